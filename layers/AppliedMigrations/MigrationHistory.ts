@@ -1,0 +1,327 @@
+/** The history table: its shape, its rows, how they compare with the source, and how they are written. */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import { integer, type Row, type Sqlite, type SqliteFailure, text } from "../seams.ts"
+import { type Migration, titleOf } from "./MigrationSource.ts"
+
+export const historyTable = "schema_migrations"
+
+type Reason =
+  | "ForeignHistory"
+  | "NotCompleted"
+  | "RecordedTwice"
+  | "NewerDatabase"
+  | "Missing"
+  | "Edited"
+  | "Renamed"
+  | "Late"
+  | "VersionMismatch"
+  | "Unreadable"
+
+/** What the database says was applied does not fit what this program holds. Nothing was changed. */
+export class HistoryError extends Data.TaggedError("HistoryError")<{
+  readonly reason: Reason
+  /** The migrations at fault, as `NNN_name`, or as the bare version where no name is known. */
+  readonly migrations: ReadonlyArray<string>
+  readonly detail: string
+  /** SQLite's code where SQLite refused, else "". */
+  readonly code: string
+  readonly retryable: boolean
+}> {
+  override get message(): string {
+    const detail = this.detail === "" ? "" : ` (${this.detail})`
+    return `${sentences[this.reason](this.migrations.join(", "))}${detail}`
+  }
+
+  get remedy(): string {
+    return remedies[this.reason]
+  }
+}
+
+const sentences: Record<Reason, (migrations: string) => string> = {
+  ForeignHistory: () => `The table ${historyTable} was made by another tool`,
+  NotCompleted: (migrations) => `The history records migrations that were not completed: ${migrations}`,
+  RecordedTwice: (migrations) => `The history records a migration more than once: ${migrations}`,
+  NewerDatabase: (migrations) => `The database is newer than this program: it has ${migrations}`,
+  Missing: (migrations) => `Migrations were applied that this program does not have: ${migrations}`,
+  Edited: (migrations) => `Migrations were edited after they had been applied: ${migrations}`,
+  Renamed: (migrations) => `Migrations were renamed after they had been applied: ${migrations}`,
+  Late: (migrations) => `Migrations are older than one that is already applied, and were never applied: ${migrations}`,
+  VersionMismatch: () => "PRAGMA user_version and the history disagree",
+  Unreadable: () => "The history of the database cannot be read"
+}
+
+const remedies: Record<Reason, string> = {
+  ForeignHistory: `Use another database file, or rename that table and start on a database without it.`,
+  NotCompleted: "Find out what that program did half, restore a backup or finish it by hand, then correct the row.",
+  RecordedTwice: `Look at both rows and delete the wrong one from ${historyTable}.`,
+  NewerDatabase: "Start the newer program, or restore a backup that is as old as this one.",
+  Missing: "Put the missing files back, or start the release that has them.",
+  Edited: "Restore the file as it was applied, and write the change as a new migration.",
+  Renamed: "Give the file its old name back.",
+  Late: "Give it a number above the newest applied one.",
+  VersionMismatch:
+    "Another program wrote to this database; find out which, then set user_version to the history's newest version.",
+  Unreadable: "Look at SQLite's message; a damaged database needs a backup or `sqlite3 FILE .recover`."
+}
+
+export const historyFailure = ({ code, detail, retryable }: SqliteFailure): HistoryError =>
+  new HistoryError({ reason: "Unreadable", migrations: [], detail: `${code}: ${detail}`, code, retryable })
+
+/** A recorded migration. What a system before this library did not keep is undefined. */
+export interface AppliedMigration {
+  readonly rowId: number
+  readonly version: string
+  readonly status: string
+  readonly name: string | undefined
+  readonly checksum: string | undefined
+  readonly fingerprint: string | undefined
+}
+
+export interface History {
+  readonly exists: boolean
+  /** Columns of ours that the table lacks: it was made by the system before us. */
+  readonly lacks: ReadonlyArray<string>
+  readonly rows: ReadonlyArray<AppliedMigration>
+}
+
+/** What every history table of this shape has, and what this library adds. */
+const sharedColumns = ["migration_id", "version", "description", "applied_at", "status", "execution_time_ms"]
+const ownColumns = ["name", "checksum", "schema_fingerprint", "program"]
+
+/** Reads the history; no table is an empty history, any failure is an error. To be run inside a read transaction. */
+export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
+  const columns = yield* Effect.mapError(
+    sqlite.run(`SELECT lower(name) AS name FROM pragma_table_info('${historyTable}')`),
+    historyFailure
+  )
+  const present = new Set(columns.map((column) => text(column, "name")))
+  if (present.size === 0) {
+    const history: History = { exists: false, lacks: [], rows: [] }
+    return history
+  }
+  if (!sharedColumns.every((column) => present.has(column))) {
+    return yield* new HistoryError({
+      reason: "ForeignHistory",
+      migrations: [],
+      detail: `${toolOf(present)}: its columns are ${[...present].join(", ")}`,
+      code: "",
+      retryable: false
+    })
+  }
+  const own = ownColumns.map((column) => (present.has(column) ? column : `NULL AS ${column}`)).join(", ")
+  const rows = yield* Effect.mapError(
+    sqlite.run(`SELECT migration_id, version, status, ${own} FROM ${historyTable} ORDER BY migration_id`),
+    historyFailure
+  )
+  const history: History = {
+    exists: true,
+    lacks: ownColumns.filter((column) => !present.has(column)),
+    rows: rows.map((row) => ({
+      rowId: integer(row, "migration_id"),
+      version: text(row, "version"),
+      status: text(row, "status"),
+      name: textOrNull(row, "name"),
+      checksum: textOrNull(row, "checksum"),
+      fingerprint: textOrNull(row, "schema_fingerprint")
+    }))
+  }
+  return history
+})
+
+const textOrNull = (row: Row, column: string): string | undefined =>
+  row[column] === null ? undefined : text(row, column)
+
+const toolOf = (columns: ReadonlySet<string>): string => {
+  if (columns.size === 1 && columns.has("version")) return "dbmate's or Rails' shape"
+  if (columns.has("version") && columns.has("dirty")) return "golang-migrate's shape"
+  if (columns.has("version") && columns.has("inserted_at")) return "Ecto's shape"
+  return "an unknown shape"
+}
+
+/** What is to be done about a history that is acceptable. */
+export interface Verdict {
+  readonly pending: ReadonlyArray<Migration>
+  /** The source's migrations that are already applied. */
+  readonly applied: ReadonlyArray<Migration>
+  /** Rows of the system before us, with the migration that each one is; their schema has to be proven. */
+  readonly adopted: ReadonlyArray<{ readonly rowId: number; readonly migration: Migration }>
+  /** Fingerprint of the schema after the newest applied migration; undefined where none was kept. */
+  readonly fingerprint: string | undefined
+}
+
+/**
+ * Compares the source with the history, whole: every known migration recorded once and unedited, none
+ * unknown, none slipped in before an applied one. Looks at nothing but its arguments.
+ */
+export const judge = (
+  source: ReadonlyArray<Migration>,
+  { rows }: History,
+  userVersion: number
+): Effect.Effect<Verdict, HistoryError> => {
+  const byId = new Map(source.map((migration) => [migration.id, migration]))
+  const recorded = rows.map((row) => ({ row, id: idOf(row.version), migration: byId.get(idOf(row.version)) }))
+  const refuse = (reason: Reason, migrations: ReadonlyArray<string>, detail = "") =>
+    Effect.fail(new HistoryError({ reason, migrations, detail, code: "", retryable: false }))
+
+  const unfinished = rows.filter(({ status }) => status !== "completed")
+  if (unfinished.length > 0) {
+    return refuse(
+      "NotCompleted",
+      unfinished.map(labelOf),
+      `status ${unfinished.map(({ status }) => status).join(", ")}`
+    )
+  }
+  const seen = new Set<number>()
+  const twice = recorded.filter(({ id }) => seen.has(id) || !seen.add(id))
+  if (twice.length > 0)
+    return refuse(
+      "RecordedTwice",
+      twice.map(({ row }) => labelOf(row))
+    )
+
+  const newest = source.at(-1)?.id ?? -1
+  const unknown = recorded.filter(({ migration }) => migration === undefined)
+  const newer = unknown.filter(({ id }) => id > newest)
+  if (newer.length > 0) {
+    const known = source.at(-1)
+    return refuse(
+      "NewerDatabase",
+      newer.map(({ row }) => labelOf(row)),
+      known === undefined ? "this program has no migrations" : `this program knows ${titleOf(known)} at most`
+    )
+  }
+  if (unknown.length > 0)
+    return refuse(
+      "Missing",
+      unknown.map(({ row }) => labelOf(row))
+    )
+
+  const known = recorded.flatMap(({ migration, row }) => (migration === undefined ? [] : [{ migration, row }]))
+  const edited = known.filter(({ migration, row }) => row.checksum !== undefined && row.checksum !== migration.checksum)
+  if (edited.length > 0)
+    return refuse(
+      "Edited",
+      edited.map(({ migration }) => titleOf(migration))
+    )
+  const renamed = known.filter(({ migration, row }) => row.name !== undefined && row.name !== migration.name)
+  if (renamed.length > 0) {
+    return refuse(
+      "Renamed",
+      renamed.map(({ migration, row }) => `${labelOf(row)} is now ${titleOf(migration)}`)
+    )
+  }
+
+  const latest = recorded.reduce((highest, { id }) => Math.max(highest, id), -1)
+  const pending = source.filter(({ id }) => !seen.has(id))
+  const late = pending.filter(({ id }) => id < latest)
+  if (late.length > 0)
+    return refuse("Late", late.map(titleOf), `${source.find(({ id }) => id === latest)?.version} is applied`)
+
+  const adopted = known.flatMap(({ migration, row }) =>
+    row.checksum === undefined ? [{ rowId: row.rowId, migration }] : []
+  )
+  const mirrored = userVersionOf(latest)
+  if (rows.length > 0 && adopted.length === 0 && userVersion !== mirrored) {
+    return refuse("VersionMismatch", [], `user_version is ${userVersion}, the history says ${mirrored}`)
+  }
+  const newestRow = recorded.find(({ id }) => id === latest)?.row
+  return Effect.succeed({
+    pending,
+    applied: source.filter(({ id }) => seen.has(id)),
+    adopted,
+    fingerprint: adopted.length > 0 ? undefined : newestRow?.fingerprint
+  })
+}
+
+const idOf = (version: string): number => (/^\d+$/.test(version) ? Number(version) : Number.NaN)
+
+const labelOf = ({ name, version }: Pick<AppliedMigration, "name" | "version">): string =>
+  name === undefined ? version : titleOf({ name, version })
+
+/** `user_version` mirrors the newest version where it fits an int32; a timestamp does not, and is mirrored as 0. */
+export const userVersionOf = (id: number): number => (id >= 0 && id <= 0x7f_ff_ff_ff ? id : 0)
+
+export const createHistory = `CREATE TABLE ${historyTable} (
+  migration_id INTEGER PRIMARY KEY,
+  version TEXT NOT NULL UNIQUE,
+  description TEXT NOT NULL,
+  applied_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  status TEXT NOT NULL DEFAULT 'completed',
+  execution_time_ms INTEGER,
+  name TEXT,
+  checksum TEXT,
+  schema_fingerprint TEXT,
+  program TEXT
+)`
+
+export interface Completed {
+  readonly migration: Migration
+  readonly appliedAt: number
+  readonly executionTimeMs: number
+}
+
+/** Makes the table ours: creates it, or adds the columns that the system before us did not have; no row is lost. */
+export const prepareHistory = (sqlite: Sqlite, { exists, lacks }: History): Effect.Effect<void, SqliteFailure> =>
+  exists
+    ? Effect.forEach(lacks, (column) => sqlite.run(`ALTER TABLE ${historyTable} ADD COLUMN ${column} TEXT`), {
+        discard: true
+      })
+    : Effect.asVoid(sqlite.run(createHistory))
+
+/** Records in one statement what was completed in this transaction. */
+export const recordCompleted = (
+  sqlite: Sqlite,
+  completed: ReadonlyArray<Completed>,
+  program: string
+): Effect.Effect<void, SqliteFailure> =>
+  sqlite
+    .run(
+      `INSERT INTO ${historyTable} (version, description, applied_at, status, execution_time_ms, name, checksum, program)
+SELECT value->>'version', value->>'description', value->>'appliedAt', 'completed', value->>'executionTimeMs',
+  value->>'name', value->>'checksum', value->>'program'
+FROM json_each(?) ORDER BY key`,
+      [
+        JSON.stringify(
+          completed.map(({ appliedAt, executionTimeMs, migration }) => ({
+            version: migration.version,
+            description: migration.name.replaceAll("_", " "),
+            appliedAt: sqliteTimestamp(appliedAt),
+            executionTimeMs,
+            name: migration.name,
+            checksum: migration.checksum,
+            program
+          }))
+        )
+      ]
+    )
+    .pipe(Effect.asVoid)
+
+/** Completes the rows of the system before us with what we hold of their migrations. */
+export const recordAdopted = (sqlite: Sqlite, adopted: Verdict["adopted"]): Effect.Effect<void, SqliteFailure> =>
+  Effect.forEach(
+    adopted,
+    ({ migration, rowId }) =>
+      sqlite.run(`UPDATE ${historyTable} SET name = ?, checksum = ? WHERE migration_id = ?`, [
+        migration.name,
+        migration.checksum,
+        rowId
+      ]),
+    { discard: true }
+  )
+
+/** Keeps the fingerprint of the schema with the newest migration, and mirrors its version in the file's header. */
+export const recordSchema = (
+  sqlite: Sqlite,
+  newest: Migration,
+  fingerprint: string
+): Effect.Effect<void, SqliteFailure> =>
+  sqlite
+    .run(`UPDATE ${historyTable} SET schema_fingerprint = ? WHERE CAST(version AS INTEGER) = ?`, [
+      fingerprint,
+      newest.id
+    ])
+    .pipe(Effect.zipRight(sqlite.run(`PRAGMA user_version = ${userVersionOf(newest.id)}`)), Effect.asVoid)
+
+/** As CURRENT_TIMESTAMP writes it: UTC, to the second. */
+const sqliteTimestamp = (millis: number): string => new Date(millis).toISOString().slice(0, 19).replace("T", " ")

@@ -1,0 +1,212 @@
+/** Where migrations come from, and the proof that they are a sequence: well named, each number once. */
+
+import { createHash } from "node:crypto"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import type * as Migrator from "@effect/sql/Migrator"
+import type * as SqlClient from "@effect/sql/SqlClient"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { SystemFailure } from "../seams.ts"
+
+/** The migrations themselves cannot be used; no database was opened. */
+export class MigrationSourceError extends Data.TaggedError("MigrationSourceError")<{
+  readonly reason: "DirectoryUnreadable" | "BadName" | "Duplicate" | "NotLoaded"
+  /** The directory, or the names of the files at fault. */
+  readonly path: string
+  readonly detail: string
+  readonly code: string
+  readonly retryable: boolean
+}> {
+  override get message(): string {
+    return `${sentences[this.reason](this.path)} (${this.detail})`
+  }
+
+  get remedy(): string {
+    return remedies[this.reason]
+  }
+}
+
+const sentences = {
+  DirectoryUnreadable: (path: string) => `The migrations in ${path} cannot be read`,
+  BadName: (path: string) => `${path} is not named like a migration`,
+  Duplicate: (path: string) => `Two migrations have one number: ${path}`,
+  NotLoaded: (path: string) => `The migrations of ${path} cannot be loaded`
+}
+
+const remedies = {
+  DirectoryUnreadable: "Check the path of the migrations directory and who may read it.",
+  BadName: "Name it NNN_name.sql, for example 002_add_owner.sql, or move it out of the directory.",
+  Duplicate: "Give the one that was not applied anywhere yet the next free number.",
+  NotLoaded: "Mend the loader; it is the one that was given to Migrations.fromLoader."
+}
+
+/** One step of the schema, as text or as an Effect. */
+export interface Migration {
+  /** The number, for order. */
+  readonly id: number
+  /** The number as it is written, e.g. `001`. */
+  readonly version: string
+  readonly name: string
+  /** SHA-256 of the normalised text in hexadecimal; `effect` where there is no text. */
+  readonly checksum: string
+  readonly body: SqlText | EffectBody
+}
+
+export interface SqlText {
+  readonly _tag: "Sql"
+  readonly text: string
+}
+
+export interface EffectBody {
+  readonly _tag: "Effect"
+  /**
+   * Runs within the transaction of the start, on its connection. It is run a second time, against an
+   * empty database in memory, where the schema has to be compared: it should use nothing but its client.
+   */
+  readonly run: Effect.Effect<unknown, unknown, SqlClient.SqlClient>
+}
+
+/** Migrations, not yet known to be a sequence. */
+export type Migrations<R = never> = Effect.Effect<ReadonlyArray<Migration>, MigrationSourceError, R>
+
+/** The migrations of a program, in order, each number once. */
+export class MigrationSource extends Context.Tag("database-ready/MigrationSource")<
+  MigrationSource,
+  ReadonlyArray<Migration>
+>() {
+  /** Loads and orders. Fails with `MigrationSourceError` before anything else is touched. */
+  static readonly layer = <R>(migrations: Migrations<R>): Layer.Layer<MigrationSource, MigrationSourceError, R> =>
+    Layer.effect(MigrationSource, Effect.flatMap(migrations, inSequence))
+}
+
+const inSequence = (migrations: ReadonlyArray<Migration>): Migrations => {
+  const ordered = migrations.toSorted((one, other) => one.id - other.id)
+  const twin = ordered.find((migration, index) => migration.id === ordered[index - 1]?.id)
+  if (twin === undefined) return Effect.succeed(ordered)
+  const titles = ordered.filter(({ id }) => id === twin.id).map(titleOf)
+  return Effect.fail(
+    new MigrationSourceError({
+      reason: "Duplicate",
+      path: titles.join(", "),
+      detail: `number ${twin.id}`,
+      code: "",
+      retryable: false
+    })
+  )
+}
+
+/** `NNN_name`, as the file is called. */
+export const titleOf = ({ name, version }: Pick<Migration, "name" | "version">): string => `${version}_${name}`
+
+/**
+ * The `NNN_name.sql` files of a directory. Every other `.sql` file, and every file that begins with a
+ * number, is a `BadName`: what looks like a migration and is not run has been forgotten by somebody.
+ */
+export const fromDirectory = (directory: string): Migrations<FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const files = yield* fs.readDirectory(directory)
+    const texts = yield* Effect.forEach(
+      files.filter((file) => file.endsWith(".sql") || /^\d/.test(file)),
+      (file) => Effect.map(fs.readFileString(path.join(directory, file)), (text) => [file, text] as const),
+      { concurrency: 16 }
+    )
+    return yield* fromRecord(Object.fromEntries(texts))
+  }).pipe(
+    Effect.catchTags({
+      SystemError: (error) => Effect.fail(unreadable(directory, SystemFailure.fromPlatform(error))),
+      BadArgument: (error) => Effect.fail(unreadable(directory, SystemFailure.fromPlatform(error)))
+    })
+  )
+
+const unreadable = (directory: string, { code, detail, retryable }: SystemFailure) =>
+  new MigrationSourceError({ reason: "DirectoryUnreadable", path: directory, detail, code, retryable })
+
+/** The same from `{ "NNN_name.sql": text }`, for a program that is bundled into one file. */
+export const fromRecord = (record: Readonly<Record<string, string>>): Migrations =>
+  Effect.forEach(Object.entries(record), ([file, text]) => {
+    const [, version, name] = /^(\d{1,15})_([^/\\]+)\.sql$/.exec(file) ?? []
+    return version === undefined || name === undefined
+      ? Effect.fail(
+          new MigrationSourceError({
+            reason: "BadName",
+            path: file,
+            detail: "expected NNN_name.sql",
+            code: "",
+            retryable: false
+          })
+        )
+      : Effect.succeed<Migration>({
+          id: Number(version),
+          version,
+          name,
+          checksum: checksumOf(text),
+          body: { _tag: "Sql", text }
+        })
+  })
+
+/**
+ * The Effects of a loader of `@effect/sql`'s `Migrator`. A loader knows its numbers as numbers, so
+ * that the version is written with at least three digits.
+ */
+export const fromLoader = <R>(loader: Migrator.Loader<R>): Migrations<R> =>
+  loader.pipe(
+    Effect.mapError((error) => notLoaded(error.message)),
+    Effect.map((resolved) =>
+      resolved.map(
+        ([id, name, load]): Migration => ({
+          id,
+          version: String(id).padStart(3, "0"),
+          name,
+          checksum: "effect",
+          body: { _tag: "Effect", run: Effect.flatten(loaded(load)) }
+        })
+      )
+    )
+  )
+
+/** Several sources as one, e.g. SQL files and the Effects between them. */
+export const all = <R>(...sources: ReadonlyArray<Migrations<R>>): Migrations<R> =>
+  Effect.map(Effect.all(sources), (migrations) => migrations.flat())
+
+const notLoaded = (detail: string) =>
+  new MigrationSourceError({ reason: "NotLoaded", path: "the loader", detail, code: "", retryable: false })
+
+/** A loader gives an Effect, or a module whose default export is one. */
+const loaded = (
+  load: Effect.Effect<unknown, unknown, SqlClient.SqlClient>
+): Effect.Effect<Effect.Effect<unknown, unknown, SqlClient.SqlClient>, unknown, SqlClient.SqlClient> =>
+  Effect.catchAllDefect(load, (thrown) => Effect.fail(notLoaded(Cause.pretty(Cause.die(thrown))))).pipe(
+    Effect.map(defaultExport),
+    Effect.flatMap((value) =>
+      isMigrationEffect(value) ? Effect.succeed(value) : Effect.fail(notLoaded("its default export is not an Effect"))
+    )
+  )
+
+const defaultExport = (module: unknown): unknown =>
+  typeof module === "object" && module !== null && !Effect.isEffect(module) && "default" in module
+    ? defaultExport(module.default)
+    : module
+
+const isMigrationEffect = (value: unknown): value is Effect.Effect<unknown, unknown, SqlClient.SqlClient> =>
+  Effect.isEffect(value)
+
+/**
+ * A checksum that does not change when an editor does: line ends, blanks at the end of a line and of
+ * the file, and a byte order mark do not count.
+ */
+export const checksumOf = (text: string): string =>
+  createHash("sha256")
+    .update(
+      text
+        .replace(/^\uFEFF/, "")
+        .replace(/\r\n?/g, "\n")
+        .replace(/[ \t]+$/gm, "")
+        .trimEnd()
+    )
+    .digest("hex")

@@ -1,0 +1,139 @@
+/**
+ * SQL text, cut into tokens: enough of SQLite's grammar to find where a statement ends
+ * (https://sqlite.org/c3ref/complete.html) and to compare two definitions by what they say.
+ */
+
+export interface Statement {
+  readonly text: string
+  /** Line of its first token in the script, counted from 1. */
+  readonly line: number
+}
+
+type TokenKind = "space" | "comment" | "string" | "quoted" | "word" | "other"
+
+interface Token {
+  readonly kind: TokenKind
+  readonly text: string
+  readonly start: number
+}
+
+/**
+ * One alternative per kind, in the order of the names. A quote or comment that is never closed
+ * reaches to the end, as in SQLite's tokenizer, which then refuses the statement.
+ */
+const pattern =
+  /([ \t\n\f\r\uFEFF]+)|(--[^\n]*|\/\*(?:[^*]|\*(?!\/))*(?:\*\/)?)|('(?:[^']|'')*'?)|("(?:[^"]|"")*"?|`(?:[^`]|``)*`?|\[[^\]]*\]?)|([A-Za-z0-9_$\u0080-\uFFFF]+)|([\s\S])/g
+const kinds: ReadonlyArray<TokenKind> = ["space", "comment", "string", "quoted", "word", "other"]
+
+function* tokensOf(sql: string): Generator<Token> {
+  for (const match of sql.matchAll(pattern)) {
+    const group = match.findIndex((part, index) => index > 0 && part !== undefined)
+    yield { kind: kinds[group - 1] ?? "other", text: match[0], start: match.index }
+  }
+}
+
+const isBlank = ({ kind }: Token): boolean => kind === "space" || kind === "comment"
+
+/**
+ * The statements of a script, in order, without their final semicolons. A trigger's body is part of
+ * its statement: it ends at the first `END` that follows a semicolon and is followed by one.
+ */
+export const statementsOf = (script: string): ReadonlyArray<Statement> => {
+  const statements: Array<Statement> = []
+  let line = 1
+  let counted = 0
+  let start = -1
+  let end = -1
+  let trigger = triggerDetector()
+
+  const finish = () => {
+    if (start >= 0) {
+      line += newlinesIn(script, counted, start)
+      counted = start
+      statements.push({ text: script.slice(start, end), line })
+    }
+    start = -1
+    trigger = triggerDetector()
+  }
+
+  for (const token of tokensOf(script)) {
+    if (isBlank(token)) continue
+    const inTrigger = trigger.isInsideAfter(token)
+    if (token.text === ";" && !inTrigger) {
+      finish()
+      continue
+    }
+    if (start < 0) start = token.start
+    end = token.start + token.text.length
+  }
+  finish()
+  return statements
+}
+
+const newlinesIn = (script: string, from: number, to: number): number => {
+  let count = 0
+  for (let at = script.indexOf("\n", from); at >= 0 && at < to; at = script.indexOf("\n", at + 1)) count += 1
+  return count
+}
+
+/**
+ * Whether a script is inside a trigger's definition. `CREATE [TEMP|TEMPORARY] TRIGGER` opens one, and
+ * `; END ;` closes it: a `CASE ... END` has no semicolon before its `END`.
+ */
+const triggerDetector = () => {
+  let words: string | undefined = ""
+  let inTrigger = false
+  let tail: "body" | "semicolon" | "end" = "body"
+  return {
+    isInsideAfter: (token: Token): boolean => {
+      const word = token.kind === "word" ? token.text.toUpperCase() : token.text
+      if (words !== undefined) {
+        words = `${words} ${word}`
+        inTrigger = /^( EXPLAIN( QUERY PLAN)?)? CREATE( TEMP| TEMPORARY)? TRIGGER$/.test(words)
+        if (inTrigger || !/^( EXPLAIN( QUERY( PLAN)?)?)?( CREATE( TEMP| TEMPORARY)?)?$/.test(words)) words = undefined
+        return inTrigger
+      }
+      if (!inTrigger) return false
+      if (word === ";") {
+        const ended = tail === "end"
+        tail = "semicolon"
+        return !ended
+      }
+      tail = tail === "semicolon" && word === "END" ? "end" : "body"
+      return true
+    }
+  }
+}
+
+/** The words a statement begins with, in capitals, for telling what kind it is. */
+export const openingWords = (statement: string, count: number): ReadonlyArray<string> => {
+  const words: Array<string> = []
+  for (const token of tokensOf(statement)) {
+    if (isBlank(token)) continue
+    if (token.kind !== "word" && token.kind !== "quoted") break
+    words.push(token.text.toUpperCase())
+    if (words.length === count) break
+  }
+  return words
+}
+
+/**
+ * What a definition says, whatever its white space, comments, capitals and needless quotes. Two
+ * definitions with one structure make the same object.
+ */
+export const structureOf = (definition: string): string => {
+  const parts: Array<string> = []
+  for (const token of tokensOf(definition)) {
+    if (isBlank(token)) continue
+    parts.push(
+      token.kind === "quoted" ? unquoted(token.text) : token.kind === "string" ? token.text : token.text.toLowerCase()
+    )
+  }
+  return parts.join(" ")
+}
+
+/** SQLite names are compared without regard to ASCII case; a name that needs its quotes keeps one kind of them. */
+const unquoted = (name: string): string => {
+  const inner = name.slice(1, -1).toLowerCase()
+  return /^[a-z_][a-z0-9_$]*$/.test(inner) ? inner : `"${inner}"`
+}

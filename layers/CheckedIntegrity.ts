@@ -1,0 +1,103 @@
+/** Room 5: from applied migrations to a database that is sound, as far as the integrity policy looks. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
+import { AppliedMigrations, describeViolation, foreignKeyViolations } from "./AppliedMigrations.ts"
+import { DatabaseConfig, type IntegrityPolicy } from "./DatabaseConfig.ts"
+import { Initialization, type StageTimeoutError } from "./Initialization.ts"
+import { IntegrityError } from "./IntegrityError.ts"
+import { SqliteConnection } from "./SqliteConnection.ts"
+import { integer, type Sqlite, text } from "./seams.ts"
+
+/** What was looked at, and why no further. */
+export interface IntegrityReport {
+  readonly policy: IntegrityPolicy
+  /** How far this start looked: the policy, or what `auto` chose. */
+  readonly checked: "schema" | "quick" | "full"
+  /** Why `auto` chose it; "asked for" otherwise. */
+  readonly because: string
+  /** SHA-256 of the schema's objects, in hexadecimal. */
+  readonly fingerprint: string
+  /** Objects that no migration made. */
+  readonly extra: ReadonlyArray<string>
+}
+
+/** Evidence that the live schema is the one of the migrations, and of what else was found sound. */
+export class CheckedIntegrity extends Context.Tag("database-ready/CheckedIntegrity")<
+  CheckedIntegrity,
+  IntegrityReport
+>() {
+  /** Fails with `IntegrityError` or `StageTimeoutError`, and with `HistoryError` if another process changed the history meanwhile. */
+  static readonly layer: Layer.Layer<
+    CheckedIntegrity,
+    IntegrityError | HistoryError | StageTimeoutError,
+    AppliedMigrations | DatabaseConfig | Initialization | SqliteConnection
+  > = Layer.effect(
+    CheckedIntegrity,
+    Effect.gen(function* () {
+      const config = yield* DatabaseConfig
+      const database = yield* SqliteConnection
+      const migrations = yield* AppliedMigrations
+      const { stage } = yield* Initialization
+      return yield* stage("integrity", () => check(config.integrity, database, migrations), summary)
+    })
+  )
+}
+
+const check = Effect.fnUntraced(function* (
+  policy: IntegrityPolicy,
+  database: SqliteConnection["Type"],
+  migrations: AppliedMigrations["Type"]
+) {
+  const { extra, fingerprint } = yield* migrations.schema
+  const { because, checked } =
+    policy === "auto" ? yield* chosen(database, migrations) : { checked: policy, because: "asked for" }
+  if (checked !== "schema") yield* checkPages(database.sqlite, checked)
+  const report: IntegrityReport = { policy, checked, because, fingerprint, extra }
+  return report
+})
+
+/** Up to this many bytes a page check takes about as long as everything else. */
+const smallFile = 1024 * 1024
+
+/**
+ * Where something may have gone wrong since somebody last looked, and where looking costs nothing.
+ * A WAL beside living processes is theirs; one that nobody holds was left by a crash.
+ */
+const chosen = Effect.fnUntraced(function* (
+  { before, sqlite }: SqliteConnection["Type"],
+  { applied }: AppliedMigrations["Type"]
+) {
+  if (applied.length > 0) return { checked: "quick", because: "migrations were applied" } as const
+  if (before === "unclean") return { checked: "quick", because: "the last shutdown was unclean" } as const
+  const [size] = yield* Effect.mapError(
+    sqlite.run("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size"),
+    IntegrityError.unreadable
+  )
+  return integer(size, "bytes") <= smallFile
+    ? ({ checked: "quick", because: "the file is small" } as const)
+    : ({ checked: "schema", because: "nothing was applied and the last shutdown was clean" } as const)
+})
+
+/** Page checks do not look at foreign keys, and `quick_check` not at indexes (https://sqlite.org/pragma.html). */
+const checkPages = Effect.fnUntraced(function* (sqlite: Sqlite, depth: "quick" | "full") {
+  const pragma = depth === "quick" ? "quick_check" : "integrity_check"
+  const findings = yield* Effect.mapError(sqlite.run(`PRAGMA ${pragma}(100)`), IntegrityError.unreadable)
+  const lines = findings.map((row) => text(row, pragma))
+  if (lines.length !== 1 || lines[0] !== "ok") return yield* IntegrityError.found("DamagedPages", lines)
+  const violations = yield* Effect.mapError(sqlite.run(`${foreignKeyViolations} LIMIT 100`), IntegrityError.unreadable)
+  if (violations.length > 0) {
+    return yield* IntegrityError.found("ForeignKeyViolations", violations.map(describeViolation))
+  }
+})
+
+const summary = ({ because, checked, extra, fingerprint }: IntegrityReport): string => {
+  const pages = {
+    schema: "pages not looked at",
+    quick: "pages and foreign keys ok",
+    full: "pages, indexes and foreign keys ok"
+  }
+  const more = extra.length === 0 ? "" : `; not made by a migration: ${extra.join(", ")}`
+  return `schema ${fingerprint.slice(0, 12)}, ${pages[checked]} (${because})${more}`
+}

@@ -1,0 +1,134 @@
+/** Every knob: its name, unit, default and cost. No other file reads the environment. */
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { defaultPolicies, type Policies, type Policy, type StageName } from "./policy.ts"
+
+/**
+ * How far the integrity stage looks.
+ *
+ * - `schema`: the schema fingerprint; costs the same for every size.
+ * - `quick`: also `quick_check` and `foreign_key_check`, which read the whole file (about 3 s per GB).
+ * - `full`: also `integrity_check`, which compares indexes with tables (about 30 s per GB).
+ * - `auto`: `quick` after a migration, after an unclean shutdown and for small files, else `schema`.
+ */
+export const integrityPolicies = ["schema", "quick", "full", "auto"] as const
+export type IntegrityPolicy = (typeof integrityPolicies)[number]
+
+/** The pragmas of the connection that is handed out. `foreign_keys` is not among them: it is always on. */
+export interface Pragmas {
+  /** How long a statement of the service waits for a lock, inside SQLite, with the event loop standing still. Default 5 s. During the start it is 0. */
+  readonly busyTimeout: Duration.DurationInput
+  /** Default `wal`: readers do not block the writer. An in-memory database has `memory` whatever is asked for. */
+  readonly journalMode: "wal" | "delete" | "truncate" | "persist"
+  /** Default `normal`: with WAL a power loss may cost the last commits, never integrity. `full` keeps every commit. */
+  readonly synchronous: "normal" | "full" | "extra"
+  /** Whether SQL in the schema may call functions with side effects. Default false (https://sqlite.org/pragma.html#pragma_trusted_schema). */
+  readonly trustedSchema: boolean
+  /** Finds damaged pages when they are read, at a small cost. Default true. */
+  readonly cellSizeCheck: boolean
+  /** Bytes of a journal that are kept after a checkpoint. Default 64 MiB. */
+  readonly journalSizeLimit: number
+  /** Default `memory`. */
+  readonly tempStore: "default" | "file" | "memory"
+  /** Page cache: pages when positive, KiB when negative. Default -64000 (64 MB). */
+  readonly cacheSize: number
+  /** Bytes of the file that are mapped into memory. Default 0: with several processes an I/O error in a mapping is a signal, not an error. */
+  readonly mmapSize: number
+}
+
+const defaultPragmas: Pragmas = {
+  busyTimeout: "5 seconds",
+  journalMode: "wal",
+  synchronous: "normal",
+  trustedSchema: false,
+  cellSizeCheck: true,
+  journalSizeLimit: 64 * 1024 * 1024,
+  tempStore: "memory",
+  cacheSize: -64_000,
+  mmapSize: 0
+}
+
+/** A step of the start, for programs that show progress. Times are milliseconds since the epoch, by Effect's `Clock`. */
+export type ProgressEvent =
+  | { readonly _tag: "StageStarted"; readonly stage: StageName; readonly at: number }
+  | {
+      readonly _tag: "StageWaiting"
+      readonly stage: StageName
+      readonly at: number
+      readonly attempts: number
+      readonly reason: string
+    }
+  | { readonly _tag: "StagePassed"; readonly stage: StageName; readonly at: number; readonly found: string }
+  | { readonly _tag: "StageFailed"; readonly stage: StageName; readonly at: number; readonly reason: string }
+
+export interface DatabaseOptions {
+  /** The database file, relative to the working directory, or `:memory:`. */
+  readonly filename: string
+  /** `initialize` (default) makes the database ready; `inspect` takes the same look and writes nothing. */
+  readonly access?: "initialize" | "inspect" | undefined
+  /** Default `auto`. */
+  readonly integrity?: IntegrityPolicy | undefined
+  /** Deadline of the whole start. Default 60 s. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** Timeout and retry schedule per stage; what is not given is `defaultPolicies`. */
+  readonly policies?: { readonly [Stage in StageName]?: Partial<Policy> } | undefined
+  readonly pragmas?: Partial<Pragmas> | undefined
+  /** Marks the file as this program's, an int32 other than 0; a file of another program is refused. Default: neither marked nor looked at. */
+  readonly applicationId?: number | undefined
+  /** Name and version of the program, kept with each migration that it applies. */
+  readonly program?: string | undefined
+  /** Called at every step, within the start: what it takes, the start takes longer. */
+  readonly onProgress?: ((event: ProgressEvent) => Effect.Effect<void>) | undefined
+}
+
+/** The options, complete. */
+export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")<
+  DatabaseConfig,
+  {
+    readonly filename: string
+    readonly inMemory: boolean
+    readonly access: "initialize" | "inspect"
+    readonly integrity: IntegrityPolicy
+    readonly timeout: Duration.Duration
+    readonly policies: Policies
+    readonly pragmas: Pragmas
+    readonly applicationId: number | undefined
+    readonly program: string
+    readonly onProgress: (event: ProgressEvent) => Effect.Effect<void>
+  }
+>() {
+  static readonly layer = (options: DatabaseOptions): Layer.Layer<DatabaseConfig> =>
+    Layer.succeed(DatabaseConfig, {
+      filename: options.filename,
+      inMemory: options.filename === ":memory:",
+      access: options.access ?? "initialize",
+      integrity: options.integrity ?? "auto",
+      timeout: Duration.decode(options.timeout ?? "60 seconds"),
+      policies: {
+        directory: { ...defaultPolicies.directory, ...options.policies?.directory },
+        connection: { ...defaultPolicies.connection, ...options.policies?.connection },
+        pragmas: { ...defaultPolicies.pragmas, ...options.policies?.pragmas },
+        migrations: { ...defaultPolicies.migrations, ...options.policies?.migrations },
+        integrity: { ...defaultPolicies.integrity, ...options.policies?.integrity }
+      },
+      pragmas: { ...defaultPragmas, ...options.pragmas },
+      applicationId: options.applicationId,
+      program: options.program ?? "",
+      onProgress: options.onProgress ?? (() => Effect.void)
+    })
+}
+
+/** The same knobs from the environment, for programs: each as its own `Config`, to be given a default or a flag. */
+export const environment = {
+  /** `DATABASE_FILE` */
+  filename: Config.nonEmptyString("DATABASE_FILE"),
+  /** `DATABASE_MIGRATIONS`: a directory. */
+  migrations: Config.nonEmptyString("DATABASE_MIGRATIONS"),
+  /** `DATABASE_INTEGRITY`: `schema`, `quick`, `full` or `auto`. */
+  integrity: Config.literal(...integrityPolicies)("DATABASE_INTEGRITY"),
+  /** `DATABASE_TIMEOUT`: a duration such as `30 seconds`. */
+  timeout: Config.duration("DATABASE_TIMEOUT")
+}

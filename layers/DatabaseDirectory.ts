@@ -1,0 +1,196 @@
+/** Room 1: from a file name to the directory that can hold the file. */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { DatabaseConfig } from "./DatabaseConfig.ts"
+import { Initialization, type StageTimeoutError } from "./Initialization.ts"
+import { SystemFailure } from "./seams.ts"
+
+type Reason =
+  | "InvalidFilename"
+  | "NotADirectory"
+  | "NotFound"
+  | "PermissionDenied"
+  | "LinkLoop"
+  | "ReadOnlyFilesystem"
+  | "DiskFull"
+  | "NetworkFilesystem"
+  | "Unavailable"
+
+/** The directory that should hold the database cannot be had, or SQLite's locks would not work in it. */
+export class DirectoryError extends Data.TaggedError("DirectoryError")<{
+  readonly reason: Reason
+  /** The directory, absolute where it could be resolved. */
+  readonly path: string
+  /** What the operating system said, or the kind of filesystem. */
+  readonly detail: string
+  readonly retryable: boolean
+}> {
+  override get message(): string {
+    return `${sentences[this.reason](this.path)} (${this.detail})`
+  }
+
+  get remedy(): string {
+    return remedies[this.reason]
+  }
+}
+
+const sentences: Record<Reason, (path: string) => string> = {
+  InvalidFilename: (path) => `${JSON.stringify(path)} cannot be the name of a database file`,
+  NotADirectory: (path) => `${path} cannot be a directory: it, or a parent of it, is a file`,
+  NotFound: (path) => `The directory ${path} does not exist`,
+  PermissionDenied: (path) => `The directory ${path} cannot be made or written by this user`,
+  LinkLoop: (path) => `The links in ${path} lead in a circle`,
+  ReadOnlyFilesystem: (path) => `The filesystem of ${path} is read-only`,
+  DiskFull: (path) => `There is no space left for ${path}`,
+  NetworkFilesystem: (path) => `${path} is on a filesystem on which SQLite's locks and shared memory do not work`,
+  Unavailable: (path) => `The directory ${path} cannot be used`
+}
+
+const remedies: Record<Reason, string> = {
+  InvalidFilename: "Give the path of a file, without NUL characters and without a slash at the end.",
+  NotADirectory: "Move that file away, or choose another path for the database.",
+  NotFound: "Initialize the database first, or check its path.",
+  PermissionDenied: "Give the directory to the user that runs this program, or choose another path.",
+  LinkLoop: "Mend the symbolic links, or choose another path.",
+  ReadOnlyFilesystem: "Mount the filesystem for writing, or choose another path.",
+  DiskFull: "Free some space or inodes on that filesystem.",
+  NetworkFilesystem: "Put the database on a local disk; over a network use a database server.",
+  Unavailable: "Look at the operating system's message; the start succeeds when its cause is gone."
+}
+
+/** Filesystems without working POSIX locks or shared memory between machines (https://sqlite.org/wal.html, 1). */
+const networkFilesystems = new Set([
+  "nfs",
+  "nfs4",
+  "cifs",
+  "smb3",
+  "smbfs",
+  "fuse.sshfs",
+  "fuse.rclone",
+  "9p",
+  "virtiofs"
+])
+
+/** Evidence of a directory that exists and can be written, on a filesystem that can hold the file. */
+export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirectory")<
+  DatabaseDirectory,
+  {
+    /** The real, absolute path of the database file, or `:memory:`. */
+    readonly file: string
+    /** The kind of filesystem, as the mount table names it; `unknown` where there is no such table. */
+    readonly filesystem: string
+  }
+>() {
+  /** Creates missing parents with mode 0700. Fails with `DirectoryError`, or `StageTimeoutError`. */
+  static readonly layer: Layer.Layer<
+    DatabaseDirectory,
+    DirectoryError | StageTimeoutError,
+    DatabaseConfig | Initialization | FileSystem.FileSystem | Path.Path
+  > = Layer.effect(
+    DatabaseDirectory,
+    Effect.gen(function* () {
+      const config = yield* DatabaseConfig
+      const { stage } = yield* Initialization
+      return yield* stage(
+        "directory",
+        () => (config.inMemory ? Effect.succeed({ file: config.filename, filesystem: "memory" }) : prepare(config)),
+        ({ file, filesystem }) => (config.inMemory ? "in memory" : `${file} on ${filesystem}`)
+      )
+    })
+  )
+}
+
+const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  if (!isFilename(config.filename)) {
+    return yield* new DirectoryError({
+      reason: "InvalidFilename",
+      path: config.filename,
+      detail: "it names no file",
+      retryable: false
+    })
+  }
+  const wanted = path.resolve(config.filename)
+  const directory = path.dirname(wanted)
+  const refused = Effect.mapError((error: Parameters<typeof SystemFailure.fromPlatform>[0]) =>
+    refusal(directory, SystemFailure.fromPlatform(error))
+  )
+
+  if (config.access === "initialize") {
+    yield* refused(fs.makeDirectory(directory, { recursive: true, mode: 0o700 }))
+  }
+  // A link is followed to the file: SQLite puts the WAL beside the file, not beside the link.
+  const file = yield* fs.realPath(wanted).pipe(
+    Effect.catchIf(
+      (error) => SystemFailure.fromPlatform(error).code === "ENOENT",
+      () => Effect.map(fs.realPath(directory), (real) => path.join(real, path.basename(wanted)))
+    ),
+    refused
+  )
+  const real = path.dirname(file)
+  yield* refused(fs.access(real, { readable: true, writable: config.access === "initialize" }))
+
+  const filesystem = yield* filesystemOf(fs, real)
+  if (networkFilesystems.has(filesystem)) {
+    return yield* new DirectoryError({ reason: "NetworkFilesystem", path: real, detail: filesystem, retryable: false })
+  }
+  return { file, filesystem }
+})
+
+const isFilename = (filename: string): boolean =>
+  filename !== "" && !filename.includes("\0") && !/(^|[\\/])(\.{1,2})?$/.test(filename)
+
+const reasons: Partial<Record<string, Reason>> = {
+  EEXIST: "NotADirectory",
+  ENOTDIR: "NotADirectory",
+  ENOENT: "NotFound",
+  EACCES: "PermissionDenied",
+  EPERM: "PermissionDenied",
+  ELOOP: "LinkLoop",
+  EROFS: "ReadOnlyFilesystem",
+  ENOSPC: "DiskFull",
+  EDQUOT: "DiskFull",
+  ENAMETOOLONG: "InvalidFilename"
+}
+
+const refusal = (path: string, failure: SystemFailure): DirectoryError =>
+  new DirectoryError({
+    reason: reasons[failure.code] ?? "Unavailable",
+    path,
+    detail: failure.detail,
+    retryable: failure.retryable
+  })
+
+/**
+ * The type of the longest mount point that holds the directory. `statfs` is not asked: it knows a
+ * number, and some servers give a wrong one. No table, or none that can be read, is "unknown".
+ */
+const filesystemOf = (fs: FileSystem.FileSystem, directory: string): Effect.Effect<string> =>
+  fs.readFileString("/proc/self/mountinfo").pipe(
+    Effect.map((table) => filesystemIn(table, directory)),
+    Effect.orElseSucceed(() => "unknown")
+  )
+
+/** Reads a mount table as in proc(5): mount point in the fifth field, type after the lone hyphen. */
+export const filesystemIn = (mountinfo: string, directory: string): string => {
+  let longest = ""
+  let found = "unknown"
+  for (const line of mountinfo.split("\n")) {
+    const [left = "", right = ""] = line.split(" - ", 2)
+    const mountPoint = (left.split(" ")[4] ?? "").replace(/\\(\d{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8))
+    )
+    const holds = directory === mountPoint || directory.startsWith(mountPoint === "/" ? "/" : `${mountPoint}/`)
+    // Of two mounts on one point the later one hides the earlier.
+    if (mountPoint !== "" && holds && mountPoint.length >= longest.length) {
+      longest = mountPoint
+      found = right.split(" ")[0] ?? "unknown"
+    }
+  }
+  return found
+}

@@ -1,0 +1,212 @@
+/** Room 6: all the evidence, as the one service that programs ask for. */
+import * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
+import { MigrationSource, type MigrationSourceError, type Migrations } from "./AppliedMigrations/MigrationSource.ts"
+import { AppliedMigrations, type UpgradeError } from "./AppliedMigrations.ts"
+import { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
+import { DatabaseConfig, type DatabaseOptions } from "./DatabaseConfig.ts"
+import { DatabaseDirectory, type DirectoryError } from "./DatabaseDirectory.ts"
+import {
+  Initialization,
+  type Refusal,
+  type StageReport,
+  type StageTimeoutError,
+  type Timeline
+} from "./Initialization.ts"
+import type { IntegrityError } from "./IntegrityError.ts"
+import type { StageName } from "./policy.ts"
+import { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
+import { SystemFailure } from "./seams.ts"
+import { type PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
+
+/** Every reason why a start can be refused. */
+export type InitializationError =
+  | MigrationSourceError
+  | DirectoryError
+  | ConnectionError
+  | PragmaError
+  | HistoryError
+  | UpgradeError
+  | IntegrityError
+  | StageTimeoutError
+
+/** What a start that is ready has to tell. Times in milliseconds. */
+export interface ReadyReport {
+  readonly status: "ready"
+  readonly database: string
+  readonly schemaVersion: string | undefined
+  readonly applied: AppliedMigrations["Type"]["applied"]
+  readonly stages: ReadonlyArray<StageReport>
+  readonly pragmas: Settings
+  readonly integrity: IntegrityReport
+  readonly startedAt: string
+  readonly durationMs: number
+}
+
+/** What a start that was refused has to tell. */
+export interface FailedReport {
+  readonly status: "failed"
+  readonly database: string
+  /** The stage that refused. */
+  readonly stage: StageName
+  readonly error: Refusal
+  readonly stages: ReadonlyArray<StageReport>
+  readonly startedAt: string
+  readonly durationMs: number
+}
+
+export type InitializationReport = ReadyReport | FailedReport
+
+/** What the live health check found. */
+export interface Health {
+  readonly schemaVersion: string | undefined
+  readonly fingerprint: string
+  readonly pragmas: Settings
+}
+
+/** The rooms in their order; each takes the evidence of those before it. */
+const leadsTo =
+  <A2, E2, R2>(next: Layer.Layer<A2, E2, R2>) =>
+  <A1, E1, R1>(first: Layer.Layer<A1, E1, R1>) =>
+    Layer.provideMerge(next, first)
+
+/**
+ * A database that is provably ready: its directory, connection, pragmas, migrations and integrity
+ * have been proven, on the very connection that `SqlClient` hands out.
+ */
+export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
+  DatabaseReady,
+  {
+    readonly report: ReadyReport
+    /**
+     * Proves again, at this moment, that the file is still the one that was opened, the connection
+     * answers, the pragmas hold, and the history and the schema are still ours. Never looks at pages:
+     * it costs well under a millisecond for a file of any size.
+     */
+    readonly health: Effect.Effect<Health, ConnectionError | PragmaError | HistoryError | IntegrityError>
+  }
+>() {
+  /**
+   * The pipeline, on a given configuration, source and start. For programs that look at the start from
+   * outside, through `Initialization`; all others want `layer`.
+   */
+  static readonly pipeline: Layer.Layer<
+    DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient,
+    Exclude<InitializationError, MigrationSourceError>,
+    DatabaseConfig | Initialization | MigrationSource | FileSystem.FileSystem | Path.Path
+  > = Layer.suspend(() =>
+    Layer.provide(
+      ready,
+      DatabaseDirectory.layer.pipe(
+        leadsTo(SqliteConnection.layer),
+        leadsTo(VerifiedPragmas.layer),
+        leadsTo(AppliedMigrations.layer),
+        leadsTo(CheckedIntegrity.layer)
+      )
+    )
+  )
+
+  /**
+   * `DatabaseReady` and the `SqlClient` and `SqliteClient` that only it gives. What depends on one of
+   * them is not built before the database is ready. Fails with an `InitializationError`.
+   */
+  static readonly layer = <R = never>(
+    options: DatabaseOptions & { readonly migrations: Migrations<R> }
+  ): Layer.Layer<
+    DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient,
+    InitializationError,
+    FileSystem.FileSystem | Path.Path | R
+  > =>
+    // The source is read before the first stage: migrations that are at fault leave no trace on the disk.
+    DatabaseReady.pipeline.pipe(
+      Layer.provide(Initialization.layer),
+      Layer.provide(DatabaseConfig.layer(options)),
+      Layer.provide(MigrationSource.layer(options.migrations))
+    )
+}
+
+const ready = Layer.effectContext(
+  Effect.gen(function* () {
+    const config = yield* DatabaseConfig
+    const database = yield* SqliteConnection
+    const pragmas = yield* VerifiedPragmas
+    const migrations = yield* AppliedMigrations
+    const integrity = yield* CheckedIntegrity
+    const { timeline } = yield* Initialization
+    const health = yield* liveHealth(config)
+
+    const settings = yield* pragmas.confirm
+    yield* database.accept
+    const { durationMs, stages, startedAt } = yield* timeline
+    const report: ReadyReport = {
+      status: "ready",
+      database: database.file,
+      schemaVersion: migrations.version,
+      applied: migrations.applied,
+      stages,
+      pragmas: settings,
+      integrity,
+      startedAt,
+      durationMs
+    }
+    yield* Effect.logInfo("Database ready").pipe(
+      Effect.annotateLogs({ database: report.database, schemaVersion: report.schemaVersion ?? "none", durationMs })
+    )
+    return Context.make(DatabaseReady, { report, health }).pipe(
+      Context.add(SqlClient.SqlClient, database.client),
+      Context.add(SqliteClient.SqliteClient, database.client)
+    )
+  })
+)
+
+const liveHealth = Effect.fnUntraced(function* ({ inMemory }: DatabaseConfig["Type"]) {
+  const fs = yield* FileSystem.FileSystem
+  const { file } = yield* SqliteConnection
+  const pragmas = yield* VerifiedPragmas
+  const migrations = yield* AppliedMigrations
+  const identity = fs.stat(file).pipe(
+    Effect.map(({ dev, ino }) => `${dev}:${Option.getOrElse(ino, () => 0)}`),
+    Effect.mapError((error) => gone(file, SystemFailure.fromPlatform(error)))
+  )
+  const opened = inMemory ? "" : yield* identity
+
+  return Effect.gen(function* () {
+    const present = inMemory ? "" : yield* identity
+    if (present !== opened) {
+      return yield* gone(file, {
+        code: "ESTALE",
+        detail: "another file has taken its place",
+        retryable: false
+      })
+    }
+    const { fingerprint } = yield* migrations.schema
+    const settings = yield* pragmas.stillHold
+    const health: Health = { schemaVersion: migrations.version, fingerprint, pragmas: settings }
+    return health
+  }).pipe(Effect.withSpan("database-ready.health", { attributes: { "database.file": file } }))
+})
+
+const gone = (file: string, { code, detail, retryable }: Pick<SystemFailure, "code" | "detail" | "retryable">) =>
+  new ConnectionError({ reason: code === "ENOENT" ? "Absent" : "CannotOpen", file, code, detail, retryable })
+
+/** The report of a start that was refused: what `timeline` shows, with the refusal. */
+export const failedReport = (
+  filename: string,
+  error: InitializationError,
+  { current, durationMs, stages, startedAt }: Timeline
+): FailedReport => ({
+  status: "failed",
+  database: filename,
+  stage: current ?? "migrations",
+  error,
+  stages,
+  startedAt,
+  durationMs
+})

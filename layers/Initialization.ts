@@ -1,0 +1,250 @@
+/**
+ * One start: when it began, by when it must be over, and what each stage did. Every stage runs
+ * through `stage`, so that retries, deadlines, spans, metrics, logs and the report cannot differ
+ * from room to room.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as Option from "effect/Option"
+import { DatabaseConfig, type ProgressEvent } from "./DatabaseConfig.ts"
+import type { StageName } from "./policy.ts"
+
+/** What every refusal of every room tells. */
+export interface Refusal {
+  readonly _tag: string
+  /** For programs: can be matched on. */
+  readonly reason: string
+  /** For people: what is wrong. */
+  readonly message: string
+  /** For people: what to do now. */
+  readonly remedy: string
+  /** Whether trying again can help by itself. */
+  readonly retryable: boolean
+}
+
+/** A stage, or the whole start, was not over by its deadline. */
+export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
+  /** `Stage`: the stage's own timeout; `Start`: the deadline of the whole start. */
+  readonly reason: "Stage" | "Start"
+  readonly stage: StageName
+  /** Milliseconds that were allowed. */
+  readonly timeoutMs: number
+  readonly attempts: number
+  /** What the last attempt was refused with, or "" when none was over yet. */
+  readonly waitingFor: string
+}> {
+  readonly retryable = true
+
+  override get message(): string {
+    const whose = this.reason === "Start" ? "The start" : `The ${this.stage} stage`
+    const why = this.waitingFor === "" ? "" : ` Waiting in the ${this.stage} stage for this to pass: ${this.waitingFor}`
+    return `${whose} was not over after ${Duration.format(Duration.millis(this.timeoutMs))}.${why}`
+  }
+
+  get remedy(): string {
+    return this.waitingFor === ""
+      ? "Start again with a longer timeout; nothing half-done is left behind."
+      : "Let the other process finish or stop it, or start again with a longer timeout; nothing half-done is left behind."
+  }
+}
+
+/** What one stage did. */
+export interface StageReport {
+  readonly name: StageName
+  readonly attempts: number
+  /** ISO 8601, UTC. */
+  readonly startedAt: string
+  readonly durationMs: number
+  /** What the stage saw, in a few words; why it refused or what it waits for, while it has not passed. */
+  readonly found: string
+}
+
+/** How far the start is, as a value: for probes while it runs, and for the report when it is over. */
+export interface Timeline {
+  /** ISO 8601, UTC. */
+  readonly startedAt: string
+  readonly durationMs: number
+  /** The stage that runs or has refused. */
+  readonly current: StageName | undefined
+  readonly stages: ReadonlyArray<StageReport>
+}
+
+interface Entry {
+  readonly name: StageName
+  readonly startedAt: number
+  readonly startedNanos: bigint
+  attempts: number
+  durationMs: number | undefined
+  found: string
+}
+
+export interface Attempt {
+  /**
+   * Fails when the deadline has passed. For the moment before a commit: a statement that runs cannot
+   * be cut off, but what it did can still be rolled back.
+   */
+  readonly inTime: Effect.Effect<void, StageTimeoutError>
+}
+
+const stageDuration = Metric.histogram(
+  "database_ready_stage_duration_ms",
+  MetricBoundaries.exponential({ start: 0.25, factor: 2, count: 20 }),
+  "How long a stage of the start took, its waits included, in milliseconds"
+)
+const stageAttempts = Metric.counter("database_ready_stage_attempts", {
+  description: "Attempts of a stage of the start",
+  incremental: true
+})
+const stageRefusals = Metric.counter("database_ready_stage_refusals", {
+  description: "Starts that ended in this stage",
+  incremental: true
+})
+
+/** The start that is under way. Made once per start: a second start needs a second one. */
+export class Initialization extends Context.Tag("database-ready/Initialization")<
+  Initialization,
+  {
+    /**
+     * Runs a stage under its policy: tries again, by the policy's schedule, while the refusal is
+     * `retryable`, until the stage's timeout or the deadline of the start.
+     */
+    readonly stage: <A, E extends Refusal, R>(
+      name: StageName,
+      attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
+      found: (value: A) => string
+    ) => Effect.Effect<A, E | StageTimeoutError, R>
+    readonly timeline: Effect.Effect<Timeline>
+  }
+>() {
+  static readonly layer: Layer.Layer<Initialization, never, DatabaseConfig> = Layer.effect(
+    Initialization,
+    Effect.gen(function* () {
+      const config = yield* DatabaseConfig
+      const begunAt = yield* Clock.currentTimeMillis
+      const begunNanos = yield* Clock.currentTimeNanos
+      const entries: Array<Entry> = []
+      let current: StageName | undefined
+
+      const tell = (event: ProgressEvent) => config.onProgress(event)
+
+      const stage = Effect.fnUntraced(function* <A, E extends Refusal, R>(
+        name: StageName,
+        attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
+        found: (value: A) => string
+      ) {
+        const policy = config.policies[name]
+        const startedAt = yield* Clock.currentTimeMillis
+        const startedNanos = yield* Clock.currentTimeNanos
+        const allowed = Duration.toMillis(policy.timeout)
+        const left = begunAt + Duration.toMillis(config.timeout) - startedAt
+        const limit = Math.max(0, Math.min(allowed, left))
+        const entry: Entry = { name, startedAt, startedNanos, attempts: 0, durationMs: undefined, found: "" }
+        entries.push(entry)
+        current = name
+
+        const tooLate = () =>
+          new StageTimeoutError({
+            reason: allowed <= left ? "Stage" : "Start",
+            stage: name,
+            timeoutMs: allowed <= left ? allowed : Duration.toMillis(config.timeout),
+            attempts: entry.attempts,
+            waitingFor: entry.found
+          })
+        const inTime = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          now - startedAt > limit ? Effect.fail(tooLate()) : Effect.void
+        )
+
+        const once = Effect.suspend(() => {
+          entry.attempts += 1
+          return attempt({ inTime })
+        }).pipe(
+          Effect.tapError((refusal) => {
+            entry.found = refusal.message
+            return refusal.retryable
+              ? Effect.flatMap(Clock.currentTimeMillis, (at) =>
+                  tell({ _tag: "StageWaiting", stage: name, at, attempts: entry.attempts, reason: refusal.message })
+                ).pipe(Effect.zipRight(Effect.logDebug(`Waiting: ${refusal.message}`)))
+              : Effect.void
+          })
+        )
+
+        const measured = Effect.gen(function* () {
+          const nanos = yield* Clock.currentTimeNanos
+          entry.durationMs = millisBetween(startedNanos, nanos)
+          yield* Metric.update(Metric.tagged(stageDuration, "stage", name), entry.durationMs)
+          yield* Metric.incrementBy(Metric.tagged(stageAttempts, "stage", name), entry.attempts)
+          return yield* Clock.currentTimeMillis
+        })
+
+        yield* tell({ _tag: "StageStarted", stage: name, at: startedAt })
+        return yield* inTime.pipe(
+          Effect.zipRight(Effect.retry(once, { schedule: policy.schedule, while: ({ retryable }) => retryable })),
+          Effect.timeoutOption(Duration.millis(limit)),
+          Effect.flatMap(Option.match({ onNone: () => Effect.fail(tooLate()), onSome: Effect.succeed })),
+          Effect.tap((value) =>
+            Effect.gen(function* () {
+              entry.found = found(value)
+              const at = yield* measured
+              current = undefined
+              yield* Effect.logDebug(`Passed: ${entry.found}`)
+              yield* tell({ _tag: "StagePassed", stage: name, at, found: entry.found })
+            })
+          ),
+          Effect.tapError((refusal) =>
+            Effect.gen(function* () {
+              entry.found = refusal.message
+              const at = yield* measured
+              yield* Metric.increment(
+                Metric.tagged(Metric.tagged(stageRefusals, "stage", name), "reason", refusal.reason)
+              )
+              yield* Effect.logDebug(`Refused: ${refusal.message}`)
+              yield* tell({ _tag: "StageFailed", stage: name, at, reason: refusal.message })
+            })
+          ),
+          Effect.annotateLogs("stage", name),
+          Effect.withSpan(`database-ready.${name}`, { attributes: { "database.file": config.filename } })
+        )
+      })
+
+      const timeline = Effect.map(
+        Clock.currentTimeNanos,
+        (now): Timeline => ({
+          startedAt: new Date(begunAt).toISOString(),
+          durationMs: millisBetween(begunNanos, now),
+          current,
+          stages: reportOf(entries, now)
+        })
+      )
+
+      return { stage, timeline }
+    })
+  )
+}
+
+/** A stage that runs twice is one line: pragmas are confirmed once more at the end, which is no second attempt. */
+const reportOf = (entries: ReadonlyArray<Entry>, now: bigint): ReadonlyArray<StageReport> => {
+  const reports = new Map<StageName, StageReport>()
+  for (const entry of entries) {
+    const before = reports.get(entry.name)
+    const durationMs = entry.durationMs ?? millisBetween(entry.startedNanos, now)
+    reports.set(entry.name, {
+      name: entry.name,
+      attempts: (before?.attempts ?? 1) + entry.attempts - 1,
+      startedAt: before?.startedAt ?? new Date(entry.startedAt).toISOString(),
+      durationMs: rounded((before?.durationMs ?? 0) + durationMs),
+      found: entry.found
+    })
+  }
+  return [...reports.values()]
+}
+
+const millisBetween = (from: bigint, to: bigint): number => rounded(Number(to - from) / 1_000_000)
+
+/** Microseconds are what a clock can tell; more digits would be noise. */
+const rounded = (millis: number): number => Math.round(millis * 1000) / 1000

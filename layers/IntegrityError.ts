@@ -1,0 +1,59 @@
+/**
+ * The database is not what its migrations make of it, or is damaged. In a file of its own because two
+ * rooms refuse with it: migrations, before the first write to a schema that has drifted, and integrity.
+ */
+import * as Data from "effect/Data"
+import { describeDifference, type SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
+import type { SqliteFailure } from "./seams.ts"
+
+type Reason = "SchemaDiffers" | "DamagedPages" | "ForeignKeyViolations" | "Unreadable"
+
+export class IntegrityError extends Data.TaggedError("IntegrityError")<{
+  readonly reason: Reason
+  /** The objects that differ, where the schema does. */
+  readonly difference: SchemaDifference | undefined
+  /** What SQLite found, at most a hundred lines of it. */
+  readonly findings: ReadonlyArray<string>
+  /** SQLite's code where SQLite could not look, else "". */
+  readonly code: string
+  readonly retryable: boolean
+}> {
+  static schemaDiffers(difference: SchemaDifference): IntegrityError {
+    return new IntegrityError({ reason: "SchemaDiffers", difference, findings: [], code: "", retryable: false })
+  }
+
+  static found(reason: Reason, findings: ReadonlyArray<string>): IntegrityError {
+    return new IntegrityError({ reason, difference: undefined, findings, code: "", retryable: false })
+  }
+
+  static unreadable({ code, detail, retryable }: SqliteFailure): IntegrityError {
+    const reason = /^SQLITE_(CORRUPT|NOTADB)/.test(code) ? "DamagedPages" : "Unreadable"
+    return new IntegrityError({ reason, difference: undefined, findings: [`${code}: ${detail}`], code, retryable })
+  }
+
+  override get message(): string {
+    const found = this.findings.slice(0, 3).join("; ")
+    const more = this.findings.length > 3 ? ` and ${this.findings.length - 3} more` : ""
+    return this.difference === undefined
+      ? `${sentences[this.reason]}: ${found}${more}`
+      : `${sentences[this.reason]}: ${describeDifference(this.difference)}`
+  }
+
+  get remedy(): string {
+    return remedies[this.reason]
+  }
+}
+
+const sentences: Record<Reason, string> = {
+  SchemaDiffers: "The schema is not the one that the migrations make",
+  DamagedPages: "The database is damaged",
+  ForeignKeyViolations: "Rows refer to rows that do not exist",
+  Unreadable: "The integrity of the database cannot be checked"
+}
+
+const remedies: Record<Reason, string> = {
+  SchemaDiffers: "Undo what was changed by hand, or restore a backup; write wanted changes as a new migration.",
+  DamagedPages: "Stop writing to it; restore a backup, or recover what can be read with `sqlite3 FILE .recover`.",
+  ForeignKeyViolations: "Delete or repair the rows that `PRAGMA foreign_key_check` lists.",
+  Unreadable: "Look at SQLite's message; the start succeeds when its cause is gone."
+}

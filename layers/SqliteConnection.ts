@@ -1,0 +1,299 @@
+/** Room 2: from a directory to one connection that is open and answers. */
+import * as FileSystem from "@effect/platform/FileSystem"
+import type { Connection } from "@effect/sql/SqlConnection"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { DatabaseConfig } from "./DatabaseConfig.ts"
+import { DatabaseDirectory } from "./DatabaseDirectory.ts"
+import { Initialization, type StageTimeoutError } from "./Initialization.ts"
+import {
+  createExclusively,
+  integer,
+  type Sqlite,
+  SqliteFailure,
+  SystemFailure,
+  sqliteOf,
+  text,
+  thrownAsFailure
+} from "./seams.ts"
+
+type Reason =
+  | "Absent"
+  | "NotAFile"
+  | "NotADatabase"
+  | "Damaged"
+  | "CannotCreate"
+  | "CannotOpen"
+  | "PermissionDenied"
+  | "DiskFull"
+  | "IoError"
+  | "Busy"
+  | "UnsafeSqlite"
+  | "ForeignApplication"
+
+/** The file cannot be opened as this program's SQLite database. Nothing in it was changed. */
+export class ConnectionError extends Data.TaggedError("ConnectionError")<{
+  readonly reason: Reason
+  /** Absolute path of the database file. */
+  readonly file: string
+  /** What SQLite or the operating system said. */
+  readonly detail: string
+  /** SQLite's or the system's code, e.g. `SQLITE_NOTADB` or `EMFILE`. */
+  readonly code: string
+  readonly retryable: boolean
+}> {
+  override get message(): string {
+    return `${sentences[this.reason](this.file)} (${this.code}: ${this.detail})`
+  }
+
+  get remedy(): string {
+    return remedies[this.reason]
+  }
+}
+
+const sentences: Record<Reason, (file: string) => string> = {
+  Absent: (file) => `There is no database at ${file}`,
+  NotAFile: (file) => `${file} is not a regular file`,
+  NotADatabase: (file) => `${file} is not a SQLite database`,
+  Damaged: (file) => `The database ${file} is damaged`,
+  CannotCreate: (file) => `The database ${file} cannot be created`,
+  CannotOpen: (file) => `The database ${file} cannot be opened`,
+  PermissionDenied: (file) => `This user may not open ${file}`,
+  DiskFull: (file) => `There is no space left for ${file}`,
+  IoError: (file) => `The disk failed while ${file} was read`,
+  Busy: (file) => `Another process keeps ${file} to itself`,
+  UnsafeSqlite: () => "This SQLite version can corrupt a database in WAL mode that several connections use",
+  ForeignApplication: (file) => `${file} belongs to another program`
+}
+
+const remedies: Record<Reason, string> = {
+  Absent: "Initialize it, or check the path.",
+  NotAFile: "Choose another path, or move away what is there.",
+  NotADatabase: "Choose another path, or move that file away; it was not touched.",
+  Damaged: "Restore a backup, or recover what can be read with `sqlite3 FILE .recover`.",
+  CannotCreate: "Check that the directory still exists and can be written.",
+  CannotOpen: "Check that the file, its -wal and its -shm can be read and written by this user.",
+  PermissionDenied: "Give the file, its -wal and its -shm to the user that runs this program.",
+  DiskFull: "Free some space on that filesystem.",
+  IoError: "Check the disk and the kernel's log; restore a backup when the disk is at fault.",
+  Busy: "Let the other process finish, or stop it.",
+  UnsafeSqlite: "Update better-sqlite3 to a release with SQLite 3.51.3, 3.50.7 or 3.44.6 or newer.",
+  ForeignApplication: "Choose another path: the file's application_id says that it is not ours."
+}
+
+/** Evidence of one connection, open and answering; closed with the layer's scope. */
+export class SqliteConnection extends Context.Tag("database-ready/SqliteConnection")<
+  SqliteConnection,
+  {
+    readonly file: string
+    /** `created` by this start, `empty`: there but without a page, or an `existing` database. */
+    readonly origin: "created" | "empty" | "existing"
+    /**
+     * What the files beside the database told before it was opened. `clean`: no WAL was left.
+     * `unclean`: a WAL was left by a process that is gone. `shared`: living processes use it.
+     */
+    readonly before: "clean" | "unclean" | "shared"
+    readonly sqliteVersion: string
+    /** For the rooms that follow, not for queries: nothing is configured or migrated yet. */
+    readonly sqlite: Sqlite
+    readonly connection: Connection
+    readonly client: SqliteClient.SqliteClient
+    /**
+     * Until this is run, closing the connection leaves a WAL that was there before as it is, so that
+     * a refused database keeps its bytes. Run once everything is accepted.
+     */
+    readonly accept: Effect.Effect<void>
+  }
+>() {
+  /**
+   * Creates an absent file, readable by its owner alone. The busy timeout is 0 from the first
+   * statement on: waiting is the schedule's. Fails with `ConnectionError`, or `StageTimeoutError`.
+   */
+  static readonly layer: Layer.Layer<
+    SqliteConnection,
+    ConnectionError | StageTimeoutError,
+    DatabaseConfig | DatabaseDirectory | Initialization | FileSystem.FileSystem
+  > = Layer.scoped(
+    SqliteConnection,
+    Effect.gen(function* () {
+      const config = yield* DatabaseConfig
+      const { file } = yield* DatabaseDirectory
+      const { stage } = yield* Initialization
+      return yield* stage(
+        "connection",
+        () => whole(connect(config, file)),
+        ({ before, origin, sqliteVersion }) =>
+          `SQLite ${sqliteVersion}, ${origin}${before === "clean" ? "" : before === "shared" ? ", in use by others" : ", after an unclean shutdown"}`
+      )
+    })
+  )
+}
+
+/** An attempt that fails closes what it opened, instead of leaving one open connection per attempt in the scope. */
+const whole = <A, E, R>(attempt: Effect.Effect<A, E, R | Scope.Scope>): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const parent = yield* Effect.scope
+      const scope = yield* Scope.make()
+      const value = yield* restore(Scope.extend(attempt, scope)).pipe(
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+      yield* Scope.addFinalizerExit(parent, (exit) => Scope.close(scope, exit))
+      return value
+    })
+  )
+
+const connect = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], file: string) {
+  const onDisk = !config.inMemory
+  const found = onDisk ? yield* look(file) : { exists: false, empty: true, wal: false }
+  const before = found.wal ? ((yield* isHeldByOthers(file)) ? "shared" : "unclean") : "clean"
+
+  if (!found.exists && onDisk) {
+    if (config.access === "inspect") {
+      return yield* refusal(file, "Absent", { code: "ENOENT", detail: "no such file", retryable: false })
+    }
+    yield* Effect.mapError(createExclusively(file), (failure) =>
+      refusal(file, creationReasons[failure.code] ?? "CannotCreate", failure)
+    )
+  }
+
+  const refused = Effect.mapError((failure: SqliteFailure) => refusal(file, reasonOf(failure.code), failure))
+  // A second, read-only connection keeps the last one that can write from checkpointing when it closes.
+  const pin = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+  if (found.wal) {
+    const reader = yield* refused(Scope.extend(open(file, true), pin))
+    yield* refused(reader.sqlite.run("SELECT count(*) FROM sqlite_schema"))
+  }
+  const { client, connection, sqlite } = yield* refused(open(file, config.access === "inspect" && found.wal))
+  if (config.access === "inspect") {
+    yield* refused(sqlite.run("PRAGMA query_only = 1"))
+  }
+  // Opening reads nothing. The first read tells a database from any other file.
+  const [answer] = yield* refused(
+    sqlite.run("SELECT sqlite_version() AS version, application_id FROM pragma_application_id, pragma_schema_version")
+  )
+
+  const sqliteVersion = text(answer, "version")
+  if (hasWalResetBug(sqliteVersion) && config.pragmas.journalMode === "wal") {
+    return yield* refusal(file, "UnsafeSqlite", { code: sqliteVersion, detail: "WAL-reset bug", retryable: false })
+  }
+  const applicationId = integer(answer, "application_id")
+  if (config.applicationId !== undefined && applicationId !== 0 && applicationId !== config.applicationId) {
+    return yield* refusal(file, "ForeignApplication", {
+      code: `application_id ${applicationId}`,
+      detail: `ours is ${config.applicationId}`,
+      retryable: false
+    })
+  }
+
+  const origin: SqliteConnection["Type"]["origin"] = found.exists ? (found.empty ? "empty" : "existing") : "created"
+  const accept = Scope.close(pin, Exit.void)
+  return { file, origin, before, sqliteVersion, sqlite, connection, client, accept } as const
+})
+
+/** Opens a connection that waits for nobody. WAL is not asked for here: a refusal of it would be a defect. */
+const open = (filename: string, readonly: boolean) =>
+  Effect.gen(function* () {
+    const context = yield* thrownAsFailure(Layer.build(SqliteClient.layer({ filename, readonly, disableWAL: true })))
+    const client = Context.get(context, SqliteClient.SqliteClient)
+    // Nobody else has this client yet, so that the connection may be used after the reservation is over.
+    const connection = yield* Effect.scoped(client.reserve)
+    const sqlite = sqliteOf(connection)
+    yield* sqlite.run("PRAGMA busy_timeout = 0")
+    return { client, connection, sqlite }
+  }).pipe(Effect.mapError((error) => (error._tag === "SqliteFailure" ? error : SqliteFailure.from(error))))
+
+const look = Effect.fnUntraced(function* (file: string) {
+  const fs = yield* FileSystem.FileSystem
+  const stat = (path: string) =>
+    fs.stat(path).pipe(
+      Effect.map(Option.some),
+      Effect.catchAll((error) => {
+        const failure = SystemFailure.fromPlatform(error)
+        return failure.code === "ENOENT"
+          ? Effect.succeedNone
+          : Effect.fail(refusal(file, failure.code === "EACCES" ? "PermissionDenied" : "CannotOpen", failure))
+      })
+    )
+  const [main, wal] = yield* Effect.all([stat(file), stat(`${file}-wal`)])
+  if (Option.isSome(main) && main.value.type !== "File") {
+    return yield* refusal(file, "NotAFile", { code: main.value.type, detail: "not a regular file", retryable: false })
+  }
+  return {
+    exists: Option.isSome(main),
+    empty: Option.isNone(main) || main.value.size === FileSystem.Size(0),
+    wal: Option.isSome(main) && Option.isSome(wal)
+  }
+})
+
+/**
+ * Whether a living process has the database open in WAL mode: it then holds a shared lock on the
+ * `-shm` file (https://sqlite.org/walformat.html, 2.3.1), which Linux lists in `/proc/locks`. Not to
+ * find one is no proof that nobody is there, so "not held" is the answer that makes us look harder.
+ */
+const isHeldByOthers = Effect.fnUntraced(function* (file: string) {
+  const fs = yield* FileSystem.FileSystem
+  const shm = yield* Effect.option(fs.stat(`${file}-shm`))
+  const locks = yield* Effect.option(fs.readFileString("/proc/locks"))
+  return (
+    Option.isSome(shm) &&
+    Option.isSome(shm.value.ino) &&
+    Option.isSome(locks) &&
+    locks.value.includes(` ${lockKey(shm.value.dev, shm.value.ino.value)} `)
+  )
+})
+
+/** A file as `/proc/locks` names it: major and minor device in hexadecimal, inode in decimal (makedev(3), proc(5)). */
+const lockKey = (dev: number, ino: number): string => {
+  const device = BigInt(dev)
+  const hex = (part: bigint) => part.toString(16).padStart(2, "0")
+  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n)
+  const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n)
+  return `${hex(major)}:${hex(minor)}:${ino}`
+}
+
+/**
+ * Two connections in WAL mode could lose a transaction, from 3.7.0 to 3.51.2; mended in 3.51.3 and,
+ * for older lines, in 3.50.7 and 3.44.6 (https://sqlite.org/wal.html).
+ */
+export const hasWalResetBug = (version: string): boolean => {
+  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number)
+  if (major !== 3) return major < 3
+  if (minor === 51) return patch < 3
+  if (minor === 50) return patch < 7
+  if (minor === 44) return patch < 6
+  return minor >= 7 && minor < 51
+}
+
+const creationReasons: Partial<Record<string, Reason>> = {
+  EACCES: "PermissionDenied",
+  EPERM: "PermissionDenied",
+  EROFS: "PermissionDenied",
+  ENOSPC: "DiskFull",
+  EDQUOT: "DiskFull",
+  EIO: "IoError"
+}
+
+const reasonOf = (code: string): Reason => {
+  if (code.startsWith("SQLITE_NOTADB")) return "NotADatabase"
+  if (code.startsWith("SQLITE_CORRUPT")) return "Damaged"
+  if (/^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)) return "Busy"
+  if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return "PermissionDenied"
+  if (code.startsWith("SQLITE_FULL")) return "DiskFull"
+  if (code.startsWith("SQLITE_IOERR")) return "IoError"
+  return "CannotOpen"
+}
+
+const refusal = (
+  file: string,
+  reason: Reason,
+  facts: { readonly code: string; readonly detail: string; readonly retryable: boolean }
+): ConnectionError =>
+  new ConnectionError({ reason, file, code: facts.code, detail: facts.detail, retryable: facts.retryable })

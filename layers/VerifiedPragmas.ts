@@ -1,0 +1,182 @@
+/** Room 3: from a connection to one whose every pragma reads back as required. */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { DatabaseConfig } from "./DatabaseConfig.ts"
+import { Initialization, type StageTimeoutError } from "./Initialization.ts"
+import { SqliteConnection } from "./SqliteConnection.ts"
+import { type Sqlite, type SqliteFailure, text } from "./seams.ts"
+
+/** A pragma could not be set or read, or reads back as something else. */
+export class PragmaError extends Data.TaggedError("PragmaError")<{
+  /** `Mismatch`: SQLite took it without complaint and answers another value. `Refused`: SQLite failed. */
+  readonly reason: "Mismatch" | "Refused"
+  readonly pragma: string
+  readonly wanted: string
+  /** The value read back, or SQLite's code. */
+  readonly got: string
+  readonly detail: string
+  readonly retryable: boolean
+}> {
+  override get message(): string {
+    return this.reason === "Mismatch"
+      ? `PRAGMA ${this.pragma} should be ${this.wanted}, but the connection answers ${this.got}`
+      : `PRAGMA ${this.pragma} could not be made ${this.wanted} (${this.got}: ${this.detail})`
+  }
+
+  get remedy(): string {
+    if (this.retryable) {
+      return "Let the other connections finish or close them; the journal mode of a file changes only when nobody else uses it."
+    }
+    return (
+      remedies[this.pragma] ??
+      "Check the value in the settings, and that SQLite was not built to leave this pragma out."
+    )
+  }
+}
+
+const remedies: Partial<Record<string, string>> = {
+  journal_mode:
+    "Put the file on a local disk with shared memory, initialize it first when it is only inspected, or ask for another journal mode.",
+  foreign_keys: "Foreign keys must be on; SQLite ignores the pragma inside a transaction and in builds without them.",
+  mmap_size: "Ask for 0: this build of SQLite, or an in-memory database, does not map files."
+}
+
+/** Pragma to the value read back, in SQLite's spelling: words for the journal mode, numbers for the rest. */
+export type Settings = Readonly<Record<string, string | number>>
+
+/** Evidence that the connection's pragmas were set and read back as required. */
+export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas")<
+  VerifiedPragmas,
+  {
+    readonly settings: Settings
+    /**
+     * Sets what is kept in the file, the journal mode, where it differs, and reads it back. It is not
+     * part of this room's own work, because the file may be touched only once its history is judged.
+     */
+    readonly settle: Effect.Effect<void, PragmaError>
+    /** Gives the connection its runtime busy timeout and reads everything back once more. */
+    readonly confirm: Effect.Effect<Settings, PragmaError>
+    /** Reads everything back and compares it with what `confirm` found. Sets nothing; for the live health check. */
+    readonly stillHold: Effect.Effect<Settings, PragmaError>
+  }
+>() {
+  /** Sets what differs on this connection and reads it back. Fails with `PragmaError`, or `StageTimeoutError`. */
+  static readonly layer: Layer.Layer<
+    VerifiedPragmas,
+    PragmaError | StageTimeoutError,
+    DatabaseConfig | Initialization | SqliteConnection
+  > = Layer.effect(
+    VerifiedPragmas,
+    Effect.gen(function* () {
+      const config = yield* DatabaseConfig
+      const { stage } = yield* Initialization
+      const { sqlite } = yield* SqliteConnection
+      const required = requiredOf(config, 0)
+      const ofConnection = required.filter(({ pragma }) => pragma !== "journal_mode")
+      const ofFile = required.filter(({ pragma }) => pragma === "journal_mode")
+      const atRuntime = requiredOf(config, Duration.toMillis(config.pragmas.busyTimeout))
+
+      const settings = yield* stage("pragmas", () => verified(sqlite, ofConnection), summary)
+      return {
+        settings,
+        // An inspection may not switch the journal mode, but it does insist on it.
+        settle: Effect.asVoid(config.access === "inspect" ? confirmed(sqlite, ofFile) : verified(sqlite, ofFile)),
+        confirm: stage("pragmas", () => verified(sqlite, atRuntime), summary).pipe(
+          Effect.catchTag("StageTimeoutError", (late) =>
+            Effect.fail(
+              new PragmaError({
+                reason: "Refused",
+                pragma: "busy_timeout",
+                wanted: "set",
+                got: late.reason,
+                detail: late.message,
+                retryable: true
+              })
+            )
+          )
+        ),
+        stillHold: confirmed(sqlite, atRuntime)
+      }
+    })
+  )
+}
+
+interface Required {
+  readonly pragma: string
+  /** As SQLite answers it. */
+  readonly wanted: string
+}
+
+/** In this order: the timeout first, so that nothing that follows waits inside SQLite. */
+const requiredOf = ({ inMemory, pragmas }: DatabaseConfig["Type"], busyTimeout: number): ReadonlyArray<Required> =>
+  Object.entries({
+    busy_timeout: busyTimeout,
+    journal_mode: inMemory ? "memory" : pragmas.journalMode,
+    synchronous: { normal: 1, full: 2, extra: 3 }[pragmas.synchronous],
+    foreign_keys: 1,
+    trusted_schema: pragmas.trustedSchema ? 1 : 0,
+    cell_size_check: pragmas.cellSizeCheck ? 1 : 0,
+    journal_size_limit: pragmas.journalSizeLimit,
+    temp_store: { default: 0, file: 1, memory: 2 }[pragmas.tempStore],
+    cache_size: pragmas.cacheSize,
+    mmap_size: pragmas.mmapSize
+  }).map(([pragma, wanted]) => ({ pragma, wanted: String(wanted) }))
+
+/**
+ * Reads, sets what differs, and reads again. SQLite takes a misspelt pragma and a bad value without
+ * a word, so only the second reading proves anything.
+ */
+const verified = Effect.fnUntraced(function* (sqlite: Sqlite, required: ReadonlyArray<Required>) {
+  const found = yield* readAll(sqlite)
+  for (const { pragma, wanted } of required) {
+    if (String(found[pragma]) !== wanted) {
+      yield* Effect.mapError(sqlite.run(`PRAGMA ${pragma} = ${wanted}`), failed(pragma, wanted))
+    }
+  }
+  return yield* confirmed(sqlite, required)
+})
+
+const confirmed = Effect.fnUntraced(function* (sqlite: Sqlite, required: ReadonlyArray<Required>) {
+  const settings = yield* readAll(sqlite)
+  for (const { pragma, wanted } of required) {
+    const got = String(settings[pragma])
+    if (got !== wanted) {
+      return yield* new PragmaError({ reason: "Mismatch", pragma, wanted, got, detail: "", retryable: false })
+    }
+  }
+  return settings
+})
+
+/** Every pragma in one statement; `mmap_size` has no table-valued form and is asked for on its own. */
+const readAll = Effect.fnUntraced(function* (sqlite: Sqlite) {
+  const [row] = yield* Effect.mapError(sqlite.run(readStatement), failed("journal_mode", "readable"))
+  const [mapped] = yield* Effect.mapError(sqlite.run("PRAGMA mmap_size"), failed("mmap_size", "readable"))
+  const settings: Record<string, string | number> = {}
+  for (const [pragma, value] of Object.entries(row ?? {})) {
+    settings[pragma] = typeof value === "number" ? value : String(value)
+  }
+  // An in-memory database maps nothing and answers with no row at all.
+  settings["mmap_size"] = mapped === undefined ? 0 : Number(text(mapped, "mmap_size"))
+  return settings
+})
+
+const readStatement = `SELECT timeout AS busy_timeout, journal_mode, synchronous, foreign_keys, trusted_schema, cell_size_check,
+  journal_size_limit, temp_store, cache_size
+FROM pragma_busy_timeout, pragma_journal_mode, pragma_synchronous, pragma_foreign_keys, pragma_trusted_schema,
+  pragma_cell_size_check, pragma_journal_size_limit, pragma_temp_store, pragma_cache_size`
+
+const failed = (pragma: string, wanted: string) => (failure: SqliteFailure) =>
+  new PragmaError({
+    reason: "Refused",
+    pragma,
+    wanted,
+    got: failure.code,
+    detail: failure.detail,
+    retryable: failure.retryable
+  })
+
+const summary = (settings: Settings): string =>
+  `journal ${settings["journal_mode"]}, synchronous ${settings["synchronous"]}, foreign keys ${settings["foreign_keys"] === 1 ? "on" : "off"}`

@@ -1,0 +1,42 @@
+/**
+ * An Effect service starts on a database that is provably ready, or it does not start and says why.
+ *
+ *     directory -> connection -> pragmas -> migrations -> integrity -> DatabaseReady
+ *
+ * Each arrow is a layer that takes the evidence of the one before; `DatabaseReady.layer` is all of them.
+ */
+
+export { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
+export * as Migrations from "./AppliedMigrations/MigrationSource.ts"
+export {
+  type Migration,
+  MigrationSource,
+  MigrationSourceError
+} from "./AppliedMigrations/MigrationSource.ts"
+export type { SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
+export { AppliedMigrations, type SchemaState, UpgradeError } from "./AppliedMigrations.ts"
+export { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
+export {
+  DatabaseConfig,
+  type DatabaseOptions,
+  environment,
+  type IntegrityPolicy,
+  integrityPolicies,
+  type Pragmas,
+  type ProgressEvent
+} from "./DatabaseConfig.ts"
+export { DatabaseDirectory, DirectoryError } from "./DatabaseDirectory.ts"
+export {
+  DatabaseReady,
+  type FailedReport,
+  failedReport,
+  type Health,
+  type InitializationError,
+  type InitializationReport,
+  type ReadyReport
+} from "./DatabaseReady.ts"
+export { Initialization, type Refusal, type StageReport, StageTimeoutError, type Timeline } from "./Initialization.ts"
+export { IntegrityError } from "./IntegrityError.ts"
+export { defaultPolicies, type Policies, type Policy, type StageName, stageNames } from "./policy.ts"
+export { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
+export { PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"

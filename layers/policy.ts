@@ -1,0 +1,42 @@
+/** Named waiting: what a stage waits for, how often it asks, and when it gives up. */
+import * as Duration from "effect/Duration"
+import * as Schedule from "effect/Schedule"
+
+/** The five stages, in the order in which they run. */
+export const stageNames = ["directory", "connection", "pragmas", "migrations", "integrity"] as const
+export type StageName = (typeof stageNames)[number]
+
+export interface Policy {
+  /** Longest a stage may take, its waits included. A statement that runs is not cut off. */
+  readonly timeout: Duration.DurationInput
+  /** When to try again after a refusal that waiting can cure. A schedule that ends gives up with that refusal. */
+  readonly schedule: Schedule.Schedule<unknown>
+}
+
+export type Policies = Readonly<Record<StageName, Policy>>
+
+/** A mount that is still waking: after 50, 100, 200, 400 and 800 ms, then no more. Six attempts within 1.55 s. */
+export const whileTheMountWakes: Schedule.Schedule<unknown> = Schedule.exponential("50 millis").pipe(
+  Schedule.intersect(Schedule.recurs(5))
+)
+
+/**
+ * Another process is at work on the file: after 5, 10, 20, 40 and 80 ms, then every 100 ms, until the
+ * stage's timeout. An attempt costs well under a millisecond, so that a waiter spends about one
+ * hundredth of a core, and the event loop is free between two attempts.
+ */
+export const whileAnotherWorks: Schedule.Schedule<unknown> = Schedule.exponential("5 millis").pipe(
+  Schedule.union(Schedule.spaced("100 millis"))
+)
+
+/**
+ * Migrations may have to wait for those of another process, and a page check takes as long as the
+ * file is large, so both have no bound of their own but the deadline of the whole start.
+ */
+export const defaultPolicies: Policies = {
+  directory: { timeout: "5 seconds", schedule: whileTheMountWakes },
+  connection: { timeout: "30 seconds", schedule: whileAnotherWorks },
+  pragmas: { timeout: "30 seconds", schedule: whileAnotherWorks },
+  migrations: { timeout: Duration.infinity, schedule: whileAnotherWorks },
+  integrity: { timeout: Duration.infinity, schedule: whileAnotherWorks }
+}

@@ -1,0 +1,133 @@
+/**
+ * The driver and the platform, mended in one place. Their types promise more than they do: a
+ * failing open or prepare arrives as a defect, and what went wrong is a string deep in a cause.
+ * From here on it is a value with SQLite's own code.
+ */
+
+import { closeSync, openSync } from "node:fs"
+import type { PlatformError } from "@effect/platform/Error"
+import type { Connection, Row } from "@effect/sql/SqlConnection"
+import { SqlError } from "@effect/sql/SqlError"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+
+export type { Row }
+
+/** What SQLite answered. It stops at the room that asked, which knows what it means there. */
+export class SqliteFailure extends Data.TaggedError("SqliteFailure")<{
+  /** SQLite's extended result code, e.g. `SQLITE_BUSY_SNAPSHOT` (https://sqlite.org/rescode.html). */
+  readonly code: string
+  /** SQLite's sentence. */
+  readonly detail: string
+}> {
+  /** Whether another moment can bring another answer. */
+  get retryable(): boolean {
+    return isTransient(this.code)
+  }
+
+  static from(cause: unknown): SqliteFailure {
+    return new SqliteFailure({ code: codeOf(cause) ?? "UNKNOWN", detail: sentenceOf(cause) })
+  }
+}
+
+/**
+ * The one place that decides which SQLite codes are worth another attempt: somebody else holds a
+ * lock, or the lock itself could not be taken (https://sqlite.org/rescode.html).
+ */
+export const isTransient = (code: string): boolean =>
+  /^SQLITE_(BUSY|LOCKED|PROTOCOL)|^SQLITE_IOERR_(LOCK|RDLOCK|UNLOCK|BLOCKED|CHECKRESERVEDLOCK|SHMLOCK)$/.test(code)
+
+/** Obstacles of the operating system that pass by themselves. */
+const passing = new Set(["EAGAIN", "EBUSY", "EINTR", "EMFILE", "ENFILE", "ESTALE", "ETIMEDOUT"])
+
+/** What the operating system answered, as its error code (`ENOENT`, `EACCES` ...). */
+export class SystemFailure extends Data.TaggedError("SystemFailure")<{
+  readonly code: string
+  readonly detail: string
+}> {
+  get retryable(): boolean {
+    return passing.has(this.code)
+  }
+
+  static from(cause: unknown): SystemFailure {
+    return new SystemFailure({ code: codeOf(cause) ?? "UNKNOWN", detail: sentenceOf(cause) })
+  }
+
+  /** A platform error carries the system's code in its cause; without one its reason has to do. */
+  static fromPlatform(error: PlatformError): SystemFailure {
+    const fallback = error._tag === "SystemError" ? (reasonCodes[error.reason] ?? "UNKNOWN") : "EINVAL"
+    return new SystemFailure({ code: codeOf(error.cause) ?? fallback, detail: error.message })
+  }
+}
+
+const reasonCodes: Partial<Record<string, string>> = {
+  AlreadyExists: "EEXIST",
+  BadResource: "ENOTDIR",
+  Busy: "EBUSY",
+  NotFound: "ENOENT",
+  PermissionDenied: "EACCES",
+  TimedOut: "ETIMEDOUT",
+  WouldBlock: "EAGAIN"
+}
+
+const codeOf = (cause: unknown): string | undefined =>
+  Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : undefined
+
+const sentenceOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+/** The connection as the rooms use it, before anything is handed out: one statement, its rows, SQLite's answer. */
+export interface Sqlite {
+  readonly run: (sql: string, parameters?: ReadonlyArray<unknown>) => Effect.Effect<ReadonlyArray<Row>, SqliteFailure>
+}
+
+/**
+ * Talks to a reserved connection without the statement cache and without a span per statement: the
+ * rooms ask each question once, and a span per stage tells more than one per pragma.
+ */
+export const sqliteOf = (connection: Connection): Sqlite => ({
+  run: (sql, parameters = []) =>
+    Effect.suspend(() => {
+      try {
+        return connection.executeUnprepared(sql, parameters, undefined)
+      } catch (thrown) {
+        // The driver prepares before it returns an Effect, so a syntax error is thrown at the caller.
+        return Effect.fail(new SqlError({ cause: thrown }))
+      }
+    }).pipe(Effect.mapError((error) => SqliteFailure.from(error.cause)))
+})
+
+/** Puts a driver call that throws where its type says it cannot into the error channel. One call, never a room. */
+export const thrownAsFailure = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqliteFailure, R> =>
+  Effect.catchAllDefect(call, (thrown) => Effect.fail(SqliteFailure.from(thrown)))
+
+/**
+ * Creates an empty file that only its owner may read or write; false when there was one already.
+ *
+ * This is the only descriptor this library ever holds on a database file. Closing one drops the
+ * process's POSIX locks on that file (https://sqlite.org/howtocorrupt.html, 2.2); exclusive
+ * creation can only meet a file that nobody has open yet, and it is closed in the same turn.
+ */
+export const createExclusively = (path: string): Effect.Effect<boolean, SystemFailure> =>
+  Effect.try({
+    try: () => closeSync(openSync(path, "wx", 0o600)),
+    catch: SystemFailure.from
+  }).pipe(
+    Effect.as(true),
+    Effect.catchIf(
+      ({ code }) => code === "EEXIST",
+      () => Effect.succeed(false)
+    )
+  )
+
+/** A column that SQLite promises to be text; numbers as SQLite would print them, NULL as "". */
+export const text = (row: Row | undefined, column: string): string => {
+  const value = row?.[column]
+  return value === null || value === undefined ? "" : String(value)
+}
+
+/** A column that SQLite promises to be a number; NaN when it is none. */
+export const integer = (row: Row | undefined, column: string): number => {
+  const value = row?.[column]
+  return typeof value === "number" || typeof value === "bigint" ? Number(value) : Number.NaN
+}

@@ -1,0 +1,33 @@
+/** For the tests of programs that embed the library. */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import type * as SqlClient from "@effect/sql/SqlClient"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Scope } from "effect/Scope"
+import type { Migrations } from "./AppliedMigrations/MigrationSource.ts"
+import { DatabaseReady, type InitializationError } from "./DatabaseReady.ts"
+
+/** A ready database in memory, made by the program's own migrations; every build is a new one. */
+export const inMemory = <R = never>(
+  migrations: Migrations<R>
+): Layer.Layer<
+  DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient,
+  InitializationError,
+  FileSystem.FileSystem | Path.Path | R
+> => Layer.fresh(DatabaseReady.layer({ filename: ":memory:", migrations }))
+
+/**
+ * Another connection to `file` that holds its write lock until the scope closes: a real rival, for tests
+ * of waiting. SQLite answers at once while it is there, so that `TestClock` alone decides when the start
+ * tries again and when it gives up.
+ */
+export const rivalWriter = (file: string): Effect.Effect<void, never, Scope> =>
+  Layer.build(SqliteClient.layer({ filename: file, disableWAL: true })).pipe(
+    Effect.map(Context.get(SqliteClient.SqliteClient)),
+    Effect.flatMap((rival) => Effect.acquireRelease(rival`BEGIN IMMEDIATE`, () => Effect.ignore(rival`ROLLBACK`))),
+    Effect.orDie,
+    Effect.asVoid
+  )

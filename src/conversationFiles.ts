@@ -1,0 +1,12 @@
+/** The migrations that the program carries inside, and what marks a file as theirs. */
+import { Migrations } from "../layers/index.ts"
+import createConversationFiles from "../migrations/001_create_conversation_files.sql"
+
+export const files = {
+  "001_create_conversation_files.sql": createConversationFiles
+}
+
+export const migrations = Migrations.fromRecord(files)
+
+/** `AbCF` in ASCII; `file` shows it, and a database of another program is refused by it. */
+export const applicationId = 0x41_62_43_46

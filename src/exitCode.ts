@@ -1,0 +1,79 @@
+/** What the process ends with, after sysexits(3), so that a supervisor knows whether a restart helps. */
+import type { InitializationError } from "../layers/index.ts"
+
+export const exitCode = {
+  ready: 0,
+  usage: 64,
+  data: 65,
+  defect: 70,
+  cannotCreate: 73,
+  inputOutput: 74,
+  tryAgain: 75,
+  newerDatabase: 76,
+  permission: 77
+} as const
+
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
+
+/** A new reason in any room does not compile until it has its code here. */
+export const exitCodeOf = (error: InitializationError): ExitCode => {
+  // Every timeout is among these.
+  if (error.retryable) return exitCode.tryAgain
+  switch (error._tag) {
+    case "MigrationSourceError":
+      return error.reason === "DirectoryUnreadable" ? ofSystem(error.code) : exitCode.data
+    case "DirectoryError":
+      return ofDirectory[error.reason]
+    case "ConnectionError":
+      return ofConnection[error.reason]
+    case "PragmaError":
+      return error.reason === "Refused" ? ofSqlite(error.got) : exitCode.data
+    case "HistoryError":
+      return error.reason === "NewerDatabase" ? exitCode.newerDatabase : ofSqlite(error.code)
+    case "UpgradeError":
+      return error.reason === "Pending" ? exitCode.tryAgain : ofSqlite(error.code)
+    case "IntegrityError":
+      return ofSqlite(error.code)
+  }
+}
+
+type ReasonOf<Tag> = Extract<InitializationError, { readonly _tag: Tag }>["reason"]
+
+const ofDirectory: Record<ReasonOf<"DirectoryError">, ExitCode> = {
+  InvalidFilename: exitCode.usage,
+  NotADirectory: exitCode.cannotCreate,
+  NotFound: exitCode.cannotCreate,
+  PermissionDenied: exitCode.permission,
+  LinkLoop: exitCode.cannotCreate,
+  ReadOnlyFilesystem: exitCode.cannotCreate,
+  DiskFull: exitCode.inputOutput,
+  NetworkFilesystem: exitCode.cannotCreate,
+  Unavailable: exitCode.inputOutput
+}
+
+const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
+  Absent: exitCode.tryAgain,
+  NotAFile: exitCode.cannotCreate,
+  NotADatabase: exitCode.data,
+  Damaged: exitCode.data,
+  CannotCreate: exitCode.cannotCreate,
+  CannotOpen: exitCode.cannotCreate,
+  PermissionDenied: exitCode.permission,
+  DiskFull: exitCode.inputOutput,
+  IoError: exitCode.inputOutput,
+  Busy: exitCode.tryAgain,
+  UnsafeSqlite: exitCode.defect,
+  ForeignApplication: exitCode.data
+}
+
+const ofSqlite = (code: string): ExitCode => {
+  if (/^SQLITE_(FULL|IOERR)/.test(code)) return exitCode.inputOutput
+  if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return exitCode.permission
+  if (code.startsWith("SQLITE_CANTOPEN")) return exitCode.cannotCreate
+  return exitCode.data
+}
+
+const ofSystem = (code: string): ExitCode => {
+  if (code === "EACCES" || code === "EPERM") return exitCode.permission
+  return code === "ENOENT" || code === "ENOTDIR" ? exitCode.usage : exitCode.inputOutput
+}

@@ -1,0 +1,191 @@
+#!/usr/bin/env node
+/** `database-ready`: makes a database ready, or looks whether it is, and says so with its exit code. */
+import * as Command from "@effect/cli/Command"
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as Options from "@effect/cli/Options"
+import * as ValidationError from "@effect/cli/ValidationError"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
+import * as Cause from "effect/Cause"
+import * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import {
+  DatabaseConfig,
+  DatabaseReady,
+  environment,
+  failedReport,
+  Initialization,
+  type InitializationError,
+  integrityPolicies,
+  MigrationSource,
+  Migrations,
+  type ProgressEvent
+} from "../layers/index.ts"
+import packageJson from "../package.json" with { type: "json" }
+import * as conversationFiles from "./conversationFiles.ts"
+import { type ExitCode, exitCode, exitCodeOf } from "./exitCode.ts"
+import { asJson, failedLines, readyLines } from "./report.ts"
+
+/** The program has said what there is to say; what remains is the exit code. */
+class Ended extends Data.TaggedError("Ended")<{ readonly code: ExitCode }> {}
+
+const options = {
+  database: Options.text("database").pipe(
+    Options.withPseudoName("FILE"),
+    Options.withDescription("The database file. Environment: DATABASE_FILE."),
+    Options.withFallbackConfig(environment.filename),
+    Options.withDefault("data/conversation_files.db")
+  ),
+  migrations: Options.text("migrations").pipe(
+    Options.withPseudoName("DIRECTORY"),
+    Options.withDescription(
+      "A directory of NNN_name.sql files instead of the conversation-files migrations inside. Environment: DATABASE_MIGRATIONS."
+    ),
+    Options.withFallbackConfig(environment.migrations),
+    Options.optional
+  ),
+  integrity: Options.choice("integrity", integrityPolicies).pipe(
+    Options.withDescription("How far to look for damage. Environment: DATABASE_INTEGRITY; default auto."),
+    Options.withFallbackConfig(environment.integrity),
+    Options.withDefault("auto" as const)
+  ),
+  timeout: Options.text("timeout").pipe(
+    Options.withPseudoName("DURATION"),
+    Options.withDescription(
+      "Deadline of the whole start, such as '30 seconds'. Environment: DATABASE_TIMEOUT; default 60 seconds."
+    ),
+    Options.mapEffect((input) => durationFrom(input)),
+    Options.withFallbackConfig(environment.timeout),
+    Options.withDefault(Duration.seconds(60))
+  ),
+  json: Options.boolean("json").pipe(Options.withDescription("One line of JSON on stdout, and nothing else there."))
+}
+
+const durationFrom = (input: string) =>
+  Option.match(Duration.decodeUnknown(shorthand(input)), {
+    onNone: () =>
+      Either.left(
+        ValidationError.invalidValue(
+          HelpDoc.p(`'${input}' is not a duration. Write it like '500 millis', '30 seconds' or '2 minutes'.`)
+        )
+      ),
+    onSome: Either.right
+  })
+
+/** `30s` is what people type first. */
+const shorthand = (input: string): string => {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(input.trim()) ?? []
+  const units: Partial<Record<string, string>> = { ms: "millis", s: "seconds", m: "minutes", h: "hours" }
+  return amount === undefined || unit === undefined ? input.trim() : `${amount} ${units[unit]}`
+}
+
+interface Choices {
+  readonly database: string
+  readonly migrations: Option.Option<string>
+  readonly integrity: (typeof integrityPolicies)[number]
+  readonly timeout: Duration.Duration
+  readonly json: boolean
+}
+
+const run = (access: "initialize" | "inspect") => (choices: Choices) =>
+  Effect.gen(function* () {
+    const initialization = yield* Initialization
+    const source = Option.match(choices.migrations, {
+      onNone: () => conversationFiles.migrations,
+      onSome: Migrations.fromDirectory
+    })
+    const ready = DatabaseReady.pipe(
+      Effect.map(({ report }) => report),
+      Effect.provide(DatabaseReady.pipeline.pipe(Layer.provide(MigrationSource.layer(source))))
+    )
+    const report = yield* ready.pipe(
+      Effect.catchAll((error) => refuse(choices, error)),
+      Effect.onInterrupt(() =>
+        Effect.zipRight(initialization.timeline, Console.error("interrupted: nothing half-done is left behind"))
+      )
+    )
+    yield* choices.json ? Console.log(asJson(report)) : Console.log(readyLines(report).join("\n"))
+  }).pipe(
+    Effect.provide(Initialization.layer),
+    Effect.provide(
+      DatabaseConfig.layer({
+        filename: choices.database,
+        access,
+        integrity: choices.integrity,
+        timeout: choices.timeout,
+        program: `${packageJson.name} ${packageJson.version}`,
+        onProgress: choices.json ? () => Effect.void : showWaiting,
+        ...(Option.isNone(choices.migrations) ? { applicationId: conversationFiles.applicationId } : {})
+      })
+    )
+  )
+
+const refuse = Effect.fnUntraced(function* (choices: Choices, error: InitializationError) {
+  const report = failedReport(
+    choices.database,
+    error,
+    yield* Effect.flatMap(Initialization, ({ timeline }) => timeline)
+  )
+  yield* choices.json ? Console.log(asJson(report)) : Console.error(failedLines(report).join("\n"))
+  return yield* new Ended({ code: exitCodeOf(error) })
+})
+
+/** Somebody who looks at a start that hangs wants to know what it hangs on: once at first, then now and then. */
+const showWaiting = (event: ProgressEvent): Effect.Effect<void> =>
+  event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
+    ? Console.error(`waiting in the ${event.stage} stage: ${event.reason}`)
+    : Effect.void
+
+const command = Command.make("database-ready").pipe(
+  Command.withDescription("Makes a SQLite database provably ready, or says why it is not."),
+  Command.withSubcommands([
+    Command.make("init", options, run("initialize")).pipe(
+      Command.withDescription("Create, migrate and check the database, then say that it is ready.")
+    ),
+    Command.make("status", options, run("inspect")).pipe(
+      Command.withDescription("Take the same look without a single write.")
+    )
+  ])
+)
+
+const main = Command.run(command, { name: packageJson.name, version: packageJson.version })(process.argv).pipe(
+  Logger.withMinimumLogLevel(LogLevel.Warning),
+  Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
+  Effect.provide(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, NodeTerminal.layer))
+)
+
+/** The number of the signal that ended us, added to 128 as shells do. */
+let signalled: number | undefined
+process.once("SIGINT", () => {
+  signalled = 130
+})
+process.once("SIGTERM", () => {
+  signalled = 143
+})
+
+const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
+  if (Exit.isSuccess(exit)) return exitCode.ready
+  if (signalled !== undefined && Cause.isInterrupted(exit.cause)) return signalled
+  const failure = Cause.failureOption(exit.cause)
+  if (Option.isNone(failure)) {
+    console.error(`a defect in this program, please report it: ${Cause.pretty(exit.cause)}`)
+    return exitCode.defect
+  }
+  return failure.value instanceof Ended ? failure.value.code : exitCode.usage
+}
+
+NodeRuntime.runMain(main, {
+  disableErrorReporting: true,
+  disablePrettyLogger: true,
+  teardown: (exit, onExit) => onExit(codeOf(exit))
+})

@@ -1,0 +1,41 @@
+/** The report, for people and for programs. */
+import type { FailedReport, InitializationReport, ReadyReport, StageReport } from "../layers/index.ts"
+
+/** One line of JSON. */
+export const asJson = (report: InitializationReport): string =>
+  JSON.stringify(
+    report.status === "ready"
+      ? { ...report, schemaVersion: report.schemaVersion ?? null }
+      : { ...report, error: factsOf(report.error) }
+  )
+
+/** An error's fields, with the getters that make it readable and without what makes it an `Error`. */
+const factsOf = (error: FailedReport["error"]) => {
+  const { _tag, message, reason, remedy, retryable } = error
+  const facts = Object.entries(error).filter(([name]) => !(name in { _tag, message, name: "", stack: "", cause: "" }))
+  return { _tag, reason, message, remedy, retryable, ...Object.fromEntries(facts) }
+}
+
+const width = 12
+
+const stageLine = ({ attempts, durationMs, found, name }: StageReport): string =>
+  `  ${name.padEnd(width)}${milliseconds(durationMs).padStart(9)}   ${found}${attempts > 1 ? ` (${attempts} attempts)` : ""}`
+
+/** Stage by stage, what was found and how long it took. */
+export const readyLines = (report: ReadyReport): ReadonlyArray<string> => [
+  ...report.stages.map(stageLine),
+  "",
+  `ready  ${report.database}  schema ${report.schemaVersion ?? "none"}  ${milliseconds(report.durationMs)}`
+]
+
+/** What is wrong, and what to do now. */
+export const failedLines = (report: FailedReport): ReadonlyArray<string> => [
+  `not ready  ${report.database}  refused in the ${report.stage} stage after ${milliseconds(report.durationMs)}`,
+  "",
+  `  what    ${report.error.message}`,
+  `  remedy  ${report.error.remedy}`,
+  `  code    ${report.error._tag}.${report.error.reason}`
+]
+
+const milliseconds = (millis: number): string =>
+  millis < 10_000 ? `${millis.toFixed(1)} ms` : `${(millis / 1000).toFixed(1)} s`
