@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
-import { SystemFailure } from "./seams.ts"
+import { freeBytesOf, SystemFailure } from "./seams.ts"
 
 type Reason =
   | "InvalidFilename"
@@ -83,6 +83,8 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
     readonly file: string
     /** The kind of filesystem, as the mount table names it; `unknown` where there is no such table. */
     readonly filesystem: string
+    /** Bytes that can still be written there; undefined where nobody knows. A full disk refuses the write that meets it, not the start. */
+    readonly freeBytes: number | undefined
   }
 >() {
   /** Creates missing parents with mode 0700. Fails with `DirectoryError`, or `StageTimeoutError`. */
@@ -97,8 +99,9 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
       const { stage } = yield* Initialization
       return yield* stage(
         "directory",
-        () => (config.inMemory ? Effect.succeed({ file: config.filename, filesystem: "memory" }) : prepare(config)),
-        ({ file, filesystem }) => (config.inMemory ? "in memory" : `${file} on ${filesystem}`)
+        () => (config.inMemory ? Effect.succeed(memory) : prepare(config)),
+        ({ filesystem, freeBytes }) =>
+          `${filesystem}${freeBytes === undefined ? "" : `, ${gigabytes(freeBytes)} GB free`}`
       )
     })
   )
@@ -139,8 +142,13 @@ const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
   if (networkFilesystems.has(filesystem)) {
     return yield* new DirectoryError({ reason: "NetworkFilesystem", path: real, detail: filesystem, retryable: false })
   }
-  return { file, filesystem }
+  const freeBytes = yield* freeBytesOf(real).pipe(Effect.orElseSucceed(() => undefined))
+  return { file, filesystem, freeBytes }
 })
+
+const memory: DatabaseDirectory["Type"] = { file: ":memory:", filesystem: "in memory", freeBytes: undefined }
+
+const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1)
 
 const isFilename = (filename: string): boolean =>
   filename !== "" && !filename.includes("\0") && !/(^|[\\/])(\.{1,2})?$/.test(filename)

@@ -8,8 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
+import type { UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
 import { MigrationSource, type MigrationSourceError, type Migrations } from "./AppliedMigrations/MigrationSource.ts"
-import { AppliedMigrations, type UpgradeError } from "./AppliedMigrations.ts"
+import { AppliedMigrations } from "./AppliedMigrations.ts"
 import { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
 import { DatabaseConfig, type DatabaseOptions } from "./DatabaseConfig.ts"
 import { DatabaseDirectory, type DirectoryError } from "./DatabaseDirectory.ts"
@@ -160,8 +161,8 @@ const ready = Layer.effectContext(
       Effect.annotateLogs({ database: report.database, schemaVersion: report.schemaVersion ?? "none", durationMs })
     )
     return Context.make(DatabaseReady, { report, health }).pipe(
-      Context.add(SqlClient.SqlClient, database.client),
-      Context.add(SqliteClient.SqliteClient, database.client)
+      Context.add(SqlClient.SqlClient, database.sqlite.client),
+      Context.add(SqliteClient.SqliteClient, database.sqlite.client)
     )
   })
 )

@@ -1,7 +1,5 @@
 /** Room 2: from a directory to one connection that is open and answers. */
 import * as FileSystem from "@effect/platform/FileSystem"
-import type { Connection } from "@effect/sql/SqlConnection"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -16,12 +14,11 @@ import { Initialization, type StageTimeoutError } from "./Initialization.ts"
 import {
   createExclusively,
   integer,
+  openSqlite,
   type Sqlite,
-  SqliteFailure,
+  type SqliteFailure,
   SystemFailure,
-  sqliteOf,
-  text,
-  thrownAsFailure
+  text
 } from "./seams.ts"
 
 type Reason =
@@ -103,8 +100,6 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     readonly sqliteVersion: string
     /** For the rooms that follow, not for queries: nothing is configured or migrated yet. */
     readonly sqlite: Sqlite
-    readonly connection: Connection
-    readonly client: SqliteClient.SqliteClient
     /**
      * Until this is run, closing the connection leaves a WAL that was there before as it is, so that
      * a refused database keeps its bytes. Run once everything is accepted.
@@ -153,7 +148,7 @@ const whole = <A, E, R>(attempt: Effect.Effect<A, E, R | Scope.Scope>): Effect.E
 const connect = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], file: string) {
   const onDisk = !config.inMemory
   const found = onDisk ? yield* look(file) : { exists: false, empty: true, wal: false }
-  const before = found.wal ? ((yield* isHeldByOthers(file)) ? "shared" : "unclean") : "clean"
+  const before = yield* found.wal ? shutdownOf(file) : Effect.succeed("clean" as const)
 
   if (!found.exists && onDisk) {
     if (config.access === "inspect") {
@@ -168,10 +163,10 @@ const connect = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], fil
   // A second, read-only connection keeps the last one that can write from checkpointing when it closes.
   const pin = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
   if (found.wal) {
-    const reader = yield* refused(Scope.extend(open(file, true), pin))
-    yield* refused(reader.sqlite.run("SELECT count(*) FROM sqlite_schema"))
+    const reader = yield* refused(Scope.extend(openSqlite({ filename: file, readonly: true }), pin))
+    yield* refused(reader.run("SELECT count(*) FROM sqlite_schema"))
   }
-  const { client, connection, sqlite } = yield* refused(open(file, config.access === "inspect" && found.wal))
+  const sqlite = yield* refused(openSqlite({ filename: file, readonly: config.access === "inspect" && found.wal }))
   if (config.access === "inspect") {
     yield* refused(sqlite.run("PRAGMA query_only = 1"))
   }
@@ -195,20 +190,8 @@ const connect = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], fil
 
   const origin: SqliteConnection["Type"]["origin"] = found.exists ? (found.empty ? "empty" : "existing") : "created"
   const accept = Scope.close(pin, Exit.void)
-  return { file, origin, before, sqliteVersion, sqlite, connection, client, accept } as const
+  return { file, origin, before, sqliteVersion, sqlite, accept }
 })
-
-/** Opens a connection that waits for nobody. WAL is not asked for here: a refusal of it would be a defect. */
-const open = (filename: string, readonly: boolean) =>
-  Effect.gen(function* () {
-    const context = yield* thrownAsFailure(Layer.build(SqliteClient.layer({ filename, readonly, disableWAL: true })))
-    const client = Context.get(context, SqliteClient.SqliteClient)
-    // Nobody else has this client yet, so that the connection may be used after the reservation is over.
-    const connection = yield* Effect.scoped(client.reserve)
-    const sqlite = sqliteOf(connection)
-    yield* sqlite.run("PRAGMA busy_timeout = 0")
-    return { client, connection, sqlite }
-  }).pipe(Effect.mapError((error) => (error._tag === "SqliteFailure" ? error : SqliteFailure.from(error))))
 
 const look = Effect.fnUntraced(function* (file: string) {
   const fs = yield* FileSystem.FileSystem
@@ -238,16 +221,16 @@ const look = Effect.fnUntraced(function* (file: string) {
  * `-shm` file (https://sqlite.org/walformat.html, 2.3.1), which Linux lists in `/proc/locks`. Not to
  * find one is no proof that nobody is there, so "not held" is the answer that makes us look harder.
  */
-const isHeldByOthers = Effect.fnUntraced(function* (file: string) {
+const shutdownOf = Effect.fnUntraced(function* (file: string) {
   const fs = yield* FileSystem.FileSystem
   const shm = yield* Effect.option(fs.stat(`${file}-shm`))
   const locks = yield* Effect.option(fs.readFileString("/proc/locks"))
-  return (
+  const isHeld =
     Option.isSome(shm) &&
     Option.isSome(shm.value.ino) &&
     Option.isSome(locks) &&
     locks.value.includes(` ${lockKey(shm.value.dev, shm.value.ino.value)} `)
-  )
+  return isHeld ? ("shared" as const) : ("unclean" as const)
 })
 
 /** A file as `/proc/locks` names it: major and minor device in hexadecimal, inode in decimal (makedev(3), proc(5)). */

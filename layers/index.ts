@@ -7,6 +7,7 @@
  */
 
 export { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
+export { UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
 export * as Migrations from "./AppliedMigrations/MigrationSource.ts"
 export {
   type Migration,
@@ -14,7 +15,8 @@ export {
   MigrationSourceError
 } from "./AppliedMigrations/MigrationSource.ts"
 export type { SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
-export { AppliedMigrations, type SchemaState, UpgradeError } from "./AppliedMigrations.ts"
+export type { SchemaState } from "./AppliedMigrations/SchemaProof.ts"
+export { AppliedMigrations } from "./AppliedMigrations.ts"
 export { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
 export {
   DatabaseConfig,

@@ -5,12 +5,17 @@
  */
 
 import { closeSync, openSync } from "node:fs"
+import { statfs } from "node:fs/promises"
 import type { PlatformError } from "@effect/platform/Error"
 import type { Connection, Row } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
 
 export type { Row }
 
@@ -76,29 +81,49 @@ const codeOf = (cause: unknown): string | undefined =>
 
 const sentenceOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** The connection as the rooms use it, before anything is handed out: one statement, its rows, SQLite's answer. */
+/** A connection as the rooms use it, before anything is handed out. */
 export interface Sqlite {
+  /** One statement, its rows, SQLite's answer. */
   readonly run: (sql: string, parameters?: ReadonlyArray<unknown>) => Effect.Effect<ReadonlyArray<Row>, SqliteFailure>
+  readonly connection: Connection
+  readonly client: SqliteClient.SqliteClient
 }
 
 /**
- * Talks to a reserved connection without the statement cache and without a span per statement: the
- * rooms ask each question once, and a span per stage tells more than one per pragma.
+ * Opens a connection that waits for nobody: its busy timeout is 0. WAL is not asked for while opening,
+ * where a refusal would be a defect.
  */
-export const sqliteOf = (connection: Connection): Sqlite => ({
-  run: (sql, parameters = []) =>
+export const openSqlite = (
+  options: Pick<SqliteClient.SqliteClientConfig, "filename" | "readonly">
+): Effect.Effect<Sqlite, SqliteFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const context = yield* thrownAsFailure(Layer.build(SqliteClient.layer({ ...options, disableWAL: true })))
+    const client = Context.get(context, SqliteClient.SqliteClient)
+    // Nobody else has this client yet, so that its connection may be used after the reservation is over.
+    const connection = yield* Effect.scoped(client.reserve)
+    const sqlite: Sqlite = { run: runOn(connection), connection, client }
+    yield* sqlite.run("PRAGMA busy_timeout = 0")
+    return sqlite
+  }).pipe(Effect.mapError((error) => (error._tag === "SqliteFailure" ? error : SqliteFailure.from(error))))
+
+/**
+ * Without the statement cache and without a span per statement: the rooms ask each question once, and a
+ * span per stage tells more than one per pragma.
+ */
+const runOn =
+  (connection: Connection): Sqlite["run"] =>
+  (sql, parameters = []) =>
     Effect.suspend(() => {
       try {
         return connection.executeUnprepared(sql, parameters, undefined)
       } catch (thrown) {
-        // The driver prepares before it returns an Effect, so a syntax error is thrown at the caller.
+        // The driver prepares before it returns an Effect, so that a syntax error is thrown at the caller.
         return Effect.fail(new SqlError({ cause: thrown }))
       }
     }).pipe(Effect.mapError((error) => SqliteFailure.from(error.cause)))
-})
 
 /** Puts a driver call that throws where its type says it cannot into the error channel. One call, never a room. */
-export const thrownAsFailure = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqliteFailure, R> =>
+const thrownAsFailure = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqliteFailure, R> =>
   Effect.catchAllDefect(call, (thrown) => Effect.fail(SqliteFailure.from(thrown)))
 
 /**
@@ -118,6 +143,12 @@ export const createExclusively = (path: string): Effect.Effect<boolean, SystemFa
       ({ code }) => code === "EEXIST",
       () => Effect.succeed(false)
     )
+  )
+
+/** Bytes that this user may still write on the filesystem of a path. The platform has no such question. */
+export const freeBytesOf = (path: string): Effect.Effect<number, SystemFailure> =>
+  Effect.tryPromise({ try: () => statfs(path), catch: SystemFailure.from }).pipe(
+    Effect.map(({ bavail, bsize }) => bavail * bsize)
   )
 
 /** A column that SQLite promises to be text; numbers as SQLite would print them, NULL as "". */

@@ -1,0 +1,155 @@
+/** How one migration is run, as text or as an Effect, and what it fails with. */
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import { type Sqlite, SqliteFailure } from "../seams.ts"
+import { type Migration, titleOf } from "./MigrationSource.ts"
+import { openingWords, type Statement, statementsOf } from "./SqlScript.ts"
+
+type Reason = "Pending" | "StatementFailed" | "EffectFailed" | "NotAllowed" | "ForeignKeyViolations" | "NotWritten"
+
+/** The pending migrations could not be applied. They were rolled back: the database is as it was. */
+export class UpgradeError extends Data.TaggedError("UpgradeError")<{
+  readonly reason: Reason
+  /** The migration at fault, as `NNN_name`; all that are pending where none is. */
+  readonly migration: string
+  /** The statement at fault, shortened, or "". */
+  readonly statement: string
+  /** Line of that statement in its file, counted from 1; 0 where there is none. */
+  readonly line: number
+  readonly detail: string
+  /** SQLite's code where SQLite refused, else "". */
+  readonly code: string
+  readonly retryable: boolean
+}> {
+  override get message(): string {
+    const where = this.line === 0 ? "" : ` in line ${this.line}, \`${this.statement}\``
+    const code = this.code === "" ? "" : `${this.code}: `
+    return `${sentences[this.reason](this.migration)}${where} (${code}${this.detail})`
+  }
+
+  get remedy(): string {
+    return this.retryable
+      ? "Let the other process finish, or stop it; nothing was changed."
+      : (codeRemedies[this.code] ?? remedies[this.reason])
+  }
+}
+
+const sentences: Record<Reason, (migration: string) => string> = {
+  Pending: (migration) => `Migrations are pending: ${migration}`,
+  StatementFailed: (migration) => `Migration ${migration} failed`,
+  EffectFailed: (migration) => `Migration ${migration} failed`,
+  NotAllowed: (migration) => `Migration ${migration} holds a statement that cannot be part of a transaction`,
+  ForeignKeyViolations: (migration) => `After ${migration}, rows refer to rows that do not exist`,
+  NotWritten: (migration) => `Applying ${migration} could not be finished`
+}
+
+const remedies: Record<Reason, string> = {
+  Pending: "Initialize the database with this program.",
+  StatementFailed: "Mend the statement and start again; everything was rolled back.",
+  EffectFailed: "Mend the migration's Effect and start again; everything was rolled back.",
+  NotAllowed: "Take the statement out: the library begins and ends the one transaction of all pending migrations.",
+  ForeignKeyViolations: "Let the migration repair or delete those rows; everything was rolled back.",
+  NotWritten: "Look at SQLite's message; everything was rolled back."
+}
+
+const codeRemedies: Partial<Record<string, string>> = {
+  SQLITE_FULL: "Free some space on the filesystem and start again; everything was rolled back.",
+  SQLITE_READONLY: "Give the file to the user that runs this program, or mount its filesystem for writing."
+}
+
+export const upgradeError = (
+  reason: Reason,
+  facts: {
+    readonly migration: string
+    readonly statement?: Statement
+    readonly detail?: string
+    readonly failure?: SqliteFailure
+  }
+): UpgradeError =>
+  new UpgradeError({
+    reason,
+    migration: facts.migration,
+    statement: shortened(facts.statement?.text ?? ""),
+    line: facts.statement?.line ?? 0,
+    detail: facts.failure?.detail ?? facts.detail ?? "",
+    code: facts.failure?.code ?? "",
+    retryable: facts.failure?.retryable ?? false
+  })
+
+const shortened = (statement: string): string => {
+  const line = statement.replace(/\s+/g, " ")
+  return line.length > 120 ? `${line.slice(0, 117)}...` : line
+}
+
+/** A migration with its statements, cut once; an Effect has none. */
+export interface Script {
+  readonly migration: Migration
+  readonly statements: ReadonlyArray<Statement>
+}
+
+export const scriptOf = (migration: Migration): Script => ({
+  migration,
+  statements: migration.body._tag === "Sql" ? statementsOf(migration.body.text) : []
+})
+
+/** Refuses, before the first write, what cannot be run within one transaction of all pending migrations. */
+export const allowed = (scripts: ReadonlyArray<Script>): Effect.Effect<void, UpgradeError> =>
+  Effect.forEach(
+    scripts,
+    ({ migration, statements }) => {
+      for (const statement of statements) {
+        const obstacle = obstacleIn(statement)
+        if (obstacle !== undefined) {
+          return upgradeError("NotAllowed", { migration: titleOf(migration), statement, detail: obstacle })
+        }
+      }
+      return Effect.void
+    },
+    { discard: true }
+  )
+
+const obstacleIn = ({ text }: Statement): string | undefined => {
+  const [first = "", second = "", third = ""] = openingWords(text, 3)
+  if (["BEGIN", "COMMIT", "END"].includes(first)) return `${first} would begin or end a transaction`
+  if (first === "ROLLBACK" && second !== "TO" && third !== "TO") return "ROLLBACK would undo the other migrations"
+  if (first === "VACUUM") return "SQLite refuses VACUUM inside a transaction"
+  if (first === "PRAGMA" && /^(FOREIGN_KEYS|JOURNAL_MODE|SYNCHRONOUS)$/.test(second)) {
+    return `SQLite ignores or refuses PRAGMA ${second.toLowerCase()} inside a transaction`
+  }
+  return undefined
+}
+
+/** Runs a migration whole, within the transaction that is open on the connection. */
+export const runMigration = (sqlite: Sqlite, { migration, statements }: Script): Effect.Effect<void, UpgradeError> =>
+  migration.body._tag === "Effect"
+    ? migration.body.run.pipe(
+        // Whatever the Effect asks for is asked within our transaction; a transaction of its own is a savepoint.
+        Effect.provideService(SqlClient.TransactionConnection, [sqlite.connection, 0]),
+        Effect.provideService(SqlClient.SqlClient, sqlite.client),
+        Effect.catchAllCause((cause) =>
+          Cause.isInterruptedOnly(cause)
+            ? Effect.interrupt
+            : upgradeError("EffectFailed", effectFailure(migration, cause))
+        ),
+        Effect.asVoid
+      )
+    : Effect.forEach(
+        statements,
+        (statement) =>
+          Effect.mapError(sqlite.run(statement.text), (failure) =>
+            upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure })
+          ),
+        { discard: true }
+      )
+
+/** SQLite's own answer where the Effect failed with one, so that BUSY stays worth another attempt. */
+const effectFailure = (migration: Migration, cause: Cause.Cause<unknown>) => {
+  const squashed = Cause.squash(cause)
+  const inner = squashed instanceof Error && squashed.cause !== undefined ? squashed.cause : squashed
+  const failure = SqliteFailure.from(inner)
+  return failure.code.startsWith("SQLITE_")
+    ? { migration: titleOf(migration), failure }
+    : { migration: titleOf(migration), detail: Cause.pretty(cause).split("\n", 1).join("") }
+}

@@ -1,0 +1,89 @@
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { filesystemIn } from "../layers/DatabaseDirectory.ts"
+import { DatabaseConfig, DatabaseDirectory, Initialization } from "../layers/index.ts"
+import { platform, temporaryFolder } from "./support/database.ts"
+
+const directoryOf = (filename: string, access: "initialize" | "inspect" = "initialize") =>
+  Effect.provide(
+    DatabaseDirectory,
+    DatabaseDirectory.layer.pipe(
+      Layer.provide(Initialization.layer),
+      Layer.provide(DatabaseConfig.layer({ filename, access })),
+      Layer.provide(platform)
+    )
+  )
+
+const refusalOf = (filename: string) =>
+  Effect.map(Effect.flip(directoryOf(filename)), (refused) => [refused._tag, refused.reason])
+
+describe("the directory", () => {
+  it.scoped("follows a link to the file, because the WAL will lie beside the file", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      mkdirSync(join(folder, "real"))
+      writeFileSync(join(folder, "real", "app.db"), "")
+      symlinkSync(join(folder, "real", "app.db"), join(folder, "link.db"))
+      assert.strictEqual((yield* directoryOf(join(folder, "link.db"))).file, join(folder, "real", "app.db"))
+    })
+  )
+
+  it.scoped("refuses a parent that is a file, as a value", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      writeFileSync(join(folder, "file"), "")
+      assert.deepStrictEqual(yield* refusalOf(join(folder, "file", "app.db")), ["DirectoryError", "NotADirectory"])
+      assert.deepStrictEqual(yield* refusalOf(join(folder, "file", "deeper", "app.db")), [
+        "DirectoryError",
+        "NotADirectory"
+      ])
+    })
+  )
+
+  it.scoped("refuses links that lead in a circle", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      symlinkSync(join(folder, "b"), join(folder, "a"))
+      symlinkSync(join(folder, "a"), join(folder, "b"))
+      assert.deepStrictEqual(yield* refusalOf(join(folder, "a")), ["DirectoryError", "LinkLoop"])
+    })
+  )
+
+  it.scoped("refuses what names no file", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      for (const filename of ["", ".", "..", `${folder}/`, `${folder}/..`, `${folder}/a\0b`]) {
+        assert.deepStrictEqual(yield* refusalOf(filename), ["DirectoryError", "InvalidFilename"], filename)
+      }
+    })
+  )
+
+  it.scoped("creates nothing when it only inspects", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const refused = yield* Effect.flip(directoryOf(join(folder, "absent", "app.db"), "inspect"))
+      assert.strictEqual(refused.reason, "NotFound")
+      assert.isFalse(existsSync(join(folder, "absent")))
+    })
+  )
+
+  it("finds the filesystem in the mount table: the longest mount point, the later one of two, blanks in names", () => {
+    const table = [
+      "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw",
+      "30 22 0:40 / /data rw - nfs4 server:/export rw",
+      "31 30 0:41 / /data/local rw master:3 - xfs /dev/sdb rw",
+      "32 22 0:42 / /my\\040disk rw - fuse.sshfs user@host:/ rw",
+      "33 22 0:43 / /twice rw - ext4 /dev/sdc rw",
+      "34 22 0:44 / /twice rw - 9p share rw"
+    ].join("\n")
+    const found = (directory: string) => filesystemIn(table, directory)
+    assert.deepStrictEqual(
+      ["/", "/database", "/data", "/data/app", "/data/local/app", "/my disk/x", "/twice"].map(found),
+      ["ext4", "ext4", "nfs4", "nfs4", "xfs", "fuse.sshfs", "9p"]
+    )
+    assert.strictEqual(filesystemIn("", "/data"), "unknown")
+  })
+})

@@ -1,0 +1,122 @@
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import Sqlite from "better-sqlite3"
+import * as FastCheck from "effect/FastCheck"
+import { openingWords, statementsOf, structureOf } from "../layers/AppliedMigrations/SqlScript.ts"
+import { migrationsDirectory } from "./support/database.ts"
+
+/** Statements that make splitting hard: semicolons where they end nothing. */
+const statement = FastCheck.constantFrom(
+  "SELECT 1",
+  "SELECT ';', 'it''s; END;'",
+  'SELECT 1 AS "a;b", 2 AS [c;d], 3 AS `e;f`',
+  "SELECT /* ; not here */ 2",
+  "SELECT 3 -- nor here ;\n + 4",
+  "CREATE TABLE t (x CHECK (x <> ';'))",
+  "CREATE TRIGGER a AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN 2 END; SELECT 'x; END;'; END",
+  "CREATE TEMP TRIGGER b AFTER INSERT ON t BEGIN\n  UPDATE t SET x = 1; /* ; END; */ DELETE FROM t;\nEND",
+  "create temporary trigger c after insert on t begin select 1; end",
+  "EXPLAIN QUERY PLAN SELECT 1",
+  "CREATE TABLE trigger_log (begin_at, end_at)",
+  "INSERT INTO t VALUES (x'3b', ';;')"
+)
+const gap = FastCheck.constantFrom(";", ";\n", " ; ", ";;\n", ";\n-- a comment; with a semicolon\n", ";/* and; one */")
+
+describe("splitting a script", () => {
+  it("gives back the statements that were joined, whatever stands between them", () => {
+    FastCheck.assert(
+      FastCheck.property(FastCheck.array(FastCheck.tuple(statement, gap)), (parts) => {
+        const script = parts.map(([text, after]) => text + after).join("")
+        assert.deepStrictEqual(
+          statementsOf(script).map(({ text }) => text),
+          parts.map(([text]) => text)
+        )
+      }),
+      { numRuns: 2000 }
+    )
+  })
+
+  it("numbers each statement with the line on which it begins", () => {
+    FastCheck.assert(
+      FastCheck.property(FastCheck.array(FastCheck.tuple(statement, gap)), (parts) => {
+        const script = parts.map(([text, after]) => text + after).join("")
+        const lines = script.split("\n")
+        for (const { line, text } of statementsOf(script)) {
+          assert.include(lines[line - 1], text.split("\n", 1)[0])
+        }
+      })
+    )
+  })
+
+  it("loses nothing of any text: what is not in a statement is blank, a comment or a semicolon", () => {
+    FastCheck.assert(
+      FastCheck.property(
+        FastCheck.string({ unit: FastCheck.constantFrom(..."a;'\"`[]-/*\n (x"), maxLength: 40 }),
+        (script) => {
+          let at = 0
+          let between = ""
+          for (const { text } of statementsOf(script)) {
+            const found = script.indexOf(text, at)
+            assert.isAtLeast(found, at)
+            between += `${script.slice(at, found)}\n`
+            at = found + text.length
+          }
+          between += script.slice(at)
+          assert.strictEqual(between.replace(/--[^\n]*|\/\*[\s\S]*?(\*\/|$)/g, "").replace(/[;\s]/g, ""), "")
+        }
+      ),
+      { numRuns: 5000 }
+    )
+  })
+
+  it("agrees with SQLite on every statement of the real migration: each is one, and complete", () => {
+    const database = new Sqlite(":memory:")
+    const statements = statementsOf(
+      readFileSync(join(migrationsDirectory, "001_create_conversation_files.sql"), "utf8")
+    )
+    // The driver refuses a text with more than one statement, and SQLite one that is not complete.
+    for (const { text } of statements) database.prepare(text).run()
+    assert.strictEqual(statements.length, 5 + 8 + 3 + 3)
+  })
+
+  it("finds no statement in a script of blanks and comments", () => {
+    assert.deepStrictEqual(statementsOf("\uFEFF  -- nothing\n/* here */ ;; \n"), [])
+  })
+
+  it("takes a last statement without its semicolon, and one whose quote is never closed, as they are", () => {
+    assert.deepStrictEqual(statementsOf("SELECT 1;\nSELECT 2"), [
+      { text: "SELECT 1", line: 1 },
+      { text: "SELECT 2", line: 2 }
+    ])
+    assert.deepStrictEqual(statementsOf("SELECT 'a; SELECT 2;"), [{ text: "SELECT 'a; SELECT 2;", line: 1 }])
+  })
+})
+
+describe("the words a statement begins with", () => {
+  it("are found behind comments, in capitals", () => {
+    assert.deepStrictEqual(openingWords("/* x */ pragma -- y\n foreign_keys = off", 2), ["PRAGMA", "FOREIGN_KEYS"])
+  })
+})
+
+describe("the structure of a definition", () => {
+  it("does not depend on white space, comments, capitals and needless quotes", () => {
+    assert.strictEqual(
+      structureOf('CREATE TABLE "Notes"(\n  id integer primary key, -- the key\n  [body] text)'),
+      structureOf("create table notes (ID INTEGER PRIMARY KEY, body /* what it says */ TEXT)")
+    )
+  })
+
+  it("depends on the case and the blanks of a string, on names that need quotes, and on every word", () => {
+    const different = [
+      "CREATE TABLE t (x DEFAULT 'a')",
+      "CREATE TABLE t (x DEFAULT 'A')",
+      "CREATE TABLE t (x DEFAULT ' a')",
+      "CREATE TABLE t (\"x y\" DEFAULT 'a')",
+      "CREATE TABLE t (x NOT NULL DEFAULT 'a')",
+      "CREATE TABLE t (x DEFAULT 1)",
+      "CREATE TABLE t (x DEFAULT 10)"
+    ]
+    assert.strictEqual(new Set(different.map(structureOf)).size, different.length)
+  })
+})

@@ -1,0 +1,114 @@
+import { spawnSync } from "node:child_process"
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { hasWalResetBug } from "../layers/SqliteConnection.ts"
+import {
+  crashAfter,
+  independently,
+  onlyFirst,
+  openConnection,
+  pictureOf,
+  rowsOf,
+  start,
+  temporaryFile,
+  temporaryFolder
+} from "./support/database.ts"
+
+describe("the connection", () => {
+  it.scoped("refuses a directory, a fifo and a socket where the file should be, without waiting for them", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      mkdirSync(join(folder, "directory.db"))
+      spawnSync("mkfifo", [join(folder, "fifo.db")])
+      for (const name of ["directory.db", "fifo.db"]) {
+        const refused = yield* Effect.flip(start(join(folder, name)))
+        assert.deepStrictEqual([refused._tag, refused.reason], ["ConnectionError", "NotAFile"], name)
+      }
+    })
+  )
+
+  it.scoped("takes an empty file for a new database and keeps its permissions", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const file = join(folder, "app.db")
+      writeFileSync(file, "")
+      chmodSync(file, 0o660)
+      yield* start(file)
+      assert.strictEqual(statSync(file).mode & 0o777, 0o660)
+    })
+  )
+
+  it.scoped("marks its files with the application_id, and refuses another program's without touching it", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { applicationId: 0x1234 })
+      assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA application_id"), [{ application_id: 0x1234 }])
+      const before = yield* pictureOf(dirname(file))
+      const refused = yield* Effect.flip(start(file, { applicationId: 0x4321 }))
+      assert.deepStrictEqual([refused._tag, refused.reason], ["ConnectionError", "ForeignApplication"])
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+
+  it.scoped("marks a file that is up to date but was never marked", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const report = yield* start(file, { applicationId: 7 })
+      assert.deepStrictEqual(report.applied, [])
+      assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA application_id"), [{ application_id: 7 }])
+    })
+  )
+
+  it.scoped("keeps the WAL of a crash as it is when it refuses, and empties it when it accepts", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('late')")
+      const { "app.db": main, "app.db-wal": wal } = yield* pictureOf(dirname(file))
+
+      const refused = yield* Effect.flip(start(file, { migrations: onlyFirst }))
+      assert.strictEqual(refused.reason, "NewerDatabase")
+      const { "app.db": mainAfter, "app.db-wal": walAfter } = yield* pictureOf(dirname(file))
+      assert.deepStrictEqual([mainAfter, walAfter], [main, wal])
+
+      yield* start(file)
+      assert.isFalse(existsSync(`${file}-wal`))
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT body FROM notes"), [{ body: "first" }, { body: "late" }])
+    })
+  )
+
+  it.scoped("tells a crash from living neighbours", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const because = Effect.map(start(file), ({ integrity }) => integrity.because)
+      const found = Effect.map(start(file), ({ stages }) => stages[1]?.found.replace(/^SQLite [\d.]+, /, ""))
+
+      assert.strictEqual(yield* found, "existing")
+      yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('late')")
+      assert.strictEqual(yield* because, "the last shutdown was unclean")
+      const neighbour = yield* openConnection(file)
+      neighbour.exec("INSERT INTO notes (body) VALUES ('living')")
+      assert.strictEqual(yield* found, "existing, in use by others")
+    })
+  )
+
+  it("knows the SQLite versions that can lose a transaction in WAL mode", () => {
+    const safe = ["3.6.23", "3.44.6", "3.50.7", "3.51.3", "3.53.2", "4.0.0"]
+    const unsafe = ["3.7.0", "3.44.5", "3.45.0", "3.50.6", "3.51.2"]
+    assert.deepStrictEqual(safe.filter(hasWalResetBug), [])
+    assert.deepStrictEqual(unsafe.filter(hasWalResetBug), unsafe)
+  })
+
+  it.scoped("is closed when the scope closes: the WAL is gone and the file can be taken exclusively", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      assert.deepStrictEqual(Object.keys(yield* pictureOf(dirname(file))), ["app.db"])
+      yield* independently(file, (connection) => connection.exec("BEGIN EXCLUSIVE; COMMIT"))
+    })
+  )
+})

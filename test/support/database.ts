@@ -1,0 +1,133 @@
+/** Real files in a folder of their own, and an independent connection to look at them with. */
+
+import { spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import Sqlite from "better-sqlite3"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { type DatabaseOptions, DatabaseReady, Migrations } from "../../layers/index.ts"
+
+export const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer)
+
+/** The directory of the real migrations. */
+export const migrationsDirectory = join(import.meta.dirname, "../../migrations")
+
+/** A folder that is gone when the scope is. */
+export const temporaryFolder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "database-ready-"))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+)
+
+/** Path of a database that does not exist yet. */
+export const temporaryFile = Effect.map(temporaryFolder, (folder) => join(folder, "data", "app.db"))
+
+export type TestOptions = Omit<DatabaseOptions, "filename"> & { readonly migrations?: Migrations.Migrations }
+
+/** The whole start on a file; every use is a start of its own. */
+export const starting = (filename: string, { migrations = notes, ...options }: TestOptions = {}) =>
+  Layer.fresh(DatabaseReady.layer({ filename, migrations, ...options })).pipe(Layer.provide(platform))
+
+/** Starts, gives the report and closes again. */
+export const start = (filename: string, options?: TestOptions) =>
+  Effect.scoped(
+    Effect.provide(
+      Effect.map(DatabaseReady, ({ report }) => report),
+      starting(filename, options)
+    )
+  )
+
+/** Starts on the conversation-files schema. */
+export const startConversationFiles = (filename: string, options: TestOptions = {}) =>
+  Effect.scoped(
+    Effect.provide(
+      Effect.map(DatabaseReady, ({ report }) => report),
+      Layer.fresh(
+        DatabaseReady.layer({ filename, ...options, migrations: Migrations.fromDirectory(migrationsDirectory) })
+      ).pipe(Layer.provide(platform))
+    )
+  )
+
+/** Two small migrations with rows, a trigger and a foreign key. */
+export const notesFiles = {
+  "001_create_notes.sql": `
+CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+CREATE TRIGGER notes_stamp AFTER INSERT ON notes BEGIN
+  UPDATE notes SET body = CASE WHEN NEW.body = '' THEN 'empty' ELSE NEW.body END WHERE id = NEW.id;
+END;
+INSERT INTO notes (body) VALUES ('first');`,
+  "002_add_tags.sql": `
+CREATE TABLE tags (note INTEGER NOT NULL REFERENCES notes(id) ON DELETE CASCADE, tag TEXT NOT NULL);
+CREATE INDEX tags_by_note ON tags(note);`
+}
+
+export const notes = Migrations.fromRecord(notesFiles)
+export const onlyFirst = Migrations.fromRecord({ "001_create_notes.sql": notesFiles["001_create_notes.sql"] })
+
+/** Something done on a connection that has nothing to do with the library's. */
+export const independently = <A>(file: string, use: (connection: Sqlite.Database) => A): Effect.Effect<A> =>
+  Effect.sync(() => {
+    const connection = new Sqlite(file)
+    try {
+      return use(connection)
+    } finally {
+      connection.close()
+    }
+  })
+
+export const rowsOf = (file: string, sql: string): Effect.Effect<ReadonlyArray<unknown>> =>
+  independently(file, (connection) => connection.prepare(sql).all())
+
+/** Names of the objects of one type, without SQLite's own. */
+export const objectNames = (file: string, type: string) =>
+  independently(file, (connection) =>
+    connection
+      .prepare("SELECT name FROM sqlite_schema WHERE type = ? AND name NOT LIKE 'sqlite%' ORDER BY name")
+      .pluck()
+      .all(type)
+  )
+
+/** Every file of a folder with a hash of its bytes: two equal pictures mean that nothing was touched. */
+export const pictureOf = (folder: string): Effect.Effect<Readonly<Record<string, string>>> =>
+  Effect.sync(() =>
+    Object.fromEntries(
+      readdirSync(folder)
+        .sort()
+        .map((name) => [
+          name,
+          createHash("sha256")
+            .update(readFileSync(join(folder, name)))
+            .digest("hex")
+        ])
+    )
+  )
+
+/** Writes over the middle of a page, as a failing disk would. Pages count from 1. */
+export const damagePage = (file: string, page: number, pageSize = 4096) =>
+  Effect.sync(() => {
+    const handle = openSync(file, "r+")
+    try {
+      writeSync(handle, Buffer.alloc(pageSize, 0xa5), 0, pageSize, (page - 1) * pageSize)
+    } finally {
+      closeSync(handle)
+    }
+  })
+
+/** An independent connection that stays open until the scope closes. */
+export const openConnection = (file: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => new Sqlite(file, { timeout: 0 })),
+    (connection) => Effect.sync(() => connection.close())
+  )
+
+/** Leaves the database as a crash does: rows in a WAL that nobody has checkpointed. */
+export const crashAfter = (file: string, sql: string) =>
+  Effect.sync(() => {
+    const script = `const connection = new (require("better-sqlite3"))(process.argv[1]); connection.exec(process.argv[2]); process.kill(process.pid, "SIGKILL")`
+    const { signal } = spawnSync(process.execPath, ["-e", script, file, sql], { cwd: import.meta.dirname })
+    if (signal !== "SIGKILL" || statSync(`${file}-wal`).size === 0) throw new Error("the crash left no WAL")
+  })
