@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import {
   type Completed,
-  type HistoryError,
+  HistoryError,
   historyFailure,
   judge,
   prepareHistory,
@@ -226,8 +226,22 @@ const evidence = (room: Room, { adopted, completed }: Done): AppliedMigrations["
   version: room.source.at(-1)?.version,
   applied: completed.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs })),
   adopted: adopted.map(titleOf),
-  // No snapshot is needed: at this version nobody but another program changes what is read.
-  schema: Effect.flatMap(look(room), ({ objects, verdict }) => proveSchema(verdict, objects))
+  schema: stillApplied(room)
+})
+
+/** No snapshot is needed: once everything is applied nobody but another program changes what is read. */
+const stillApplied = Effect.fnUntraced(function* (room: Room) {
+  const { objects, verdict } = yield* look(room)
+  if (verdict.pending.length > 0) {
+    return yield* new HistoryError({
+      reason: "Unrecorded",
+      migrations: verdict.pending.map(titleOf),
+      detail: "",
+      code: "",
+      retryable: false
+    })
+  }
+  return yield* proveSchema(verdict, objects)
 })
 
 const notInitialized = ({ isInitialized, verdict: { adopted, pending } }: Seen) =>

@@ -9,6 +9,7 @@ import {
   notesFiles,
   onlyFirst,
   pictureOf,
+  refusal,
   rowsOf,
   start,
   temporaryFile
@@ -48,7 +49,7 @@ describe("the integrity policy", () => {
       writeFileSync(file, bytes)
 
       assert.strictEqual((yield* start(file, { migrations, integrity: "quick" })).integrity.checked, "quick")
-      const refused = yield* Effect.flip(start(file, { migrations, integrity: "full" }))
+      const refused = yield* refusal(start(file, { migrations, integrity: "full" }))
       assert.strictEqual(refused.message, "The database is damaged: row 1 missing from index by_word")
     })
   )
@@ -62,7 +63,7 @@ describe("the integrity policy", () => {
         connection.exec("INSERT INTO tags VALUES (4711, 'orphan')")
       })
       const before = yield* pictureOf(dirname(file))
-      const refused = yield* Effect.flip(start(file, { integrity: "quick" }))
+      const refused = yield* refusal(start(file, { integrity: "quick" }))
       assert.strictEqual(
         refused.message,
         "Rows refer to rows that do not exist: row 1 of tags refers to a missing row of notes"
@@ -80,7 +81,7 @@ describe("the integrity policy", () => {
       yield* damagePage(file, 50)
       const { integrity } = yield* start(file, { integrity: "schema" })
       assert.strictEqual(integrity.checked, "schema")
-      assert.strictEqual((yield* Effect.flip(start(file, { integrity: "quick" }))).reason, "DamagedPages")
+      assert.strictEqual((yield* refusal(start(file, { integrity: "quick" }))).reason, "DamagedPages")
     })
   )
 })
@@ -95,7 +96,7 @@ describe("the schema fingerprint", () => {
           `DROP INDEX tags_by_note; ALTER TABLE notes ADD COLUMN sneaked TEXT; CREATE VIEW mine AS SELECT 1;`
         )
       )
-      const refused = yield* Effect.flip(start(file))
+      const refused = yield* refusal(start(file))
       assert.strictEqual(
         refused.message,
         "The schema is not the one that the migrations make: missing: index tags_by_note; changed: table notes; extra: view mine"
@@ -133,7 +134,7 @@ describe("the schema fingerprint", () => {
       yield* start(file, { migrations: onlyFirst })
       yield* independently(file, (connection) => connection.exec("DROP TRIGGER notes_stamp"))
       const before = yield* pictureOf(dirname(file))
-      const refused = yield* Effect.flip(start(file))
+      const refused = yield* refusal(start(file))
       assert.deepStrictEqual([refused._tag, refused.reason], ["IntegrityError", "SchemaDiffers"])
       assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
     })
@@ -163,7 +164,7 @@ describe("the schema fingerprint", () => {
           .replace(/INSERT INTO.*$/m, "")
           .replace(/CREATE TRIGGER[\s\S]*END;/, "")
       })
-      const refused = yield* Effect.flip(start(file, { migrations: lenient }))
+      const refused = yield* refusal(start(file, { migrations: lenient }))
       assert.strictEqual(refused.message, "The schema is not the one that the migrations make: changed: table notes")
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema WHERE name = 'schema_migrations'"), [])
     })

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { filesystemIn } from "../layers/DatabaseDirectory.ts"
 import { DatabaseConfig, DatabaseDirectory, Initialization } from "../layers/index.ts"
-import { platform, temporaryFolder } from "./support/database.ts"
+import { platform, refusal, temporaryFolder } from "./support/database.ts"
 
 const directoryOf = (filename: string, access: "initialize" | "inspect" = "initialize") =>
   Effect.provide(
@@ -18,7 +18,7 @@ const directoryOf = (filename: string, access: "initialize" | "inspect" = "initi
   )
 
 const refusalOf = (filename: string) =>
-  Effect.map(Effect.flip(directoryOf(filename)), (refused) => [refused._tag, refused.reason])
+  Effect.map(refusal(directoryOf(filename)), (refused) => [refused._tag, refused.reason])
 
 describe("the directory", () => {
   it.scoped("follows a link to the file, because the WAL will lie beside the file", () =>
@@ -64,7 +64,7 @@ describe("the directory", () => {
   it.scoped("creates nothing when it only inspects", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
-      const refused = yield* Effect.flip(directoryOf(join(folder, "absent", "app.db"), "inspect"))
+      const refused = yield* refusal(directoryOf(join(folder, "absent", "app.db"), "inspect"))
       assert.strictEqual(refused.reason, "NotFound")
       assert.isFalse(existsSync(join(folder, "absent")))
     })

@@ -10,6 +10,7 @@ import {
   onlyFirst,
   openConnection,
   pictureOf,
+  refusal,
   rowsOf,
   start,
   temporaryFile,
@@ -23,7 +24,7 @@ describe("the connection", () => {
       mkdirSync(join(folder, "directory.db"))
       spawnSync("mkfifo", [join(folder, "fifo.db")])
       for (const name of ["directory.db", "fifo.db"]) {
-        const refused = yield* Effect.flip(start(join(folder, name)))
+        const refused = yield* refusal(start(join(folder, name)))
         assert.deepStrictEqual([refused._tag, refused.reason], ["ConnectionError", "NotAFile"], name)
       }
     })
@@ -46,7 +47,7 @@ describe("the connection", () => {
       yield* start(file, { applicationId: 0x1234 })
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA application_id"), [{ application_id: 0x1234 }])
       const before = yield* pictureOf(dirname(file))
-      const refused = yield* Effect.flip(start(file, { applicationId: 0x4321 }))
+      const refused = yield* refusal(start(file, { applicationId: 0x4321 }))
       assert.deepStrictEqual([refused._tag, refused.reason], ["ConnectionError", "ForeignApplication"])
       assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
     })
@@ -69,7 +70,7 @@ describe("the connection", () => {
       yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('late')")
       const { "app.db": main, "app.db-wal": wal } = yield* pictureOf(dirname(file))
 
-      const refused = yield* Effect.flip(start(file, { migrations: onlyFirst }))
+      const refused = yield* refusal(start(file, { migrations: onlyFirst }))
       assert.strictEqual(refused.reason, "NewerDatabase")
       const { "app.db": mainAfter, "app.db-wal": walAfter } = yield* pictureOf(dirname(file))
       assert.deepStrictEqual([mainAfter, walAfter], [main, wal])

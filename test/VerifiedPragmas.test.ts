@@ -10,7 +10,7 @@ import {
   SqliteConnection,
   VerifiedPragmas
 } from "../layers/index.ts"
-import { independently, platform, start, starting, temporaryFile } from "./support/database.ts"
+import { independently, platform, refusal, start, starting, temporaryFile } from "./support/database.ts"
 
 describe("the pragmas", () => {
   it.scoped("of the connection that is handed out are the ones of the report, and its runtime busy timeout", () =>
@@ -75,7 +75,7 @@ describe("the pragmas", () => {
   it.scoped("that SQLite takes without a word but does not keep are an error that names wanted and got", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
-      const refused = yield* Effect.flip(start(file, { pragmas: { cacheSize: 2 ** 40 } }))
+      const refused = yield* refusal(start(file, { pragmas: { cacheSize: 2 ** 40 } }))
       assert.strictEqual(refused._tag, "PragmaError")
       assert.match(refused.message, /^PRAGMA cache_size should be 1099511627776, but the connection answers -?\d+$/)
     })
@@ -103,7 +103,7 @@ describe("the pragmas", () => {
         Layer.provide(DatabaseConfig.layer({ filename: ":memory:" })),
         Layer.provide(platform),
         Layer.build,
-        Effect.flip
+        refusal
       )
       assert.strictEqual(refused.message, "PRAGMA foreign_keys should be 1, but the connection answers 0")
     })

@@ -14,6 +14,7 @@ import {
   openConnection,
   pictureOf,
   platform,
+  refusal,
   rowsOf,
   start,
   startConversationFiles,
@@ -131,7 +132,7 @@ describe("initialization of the conversation-files database", () => {
       yield* Effect.gen(function* () {
         const { report } = yield* DatabaseReady
         const sql = yield* SqlClient.SqlClient
-        const orphan = yield* Effect.flip(sql`INSERT INTO tags (note, tag) VALUES (4711, 'x')`)
+        const orphan = yield* refusal(sql`INSERT INTO tags (note, tag) VALUES (4711, 'x')`)
         assert.propertyVal(orphan.cause, "code", "SQLITE_CONSTRAINT_FOREIGNKEY")
         assert.strictEqual(report.pragmas["foreign_keys"], 1)
       }).pipe(Effect.provide(starting(file)))
@@ -207,7 +208,7 @@ describe("initialization of the conversation-files database", () => {
   it.scoped("initialization failure handling: a failing migration is a value, and rolls everything back", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
-      const refused = yield* Effect.flip(
+      const refused = yield* refusal(
         start(file, {
           migrations: Migrations.fromRecord({
             "001_good.sql": "CREATE TABLE good (x);",
@@ -245,7 +246,7 @@ describe("initialization of the conversation-files database", () => {
         { schema_fingerprint: integrity.fingerprint }
       ])
       yield* independently(file, (connection) => connection.exec("DROP TRIGGER trg_conversation_files_upload_log"))
-      const refused = yield* Effect.flip(startConversationFiles(file))
+      const refused = yield* refusal(startConversationFiles(file))
       assert.strictEqual(
         refused.message,
         "The schema is not the one that the migrations make: missing: trigger trg_conversation_files_upload_log"
@@ -259,7 +260,7 @@ describe("initialization of the conversation-files database", () => {
       yield* startConversationFiles(file)
       yield* independently(file, (connection) => connection.exec("DROP TABLE file_metadata"))
       const before = yield* pictureOf(dirname(file))
-      const refused = yield* Effect.flip(startConversationFiles(file))
+      const refused = yield* refusal(startConversationFiles(file))
 
       assert.strictEqual(refused._tag, "IntegrityError")
       assert.strictEqual(refused.reason, "SchemaDiffers")
@@ -293,7 +294,7 @@ describe("initialization of the conversation-files database", () => {
           DatabaseReady.layer({ filename: file, migrations: Migrations.fromDirectory(join(folder, "nowhere")) })
         ),
         Effect.provide(platform),
-        Effect.flip
+        refusal
       )
       assert.strictEqual(refused._tag, "MigrationSourceError")
       assert.strictEqual(refused.reason, "DirectoryUnreadable")
@@ -307,7 +308,7 @@ describe("initialization of the conversation-files database", () => {
       yield* startConversationFiles(file)
       yield* damagePage(file, 3)
       const before = yield* pictureOf(dirname(file))
-      const refused = yield* Effect.flip(startConversationFiles(file, { integrity: "quick" }))
+      const refused = yield* refusal(startConversationFiles(file, { integrity: "quick" }))
 
       assert.strictEqual(refused._tag, "IntegrityError")
       assert.strictEqual(refused.reason, "DamagedPages")
@@ -321,7 +322,7 @@ describe("initialization of the conversation-files database", () => {
       mkdirSync(dirname(file))
       writeFileSync(file, "this was never a database, whatever it is called\n".repeat(100))
       const before = yield* pictureOf(dirname(file))
-      const refused = yield* Effect.flip(start(file))
+      const refused = yield* refusal(start(file))
 
       assert.strictEqual(refused._tag, "ConnectionError")
       assert.strictEqual(refused.reason, "NotADatabase")
@@ -368,7 +369,7 @@ describe("five bugs that must never come back", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: Migrations.fromRecord({}) })
-      const pending = yield* Effect.flip(startConversationFiles(file, { access: "inspect" }))
+      const pending = yield* refusal(startConversationFiles(file, { access: "inspect" }))
       assert.strictEqual(pending._tag, "UpgradeError")
       assert.strictEqual(pending.reason, "Pending")
       assert.include(pending.message, "the database was never initialized")
@@ -385,7 +386,7 @@ describe("five bugs that must never come back", () => {
           const sql = yield* SqlClient.SqlClient
           assert.deepStrictEqual(yield* sql`PRAGMA foreign_keys`, [{ foreign_keys: 1 }])
           yield* sql`PRAGMA foreign_keys = OFF`
-          const refused = yield* Effect.flip(health)
+          const refused = yield* refusal(health)
           assert.strictEqual(refused.message, "PRAGMA foreign_keys should be 1, but the connection answers 0")
         }).pipe(Effect.provide(starting(file)))
       })

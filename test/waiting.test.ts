@@ -30,6 +30,7 @@ import {
   onlyFirst,
   openConnection,
   platform,
+  refusal,
   rowsOf,
   start,
   type TestOptions,
@@ -84,7 +85,7 @@ describe("the directory stage", () => {
       const calls = yield* Ref.make(0)
       const watch = yield* makeWatch
       const room = directory(stubborn(calls, Effect.fail(systemError("EMFILE"))), watch)
-      const outcome = yield* Effect.fork(Effect.flip(room))
+      const outcome = yield* Effect.fork(refusal(room))
 
       assert.deepStrictEqual(yield* attemptTimes(watch, [50, 100, 200, 400, 800]), [0, 50, 150, 350, 750, 1550])
       const refused = yield* Fiber.join(outcome)
@@ -97,7 +98,7 @@ describe("the directory stage", () => {
   it.effect("does not ask again when waiting cannot help", () =>
     Effect.gen(function* () {
       const calls = yield* Ref.make(0)
-      const refused = yield* Effect.flip(directory(stubborn(calls, Effect.fail(systemError("EACCES")))))
+      const refused = yield* refusal(directory(stubborn(calls, Effect.fail(systemError("EACCES")))))
       assert.strictEqual(refused.reason, "PermissionDenied")
       assert.strictEqual(yield* Ref.get(calls), 1)
     })
@@ -106,7 +107,7 @@ describe("the directory stage", () => {
   it.effect("gives up on a call that never answers after its timeout of 5 s, not before", () =>
     Effect.gen(function* () {
       const calls = yield* Ref.make(0)
-      const outcome = yield* Effect.fork(Effect.flip(directory(stubborn(calls, Effect.never))))
+      const outcome = yield* Effect.fork(refusal(directory(stubborn(calls, Effect.never))))
       yield* TestClock.adjust("4999 millis")
       assert.isNull(yield* Effect.map(Fiber.poll(outcome), (exit) => (exit._tag === "None" ? null : exit)))
       yield* TestClock.adjust("1 millis")
@@ -154,7 +155,7 @@ describe("the connection stage", () => {
       const watch = yield* makeWatch
       const rival = yield* keeper(file)
       const outcome = yield* Effect.fork(
-        Effect.flip(start(file, { ...watch, policies: { connection: { timeout: "12 millis" } } }))
+        refusal(start(file, { ...watch, policies: { connection: { timeout: "12 millis" } } }))
       )
       assert.deepStrictEqual(yield* attemptTimes(watch, [5]), [0, 5])
       yield* TestClock.adjust("7 millis")
@@ -233,7 +234,7 @@ describe("the pragmas stage", () => {
     Effect.gen(function* () {
       const watch = yield* makeWatch
       const outcome = yield* Effect.fork(
-        Effect.flip(pragmas(yield* Ref.make(1000), { ...watch, policies: { pragmas: { timeout: "1 seconds" } } }))
+        refusal(pragmas(yield* Ref.make(1000), { ...watch, policies: { pragmas: { timeout: "1 seconds" } } }))
       )
       yield* watch.next
       yield* TestClock.adjust("1 seconds")
@@ -285,7 +286,7 @@ describe("the migrations stage", () => {
       const watch = yield* makeWatch
       const rival = yield* openConnection(file)
       rival.exec("BEGIN IMMEDIATE")
-      const outcome = yield* Effect.fork(Effect.flip(start(file, watch)))
+      const outcome = yield* Effect.fork(refusal(start(file, watch)))
       yield* watch.next
       yield* TestClock.adjust("60 seconds")
       const late = yield* Fiber.join(outcome)
@@ -326,7 +327,7 @@ describe("the migrations stage", () => {
       yield* start(file, { migrations: onlyFirst })
       const slow = `CREATE TABLE half AS
         WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 3000000) SELECT sum(x) FROM n;`
-      const late = yield* Effect.flip(
+      const late = yield* refusal(
         start(file, {
           migrations: Migrations.all(notes, Migrations.fromRecord({ "003_slow.sql": slow })),
           policies: { migrations: { timeout: "50 millis" } }
@@ -397,7 +398,7 @@ describe("the integrity stage", () => {
     Effect.gen(function* () {
       const watch = yield* makeWatch
       const outcome = yield* Effect.fork(
-        Effect.flip(integrity(yield* Ref.make(1000), { ...watch, policies: { integrity: { timeout: "1 seconds" } } }))
+        refusal(integrity(yield* Ref.make(1000), { ...watch, policies: { integrity: { timeout: "1 seconds" } } }))
       )
       yield* watch.next
       yield* TestClock.adjust("1 seconds")

@@ -16,6 +16,7 @@ type Reason =
   | "Renamed"
   | "Late"
   | "VersionMismatch"
+  | "Unrecorded"
   | "Unreadable"
 
 /** What the database says was applied does not fit what this program holds. Nothing was changed. */
@@ -48,6 +49,7 @@ const sentences: Record<Reason, (migrations: string) => string> = {
   Renamed: (migrations) => `Migrations were renamed after they had been applied: ${migrations}`,
   Late: (migrations) => `Migrations are older than one that is already applied, and were never applied: ${migrations}`,
   VersionMismatch: () => "PRAGMA user_version and the history disagree",
+  Unrecorded: (migrations) => `Migrations that were applied are no longer recorded: ${migrations}`,
   Unreadable: () => "The history of the database cannot be read"
 }
 
@@ -62,6 +64,7 @@ const remedies: Record<Reason, string> = {
   Late: "Give it a number above the newest applied one.",
   VersionMismatch:
     "Another program wrote to this database; find out which, then set user_version to the history's newest version.",
+  Unrecorded: "Another program rewrote the history; restore a backup.",
   Unreadable: "Look at SQLite's message; a damaged database needs a backup or `sqlite3 FILE .recover`."
 }
 

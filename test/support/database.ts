@@ -131,3 +131,7 @@ export const crashAfter = (file: string, sql: string) =>
     const { signal } = spawnSync(process.execPath, ["-e", script, file, sql], { cwd: import.meta.dirname })
     if (signal !== "SIGKILL" || statSync(`${file}-wal`).size === 0) throw new Error("the crash left no WAL")
   })
+
+/** What a start is refused with. A start that is ready fails the test with a sentence instead of a report. */
+export const refusal = <A, E, R>(starting: Effect.Effect<A, E, R>): Effect.Effect<E, Error, R> =>
+  Effect.mapError(Effect.flip(starting), () => new Error("this should have been refused, and was accepted"))

@@ -1,0 +1,363 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import * as Migrator from "@effect/sql/Migrator"
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { checksumOf } from "../layers/AppliedMigrations/MigrationSource.ts"
+import { DatabaseReady, Migrations } from "../layers/index.ts"
+import {
+  independently,
+  migrationsDirectory,
+  notes,
+  notesFiles,
+  onlyFirst,
+  pictureOf,
+  platform,
+  refusal,
+  rowsOf,
+  start,
+  startConversationFiles,
+  temporaryFile,
+  temporaryFolder
+} from "./support/database.ts"
+
+const sources = (files: Readonly<Record<string, string>>) => ({ migrations: Migrations.fromRecord(files) })
+
+describe("the source of migrations", () => {
+  const sourceRefusal = (files: Readonly<Record<string, string>>) =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+      const refused = yield* refusal(
+        Effect.provide(
+          DatabaseReady,
+          DatabaseReady.layer({
+            filename: ":memory:",
+            migrations: Migrations.fromDirectory(folder)
+          })
+        ).pipe(Effect.provide(platform), Effect.scoped, Effect.asVoid)
+      )
+      return [refused._tag, refused.reason]
+    })
+
+  it.scoped("may hold files that are no migrations, but none that looks like one and would not be run", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* sourceRefusal({ "001_a.sql": "", "add_tags.sql": "" }), [
+        "MigrationSourceError",
+        "BadName"
+      ])
+      assert.deepStrictEqual(yield* sourceRefusal({ "001_a.sql": "", "002_b.ts": "" }), [
+        "MigrationSourceError",
+        "BadName"
+      ])
+      assert.deepStrictEqual(yield* sourceRefusal({ "001-a.sql": "" }), ["MigrationSourceError", "BadName"])
+    })
+  )
+
+  it.scoped("may not use a number twice, however it is written", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* sourceRefusal({ "001_a.sql": "", "1_b.sql": "" }), [
+        "MigrationSourceError",
+        "Duplicate"
+      ])
+    })
+  )
+
+  it("has checksums that editors do not change, and everything else does", () => {
+    const text = "CREATE TABLE t (\n  x TEXT\n);\n"
+    const same = [
+      `\uFEFF${text}`,
+      text.replaceAll("\n", "\r\n"),
+      text.replace("(\n", "(  \t\n"),
+      text.trimEnd(),
+      `${text}\n\n`
+    ]
+    const other = [text.replace("x", "y"), text.replace("  x", " x"), text.replace("\n);", ");")]
+    assert.deepStrictEqual(
+      same.map(checksumOf),
+      same.map(() => checksumOf(text))
+    )
+    assert.isFalse(other.map(checksumOf).includes(checksumOf(text)))
+  })
+})
+
+describe("migrations", () => {
+  it.scoped("run completely: many statements, triggers and all, from a directory as from a record", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      yield* independently(file, (connection) => connection.exec("INSERT INTO notes (body) VALUES ('')"))
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT body FROM notes"), [{ body: "first" }, { body: "empty" }])
+    })
+  )
+
+  it.scoped("are applied in one transaction: what is before the failing one is rolled back with it", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      const before = yield* pictureOf(dirname(file))
+      const refused = yield* refusal(
+        start(
+          file,
+          sources({
+            ...notesFiles,
+            "003_bad.sql": "INSERT INTO tags VALUES (1, 'x');\nINSERT INTO tags VALUES (NULL, NULL);"
+          })
+        )
+      )
+      assert.deepStrictEqual([refused._tag, refused.reason], ["UpgradeError", "StatementFailed"])
+      assert.include(refused.message, "Migration 003_bad failed in line 2")
+      assert.include(refused.message, "SQLITE_CONSTRAINT_NOTNULL")
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+
+  it.scoped("may not leave rows that refer to nothing", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const refused = yield* refusal(
+        start(
+          file,
+          sources({
+            ...notesFiles,
+            "003_orphans.sql": "PRAGMA defer_foreign_keys = ON; INSERT INTO tags VALUES (4711, 'x');"
+          })
+        )
+      )
+      assert.deepStrictEqual([refused._tag, refused.reason], ["UpgradeError", "ForeignKeyViolations"])
+      assert.include(refused.message, "row 1 of tags refers to a missing row of notes")
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT * FROM tags"), [])
+    })
+  )
+
+  it.scoped("may not hold a statement that would end the transaction or is ignored in one", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      for (const statement of [
+        "COMMIT",
+        "end transaction",
+        "BEGIN IMMEDIATE",
+        "ROLLBACK",
+        "VACUUM",
+        "/* quietly */ PRAGMA foreign_keys = OFF",
+        "PRAGMA journal_mode = DELETE"
+      ]) {
+        const refused = yield* refusal(start(file, sources({ "001_a.sql": `CREATE TABLE a (x);\n${statement};` })))
+        assert.deepStrictEqual([refused._tag, refused.reason], ["UpgradeError", "NotAllowed"], statement)
+        assert.propertyVal(refused, "line", 2)
+      }
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])
+    })
+  )
+
+  it.scoped("may use savepoints", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const sql =
+        "CREATE TABLE a (x); SAVEPOINT s; INSERT INTO a VALUES (1); ROLLBACK TO s; RELEASE s; INSERT INTO a VALUES (2);"
+      yield* start(file, sources({ "001_a.sql": sql }))
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT x FROM a"), [{ x: 2 }])
+    })
+  )
+
+  it.scoped("leave statistics behind where tables held rows already", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      yield* independently(file, (connection) => connection.exec("INSERT INTO tags VALUES (1, 'a')"))
+      yield* start(file, sources({ ...notesFiles, "003_index.sql": "CREATE INDEX by_tag ON tags(tag);" }))
+      assert.deepInclude(yield* rowsOf(file, "SELECT DISTINCT tbl FROM sqlite_stat1"), { tbl: "tags" })
+    })
+  )
+
+  it.scoped("that were edited, renamed, lost or slipped in are refused with the file untouched", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const before = yield* pictureOf(dirname(file))
+      const { "001_create_notes.sql": first, "002_add_tags.sql": second } = notesFiles
+      const cases: ReadonlyArray<[string, Readonly<Record<string, string>>]> = [
+        ["Edited", { ...notesFiles, "001_create_notes.sql": first.replace("first", "second") }],
+        ["Renamed", { "001_make_notes.sql": first, "002_add_tags.sql": second }],
+        ["Missing", { "002_add_tags.sql": second }],
+        ["NewerDatabase", { "001_create_notes.sql": first }],
+        ["Late", { ...notesFiles, "000_before.sql": "CREATE TABLE early (x);" }]
+      ]
+      for (const [reason, files] of cases) {
+        const refused = yield* refusal(start(file, sources(files)))
+        assert.deepStrictEqual([refused._tag, refused.reason], ["HistoryError", reason])
+      }
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+
+  it.scoped("are not confused by another tool's table of that name", () =>
+    Effect.gen(function* () {
+      const shapes = {
+        "dbmate's or Rails' shape": "version TEXT PRIMARY KEY",
+        "golang-migrate's shape": "version INTEGER, dirty INTEGER",
+        "Ecto's shape": "version INTEGER PRIMARY KEY, inserted_at TEXT",
+        "an unknown shape": "what TEXT"
+      }
+      for (const [shape, columns] of Object.entries(shapes)) {
+        const file = yield* temporaryFile
+        mkdirSync(dirname(file))
+        yield* independently(file, (connection) => connection.exec(`CREATE TABLE schema_migrations (${columns})`))
+        const before = yield* pictureOf(dirname(file))
+        const refused = yield* refusal(start(file))
+        assert.deepStrictEqual([refused._tag, refused.reason], ["HistoryError", "ForeignHistory"])
+        assert.include(refused.message, shape)
+        assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+      }
+    })
+  )
+
+  it.scoped("are judged before the first write: a refused file does not even change its journal mode", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      yield* independently(file, (connection) => connection.pragma("journal_mode = DELETE"))
+      const before = yield* pictureOf(dirname(file))
+      yield* refusal(start(file, { migrations: onlyFirst }))
+      const failing = { ...notesFiles, "003_bad.sql": "INSERT INTO nowhere VALUES (1);" }
+      assert.strictEqual((yield* refusal(start(file, sources(failing)))).reason, "StatementFailed")
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+})
+
+describe("migrations as Effects", () => {
+  const upper = Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql.withTransaction(sql`UPDATE notes SET body = upper(body)`)
+  })
+
+  it.scoped("come from a loader of @effect/sql, and run between SQL files in the same transaction", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const effects = Migrations.fromLoader(Migrator.fromRecord({ "003_upper": upper }))
+      const last = Migrations.fromRecord({ "004_last.sql": "CREATE TABLE last (x);" })
+      const report = yield* start(file, { migrations: Migrations.all(notes, effects, last) })
+      assert.deepStrictEqual(
+        report.applied.map(({ version }) => version),
+        ["001", "002", "003", "004"]
+      )
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT body FROM notes"), [{ body: "FIRST" }])
+      const again = yield* start(file, { migrations: Migrations.all(notes, effects, last) })
+      assert.deepStrictEqual(again.applied, [])
+    })
+  )
+
+  it.scoped("that fail or die are values, and are rolled back with the rest", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const endings = {
+        fails: Effect.zipRight(upper, Effect.fail("no reason")),
+        dies: Effect.zipRight(upper, Effect.die(new Error("boom"))),
+        asks: Effect.flatMap(SqlClient.SqlClient, (sql) => Effect.asVoid(sql`SELECT * FROM nowhere`))
+      }
+      for (const ending of Object.values(endings)) {
+        const effects = Migrations.fromLoader(Migrator.fromRecord({ "003_upper": ending }))
+        const refused = yield* refusal(start(file, { migrations: Migrations.all(notes, effects) }))
+        assert.deepStrictEqual([refused._tag, refused.reason], ["UpgradeError", "EffectFailed"])
+      }
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])
+    })
+  )
+
+  it.scoped("that cannot be loaded are values too", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const broken = Migrations.fromLoader(
+        Migrator.fromGlob({ "001_broken.ts": () => Promise.reject(new Error("no such module")) })
+      )
+      const refused = yield* refusal(start(file, { migrations: broken }))
+      assert.deepStrictEqual([refused._tag, refused.reason], ["UpgradeError", "EffectFailed"])
+      assert.include(refused.message, "no such module")
+    })
+  )
+})
+
+describe("a database of the system before this one", () => {
+  const real = readFileSync(join(migrationsDirectory, "001_create_conversation_files.sql"), "utf8")
+
+  /** The same objects, written by somebody else: other white space, capitals and comments. */
+  const foreignSchema = real
+    .replace(/--[^\n]*/g, "-- noted elsewhere")
+    .replace(/^[ \t]+/gm, "        ")
+    .replace(/\bTEXT\b/g, "text")
+    .replaceAll("AS session_count", "as session_count")
+
+  const foreign = (file: string, schema: string) =>
+    Effect.suspend(() => {
+      mkdirSync(dirname(file), { recursive: true })
+      return independently(file, (connection) => {
+        connection.exec(schema)
+        connection.exec(`
+          CREATE TABLE IF NOT EXISTS schema_migrations (
+            migration_id INTEGER PRIMARY KEY AUTOINCREMENT, version TEXT NOT NULL UNIQUE, description TEXT NOT NULL,
+            applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, status TEXT DEFAULT 'completed', execution_time_ms INTEGER);
+          INSERT INTO schema_migrations (version, description, applied_at, status)
+            VALUES ('001', 'Conversation files', '2025-09-30 12:00:00', 'completed');
+          INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash)
+            VALUES ('f', 's', 'a', 'b', 'c', 1, 'd');`)
+      })
+    })
+
+  it.scoped("is taken over: rows kept, missing columns added, ready", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* foreign(file, foreignSchema)
+      const report = yield* startConversationFiles(file)
+      assert.deepStrictEqual(report.applied, [])
+      assert.include(report.stages[3]?.found, "took over 001_create_conversation_files")
+      assert.deepStrictEqual(
+        yield* rowsOf(
+          file,
+          "SELECT migration_id, version, description, applied_at, status, execution_time_ms, name, length(checksum) AS checksum FROM schema_migrations"
+        ),
+        [
+          {
+            migration_id: 1,
+            version: "001",
+            description: "Conversation files",
+            applied_at: "2025-09-30 12:00:00",
+            status: "completed",
+            execution_time_ms: null,
+            name: "create_conversation_files",
+            checksum: 64
+          }
+        ]
+      )
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT file_id FROM conversation_files"), [{ file_id: "f" }])
+      const again = yield* startConversationFiles(file)
+      assert.include(again.stages[3]?.found, "nothing to apply")
+    })
+  )
+
+  it.scoped("is refused with the difference where its structure is another, and stays as it is", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* foreign(file, foreignSchema.replace(/(mime_type +)text,/, "$1text, mime_guess text,"))
+      const before = yield* pictureOf(dirname(file))
+      const refused = yield* refusal(startConversationFiles(file))
+      assert.deepStrictEqual([refused._tag, refused.reason], ["IntegrityError", "SchemaDiffers"])
+      assert.include(refused.message, "changed: table conversation_files")
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+
+  it.scoped("that was created in part and never recorded is completed, its rows kept", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      mkdirSync(dirname(file))
+      const [beforeIndexes = ""] = foreignSchema.split("CREATE INDEX")
+      yield* independently(file, (connection) => connection.exec(beforeIndexes))
+      const report = yield* startConversationFiles(file)
+      assert.strictEqual(report.applied.length, 1)
+      assert.deepStrictEqual(report.integrity.extra, [])
+    })
+  )
+})

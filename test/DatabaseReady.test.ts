@@ -1,0 +1,196 @@
+import { copyFileSync, renameSync, rmSync } from "node:fs"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as Ref from "effect/Ref"
+import * as Tracer from "effect/Tracer"
+import { DatabaseReady, type ProgressEvent } from "../layers/index.ts"
+import { inMemory, rivalWriter } from "../layers/testing.ts"
+import {
+  independently,
+  notes,
+  onlyFirst,
+  openConnection,
+  platform,
+  refusal,
+  start,
+  starting,
+  temporaryFile
+} from "./support/database.ts"
+
+describe("DatabaseReady", () => {
+  it.scoped("gives the client whose connection was proven, as SqlClient and as SqliteClient", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const sqlite = yield* SqliteClient.SqliteClient
+        assert.strictEqual<unknown>(sqlite, sql)
+        assert.deepStrictEqual(yield* sql`SELECT body FROM notes`, [{ body: "first" }])
+      }).pipe(Effect.provide(starting(file)))
+    })
+  )
+
+  it.scoped("tells a program every step of the start, in order", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const events = yield* Ref.make<ReadonlyArray<ProgressEvent>>([])
+      yield* start(file, { onProgress: (event) => Ref.update(events, (before) => [...before, event]) })
+      assert.deepStrictEqual(
+        (yield* Ref.get(events)).map(({ _tag, stage }) => `${_tag} ${stage}`),
+        ["directory", "connection", "pragmas", "migrations", "integrity", "pragmas"].flatMap((stage) => [
+          `StageStarted ${stage}`,
+          `StagePassed ${stage}`
+        ])
+      )
+    })
+  )
+
+  it.scoped("leaves a span and a measurement for every stage", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const spans: Array<string> = []
+      const tracer = Tracer.make({
+        context: (run) => run(),
+        span: (name, parent, context, links, startTime, kind) => {
+          spans.push(name)
+          return {
+            _tag: "Span",
+            name,
+            spanId: name,
+            traceId: "start",
+            parent,
+            context,
+            links,
+            kind,
+            sampled: true,
+            status: { _tag: "Started", startTime },
+            attributes: new Map(),
+            end: () => {},
+            attribute: () => {},
+            event: () => {},
+            addLinks: () => {}
+          }
+        }
+      })
+      yield* start(file).pipe(Effect.withTracer(tracer))
+      assert.deepStrictEqual(
+        spans.filter((name) => name.startsWith("database-ready.")),
+        ["directory", "connection", "pragmas", "migrations", "integrity", "pragmas"].map(
+          (stage) => `database-ready.${stage}`
+        )
+      )
+      const measured = (yield* Metric.snapshot).flatMap(({ metricKey }) =>
+        metricKey.name === "database_ready_stage_duration_ms" ? metricKey.tags.map(({ value }) => value) : []
+      )
+      assert.includeMembers(measured, ["directory", "connection", "pragmas", "migrations", "integrity"])
+    })
+  )
+
+  it.scoped("is in memory in one line, from the same migrations, and every build is a new one", () =>
+    Effect.gen(function* () {
+      const notesInMemory = Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`INSERT INTO notes (body) VALUES ('second')`
+        return (yield* sql`SELECT * FROM notes`).length
+      }).pipe(Effect.provide(inMemory(notes)), Effect.provide(platform))
+      assert.deepStrictEqual([yield* notesInMemory, yield* notesInMemory], [2, 2])
+    })
+  )
+
+  it.scoped("can be made to wait in a test by a rival writer", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      const late = yield* Effect.scoped(
+        Effect.zipRight(rivalWriter(file), refusal(start(file, { policies: { migrations: { timeout: 0 } } })))
+      )
+      assert.strictEqual(late._tag, "StageTimeoutError")
+      assert.strictEqual((yield* start(file)).schemaVersion, "002")
+    })
+  )
+})
+
+describe("the live health check", () => {
+  /** Starts, does something to the database, and gives what the health check then says. */
+  const healthAfter = (harm: (file: string) => Effect.Effect<unknown>) =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      return yield* Effect.gen(function* () {
+        const { health } = yield* DatabaseReady
+        assert.strictEqual((yield* health).schemaVersion, "002")
+        yield* harm(file)
+        return yield* Effect.match(health, {
+          onFailure: (refused) => [refused._tag, refused.reason],
+          onSuccess: () => "healthy"
+        })
+      }).pipe(Effect.provide(starting(file)))
+    })
+  const sql = (text: string) => (file: string) => independently(file, (connection) => connection.exec(text))
+
+  it.scoped("is well beside writers, and inside a transaction of the service", () =>
+    Effect.gen(function* () {
+      const beside = (file: string) =>
+        Effect.map(openConnection(file), (rival) =>
+          rival.exec("BEGIN IMMEDIATE; INSERT INTO notes (body) VALUES ('x')")
+        )
+      assert.strictEqual(yield* healthAfter((file) => Effect.scoped(beside(file))), "healthy")
+      const file = yield* temporaryFile
+      yield* Effect.gen(function* () {
+        const { health } = yield* DatabaseReady
+        const client = yield* SqlClient.SqlClient
+        assert.strictEqual((yield* client.withTransaction(health)).schemaVersion, "002")
+      }).pipe(Effect.provide(starting(file)))
+    })
+  )
+
+  it.scoped("finds the file gone, or another in its place", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* healthAfter((file) => Effect.sync(() => rmSync(file))), [
+        "ConnectionError",
+        "Absent"
+      ])
+      const replaced = (file: string) =>
+        Effect.sync(() => {
+          copyFileSync(file, `${file}.copy`)
+          renameSync(`${file}.copy`, file)
+        })
+      assert.deepStrictEqual(yield* healthAfter(replaced), ["ConnectionError", "CannotOpen"])
+    })
+  )
+
+  it.scoped("finds the schema changed, the history rewritten and a newer program at work", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* healthAfter(sql("DROP TABLE tags")), ["IntegrityError", "SchemaDiffers"])
+      assert.deepStrictEqual(yield* healthAfter(sql("DELETE FROM schema_migrations WHERE version = '001'")), [
+        "HistoryError",
+        "Late"
+      ])
+      assert.deepStrictEqual(
+        yield* healthAfter(sql("INSERT INTO schema_migrations (version, description) VALUES ('003', 'newer')")),
+        ["HistoryError", "NewerDatabase"]
+      )
+    })
+  )
+
+  it.scoped("finds that nothing is left of the history", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* healthAfter(sql("DROP TABLE schema_migrations")), ["HistoryError", "Unrecorded"])
+    })
+  )
+
+  it.scoped("writes nothing", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* Effect.gen(function* () {
+        const { health } = yield* DatabaseReady
+        const watcher = yield* openConnection(file)
+        const before = watcher.pragma("data_version")
+        yield* health
+        assert.deepStrictEqual(watcher.pragma("data_version"), before)
+      }).pipe(Effect.provide(starting(file)))
+    })
+  )
+})
