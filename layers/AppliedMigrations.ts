@@ -250,4 +250,5 @@ const notInitialized = ({ isInitialized, verdict: { adopted, pending } }: Seen) 
     detail: isInitialized ? "the database is older than this program" : "the database was never initialized"
   })
 
-const notWritten = (migration: string) => (failure: SqliteFailure) => upgradeError("NotWritten", { migration, failure })
+const notWritten = (migration: string) => (failure: SqliteFailure) =>
+  upgradeError(failure.retryable ? "Busy" : "NotWritten", { migration, failure })

@@ -62,7 +62,10 @@ export class SystemFailure extends Data.TaggedError("SystemFailure")<{
   /** A platform error carries the system's code in its cause; without one its reason has to do. */
   static fromPlatform(error: PlatformError): SystemFailure {
     const fallback = error._tag === "SystemError" ? (reasonCodes[error.reason] ?? "UNKNOWN") : "EINVAL"
-    return new SystemFailure({ code: codeOf(error.cause) ?? fallback, detail: error.message })
+    return new SystemFailure({
+      code: codeOf(error.cause) ?? fallback,
+      detail: error.cause instanceof Error ? error.cause.message : error.message
+    })
   }
 }
 

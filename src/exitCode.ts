@@ -42,7 +42,8 @@ type ReasonOf<Tag> = Extract<InitializationError, { readonly _tag: Tag }>["reaso
 const ofDirectory: Record<ReasonOf<"DirectoryError">, ExitCode> = {
   InvalidFilename: exitCode.usage,
   NotADirectory: exitCode.cannotCreate,
-  NotFound: exitCode.cannotCreate,
+  // Only an inspection finds no directory, where there was no initialization yet.
+  NotFound: exitCode.tryAgain,
   PermissionDenied: exitCode.permission,
   LinkLoop: exitCode.cannotCreate,
   ReadOnlyFilesystem: exitCode.cannotCreate,

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** `database-ready`: makes a database ready, or looks whether it is, and says so with its exit code. */
 import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
@@ -29,7 +28,8 @@ import {
   integrityPolicies,
   MigrationSource,
   Migrations,
-  type ProgressEvent
+  type ProgressEvent,
+  type Refusal
 } from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
 import * as conversationFiles from "./conversationFiles.ts"
@@ -99,7 +99,6 @@ interface Choices {
 
 const run = (access: "initialize" | "inspect") => (choices: Choices) =>
   Effect.gen(function* () {
-    const initialization = yield* Initialization
     const source = Option.match(choices.migrations, {
       onNone: () => conversationFiles.migrations,
       onSome: Migrations.fromDirectory
@@ -108,12 +107,7 @@ const run = (access: "initialize" | "inspect") => (choices: Choices) =>
       Effect.map(({ report }) => report),
       Effect.provide(DatabaseReady.pipeline.pipe(Layer.provide(MigrationSource.layer(source))))
     )
-    const report = yield* ready.pipe(
-      Effect.catchAll((error) => refuse(choices, error)),
-      Effect.onInterrupt(() =>
-        Effect.zipRight(initialization.timeline, Console.error("interrupted: nothing half-done is left behind"))
-      )
-    )
+    const report = yield* ready.pipe(Effect.catchAll((error) => refuse(choices, error)))
     yield* choices.json ? Console.log(asJson(report)) : Console.log(readyLines(report).join("\n"))
   }).pipe(
     Effect.provide(Initialization.layer),
@@ -146,7 +140,11 @@ const showWaiting = (event: ProgressEvent): Effect.Effect<void> =>
     ? Console.error(`waiting in the ${event.stage} stage: ${event.reason}`)
     : Effect.void
 
-const command = Command.make("database-ready").pipe(
+const sayWhat = Console.error(
+  "Say what to do: `database-ready init` or `database-ready status`; --help tells more."
+).pipe(Effect.zipRight(new Ended({ code: exitCode.usage })))
+
+const command = Command.make("database-ready", {}, () => sayWhat).pipe(
   Command.withDescription("Makes a SQLite database provably ready, or says why it is not."),
   Command.withSubcommands([
     Command.make("init", options, run("initialize")).pipe(
@@ -158,34 +156,67 @@ const command = Command.make("database-ready").pipe(
   ])
 )
 
-const main = Command.run(command, { name: packageJson.name, version: packageJson.version })(process.argv).pipe(
-  Logger.withMinimumLogLevel(LogLevel.Warning),
-  Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
-  Effect.provide(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, NodeTerminal.layer))
-)
+/** How a run ended that no report was made of: badly called, interrupted, or by a defect. */
+interface Ending {
+  readonly code: number
+  /** For stderr; undefined where it has been said. */
+  readonly line: string | undefined
+  readonly error: Refusal
+}
 
-/** The number of the signal that ended us, added to 128 as shells do. */
-let signalled: number | undefined
+const endingOf = (cause: Cause.Cause<unknown>): Ending | undefined => {
+  const failure = Option.getOrUndefined(Cause.failureOption(cause))
+  if (failure instanceof Ended) return undefined
+  if (ValidationError.isValidationError(failure)) {
+    const message = withoutColours(HelpDoc.toAnsiText(failure.error)).trim()
+    const error = { _tag: failure._tag, reason: "Usage", message, remedy: "See --help.", retryable: false }
+    return { code: exitCode.usage, line: undefined, error }
+  }
+  if (Cause.isInterruptedOnly(cause)) {
+    const message = "Interrupted; nothing half-done is left behind"
+    const error = { _tag: "Interrupted", reason: "Signal", message, remedy: "Start again.", retryable: true }
+    return { code: 128 + signal, line: message, error }
+  }
+  const message = `A defect in this program: ${Cause.pretty(cause)}`
+  const error = { _tag: "Defect", reason: "Defect", message, remedy: "Please report it.", retryable: false }
+  return { code: exitCode.defect, line: message, error }
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what a colour begins with
+const withoutColours = (text: string): string => text.replace(/\u001b\[[0-9;]*m/g, "")
+
+const sayEnding = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const ending = Exit.isFailure(exit) ? endingOf(exit.cause) : undefined
+    if (ending?.line !== undefined) yield* Console.error(ending.line)
+    if (ending !== undefined && process.argv.includes("--json")) {
+      yield* Console.log(JSON.stringify({ status: "failed", error: ending.error }))
+    }
+  })
+
+/** The number of the signal that ends us. */
+let signal = 0
 process.once("SIGINT", () => {
-  signalled = 130
+  signal = 2
 })
 process.once("SIGTERM", () => {
-  signalled = 143
+  signal = 15
 })
 
 const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(exit)) return exitCode.ready
-  if (signalled !== undefined && Cause.isInterrupted(exit.cause)) return signalled
-  const failure = Cause.failureOption(exit.cause)
-  if (Option.isNone(failure)) {
-    console.error(`a defect in this program, please report it: ${Cause.pretty(exit.cause)}`)
-    return exitCode.defect
-  }
-  return failure.value instanceof Ended ? failure.value.code : exitCode.usage
+  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  return failure instanceof Ended ? failure.code : (endingOf(exit.cause)?.code ?? exitCode.defect)
 }
 
-NodeRuntime.runMain(main, {
-  disableErrorReporting: true,
-  disablePrettyLogger: true,
-  teardown: (exit, onExit) => onExit(codeOf(exit))
-})
+Command.run(command, { name: packageJson.name, version: packageJson.version })(process.argv).pipe(
+  Effect.onExit(sayEnding),
+  Logger.withMinimumLogLevel(LogLevel.Warning),
+  Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
+  Effect.provide(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, NodeTerminal.layer)),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    disablePrettyLogger: true,
+    teardown: (exit, onExit) => onExit(codeOf(exit))
+  })
+)

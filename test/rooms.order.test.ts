@@ -40,8 +40,10 @@ describe("the order of the rooms", () => {
     const whole = <A, E>(layer: Layer.Layer<A, E, Start | FileSystem.FileSystem | Path.Path | MigrationSource>) => layer
     whole(DatabaseReady.pipeline)
     // @ts-expect-error nothing verified the pragmas
+    // @effect-diagnostics-next-line missingLayerContext:off
     whole(AppliedMigrations.layer)
     // @ts-expect-error nothing applied the migrations
+    // @effect-diagnostics-next-line missingLayerContext:off
     whole(CheckedIntegrity.layer)
   })
 })

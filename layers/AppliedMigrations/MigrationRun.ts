@@ -7,7 +7,14 @@ import { type Sqlite, SqliteFailure } from "../seams.ts"
 import { type Migration, titleOf } from "./MigrationSource.ts"
 import { openingWords, type Statement, statementsOf } from "./SqlScript.ts"
 
-type Reason = "Pending" | "StatementFailed" | "EffectFailed" | "NotAllowed" | "ForeignKeyViolations" | "NotWritten"
+type Reason =
+  | "Pending"
+  | "Busy"
+  | "StatementFailed"
+  | "EffectFailed"
+  | "NotAllowed"
+  | "ForeignKeyViolations"
+  | "NotWritten"
 
 /** The pending migrations could not be applied. They were rolled back: the database is as it was. */
 export class UpgradeError extends Data.TaggedError("UpgradeError")<{
@@ -30,14 +37,13 @@ export class UpgradeError extends Data.TaggedError("UpgradeError")<{
   }
 
   get remedy(): string {
-    return this.retryable
-      ? "Let the other process finish, or stop it; nothing was changed."
-      : (codeRemedies[this.code] ?? remedies[this.reason])
+    return codeRemedies[this.code] ?? remedies[this.reason]
   }
 }
 
 const sentences: Record<Reason, (migration: string) => string> = {
   Pending: (migration) => `Migrations are pending: ${migration}`,
+  Busy: (migration) => `Another process is writing to the database; ${migration} must wait`,
   StatementFailed: (migration) => `Migration ${migration} failed`,
   EffectFailed: (migration) => `Migration ${migration} failed`,
   NotAllowed: (migration) => `Migration ${migration} holds a statement that cannot be part of a transaction`,
@@ -47,6 +53,7 @@ const sentences: Record<Reason, (migration: string) => string> = {
 
 const remedies: Record<Reason, string> = {
   Pending: "Initialize the database with this program.",
+  Busy: "Let the other process finish, or stop it; nothing was changed.",
   StatementFailed: "Mend the statement and start again; everything was rolled back.",
   EffectFailed: "Mend the migration's Effect and start again; everything was rolled back.",
   NotAllowed: "Take the statement out: the library begins and ends the one transaction of all pending migrations.",

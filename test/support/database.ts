@@ -8,6 +8,7 @@ import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import Sqlite from "better-sqlite3"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type DatabaseOptions, DatabaseReady, Migrations } from "../../layers/index.ts"
@@ -132,6 +133,10 @@ export const crashAfter = (file: string, sql: string) =>
     if (signal !== "SIGKILL" || statSync(`${file}-wal`).size === 0) throw new Error("the crash left no WAL")
   })
 
+export class Accepted extends Data.TaggedError("Accepted") {
+  override readonly message = "this should have been refused, and was accepted"
+}
+
 /** What a start is refused with. A start that is ready fails the test with a sentence instead of a report. */
-export const refusal = <A, E, R>(starting: Effect.Effect<A, E, R>): Effect.Effect<E, Error, R> =>
-  Effect.mapError(Effect.flip(starting), () => new Error("this should have been refused, and was accepted"))
+export const refusal = <A, E, R>(starting: Effect.Effect<A, E, R>): Effect.Effect<E, Accepted, R> =>
+  Effect.mapError(Effect.flip(starting), () => new Accepted())

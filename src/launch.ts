@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+/** What `database-ready` is on the command line. */
+import { compile, run } from "./bundle.ts"
+
+run(compile())

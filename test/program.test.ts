@@ -1,0 +1,287 @@
+import { spawnSync } from "node:child_process"
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import {
+  independently,
+  openConnection,
+  pictureOf,
+  rowsOf,
+  startConversationFiles,
+  temporaryFile,
+  temporaryFolder
+} from "./support/database.ts"
+import { type Ended, program, runProgram, spawnProgram } from "./support/program.ts"
+
+const init = (file: string, ...more: ReadonlyArray<string>) => runProgram(["init", "--database", file, ...more])
+const status = (file: string, ...more: ReadonlyArray<string>) => runProgram(["status", "--database", file, ...more])
+
+/** A database without an object, which another process can hold. */
+const blankDatabase = (file: string) =>
+  Effect.suspend(() => {
+    mkdirSync(dirname(file))
+    return independently(file, (connection) => connection.pragma("journal_mode = WAL"))
+  })
+
+/** The one line on stdout, read. */
+const reportOf = ({ stdout }: Ended) => {
+  assert.match(stdout, /^[^\n]+\n$/)
+  return JSON.parse(stdout)
+}
+
+describe("database-ready init", () => {
+  it.scoped("makes the database ready and prints a line per stage, what was applied and the version", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const { code, stderr, stdout } = yield* init(file)
+      assert.deepStrictEqual([code, stderr], [0, ""])
+      const shape = stdout
+        .replace(/ +\d+\.\d ms/g, " N ms")
+        .replace(/[\d.]+ GB/, "N GB")
+        .replace(/SQLite [\d.]+/, "SQLite V")
+      assert.match(shape.split("\n")[0] ?? "", /^ {2}directory N ms {3}\w+, N GB free$/)
+      assert.deepStrictEqual(shape.split("\n").slice(1), [
+        "  connection N ms   SQLite V, created",
+        "  pragmas N ms   journal wal, synchronous 1, foreign keys on",
+        "  migrations N ms   at 001, applied 001_create_conversation_files",
+        `  integrity N ms   ${/schema \w{12}, pages and foreign keys ok \(migrations were applied\)/.exec(shape)?.[0]}`,
+        "",
+        `ready  ${file}  schema 001 N ms`,
+        ""
+      ])
+    })
+  )
+
+  it.scoped("runs in any directory, on data/conversation_files.db where nothing else is said", () =>
+    Effect.gen(function* () {
+      const cwd = yield* temporaryFolder
+      assert.strictEqual((yield* runProgram(["init"], { cwd })).code, 0)
+      assert.deepStrictEqual(readdirSync(join(cwd, "data")), ["conversation_files.db"])
+    })
+  )
+
+  it.scoped("takes its settings from the environment, and a flag before it", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      mkdirSync(join(folder, "migrations"))
+      writeFileSync(join(folder, "migrations", "007_things.sql"), "CREATE TABLE things (x);")
+      const env = {
+        DATABASE_FILE: join(folder, "env.db"),
+        DATABASE_MIGRATIONS: join(folder, "migrations"),
+        DATABASE_INTEGRITY: "full",
+        DATABASE_TIMEOUT: "20 seconds"
+      }
+      const report = reportOf(yield* runProgram(["init", "--json", "--database", join(folder, "flag.db")], { env }))
+      assert.deepStrictEqual(
+        [report.database, report.schemaVersion, report.integrity.checked],
+        [join(folder, "flag.db"), "007", "full"]
+      )
+      assert.strictEqual(reportOf(yield* runProgram(["init", "--json"], { env })).database, join(folder, "env.db"))
+    })
+  )
+
+  it.scoped("prints with --json one line with the whole report, and nothing else", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const ended = yield* init(file, "--json")
+      const report = reportOf(ended)
+      assert.strictEqual(ended.stderr, "")
+      assert.deepStrictEqual(Object.keys(report).sort(), [
+        "applied",
+        "database",
+        "durationMs",
+        "integrity",
+        "pragmas",
+        "schemaVersion",
+        "stages",
+        "startedAt",
+        "status"
+      ])
+      assert.deepStrictEqual(Object.keys(report.stages[0]), ["name", "attempts", "startedAt", "durationMs", "found"])
+      assert.deepInclude(report.applied[0], { version: "001", name: "create_conversation_files" })
+    })
+  )
+
+  it.scoped("says with --json why it was refused: stage, tag, reason, message, remedy, retryable", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      mkdirSync(dirname(file))
+      writeFileSync(file, "no database at all, but long enough to have a header ".repeat(3))
+      const ended = yield* init(file, "--json")
+      const { error, stage, status } = reportOf(ended)
+      assert.deepStrictEqual([ended.code, status, stage], [65, "failed", "connection"])
+      assert.deepInclude(error, {
+        _tag: "ConnectionError",
+        reason: "NotADatabase",
+        retryable: false,
+        code: "SQLITE_NOTADB"
+      })
+      assert.isNotEmpty(error.message)
+      assert.isNotEmpty(error.remedy)
+    })
+  )
+
+  it.scoped("answers a failure with the reason and the remedy on stderr, and no stack trace", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      writeFileSync(join(folder, "001_bad.sql"), "CREATE TABLE a (x);\nCREATE TABEL b (x);")
+      const { code, stderr, stdout } = yield* init(join(folder, "app.db"), "--migrations", folder)
+      assert.deepStrictEqual([code, stdout], [65, ""])
+      assert.include(stderr, "Migration 001_bad failed in line 2, `CREATE TABEL b (x)`")
+      assert.match(stderr, /remedy {2}Mend the statement/)
+      assert.notMatch(stderr, /^\s+at /m)
+    })
+  )
+
+  it.scoped("refuses bad arguments and settings with a sentence and exit code 64", () =>
+    Effect.gen(function* () {
+      const cases: ReadonlyArray<[ReadonlyArray<string>, Record<string, string>, RegExp]> = [
+        [["init", "--nope"], {}, /unknown argument: '--nope'/],
+        [["init", "--integrity", "banana"], {}, /schema, quick, full, auto/],
+        [["init", "--timeout", "soon"], {}, /'soon' is not a duration/],
+        [["init"], { DATABASE_INTEGRITY: "banana" }, /DATABASE_INTEGRITY/],
+        [["init"], { DATABASE_TIMEOUT: "soon" }, /DATABASE_TIMEOUT/],
+        [["frob"], {}, /init/],
+        [[], {}, /init/]
+      ]
+      const cwd = yield* temporaryFolder
+      for (const [args, env, expected] of cases) {
+        const { code, stderr } = yield* runProgram(args, { cwd, env })
+        assert.deepStrictEqual([code, args], [64, args])
+        assert.match(stderr, expected)
+      }
+      assert.deepStrictEqual(readdirSync(cwd), [])
+      assert.strictEqual(reportOf(yield* runProgram(["init", "--json", "--nope"])).error.reason, "Usage")
+    })
+  )
+
+  it.scoped("ends with 64 without its migrations, 73 without a directory, 76 on a newer database", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      assert.strictEqual((yield* init(file, "--migrations", "/nowhere/at/all")).code, 64)
+      assert.strictEqual((yield* init("/dev/null/app.db")).code, 73)
+      yield* startConversationFiles(file)
+      yield* independently(file, (connection) =>
+        connection.exec("INSERT INTO schema_migrations (version, description) VALUES ('002', 'newer')")
+      )
+      const newer = yield* init(file)
+      assert.strictEqual(newer.code, 76)
+      assert.include(newer.stderr, "The database is newer than this program: it has 002")
+    })
+  )
+
+  it.scoped("ends with 77 where it may not write", (context) =>
+    Effect.gen(function* () {
+      // Root may write everywhere, so that it has to be somebody else who is refused.
+      const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+      const folder = yield* temporaryFolder
+      chmodSync(folder, 0o555)
+      const { status } = spawnSync(process.execPath, [program, "--version"], { stdio: "ignore", ...user })
+      if (status !== 0) context.skip("another user than root cannot read this checkout")
+      const { code, stderr } = yield* runProgram(["init", "--database", join(folder, "a", "app.db")], user)
+      assert.deepStrictEqual([code, stderr.includes("PermissionDenied")], [77, true])
+    })
+  )
+
+  it.scopedLive("ends with 75 at its deadline while another process holds the lock, and names what it waited for", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* blankDatabase(file)
+      const rival = yield* openConnection(file)
+      rival.exec("BEGIN IMMEDIATE")
+      const { code, stderr } = yield* init(file, "--timeout", "300ms")
+      assert.strictEqual(code, 75)
+      assert.include(stderr, "The start was not over after 300ms")
+      assert.include(stderr, "Another process is writing to the database")
+    })
+  )
+
+  it.scopedLive(
+    "is ended at once by SIGTERM and SIGINT while it waits, with the shell's code and the file as it was",
+    () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* blankDatabase(file)
+        const rival = yield* openConnection(file)
+        rival.exec("BEGIN IMMEDIATE")
+        for (const [signal, code] of [
+          ["SIGTERM", 143],
+          ["SIGINT", 130]
+        ] as const) {
+          const running = spawnProgram(["init", "--database", file])
+          yield* Effect.promise(() => running.says(/waiting in the migrations stage/))
+          running.process.kill(signal)
+          const ended = yield* Effect.promise(() => running.ended)
+          assert.deepStrictEqual([ended.code, ended.stdout], [code, ""])
+          assert.include(ended.stderr, "Interrupted; nothing half-done is left behind")
+        }
+        rival.exec("ROLLBACK")
+        assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])
+      })
+  )
+
+  it.scopedLive("is safe when sixteen start at one moment on an absent file: all exit 0, one applies", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const ended = yield* Effect.all(
+        Array.from({ length: 16 }, () => init(file, "--json")),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(
+        ended.map(({ code, stderr }) => [code, stderr]),
+        ended.map(() => [0, ""])
+      )
+      assert.strictEqual(ended.flatMap((one) => reportOf(one).applied).length, 1)
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations"), [{ version: "001" }])
+      assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
+    })
+  )
+})
+
+describe("database-ready status", () => {
+  it.scoped("says ready without a single write: bytes, times and files stay", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* init(file)
+      const before = [yield* pictureOf(dirname(file)), statSync(file).mtimeMs]
+      const ended = yield* status(file)
+      assert.deepStrictEqual([ended.code, ended.stderr], [0, ""])
+      assert.match(ended.stdout, /^ready {2}.* schema 001 /m)
+      assert.deepStrictEqual([yield* pictureOf(dirname(file)), statSync(file).mtimeMs], before)
+    })
+  )
+
+  it.scoped("ends with 75 where init has still to come, and creates nothing", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const nothing = yield* status(join(folder, "absent", "app.db"))
+      assert.strictEqual(nothing.code, 75)
+      const absent = yield* status(join(folder, "app.db"))
+      assert.deepStrictEqual([absent.code, readdirSync(folder)], [75, []])
+      assert.include(absent.stderr, "There is no database at")
+      writeFileSync(join(folder, "app.db"), "")
+      const empty = yield* status(join(folder, "app.db"))
+      assert.deepStrictEqual([empty.code, statSync(join(folder, "app.db")).size], [75, 0])
+      assert.include(
+        empty.stderr,
+        "Migrations are pending: 001_create_conversation_files (the database was never initialized)"
+      )
+    })
+  )
+
+  it.scoped("reads through the WAL of a crash without touching it", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* init(file)
+      const rival = yield* openConnection(file)
+      rival.exec("CREATE TABLE extra (x)")
+      const before = yield* pictureOf(dirname(file))
+      const ended = yield* status(file, "--json")
+      assert.strictEqual(ended.code, 0)
+      assert.deepStrictEqual(reportOf(ended).integrity.extra, ["table extra"])
+      const after = yield* pictureOf(dirname(file))
+      assert.deepStrictEqual([after["app.db"], after["app.db-wal"]], [before["app.db"], before["app.db-wal"]])
+    })
+  )
+})

@@ -1,0 +1,71 @@
+/** The built program, run as a user runs it. */
+
+import { type ChildProcess, spawn } from "node:child_process"
+import { join } from "node:path"
+import * as Effect from "effect/Effect"
+import packageJson from "../../package.json" with { type: "json" }
+
+const root = join(import.meta.dirname, "../..")
+
+/** The file that package.json names as `bin`. */
+export const program = join(root, packageJson.bin["database-ready"])
+
+export interface Ended {
+  /** The exit code, or the name of the signal that ended it. */
+  readonly code: number | string
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Running {
+  readonly process: ChildProcess
+  /** Settles when the process is gone. */
+  readonly ended: Promise<Ended>
+  /** Settles when stderr has said something that matches. */
+  readonly says: (pattern: RegExp) => Promise<void>
+}
+
+interface Surroundings {
+  readonly cwd?: string
+  /** Besides PATH, all that the program gets. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly uid?: number
+  readonly gid?: number
+}
+
+export const spawnProgram = (args: ReadonlyArray<string>, { cwd = root, env, ...user }: Surroundings = {}): Running => {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd,
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    ...user
+  })
+  let stdout = ""
+  let stderr = ""
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text
+  })
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text
+  })
+  return {
+    process: child,
+    ended: new Promise((resolve, reject) => {
+      child.once("error", reject)
+      child.once("close", (code, signal) => resolve({ code: code ?? signal ?? "unknown", stdout, stderr }))
+    }),
+    says: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (pattern.test(stderr)) resolve()
+        }
+        child.stderr.on("data", look)
+        child.once("close", () => reject(new Error(`ended without saying ${pattern}: ${stderr}`)))
+        look()
+      })
+  }
+}
+
+/** Runs the program to its end. */
+export const runProgram = (...args: Parameters<typeof spawnProgram>): Effect.Effect<Ended> =>
+  Effect.promise(() => spawnProgram(...args).ended)
