@@ -1,4 +1,5 @@
 /** Room 1: from a file name to the directory that can hold the file. */
+import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
@@ -120,8 +121,8 @@ const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
   }
   const wanted = path.resolve(config.filename)
   const directory = path.dirname(wanted)
-  const refused = Effect.mapError((error: Parameters<typeof SystemFailure.fromPlatform>[0]) =>
-    refusal(directory, SystemFailure.fromPlatform(error))
+  const refused = Effect.mapError((error: PlatformError) =>
+    refusal(config.access, directory, SystemFailure.fromPlatform(error))
   )
 
   if (config.access === "initialize") {
@@ -156,7 +157,6 @@ const isFilename = (filename: string): boolean =>
 const reasons: Partial<Record<string, Reason>> = {
   EEXIST: "NotADirectory",
   ENOTDIR: "NotADirectory",
-  ENOENT: "NotFound",
   EACCES: "PermissionDenied",
   EPERM: "PermissionDenied",
   ELOOP: "LinkLoop",
@@ -166,9 +166,10 @@ const reasons: Partial<Record<string, Reason>> = {
   ENAMETOOLONG: "InvalidFilename"
 }
 
-const refusal = (path: string, failure: SystemFailure): DirectoryError =>
+/** Only an inspection can find that there is no directory; a start has just tried to make it. */
+const refusal = (access: DatabaseConfig["Type"]["access"], path: string, failure: SystemFailure): DirectoryError =>
   new DirectoryError({
-    reason: reasons[failure.code] ?? "Unavailable",
+    reason: access === "inspect" && failure.code === "ENOENT" ? "NotFound" : (reasons[failure.code] ?? "Unavailable"),
     path,
     detail: failure.detail,
     retryable: failure.retryable

@@ -11,8 +11,8 @@ import { type Sqlite, type SqliteFailure, text } from "./seams.ts"
 
 /** A pragma could not be set or read, or reads back as something else. */
 export class PragmaError extends Data.TaggedError("PragmaError")<{
-  /** `Mismatch`: SQLite took it without complaint and answers another value. `Refused`: SQLite failed. */
-  readonly reason: "Mismatch" | "Refused"
+  /** `Mismatch`: SQLite took it without complaint and answers another value. `Refused`: SQLite failed. `Unreadable`: SQLite could not even answer. */
+  readonly reason: "Mismatch" | "Refused" | "Unreadable"
   readonly pragma: string
   readonly wanted: string
   /** The value read back, or SQLite's code. */
@@ -21,21 +21,26 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
   readonly retryable: boolean
 }> {
   override get message(): string {
-    return this.reason === "Mismatch"
-      ? `PRAGMA ${this.pragma} should be ${this.wanted}, but the connection answers ${this.got}`
-      : `PRAGMA ${this.pragma} could not be made ${this.wanted} (${this.got}: ${this.detail})`
+    if (this.reason === "Mismatch") {
+      return `PRAGMA ${this.pragma} should be ${this.wanted}, but the connection answers ${this.got}`
+    }
+    const what = this.reason === "Refused" ? `PRAGMA ${this.pragma} could not be made ${this.wanted}` : unread
+    return `${what} (${this.got}: ${this.detail})`
   }
 
   get remedy(): string {
     if (this.retryable) {
       return "Let the other connections finish or close them; the journal mode of a file changes only when nobody else uses it."
     }
+    if (this.reason === "Unreadable") return "Look at SQLite's message; the start succeeds when its cause is gone."
     return (
       remedies[this.pragma] ??
       "Check the value in the settings, and that SQLite was not built to leave this pragma out."
     )
   }
 }
+
+const unread = "The pragmas of the connection could not be read"
 
 const remedies: Partial<Record<string, string>> = {
   journal_mode:
@@ -152,8 +157,8 @@ const confirmed = Effect.fnUntraced(function* (sqlite: Sqlite, required: Readonl
 
 /** Every pragma in one statement; `mmap_size` has no table-valued form and is asked for on its own. */
 const readAll = Effect.fnUntraced(function* (sqlite: Sqlite) {
-  const [row] = yield* Effect.mapError(sqlite.run(readStatement), failed("journal_mode", "readable"))
-  const [mapped] = yield* Effect.mapError(sqlite.run("PRAGMA mmap_size"), failed("mmap_size", "readable"))
+  const [row] = yield* Effect.mapError(sqlite.run(readStatement), unreadable)
+  const [mapped] = yield* Effect.mapError(sqlite.run("PRAGMA mmap_size"), unreadable)
   const settings: Record<string, string | number> = {}
   for (const [pragma, value] of Object.entries(row ?? {})) {
     settings[pragma] = typeof value === "number" ? value : String(value)
@@ -168,15 +173,13 @@ const readStatement = `SELECT timeout AS busy_timeout, journal_mode, synchronous
 FROM pragma_busy_timeout, pragma_journal_mode, pragma_synchronous, pragma_foreign_keys, pragma_trusted_schema,
   pragma_cell_size_check, pragma_journal_size_limit, pragma_temp_store, pragma_cache_size`
 
-const failed = (pragma: string, wanted: string) => (failure: SqliteFailure) =>
-  new PragmaError({
-    reason: "Refused",
-    pragma,
-    wanted,
-    got: failure.code,
-    detail: failure.detail,
-    retryable: failure.retryable
-  })
+const failed =
+  (pragma: string, wanted: string) =>
+  ({ code, detail, retryable }: SqliteFailure) =>
+    new PragmaError({ reason: "Refused", pragma, wanted, got: code, detail, retryable })
+
+const unreadable = ({ code, detail, retryable }: SqliteFailure) =>
+  new PragmaError({ reason: "Unreadable", pragma: "", wanted: "", got: code, detail, retryable })
 
 const summary = (settings: Settings): string =>
   `journal ${settings["journal_mode"]}, synchronous ${settings["synchronous"]}, foreign keys ${settings["foreign_keys"] === 1 ? "on" : "off"}`

@@ -27,7 +27,7 @@ export const exitCodeOf = (error: InitializationError): ExitCode => {
     case "ConnectionError":
       return ofConnection[error.reason]
     case "PragmaError":
-      return error.reason === "Refused" ? ofSqlite(error.got) : exitCode.data
+      return error.reason === "Mismatch" ? exitCode.data : ofSqlite(error.got)
     case "HistoryError":
       return error.reason === "NewerDatabase" ? exitCode.newerDatabase : ofSqlite(error.code)
     case "UpgradeError":
