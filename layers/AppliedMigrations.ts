@@ -100,16 +100,12 @@ interface Room {
 const upgrade = Effect.fnUntraced(function* (room: Room, { inTime }: Attempt) {
   const { config, database, pragmas } = room
   const first = yield* transaction(database.sqlite, "BEGIN", historyFailure, look(room))
-  if (isUpToDate(first)) {
-    yield* pragmas.settle
-    return evidence(room, nothingDone)
-  }
+  if (isUpToDate(first)) return evidence(room, nothingDone)
   if (config.access === "inspect") return yield* notInitialized(first)
 
   const scripts = first.verdict.pending.map(scriptOf)
   yield* allowed(scripts)
-  // A file without a page has nothing to lose, and its first transaction is cheaper in WAL mode. Any other
-  // file keeps its journal mode until the migrations are in it.
+  // A file that holds nothing has nothing to lose, and its first transaction is cheaper in WAL mode.
   if (first.isBlank) yield* pragmas.settle
   const done = yield* transaction(
     database.sqlite,
@@ -120,7 +116,6 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { inTime }: Attempt) {
       inTime
     )
   )
-  yield* pragmas.settle
   return evidence(room, done)
 })
 

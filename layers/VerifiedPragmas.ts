@@ -58,12 +58,12 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
   {
     readonly settings: Settings
     /**
-     * Sets what is kept in the file, the journal mode, where it differs, and reads it back. It is not
-     * part of this room's own work, because the file may be touched only once its history is judged.
+     * Switches a file that holds nothing yet to its journal mode, and reads it back. For a file with a
+     * history that waits for `confirm`: it may be touched only once everything in it is judged.
      */
     readonly settle: Effect.Effect<void, PragmaError>
-    /** Gives the connection its runtime busy timeout and reads everything back once more. */
-    readonly confirm: Effect.Effect<Settings, PragmaError>
+    /** Once everything is judged: sets what is kept in the file and the runtime busy timeout, and reads everything back. */
+    readonly confirm: Effect.Effect<Settings, PragmaError | StageTimeoutError>
     /** Reads everything back and compares it with what `confirm` found. Sets nothing; for the live health check. */
     readonly stillHold: Effect.Effect<Settings, PragmaError>
   }
@@ -79,30 +79,20 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
       const config = yield* DatabaseConfig
       const { stage } = yield* Initialization
       const { sqlite } = yield* SqliteConnection
-      const required = requiredOf(config, 0)
-      const ofConnection = required.filter(({ pragma }) => pragma !== "journal_mode")
-      const ofFile = required.filter(({ pragma }) => pragma === "journal_mode")
+      const during = requiredOf(config, 0)
       const atRuntime = requiredOf(config, Duration.toMillis(config.pragmas.busyTimeout))
 
-      const settings = yield* stage("pragmas", () => verified(sqlite, ofConnection), summary)
+      const settings = yield* stage(
+        "pragmas",
+        () => verified(sqlite, during.filter(isOfConnection), during.filter(isOfConnection)),
+        summary
+      )
+      // An inspection may not switch the journal mode, but it does insist on it.
+      const mayBeSet = config.access === "inspect" ? atRuntime.filter(isOfConnection) : atRuntime
       return {
         settings,
-        // An inspection may not switch the journal mode, but it does insist on it.
-        settle: Effect.asVoid(config.access === "inspect" ? confirmed(sqlite, ofFile) : verified(sqlite, ofFile)),
-        confirm: stage("pragmas", () => verified(sqlite, atRuntime), summary).pipe(
-          Effect.catchTag("StageTimeoutError", (late) =>
-            Effect.fail(
-              new PragmaError({
-                reason: "Refused",
-                pragma: "busy_timeout",
-                wanted: "set",
-                got: late.reason,
-                detail: late.message,
-                retryable: true
-              })
-            )
-          )
-        ),
+        settle: Effect.asVoid(verified(sqlite, during.filter(isOfFile), during)),
+        confirm: stage("pragmas", () => verified(sqlite, mayBeSet, atRuntime), summary),
         stillHold: confirmed(sqlite, atRuntime)
       }
     })
@@ -130,13 +120,20 @@ const requiredOf = ({ inMemory, pragmas }: DatabaseConfig["Type"], busyTimeout: 
     mmap_size: pragmas.mmapSize
   }).map(([pragma, wanted]) => ({ pragma, wanted: String(wanted) }))
 
+const isOfFile = ({ pragma }: Required): boolean => pragma === "journal_mode"
+const isOfConnection = (required: Required): boolean => !isOfFile(required)
+
 /**
  * Reads, sets what differs, and reads again. SQLite takes a misspelt pragma and a bad value without
  * a word, so only the second reading proves anything.
  */
-const verified = Effect.fnUntraced(function* (sqlite: Sqlite, required: ReadonlyArray<Required>) {
+const verified = Effect.fnUntraced(function* (
+  sqlite: Sqlite,
+  mayBeSet: ReadonlyArray<Required>,
+  required: ReadonlyArray<Required>
+) {
   const found = yield* readAll(sqlite)
-  for (const { pragma, wanted } of required) {
+  for (const { pragma, wanted } of mayBeSet) {
     if (String(found[pragma]) !== wanted) {
       yield* Effect.mapError(sqlite.run(`PRAGMA ${pragma} = ${wanted}`), failed(pragma, wanted))
     }

@@ -140,6 +140,20 @@ describe("the schema fingerprint", () => {
     })
   )
 
+  it.scoped("is judged before the file is touched: a drifted file keeps its journal mode", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      yield* independently(file, (connection) => {
+        connection.exec("DROP INDEX tags_by_note")
+        connection.pragma("journal_mode = DELETE")
+      })
+      const before = yield* pictureOf(dirname(file))
+      assert.strictEqual((yield* refusal(start(file))).reason, "SchemaDiffers")
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+
   it.scoped("does not change when only white space and comments of the definitions do", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
