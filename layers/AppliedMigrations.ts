@@ -29,7 +29,7 @@ import { proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.t
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { type Attempt, Initialization, type StageTimeoutError } from "./Initialization.ts"
-import type { IntegrityError } from "./IntegrityError.ts"
+import { IntegrityError } from "./IntegrityError.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { integer, type Sqlite, type SqliteFailure, text } from "./seams.ts"
 import { type PragmaError, VerifiedPragmas } from "./VerifiedPragmas.ts"
@@ -48,8 +48,8 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     }>
     /** Rows of the system before this library that this start took over, as `NNN_name`. */
     readonly adopted: ReadonlyArray<string>
-    /** Reads the live schema and compares it with the one that the migrations make. */
-    readonly schema: Effect.Effect<SchemaState, IntegrityError | HistoryError>
+    /** Reads the history and the live schema through a connection, and compares them with what the migrations make. */
+    readonly schemaOn: (sqlite: Sqlite) => Effect.Effect<SchemaState, IntegrityError | HistoryError>
   }
 >() {
   /**
@@ -97,9 +97,9 @@ interface Room {
  * Look, judge, and only then touch. Another process may do the same work at the same moment, so that
  * everything is read and judged once more when the write lock is ours.
  */
-const upgrade = Effect.fnUntraced(function* (room: Room, { inTime }: Attempt) {
+const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime }: Attempt) {
   const { config, database, pragmas } = room
-  const first = yield* transaction(database.sqlite, "BEGIN", historyFailure, look(room))
+  const first = yield* transaction(database.sqlite, "BEGIN", historyFailure, look(room, database.sqlite))
   if (isUpToDate(first)) return evidence(room, nothingDone)
   if (config.access === "inspect") return yield* notInitialized(first)
 
@@ -112,7 +112,7 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { inTime }: Attempt) {
     "BEGIN IMMEDIATE",
     notWritten("the pending migrations"),
     Effect.zipLeft(
-      Effect.flatMap(look(room), (now) => apply(room, now, scripts)),
+      Effect.flatMap(look(room, database.sqlite), (now) => apply(room, now, scripts, breathe)),
       inTime
     )
   )
@@ -139,7 +139,7 @@ interface Seen {
   readonly isMarked: boolean
 }
 
-const look = Effect.fnUntraced(function* ({ config, database: { sqlite }, source }: Room) {
+const look = Effect.fnUntraced(function* ({ config, source }: Room, sqlite: Sqlite) {
   const asked = Effect.mapError(historyFailure)
   const [header] = yield* asked(
     sqlite.run("SELECT user_version, application_id FROM pragma_user_version, pragma_application_id")
@@ -152,7 +152,11 @@ const look = Effect.fnUntraced(function* ({ config, database: { sqlite }, source
     prepareHistory: prepareHistory(sqlite, history),
     isInitialized: history.exists,
     isBlank: objects.length === 0 && !history.exists,
-    isMarked: config.applicationId === undefined || config.applicationId === integer(header, "application_id")
+    // An inspection cannot mark the file, and a file without a mark is nobody else's.
+    isMarked:
+      config.access === "inspect" ||
+      config.applicationId === undefined ||
+      config.applicationId === integer(header, "application_id")
   }
   return seen
 })
@@ -161,7 +165,12 @@ const isUpToDate = ({ isMarked, verdict: { adopted, pending } }: Seen): boolean 
   pending.length === 0 && adopted.length === 0 && isMarked
 
 /** Everything that changes the file, within one transaction. */
-const apply = Effect.fnUntraced(function* (room: Room, seen: Seen, scripts: ReadonlyArray<Script>) {
+const apply = Effect.fnUntraced(function* (
+  room: Room,
+  seen: Seen,
+  scripts: ReadonlyArray<Script>,
+  between: Effect.Effect<void>
+) {
   const { config, database, source } = room
   const { sqlite } = database
   const { adopted, pending } = seen.verdict
@@ -173,7 +182,7 @@ const apply = Effect.fnUntraced(function* (room: Room, seen: Seen, scripts: Read
   yield* written(seen.prepareHistory)
   const completed = yield* Effect.forEach(
     scripts.filter(({ migration }) => pending.includes(migration)),
-    (script) => timed(sqlite, script)
+    (script) => timed(sqlite, script, between)
   )
   yield* checkForeignKeys(sqlite, pending)
   yield* written(recordCompleted(sqlite, completed, config.program))
@@ -194,9 +203,9 @@ const apply = Effect.fnUntraced(function* (room: Room, seen: Seen, scripts: Read
   return done
 })
 
-const timed = Effect.fnUntraced(function* (sqlite: Sqlite, script: Script) {
+const timed = Effect.fnUntraced(function* (sqlite: Sqlite, script: Script, between: Effect.Effect<void>) {
   const appliedAt = yield* Clock.currentTimeMillis
-  yield* runMigration(sqlite, script)
+  yield* runMigration(sqlite, script, between)
   const executionTimeMs = (yield* Clock.currentTimeMillis) - appliedAt
   const completed: Completed = { migration: script.migration, appliedAt, executionTimeMs }
   return completed
@@ -206,6 +215,8 @@ const checkForeignKeys = Effect.fnUntraced(function* (sqlite: Sqlite, pending: R
   const migration = pending.map(titleOf).join(", ")
   const rows = yield* Effect.mapError(sqlite.run(`${foreignKeyViolations} LIMIT 100`), notWritten(migration))
   if (rows.length > 0) {
+    // With nothing pending nobody but the database itself is to blame.
+    if (pending.length === 0) return yield* IntegrityError.found("ForeignKeyViolations", rows.map(describeViolation))
     const detail = rows.slice(0, 3).map(describeViolation).join("; ")
     return yield* upgradeError("ForeignKeyViolations", { migration, detail })
   }
@@ -221,12 +232,12 @@ const evidence = (room: Room, { adopted, completed }: Done): AppliedMigrations["
   version: room.source.at(-1)?.version,
   applied: completed.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs })),
   adopted: adopted.map(titleOf),
-  schema: stillApplied(room)
+  schemaOn: (sqlite) => stillApplied(room, sqlite)
 })
 
 /** No snapshot is needed: once everything is applied nobody but another program changes what is read. */
-const stillApplied = Effect.fnUntraced(function* (room: Room) {
-  const { objects, verdict } = yield* look(room)
+const stillApplied = Effect.fnUntraced(function* (room: Room, sqlite: Sqlite) {
+  const { objects, verdict } = yield* look(room, sqlite)
   if (verdict.pending.length > 0) {
     return yield* new HistoryError({
       reason: "Unrecorded",

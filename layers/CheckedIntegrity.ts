@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import { AppliedMigrations, describeViolation, foreignKeyViolations } from "./AppliedMigrations.ts"
 import { DatabaseConfig, type IntegrityPolicy } from "./DatabaseConfig.ts"
-import { Initialization, type StageTimeoutError } from "./Initialization.ts"
+import { type Attempt, Initialization, type StageTimeoutError } from "./Initialization.ts"
 import { IntegrityError } from "./IntegrityError.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { integer, type Sqlite, text } from "./seams.ts"
@@ -40,7 +40,7 @@ export class CheckedIntegrity extends Context.Tag("database-ready/CheckedIntegri
       const database = yield* SqliteConnection
       const migrations = yield* AppliedMigrations
       const { stage } = yield* Initialization
-      return yield* stage("integrity", () => check(config.integrity, database, migrations), summary)
+      return yield* stage("integrity", (attempt) => check(config.integrity, database, migrations, attempt), summary)
     })
   )
 }
@@ -48,12 +48,14 @@ export class CheckedIntegrity extends Context.Tag("database-ready/CheckedIntegri
 const check = Effect.fnUntraced(function* (
   policy: IntegrityPolicy,
   database: SqliteConnection["Type"],
-  migrations: AppliedMigrations["Type"]
+  migrations: AppliedMigrations["Type"],
+  { inTime }: Attempt
 ) {
-  const { extra, fingerprint } = yield* migrations.schema
+  const { extra, fingerprint } = yield* migrations.schemaOn(database.sqlite)
   const { because, checked } =
     policy === "auto" ? yield* chosen(database, migrations) : { checked: policy, because: "asked for" }
   if (checked !== "schema") yield* checkPages(database.sqlite, checked)
+  yield* inTime
   const report: IntegrityReport = { policy, checked, because, fingerprint, extra }
   return report
 })
@@ -77,7 +79,10 @@ const chosen = Effect.fnUntraced(function* (
   )
   return integer(size, "bytes") <= smallFile
     ? ({ checked: "quick", because: "the file is small" } as const)
-    : ({ checked: "schema", because: "nothing was applied and the last shutdown was clean" } as const)
+    : ({
+        checked: "schema",
+        because: before === "shared" ? "living processes use it" : "the last shutdown was clean"
+      } as const)
 })
 
 /** Page checks do not look at foreign keys, and `quick_check` not at indexes (https://sqlite.org/pragma.html). */

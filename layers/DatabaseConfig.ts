@@ -1,9 +1,12 @@
 /** Every knob: its name, unit, default and cost. No other file reads the environment. */
 import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { defaultPolicies, type Policies, type Policy, type StageName } from "./policy.ts"
 
 /**
@@ -81,7 +84,7 @@ export interface DatabaseOptions {
   /** Name and version of the program, kept with each migration that it applies. */
   readonly program?: string | undefined
   /** Called at every step, within the start: what it takes, the start takes longer. */
-  readonly onProgress?: ((event: ProgressEvent) => Effect.Effect<void>) | undefined
+  readonly onProgress?: ((event: ProgressEvent) => Effect.Effect<unknown>) | undefined
 }
 
 /** The options, complete. */
@@ -97,7 +100,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly pragmas: Pragmas
     readonly applicationId: number | undefined
     readonly program: string
-    readonly onProgress: (event: ProgressEvent) => Effect.Effect<void>
+    readonly onProgress: (event: ProgressEvent) => Effect.Effect<unknown>
   }
 >() {
   static readonly layer = (options: DatabaseOptions): Layer.Layer<DatabaseConfig> =>
@@ -108,17 +111,24 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
       integrity: options.integrity ?? "auto",
       timeout: Duration.decode(options.timeout ?? "60 seconds"),
       policies: {
-        directory: { ...defaultPolicies.directory, ...options.policies?.directory },
-        connection: { ...defaultPolicies.connection, ...options.policies?.connection },
-        pragmas: { ...defaultPolicies.pragmas, ...options.policies?.pragmas },
-        migrations: { ...defaultPolicies.migrations, ...options.policies?.migrations },
-        integrity: { ...defaultPolicies.integrity, ...options.policies?.integrity }
+        directory: { ...defaultPolicies.directory, ...given(options.policies?.directory) },
+        connection: { ...defaultPolicies.connection, ...given(options.policies?.connection) },
+        pragmas: { ...defaultPolicies.pragmas, ...given(options.policies?.pragmas) },
+        migrations: { ...defaultPolicies.migrations, ...given(options.policies?.migrations) },
+        integrity: { ...defaultPolicies.integrity, ...given(options.policies?.integrity) }
       },
-      pragmas: { ...defaultPragmas, ...options.pragmas },
+      pragmas: { ...defaultPragmas, ...given(options.pragmas) },
       applicationId: options.applicationId,
       program: options.program ?? "",
       onProgress: options.onProgress ?? (() => Effect.void)
     })
+}
+
+/** What was really given: a key that is there with no value is not. */
+const given = <A extends object>(partial: A | undefined): Partial<A> => {
+  const entries: Partial<A> = { ...partial }
+  for (const key in entries) if (entries[key] === undefined) delete entries[key]
+  return entries
 }
 
 /** The same knobs from the environment, for programs: each as its own `Config`, to be given a default or a flag. */
@@ -129,6 +139,23 @@ export const environment = {
   migrations: Config.nonEmptyString("DATABASE_MIGRATIONS"),
   /** `DATABASE_INTEGRITY`: `schema`, `quick`, `full` or `auto`. */
   integrity: Config.literal(...integrityPolicies)("DATABASE_INTEGRITY"),
-  /** `DATABASE_TIMEOUT`: a duration such as `30 seconds`. */
-  timeout: Config.duration("DATABASE_TIMEOUT")
+  /** `DATABASE_TIMEOUT`: a duration such as `30 seconds` or `30s`. */
+  timeout: Config.nonEmptyString("DATABASE_TIMEOUT").pipe(
+    Config.mapOrFail((input) =>
+      Option.match(durationFrom(input), {
+        onNone: () => Either.left(ConfigError.InvalidData([], notADuration(input))),
+        onSome: Either.right
+      })
+    )
+  )
 }
+
+/** A duration as people write it: `500 millis`, `30 seconds`, `30s`, `2m`. */
+export const durationFrom = (input: string): Option.Option<Duration.Duration> => {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(input.trim()) ?? []
+  const units: Partial<Record<string, string>> = { ms: "millis", s: "seconds", m: "minutes", h: "hours" }
+  return Duration.decodeUnknown(amount === undefined || unit === undefined ? input.trim() : `${amount} ${units[unit]}`)
+}
+
+export const notADuration = (input: string): string =>
+  `'${input}' is not a duration. Write it like '500 millis', '30 seconds' or '30s'.`

@@ -15,7 +15,7 @@ type Reason =
   | "NotADirectory"
   | "NotFound"
   | "PermissionDenied"
-  | "LinkLoop"
+  | "BrokenLink"
   | "ReadOnlyFilesystem"
   | "DiskFull"
   | "NetworkFilesystem"
@@ -44,7 +44,7 @@ const sentences: Record<Reason, (path: string) => string> = {
   NotADirectory: (path) => `${path} cannot be a directory: it, or a parent of it, is a file`,
   NotFound: (path) => `The directory ${path} does not exist`,
   PermissionDenied: (path) => `The directory ${path} cannot be made or written by this user`,
-  LinkLoop: (path) => `The links in ${path} lead in a circle`,
+  BrokenLink: (path) => `The links in ${path} lead in a circle or nowhere`,
   ReadOnlyFilesystem: (path) => `The filesystem of ${path} is read-only`,
   DiskFull: (path) => `There is no space left for ${path}`,
   NetworkFilesystem: (path) => `${path} is on a filesystem on which SQLite's locks and shared memory do not work`,
@@ -52,11 +52,11 @@ const sentences: Record<Reason, (path: string) => string> = {
 }
 
 const remedies: Record<Reason, string> = {
-  InvalidFilename: "Give the path of a file, without NUL characters and without a slash at the end.",
+  InvalidFilename: "Give the path of a file, without NUL characters, blanks at its ends or a slash at its end.",
   NotADirectory: "Move that file away, or choose another path for the database.",
   NotFound: "Initialize the database first, or check its path.",
   PermissionDenied: "Give the directory to the user that runs this program, or choose another path.",
-  LinkLoop: "Mend the symbolic links, or choose another path.",
+  BrokenLink: "Mend the symbolic links, or choose another path.",
   ReadOnlyFilesystem: "Mount the filesystem for writing, or choose another path.",
   DiskFull: "Free some space or inodes on that filesystem.",
   NetworkFilesystem: "Put the database on a local disk; over a network use a database server.",
@@ -136,6 +136,14 @@ const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
     ),
     refused
   )
+  if (yield* leadsNowhere(fs, file)) {
+    return yield* new DirectoryError({
+      reason: "BrokenLink",
+      path: wanted,
+      detail: "its target is not there",
+      retryable: false
+    })
+  }
   const real = path.dirname(file)
   yield* refused(fs.access(real, { readable: true, writable: config.access === "initialize" }))
 
@@ -151,15 +159,20 @@ const memory: DatabaseDirectory["Type"] = { file: ":memory:", filesystem: "in me
 
 const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1)
 
+/** A link to a file that is not there: SQLite would make that file, wherever it is and readable by everybody. */
+const leadsNowhere = (fs: FileSystem.FileSystem, file: string): Effect.Effect<boolean> =>
+  Effect.isSuccess(fs.readLink(file))
+
 const isFilename = (filename: string): boolean =>
-  filename !== "" && !filename.includes("\0") && !/(^|[\\/])(\.{1,2})?$/.test(filename)
+  // The driver would trim blanks at the ends, and open another file than the one that is looked at here.
+  filename !== "" && filename === filename.trim() && !filename.includes("\0") && !/(^|[\\/])(\.{1,2})?$/.test(filename)
 
 const reasons: Partial<Record<string, Reason>> = {
   EEXIST: "NotADirectory",
   ENOTDIR: "NotADirectory",
   EACCES: "PermissionDenied",
   EPERM: "PermissionDenied",
-  ELOOP: "LinkLoop",
+  ELOOP: "BrokenLink",
   EROFS: "ReadOnlyFilesystem",
   ENOSPC: "DiskFull",
   EDQUOT: "DiskFull",

@@ -24,7 +24,7 @@ import {
 import type { IntegrityError } from "./IntegrityError.ts"
 import type { StageName } from "./policy.ts"
 import { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
-import { SystemFailure } from "./seams.ts"
+import { openSqlite, SystemFailure } from "./seams.ts"
 import { type PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /** Every reason why a start can be refused. */
@@ -125,11 +125,17 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
     InitializationError,
     FileSystem.FileSystem | Path.Path | R
   > =>
-    // The source is read before the first stage: migrations that are at fault leave no trace on the disk.
-    DatabaseReady.pipeline.pipe(
-      Layer.provide(Initialization.layer),
-      Layer.provide(DatabaseConfig.layer(options)),
-      Layer.provide(MigrationSource.layer(options.migrations))
+    // Built on its own: the rooms are constants, and layers are built once per constant, so that a second
+    // database in one program would otherwise be the first one again.
+    Layer.scopedContext(
+      // The source is read before the first stage: migrations that are at fault leave no trace on the disk.
+      Layer.build(
+        DatabaseReady.pipeline.pipe(
+          Layer.provide(Initialization.layer),
+          Layer.provide(DatabaseConfig.layer(options)),
+          Layer.provide(MigrationSource.layer(options.migrations))
+        )
+      )
     )
 }
 
@@ -143,8 +149,8 @@ const ready = Layer.effectContext(
     const { timeline } = yield* Initialization
     const health = yield* liveHealth(config)
 
-    const settings = yield* pragmas.confirm
     yield* database.accept
+    const settings = yield* pragmas.confirm
     const { durationMs, stages, startedAt } = yield* timeline
     const report: ReadyReport = {
       status: "ready",
@@ -169,7 +175,7 @@ const ready = Layer.effectContext(
 
 const liveHealth = Effect.fnUntraced(function* ({ inMemory }: DatabaseConfig["Type"]) {
   const fs = yield* FileSystem.FileSystem
-  const { file } = yield* SqliteConnection
+  const { file, sqlite } = yield* SqliteConnection
   const pragmas = yield* VerifiedPragmas
   const migrations = yield* AppliedMigrations
   const identity = fs.stat(file).pipe(
@@ -177,6 +183,7 @@ const liveHealth = Effect.fnUntraced(function* ({ inMemory }: DatabaseConfig["Ty
     Effect.mapError((error) => gone(file, SystemFailure.fromPlatform(error)))
   )
   const opened = inMemory ? "" : yield* identity
+  const newcomer = Effect.mapError(openSqlite({ filename: file, readonly: true }), (failure) => gone(file, failure))
 
   return Effect.gen(function* () {
     const present = inMemory ? "" : yield* identity
@@ -187,7 +194,11 @@ const liveHealth = Effect.fnUntraced(function* ({ inMemory }: DatabaseConfig["Ty
         retryable: false
       })
     }
-    const { fingerprint } = yield* migrations.schema
+    // Through a connection of its own, opened by path like any newcomer's: the one that is handed out may be
+    // in the middle of a transaction, and would wait for locks with the event loop standing still.
+    const { fingerprint } = yield* inMemory
+      ? migrations.schemaOn(sqlite)
+      : Effect.scoped(Effect.flatMap(newcomer, migrations.schemaOn))
     const settings = yield* pragmas.stillHold
     const health: Health = { schemaVersion: migrations.version, fingerprint, pragmas: settings }
     return health

@@ -90,7 +90,15 @@ export interface Attempt {
    * be cut off, but what it did can still be rolled back.
    */
   readonly inTime: Effect.Effect<void, StageTimeoutError>
+  /**
+   * For between two statements of many: lets timers, signals and the deadline have their turn when the
+   * event loop has been held for 16 ms, and costs a look at the clock otherwise.
+   */
+  readonly breathe: Effect.Effect<void>
 }
+
+/** Milliseconds for which a run of many statements may hold the event loop: one frame. */
+const longestHold = 16
 
 const stageDuration = Metric.histogram(
   "database_ready_stage_duration_ms",
@@ -160,11 +168,19 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
           now - startedAt > limit ? Effect.fail(tooLate()) : Effect.void
         )
 
+        let heldSince = startedAt
+        const breathe = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          if (now - heldSince < longestHold) return Effect.void
+          heldSince = now
+          return Effect.sleep(Duration.zero)
+        })
+
         const once = Effect.suspend(() => {
           entry.attempts += 1
-          return attempt({ inTime })
+          return attempt({ inTime, breathe })
         }).pipe(
           Effect.tapError((refusal) => {
+            if (isTimeout(refusal)) return Effect.void
             entry.found = refusal.message
             return refusal.retryable
               ? Effect.flatMap(Clock.currentTimeMillis, (at) =>
@@ -184,7 +200,12 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
 
         yield* tell({ _tag: "StageStarted", stage: name, at: startedAt })
         return yield* inTime.pipe(
-          Effect.zipRight(Effect.retry(once, { schedule: policy.schedule, while: ({ retryable }) => retryable })),
+          Effect.zipRight(
+            Effect.retry(once, {
+              schedule: policy.schedule,
+              while: (refusal) => refusal.retryable && !isTimeout(refusal)
+            })
+          ),
           Effect.timeoutOption(Duration.millis(limit)),
           Effect.flatMap(Option.match({ onNone: () => Effect.fail(tooLate()), onSome: Effect.succeed })),
           Effect.tap((value) =>
@@ -226,6 +247,9 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     })
   )
 }
+
+/** Trying again cannot help against this start's own deadline. */
+const isTimeout = ({ _tag }: Refusal): boolean => _tag === "StageTimeoutError"
 
 /** A stage that runs twice is one line: pragmas are confirmed once more at the end, which is no second attempt. */
 const reportOf = (entries: ReadonlyArray<Entry>, now: bigint): ReadonlyArray<StageReport> => {

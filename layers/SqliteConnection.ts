@@ -24,6 +24,7 @@ import {
 type Reason =
   | "Absent"
   | "NotAFile"
+  | "NotRecovered"
   | "NotADatabase"
   | "Damaged"
   | "CannotCreate"
@@ -47,7 +48,7 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
   readonly retryable: boolean
 }> {
   override get message(): string {
-    return `${sentences[this.reason](this.file)} (${this.code}: ${this.detail})`
+    return `${sentences[this.reason](this.file)} (${this.code === "" || this.detail.startsWith(this.code) ? "" : `${this.code}: `}${this.detail})`
   }
 
   get remedy(): string {
@@ -58,6 +59,7 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
 const sentences: Record<Reason, (file: string) => string> = {
   Absent: (file) => `There is no database at ${file}`,
   NotAFile: (file) => `${file} is not a regular file`,
+  NotRecovered: (file) => `A transaction on ${file} was not finished: its rollback journal is still there`,
   NotADatabase: (file) => `${file} is not a SQLite database`,
   Damaged: (file) => `The database ${file} is damaged`,
   CannotCreate: (file) => `The database ${file} cannot be created`,
@@ -73,6 +75,7 @@ const sentences: Record<Reason, (file: string) => string> = {
 const remedies: Record<Reason, string> = {
   Absent: "Initialize it, or check the path.",
   NotAFile: "Choose another path, or move away what is there.",
+  NotRecovered: "Initialize it: SQLite then rolls that transaction back, which an inspection may not.",
   NotADatabase: "Choose another path, or move that file away; it was not touched.",
   Damaged: "Restore a backup, or recover what can be read with `sqlite3 FILE .recover`.",
   CannotCreate: "Check that the directory still exists and can be written.",
@@ -147,7 +150,7 @@ const whole = <A, E, R>(attempt: Effect.Effect<A, E, R | Scope.Scope>): Effect.E
 
 const connect = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], file: string) {
   const onDisk = !config.inMemory
-  const found = onDisk ? yield* look(file) : { exists: false, empty: true, wal: false }
+  const found = onDisk ? yield* look(file, config.access) : { exists: false, empty: true, wal: false }
   const before = yield* found.wal ? shutdownOf(file) : Effect.succeed("clean" as const)
 
   if (!found.exists && onDisk) {
@@ -193,7 +196,7 @@ const connect = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], fil
   return { file, origin, before, sqliteVersion, sqlite, accept }
 })
 
-const look = Effect.fnUntraced(function* (file: string) {
+const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "inspect") {
   const fs = yield* FileSystem.FileSystem
   const stat = (path: string) =>
     fs.stat(path).pipe(
@@ -205,7 +208,23 @@ const look = Effect.fnUntraced(function* (file: string) {
           : Effect.fail(refusal(file, failure.code === "EACCES" ? "PermissionDenied" : "CannotOpen", failure))
       })
     )
-  const [main, wal] = yield* Effect.all([stat(file), stat(`${file}-wal`)])
+  const [main, wal, journal] = yield* Effect.all([stat(file), stat(`${file}-wal`), stat(`${file}-journal`)])
+  const hasJournal = Option.exists(journal, ({ size }) => size > FileSystem.Size(0))
+  if (access === "inspect" && hasJournal) {
+    return yield* refusal(file, "NotRecovered", { code: "", detail: `${file}-journal`, retryable: false })
+  }
+  // SQLite would open what it may not write without a word, and only the first write would tell.
+  if (access === "initialize") {
+    const existing = [main, wal].flatMap((found, index) =>
+      Option.isSome(found) ? [index === 0 ? file : `${file}-wal`] : []
+    )
+    yield* Effect.forEach(existing, (path) =>
+      Effect.mapError(fs.access(path, { readable: true, writable: true }), (error) => {
+        const failure = SystemFailure.fromPlatform(error)
+        return refusal(file, creationReasons[failure.code] ?? "CannotOpen", failure)
+      })
+    )
+  }
   if (Option.isSome(main) && main.value.type !== "File") {
     return yield* refusal(file, "NotAFile", { code: main.value.type, detail: "not a regular file", retryable: false })
   }

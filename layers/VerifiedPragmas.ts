@@ -132,11 +132,13 @@ const verified = Effect.fnUntraced(function* (
   mayBeSet: ReadonlyArray<Required>,
   required: ReadonlyArray<Required>
 ) {
-  const found = yield* readAll(sqlite)
-  for (const { pragma, wanted } of mayBeSet) {
-    if (String(found[pragma]) !== wanted) {
-      yield* Effect.mapError(sqlite.run(`PRAGMA ${pragma} = ${wanted}`), failed(pragma, wanted))
-    }
+  let found = yield* readAll(sqlite)
+  for (const required of mayBeSet) {
+    const { pragma, wanted } = required
+    if (String(found[pragma]) === wanted) continue
+    yield* Effect.mapError(sqlite.run(`PRAGMA ${pragma} = ${wanted}`), failed(pragma, wanted))
+    // `synchronous` has another default in WAL mode, and one that was never set follows the switch.
+    if (isOfFile(required)) found = yield* readAll(sqlite)
   }
   return yield* confirmed(sqlite, required)
 })

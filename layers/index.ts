@@ -21,9 +21,11 @@ export { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
 export {
   DatabaseConfig,
   type DatabaseOptions,
+  durationFrom,
   environment,
   type IntegrityPolicy,
   integrityPolicies,
+  notADuration,
   type Pragmas,
   type ProgressEvent
 } from "./DatabaseConfig.ts"
@@ -37,8 +39,16 @@ export {
   type InitializationReport,
   type ReadyReport
 } from "./DatabaseReady.ts"
-export { Initialization, type Refusal, type StageReport, StageTimeoutError, type Timeline } from "./Initialization.ts"
+export {
+  type Attempt,
+  Initialization,
+  type Refusal,
+  type StageReport,
+  StageTimeoutError,
+  type Timeline
+} from "./Initialization.ts"
 export { IntegrityError } from "./IntegrityError.ts"
 export { defaultPolicies, type Policies, type Policy, type StageName, stageNames } from "./policy.ts"
 export { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
+export type { Sqlite, SqliteFailure } from "./seams.ts"
 export { PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"

@@ -10,14 +10,14 @@ import type { Scope } from "effect/Scope"
 import type { Migrations } from "./AppliedMigrations/MigrationSource.ts"
 import { DatabaseReady, type InitializationError } from "./DatabaseReady.ts"
 
-/** A ready database in memory, made by the program's own migrations; every build is a new one. */
+/** A ready database in memory, made by the program's own migrations: a new one for every layer, and for every time it is provided. */
 export const inMemory = <R = never>(
   migrations: Migrations<R>
 ): Layer.Layer<
   DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient,
   InitializationError,
   FileSystem.FileSystem | Path.Path | R
-> => Layer.fresh(DatabaseReady.layer({ filename: ":memory:", migrations }))
+> => DatabaseReady.layer({ filename: ":memory:", migrations })
 
 /**
  * Another connection to `file` that holds its write lock until the scope closes: a real rival, for tests

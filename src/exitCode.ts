@@ -45,7 +45,7 @@ const ofDirectory: Record<ReasonOf<"DirectoryError">, ExitCode> = {
   // Only an inspection finds no directory, where there was no initialization yet.
   NotFound: exitCode.tryAgain,
   PermissionDenied: exitCode.permission,
-  LinkLoop: exitCode.cannotCreate,
+  BrokenLink: exitCode.cannotCreate,
   ReadOnlyFilesystem: exitCode.cannotCreate,
   DiskFull: exitCode.inputOutput,
   NetworkFilesystem: exitCode.cannotCreate,
@@ -54,6 +54,7 @@ const ofDirectory: Record<ReasonOf<"DirectoryError">, ExitCode> = {
 
 const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
   Absent: exitCode.tryAgain,
+  NotRecovered: exitCode.tryAgain,
   NotAFile: exitCode.cannotCreate,
   NotADatabase: exitCode.data,
   Damaged: exitCode.data,

@@ -21,6 +21,7 @@ import * as Option from "effect/Option"
 import {
   DatabaseConfig,
   DatabaseReady,
+  durationFrom,
   environment,
   failedReport,
   Initialization,
@@ -28,6 +29,7 @@ import {
   integrityPolicies,
   MigrationSource,
   Migrations,
+  notADuration,
   type ProgressEvent,
   type Refusal
 } from "../layers/index.ts"
@@ -64,29 +66,16 @@ const options = {
     Options.withDescription(
       "Deadline of the whole start, such as '30 seconds'. Environment: DATABASE_TIMEOUT; default 60 seconds."
     ),
-    Options.mapEffect((input) => durationFrom(input)),
+    Options.mapEffect((input) =>
+      Option.match(durationFrom(input), {
+        onNone: () => Either.left(ValidationError.invalidValue(HelpDoc.p(notADuration(input)))),
+        onSome: Either.right
+      })
+    ),
     Options.withFallbackConfig(environment.timeout),
     Options.withDefault(Duration.seconds(60))
   ),
   json: Options.boolean("json").pipe(Options.withDescription("One line of JSON on stdout, and nothing else there."))
-}
-
-const durationFrom = (input: string) =>
-  Option.match(Duration.decodeUnknown(shorthand(input)), {
-    onNone: () =>
-      Either.left(
-        ValidationError.invalidValue(
-          HelpDoc.p(`'${input}' is not a duration. Write it like '500 millis', '30 seconds' or '2 minutes'.`)
-        )
-      ),
-    onSome: Either.right
-  })
-
-/** `30s` is what people type first. */
-const shorthand = (input: string): string => {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(input.trim()) ?? []
-  const units: Partial<Record<string, string>> = { ms: "millis", s: "seconds", m: "minutes", h: "hours" }
-  return amount === undefined || unit === undefined ? input.trim() : `${amount} ${units[unit]}`
 }
 
 interface Choices {

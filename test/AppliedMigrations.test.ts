@@ -1,9 +1,11 @@
+import { spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { checksumOf } from "../layers/AppliedMigrations/MigrationSource.ts"
 import { DatabaseReady, Migrations } from "../layers/index.ts"
 import {
@@ -52,6 +54,23 @@ describe("the source of migrations", () => {
         "BadName"
       ])
       assert.deepStrictEqual(yield* sourceRefusal({ "001-a.sql": "" }), ["MigrationSourceError", "BadName"])
+      assert.deepStrictEqual(yield* sourceRefusal({ "v2_tags.SQL": "" }), ["MigrationSourceError", "BadName"])
+    })
+  )
+
+  it.scoped("may not hold a fifo or a directory in a migration's place, and does not wait for one", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      spawnSync("mkfifo", [join(folder, "001_fifo.sql")])
+      const refused = yield* Effect.provide(
+        refusal(
+          Effect.scoped(
+            Layer.build(DatabaseReady.layer({ filename: ":memory:", migrations: Migrations.fromDirectory(folder) }))
+          )
+        ),
+        platform
+      )
+      assert.strictEqual(refused.message, "001_fifo.sql is not named like a migration (it is no file: FIFO)")
     })
   )
 
@@ -142,7 +161,11 @@ describe("migrations", () => {
         "ROLLBACK",
         "VACUUM",
         "/* quietly */ PRAGMA foreign_keys = OFF",
-        "PRAGMA journal_mode = DELETE"
+        "PRAGMA journal_mode = DELETE",
+        "PRAGMA main.foreign_keys = OFF",
+        'PRAGMA "foreign_keys" = off',
+        "ATTACH 'other.db' AS other",
+        "INSERT INTO a VALUES (1) \0, (2)"
       ]) {
         const refused = yield* refusal(start(file, sources({ "001_a.sql": `CREATE TABLE a (x);\n${statement};` })))
         assert.deepStrictEqual([refused._tag, refused.reason], ["UpgradeError", "NotAllowed"], statement)
@@ -267,6 +290,16 @@ describe("migrations as Effects", () => {
     })
   )
 
+  it.scoped("that end the transaction are found out", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const ending = Effect.flatMap(SqlClient.SqlClient, (sql) => Effect.asVoid(sql`COMMIT`))
+      const effects = Migrations.fromLoader(Migrator.fromRecord({ "003_commit": ending }))
+      const refused = yield* refusal(start(file, { migrations: Migrations.all(notes, effects) }))
+      assert.deepStrictEqual([refused._tag, refused.reason], ["UpgradeError", "TransactionEnded"])
+    })
+  )
+
   it.scoped("that cannot be loaded are values too", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
@@ -345,6 +378,21 @@ describe("a database of the system before this one", () => {
       const refused = yield* refusal(startConversationFiles(file))
       assert.deepStrictEqual([refused._tag, refused.reason], ["IntegrityError", "SchemaDiffers"])
       assert.include(refused.message, "changed: table conversation_files")
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+
+  it.scoped("with rows that refer to nothing is refused for these, and stays as it is", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* foreign(file, foreignSchema)
+      yield* independently(file, (connection) => {
+        connection.pragma("foreign_keys = OFF")
+        connection.exec("INSERT INTO file_metadata (file_id, metadata_key) VALUES ('nobody', 'k')")
+      })
+      const before = yield* pictureOf(dirname(file))
+      const refused = yield* refusal(startConversationFiles(file))
+      assert.deepStrictEqual([refused._tag, refused.reason], ["IntegrityError", "ForeignKeyViolations"])
       assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
     })
   )

@@ -48,14 +48,32 @@ describe("the directory", () => {
       const folder = yield* temporaryFolder
       symlinkSync(join(folder, "b"), join(folder, "a"))
       symlinkSync(join(folder, "a"), join(folder, "b"))
-      assert.deepStrictEqual(yield* refusalOf(join(folder, "a")), ["DirectoryError", "LinkLoop"])
+      assert.deepStrictEqual(yield* refusalOf(join(folder, "a")), ["DirectoryError", "BrokenLink"])
+    })
+  )
+
+  it.scoped("refuses a link to a file that is not there, instead of making that file", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      symlinkSync(join(folder, "nowhere.db"), join(folder, "link.db"))
+      assert.deepStrictEqual(yield* refusalOf(join(folder, "link.db")), ["DirectoryError", "BrokenLink"])
+      assert.isFalse(existsSync(join(folder, "nowhere.db")))
     })
   )
 
   it.scoped("refuses what names no file", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
-      for (const filename of ["", ".", "..", `${folder}/`, `${folder}/..`, `${folder}/a\0b`]) {
+      for (const filename of [
+        "",
+        ".",
+        "..",
+        `${folder}/`,
+        `${folder}/..`,
+        `${folder}/a\0b`,
+        `${folder}/a.db\n`,
+        ` ${folder}/a.db`
+      ]) {
         assert.deepStrictEqual(yield* refusalOf(filename), ["DirectoryError", "InvalidFilename"], filename)
       }
     })

@@ -2,11 +2,13 @@ import { copyFileSync, renameSync, rmSync } from "node:fs"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Ref from "effect/Ref"
 import * as Tracer from "effect/Tracer"
-import { DatabaseReady, type ProgressEvent } from "../layers/index.ts"
+import { DatabaseReady, Migrations, type ProgressEvent } from "../layers/index.ts"
 import { inMemory, rivalWriter } from "../layers/testing.ts"
 import {
   independently,
@@ -20,6 +22,9 @@ import {
   temporaryFile
 } from "./support/database.ts"
 
+class First extends Context.Tag("test/First")<First, string>() {}
+class Second extends Context.Tag("test/Second")<Second, string>() {}
+
 describe("DatabaseReady", () => {
   it.scoped("gives the client whose connection was proven, as SqlClient and as SqliteClient", () =>
     Effect.gen(function* () {
@@ -30,6 +35,28 @@ describe("DatabaseReady", () => {
         assert.strictEqual<unknown>(sqlite, sql)
         assert.deepStrictEqual(yield* sql`SELECT body FROM notes`, [{ body: "first" }])
       }).pipe(Effect.provide(starting(file)))
+    })
+  )
+
+  it.scoped("can be had for two databases in one program, each with its own file and migrations", () =>
+    Effect.gen(function* () {
+      const [one, two] = [yield* temporaryFile, yield* temporaryFile]
+      const bodyless = Migrations.fromRecord({ "001_other.sql": "CREATE TABLE other (x);" })
+      const seenBy = (database: ReturnType<typeof starting>) =>
+        Effect.map(Layer.build(database), (context) => Context.get(context, DatabaseReady).report.database)
+      const both = Layer.merge(
+        Layer.effect(
+          First,
+          Effect.map(DatabaseReady, ({ report }) => report.database)
+        ).pipe(Layer.provide(DatabaseReady.layer({ filename: one, migrations: notes }))),
+        Layer.effect(
+          Second,
+          Effect.map(DatabaseReady, ({ report }) => report.database)
+        ).pipe(Layer.provide(DatabaseReady.layer({ filename: two, migrations: bodyless })))
+      )
+      const context = yield* Layer.build(Layer.provide(both, platform))
+      assert.deepStrictEqual([Context.get(context, First), Context.get(context, Second)], [one, two])
+      assert.strictEqual(yield* seenBy(starting(one)), one)
     })
   )
 
@@ -142,6 +169,24 @@ describe("the live health check", () => {
         const { health } = yield* DatabaseReady
         const client = yield* SqlClient.SqlClient
         assert.strictEqual((yield* client.withTransaction(health)).schemaVersion, "002")
+      }).pipe(Effect.provide(starting(file)))
+    })
+  )
+
+  it.scoped("does not take what another fiber has not committed for the state of the database", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* Effect.gen(function* () {
+        const { health } = yield* DatabaseReady
+        const client = yield* SqlClient.SqlClient
+        const undecided = client`DROP TABLE tags`.pipe(
+          Effect.zipRight(health),
+          Effect.tap(({ schemaVersion }) => assert.strictEqual(schemaVersion, "002")),
+          Effect.zipRight(Effect.fail("changed my mind")),
+          client.withTransaction,
+          Effect.flip
+        )
+        assert.strictEqual(yield* undecided, "changed my mind")
       }).pipe(Effect.provide(starting(file)))
     })
   )

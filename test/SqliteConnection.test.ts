@@ -81,6 +81,32 @@ describe("the connection", () => {
     })
   )
 
+  it.scoped("can be given another journal mode after a crash", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('late')")
+      const { pragmas } = yield* start(file, { pragmas: { journalMode: "delete" } })
+      assert.strictEqual(pragmas["journal_mode"], "delete")
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS notes FROM notes"), [{ notes: 2 }])
+    })
+  )
+
+  it.scoped("leaves a rollback journal to those who may write: an inspection refuses", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { pragmas: { journalMode: "delete" } })
+      const writer = yield* openConnection(file)
+      writer.exec(
+        "PRAGMA cache_size = 1; BEGIN; INSERT INTO notes (body) SELECT hex(zeroblob(5000)) FROM (VALUES (1), (2), (3))"
+      )
+      const before = yield* pictureOf(dirname(file))
+      const refused = yield* refusal(start(file, { access: "inspect" }))
+      assert.deepStrictEqual([refused._tag, refused.reason], ["ConnectionError", "NotRecovered"])
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+
   it.scoped("tells a crash from living neighbours", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile

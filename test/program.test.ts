@@ -70,7 +70,7 @@ describe("database-ready init", () => {
         DATABASE_FILE: join(folder, "env.db"),
         DATABASE_MIGRATIONS: join(folder, "migrations"),
         DATABASE_INTEGRITY: "full",
-        DATABASE_TIMEOUT: "20 seconds"
+        DATABASE_TIMEOUT: "20s"
       }
       const report = reportOf(yield* runProgram(["init", "--json", "--database", join(folder, "flag.db")], { env }))
       assert.deepStrictEqual(
@@ -181,6 +181,15 @@ describe("database-ready init", () => {
       if (status !== 0) context.skip("another user than root cannot read this checkout")
       const { code, stderr } = yield* runProgram(["init", "--database", join(folder, "a", "app.db")], user)
       assert.deepStrictEqual([code, stderr.includes("PermissionDenied")], [77, true])
+
+      // A ready file that cannot be written is not ready for a service, though a start has nothing to write.
+      const file = join(folder, "app.db")
+      chmodSync(folder, 0o777)
+      yield* init(file)
+      chmodSync(file, 0o444)
+      const readOnly = yield* runProgram(["init", "--database", file], user)
+      assert.deepStrictEqual([readOnly.code, readOnly.stderr.includes("PermissionDenied")], [77, true])
+      assert.deepStrictEqual(readdirSync(folder), ["app.db"])
     })
   )
 

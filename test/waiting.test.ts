@@ -364,11 +364,12 @@ describe("the integrity stage", () => {
       version: "001",
       applied: [],
       adopted: [],
-      schema: Effect.flatMap(
-        Ref.getAndUpdate(refusals, (n) => n - 1),
-        (left) =>
-          left > 0 ? Effect.fail(IntegrityError.unreadable(busy)) : Effect.succeed({ fingerprint: "f", extra: [] })
-      )
+      schemaOn: () =>
+        Effect.flatMap(
+          Ref.getAndUpdate(refusals, (n) => n - 1),
+          (left) =>
+            left > 0 ? Effect.fail(IntegrityError.unreadable(busy)) : Effect.succeed({ fingerprint: "f", extra: [] })
+        )
     })
   const integrity = (refusals: Ref.Ref<number>, options: TestOptions) =>
     Effect.scoped(
@@ -403,6 +404,50 @@ describe("the integrity stage", () => {
       yield* watch.next
       yield* TestClock.adjust("1 seconds")
       assert.strictEqual((yield* Fiber.join(outcome))._tag, "StageTimeoutError")
+    })
+  )
+})
+
+describe("a start at work", () => {
+  /** So many statements that they take far longer than what the tests allow. */
+  const many = (count: number) =>
+    Migrations.fromRecord({ "001_many.sql": `CREATE TABLE t (x);\n${"INSERT INTO t VALUES (1);\n".repeat(count)}` })
+
+  it.scopedLive("looks at its deadline between statements, and rolls back what was done by then", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const late = yield* refusal(start(file, { migrations: many(100_000), timeout: "300 millis" }))
+      assert.strictEqual(late.message, "The start was not over after 300ms.")
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])
+    })
+  )
+
+  it.scopedLive("lets a timer of the same process tick between statements", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      let ticks = 0
+      const timer = setInterval(() => {
+        ticks += 1
+      }, 1)
+      yield* Effect.addFinalizer(() => Effect.sync(() => clearInterval(timer)))
+      const { stages } = yield* start(file, { migrations: many(30_000) })
+      // One turn per 16 ms at the least; a start that holds the loop gives one or two in all.
+      assert.isAbove(ticks, 3, JSON.stringify(stages))
+    })
+  )
+
+  it.scopedLive("says so in the integrity stage when the page check ran past the deadline", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      yield* independently(file, (connection) =>
+        connection.exec(
+          "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 400000) INSERT INTO notes (body) SELECT x || ' and more' FROM n"
+        )
+      )
+      const late = yield* refusal(start(file, { integrity: "full", policies: { integrity: { timeout: "1 millis" } } }))
+      assert.strictEqual(late._tag, "StageTimeoutError")
+      assert.propertyVal(late, "stage", "integrity")
     })
   )
 })

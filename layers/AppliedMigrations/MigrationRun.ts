@@ -12,6 +12,7 @@ type Reason =
   | "Busy"
   | "StatementFailed"
   | "EffectFailed"
+  | "TransactionEnded"
   | "NotAllowed"
   | "ForeignKeyViolations"
   | "NotWritten"
@@ -46,6 +47,7 @@ const sentences: Record<Reason, (migration: string) => string> = {
   Busy: (migration) => `Another process is writing to the database; ${migration} must wait`,
   StatementFailed: (migration) => `Migration ${migration} failed`,
   EffectFailed: (migration) => `Migration ${migration} failed`,
+  TransactionEnded: (migration) => `Migration ${migration} ended the transaction in which all migrations are applied`,
   NotAllowed: (migration) => `Migration ${migration} holds a statement that cannot be part of a transaction`,
   ForeignKeyViolations: (migration) => `After ${migration}, rows refer to rows that do not exist`,
   NotWritten: (migration) => `Applying ${migration} could not be finished`
@@ -56,6 +58,7 @@ const remedies: Record<Reason, string> = {
   Busy: "Let the other process finish, or stop it; nothing was changed.",
   StatementFailed: "Mend the statement and start again; everything was rolled back.",
   EffectFailed: "Mend the migration's Effect and start again; everything was rolled back.",
+  TransactionEnded: "Take COMMIT and ROLLBACK out of the Effect. What it committed stays: restore a backup.",
   NotAllowed: "Take the statement out: the library begins and ends the one transaction of all pending migrations.",
   ForeignKeyViolations: "Let the migration repair or delete those rows; everything was rolled back.",
   NotWritten: "Look at SQLite's message; everything was rolled back."
@@ -118,38 +121,63 @@ export const allowed = (scripts: ReadonlyArray<Script>): Effect.Effect<void, Upg
   )
 
 const obstacleIn = ({ text }: Statement): string | undefined => {
-  const [first = "", second = "", third = ""] = openingWords(text, 3)
+  const [first = "", second = "", third = "", fourth = ""] = openingWords(text, 4)
+  if (text.includes("\0")) return "SQLite reads nothing behind a NUL character"
+  if (first === "ATTACH" || first === "DETACH") return "another database is not part of this one's history"
   if (["BEGIN", "COMMIT", "END"].includes(first)) return `${first} would begin or end a transaction`
   if (first === "ROLLBACK" && second !== "TO" && third !== "TO") return "ROLLBACK would undo the other migrations"
   if (first === "VACUUM") return "SQLite refuses VACUUM inside a transaction"
-  if (first === "PRAGMA" && /^(FOREIGN_KEYS|JOURNAL_MODE|SYNCHRONOUS)$/.test(second)) {
-    return `SQLite ignores or refuses PRAGMA ${second.toLowerCase()} inside a transaction`
+  const pragma = third === "." ? fourth : second
+  if (first === "PRAGMA" && /^(FOREIGN_KEYS|JOURNAL_MODE|SYNCHRONOUS)$/.test(pragma)) {
+    return `SQLite ignores or refuses PRAGMA ${pragma.toLowerCase()} inside a transaction`
   }
   return undefined
 }
 
 /** Runs a migration whole, within the transaction that is open on the connection. */
-export const runMigration = (sqlite: Sqlite, { migration, statements }: Script): Effect.Effect<void, UpgradeError> =>
+export const runMigration = (
+  sqlite: Sqlite,
+  { migration, statements }: Script,
+  between: Effect.Effect<void>
+): Effect.Effect<void, UpgradeError> =>
   migration.body._tag === "Effect"
-    ? migration.body.run.pipe(
+    ? withinSavepoint(sqlite, migration, migration.body.run).pipe(
         // Whatever the Effect asks for is asked within our transaction; a transaction of its own is a savepoint.
         Effect.provideService(SqlClient.TransactionConnection, [sqlite.connection, 0]),
-        Effect.provideService(SqlClient.SqlClient, sqlite.client),
-        Effect.catchAllCause((cause) =>
-          Cause.isInterruptedOnly(cause)
-            ? Effect.interrupt
-            : upgradeError("EffectFailed", effectFailure(migration, cause))
-        ),
-        Effect.asVoid
+        Effect.provideService(SqlClient.SqlClient, sqlite.client)
       )
     : Effect.forEach(
         statements,
         (statement) =>
-          Effect.mapError(sqlite.run(statement.text), (failure) =>
-            upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure })
+          sqlite.run(statement.text).pipe(
+            Effect.mapError((failure) =>
+              upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure })
+            ),
+            Effect.zipLeft(between)
           ),
         { discard: true }
       )
+
+/** A savepoint is gone when the transaction is: an Effect that ended ours is found out, though it cannot be undone. */
+const withinSavepoint = <R>(
+  sqlite: Sqlite,
+  migration: Migration,
+  run: Effect.Effect<unknown, unknown, R>
+): Effect.Effect<void, UpgradeError, R> => {
+  const refused = (reason: Reason) => (failure: SqliteFailure) =>
+    upgradeError(reason, { migration: titleOf(migration), failure })
+  return Effect.mapError(sqlite.run("SAVEPOINT database_ready_migration"), refused("EffectFailed")).pipe(
+    Effect.zipRight(
+      Effect.catchAllCause(run, (cause) =>
+        Cause.isInterruptedOnly(cause)
+          ? Effect.interrupt
+          : upgradeError("EffectFailed", effectFailure(migration, cause))
+      )
+    ),
+    Effect.zipRight(Effect.mapError(sqlite.run("RELEASE database_ready_migration"), refused("TransactionEnded"))),
+    Effect.asVoid
+  )
+}
 
 /** SQLite's own answer where the Effect failed with one, so that BUSY stays worth another attempt. */
 const effectFailure = (migration: Migration, cause: Cause.Cause<unknown>) => {

@@ -112,8 +112,13 @@ export const fromDirectory = (directory: string): Migrations<FileSystem.FileSyst
     const path = yield* Path.Path
     const files = yield* fs.readDirectory(directory)
     const texts = yield* Effect.forEach(
-      files.filter((file) => file.endsWith(".sql") || /^\d/.test(file)),
-      (file) => Effect.map(fs.readFileString(path.join(directory, file)), (text) => [file, text] as const),
+      files.filter((file) => /\.sql$|^\d/i.test(file)),
+      Effect.fnUntraced(function* (file) {
+        // A fifo would never end, and a directory is no text.
+        const { type } = yield* fs.stat(path.join(directory, file))
+        if (type !== "File") return yield* badName(file, `it is no file: ${type}`)
+        return [file, yield* fs.readFileString(path.join(directory, file))] as const
+      }),
       { concurrency: 16 }
     )
     return yield* fromRecord(Object.fromEntries(texts))
@@ -127,20 +132,15 @@ export const fromDirectory = (directory: string): Migrations<FileSystem.FileSyst
 const unreadable = (directory: string, { code, detail, retryable }: SystemFailure) =>
   new MigrationSourceError({ reason: "DirectoryUnreadable", path: directory, detail, code, retryable })
 
+const badName = (file: string, detail: string) =>
+  new MigrationSourceError({ reason: "BadName", path: file, detail, code: "", retryable: false })
+
 /** The same from `{ "NNN_name.sql": text }`, for a program that is bundled into one file. */
 export const fromRecord = (record: Readonly<Record<string, string>>): Migrations =>
   Effect.forEach(Object.entries(record), ([file, text]) => {
     const [, version, name] = /^(\d{1,15})_([^/\\]+)\.sql$/.exec(file) ?? []
     return version === undefined || name === undefined
-      ? Effect.fail(
-          new MigrationSourceError({
-            reason: "BadName",
-            path: file,
-            detail: "expected NNN_name.sql",
-            code: "",
-            retryable: false
-          })
-        )
+      ? Effect.fail(badName(file, "expected NNN_name.sql"))
       : Effect.succeed<Migration>({
           id: Number(version),
           version,

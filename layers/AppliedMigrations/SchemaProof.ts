@@ -50,7 +50,9 @@ const compareWithReplay = Effect.fnUntraced(function* (
 const replay = (migrations: ReadonlyArray<Migration>): Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError> =>
   Effect.gen(function* () {
     const sqlite = yield* openSqlite({ filename: ":memory:" })
-    yield* Effect.forEach(migrations, (migration) => runMigration(sqlite, scriptOf(migration)), { discard: true })
+    yield* Effect.forEach(migrations, (migration) => runMigration(sqlite, scriptOf(migration), Effect.void), {
+      discard: true
+    })
     return objectsOf(yield* sqlite.run(schemaStatement))
   }).pipe(
     Effect.scoped,

@@ -105,13 +105,13 @@ const triggerDetector = () => {
   }
 }
 
-/** The words a statement begins with, in capitals, for telling what kind it is. */
+/** The words and dots a statement begins with, in capitals and without quotes, for telling what kind it is. */
 export const openingWords = (statement: string, count: number): ReadonlyArray<string> => {
   const words: Array<string> = []
   for (const token of tokensOf(statement)) {
     if (isBlank(token)) continue
-    if (token.kind !== "word" && token.kind !== "quoted") break
-    words.push(token.text.toUpperCase())
+    if (token.kind !== "word" && token.kind !== "quoted" && token.text !== ".") break
+    words.push((token.kind === "quoted" ? token.text.slice(1, -1) : token.text).toUpperCase())
     if (words.length === count) break
   }
   return words
@@ -125,9 +125,10 @@ export const structureOf = (definition: string): string => {
   const parts: Array<string> = []
   for (const token of tokensOf(definition)) {
     if (isBlank(token)) continue
-    parts.push(
-      token.kind === "quoted" ? unquoted(token.text) : token.kind === "string" ? token.text : token.text.toLowerCase()
-    )
+    // Behind DEFAULT, older builds of SQLite take a double-quoted text for a string.
+    const isName = token.kind === "quoted" && parts.at(-1) !== "default"
+    const isVerbatim = token.kind === "string" || token.kind === "quoted"
+    parts.push(isName ? unquoted(token.text) : isVerbatim ? token.text : token.text.toLowerCase())
   }
   return parts.join(" ")
 }
