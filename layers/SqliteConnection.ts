@@ -215,13 +215,12 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
   }
   // SQLite would open what it may not write without a word, and only the first write would tell.
   if (access === "initialize") {
-    const existing = [main, wal].flatMap((found, index) =>
-      Option.isSome(found) ? [index === 0 ? file : `${file}-wal`] : []
-    )
-    yield* Effect.forEach(existing, (path) =>
-      Effect.mapError(fs.access(path, { readable: true, writable: true }), (error) => {
+    yield* Effect.forEach([file, `${file}-wal`, `${file}-shm`], (path) =>
+      Effect.catchAll(fs.access(path, { readable: true, writable: true }), (error) => {
         const failure = SystemFailure.fromPlatform(error)
-        return refusal(file, creationReasons[failure.code] ?? "CannotOpen", failure)
+        return failure.code === "ENOENT"
+          ? Effect.void
+          : refusal(file, creationReasons[failure.code] ?? "CannotOpen", failure)
       })
     )
   }
