@@ -69,9 +69,10 @@ const smallFile = 1024 * 1024
  */
 const chosen = Effect.fnUntraced(function* (
   { before, sqlite }: SqliteConnection["Type"],
-  { applied }: AppliedMigrations["Type"]
+  { adopted, applied }: AppliedMigrations["Type"]
 ) {
   if (applied.length > 0) return { checked: "quick", because: "migrations were applied" } as const
+  if (adopted.length > 0) return { checked: "quick", because: "it was taken over" } as const
   if (before === "unclean") return { checked: "quick", because: "the last shutdown was unclean" } as const
   const [size] = yield* Effect.mapError(
     sqlite.run("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size"),

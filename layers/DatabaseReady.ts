@@ -216,6 +216,7 @@ export const failedReport = (
 ): FailedReport => ({
   status: "failed",
   database: filename,
+  // Before the first stage only the migrations' source is read.
   stage: current ?? "migrations",
   error,
   stages,

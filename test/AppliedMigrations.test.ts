@@ -346,6 +346,7 @@ describe("a database of the system before this one", () => {
       const report = yield* startConversationFiles(file)
       assert.deepStrictEqual(report.applied, [])
       assert.include(report.stages[3]?.found, "took over 001_create_conversation_files")
+      assert.strictEqual(report.integrity.because, "it was taken over")
       assert.deepStrictEqual(
         yield* rowsOf(
           file,
