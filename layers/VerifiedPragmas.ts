@@ -87,12 +87,17 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
         () => verified(sqlite, during.filter(isOfConnection), during.filter(isOfConnection)),
         summary
       )
-      // An inspection may not switch the journal mode, but it does insist on it.
-      const mayBeSet = config.access === "inspect" ? atRuntime.filter(isOfConnection) : atRuntime
+      const settle = verified(sqlite, during, during)
+      // The journal mode first, for it may have to wait, and once the runtime timeout holds SQLite would do
+      // the waiting. An inspection may not switch it, but insists on it all the same.
+      const confirm = Effect.zipRight(
+        config.access === "inspect" ? Effect.void : settle,
+        verified(sqlite, atRuntime.filter(isOfConnection), atRuntime)
+      )
       return {
         settings,
-        settle: Effect.asVoid(verified(sqlite, during.filter(isOfFile), during)),
-        confirm: stage("pragmas", () => verified(sqlite, mayBeSet, atRuntime), summary),
+        settle: Effect.asVoid(settle),
+        confirm: stage("pragmas", () => confirm, summary),
         stillHold: confirmed(sqlite, atRuntime)
       }
     })

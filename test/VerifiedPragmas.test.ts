@@ -1,5 +1,6 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import {
@@ -106,6 +107,39 @@ describe("the pragmas", () => {
         refusal
       )
       assert.strictEqual(refused.message, "PRAGMA foreign_keys should be 1, but the connection answers 0")
+    })
+  )
+
+  it.scoped("let nothing wait inside SQLite: the runtime busy timeout comes after all that may have to wait", () =>
+    Effect.gen(function* () {
+      const said: Array<string> = []
+      const recorded = Layer.effect(
+        SqliteConnection,
+        Effect.map(SqliteConnection, (real) => ({
+          ...real,
+          sqlite: {
+            ...real.sqlite,
+            run: (sql: string) => {
+              said.push(sql)
+              return real.sqlite.run(sql)
+            }
+          }
+        }))
+      ).pipe(Layer.provide(SqliteConnection.layer))
+      const context = yield* VerifiedPragmas.layer.pipe(
+        Layer.provide(recorded),
+        Layer.provide(DatabaseDirectory.layer),
+        Layer.provide(Initialization.layer),
+        Layer.provide(DatabaseConfig.layer({ filename: yield* temporaryFile })),
+        Layer.provide(platform),
+        Layer.build
+      )
+      yield* Context.get(context, VerifiedPragmas).confirm
+      const [journal, timeout] = ["PRAGMA journal_mode = wal", "PRAGMA busy_timeout = 5000"].map((sql) =>
+        said.indexOf(sql)
+      )
+      assert.isAtLeast(journal ?? -1, 0)
+      assert.isAbove(timeout ?? -1, journal ?? -1)
     })
   )
 

@@ -265,6 +265,31 @@ describe("the migrations stage", () => {
     })
   )
 
+  it.scoped("begins no migration before the write lock is its own", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const begun = yield* Ref.make(0)
+      const counting = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+        Effect.zipRight(
+          Ref.update(begun, (n) => n + 1),
+          Effect.asVoid(sql`UPDATE notes SET body = upper(body)`)
+        )
+      )
+      const migrations = Migrations.all(notes, Migrations.fromLoader(Migrator.fromRecord({ "003_upper": counting })))
+      const watch = yield* makeWatch
+      const rival = yield* openConnection(file)
+      rival.exec("BEGIN IMMEDIATE")
+      const outcome = yield* Effect.fork(start(file, { ...watch, migrations }))
+      assert.deepStrictEqual(yield* attemptTimes(watch, [5, 10]), [0, 5, 15])
+      assert.strictEqual(yield* Ref.get(begun), 0)
+      rival.exec("COMMIT")
+      yield* TestClock.adjust("20 millis")
+      yield* Fiber.join(outcome)
+      assert.strictEqual(yield* Ref.get(begun), 1)
+    })
+  )
+
   it.scoped("takes no lock where nothing is pending: a start passes beside a writer without an attempt more", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
