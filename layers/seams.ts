@@ -42,7 +42,7 @@ export class SqliteFailure extends Data.TaggedError("SqliteFailure")<{
  * neighbour who closes at this moment and takes the WAL away looks like (https://sqlite.org/rescode.html).
  * A file that may not be opened is told apart by looking at its permissions.
  */
-export const isTransient = (code: string): boolean =>
+const isTransient = (code: string): boolean =>
   /^SQLITE_(BUSY|LOCKED|PROTOCOL)|^SQLITE_CANTOPEN$|^SQLITE_IOERR_(LOCK|RDLOCK|UNLOCK|BLOCKED|CHECKRESERVEDLOCK|SHMLOCK)$/.test(
     code
   )

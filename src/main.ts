@@ -114,11 +114,8 @@ const run = (access: "initialize" | "inspect") => (choices: Choices) =>
   )
 
 const refuse = Effect.fnUntraced(function* (choices: Choices, error: InitializationError) {
-  const report = failedReport(
-    choices.database,
-    error,
-    yield* Effect.flatMap(Initialization, ({ timeline }) => timeline)
-  )
+  const { timeline } = yield* Initialization
+  const report = failedReport(choices.database, error, yield* timeline)
   yield* choices.json ? Console.log(asJson(report)) : Console.error(failedLines(report).join("\n"))
   return yield* new Ended({ code: exitCodeOf(error) })
 })

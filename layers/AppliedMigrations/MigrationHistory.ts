@@ -245,7 +245,7 @@ const labelOf = ({ name, version }: Pick<AppliedMigration, "name" | "version">):
 /** `user_version` mirrors the newest version where it fits an int32; a timestamp does not, and is mirrored as 0. */
 export const userVersionOf = (id: number): number => (id >= 0 && id <= 0x7f_ff_ff_ff ? id : 0)
 
-export const createHistory = `CREATE TABLE ${historyTable} (
+const createHistory = `CREATE TABLE ${historyTable} (
   migration_id INTEGER PRIMARY KEY,
   version TEXT NOT NULL UNIQUE,
   description TEXT NOT NULL,
