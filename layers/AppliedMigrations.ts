@@ -24,6 +24,7 @@ import {
   upgradeError
 } from "./AppliedMigrations/MigrationRun.ts"
 import { type Migration, MigrationSource, titleOf } from "./AppliedMigrations/MigrationSource.ts"
+import { describeLoss, guardRows } from "./AppliedMigrations/RowGuard.ts"
 import { fingerprintOf, objectsOf, type SchemaObject, schemaStatement } from "./AppliedMigrations/SchemaFingerprint.ts"
 import { proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
@@ -34,12 +35,19 @@ import { SqliteConnection } from "./SqliteConnection.ts"
 import { integer, type Sqlite, type SqliteFailure, text } from "./seams.ts"
 import { type PragmaError, VerifiedPragmas } from "./VerifiedPragmas.ts"
 
+/** The schema at a moment after the start; a newer program may have added to it. */
+export interface LiveSchema extends SchemaState {
+  readonly version: string | undefined
+}
+
 /** Evidence that the history in the file is exactly the program's migrations. */
 export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrations")<
   AppliedMigrations,
   {
-    /** The newest version, as in its file's name; undefined where there are no migrations. */
+    /** The newest version in the database, as in its file's name; undefined where there are no migrations. */
     readonly version: string | undefined
+    /** What a newer program applied that lets this one run, as `NNN_name`. */
+    readonly ahead: ReadonlyArray<string>
     /** What this start applied. */
     readonly applied: ReadonlyArray<{
       readonly version: string
@@ -49,7 +57,7 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     /** Rows of the system before this library that this start took over, as `NNN_name`. */
     readonly adopted: ReadonlyArray<string>
     /** Reads the history and the live schema through a connection, and compares them with what the migrations make. */
-    readonly schemaOn: (sqlite: Sqlite) => Effect.Effect<SchemaState, IntegrityError | HistoryError>
+    readonly schemaOn: (sqlite: Sqlite) => Effect.Effect<LiveSchema, IntegrityError | HistoryError>
   }
 >() {
   /**
@@ -71,17 +79,15 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
         database: SqliteConnection,
         pragmas: VerifiedPragmas
       })
-      return yield* stage(
-        "migrations",
-        (attempt) => upgrade(room, attempt),
-        ({ adopted, applied, version }) =>
-          version === undefined
-            ? "no migrations"
-            : `at ${version}, ${listed("applied", applied.map(titleOf)) || listed("took over", adopted) || "nothing to apply"}`
-      )
+      return yield* stage("migrations", (attempt) => upgrade(room, attempt), summary)
     })
   )
 }
+
+const summary = ({ adopted, ahead, applied, version }: AppliedMigrations["Type"]): string =>
+  version === undefined
+    ? "no migrations"
+    : `at ${version}, ${listed("applied", applied.map(titleOf)) || listed("took over", adopted) || listed("newer than this program by", ahead) || "nothing to apply"}`
 
 const listed = (verb: string, titles: ReadonlyArray<string>): string =>
   titles.length === 0 ? "" : titles.length > 5 ? `${verb} ${titles.length}` : `${verb} ${titles.join(", ")}`
@@ -100,14 +106,14 @@ interface Room {
 const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime }: Attempt) {
   const { config, database, pragmas } = room
   const first = yield* transaction(database.sqlite, "BEGIN", historyFailure, look(room, database.sqlite))
-  if (isUpToDate(first)) return evidence(room, nothingDone)
+  if (isUpToDate(first)) return evidence(room, nothingDone, first.verdict)
   if (config.access === "inspect") return yield* notInitialized(first)
 
   const scripts = first.verdict.pending.map(scriptOf)
   yield* allowed(scripts)
   // A file that holds nothing has nothing to lose, and its first transaction is cheaper in WAL mode.
   if (first.isBlank) yield* pragmas.settle
-  const done = yield* transaction(
+  const whole = transaction(
     database.sqlite,
     "BEGIN IMMEDIATE",
     notWritten("the pending migrations"),
@@ -116,8 +122,13 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime }: At
       inTime
     )
   )
-  return evidence(room, done)
+  // One transaction all the same: an upgrade happens wholly or not at all. Actions of foreign keys that a
+  // migration beside a rebuild counts on do not run then, which the check of all of them finds out.
+  const done = yield* scripts.some(isRebuild) ? pragmas.withoutForeignKeys(whole) : whole
+  return evidence(room, done, first.verdict)
 })
+
+const isRebuild = ({ migration }: Script): boolean => migration.declared.foreignKeys === "off"
 
 /** What a start did to the file. */
 interface Done {
@@ -179,10 +190,17 @@ const apply = Effect.fnUntraced(function* (
   if (pending.length === 0 && adopted.length === 0) return nothingDone
 
   const before = yield* proveSchema(seen.verdict, seen.objects)
+  const rows = seen.isBlank ? undefined : yield* written(guardRows(sqlite, between))
   yield* written(seen.prepareHistory)
   const completed = yield* Effect.forEach(
     scripts.filter(({ migration }) => pending.includes(migration)),
-    (script) => timed(sqlite, script, between)
+    Effect.fnUntraced(function* (script) {
+      const done = yield* timed(sqlite, script, between)
+      const losses = rows === undefined ? [] : yield* written(rows.lossesOf(script))
+      if (losses.length === 0) return done
+      const detail = losses.map(describeLoss).join("; ")
+      return yield* upgradeError("RowsDeleted", { migration: titleOf(script.migration), detail, losses })
+    })
   )
   yield* checkForeignKeys(sqlite, pending)
   yield* written(recordCompleted(sqlite, completed, config.program))
@@ -194,7 +212,7 @@ const apply = Effect.fnUntraced(function* (
   const unmixed = before.extra.length === 0 && adopted.length === 0
   const { fingerprint } = unmixed
     ? { fingerprint: fingerprintOf(objects) }
-    : yield* proveSchema({ applied: source, fingerprint: undefined }, objects)
+    : yield* proveSchema({ ahead: [], applied: source, fingerprint: undefined }, objects)
   const newest = source.at(-1)
   if (newest !== undefined) yield* written(recordSchema(sqlite, newest, fingerprint))
   // Statistics of tables that hold rows already may no longer fit their indexes (https://sqlite.org/pragma.html#pragma_optimize).
@@ -228,12 +246,17 @@ export const foreignKeyViolations = `SELECT "table", rowid, parent FROM pragma_f
 export const describeViolation = (row: Parameters<typeof text>[0]): string =>
   `row ${text(row, "rowid") || "?"} of ${text(row, "table")} refers to a missing row of ${text(row, "parent")}`
 
-const evidence = (room: Room, { adopted, completed }: Done): AppliedMigrations["Type"] => ({
-  version: room.source.at(-1)?.version,
+const evidence = (room: Room, { adopted, completed }: Done, verdict: Verdict): AppliedMigrations["Type"] => ({
+  version: versionOf(room, verdict),
+  ahead: verdict.ahead,
   applied: completed.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs })),
   adopted: adopted.map(titleOf),
   schemaOn: (sqlite) => stillApplied(room, sqlite)
 })
+
+/** The database's own version where a newer program wrote it, else the newest of ours. */
+const versionOf = ({ source }: Room, { ahead, version }: Verdict): string | undefined =>
+  ahead.length > 0 ? version : source.at(-1)?.version
 
 /** No snapshot is needed: once everything is applied nobody but another program changes what is read. */
 const stillApplied = Effect.fnUntraced(function* (room: Room, sqlite: Sqlite) {
@@ -247,7 +270,8 @@ const stillApplied = Effect.fnUntraced(function* (room: Room, sqlite: Sqlite) {
       retryable: false
     })
   }
-  return yield* proveSchema(verdict, objects)
+  const live: LiveSchema = { ...(yield* proveSchema(verdict, objects)), version: versionOf(room, verdict) }
+  return live
 })
 
 const notInitialized = ({ isInitialized, verdict: { adopted, pending } }: Seen) =>

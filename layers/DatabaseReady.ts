@@ -196,11 +196,11 @@ const liveHealth = Effect.fnUntraced(function* ({ inMemory }: DatabaseConfig["Ty
     }
     // Through a connection of its own, opened by path like any newcomer's: the one that is handed out may be
     // in the middle of a transaction, and would wait for locks with the event loop standing still.
-    const { fingerprint } = yield* inMemory
+    const { fingerprint, version } = yield* inMemory
       ? migrations.schemaOn(sqlite)
       : Effect.scoped(Effect.flatMap(newcomer, migrations.schemaOn))
     const settings = yield* pragmas.stillHold
-    const health: Health = { schemaVersion: migrations.version, fingerprint, pragmas: settings }
+    const health: Health = { schemaVersion: version, fingerprint, pragmas: settings }
     return health
   }).pipe(Effect.withSpan("database-ready.health", { attributes: { "database.file": file } }))
 })

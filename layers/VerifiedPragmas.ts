@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
@@ -62,6 +63,11 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
      * history that waits for `confirm`: it may be touched only once everything in it is judged.
      */
     readonly settle: Effect.Effect<void, PragmaError>
+    /**
+     * Runs something with foreign keys off, outside a transaction, where alone they can be switched
+     * (https://sqlite.org/pragma.html#pragma_foreign_keys). However it ends, they are on again.
+     */
+    readonly withoutForeignKeys: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
     /** Once everything is judged: sets what is kept in the file and the runtime busy timeout, and reads everything back. */
     readonly confirm: Effect.Effect<Settings, PragmaError | StageTimeoutError>
     /** Reads everything back and compares it with what `confirm` found. Sets nothing; for the live health check. */
@@ -97,6 +103,17 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
       return {
         settings,
         settle: Effect.asVoid(settle),
+        withoutForeignKeys: (body) =>
+          Effect.uninterruptibleMask((restore) =>
+            Effect.gen(function* () {
+              yield* foreignKeys(sqlite, "0")
+              const exit = yield* Effect.exit(restore(body))
+              const on = foreignKeys(sqlite, "1")
+              // What went wrong first is what has to be told; a connection that is refused is closed anyhow.
+              yield* Exit.isSuccess(exit) ? on : Effect.catchAll(on, (error) => Effect.logWarning(error.message))
+              return yield* exit
+            })
+          ),
         confirm: stage("pragmas", () => confirm, summary),
         stillHold: confirmed(sqlite, atRuntime)
       }
@@ -158,6 +175,11 @@ const confirmed = Effect.fnUntraced(function* (sqlite: Sqlite, required: Readonl
   }
   return settings
 })
+
+const foreignKeys = (sqlite: Sqlite, wanted: "0" | "1") => {
+  const required = [{ pragma: "foreign_keys", wanted }]
+  return verified(sqlite, required, required)
+}
 
 /** Every pragma in one statement; `mmap_size` has no table-valued form and is asked for on its own. */
 const readAll = Effect.fnUntraced(function* (sqlite: Sqlite) {

@@ -6,8 +6,9 @@
  * Each arrow is a layer that takes the evidence of the one before; `DatabaseReady.layer` is all of them.
  */
 
+export type { Declaration } from "./AppliedMigrations/Declaration.ts"
 export { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
-export { UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
+export { type Loss, UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
 export * as Migrations from "./AppliedMigrations/MigrationSource.ts"
 export {
   type Migration,
@@ -16,7 +17,7 @@ export {
 } from "./AppliedMigrations/MigrationSource.ts"
 export type { SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
 export type { SchemaState } from "./AppliedMigrations/SchemaProof.ts"
-export { AppliedMigrations } from "./AppliedMigrations.ts"
+export { AppliedMigrations, type LiveSchema } from "./AppliedMigrations.ts"
 export { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
 export {
   DatabaseConfig,

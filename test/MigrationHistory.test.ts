@@ -15,6 +15,7 @@ const migration = (id: number): Migration => ({
   version: String(id).padStart(3, "0"),
   name: `step_${id}`,
   checksum: `checksum of ${id}`,
+  declared: { foreignKeys: "on", deletes: [], compatibleFrom: undefined },
   body: { _tag: "Sql", text: "" }
 })
 
@@ -24,7 +25,8 @@ const applied = ({ checksum, id, name, version }: Migration): AppliedMigration =
   status: "completed",
   name,
   checksum,
-  fingerprint: `fingerprint of ${id}`
+  fingerprint: `fingerprint of ${id}`,
+  compatibleFrom: Number.NaN
 })
 
 const historyOf = (rows: ReadonlyArray<AppliedMigration>): History => ({ exists: true, lacks: [], rows })
@@ -56,6 +58,24 @@ const always = (check: (source: ReadonlyArray<Migration>, rows: ReadonlyArray<Ap
   )
 
 describe("judging a history against the source", () => {
+  it("lets an older program run exactly when every newer migration allows its version", () => {
+    FastCheck.assert(
+      FastCheck.property(
+        situation,
+        FastCheck.array(FastCheck.option(FastCheck.integer({ min: 0, max: 60 })), { minLength: 12, maxLength: 12 }),
+        ({ done, source }, floors) => {
+          const rows = source.map((step, at) => ({ ...applied(step), compatibleFrom: floors[at] ?? Number.NaN }))
+          const known = source.slice(0, done)
+          const newest = known.at(-1)?.id ?? -1
+          const allows = rows.slice(done).every(({ compatibleFrom }) => compatibleFrom <= newest)
+          const verdict = verdictOf(known, rows)
+          assert.strictEqual(Either.isRight(verdict), allows)
+          if (Either.isRight(verdict)) assert.strictEqual(verdict.right.ahead.length, source.length - done)
+        }
+      )
+    )
+  })
+
   it("finds pending exactly what follows the applied ones, whatever the numbers", () => {
     always((source, rows) => {
       const verdict = Either.getOrThrow(verdictOf(source, rows))

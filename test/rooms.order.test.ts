@@ -69,13 +69,15 @@ const rooms = [
   ["layers/DatabaseDirectory.ts"],
   ["layers/SqliteConnection.ts"],
   ["layers/VerifiedPragmas.ts"],
-  ["layers/AppliedMigrations/MigrationSource.ts", "layers/AppliedMigrations/SqlScript.ts"],
+  ["layers/AppliedMigrations/SqlScript.ts"],
+  ["layers/AppliedMigrations/Declaration.ts"],
+  ["layers/AppliedMigrations/MigrationSource.ts"],
   [
     "layers/AppliedMigrations/MigrationHistory.ts",
     "layers/AppliedMigrations/MigrationRun.ts",
     "layers/AppliedMigrations/Transaction.ts"
   ],
-  ["layers/AppliedMigrations/SchemaFingerprint.ts"],
+  ["layers/AppliedMigrations/RowGuard.ts", "layers/AppliedMigrations/SchemaFingerprint.ts"],
   ["layers/IntegrityError.ts"],
   ["layers/AppliedMigrations/SchemaProof.ts"],
   ["layers/AppliedMigrations.ts"],

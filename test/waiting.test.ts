@@ -387,13 +387,16 @@ describe("the integrity stage", () => {
   const unreadable = (refusals: Ref.Ref<number>) =>
     Layer.succeed(AppliedMigrations, {
       version: "001",
+      ahead: [],
       applied: [],
       adopted: [],
       schemaOn: () =>
         Effect.flatMap(
           Ref.getAndUpdate(refusals, (n) => n - 1),
           (left) =>
-            left > 0 ? Effect.fail(IntegrityError.unreadable(busy)) : Effect.succeed({ fingerprint: "f", extra: [] })
+            left > 0
+              ? Effect.fail(IntegrityError.unreadable(busy))
+              : Effect.succeed({ version: "001", fingerprint: "f", extra: [] })
         )
     })
   const integrity = (refusals: Ref.Ref<number>, options: TestOptions) =>

@@ -57,7 +57,8 @@ const remedies: Record<Reason, string> = {
   ForeignHistory: `Use another database file, or rename that table and start on a database without it.`,
   NotCompleted: "Find out what that program did half, restore a backup or finish it by hand, then correct the row.",
   RecordedTwice: `Look at both rows and delete the wrong one from ${historyTable}.`,
-  NewerDatabase: "Start the newer program, or restore a backup that is as old as this one.",
+  NewerDatabase:
+    "Start the newer program, or restore a backup that is as old as this one. A migration can declare `compatible_from`, and older programs run on.",
   Missing: "Put the missing files back, or start the release that has them.",
   Edited: "Restore the file as it was applied, and write the change as a new migration.",
   Renamed: "Give the file its old name back.",
@@ -79,6 +80,8 @@ export interface AppliedMigration {
   readonly name: string | undefined
   readonly checksum: string | undefined
   readonly fingerprint: string | undefined
+  /** The oldest version whose programs may still run on what this migration made; NaN where it did not say. */
+  readonly compatibleFrom: number
 }
 
 export interface History {
@@ -90,7 +93,7 @@ export interface History {
 
 /** What every history table of this shape has, and what this library adds. */
 const sharedColumns = ["migration_id", "version", "description", "applied_at", "status", "execution_time_ms"]
-const ownColumns = ["name", "checksum", "schema_fingerprint", "program"]
+const ownColumns = ["name", "checksum", "schema_fingerprint", "program", "compatible_from"]
 
 /** Reads the history; no table is an empty history, any failure is an error. To be run inside a read transaction. */
 export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
@@ -126,7 +129,8 @@ export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
       status: text(row, "status"),
       name: textOrNull(row, "name"),
       checksum: textOrNull(row, "checksum"),
-      fingerprint: textOrNull(row, "schema_fingerprint")
+      fingerprint: textOrNull(row, "schema_fingerprint"),
+      compatibleFrom: idOf(text(row, "compatible_from"))
     }))
   }
   return history
@@ -147,6 +151,10 @@ export interface Verdict {
   readonly pending: ReadonlyArray<Migration>
   /** The source's migrations that are already applied. */
   readonly applied: ReadonlyArray<Migration>
+  /** Titles of what a newer program applied, all of which lets this program run. */
+  readonly ahead: ReadonlyArray<string>
+  /** The newest version that is recorded, as it is written. */
+  readonly version: string | undefined
   /** Rows of the system before us, with the migration that each one is; their schema has to be proven. */
   readonly adopted: ReadonlyArray<{ readonly rowId: number; readonly migration: Migration }>
   /** Fingerprint of the schema after the newest applied migration; undefined where none was kept. */
@@ -186,7 +194,9 @@ export const judge = (
   const newest = source.at(-1)?.id ?? -1
   const unknown = recorded.filter(({ migration }) => migration === undefined)
   const newer = unknown.filter(({ id }) => id > newest)
-  if (newer.length > 0) {
+  // Every newer migration has its say: a later one cannot make up for what one in between broke.
+  const barring = newer.filter(({ row }) => !(row.compatibleFrom <= newest))
+  if (barring.length > 0) {
     const known = source.at(-1)
     return refuse(
       "NewerDatabase",
@@ -194,10 +204,10 @@ export const judge = (
       known === undefined ? "this program has no migrations" : `this program knows ${titleOf(known)} at most`
     )
   }
-  if (unknown.length > 0)
+  if (unknown.length > newer.length)
     return refuse(
       "Missing",
-      unknown.map(({ row }) => labelOf(row))
+      unknown.filter(({ id }) => !(id > newest)).map(({ row }) => labelOf(row))
     )
 
   const known = recorded.flatMap(({ migration, row }) => (migration === undefined ? [] : [{ migration, row }]))
@@ -232,6 +242,8 @@ export const judge = (
   return Effect.succeed({
     pending,
     applied: source.filter(({ id }) => seen.has(id)),
+    ahead: newer.map(({ row }) => labelOf(row)),
+    version: newestRow?.version,
     adopted,
     fingerprint: adopted.length > 0 ? undefined : newestRow?.fingerprint
   })
@@ -255,7 +267,8 @@ const createHistory = `CREATE TABLE ${historyTable} (
   name TEXT,
   checksum TEXT,
   schema_fingerprint TEXT,
-  program TEXT
+  program TEXT,
+  compatible_from TEXT
 )`
 
 export interface Completed {
@@ -280,9 +293,9 @@ export const recordCompleted = (
 ): Effect.Effect<void, SqliteFailure> =>
   sqlite
     .run(
-      `INSERT INTO ${historyTable} (version, description, applied_at, status, execution_time_ms, name, checksum, program)
+      `INSERT INTO ${historyTable} (version, description, applied_at, status, execution_time_ms, name, checksum, program, compatible_from)
 SELECT value->>'version', value->>'description', value->>'appliedAt', 'completed', value->>'executionTimeMs',
-  value->>'name', value->>'checksum', value->>'program'
+  value->>'name', value->>'checksum', value->>'program', value->>'compatibleFrom'
 FROM json_each(?) ORDER BY key`,
       [
         JSON.stringify(
@@ -293,7 +306,8 @@ FROM json_each(?) ORDER BY key`,
             executionTimeMs,
             name: migration.name,
             checksum: migration.checksum,
-            program
+            program,
+            compatibleFrom: migration.declared.compatibleFrom?.toString() ?? null
           }))
         )
       ]

@@ -15,7 +15,15 @@ type Reason =
   | "TransactionEnded"
   | "NotAllowed"
   | "ForeignKeyViolations"
+  | "RowsDeleted"
   | "NotWritten"
+
+/** A table that has fewer rows than it had; `after` is 0 where it is gone. */
+export interface Loss {
+  readonly table: string
+  readonly before: number
+  readonly after: number
+}
 
 /** The pending migrations could not be applied. They were rolled back: the database is as it was. */
 export class UpgradeError extends Data.TaggedError("UpgradeError")<{
@@ -27,6 +35,8 @@ export class UpgradeError extends Data.TaggedError("UpgradeError")<{
   /** Line of that statement in its file, counted from 1; 0 where there is none. */
   readonly line: number
   readonly detail: string
+  /** What `RowsDeleted` would have deleted; else empty. */
+  readonly losses: ReadonlyArray<Loss>
   /** SQLite's code where SQLite refused, else "". */
   readonly code: string
   readonly retryable: boolean
@@ -50,6 +60,7 @@ const sentences: Record<Reason, (migration: string) => string> = {
   TransactionEnded: (migration) => `Migration ${migration} ended the transaction in which all migrations are applied`,
   NotAllowed: (migration) => `Migration ${migration} holds a statement that cannot be part of a transaction`,
   ForeignKeyViolations: (migration) => `After ${migration}, rows refer to rows that do not exist`,
+  RowsDeleted: (migration) => `Migration ${migration} would delete rows without declaring it`,
   NotWritten: (migration) => `Applying ${migration} could not be finished`
 }
 
@@ -61,6 +72,8 @@ const remedies: Record<Reason, string> = {
   TransactionEnded: "Take COMMIT and ROLLBACK out of the Effect. What it committed stays: restore a backup.",
   NotAllowed: "Take the statement out: the library begins and ends the one transaction of all pending migrations.",
   ForeignKeyViolations: "Let the migration repair or delete those rows; everything was rolled back.",
+  RowsDeleted:
+    "Where that is meant, write `-- database-ready: deletes = TABLE, TABLE` above the first statement. Where it is a table rebuild, write `-- database-ready: foreign_keys = off`, or dropping the old table deletes the rows that refer to it. Everything was rolled back.",
   NotWritten: "Look at SQLite's message; everything was rolled back."
 }
 
@@ -76,6 +89,7 @@ export const upgradeError = (
     readonly statement?: Statement
     readonly detail?: string
     readonly failure?: SqliteFailure
+    readonly losses?: ReadonlyArray<Loss>
   }
 ): UpgradeError =>
   new UpgradeError({
@@ -84,6 +98,7 @@ export const upgradeError = (
     statement: shortened(facts.statement?.text ?? ""),
     line: facts.statement?.line ?? 0,
     detail: facts.failure?.detail ?? facts.detail ?? "",
+    losses: facts.losses ?? [],
     code: facts.failure?.code ?? "",
     retryable: facts.failure?.retryable ?? false
   })
@@ -128,7 +143,10 @@ const obstacleIn = ({ text }: Statement): string | undefined => {
   if (first === "ROLLBACK" && second !== "TO" && third !== "TO") return "ROLLBACK would undo the other migrations"
   if (first === "VACUUM") return "SQLite refuses VACUUM inside a transaction"
   const pragma = third === "." ? fourth : second
-  if (first === "PRAGMA" && /^(FOREIGN_KEYS|JOURNAL_MODE|SYNCHRONOUS)$/.test(pragma)) {
+  if (first === "PRAGMA" && pragma === "FOREIGN_KEYS") {
+    return "SQLite ignores PRAGMA foreign_keys inside a transaction; declare `-- database-ready: foreign_keys = off` instead"
+  }
+  if (first === "PRAGMA" && /^(JOURNAL_MODE|SYNCHRONOUS)$/.test(pragma)) {
     return `SQLite ignores or refuses PRAGMA ${pragma.toLowerCase()} inside a transaction`
   }
   return undefined

@@ -11,10 +11,11 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { SystemFailure } from "../seams.ts"
+import { type Declaration, declarationOf, plain } from "./Declaration.ts"
 
 /** The migrations themselves cannot be used; no database was opened. */
 export class MigrationSourceError extends Data.TaggedError("MigrationSourceError")<{
-  readonly reason: "DirectoryUnreadable" | "BadName" | "Duplicate" | "NotLoaded"
+  readonly reason: "DirectoryUnreadable" | "BadName" | "BadDeclaration" | "Duplicate" | "NotLoaded"
   /** The directory, or the names of the files at fault. */
   readonly path: string
   readonly detail: string
@@ -33,6 +34,7 @@ export class MigrationSourceError extends Data.TaggedError("MigrationSourceError
 const sentences = {
   DirectoryUnreadable: (path: string) => `The migrations in ${path} cannot be read`,
   BadName: (path: string) => `${path} is not named like a migration`,
+  BadDeclaration: (path: string) => `${path} declares something that cannot be understood`,
   Duplicate: (path: string) => `Two migrations have one number: ${path}`,
   NotLoaded: (path: string) => `The migrations of ${path} cannot be loaded`
 }
@@ -40,6 +42,7 @@ const sentences = {
 const remedies = {
   DirectoryUnreadable: "Check the path of the migrations directory and who may read it.",
   BadName: "Name it NNN_name.sql, for example 002_add_owner.sql, or move it out of the directory.",
+  BadDeclaration: "Mend the comment at the head of the file; the README lists what can be declared.",
   Duplicate: "Give the one that was not applied anywhere yet the next free number.",
   NotLoaded: "Mend the loader; it is the one that was given to Migrations.fromLoader."
 }
@@ -53,6 +56,7 @@ export interface Migration {
   readonly name: string
   /** SHA-256 of the normalised text in hexadecimal; `effect` where there is no text. */
   readonly checksum: string
+  readonly declared: Declaration
   readonly body: SqlText | EffectBody
 }
 
@@ -135,40 +139,55 @@ const unreadable = (directory: string, { code, detail, retryable }: SystemFailur
 const badName = (file: string, detail: string) =>
   new MigrationSourceError({ reason: "BadName", path: file, detail, code: "", retryable: false })
 
+const badDeclaration = (path: string, detail: string) =>
+  new MigrationSourceError({ reason: "BadDeclaration", path, detail, code: "", retryable: false })
+
 /** The same from `{ "NNN_name.sql": text }`, for a program that is bundled into one file. */
 export const fromRecord = (record: Readonly<Record<string, string>>): Migrations =>
-  Effect.forEach(Object.entries(record), ([file, text]) => {
-    const [, version, name] = /^(\d{1,15})_([^/\\]+)\.sql$/.exec(file) ?? []
-    return version === undefined || name === undefined
-      ? Effect.fail(badName(file, "expected NNN_name.sql"))
-      : Effect.succeed<Migration>({
-          id: Number(version),
-          version,
-          name,
-          checksum: checksumOf(text),
-          body: { _tag: "Sql", text }
-        })
-  })
+  Effect.forEach(
+    Object.entries(record),
+    Effect.fnUntraced(function* ([file, text]) {
+      const [, version, name] = /^(\d{1,15})_([^/\\]+)\.sql$/.exec(file) ?? []
+      if (version === undefined || name === undefined) return yield* badName(file, "expected NNN_name.sql")
+      const id = Number(version)
+      const declared = yield* Effect.mapError(declarationOf(text, id), (detail) => badDeclaration(file, detail))
+      const migration: Migration = {
+        id,
+        version,
+        name,
+        checksum: checksumOf(text),
+        declared,
+        body: { _tag: "Sql", text }
+      }
+      return migration
+    })
+  )
 
 /**
  * The Effects of a loader of `@effect/sql`'s `Migrator`. A loader knows its numbers as numbers, so
- * that the version is written with at least three digits.
+ * that the version is written with at least three digits. What a file says at its head is given here by
+ * title: `{ "003_merge_owners": { deletes: ["owners"] } }`.
  */
-export const fromLoader = <R>(loader: Migrator.Loader<R>): Migrations<R> =>
-  loader.pipe(
-    Effect.mapError((error) => notLoaded(error.message)),
-    Effect.map((resolved) =>
-      resolved.map(
-        ([id, name, load]): Migration => ({
-          id,
-          version: String(id).padStart(3, "0"),
-          name,
-          checksum: "effect",
-          body: { _tag: "Effect", run: Effect.flatten(loaded(load)) }
-        })
-      )
-    )
-  )
+export const fromLoader = <R>(
+  loader: Migrator.Loader<R>,
+  declarations: Readonly<Record<string, Partial<Declaration>>> = {}
+): Migrations<R> =>
+  Effect.gen(function* () {
+    const resolved = yield* Effect.mapError(loader, (error) => notLoaded(error.message))
+    const migrations = resolved.map(([id, name, load]): Migration => {
+      const version = String(id).padStart(3, "0")
+      const declared = { ...plain, ...declarations[titleOf({ version, name })] }
+      return { id, version, name, checksum: "effect", declared, body: effectOf(load) }
+    })
+    const titles = new Set(migrations.map(titleOf))
+    const stray = Object.keys(declarations).find((title) => !titles.has(title))
+    return stray === undefined ? migrations : yield* badDeclaration(stray, "the loader has no migration of that title")
+  })
+
+const effectOf = (load: Effect.Effect<unknown, unknown, SqlClient.SqlClient>): EffectBody => ({
+  _tag: "Effect",
+  run: Effect.flatten(loaded(load))
+})
 
 /** Several sources as one, e.g. SQL files and the Effects between them. */
 export const all = <R>(...sources: ReadonlyArray<Migrations<R>>): Migrations<R> =>

@@ -29,11 +29,17 @@ export interface SchemaState {
  * `IntegrityError` where an object is missing or changed.
  */
 export const proveSchema = (
-  { applied, fingerprint }: Pick<Verdict, "applied" | "fingerprint">,
+  { ahead, applied, fingerprint }: Pick<Verdict, "ahead" | "applied" | "fingerprint">,
   live: ReadonlyArray<SchemaObject>
 ): Effect.Effect<SchemaState, IntegrityError> => {
   const found = fingerprintOf(live)
-  return found === fingerprint ? Effect.succeed({ fingerprint: found, extra: [] }) : compareWithReplay(applied, live)
+  if (found === fingerprint) return Effect.succeed({ fingerprint: found, extra: [] })
+  if (ahead.length === 0) return compareWithReplay(applied, live)
+  return Effect.fail(
+    IntegrityError.found("SchemaDiffers", [
+      `it is not as the newer program left it, whose migrations ${ahead.join(", ")} are not here to compare with`
+    ])
+  )
 }
 
 const compareWithReplay = Effect.fnUntraced(function* (
@@ -50,6 +56,8 @@ const compareWithReplay = Effect.fnUntraced(function* (
 const replay = (migrations: ReadonlyArray<Migration>): Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError> =>
   Effect.gen(function* () {
     const sqlite = yield* openSqlite({ filename: ":memory:" })
+    // No rows of anybody are in it, and a table rebuild counts on them being off.
+    yield* sqlite.run("PRAGMA foreign_keys = 0")
     yield* Effect.forEach(migrations, (migration) => runMigration(sqlite, scriptOf(migration), Effect.void), {
       discard: true
     })

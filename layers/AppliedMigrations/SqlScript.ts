@@ -70,6 +70,15 @@ export const statementsOf = (script: string): ReadonlyArray<Statement> => {
   return statements
 }
 
+/** The comments of a script, each with whether only comments stand before it. */
+export function* commentsOf(script: string): Generator<{ readonly text: string; readonly isAtHead: boolean }> {
+  let isAtHead = true
+  for (const { kind, text } of tokensOf(script)) {
+    if (kind === "comment") yield { text, isAtHead }
+    else if (kind !== "space") isAtHead = false
+  }
+}
+
 const newlinesIn = (script: string, from: number, to: number): number => {
   let count = 0
   for (let at = script.indexOf("\n", from); at >= 0 && at < to; at = script.indexOf("\n", at + 1)) count += 1

@@ -1,0 +1,274 @@
+/** What a migration can declare at its head, and what holds where it declares nothing. */
+
+import { dirname } from "node:path"
+import * as Migrator from "@effect/sql/Migrator"
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { DatabaseReady, Migrations } from "../layers/index.ts"
+import { independently, pictureOf, refusal, rowsOf, start, starting, temporaryFile } from "./support/database.ts"
+
+const create = `CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL REFERENCES owners(id) ON DELETE CASCADE);`
+
+const rebuildOwners = `CREATE TABLE new_owners (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+INSERT INTO new_owners SELECT id, name FROM owners;
+DROP TABLE owners;
+ALTER TABLE new_owners RENAME TO owners;`
+
+const off = "-- database-ready: foreign_keys = off\n"
+
+const upgradeTo = (second: string) => ({
+  migrations: Migrations.fromRecord({ "001_create.sql": create, "002_upgrade.sql": second })
+})
+
+/** A database at 001 with two owners and three pets. */
+const populated = Effect.gen(function* () {
+  const file = yield* temporaryFile
+  yield* start(file, { migrations: Migrations.fromRecord({ "001_create.sql": create }) })
+  yield* independently(file, (connection) =>
+    connection.exec("INSERT INTO owners VALUES (1, 'a'), (2, 'b'); INSERT INTO pets VALUES (1, 1), (2, 1), (3, 2)")
+  )
+  return file
+})
+
+const refused = (second: string) =>
+  Effect.gen(function* () {
+    const file = yield* populated
+    const before = yield* pictureOf(dirname(file))
+    const error = yield* refusal(start(file, upgradeTo(second)))
+    assert.deepStrictEqual(yield* pictureOf(dirname(file)), before, "a refused database keeps its bytes")
+    return error
+  })
+
+const countsOf = (file: string) =>
+  rowsOf(file, "SELECT (SELECT count(*) FROM owners) AS owners, (SELECT count(*) FROM pets) AS pets")
+
+describe("a table rebuild", () => {
+  it.scoped("that declares foreign_keys = off keeps every row, also those that refer to the table", () =>
+    Effect.gen(function* () {
+      const file = yield* populated
+      yield* start(file, upgradeTo(off + rebuildOwners))
+      assert.deepStrictEqual(yield* countsOf(file), [{ owners: 2, pets: 3 }])
+    })
+  )
+
+  it.scoped("that does not declare it is rolled back before its cascade is committed", () =>
+    Effect.gen(function* () {
+      const error = yield* refused(rebuildOwners)
+      assert.deepInclude(error, {
+        _tag: "UpgradeError",
+        reason: "RowsDeleted",
+        losses: [{ table: "pets", before: 3, after: 0 }]
+      })
+      assert.include(error.message, "pets: 3 rows before, 0 after")
+    })
+  )
+
+  it.scoped("gives back a connection with foreign keys on", () =>
+    Effect.gen(function* () {
+      const file = yield* populated
+      yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        assert.deepStrictEqual(yield* sql`PRAGMA foreign_keys`, [{ foreign_keys: 1 }])
+        const orphan = yield* Effect.either(sql`INSERT INTO pets VALUES (9, 9)`)
+        assert.strictEqual(orphan._tag, "Left")
+      }).pipe(Effect.provide(starting(file, upgradeTo(off + rebuildOwners))))
+    })
+  )
+
+  it.scoped("that leaves a row without its parent is rolled back", () =>
+    Effect.gen(function* () {
+      const error = yield* refused(`${off}-- database-ready: deletes = owners\nDELETE FROM owners WHERE id = 2;`)
+      assert.deepInclude(error, { _tag: "UpgradeError", reason: "ForeignKeyViolations" })
+    })
+  )
+
+  it.scoped("is compared by replay like any other migration, whose rows are nobody's", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const options = upgradeTo(`INSERT INTO owners VALUES (7, 'x'); INSERT INTO pets VALUES (7, 7);`)
+      const third = {
+        migrations: Migrations.all(
+          options.migrations,
+          Migrations.fromRecord({ "003_rebuild.sql": off + rebuildOwners })
+        )
+      }
+      yield* start(file, third)
+      yield* independently(file, (connection) => connection.exec("CREATE TABLE by_hand (x)"))
+      const { integrity } = yield* start(file, third)
+      assert.deepStrictEqual(integrity.extra, ["table by_hand"])
+    })
+  )
+})
+
+describe("rows that were there before an upgrade", () => {
+  it.scoped("may go where the migration declares it, with those that refer to them", () =>
+    Effect.gen(function* () {
+      const file = yield* populated
+      yield* start(file, upgradeTo(`-- database-ready: deletes = owners, "pets"\nDELETE FROM owners WHERE id = 1;`))
+      assert.deepStrictEqual(yield* countsOf(file), [{ owners: 1, pets: 1 }])
+    })
+  )
+
+  for (const [what, sql, losses] of [
+    ["by DELETE", "DELETE FROM pets WHERE id = 3", [{ table: "pets", before: 3, after: 2 }]],
+    ["by DROP TABLE", "DROP TABLE pets", [{ table: "pets", before: 3, after: 0 }]],
+    [
+      "by a cascade that only the parent was declared for",
+      "-- database-ready: deletes = owners\nDELETE FROM owners",
+      [{ table: "pets", before: 3, after: 0 }]
+    ],
+    [
+      "by a trigger of the migration's own",
+      "CREATE TRIGGER t AFTER INSERT ON owners BEGIN DELETE FROM pets; END; INSERT INTO owners VALUES (3, 'c')",
+      [{ table: "pets", before: 3, after: 0 }]
+    ],
+    [
+      "in a table that is renamed on the way",
+      "ALTER TABLE pets RENAME TO animals; DELETE FROM animals WHERE id = 1",
+      [{ table: "pets", before: 3, after: 2 }]
+    ]
+  ] as const) {
+    it.scoped(`are not deleted ${what} unless that is declared`, () =>
+      Effect.gen(function* () {
+        assert.deepInclude(yield* refused(sql), { _tag: "UpgradeError", reason: "RowsDeleted", losses })
+      })
+    )
+  }
+
+  for (const [what, sql] of [
+    ["is renamed", "ALTER TABLE pets RENAME TO animals"],
+    [
+      "is rebuilt by moving the old one away",
+      "ALTER TABLE pets RENAME TO old_pets; CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER); INSERT INTO pets SELECT * FROM old_pets; DROP TABLE old_pets"
+    ],
+    ["gets more rows", "INSERT INTO pets VALUES (4, 2)"]
+  ] as const) {
+    it.scoped(`are not missed where their table ${what}`, () =>
+      Effect.gen(function* () {
+        const file = yield* populated
+        const { schemaVersion } = yield* start(file, upgradeTo(sql))
+        assert.strictEqual(schemaVersion, "002")
+      })
+    )
+  }
+
+  it.scoped("are counted after each migration: a later one does not make up for them", () =>
+    Effect.gen(function* () {
+      const file = yield* populated
+      const error = yield* refusal(
+        start(file, {
+          migrations: Migrations.fromRecord({
+            "001_create.sql": create,
+            "002_lose.sql": "DELETE FROM pets WHERE id = 3",
+            "003_gain.sql": "INSERT INTO pets VALUES (8, 2)"
+          })
+        })
+      )
+      assert.deepInclude(error, { reason: "RowsDeleted", migration: "002_lose" })
+    })
+  )
+
+  it.scoped("are guarded from migrations that are Effects as well, which declare by their title", () =>
+    Effect.gen(function* () {
+      const file = yield* populated
+      const remove = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`DELETE FROM pets WHERE id = 3`)
+      const loader = Migrator.fromRecord({ "002_remove": remove })
+      const first = Migrations.fromRecord({ "001_create.sql": create })
+      const error = yield* refusal(start(file, { migrations: Migrations.all(first, Migrations.fromLoader(loader)) }))
+      assert.deepInclude(error, { reason: "RowsDeleted", migration: "002_remove" })
+      const declared = Migrations.fromLoader(loader, { "002_remove": { deletes: ["pets"] } })
+      yield* start(file, { migrations: Migrations.all(first, declared) })
+      assert.deepStrictEqual(yield* countsOf(file), [{ owners: 2, pets: 2 }])
+    })
+  )
+})
+
+describe("a declaration", () => {
+  for (const [what, text] of [
+    ["of an unknown name", "-- database-ready: foreign_key = off\nSELECT 1"],
+    ["with a value that means nothing", "-- database-ready: foreign_keys = of\nSELECT 1"],
+    ["without a value", "-- database-ready: deletes\nSELECT 1"],
+    ["of an empty table name", "-- database-ready: deletes = a,,b\nSELECT 1"],
+    ["of a version above its own", "-- database-ready: compatible_from = 3\nSELECT 1"],
+    ["behind the first statement", "SELECT 1;\n-- database-ready: deletes = a"],
+    ["in a block comment", "/* database-ready: deletes = a */ SELECT 1"]
+  ] as const) {
+    it.scoped(`${what} is refused before anything is touched`, () =>
+      Effect.gen(function* () {
+        const error = yield* refused(text)
+        assert.deepInclude(error, {
+          _tag: "MigrationSourceError",
+          reason: "BadDeclaration",
+          path: "002_upgrade.sql"
+        })
+      })
+    )
+  }
+
+  it.scoped("for an Effect that the loader does not have is refused", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const migrations = Migrations.fromLoader(Migrator.fromRecord({ "001_a": Effect.void }), { "001_b": {} })
+      assert.deepInclude(yield* refusal(start(file, { migrations })), { reason: "BadDeclaration", path: "001_b" })
+    })
+  )
+
+  it.scoped("in a text that only looks like one is no declaration", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const { schemaVersion } = yield* start(file, upgradeTo("SELECT '\n-- database-ready: nonsense\n'"))
+      assert.strictEqual(schemaVersion, "002")
+    })
+  )
+})
+
+describe("a database that a newer program wrote", () => {
+  const older = { migrations: Migrations.fromRecord({ "001_create.sql": create }) }
+  const floor = (version: string) => `-- database-ready: compatible_from = ${version}\n`
+  const newer = (second: string, third: string) => ({
+    migrations: Migrations.fromRecord({ "001_create.sql": create, "002_b.sql": second, "003_c.sql": third })
+  })
+
+  it.scoped("is ready for an older one where every newer migration is compatible from its version on", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, newer(`${floor("001")}CREATE TABLE b (x)`, `${floor("0")}CREATE TABLE c (x)`))
+      const before = yield* pictureOf(dirname(file))
+      const report = yield* start(file, older)
+      assert.deepInclude(report, { schemaVersion: "003", applied: [] })
+      assert.include(report.stages.find(({ name }) => name === "migrations")?.found, "002_b, 003_c")
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+
+  it.scoped("is refused where one of them is not, whatever a later one says", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, newer("CREATE TABLE b (x)", `${floor("001")}CREATE TABLE c (x)`))
+      assert.deepInclude(yield* refusal(start(file, older)), { _tag: "HistoryError", reason: "NewerDatabase" })
+    })
+  )
+
+  it.scoped("is refused where the schema is not as the newer one left it, for nobody here can tell why", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, newer(`${floor("001")}CREATE TABLE b (x)`, `${floor("001")}CREATE TABLE c (x)`))
+      yield* independently(file, (connection) => connection.exec("DROP TABLE b"))
+      assert.deepInclude(yield* refusal(start(file, older)), { _tag: "IntegrityError", reason: "SchemaDiffers" })
+    })
+  )
+
+  it.scoped("keeps an older service that runs already healthy, and tells it the version", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* Effect.gen(function* () {
+        const { health, report } = yield* DatabaseReady
+        assert.strictEqual(report.schemaVersion, "001")
+        yield* start(file, newer(`${floor("001")}CREATE TABLE b (x)`, `${floor("001")}CREATE TABLE c (x)`))
+        assert.strictEqual((yield* health).schemaVersion, "003")
+      }).pipe(Effect.provide(starting(file, older)))
+    })
+  )
+})
