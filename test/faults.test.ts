@@ -21,23 +21,41 @@ const calls = everything
 const first = "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT);\nINSERT INTO notes (body) VALUES ('first');"
 const second = "CREATE TABLE tags (note INTEGER REFERENCES notes(id), tag TEXT);\nALTER TABLE notes ADD COLUMN at TEXT;"
 
+const manyNotes = (file: string) =>
+  independently(file, (connection) =>
+    connection.exec(
+      "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 200) INSERT INTO notes (body) SELECT x FROM n"
+    )
+  )
+
+/** Dropping the old table with foreign keys on would delete the rows that refer to it. */
+const rebuild = `-- database-ready: foreign_keys = off
+CREATE TABLE tags (note INTEGER REFERENCES notes(id) ON DELETE CASCADE, tag TEXT);
+INSERT INTO tags SELECT id, 'a' FROM notes;
+CREATE TABLE new_notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+INSERT INTO new_notes SELECT id, body FROM notes;
+DROP TABLE notes;
+ALTER TABLE new_notes RENAME TO notes;`
+
 /** Situations to start in: how many rows have to be there afterwards, and what has to be done before. */
 const situations = {
-  "a first start": { rows: 1, before: () => Effect.void },
+  "a first start": { rows: 1, second, tags: 0, before: () => Effect.void },
+  "a table rebuild": {
+    rows: 201,
+    second: rebuild,
+    tags: 201,
+    before: (file: string, init: Effect.Effect<unknown>) => Effect.zipRight(init, manyNotes(file))
+  },
   "a second migration on a database with rows": {
     rows: 201,
-    before: (file: string, init: Effect.Effect<unknown>) =>
-      Effect.zipRight(
-        init,
-        independently(file, (connection) =>
-          connection.exec(
-            "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 200) INSERT INTO notes (body) SELECT x FROM n"
-          )
-        )
-      )
+    second,
+    tags: 0,
+    before: (file: string, init: Effect.Effect<unknown>) => Effect.zipRight(init, manyNotes(file))
   },
   "the takeover of an older history table": {
     rows: 1,
+    second,
+    tags: 0,
     before: (file: string) =>
       Effect.suspend(() => {
         mkdirSync(dirname(file))
@@ -68,7 +86,7 @@ const startUnder = (fault: string, file: string, call: string, nth: number, args
 }
 
 describe.skipIf(reason !== undefined)(`faults${reason === undefined ? "" : ` (skipped: ${reason})`}`, () => {
-  for (const [name, { before, rows }] of Object.entries(situations)) {
+  for (const [name, { before, rows, second, tags }] of Object.entries(situations)) {
     /** Everything up to the faulty start, which is then made again and again from a copy. */
     const prepared = Effect.gen(function* () {
       const folder = yield* temporaryFolder
@@ -98,6 +116,7 @@ describe.skipIf(reason !== undefined)(`faults${reason === undefined ? "" : ` (sk
       const recorded = yield* rowsOf(file, "SELECT version FROM schema_migrations ORDER BY version")
       assert.deepStrictEqual(recorded, [{ version: "001" }, { version: "002" }], label)
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS rows FROM notes"), [{ rows }], label)
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS tags FROM tags"), [{ tags }], label)
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }], label)
       assert.deepStrictEqual(readdirSync(dirname(file)), ["app.db"], label)
     })
