@@ -1,4 +1,6 @@
 /** Room 4: from a connection to one on a database whose history is exactly the program's migrations. */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -28,9 +30,11 @@ import { describeLoss, guardRows } from "./AppliedMigrations/RowGuard.ts"
 import { fingerprintOf, objectsOf, type SchemaObject, schemaStatement } from "./AppliedMigrations/SchemaFingerprint.ts"
 import { proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
+import { type BackupError, makeBackup, pruneBackups } from "./Backup.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { type Attempt, Initialization, type StageTimeoutError } from "./Initialization.ts"
 import { IntegrityError } from "./IntegrityError.ts"
+import { checkCopy } from "./PageCheck.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { integer, type Sqlite, type SqliteFailure, text } from "./seams.ts"
 import { type PragmaError, VerifiedPragmas } from "./VerifiedPragmas.ts"
@@ -54,6 +58,8 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
       readonly name: string
       readonly executionTimeMs: number
     }>
+    /** Absolute path of the copy that this start made before it applied anything. */
+    readonly backup: string | undefined
     /** Rows of the system before this library that this start took over, as `NNN_name`. */
     readonly adopted: ReadonlyArray<string>
     /** Reads the history and the live schema through a connection, and compares them with what the migrations make. */
@@ -62,13 +68,20 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
 >() {
   /**
    * Applies what is pending in one `BEGIN IMMEDIATE` transaction. Where nothing is pending no write
-   * lock is taken. Fails with `HistoryError`, `IntegrityError` (the schema has drifted) or
-   * `UpgradeError`, `PragmaError` (the journal mode), or `StageTimeoutError`.
+   * lock is taken. Fails with `HistoryError`, `IntegrityError` (the schema has drifted, or the pages of a
+   * database that is about to be upgraded are damaged), `BackupError`, `UpgradeError`, `PragmaError` (the
+   * journal mode), or `StageTimeoutError`.
    */
   static readonly layer: Layer.Layer<
     AppliedMigrations,
-    UpgradeError | HistoryError | IntegrityError | PragmaError | StageTimeoutError,
-    DatabaseConfig | Initialization | MigrationSource | SqliteConnection | VerifiedPragmas
+    UpgradeError | HistoryError | IntegrityError | BackupError | PragmaError | StageTimeoutError,
+    | DatabaseConfig
+    | Initialization
+    | MigrationSource
+    | SqliteConnection
+    | VerifiedPragmas
+    | FileSystem.FileSystem
+    | Path.Path
   > = Layer.effect(
     AppliedMigrations,
     Effect.gen(function* () {
@@ -84,10 +97,15 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
   )
 }
 
-const summary = ({ adopted, ahead, applied, version }: AppliedMigrations["Type"]): string =>
-  version === undefined
-    ? "no migrations"
-    : `at ${version}, ${listed("applied", applied.map(titleOf)) || listed("took over", adopted) || listed("newer than this program by", ahead) || "nothing to apply"}`
+const summary = ({ adopted, ahead, applied, backup, version }: AppliedMigrations["Type"]): string => {
+  if (version === undefined) return "no migrations"
+  const done =
+    listed("applied", applied.map(titleOf)) ||
+    listed("took over", adopted) ||
+    listed("newer than this program by", ahead) ||
+    "nothing to apply"
+  return `at ${version}, ${done}${backup === undefined ? "" : `, backup ${backup}`}`
+}
 
 const listed = (verb: string, titles: ReadonlyArray<string>): string =>
   titles.length === 0 ? "" : titles.length > 5 ? `${verb} ${titles.length}` : `${verb} ${titles.join(", ")}`
@@ -124,7 +142,13 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime }: At
   )
   // One transaction all the same: an upgrade happens wholly or not at all. Actions of foreign keys that a
   // migration beside a rebuild counts on do not run then, which the check of all of them finds out.
-  const done = yield* scripts.some(isRebuild) ? pragmas.withoutForeignKeys(whole) : whole
+  const done = yield* Effect.scoped(scripts.some(isRebuild) ? pragmas.withoutForeignKeys(whole) : whole)
+  // The upgrade is committed: a backup too many is no reason to refuse it.
+  if (done.backup !== undefined) {
+    yield* Effect.catchAll(pruneBackups(database.file, config.backups), ({ detail }) =>
+      Effect.logWarning(`Older backups could not be deleted: ${detail}`)
+    )
+  }
   return evidence(room, done, first.verdict)
 })
 
@@ -134,9 +158,10 @@ const isRebuild = ({ migration }: Script): boolean => migration.declared.foreign
 interface Done {
   readonly completed: ReadonlyArray<Completed>
   readonly adopted: ReadonlyArray<Migration>
+  readonly backup: string | undefined
 }
 
-const nothingDone: Done = { completed: [], adopted: [] }
+const nothingDone: Done = { completed: [], adopted: [], backup: undefined }
 
 /** What the database says of itself, judged. */
 interface Seen {
@@ -190,7 +215,12 @@ const apply = Effect.fnUntraced(function* (
   if (pending.length === 0 && adopted.length === 0) return nothingDone
 
   const before = yield* proveSchema(seen.verdict, seen.objects)
-  const rows = seen.isBlank ? undefined : yield* written(guardRows(sqlite, between))
+  const rows = seen.isBlank ? undefined : yield* Effect.mapError(guardRows(sqlite, between), notCounted)
+  const newest = pending.at(-1)
+  const backup =
+    config.backups > 0 && newest !== undefined && rows?.isEmpty === false
+      ? yield* makeBackup(database.file, { from: seen.verdict.version, to: newest.version }, checkCopy)
+      : undefined
   yield* written(seen.prepareHistory)
   const completed = yield* Effect.forEach(
     scripts.filter(({ migration }) => pending.includes(migration)),
@@ -213,11 +243,12 @@ const apply = Effect.fnUntraced(function* (
   const { fingerprint } = unmixed
     ? { fingerprint: fingerprintOf(objects) }
     : yield* proveSchema({ ahead: [], applied: source, fingerprint: undefined }, objects)
-  const newest = source.at(-1)
-  if (newest !== undefined) yield* written(recordSchema(sqlite, newest, fingerprint))
+  const last = source.at(-1)
+  if (last !== undefined) yield* written(recordSchema(sqlite, last, fingerprint))
   // Statistics of tables that hold rows already may no longer fit their indexes (https://sqlite.org/pragma.html#pragma_optimize).
   if (!seen.isBlank) yield* written(sqlite.run("PRAGMA optimize = 0x10002"))
-  const done: Done = { completed, adopted: adopted.map(({ migration }) => migration) }
+  if (backup !== undefined) yield* backup.keep
+  const done: Done = { completed, adopted: adopted.map(({ migration }) => migration), backup: backup?.file }
   return done
 })
 
@@ -246,9 +277,10 @@ export const foreignKeyViolations = `SELECT "table", rowid, parent FROM pragma_f
 export const describeViolation = (row: Parameters<typeof text>[0]): string =>
   `row ${text(row, "rowid") || "?"} of ${text(row, "table")} refers to a missing row of ${text(row, "parent")}`
 
-const evidence = (room: Room, { adopted, completed }: Done, verdict: Verdict): AppliedMigrations["Type"] => ({
+const evidence = (room: Room, { adopted, backup, completed }: Done, verdict: Verdict): AppliedMigrations["Type"] => ({
   version: versionOf(room, verdict),
   ahead: verdict.ahead,
+  backup,
   applied: completed.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs })),
   adopted: adopted.map(titleOf),
   schemaOn: (sqlite) => stillApplied(room, sqlite)
@@ -279,6 +311,12 @@ const notInitialized = ({ isInitialized, verdict: { adopted, pending } }: Seen) 
     migration: [...adopted.map(({ migration }) => migration), ...pending].map(titleOf).join(", "),
     detail: isInitialized ? "the database is older than this program" : "the database was never initialized"
   })
+
+/** Counting reads every table, and so meets a damaged page before anything is written. */
+const notCounted = (failure: SqliteFailure) =>
+  failure.code.startsWith("SQLITE_CORRUPT")
+    ? IntegrityError.unreadable(failure)
+    : notWritten("the pending migrations")(failure)
 
 const notWritten = (migration: string) => (failure: SqliteFailure) =>
   upgradeError(failure.retryable ? "Busy" : "NotWritten", { migration, failure })

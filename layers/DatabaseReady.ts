@@ -11,6 +11,7 @@ import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import type { UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
 import { MigrationSource, type MigrationSourceError, type Migrations } from "./AppliedMigrations/MigrationSource.ts"
 import { AppliedMigrations } from "./AppliedMigrations.ts"
+import type { BackupError } from "./Backup.ts"
 import { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
 import { DatabaseConfig, type DatabaseOptions } from "./DatabaseConfig.ts"
 import { DatabaseDirectory, type DirectoryError } from "./DatabaseDirectory.ts"
@@ -34,6 +35,7 @@ export type InitializationError =
   | ConnectionError
   | PragmaError
   | HistoryError
+  | BackupError
   | UpgradeError
   | IntegrityError
   | StageTimeoutError
@@ -44,6 +46,8 @@ export interface ReadyReport {
   readonly database: string
   readonly schemaVersion: string | undefined
   readonly applied: AppliedMigrations["Type"]["applied"]
+  /** Absolute path of the copy that was made before anything was applied; undefined where none was called for. */
+  readonly backup: string | undefined
   readonly stages: ReadonlyArray<StageReport>
   readonly pragmas: Settings
   readonly integrity: IntegrityReport
@@ -157,6 +161,7 @@ const ready = Layer.effectContext(
       database: database.file,
       schemaVersion: migrations.version,
       applied: migrations.applied,
+      backup: migrations.backup,
       stages,
       pragmas: settings,
       integrity,

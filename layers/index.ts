@@ -18,6 +18,7 @@ export {
 export type { SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
 export type { SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 export { AppliedMigrations, type LiveSchema } from "./AppliedMigrations.ts"
+export { BackupError, type BackupFile, backupsOf } from "./Backup.ts"
 export { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
 export {
   DatabaseConfig,
@@ -50,6 +51,7 @@ export {
 } from "./Initialization.ts"
 export { IntegrityError } from "./IntegrityError.ts"
 export { defaultPolicies, type Policies, type Policy, type StageName, stageNames } from "./policy.ts"
+export { type Restored, RestoreError, type RestoreOptions, restoreBackup } from "./Restore.ts"
 export { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
 export type { Sqlite, SqliteFailure } from "./seams.ts"
 export { PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"

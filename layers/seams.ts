@@ -152,6 +152,25 @@ export const createExclusively = (path: string): Effect.Effect<boolean, SystemFa
     )
   )
 
+/**
+ * Copies a whole database over another file, as one transaction of that file. It goes on after an
+ * interruption until the connection of the source is closed. The driver takes "busy" for an end like any
+ * other when it comes first or last, so that only the file itself can tell whether a copy was committed.
+ */
+export const backupInto = ({ client }: Sqlite, destination: string): Effect.Effect<void, SqliteFailure> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const witness = yield* openSqlite({ filename: destination })
+      // It changes with every commit of another connection (https://sqlite.org/pragma.html#pragma_data_version).
+      const commits = Effect.map(witness.run("PRAGMA data_version"), ([row]) => integer(row, "data_version"))
+      const before = yield* commits
+      yield* Effect.mapError(client.backup(destination), (error) => SqliteFailure.from(error.cause))
+      if ((yield* commits) === before) {
+        return yield* new SqliteFailure({ code: "SQLITE_BUSY", detail: "a lock kept the copy from being committed" })
+      }
+    })
+  )
+
 /** Bytes that this user may still write on the filesystem of a path. The platform has no such question. */
 export const freeBytesOf = (path: string): Effect.Effect<number, SystemFailure> =>
   Effect.tryPromise({ try: () => statfs(path), catch: SystemFailure.from }).pipe(

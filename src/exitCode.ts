@@ -1,5 +1,5 @@
 /** What the process ends with, after sysexits(3), so that a supervisor knows whether a restart helps. */
-import type { InitializationError } from "../layers/index.ts"
+import type { InitializationError, RestoreError } from "../layers/index.ts"
 
 export const exitCode = {
   ready: 0,
@@ -16,7 +16,7 @@ export const exitCode = {
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
 /** A new reason in any room does not compile until it has its code here. */
-export const exitCodeOf = (error: InitializationError): ExitCode => {
+export const exitCodeOf = (error: InitializationError | RestoreError): ExitCode => {
   // Every timeout is among these.
   if (error.retryable) return exitCode.tryAgain
   switch (error._tag) {
@@ -30,6 +30,14 @@ export const exitCodeOf = (error: InitializationError): ExitCode => {
       return error.reason === "Mismatch" ? exitCode.data : ofSqlite(error.got)
     case "HistoryError":
       return error.reason === "NewerDatabase" ? exitCode.newerDatabase : ofSqlite(error.code)
+    case "BackupError":
+      return ofWriting(error.code)
+    case "RestoreError":
+      return error.reason === "NoBackup"
+        ? exitCode.usage
+        : error.reason === "NotABackup"
+          ? exitCode.data
+          : ofWriting(error.code)
     case "UpgradeError":
       return error.reason === "Pending" ? exitCode.tryAgain : ofSqlite(error.code)
     case "IntegrityError":
@@ -74,6 +82,10 @@ const ofSqlite = (code: string): ExitCode => {
   if (code.startsWith("SQLITE_CANTOPEN")) return exitCode.cannotCreate
   return exitCode.data
 }
+
+/** Of a copy that could not be made. */
+const ofWriting = (code: string): ExitCode =>
+  /^(EACCES|EPERM|EROFS|SQLITE_READONLY)/.test(code) ? exitCode.permission : exitCode.inputOutput
 
 const ofSystem = (code: string): ExitCode => {
   if (code === "EACCES" || code === "EPERM") return exitCode.permission

@@ -31,12 +31,21 @@ import {
   Migrations,
   notADuration,
   type ProgressEvent,
-  type Refusal
+  type Refusal,
+  restoreBackup
 } from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
 import * as conversationFiles from "./conversationFiles.ts"
 import { type ExitCode, exitCode, exitCodeOf } from "./exitCode.ts"
-import { asJson, failedLines, readyLines } from "./report.ts"
+import {
+  asJson,
+  failedLines,
+  notRestoredJson,
+  notRestoredLines,
+  readyLines,
+  restoredJson,
+  restoredLines
+} from "./report.ts"
 
 /** The program has said what there is to say; what remains is the exit code. */
 class Ended extends Data.TaggedError("Ended")<{ readonly code: ExitCode }> {}
@@ -61,10 +70,27 @@ const options = {
     Options.withFallbackConfig(environment.integrity),
     Options.withDefault("auto" as const)
   ),
+  backups: Options.integer("backups").pipe(
+    Options.withPseudoName("COUNT"),
+    Options.withDescription(
+      "Backups to keep of those made before an upgrade, 0 to make none. Environment: DATABASE_BACKUPS; default 2."
+    ),
+    Options.filterMap(
+      Option.liftPredicate((count) => count >= 0),
+      "The number of backups is 0 or more."
+    ),
+    Options.withFallbackConfig(environment.backups),
+    Options.withDefault(2)
+  ),
+  backup: Options.text("backup").pipe(
+    Options.withPseudoName("FILE"),
+    Options.withDescription("The backup to put back; default the newest one beside the database."),
+    Options.optional
+  ),
   timeout: Options.text("timeout").pipe(
     Options.withPseudoName("DURATION"),
     Options.withDescription(
-      "Deadline of the whole start, such as '30 seconds'. Environment: DATABASE_TIMEOUT; default 60 seconds."
+      "Deadline of the whole, such as '30 seconds'. Environment: DATABASE_TIMEOUT; default 60 seconds."
     ),
     Options.mapEffect((input) =>
       Option.match(durationFrom(input), {
@@ -78,12 +104,16 @@ const options = {
   json: Options.boolean("json").pipe(Options.withDescription("One line of JSON on stdout, and nothing else there."))
 }
 
+const { backup, backups, ...ofBoth } = options
+const { database, json, timeout } = options
+
 interface Choices {
   readonly database: string
   readonly migrations: Option.Option<string>
   readonly integrity: (typeof integrityPolicies)[number]
   readonly timeout: Duration.Duration
   readonly json: boolean
+  readonly backups?: number
 }
 
 const run = (access: "initialize" | "inspect") => (choices: Choices) =>
@@ -106,6 +136,7 @@ const run = (access: "initialize" | "inspect") => (choices: Choices) =>
         access,
         integrity: choices.integrity,
         timeout: choices.timeout,
+        backups: choices.backups,
         program: `${packageJson.name} ${packageJson.version}`,
         onProgress: choices.json ? () => Effect.void : showWaiting,
         ...(Option.isNone(choices.migrations) ? { applicationId: conversationFiles.applicationId } : {})
@@ -120,24 +151,46 @@ const refuse = Effect.fnUntraced(function* (choices: Choices, error: Initializat
   return yield* new Ended({ code: exitCodeOf(error) })
 })
 
+const restore = ({
+  backup,
+  database,
+  json,
+  timeout
+}: Pick<Choices, "database" | "json" | "timeout"> & { readonly backup: Option.Option<string> }) =>
+  restoreBackup({ filename: database, backup: Option.getOrUndefined(backup), timeout }).pipe(
+    Effect.matchEffect({
+      onSuccess: (restored) =>
+        json ? Console.log(restoredJson(restored)) : Console.log(restoredLines(restored).join("\n")),
+      onFailure: (error) =>
+        (json ? Console.log(notRestoredJson(error)) : Console.error(notRestoredLines(error).join("\n"))).pipe(
+          Effect.zipRight(new Ended({ code: exitCodeOf(error) }))
+        )
+    })
+  )
+
 /** Somebody who looks at a start that hangs wants to know what it hangs on: once at first, then now and then. */
 const showWaiting = (event: ProgressEvent): Effect.Effect<void> =>
   event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
     ? Console.error(`waiting in the ${event.stage} stage: ${event.reason}`)
     : Effect.void
 
-const sayWhat = Console.error(
-  "Say what to do: `database-ready init` or `database-ready status`; --help tells more."
-).pipe(Effect.zipRight(new Ended({ code: exitCode.usage })))
+const sayWhat = Console.error("Say what to do: `database-ready init`, `status` or `restore`; --help tells more.").pipe(
+  Effect.zipRight(new Ended({ code: exitCode.usage }))
+)
 
 const command = Command.make("database-ready", {}, () => sayWhat).pipe(
   Command.withDescription("Makes a SQLite database provably ready, or says why it is not."),
   Command.withSubcommands([
-    Command.make("init", options, run("initialize")).pipe(
+    Command.make("init", { ...ofBoth, backups }, run("initialize")).pipe(
       Command.withDescription("Create, migrate and check the database, then say that it is ready.")
     ),
-    Command.make("status", options, run("inspect")).pipe(
+    Command.make("status", ofBoth, run("inspect")).pipe(
       Command.withDescription("Take the same look without a single write.")
+    ),
+    Command.make("restore", { backup, database, json, timeout }, restore).pipe(
+      Command.withDescription(
+        "Put back a backup that was made before an upgrade; what is there is kept as FILE.replaced-TIME."
+      )
     )
   ])
 )

@@ -1,16 +1,36 @@
 /** The report, for people and for programs. */
-import type { FailedReport, InitializationReport, ReadyReport, StageReport } from "../layers/index.ts"
+import type {
+  FailedReport,
+  InitializationReport,
+  ReadyReport,
+  Refusal,
+  Restored,
+  RestoreError,
+  StageReport
+} from "../layers/index.ts"
 
 /** One line of JSON. */
 export const asJson = (report: InitializationReport): string =>
   JSON.stringify(
     report.status === "ready"
-      ? { ...report, schemaVersion: report.schemaVersion ?? null }
+      ? { ...report, schemaVersion: report.schemaVersion ?? null, backup: report.backup ?? null }
       : { ...report, error: factsOf(report.error) }
   )
 
+/** One line of JSON for what `restore` did, or why it did nothing. */
+export const restoredJson = (restored: Restored): string =>
+  JSON.stringify({
+    status: "restored",
+    ...restored,
+    schemaVersion: restored.schemaVersion ?? null,
+    replaced: restored.replaced ?? null
+  })
+
+export const notRestoredJson = (error: RestoreError): string =>
+  JSON.stringify({ status: "failed", database: error.database, error: factsOf(error) })
+
 /** An error's fields, with the getters that make it readable and without what makes it an `Error`. */
-const factsOf = (error: FailedReport["error"]) => {
+const factsOf = (error: Refusal) => {
   const { _tag, message, reason, remedy, retryable } = error
   const facts = Object.entries(error).filter(([name]) => !(name in { _tag, message, name: "", stack: "", cause: "" }))
   return { _tag, reason, message, remedy, retryable, ...Object.fromEntries(facts) }
@@ -31,10 +51,24 @@ export const readyLines = (report: ReadyReport): ReadonlyArray<string> => [
 /** What is wrong, and what to do now. */
 export const failedLines = (report: FailedReport): ReadonlyArray<string> => [
   `not ready  ${report.database}  refused in the ${report.stage} stage after ${milliseconds(report.durationMs)}`,
+  ...refusalLines(report.error)
+]
+
+export const restoredLines = ({ backup, database, replaced, schemaVersion }: Restored): ReadonlyArray<string> => [
+  `restored  ${database}  schema ${schemaVersion ?? "none"}  from ${backup}`,
+  ...(replaced === undefined ? [] : [`kept      ${replaced}, which is what was there`])
+]
+
+export const notRestoredLines = (error: RestoreError): ReadonlyArray<string> => [
+  `not restored  ${error.database}`,
+  ...refusalLines(error)
+]
+
+const refusalLines = ({ _tag, message, reason, remedy }: Refusal): ReadonlyArray<string> => [
   "",
-  `  what    ${report.error.message}`,
-  `  remedy  ${report.error.remedy}`,
-  `  code    ${report.error._tag}.${report.error.reason}`
+  `  what    ${message}`,
+  `  remedy  ${remedy}`,
+  `  code    ${_tag}.${reason}`
 ]
 
 const milliseconds = (millis: number): string =>

@@ -28,7 +28,7 @@ describe("the order of the rooms", () => {
     >()
     expectTypeOf<Needs<typeof VerifiedPragmas.layer>>().toEqualTypeOf<Start | SqliteConnection>()
     expectTypeOf<Needs<typeof AppliedMigrations.layer>>().toEqualTypeOf<
-      Start | MigrationSource | SqliteConnection | VerifiedPragmas
+      Start | MigrationSource | SqliteConnection | VerifiedPragmas | FileSystem.FileSystem | Path.Path
     >()
     expectTypeOf<Needs<typeof CheckedIntegrity.layer>>().toEqualTypeOf<Start | SqliteConnection | AppliedMigrations>()
     expectTypeOf<Needs<typeof DatabaseReady.pipeline>>().toEqualTypeOf<
@@ -69,6 +69,7 @@ const rooms = [
   ["layers/DatabaseDirectory.ts"],
   ["layers/SqliteConnection.ts"],
   ["layers/VerifiedPragmas.ts"],
+  ["layers/Backup.ts"],
   ["layers/AppliedMigrations/SqlScript.ts"],
   ["layers/AppliedMigrations/Declaration.ts"],
   ["layers/AppliedMigrations/MigrationSource.ts"],
@@ -79,7 +80,8 @@ const rooms = [
   ],
   ["layers/AppliedMigrations/RowGuard.ts", "layers/AppliedMigrations/SchemaFingerprint.ts"],
   ["layers/IntegrityError.ts"],
-  ["layers/AppliedMigrations/SchemaProof.ts"],
+  ["layers/AppliedMigrations/SchemaProof.ts", "layers/PageCheck.ts"],
+  ["layers/Restore.ts"],
   ["layers/AppliedMigrations.ts"],
   ["layers/CheckedIntegrity.ts"],
   ["layers/DatabaseReady.ts"],

@@ -388,6 +388,7 @@ describe("the integrity stage", () => {
     Layer.succeed(AppliedMigrations, {
       version: "001",
       ahead: [],
+      backup: undefined,
       applied: [],
       adopted: [],
       schemaOn: () =>

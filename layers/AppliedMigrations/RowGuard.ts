@@ -45,7 +45,7 @@ export const guardRows = Effect.fnUntraced(function* (sqlite: Sqlite, between: E
     held = kept
     return losses
   })
-  return { lossesOf }
+  return { isEmpty: held.size === 0, lossesOf }
 })
 
 const totalChanges = (sqlite: Sqlite): Effect.Effect<number, SqliteFailure> =>

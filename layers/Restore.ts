@@ -1,0 +1,251 @@
+/** The way back: a backup in the place of a database, and what was there kept beside it. */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import { readHistory } from "./AppliedMigrations/MigrationHistory.ts"
+import { transaction } from "./AppliedMigrations/Transaction.ts"
+import {
+  backupsOf,
+  besides,
+  type CopyFailure,
+  copyDatabase,
+  isNoSpace,
+  removed,
+  renamed,
+  syncedDirectory,
+  tidied
+} from "./Backup.ts"
+import { checkCopy } from "./PageCheck.ts"
+import { backupInto, openSqlite, SystemFailure, text } from "./seams.ts"
+
+type Reason = "NoBackup" | "NotABackup" | "InUse" | "TimedOut" | "NoSpace" | "NotWritten"
+
+/** A backup cannot be put back. The database is as it was. */
+export class RestoreError extends Data.TaggedError("RestoreError")<{
+  readonly reason: Reason
+  /** Absolute path of the database. */
+  readonly database: string
+  /** Absolute path of the backup, or "" where there is none. */
+  readonly backup: string
+  /** What SQLite or the operating system said. */
+  readonly detail: string
+  /** SQLite's or the system's code, or "". */
+  readonly code: string
+  readonly retryable: boolean
+}> {
+  override get message(): string {
+    const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
+    return `${sentences[this.reason](this)}${said === "" ? "" : ` (${said})`}`
+  }
+
+  get remedy(): string {
+    return remedies[this.reason]
+  }
+}
+
+const sentences: Record<Reason, (error: Pick<RestoreError, "backup" | "database">) => string> = {
+  NoBackup: ({ backup, database }) =>
+    backup === "" ? `There is no backup beside ${database}` : `There is no backup at ${backup}`,
+  NotABackup: ({ backup }) => `${backup} is not a sound database`,
+  InUse: ({ database }) => `Other programs use ${database}`,
+  TimedOut: ({ database }) => `${database} was not free, or not written, in time`,
+  NoSpace: ({ database }) => `There is no space to restore ${database} and keep what was there`,
+  NotWritten: ({ database }) => `${database} could not be restored`
+}
+
+const remedies: Record<Reason, string> = {
+  NoBackup: "Name the file to restore with --backup.",
+  NotABackup: "Name an older backup with --backup.",
+  InUse: "Stop every program that has it open, and restore again.",
+  TimedOut: "Stop every program that has it open, and restore again with a longer timeout.",
+  NoSpace: "Free some space on that filesystem.",
+  NotWritten: "Look at the operating system's message; nothing was changed."
+}
+
+export interface Restored {
+  /** Absolute path of the database. */
+  readonly database: string
+  /** Absolute path of the backup that it is now a copy of. */
+  readonly backup: string
+  /** The newest version that the backup records. */
+  readonly schemaVersion: string | undefined
+  /** Absolute path under which what was there is kept; undefined where nothing was. */
+  readonly replaced: string | undefined
+}
+
+export interface RestoreOptions {
+  readonly filename: string
+  /** Default: the newest one that an upgrade left beside the database. */
+  readonly backup?: string | undefined
+  /** Default 60 s. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * Puts a backup in the place of a database, once the backup is proven sound and nobody else has the database
+ * open. What was there is kept as `FILE.replaced-TIME`. A database that SQLite can open is overwritten in one
+ * transaction of SQLite's; one that it cannot open is replaced by a rename, its WAL and journal out of the way
+ * first, for they would be played into the new one (https://sqlite.org/howtocorrupt.html, 1.4). Killed at any
+ * moment it leaves the one or the other. Fails with `RestoreError`.
+ */
+export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: RestoreOptions) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const wanted = path.resolve(filename)
+    const file = yield* Effect.orElseSucceed(fs.realPath(wanted), () => wanted)
+    const from = backup === undefined ? yield* newestOf(file) : path.resolve(backup)
+    const refuse = refusalOf(file, from)
+    const refused = <A, R>(step: Effect.Effect<A, CopyFailure, R>) =>
+      Effect.mapError(step, (failure) => refuse(reasonOf(failure.code), failure))
+
+    if (!(yield* refused(isFile(from)))) return yield* refuse("NoBackup", nothing)
+    const schemaVersion = yield* Effect.mapError(proven(from), (failure) => refuse("NotABackup", failure))
+
+    const isThere = yield* refused(isFile(file))
+    const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`
+    if (yield* refused(isFile(kept))) {
+      return yield* refuse("NotWritten", { code: "EEXIST", detail: `${kept} is there already`, retryable: false })
+    }
+    const change = isThere
+      ? Effect.catchIf(overwrite(from, file, kept), isUnreadable, () => replace(from, file, kept))
+      : replace(from, file, kept)
+    yield* Effect.timeoutFail(refused(change), {
+      duration: timeout,
+      onTimeout: () => refuse("TimedOut", { ...nothing, retryable: true })
+    })
+    const restored: Restored = {
+      database: file,
+      backup: from,
+      schemaVersion,
+      replaced: isThere ? kept : undefined
+    }
+    return restored
+  }).pipe(Effect.withSpan("database-ready.restore", { attributes: { "database.file": filename } }))
+
+/** `20261123T212905123Z`: a restore never writes over what an earlier one kept. */
+const compact = (millis: number): string => new Date(millis).toISOString().replace(/\W/g, "")
+
+const nothing = { code: "", detail: "", retryable: false }
+
+const refusalOf =
+  (database: string, backup: string) =>
+  (reason: Reason, { code, detail, retryable }: typeof nothing) =>
+    new RestoreError({ reason, database, backup, code, detail, retryable })
+
+const reasonOf = (code: string): Reason => {
+  if (isNoSpace(code)) return "NoSpace"
+  return /^SQLITE_(BUSY|LOCKED)/.test(code) ? "InUse" : "NotWritten"
+}
+
+const isUnreadable = ({ code }: CopyFailure): boolean => /^SQLITE_(NOTADB|CORRUPT)/.test(code)
+
+const newestOf = (file: string) => {
+  const refuse = refusalOf(file, "")
+  return backupsOf(file).pipe(
+    Effect.mapError((failure) => refuse(isAbsent(failure) ? "NoBackup" : reasonOf(failure.code), failure)),
+    Effect.flatMap(([newest]) =>
+      newest === undefined ? Effect.fail(refuse("NoBackup", nothing)) : Effect.succeed(newest.path)
+    )
+  )
+}
+
+/** False where there is nothing; what is there and is no file can be neither read nor replaced. */
+const isFile = (target: string): Effect.Effect<boolean, SystemFailure, FileSystem.FileSystem> =>
+  FileSystem.FileSystem.pipe(
+    Effect.flatMap((fs) => fs.stat(target)),
+    Effect.mapError(SystemFailure.fromPlatform),
+    Effect.flatMap(({ type }) =>
+      type === "File"
+        ? Effect.succeed(true)
+        : Effect.fail(new SystemFailure({ code: "", detail: `${target} is a ${type}, not a regular file` }))
+    ),
+    Effect.catchIf(isAbsent, () => Effect.succeed(false))
+  )
+
+/** The newest version that a sound backup records. */
+const proven = (backup: string) =>
+  checkCopy(backup).pipe(
+    Effect.zipRight(openSqlite({ filename: backup, readonly: true })),
+    Effect.tap((copy) =>
+      Effect.filterOrFail(
+        copy.run("SELECT 1 FROM sqlite_schema LIMIT 1"),
+        (objects) => objects.length > 0,
+        () => ({ code: "", message: "nothing is in it" })
+      )
+    ),
+    Effect.flatMap(readHistory),
+    Effect.scoped,
+    Effect.map(({ rows }) => rows.at(-1)?.version),
+    Effect.mapError(({ code, message }) => ({ code, detail: message, retryable: false }))
+  )
+
+/**
+ * Switching to a rollback journal takes in the WAL, and is refused while anybody else has the file open in WAL
+ * mode. The lock keeps the copy true; SQLite takes its own for the transaction that overwrites.
+ */
+const overwrite = (from: string, file: string, kept: string) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      yield* Effect.catchIf(
+        readable(file),
+        (failure) => !isUnreadable(failure),
+        () => Effect.void
+      )
+      const live = yield* openSqlite({ filename: file })
+      const [before] = yield* live.run("PRAGMA journal_mode")
+      yield* live.run("PRAGMA journal_mode = delete")
+      yield* Effect.onError(
+        Effect.zipRight(transaction(live, "BEGIN IMMEDIATE", identity, keepCopy(file, kept)), copyOver(from, file)),
+        () => Effect.ignoreLogged(live.run(`PRAGMA journal_mode = ${text(before, "journal_mode")}`))
+      )
+    })
+  )
+
+/** Without writing: the last connection that can would play the WAL into what is no database when it closes. */
+const readable = (file: string) =>
+  Effect.scoped(
+    Effect.flatMap(openSqlite({ filename: file, readonly: true }), (reader) =>
+      reader.run("SELECT count(*) FROM sqlite_schema")
+    )
+  )
+
+/** Under the write lock: whoever began the copies that are not finished is gone. */
+const keepCopy = Effect.fnUntraced(function* (file: string, kept: string) {
+  const remains = yield* besides(file, /^\.replaced-\w+\.partial/)
+  yield* Effect.forEach(remains, ({ path }) => removed(path), { discard: true })
+  const partial = `${kept}.partial`
+  yield* copyDatabase(file, partial).pipe(
+    Effect.zipRight(renamed(partial, kept)),
+    Effect.onError(() => tidied(partial))
+  )
+  yield* syncedDirectory(file)
+})
+
+const copyOver = (from: string, file: string) =>
+  Effect.scoped(Effect.flatMap(openSqlite({ filename: from, readonly: true }), (source) => backupInto(source, file)))
+
+/** What SQLite cannot open is kept byte for byte, its parts together. */
+const replace = (from: string, file: string, kept: string) => {
+  const partial = `${kept}.restored.partial`
+  const moved = (part: string) => ifThere(renamed(`${file}${part}`, `${kept}${part}`))
+  return copyDatabase(from, partial).pipe(
+    Effect.zipRight(ifThere(linked(file, kept))),
+    Effect.zipRight(Effect.all([moved("-wal"), moved("-journal"), moved("-shm")])),
+    Effect.zipRight(renamed(partial, file)),
+    Effect.zipRight(syncedDirectory(file)),
+    Effect.onError(() => tidied(partial))
+  )
+}
+
+const linked = (from: string, to: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(fs.link(from, to), SystemFailure.fromPlatform))
+
+const ifThere = <R>(step: Effect.Effect<void, SystemFailure, R>): Effect.Effect<void, SystemFailure, R> =>
+  Effect.catchIf(step, isAbsent, () => Effect.void)
+
+const isAbsent = ({ code }: SystemFailure): boolean => code === "ENOENT"

@@ -1,0 +1,371 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import Sqlite from "better-sqlite3"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { Migrations, type RestoreError, restoreBackup } from "../layers/index.ts"
+import {
+  crashAfter,
+  damagePage,
+  independently,
+  notes,
+  notesFiles,
+  onlyFirst,
+  openConnection,
+  pictureOf,
+  platform,
+  refusal,
+  rowsOf,
+  start,
+  temporaryFile
+} from "./support/database.ts"
+import { runProgram } from "./support/program.ts"
+
+/** What lies beside the database, by its name without the database's. */
+const beside = (file: string) =>
+  Effect.sync(() =>
+    readdirSync(dirname(file))
+      .filter((name) => name !== basename(file))
+      .map((name) => name.replace(basename(file), ""))
+      .sort()
+  )
+
+const bodies = "SELECT body FROM notes ORDER BY id"
+const restore = (options: Parameters<typeof restoreBackup>[0]) => Effect.provide(restoreBackup(options), platform)
+
+/** A database that was upgraded from 001 to 002, and written to afterwards. */
+const upgraded = Effect.gen(function* () {
+  const file = yield* temporaryFile
+  yield* start(file, { migrations: onlyFirst })
+  const { backup = "" } = yield* start(file)
+  yield* independently(file, (connection) => connection.exec("INSERT INTO notes (body) VALUES ('second')"))
+  return { file, backup }
+})
+
+describe("an upgrade of a database with rows", () => {
+  it.scoped("is preceded by a copy: whole, sound, one file that only its owner may read, named in the report", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('in the WAL')")
+      const report = yield* start(file)
+      const backup = `${file}.001-to-002.backup`
+      assert.strictEqual(report.backup, backup)
+      assert.include(report.stages[3]?.found, backup)
+      assert.deepStrictEqual(yield* beside(file), [".001-to-002.backup"])
+      assert.strictEqual(statSync(backup).mode & 0o777, 0o600)
+      assert.deepStrictEqual(yield* rowsOf(backup, bodies), [{ body: "first" }, { body: "in the WAL" }])
+      assert.deepStrictEqual(yield* rowsOf(backup, "SELECT version FROM schema_migrations"), [{ version: "001" }])
+      assert.deepStrictEqual(yield* rowsOf(backup, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
+      assert.deepStrictEqual(yield* beside(file), [".001-to-002.backup"])
+    })
+  )
+
+  it.scoped("that a system before this library made is copied as coming from nowhere", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      mkdirSync(dirname(file))
+      yield* independently(file, (connection) => connection.exec("CREATE TABLE old (x); INSERT INTO old VALUES (1)"))
+      assert.strictEqual((yield* start(file)).backup, `${file}.none-to-002.backup`)
+    })
+  )
+
+  const without = {
+    "where there was nothing yet": {},
+    "where no table holds a row": {
+      before: Migrations.fromRecord({ "001_create_notes.sql": "CREATE TABLE notes (id INTEGER PRIMARY KEY, body);" }),
+      after: Migrations.fromRecord({
+        "001_create_notes.sql": "CREATE TABLE notes (id INTEGER PRIMARY KEY, body);",
+        "002_more.sql": "CREATE TABLE more (x);"
+      })
+    },
+    "where nothing is pending": { before: notes },
+    "where the settings ask for none": { before: onlyFirst, backups: 0 },
+    "where it fails": {
+      before: onlyFirst,
+      after: Migrations.fromRecord({ ...notesFiles, "003_wrong.sql": "CREATE TABLE half (x); CREATE TABEL x;" })
+    },
+    "where it would delete rows": {
+      before: onlyFirst,
+      after: Migrations.fromRecord({ ...notesFiles, "003_wrong.sql": "DELETE FROM notes;" })
+    }
+  }
+  for (const [where, { after = notes, backups, before }] of Object.entries<{
+    readonly before?: Migrations.Migrations
+    readonly after?: Migrations.Migrations
+    readonly backups?: number
+  }>(without)) {
+    it.scoped(`leaves no copy ${where}`, () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        if (before !== undefined) yield* start(file, { migrations: before })
+        yield* Effect.ignore(start(file, { migrations: after, backups }))
+        assert.deepStrictEqual(yield* beside(file), [])
+      })
+    )
+  }
+
+  it.scoped("leaves no copy when it is interrupted", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      const reached = yield* Deferred.make<void>()
+      const stuck = Migrations.fromLoader(
+        Effect.succeed([
+          [2, "stuck", Effect.succeed(Effect.zipRight(Deferred.succeed(reached, undefined), Effect.never))]
+        ])
+      )
+      const starting = yield* Effect.fork(start(file, { migrations: Migrations.all(onlyFirst, stuck) }))
+      yield* Deferred.await(reached)
+      assert.include(yield* beside(file), ".001-to-002.backup.partial")
+      yield* Fiber.interrupt(starting)
+      assert.deepStrictEqual(yield* beside(file), [])
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations"), [{ version: "001" }])
+    })
+  )
+
+  it.scoped("takes away what a start that was killed left of a copy, and nothing else", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      for (const name of [
+        ".001-to-009.backup.partial",
+        ".001-to-002.backup.partial",
+        ".001-to-002.backup.partial-journal",
+        ".mine.backup",
+        ".backup.partial"
+      ]) {
+        writeFileSync(`${file}${name}`, "half a copy")
+      }
+      yield* start(file)
+      assert.deepStrictEqual(yield* beside(file), [".001-to-002.backup", ".backup.partial", ".mine.backup"])
+    })
+  )
+
+  it.scoped("keeps as many copies as the settings say, the newest", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const files: Record<string, string> = { ...notesFiles }
+      yield* start(file, { migrations: onlyFirst })
+      for (const version of ["002", "003", "004"]) {
+        if (version !== "002") files[`${version}_more.sql`] = `CREATE TABLE t${version} (x);`
+        const { backup } = yield* start(file, { migrations: Migrations.fromRecord(files) })
+        // Older than those that follow, whatever the grain of the filesystem's clock.
+        utimesSync(backup ?? "", 0, Number(version))
+      }
+      assert.deepStrictEqual(yield* beside(file), [".002-to-003.backup", ".003-to-004.backup"])
+    })
+  )
+
+  it.scoped("does not begin on damaged pages, whatever the integrity policy: refused before the first write", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      const rootPage = yield* independently(file, (connection) => {
+        connection.exec(
+          `INSERT INTO notes (body) SELECT hex(randomblob(900)) FROM (VALUES (1),(2),(3),(4),(5),(6),(7),(8))`
+        )
+        connection.pragma("wal_checkpoint(TRUNCATE)")
+        return Number(connection.prepare("SELECT max(pageno) FROM dbstat WHERE name = 'notes'").pluck().get())
+      })
+      yield* damagePage(file, rootPage)
+      const before = yield* pictureOf(dirname(file))
+      const error = yield* refusal(start(file, { integrity: "schema" }))
+      assert.deepInclude(error, { _tag: "IntegrityError", reason: "DamagedPages" })
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+
+  it.scoped("does not begin where the copy cannot be made: a typed reason, nothing changed, none left", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      // A directory in its place cannot be removed as a file, nor renamed over.
+      mkdirSync(join(`${file}.001-to-002.backup`, "in the way"), { recursive: true })
+      const bytes = readFileSync(file)
+      const error = yield* refusal(start(file))
+      assert.deepInclude(error, { _tag: "BackupError", reason: "NotWritten", code: "EISDIR" })
+      assert.deepStrictEqual(readFileSync(file), bytes)
+      assert.deepStrictEqual(yield* beside(file), [".001-to-002.backup"])
+    })
+  )
+})
+
+describe("a restore", () => {
+  it.scoped("puts the newest backup back, keeps what was there, and the older program is ready on it", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      writeFileSync(`${file}.000-to-001.backup`, "older, and no database")
+      utimesSync(`${file}.000-to-001.backup`, 0, 0)
+      const restored = yield* restore({ filename: file })
+      assert.deepInclude(restored, { database: file, backup, schemaVersion: "001" })
+      assert.deepStrictEqual(yield* rowsOf(file, bodies), [{ body: "first" }])
+      assert.match(restored.replaced ?? "", /\.replaced-\w+$/)
+      assert.deepStrictEqual(yield* rowsOf(restored.replaced ?? "", bodies), [{ body: "first" }, { body: "second" }])
+      assert.strictEqual((yield* start(file, { migrations: onlyFirst })).schemaVersion, "001")
+      assert.strictEqual((yield* start(file)).schemaVersion, "002")
+    })
+  )
+
+  it.scoped("takes rows with it that only a crash's WAL held", () =>
+    Effect.gen(function* () {
+      const { file } = yield* upgraded
+      yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('third')")
+      const { replaced = "" } = yield* restore({ filename: file })
+      assert.deepStrictEqual(yield* rowsOf(file, bodies), [{ body: "first" }])
+      assert.strictEqual((yield* rowsOf(replaced, bodies)).length, 3)
+    })
+  )
+
+  it.scoped("never writes over what an earlier one kept", () =>
+    Effect.gen(function* () {
+      const { file } = yield* upgraded
+      const { replaced = "" } = yield* restore({ filename: file })
+      const again = yield* refusal(restore({ filename: file }))
+      // The test clock stands still, so that the second would have the first one's name.
+      assert.deepInclude(again, { _tag: "RestoreError", reason: "NotWritten", retryable: false })
+      assert.strictEqual((yield* rowsOf(replaced, bodies)).length, 2)
+    })
+  )
+
+  it.scoped("is refused while anybody has the database open, with nothing changed", () =>
+    Effect.gen(function* () {
+      const { file } = yield* upgraded
+      const error = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const neighbour = yield* openConnection(file)
+          neighbour.prepare("SELECT count(*) FROM notes").get()
+          return yield* refusal(restore({ filename: file }))
+        })
+      )
+      assert.deepInclude(error, { _tag: "RestoreError", reason: "InUse", retryable: true })
+      assert.deepStrictEqual(yield* beside(file), [".001-to-002.backup"])
+      assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA journal_mode"), [{ journal_mode: "wal" }])
+      assert.strictEqual((yield* rowsOf(file, bodies)).length, 2)
+      yield* restore({ filename: file })
+    })
+  )
+
+  it.scoped("is seen by an idle connection, which still has the same file", () =>
+    Effect.gen(function* () {
+      const { file } = yield* upgraded
+      yield* independently(file, (connection) => connection.pragma("journal_mode = delete"))
+      const idle = yield* openConnection(file)
+      const count = () => idle.prepare("SELECT count(*) FROM notes").pluck().get()
+      assert.strictEqual(count(), 2)
+      yield* restore({ filename: file })
+      assert.strictEqual(count(), 1)
+    })
+  )
+
+  const backups = { small: 1, "larger than SQLite's cache": 20_000 }
+  for (const [size, rows] of Object.entries(backups)) {
+    it.scopedLive(`never claims to have overwritten what a reader holds on to, with a backup that is ${size}`, () =>
+      Effect.gen(function* () {
+        const { backup, file } = yield* upgraded
+        yield* independently(backup, (connection) =>
+          connection.exec(
+            `WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < ${rows}) INSERT INTO notes (body) SELECT hex(randomblob(500)) FROM n`
+          )
+        )
+        yield* independently(file, (connection) => connection.pragma("journal_mode = delete"))
+        const reader = yield* openConnection(file)
+        reader.exec("BEGIN")
+        reader.prepare("SELECT count(*) FROM notes").get()
+        const error = yield* refusal(restore({ filename: file }))
+        assert.deepStrictEqual([error._tag, error.reason, error.retryable], ["RestoreError", "InUse", true])
+        reader.exec("COMMIT")
+        assert.strictEqual((yield* rowsOf(file, bodies)).length, 2)
+        assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
+      })
+    )
+  }
+
+  it.scoped("replaces what SQLite cannot open, and keeps its bytes and its WAL together, out of the way", () =>
+    Effect.gen(function* () {
+      const { file } = yield* upgraded
+      yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('third')")
+      writeFileSync(file, "not a database any more, for somebody wrote over its beginning. ".repeat(40))
+      const text = readFileSync(file)
+      const wal = readFileSync(`${file}-wal`)
+      const { replaced = "" } = yield* restore({ filename: file })
+      assert.deepStrictEqual(yield* rowsOf(file, bodies), [{ body: "first" }])
+      assert.deepStrictEqual([readFileSync(replaced), readFileSync(`${replaced}-wal`)], [text, wal])
+      assert.strictEqual((yield* start(file, { migrations: onlyFirst })).schemaVersion, "001")
+    })
+  )
+
+  it.scoped("makes a database that is gone, whose WAL was left behind", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('third')")
+      const elsewhere = join(dirname(file), "other.db")
+      for (const part of ["-wal", "-shm"]) writeFileSync(`${elsewhere}${part}`, readFileSync(`${file}${part}`))
+      const restored = yield* restore({ filename: elsewhere, backup })
+      assert.deepInclude(restored, { database: elsewhere, replaced: undefined })
+      assert.deepStrictEqual(yield* rowsOf(elsewhere, bodies), [{ body: "first" }])
+    })
+  )
+
+  it.scoped("overwrites a database with damaged pages, a copy of which it keeps", () =>
+    Effect.gen(function* () {
+      const { file } = yield* upgraded
+      yield* damagePage(file, 2)
+      const { replaced = "" } = yield* restore({ filename: file })
+      assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
+      assert.deepStrictEqual(readFileSync(replaced).subarray(4096, 8192), Buffer.alloc(4096, 0xa5))
+    })
+  )
+
+  it.scoped("is refused without a sound backup: none, absent, damaged, no database, no file", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      const text = join(dirname(file), "text")
+      writeFileSync(text, "no database at all, but long enough to have a header ".repeat(3))
+      yield* damagePage(backup, 2)
+      const before = yield* pictureOf(dirname(file))
+      const refusals: ReadonlyArray<{ readonly backup: string | undefined; readonly reason: RestoreError["reason"] }> =
+        [
+          { backup: join(dirname(file), "absent"), reason: "NoBackup" },
+          { backup: undefined, reason: "NotABackup" },
+          { backup: text, reason: "NotABackup" },
+          { backup: dirname(file), reason: "NotWritten" }
+        ]
+      for (const { reason, ...chosen } of refusals) {
+        assert.deepInclude(yield* refusal(restore({ filename: file, ...chosen })), { _tag: "RestoreError", reason })
+      }
+      assert.deepInclude(yield* refusal(restore({ filename: join(dirname(file), "nothing.db") })), {
+        reason: "NoBackup"
+      })
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+
+  it.scoped("as a program says what it did, in lines and in JSON, and why it did not, with the exit code", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      const lines = yield* runProgram(["restore", "--database", file])
+      assert.deepStrictEqual([lines.code, lines.stderr], [0, ""])
+      assert.match(
+        lines.stdout,
+        /^restored {2}(.+) {2}schema 001 {2}from \1\.001-to-002\.backup\nkept {6}\1\.replaced-\w+, /
+      )
+      const { code, stdout } = yield* runProgram(["restore", "--json", "--database", file, "--backup", backup])
+      assert.strictEqual(code, 0)
+      assert.deepInclude(JSON.parse(stdout), { status: "restored", database: file, backup, schemaVersion: "001" })
+
+      const none = yield* runProgram(["restore", "--database", join(dirname(file), "none.db")])
+      assert.deepStrictEqual([none.code, none.stdout], [64, ""])
+      assert.include(none.stderr, "RestoreError.NoBackup")
+      const busy = new Sqlite(file)
+      busy.exec("PRAGMA journal_mode = wal; BEGIN IMMEDIATE")
+      const used = yield* runProgram(["restore", "--json", "--database", file])
+      busy.close()
+      assert.deepStrictEqual([used.code, JSON.parse(used.stdout).error.reason], [75, "InUse"])
+      writeFileSync(backup, "")
+      assert.strictEqual((yield* runProgram(["restore", "--database", file, "--backup", backup])).code, 65)
+    })
+  )
+})
