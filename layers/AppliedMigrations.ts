@@ -22,7 +22,7 @@ import {
   runMigration,
   type Script,
   scriptOf,
-  type UpgradeError,
+  UpgradeError,
   upgradeError
 } from "./AppliedMigrations/MigrationRun.ts"
 import { type Migration, MigrationSource, titleOf } from "./AppliedMigrations/MigrationSource.ts"
@@ -142,7 +142,9 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime }: At
   )
   // One transaction all the same: an upgrade happens wholly or not at all. Actions of foreign keys that a
   // migration beside a rebuild counts on do not run then, which the check of all of them finds out.
-  const done = yield* Effect.scoped(scripts.some(isRebuild) ? pragmas.withoutForeignKeys(whole) : whole)
+  const done = yield* Effect.scoped(scripts.some(isRebuild) ? pragmas.withoutForeignKeys(whole) : whole).pipe(
+    Effect.catchIf(isForeignKeyViolation, (error) => Effect.zipRight(foreignKeysHeld(database.sqlite), error))
+  )
   // The upgrade is committed: a backup too many is no reason to refuse it.
   if (done.backup !== undefined) {
     yield* Effect.catchAll(pruneBackups(database.file, config.backups), ({ detail }) =>
@@ -151,6 +153,18 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime }: At
   }
   return evidence(room, done, first.verdict)
 })
+
+const isForeignKeyViolation = (error: { readonly _tag: string }): error is UpgradeError =>
+  error instanceof UpgradeError && error.reason === "ForeignKeyViolations"
+
+/** Everything is rolled back: what is still violated is not the migrations' fault. */
+const foreignKeysHeld = (sqlite: Sqlite): Effect.Effect<void, IntegrityError> =>
+  sqlite.run(`${foreignKeyViolations} LIMIT 100`).pipe(
+    Effect.mapError(IntegrityError.unreadable),
+    Effect.flatMap((rows) =>
+      rows.length === 0 ? Effect.void : IntegrityError.found("ForeignKeyViolations", rows.map(describeViolation))
+    )
+  )
 
 const isRebuild = ({ migration }: Script): boolean => migration.declared.foreignKeys === "off"
 

@@ -1,9 +1,11 @@
 /** The migrations that the program carries inside, and what marks a file as theirs. */
 import { Migrations } from "../layers/index.ts"
 import createConversationFiles from "../migrations/001_create_conversation_files.sql"
+import addOwnershipAndAudit from "../migrations/002_add_ownership_and_audit.sql"
 
 export const files = {
-  "001_create_conversation_files.sql": createConversationFiles
+  "001_create_conversation_files.sql": createConversationFiles,
+  "002_add_ownership_and_audit.sql": addOwnershipAndAudit
 }
 
 export const migrations = Migrations.fromRecord(files)

@@ -344,13 +344,14 @@ describe("a database of the system before this one", () => {
       const file = yield* temporaryFile
       yield* foreign(file, foreignSchema)
       const report = yield* startConversationFiles(file)
-      assert.deepStrictEqual(report.applied, [])
-      assert.include(report.stages[3]?.found, "took over 001_create_conversation_files")
-      assert.strictEqual(report.integrity.because, "it was taken over")
+      assert.deepStrictEqual(
+        report.applied.map(({ version }) => version),
+        ["002"]
+      )
       assert.deepStrictEqual(
         yield* rowsOf(
           file,
-          "SELECT migration_id, version, description, applied_at, status, execution_time_ms, name, length(checksum) AS checksum FROM schema_migrations"
+          "SELECT migration_id, version, description, applied_at, status, execution_time_ms, name, length(checksum) AS checksum FROM schema_migrations WHERE version = '001'"
         ),
         [
           {
@@ -368,6 +369,18 @@ describe("a database of the system before this one", () => {
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT file_id FROM conversation_files"), [{ file_id: "f" }])
       const again = yield* startConversationFiles(file)
       assert.include(again.stages[3]?.found, "nothing to apply")
+    })
+  )
+
+  it.scoped("is taken over and looked at where nothing else is pending", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* foreign(file, foreignSchema)
+      const known = Migrations.fromRecord({ "001_create_conversation_files.sql": real })
+      const report = yield* start(file, { migrations: known })
+      assert.deepStrictEqual(report.applied, [])
+      assert.include(report.stages[3]?.found, "took over 001_create_conversation_files")
+      assert.strictEqual(report.integrity.because, "it was taken over")
     })
   )
 
@@ -405,7 +418,7 @@ describe("a database of the system before this one", () => {
       const [beforeIndexes = ""] = foreignSchema.split("CREATE INDEX")
       yield* independently(file, (connection) => connection.exec(beforeIndexes))
       const report = yield* startConversationFiles(file)
-      assert.strictEqual(report.applied.length, 1)
+      assert.strictEqual(report.applied.length, 2)
       assert.deepStrictEqual(report.integrity.extra, [])
     })
   )

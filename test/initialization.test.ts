@@ -24,15 +24,18 @@ import {
 } from "./support/database.ts"
 
 const tables = [
+  "audit_log",
   "conversation_files",
   "file_access_log",
   "file_cleanup_queue",
   "file_metadata",
   "schema_migrations",
-  "session_file_associations"
+  "session_file_associations",
+  "session_owners"
 ]
 const views = ["v_active_files", "v_pending_cleanups", "v_session_file_summary"]
 const indexes = [
+  "idx_audit_log_session",
   "idx_cleanup_queue_processed",
   "idx_conversation_files_hash",
   "idx_conversation_files_session",
@@ -40,15 +43,21 @@ const indexes = [
   "idx_file_access_log_file",
   "idx_file_metadata_file_id",
   "idx_session_associations_file",
-  "idx_session_associations_session"
+  "idx_session_associations_session",
+  "idx_session_owners_owner"
 ]
 const triggers = [
   "trg_conversation_files_soft_delete",
   "trg_conversation_files_upload_log",
+  "trg_file_access_log_audit",
   "trg_session_association_cleanup_schedule"
 ]
 
 const recorded = "SELECT version, status FROM schema_migrations ORDER BY version"
+const bothRecorded = [
+  { version: "001", status: "completed" },
+  { version: "002", status: "completed" }
+]
 
 describe("initialization of the conversation-files database", () => {
   it.scoped("first time initialization: an absent file becomes a ready database", () =>
@@ -57,10 +66,10 @@ describe("initialization of the conversation-files database", () => {
       const report = yield* startConversationFiles(file)
 
       assert.strictEqual(report.status, "ready")
-      assert.strictEqual(report.schemaVersion, "001")
+      assert.strictEqual(report.schemaVersion, "002")
       assert.deepStrictEqual(
         report.applied.map(({ name }) => name),
-        ["create_conversation_files"]
+        ["create_conversation_files", "add_ownership_and_audit"]
       )
       assert.deepStrictEqual(
         report.stages.map(({ attempts, name }) => [name, attempts]),
@@ -233,8 +242,8 @@ describe("initialization of the conversation-files database", () => {
         Array.from({ length: 8 }, () => startConversationFiles(file)),
         { concurrency: "unbounded" }
       )
-      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 1)
-      assert.deepStrictEqual(yield* rowsOf(file, recorded), [{ version: "001", status: "completed" }])
+      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 2)
+      assert.deepStrictEqual(yield* rowsOf(file, recorded), bothRecorded)
     })
   )
 
@@ -242,9 +251,10 @@ describe("initialization of the conversation-files database", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const { integrity } = yield* startConversationFiles(file)
-      assert.deepStrictEqual(yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations"), [
-        { schema_fingerprint: integrity.fingerprint }
-      ])
+      assert.deepStrictEqual(
+        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '002'"),
+        [{ schema_fingerprint: integrity.fingerprint }]
+      )
       yield* independently(file, (connection) => connection.exec("DROP TRIGGER trg_conversation_files_upload_log"))
       const refused = yield* refusal(startConversationFiles(file))
       assert.strictEqual(
@@ -273,15 +283,15 @@ describe("initialization of the conversation-files database", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* startConversationFiles(file)
-      assert.deepStrictEqual(yield* rowsOf(file, recorded), [{ version: "001", status: "completed" }])
+      assert.deepStrictEqual(yield* rowsOf(file, recorded), bothRecorded)
     })
   )
 
-  it.scoped("multiple initializations leave a single version entry", () =>
+  it.scoped("multiple initializations leave a single version entry per migration", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       for (let round = 0; round < 5; round += 1) yield* startConversationFiles(file)
-      assert.deepStrictEqual(yield* rowsOf(file, recorded), [{ version: "001", status: "completed" }])
+      assert.deepStrictEqual(yield* rowsOf(file, recorded), bothRecorded)
     })
   )
 
@@ -360,8 +370,8 @@ describe("five bugs that must never come back", () => {
       const racers = [yield* racer, yield* racer]
       rival.exec("COMMIT")
       const outcomes = yield* Effect.forEach(racers, Fiber.join)
-      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 1])
-      assert.deepStrictEqual(yield* rowsOf(file, recorded), [{ version: "001", status: "completed" }])
+      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 2])
+      assert.deepStrictEqual(yield* rowsOf(file, recorded), bothRecorded)
     })
   )
 

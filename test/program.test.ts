@@ -44,10 +44,10 @@ describe("database-ready init", () => {
       assert.deepStrictEqual(shape.split("\n").slice(1), [
         "  connection N ms   SQLite V, created",
         "  pragmas N ms   journal wal, synchronous 1, foreign keys on",
-        "  migrations N ms   at 001, applied 001_create_conversation_files",
+        "  migrations N ms   at 002, applied 001_create_conversation_files, 002_add_ownership_and_audit",
         `  integrity N ms   ${/schema \w{12}, pages and foreign keys ok \(migrations were applied\)/.exec(shape)?.[0]}`,
         "",
-        `ready  ${file}  schema 001 N ms`,
+        `ready  ${file}  schema 002 N ms`,
         ""
       ])
     })
@@ -163,11 +163,11 @@ describe("database-ready init", () => {
       assert.strictEqual((yield* init("/dev/null/app.db")).code, 73)
       yield* startConversationFiles(file)
       yield* independently(file, (connection) =>
-        connection.exec("INSERT INTO schema_migrations (version, description) VALUES ('002', 'newer')")
+        connection.exec("INSERT INTO schema_migrations (version, description) VALUES ('003', 'newer')")
       )
       const newer = yield* init(file)
       assert.strictEqual(newer.code, 76)
-      assert.include(newer.stderr, "The database is newer than this program: it has 002")
+      assert.include(newer.stderr, "The database is newer than this program: it has 003")
     })
   )
 
@@ -230,7 +230,7 @@ describe("database-ready init", () => {
       })
   )
 
-  it.scopedLive("is safe when sixteen start at one moment on an absent file: all exit 0, one applies", () =>
+  it.scopedLive("is safe when sixteen start at one moment on an absent file: all exit 0, one applies all", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const ended = yield* Effect.all(
@@ -241,8 +241,11 @@ describe("database-ready init", () => {
         ended.map(({ code, stderr }) => [code, stderr]),
         ended.map(() => [0, ""])
       )
-      assert.strictEqual(ended.flatMap((one) => reportOf(one).applied).length, 1)
-      assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations"), [{ version: "001" }])
+      assert.strictEqual(ended.flatMap((one) => reportOf(one).applied).length, 2)
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations"), [
+        { version: "001" },
+        { version: "002" }
+      ])
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
     })
   )
@@ -256,7 +259,7 @@ describe("database-ready status", () => {
       const before = [yield* pictureOf(dirname(file)), statSync(file).mtimeMs]
       const ended = yield* status(file)
       assert.deepStrictEqual([ended.code, ended.stderr], [0, ""])
-      assert.match(ended.stdout, /^ready {2}.* schema 001 /m)
+      assert.match(ended.stdout, /^ready {2}.* schema 002 /m)
       assert.deepStrictEqual([yield* pictureOf(dirname(file)), statSync(file).mtimeMs], before)
     })
   )
@@ -274,7 +277,7 @@ describe("database-ready status", () => {
       assert.deepStrictEqual([empty.code, statSync(join(folder, "app.db")).size], [75, 0])
       assert.include(
         empty.stderr,
-        "Migrations are pending: 001_create_conversation_files (the database was never initialized)"
+        "Migrations are pending: 001_create_conversation_files, 002_add_ownership_and_audit (the database was never initialized)"
       )
     })
   )
