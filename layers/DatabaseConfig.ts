@@ -22,7 +22,7 @@ export type IntegrityPolicy = (typeof integrityPolicies)[number]
 
 /** The pragmas of the connection that is handed out. `foreign_keys` is not among them: it is always on. */
 export interface Pragmas {
-  /** How long a statement of the service waits for a lock, inside SQLite, with the event loop standing still. Default 5 s. During the start it is 0. */
+  /** How long a statement of the service waits for a lock, inside SQLite, with the event loop standing still. Default 5 s; with 0 `DatabaseReady.write` does all the waiting. During the start it is 0. */
   readonly busyTimeout: Duration.DurationInput
   /** Default `wal`: readers do not block the writer. An in-memory database has `memory` whatever is asked for. */
   readonly journalMode: "wal" | "delete" | "truncate" | "persist"
@@ -88,6 +88,8 @@ export interface DatabaseOptions {
    * which takes its size in disk space and reads and writes it once. 0 makes none. Default 2.
    */
   readonly backups?: number | undefined
+  /** How long `DatabaseReady.write` waits for another process's write lock. Default 5 s. */
+  readonly lockPatience?: Duration.DurationInput | undefined
   /** Called at every step, within the start: what it takes, the start takes longer. */
   readonly onProgress?: ((event: ProgressEvent) => Effect.Effect<unknown>) | undefined
 }
@@ -106,6 +108,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly applicationId: number | undefined
     readonly program: string
     readonly backups: number
+    readonly lockPatience: Duration.Duration
     readonly onProgress: (event: ProgressEvent) => Effect.Effect<unknown>
   }
 >() {
@@ -127,6 +130,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
       applicationId: options.applicationId,
       program: options.program ?? "",
       backups: options.backups ?? 2,
+      lockPatience: Duration.decode(options.lockPatience ?? "5 seconds"),
       onProgress: options.onProgress ?? (() => Effect.void)
     })
 }

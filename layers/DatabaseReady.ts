@@ -2,6 +2,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -27,6 +28,7 @@ import type { StageName } from "./policy.ts"
 import { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
 import { openSqlite, SystemFailure } from "./seams.ts"
 import { type PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
+import { writeThrough } from "./WriteTransaction.ts"
 
 /** Every reason why a start can be refused. */
 export type InitializationError =
@@ -96,6 +98,12 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
      * it costs well under a millisecond for a file of any size.
      */
     readonly health: Effect.Effect<Health, ConnectionError | PragmaError | HistoryError | IntegrityError>
+    /**
+     * Runs an effect in one transaction that has the write lock from its first moment, and waits for the
+     * lock outside SQLite, `lockPatience` at most. `SqlClient` takes part in it. Fails with `SqlError`, and
+     * with what the effect fails with.
+     */
+    readonly write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
   }
 >() {
   /**
@@ -171,7 +179,11 @@ const ready = Layer.effectContext(
     yield* Effect.logInfo("Database ready").pipe(
       Effect.annotateLogs({ database: report.database, schemaVersion: report.schemaVersion ?? "none", durationMs })
     )
-    return Context.make(DatabaseReady, { report, health }).pipe(
+    return Context.make(DatabaseReady, {
+      report,
+      health,
+      write: writeThrough(database.sqlite, config.lockPatience)
+    }).pipe(
       Context.add(SqlClient.SqlClient, database.sqlite.client),
       Context.add(SqliteClient.SqliteClient, database.sqlite.client)
     )

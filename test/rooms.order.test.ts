@@ -81,7 +81,7 @@ const rooms = [
   ["layers/AppliedMigrations/RowGuard.ts", "layers/AppliedMigrations/SchemaFingerprint.ts"],
   ["layers/IntegrityError.ts"],
   ["layers/AppliedMigrations/SchemaProof.ts", "layers/PageCheck.ts"],
-  ["layers/Restore.ts"],
+  ["layers/Restore.ts", "layers/WriteTransaction.ts"],
   ["layers/AppliedMigrations.ts"],
   ["layers/CheckedIntegrity.ts"],
   ["layers/DatabaseReady.ts"],

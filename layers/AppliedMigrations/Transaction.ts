@@ -6,14 +6,14 @@ import type { Sqlite, SqliteFailure } from "../seams.ts"
 export const transaction = <A, E, E2, R>(
   sqlite: Sqlite,
   begin: "BEGIN" | "BEGIN IMMEDIATE",
-  refused: (failure: SqliteFailure) => E2,
+  refused: (failure: SqliteFailure, step: "begin" | "commit") => E2,
   body: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | E2, R> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.mapError(sqlite.run(begin), refused).pipe(
+    Effect.mapError(sqlite.run(begin), (failure) => refused(failure, "begin")).pipe(
       Effect.zipRight(
         restore(body).pipe(
-          Effect.zipLeft(Effect.mapError(sqlite.run("COMMIT"), refused)),
+          Effect.zipLeft(Effect.mapError(sqlite.run("COMMIT"), (failure) => refused(failure, "commit"))),
           Effect.onError(() => rollback(sqlite))
         )
       )
