@@ -11,9 +11,10 @@ export default defineConfig({
   },
   plugins: [
     {
-      // The bundler's `--loader:.sql=text`, for the tests.
-      name: "sql-as-text",
-      load: (id) => (id.endsWith(".sql") ? `export default ${JSON.stringify(readFileSync(id, "utf8"))}` : undefined)
+      // The bundler's `--loader:.sql=text --loader:.html=text`, for the tests.
+      name: "files-as-text",
+      load: (id) =>
+        /\.(sql|html)$/.test(id) ? `export default ${JSON.stringify(readFileSync(id, "utf8"))}` : undefined
     }
   ]
 })

@@ -1,0 +1,110 @@
+/** From a bearer token to a user. */
+import { createHash, timingSafeEqual } from "node:crypto"
+import type * as Headers from "@effect/platform/Headers"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { Authorization, type CurrentUser, Forbidden, Unauthorized } from "./Api.ts"
+import { AuditTrail } from "./AuditTrail.ts"
+import { Limits } from "./Limits.ts"
+import { Settings } from "./Settings.ts"
+
+type User = CurrentUser["Type"]
+
+/** Who asks where no accounts are configured: whoever reaches loopback. */
+const local: User = { name: "local", isAdministrator: true }
+
+export class Access extends Context.Tag("conversation-files/Access")<
+  Access,
+  {
+    /** Whether anybody needs a token. */
+    readonly isOpen: boolean
+    /** The user of a token. Takes as long for a wrong token as for a right one. */
+    readonly userOf: (token: string) => Option.Option<User>
+    /** Whether a request may see the details of the service's state: an administrator's, by its headers. */
+    readonly mayLookInside: (headers: Headers.Headers) => boolean
+  }
+>() {
+  static readonly layer: Layer.Layer<Access, never, Settings> = Layer.effect(
+    Access,
+    Effect.map(Settings, ({ accounts }) => {
+      const isOpen = accounts.length === 0
+      const known = accounts.map(({ isAdministrator, name, token }) => ({
+        digest: digestOf(Redacted.value(token)),
+        user: { name, isAdministrator }
+      }))
+      const userOf = (token: string): Option.Option<User> => {
+        if (isOpen) return Option.some(local)
+        const digest = digestOf(token)
+        // Every account is compared, whichever it is; digests have one length, and their order tells nothing.
+        return known.reduce(
+          (found, account) => (timingSafeEqual(account.digest, digest) ? Option.some(account.user) : found),
+          Option.none<User>()
+        )
+      }
+      return {
+        isOpen,
+        userOf,
+        mayLookInside: (headers) =>
+          isOpen
+            ? isLocalRequest(headers)
+            : Option.exists(
+                Option.flatMap(Option.fromNullable(headers["authorization"]), (header) =>
+                  userOf(header.replace(/^Bearer /i, ""))
+                ),
+                ({ isAdministrator }) => isAdministrator
+              )
+      }
+    })
+  )
+}
+
+/** `Authorization` of the API: identifies, counts, and audits who is not let in. */
+export const authorization: Layer.Layer<Authorization, never, Access | AuditTrail | Limits> = Layer.effect(
+  Authorization,
+  Effect.gen(function* () {
+    const { isOpen, userOf } = yield* Access
+    const { admit } = yield* Limits
+    const audit = yield* AuditTrail
+
+    const identified = Effect.fnUntraced(function* (token: string) {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const user = userOf(token)
+      if (Option.isNone(user)) {
+        yield* admit(`address ${Option.getOrElse(request.remoteAddress, () => "")}`)
+        return yield* new Unauthorized({ message: "A bearer token is needed, and this is none that is known." })
+      }
+      if (isOpen && !isLocalRequest(request.headers)) {
+        return yield* new Forbidden({
+          message: "Without accounts only this machine's own programs and pages are served."
+        })
+      }
+      yield* admit(`user ${user.value.name}`)
+      return user.value
+    })
+
+    return {
+      bearer: (token) =>
+        Effect.tapError(identified(Redacted.value(token)), ({ _tag }) => audit.refused("authorize", {}, _tag))
+    }
+  })
+)
+
+/**
+ * A page of another site can send requests to loopback, under a name of its own or in its visitor's name.
+ * Its `Host` or its `Origin` gives it away.
+ */
+const isLocalRequest = (headers: Headers.Headers): boolean => {
+  const host = headers["host"] ?? ""
+  const { origin } = headers
+  return isLoopback(host.replace(/:\d+$/, "")) && (origin === undefined || origin === `http://${host}`)
+}
+
+/** Whether an address or name is this machine's alone. */
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || /^127(\.\d{1,3}){3}$/.test(host) || host === "::1" || host === "[::1]"
+
+const digestOf = (token: string): Buffer => createHash("sha256").update(token).digest()

@@ -1,0 +1,89 @@
+/**
+ * The door between the server that listens and the API: shut until the database is ready, open while it is,
+ * shut again before anything behind it is taken down. In front of it the probes answer all the time.
+ */
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { ReadyReport } from "../../layers/index.ts"
+import { NotReady } from "./Api.ts"
+import type { Health } from "./Health.ts"
+import { Settings } from "./Settings.ts"
+
+/** What is behind the door while it is open. */
+export interface Behind {
+  readonly app: HttpApp.Default<never, Scope.Scope>
+  readonly health: Health["Type"]
+  readonly report: ReadyReport
+}
+
+export type Phase = { readonly _tag: "Starting" } | ({ readonly _tag: "Open" } & Behind) | { readonly _tag: "Stopping" }
+
+export class Door extends Context.Tag("conversation-files/Door")<
+  Door,
+  {
+    readonly phase: Effect.Effect<Phase>
+    /** Lets requests through to what is behind, where that is sound; refuses them with 503 otherwise. */
+    readonly app: HttpApp.Default<never, Scope.Scope>
+    /**
+     * Opens the door until the scope closes. Then readiness goes first, for as long as the settings say, and
+     * no request is let in any more; those that are inside are waited for.
+     */
+    readonly open: (behind: Behind) => Effect.Effect<void, never, Scope.Scope>
+  }
+>() {
+  static readonly layer: Layer.Layer<Door, never, Settings> = Layer.effect(
+    Door,
+    Effect.gen(function* () {
+      const { shutdownDelay, shutdownTimeout } = yield* Settings
+      const phase = yield* Ref.make<Phase>({ _tag: "Starting" })
+      const inside = yield* SubscriptionRef.make(0)
+      const empty = inside.changes.pipe(
+        Stream.takeUntil((count) => count === 0),
+        Stream.runDrain
+      )
+
+      const through = ({ app, health }: Behind) =>
+        Effect.gen(function* () {
+          const { status } = yield* health.database
+          if (status === "fail") return yield* refused("The database is not sound at this moment.")
+          yield* Effect.acquireRelease(
+            SubscriptionRef.update(inside, (count) => count + 1),
+            () => SubscriptionRef.update(inside, (count) => count - 1)
+          )
+          return yield* app
+        })
+
+      return {
+        phase: Ref.get(phase),
+        app: Effect.flatMap(Ref.get(phase), (now) => {
+          if (now._tag === "Open") return through(now)
+          return refused(now._tag === "Starting" ? "The database is not ready yet." : "The service is stopping.")
+        }),
+        open: (behind) =>
+          Effect.acquireRelease(Ref.set(phase, { _tag: "Open", ...behind }), () =>
+            Effect.gen(function* () {
+              yield* Ref.set(phase, { _tag: "Stopping" })
+              yield* Effect.sleep(shutdownDelay)
+              const ended = yield* Effect.timeoutOption(empty, shutdownTimeout)
+              if (ended._tag === "None") {
+                yield* Effect.logWarning(`${yield* SubscriptionRef.get(inside)} requests were not over in time`)
+              }
+            })
+          )
+      }
+    })
+  )
+}
+
+const refused = (message: string) =>
+  HttpServerResponse.json(new NotReady({ retryAfterSeconds: 1, message }), {
+    status: 503,
+    headers: { "retry-after": "1" }
+  }).pipe(Effect.orDie)

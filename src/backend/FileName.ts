@@ -1,0 +1,52 @@
+/** What a file may be called. A name is shown and sent back; no path is ever made from it. */
+import * as Either from "effect/Either"
+import { InvalidFileName, type NameProblem } from "./Api.ts"
+
+/** Most filesystems take no more (bytes in UTF-8). */
+const longest = 255
+
+type Problem = typeof NameProblem.Type
+
+const sentences: Record<Problem, string> = {
+  Empty: "A file needs a name.",
+  TooLong: `A name is ${longest} bytes at most, in UTF-8.`,
+  ControlCharacter: "A name has no control characters.",
+  Separator: "A name has no '/' and no '\\', nor a character that looks like one.",
+  Reserved: "This name means something else on some system.",
+  Invisible: "A name has no invisible characters, nor such that turn the direction of writing.",
+  Malformed: "The name is not valid Unicode.",
+  BlankOrDotAtItsEnds: "A name has no blank at its ends and no dot at its end."
+}
+
+/** Devices on Windows, whatever the extension (https://learn.microsoft.com/windows/win32/fileio/naming-a-file). */
+const device = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\.|$)/i
+
+/** In the order in which they are looked for: the first that applies is told. */
+const problems: ReadonlyArray<readonly [Problem, (name: string, compatible: string) => boolean]> = [
+  ["Empty", (name) => name === ""],
+  ["Malformed", (name) => !isWellFormed(name)],
+  // Cc: C0 and C1 controls, NUL and DEL among them; Zl, Zp: line and paragraph separators.
+  ["ControlCharacter", (name) => /[\p{Cc}\p{Zl}\p{Zp}]/u.test(name)],
+  // Cf: direction marks, zero-width characters, tags. Joiners inside emoji are of use, elsewhere they hide.
+  [
+    "Invisible",
+    (name) => /[\p{Cf}\u115f\u1160\u3164\uffa0]/u.test(name.replace(/(?<=\p{Emoji})\u200d(?=\p{Emoji})/gu, ""))
+  ],
+  // The compatible form (NFKC) turns full-width and other look-alikes into what they look like.
+  ["Separator", (_, compatible) => /[/\\\u2215\u29f8\u29f9\u2044]/u.test(compatible)],
+  ["Reserved", (_, compatible) => /^\.{1,2}$/.test(compatible) || device.test(compatible)],
+  ["BlankOrDotAtItsEnds", (_, compatible) => compatible.trim() !== compatible || compatible.endsWith(".")],
+  ["TooLong", (name) => Buffer.byteLength(name) > longest]
+]
+
+const isWellFormed = (name: string): boolean => !/\p{Cs}/u.test(name) && !name.includes("\ufffd")
+
+/** The name in one form (NFC), or what is wrong with it. */
+export const fileNameOf = (given: string): Either.Either<string, InvalidFileName> => {
+  const name = given.normalize("NFC")
+  const compatible = name.normalize("NFKC")
+  const [problem] = problems.find(([, applies]) => applies(name, compatible)) ?? []
+  return problem === undefined
+    ? Either.right(name)
+    : Either.left(new InvalidFileName({ problem, message: sentences[problem] }))
+}

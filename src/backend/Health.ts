@@ -1,0 +1,100 @@
+/** The live database, looked at again and again: cheaply, never at its pages, and for a moment from memory. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import { DatabaseReady, type Refusal } from "../../layers/index.ts"
+import { Cleanup } from "./Cleanup.ts"
+import { Settings } from "./Settings.ts"
+
+/** One check, in the words of application/health+json (draft-inadarei-api-health-check-06). */
+export interface Check {
+  readonly status: "pass" | "warn" | "fail"
+  /** ISO 8601, UTC. */
+  readonly time: string
+  readonly observedValue: string | number
+  readonly observedUnit: string
+  /** What is wrong, as `Tag.Reason`; undefined where nothing is. */
+  readonly reason: string | undefined
+  /** The same for people; may name paths. */
+  readonly message: string | undefined
+}
+
+export class Health extends Context.Tag("conversation-files/Health")<
+  Health,
+  {
+    /** Whether the file is still ours, answers, and has the history and schema of our migrations. */
+    readonly database: Effect.Effect<Check>
+    /** Whether the write lock is to be had within the patience that the settings allow. */
+    readonly writeLock: Effect.Effect<Check>
+    /** Whether the last sweep found the content of every row. */
+    readonly contents: Effect.Effect<Check>
+  }
+>() {
+  static readonly layer: Layer.Layer<Health, never, Cleanup | DatabaseReady | Settings> = Layer.effect(
+    Health,
+    Effect.gen(function* () {
+      const ready = yield* DatabaseReady
+      const { lastSweep } = yield* Cleanup
+      const { healthCache } = yield* Settings
+
+      const database = ready.health.pipe(
+        // A neighbour who opens or closes may be in the way for a moment.
+        Effect.retry({
+          schedule: Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(4)),
+          while: ({ retryable }) => retryable
+        }),
+        Effect.matchEffect({
+          onFailure: (refusal) => failing("schema version", refusal),
+          onSuccess: ({ schemaVersion }) => passing(schemaVersion ?? "none", "schema version")
+        })
+      )
+      const writeLock = Effect.matchEffect(ready.write(Effect.void), {
+        onFailure: ({ message }) => failing("write lock", { _tag: "SqlError", reason: "NotWritable", message }),
+        onSuccess: () => passing("free", "write lock")
+      })
+      const contents = Effect.flatMap(lastSweep, ({ missing }) =>
+        missing.length === 0
+          ? passing(0, "missing contents")
+          : Effect.map(passing(missing.length, "missing contents"), (check) => ({
+              ...check,
+              status: "warn" as const,
+              reason: "ContentStore.Missing",
+              message: `Contents are gone from the disk: ${missing.slice(0, 3).join(", ")}`
+            }))
+      )
+
+      return {
+        database: yield* Effect.cachedWithTTL(database, healthCache),
+        writeLock: yield* Effect.cachedWithTTL(writeLock, healthCache),
+        contents
+      }
+    })
+  )
+}
+
+const now = Effect.map(Clock.currentTimeMillis, (millis) => new Date(millis).toISOString())
+
+const passing = (observedValue: string | number, observedUnit: string): Effect.Effect<Check> =>
+  Effect.map(now, (time) => ({
+    status: "pass",
+    time,
+    observedValue,
+    observedUnit,
+    reason: undefined,
+    message: undefined
+  }))
+
+const failing = (
+  observedUnit: string,
+  { _tag, message, reason }: Pick<Refusal, "_tag" | "message" | "reason">
+): Effect.Effect<Check> =>
+  Effect.map(now, (time) => ({
+    status: "fail",
+    time,
+    observedValue: reason,
+    observedUnit,
+    reason: `${_tag}.${reason}`,
+    message
+  }))

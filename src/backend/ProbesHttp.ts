@@ -1,0 +1,148 @@
+/** What supervisors, monitors and people's browsers ask, answered from the first moment on. */
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import { Initialization, type ReadyReport, type StageReport, type Timeline } from "../../layers/index.ts"
+import packageJson from "../../package.json" with { type: "json" }
+import { Access } from "./Access.ts"
+import { ProbesApi } from "./Api.ts"
+import { Door, type Phase } from "./Door.ts"
+import type { Check } from "./Health.ts"
+import { contentType, exposition } from "./Prometheus.ts"
+
+/** Every endpoint of `ProbesGroup`. */
+export const probesHttp = HttpApiBuilder.group(
+  ProbesApi,
+  "probes",
+  Effect.fnUntraced(function* (handlers) {
+    const door = yield* Door
+    const { timeline } = yield* Initialization
+    const { mayLookInside } = yield* Access
+
+    /** Everything that can be said at this moment. */
+    const seen = Effect.gen(function* () {
+      const phase = yield* door.phase
+      const start = phase._tag === "Open" ? finished(phase.report) : yield* timeline
+      const checks: Checks = { ...stageChecks(start), ...(yield* liveChecks(phase)) }
+      return { phase, start, checks, status: worstOf(phase, checks) }
+    })
+
+    return handlers
+      .handleRaw("livez", () => Effect.succeed(HttpServerResponse.text("ok\n", { headers: neverKept })))
+      .handleRaw("readyz", ({ request }) =>
+        Effect.map(seen, ({ checks, phase, start, status }) =>
+          answer(status, {
+            ...whereIn(phase, start),
+            checks: shown(notPassing(checks), mayLookInside(request.headers))
+          })
+        )
+      )
+      .handleRaw("startupz", () =>
+        Effect.map(Effect.all([door.phase, timeline]), ([phase, start]) =>
+          answer(phase._tag === "Starting" ? "fail" : "pass", whereIn(phase, start))
+        )
+      )
+      .handleRaw("health", ({ request }) =>
+        Effect.map(seen, ({ checks, phase, start, status }) => {
+          const inside = mayLookInside(request.headers)
+          return answer(status, {
+            serviceId: "conversation-files",
+            releaseId: packageJson.version,
+            description: "The files of conversations, on a database that is provably ready",
+            ...whereIn(phase, start),
+            ...(phase._tag === "Open" ? { pragmas: phase.report.pragmas } : {}),
+            checks: shown(checks, inside),
+            startup: { ...start, stages: start.stages.map((stage) => (inside ? stage : withoutFinding(stage))) }
+          })
+        })
+      )
+      .handleRaw("metrics", () =>
+        Effect.map(exposition, (text) => HttpServerResponse.text(text, { contentType, headers: neverKept }))
+      )
+  })
+)
+
+/** The timeline stands still once the start is over. */
+const finished = ({ durationMs, stages, startedAt }: ReadyReport): Timeline => ({
+  startedAt,
+  durationMs,
+  current: undefined,
+  stages
+})
+
+type Status = Check["status"]
+type Checks = Readonly<Record<string, Check>>
+
+const neverKept = { "cache-control": "no-store" }
+
+/** The status code counts: 503 for what fails, 200 for the rest. */
+const answer = (status: Status, body: Readonly<Record<string, unknown>>) =>
+  HttpServerResponse.text(`${JSON.stringify({ status, ...body })}\n`, {
+    status: status === "fail" ? 503 : 200,
+    contentType: "application/health+json",
+    headers: neverKept
+  })
+
+/** Where the service is; while it starts, in which stage, at which attempt and since when. */
+const whereIn = (phase: Phase, { current, stages }: Timeline) => {
+  const stage = stages.find(({ name }) => name === current)
+  switch (phase._tag) {
+    case "Starting":
+      return { phase: "starting", stage: current, attempts: stage?.attempts, since: stage?.startedAt }
+    case "Open":
+      return { phase: "open", schemaVersion: phase.report.schemaVersion }
+    case "Stopping":
+      return { phase: "stopping" }
+  }
+}
+
+/** A stage that runs is a warning: it may pass. */
+const stageChecks = ({ current, stages }: Timeline): Checks =>
+  Object.fromEntries(
+    stages.map(({ durationMs, found, name, startedAt }): [string, Check] => [
+      `sqlite:${name}`,
+      {
+        status: name === current ? "warn" : "pass",
+        time: startedAt,
+        observedValue: durationMs,
+        observedUnit: "ms",
+        reason: name === current ? "Initialization.Running" : undefined,
+        message: found
+      }
+    ])
+  )
+
+const liveChecks = (phase: Phase): Effect.Effect<Checks> =>
+  phase._tag === "Open"
+    ? Effect.all({
+        "sqlite:database": phase.health.database,
+        "sqlite:write-lock": phase.health.writeLock,
+        "storage:contents": phase.health.contents
+      })
+    : Effect.succeed({})
+
+const worstOf = (phase: Phase, checks: Checks): Status => {
+  const statuses = Object.values(checks).map(({ status }) => status)
+  if (phase._tag !== "Open" || statuses.includes("fail")) return "fail"
+  return statuses.includes("warn") ? "warn" : "pass"
+}
+
+const notPassing = (checks: Checks): Checks =>
+  Object.fromEntries(Object.entries(checks).filter(([, { status }]) => status !== "pass"))
+
+/** In the form of application/health+json. Sentences may name paths, which are for administrators. */
+const shown = (checks: Checks, inside: boolean) =>
+  Object.fromEntries(
+    Object.entries(checks).map(([name, { message, reason, ...check }]) => [
+      name,
+      [
+        {
+          componentType: name.startsWith("sqlite:") ? "datastore" : "component",
+          ...check,
+          output: inside ? (message ?? reason) : reason
+        }
+      ]
+    ])
+  )
+
+const withoutFinding = ({ found: _, ...stage }: StageReport) => stage

@@ -1,0 +1,68 @@
+/** What every answer has in common: metrics, security headers, and JSON where nothing else was said. */
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpServerError from "@effect/platform/HttpServerError"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as Option from "effect/Option"
+import { InternalError, RouteNotFound } from "./Api.ts"
+
+const requests = Metric.counter("http_requests", { description: "Requests answered", incremental: true })
+const durations = Metric.histogram(
+  "http_request_duration_ms",
+  MetricBoundaries.exponential({ start: 0.5, factor: 2, count: 16 }),
+  "How long it took to answer, without the sending of the body, in milliseconds"
+)
+
+/**
+ * Turns what is left of an app's failures into JSON: a path that nobody knows, and defects, whose cause goes
+ * to the log and not to the caller. Counts and times every request.
+ */
+export const answering = <E, R>(
+  app: HttpApp.Default<E, R>
+): HttpApp.Default<never, R | HttpServerRequest.HttpServerRequest> =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const startedAt = yield* Clock.currentTimeMillis
+    const response = yield* Effect.catchAllCause(app, (cause) => lastResort(request, cause))
+    const labelled = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) =>
+      Metric.tagged(Metric.tagged(metric, "method", request.method), "route", routeOf(request.url, response.status))
+    yield* Metric.increment(Metric.tagged(labelled(requests), "status", String(response.status)))
+    yield* Metric.update(labelled(durations), (yield* Clock.currentTimeMillis) - startedAt)
+    return HttpServerResponse.setHeader(response, "x-content-type-options", "nosniff")
+  })
+
+const lastResort = <E>(request: HttpServerRequest.HttpServerRequest, cause: Cause.Cause<E>) => {
+  const failure = Option.getOrUndefined(Cause.failureOption(cause))
+  if (failure instanceof HttpServerError.RouteNotFound) {
+    return jsonOf(404, new RouteNotFound({ message: `There is nothing at ${request.method} ${pathOf(request.url)}.` }))
+  }
+  if (Cause.isInterruptedOnly(cause)) return Effect.failCause(Cause.empty).pipe(Effect.zipRight(Effect.interrupt))
+  return Effect.zipRight(
+    Effect.logError("A request ended in a defect", cause),
+    jsonOf(500, new InternalError({ message: "Something is wrong with the service; its log tells what." }))
+  )
+}
+
+const jsonOf = (status: number, body: unknown) => Effect.orDie(HttpServerResponse.json(body, { status }))
+
+const pathOf = (url: string): string => url.replace(/[?#].*$/, "")
+
+/** What is not a name of ours in a path is an id: so that metrics have as many series as there are routes. */
+const words = new Set(
+  "api audit content download files health livez metrics openapi.json permanently readyz restore sessions startupz storage".split(
+    " "
+  )
+)
+
+const routeOf = (url: string, status: number): string =>
+  status === 404
+    ? "unknown"
+    : pathOf(url)
+        .split("/")
+        .map((part) => (part === "" || words.has(part) ? part : ":id"))
+        .join("/")

@@ -1,0 +1,133 @@
+/** Every setting of the service, read from the environment here and nowhere else. */
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { durationFrom, environment, type IntegrityPolicy, notADuration } from "../../layers/index.ts"
+
+/** A user, and the token that makes a request theirs. */
+export interface Account {
+  readonly name: string
+  readonly token: Redacted.Redacted
+  readonly isAdministrator: boolean
+}
+
+/** All settings, with their defaults filled in. */
+export class Settings extends Context.Tag("conversation-files/Settings")<
+  Settings,
+  {
+    /** `HOST`: address to listen on. Default 127.0.0.1; without accounts it is never another one than loopback. */
+    readonly host: string
+    /** `PORT`: default 3000; 0 takes a free one. */
+    readonly port: number
+    /** `API_TOKENS`: `user:token`, `user:token:administrator`, separated by commas. Default none: whoever reaches loopback is an administrator. */
+    readonly accounts: ReadonlyArray<Account>
+    /** `DATA_DIRECTORY`: where contents are stored. Default `data`. */
+    readonly dataDirectory: string
+    /** `DATABASE_FILE`: default `conversation_files.db` in the data directory. */
+    readonly databaseFile: string
+    /** `DATABASE_INTEGRITY`: how far the start looks. Default `auto`. */
+    readonly integrity: IntegrityPolicy
+    /** `DATABASE_TIMEOUT`: deadline of the start. Default 60 seconds. */
+    readonly databaseTimeout: Duration.Duration
+    /** `DATABASE_BACKUPS`: backups to keep of those made before an upgrade. Default 2. */
+    readonly backups: number
+    /** `MAX_FILE_SIZE`: bytes of one file. Default 52428800 (50 MiB). */
+    readonly maxFileSize: number
+    /** `REQUESTS_PER_SECOND`: of one user, on average; twice as many may come at once. Default 100. */
+    readonly requestsPerSecond: number
+    /** `CONCURRENT_REQUESTS`: of one user. Default 32. */
+    readonly concurrentRequests: number
+    /** `RETENTION`: how long a deleted file can be restored. Default 30 days. */
+    readonly retention: Duration.Duration
+    /** `CLEANUP_INTERVAL`: how often what is due is deleted. Default 1 minute. */
+    readonly cleanupInterval: Duration.Duration
+    /** `HEALTH_CACHE`: how long the look at the live database serves for. Default 1 second. */
+    readonly healthCache: Duration.Duration
+    /** `LOCK_PATIENCE`: how long a write may wait for another process's lock, and the database counts as healthy meanwhile. Default 2 seconds. */
+    readonly lockPatience: Duration.Duration
+    /** `SHUTDOWN_DELAY`: between SIGTERM, when `/readyz` turns, and the end of serving. Default 0. */
+    readonly shutdownDelay: Duration.Duration
+    /** `SHUTDOWN_TIMEOUT`: how long requests in flight may take then. Default 25 seconds. */
+    readonly shutdownTimeout: Duration.Duration
+    /** `OTEL_EXPORTER_OTLP_ENDPOINT`: where traces are sent. Default nowhere. */
+    readonly otlpEndpoint: Option.Option<string>
+  }
+>() {
+  /** Fails with `ConfigError`, which names the setting and what is wrong with it. */
+  static readonly layer: Layer.Layer<Settings, ConfigError.ConfigError> = Layer.effect(
+    Settings,
+    Effect.gen(function* () {
+      const dataDirectory = yield* Config.nonEmptyString("DATA_DIRECTORY").pipe(withDefault("data"))
+      return yield* Config.all({
+        host: Config.nonEmptyString("HOST").pipe(withDefault("127.0.0.1")),
+        port: Config.integer("PORT").pipe(
+          Config.validate({ message: "a port, 0 to 65535", validation: (port) => port >= 0 && port <= 65_535 }),
+          withDefault(3000)
+        ),
+        accounts: Config.redacted("API_TOKENS").pipe(Config.mapOrFail(accountsOf), withDefault([])),
+        dataDirectory: Config.succeed(dataDirectory),
+        databaseFile: environment.filename.pipe(withDefault(`${dataDirectory}/conversation_files.db`)),
+        integrity: environment.integrity.pipe(withDefault("auto" as const)),
+        databaseTimeout: environment.timeout.pipe(withDefault(Duration.seconds(60))),
+        backups: environment.backups.pipe(withDefault(2)),
+        maxFileSize: positive("MAX_FILE_SIZE", 50 * 1024 * 1024),
+        requestsPerSecond: positive("REQUESTS_PER_SECOND", 100),
+        concurrentRequests: positive("CONCURRENT_REQUESTS", 32),
+        retention: duration("RETENTION", Duration.days(30)),
+        cleanupInterval: duration("CLEANUP_INTERVAL", Duration.minutes(1)),
+        healthCache: duration("HEALTH_CACHE", Duration.seconds(1)),
+        lockPatience: duration("LOCK_PATIENCE", Duration.seconds(2)),
+        shutdownDelay: duration("SHUTDOWN_DELAY", Duration.zero),
+        shutdownTimeout: duration("SHUTDOWN_TIMEOUT", Duration.seconds(25)),
+        otlpEndpoint: Config.option(Config.nonEmptyString("OTEL_EXPORTER_OTLP_ENDPOINT"))
+      })
+    })
+  )
+}
+
+/** Only what is missing has a default: what is wrong is told. */
+const withDefault =
+  <const A>(value: A) =>
+  <B>(config: Config.Config<B>): Config.Config<A | B> =>
+    Config.withDefault(config, value)
+
+const positive = (name: string, standard: number): Config.Config<number> =>
+  Config.integer(name).pipe(
+    Config.validate({ message: "a whole number above 0", validation: (value) => value > 0 }),
+    withDefault(standard)
+  )
+
+const duration = (name: string, standard: Duration.Duration): Config.Config<Duration.Duration> =>
+  Config.nonEmptyString(name).pipe(
+    Config.mapOrFail((input) =>
+      Option.match(durationFrom(input), {
+        onNone: () => Either.left(ConfigError.InvalidData([name], notADuration(input))),
+        onSome: Either.right
+      })
+    ),
+    withDefault(standard)
+  )
+
+/** Long enough not to be guessed (characters). */
+const shortestToken = 16
+
+const accountsOf = (list: Redacted.Redacted): Either.Either<ReadonlyArray<Account>, ConfigError.ConfigError> => {
+  const accounts: Array<Account> = []
+  const wrong = (message: string) => Either.left(ConfigError.InvalidData(["API_TOKENS"], message))
+  for (const entry of Redacted.value(list).split(",")) {
+    const [name = "", token = "", role, ...more] = entry.trim().split(":")
+    if (!/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/.test(name) || more.length > 0)
+      return wrong("expected user:token or user:token:administrator, separated by commas")
+    if (token.length < shortestToken) return wrong(`the token of ${name} is shorter than ${shortestToken} characters`)
+    if (role !== undefined && role !== "administrator") return wrong(`the role of ${name} can only be administrator`)
+    if (accounts.some((account) => Redacted.value(account.token) === token)) return wrong(`${name} has another's token`)
+    accounts.push({ name, token: Redacted.make(token), isAdministrator: role === "administrator" })
+  }
+  return Either.right(accounts)
+}

@@ -1,0 +1,113 @@
+/** The conversation-files service: serves until it is told to stop, or says why it cannot. */
+import * as OtlpSerialization from "@effect/opentelemetry/OtlpSerialization"
+import * as OtlpTracer from "@effect/opentelemetry/OtlpTracer"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpServer from "@effect/platform/HttpServer"
+import type * as HttpServerError from "@effect/platform/HttpServerError"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
+import type * as ConfigError from "effect/ConfigError"
+import * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import { failedReport, Initialization, type InitializationError } from "../layers/index.ts"
+import packageJson from "../package.json" with { type: "json" }
+import { Backend, databaseConfig } from "./backend/Backend.ts"
+import type { ContentError } from "./backend/ContentStore.ts"
+import { Settings } from "./backend/Settings.ts"
+import { type ExitCode, exitCode, exitCodeOf } from "./exitCode.ts"
+import { failedLines } from "./report.ts"
+
+/** The program has said what there is to say; what remains is the exit code. */
+class Ended extends Data.TaggedError("Ended")<{ readonly code: ExitCode }> {}
+
+const ended = (code: ExitCode, ...lines: ReadonlyArray<string>) =>
+  Effect.zipRight(Console.error(lines.join("\n")), new Ended({ code }))
+
+/** The same words and exit code as those of `database-ready init`. */
+const notReady = Effect.fnUntraced(function* (error: InitializationError) {
+  const { databaseFile } = yield* Settings
+  const { timeline } = yield* Initialization
+  return yield* ended(exitCodeOf(error), ...failedLines(failedReport(databaseFile, error, yield* timeline)))
+})
+
+const notServed = ({ cause }: HttpServerError.ServeError) => {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return ended(
+    code === "EACCES" ? exitCode.permission : code === "EADDRINUSE" ? exitCode.tryAgain : exitCode.usage,
+    `not served  ${why}`,
+    "",
+    "  remedy  Choose another HOST or PORT, or stop what listens there."
+  )
+}
+
+const notStored = ({ message, reason }: ContentError) =>
+  ended(
+    exitCode.inputOutput,
+    `not served  The directory for contents cannot be used (${reason}: ${message})`,
+    "",
+    "  remedy  Give DATA_DIRECTORY to the user that runs this program, or choose another one."
+  )
+
+const wrongSettings = (error: ConfigError.ConfigError) =>
+  ended(exitCode.usage, `not served  The settings are wrong: ${error.message}`, "", "  remedy  The README lists them.")
+
+const serving = Effect.gen(function* () {
+  yield* Layer.build(Backend.layer).pipe(
+    Effect.tap((context) =>
+      Effect.provide(
+        HttpServer.addressFormattedWith((address) => Console.log(`serving  ${address}`)),
+        context
+      )
+    ),
+    Effect.catchTags({ ServeError: notServed, ContentError: notStored }),
+    Effect.catchAll((error) => (error instanceof Ended ? error : notReady(error)))
+  )
+  return yield* Effect.never
+})
+
+/** Spans leave the process where somebody wants them. */
+const traces = Layer.unwrapEffect(
+  Effect.map(Settings, ({ otlpEndpoint }) =>
+    Option.match(otlpEndpoint, {
+      onNone: () => Layer.empty,
+      onSome: (endpoint) =>
+        OtlpTracer.layer({
+          url: `${endpoint.replace(/\/$/, "")}/v1/traces`,
+          resource: { serviceName: "conversation-files", serviceVersion: packageJson.version }
+        }).pipe(Layer.provide(OtlpSerialization.layerJson), Layer.provide(FetchHttpClient.layer))
+    })
+  )
+)
+
+const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
+  // A signal is how a service ends well.
+  if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return exitCode.ready
+  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  return failure instanceof Ended ? failure.code : exitCode.defect
+}
+
+const sayDefect = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  codeOf(exit) === exitCode.defect && Exit.isFailure(exit)
+    ? Console.error(`A defect in this program: ${Cause.pretty(exit.cause)}`)
+    : Effect.void
+
+serving.pipe(
+  Effect.scoped,
+  Effect.provide(traces),
+  Effect.provide(Layer.provideMerge(Initialization.layer, databaseConfig)),
+  Effect.provide(Settings.layer),
+  Effect.catchTag("ConfigError", wrongSettings),
+  Effect.onExit(sayDefect),
+  Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    disablePrettyLogger: true,
+    teardown: (exit, onExit) => onExit(codeOf(exit))
+  })
+)
