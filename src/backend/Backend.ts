@@ -3,17 +3,21 @@
  * is never served before it.
  */
 import { createServer } from "node:http"
+import * as Etag from "@effect/platform/Etag"
+import * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpPlatform from "@effect/platform/HttpPlatform"
 import type * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
+import * as Path from "@effect/platform/Path"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
 import { DatabaseConfig, DatabaseReady, MigrationSource } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import * as conversationFiles from "../conversationFiles.ts"
@@ -23,7 +27,7 @@ import { AuditTrail } from "./AuditTrail.ts"
 import { Cleanup } from "./Cleanup.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
-import { Door } from "./Door.ts"
+import { Door, whileRequestsEnd } from "./Door.ts"
 import { filesHttp } from "./FilesHttp.ts"
 import { Health } from "./Health.ts"
 import { Limits } from "./Limits.ts"
@@ -36,7 +40,10 @@ import { Settings } from "./Settings.ts"
 const appOf = Effect.fnUntraced(function* <E, R>(api: Layer.Layer<HttpApi.Api, E, R>) {
   const built = yield* Layer.build(Layer.mergeAll(api, HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer))
   const app = yield* Effect.provide(HttpApiBuilder.httpApp, built)
-  return Effect.provide(app, yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>())
+  const context = yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>()
+  // No more than these: the scope of a request is its own, not the one in which the service is built.
+  const services = Context.pick(FileSystem.FileSystem, Path.Path, HttpPlatform.HttpPlatform, Etag.Generator)(context)
+  return Effect.provide(app, services)
 })
 
 const probePaths = new Set<string>(Object.values(ProbesGroup.endpoints).map(({ path }) => path))
@@ -108,19 +115,16 @@ const listening = Layer.unwrapEffect(
     if (onLoopback)
       yield* Effect.logWarning(`No accounts are configured (API_TOKENS): listening on 127.0.0.1, not on ${host}`)
     const server = createServer()
-    const closed = Effect.async<void>((resume) => {
-      server.close(() => resume(Effect.void))
-    })
-    // A connection whose answer ends now would be kept alive for the next request, which nobody would answer.
-    const letGo = Effect.repeat(
-      Effect.sync(() => server.closeIdleConnections()),
-      Schedule.spaced("50 millis")
-    )
     const closing = Effect.addFinalizer(() =>
-      Effect.race(closed, letGo).pipe(
-        Effect.timeoutOption(shutdownTimeout),
-        Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
-      )
+      Effect.suspend(() => {
+        let isClosed = false
+        server.close(() => {
+          isClosed = true
+        })
+        // A connection whose answer ends now would be kept alive for a next request, which nobody would answer.
+        const letGo = Effect.sync(() => server.closeIdleConnections())
+        return Effect.repeat(letGo, { schedule: whileRequestsEnd(shutdownTimeout), until: () => isClosed })
+      }).pipe(Effect.zipRight(Effect.sync(() => server.closeAllConnections())))
     )
     return Layer.provideMerge(
       Layer.scopedDiscard(closing),

@@ -1,8 +1,8 @@
 /**
  * Contents of files on the disk, each once, named by its SHA-256: `files/ab/abcdef...`. What arrives is
- * written to `files/incoming` first, and is a content only once it is whole, on the disk and renamed.
- * Which contents are wanted is the database's to say: whoever asks to keep or to discard one holds its
- * write lock, so that no other process can think otherwise in between.
+ * written to `files/incoming` first, and has its name only once it is whole and on the disk. Which contents
+ * are wanted is the database's to say: whoever discards one holds its write lock, and whoever commits a row
+ * has looked under the same lock that its content is there, so that no other process can be in between.
  */
 import { createHash, randomUUID } from "node:crypto"
 import { statfs } from "node:fs/promises"
@@ -65,10 +65,11 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
     readonly receive: <E>(
       content: Stream.Stream<Uint8Array, E>
     ) => Effect.Effect<Received, E | FileTooLarge | ContentError, Scope.Scope>
-    /** Makes it a content, unless there is an equal one. To be called with the write lock held. */
+    /** Makes it a content, on the disk when it is over; where there is an equal one, that one will do. */
     readonly keep: (received: Received) => Effect.Effect<void, ContentError>
     /** Removes a content; none is fine. To be called with the write lock held. */
     readonly discard: (sha256: string) => Effect.Effect<void, ContentError>
+    /** With the write lock held this stays as it is. */
     readonly has: (sha256: string) => Effect.Effect<boolean, ContentError>
     /** Absolute path of a content. */
     readonly pathOf: (sha256: string) => string
@@ -124,20 +125,18 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
             return received
           })
 
-        const keep = Effect.fnUntraced(function* ({ path: from, sha256, size }: Received) {
+        const keep = Effect.fnUntraced(function* ({ path: from, sha256 }: Received) {
           const to = pathOf(sha256)
           const shelf = path.dirname(to)
-          const isThere = yield* fs.stat(to).pipe(
-            Effect.map((info) => info.size === FileSystem.Size(size)),
-            Effect.catchIf(isMissing, () => Effect.succeed(false)),
-            Effect.mapError(ContentError.from(to))
-          )
-          if (isThere) return
           if (!(yield* Effect.mapError(fs.exists(shelf), ContentError.from(shelf)))) {
             yield* made(fs, shelf)
             yield* synced(fs, directory)
           }
-          yield* Effect.mapError(fs.rename(from, to), ContentError.from(to))
+          // A second name, so that it can be given once more when somebody discards it before there is a row.
+          yield* fs.link(from, to).pipe(
+            Effect.catchIf(isAlreadyThere, () => Effect.void),
+            Effect.mapError(ContentError.from(to))
+          )
           yield* synced(fs, shelf)
         })
 
@@ -186,6 +185,9 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
 
 const tooLarge = (limitBytes: number) =>
   new FileTooLarge({ limitBytes, message: `A file may have ${limitBytes} bytes at most.` })
+
+const isAlreadyThere = (error: PlatformError): boolean =>
+  error._tag === "SystemError" && error.reason === "AlreadyExists"
 
 const isMissing = (error: PlatformError): boolean => reasonOf(error) === "Missing"
 

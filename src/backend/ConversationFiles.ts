@@ -206,7 +206,8 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
         yield* sql`INSERT INTO session_owners (session_id, owner, claimed_at) VALUES (${sessionId}, ${user.name}, ${at})
           ON CONFLICT (session_id) DO NOTHING`
         yield* mayUse(sessionId)
-        yield* store.keep(received)
+        // Somebody may have discarded the content since it was kept.
+        if (!(yield* store.has(received.sha256))) yield* store.keep(received)
         yield* sql`INSERT INTO conversation_files ${sql.insert({
           file_id: fileId,
           session_id: sessionId,
@@ -328,6 +329,9 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
 
         add: (sessionId, file) =>
           fileNameOf(file.name).pipe(
+            Effect.tap(() => mayUse(sessionId)),
+            // Before the lock is asked for, for it takes as long as the disk does.
+            Effect.tap(() => store.keep(file.received)),
             Effect.flatMap((name) => write(insert(sessionId, { ...file, name }))),
             Effect.tap(({ size }) => Effect.all([Metric.increment(uploads), Metric.incrementBy(uploadedBytes, size)])),
             audited("upload", { sessionId }),

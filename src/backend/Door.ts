@@ -5,12 +5,12 @@
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ReadyReport } from "../../layers/index.ts"
 import { NotReady } from "./Api.ts"
 import type { Health } from "./Health.ts"
@@ -43,19 +43,15 @@ export class Door extends Context.Tag("conversation-files/Door")<
     Effect.gen(function* () {
       const { shutdownDelay, shutdownTimeout } = yield* Settings
       const phase = yield* Ref.make<Phase>({ _tag: "Starting" })
-      const inside = yield* SubscriptionRef.make(0)
-      const empty = inside.changes.pipe(
-        Stream.takeUntil((count) => count === 0),
-        Stream.runDrain
-      )
+      const inside = yield* Ref.make(0)
 
       const through = ({ app, health }: Behind) =>
         Effect.gen(function* () {
           const { status } = yield* health.database
           if (status === "fail") return yield* refused("The database is not sound at this moment.")
           yield* Effect.acquireRelease(
-            SubscriptionRef.update(inside, (count) => count + 1),
-            () => SubscriptionRef.update(inside, (count) => count - 1)
+            Ref.update(inside, (count) => count + 1),
+            () => Ref.update(inside, (count) => count - 1)
           )
           return yield* app
         })
@@ -71,16 +67,25 @@ export class Door extends Context.Tag("conversation-files/Door")<
             Effect.gen(function* () {
               yield* Ref.set(phase, { _tag: "Stopping" })
               yield* Effect.sleep(shutdownDelay)
-              const ended = yield* Effect.timeoutOption(empty, shutdownTimeout)
-              if (ended._tag === "None") {
-                yield* Effect.logWarning(`${yield* SubscriptionRef.get(inside)} requests were not over in time`)
-              }
+              yield* Effect.repeat(Ref.get(inside), {
+                schedule: whileRequestsEnd(shutdownTimeout),
+                until: (count) => count === 0
+              })
+              const left = yield* Ref.get(inside)
+              if (left > 0) yield* Effect.logWarning(`${left} requests were not over in time`)
             })
           )
       }
     })
   )
 }
+
+/**
+ * Looks 50 times a second whether requests are over, until there is no more time. Finalizers cannot be
+ * interrupted, so that a race or a timeout around a wait would itself have to wait.
+ */
+export const whileRequestsEnd = (timeout: Duration.Duration): Schedule.Schedule<unknown> =>
+  Schedule.upTo(Schedule.spaced("20 millis"), timeout)
 
 const refused = (message: string) =>
   HttpServerResponse.json(new NotReady({ retryAfterSeconds: 1, message }), {
