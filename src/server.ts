@@ -71,11 +71,11 @@ const serving = Effect.gen(function* () {
   return yield* Effect.never
 })
 
-/** Spans leave the process where somebody wants them. */
+/** Spans leave the process where somebody wants them, and are not made where nobody does. */
 const traces = Layer.unwrapEffect(
   Effect.map(Settings, ({ otlpEndpoint }) =>
     Option.match(otlpEndpoint, {
-      onNone: () => Layer.empty,
+      onNone: () => Layer.setTracerEnabled(false),
       onSome: (endpoint) =>
         OtlpTracer.layer({
           url: `${endpoint.replace(/\/$/, "")}/v1/traces`,

@@ -145,11 +145,14 @@ export const SessionId = Schema.String.pipe(
   })
 )
 
-export const FileId = Schema.UUID.annotations({ identifier: "FileId" })
+/** A UUID in this service's own rows; an earlier system may have given others. */
+export const FileId = Schema.String.pipe(
+  Schema.pattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, { identifier: "FileId", description: "the id of a file" })
+)
 
 /** One file of a conversation. Times are ISO 8601 in UTC, sizes are bytes. */
 export class ConversationFile extends Schema.Class<ConversationFile>("ConversationFile")({
-  fileId: FileId,
+  fileId: Schema.String,
   sessionId: Schema.String,
   name: Schema.String,
   size: Schema.Number,
@@ -228,9 +231,9 @@ const limit = Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Sch
   default: () => 50
 })
 
-/** Where a page begins: behind the file with this time and id. */
+/** Where a page begins: behind the file with this time, as the database has it, and id. */
 const Cursor = Schema.String.pipe(
-  Schema.pattern(/^\d{4}-\d{2}-\d{2}T[\d:.]{8,12}Z~[0-9a-f-]{36}$/, {
+  Schema.pattern(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?~[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, {
     identifier: "Cursor",
     description: "the `next` of the page before"
   })

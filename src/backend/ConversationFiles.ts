@@ -247,17 +247,17 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
           if (name !== undefined) conditions.push(sql`cf.original_filename LIKE ${likePattern(name)} ESCAPE '\\'`)
           const [at, fileId] = after?.split("~") ?? []
           if (at !== undefined && fileId !== undefined) {
-            conditions.push(sql`(cf.uploaded_at, cf.file_id) < (${timestampOf(Date.parse(at))}, ${fileId})`)
+            conditions.push(sql`(cf.uploaded_at, cf.file_id) < (${at.replace("T", " ")}, ${fileId})`)
           }
           const rows = yield* sql<FileRow>`SELECT ${columns} FROM conversation_files cf
             LEFT JOIN session_owners so ON so.session_id = cf.session_id
             WHERE ${sql.and(conditions)} ORDER BY cf.uploaded_at DESC, cf.file_id DESC LIMIT ${limit + 1}`
-          const files = rows.slice(0, limit).map((row) => new ConversationFile(fieldsOf(row)))
-          const last = files.at(-1)
-          return new FilePage({
-            files,
-            next: rows.length > limit && last !== undefined ? `${last.uploadedAt}~${last.fileId}` : null
-          })
+          const files = rows.slice(0, limit).map((row) => new ConversationFile(fieldsOf(row), fromDatabase))
+          const last = rows.length > limit ? rows[limit - 1] : undefined
+          return new FilePage(
+            { files, next: last === undefined ? null : `${last.uploaded_at.replace(" ", "T")}~${last.file_id}` },
+            fromDatabase
+          )
         })
 
       /** The sessions that are the user's; of an administrator, all. */
@@ -497,6 +497,9 @@ interface DueRow {
 interface CleanupRow extends Pick<FileRow, "file_hash" | "file_id" | "session_id"> {
   readonly cleanup_reason: string
 }
+
+/** Fields made from a row need no second look, which would be half the cost of a list. */
+const fromDatabase = { disableValidation: true }
 
 const fieldsOf = (row: FileRow) => ({
   fileId: row.file_id,

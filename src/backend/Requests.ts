@@ -41,7 +41,7 @@ const lastResort = <E>(request: HttpServerRequest.HttpServerRequest, cause: Caus
   if (failure instanceof HttpServerError.RouteNotFound) {
     return jsonOf(404, new RouteNotFound({ message: `There is nothing at ${request.method} ${pathOf(request.url)}.` }))
   }
-  if (Cause.isInterruptedOnly(cause)) return Effect.failCause(Cause.empty).pipe(Effect.zipRight(Effect.interrupt))
+  if (Cause.isInterruptedOnly(cause)) return Effect.interrupt
   return Effect.zipRight(
     Effect.logError("A request ended in a defect", cause),
     jsonOf(500, new InternalError({ message: "Something is wrong with the service; its log tells what." }))
