@@ -64,6 +64,16 @@ export type ProgressEvent =
       readonly attempts: number
       readonly reason: string
     }
+  | {
+      readonly _tag: "StageProgress"
+      readonly stage: StageName
+      readonly at: number
+      /** What is going on, such as `quick_check`. */
+      readonly doing: string
+      /** Bytes that were read, and those that there are. */
+      readonly done: number
+      readonly total: number
+    }
   | { readonly _tag: "StagePassed"; readonly stage: StageName; readonly at: number; readonly found: string }
   | { readonly _tag: "StageFailed"; readonly stage: StageName; readonly at: number; readonly reason: string }
 

@@ -95,6 +95,8 @@ export interface Attempt {
    * event loop has been held for 16 ms, and costs a look at the clock otherwise.
    */
   readonly breathe: Effect.Effect<void>
+  /** Tells how far something is that takes long, in bytes. */
+  readonly progress: (doing: string, done: number, total: number) => Effect.Effect<void>
 }
 
 /** Milliseconds for which a run of many statements may hold the event loop: one frame. */
@@ -175,9 +177,14 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
           return Effect.sleep(Duration.zero)
         })
 
+        const progress: Attempt["progress"] = (doing, done, total) =>
+          Effect.flatMap(Clock.currentTimeMillis, (at) =>
+            Effect.asVoid(tell({ _tag: "StageProgress", stage: name, at, doing, done, total }))
+          )
+
         const once = Effect.suspend(() => {
           entry.attempts += 1
-          return attempt({ inTime, breathe })
+          return attempt({ inTime, breathe, progress })
         }).pipe(
           Effect.tapError((refusal) => {
             if (isTimeout(refusal)) return Effect.void

@@ -29,6 +29,9 @@ export const whileAnotherWorks: Schedule.Schedule<unknown> = Schedule.exponentia
   Schedule.union(Schedule.spaced("100 millis"))
 )
 
+/** How often a look at the pages of a large file is asked how far it is. */
+export const whileALookRuns: Schedule.Schedule<unknown> = Schedule.spaced("2 seconds")
+
 /**
  * Migrations may have to wait for those of another process, and a page check takes as long as the
  * file is large, so both have no bound of their own but the deadline of the whole start.

@@ -40,10 +40,11 @@ export class SqliteFailure extends Data.TaggedError("SqliteFailure")<{
  * The one place that decides which SQLite codes are worth another attempt: somebody else holds a lock,
  * the lock itself could not be taken, or a file beside the database could not be opened, which is what a
  * neighbour who closes at this moment and takes the WAL away looks like (https://sqlite.org/rescode.html).
- * A file that may not be opened is told apart by looking at its permissions.
+ * A file that may not be opened is told apart by looking at its permissions. A process that asked in our
+ * place and was ended by somebody can be started again.
  */
 const isTransient = (code: string): boolean =>
-  /^SQLITE_(BUSY|LOCKED|PROTOCOL)|^SQLITE_CANTOPEN$|^SQLITE_IOERR_(LOCK|RDLOCK|UNLOCK|BLOCKED|CHECKRESERVEDLOCK|SHMLOCK)$/.test(
+  /^SQLITE_(BUSY|LOCKED|PROTOCOL)|^SQLITE_CANTOPEN$|^SQLITE_IOERR_(LOCK|RDLOCK|UNLOCK|BLOCKED|CHECKRESERVEDLOCK|SHMLOCK)$|^SIG(HUP|INT|KILL|TERM)$/.test(
     code
   )
 
