@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type { Holder } from "./FileLocks.ts"
 import { defaultPolicies, type Policies, type Policy, type StageName } from "./policy.ts"
 
 /**
@@ -63,6 +64,8 @@ export type ProgressEvent =
       readonly at: number
       readonly attempts: number
       readonly reason: string
+      /** Who holds the lock that is waited for, as far as it can be seen. */
+      readonly holders: ReadonlyArray<Holder>
     }
   | {
       readonly _tag: "StageProgress"

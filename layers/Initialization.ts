@@ -3,6 +3,7 @@
  * through `stage`, so that retries, deadlines, spans, metrics, logs and the report cannot differ
  * from room to room.
  */
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -13,7 +14,9 @@ import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
 import { DatabaseConfig, type ProgressEvent } from "./DatabaseConfig.ts"
+import { describeHolders, type Holder, holdersOf } from "./FileLocks.ts"
 import type { StageName } from "./policy.ts"
+import { isLock } from "./seams.ts"
 
 /** What every refusal of every room tells. */
 export interface Refusal {
@@ -26,6 +29,8 @@ export interface Refusal {
   readonly remedy: string
   /** Whether trying again can help by itself. */
   readonly retryable: boolean
+  /** SQLite's or the system's code, "" or none where neither had a say. */
+  readonly code?: string
 }
 
 /** A stage, or the whole start, was not over by its deadline. */
@@ -38,6 +43,8 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
   readonly attempts: number
   /** What the last attempt was refused with, or "" when none was over yet. */
   readonly waitingFor: string
+  /** Who held the lock that it waited for, as far as that could be seen. */
+  readonly holders: ReadonlyArray<Holder>
 }> {
   readonly retryable = true
 
@@ -82,6 +89,7 @@ interface Entry {
   attempts: number
   durationMs: number | undefined
   found: string
+  holders: ReadonlyArray<Holder>
 }
 
 export interface Attempt {
@@ -132,10 +140,11 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     readonly timeline: Effect.Effect<Timeline>
   }
 >() {
-  static readonly layer: Layer.Layer<Initialization, never, DatabaseConfig> = Layer.effect(
+  static readonly layer: Layer.Layer<Initialization, never, DatabaseConfig | FileSystem.FileSystem> = Layer.effect(
     Initialization,
     Effect.gen(function* () {
       const config = yield* DatabaseConfig
+      const fs = yield* FileSystem.FileSystem
       const begunAt = yield* Clock.currentTimeMillis
       const begunNanos = yield* Clock.currentTimeNanos
       const entries: Array<Entry> = []
@@ -154,7 +163,15 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         const allowed = Duration.toMillis(policy.timeout)
         const left = begunAt + Duration.toMillis(config.timeout) - startedAt
         const limit = Math.max(0, Math.min(allowed, left))
-        const entry: Entry = { name, startedAt, startedNanos, attempts: 0, durationMs: undefined, found: "" }
+        const entry: Entry = {
+          name,
+          startedAt,
+          startedNanos,
+          attempts: 0,
+          durationMs: undefined,
+          found: "",
+          holders: []
+        }
         entries.push(entry)
         current = name
 
@@ -164,7 +181,8 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
             stage: name,
             timeoutMs: allowed <= left ? allowed : Duration.toMillis(config.timeout),
             attempts: entry.attempts,
-            waitingFor: entry.found
+            waitingFor: entry.found,
+            holders: entry.holders
           })
         const inTime = Effect.flatMap(Clock.currentTimeMillis, (now) =>
           now - startedAt > limit ? Effect.fail(tooLate()) : Effect.void
@@ -182,20 +200,26 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
             Effect.asVoid(tell({ _tag: "StageProgress", stage: name, at, doing, done, total }))
           )
 
+        const refused = Effect.fnUntraced(function* (refusal: E) {
+          // Until it is known who holds the lock, what was known before is the better answer to a deadline.
+          entry.found ||= refusal.message
+          if (!refusal.retryable) return
+          const holders = isLock(refusal.code ?? "")
+            ? yield* Effect.provideService(holdersOf(config.filename), FileSystem.FileSystem, fs)
+            : []
+          const reason = `${refusal.message}${describeHolders(holders)}`
+          entry.found = reason
+          entry.holders = holders
+          const { attempts } = entry
+          const at = yield* Clock.currentTimeMillis
+          yield* tell({ _tag: "StageWaiting", stage: name, at, attempts, reason, holders })
+          yield* Effect.logDebug(`Waiting: ${reason}`)
+        })
+
         const once = Effect.suspend(() => {
           entry.attempts += 1
           return attempt({ inTime, breathe, progress })
-        }).pipe(
-          Effect.tapError((refusal) => {
-            if (isTimeout(refusal)) return Effect.void
-            entry.found = refusal.message
-            return refusal.retryable
-              ? Effect.flatMap(Clock.currentTimeMillis, (at) =>
-                  tell({ _tag: "StageWaiting", stage: name, at, attempts: entry.attempts, reason: refusal.message })
-                ).pipe(Effect.zipRight(Effect.logDebug(`Waiting: ${refusal.message}`)))
-              : Effect.void
-          })
-        )
+        }).pipe(Effect.tapError((refusal) => (isTimeout(refusal) ? Effect.void : refused(refusal))))
 
         const measured = Effect.gen(function* () {
           const nanos = yield* Clock.currentTimeNanos

@@ -19,8 +19,9 @@ import {
   syncedDirectory,
   tidied
 } from "./Backup.ts"
+import { describeHolders, holdersOf } from "./FileLocks.ts"
 import { checkCopy } from "./PageCheck.ts"
-import { backupInto, openSqlite, SystemFailure, text } from "./seams.ts"
+import { backupInto, isLock, openSqlite, SystemFailure, text } from "./seams.ts"
 
 type Reason = "NoBackup" | "NotABackup" | "NotProven" | "InUse" | "TimedOut" | "NoSpace" | "NotWritten"
 
@@ -103,7 +104,11 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: Rest
     const from = backup === undefined ? yield* newestOf(file) : path.resolve(backup)
     const refuse = refusalOf(file, from)
     const refused = <A, R>(step: Effect.Effect<A, CopyFailure, R>) =>
-      Effect.mapError(step, (failure) => refuse(reasonOf(failure.code), failure))
+      Effect.catchAll(step, ({ code, detail, retryable }) =>
+        Effect.flatMap(isLock(code) ? holdersOf(file) : Effect.succeed([]), (holders) =>
+          refuse(reasonOf(code), { code, detail: `${detail}${describeHolders(holders)}`, retryable })
+        )
+      )
 
     return yield* Effect.gen(function* () {
       if (!(yield* refused(isFile(from)))) return yield* refuse("NoBackup", nothing)

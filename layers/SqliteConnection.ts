@@ -10,10 +10,12 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
+import { locksOn } from "./FileLocks.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
 import {
   createExclusively,
   integer,
+  isLock,
   openSqlite,
   type Sqlite,
   type SqliteFailure,
@@ -236,29 +238,11 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
 
 /**
  * Whether a living process has the database open in WAL mode: it then holds a shared lock on the
- * `-shm` file (https://sqlite.org/walformat.html, 2.3.1), which Linux lists in `/proc/locks`. Not to
- * find one is no proof that nobody is there, so "not held" is the answer that makes us look harder.
+ * `-shm` file (https://sqlite.org/walformat.html, 2.3.1). Not to find one is no proof that nobody is
+ * there, so "unclean" is the answer that makes us look harder.
  */
-const shutdownOf = Effect.fnUntraced(function* (file: string) {
-  const fs = yield* FileSystem.FileSystem
-  const shm = yield* Effect.option(fs.stat(`${file}-shm`))
-  const locks = yield* Effect.option(fs.readFileString("/proc/locks"))
-  const isHeld =
-    Option.isSome(shm) &&
-    Option.isSome(shm.value.ino) &&
-    Option.isSome(locks) &&
-    locks.value.includes(` ${lockKey(shm.value.dev, shm.value.ino.value)} `)
-  return isHeld ? ("shared" as const) : ("unclean" as const)
-})
-
-/** A file as `/proc/locks` names it: major and minor device in hexadecimal, inode in decimal (makedev(3), proc(5)). */
-const lockKey = (dev: number, ino: number): string => {
-  const device = BigInt(dev)
-  const hex = (part: bigint) => part.toString(16).padStart(2, "0")
-  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n)
-  const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n)
-  return `${hex(major)}:${hex(minor)}:${ino}`
-}
+const shutdownOf = (file: string): Effect.Effect<"shared" | "unclean", never, FileSystem.FileSystem> =>
+  Effect.map(locksOn(`${file}-shm`), (locks) => (locks.length > 0 ? "shared" : "unclean"))
 
 /**
  * Two connections in WAL mode could lose a transaction, from 3.7.0 to 3.51.2; mended in 3.51.3 and,
@@ -285,7 +269,7 @@ const creationReasons: Partial<Record<string, Reason>> = {
 const reasonOf = (code: string): Reason => {
   if (code.startsWith("SQLITE_NOTADB")) return "NotADatabase"
   if (code.startsWith("SQLITE_CORRUPT")) return "Damaged"
-  if (/^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)) return "Busy"
+  if (isLock(code)) return "Busy"
   if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return "PermissionDenied"
   if (code.startsWith("SQLITE_FULL")) return "DiskFull"
   if (code.startsWith("SQLITE_IOERR")) return "IoError"

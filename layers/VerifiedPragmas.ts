@@ -21,6 +21,11 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
   readonly detail: string
   readonly retryable: boolean
 }> {
+  /** SQLite's code, "" where it answered. */
+  get code(): string {
+    return this.reason === "Mismatch" ? "" : this.got
+  }
+
   override get message(): string {
     if (this.reason === "Mismatch") {
       return `PRAGMA ${this.pragma} should be ${this.wanted}, but the connection answers ${this.got}`

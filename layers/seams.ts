@@ -48,6 +48,9 @@ const isTransient = (code: string): boolean =>
     code
   )
 
+/** Whether somebody else's lock is in the way. */
+export const isLock = (code: string): boolean => /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)
+
 /** Obstacles of the operating system that pass by themselves. */
 const passing = new Set(["EAGAIN", "EBUSY", "EINTR", "EMFILE", "ENFILE", "ESTALE", "ETIMEDOUT"])
 
