@@ -110,6 +110,9 @@ export interface Attempt {
 /** Milliseconds for which a run of many statements may hold the event loop: one frame. */
 const longestHold = 16
 
+/** Milliseconds before it is looked again who holds a lock: the look costs more than an attempt. */
+const holdersHold = 1000
+
 const stageDuration = Metric.histogram(
   "database_ready_stage_duration_ms",
   MetricBoundaries.exponential({ start: 0.25, factor: 2, count: 20 }),
@@ -200,17 +203,19 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
             Effect.asVoid(tell({ _tag: "StageProgress", stage: name, at, doing, done, total }))
           )
 
+        let lookAgainAt = startedAt
         const refused = Effect.fnUntraced(function* (refusal: E) {
           // Until it is known who holds the lock, what was known before is the better answer to a deadline.
           entry.found ||= refusal.message
           if (!refusal.retryable) return
-          const holders = isLock(refusal.code ?? "")
-            ? yield* Effect.provideService(holdersOf(config.filename), FileSystem.FileSystem, fs)
-            : []
+          if (!isLock(refusal.code ?? "")) entry.holders = []
+          else if ((yield* Clock.currentTimeMillis) >= lookAgainAt) {
+            entry.holders = yield* Effect.provideService(holdersOf(config.filename), FileSystem.FileSystem, fs)
+            lookAgainAt = (yield* Clock.currentTimeMillis) + holdersHold
+          }
+          const { attempts, holders } = entry
           const reason = `${refusal.message}${describeHolders(holders)}`
           entry.found = reason
-          entry.holders = holders
-          const { attempts } = entry
           const at = yield* Clock.currentTimeMillis
           yield* tell({ _tag: "StageWaiting", stage: name, at, attempts, reason, holders })
           yield* Effect.logDebug(`Waiting: ${reason}`)

@@ -22,8 +22,8 @@ export const whileTheMountWakes: Schedule.Schedule<unknown> = Schedule.exponenti
 
 /**
  * Another process is at work on the file: after 5, 10, 20, 40 and 80 ms, then every 100 ms, until the
- * stage's timeout. An attempt costs well under a millisecond, so that a waiter spends about one
- * hundredth of a core, and the event loop is free between two attempts.
+ * stage's timeout. A waiter spends about one twentieth of a core, and the event loop is free between
+ * two attempts.
  */
 export const whileAnotherWorks: Schedule.Schedule<unknown> = Schedule.exponential("5 millis").pipe(
   Schedule.union(Schedule.spaced("100 millis"))

@@ -99,7 +99,12 @@ const runUnder = ({ call, nth, paths, what }: Fault, file: string, args: Readonl
     "strace",
     ["-f", "-qq", "-o", trace, ...where, "-e", `trace=${call}`, "-e", inject, process.execPath, program, ...args],
     // strace counts per thread: one thread beside the main one keeps the count of the file system's calls.
-    { encoding: "utf8", env: { PATH: process.env["PATH"], UV_THREADPOOL_SIZE: "1" } }
+    {
+      encoding: "utf8",
+      timeout: 120_000,
+      killSignal: "SIGKILL",
+      env: { PATH: process.env["PATH"], UV_THREADPOOL_SIZE: "1" }
+    }
   )
   const reached = readFileSync(trace, "utf8").includes(what.startsWith("signal") ? "SIGKILL" : "(INJECTED)")
   return { reached, code: status ?? signal, stdout, stderr }
