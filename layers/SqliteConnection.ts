@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
@@ -118,24 +117,23 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
    * Creates an absent file, readable by its owner alone. The busy timeout is 0 from the first
    * statement on: waiting is the schedule's. Fails with `ConnectionError`, or `StageTimeoutError`.
    */
-  static readonly layer: Layer.Layer<
-    SqliteConnection,
+  static readonly make: Effect.Effect<
+    SqliteConnection["Type"],
     ConnectionError | StageTimeoutError,
-    DatabaseConfig | DatabaseDirectory | Initialization | FileSystem.FileSystem
-  > = Layer.scoped(
-    SqliteConnection,
-    Effect.gen(function* () {
-      const config = yield* DatabaseConfig
-      const { file } = yield* DatabaseDirectory
-      const { stage } = yield* Initialization
-      return yield* stage(
-        "connection",
-        () => whole(connect(config, file)),
-        ({ before, origin, sqliteVersion }) =>
-          `SQLite ${sqliteVersion}, ${origin}${before === "clean" ? "" : before === "shared" ? ", in use by others" : ", after an unclean shutdown"}`
-      )
-    })
-  )
+    DatabaseConfig | DatabaseDirectory | Initialization | FileSystem.FileSystem | Scope.Scope
+  > = Effect.gen(function* () {
+    const config = yield* DatabaseConfig
+    const { file } = yield* DatabaseDirectory
+    const { stage } = yield* Initialization
+    return yield* stage(
+      "connection",
+      () => whole(connect(config, file)),
+      ({ before, origin, sqliteVersion }) =>
+        `SQLite ${sqliteVersion}, ${origin}${before === "clean" ? "" : before === "shared" ? ", in use by others" : ", after an unclean shutdown"}`
+    )
+  })
+
+  static readonly layer = Layer.scoped(SqliteConnection, SqliteConnection.make)
 }
 
 /** An attempt that fails closes what it opened, instead of leaving one open connection per attempt in the scope. */
