@@ -34,9 +34,9 @@ import { type BackupError, makeBackup, pruneBackups } from "./Backup.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { type Attempt, Initialization, type StageTimeoutError } from "./Initialization.ts"
 import { IntegrityError } from "./IntegrityError.ts"
-import { checkCopy } from "./PageCheck.ts"
+import { checkCopy, describeViolation, foreignKeyViolations } from "./PageCheck.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
-import { integer, type Sqlite, type SqliteFailure, text } from "./seams.ts"
+import { integer, type Sqlite, type SqliteFailure } from "./seams.ts"
 import { type PragmaError, VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /** The schema at a moment after the start; a newer program may have added to it. */
@@ -72,8 +72,8 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
    * database that is about to be upgraded are damaged), `BackupError`, `UpgradeError`, `PragmaError` (the
    * journal mode), or `StageTimeoutError`.
    */
-  static readonly layer: Layer.Layer<
-    AppliedMigrations,
+  static readonly make: Effect.Effect<
+    AppliedMigrations["Type"],
     UpgradeError | HistoryError | IntegrityError | BackupError | PragmaError | StageTimeoutError,
     | DatabaseConfig
     | Initialization
@@ -82,19 +82,18 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     | VerifiedPragmas
     | FileSystem.FileSystem
     | Path.Path
-  > = Layer.effect(
-    AppliedMigrations,
-    Effect.gen(function* () {
-      const { stage } = yield* Initialization
-      const room = yield* Effect.all({
-        config: DatabaseConfig,
-        source: MigrationSource,
-        database: SqliteConnection,
-        pragmas: VerifiedPragmas
-      })
-      return yield* stage("migrations", (attempt) => upgrade(room, attempt), summary)
-    })
-  )
+  > = Effect.gen(function* () {
+    const { stage } = yield* Initialization
+    const room: Room = {
+      config: yield* DatabaseConfig,
+      source: yield* MigrationSource,
+      database: yield* SqliteConnection,
+      pragmas: yield* VerifiedPragmas
+    }
+    return yield* stage("migrations", (attempt) => upgrade(room, attempt), summary)
+  })
+
+  static readonly layer = Layer.effect(AppliedMigrations, AppliedMigrations.make)
 }
 
 const summary = ({ adopted, ahead, applied, backup, version }: AppliedMigrations["Type"]): string => {
@@ -121,7 +120,7 @@ interface Room {
  * Look, judge, and only then touch. Another process may do the same work at the same moment, so that
  * everything is read and judged once more when the write lock is ours.
  */
-const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime }: Attempt) {
+const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime, progress }: Attempt) {
   const { config, database, pragmas } = room
   const first = yield* transaction(database.sqlite, "BEGIN", historyFailure, look(room, database.sqlite))
   if (isUpToDate(first)) return evidence(room, nothingDone, first.verdict)
@@ -136,7 +135,7 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime }: At
     "BEGIN IMMEDIATE",
     notWritten("the pending migrations"),
     Effect.zipLeft(
-      Effect.flatMap(look(room, database.sqlite), (now) => apply(room, now, scripts, breathe)),
+      Effect.flatMap(look(room, database.sqlite), (now) => apply(room, now, scripts, { breathe, progress })),
       inTime
     )
   )
@@ -219,7 +218,7 @@ const apply = Effect.fnUntraced(function* (
   room: Room,
   seen: Seen,
   scripts: ReadonlyArray<Script>,
-  between: Effect.Effect<void>
+  { breathe, progress }: Pick<Attempt, "breathe" | "progress">
 ) {
   const { config, database, source } = room
   const { sqlite } = database
@@ -229,17 +228,19 @@ const apply = Effect.fnUntraced(function* (
   if (pending.length === 0 && adopted.length === 0) return nothingDone
 
   const before = yield* proveSchema(seen.verdict, seen.objects)
-  const rows = seen.isBlank ? undefined : yield* Effect.mapError(guardRows(sqlite, between), notCounted)
+  const rows = seen.isBlank ? undefined : yield* Effect.mapError(guardRows(sqlite, breathe), notCounted)
   const newest = pending.at(-1)
   const backup =
     config.backups > 0 && newest !== undefined && rows?.isEmpty === false
-      ? yield* makeBackup(database.file, { from: seen.verdict.version, to: newest.version }, checkCopy)
+      ? yield* makeBackup(database.file, { from: seen.verdict.version, to: newest.version }, (copy) =>
+          checkCopy(copy, progress)
+        )
       : undefined
   yield* written(seen.prepareHistory)
   const completed = yield* Effect.forEach(
     scripts.filter(({ migration }) => pending.includes(migration)),
     Effect.fnUntraced(function* (script) {
-      const done = yield* timed(sqlite, script, between)
+      const done = yield* timed(sqlite, script, breathe)
       const losses = rows === undefined ? [] : yield* written(rows.lossesOf(script))
       if (losses.length === 0) return done
       const detail = losses.map(describeLoss).join("; ")
@@ -284,12 +285,6 @@ const checkForeignKeys = Effect.fnUntraced(function* (sqlite: Sqlite, pending: R
     return yield* upgradeError("ForeignKeyViolations", { migration, detail })
   }
 })
-
-/** One row per violation; shared with the integrity room. */
-export const foreignKeyViolations = `SELECT "table", rowid, parent FROM pragma_foreign_key_check`
-
-export const describeViolation = (row: Parameters<typeof text>[0]): string =>
-  `row ${text(row, "rowid") || "?"} of ${text(row, "table")} refers to a missing row of ${text(row, "parent")}`
 
 const evidence = (room: Room, { adopted, backup, completed }: Done, verdict: Verdict): AppliedMigrations["Type"] => ({
   version: versionOf(room, verdict),

@@ -1,14 +1,15 @@
 /** Room 5: from applied migrations to a database that is sound, as far as the integrity policy looks. */
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
-import { AppliedMigrations, describeViolation, foreignKeyViolations } from "./AppliedMigrations.ts"
+import { AppliedMigrations } from "./AppliedMigrations.ts"
 import { DatabaseConfig, type IntegrityPolicy } from "./DatabaseConfig.ts"
 import { type Attempt, Initialization, type StageTimeoutError } from "./Initialization.ts"
-import { IntegrityError } from "./IntegrityError.ts"
+import type { IntegrityError } from "./IntegrityError.ts"
+import { bytesOf, checkPages } from "./PageCheck.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
-import { integer, type Sqlite, text } from "./seams.ts"
 
 /** What was looked at, and why no further. */
 export interface IntegrityReport {
@@ -29,32 +30,31 @@ export class CheckedIntegrity extends Context.Tag("database-ready/CheckedIntegri
   IntegrityReport
 >() {
   /** Fails with `IntegrityError` or `StageTimeoutError`, and with `HistoryError` if another process changed the history meanwhile. */
-  static readonly layer: Layer.Layer<
-    CheckedIntegrity,
+  static readonly make: Effect.Effect<
+    IntegrityReport,
     IntegrityError | HistoryError | StageTimeoutError,
-    AppliedMigrations | DatabaseConfig | Initialization | SqliteConnection
-  > = Layer.effect(
-    CheckedIntegrity,
-    Effect.gen(function* () {
-      const config = yield* DatabaseConfig
-      const database = yield* SqliteConnection
-      const migrations = yield* AppliedMigrations
-      const { stage } = yield* Initialization
-      return yield* stage("integrity", (attempt) => check(config.integrity, database, migrations, attempt), summary)
-    })
-  )
+    AppliedMigrations | DatabaseConfig | Initialization | SqliteConnection | FileSystem.FileSystem
+  > = Effect.gen(function* () {
+    const config = yield* DatabaseConfig
+    const database = yield* SqliteConnection
+    const migrations = yield* AppliedMigrations
+    const { stage } = yield* Initialization
+    return yield* stage("integrity", (attempt) => check(config.integrity, database, migrations, attempt), summary)
+  })
+
+  static readonly layer = Layer.effect(CheckedIntegrity, CheckedIntegrity.make)
 }
 
 const check = Effect.fnUntraced(function* (
   policy: IntegrityPolicy,
   database: SqliteConnection["Type"],
   migrations: AppliedMigrations["Type"],
-  { inTime }: Attempt
+  { inTime, progress }: Attempt
 ) {
   const { extra, fingerprint } = yield* migrations.schemaOn(database.sqlite)
   const { because, checked } =
     policy === "auto" ? yield* chosen(database, migrations) : { checked: policy, because: "asked for" }
-  if (checked !== "schema") yield* checkPages(database.sqlite, checked)
+  if (checked !== "schema") yield* checkPages(database, checked, progress)
   yield* inTime
   const report: IntegrityReport = { policy, checked, because, fingerprint, extra }
   return report
@@ -74,28 +74,12 @@ const chosen = Effect.fnUntraced(function* (
   if (applied.length > 0) return { checked: "quick", because: "migrations were applied" } as const
   if (adopted.length > 0) return { checked: "quick", because: "it was taken over" } as const
   if (before === "unclean") return { checked: "quick", because: "the last shutdown was unclean" } as const
-  const [size] = yield* Effect.mapError(
-    sqlite.run("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size"),
-    IntegrityError.unreadable
-  )
-  return integer(size, "bytes") <= smallFile
+  return (yield* bytesOf(sqlite)) <= smallFile
     ? ({ checked: "quick", because: "the file is small" } as const)
     : ({
         checked: "schema",
         because: before === "shared" ? "living processes use it" : "the last shutdown was clean"
       } as const)
-})
-
-/** Page checks do not look at foreign keys, and `quick_check` not at indexes (https://sqlite.org/pragma.html). */
-const checkPages = Effect.fnUntraced(function* (sqlite: Sqlite, depth: "quick" | "full") {
-  const pragma = depth === "quick" ? "quick_check" : "integrity_check"
-  const findings = yield* Effect.mapError(sqlite.run(`PRAGMA ${pragma}(100)`), IntegrityError.unreadable)
-  const lines = findings.map((row) => text(row, pragma))
-  if (lines.length !== 1 || lines[0] !== "ok") return yield* IntegrityError.found("DamagedPages", lines)
-  const violations = yield* Effect.mapError(sqlite.run(`${foreignKeyViolations} LIMIT 100`), IntegrityError.unreadable)
-  if (violations.length > 0) {
-    return yield* IntegrityError.found("ForeignKeyViolations", violations.map(describeViolation))
-  }
 })
 
 const summary = ({ because, checked, extra, fingerprint }: IntegrityReport): string => {

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type { Holder } from "./FileLocks.ts"
 import { defaultPolicies, type Policies, type Policy, type StageName } from "./policy.ts"
 
 /**
@@ -63,6 +64,18 @@ export type ProgressEvent =
       readonly at: number
       readonly attempts: number
       readonly reason: string
+      /** Who holds the lock that is waited for, as far as it can be seen. */
+      readonly holders: ReadonlyArray<Holder>
+    }
+  | {
+      readonly _tag: "StageProgress"
+      readonly stage: StageName
+      readonly at: number
+      /** What is going on, such as `quick_check`. */
+      readonly doing: string
+      /** Bytes that were read, and those that there are. */
+      readonly done: number
+      readonly total: number
     }
   | { readonly _tag: "StagePassed"; readonly stage: StageName; readonly at: number; readonly found: string }
   | { readonly _tag: "StageFailed"; readonly stage: StageName; readonly at: number; readonly reason: string }
@@ -112,27 +125,29 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly onProgress: (event: ProgressEvent) => Effect.Effect<unknown>
   }
 >() {
+  static readonly from = (options: DatabaseOptions): DatabaseConfig["Type"] => ({
+    filename: options.filename,
+    inMemory: options.filename === ":memory:",
+    access: options.access ?? "initialize",
+    integrity: options.integrity ?? "auto",
+    timeout: Duration.decode(options.timeout ?? "60 seconds"),
+    policies: {
+      directory: { ...defaultPolicies.directory, ...given(options.policies?.directory) },
+      connection: { ...defaultPolicies.connection, ...given(options.policies?.connection) },
+      pragmas: { ...defaultPolicies.pragmas, ...given(options.policies?.pragmas) },
+      migrations: { ...defaultPolicies.migrations, ...given(options.policies?.migrations) },
+      integrity: { ...defaultPolicies.integrity, ...given(options.policies?.integrity) }
+    },
+    pragmas: { ...defaultPragmas, ...given(options.pragmas) },
+    applicationId: options.applicationId,
+    program: options.program ?? "",
+    backups: options.backups ?? 2,
+    lockPatience: Duration.decode(options.lockPatience ?? "5 seconds"),
+    onProgress: options.onProgress ?? (() => Effect.void)
+  })
+
   static readonly layer = (options: DatabaseOptions): Layer.Layer<DatabaseConfig> =>
-    Layer.succeed(DatabaseConfig, {
-      filename: options.filename,
-      inMemory: options.filename === ":memory:",
-      access: options.access ?? "initialize",
-      integrity: options.integrity ?? "auto",
-      timeout: Duration.decode(options.timeout ?? "60 seconds"),
-      policies: {
-        directory: { ...defaultPolicies.directory, ...given(options.policies?.directory) },
-        connection: { ...defaultPolicies.connection, ...given(options.policies?.connection) },
-        pragmas: { ...defaultPolicies.pragmas, ...given(options.policies?.pragmas) },
-        migrations: { ...defaultPolicies.migrations, ...given(options.policies?.migrations) },
-        integrity: { ...defaultPolicies.integrity, ...given(options.policies?.integrity) }
-      },
-      pragmas: { ...defaultPragmas, ...given(options.pragmas) },
-      applicationId: options.applicationId,
-      program: options.program ?? "",
-      backups: options.backups ?? 2,
-      lockPatience: Duration.decode(options.lockPatience ?? "5 seconds"),
-      onProgress: options.onProgress ?? (() => Effect.void)
-    })
+    Layer.succeed(DatabaseConfig, DatabaseConfig.from(options))
 }
 
 /** What was really given: a key that is there with no value is not. */

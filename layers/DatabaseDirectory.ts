@@ -1,5 +1,4 @@
 /** Room 1: from a file name to the directory that can hold the file. */
-import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
@@ -8,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
-import { freeBytesOf, SystemFailure } from "./seams.ts"
+import { freeBytesOf, linkStatOf, mayUse, realPathOf, SystemFailure, textOf } from "./seams.ts"
 
 type Reason =
   | "InvalidFilename"
@@ -89,23 +88,22 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
   }
 >() {
   /** Creates missing parents with mode 0700. Fails with `DirectoryError`, or `StageTimeoutError`. */
-  static readonly layer: Layer.Layer<
-    DatabaseDirectory,
+  static readonly make: Effect.Effect<
+    DatabaseDirectory["Type"],
     DirectoryError | StageTimeoutError,
     DatabaseConfig | Initialization | FileSystem.FileSystem | Path.Path
-  > = Layer.effect(
-    DatabaseDirectory,
-    Effect.gen(function* () {
-      const config = yield* DatabaseConfig
-      const { stage } = yield* Initialization
-      return yield* stage(
-        "directory",
-        () => (config.inMemory ? Effect.succeed(memory) : prepare(config)),
-        ({ filesystem, freeBytes }) =>
-          `${filesystem}${freeBytes === undefined ? "" : `, ${gigabytes(freeBytes)} GB free`}`
-      )
-    })
-  )
+  > = Effect.gen(function* () {
+    const config = yield* DatabaseConfig
+    const { stage } = yield* Initialization
+    return yield* stage(
+      "directory",
+      () => (config.inMemory ? Effect.succeed(memory) : prepare(config)),
+      ({ filesystem, freeBytes }) =>
+        `${filesystem}${freeBytes === undefined ? "" : `, ${gigabytes(freeBytes)} GB free`}`
+    )
+  })
+
+  static readonly layer = Layer.effect(DatabaseDirectory, DatabaseDirectory.make)
 }
 
 const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
@@ -121,33 +119,25 @@ const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
   }
   const wanted = path.resolve(config.filename)
   const directory = path.dirname(wanted)
-  const refused = Effect.mapError((error: PlatformError) =>
-    refusal(config.access, directory, SystemFailure.fromPlatform(error))
-  )
+  const refused = Effect.mapError((failure: SystemFailure) => refusal(config.access, directory, failure))
 
-  if (config.access === "initialize") {
-    yield* refused(fs.makeDirectory(directory, { recursive: true, mode: 0o700 }))
-  }
+  // The first question goes through the platform, where a mount that never answers is given up on.
+  const first =
+    config.access === "initialize"
+      ? fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
+      : fs.access(directory, { ok: true })
+  yield* refused(Effect.mapError(first, SystemFailure.fromPlatform))
+  const found = yield* refused(linkStatOf(wanted))
   // A link is followed to the file: SQLite puts the WAL beside the file, not beside the link.
-  const file = yield* fs.realPath(wanted).pipe(
-    Effect.catchIf(
-      (error) => SystemFailure.fromPlatform(error).code === "ENOENT",
-      () => Effect.map(fs.realPath(directory), (real) => path.join(real, path.basename(wanted)))
-    ),
-    refused
-  )
-  if (yield* leadsNowhere(fs, file)) {
-    return yield* new DirectoryError({
-      reason: "BrokenLink",
-      path: wanted,
-      detail: "its target is not there",
-      retryable: false
-    })
-  }
+  const file = found?.isSymbolicLink()
+    ? yield* Effect.mapError(realPathOf(wanted), (failure) =>
+        failure.code === "ENOENT" ? leadsNowhere(wanted) : refusal(config.access, directory, failure)
+      )
+    : path.join(yield* refused(realPathOf(directory)), path.basename(wanted))
   const real = path.dirname(file)
-  yield* refused(fs.access(real, { readable: true, writable: config.access === "initialize" }))
+  yield* refused(mayUse(real, { writing: config.access === "initialize" }))
 
-  const filesystem = yield* filesystemOf(fs, real)
+  const filesystem = yield* filesystemOf(real)
   if (networkFilesystems.has(filesystem)) {
     return yield* new DirectoryError({ reason: "NetworkFilesystem", path: real, detail: filesystem, retryable: false })
   }
@@ -160,8 +150,8 @@ const memory: DatabaseDirectory["Type"] = { file: ":memory:", filesystem: "in me
 const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1)
 
 /** A link to a file that is not there: SQLite would make that file, wherever it is and readable by everybody. */
-const leadsNowhere = (fs: FileSystem.FileSystem, file: string): Effect.Effect<boolean> =>
-  Effect.isSuccess(fs.readLink(file))
+const leadsNowhere = (link: string): DirectoryError =>
+  new DirectoryError({ reason: "BrokenLink", path: link, detail: "its target is not there", retryable: false })
 
 const isFilename = (filename: string): boolean =>
   // The driver would trim blanks at the ends, and open another file than the one that is looked at here.
@@ -192,8 +182,8 @@ const refusal = (access: DatabaseConfig["Type"]["access"], path: string, failure
  * The type of the longest mount point that holds the directory. `statfs` is not asked: it knows a
  * number, and some servers give a wrong one. No table, or none that can be read, is "unknown".
  */
-const filesystemOf = (fs: FileSystem.FileSystem, directory: string): Effect.Effect<string> =>
-  fs.readFileString("/proc/self/mountinfo").pipe(
+const filesystemOf = (directory: string): Effect.Effect<string> =>
+  textOf("/proc/self/mountinfo").pipe(
     Effect.map((table) => filesystemIn(table, directory)),
     Effect.orElseSucceed(() => "unknown")
   )

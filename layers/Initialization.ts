@@ -3,6 +3,7 @@
  * through `stage`, so that retries, deadlines, spans, metrics, logs and the report cannot differ
  * from room to room.
  */
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -13,7 +14,9 @@ import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
 import { DatabaseConfig, type ProgressEvent } from "./DatabaseConfig.ts"
+import { describeHolders, type Holder, holdersOf } from "./FileLocks.ts"
 import type { StageName } from "./policy.ts"
+import { isLock } from "./seams.ts"
 
 /** What every refusal of every room tells. */
 export interface Refusal {
@@ -26,6 +29,8 @@ export interface Refusal {
   readonly remedy: string
   /** Whether trying again can help by itself. */
   readonly retryable: boolean
+  /** SQLite's or the system's code, "" or none where neither had a say. */
+  readonly code?: string
 }
 
 /** A stage, or the whole start, was not over by its deadline. */
@@ -38,6 +43,8 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
   readonly attempts: number
   /** What the last attempt was refused with, or "" when none was over yet. */
   readonly waitingFor: string
+  /** Who held the lock that it waited for, as far as that could be seen. */
+  readonly holders: ReadonlyArray<Holder>
 }> {
   readonly retryable = true
 
@@ -82,6 +89,7 @@ interface Entry {
   attempts: number
   durationMs: number | undefined
   found: string
+  holders: ReadonlyArray<Holder>
 }
 
 export interface Attempt {
@@ -95,10 +103,15 @@ export interface Attempt {
    * event loop has been held for 16 ms, and costs a look at the clock otherwise.
    */
   readonly breathe: Effect.Effect<void>
+  /** Tells how far something is that takes long, in bytes. */
+  readonly progress: (doing: string, done: number, total: number) => Effect.Effect<void>
 }
 
 /** Milliseconds for which a run of many statements may hold the event loop: one frame. */
 const longestHold = 16
+
+/** Milliseconds before it is looked again who holds a lock: the look costs more than an attempt. */
+const holdersHold = 1000
 
 const stageDuration = Metric.histogram(
   "database_ready_stage_duration_ms",
@@ -130,10 +143,10 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     readonly timeline: Effect.Effect<Timeline>
   }
 >() {
-  static readonly layer: Layer.Layer<Initialization, never, DatabaseConfig> = Layer.effect(
-    Initialization,
+  static readonly make: Effect.Effect<Initialization["Type"], never, DatabaseConfig | FileSystem.FileSystem> =
     Effect.gen(function* () {
       const config = yield* DatabaseConfig
+      const fs = yield* FileSystem.FileSystem
       const begunAt = yield* Clock.currentTimeMillis
       const begunNanos = yield* Clock.currentTimeNanos
       const entries: Array<Entry> = []
@@ -152,7 +165,15 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         const allowed = Duration.toMillis(policy.timeout)
         const left = begunAt + Duration.toMillis(config.timeout) - startedAt
         const limit = Math.max(0, Math.min(allowed, left))
-        const entry: Entry = { name, startedAt, startedNanos, attempts: 0, durationMs: undefined, found: "" }
+        const entry: Entry = {
+          name,
+          startedAt,
+          startedNanos,
+          attempts: 0,
+          durationMs: undefined,
+          found: "",
+          holders: []
+        }
         entries.push(entry)
         current = name
 
@@ -162,7 +183,8 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
             stage: name,
             timeoutMs: allowed <= left ? allowed : Duration.toMillis(config.timeout),
             attempts: entry.attempts,
-            waitingFor: entry.found
+            waitingFor: entry.found,
+            holders: entry.holders
           })
         const inTime = Effect.flatMap(Clock.currentTimeMillis, (now) =>
           now - startedAt > limit ? Effect.fail(tooLate()) : Effect.void
@@ -175,20 +197,33 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
           return Effect.sleep(Duration.zero)
         })
 
+        const progress: Attempt["progress"] = (doing, done, total) =>
+          Effect.flatMap(Clock.currentTimeMillis, (at) =>
+            Effect.asVoid(tell({ _tag: "StageProgress", stage: name, at, doing, done, total }))
+          )
+
+        let lookAgainAt = startedAt
+        const refused = Effect.fnUntraced(function* (refusal: E) {
+          // Until it is known who holds the lock, what was known before is the better answer to a deadline.
+          entry.found ||= refusal.message
+          if (!refusal.retryable) return
+          if (!isLock(refusal.code ?? "")) entry.holders = []
+          else if ((yield* Clock.currentTimeMillis) >= lookAgainAt) {
+            entry.holders = yield* Effect.provideService(holdersOf(config.filename), FileSystem.FileSystem, fs)
+            lookAgainAt = (yield* Clock.currentTimeMillis) + holdersHold
+          }
+          const { attempts, holders } = entry
+          const reason = `${refusal.message}${describeHolders(holders)}`
+          entry.found = reason
+          const at = yield* Clock.currentTimeMillis
+          yield* tell({ _tag: "StageWaiting", stage: name, at, attempts, reason, holders })
+          yield* Effect.logDebug(`Waiting: ${reason}`)
+        })
+
         const once = Effect.suspend(() => {
           entry.attempts += 1
-          return attempt({ inTime, breathe })
-        }).pipe(
-          Effect.tapError((refusal) => {
-            if (isTimeout(refusal)) return Effect.void
-            entry.found = refusal.message
-            return refusal.retryable
-              ? Effect.flatMap(Clock.currentTimeMillis, (at) =>
-                  tell({ _tag: "StageWaiting", stage: name, at, attempts: entry.attempts, reason: refusal.message })
-                ).pipe(Effect.zipRight(Effect.logDebug(`Waiting: ${refusal.message}`)))
-              : Effect.void
-          })
-        )
+          return attempt({ inTime, breathe, progress })
+        }).pipe(Effect.tapError((refusal) => (isTimeout(refusal) ? Effect.void : refused(refusal))))
 
         const measured = Effect.gen(function* () {
           const nanos = yield* Clock.currentTimeNanos
@@ -245,7 +280,8 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
 
       return { stage, timeline }
     })
-  )
+
+  static readonly layer = Layer.effect(Initialization, Initialization.make)
 }
 
 /** Trying again cannot help against this start's own deadline. */

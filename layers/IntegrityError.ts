@@ -4,7 +4,7 @@
  */
 import * as Data from "effect/Data"
 import { describeDifference, type SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
-import type { SqliteFailure } from "./seams.ts"
+import type { SqliteFailure, SystemFailure } from "./seams.ts"
 
 type Reason = "SchemaDiffers" | "DamagedPages" | "ForeignKeyViolations" | "Unreadable"
 
@@ -26,7 +26,7 @@ export class IntegrityError extends Data.TaggedError("IntegrityError")<{
     return new IntegrityError({ reason, difference: undefined, findings, code: "", retryable: false })
   }
 
-  static unreadable({ code, detail, retryable }: SqliteFailure): IntegrityError {
+  static unreadable({ code, detail, retryable }: SqliteFailure | SystemFailure): IntegrityError {
     const reason = /^SQLITE_(CORRUPT|NOTADB)/.test(code) ? "DamagedPages" : "Unreadable"
     return new IntegrityError({ reason, difference: undefined, findings: [`${code}: ${detail}`], code, retryable })
   }

@@ -1,18 +1,105 @@
-/** A look at every page of a file that nobody writes to. */
+/**
+ * The one place that looks at pages: in this process where that takes no longer than a health check can
+ * wait, else in one of its own, so that timers, signals and deadlines go on.
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import type { Attempt } from "./Initialization.ts"
 import { IntegrityError } from "./IntegrityError.ts"
-import { openSqlite, text } from "./seams.ts"
+import { askBeside } from "./PageCheck/SqliteBeside.ts"
+import { whileALookRuns } from "./policy.ts"
+import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, type SystemFailure, text } from "./seams.ts"
+
+/** `quick` does not look at indexes (https://sqlite.org/pragma.html#pragma_quick_check). */
+type Depth = "quick" | "full"
+
+/** Bytes up to which a look holds the event loop for about a tenth of a second at the most. */
+const shortLook: Record<Depth, number> = { quick: 32 * 1024 * 1024, full: 4 * 1024 * 1024 }
+
+/** An open database, and its file or `:memory:`. */
+interface Looked {
+  readonly file: string
+  readonly sqlite: Sqlite
+}
+
+/** Pages first, then foreign keys, at which no page check looks. Reads the whole file. */
+export const checkPages = Effect.fnUntraced(function* (looked: Looked, depth: Depth, progress: Attempt["progress"]) {
+  const ask = yield* asking(looked, depth, progress)
+  yield* checkStructure(ask, depth)
+  const violations = yield* ask("foreign_key_check", `${foreignKeyViolations} LIMIT 100`)
+  if (violations.length > 0) {
+    return yield* IntegrityError.found("ForeignKeyViolations", violations.map(describeViolation))
+  }
+})
 
 /** A damaged copy is no backup, and a damaged database no ground for an upgrade. */
-export const checkCopy = (copy: string): Effect.Effect<void, IntegrityError> =>
-  openSqlite({ filename: copy, readonly: true }).pipe(
-    Effect.flatMap((sqlite) => sqlite.run("PRAGMA quick_check(100)")),
-    Effect.scoped,
-    Effect.mapError(IntegrityError.unreadable),
-    Effect.map((findings) => findings.map((row) => text(row, "quick_check"))),
-    Effect.filterOrFail(
-      (lines) => lines.length === 1 && lines[0] === "ok",
-      (lines) => IntegrityError.found("DamagedPages", lines)
-    ),
-    Effect.asVoid
+export const checkCopy = (copy: string, progress: Attempt["progress"] = () => Effect.void) =>
+  Effect.mapError(openSqlite({ filename: copy, readonly: true }), IntegrityError.unreadable).pipe(
+    Effect.flatMap((sqlite) => asking({ file: copy, sqlite }, "quick", progress)),
+    Effect.flatMap((ask) => checkStructure(ask, "quick")),
+    Effect.scoped
   )
+
+/** One row per violation. */
+export const foreignKeyViolations = `SELECT "table", rowid, parent FROM pragma_foreign_key_check`
+
+export const describeViolation = (row: Row): string =>
+  `row ${text(row, "rowid") || "?"} of ${text(row, "table")} refers to a missing row of ${text(row, "parent")}`
+
+/** Bytes of the database, those in its WAL included. */
+export const bytesOf = (sqlite: Sqlite): Effect.Effect<number, IntegrityError> =>
+  sqlite.run("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size").pipe(
+    Effect.map(([size]) => integer(size, "bytes")),
+    Effect.mapError(IntegrityError.unreadable)
+  )
+
+type Ask = (doing: string, sql: string) => Effect.Effect<ReadonlyArray<Row>, IntegrityError, FileSystem.FileSystem>
+
+const checkStructure = Effect.fnUntraced(function* (ask: Ask, depth: Depth) {
+  const pragma = depth === "quick" ? "quick_check" : "integrity_check"
+  const lines = (yield* ask(pragma, `PRAGMA ${pragma}(100)`)).map((row) => text(row, pragma))
+  if (lines.length !== 1 || lines[0] !== "ok") return yield* IntegrityError.found("DamagedPages", lines)
+})
+
+const asking = ({ file, sqlite }: Looked, depth: Depth, progress: Attempt["progress"]) =>
+  Effect.map(bytesOf(sqlite), (bytes): Ask => {
+    const isShort = file === ":memory:" || bytes <= shortLook[depth]
+    return (doing, sql) => {
+      const here = sqlite.run(sql)
+      const beside = lookBeside(file, sql, (read) => progress(doing, Math.min(read, bytes), bytes))
+      return Effect.mapError(
+        isShort ? here : Effect.catchIf(beside, isLasting, instead(here)),
+        IntegrityError.unreadable
+      )
+    }
+  })
+
+const lookBeside = (file: string, sql: string, tell: (read: number) => Effect.Effect<void>) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { pid, rows } = yield* askBeside(file, sql)
+      yield* Effect.forkScoped(told(`/proc/${pid}/io`, tell))
+      return yield* rows
+    })
+  )
+
+/** Where nobody can see how much a process has read, there are no figures. */
+const told = (io: string, tell: (read: number) => Effect.Effect<void>) =>
+  FileSystem.FileSystem.pipe(
+    Effect.flatMap((fs) => fs.readFileString(io)),
+    Effect.flatMap((counters) => tell(Number(/^rchar: (\d+)$/m.exec(counters)?.[1] ?? 0))),
+    Effect.repeat(whileALookRuns),
+    Effect.ignore
+  )
+
+/** What SQLite answers is an answer, and what passes is waited for. */
+const isLasting = (failure: SqliteFailure | SystemFailure): failure is SystemFailure =>
+  failure._tag === "SystemFailure" && !failure.retryable
+
+const instead =
+  <A, E>(here: Effect.Effect<A, E>) =>
+  ({ code, detail }: SystemFailure): Effect.Effect<A, E> =>
+    Effect.zipRight(
+      Effect.logWarning(`The pages are looked at with the event loop standing still (${code}: ${detail})`),
+      here
+    )

@@ -19,10 +19,11 @@ import {
   syncedDirectory,
   tidied
 } from "./Backup.ts"
+import { describeHolders, holdersOf } from "./FileLocks.ts"
 import { checkCopy } from "./PageCheck.ts"
-import { backupInto, openSqlite, SystemFailure, text } from "./seams.ts"
+import { backupInto, isLock, openSqlite, SystemFailure, text } from "./seams.ts"
 
-type Reason = "NoBackup" | "NotABackup" | "InUse" | "TimedOut" | "NoSpace" | "NotWritten"
+type Reason = "NoBackup" | "NotABackup" | "NotProven" | "InUse" | "TimedOut" | "NoSpace" | "NotWritten"
 
 /** A backup cannot be put back. The database is as it was. */
 export class RestoreError extends Data.TaggedError("RestoreError")<{
@@ -51,6 +52,7 @@ const sentences: Record<Reason, (error: Pick<RestoreError, "backup" | "database"
   NoBackup: ({ backup, database }) =>
     backup === "" ? `There is no backup beside ${database}` : `There is no backup at ${backup}`,
   NotABackup: ({ backup }) => `${backup} is not a sound database`,
+  NotProven: ({ backup }) => `Nobody could look whether ${backup} is sound`,
   InUse: ({ database }) => `Other programs use ${database}`,
   TimedOut: ({ database }) => `${database} was not free, or not written, in time`,
   NoSpace: ({ database }) => `There is no space to restore ${database} and keep what was there`,
@@ -60,6 +62,7 @@ const sentences: Record<Reason, (error: Pick<RestoreError, "backup" | "database"
 const remedies: Record<Reason, string> = {
   NoBackup: "Name the file to restore with --backup.",
   NotABackup: "Name an older backup with --backup.",
+  NotProven: "Restore again when its cause is gone.",
   InUse: "Stop every program that has it open, and restore again.",
   TimedOut: "Stop every program that has it open, and restore again with a longer timeout.",
   NoSpace: "Free some space on that filesystem.",
@@ -101,30 +104,41 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: Rest
     const from = backup === undefined ? yield* newestOf(file) : path.resolve(backup)
     const refuse = refusalOf(file, from)
     const refused = <A, R>(step: Effect.Effect<A, CopyFailure, R>) =>
-      Effect.mapError(step, (failure) => refuse(reasonOf(failure.code), failure))
+      Effect.catchAll(step, ({ code, detail, retryable }) =>
+        Effect.flatMap(isLock(code) ? holdersOf(file) : Effect.succeed([]), (holders) =>
+          refuse(reasonOf(code), { code, detail: `${detail}${describeHolders(holders)}`, retryable })
+        )
+      )
 
-    if (!(yield* refused(isFile(from)))) return yield* refuse("NoBackup", nothing)
-    const schemaVersion = yield* Effect.mapError(proven(from), (failure) => refuse("NotABackup", failure))
+    return yield* Effect.gen(function* () {
+      if (!(yield* refused(isFile(from)))) return yield* refuse("NoBackup", nothing)
+      const schemaVersion = yield* Effect.mapError(proven(from), (failure) =>
+        refuse(failure.retryable ? "NotProven" : "NotABackup", failure)
+      )
 
-    const isThere = yield* refused(isFile(file))
-    const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`
-    if (yield* refused(isFile(kept))) {
-      return yield* refuse("NotWritten", { code: "EEXIST", detail: `${kept} is there already`, retryable: false })
-    }
-    const change = isThere
-      ? Effect.catchIf(overwrite(from, file, kept), isUnreadable, () => replace(from, file, kept))
-      : replace(from, file, kept)
-    yield* Effect.timeoutFail(refused(change), {
-      duration: timeout,
-      onTimeout: () => refuse("TimedOut", { ...nothing, retryable: true })
-    })
-    const restored: Restored = {
-      database: file,
-      backup: from,
-      schemaVersion,
-      replaced: isThere ? kept : undefined
-    }
-    return restored
+      const isThere = yield* refused(isFile(file))
+      const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`
+      if (yield* refused(isFile(kept))) {
+        return yield* refuse("NotWritten", { code: "EEXIST", detail: `${kept} is there already`, retryable: false })
+      }
+      yield* refused(
+        isThere
+          ? Effect.catchIf(overwrite(from, file, kept), isUnreadable, () => replace(from, file, kept))
+          : replace(from, file, kept)
+      )
+      const restored: Restored = {
+        database: file,
+        backup: from,
+        schemaVersion,
+        replaced: isThere ? kept : undefined
+      }
+      return restored
+    }).pipe(
+      Effect.timeoutFail({
+        duration: timeout,
+        onTimeout: () => refuse("TimedOut", { ...nothing, retryable: true })
+      })
+    )
   }).pipe(Effect.withSpan("database-ready.restore", { attributes: { "database.file": filename } }))
 
 /** `20261123T212905123Z`: a restore never writes over what an earlier one kept. */
@@ -175,13 +189,13 @@ const proven = (backup: string) =>
       Effect.filterOrFail(
         copy.run("SELECT 1 FROM sqlite_schema LIMIT 1"),
         (objects) => objects.length > 0,
-        () => ({ code: "", message: "nothing is in it" })
+        () => ({ code: "", message: "nothing is in it", retryable: false })
       )
     ),
     Effect.flatMap(readHistory),
     Effect.scoped,
     Effect.map(({ rows }) => rows.at(-1)?.version),
-    Effect.mapError(({ code, message }) => ({ code, detail: message, retryable: false }))
+    Effect.mapError(({ code, message, retryable }) => ({ code, detail: message, retryable }))
   )
 
 /**

@@ -1,23 +1,26 @@
 /** Room 2: from a directory to one connection that is open and answers. */
-import * as FileSystem from "@effect/platform/FileSystem"
+import type { Stats } from "node:fs"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
+import { locksOn } from "./FileLocks.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
 import {
   createExclusively,
   integer,
+  isLock,
+  mayUse,
   openSqlite,
   type Sqlite,
   type SqliteFailure,
-  SystemFailure,
+  statOf,
   text
 } from "./seams.ts"
 
@@ -114,24 +117,23 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
    * Creates an absent file, readable by its owner alone. The busy timeout is 0 from the first
    * statement on: waiting is the schedule's. Fails with `ConnectionError`, or `StageTimeoutError`.
    */
-  static readonly layer: Layer.Layer<
-    SqliteConnection,
+  static readonly make: Effect.Effect<
+    SqliteConnection["Type"],
     ConnectionError | StageTimeoutError,
-    DatabaseConfig | DatabaseDirectory | Initialization | FileSystem.FileSystem
-  > = Layer.scoped(
-    SqliteConnection,
-    Effect.gen(function* () {
-      const config = yield* DatabaseConfig
-      const { file } = yield* DatabaseDirectory
-      const { stage } = yield* Initialization
-      return yield* stage(
-        "connection",
-        () => whole(connect(config, file)),
-        ({ before, origin, sqliteVersion }) =>
-          `SQLite ${sqliteVersion}, ${origin}${before === "clean" ? "" : before === "shared" ? ", in use by others" : ", after an unclean shutdown"}`
-      )
-    })
-  )
+    DatabaseConfig | DatabaseDirectory | Initialization | FileSystem.FileSystem | Scope.Scope
+  > = Effect.gen(function* () {
+    const config = yield* DatabaseConfig
+    const { file } = yield* DatabaseDirectory
+    const { stage } = yield* Initialization
+    return yield* stage(
+      "connection",
+      () => whole(connect(config, file)),
+      ({ before, origin, sqliteVersion }) =>
+        `SQLite ${sqliteVersion}, ${origin}${before === "clean" ? "" : before === "shared" ? ", in use by others" : ", after an unclean shutdown"}`
+    )
+  })
+
+  static readonly layer = Layer.scoped(SqliteConnection, SqliteConnection.make)
 }
 
 /** An attempt that fails closes what it opened, instead of leaving one open connection per attempt in the scope. */
@@ -197,68 +199,45 @@ const connect = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], fil
 })
 
 const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "inspect") {
-  const fs = yield* FileSystem.FileSystem
-  const stat = (path: string) =>
-    fs.stat(path).pipe(
-      Effect.map(Option.some),
-      Effect.catchAll((error) => {
-        const failure = SystemFailure.fromPlatform(error)
-        return failure.code === "ENOENT"
-          ? Effect.succeedNone
-          : Effect.fail(refusal(file, failure.code === "EACCES" ? "PermissionDenied" : "CannotOpen", failure))
-      })
+  const present = (path: string) =>
+    Effect.mapError(statOf(path), (failure) =>
+      refusal(file, failure.code === "EACCES" ? "PermissionDenied" : "CannotOpen", failure)
     )
-  const [main, wal, journal] = yield* Effect.all([stat(file), stat(`${file}-wal`), stat(`${file}-journal`)])
-  const hasJournal = Option.exists(journal, ({ size }) => size > FileSystem.Size(0))
-  if (access === "inspect" && hasJournal) {
+  const main = yield* present(file)
+  const wal = yield* present(`${file}-wal`)
+  const journal = yield* present(`${file}-journal`)
+  if (access === "inspect" && journal !== undefined && journal.size > 0) {
     return yield* refusal(file, "NotRecovered", { code: "", detail: `${file}-journal`, retryable: false })
   }
   // SQLite would open what it may not write without a word, and only the first write would tell.
   if (access === "initialize") {
-    yield* Effect.forEach([file, `${file}-wal`, `${file}-shm`], (path) =>
-      Effect.catchAll(fs.access(path, { readable: true, writable: true }), (error) => {
-        const failure = SystemFailure.fromPlatform(error)
-        return failure.code === "ENOENT"
-          ? Effect.void
-          : refusal(file, creationReasons[failure.code] ?? "CannotOpen", failure)
-      })
-    )
+    for (const path of [file, `${file}-wal`, `${file}-shm`]) {
+      if ((yield* present(path)) === undefined) continue
+      yield* Effect.catchAll(mayUse(path, { writing: true }), (failure) =>
+        // A neighbour who closes takes these away at any moment.
+        failure.code === "ENOENT" ? Effect.void : refusal(file, creationReasons[failure.code] ?? "CannotOpen", failure)
+      )
+    }
   }
-  if (Option.isSome(main) && main.value.type !== "File") {
-    return yield* refusal(file, "NotAFile", { code: main.value.type, detail: "not a regular file", retryable: false })
+  if (main !== undefined && !main.isFile()) {
+    return yield* refusal(file, "NotAFile", { code: kindOf(main), detail: "not a regular file", retryable: false })
   }
   return {
-    exists: Option.isSome(main),
-    empty: Option.isNone(main) || main.value.size === FileSystem.Size(0),
-    wal: Option.isSome(main) && Option.isSome(wal)
+    exists: main !== undefined,
+    empty: main === undefined || main.size === 0,
+    wal: main !== undefined && wal !== undefined
   }
 })
+
+const kindOf = (found: Stats): string => (found.isDirectory() ? "Directory" : "Special")
 
 /**
  * Whether a living process has the database open in WAL mode: it then holds a shared lock on the
- * `-shm` file (https://sqlite.org/walformat.html, 2.3.1), which Linux lists in `/proc/locks`. Not to
- * find one is no proof that nobody is there, so "not held" is the answer that makes us look harder.
+ * `-shm` file (https://sqlite.org/walformat.html, 2.3.1). Not to find one is no proof that nobody is
+ * there, so "unclean" is the answer that makes us look harder.
  */
-const shutdownOf = Effect.fnUntraced(function* (file: string) {
-  const fs = yield* FileSystem.FileSystem
-  const shm = yield* Effect.option(fs.stat(`${file}-shm`))
-  const locks = yield* Effect.option(fs.readFileString("/proc/locks"))
-  const isHeld =
-    Option.isSome(shm) &&
-    Option.isSome(shm.value.ino) &&
-    Option.isSome(locks) &&
-    locks.value.includes(` ${lockKey(shm.value.dev, shm.value.ino.value)} `)
-  return isHeld ? ("shared" as const) : ("unclean" as const)
-})
-
-/** A file as `/proc/locks` names it: major and minor device in hexadecimal, inode in decimal (makedev(3), proc(5)). */
-const lockKey = (dev: number, ino: number): string => {
-  const device = BigInt(dev)
-  const hex = (part: bigint) => part.toString(16).padStart(2, "0")
-  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n)
-  const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n)
-  return `${hex(major)}:${hex(minor)}:${ino}`
-}
+const shutdownOf = (file: string): Effect.Effect<"shared" | "unclean", never, FileSystem.FileSystem> =>
+  Effect.map(locksOn(`${file}-shm`), (locks) => (locks.length > 0 ? "shared" : "unclean"))
 
 /**
  * Two connections in WAL mode could lose a transaction, from 3.7.0 to 3.51.2; mended in 3.51.3 and,
@@ -285,7 +264,7 @@ const creationReasons: Partial<Record<string, Reason>> = {
 const reasonOf = (code: string): Reason => {
   if (code.startsWith("SQLITE_NOTADB")) return "NotADatabase"
   if (code.startsWith("SQLITE_CORRUPT")) return "Damaged"
-  if (/^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)) return "Busy"
+  if (isLock(code)) return "Busy"
   if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return "PermissionDenied"
   if (code.startsWith("SQLITE_FULL")) return "DiskFull"
   if (code.startsWith("SQLITE_IOERR")) return "IoError"

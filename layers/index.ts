@@ -41,6 +41,7 @@ export {
   type InitializationReport,
   type ReadyReport
 } from "./DatabaseReady.ts"
+export type { Holder } from "./FileLocks.ts"
 export {
   type Attempt,
   Initialization,

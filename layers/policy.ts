@@ -22,12 +22,15 @@ export const whileTheMountWakes: Schedule.Schedule<unknown> = Schedule.exponenti
 
 /**
  * Another process is at work on the file: after 5, 10, 20, 40 and 80 ms, then every 100 ms, until the
- * stage's timeout. An attempt costs well under a millisecond, so that a waiter spends about one
- * hundredth of a core, and the event loop is free between two attempts.
+ * stage's timeout. A waiter spends about one twentieth of a core, and the event loop is free between
+ * two attempts.
  */
 export const whileAnotherWorks: Schedule.Schedule<unknown> = Schedule.exponential("5 millis").pipe(
   Schedule.union(Schedule.spaced("100 millis"))
 )
+
+/** How often a look at the pages of a large file is asked how far it is. */
+export const whileALookRuns: Schedule.Schedule<unknown> = Schedule.spaced("2 seconds")
 
 /**
  * Migrations may have to wait for those of another process, and a page check takes as long as the

@@ -138,7 +138,7 @@ const run = (access: "initialize" | "inspect") => (choices: Choices) =>
         timeout: choices.timeout,
         backups: choices.backups,
         program: `${packageJson.name} ${packageJson.version}`,
-        onProgress: choices.json ? () => Effect.void : showWaiting,
+        onProgress: choices.json ? () => Effect.void : showProgress,
         ...(Option.isNone(choices.migrations) ? { applicationId: conversationFiles.applicationId } : {})
       })
     )
@@ -169,10 +169,18 @@ const restore = ({
   )
 
 /** Somebody who looks at a start that hangs wants to know what it hangs on: once at first, then now and then. */
-const showWaiting = (event: ProgressEvent): Effect.Effect<void> =>
-  event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
+const showProgress = (event: ProgressEvent): Effect.Effect<void> => {
+  if (event._tag === "StageProgress") {
+    return Console.error(
+      `${event.doing} in the ${event.stage} stage: ${megabytes(event.done)} of ${megabytes(event.total)}`
+    )
+  }
+  return event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
     ? Console.error(`waiting in the ${event.stage} stage: ${event.reason}`)
     : Effect.void
+}
+
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1_000_000)} MB`
 
 const sayWhat = Console.error("Say what to do: `database-ready init`, `status` or `restore`; --help tells more.").pipe(
   Effect.zipRight(new Ended({ code: exitCode.usage }))

@@ -4,6 +4,7 @@ import * as OtlpTracer from "@effect/opentelemetry/OtlpTracer"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpServer from "@effect/platform/HttpServer"
 import type * as HttpServerError from "@effect/platform/HttpServerError"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
 import type * as ConfigError from "effect/ConfigError"
@@ -100,7 +101,7 @@ const sayDefect = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
 serving.pipe(
   Effect.scoped,
   Effect.provide(traces),
-  Effect.provide(Layer.provideMerge(Initialization.layer, databaseConfig)),
+  Effect.provide(Layer.provideMerge(Initialization.layer, Layer.merge(databaseConfig, NodeFileSystem.layer))),
   Effect.provide(Settings.layer),
   Effect.catchTag("ConfigError", wrongSettings),
   Effect.onExit(sayDefect),

@@ -9,20 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { IntegrityPolicy } from "../layers/index.ts"
 import { crashAfter, independently, rowsOf, start, temporaryFolder } from "./support/database.ts"
+import { randomFrom } from "./support/random.ts"
 
 const mutations = Number(process.env["DAMAGE"] ?? 60)
 const pageSize = 4096
-
-/** mulberry32: the same damage for the same seed, on every machine. */
-const randomFrom = (seed: number) => {
-  let state = seed
-  return (below: number): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296) * below)
-  }
-}
 
 /** What a disk, a copy or a program can do to a file. */
 const damages: Readonly<Record<string, (bytes: Buffer, random: (below: number) => number) => Buffer>> = {

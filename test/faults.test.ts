@@ -14,9 +14,17 @@ import { independently, rowsOf, temporaryFolder } from "./support/database.ts"
 import { program, runProgram } from "./support/program.ts"
 
 const everything = process.env["FAULTS"] === "all"
-const calls = everything
-  ? ["mkdir", "openat", "pread64", "pwrite64", "fsync", "ftruncate", "unlink", "fcntl"]
-  : ["mkdir", "fsync", "ftruncate", "unlink"]
+const calls = {
+  onTheDatabase: everything
+    ? ["mkdir", "openat", "pread64", "pwrite64", "fsync", "ftruncate", "unlink", "fcntl"]
+    : ["mkdir", "fsync", "ftruncate", "unlink"],
+  onTheBackup: everything
+    ? ["openat", "pread64", "pwrite64", "fsync", "ftruncate", "unlink", "fcntl", "rename"]
+    : ["fsync", "rename"],
+  ofARestore: everything
+    ? ["pwrite64", "fsync", "ftruncate", "unlink", "rename", "link"]
+    : ["ftruncate", "unlink", "rename", "link"]
+}
 
 const first = "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT);\nINSERT INTO notes (body) VALUES ('first');"
 const second = "CREATE TABLE tags (note INTEGER REFERENCES notes(id), tag TEXT);\nALTER TABLE notes ADD COLUMN at TEXT;"
@@ -37,25 +45,28 @@ INSERT INTO new_notes SELECT id, body FROM notes;
 DROP TABLE notes;
 ALTER TABLE new_notes RENAME TO notes;`
 
-/** Situations to start in: how many rows have to be there afterwards, and what has to be done before. */
+/** Situations to start in: how many rows and which files have to be there afterwards, and what has to be done before. */
 const situations = {
-  "a first start": { rows: 1, second, tags: 0, before: () => Effect.void },
+  "a first start": { rows: 1, second, tags: 0, left: ["app.db"], before: () => Effect.void },
   "a table rebuild": {
     rows: 201,
     second: rebuild,
     tags: 201,
+    left: ["app.db", "app.db.001-to-002.backup"],
     before: (file: string, init: Effect.Effect<unknown>) => Effect.zipRight(init, manyNotes(file))
   },
   "a second migration on a database with rows": {
     rows: 201,
     second,
     tags: 0,
+    left: ["app.db", "app.db.001-to-002.backup"],
     before: (file: string, init: Effect.Effect<unknown>) => Effect.zipRight(init, manyNotes(file))
   },
   "the takeover of an older history table": {
     rows: 1,
     second,
     tags: 0,
+    left: ["app.db", "app.db.001-to-002.backup"],
     before: (file: string) =>
       Effect.suspend(() => {
         mkdirSync(dirname(file))
@@ -71,35 +82,105 @@ const situations = {
 const tracer = spawnSync("strace", ["-qq", "-e", "trace=none", "true"])
 const reason = tracer.error?.message ?? (tracer.status === 0 ? undefined : String(tracer.stderr))
 
-/** One start under a fault: whether the fault was reached, and how the program ended. */
-const startUnder = (fault: string, file: string, call: string, nth: number, args: ReadonlyArray<string>) => {
+interface Fault {
+  readonly what: string
+  readonly call: string
+  readonly nth: number
+  /** The fault is for calls on these; on any where there are none. */
+  readonly paths: ReadonlyArray<string>
+}
+
+/** One run under a fault: whether the fault was reached, and how the program ended. */
+const runUnder = ({ call, nth, paths, what }: Fault, file: string, args: ReadonlyArray<string>) => {
   const trace = join(dirname(dirname(file)), "trace")
-  const paths = [file, `${file}-wal`, `${file}-shm`, `${file}-journal`, dirname(file)].flatMap((path) => ["-P", path])
-  const inject = `inject=${call}:${fault}:when=${nth}`
+  const where = paths.flatMap((path) => ["-P", path])
+  const inject = `inject=${call}:${what}:when=${nth}`
   const { signal, status, stderr, stdout } = spawnSync(
     "strace",
-    ["-f", "-qq", "-o", trace, ...paths, "-e", `trace=${call}`, "-e", inject, process.execPath, program, ...args],
-    { encoding: "utf8" }
+    ["-f", "-qq", "-o", trace, ...where, "-e", `trace=${call}`, "-e", inject, process.execPath, program, ...args],
+    // strace counts per thread: one thread beside the main one keeps the count of the file system's calls.
+    {
+      encoding: "utf8",
+      timeout: 120_000,
+      killSignal: "SIGKILL",
+      env: { PATH: process.env["PATH"], UV_THREADPOOL_SIZE: "1" }
+    }
   )
-  const reached = readFileSync(trace, "utf8").includes(fault.startsWith("signal") ? "SIGKILL" : "(INJECTED)")
+  const reached = readFileSync(trace, "utf8").includes(what.startsWith("signal") ? "SIGKILL" : "(INJECTED)")
   return { reached, code: status ?? signal, stdout, stderr }
 }
 
-describe.skipIf(reason !== undefined)(`faults${reason === undefined ? "" : ` (skipped: ${reason})`}`, () => {
-  for (const [name, { before, rows, second, tags }] of Object.entries(situations)) {
+const kill = "signal=SIGKILL"
+const failures = (everything ? ["EIO", "ENOSPC", "EACCES", "EMFILE", "EINTR"] : ["EIO"]).map((code) => `error=${code}`)
+
+/** Every fault of a kind, on each of the database's and the backup's files, as often as each is reached. */
+const faultsOfAnInit = (file: string, what: string): ReadonlyArray<Omit<Fault, "nth">> => {
+  const backup = `${file}.001-to-002.backup`
+  const database = [file, `${file}-wal`, `${file}-shm`, `${file}-journal`, dirname(file)]
+  const copies = [backup, `${backup}.partial`, `${backup}.partial-journal`]
+  return [
+    ...calls.onTheDatabase.map((call) => ({ what, call, paths: database })),
+    ...calls.onTheBackup.map((call) => ({ what, call, paths: copies }))
+  ]
+}
+
+/** Runs with the first, second ... call under the fault, each in a copy of its own, until the call is not reached. */
+const sweep = Effect.fnUntraced(function* <E, R>(
+  faults: (file: string) => ReadonlyArray<Omit<Fault, "nth">>,
+  copy: (label: string) => { readonly file: string; readonly args: ReadonlyArray<string> },
+  survived: (
+    ended: ReturnType<typeof runUnder>,
+    at: { readonly file: string; readonly args: ReadonlyArray<string>; readonly label: string }
+  ) => Effect.Effect<void, E, R>
+) {
+  let count = 0
+  const kinds = faults("").length
+  for (let kind = 0; kind < kinds; kind += 1) {
+    for (let nth = 1; ; nth += 1) {
+      const { args, file } = copy(`${kind}-${nth}`)
+      const fault = faults(file)[kind]
+      if (fault === undefined) break
+      const ended = runUnder({ ...fault, nth }, file, args)
+      if (!ended.reached) break
+      count += 1
+      yield* survived(ended, { file, args, label: `${fault.what} ${fault.call} ${nth}: ${ended.stderr}` })
+    }
+  }
+  assert.isAbove(count, 0)
+  return count
+})
+
+/** A refusal with its reason, or what was asked for; `done` looks whether it was. */
+const honest = Effect.fnUntraced(function* <E, R>(
+  { code, stdout }: ReturnType<typeof runUnder>,
+  label: string,
+  done: Effect.Effect<void, E, R>
+) {
+  const report = JSON.parse(stdout)
+  if (code === 0) {
+    assert.notStrictEqual(report.status, "failed", label)
+    yield* done
+  } else {
+    assert.include([65, 73, 74, 75, 77], code, label)
+    assert.notStrictEqual(report.error._tag, "Defect", label)
+    assert.isNotEmpty(report.error.remedy, label)
+  }
+})
+
+const argumentsIn = (home: string) => ["--json", "--database", join(home, "data", "app.db")]
+
+const limit = everything ? 7_200_000 : 300_000
+
+const skipped = reason === undefined ? "" : ` (skipped: ${reason})`
+
+describe.skipIf(reason !== undefined)(`a start${skipped}`, () => {
+  for (const [name, { before, left, rows, second, tags }] of Object.entries(situations)) {
     /** Everything up to the faulty start, which is then made again and again from a copy. */
     const prepared = Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const origin = join(folder, "origin")
       mkdirSync(join(origin, "migrations"), { recursive: true })
-      const args = (home: string) => [
-        "init",
-        "--json",
-        "--database",
-        join(home, "data", "app.db"),
-        "--migrations",
-        join(home, "migrations")
-      ]
+      const args = (home: string) => ["init", ...argumentsIn(home), "--migrations", join(home, "migrations")]
       writeFileSync(join(origin, "migrations", "001_notes.sql"), first)
       yield* before(join(origin, "data", "app.db"), runProgram(args(origin)))
       writeFileSync(join(origin, "migrations", "002_tags.sql"), second)
@@ -118,63 +199,131 @@ describe.skipIf(reason !== undefined)(`faults${reason === undefined ? "" : ` (sk
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS rows FROM notes"), [{ rows }], label)
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS tags FROM tags"), [{ tags }], label)
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }], label)
-      assert.deepStrictEqual(readdirSync(dirname(file)), ["app.db"], label)
+      assert.deepStrictEqual(readdirSync(dirname(file)).sort(), left, label)
     })
 
     it.scopedLive(
-      `${name}, killed at every step: the next start is ready, each migration recorded once, every row there`,
+      `in ${name}, killed at every step: the next one is ready, each migration recorded once, every row and the backup there`,
       () =>
         Effect.gen(function* () {
-          const copy = yield* prepared
-          let killed = 0
-          for (const call of calls) {
-            for (let nth = 1; ; nth += 1) {
-              const label = `${call}-${nth}`
-              const { args, file } = copy(label)
-              const { reached } = startUnder("signal=SIGKILL", file, call, nth, args)
-              if (!reached) break
-              killed += 1
-              yield* readyAfterwards(file, args, label)
-            }
-          }
-          assert.isAbove(killed, 0)
+          const killed = yield* sweep(
+            (file) => faultsOfAnInit(file, kill),
+            yield* prepared,
+            (_, { args, file, label }) => readyAfterwards(file, args, label)
+          )
           console.log(`${name}: killed ${killed} times`)
         }),
-      everything ? 3_600_000 : 300_000
+      limit
     )
 
     it.scopedLive(
-      `${name}, failing at every step: a typed reason or ready, never a lie, and the next start is ready`,
+      `in ${name}, failing at every step: a typed reason or ready, never a lie, and the next one is ready`,
       () =>
         Effect.gen(function* () {
-          const copy = yield* prepared
-          let failed = 0
-          for (const error of everything ? ["EIO", "ENOSPC", "EACCES", "EMFILE", "EINTR"] : ["EIO"]) {
-            for (const call of calls) {
-              for (let nth = 1; ; nth += 1) {
-                const label = `${error}-${call}-${nth}`
-                const { args, file } = copy(label)
-                const { code, reached, stdout } = startUnder(`error=${error}`, file, call, nth, args)
-                if (!reached) break
-                failed += 1
-                const report = JSON.parse(stdout)
-                if (code === 0) {
-                  assert.strictEqual(report.status, "ready", label)
-                  const tables = yield* rowsOf(file, "SELECT name FROM sqlite_schema WHERE name IN ('notes', 'tags')")
-                  assert.strictEqual(tables.length, 2, label)
-                } else {
-                  assert.include([65, 73, 74, 75, 77], code, label)
-                  assert.notStrictEqual(report.error._tag, "Defect", label)
-                  assert.isNotEmpty(report.error.remedy, label)
-                }
+          const failed = yield* sweep(
+            (file) => failures.flatMap((what) => faultsOfAnInit(file, what)),
+            yield* prepared,
+            (ended, { args, file, label }) =>
+              Effect.gen(function* () {
+                yield* honest(
+                  ended,
+                  label,
+                  Effect.map(rowsOf(file, "SELECT name FROM sqlite_schema WHERE name IN ('notes', 'tags')"), (tables) =>
+                    assert.strictEqual(tables.length, 2, label)
+                  )
+                )
                 yield* readyAfterwards(file, args, label)
-              }
-            }
-          }
-          assert.isAbove(failed, 0)
+              })
+          )
           console.log(`${name}: ${failed} failing calls`)
         }),
-      everything ? 3_600_000 : 300_000
+      limit
+    )
+  }
+})
+
+const ruined = "nothing that SQLite could open, for somebody wrote over it. ".repeat(100)
+
+describe.skipIf(reason !== undefined)(`a restore${skipped}`, () => {
+  const over = {
+    "a database": () => {},
+    "a file that SQLite cannot open": (file: string) => writeFileSync(file, ruined)
+  }
+  for (const [name, ruin] of Object.entries(over)) {
+    const prepared = Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const origin = join(folder, "origin")
+      mkdirSync(join(origin, "migrations"), { recursive: true })
+      const file = join(origin, "data", "app.db")
+      const init = runProgram(["init", ...argumentsIn(origin), "--migrations", join(origin, "migrations")])
+      writeFileSync(join(origin, "migrations", "001_notes.sql"), first)
+      yield* init
+      writeFileSync(join(origin, "migrations", "002_tags.sql"), second)
+      yield* init
+      yield* manyNotes(file)
+      ruin(file)
+      return (label: string) => {
+        const home = join(folder, label)
+        cpSync(origin, home, { recursive: true, preserveTimestamps: true })
+        return { file: join(home, "data", "app.db"), args: ["restore", ...argumentsIn(home)] }
+      }
+    })
+    const faults = (what: string) => calls.ofARestore.map((call) => ({ what, call, paths: [] }))
+    const count = "SELECT count(*) AS notes FROM notes"
+
+    /** The one or the other, whole; and the next restore has its way. */
+    const oneOrTheOther = Effect.fnUntraced(function* (file: string, args: ReadonlyArray<string>, label: string) {
+      const bytes = readFileSync(file, "latin1")
+      if (bytes !== ruined) {
+        assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }], label)
+        assert.deepInclude([[{ notes: 1 }], [{ notes: 201 }]], yield* rowsOf(file, count), label)
+      }
+      const again = yield* runProgram(args)
+      assert.deepStrictEqual([again.code, again.stderr], [0, ""], label)
+      assert.deepStrictEqual(yield* rowsOf(file, count), [{ notes: 1 }], label)
+      const kept = readdirSync(dirname(file)).filter((other) => /\.replaced-\w+$/.test(other))
+      assert.isNotEmpty(kept, label)
+      const whole = Effect.forEach(kept, (other) => {
+        const copy = join(dirname(file), other)
+        return readFileSync(copy, "latin1") === ruined ? Effect.succeed([]) : rowsOf(copy, "PRAGMA integrity_check")
+      })
+      for (const rows of yield* whole)
+        if (rows.length > 0) assert.deepStrictEqual(rows, [{ integrity_check: "ok" }], label)
+    })
+
+    it.scopedLive(
+      `over ${name}, killed at every step: the one or the other is there, whole, and the next one has its way`,
+      () =>
+        Effect.gen(function* () {
+          const killed = yield* sweep(
+            () => faults(kill),
+            yield* prepared,
+            (_, { args, file, label }) => oneOrTheOther(file, args, label)
+          )
+          console.log(`restore over ${name}: killed ${killed} times`)
+        }),
+      limit
+    )
+
+    it.scopedLive(
+      `over ${name}, failing at every step: a typed reason or restored, never a lie, and the next one has its way`,
+      () =>
+        Effect.gen(function* () {
+          const failed = yield* sweep(
+            () => failures.flatMap(faults),
+            yield* prepared,
+            (ended, { args, file, label }) =>
+              Effect.gen(function* () {
+                const restored = Effect.map(rowsOf(file, count), (rows) =>
+                  assert.deepStrictEqual(rows, [{ notes: 1 }], label)
+                )
+                yield* honest(ended, label, restored)
+                yield* oneOrTheOther(file, args, label)
+              })
+          )
+          console.log(`restore over ${name}: ${failed} failing calls`)
+        }),
+      limit
     )
   }
 })

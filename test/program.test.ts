@@ -89,6 +89,7 @@ describe("database-ready init", () => {
       assert.strictEqual(ended.stderr, "")
       assert.deepStrictEqual(Object.keys(report).sort(), [
         "applied",
+        "backup",
         "database",
         "durationMs",
         "integrity",

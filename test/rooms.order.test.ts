@@ -30,7 +30,9 @@ describe("the order of the rooms", () => {
     expectTypeOf<Needs<typeof AppliedMigrations.layer>>().toEqualTypeOf<
       Start | MigrationSource | SqliteConnection | VerifiedPragmas | FileSystem.FileSystem | Path.Path
     >()
-    expectTypeOf<Needs<typeof CheckedIntegrity.layer>>().toEqualTypeOf<Start | SqliteConnection | AppliedMigrations>()
+    expectTypeOf<Needs<typeof CheckedIntegrity.layer>>().toEqualTypeOf<
+      Start | SqliteConnection | AppliedMigrations | FileSystem.FileSystem
+    >()
     expectTypeOf<Needs<typeof DatabaseReady.pipeline>>().toEqualTypeOf<
       Start | MigrationSource | FileSystem.FileSystem | Path.Path
     >()
@@ -64,6 +66,7 @@ const importsOf = (file: string) =>
 /** Later ones may import earlier ones. A folder is a part of the room whose name it has. */
 const rooms = [
   ["layers/policy.ts", "layers/seams.ts"],
+  ["layers/FileLocks.ts"],
   ["layers/DatabaseConfig.ts"],
   ["layers/Initialization.ts"],
   ["layers/DatabaseDirectory.ts"],
@@ -80,7 +83,8 @@ const rooms = [
   ],
   ["layers/AppliedMigrations/RowGuard.ts", "layers/AppliedMigrations/SchemaFingerprint.ts"],
   ["layers/IntegrityError.ts"],
-  ["layers/AppliedMigrations/SchemaProof.ts", "layers/PageCheck.ts"],
+  ["layers/AppliedMigrations/SchemaProof.ts", "layers/PageCheck/SqliteBeside.ts"],
+  ["layers/PageCheck.ts"],
   ["layers/Restore.ts", "layers/WriteTransaction.ts"],
   ["layers/AppliedMigrations.ts"],
   ["layers/CheckedIntegrity.ts"],

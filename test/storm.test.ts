@@ -3,12 +3,15 @@
  * `STORM_ROUNDS=200 npx vitest run --config test/vitest.config.ts storm`.
  */
 
+import { once } from "node:events"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { independently, rowsOf, temporaryFolder } from "./support/database.ts"
-import { runProgram, spawnProgram } from "./support/program.ts"
+import type { ReadyReport } from "../layers/index.ts"
+import { independently, rivalProcess, rowsOf, temporaryFolder } from "./support/database.ts"
+import { type Ended, runProgram, spawnProgram } from "./support/program.ts"
+import { randomFrom } from "./support/random.ts"
 
 const rounds = Number(process.env["STORM_ROUNDS"] ?? 1)
 const starters = 16
@@ -48,6 +51,28 @@ const complete = Effect.fnUntraced(function* (file: string) {
   assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
 })
 
+/** Starts that nobody killed: each exits 0, complains of nothing and tells its report. */
+const reportsOf = (ended: ReadonlyArray<Ended>): ReadonlyArray<ReadyReport> => {
+  assert.deepStrictEqual(
+    ended.map(({ code, stderr }) => [code, stderr]),
+    ended.map(() => [0, ""])
+  )
+  return ended.map(({ stdout }) => JSON.parse(stdout))
+}
+
+/** After the first five waits a stage asks again every 100 ms at the most, however long it waits. */
+const nobodySpins = (reports: ReadonlyArray<ReadyReport>) => {
+  for (const { name, attempts, durationMs } of reports.flatMap(({ stages }) => stages)) {
+    assert.isAtMost(attempts, 7 + durationMs / 100, `${name}: ${attempts} attempts in ${durationMs} ms`)
+  }
+}
+
+/** In every other round all start at one moment, in the others each a little later, by the seed. */
+const jitterIn = (round: number) => {
+  const random = randomFrom(round)
+  return () => (round % 2 === 0 ? 0 : random(150))
+}
+
 describe(`a storm of ${starters} processes`, () => {
   for (const applied of ["absent", "half", "ready"] as const) {
     it.scopedLive(
@@ -56,20 +81,22 @@ describe(`a storm of ${starters} processes`, () => {
         Effect.gen(function* () {
           for (let round = 0; round < rounds; round += 1) {
             const { args, file } = yield* prepare(applied)
+            const jitter = jitterIn(round)
             const ended = yield* Effect.all(
               Array.from({ length: starters }, () =>
-                Effect.tap(runProgram(args), () =>
-                  Effect.map(objectsNow(file), (objects) => assert.deepStrictEqual(objects, ["notes", "tags"]))
+                runProgram(args).pipe(
+                  Effect.tap(() =>
+                    Effect.map(objectsNow(file), (objects) => assert.deepStrictEqual(objects, ["notes", "tags"]))
+                  ),
+                  Effect.delay(jitter())
                 )
               ),
               { concurrency: "unbounded" }
             )
-            assert.deepStrictEqual(
-              ended.map(({ code, stderr }) => [code, stderr]),
-              ended.map(() => [0, ""])
-            )
+            const reports = reportsOf(ended)
             const due = { absent: 2, half: 1, ready: 0 }[applied]
-            assert.strictEqual(ended.flatMap(({ stdout }) => JSON.parse(stdout).applied).length, due)
+            assert.strictEqual(reports.flatMap((report) => report.applied).length, due)
+            nobodySpins(reports)
             yield* complete(file)
           }
         }),
@@ -78,22 +105,45 @@ describe(`a storm of ${starters} processes`, () => {
   }
 
   it.scopedLive(
-    "of which one is killed: all others exit 0, and the file is whole",
+    "on a ready file on which another process is writing: none waits for it, or for another one",
     () =>
       Effect.gen(function* () {
         for (let round = 0; round < rounds; round += 1) {
-          const { args, file } = yield* prepare("half")
-          const running = Array.from({ length: starters }, () => spawnProgram(args))
-          const [victim, ...others] = running
-          // The moment differs from round to round by what the machine does; no moment may matter.
-          const soonest = yield* Effect.promise(() => Promise.race(others.map(({ ended }) => ended)))
-          assert.strictEqual(soonest.code, 0)
-          victim?.process.kill("SIGKILL")
-          const ended = yield* Effect.promise(() => Promise.all(others.map(({ ended }) => ended)))
-          assert.deepStrictEqual(
-            ended.map(({ code, stderr }) => [code, stderr]),
-            ended.map(() => [0, ""])
+          const { args, file } = yield* prepare("ready")
+          const rival = yield* rivalProcess(file, "BEGIN IMMEDIATE; INSERT INTO notes (body) VALUES ('never')")
+          const ended = yield* Effect.all(
+            Array.from({ length: starters }, () => runProgram(args)),
+            { concurrency: "unbounded" }
           )
+          for (const { stages } of reportsOf(ended)) {
+            assert.deepStrictEqual(
+              stages.map(({ attempts, name }) => [name, attempts]),
+              stages.map(({ name }) => [name, 1])
+            )
+          }
+          const gone = once(rival, "exit")
+          rival.kill("SIGKILL")
+          yield* Effect.promise(() => gone)
+          yield* complete(file)
+        }
+      }),
+    rounds * 60_000
+  )
+
+  it.scopedLive(
+    "of which one is killed at some moment: all others exit 0, and the file is whole",
+    () =>
+      Effect.gen(function* () {
+        for (let round = 0; round < rounds; round += 1) {
+          const { args, file } = yield* prepare(round % 2 === 0 ? "half" : "absent")
+          const random = randomFrom(round)
+          const running = Array.from({ length: starters }, () => spawnProgram(args))
+          const [victim] = running.splice(random(starters), 1)
+          const soonest = Promise.race(running.map(({ ended }) => ended))
+          // The storm is over within about a second and a half; every fourth victim goes when the first one is ready.
+          yield* round % 4 === 0 ? Effect.promise(() => soonest) : Effect.sleep(random(1500))
+          victim?.process.kill("SIGKILL")
+          nobodySpins(reportsOf(yield* Effect.promise(() => Promise.all(running.map(({ ended }) => ended)))))
           if (victim !== undefined) yield* Effect.promise(() => victim.ended)
           yield* complete(file)
         }

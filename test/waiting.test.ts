@@ -1,4 +1,5 @@
-import { readdirSync, readlinkSync } from "node:fs"
+import { once } from "node:events"
+import { readdirSync, readFileSync, readlinkSync, symlinkSync } from "node:fs"
 import { dirname } from "node:path"
 import { SystemError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -20,6 +21,7 @@ import {
   Initialization,
   IntegrityError,
   Migrations,
+  restoreBackup,
   SqliteConnection,
   VerifiedPragmas
 } from "../layers/index.ts"
@@ -31,6 +33,7 @@ import {
   openConnection,
   platform,
   refusal,
+  rivalProcess,
   rowsOf,
   start,
   type TestOptions,
@@ -42,7 +45,7 @@ const busy = new SqliteFailure({ code: "SQLITE_BUSY", detail: "database is locke
 
 /** Config and start of a room that is tested alone. */
 const alone = (options: TestOptions & { readonly filename: string }) =>
-  Initialization.layer.pipe(Layer.provideMerge(DatabaseConfig.layer(options)))
+  Initialization.layer.pipe(Layer.provideMerge(DatabaseConfig.layer(options)), Layer.provide(platform))
 
 /** Descriptors that this process has on the files of a folder. */
 const openDescriptors = (folder: string) =>
@@ -378,6 +381,88 @@ describe("the migrations stage", () => {
       reader.exec("COMMIT")
       yield* TestClock.adjust("5 millis")
       assert.strictEqual((yield* Fiber.join(outcome)).pragmas["journal_mode"], "wal")
+    })
+  )
+})
+
+const linux = process.platform === "linux"
+
+describe.skipIf(!linux)(`whoever holds the lock${linux ? "" : " (skipped: /proc/locks names the processes)"}`, () => {
+  const nameOf = (pid: number) => readFileSync(`/proc/${pid}/comm`, "utf8").trim()
+
+  it.scoped("is named while the start waits for it, and at the deadline", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      const watch = yield* makeWatch
+      const { pid = 0 } = yield* rivalProcess(file, "BEGIN IMMEDIATE")
+      const outcome = yield* Effect.fork(refusal(start(file, watch)))
+      const wait = yield* watch.next
+      const name = nameOf(pid)
+      assert.deepStrictEqual(wait.holders, [{ pid, name }])
+      assert.match(wait.reason, new RegExp(`database is locked\\); the lock is held by process ${pid} \\(${name}\\)$`))
+      yield* TestClock.adjust("60 seconds")
+      const late = yield* Fiber.join(outcome)
+      if (late._tag !== "StageTimeoutError") assert.fail(late.message)
+      assert.deepStrictEqual(late.holders, wait.holders)
+      assert.include(late.message, `held by process ${pid} (`)
+    })
+  )
+
+  it.scoped("is named through a link to the file, and within a second no more when it is gone", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      symlinkSync(file, `${file}.link`)
+      const watch = yield* makeWatch
+      const rival = yield* rivalProcess(file, "BEGIN IMMEDIATE")
+      const mine = yield* openConnection(file)
+      const outcome = yield* Effect.fork(start(`${file}.link`, watch))
+      const { pid = 0 } = rival
+      assert.deepStrictEqual((yield* watch.next).holders, [{ pid, name: nameOf(pid) }])
+      const gone = once(rival, "exit")
+      rival.kill("SIGKILL")
+      yield* Effect.promise(() => gone)
+      mine.exec("BEGIN IMMEDIATE")
+      const holders: Array<ReadonlyArray<number>> = []
+      for (const wait of [5, 10, 20, 40, 80, ...Array<number>(9).fill(100)]) {
+        yield* TestClock.adjust(wait)
+        holders.push((yield* watch.next).holders.map((holder) => holder.pid))
+      }
+      assert.deepStrictEqual(holders, [...Array<Array<number>>(13).fill([pid]), [process.pid]])
+      mine.exec("COMMIT")
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual((yield* Fiber.join(outcome)).status, "ready")
+    })
+  )
+
+  it.scoped("is named where readers are in the way of another journal mode, all of them", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const watch = yield* makeWatch
+      const one = yield* rivalProcess(file, "SELECT * FROM notes")
+      const other = yield* rivalProcess(file, "SELECT * FROM notes")
+      const outcome = yield* Effect.fork(start(file, { ...watch, pragmas: { journalMode: "delete" } }))
+      const { holders, reason } = yield* watch.next
+      assert.sameMembers(
+        holders.map(({ pid }) => pid),
+        [one.pid, other.pid]
+      )
+      assert.match(reason, /PRAGMA journal_mode could not be made delete/)
+      yield* Fiber.interrupt(outcome)
+    })
+  )
+
+  it.scoped("is named by a restore that finds the database in use", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      yield* start(file)
+      const { pid } = yield* rivalProcess(file, "BEGIN IMMEDIATE")
+      const refused = yield* refusal(Effect.provide(restoreBackup({ filename: file }), platform))
+      assert.strictEqual(refused.reason, "InUse")
+      assert.include(refused.message, `held by process ${pid} (`)
     })
   )
 })

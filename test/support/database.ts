@@ -1,6 +1,6 @@
 /** Real files in a folder of their own, and an independent connection to look at them with. */
 
-import { spawnSync } from "node:child_process"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -132,6 +132,25 @@ export const crashAfter = (file: string, sql: string) =>
     const { signal } = spawnSync(process.execPath, ["-e", script, file, sql], { cwd: import.meta.dirname })
     if (signal !== "SIGKILL" || statSync(`${file}-wal`).size === 0) throw new Error("the crash left no WAL")
   })
+
+/** Another process that holds what a statement takes, until the scope closes or it is killed. */
+export const rivalProcess = (file: string, sql: string) =>
+  Effect.acquireRelease(
+    Effect.async<ChildProcess>((resume) => {
+      const script = `const connection = new (require("better-sqlite3"))(process.argv[1]); connection.exec(process.argv[2]); console.log("held"); setInterval(() => connection, 1e6)`
+      const rival = spawn(process.execPath, ["-e", script, file, sql], {
+        cwd: import.meta.dirname,
+        stdio: ["ignore", "pipe", "inherit"]
+      })
+      rival.stdout.once("data", () => resume(Effect.succeed(rival)))
+    }),
+    (rival) =>
+      Effect.async<void>((resume) => {
+        if (rival.exitCode !== null || rival.signalCode !== null) return resume(Effect.void)
+        rival.once("exit", () => resume(Effect.void))
+        rival.kill("SIGKILL")
+      })
+  )
 
 export class Accepted extends Data.TaggedError("Accepted") {
   override readonly message = "this should have been refused, and was accepted"

@@ -1,0 +1,315 @@
+import { spawnSync } from "node:child_process"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
+import * as Queue from "effect/Queue"
+import * as Ref from "effect/Ref"
+import * as TestClock from "effect/TestClock"
+import { Migrations, type ProgressEvent } from "../layers/index.ts"
+import {
+  crashAfter,
+  damagePage,
+  independently,
+  notesFiles,
+  pictureOf,
+  refusal,
+  rowsOf,
+  start,
+  temporaryFile,
+  temporaryFolder
+} from "./support/database.ts"
+import { runProgram, spawnProgram } from "./support/program.ts"
+import { makeWatch } from "./support/progress.ts"
+
+/** So much that no look at its pages may hold the event loop: 40 MB, in rows of many pages and in small ones. */
+const large = (file: string) =>
+  Effect.zipRight(
+    start(file),
+    independently(file, (connection) =>
+      connection.exec(`
+        CREATE TABLE filling (id INTEGER PRIMARY KEY, bytes BLOB, word TEXT);
+        WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 9000)
+        INSERT INTO filling SELECT x, randomblob(4000), 'word ' || x FROM n;`)
+    )
+  )
+
+/** Processes that this one or another has started and that still run. */
+const childrenOf = (parent: number | undefined): ReadonlyArray<number> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        // The name in parentheses may hold blanks; after it come the state and the parent.
+        const [state, of] = readFileSync(`/proc/${pid}/stat`, "latin1")
+          .replace(/^.*\) /s, "")
+          .split(" ")
+        return Number(of) === parent && state !== "Z" ? [Number(pid)] : []
+      } catch {
+        // It ended while we looked.
+        return []
+      }
+    })
+
+/**
+ * Every look that begins stands still before it asks SQLite, until it is let go or killed: the thread that
+ * asks reads from a fifo first. `env` is for another program; this one's environment has it until `letGo`.
+ */
+const standstill = Effect.gen(function* () {
+  const folder = yield* temporaryFolder
+  const [fifo, preload] = [join(folder, "fifo"), join(folder, "preload.cjs")]
+  spawnSync("mkfifo", [fifo])
+  writeFileSync(
+    preload,
+    `if (!require("node:worker_threads").isMainThread) require("node:fs").readFileSync(${JSON.stringify(fifo)})`
+  )
+  const before = process.env["NODE_OPTIONS"]
+  const end = Effect.sync(() => {
+    if (before === undefined) delete process.env["NODE_OPTIONS"]
+    else process.env["NODE_OPTIONS"] = before
+  })
+  const env = { NODE_OPTIONS: `--require ${preload}` }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => Object.assign(process.env, env)),
+    () => end
+  )
+  return { env, letGo: Effect.tap(end, () => writeFileSync(fifo, "")) }
+})
+
+type Progress = Extract<ProgressEvent, { readonly _tag: "StageProgress" }>
+
+/** `onProgress` for the options, and what it was told. */
+const makeProgress = Effect.map(Queue.unbounded<Progress>(), (told) => ({
+  onProgress: (event: ProgressEvent) =>
+    event._tag === "StageProgress" ? Effect.asVoid(Queue.offer(told, event)) : Effect.void,
+  next: Queue.take(told),
+  size: Queue.size(told),
+  all: Queue.takeAll(told)
+}))
+
+/** Turns of a timer of this process. */
+const ticks = (count: number) =>
+  Effect.async<void>((resume) => {
+    let left = count
+    const timer = setInterval(() => {
+      left -= 1
+      if (left > 0) return
+      clearInterval(timer)
+      resume(Effect.void)
+    }, 1)
+  })
+
+describe.skipIf(process.platform !== "linux")(
+  `a look at the pages of a large file${process.platform === "linux" ? "" : " (skipped: /proc names the processes)"}`,
+  () => {
+    it.scoped("runs beside: timers go on while it stands still, its deadline ends it, and no process stays", () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* large(file)
+        const before = yield* pictureOf(dirname(file))
+        const { next, onProgress } = yield* makeProgress
+        yield* standstill
+        const outcome = yield* Effect.fork(
+          refusal(start(file, { integrity: "quick", onProgress, policies: { integrity: { timeout: "30 seconds" } } }))
+        )
+        yield* next
+        assert.strictEqual(childrenOf(process.pid).length, 1)
+        yield* ticks(10)
+        assert.strictEqual((yield* Fiber.poll(outcome))._tag, "None")
+
+        yield* TestClock.adjust("30 seconds")
+        const late = yield* Fiber.join(outcome)
+        assert.strictEqual(late.message, "The integrity stage was not over after 30s.")
+        assert.deepStrictEqual(childrenOf(process.pid), [])
+        assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+      })
+    )
+
+    it.scoped("is told every two seconds by how many bytes were read of those that there are", () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* large(file)
+        const { all, next, onProgress, size } = yield* makeProgress
+        const { letGo } = yield* standstill
+        const outcome = yield* Effect.fork(start(file, { integrity: "quick", onProgress }))
+        const first = yield* next
+        yield* TestClock.adjust("1999 millis")
+        assert.strictEqual(yield* size, 0)
+        yield* TestClock.adjust("1 millis")
+        const second = yield* next
+        yield* letGo
+        assert.strictEqual((yield* Fiber.join(outcome)).integrity.checked, "quick")
+
+        const events = [first, second, ...(yield* all)]
+        assert.deepStrictEqual([first.at, second.at], [0, 2000])
+        const [pages] = yield* rowsOf(
+          file,
+          "SELECT page_count * page_size AS total FROM pragma_page_count, pragma_page_size"
+        )
+        for (const { done, stage, ...event } of events) {
+          assert.deepInclude(pages, { total: event.total })
+          assert.isTrue(done >= 0 && done <= event.total)
+          assert.strictEqual(stage, "integrity")
+        }
+        assert.deepStrictEqual([...new Set(events.map(({ doing }) => doing))], ["quick_check", "foreign_key_check"])
+      })
+    )
+
+    it.scoped("is made again when somebody ends the process", () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* large(file)
+        const { next, onProgress } = yield* makeProgress
+        const watch = yield* makeWatch
+        const { letGo } = yield* standstill
+        const outcome = yield* Effect.fork(
+          start(file, {
+            integrity: "quick",
+            onProgress: (event) => Effect.zipRight(onProgress(event), watch.onProgress(event))
+          })
+        )
+        yield* next
+        process.kill(childrenOf(process.pid)[0] ?? 0, "SIGKILL")
+        assert.include((yield* watch.next).reason, "SIGKILL: the process ended with SIGKILL")
+        yield* TestClock.adjust("5 millis")
+        yield* letGo
+        const { integrity, stages } = yield* Fiber.join(outcome)
+        assert.deepStrictEqual([integrity.checked, stages.at(-1)?.attempts], ["quick", 2])
+      })
+    )
+
+    it.scoped("is taken of a backup before it is kept, and a deadline leaves neither a copy nor an upgrade", () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* large(file)
+        const before = yield* pictureOf(dirname(file))
+        const { next, onProgress } = yield* makeProgress
+        yield* standstill
+        const migrations = Migrations.fromRecord({ ...notesFiles, "003_more.sql": "CREATE TABLE more (x)" })
+        const outcome = yield* Effect.fork(refusal(start(file, { migrations, onProgress })))
+        assert.deepInclude(yield* next, { stage: "migrations", doing: "quick_check" })
+        yield* TestClock.adjust("60 seconds")
+        assert.strictEqual((yield* Fiber.join(outcome)).message, "The start was not over after 1m.")
+        assert.deepStrictEqual(childrenOf(process.pid), [])
+        assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+      })
+    )
+
+    it.scopedLive("is taken of a backup before it is restored, and a deadline ends that", () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* large(file)
+        yield* independently(file, (connection) => connection.pragma("journal_mode = DELETE"))
+        const before = yield* pictureOf(dirname(file))
+        const { env } = yield* standstill
+        const args = ["restore", "--database", `${file}.new`, "--backup", file, "--timeout", "1s"]
+        const { code, stderr } = yield* runProgram(args, { env })
+        assert.deepStrictEqual([code, stderr.includes("RestoreError.TimedOut")], [75, true])
+        assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+      })
+    )
+
+    it.scopedLive("finds a damaged page, and a refused database keeps its bytes and the WAL of a crash", () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* large(file)
+        yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('late')")
+        yield* damagePage(file, 5000)
+        const { "app.db": main, "app.db-wal": wal } = yield* pictureOf(dirname(file))
+        for (const access of ["initialize", "inspect"] as const) {
+          const { onProgress, size } = yield* makeProgress
+          const refused = yield* refusal(start(file, { access, integrity: "quick", onProgress }))
+          assert.deepStrictEqual([refused._tag, refused.reason], ["IntegrityError", "DamagedPages"])
+          assert.isAbove(yield* size, 0)
+          const { "app.db": mainAfter, "app.db-wal": walAfter } = yield* pictureOf(dirname(file))
+          assert.deepStrictEqual([mainAfter, walAfter], [main, wal])
+        }
+      })
+    )
+
+    it.scopedLive("finds rows that refer to nothing, and a row that an index does not know", () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* large(file)
+        yield* independently(file, (connection) => {
+          connection.pragma("foreign_keys = OFF")
+          connection.exec("INSERT INTO tags VALUES (4711, 'orphan')")
+        })
+        const orphan = yield* refusal(start(file, { integrity: "quick" }))
+        assert.strictEqual(orphan.reason, "ForeignKeyViolations")
+        yield* independently(file, (connection) => {
+          connection.exec("DELETE FROM tags; CREATE INDEX by_word ON filling(word)")
+          // An index whose entries were made by another rule than the one that it has now.
+          connection.unsafeMode()
+          connection.exec(`PRAGMA writable_schema = ON;
+            UPDATE sqlite_schema SET sql = 'CREATE INDEX by_word ON filling(word DESC)' WHERE name = 'by_word';`)
+        })
+        assert.strictEqual((yield* start(file, { integrity: "quick" })).status, "ready")
+        const unordered = yield* refusal(start(file, { integrity: "full" }))
+        assert.strictEqual(unordered.reason, "DamagedPages")
+      })
+    )
+
+    it.scopedLive("is taken with the event loop standing still where no process can be had, and that is said", () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* large(file)
+        yield* damagePage(file, 5000)
+        const said = yield* Ref.make<ReadonlyArray<unknown>>([])
+        const listening = Logger.replace(
+          Logger.defaultLogger,
+          Logger.make(({ message }) => Effect.runSync(Ref.update(said, (lines) => [...lines, String(message)])))
+        )
+        const node = process.execPath
+        yield* Effect.addFinalizer(() =>
+          Effect.sync(() => {
+            process.execPath = node
+          })
+        )
+        for (const [path, code] of [
+          ["/nowhere/node", "ENOENT"],
+          ["/bin/true", "ENOEXEC"]
+        ] as const) {
+          process.execPath = path
+          const refused = yield* Effect.provide(refusal(start(file, { integrity: "quick" })), listening)
+          assert.strictEqual(refused.reason, "DamagedPages")
+          assert.include((yield* Ref.getAndSet(said, [])).join(), `with the event loop standing still (${code}: `)
+        }
+      })
+    )
+
+    it.scopedLive("shows its progress on stderr, is taken by status as well, and ends with the program", () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* runProgram(["init", "--database", file])
+        yield* independently(file, (connection) =>
+          connection.exec(`CREATE TABLE filling (id INTEGER PRIMARY KEY, bytes BLOB);
+            WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 9000)
+            INSERT INTO filling SELECT x, randomblob(4000) FROM n;`)
+        )
+        const before = yield* pictureOf(dirname(file))
+        const args = ["--database", file, "--integrity", "quick"]
+        for (const command of ["init", "status"]) {
+          const { code, stderr } = yield* runProgram([command, ...args])
+          assert.strictEqual(code, 0)
+          assert.match(stderr, /^quick_check in the integrity stage: \d+ MB of 37 MB\n/)
+        }
+        const { env } = yield* standstill
+        for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+          const running = spawnProgram(["init", ...args], { env })
+          yield* Effect.promise(() => running.says(/quick_check/))
+          const [child, ...others] = childrenOf(running.process.pid)
+          assert.deepStrictEqual(others, [])
+          running.process.kill(signal)
+          const { code } = yield* Effect.promise(() => running.ended)
+          assert.strictEqual(code, signal === "SIGTERM" ? 143 : "SIGKILL")
+          const gone = ["-s", "0.01", `--pid=${child}`, "-f", "/dev/null"]
+          assert.strictEqual(spawnSync("tail", gone, { timeout: 30_000 }).status, 0)
+        }
+        assert.strictEqual((yield* pictureOf(dirname(file)))["app.db"], before["app.db"])
+      })
+    )
+  }
+)
