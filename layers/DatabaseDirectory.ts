@@ -86,6 +86,8 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
     readonly filesystem: string
     /** Bytes that can still be written there; undefined where nobody knows. A full disk refuses the write that meets it, not the start. */
     readonly freeBytes: number | undefined
+    /** Whether this user may create files there; only an inspection passes without. */
+    readonly isWritable: boolean
   }
 >() {
   /** Creates missing parents with mode 0700. Fails with `DirectoryError`, or `StageTimeoutError`. */
@@ -126,13 +128,16 @@ const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
   )
 
   if (config.access === "initialize") {
-    yield* refused(fs.makeDirectory(directory, { recursive: true, mode: 0o700 }))
+    yield* refused(
+      Effect.catchIf(fs.makeDirectory(directory, { recursive: true, mode: 0o700 }), isAbsence, (absence) =>
+        Effect.zipRight(nearestIsWritable(directory), Effect.fail(absence))
+      )
+    )
   }
   // A link is followed to the file: SQLite puts the WAL beside the file, not beside the link.
   const file = yield* fs.realPath(wanted).pipe(
-    Effect.catchIf(
-      (error) => SystemFailure.fromPlatform(error).code === "ENOENT",
-      () => Effect.map(fs.realPath(directory), (real) => path.join(real, path.basename(wanted)))
+    Effect.catchIf(isAbsence, () =>
+      Effect.map(fs.realPath(directory), (real) => path.join(real, path.basename(wanted)))
     ),
     refused
   )
@@ -146,16 +151,34 @@ const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
   }
   const real = path.dirname(file)
   yield* refused(fs.access(real, { readable: true, writable: config.access === "initialize" }))
+  const isWritable = config.access === "initialize" || (yield* Effect.isSuccess(fs.access(real, { writable: true })))
 
   const filesystem = yield* filesystemOf(fs, real)
   if (networkFilesystems.has(filesystem)) {
     return yield* new DirectoryError({ reason: "NetworkFilesystem", path: real, detail: filesystem, retryable: false })
   }
   const freeBytes = yield* freeBytesOf(real).pipe(Effect.orElseSucceed(() => undefined))
-  return { file, filesystem, freeBytes }
+  return { file, filesystem, freeBytes, isWritable }
 })
 
-const memory: DatabaseDirectory["Type"] = { file: ":memory:", filesystem: "in memory", freeBytes: undefined }
+const isAbsence = (error: PlatformError): boolean => SystemFailure.fromPlatform(error).code === "ENOENT"
+
+/** Node.js answers ENOENT whatever keeps it from making the first of several directories; this tells what it was. */
+const nearestIsWritable = (directory: string): Effect.Effect<void, PlatformError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const parent = path.dirname(directory)
+    if (parent === directory) return
+    yield* Effect.catchIf(fs.access(parent, { writable: true }), isAbsence, () => nearestIsWritable(parent))
+  })
+
+const memory: DatabaseDirectory["Type"] = {
+  file: ":memory:",
+  filesystem: "in memory",
+  freeBytes: undefined,
+  isWritable: true
+}
 
 const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1)
 

@@ -32,6 +32,7 @@ type Reason =
   | "CannotCreate"
   | "CannotOpen"
   | "PermissionDenied"
+  | "NotReadable"
   | "DiskFull"
   | "IoError"
   | "Busy"
@@ -67,6 +68,8 @@ const sentences: Record<Reason, (file: string) => string> = {
   CannotCreate: (file) => `The database ${file} cannot be created`,
   CannotOpen: (file) => `The database ${file} cannot be opened`,
   PermissionDenied: (file) => `This user may not open ${file}`,
+  NotReadable: (file) =>
+    `Reading ${file} takes a -wal and a -shm, which this user could not make or not take away again`,
   DiskFull: (file) => `There is no space left for ${file}`,
   IoError: (file) => `The disk failed while ${file} was read`,
   Busy: (file) => `Another process keeps ${file} to itself`,
@@ -83,6 +86,7 @@ const remedies: Record<Reason, string> = {
   CannotCreate: "Check that the directory still exists and can be written.",
   CannotOpen: "Check that the file, its -wal and its -shm can be read and written by this user.",
   PermissionDenied: "Give the file, its -wal and its -shm to the user that runs this program.",
+  NotReadable: "Look at it as a user who may write it and its directory, or while a program has it open.",
   DiskFull: "Free some space on that filesystem.",
   IoError: "Check the disk and the kernel's log; restore a backup when the disk is at fault.",
   Busy: "Let the other process finish, or stop it.",
@@ -124,11 +128,11 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     SqliteConnection,
     Effect.gen(function* () {
       const config = yield* DatabaseConfig
-      const { file } = yield* DatabaseDirectory
+      const directory = yield* DatabaseDirectory
       const { stage } = yield* Initialization
       return yield* stage(
         "connection",
-        () => whole(connect(config, file)),
+        () => whole(connect(config, directory)),
         ({ before, origin, sqliteVersion }) =>
           `SQLite ${sqliteVersion}, ${origin}${before === "clean" ? "" : before === "shared" ? ", in use by others" : ", after an unclean shutdown"}`
       )
@@ -150,9 +154,15 @@ const whole = <A, E, R>(attempt: Effect.Effect<A, E, R | Scope.Scope>): Effect.E
     })
   )
 
-const connect = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], file: string) {
+const connect = Effect.fnUntraced(function* (
+  config: DatabaseConfig["Type"],
+  { file, isWritable }: DatabaseDirectory["Type"]
+) {
   const onDisk = !config.inMemory
   const found = onDisk ? yield* look(file, config.access) : { exists: false, empty: true, wal: false }
+  if (found.exists && config.access === "inspect" && config.pragmas.journalMode === "wal") {
+    yield* staysClean(file, isWritable)
+  }
   const before = yield* found.wal ? shutdownOf(file) : Effect.succeed("clean" as const)
 
   if (!found.exists && onDisk) {
@@ -216,16 +226,14 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
     return yield* refusal(file, "NotRecovered", { code: "", detail: `${file}-journal`, retryable: false })
   }
   // SQLite would open what it may not write without a word, and only the first write would tell.
-  if (access === "initialize") {
-    yield* Effect.forEach([file, `${file}-wal`, `${file}-shm`], (path) =>
-      Effect.catchAll(fs.access(path, { readable: true, writable: true }), (error) => {
-        const failure = SystemFailure.fromPlatform(error)
-        return failure.code === "ENOENT"
-          ? Effect.void
-          : refusal(file, creationReasons[failure.code] ?? "CannotOpen", failure)
-      })
-    )
-  }
+  yield* Effect.forEach([file, `${file}-wal`, `${file}-shm`], (path) =>
+    Effect.catchAll(fs.access(path, { readable: true, writable: access === "initialize" }), (error) => {
+      const failure = SystemFailure.fromPlatform(error)
+      return failure.code === "ENOENT"
+        ? Effect.void
+        : refusal(file, creationReasons[failure.code] ?? "CannotOpen", failure)
+    })
+  )
   if (Option.isSome(main) && main.value.type !== "File") {
     return yield* refusal(file, "NotAFile", { code: main.value.type, detail: "not a regular file", retryable: false })
   }
@@ -234,6 +242,18 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
     empty: Option.isNone(main) || main.value.size === FileSystem.Size(0),
     wal: Option.isSome(main) && Option.isSome(wal)
   }
+})
+
+/**
+ * An inspection may make files only where it can take them away again: those of another user would be in the
+ * way of the next start. Where a program has the database open they are there already.
+ */
+const staysClean = Effect.fnUntraced(function* (file: string, isDirectoryWritable: boolean) {
+  const fs = yield* FileSystem.FileSystem
+  const may = (suffix: string, writable: boolean) => Effect.isSuccess(fs.access(`${file}${suffix}`, { writable }))
+  if (isDirectoryWritable && (yield* may("", true))) return
+  if ((yield* may("-wal", false)) && (yield* may("-shm", false))) return
+  return yield* refusal(file, "NotReadable", { code: "", detail: "nobody has it open", retryable: false })
 })
 
 /**
