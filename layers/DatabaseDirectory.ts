@@ -85,6 +85,8 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
     readonly filesystem: string
     /** Bytes that can still be written there; undefined where nobody knows. A full disk refuses the write that meets it, not the start. */
     readonly freeBytes: number | undefined
+    /** Whether this user may create files there; only an inspection passes without. */
+    readonly isWritable: boolean
   }
 >() {
   /** Creates missing parents with mode 0700. Fails with `DirectoryError`, or `StageTimeoutError`. */
@@ -122,30 +124,52 @@ const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
   const refused = Effect.mapError((failure: SystemFailure) => refusal(config.access, directory, failure))
 
   // The first question goes through the platform, where a mount that never answers is given up on.
-  const first =
+  const first = Effect.mapError(
     config.access === "initialize"
       ? fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
-      : fs.access(directory, { ok: true })
-  yield* refused(Effect.mapError(first, SystemFailure.fromPlatform))
+      : fs.access(directory, { ok: true }),
+    SystemFailure.fromPlatform
+  )
+  yield* refused(
+    Effect.tapError(first, (failure) =>
+      config.access === "initialize" && isAbsence(failure) ? nearestIsWritable(path, directory) : Effect.void
+    )
+  )
   const found = yield* refused(linkStatOf(wanted))
   // A link is followed to the file: SQLite puts the WAL beside the file, not beside the link.
   const file = found?.isSymbolicLink()
     ? yield* Effect.mapError(realPathOf(wanted), (failure) =>
-        failure.code === "ENOENT" ? leadsNowhere(wanted) : refusal(config.access, directory, failure)
+        isAbsence(failure) ? leadsNowhere(wanted) : refusal(config.access, directory, failure)
       )
     : path.join(yield* refused(realPathOf(directory)), path.basename(wanted))
   const real = path.dirname(file)
   yield* refused(mayUse(real, { writing: config.access === "initialize" }))
+  const isWritable = config.access === "initialize" || (yield* Effect.isSuccess(mayUse(real, { writing: true })))
 
   const filesystem = yield* filesystemOf(real)
   if (networkFilesystems.has(filesystem)) {
     return yield* new DirectoryError({ reason: "NetworkFilesystem", path: real, detail: filesystem, retryable: false })
   }
   const freeBytes = yield* freeBytesOf(real).pipe(Effect.orElseSucceed(() => undefined))
-  return { file, filesystem, freeBytes }
+  return { file, filesystem, freeBytes, isWritable }
 })
 
-const memory: DatabaseDirectory["Type"] = { file: ":memory:", filesystem: "in memory", freeBytes: undefined }
+const isAbsence = ({ code }: SystemFailure): boolean => code === "ENOENT"
+
+/** Node.js answers ENOENT whatever keeps it from making the first of several directories; this tells what it was. */
+const nearestIsWritable = (path: Path.Path, directory: string): Effect.Effect<void, SystemFailure> => {
+  const parent = path.dirname(directory)
+  return parent === directory
+    ? Effect.void
+    : Effect.catchIf(mayUse(parent, { writing: true }), isAbsence, () => nearestIsWritable(path, parent))
+}
+
+const memory: DatabaseDirectory["Type"] = {
+  file: ":memory:",
+  filesystem: "in memory",
+  freeBytes: undefined,
+  isWritable: true
+}
 
 const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1)
 

@@ -33,6 +33,7 @@ type Reason =
   | "CannotCreate"
   | "CannotOpen"
   | "PermissionDenied"
+  | "NotReadable"
   | "DiskFull"
   | "IoError"
   | "Busy"
@@ -68,6 +69,8 @@ const sentences: Record<Reason, (file: string) => string> = {
   CannotCreate: (file) => `The database ${file} cannot be created`,
   CannotOpen: (file) => `The database ${file} cannot be opened`,
   PermissionDenied: (file) => `This user may not open ${file}`,
+  NotReadable: (file) =>
+    `Reading ${file} takes a -wal and a -shm, which this user could not make or not take away again`,
   DiskFull: (file) => `There is no space left for ${file}`,
   IoError: (file) => `The disk failed while ${file} was read`,
   Busy: (file) => `Another process keeps ${file} to itself`,
@@ -84,6 +87,7 @@ const remedies: Record<Reason, string> = {
   CannotCreate: "Check that the directory still exists and can be written.",
   CannotOpen: "Check that the file, its -wal and its -shm can be read and written by this user.",
   PermissionDenied: "Give the file, its -wal and its -shm to the user that runs this program.",
+  NotReadable: "Look at it as a user who may write it and its directory, or while a program has it open.",
   DiskFull: "Free some space on that filesystem.",
   IoError: "Check the disk and the kernel's log; restore a backup when the disk is at fault.",
   Busy: "Let the other process finish, or stop it.",
@@ -123,11 +127,11 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     DatabaseConfig | DatabaseDirectory | Initialization | FileSystem.FileSystem | Scope.Scope
   > = Effect.gen(function* () {
     const config = yield* DatabaseConfig
-    const { file } = yield* DatabaseDirectory
+    const directory = yield* DatabaseDirectory
     const { stage } = yield* Initialization
     return yield* stage(
       "connection",
-      () => whole(connect(config, file)),
+      () => whole(connect(config, directory)),
       ({ before, origin, sqliteVersion }) =>
         `SQLite ${sqliteVersion}, ${origin}${before === "clean" ? "" : before === "shared" ? ", in use by others" : ", after an unclean shutdown"}`
     )
@@ -150,9 +154,15 @@ const whole = <A, E, R>(attempt: Effect.Effect<A, E, R | Scope.Scope>): Effect.E
     })
   )
 
-const connect = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], file: string) {
+const connect = Effect.fnUntraced(function* (
+  config: DatabaseConfig["Type"],
+  { file, isWritable }: DatabaseDirectory["Type"]
+) {
   const onDisk = !config.inMemory
   const found = onDisk ? yield* look(file, config.access) : { exists: false, empty: true, wal: false }
+  if (found.exists && config.access === "inspect" && config.pragmas.journalMode === "wal") {
+    yield* staysClean(file, isWritable)
+  }
   const before = yield* found.wal ? shutdownOf(file) : Effect.succeed("clean" as const)
 
   if (!found.exists && onDisk) {
@@ -210,14 +220,12 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
     return yield* refusal(file, "NotRecovered", { code: "", detail: `${file}-journal`, retryable: false })
   }
   // SQLite would open what it may not write without a word, and only the first write would tell.
-  if (access === "initialize") {
-    for (const path of [file, `${file}-wal`, `${file}-shm`]) {
-      if ((yield* present(path)) === undefined) continue
-      yield* Effect.catchAll(mayUse(path, { writing: true }), (failure) =>
-        // A neighbour who closes takes these away at any moment.
-        failure.code === "ENOENT" ? Effect.void : refusal(file, creationReasons[failure.code] ?? "CannotOpen", failure)
-      )
-    }
+  for (const path of [file, `${file}-wal`, `${file}-shm`]) {
+    if ((yield* present(path)) === undefined) continue
+    yield* Effect.catchAll(mayUse(path, { writing: access === "initialize" }), (failure) =>
+      // A neighbour who closes takes these away at any moment.
+      failure.code === "ENOENT" ? Effect.void : refusal(file, creationReasons[failure.code] ?? "CannotOpen", failure)
+    )
   }
   if (main !== undefined && !main.isFile()) {
     return yield* refusal(file, "NotAFile", { code: kindOf(main), detail: "not a regular file", retryable: false })
@@ -230,6 +238,17 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
 })
 
 const kindOf = (found: Stats): string => (found.isDirectory() ? "Directory" : "Special")
+
+/**
+ * An inspection may make files only where it can take them away again: those of another user would be in the
+ * way of the next start. Where a program has the database open they are there already.
+ */
+const staysClean = Effect.fnUntraced(function* (file: string, isDirectoryWritable: boolean) {
+  const may = (suffix: string, writing: boolean) => Effect.isSuccess(mayUse(`${file}${suffix}`, { writing }))
+  if (isDirectoryWritable && (yield* may("", true))) return
+  if ((yield* may("-wal", false)) && (yield* may("-shm", false))) return
+  return yield* refusal(file, "NotReadable", { code: "", detail: "nobody has it open", retryable: false })
+})
 
 /**
  * Whether a living process has the database open in WAL mode: it then holds a shared lock on the

@@ -69,6 +69,7 @@ const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
   CannotCreate: exitCode.cannotCreate,
   CannotOpen: exitCode.cannotCreate,
   PermissionDenied: exitCode.permission,
+  NotReadable: exitCode.permission,
   DiskFull: exitCode.inputOutput,
   IoError: exitCode.inputOutput,
   Busy: exitCode.tryAgain,

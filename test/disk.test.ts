@@ -1,0 +1,181 @@
+/** What a disk can hold where a database should be, and the states it can be in; asked through the program, as a supervisor does. */
+import { spawnSync } from "node:child_process"
+import { chmodSync, mkdirSync, readlinkSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { independently, openConnection, pictureOf, rowsOf, temporaryFolder } from "./support/database.ts"
+import { program, runProgram } from "./support/program.ts"
+
+/** Why a run was refused, and its exit code. */
+const refusedWith = (args: ReadonlyArray<string>, surroundings?: Parameters<typeof runProgram>[1]) =>
+  Effect.map(runProgram([...args, "--json", "--timeout", "20s"], surroundings), ({ code, stderr, stdout }) => {
+    const { error } = JSON.parse(stdout)
+    return [error === undefined ? "ready" : `${error._tag}.${error.reason}`, code, stderr]
+  })
+
+describe("where a database should be", () => {
+  it.scopedLive("nothing that is no file is opened or waited for, neither by its name nor through a link", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const at = (name: string) => join(folder, name)
+      mkdirSync(at("directory"))
+      spawnSync("mkfifo", [at("fifo")])
+      const server = createServer()
+      yield* Effect.acquireRelease(
+        Effect.async<void>((resume) => void server.listen(at("socket"), () => resume(Effect.void))),
+        () => Effect.async<void>((resume) => void server.close(() => resume(Effect.void)))
+      )
+      symlinkSync("/dev/null", at("device"))
+      symlinkSync(at("fifo"), at("link to fifo"))
+      symlinkSync(at("one way"), at("other way"))
+      symlinkSync(at("other way"), at("one way"))
+      symlinkSync(at("nowhere"), at("dangling"))
+      symlinkSync(at("directory"), at("link to directory"))
+      const notAFile = ["ConnectionError.NotAFile", 73, ""]
+      const brokenLink = ["DirectoryError.BrokenLink", 73, ""]
+      for (const [name, expected] of [
+        ["directory", notAFile],
+        ["fifo", notAFile],
+        ["socket", notAFile],
+        ["device", notAFile],
+        ["link to fifo", notAFile],
+        ["link to directory", notAFile],
+        ["one way", brokenLink],
+        ["dangling", brokenLink]
+      ] as const) {
+        for (const command of ["init", "status"]) {
+          assert.deepStrictEqual(yield* refusedWith([command, "--database", at(name)]), expected, `${command} ${name}`)
+        }
+      }
+      assert.strictEqual(readlinkSync(at("dangling")), at("nowhere"))
+      assert.strictEqual(statSync(at("nowhere"), { throwIfNoEntry: false }), undefined)
+    })
+  )
+
+  it.scopedLive("a file or a directory that this user may not use is refused at once, and stays as it is", (context) =>
+    Effect.gen(function* () {
+      const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+      if (spawnSync(process.execPath, [program, "--version"], { stdio: "ignore", ...user }).status !== 0) {
+        context.skip("another user than root cannot read this checkout")
+      }
+      const folder = yield* temporaryFolder
+      const file = join(folder, "app.db")
+      chmodSync(folder, 0o777)
+      assert.strictEqual((yield* runProgram(["init", "--database", file])).code, 0)
+      const before = yield* pictureOf(folder)
+      const asUser = (command: string) => refusedWith([command, "--database", file], user)
+
+      const denied = ["ConnectionError.PermissionDenied", 77, ""]
+      chmodSync(file, 0o000)
+      assert.deepStrictEqual([yield* asUser("init"), yield* asUser("status")], [denied, denied])
+
+      // In WAL mode nothing can be read without a -wal and a -shm, and this user's would be in the owner's way.
+      const notReadable = ["ConnectionError.NotReadable", 77, ""]
+      chmodSync(file, 0o444)
+      assert.deepStrictEqual([yield* asUser("init"), yield* asUser("status")], [denied, notReadable])
+      const owner = yield* openConnection(file)
+      owner.pragma("user_version")
+      assert.deepStrictEqual(yield* asUser("status"), ["ready", 0, ""])
+      owner.close()
+      chmodSync(folder, 0o555)
+      chmodSync(file, 0o666)
+      assert.deepStrictEqual(yield* asUser("init"), ["DirectoryError.PermissionDenied", 77, ""])
+      assert.deepStrictEqual(yield* asUser("status"), notReadable)
+      chmodSync(folder, 0o000)
+      const closed = ["DirectoryError.PermissionDenied", 77, ""]
+      assert.deepStrictEqual([yield* asUser("init"), yield* asUser("status")], [closed, closed])
+      chmodSync(folder, 0o777)
+      assert.deepStrictEqual(yield* pictureOf(folder), before)
+    })
+  )
+})
+
+/** A filesystem of its own, of so many bytes; the kernel takes it away with the scope. */
+const mounted = (size: string) =>
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    const mount = (...args: ReadonlyArray<string>) => spawnSync("mount", [...args, folder], { encoding: "utf8" })
+    yield* Effect.acquireRelease(
+      Effect.sync(() => assert.strictEqual(mount("-t", "tmpfs", "-o", `size=${size}`, "tmpfs").status, 0)),
+      () => Effect.sync(() => assert.strictEqual(spawnSync("umount", [folder]).status, 0))
+    )
+    return {
+      folder,
+      remount: (options: string) => Effect.sync(() => assert.strictEqual(mount("-o", `remount,${options}`).status, 0))
+    }
+  })
+
+// In a namespace of its own, which is gone with the command.
+const obstacle = spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "tmpfs", "/tmp"], { encoding: "utf8" })
+const why = obstacle.error?.message ?? (obstacle.status === 0 ? undefined : obstacle.stderr.trim())
+
+describe.skipIf(why !== undefined)(`a filesystem of its own${why === undefined ? "" : ` (skipped: ${why})`}`, () => {
+  const notes = "CREATE TABLE notes (body);\nINSERT INTO notes VALUES ('first');"
+
+  /** Migrations elsewhere, so that only the database lies on the disk that is full. */
+  const prepared = (folder: string, second: string) =>
+    Effect.map(temporaryFolder, (migrations) => {
+      writeFileSync(join(migrations, "001_notes.sql"), notes)
+      const file = join(folder, "app.db")
+      const args = ["--database", file, "--migrations", migrations]
+      return { file, args, upgrade: Effect.sync(() => writeFileSync(join(migrations, "002_more.sql"), second)) }
+    })
+
+  it.scopedLive("that is full refuses a first start, which succeeds when there is space", () =>
+    Effect.gen(function* () {
+      const { folder, remount } = yield* mounted("40k")
+      const { args, file } = yield* prepared(folder, "")
+      assert.deepStrictEqual(yield* refusedWith(["init", ...args]), ["UpgradeError.NotWritten", 74, ""])
+      yield* remount("size=4m")
+      assert.deepStrictEqual(yield* refusedWith(["init", ...args]), ["ready", 0, ""])
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT * FROM notes"), [{ body: "first" }])
+    })
+  )
+
+  it.scopedLive(
+    "that is full refuses an upgrade without its backup, and one that does not fit, and loses nothing",
+    () =>
+      Effect.gen(function* () {
+        const { folder, remount } = yield* mounted("2m")
+        const { args, file, upgrade } = yield* prepared(
+          folder,
+          "CREATE TABLE more (bytes);\nINSERT INTO more VALUES (randomblob(1500000));"
+        )
+        yield* runProgram(["init", ...args])
+        yield* independently(file, (connection) => connection.exec("INSERT INTO notes VALUES (randomblob(900000))"))
+        yield* upgrade
+        yield* remount("size=1m")
+        const before = yield* pictureOf(folder)
+        assert.deepStrictEqual(yield* refusedWith(["init", ...args]), ["BackupError.NoSpace", 74, ""])
+        assert.deepStrictEqual(yield* pictureOf(folder), before)
+        const unsaved = [...args, "--backups", "0"]
+        assert.deepStrictEqual(yield* refusedWith(["init", ...unsaved]), ["UpgradeError.NotWritten", 74, ""])
+        assert.deepStrictEqual(yield* pictureOf(folder), before)
+        yield* remount("size=8m")
+        assert.deepStrictEqual(yield* refusedWith(["init", ...args]), ["ready", 0, ""])
+        assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS notes FROM notes"), [{ notes: 2 }])
+      })
+  )
+
+  it.scopedLive("that is read-only refuses a start at once, and a look where a -shm would have to be made", () =>
+    Effect.gen(function* () {
+      const { folder, remount } = yield* mounted("4m")
+      const { args } = yield* prepared(folder, "")
+      yield* runProgram(["init", ...args])
+      yield* remount("ro")
+      const before = yield* pictureOf(folder)
+      const readOnly = ["DirectoryError.ReadOnlyFilesystem", 73, ""]
+      assert.deepStrictEqual(yield* refusedWith(["init", ...args]), readOnly)
+      for (const absent of ["new.db", "new/app.db", "new/er/app.db"]) {
+        const other = ["init", "--database", join(folder, absent)]
+        assert.deepStrictEqual(yield* refusedWith(other), readOnly, absent)
+      }
+      assert.deepStrictEqual(yield* refusedWith(["status", ...args]), ["ConnectionError.NotReadable", 77, ""])
+      assert.deepStrictEqual(yield* pictureOf(folder), before)
+      yield* remount("rw")
+      assert.deepStrictEqual(yield* refusedWith(["init", ...args]), ["ready", 0, ""])
+    })
+  )
+})
