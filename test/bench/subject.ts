@@ -1,0 +1,88 @@
+/** Who is measured, how each is called, and where it keeps its history. */
+import { join } from "node:path"
+import type { Fixture } from "./fixture.ts"
+
+/** Makes a file ready in this process; what it gives closes the connection again. */
+export type Start = (file: string, fixture: Fixture) => Promise<() => unknown>
+
+export interface Subject {
+  /** Also the name of its module in `subjects/`. */
+  readonly name: string
+  readonly title: string
+  /** Its history table, one row per migration. */
+  readonly history: string
+  /** Whether it is measured as a library, in a process that has imported it. */
+  readonly isInProcess: boolean
+  /** Whether it is measured as a whole program. */
+  readonly isProgram: boolean
+  /** Whether that program does its work in Node.js, where what it used can be asked for. */
+  readonly isNode: boolean
+  /** Whether that program makes the folder of its database. */
+  readonly makesFolder: boolean
+  /** The program, as arguments of `node`. */
+  readonly program: (file: string, fixture: Fixture) => ReadonlyArray<string>
+}
+
+const dist = import.meta.dirname
+const root = join(dist, "../../..")
+
+const library = (name: string, title: string, history: string): Subject => ({
+  name,
+  title,
+  history,
+  isInProcess: true,
+  isProgram: true,
+  isNode: true,
+  makesFolder: true,
+  program: (file, { folder }) => [join(dist, "program.js"), name, file, folder]
+})
+
+const floor: Subject = {
+  ...library("floor", "floor: `better-sqlite3` by hand", "schema_migrations"),
+  program: (file, { sql }) => [join(dist, "floorProgram.cjs"), file, sql]
+}
+
+const ours: Subject = {
+  ...library("ours", "**database-ready**", "schema_migrations"),
+  program: (file, { isConversationFiles, sql }) => [
+    join(root, "dist/database-ready.cjs"),
+    "init",
+    "--database",
+    file,
+    ...(isConversationFiles ? [] : ["--migrations", sql])
+  ]
+}
+
+/** dbmate is no library: a program in Go, behind the launcher of its npm package. */
+const dbmate: Subject = {
+  ...library("dbmate", "dbmate", "schema_migrations"),
+  isInProcess: false,
+  isNode: false,
+  makesFolder: false,
+  program: (file, { dbmate }) => [
+    join(dist, "../node_modules/dbmate/dist/cli.js"),
+    "--url",
+    `sqlite:${file}`,
+    "--migrations-dir",
+    dbmate,
+    "--no-dump-schema",
+    "up"
+  ]
+}
+
+/** The floor comes first: it is what the others are compared with. */
+export const subjects: ReadonlyArray<Subject> = [
+  floor,
+  { ...library("floor-checked", "floor with `quick_check`", "schema_migrations"), isProgram: false },
+  ours,
+  library("effect", "`@effect/sql` Migrator", "effect_sql_migrations"),
+  {
+    ...library("effect-submodules", "`@effect/sql` Migrator, submodules", "effect_sql_migrations"),
+    isInProcess: false
+  },
+  library("drizzle", "Drizzle", "__drizzle_migrations"),
+  library("kysely", "Kysely", "kysely_migration"),
+  library("knex", "Knex", "knex_migrations"),
+  library("umzug", "umzug", "umzug_migrations"),
+  dbmate
+]
