@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
-import { freeBytesOf, SystemFailure } from "./seams.ts"
+import { freeBytesOf, linkStatOf, mayUse, realPathOf, SystemFailure, textOf } from "./seams.ts"
 
 type Reason =
   | "InvalidFilename"
@@ -123,37 +123,28 @@ const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
   }
   const wanted = path.resolve(config.filename)
   const directory = path.dirname(wanted)
-  const refused = Effect.mapError((error: PlatformError) =>
-    refusal(config.access, directory, SystemFailure.fromPlatform(error))
-  )
+  const refused = Effect.mapError((failure: SystemFailure) => refusal(config.access, directory, failure))
 
-  if (config.access === "initialize") {
-    yield* refused(
-      Effect.catchIf(fs.makeDirectory(directory, { recursive: true, mode: 0o700 }), isAbsence, (absence) =>
-        Effect.zipRight(nearestIsWritable(directory), Effect.fail(absence))
-      )
-    )
-  }
+  // The first question goes through the platform, where a mount that never answers is given up on.
+  const first =
+    config.access === "initialize"
+      ? Effect.catchIf(fs.makeDirectory(directory, { recursive: true, mode: 0o700 }), isAbsence, (absence) =>
+          Effect.zipRight(nearestIsWritable(directory), Effect.fail(absence))
+        )
+      : fs.access(directory, { ok: true })
+  yield* refused(Effect.mapError(first, SystemFailure.fromPlatform))
+  const found = yield* refused(linkStatOf(wanted))
   // A link is followed to the file: SQLite puts the WAL beside the file, not beside the link.
-  const file = yield* fs.realPath(wanted).pipe(
-    Effect.catchIf(isAbsence, () =>
-      Effect.map(fs.realPath(directory), (real) => path.join(real, path.basename(wanted)))
-    ),
-    refused
-  )
-  if (yield* leadsNowhere(fs, file)) {
-    return yield* new DirectoryError({
-      reason: "BrokenLink",
-      path: wanted,
-      detail: "its target is not there",
-      retryable: false
-    })
-  }
+  const file = found?.isSymbolicLink()
+    ? yield* Effect.mapError(realPathOf(wanted), (failure) =>
+        failure.code === "ENOENT" ? leadsNowhere(wanted) : refusal(config.access, directory, failure)
+      )
+    : path.join(yield* refused(realPathOf(directory)), path.basename(wanted))
   const real = path.dirname(file)
-  yield* refused(fs.access(real, { readable: true, writable: config.access === "initialize" }))
-  const isWritable = config.access === "initialize" || (yield* Effect.isSuccess(fs.access(real, { writable: true })))
+  yield* refused(mayUse(real, { writing: config.access === "initialize" }))
+  const isWritable = config.access === "initialize" || (yield* Effect.isSuccess(mayUse(real, { writing: true })))
 
-  const filesystem = yield* filesystemOf(fs, real)
+  const filesystem = yield* filesystemOf(real)
   if (networkFilesystems.has(filesystem)) {
     return yield* new DirectoryError({ reason: "NetworkFilesystem", path: real, detail: filesystem, retryable: false })
   }
@@ -183,8 +174,8 @@ const memory: DatabaseDirectory["Type"] = {
 const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1)
 
 /** A link to a file that is not there: SQLite would make that file, wherever it is and readable by everybody. */
-const leadsNowhere = (fs: FileSystem.FileSystem, file: string): Effect.Effect<boolean> =>
-  Effect.isSuccess(fs.readLink(file))
+const leadsNowhere = (link: string): DirectoryError =>
+  new DirectoryError({ reason: "BrokenLink", path: link, detail: "its target is not there", retryable: false })
 
 const isFilename = (filename: string): boolean =>
   // The driver would trim blanks at the ends, and open another file than the one that is looked at here.
@@ -215,8 +206,8 @@ const refusal = (access: DatabaseConfig["Type"]["access"], path: string, failure
  * The type of the longest mount point that holds the directory. `statfs` is not asked: it knows a
  * number, and some servers give a wrong one. No table, or none that can be read, is "unknown".
  */
-const filesystemOf = (fs: FileSystem.FileSystem, directory: string): Effect.Effect<string> =>
-  fs.readFileString("/proc/self/mountinfo").pipe(
+const filesystemOf = (directory: string): Effect.Effect<string> =>
+  textOf("/proc/self/mountinfo").pipe(
     Effect.map((table) => filesystemIn(table, directory)),
     Effect.orElseSucceed(() => "unknown")
   )

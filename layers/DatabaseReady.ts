@@ -1,12 +1,11 @@
 /** Room 6: all the evidence, as the one service that programs ask for. */
-import * as FileSystem from "@effect/platform/FileSystem"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import type { UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
 import { MigrationSource, type MigrationSourceError, type Migrations } from "./AppliedMigrations/MigrationSource.ts"
@@ -25,7 +24,7 @@ import {
 import type { IntegrityError } from "./IntegrityError.ts"
 import type { StageName } from "./policy.ts"
 import { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
-import { openSqlite, SystemFailure } from "./seams.ts"
+import { openSqlite, type SystemFailure, statOf } from "./seams.ts"
 import { type PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /** Every reason why a start can be refused. */
@@ -179,13 +178,12 @@ const ready = Layer.effectContext(
 )
 
 const liveHealth = Effect.fnUntraced(function* ({ inMemory }: DatabaseConfig["Type"]) {
-  const fs = yield* FileSystem.FileSystem
   const { file, sqlite } = yield* SqliteConnection
   const pragmas = yield* VerifiedPragmas
   const migrations = yield* AppliedMigrations
-  const identity = fs.stat(file).pipe(
-    Effect.map(({ dev, ino }) => `${dev}:${Option.getOrElse(ino, () => 0)}`),
-    Effect.mapError((error) => gone(file, SystemFailure.fromPlatform(error)))
+  const absent = { code: "ENOENT", detail: "there is nothing any more", retryable: false }
+  const identity = Effect.mapError(statOf(file), (failure) => gone(file, failure)).pipe(
+    Effect.flatMap((found) => (found === undefined ? gone(file, absent) : Effect.succeed(`${found.dev}:${found.ino}`)))
   )
   const opened = inMemory ? "" : yield* identity
   const newcomer = Effect.mapError(openSqlite({ filename: file, readonly: true }), (failure) => gone(file, failure))

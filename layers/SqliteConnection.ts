@@ -1,12 +1,12 @@
 /** Room 2: from a directory to one connection that is open and answers. */
-import * as FileSystem from "@effect/platform/FileSystem"
+import type { Stats } from "node:fs"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
@@ -16,10 +16,11 @@ import {
   createExclusively,
   integer,
   isLock,
+  mayUse,
   openSqlite,
   type Sqlite,
   type SqliteFailure,
-  SystemFailure,
+  statOf,
   text
 } from "./seams.ts"
 
@@ -209,48 +210,42 @@ const connect = Effect.fnUntraced(function* (
 })
 
 const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "inspect") {
-  const fs = yield* FileSystem.FileSystem
-  const stat = (path: string) =>
-    fs.stat(path).pipe(
-      Effect.map(Option.some),
-      Effect.catchAll((error) => {
-        const failure = SystemFailure.fromPlatform(error)
-        return failure.code === "ENOENT"
-          ? Effect.succeedNone
-          : Effect.fail(refusal(file, failure.code === "EACCES" ? "PermissionDenied" : "CannotOpen", failure))
-      })
+  const present = (path: string) =>
+    Effect.mapError(statOf(path), (failure) =>
+      refusal(file, failure.code === "EACCES" ? "PermissionDenied" : "CannotOpen", failure)
     )
-  const [main, wal, journal] = yield* Effect.all([stat(file), stat(`${file}-wal`), stat(`${file}-journal`)])
-  const hasJournal = Option.exists(journal, ({ size }) => size > FileSystem.Size(0))
-  if (access === "inspect" && hasJournal) {
+  const main = yield* present(file)
+  const wal = yield* present(`${file}-wal`)
+  const journal = yield* present(`${file}-journal`)
+  if (access === "inspect" && journal !== undefined && journal.size > 0) {
     return yield* refusal(file, "NotRecovered", { code: "", detail: `${file}-journal`, retryable: false })
   }
   // SQLite would open what it may not write without a word, and only the first write would tell.
-  yield* Effect.forEach([file, `${file}-wal`, `${file}-shm`], (path) =>
-    Effect.catchAll(fs.access(path, { readable: true, writable: access === "initialize" }), (error) => {
-      const failure = SystemFailure.fromPlatform(error)
-      return failure.code === "ENOENT"
-        ? Effect.void
-        : refusal(file, creationReasons[failure.code] ?? "CannotOpen", failure)
-    })
-  )
-  if (Option.isSome(main) && main.value.type !== "File") {
-    return yield* refusal(file, "NotAFile", { code: main.value.type, detail: "not a regular file", retryable: false })
+  for (const path of [file, `${file}-wal`, `${file}-shm`]) {
+    if ((yield* present(path)) === undefined) continue
+    yield* Effect.catchAll(mayUse(path, { writing: access === "initialize" }), (failure) =>
+      // A neighbour who closes takes these away at any moment.
+      failure.code === "ENOENT" ? Effect.void : refusal(file, creationReasons[failure.code] ?? "CannotOpen", failure)
+    )
+  }
+  if (main !== undefined && !main.isFile()) {
+    return yield* refusal(file, "NotAFile", { code: kindOf(main), detail: "not a regular file", retryable: false })
   }
   return {
-    exists: Option.isSome(main),
-    empty: Option.isNone(main) || main.value.size === FileSystem.Size(0),
-    wal: Option.isSome(main) && Option.isSome(wal)
+    exists: main !== undefined,
+    empty: main === undefined || main.size === 0,
+    wal: main !== undefined && wal !== undefined
   }
 })
+
+const kindOf = (found: Stats): string => (found.isDirectory() ? "Directory" : "Special")
 
 /**
  * An inspection may make files only where it can take them away again: those of another user would be in the
  * way of the next start. Where a program has the database open they are there already.
  */
 const staysClean = Effect.fnUntraced(function* (file: string, isDirectoryWritable: boolean) {
-  const fs = yield* FileSystem.FileSystem
-  const may = (suffix: string, writable: boolean) => Effect.isSuccess(fs.access(`${file}${suffix}`, { writable }))
+  const may = (suffix: string, writing: boolean) => Effect.isSuccess(mayUse(`${file}${suffix}`, { writing }))
   if (isDirectoryWritable && (yield* may("", true))) return
   if ((yield* may("-wal", false)) && (yield* may("-shm", false))) return
   return yield* refusal(file, "NotReadable", { code: "", detail: "nobody has it open", retryable: false })

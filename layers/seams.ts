@@ -4,16 +4,25 @@
  * From here on it is a value with SQLite's own code.
  */
 
-import { closeSync, openSync } from "node:fs"
-import { statfs } from "node:fs/promises"
+import {
+  accessSync,
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statfsSync,
+  statSync
+} from "node:fs"
+import * as Reactivity from "@effect/experimental/Reactivity"
 import type { PlatformError } from "@effect/platform/Error"
 import type { Connection, Row } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
-import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 
@@ -108,14 +117,13 @@ export const openSqlite = (
   options: Pick<SqliteClient.SqliteClientConfig, "filename" | "readonly">
 ): Effect.Effect<Sqlite, SqliteFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    const context = yield* thrownAsFailure(Layer.build(SqliteClient.layer({ ...options, disableWAL: true })))
-    const client = Context.get(context, SqliteClient.SqliteClient)
+    const client = yield* thrownAsFailure(SqliteClient.make({ ...options, disableWAL: true }))
     // Nobody else has this client yet, so that its connection may be used after the reservation is over.
-    const connection = yield* Effect.scoped(client.reserve)
+    const connection = yield* Effect.mapError(Effect.scoped(client.reserve), SqliteFailure.from)
     const sqlite: Sqlite = { run: runOn(connection), connection, client }
     yield* sqlite.run("PRAGMA busy_timeout = 0")
     return sqlite
-  }).pipe(Effect.mapError((error) => (error._tag === "SqliteFailure" ? error : SqliteFailure.from(error))))
+  }).pipe(Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make))
 
 /**
  * Without the statement cache and without a span per statement: the rooms ask each question once, and a
@@ -175,10 +183,37 @@ export const backupInto = ({ client }: Sqlite, destination: string): Effect.Effe
     })
   )
 
+/**
+ * A question to the filesystem that is answered before anything else runs. The platform's `FileSystem` asks
+ * through a pool of threads and decodes every refusal by a schema: for files that are expected to be absent
+ * that took longer than everything SQLite does. Only where the filesystem has answered before, for a mount
+ * that hangs would stop the whole process.
+ */
+const ask = <A>(question: () => A): Effect.Effect<A, SystemFailure> =>
+  Effect.try({ try: question, catch: SystemFailure.from })
+
+/** What is at a path, links followed; undefined where nothing is. */
+export const statOf = (path: string): Effect.Effect<Stats | undefined, SystemFailure> =>
+  ask(() => statSync(path, { throwIfNoEntry: false }))
+
+/** What is at a path, a link itself included; undefined where nothing is. */
+export const linkStatOf = (path: string): Effect.Effect<Stats | undefined, SystemFailure> =>
+  ask(() => lstatSync(path, { throwIfNoEntry: false }))
+
+/** The absolute path without links. */
+export const realPathOf = (path: string): Effect.Effect<string, SystemFailure> => ask(() => realpathSync.native(path))
+
+/** Fails where this user may not read, or not write, what is there. */
+export const mayUse = (path: string, use: { readonly writing: boolean }): Effect.Effect<void, SystemFailure> =>
+  ask(() => accessSync(path, use.writing ? constants.R_OK | constants.W_OK : constants.R_OK))
+
+export const textOf = (path: string): Effect.Effect<string, SystemFailure> => ask(() => readFileSync(path, "utf8"))
+
 /** Bytes that this user may still write on the filesystem of a path. The platform has no such question. */
 export const freeBytesOf = (path: string): Effect.Effect<number, SystemFailure> =>
-  Effect.tryPromise({ try: () => statfs(path), catch: SystemFailure.from }).pipe(
-    Effect.map(({ bavail, bsize }) => bavail * bsize)
+  Effect.map(
+    ask(() => statfsSync(path)),
+    ({ bavail, bsize }) => bavail * bsize
   )
 
 /** A column that SQLite promises to be text; numbers as SQLite would print them, NULL as "". */
