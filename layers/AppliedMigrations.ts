@@ -72,8 +72,8 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
    * database that is about to be upgraded are damaged), `BackupError`, `UpgradeError`, `PragmaError` (the
    * journal mode), or `StageTimeoutError`.
    */
-  static readonly layer: Layer.Layer<
-    AppliedMigrations,
+  static readonly make: Effect.Effect<
+    AppliedMigrations["Type"],
     UpgradeError | HistoryError | IntegrityError | BackupError | PragmaError | StageTimeoutError,
     | DatabaseConfig
     | Initialization
@@ -82,19 +82,18 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     | VerifiedPragmas
     | FileSystem.FileSystem
     | Path.Path
-  > = Layer.effect(
-    AppliedMigrations,
-    Effect.gen(function* () {
-      const { stage } = yield* Initialization
-      const room = yield* Effect.all({
-        config: DatabaseConfig,
-        source: MigrationSource,
-        database: SqliteConnection,
-        pragmas: VerifiedPragmas
-      })
-      return yield* stage("migrations", (attempt) => upgrade(room, attempt), summary)
-    })
-  )
+  > = Effect.gen(function* () {
+    const { stage } = yield* Initialization
+    const room: Room = {
+      config: yield* DatabaseConfig,
+      source: yield* MigrationSource,
+      database: yield* SqliteConnection,
+      pragmas: yield* VerifiedPragmas
+    }
+    return yield* stage("migrations", (attempt) => upgrade(room, attempt), summary)
+  })
+
+  static readonly layer = Layer.effect(AppliedMigrations, AppliedMigrations.make)
 }
 
 const summary = ({ adopted, ahead, applied, backup, version }: AppliedMigrations["Type"]): string => {

@@ -30,20 +30,19 @@ export class CheckedIntegrity extends Context.Tag("database-ready/CheckedIntegri
   IntegrityReport
 >() {
   /** Fails with `IntegrityError` or `StageTimeoutError`, and with `HistoryError` if another process changed the history meanwhile. */
-  static readonly layer: Layer.Layer<
-    CheckedIntegrity,
+  static readonly make: Effect.Effect<
+    IntegrityReport,
     IntegrityError | HistoryError | StageTimeoutError,
     AppliedMigrations | DatabaseConfig | Initialization | SqliteConnection | FileSystem.FileSystem
-  > = Layer.effect(
-    CheckedIntegrity,
-    Effect.gen(function* () {
-      const config = yield* DatabaseConfig
-      const database = yield* SqliteConnection
-      const migrations = yield* AppliedMigrations
-      const { stage } = yield* Initialization
-      return yield* stage("integrity", (attempt) => check(config.integrity, database, migrations, attempt), summary)
-    })
-  )
+  > = Effect.gen(function* () {
+    const config = yield* DatabaseConfig
+    const database = yield* SqliteConnection
+    const migrations = yield* AppliedMigrations
+    const { stage } = yield* Initialization
+    return yield* stage("integrity", (attempt) => check(config.integrity, database, migrations, attempt), summary)
+  })
+
+  static readonly layer = Layer.effect(CheckedIntegrity, CheckedIntegrity.make)
 }
 
 const check = Effect.fnUntraced(function* (

@@ -122,26 +122,28 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly onProgress: (event: ProgressEvent) => Effect.Effect<unknown>
   }
 >() {
+  static readonly from = (options: DatabaseOptions): DatabaseConfig["Type"] => ({
+    filename: options.filename,
+    inMemory: options.filename === ":memory:",
+    access: options.access ?? "initialize",
+    integrity: options.integrity ?? "auto",
+    timeout: Duration.decode(options.timeout ?? "60 seconds"),
+    policies: {
+      directory: { ...defaultPolicies.directory, ...given(options.policies?.directory) },
+      connection: { ...defaultPolicies.connection, ...given(options.policies?.connection) },
+      pragmas: { ...defaultPolicies.pragmas, ...given(options.policies?.pragmas) },
+      migrations: { ...defaultPolicies.migrations, ...given(options.policies?.migrations) },
+      integrity: { ...defaultPolicies.integrity, ...given(options.policies?.integrity) }
+    },
+    pragmas: { ...defaultPragmas, ...given(options.pragmas) },
+    applicationId: options.applicationId,
+    program: options.program ?? "",
+    backups: options.backups ?? 2,
+    onProgress: options.onProgress ?? (() => Effect.void)
+  })
+
   static readonly layer = (options: DatabaseOptions): Layer.Layer<DatabaseConfig> =>
-    Layer.succeed(DatabaseConfig, {
-      filename: options.filename,
-      inMemory: options.filename === ":memory:",
-      access: options.access ?? "initialize",
-      integrity: options.integrity ?? "auto",
-      timeout: Duration.decode(options.timeout ?? "60 seconds"),
-      policies: {
-        directory: { ...defaultPolicies.directory, ...given(options.policies?.directory) },
-        connection: { ...defaultPolicies.connection, ...given(options.policies?.connection) },
-        pragmas: { ...defaultPolicies.pragmas, ...given(options.policies?.pragmas) },
-        migrations: { ...defaultPolicies.migrations, ...given(options.policies?.migrations) },
-        integrity: { ...defaultPolicies.integrity, ...given(options.policies?.integrity) }
-      },
-      pragmas: { ...defaultPragmas, ...given(options.pragmas) },
-      applicationId: options.applicationId,
-      program: options.program ?? "",
-      backups: options.backups ?? 2,
-      onProgress: options.onProgress ?? (() => Effect.void)
-    })
+    Layer.succeed(DatabaseConfig, DatabaseConfig.from(options))
 }
 
 /** What was really given: a key that is there with no value is not. */

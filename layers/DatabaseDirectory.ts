@@ -91,23 +91,22 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
   }
 >() {
   /** Creates missing parents with mode 0700. Fails with `DirectoryError`, or `StageTimeoutError`. */
-  static readonly layer: Layer.Layer<
-    DatabaseDirectory,
+  static readonly make: Effect.Effect<
+    DatabaseDirectory["Type"],
     DirectoryError | StageTimeoutError,
     DatabaseConfig | Initialization | FileSystem.FileSystem | Path.Path
-  > = Layer.effect(
-    DatabaseDirectory,
-    Effect.gen(function* () {
-      const config = yield* DatabaseConfig
-      const { stage } = yield* Initialization
-      return yield* stage(
-        "directory",
-        () => (config.inMemory ? Effect.succeed(memory) : prepare(config)),
-        ({ filesystem, freeBytes }) =>
-          `${filesystem}${freeBytes === undefined ? "" : `, ${gigabytes(freeBytes)} GB free`}`
-      )
-    })
-  )
+  > = Effect.gen(function* () {
+    const config = yield* DatabaseConfig
+    const { stage } = yield* Initialization
+    return yield* stage(
+      "directory",
+      () => (config.inMemory ? Effect.succeed(memory) : prepare(config)),
+      ({ filesystem, freeBytes }) =>
+        `${filesystem}${freeBytes === undefined ? "" : `, ${gigabytes(freeBytes)} GB free`}`
+    )
+  })
+
+  static readonly layer = Layer.effect(DatabaseDirectory, DatabaseDirectory.make)
 }
 
 const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {

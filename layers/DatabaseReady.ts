@@ -75,11 +75,19 @@ export interface Health {
   readonly pragmas: Settings
 }
 
-/** The rooms in their order; each takes the evidence of those before it. */
+/**
+ * The rooms in their order; each takes the evidence of those before it. What `Layer.provideMerge` would do with
+ * their layers, at a tenth of its cost: nothing has to be shared between those who build one start.
+ */
 const leadsTo =
-  <A2, E2, R2>(next: Layer.Layer<A2, E2, R2>) =>
-  <A1, E1, R1>(first: Layer.Layer<A1, E1, R1>) =>
-    Layer.provideMerge(next, first)
+  <I, S, E2, R2>(room: Context.Tag<I, S>, make: Effect.Effect<S, E2, R2>) =>
+  <I1, E1, R1>(before: Effect.Effect<Context.Context<I1>, E1, R1>) =>
+    Effect.flatMap(before, (evidence) =>
+      make.pipe(
+        Effect.map((seen) => Context.add(evidence, room, seen)),
+        Effect.provide(evidence)
+      )
+    )
 
 /**
  * A database that is provably ready: its directory, connection, pragmas, migrations and integrity
@@ -105,17 +113,7 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
     DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient,
     Exclude<InitializationError, MigrationSourceError>,
     DatabaseConfig | Initialization | MigrationSource | FileSystem.FileSystem | Path.Path
-  > = Layer.suspend(() =>
-    Layer.provide(
-      ready,
-      DatabaseDirectory.layer.pipe(
-        leadsTo(SqliteConnection.layer),
-        leadsTo(VerifiedPragmas.layer),
-        leadsTo(AppliedMigrations.layer),
-        leadsTo(CheckedIntegrity.layer)
-      )
-    )
-  )
+  > = Layer.scopedContext(Effect.suspend(() => start))
 
   /**
    * `DatabaseReady` and the `SqlClient` and `SqliteClient` that only it gives. What depends on one of
@@ -128,53 +126,56 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
     InitializationError,
     FileSystem.FileSystem | Path.Path | R
   > =>
-    // Built on its own: the rooms are constants, and layers are built once per constant, so that a second
-    // database in one program would otherwise be the first one again.
     Layer.scopedContext(
-      // The source is read before the first stage: migrations that are at fault leave no trace on the disk.
-      Layer.build(
-        DatabaseReady.pipeline.pipe(
-          Layer.provide(Initialization.layer),
-          Layer.provide(DatabaseConfig.layer(options)),
-          Layer.provide(MigrationSource.layer(options.migrations))
-        )
+      Effect.suspend(() => start).pipe(
+        Effect.provideServiceEffect(Initialization, Initialization.make),
+        Effect.provideService(DatabaseConfig, DatabaseConfig.from(options)),
+        // The source is read before the first stage: migrations that are at fault leave no trace on the disk.
+        Effect.provideServiceEffect(MigrationSource, MigrationSource.make(options.migrations))
       )
     )
 }
 
-const ready = Layer.effectContext(
-  Effect.gen(function* () {
-    const config = yield* DatabaseConfig
-    const database = yield* SqliteConnection
-    const pragmas = yield* VerifiedPragmas
-    const migrations = yield* AppliedMigrations
-    const integrity = yield* CheckedIntegrity
-    const { timeline } = yield* Initialization
-    const health = yield* liveHealth(config)
+const ready = Effect.gen(function* () {
+  const config = yield* DatabaseConfig
+  const database = yield* SqliteConnection
+  const pragmas = yield* VerifiedPragmas
+  const migrations = yield* AppliedMigrations
+  const integrity = yield* CheckedIntegrity
+  const { timeline } = yield* Initialization
+  const health = yield* liveHealth(config)
 
-    yield* database.accept
-    const settings = yield* pragmas.confirm
-    const { durationMs, stages, startedAt } = yield* timeline
-    const report: ReadyReport = {
-      status: "ready",
-      database: database.file,
-      schemaVersion: migrations.version,
-      applied: migrations.applied,
-      backup: migrations.backup,
-      stages,
-      pragmas: settings,
-      integrity,
-      startedAt,
-      durationMs
-    }
-    yield* Effect.logInfo("Database ready").pipe(
-      Effect.annotateLogs({ database: report.database, schemaVersion: report.schemaVersion ?? "none", durationMs })
-    )
-    return Context.make(DatabaseReady, { report, health }).pipe(
-      Context.add(SqlClient.SqlClient, database.sqlite.client),
-      Context.add(SqliteClient.SqliteClient, database.sqlite.client)
-    )
-  })
+  yield* database.accept
+  const settings = yield* pragmas.confirm
+  const { durationMs, stages, startedAt } = yield* timeline
+  const report: ReadyReport = {
+    status: "ready",
+    database: database.file,
+    schemaVersion: migrations.version,
+    applied: migrations.applied,
+    backup: migrations.backup,
+    stages,
+    pragmas: settings,
+    integrity,
+    startedAt,
+    durationMs
+  }
+  yield* Effect.logInfo("Database ready").pipe(
+    Effect.annotateLogs({ database: report.database, schemaVersion: report.schemaVersion ?? "none", durationMs })
+  )
+  return Context.make(DatabaseReady, { report, health }).pipe(
+    Context.add(SqlClient.SqlClient, database.sqlite.client),
+    Context.add(SqliteClient.SqliteClient, database.sqlite.client)
+  )
+})
+
+const start = Effect.succeed(Context.empty()).pipe(
+  leadsTo(DatabaseDirectory, DatabaseDirectory.make),
+  leadsTo(SqliteConnection, SqliteConnection.make),
+  leadsTo(VerifiedPragmas, VerifiedPragmas.make),
+  leadsTo(AppliedMigrations, AppliedMigrations.make),
+  leadsTo(CheckedIntegrity, CheckedIntegrity.make),
+  Effect.flatMap((evidence) => Effect.provide(ready, evidence))
 )
 
 const liveHealth = Effect.fnUntraced(function* ({ inMemory }: DatabaseConfig["Type"]) {

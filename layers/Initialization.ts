@@ -143,8 +143,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     readonly timeline: Effect.Effect<Timeline>
   }
 >() {
-  static readonly layer: Layer.Layer<Initialization, never, DatabaseConfig | FileSystem.FileSystem> = Layer.effect(
-    Initialization,
+  static readonly make: Effect.Effect<Initialization["Type"], never, DatabaseConfig | FileSystem.FileSystem> =
     Effect.gen(function* () {
       const config = yield* DatabaseConfig
       const fs = yield* FileSystem.FileSystem
@@ -281,7 +280,8 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
 
       return { stage, timeline }
     })
-  )
+
+  static readonly layer = Layer.effect(Initialization, Initialization.make)
 }
 
 /** Trying again cannot help against this start's own deadline. */

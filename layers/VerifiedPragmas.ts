@@ -80,50 +80,49 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
   }
 >() {
   /** Sets what differs on this connection and reads it back. Fails with `PragmaError`, or `StageTimeoutError`. */
-  static readonly layer: Layer.Layer<
-    VerifiedPragmas,
+  static readonly make: Effect.Effect<
+    VerifiedPragmas["Type"],
     PragmaError | StageTimeoutError,
     DatabaseConfig | Initialization | SqliteConnection
-  > = Layer.effect(
-    VerifiedPragmas,
-    Effect.gen(function* () {
-      const config = yield* DatabaseConfig
-      const { stage } = yield* Initialization
-      const { sqlite } = yield* SqliteConnection
-      const during = requiredOf(config, 0)
-      const atRuntime = requiredOf(config, Duration.toMillis(config.pragmas.busyTimeout))
+  > = Effect.gen(function* () {
+    const config = yield* DatabaseConfig
+    const { stage } = yield* Initialization
+    const { sqlite } = yield* SqliteConnection
+    const during = requiredOf(config, 0)
+    const atRuntime = requiredOf(config, Duration.toMillis(config.pragmas.busyTimeout))
 
-      const settings = yield* stage(
-        "pragmas",
-        () => verified(sqlite, during.filter(isOfConnection), during.filter(isOfConnection)),
-        summary
-      )
-      const settle = verified(sqlite, during, during)
-      // The journal mode first, for it may have to wait, and once the runtime timeout holds SQLite would do
-      // the waiting. An inspection may not switch it, but insists on it all the same.
-      const confirm = Effect.zipRight(
-        config.access === "inspect" ? Effect.void : settle,
-        verified(sqlite, atRuntime.filter(isOfConnection), atRuntime)
-      )
-      return {
-        settings,
-        settle: Effect.asVoid(settle),
-        withoutForeignKeys: (body) =>
-          Effect.uninterruptibleMask((restore) =>
-            Effect.gen(function* () {
-              yield* foreignKeys(sqlite, "0")
-              const exit = yield* Effect.exit(restore(body))
-              const on = foreignKeys(sqlite, "1")
-              // What went wrong first is what has to be told; a connection that is refused is closed anyhow.
-              yield* Exit.isSuccess(exit) ? on : Effect.catchAll(on, (error) => Effect.logWarning(error.message))
-              return yield* exit
-            })
-          ),
-        confirm: stage("pragmas", () => confirm, summary),
-        stillHold: confirmed(sqlite, atRuntime)
-      }
-    })
-  )
+    const settings = yield* stage(
+      "pragmas",
+      () => verified(sqlite, during.filter(isOfConnection), during.filter(isOfConnection)),
+      summary
+    )
+    const settle = verified(sqlite, during, during)
+    // The journal mode first, for it may have to wait, and once the runtime timeout holds SQLite would do
+    // the waiting. An inspection may not switch it, but insists on it all the same.
+    const confirm = Effect.zipRight(
+      config.access === "inspect" ? Effect.void : settle,
+      verified(sqlite, atRuntime.filter(isOfConnection), atRuntime)
+    )
+    return {
+      settings,
+      settle: Effect.asVoid(settle),
+      withoutForeignKeys: (body) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            yield* foreignKeys(sqlite, "0")
+            const exit = yield* Effect.exit(restore(body))
+            const on = foreignKeys(sqlite, "1")
+            // What went wrong first is what has to be told; a connection that is refused is closed anyhow.
+            yield* Exit.isSuccess(exit) ? on : Effect.catchAll(on, (error) => Effect.logWarning(error.message))
+            return yield* exit
+          })
+        ),
+      confirm: stage("pragmas", () => confirm, summary),
+      stillHold: confirmed(sqlite, atRuntime)
+    }
+  })
+
+  static readonly layer = Layer.effect(VerifiedPragmas, VerifiedPragmas.make)
 }
 
 interface Required {

@@ -83,8 +83,10 @@ export class MigrationSource extends Context.Tag("database-ready/MigrationSource
   ReadonlyArray<Migration>
 >() {
   /** Loads and orders. Fails with `MigrationSourceError` before anything else is touched. */
+  static readonly make = <R>(migrations: Migrations<R>): Migrations<R> => Effect.flatMap(migrations, inSequence)
+
   static readonly layer = <R>(migrations: Migrations<R>): Layer.Layer<MigrationSource, MigrationSourceError, R> =>
-    Layer.effect(MigrationSource, Effect.flatMap(migrations, inSequence))
+    Layer.effect(MigrationSource, MigrationSource.make(migrations))
 }
 
 const inSequence = (migrations: ReadonlyArray<Migration>): Migrations => {
