@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
-import { constants, Script } from "node:vm"
+import { Script } from "node:vm"
 import { plainArguments } from "./arguments.ts"
 
 /** The program that reads this command line: most need none of what explains the others. */
@@ -16,7 +16,6 @@ export const cacheFile = join(__dirname, `${name}.cache`)
 export const compile = (): Script =>
   new Script(`(function (exports, require, module, __filename, __dirname) {${readFileSync(program, "latin1")}\n})`, {
     filename: program,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...cached()
   })
 

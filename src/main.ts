@@ -4,7 +4,6 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -12,6 +11,7 @@ import { durationFrom, environment, integrityPolicies, notADuration, restoreBack
 import packageJson from "../package.json" with { type: "json" }
 import { exitCode, exitCodeOf } from "./exitCode.ts"
 import { notRestoredJson, notRestoredLines, restoredJson, restoredLines } from "./report.ts"
+import { say, tell } from "./say.ts"
 import { type Choices, defaults, Ended, Misused, main, run } from "./start.ts"
 
 const options = {
@@ -79,16 +79,15 @@ const restore = ({
 }: Pick<Choices, "database" | "json" | "timeout"> & { readonly backup: Option.Option<string> }) =>
   restoreBackup({ filename: database, backup: Option.getOrUndefined(backup), timeout }).pipe(
     Effect.matchEffect({
-      onSuccess: (restored) =>
-        json ? Console.log(restoredJson(restored)) : Console.log(restoredLines(restored).join("\n")),
+      onSuccess: (restored) => (json ? say(restoredJson(restored)) : say(restoredLines(restored).join("\n"))),
       onFailure: (error) =>
-        (json ? Console.log(notRestoredJson(error)) : Console.error(notRestoredLines(error).join("\n"))).pipe(
+        (json ? say(notRestoredJson(error)) : tell(notRestoredLines(error).join("\n"))).pipe(
           Effect.zipRight(new Ended({ code: exitCodeOf(error) }))
         )
     })
   )
 
-const sayWhat = Console.error("Say what to do: `database-ready init`, `status` or `restore`; --help tells more.").pipe(
+const sayWhat = tell("Say what to do: `database-ready init`, `status` or `restore`; --help tells more.").pipe(
   Effect.zipRight(new Ended({ code: exitCode.usage }))
 )
 

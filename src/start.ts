@@ -5,11 +5,13 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
-import * as Console from "effect/Console"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
+import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
@@ -30,6 +32,7 @@ import packageJson from "../package.json" with { type: "json" }
 import * as conversationFiles from "./conversationFiles.ts"
 import { type ExitCode, exitCode, exitCodeOf } from "./exitCode.ts"
 import { asJson, failedLines, readyLines } from "./report.ts"
+import { say, tell } from "./say.ts"
 
 /** The command line makes no sense; its parser has said so on stderr. */
 export class Misused extends Data.TaggedError("Misused")<{ readonly parser: string; readonly message: string }> {}
@@ -61,16 +64,18 @@ export const run = (access: "initialize" | "inspect") => (choices: Choices) =>
       onNone: () => conversationFiles.migrations,
       onSome: Migrations.fromDirectory
     })
-    const ready = DatabaseReady.pipe(
-      Effect.map(({ report }) => report),
-      Effect.provide(DatabaseReady.pipeline.pipe(Layer.provide(MigrationSource.layer(source))))
+    const report = yield* DatabaseReady.make.pipe(
+      Effect.map((ready) => Context.get(ready, DatabaseReady).report),
+      Effect.scoped,
+      Effect.provideServiceEffect(MigrationSource, MigrationSource.make(source)),
+      Effect.catchAll((error) => refuse(choices, error))
     )
-    const report = yield* ready.pipe(Effect.catchAll((error) => refuse(choices, error)))
-    yield* choices.json ? Console.log(asJson(report)) : Console.log(readyLines(report).join("\n"))
+    yield* choices.json ? say(asJson(report)) : say(readyLines(report).join("\n"))
   }).pipe(
-    Effect.provide(Initialization.layer),
-    Effect.provide(
-      DatabaseConfig.layer({
+    Effect.provideServiceEffect(Initialization, Initialization.make),
+    Effect.provideService(
+      DatabaseConfig,
+      DatabaseConfig.from({
         filename: choices.database,
         access,
         integrity: choices.integrity,
@@ -86,19 +91,17 @@ export const run = (access: "initialize" | "inspect") => (choices: Choices) =>
 const refuse = Effect.fnUntraced(function* (choices: Choices, error: InitializationError) {
   const { timeline } = yield* Initialization
   const report = failedReport(choices.database, error, yield* timeline)
-  yield* choices.json ? Console.log(asJson(report)) : Console.error(failedLines(report).join("\n"))
+  yield* choices.json ? say(asJson(report)) : tell(failedLines(report).join("\n"))
   return yield* new Ended({ code: exitCodeOf(error) })
 })
 
 /** Somebody who looks at a start that hangs wants to know what it hangs on: once at first, then now and then. */
 const showProgress = (event: ProgressEvent): Effect.Effect<void> => {
   if (event._tag === "StageProgress") {
-    return Console.error(
-      `${event.doing} in the ${event.stage} stage: ${megabytes(event.done)} of ${megabytes(event.total)}`
-    )
+    return tell(`${event.doing} in the ${event.stage} stage: ${megabytes(event.done)} of ${megabytes(event.total)}`)
   }
   return event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
-    ? Console.error(`waiting in the ${event.stage} stage: ${event.reason}`)
+    ? tell(`waiting in the ${event.stage} stage: ${event.reason}`)
     : Effect.void
 }
 
@@ -133,9 +136,9 @@ const endingOf = (cause: Cause.Cause<unknown>): Ending | undefined => {
 const sayEnding = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.gen(function* () {
     const ending = Exit.isFailure(exit) ? endingOf(exit.cause) : undefined
-    if (ending?.line !== undefined) yield* Console.error(ending.line)
+    if (ending?.line !== undefined) yield* tell(ending.line)
     if (ending !== undefined && process.argv.includes("--json")) {
-      yield* Console.log(JSON.stringify({ status: "failed", error: ending.error }))
+      yield* say(JSON.stringify({ status: "failed", error: ending.error }))
     }
   })
 
@@ -159,8 +162,9 @@ export const main = <E>(program: Effect.Effect<void, E, FileSystem.FileSystem | 
   program.pipe(
     Effect.onExit(sayEnding),
     Logger.withMinimumLogLevel(LogLevel.Warning),
-    Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
-    Effect.provide(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer)),
+    Effect.locally(FiberRef.currentLoggers, HashSet.make(Logger.withConsoleError(Logger.logfmtLogger))),
+    // One after the other: to build two layers at once takes fibers.
+    Effect.provide(Layer.provideMerge(NodeFileSystem.layer, NodePath.layer)),
     NodeRuntime.runMain({
       disableErrorReporting: true,
       disablePrettyLogger: true,

@@ -88,6 +88,21 @@ describe("a plain command line", () => {
   )
 })
 
+describe("the driver in the bundle", () => {
+  it.scoped("gives way to another release that is installed", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const driver = join(folder, "node_modules", "better-sqlite3")
+      mkdirSync(driver, { recursive: true })
+      writeFileSync(join(driver, "package.json"), JSON.stringify({ version: "0.0.0", main: "index.js" }))
+      writeFileSync(join(driver, "index.js"), `throw new Error("another release")`)
+      for (const file of ["database-ready.cjs", "direct.cjs"]) copyFileSync(join(built, file), join(folder, file))
+      const args = [join(folder, "database-ready.cjs"), "init", "--database", join(folder, "app.db")]
+      assert.include(spawnSync(process.execPath, args, { encoding: "utf8" }).stderr, "another release")
+    })
+  )
+})
+
 describe("the code cache", () => {
   it.scoped("is ignored where it does not fit or is not there", () =>
     Effect.gen(function* () {
