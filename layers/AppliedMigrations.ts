@@ -237,8 +237,9 @@ const apply = Effect.fnUntraced(function* (
         )
       : undefined
   yield* written(seen.prepareHistory)
+  const isPending = new Set(pending)
   const completed = yield* Effect.forEach(
-    scripts.filter(({ migration }) => pending.includes(migration)),
+    scripts.filter(({ migration }) => isPending.has(migration)),
     Effect.fnUntraced(function* (script) {
       const done = yield* timed(sqlite, script, breathe)
       const losses = rows === undefined ? [] : yield* written(rows.lossesOf(script))

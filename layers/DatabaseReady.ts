@@ -123,6 +123,9 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
     DatabaseConfig | Initialization | MigrationSource | FileSystem.FileSystem | Path.Path
   > = Layer.scopedContext(Effect.suspend(() => start))
 
+  /** The same as an Effect, for programs that build nothing else; closed with its scope. */
+  static readonly make = Effect.suspend(() => start)
+
   /**
    * `DatabaseReady` and the `SqlClient` and `SqliteClient` that only it gives. What depends on one of
    * them is not built before the database is ready. Fails with an `InitializationError`.

@@ -1,5 +1,4 @@
 /** Room 2: from a directory to one connection that is open and answers. */
-import type { Stats } from "node:fs"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -16,6 +15,7 @@ import {
   createExclusively,
   integer,
   isLock,
+  kindOf,
   mayUse,
   openSqlite,
   type Sqlite,
@@ -236,8 +236,6 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
     wal: main !== undefined && wal !== undefined
   }
 })
-
-const kindOf = (found: Stats): string => (found.isDirectory() ? "Directory" : "Special")
 
 /**
  * An inspection may make files only where it can take them away again: those of another user would be in the

@@ -207,6 +207,24 @@ export const realPathOf = (path: string): Effect.Effect<string, SystemFailure> =
 export const mayUse = (path: string, use: { readonly writing: boolean }): Effect.Effect<void, SystemFailure> =>
   ask(() => accessSync(path, use.writing ? constants.R_OK | constants.W_OK : constants.R_OK))
 
+/** What is not a regular file, as a word. */
+export const kindOf = (found: Stats): string => {
+  if (found.isDirectory()) return "Directory"
+  if (found.isFIFO()) return "FIFO"
+  return found.isSocket() ? "Socket" : "Device"
+}
+
+/** The text of each file, or what it is instead: a fifo would never end, and a directory is no text. */
+export const textsOf = (
+  paths: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<{ readonly text: string } | { readonly kind: string }>, SystemFailure> =>
+  ask(() =>
+    paths.map((path) => {
+      const found = statSync(path)
+      return found.isFile() ? { text: readFileSync(path, "utf8") } : { kind: kindOf(found) }
+    })
+  )
+
 export const textOf = (path: string): Effect.Effect<string, SystemFailure> => ask(() => readFileSync(path, "utf8"))
 
 /** Bytes that this user may still write on the filesystem of a path. The platform has no such question. */

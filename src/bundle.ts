@@ -1,19 +1,21 @@
 /**
- * The bundled program, compiled with what V8 remembers of an earlier run, which is a third of its start.
+ * A bundled program, compiled with what V8 remembers of an earlier run, which is a third of its start.
  * A cache that does not fit this Node.js, or is not there, costs nothing but that third.
  */
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
-import { constants, Script } from "node:vm"
+import { Script } from "node:vm"
+import { plainArguments } from "./arguments.ts"
 
-const program = join(__dirname, "program.cjs")
-export const cacheFile = join(__dirname, "program.cache")
+/** The program that reads this command line: most need none of what explains the others. */
+const name = plainArguments(process.argv.slice(2), process.env) === undefined ? "program" : "direct"
+const program = join(__dirname, `${name}.cjs`)
+export const cacheFile = join(__dirname, `${name}.cache`)
 
 export const compile = (): Script =>
   new Script(`(function (exports, require, module, __filename, __dirname) {${readFileSync(program, "latin1")}\n})`, {
     filename: program,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...cached()
   })
 

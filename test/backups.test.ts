@@ -194,6 +194,16 @@ describe("an upgrade of a database with rows", () => {
 })
 
 describe("a restore", () => {
+  it.scoped("does not call a backup damaged that another process keeps to itself", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      const rival = yield* openConnection(backup)
+      rival.exec("BEGIN EXCLUSIVE")
+      const refused = yield* refusal(restore({ filename: file }))
+      assert.deepStrictEqual([refused.reason, refused.backup, refused.retryable], ["NotProven", backup, true])
+    })
+  )
+
   it.scoped("puts the newest backup back, keeps what was there, and the older program is ready on it", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded

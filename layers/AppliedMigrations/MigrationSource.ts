@@ -9,8 +9,9 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import { SystemFailure } from "../seams.ts"
+import { SystemFailure, textsOf } from "../seams.ts"
 import { type Declaration, declarationOf, plain } from "./Declaration.ts"
 
 /** The migrations themselves cannot be used; no database was opened. */
@@ -116,24 +117,17 @@ export const fromDirectory = (directory: string): Migrations<FileSystem.FileSyst
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    const files = yield* fs.readDirectory(directory)
-    const texts = yield* Effect.forEach(
-      files.filter((file) => /\.sql$|^\d/i.test(file)),
-      Effect.fnUntraced(function* (file) {
-        // A fifo would never end, and a directory is no text.
-        const { type } = yield* fs.stat(path.join(directory, file))
-        if (type !== "File") return yield* badName(file, `it is no file: ${type}`)
-        return [file, yield* fs.readFileString(path.join(directory, file))] as const
-      }),
-      { concurrency: 16 }
-    )
-    return yield* fromRecord(Object.fromEntries(texts))
-  }).pipe(
-    Effect.catchTags({
-      SystemError: (error) => Effect.fail(unreadable(directory, SystemFailure.fromPlatform(error))),
-      BadArgument: (error) => Effect.fail(unreadable(directory, SystemFailure.fromPlatform(error)))
-    })
-  )
+    const names = yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
+    const files = names.filter((file) => /\.sql$|^\d/i.test(file))
+    const texts = yield* textsOf(files.map((file) => path.join(directory, file)))
+    const record: Record<string, string> = {}
+    for (const [at, found] of texts.entries()) {
+      const file = files[at] ?? ""
+      if ("kind" in found) return yield* badName(file, `it is no file: ${found.kind}`)
+      record[file] = found.text
+    }
+    return yield* fromRecord(record)
+  }).pipe(Effect.catchTag("SystemFailure", (failure) => Effect.fail(unreadable(directory, failure))))
 
 const unreadable = (directory: string, { code, detail, retryable }: SystemFailure) =>
   new MigrationSourceError({ reason: "DirectoryUnreadable", path: directory, detail, code, retryable })
@@ -146,24 +140,17 @@ const badDeclaration = (path: string, detail: string) =>
 
 /** The same from `{ "NNN_name.sql": text }`, for a program that is bundled into one file. */
 export const fromRecord = (record: Readonly<Record<string, string>>): Migrations =>
-  Effect.forEach(
-    Object.entries(record),
-    Effect.fnUntraced(function* ([file, text]) {
-      const [, version, name] = /^(\d{1,15})_([^/\\]+)\.sql$/.exec(file) ?? []
-      if (version === undefined || name === undefined) return yield* badName(file, "expected NNN_name.sql")
-      const id = Number(version)
-      const declared = yield* Effect.mapError(declarationOf(text, id), (detail) => badDeclaration(file, detail))
-      const migration: Migration = {
-        id,
-        version,
-        name,
-        checksum: checksumOf(text),
-        declared,
-        body: { _tag: "Sql", text }
-      }
-      return migration
-    })
-  )
+  Effect.suspend(() => Either.all(Object.entries(record).map(([file, text]) => migrationOf(file, text))))
+
+const migrationOf = (file: string, text: string): Either.Either<Migration, MigrationSourceError> => {
+  const [, version, name] = /^(\d{1,15})_([^/\\]+)\.sql$/.exec(file) ?? []
+  if (version === undefined || name === undefined) return Either.left(badName(file, "expected NNN_name.sql"))
+  const id = Number(version)
+  return Either.mapBoth(declarationOf(text, id), {
+    onLeft: (detail) => badDeclaration(file, detail),
+    onRight: (declared) => ({ id, version, name, checksum: checksumOf(text), declared, body: { _tag: "Sql", text } })
+  })
+}
 
 /**
  * The Effects of a loader of `@effect/sql`'s `Migrator`. A loader knows its numbers as numbers, so

@@ -29,9 +29,8 @@ export const objectsOf = (rows: ReadonlyArray<Row>): ReadonlyArray<SchemaObject>
 
 /** SHA-256 over the objects exactly as SQLite keeps them, in hexadecimal. Equal fingerprints need no further look. */
 export const fingerprintOf = (objects: ReadonlyArray<SchemaObject>): string => {
-  const hash = createHash("sha256")
-  for (const { name, sql, table, type } of objects) hash.update(`${type}\0${name}\0${table}\0${sql}\0`)
-  return hash.digest("hex")
+  const texts = objects.map(({ name, sql, table, type }) => `${type}\0${name}\0${table}\0${sql}\0`)
+  return createHash("sha256").update(texts.join("")).digest("hex")
 }
 
 /** How a live schema differs from the one that its migrations make. Each entry is type and name. */

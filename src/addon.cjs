@@ -1,0 +1,16 @@
+/** `bindings` for the bundle: the addon is where its package builds it, and is looked for elsewhere only after that. */
+const { createRequire } = require("node:module")
+const { dirname } = require("node:path")
+
+const load = require
+
+module.exports = (addon) => {
+  const driver = load.resolve("better-sqlite3/package.json")
+  const found = `${dirname(driver)}/build/Release/${addon}`
+  try {
+    return load(found)
+  } catch (thrown) {
+    if (thrown.code !== "MODULE_NOT_FOUND") throw thrown
+    return createRequire(driver)("bindings")({ bindings: addon, module_root: dirname(driver) })
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The command lines that supervisors and scripts write: `init` or `status`, then whole flags with plain values,
+ * or the same from the environment. They are read without an import, so that a start does not pay for a parser
+ * that can explain. Whatever else is written is left to that parser, and what is read here means the same there.
+ */
+export interface PlainArguments {
+  readonly command: "init" | "status"
+  readonly database: string | undefined
+  readonly migrations: string | undefined
+  readonly integrity: string | undefined
+  readonly backups: string | undefined
+  readonly timeout: string | undefined
+  readonly json: boolean
+}
+
+/** What makes a value plain: a path has no blank at its ends and does not look like a flag. */
+const path = /^[^\s-]([^\n]*\S)?$/
+const flags = {
+  database: { variable: "DATABASE_FILE", plain: path },
+  migrations: { variable: "DATABASE_MIGRATIONS", plain: path },
+  integrity: { variable: "DATABASE_INTEGRITY", plain: /^(schema|quick|full|auto)$/ },
+  backups: { variable: "DATABASE_BACKUPS", plain: /^\d{1,6}$/ },
+  timeout: { variable: "DATABASE_TIMEOUT", plain: /^\d{1,9}(ms|s|m|h)$/ }
+}
+const ofBoth = ["database", "migrations", "integrity", "timeout"] as const
+/** Only an initialization makes backups. */
+const names = { init: [...ofBoth, "backups"], status: ofBoth } as const
+
+/** Undefined for everything that is not plain. A flag comes before the environment, and is there once. */
+export const plainArguments = (
+  [command, ...rest]: ReadonlyArray<string>,
+  environment: Readonly<Partial<Record<string, string>>>
+): PlainArguments | undefined => {
+  if (command !== "init" && command !== "status") return undefined
+  const values: { [Name in keyof typeof flags]?: string | undefined } = {}
+  let json = false
+  const words = rest.values()
+  for (const word of words) {
+    if (word === "--json" && !json) {
+      json = true
+      continue
+    }
+    const name = names[command].find((name) => word === `--${name}`)
+    const value = words.next().value
+    if (name === undefined || value === undefined || values[name] !== undefined) return undefined
+    values[name] = value
+  }
+  for (const name of names[command]) {
+    values[name] ??= environment[flags[name].variable]
+    const value = values[name]
+    if (value !== undefined && !flags[name].plain.test(value)) return undefined
+  }
+  const { backups, database, integrity, migrations, timeout } = values
+  return { command, database, migrations, integrity, backups, timeout, json }
+}

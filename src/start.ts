@@ -1,0 +1,173 @@
+/** What the program does once it knows what is wanted, however its command line was read. */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
+import * as HashSet from "effect/HashSet"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import {
+  DatabaseConfig,
+  DatabaseReady,
+  failedReport,
+  Initialization,
+  type InitializationError,
+  type IntegrityPolicy,
+  MigrationSource,
+  Migrations,
+  type ProgressEvent,
+  type Refusal
+} from "../layers/index.ts"
+import packageJson from "../package.json" with { type: "json" }
+import * as conversationFiles from "./conversationFiles.ts"
+import { type ExitCode, exitCode, exitCodeOf } from "./exitCode.ts"
+import { asJson, failedLines, readyLines } from "./report.ts"
+import { say, tell } from "./say.ts"
+
+/** The command line makes no sense; its parser has said so on stderr. */
+export class Misused extends Data.TaggedError("Misused")<{ readonly parser: string; readonly message: string }> {}
+
+/** The program has said what there is to say; what remains is the exit code. */
+export class Ended extends Data.TaggedError("Ended")<{ readonly code: ExitCode }> {}
+
+export interface Choices {
+  readonly database: string
+  readonly migrations: Option.Option<string>
+  readonly integrity: IntegrityPolicy
+  readonly timeout: Duration.Duration
+  readonly json: boolean
+  readonly backups?: number
+}
+
+/** What is meant where nothing is said. */
+export const defaults = {
+  database: "data/conversation_files.db",
+  integrity: "auto",
+  backups: 2,
+  timeout: Duration.seconds(60)
+} as const
+
+/** `init` and `status`. */
+export const run = (access: "initialize" | "inspect") => (choices: Choices) =>
+  Effect.gen(function* () {
+    const source = Option.match(choices.migrations, {
+      onNone: () => conversationFiles.migrations,
+      onSome: Migrations.fromDirectory
+    })
+    const report = yield* DatabaseReady.make.pipe(
+      Effect.map((ready) => Context.get(ready, DatabaseReady).report),
+      Effect.scoped,
+      Effect.provideServiceEffect(MigrationSource, MigrationSource.make(source)),
+      Effect.catchAll((error) => refuse(choices, error))
+    )
+    yield* choices.json ? say(asJson(report)) : say(readyLines(report).join("\n"))
+  }).pipe(
+    Effect.provideServiceEffect(Initialization, Initialization.make),
+    Effect.provideService(
+      DatabaseConfig,
+      DatabaseConfig.from({
+        filename: choices.database,
+        access,
+        integrity: choices.integrity,
+        timeout: choices.timeout,
+        backups: choices.backups,
+        program: `${packageJson.name} ${packageJson.version}`,
+        onProgress: choices.json ? () => Effect.void : showProgress,
+        ...(Option.isNone(choices.migrations) ? { applicationId: conversationFiles.applicationId } : {})
+      })
+    )
+  )
+
+const refuse = Effect.fnUntraced(function* (choices: Choices, error: InitializationError) {
+  const { timeline } = yield* Initialization
+  const report = failedReport(choices.database, error, yield* timeline)
+  yield* choices.json ? say(asJson(report)) : tell(failedLines(report).join("\n"))
+  return yield* new Ended({ code: exitCodeOf(error) })
+})
+
+/** Somebody who looks at a start that hangs wants to know what it hangs on: once at first, then now and then. */
+const showProgress = (event: ProgressEvent): Effect.Effect<void> => {
+  if (event._tag === "StageProgress") {
+    return tell(`${event.doing} in the ${event.stage} stage: ${megabytes(event.done)} of ${megabytes(event.total)}`)
+  }
+  return event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
+    ? tell(`waiting in the ${event.stage} stage: ${event.reason}`)
+    : Effect.void
+}
+
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1_000_000)} MB`
+
+/** How a run ended that no report was made of: badly called, interrupted, or by a defect. */
+interface Ending {
+  readonly code: number
+  /** For stderr; undefined where it has been said. */
+  readonly line: string | undefined
+  readonly error: Refusal
+}
+
+const endingOf = (cause: Cause.Cause<unknown>): Ending | undefined => {
+  const failure = Option.getOrUndefined(Cause.failureOption(cause))
+  if (failure instanceof Ended) return undefined
+  if (failure instanceof Misused) {
+    const { message, parser } = failure
+    const error = { _tag: parser, reason: "Usage", message, remedy: "See --help.", retryable: false }
+    return { code: exitCode.usage, line: undefined, error }
+  }
+  if (Cause.isInterruptedOnly(cause)) {
+    const message = "Interrupted; nothing half-done is left behind"
+    const error = { _tag: "Interrupted", reason: "Signal", message, remedy: "Start again.", retryable: true }
+    return { code: 128 + signal, line: message, error }
+  }
+  const message = `A defect in this program: ${Cause.pretty(cause)}`
+  const error = { _tag: "Defect", reason: "Defect", message, remedy: "Please report it.", retryable: false }
+  return { code: exitCode.defect, line: message, error }
+}
+
+const sayEnding = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const ending = Exit.isFailure(exit) ? endingOf(exit.cause) : undefined
+    if (ending?.line !== undefined) yield* tell(ending.line)
+    if (ending !== undefined && process.argv.includes("--json")) {
+      yield* say(JSON.stringify({ status: "failed", error: ending.error }))
+    }
+  })
+
+/** The number of the signal that ends us. */
+let signal = 0
+process.once("SIGINT", () => {
+  signal = 2
+})
+process.once("SIGTERM", () => {
+  signal = 15
+})
+
+const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
+  if (Exit.isSuccess(exit)) return exitCode.ready
+  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  return failure instanceof Ended ? failure.code : (endingOf(exit.cause)?.code ?? exitCode.defect)
+}
+
+/** Runs the program to its end, and ends the process with what the end means. */
+export const main = <E>(program: Effect.Effect<void, E, FileSystem.FileSystem | Path.Path>): void =>
+  program.pipe(
+    Effect.onExit(sayEnding),
+    Logger.withMinimumLogLevel(LogLevel.Warning),
+    Effect.locally(FiberRef.currentLoggers, HashSet.make(Logger.withConsoleError(Logger.logfmtLogger))),
+    // One after the other: to build two layers at once takes fibers.
+    Effect.provide(Layer.provideMerge(NodeFileSystem.layer, NodePath.layer)),
+    NodeRuntime.runMain({
+      disableErrorReporting: true,
+      disablePrettyLogger: true,
+      teardown: (exit, onExit) => onExit(codeOf(exit))
+    })
+  )
