@@ -6,6 +6,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { whileAnotherWorks } from "./policy.ts"
 import type { Sqlite, SqliteFailure } from "./seams.ts"
@@ -31,16 +32,21 @@ export const writeThrough =
     )
 
 const locked = <A, E, R>(sqlite: Sqlite, patience: Duration.Duration, body: Effect.Effect<A, E, R>) =>
-  sqlite.client.reserve.pipe(
-    Effect.zipRight(
-      transaction(
-        sqlite,
-        "BEGIN IMMEDIATE",
-        (failure, step) => (step === "begin" ? new NotBegun({ failure }) : sqlError(failure)),
-        Effect.provideService(body, SqlClient.TransactionConnection, [sqlite.connection, 0])
-      )
-    ),
-    Effect.scoped,
+  // A scope for the reservation alone: what the body acquires belongs to its caller's.
+  Effect.acquireUseRelease(
+    Scope.make(),
+    (reservation) =>
+      Effect.zipRight(
+        Scope.extend(sqlite.client.reserve, reservation),
+        transaction(
+          sqlite,
+          "BEGIN IMMEDIATE",
+          (failure, step) => (step === "begin" ? new NotBegun({ failure }) : sqlError(failure)),
+          Effect.provideService(body, SqlClient.TransactionConnection, [sqlite.connection, 0])
+        )
+      ),
+    Scope.close
+  ).pipe(
     Effect.retry({
       schedule: Schedule.upTo(whileAnotherWorks, patience),
       while: (error) => error instanceof NotBegun && error.failure.retryable
