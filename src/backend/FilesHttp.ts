@@ -15,6 +15,7 @@ import parseRange from "range-parser"
 import {
   DatabaseBusy,
   DeletedFiles,
+  type FilePage,
   FilesApi,
   FileTooLarge,
   InvalidUpload,
@@ -82,12 +83,12 @@ export const filesHttp = HttpApiBuilder.group(
           )
         )
       )
-      .handle("list", ({ path, urlParams }) => answered(files.list(path.sessionId, urlParams)))
+      .handleRaw("list", ({ path, urlParams }) => Effect.map(answered(files.list(path.sessionId, urlParams)), asIs))
       .handle("deleteSession", ({ path }) =>
         Effect.map(answered(files.destroySession(path.sessionId)), (deleted) => new DeletedFiles({ deleted }))
       )
       .handle("audit", ({ path, urlParams }) => answered(files.events(path.sessionId, urlParams)))
-      .handle("search", ({ urlParams }) => answered(files.search(urlParams)))
+      .handleRaw("search", ({ urlParams }) => Effect.map(answered(files.search(urlParams)), asIs))
       .handle("details", ({ path }) => answered(files.details(path.fileId)))
       .handleRaw("view", ({ path, request }) => send(path.fileId, "view", request))
       .handleRaw("download", ({ path, request }) => send(path.fileId, "download", request))
@@ -103,6 +104,9 @@ export const filesHttp = HttpApiBuilder.group(
       )
   })
 )
+
+/** A page's fields are their own encoding; to say so by its schema takes two thirds of the time of a list. */
+const asIs = (page: FilePage) => HttpServerResponse.unsafeJson(page)
 
 type Failed = SqlError | ContentError
 const isFailed = <E>(error: E): error is Extract<E, Failed> =>
