@@ -137,7 +137,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         await entry(page, "two.txt").waitFor()
         const dropped = await page.evaluateHandle(`(() => {
           const dropped = new DataTransfer()
-          dropped.items.add(new File(["three"], "three.txt", { type: "text/plain" }))
+          dropped.items.add(new File(["{}"], "three.json", { type: "application/json" }))
           dropped.items.add(new File([], "four"))
           return dropped
         })()`)
@@ -146,10 +146,10 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         await page.dispatchEvent("#drop", "drop", { dataTransfer: dropped })
         await page.locator("#drop:not(.over)").waitFor()
         await entry(page, "four").waitFor()
-        assert.deepStrictEqual(await namesIn(page), ["four", "three.txt", "two.txt", "one.txt"])
+        assert.deepStrictEqual(await namesIn(page), ["four", "three.json", "two.txt", "one.txt"])
         await page.reload()
         await entry(page, "four").waitFor()
-        assert.deepStrictEqual(await namesIn(page), ["four", "three.txt", "two.txt", "one.txt"])
+        assert.deepStrictEqual(await namesIn(page), ["four", "three.json", "two.txt", "one.txt"])
       })
     )
 
