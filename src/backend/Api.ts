@@ -224,7 +224,14 @@ export const Upload = HttpApiSchema.MultipartStream(
     metadata: Schema.optional(Schema.String)
   }),
   // The file's own limit is a setting of the server, counted while it arrives.
-  { maxParts: Option.some(8), maxFieldSize: 65_536, maxFileSize: Option.none(), maxTotalSize: Option.none() }
+  {
+    maxParts: Option.some(8),
+    maxFieldSize: 65_536,
+    maxFileSize: Option.none(),
+    maxTotalSize: Option.none(),
+    // By default JSON would be a field even with a file name.
+    fieldMimeTypes: []
+  }
 )
 
 const limit = Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 200)), {

@@ -16,7 +16,7 @@ export const page = HttpServerResponse.html(html).pipe(
       "default-src 'none'",
       `script-src ${hashesOf("script")}`,
       `style-src ${hashesOf("style")}`,
-      "img-src 'self' blob: data:",
+      "img-src blob: data:",
       "media-src blob:",
       "frame-src blob:",
       "connect-src 'self'",
