@@ -33,8 +33,12 @@ interface Surroundings {
   readonly gid?: number
 }
 
-export const spawnProgram = (args: ReadonlyArray<string>, { cwd = root, env, ...user }: Surroundings = {}): Running => {
-  const child = spawn(process.execPath, [program, ...args], {
+export const spawnProgram = (args: ReadonlyArray<string>, surroundings?: Surroundings): Running =>
+  spawnNode([program, ...args], surroundings)
+
+/** Any program that Node.js runs. */
+export const spawnNode = (args: ReadonlyArray<string>, { cwd = root, env, ...user }: Surroundings = {}): Running => {
+  const child = spawn(process.execPath, args, {
     cwd,
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "pipe", "pipe"],
