@@ -5,6 +5,7 @@
 import { createServer } from "node:http"
 import type * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import type * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -13,6 +14,7 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { DatabaseConfig, DatabaseReady, MigrationSource } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
@@ -36,8 +38,13 @@ import { Settings } from "./Settings.ts"
 const appOf = Effect.fnUntraced(function* <E, R>(api: Layer.Layer<HttpApi.Api, E, R>) {
   const built = yield* Layer.build(Layer.mergeAll(api, HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer))
   const app = yield* Effect.provide(HttpApiBuilder.httpApp, built)
-  return Effect.provide(app, yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>())
+  return Effect.provide(app, yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>()).pipe(
+    HttpIncomingMessage.withMaxBodySize(Option.some(longestBody))
+  )
 })
+
+/** Bytes of a body that is read into memory. Those of files are not. */
+const longestBody = 64 * 1024
 
 const probePaths = new Set<string>(Object.values(ProbesGroup.endpoints).map(({ path }) => path))
 
@@ -96,13 +103,16 @@ export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Laye
   )
 )
 
+/** Requests had their time in front of the door; what is left are probes, and who does not let go. */
+const lastAnswers = "1 second"
+
 /**
  * Listens on loopback alone where no accounts are configured. When the scope closes, connections that nothing
- * is answered on are closed at once, the others when the time for shutting down is over.
+ * is answered on are closed at once, the others in a moment.
  */
 const listening = Layer.unwrapEffect(
   Effect.gen(function* () {
-    const { host, port, shutdownTimeout } = yield* Settings
+    const { host, port } = yield* Settings
     const { isOpen } = yield* Access
     const onLoopback = isOpen && !isLoopback(host)
     if (onLoopback)
@@ -117,8 +127,9 @@ const listening = Layer.unwrapEffect(
       Schedule.spaced("50 millis")
     )
     const closing = Effect.addFinalizer(() =>
-      Effect.race(closed, letGo).pipe(
-        Effect.timeoutOption(shutdownTimeout),
+      // A finalizer cannot be interrupted; what is given up on in it has to be.
+      Effect.interruptible(Effect.race(closed, letGo)).pipe(
+        Effect.timeoutOption(lastAnswers),
         Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
       )
     )
