@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { Authorization, type CurrentUser, Forbidden, Unauthorized } from "./Api.ts"
+import { Authorization, CurrentUser, Forbidden, Unauthorized } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { Limits } from "./Limits.ts"
 import { Settings } from "./Settings.ts"
@@ -82,13 +82,17 @@ export const authorization: Layer.Layer<Authorization, never, Access | AuditTrai
           message: "Without accounts only this machine's own programs and pages are served."
         })
       }
-      yield* admit(`user ${user.value.name}`)
       return user.value
     })
 
+    const audited = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+      Effect.tapError(effect, ({ _tag }) => audit.refused("authorize", {}, _tag))
+
     return {
       bearer: (token) =>
-        Effect.tapError(identified(Redacted.value(token)), ({ _tag }) => audit.refused("authorize", {}, _tag))
+        Effect.tap(audited(identified(Redacted.value(token))), (user) =>
+          Effect.provideService(audited(admit(`user ${user.name}`)), CurrentUser, user)
+        )
     }
   })
 )

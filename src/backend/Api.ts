@@ -10,7 +10,6 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as HttpApiSecurity from "@effect/platform/HttpApiSecurity"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Context from "effect/Context"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 // What can be refused. Every body is JSON with a stable `_tag`; `message` is for people.
@@ -72,6 +71,9 @@ export class FileTooLarge extends Schema.TaggedError<FileTooLarge>()(
   { limitBytes: Schema.Number, message: Schema.String },
   HttpApiSchema.annotations({ status: 413 })
 ) {}
+
+export const tooLarge = (limitBytes: number): FileTooLarge =>
+  new FileTooLarge({ limitBytes, message: `A file may have ${limitBytes} bytes at most.` })
 
 export class RangeNotSatisfiable extends Schema.TaggedError<RangeNotSatisfiable>()(
   "RangeNotSatisfiable",
@@ -222,16 +224,7 @@ export const Upload = HttpApiSchema.MultipartStream(
     message_id: Schema.optional(Schema.String),
     /** A JSON object of strings. */
     metadata: Schema.optional(Schema.String)
-  }),
-  // The file's own limit is a setting of the server, counted while it arrives.
-  {
-    maxParts: Option.some(8),
-    maxFieldSize: 65_536,
-    maxFileSize: Option.none(),
-    maxTotalSize: Option.none(),
-    // By default JSON would be a field even with a file name.
-    fieldMimeTypes: []
-  }
+  })
 )
 
 const limit = Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 200)), {
@@ -246,9 +239,12 @@ const Cursor = Schema.String.pipe(
   })
 )
 
+/** Where a page of events begins: behind the one with this id. */
+const Position = Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative())
+
 const PageOf = { limit, after: Schema.optional(Cursor) }
 
-/** Files whose names contain this, whatever their case. */
+/** Files whose names contain this, whatever the case of its letters a to z. */
 const name = Schema.optional(Schema.String.pipe(Schema.minLength(1), Schema.maxLength(255)))
 
 const Content = HttpApiSchema.Uint8Array({ contentType: "application/octet-stream" })
@@ -291,7 +287,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
   .add(
     HttpApiEndpoint.get("audit", "/api/sessions/:sessionId/audit")
       .setPath(inSession)
-      .setUrlParams(Schema.Struct({ limit, after: Schema.optionalWith(Schema.NumberFromString, { default: () => 0 }) }))
+      .setUrlParams(Schema.Struct({ limit, after: Schema.optionalWith(Position, { default: () => 0 }) }))
       .addSuccess(AuditPage)
       .annotate(OpenApi.Summary, "What was done to a session's files, and what was refused")
   )
@@ -365,6 +361,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .annotate(OpenApi.Summary, "How much is stored: of the user's own sessions, or of all for an administrator")
   )
   .addError(Forbidden)
+  .addError(InternalError)
   .addError(DatabaseBusy)
   .addError(NotReady)
   .middleware(Authorization) {}

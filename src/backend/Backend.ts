@@ -7,6 +7,7 @@ import * as Etag from "@effect/platform/Etag"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import * as HttpPlatform from "@effect/platform/HttpPlatform"
 import type * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
@@ -18,6 +19,8 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import { DatabaseConfig, DatabaseReady, MigrationSource } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import * as conversationFiles from "../conversationFiles.ts"
@@ -27,7 +30,7 @@ import { AuditTrail } from "./AuditTrail.ts"
 import { Cleanup } from "./Cleanup.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
-import { Door, whileRequestsEnd } from "./Door.ts"
+import { Door } from "./Door.ts"
 import { filesHttp } from "./FilesHttp.ts"
 import { Health } from "./Health.ts"
 import { Limits } from "./Limits.ts"
@@ -43,8 +46,11 @@ const appOf = Effect.fnUntraced(function* <E, R>(api: Layer.Layer<HttpApi.Api, E
   const context = yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>()
   // No more than these: the scope of a request is its own, not the one in which the service is built.
   const services = Context.pick(FileSystem.FileSystem, Path.Path, HttpPlatform.HttpPlatform, Etag.Generator)(context)
-  return Effect.provide(app, services)
+  return Effect.provide(app, services).pipe(HttpIncomingMessage.withMaxBodySize(Option.some(longestBody)))
 })
+
+/** Bytes of a body that is read into memory. Those of files are not. */
+const longestBody = 64 * 1024
 
 const probePaths = new Set<string>(Object.values(ProbesGroup.endpoints).map(({ path }) => path))
 
@@ -103,28 +109,35 @@ export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Laye
   )
 )
 
+/** Requests had their time in front of the door; what is left are probes, and who does not let go. */
+const lastAnswers = "1 second"
+
 /**
  * Listens on loopback alone where no accounts are configured. When the scope closes, connections that nothing
- * is answered on are closed at once, the others when the time for shutting down is over.
+ * is answered on are closed at once, the others in a moment.
  */
 const listening = Layer.unwrapEffect(
   Effect.gen(function* () {
-    const { host, port, shutdownTimeout } = yield* Settings
+    const { host, port } = yield* Settings
     const { isOpen } = yield* Access
     const onLoopback = isOpen && !isLoopback(host)
     if (onLoopback)
       yield* Effect.logWarning(`No accounts are configured (API_TOKENS): listening on 127.0.0.1, not on ${host}`)
     const server = createServer()
+    const closed = Effect.async<void>((resume) => {
+      server.close(() => resume(Effect.void))
+    })
+    // A connection whose answer ends now would be kept alive for a next request, which nobody would answer.
+    const letGo = Effect.repeat(
+      Effect.sync(() => server.closeIdleConnections()),
+      Schedule.spaced("50 millis")
+    )
     const closing = Effect.addFinalizer(() =>
-      Effect.suspend(() => {
-        let isClosed = false
-        server.close(() => {
-          isClosed = true
-        })
-        // A connection whose answer ends now would be kept alive for a next request, which nobody would answer.
-        const letGo = Effect.sync(() => server.closeIdleConnections())
-        return Effect.repeat(letGo, { schedule: whileRequestsEnd(shutdownTimeout), until: () => isClosed })
-      }).pipe(Effect.zipRight(Effect.sync(() => server.closeAllConnections())))
+      // A finalizer cannot be interrupted; what is given up on in it has to be.
+      Effect.interruptible(Effect.race(closed, letGo)).pipe(
+        Effect.timeoutOption(lastAnswers),
+        Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
+      )
     )
     return Layer.provideMerge(
       Layer.scopedDiscard(closing),

@@ -18,7 +18,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { FileTooLarge } from "./Api.ts"
+import { type FileTooLarge, tooLarge } from "./Api.ts"
 import { Settings } from "./Settings.ts"
 
 /** The disk would not do it. */
@@ -59,7 +59,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
   ContentStore,
   {
     /**
-     * Writes a stream to the disk while hashing it. A little more than the limit is still read, so that the
+     * Writes a stream to the disk while hashing it. What is beyond the limit is still read, so that the
      * sender hears the answer, but not written. Gone with the scope unless it is kept.
      */
     readonly receive: <E>(
@@ -71,6 +71,8 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
     readonly discard: (sha256: string) => Effect.Effect<void, ContentError>
     /** With the write lock held this stays as it is. */
     readonly has: (sha256: string) => Effect.Effect<boolean, ContentError>
+    /** Opens a content for reading, until the scope closes. It can be read whatever happens to it meanwhile. */
+    readonly open: (sha256: string) => Effect.Effect<FileSystem.File, ContentError, Scope.Scope>
     /** Absolute path of a content. */
     readonly pathOf: (sha256: string) => string
     /** What a row keeps of it: its path from the data directory. */
@@ -108,9 +110,8 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
                 const file = yield* failed(fs.open(target, { flag: "wx", mode: 0o600 }))
                 const hash = createHash("sha256")
                 let size = 0
-                const take = (chunk: Uint8Array): Effect.Effect<void, FileTooLarge | ContentError> => {
+                const take = (chunk: Uint8Array): Effect.Effect<void, ContentError> => {
                   size += chunk.length
-                  if (size > 2 * maxFileSize) return tooLarge(maxFileSize)
                   if (size > maxFileSize) return Effect.void
                   hash.update(chunk)
                   return failed(file.writeAll(chunk))
@@ -145,6 +146,8 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
 
         const has = (sha256: string) => Effect.mapError(fs.exists(pathOf(sha256)), ContentError.from(pathOf(sha256)))
 
+        const open = (sha256: string) => Effect.mapError(fs.open(pathOf(sha256)), ContentError.from(pathOf(sha256)))
+
         const listed = (folder: string) => Effect.mapError(fs.readDirectory(folder), ContentError.from(folder))
 
         const contents = listed(directory).pipe(
@@ -178,13 +181,10 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
           )
         )
 
-        return { receive, keep, discard, has, pathOf, relativePathOf, contents, sweepIncoming, freeBytes }
+        return { receive, keep, discard, has, open, pathOf, relativePathOf, contents, sweepIncoming, freeBytes }
       })
     )
 }
-
-const tooLarge = (limitBytes: number) =>
-  new FileTooLarge({ limitBytes, message: `A file may have ${limitBytes} bytes at most.` })
 
 const isAlreadyThere = (error: PlatformError): boolean =>
   error._tag === "SystemError" && error.reason === "AlreadyExists"

@@ -4,6 +4,7 @@
  * leaves is a content without a row, which the next sweep discards.
  */
 import { randomUUID } from "node:crypto"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
@@ -13,6 +14,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import type * as Scope from "effect/Scope"
 import { DatabaseReady } from "../../layers/index.ts"
 import {
   type AuditPage,
@@ -52,6 +54,8 @@ export interface PageRequest {
 /** A file whose content may be sent. */
 export interface ReadableFile {
   readonly file: ConversationFile
+  /** Open until the scope closes. */
+  readonly content: FileSystem.File
   /** Absolute path of the content. */
   readonly path: string
 }
@@ -95,12 +99,12 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
     /** Through all sessions of the user, or all of all for an administrator. */
     readonly search: (page: PageRequest) => Effect.Effect<FilePage, SqlError, CurrentUser>
     readonly details: (fileId: string) => Effect.Effect<FileDetails, Refused | SqlError, CurrentUser>
-    /** What is needed to send the content. The access is logged. */
+    /** What is needed to send the content, opened before anybody else could delete it. The access is logged. */
     readonly read: (
       fileId: string,
       access: "view" | "download",
       range: string | undefined
-    ) => Effect.Effect<ReadableFile, Refused | FileDeleted | SqlError, CurrentUser>
+    ) => Effect.Effect<ReadableFile, Refused | FileDeleted | Failed, CurrentUser | Scope.Scope>
     readonly rename: (
       fileId: string,
       name: string
@@ -140,11 +144,15 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
       const columns = sql`cf.file_id, cf.session_id, cf.original_filename, cf.file_size, cf.file_hash, cf.mime_type,
         cf.uploaded_at, cf.uploaded_by, cf.deleted_at, cf.is_deleted`
 
+      /** A session that is used and nobody's comes from a program that knew no owners: it is the administrators'. */
       const mayUse = Effect.fnUntraced(function* (sessionId: string) {
         const user = yield* CurrentUser
-        const [session] = yield* sql<{ readonly owner: string }>`
-          SELECT owner FROM session_owners WHERE session_id = ${sessionId}`
-        if (session !== undefined && session.owner !== user.name && !user.isAdministrator) {
+        if (user.isAdministrator) return
+        const [session] = yield* sql<{ readonly owner: string | null; readonly isUsed: number }>`
+          SELECT (SELECT owner FROM session_owners WHERE session_id = ${sessionId}) AS owner,
+            EXISTS (SELECT 1 FROM conversation_files WHERE session_id = ${sessionId}) AS "isUsed"`
+        const { isUsed, owner } = session ?? { isUsed: 0, owner: null }
+        if (owner === null ? isUsed === 1 : owner !== user.name) {
           return yield* new Forbidden({ message: `The session ${sessionId} belongs to another user.` })
         }
       })
@@ -203,9 +211,9 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
         const user = yield* CurrentUser
         const at = yield* timestampNow
         const fileId = randomUUID()
+        yield* mayUse(sessionId)
         yield* sql`INSERT INTO session_owners (session_id, owner, claimed_at) VALUES (${sessionId}, ${user.name}, ${at})
           ON CONFLICT (session_id) DO NOTHING`
-        yield* mayUse(sessionId)
         // Somebody may have discarded the content since it was kept.
         if (!(yield* store.has(received.sha256))) yield* store.keep(received)
         yield* sql`INSERT INTO conversation_files ${sql.insert({
@@ -354,7 +362,8 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
               const row = yield* Effect.flatMap(found(fileId), notDeleted)
               const { name } = yield* CurrentUser
               yield* log(fileId, access, name, range === undefined ? {} : { range })
-              return { file: new ConversationFile(fieldsOf(row)), path: store.pathOf(row.file_hash) }
+              const content = yield* store.open(row.file_hash)
+              return { file: new ConversationFile(fieldsOf(row)), content, path: store.pathOf(row.file_hash) }
             })
           ).pipe(audited(access, { fileId })),
 

@@ -5,12 +5,11 @@
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Ref from "effect/Ref"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ReadyReport } from "../../layers/index.ts"
 import { NotReady } from "./Api.ts"
 import type { Health } from "./Health.ts"
@@ -23,7 +22,12 @@ export interface Behind {
   readonly report: ReadyReport
 }
 
-export type Phase = { readonly _tag: "Starting" } | ({ readonly _tag: "Open" } & Behind) | { readonly _tag: "Stopping" }
+/** Where the service is in its life. While it is leaving, it serves and says that it will not for long. */
+export type Phase =
+  | { readonly _tag: "Starting" }
+  | ({ readonly _tag: "Open" } & Behind)
+  | ({ readonly _tag: "Leaving" } & Behind)
+  | { readonly _tag: "Stopping" }
 
 export class Door extends Context.Tag("conversation-files/Door")<
   Door,
@@ -32,8 +36,8 @@ export class Door extends Context.Tag("conversation-files/Door")<
     /** Lets requests through to what is behind, where that is sound; refuses them with 503 otherwise. */
     readonly app: HttpApp.Default<never, Scope.Scope>
     /**
-     * Opens the door until the scope closes. Then readiness goes first, for as long as the settings say, and
-     * no request is let in any more; those that are inside are waited for.
+     * Opens the door until the scope closes. Then readiness goes first, for as long as the settings say;
+     * after that no request is let in any more, and those that are inside are waited for.
      */
     readonly open: (behind: Behind) => Effect.Effect<void, never, Scope.Scope>
   }
@@ -42,37 +46,49 @@ export class Door extends Context.Tag("conversation-files/Door")<
     Door,
     Effect.gen(function* () {
       const { shutdownDelay, shutdownTimeout } = yield* Settings
-      const phase = yield* Ref.make<Phase>({ _tag: "Starting" })
-      const inside = yield* Ref.make(0)
+      // In one place, so that nobody can go in between the look at the door and its closing.
+      const state = yield* SubscriptionRef.make<State>({ phase: { _tag: "Starting" }, inside: 0 })
+      const become = (phase: Phase) => SubscriptionRef.update(state, ({ inside }): State => ({ phase, inside }))
+      const empty = state.changes.pipe(
+        Stream.takeUntil(({ inside }) => inside === 0),
+        Stream.runDrain
+      )
 
-      const through = ({ app, health }: Behind) =>
-        Effect.gen(function* () {
-          const { status } = yield* health.database
-          if (status === "fail") return yield* refused("The database is not sound at this moment.")
-          yield* Effect.acquireRelease(
-            Ref.update(inside, (count) => count + 1),
-            () => Ref.update(inside, (count) => count - 1)
-          )
-          return yield* app
-        })
+      const enter = Effect.acquireRelease(
+        SubscriptionRef.modify(state, ({ inside, phase }): readonly [Phase, State] => [
+          phase,
+          { phase, inside: isServing(phase) ? inside + 1 : inside }
+        ]),
+        (phase) =>
+          isServing(phase)
+            ? SubscriptionRef.update(state, (now): State => ({ ...now, inside: now.inside - 1 }))
+            : Effect.void
+      )
 
       return {
-        phase: Ref.get(phase),
-        app: Effect.flatMap(Ref.get(phase), (now) => {
-          if (now._tag === "Open") return through(now)
-          return refused(now._tag === "Starting" ? "The database is not ready yet." : "The service is stopping.")
+        phase: Effect.map(SubscriptionRef.get(state), ({ phase }) => phase),
+        app: Effect.gen(function* () {
+          const phase = yield* enter
+          if (!isServing(phase)) {
+            return yield* refused(
+              phase._tag === "Starting" ? "The database is not ready yet." : "The service is stopping."
+            )
+          }
+          const { status } = yield* phase.health.database
+          return yield* status === "fail" ? refused("The database is not sound at this moment.") : phase.app
         }),
         open: (behind) =>
-          Effect.acquireRelease(Ref.set(phase, { _tag: "Open", ...behind }), () =>
+          Effect.acquireRelease(become({ _tag: "Open", ...behind }), () =>
             Effect.gen(function* () {
-              yield* Ref.set(phase, { _tag: "Stopping" })
+              yield* become({ _tag: "Leaving", ...behind })
               yield* Effect.sleep(shutdownDelay)
-              yield* Effect.repeat(Ref.get(inside), {
-                schedule: whileRequestsEnd(shutdownTimeout),
-                until: (count) => count === 0
-              })
-              const left = yield* Ref.get(inside)
-              if (left > 0) yield* Effect.logWarning(`${left} requests were not over in time`)
+              yield* become({ _tag: "Stopping" })
+              // A finalizer cannot be interrupted; what is given up on in it has to be.
+              const ended = yield* Effect.timeoutOption(Effect.interruptible(empty), shutdownTimeout)
+              if (ended._tag === "None") {
+                const { inside } = yield* SubscriptionRef.get(state)
+                yield* Effect.logWarning(`${inside} requests were not over in time`)
+              }
             })
           )
       }
@@ -80,12 +96,15 @@ export class Door extends Context.Tag("conversation-files/Door")<
   )
 }
 
-/**
- * Looks 50 times a second whether requests are over, until there is no more time. Finalizers cannot be
- * interrupted, so that a race or a timeout around a wait would itself have to wait.
- */
-export const whileRequestsEnd = (timeout: Duration.Duration): Schedule.Schedule<unknown> =>
-  Schedule.upTo(Schedule.spaced("20 millis"), timeout)
+interface State {
+  readonly phase: Phase
+  /** Requests that were let in and are not answered to their end. */
+  readonly inside: number
+}
+
+/** Whether requests are let in. */
+export const isServing = (phase: Phase): phase is Extract<Phase, Behind> =>
+  phase._tag === "Open" || phase._tag === "Leaving"
 
 const refused = (message: string) =>
   HttpServerResponse.json(new NotReady({ retryAfterSeconds: 1, message }), {

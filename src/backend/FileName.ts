@@ -21,6 +21,9 @@ const sentences: Record<Problem, string> = {
 /** Devices on Windows, whatever the extension (https://learn.microsoft.com/windows/win32/fileio/naming-a-file). */
 const device = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\.|$)/i
 
+/** Between two pictures, the first of which may have a colour or the mark that makes it one. */
+const emojiJoiner = /(?<=\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f)\u200d(?=\p{Extended_Pictographic})/gu
+
 /** In the order in which they are looked for: the first that applies is told. */
 const problems: ReadonlyArray<readonly [Problem, (name: string, compatible: string) => boolean]> = [
   ["Empty", (name) => name === ""],
@@ -28,10 +31,7 @@ const problems: ReadonlyArray<readonly [Problem, (name: string, compatible: stri
   // Cc: C0 and C1 controls, NUL and DEL among them; Zl, Zp: line and paragraph separators.
   ["ControlCharacter", (name) => /[\p{Cc}\p{Zl}\p{Zp}]/u.test(name)],
   // Cf: direction marks, zero-width characters, tags. Joiners inside emoji are of use, elsewhere they hide.
-  [
-    "Invisible",
-    (name) => /[\p{Cf}\u115f\u1160\u3164\uffa0]/u.test(name.replace(/(?<=\p{Emoji})\u200d(?=\p{Emoji})/gu, ""))
-  ],
+  ["Invisible", (name) => /[\p{Cf}\u115f\u1160\u3164\uffa0]/u.test(name.replace(emojiJoiner, ""))],
   // The compatible form (NFKC) turns full-width and other look-alikes into what they look like.
   ["Separator", (_, compatible) => /[/\\\u2215\u29f8\u29f9\u2044]/u.test(compatible)],
   ["Reserved", (_, compatible) => /^\.{1,2}$/.test(compatible) || device.test(compatible)],

@@ -33,7 +33,8 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
       const callers = new Map<string, Caller>()
 
       const filled = (caller: Caller, now: number): number =>
-        Math.min(most, caller.permissions + ((now - caller.filledAt) / 1000) * requestsPerSecond)
+        // A clock that is set back gives nothing, and takes nothing.
+        Math.min(most, caller.permissions + (Math.max(0, now - caller.filledAt) / 1000) * requestsPerSecond)
 
       const callerOf = (name: string, now: number): Caller => {
         const known = callers.get(name)

@@ -53,7 +53,7 @@ const samplesOf = (name: string, labels: Labels, state: unknown): ReadonlyArray<
   if (MetricState.isHistogramState(state)) {
     return [
       ...state.buckets.map(([boundary, count]) =>
-        sample(`${name}_bucket`, [...labels, ["le", Number.isFinite(boundary) ? String(boundary) : "+Inf"]], count)
+        sample(`${name}_bucket`, [...labels, ["le", numberOf(boundary)]], count)
       ),
       sample(`${name}_sum`, labels, state.sum),
       sample(`${name}_count`, labels, state.count)
@@ -80,7 +80,14 @@ const labelsOf = ({ tags }: MetricKey.MetricKey.Untyped): Labels =>
 
 const sample = (name: string, labels: Labels, value: number | bigint): string => {
   const inside = labels.map(([label, text]) => `${label}="${escaped(text)}"`).join(",")
-  return `${name}${inside === "" ? "" : `{${inside}}`} ${value}`
+  return `${name}${inside === "" ? "" : `{${inside}}`} ${numberOf(value)}`
 }
+
+const numberOf = (value: number | bigint): string =>
+  typeof value === "number" && Math.abs(value) === Number.POSITIVE_INFINITY
+    ? value > 0
+      ? "+Inf"
+      : "-Inf"
+    : String(value)
 
 const escaped = (text: string): string => text.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n")

@@ -1,4 +1,6 @@
 /** What every answer has in common: metrics, security headers, and JSON where nothing else was said. */
+
+import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -9,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
-import { InternalError, RouteNotFound } from "./Api.ts"
+import { Api, InternalError, RouteNotFound } from "./Api.ts"
 
 const requests = Metric.counter("http_requests", { description: "Requests answered", incremental: true })
 const durations = Metric.histogram(
@@ -30,18 +32,24 @@ export const answering = <E, R>(
     const startedAt = yield* Clock.currentTimeMillis
     const response = yield* Effect.catchAllCause(app, (cause) => lastResort(request, cause))
     const labelled = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) =>
-      Metric.tagged(Metric.tagged(metric, "method", request.method), "route", routeOf(request.url, response.status))
+      Metric.tagged(Metric.tagged(metric, "method", request.method), "route", routeOf(request.url))
     yield* Metric.increment(Metric.tagged(labelled(requests), "status", String(response.status)))
     yield* Metric.update(labelled(durations), (yield* Clock.currentTimeMillis) - startedAt)
     return HttpServerResponse.setHeader(response, "x-content-type-options", "nosniff")
   })
 
 const lastResort = <E>(request: HttpServerRequest.HttpServerRequest, cause: Cause.Cause<E>) => {
+  // Nobody is there any more to be answered.
+  if (Cause.isInterruptedOnly(cause)) return Effect.failCause(Cause.stripFailures(cause))
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
   if (failure instanceof HttpServerError.RouteNotFound) {
     return jsonOf(404, new RouteNotFound({ message: `There is nothing at ${request.method} ${pathOf(request.url)}.` }))
   }
   if (Cause.isInterruptedOnly(cause)) return Effect.interrupt
+  // What the platform makes of a body that is too long, or none of the kind that it says it is.
+  if (Option.exists(Cause.dieOption(cause), (defect) => defect instanceof HttpServerError.RequestError)) {
+    return jsonOf(400, new HttpApiDecodeError({ issues: [], message: "The body cannot be read." }))
+  }
   return Effect.zipRight(
     Effect.logError("A request ended in a defect", cause),
     jsonOf(500, new InternalError({ message: "Something is wrong with the service; its log tells what." }))
@@ -52,17 +60,11 @@ const jsonOf = (status: number, body: unknown) => Effect.orDie(HttpServerRespons
 
 const pathOf = (url: string): string => url.replace(/[?#].*$/, "")
 
-/** What is not a name of ours in a path is an id: so that metrics have as many series as there are routes. */
-const words = new Set(
-  "api audit content download files health livez metrics openapi.json permanently readyz restore sessions startupz storage".split(
-    " "
-  )
-)
+/** The paths of the API, for metrics that have as many series as there are routes. */
+const routes: ReadonlyArray<readonly [route: string, pattern: RegExp]> = [
+  "/",
+  "/openapi.json",
+  ...Object.values(Api.groups).flatMap((group) => Object.values(group.endpoints).map(({ path }) => path))
+].map((route) => [route, new RegExp(`^${route.replace(/\./g, "\\.").replace(/:\w+/g, "[^/]+")}$`)])
 
-const routeOf = (url: string, status: number): string =>
-  status === 404
-    ? "unknown"
-    : pathOf(url)
-        .split("/")
-        .map((part) => (part === "" || words.has(part) ? part : ":id"))
-        .join("/")
+const routeOf = (url: string): string => routes.find(([, pattern]) => pattern.test(pathOf(url)))?.[0] ?? "unknown"

@@ -80,7 +80,9 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         requestsPerSecond: positive("REQUESTS_PER_SECOND", 100),
         concurrentRequests: positive("CONCURRENT_REQUESTS", 32),
         retention: duration("RETENTION", Duration.days(30)),
-        cleanupInterval: duration("CLEANUP_INTERVAL", Duration.minutes(1)),
+        cleanupInterval: duration("CLEANUP_INTERVAL", Duration.minutes(1)).pipe(
+          Config.validate({ message: "a duration above 0", validation: (value) => Duration.greaterThan(value, 0) })
+        ),
         healthCache: duration("HEALTH_CACHE", Duration.seconds(1)),
         lockPatience: duration("LOCK_PATIENCE", Duration.seconds(2)),
         shutdownDelay: duration("SHUTDOWN_DELAY", Duration.zero),

@@ -1,0 +1,86 @@
+/** A content as an answer: the whole, the part that is asked for, or that it is still the same (RFC 9110, 13 and 14). */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Headers from "@effect/platform/Headers"
+import * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import contentDisposition from "content-disposition"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import parseRange from "range-parser"
+import { type ConversationFile, RangeNotSatisfiable } from "./Api.ts"
+import { ContentError } from "./ContentStore.ts"
+import type { ReadableFile } from "./ConversationFiles.ts"
+
+export const contentResponse = Effect.fnUntraced(function* (
+  { content, file, path }: ReadableFile,
+  access: "view" | "download",
+  request: Headers.Headers
+) {
+  const headers = headersOf(file, access)
+  const sameAs = request["if-none-match"]?.split(",").map((tag) => tag.trim().replace(/^W\//, ""))
+  if (sameAs?.some((tag) => tag === headers.etag || tag === "*")) {
+    return HttpServerResponse.empty({ status: 304, headers })
+  }
+  const isRangeOfThis = request["if-range"] === undefined || request["if-range"] === headers.etag
+  const range = isRangeOfThis ? rangeOf(file.size, request["range"]) : undefined
+  if (range === "unsatisfiable") {
+    yield* HttpApp.appendPreResponseHandler((_, response) =>
+      Effect.succeed(HttpServerResponse.setHeader(response, "content-range", `bytes */${file.size}`))
+    )
+    return yield* new RangeNotSatisfiable({ size: file.size, message: `The file has ${file.size} bytes.` })
+  }
+  const { end, start } = range ?? { start: 0, end: file.size - 1 }
+  const body = Stream.mapError(bytesOf(content, start, end - start + 1), ContentError.from(path))
+  return HttpServerResponse.stream(body, {
+    status: range === undefined ? 200 : 206,
+    headers: range === undefined ? headers : { ...headers, "content-range": `bytes ${start}-${end}/${file.size}` },
+    contentType: headers["content-type"],
+    contentLength: end - start + 1
+  })
+})
+
+/** What a browser may show without running anything; other text is shown as plain text, the rest is saved. */
+const isShown = (mimeType: string): boolean =>
+  /^(image\/(png|jpeg|gif|webp|avif)|audio\/.+|video\/.+|application\/(json|pdf))$/.test(mimeType)
+
+const headersOf = ({ mimeType, name, sha256 }: ConversationFile, access: "view" | "download") => {
+  const isText = mimeType.startsWith("text/")
+  const type = access === "view" && (isShown(mimeType) || isText) ? "inline" : "attachment"
+  return {
+    "accept-ranges": "bytes",
+    "cache-control": "private, no-cache",
+    "content-disposition": contentDisposition(name, { type }),
+    // Even what is shown runs nothing and loads nothing.
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    "content-type": isText && type === "inline" ? "text/plain; charset=utf-8" : mimeType,
+    "cross-origin-resource-policy": "same-origin",
+    etag: `"${sha256}"`
+  }
+}
+
+/** One range; for several at once, as for what is none, the whole is sent, which is allowed (RFC 9110, 14.2). */
+const rangeOf = (size: number, header: string | undefined): parseRange.Range | "unsatisfiable" | undefined => {
+  const ranges = header === undefined ? undefined : parseRange(size, header, { combine: true })
+  if (ranges === -1) return "unsatisfiable"
+  if (ranges === undefined || ranges === -2 || ranges.type !== "bytes" || ranges.length !== 1) return undefined
+  return ranges[0]
+}
+
+const chunkSize = 65_536
+
+/** From the file that is open already: it can be read to its end even when it is deleted meanwhile. */
+const bytesOf = (content: FileSystem.File, start: number, count: number) =>
+  Stream.unwrap(
+    Effect.as(
+      content.seek(start, "start"),
+      Stream.unfoldEffect(count, (left) =>
+        left === 0
+          ? Effect.succeedNone
+          : Effect.map(
+              content.readAlloc(Math.min(left, chunkSize)),
+              Option.map((bytes) => [bytes, left - bytes.length] as const)
+            )
+      )
+    )
+  )

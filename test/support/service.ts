@@ -1,0 +1,93 @@
+/** The whole service within the test's process: real files, a real server on a free port, its derived client. */
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { Initialization } from "../../layers/index.ts"
+import { Backend, databaseConfig } from "../../src/backend/Backend.ts"
+import { makeClient } from "../../src/backend/Client.ts"
+import { Settings } from "../../src/backend/Settings.ts"
+import { temporaryFolder } from "./database.ts"
+
+export type SomeSettings = Partial<Settings["Type"]>
+
+/** Settings of a service on a folder, where nothing happens by itself and nobody waits. */
+export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): Settings["Type"] => ({
+  host: "127.0.0.1",
+  port: 0,
+  accounts: [],
+  dataDirectory,
+  databaseFile: join(dataDirectory, "app.db"),
+  integrity: "auto",
+  databaseTimeout: Duration.seconds(60),
+  backups: 0,
+  maxFileSize: 1024 * 1024,
+  requestsPerSecond: 10_000,
+  concurrentRequests: 100,
+  retention: Duration.days(30),
+  cleanupInterval: Duration.days(1),
+  healthCache: Duration.zero,
+  lockPatience: Duration.seconds(2),
+  shutdownDelay: Duration.zero,
+  shutdownTimeout: Duration.seconds(25),
+  otlpEndpoint: Option.none(),
+  ...settings
+})
+
+/** Three users, one of whom is an administrator. */
+export const accounts = ["alice", "bob", "root"].map((name) => ({
+  name,
+  token: Redacted.make(`token-of-${name}-with-length`),
+  isAdministrator: name === "root"
+}))
+
+export const tokenOf = (name: string) => `token-of-${name}-with-length`
+
+/** Serves on a folder until the scope closes; the API is open when this is done. */
+export const serveOn = Effect.fnUntraced(function* (folder: string, settings: SomeSettings = {}) {
+  const context = yield* Layer.build(
+    Backend.layer.pipe(
+      Layer.provide(Layer.provideMerge(Initialization.layer, Layer.merge(databaseConfig, NodeFileSystem.layer))),
+      Layer.provide(Layer.succeed(Settings, settingsOn(folder, settings)))
+    )
+  )
+  const { address } = Context.get(context, HttpServer.HttpServer)
+  const baseUrl = address._tag === "TcpAddress" ? `http://127.0.0.1:${address.port}` : ""
+  const clientOf = (token?: string) =>
+    Effect.provide(
+      makeClient({ baseUrl, token: token === undefined ? undefined : Redacted.make(token) }),
+      FetchHttpClient.layer
+    )
+  return {
+    folder,
+    file: join(folder, "app.db"),
+    baseUrl,
+    clientOf,
+    client: yield* clientOf(),
+    /** One request as it is, and its answer. */
+    ask: (path: string, init: RequestInit = {}) => Effect.promise(() => fetch(`${baseUrl}${path}`, init))
+  }
+})
+
+export const serving = (settings: SomeSettings = {}) =>
+  Effect.flatMap(temporaryFolder, (folder) => serveOn(folder, settings))
+
+export const jsonOf = (response: Response): Effect.Effect<Record<string, unknown>> =>
+  Effect.promise(() => response.json().then((body) => Object(body)))
+
+/** The SHA-256 of every content that is stored. */
+export const contentsIn = (folder: string): ReadonlyArray<string> =>
+  readdirSync(join(folder, "files"))
+    .filter((shelf) => shelf.length === 2)
+    .flatMap((shelf) => readdirSync(join(folder, "files", shelf)))
+    .sort()
+
+/** What is on its way in, or was left there. */
+export const incomingIn = (folder: string): ReadonlyArray<string> => readdirSync(join(folder, "files", "incoming"))
