@@ -1,19 +1,16 @@
 /** A content as an answer: the whole, the part that is asked for, or that it is still the same (RFC 9110, 13 and 14). */
-import type * as FileSystem from "@effect/platform/FileSystem"
+import { createReadStream } from "node:fs"
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import contentDisposition from "content-disposition"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import parseRange from "range-parser"
 import { type ConversationFile, RangeNotSatisfiable } from "./Api.ts"
-import { ContentError } from "./ContentStore.ts"
 import type { ReadableFile } from "./ConversationFiles.ts"
 
 export const contentResponse = Effect.fnUntraced(function* (
-  { content, file, path }: ReadableFile,
+  { content, file }: ReadableFile,
   access: "view" | "download",
   request: Headers.Headers
 ) {
@@ -31,12 +28,17 @@ export const contentResponse = Effect.fnUntraced(function* (
     return yield* new RangeNotSatisfiable({ size: file.size, message: `The file has ${file.size} bytes.` })
   }
   const { end, start } = range ?? { start: 0, end: file.size - 1 }
-  const body = Stream.mapError(bytesOf(content, start, end - start + 1), ContentError.from(path))
-  return HttpServerResponse.stream(body, {
+  const contentLength = end - start + 1
+  // From the file that is open already: it can be read to its end even when it is deleted meanwhile.
+  const body =
+    contentLength === 0 ? undefined : createReadStream("", { fd: Number(content.fd), start, end, autoClose: false })
+  return HttpServerResponse.raw(body, {
     status: range === undefined ? 200 : 206,
-    headers: range === undefined ? headers : { ...headers, "content-range": `bytes ${start}-${end}/${file.size}` },
-    contentType: headers["content-type"],
-    contentLength: end - start + 1
+    headers: {
+      ...headers,
+      "content-length": String(contentLength),
+      ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end}/${file.size}` })
+    }
   })
 })
 
@@ -66,21 +68,3 @@ const rangeOf = (size: number, header: string | undefined): parseRange.Range | "
   if (ranges === undefined || ranges === -2 || ranges.type !== "bytes" || ranges.length !== 1) return undefined
   return ranges[0]
 }
-
-const chunkSize = 65_536
-
-/** From the file that is open already: it can be read to its end even when it is deleted meanwhile. */
-const bytesOf = (content: FileSystem.File, start: number, count: number) =>
-  Stream.unwrap(
-    Effect.as(
-      content.seek(start, "start"),
-      Stream.unfoldEffect(count, (left) =>
-        left === 0
-          ? Effect.succeedNone
-          : Effect.map(
-              content.readAlloc(Math.min(left, chunkSize)),
-              Option.map((bytes) => [bytes, left - bytes.length] as const)
-            )
-      )
-    )
-  )

@@ -56,8 +56,6 @@ export interface ReadableFile {
   readonly file: ConversationFile
   /** Open until the scope closes. */
   readonly content: FileSystem.File
-  /** Absolute path of the content. */
-  readonly path: string
 }
 
 /** What a sweep found: contents that no row wanted, and rows whose content is gone. */
@@ -363,7 +361,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
               const { name } = yield* CurrentUser
               yield* log(fileId, access, name, range === undefined ? {} : { range })
               const content = yield* store.open(row.file_hash)
-              return { file: new ConversationFile(fieldsOf(row)), content, path: store.pathOf(row.file_hash) }
+              return { file: new ConversationFile(fieldsOf(row)), content }
             })
           ).pipe(audited(access, { fileId })),
 
