@@ -12,10 +12,12 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import { DatabaseConfig, DatabaseReady, MigrationSource } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import * as conversationFiles from "../conversationFiles.ts"
@@ -38,9 +40,9 @@ import { Settings } from "./Settings.ts"
 const appOf = Effect.fnUntraced(function* <E, R>(api: Layer.Layer<HttpApi.Api, E, R>) {
   const built = yield* Layer.build(Layer.mergeAll(api, HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer))
   const app = yield* Effect.provide(HttpApiBuilder.httpApp, built)
-  return Effect.provide(app, yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>()).pipe(
-    HttpIncomingMessage.withMaxBodySize(Option.some(longestBody))
-  )
+  // Not the scope of the building: a request that ends would otherwise release nothing.
+  const services = Context.omit(Scope.Scope)(yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>())
+  return Effect.provide(app, services).pipe(HttpIncomingMessage.withMaxBodySize(Option.some(longestBody)))
 })
 
 /** Bytes of a body that is read into memory. Those of files are not. */
