@@ -1,0 +1,117 @@
+import { connect } from "node:net"
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import { rivalWriter } from "../../layers/testing.ts"
+import { InternalError, RouteNotFound } from "../../src/backend/Api.ts"
+import { fileForm } from "../../src/backend/Client.ts"
+import { independently } from "../support/database.ts"
+import { jsonOf, serving } from "../support/service.ts"
+
+const upload = { path: { sessionId: "s1" }, payload: fileForm("a.txt", "hello", { type: "text/plain" }) }
+
+describe("a request", () => {
+  it.scopedLive("gives its place back when it is answered, and when its caller hangs up before the answers", () =>
+    Effect.gen(function* () {
+      const { baseUrl, client, file } = yield* serving({ concurrentRequests: 3 })
+      for (let n = 0; n < 5; n += 1) yield* client.files.storage()
+      // The first waits for the lock, the others' answers wait behind it.
+      yield* Effect.scoped(Effect.zipRight(rivalWriter(file), hungUp(Number(new URL(baseUrl).port))))
+      const inTime = { times: 1, schedule: Schedule.spaced("1 second") }
+      for (let n = 0; n < 3; n += 1) yield* Effect.retry(client.files.storage(), inTime)
+      yield* Effect.retry(
+        Effect.all([client.files.storage(), client.files.storage(), client.files.storage()], {
+          concurrency: "unbounded"
+        }),
+        inTime
+      )
+    })
+  )
+
+  it.scopedLive("for what is not there is a 404 in JSON, whatever the method", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* serving()
+      for (const [method, path] of [
+        ["GET", "/nowhere"],
+        ["POST", "/livez"],
+        ["PUT", "/api/files"],
+        ["GET", "/api/files/"],
+        ["GET", "//api/files"],
+        ["GET", "/api/files/%E0%A4%A"],
+        ["DELETE", "/"]
+      ] as const) {
+        const response = yield* ask(path, { method })
+        if (response.status === 200) continue
+        const body = yield* jsonOf(response)
+        assert.strictEqual(response.status, 404, `${method} ${path}`)
+        assert.isTrue(Schema.is(RouteNotFound)(Schema.decodeUnknownSync(RouteNotFound)(body)))
+        assert.strictEqual(response.headers.get("x-content-type-options"), "nosniff")
+      }
+    })
+  )
+
+  it.scopedLive("whose body is no JSON, of another form or too long is a 400, not a defect", () =>
+    Effect.gen(function* () {
+      const { ask, baseUrl, client } = yield* serving()
+      const { fileId } = yield* client.files.upload(upload)
+      const address = (id: string) => `${baseUrl}/api/files/${id}`
+      const longBody = { method: "PATCH", body: JSON.stringify({ name: "x".repeat(70_000) }) }
+      const rename = (body: string, contentType = "application/json") =>
+        ask(`/api/files/${fileId}`, { method: "PATCH", body, headers: { "content-type": contentType } })
+      for (const [body, contentType] of [
+        ["{", undefined],
+        ["", undefined],
+        ["[]", undefined],
+        ['{"name":1}', undefined],
+        ["name=x", "text/plain"],
+        ["\u0000", "application/octet-stream"]
+      ] as const) {
+        const response = yield* rename(body, contentType)
+        assert.strictEqual(response.status, 400, body)
+        assert.strictEqual((yield* jsonOf(response))["_tag"], "HttpApiDecodeError")
+      }
+      // Read no further than 64 KiB, with the connection closed over it.
+      const long = yield* Effect.exit(Effect.tryPromise(() => fetch(address(fileId), longBody)))
+      assert.isTrue(Exit.isFailure(long) || long.value.status === 400)
+      assert.strictEqual((yield* rename('{"name":"b.txt"}')).status, 200)
+    })
+  )
+
+  it.scopedLive("that ends in a defect is a 500 without its cause", () =>
+    Effect.gen(function* () {
+      const { ask, client, file, folder } = yield* serving({ healthCache: Duration.days(1) })
+      yield* client.files.upload(upload)
+      yield* independently(file, (connection) => connection.exec("ALTER TABLE conversation_files RENAME TO elsewhere"))
+      const response = yield* ask("/api/files")
+      const text = JSON.stringify(yield* jsonOf(response))
+      assert.strictEqual(response.status, 500)
+      Schema.decodeUnknownSync(InternalError)(JSON.parse(text))
+      assert.notMatch(text, new RegExp(`${folder}|SQL|table|elsewhere| at `))
+      // Nothing of it is remembered once the table is back.
+      yield* independently(file, (connection) => connection.exec("ALTER TABLE elsewhere RENAME TO conversation_files"))
+      assert.strictEqual((yield* ask("/api/files")).status, 200)
+    })
+  )
+})
+
+/** Asks for a deletion and twice for the storage on one connection, and breaks it off when all of it was sent. */
+const hungUp = (port: number) =>
+  Effect.async<void>((resume) => {
+    const head = "HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    const probe = connect(port, "127.0.0.1", () => {
+      const socket = connect(port, "127.0.0.1", () => {
+        socket.write(`DELETE /api/sessions/s1/files ${head}${`GET /api/storage ${head}`.repeat(2)}`, () => {
+          // Connections are served in turn: what is answered here was asked after those were read.
+          probe.write(`GET /livez ${head}`)
+          probe.once("data", () => {
+            socket.destroy()
+            probe.destroy()
+            resume(Effect.void)
+          })
+        })
+      })
+    })
+  })
