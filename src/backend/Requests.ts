@@ -5,12 +5,15 @@ import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import { Api, InternalError, RouteNotFound } from "./Api.ts"
 
 const requests = Metric.counter("http_requests", { description: "Requests answered", incremental: true })
@@ -22,11 +25,41 @@ const durations = Metric.histogram(
 
 /**
  * Turns what is left of an app's failures into JSON: a path that nobody knows, and defects, whose cause goes
- * to the log and not to the caller. Counts and times every request.
+ * to the log and not to the caller. Counts and times every request. What a request acquires, it has until its
+ * answer is sent, or nobody is there any more to take it.
  */
 export const answering = <E, R>(
   app: HttpApp.Default<E, R>
-): HttpApp.Default<never, R | HttpServerRequest.HttpServerRequest> =>
+): HttpApp.Default<never, Exclude<R, Scope.Scope> | HttpServerRequest.HttpServerRequest> => untilSent(answered(app))
+
+/**
+ * The platform's own scope of a request waits for its answer to be taken. A caller who hangs up in the middle
+ * of it never takes it, and what the request holds would be held for ever.
+ */
+const untilSent = <E, R>(app: HttpApp.Default<E, R>) =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const response = NodeHttpServerRequest.toServerResponse(request)
+    const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
+    // An answer that waits behind another on its connection is not closed with it.
+    const closed = Effect.async<void>((resume) => {
+      const over = () => {
+        response.off("close", over)
+        socket.off("close", over)
+        resume(Effect.void)
+      }
+      if (response.closed || socket.destroyed) return over()
+      response.once("close", over)
+      socket.once("close", over)
+    })
+    const scope = yield* Scope.make()
+    return yield* Effect.onExit(Scope.extend(app, scope), (exit) => {
+      const close = Scope.close(scope, exit)
+      return Exit.isSuccess(exit) ? Effect.forkDaemon(Effect.zipRight(closed, close)) : close
+    })
+  })
+
+const answered = <E, R>(app: HttpApp.Default<E, R>) =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const startedAt = yield* Clock.currentTimeMillis
