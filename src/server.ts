@@ -56,7 +56,7 @@ const notStored = ({ message, reason }: ContentError) =>
   )
 
 const wrongSettings = (error: ConfigError.ConfigError) =>
-  ended(exitCode.usage, `not served  The settings are wrong: ${error.message}`, "", "  remedy  The README lists them.")
+  ended(exitCode.usage, `not served  The settings are wrong: ${error}`, "", "  remedy  The README lists them.")
 
 const serving = Effect.gen(function* () {
   yield* Layer.build(Backend.layer).pipe(

@@ -85,11 +85,16 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         lockPatience: duration("LOCK_PATIENCE", Duration.seconds(2)),
         shutdownDelay: duration("SHUTDOWN_DELAY", Duration.zero),
         shutdownTimeout: duration("SHUTDOWN_TIMEOUT", Duration.seconds(25)),
-        otlpEndpoint: Config.option(Config.nonEmptyString("OTEL_EXPORTER_OTLP_ENDPOINT"))
+        otlpEndpoint: Config.nonEmptyString("OTEL_EXPORTER_OTLP_ENDPOINT").pipe(
+          Config.validate({ message: "an http or https URL", validation: isHttpUrl }),
+          Config.option
+        )
       })
     })
   )
 }
+
+const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
 
 /** Only what is missing has a default: what is wrong is told. */
 const withDefault =
@@ -107,7 +112,7 @@ const duration = (name: string, standard: Duration.Duration): Config.Config<Dura
   Config.nonEmptyString(name).pipe(
     Config.mapOrFail((input) =>
       Option.match(durationFrom(input), {
-        onNone: () => Either.left(ConfigError.InvalidData([name], notADuration(input))),
+        onNone: () => Either.left(ConfigError.InvalidData([], notADuration(input))),
         onSome: Either.right
       })
     ),
