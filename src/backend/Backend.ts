@@ -16,6 +16,7 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Path from "@effect/platform/Path"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig, DatabaseReady, MigrationSource } from "../../layers/index.ts"
@@ -103,13 +104,16 @@ export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Laye
   )
 )
 
+/** For the last answers to leave: those to probes, and to requests that were not over in time. */
+const lastAnswers = Duration.seconds(1)
+
 /**
- * Listens on loopback alone where no accounts are configured. When the scope closes, connections that nothing
- * is answered on are closed at once, the others when the time for shutting down is over.
+ * Listens on loopback alone where no accounts are configured. When the scope closes, which is after the door
+ * was shut, connections that nothing is answered on are closed at once, the others a moment later.
  */
 const listening = Layer.unwrapEffect(
   Effect.gen(function* () {
-    const { host, port, shutdownTimeout } = yield* Settings
+    const { host, port } = yield* Settings
     const { isOpen } = yield* Access
     const onLoopback = isOpen && !isLoopback(host)
     if (onLoopback)
@@ -123,7 +127,7 @@ const listening = Layer.unwrapEffect(
         })
         // A connection whose answer ends now would be kept alive for a next request, which nobody would answer.
         const letGo = Effect.sync(() => server.closeIdleConnections())
-        return Effect.repeat(letGo, { schedule: whileRequestsEnd(shutdownTimeout), until: () => isClosed })
+        return Effect.repeat(letGo, { schedule: whileRequestsEnd(lastAnswers), until: () => isClosed })
       }).pipe(Effect.zipRight(Effect.sync(() => server.closeAllConnections())))
     )
     return Layer.provideMerge(

@@ -1,12 +1,14 @@
 /**
  * The door between the server that listens and the API: shut until the database is ready, open while it is,
- * shut again before anything behind it is taken down. In front of it the probes answer all the time.
+ * shut again, with nobody inside, before anything behind it is taken down. In front of it the probes answer
+ * all the time.
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
@@ -23,7 +25,11 @@ export interface Behind {
   readonly report: ReadyReport
 }
 
-export type Phase = { readonly _tag: "Starting" } | ({ readonly _tag: "Open" } & Behind) | { readonly _tag: "Stopping" }
+/** `Leaving` serves like `Open`, and is not ready any more: for those who have not heard it yet. */
+export type Phase =
+  | { readonly _tag: "Starting" }
+  | ({ readonly _tag: "Open" | "Leaving" } & Behind)
+  | { readonly _tag: "Stopping" }
 
 export class Door extends Context.Tag("conversation-files/Door")<
   Door,
@@ -32,8 +38,9 @@ export class Door extends Context.Tag("conversation-files/Door")<
     /** Lets requests through to what is behind, where that is sound; refuses them with 503 otherwise. */
     readonly app: HttpApp.Default<never, Scope.Scope>
     /**
-     * Opens the door until the scope closes. Then readiness goes first, for as long as the settings say, and
-     * no request is let in any more; those that are inside are waited for.
+     * Opens the door until the scope closes. Then readiness goes first; when the settings' delay is over no
+     * request is let in any more, and those that are inside are waited for. What is not over in time is
+     * interrupted, so that nobody works on what is taken down next.
      */
     readonly open: (behind: Behind) => Effect.Effect<void, never, Scope.Scope>
   }
@@ -43,15 +50,15 @@ export class Door extends Context.Tag("conversation-files/Door")<
     Effect.gen(function* () {
       const { shutdownDelay, shutdownTimeout } = yield* Settings
       const phase = yield* Ref.make<Phase>({ _tag: "Starting" })
-      const inside = yield* Ref.make(0)
+      const inside = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
 
       const through = ({ app, health }: Behind) =>
         Effect.gen(function* () {
           const { status } = yield* health.database
           if (status === "fail") return yield* refused("The database is not sound at this moment.")
           yield* Effect.acquireRelease(
-            Ref.update(inside, (count) => count + 1),
-            () => Ref.update(inside, (count) => count - 1)
+            thisFiber.pipe(Effect.tap((fiber) => Effect.sync(() => inside.add(fiber)))),
+            (fiber) => Effect.sync(() => inside.delete(fiber))
           )
           return yield* app
         })
@@ -59,26 +66,34 @@ export class Door extends Context.Tag("conversation-files/Door")<
       return {
         phase: Ref.get(phase),
         app: Effect.flatMap(Ref.get(phase), (now) => {
-          if (now._tag === "Open") return through(now)
+          if (now._tag === "Open" || now._tag === "Leaving") return through(now)
           return refused(now._tag === "Starting" ? "The database is not ready yet." : "The service is stopping.")
         }),
         open: (behind) =>
           Effect.acquireRelease(Ref.set(phase, { _tag: "Open", ...behind }), () =>
             Effect.gen(function* () {
-              yield* Ref.set(phase, { _tag: "Stopping" })
+              yield* Ref.set(phase, { _tag: "Leaving", ...behind })
+              if (Duration.greaterThan(shutdownDelay, Duration.zero)) {
+                yield* Effect.logInfo(`Leaving: not ready any more, and serving for ${Duration.format(shutdownDelay)}`)
+              }
               yield* Effect.sleep(shutdownDelay)
-              yield* Effect.repeat(Ref.get(inside), {
-                schedule: whileRequestsEnd(shutdownTimeout),
-                until: (count) => count === 0
-              })
-              const left = yield* Ref.get(inside)
-              if (left > 0) yield* Effect.logWarning(`${left} requests were not over in time`)
+              yield* Ref.set(phase, { _tag: "Stopping" })
+              yield* Effect.logInfo(`Stopping: ${inside.size} requests are under way`)
+              yield* Effect.repeat(
+                Effect.sync(() => inside.size),
+                { schedule: whileRequestsEnd(shutdownTimeout), until: (count) => count === 0 }
+              )
+              if (inside.size === 0) return
+              yield* Effect.logWarning(`${inside.size} requests were not over in time`)
+              yield* Fiber.interruptAll(inside)
             })
           )
       }
     })
   )
 }
+
+const thisFiber = Effect.withFiberRuntime<Fiber.RuntimeFiber<unknown, unknown>>((fiber) => Effect.succeed(fiber))
 
 /**
  * Looks 50 times a second whether requests are over, until there is no more time. Finalizers cannot be

@@ -6,7 +6,7 @@ import { Initialization, type ReadyReport, type StageReport, type Timeline } fro
 import packageJson from "../../package.json" with { type: "json" }
 import { Access } from "./Access.ts"
 import { ProbesApi } from "./Api.ts"
-import { Door, type Phase } from "./Door.ts"
+import { type Behind, Door, type Phase } from "./Door.ts"
 import type { Check } from "./Health.ts"
 import { contentType, exposition } from "./Prometheus.ts"
 
@@ -22,7 +22,7 @@ export const probesHttp = HttpApiBuilder.group(
     /** Everything that can be said at this moment. */
     const seen = Effect.gen(function* () {
       const phase = yield* door.phase
-      const start = phase._tag === "Open" ? finished(phase.report) : yield* timeline
+      const start = isServing(phase) ? finished(phase.report) : yield* timeline
       const checks: Checks = { ...stageChecks(start), ...(yield* liveChecks(phase)) }
       return { phase, start, checks, status: worstOf(phase, checks) }
     })
@@ -50,7 +50,7 @@ export const probesHttp = HttpApiBuilder.group(
             releaseId: packageJson.version,
             description: "The files of conversations, on a database that is provably ready",
             ...whereIn(phase, start),
-            ...(phase._tag === "Open" ? { pragmas: phase.report.pragmas } : {}),
+            ...(isServing(phase) ? { pragmas: phase.report.pragmas } : {}),
             checks: shown(checks, inside),
             startup: { ...start, stages: start.stages.map((stage) => (inside ? stage : withoutFinding(stage))) }
           })
@@ -69,6 +69,8 @@ const finished = ({ durationMs, stages, startedAt }: ReadyReport): Timeline => (
   current: undefined,
   stages
 })
+
+const isServing = (phase: Phase): phase is Phase & Behind => phase._tag === "Open" || phase._tag === "Leaving"
 
 type Status = Check["status"]
 type Checks = Readonly<Record<string, Check>>
@@ -91,6 +93,7 @@ const whereIn = (phase: Phase, { current, stages }: Timeline) => {
       return { phase: "starting", stage: current, attempts: stage?.attempts, since: stage?.startedAt }
     case "Open":
       return { phase: "open", schemaVersion: phase.report.schemaVersion }
+    case "Leaving":
     case "Stopping":
       return { phase: "stopping" }
   }
@@ -113,7 +116,7 @@ const stageChecks = ({ current, stages }: Timeline): Checks =>
   )
 
 const liveChecks = (phase: Phase): Effect.Effect<Checks> =>
-  phase._tag === "Open"
+  isServing(phase)
     ? Effect.all({
         "sqlite:database": phase.health.database,
         "sqlite:write-lock": phase.health.writeLock,

@@ -51,7 +51,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly healthCache: Duration.Duration
     /** `LOCK_PATIENCE`: how long a write may wait for another process's lock, and the database counts as healthy meanwhile. Default 2 seconds. */
     readonly lockPatience: Duration.Duration
-    /** `SHUTDOWN_DELAY`: between SIGTERM, when `/readyz` turns, and the end of serving. Default 0. */
+    /** `SHUTDOWN_DELAY`: between SIGTERM, when `/readyz` turns, and the first request that is refused. Default 0. */
     readonly shutdownDelay: Duration.Duration
     /** `SHUTDOWN_TIMEOUT`: how long requests in flight may take then. Default 25 seconds. */
     readonly shutdownTimeout: Duration.Duration
