@@ -47,16 +47,16 @@ const notServed = ({ cause }: HttpServerError.ServeError) => {
   )
 }
 
-const notStored = ({ message, reason }: ContentError) =>
+const notStored = ({ cause, message }: ContentError) =>
   ended(
-    exitCode.inputOutput,
-    `not served  The directory for contents cannot be used (${reason}: ${message})`,
+    cause._tag === "SystemError" && cause.reason === "PermissionDenied" ? exitCode.permission : exitCode.inputOutput,
+    `not served  The directory for contents cannot be used (${message})`,
     "",
     "  remedy  Give DATA_DIRECTORY to the user that runs this program, or choose another one."
   )
 
 const wrongSettings = (error: ConfigError.ConfigError) =>
-  ended(exitCode.usage, `not served  The settings are wrong: ${error.message}`, "", "  remedy  The README lists them.")
+  ended(exitCode.usage, `not served  The settings are wrong: ${error}`, "", "  remedy  The README lists them.")
 
 const serving = Effect.gen(function* () {
   yield* Layer.build(Backend.layer).pipe(

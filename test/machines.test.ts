@@ -249,7 +249,7 @@ describe("the six machines", () => {
         assert.deepStrictEqual((yield* files.list(everyFile)).files.map(({ name }) => name).sort(), names)
       }
       assert.deepStrictEqual(
-        (yield* Effect.forEach(backends, stopped)).map(({ code }) => code),
+        (yield* Effect.forEach(backends, (backend) => stopped(backend))).map(({ code }) => code),
         [0, 0, 0, 0]
       )
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])

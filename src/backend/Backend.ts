@@ -17,10 +17,10 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Path from "@effect/platform/Path"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import { DatabaseConfig, DatabaseReady, MigrationSource } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import * as conversationFiles from "../conversationFiles.ts"
@@ -30,7 +30,7 @@ import { AuditTrail } from "./AuditTrail.ts"
 import { Cleanup } from "./Cleanup.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
-import { Door } from "./Door.ts"
+import { Door, whileRequestsEnd } from "./Door.ts"
 import { filesHttp } from "./FilesHttp.ts"
 import { Health } from "./Health.ts"
 import { Limits } from "./Limits.ts"
@@ -109,12 +109,12 @@ export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Laye
   )
 )
 
-/** Requests had their time in front of the door; what is left are probes, and who does not let go. */
-const lastAnswers = "1 second"
+/** For the last answers to leave: those to probes, and to requests that were not over in time. */
+const lastAnswers = Duration.seconds(1)
 
 /**
- * Listens on loopback alone where no accounts are configured. When the scope closes, connections that nothing
- * is answered on are closed at once, the others in a moment.
+ * Listens on loopback alone where no accounts are configured. When the scope closes, which is after the door
+ * was shut, connections that nothing is answered on are closed at once, the others a moment later.
  */
 const listening = Layer.unwrapEffect(
   Effect.gen(function* () {
@@ -124,20 +124,16 @@ const listening = Layer.unwrapEffect(
     if (onLoopback)
       yield* Effect.logWarning(`No accounts are configured (API_TOKENS): listening on 127.0.0.1, not on ${host}`)
     const server = createServer()
-    const closed = Effect.async<void>((resume) => {
-      server.close(() => resume(Effect.void))
-    })
-    // A connection whose answer ends now would be kept alive for a next request, which nobody would answer.
-    const letGo = Effect.repeat(
-      Effect.sync(() => server.closeIdleConnections()),
-      Schedule.spaced("50 millis")
-    )
     const closing = Effect.addFinalizer(() =>
-      // A finalizer cannot be interrupted; what is given up on in it has to be.
-      Effect.interruptible(Effect.race(closed, letGo)).pipe(
-        Effect.timeoutOption(lastAnswers),
-        Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
-      )
+      Effect.suspend(() => {
+        let isClosed = false
+        server.close(() => {
+          isClosed = true
+        })
+        // A connection whose answer ends now would be kept alive for a next request, which nobody would answer.
+        const letGo = Effect.sync(() => server.closeIdleConnections())
+        return Effect.repeat(letGo, { schedule: whileRequestsEnd(lastAnswers), until: () => isClosed })
+      }).pipe(Effect.zipRight(Effect.sync(() => server.closeAllConnections())))
     )
     return Layer.provideMerge(
       Layer.scopedDiscard(closing),

@@ -305,6 +305,12 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
         return discarded
       })
 
+      /** The rows are gone, and that is what was asked for: contents that stay are left to the next sweep. */
+      const discardOrLeave = (hashes: ReadonlyArray<string>): Effect.Effect<void> =>
+        Effect.catchAll(discardUnwanted(hashes), ({ message }) =>
+          Effect.logWarning(`Contents without a file are left to the next sweep: ${message}`)
+        )
+
       /** Whether a content is gone that a row wants, within a transaction. */
       const isMissing = Effect.fnUntraced(function* (hash: string) {
         const wanted = yield* sql`SELECT 1 FROM conversation_files WHERE file_hash = ${hash} LIMIT 1`
@@ -417,7 +423,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
               const { name } = yield* CurrentUser
               return yield* destroyRows([row], name, {})
             })
-          ).pipe(audited("delete", { fileId }), Effect.flatMap(discardUnwanted), Effect.asVoid),
+          ).pipe(audited("delete", { fileId }), Effect.flatMap(discardOrLeave)),
 
         destroySession: (sessionId) =>
           write(
@@ -430,7 +436,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
             })
           ).pipe(
             audited("delete", { sessionId }),
-            Effect.tap(({ hashes }) => discardUnwanted(hashes)),
+            Effect.tap(({ hashes }) => discardOrLeave(hashes)),
             Effect.map(({ deleted }) => deleted)
           ),
 

@@ -1,15 +1,17 @@
 /**
  * The door between the server that listens and the API: shut until the database is ready, open while it is,
- * shut again before anything behind it is taken down. In front of it the probes answer all the time.
+ * shut again, with nobody inside, before anything behind it is taken down. In front of it the probes answer
+ * all the time.
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ReadyReport } from "../../layers/index.ts"
 import { NotReady } from "./Api.ts"
 import type { Health } from "./Health.ts"
@@ -22,12 +24,15 @@ export interface Behind {
   readonly report: ReadyReport
 }
 
-/** Where the service is in its life. While it is leaving, it serves and says that it will not for long. */
+/** `Leaving` serves like `Open`, and is not ready any more: for those who have not heard it yet. */
 export type Phase =
   | { readonly _tag: "Starting" }
-  | ({ readonly _tag: "Open" } & Behind)
-  | ({ readonly _tag: "Leaving" } & Behind)
+  | ({ readonly _tag: "Open" | "Leaving" } & Behind)
   | { readonly _tag: "Stopping" }
+
+/** Whether requests are let in. */
+export const isServing = (phase: Phase): phase is Extract<Phase, Behind> =>
+  phase._tag === "Open" || phase._tag === "Leaving"
 
 export class Door extends Context.Tag("conversation-files/Door")<
   Door,
@@ -36,8 +41,9 @@ export class Door extends Context.Tag("conversation-files/Door")<
     /** Lets requests through to what is behind, where that is sound; refuses them with 503 otherwise. */
     readonly app: HttpApp.Default<never, Scope.Scope>
     /**
-     * Opens the door until the scope closes. Then readiness goes first, for as long as the settings say;
-     * after that no request is let in any more, and those that are inside are waited for.
+     * Opens the door until the scope closes. Then readiness goes first; when the settings' delay is over no
+     * request is let in any more, and those that are inside are waited for. What is not over in time is
+     * interrupted, so that nobody works on what is taken down next.
      */
     readonly open: (behind: Behind) => Effect.Effect<void, never, Scope.Scope>
   }
@@ -46,49 +52,54 @@ export class Door extends Context.Tag("conversation-files/Door")<
     Door,
     Effect.gen(function* () {
       const { shutdownDelay, shutdownTimeout } = yield* Settings
-      // In one place, so that nobody can go in between the look at the door and its closing.
-      const state = yield* SubscriptionRef.make<State>({ phase: { _tag: "Starting" }, inside: 0 })
-      const become = (phase: Phase) => SubscriptionRef.update(state, ({ inside }): State => ({ phase, inside }))
-      const empty = state.changes.pipe(
-        Stream.takeUntil(({ inside }) => inside === 0),
-        Stream.runDrain
-      )
+      let phase: Phase = { _tag: "Starting" }
+      const inside = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
 
+      const become = (next: Phase) =>
+        Effect.sync(() => {
+          phase = next
+        })
+
+      // In one turn, so that nobody can go in between the look at the door and its closing.
       const enter = Effect.acquireRelease(
-        SubscriptionRef.modify(state, ({ inside, phase }): readonly [Phase, State] => [
-          phase,
-          { phase, inside: isServing(phase) ? inside + 1 : inside }
-        ]),
-        (phase) =>
-          isServing(phase)
-            ? SubscriptionRef.update(state, (now): State => ({ ...now, inside: now.inside - 1 }))
-            : Effect.void
+        Effect.withFiberRuntime<{ readonly found: Phase; readonly fiber: Fiber.RuntimeFiber<unknown, unknown> }>(
+          (fiber) => {
+            if (isServing(phase)) inside.add(fiber)
+            return Effect.succeed({ found: phase, fiber })
+          }
+        ),
+        ({ fiber }) => Effect.sync(() => inside.delete(fiber))
       )
 
       return {
-        phase: Effect.map(SubscriptionRef.get(state), ({ phase }) => phase),
+        phase: Effect.sync(() => phase),
         app: Effect.gen(function* () {
-          const phase = yield* enter
-          if (!isServing(phase)) {
+          const { found } = yield* enter
+          if (!isServing(found)) {
             return yield* refused(
-              phase._tag === "Starting" ? "The database is not ready yet." : "The service is stopping."
+              found._tag === "Starting" ? "The database is not ready yet." : "The service is stopping."
             )
           }
-          const { status } = yield* phase.health.database
-          return yield* status === "fail" ? refused("The database is not sound at this moment.") : phase.app
+          const { status } = yield* found.health.database
+          return yield* status === "fail" ? refused("The database is not sound at this moment.") : found.app
         }),
         open: (behind) =>
           Effect.acquireRelease(become({ _tag: "Open", ...behind }), () =>
             Effect.gen(function* () {
               yield* become({ _tag: "Leaving", ...behind })
+              if (Duration.greaterThan(shutdownDelay, Duration.zero)) {
+                yield* Effect.logInfo(`Leaving: not ready any more, and serving for ${Duration.format(shutdownDelay)}`)
+              }
               yield* Effect.sleep(shutdownDelay)
               yield* become({ _tag: "Stopping" })
-              // A finalizer cannot be interrupted; what is given up on in it has to be.
-              const ended = yield* Effect.timeoutOption(Effect.interruptible(empty), shutdownTimeout)
-              if (ended._tag === "None") {
-                const { inside } = yield* SubscriptionRef.get(state)
-                yield* Effect.logWarning(`${inside} requests were not over in time`)
-              }
+              yield* Effect.logInfo(`Stopping: ${inside.size} requests are under way`)
+              yield* Effect.repeat(
+                Effect.sync(() => inside.size),
+                { schedule: whileRequestsEnd(shutdownTimeout), until: (count) => count === 0 }
+              )
+              if (inside.size === 0) return
+              yield* Effect.logWarning(`${inside.size} requests were not over in time`)
+              yield* Fiber.interruptAll(inside)
             })
           )
       }
@@ -96,15 +107,12 @@ export class Door extends Context.Tag("conversation-files/Door")<
   )
 }
 
-interface State {
-  readonly phase: Phase
-  /** Requests that were let in and are not answered to their end. */
-  readonly inside: number
-}
-
-/** Whether requests are let in. */
-export const isServing = (phase: Phase): phase is Extract<Phase, Behind> =>
-  phase._tag === "Open" || phase._tag === "Leaving"
+/**
+ * Looks 50 times a second whether requests are over, until there is no more time. Finalizers cannot be
+ * interrupted, so that a race or a timeout around a wait would itself have to wait.
+ */
+export const whileRequestsEnd = (timeout: Duration.Duration): Schedule.Schedule<unknown> =>
+  Schedule.upTo(Schedule.spaced("20 millis"), timeout)
 
 const refused = (message: string) =>
   HttpServerResponse.json(new NotReady({ retryAfterSeconds: 1, message }), {

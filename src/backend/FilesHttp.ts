@@ -93,13 +93,16 @@ const stored = <A, E, R>(work: Effect.Effect<A, E, R>) =>
     work,
     isFailed<E>,
     (error: Failed): Effect.Effect<never, DatabaseBusy | StorageFull> =>
-      error instanceof ContentError && error.reason === "Full"
-        ? new StorageFull({ message: "The disk is full." })
-        : answered(Effect.fail(error))
+      isFull(error) ? new StorageFull({ message: "The disk is full." }) : answered(Effect.fail(error))
   )
 
-const isBusy = ({ cause }: Failed): boolean =>
-  Predicate.hasProperty(cause, "code") && /^SQLITE_(BUSY|LOCKED)/.test(String(cause.code))
+const sqliteCodeOf = ({ cause }: SqlError): string => (Predicate.hasProperty(cause, "code") ? String(cause.code) : "")
+
+const isBusy = (error: Failed): boolean =>
+  error instanceof SqlError && /^SQLITE_(BUSY|LOCKED)/.test(sqliteCodeOf(error))
+
+const isFull = (error: Failed): boolean =>
+  error instanceof SqlError ? sqliteCodeOf(error) === "SQLITE_FULL" : error.reason === "Full"
 
 const busy = () =>
   new DatabaseBusy({ retryAfterSeconds: 1, message: "Another process writes to the database at this moment." })

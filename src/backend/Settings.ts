@@ -51,7 +51,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly healthCache: Duration.Duration
     /** `LOCK_PATIENCE`: how long a write may wait for another process's lock, and the database counts as healthy meanwhile. Default 2 seconds. */
     readonly lockPatience: Duration.Duration
-    /** `SHUTDOWN_DELAY`: between SIGTERM, when `/readyz` turns, and the end of serving. Default 0. */
+    /** `SHUTDOWN_DELAY`: between SIGTERM, when `/readyz` turns, and the first request that is refused. Default 0. */
     readonly shutdownDelay: Duration.Duration
     /** `SHUTDOWN_TIMEOUT`: how long requests in flight may take then. Default 25 seconds. */
     readonly shutdownTimeout: Duration.Duration
@@ -87,11 +87,16 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         lockPatience: duration("LOCK_PATIENCE", Duration.seconds(2)),
         shutdownDelay: duration("SHUTDOWN_DELAY", Duration.zero),
         shutdownTimeout: duration("SHUTDOWN_TIMEOUT", Duration.seconds(25)),
-        otlpEndpoint: Config.option(Config.nonEmptyString("OTEL_EXPORTER_OTLP_ENDPOINT"))
+        otlpEndpoint: Config.nonEmptyString("OTEL_EXPORTER_OTLP_ENDPOINT").pipe(
+          Config.validate({ message: "an http or https URL", validation: isHttpUrl }),
+          Config.option
+        )
       })
     })
   )
 }
+
+const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
 
 /** Only what is missing has a default: what is wrong is told. */
 const withDefault =
@@ -109,7 +114,7 @@ const duration = (name: string, standard: Duration.Duration): Config.Config<Dura
   Config.nonEmptyString(name).pipe(
     Config.mapOrFail((input) =>
       Option.match(durationFrom(input), {
-        onNone: () => Either.left(ConfigError.InvalidData([name], notADuration(input))),
+        onNone: () => Either.left(ConfigError.InvalidData([], notADuration(input))),
         onSome: Either.right
       })
     ),

@@ -15,18 +15,27 @@ export interface BackendProcess {
   readonly listening: Promise<string>
   /** Settles with the address when the API is served. */
   readonly serving: Promise<string>
+  /** Settles when it was told to stop and is not ready any more, where it serves for a while yet. */
+  readonly leaving: Promise<string>
+  /** Settles when it was told to stop and nothing is let in any more. */
+  readonly stopping: Promise<string>
   /** Settles when the process is gone. */
   readonly ended: Promise<Ended>
 }
 
 type Environment = Readonly<Record<string, string>>
 
-/** A process of the service on a port of its own; `command` stands before Node.js, for a tracer. */
-export const spawnBackend = (env: Environment, command: ReadonlyArray<string> = []): BackendProcess => {
-  const [file = process.execPath, ...args] = [...command, process.execPath, program]
-  const child = spawn(file, args, {
+interface User {
+  readonly uid?: number
+  readonly gid?: number
+}
+
+/** A process of the service on a port of its own. */
+export const spawnBackend = (env: Environment, user: User = {}): BackendProcess => {
+  const child = spawn(process.execPath, [program], {
     env: { PATH: process.env["PATH"], PORT: "0", ...env },
-    stdio: ["ignore", "pipe", "pipe"]
+    stdio: ["ignore", "pipe", "pipe"],
+    ...user
   })
   let stdout = ""
   let stderr = ""
@@ -57,9 +66,15 @@ export const spawnBackend = (env: Environment, command: ReadonlyArray<string> = 
     process: child,
     listening: says(child.stderr, /Listening on (http:\/\/[^\s"]+)/),
     serving: says(child.stdout, /^serving {2}(\S+)$/m),
+    leaving: says(child.stderr, /(Leaving)/),
+    stopping: says(child.stderr, /(Stopping)/),
     ended
   }
 }
+
+/** Runs a service that is not expected to serve to its end. */
+export const runBackend = (...args: Parameters<typeof spawnBackend>): Effect.Effect<Ended> =>
+  Effect.promise(() => spawnBackend(...args).ended)
 
 /** The same for as long as the scope lives; then it is told to stop, and is gone. */
 export const backendProcess = (env: Environment) =>
@@ -81,11 +96,31 @@ export const runningBackend = (env: Environment) =>
   })
 
 /** Tells it to stop, as a supervisor does, and gives how it ended. */
-export const stopped = ({ ended, process: child }: Pick<BackendProcess, "ended" | "process">): Effect.Effect<Ended> =>
+export const stopped = (
+  { ended, process: child }: Pick<BackendProcess, "ended" | "process">,
+  signal: NodeJS.Signals = "SIGTERM"
+): Effect.Effect<Ended> =>
   Effect.promise(() => {
-    child.kill("SIGTERM")
+    child.kill(signal)
     return ended
   })
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+}
+
+/** One request, and the whole answer. */
+export const ask = (url: string, init: RequestInit = {}): Effect.Effect<Answer> =>
+  Effect.promise(async () => {
+    const response = await fetch(url, init)
+    return { status: response.status, headers: response.headers, text: await response.text() }
+  })
+
+/** The same, where the answer is JSON. */
+export const askJson = (url: string, init: RequestInit = {}) =>
+  Effect.map(ask(url, init), ({ headers, status, text }) => ({ status, headers, body: JSON.parse(text) }))
 
 /** The typed client of a service. */
 export const clientOf = (baseUrl: string, token?: string) =>
