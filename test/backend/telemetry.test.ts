@@ -27,7 +27,7 @@ describe("/metrics", () => {
       const lines = [
         `http_requests{method="POST",route="/api/sessions/:sessionId/files",status="201"} 1`,
         `http_requests{method="GET",route="/api/files/:fileId/content",status="200"} 1`,
-        `http_requests{method="GET",route="unknown",status="404"} 1`,
+        `http_requests{method="GET",route="/api/files/:fileId",status="404"} 1`,
         "conversation_files_uploads 1",
         "conversation_files_uploaded_bytes 4",
         "conversation_files_deletions 1"
