@@ -62,6 +62,11 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     readonly backup: string | undefined
     /** Rows of the system before this library that this start took over, as `NNN_name`. */
     readonly adopted: ReadonlyArray<string>
+    /**
+     * History and schema once this start is through with them. What its first look found is not read again
+     * where it was all there was to do and no other connection has committed anything since.
+     */
+    readonly schema: Effect.Effect<LiveSchema, IntegrityError | HistoryError>
     /** Reads the history and the live schema through a connection, and compares them with what the migrations make. */
     readonly schemaOn: (sqlite: Sqlite) => Effect.Effect<LiveSchema, IntegrityError | HistoryError>
   }
@@ -123,7 +128,7 @@ interface Room {
 const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime, progress }: Attempt) {
   const { config, database, pragmas } = room
   const first = yield* transaction(database.sqlite, "BEGIN", historyFailure, look(room, database.sqlite))
-  if (isUpToDate(first)) return evidence(room, nothingDone, first.verdict)
+  if (isUpToDate(first)) return evidence(room, nothingDone, first.verdict, unlessChanged(room, first))
   if (config.access === "inspect") return yield* notInitialized(first)
 
   const scripts = first.verdict.pending.map(scriptOf)
@@ -150,7 +155,7 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime, prog
       Effect.logWarning(`Older backups could not be deleted: ${detail}`)
     )
   }
-  return evidence(room, done, first.verdict)
+  return evidence(room, done, first.verdict, stillApplied(room, database.sqlite))
 })
 
 const isForeignKeyViolation = (error: { readonly _tag: string }): error is UpgradeError =>
@@ -179,6 +184,8 @@ const nothingDone: Done = { completed: [], adopted: [], backup: undefined }
 /** What the database says of itself, judged. */
 interface Seen {
   readonly verdict: Verdict
+  /** Another value once another connection has committed (https://sqlite.org/pragma.html#pragma_data_version). */
+  readonly dataVersion: number
   readonly objects: ReadonlyArray<SchemaObject>
   readonly prepareHistory: Effect.Effect<void, SqliteFailure>
   readonly isInitialized: boolean
@@ -191,12 +198,15 @@ interface Seen {
 const look = Effect.fnUntraced(function* ({ config, source }: Room, sqlite: Sqlite) {
   const asked = Effect.mapError(historyFailure)
   const [header] = yield* asked(
-    sqlite.run("SELECT user_version, application_id FROM pragma_user_version, pragma_application_id")
+    sqlite.run(
+      "SELECT user_version, application_id, data_version FROM pragma_user_version, pragma_application_id, pragma_data_version"
+    )
   )
   const objects = objectsOf(yield* asked(sqlite.run(schemaStatement)))
   const history = yield* readHistory(sqlite)
   const seen: Seen = {
     verdict: yield* judge(source, history, integer(header, "user_version")),
+    dataVersion: integer(header, "data_version"),
     objects,
     prepareHistory: prepareHistory(sqlite, history),
     isInitialized: history.exists,
@@ -287,12 +297,18 @@ const checkForeignKeys = Effect.fnUntraced(function* (sqlite: Sqlite, pending: R
   }
 })
 
-const evidence = (room: Room, { adopted, backup, completed }: Done, verdict: Verdict): AppliedMigrations["Type"] => ({
+const evidence = (
+  room: Room,
+  { adopted, backup, completed }: Done,
+  verdict: Verdict,
+  schema: AppliedMigrations["Type"]["schema"]
+): AppliedMigrations["Type"] => ({
   version: versionOf(room, verdict),
   ahead: verdict.ahead,
   backup,
   applied: completed.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs })),
   adopted: adopted.map(titleOf),
+  schema,
   schemaOn: (sqlite) => stillApplied(room, sqlite)
 })
 
@@ -300,20 +316,30 @@ const evidence = (room: Room, { adopted, backup, completed }: Done, verdict: Ver
 const versionOf = ({ source }: Room, { ahead, version }: Verdict): string | undefined =>
   ahead.length > 0 ? version : source.at(-1)?.version
 
+const unlessChanged = (room: Room, first: Seen): AppliedMigrations["Type"]["schema"] => {
+  const { sqlite } = room.database
+  return Effect.flatMap(Effect.mapError(sqlite.run("PRAGMA data_version"), historyFailure), ([row]) =>
+    integer(row, "data_version") === first.dataVersion ? provenSchema(room, first) : stillApplied(room, sqlite)
+  )
+}
+
+const provenSchema = (room: Room, { objects, verdict }: Seen): Effect.Effect<LiveSchema, IntegrityError> =>
+  Effect.map(proveSchema(verdict, objects), (state) => ({ ...state, version: versionOf(room, verdict) }))
+
 /** No snapshot is needed: once everything is applied nobody but another program changes what is read. */
 const stillApplied = Effect.fnUntraced(function* (room: Room, sqlite: Sqlite) {
-  const { objects, verdict } = yield* look(room, sqlite)
-  if (verdict.pending.length > 0) {
+  const seen = yield* look(room, sqlite)
+  const { pending } = seen.verdict
+  if (pending.length > 0) {
     return yield* new HistoryError({
       reason: "Unrecorded",
-      migrations: verdict.pending.map(titleOf),
+      migrations: pending.map(titleOf),
       detail: "",
       code: "",
       retryable: false
     })
   }
-  const live: LiveSchema = { ...(yield* proveSchema(verdict, objects)), version: versionOf(room, verdict) }
-  return live
+  return yield* provenSchema(room, seen)
 })
 
 const notInitialized = ({ isInitialized, verdict: { adopted, pending } }: Seen) =>

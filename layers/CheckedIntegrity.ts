@@ -51,10 +51,11 @@ const check = Effect.fnUntraced(function* (
   migrations: AppliedMigrations["Type"],
   { inTime, progress }: Attempt
 ) {
-  const { extra, fingerprint } = yield* migrations.schemaOn(database.sqlite)
+  const { extra, fingerprint } = yield* migrations.schema
+  const bytes = yield* bytesOf(database.sqlite)
   const { because, checked } =
-    policy === "auto" ? yield* chosen(database, migrations) : { checked: policy, because: "asked for" }
-  if (checked !== "schema") yield* checkPages(database, checked, progress)
+    policy === "auto" ? chosen(database, migrations, bytes) : { checked: policy, because: "asked for" }
+  if (checked !== "schema") yield* checkPages({ ...database, bytes }, checked, progress)
   yield* inTime
   const report: IntegrityReport = { policy, checked, because, fingerprint, extra }
   return report
@@ -67,20 +68,21 @@ const smallFile = 1024 * 1024
  * Where something may have gone wrong since somebody last looked, and where looking costs nothing.
  * A WAL beside living processes is theirs; one that nobody holds was left by a crash.
  */
-const chosen = Effect.fnUntraced(function* (
-  { before, sqlite }: SqliteConnection["Type"],
-  { adopted, applied }: AppliedMigrations["Type"]
-) {
+const chosen = (
+  { before }: SqliteConnection["Type"],
+  { adopted, applied }: AppliedMigrations["Type"],
+  bytes: number
+) => {
   if (applied.length > 0) return { checked: "quick", because: "migrations were applied" } as const
   if (adopted.length > 0) return { checked: "quick", because: "it was taken over" } as const
   if (before === "unclean") return { checked: "quick", because: "the last shutdown was unclean" } as const
-  return (yield* bytesOf(sqlite)) <= smallFile
+  return bytes <= smallFile
     ? ({ checked: "quick", because: "the file is small" } as const)
     : ({
         checked: "schema",
         because: before === "shared" ? "living processes use it" : "the last shutdown was clean"
       } as const)
-})
+}
 
 const summary = ({ because, checked, extra, fingerprint }: IntegrityReport): string => {
   const pages = {

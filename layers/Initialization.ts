@@ -4,15 +4,22 @@
  * from room to room.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
+import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
+import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
-import * as Option from "effect/Option"
+import * as MetricKey from "effect/MetricKey"
+import * as Runtime from "effect/Runtime"
+import type * as Schedule from "effect/Schedule"
+import * as Tracer from "effect/Tracer"
 import { DatabaseConfig, type ProgressEvent } from "./DatabaseConfig.ts"
 import { describeHolders, type Holder, holdersOf } from "./FileLocks.ts"
 import type { StageName } from "./policy.ts"
@@ -113,15 +120,40 @@ const longestHold = 16
 /** Milliseconds before it is looked again who holds a lock: the look costs more than an attempt. */
 const holdersHold = 1000
 
-const stageDuration = Metric.histogram(
-  "database_ready_stage_duration_ms",
-  MetricBoundaries.exponential({ start: 0.25, factor: 2, count: 20 }),
-  "How long a stage of the start took, its waits included, in milliseconds"
-)
-const stageAttempts = Metric.counter("database_ready_stage_attempts", {
-  description: "Attempts of a stage of the start",
-  incremental: true
+/**
+ * How long and in how many attempts a stage passed or was refused. Tagged once: a metric that is tagged where it
+ * is used is looked up at each use, by all its boundaries.
+ */
+const measuresOf = (stage: StageName) => ({
+  duration: Metric.fromMetricKey(
+    MetricKey.tagged(
+      MetricKey.histogram(
+        "database_ready_stage_duration_ms",
+        MetricBoundaries.exponential({ start: 0.25, factor: 2, count: 20 }),
+        "How long a stage of the start took, its waits included, in milliseconds"
+      ),
+      "stage",
+      stage
+    )
+  ),
+  attempts: Metric.fromMetricKey(
+    MetricKey.tagged(
+      MetricKey.counter("database_ready_stage_attempts", {
+        description: "Attempts of a stage of the start",
+        incremental: true
+      }),
+      "stage",
+      stage
+    )
+  )
 })
+const measures: Readonly<Record<StageName, ReturnType<typeof measuresOf>>> = {
+  directory: measuresOf("directory"),
+  connection: measuresOf("connection"),
+  pragmas: measuresOf("pragmas"),
+  migrations: measuresOf("migrations"),
+  integrity: measuresOf("integrity")
+}
 const stageRefusals = Metric.counter("database_ready_stage_refusals", {
   description: "Starts that ended in this stage",
   incremental: true
@@ -147,8 +179,9 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     Effect.gen(function* () {
       const config = yield* DatabaseConfig
       const fs = yield* FileSystem.FileSystem
-      const begunAt = yield* Clock.currentTimeMillis
-      const begunNanos = yield* Clock.currentTimeNanos
+      const clock = yield* Effect.clock
+      const begunAt = clock.unsafeCurrentTimeMillis()
+      const begunNanos = clock.unsafeCurrentTimeNanos()
       const entries: Array<Entry> = []
       let current: StageName | undefined
 
@@ -160,8 +193,8 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         found: (value: A) => string
       ) {
         const policy = config.policies[name]
-        const startedAt = yield* Clock.currentTimeMillis
-        const startedNanos = yield* Clock.currentTimeNanos
+        const startedAt = clock.unsafeCurrentTimeMillis()
+        const startedNanos = clock.unsafeCurrentTimeNanos()
         const allowed = Duration.toMillis(policy.timeout)
         const left = begunAt + Duration.toMillis(config.timeout) - startedAt
         const limit = Math.max(0, Math.min(allowed, left))
@@ -186,21 +219,22 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
             waitingFor: entry.found,
             holders: entry.holders
           })
-        const inTime = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          now - startedAt > limit ? Effect.fail(tooLate()) : Effect.void
-        )
+        const remaining = () => limit - (clock.unsafeCurrentTimeMillis() - startedAt)
+        const inTime = Effect.suspend(() => (remaining() < 0 ? Effect.fail(tooLate()) : Effect.void))
 
         let heldSince = startedAt
-        const breathe = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const breathe = Effect.suspend(() => {
+          const now = clock.unsafeCurrentTimeMillis()
           if (now - heldSince < longestHold) return Effect.void
           heldSince = now
           return Effect.sleep(Duration.zero)
         })
 
         const progress: Attempt["progress"] = (doing, done, total) =>
-          Effect.flatMap(Clock.currentTimeMillis, (at) =>
-            Effect.asVoid(tell({ _tag: "StageProgress", stage: name, at, doing, done, total }))
-          )
+          Effect.suspend(() => {
+            const at = clock.unsafeCurrentTimeMillis()
+            return Effect.asVoid(tell({ _tag: "StageProgress", stage: name, at, doing, done, total }))
+          })
 
         let lookAgainAt = startedAt
         const refused = Effect.fnUntraced(function* (refusal: E) {
@@ -208,14 +242,14 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
           entry.found ||= refusal.message
           if (!refusal.retryable) return
           if (!isLock(refusal.code ?? "")) entry.holders = []
-          else if ((yield* Clock.currentTimeMillis) >= lookAgainAt) {
+          else if (clock.unsafeCurrentTimeMillis() >= lookAgainAt) {
             entry.holders = yield* Effect.provideService(holdersOf(config.filename), FileSystem.FileSystem, fs)
-            lookAgainAt = (yield* Clock.currentTimeMillis) + holdersHold
+            lookAgainAt = clock.unsafeCurrentTimeMillis() + holdersHold
           }
           const { attempts, holders } = entry
           const reason = `${refusal.message}${describeHolders(holders)}`
           entry.found = reason
-          const at = yield* Clock.currentTimeMillis
+          const at = clock.unsafeCurrentTimeMillis()
           yield* tell({ _tag: "StageWaiting", stage: name, at, attempts, reason, holders })
           yield* Effect.logDebug(`Waiting: ${reason}`)
         })
@@ -225,58 +259,59 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
           return attempt({ inTime, breathe, progress })
         }).pipe(Effect.tapError((refusal) => (isTimeout(refusal) ? Effect.void : refused(refusal))))
 
-        const measured = Effect.gen(function* () {
-          const nanos = yield* Clock.currentTimeNanos
-          entry.durationMs = millisBetween(startedNanos, nanos)
-          yield* Metric.update(Metric.tagged(stageDuration, "stage", name), entry.durationMs)
-          yield* Metric.incrementBy(Metric.tagged(stageAttempts, "stage", name), entry.attempts)
-          return yield* Clock.currentTimeMillis
+        const measured = Effect.suspend(() => {
+          entry.durationMs = millisBetween(startedNanos, clock.unsafeCurrentTimeNanos())
+          const { attempts, duration } = measures[name]
+          return Effect.zipRight(
+            Metric.update(duration, entry.durationMs),
+            Metric.incrementBy(attempts, entry.attempts)
+          )
         })
 
+        const whole = Effect.catchAll(once, (refusal) =>
+          mayPass(refusal) ? again(once, refusal, { schedule: policy.schedule, while: mayPass }) : Effect.fail(refusal)
+        )
+
         yield* tell({ _tag: "StageStarted", stage: name, at: startedAt })
-        return yield* inTime.pipe(
-          Effect.zipRight(
-            Effect.retry(once, {
-              schedule: policy.schedule,
-              while: (refusal) => refusal.retryable && !isTimeout(refusal)
-            })
-          ),
-          Effect.timeoutOption(Duration.millis(limit)),
-          Effect.flatMap(Option.match({ onNone: () => Effect.fail(tooLate()), onSome: Effect.succeed })),
-          Effect.tap((value) =>
-            Effect.gen(function* () {
-              entry.found = found(value)
-              const at = yield* measured
+        const passed = (value: A) => {
+          entry.found = found(value)
+          return Effect.zipRight(
+            measured,
+            Effect.suspend(() => {
+              const at = clock.unsafeCurrentTimeMillis()
               current = undefined
-              yield* Effect.logDebug(`Passed: ${entry.found}`)
-              yield* tell({ _tag: "StagePassed", stage: name, at, found: entry.found })
-            })
-          ),
-          Effect.tapError((refusal) =>
-            Effect.gen(function* () {
-              entry.found = refusal.message
-              const at = yield* measured
-              yield* Metric.increment(
-                Metric.tagged(Metric.tagged(stageRefusals, "stage", name), "reason", refusal.reason)
+              return Effect.zipRight(
+                noted(name, `Passed: ${entry.found}`),
+                tell({ _tag: "StagePassed", stage: name, at, found: entry.found })
               )
-              yield* Effect.logDebug(`Refused: ${refusal.message}`)
-              yield* tell({ _tag: "StageFailed", stage: name, at, reason: refusal.message })
             })
-          ),
-          Effect.annotateLogs("stage", name),
-          Effect.withSpan(`database-ready.${name}`, { attributes: { "database.file": config.filename } })
+          )
+        }
+        const failed = Effect.fnUntraced(function* (refusal: E | StageTimeoutError) {
+          entry.found = refusal.message
+          yield* measured
+          const at = clock.unsafeCurrentTimeMillis()
+          yield* Metric.increment(Metric.tagged(Metric.tagged(stageRefusals, "stage", name), "reason", refusal.reason))
+          yield* noted(name, `Refused: ${refusal.message}`)
+          yield* tell({ _tag: "StageFailed", stage: name, at, reason: refusal.message })
+        })
+        return yield* Effect.useSpan(
+          `database-ready.${name}`,
+          { attributes: { "database.file": config.filename }, captureStackTrace: false },
+          (span) =>
+            Effect.tapBoth(within(name, span, whole, remaining, tooLate), { onFailure: failed, onSuccess: passed })
         )
       })
 
-      const timeline = Effect.map(
-        Clock.currentTimeNanos,
-        (now): Timeline => ({
+      const timeline = Effect.sync((): Timeline => {
+        const now = clock.unsafeCurrentTimeNanos()
+        return {
           startedAt: new Date(begunAt).toISOString(),
           durationMs: millisBetween(begunNanos, now),
           current,
           stages: reportOf(entries, now)
-        })
-      )
+        }
+      })
 
       return { stage, timeline }
     })
@@ -286,6 +321,64 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
 
 /** Trying again cannot help against this start's own deadline. */
 const isTimeout = ({ _tag }: Refusal): boolean => _tag === "StageTimeoutError"
+const mayPass = (refusal: Refusal): boolean => refusal.retryable && !isTimeout(refusal)
+
+/** Goes on after a first attempt that was refused. Nearly every first attempt passes, and needs no schedule. */
+const again = <A, E, R>(
+  once: Effect.Effect<A, E, R>,
+  refusal: E,
+  policy: { readonly schedule: Schedule.Schedule<unknown>; readonly while: (refusal: E) => boolean }
+): Effect.Effect<A, E, R> => {
+  let next: Effect.Effect<A, E, R> = Effect.fail(refusal)
+  return Effect.retry(
+    Effect.suspend(() => {
+      const now = next
+      next = once
+      return now
+    }),
+    policy
+  )
+}
+
+/**
+ * Ends what is not over in the milliseconds that remain. It is begun at once, in a fiber of its own: nearly every
+ * stage is over before that fiber has waited for anything, and needs neither a timer nor a race. The span and the
+ * name in the logs come with the fiber; on one that goes on they would have to be set and set back.
+ */
+const within = <A, E, E2, R>(
+  stage: StageName,
+  span: Tracer.Span,
+  whole: Effect.Effect<A, E, R>,
+  remaining: () => number,
+  tooLate: () => E2
+): Effect.Effect<A, E | E2, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.runtime<R>(), (runtime) => {
+      const annotations = HashMap.set(annotationsOf(runtime), "stage", stage)
+      const ofStage = runtime.pipe(
+        Runtime.provideService(Tracer.ParentSpan, span),
+        Runtime.setFiberRef(FiberRef.currentLogAnnotations, annotations)
+      )
+      const fiber = Runtime.runFork(ofStage, restore(whole))
+      const inTime = Effect.suspend(() =>
+        Effect.timeoutFail(Effect.flatten(Fiber.await(fiber)), {
+          duration: Math.max(0, remaining()),
+          onTimeout: tooLate
+        })
+      )
+      const raced = Effect.ensuring(restore(inTime), Fiber.interrupt(fiber))
+      const overOr = (later: Effect.Effect<A, E | E2>) => Effect.suspend(() => fiber.unsafePoll() ?? later)
+      // A semaphore that is free makes a fiber wait all the same, for one turn.
+      return overOr(Effect.zipRight(Effect.yieldNow(), overOr(raced)))
+    })
+  )
+
+const annotationsOf = ({ fiberRefs }: Runtime.Runtime<never>) =>
+  FiberRefs.getOrDefault(fiberRefs, FiberRef.currentLogAnnotations)
+
+/** For who listens: the annotation costs more than the line. */
+const noted = (stage: StageName, message: string): Effect.Effect<unknown> =>
+  Effect.whenLogLevel(Effect.annotateLogs(Effect.logDebug(message), "stage", stage), LogLevel.Debug)
 
 /** A stage that runs twice is one line: pragmas are confirmed once more at the end, which is no second attempt. */
 const reportOf = (entries: ReadonlyArray<Entry>, now: bigint): ReadonlyArray<StageReport> => {

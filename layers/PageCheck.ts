@@ -16,15 +16,16 @@ type Depth = "quick" | "full"
 /** Bytes up to which a look holds the event loop for about a tenth of a second at the most. */
 const shortLook: Record<Depth, number> = { quick: 32 * 1024 * 1024, full: 4 * 1024 * 1024 }
 
-/** An open database, and its file or `:memory:`. */
+/** An open database, its file or `:memory:`, and its bytes. */
 interface Looked {
   readonly file: string
   readonly sqlite: Sqlite
+  readonly bytes: number
 }
 
 /** Pages first, then foreign keys, at which no page check looks. Reads the whole file. */
 export const checkPages = Effect.fnUntraced(function* (looked: Looked, depth: Depth, progress: Attempt["progress"]) {
-  const ask = yield* asking(looked, depth, progress)
+  const ask = asking(looked, depth, progress)
   yield* checkStructure(ask, depth)
   const violations = yield* ask("foreign_key_check", `${foreignKeyViolations} LIMIT 100`)
   if (violations.length > 0) {
@@ -35,8 +36,11 @@ export const checkPages = Effect.fnUntraced(function* (looked: Looked, depth: De
 /** A damaged copy is no backup, and a damaged database no ground for an upgrade. */
 export const checkCopy = (copy: string, progress: Attempt["progress"] = () => Effect.void) =>
   Effect.mapError(openSqlite({ filename: copy, readonly: true }), IntegrityError.unreadable).pipe(
-    Effect.flatMap((sqlite) => asking({ file: copy, sqlite }, "quick", progress)),
-    Effect.flatMap((ask) => checkStructure(ask, "quick")),
+    Effect.flatMap((sqlite) =>
+      Effect.flatMap(bytesOf(sqlite), (bytes) =>
+        checkStructure(asking({ file: copy, sqlite, bytes }, "quick", progress), "quick")
+      )
+    ),
     Effect.scoped
   )
 
@@ -61,18 +65,15 @@ const checkStructure = Effect.fnUntraced(function* (ask: Ask, depth: Depth) {
   if (lines.length !== 1 || lines[0] !== "ok") return yield* IntegrityError.found("DamagedPages", lines)
 })
 
-const asking = ({ file, sqlite }: Looked, depth: Depth, progress: Attempt["progress"]) =>
-  Effect.map(bytesOf(sqlite), (bytes): Ask => {
-    const isShort = file === ":memory:" || bytes <= shortLook[depth]
-    return (doing, sql) => {
-      const here = sqlite.run(sql)
-      const beside = lookBeside(file, sql, (read) => progress(doing, Math.min(read, bytes), bytes))
-      return Effect.mapError(
-        isShort ? here : Effect.catchIf(beside, isLasting, instead(here)),
-        IntegrityError.unreadable
-      )
-    }
-  })
+const asking = ({ bytes, file, sqlite }: Looked, depth: Depth, progress: Attempt["progress"]): Ask => {
+  const isShort = file === ":memory:" || bytes <= shortLook[depth]
+  return (doing, sql) => {
+    const here = sqlite.run(sql)
+    if (isShort) return Effect.mapError(here, IntegrityError.unreadable)
+    const beside = lookBeside(file, sql, (read) => progress(doing, Math.min(read, bytes), bytes))
+    return Effect.mapError(Effect.catchIf(beside, isLasting, instead(here)), IntegrityError.unreadable)
+  }
+}
 
 const lookBeside = (file: string, sql: string, tell: (read: number) => Effect.Effect<void>) =>
   Effect.scoped(

@@ -99,9 +99,10 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
     const settle = verified(sqlite, during, during)
     // The journal mode first, for it may have to wait, and once the runtime timeout holds SQLite would do
     // the waiting. An inspection may not switch it, but insists on it all the same.
-    const confirm = Effect.zipRight(
-      config.access === "inspect" ? Effect.void : settle,
-      verified(sqlite, atRuntime.filter(isOfConnection), atRuntime)
+    const confirm = verified(
+      sqlite,
+      [...(config.access === "inspect" ? [] : atRuntime.filter(isOfFile)), ...atRuntime.filter(isOfConnection)],
+      atRuntime
     )
     return {
       settings,

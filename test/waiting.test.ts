@@ -476,14 +476,14 @@ describe("the integrity stage", () => {
       backup: undefined,
       applied: [],
       adopted: [],
-      schemaOn: () =>
-        Effect.flatMap(
-          Ref.getAndUpdate(refusals, (n) => n - 1),
-          (left) =>
-            left > 0
-              ? Effect.fail(IntegrityError.unreadable(busy))
-              : Effect.succeed({ version: "001", fingerprint: "f", extra: [] })
-        )
+      schemaOn: () => Effect.die("not before the start is over"),
+      schema: Effect.flatMap(
+        Ref.getAndUpdate(refusals, (n) => n - 1),
+        (left) =>
+          left > 0
+            ? Effect.fail(IntegrityError.unreadable(busy))
+            : Effect.succeed({ version: "001", fingerprint: "f", extra: [] })
+      )
     })
   const integrity = (refusals: Ref.Ref<number>, options: TestOptions) =>
     Effect.scoped(
