@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { join } from "node:path"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { makeClient } from "../../src/backend/Client.ts"
@@ -92,6 +93,13 @@ export const runningBackend = (env: Environment) =>
   Effect.gen(function* () {
     const backend = yield* backendProcess(env)
     const url = yield* Effect.promise(() => backend.serving)
+    // A test that fails because its service is gone says how it went.
+    yield* Effect.promise(() => backend.ended).pipe(
+      Effect.tap(({ code, stderr }) =>
+        backend.process.killed ? Effect.void : Console.error(`The service at ${url} ended with ${code}:\n${stderr}`)
+      ),
+      Effect.forkScoped
+    )
     return { ...backend, url }
   })
 
