@@ -29,12 +29,14 @@ CREATE TABLE audit_log (
 CREATE INDEX idx_audit_log_session ON audit_log(session_id, event_id);
 CREATE INDEX idx_session_owners_owner ON session_owners(owner);
 
--- Whatever enters the access log enters the audit trail by itself.
+-- Whatever enters the access log enters the audit trail by itself. An upload does so through a trigger of 001,
+-- which knows no milliseconds: its time is the file's own.
 CREATE TRIGGER trg_file_access_log_audit
 AFTER INSERT ON file_access_log
 BEGIN
   INSERT INTO audit_log (happened_at, actor, action, session_id, file_id, filename, details)
-  SELECT NEW.accessed_at, NEW.accessed_by, NEW.access_type, session_id, file_id, original_filename, NEW.access_metadata
+  SELECT CASE NEW.access_type WHEN 'upload' THEN uploaded_at ELSE NEW.accessed_at END,
+    NEW.accessed_by, NEW.access_type, session_id, file_id, original_filename, NEW.access_metadata
   FROM conversation_files WHERE file_id = NEW.file_id;
 END;
 
