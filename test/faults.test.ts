@@ -11,9 +11,9 @@ import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { independently, rowsOf, temporaryFolder } from "./support/database.ts"
+import { everything, type Fault, kill, limit, options, skipped, unavailable, wasReached } from "./support/faults.ts"
 import { program, runProgram } from "./support/program.ts"
 
-const everything = process.env["FAULTS"] === "all"
 const calls = {
   onTheDatabase: everything
     ? ["mkdir", "openat", "pread64", "pwrite64", "fsync", "ftruncate", "unlink", "fcntl"]
@@ -79,25 +79,18 @@ const situations = {
   }
 }
 
-const tracer = spawnSync("strace", ["-qq", "-e", "trace=none", "true"])
-const reason = tracer.error?.message ?? (tracer.status === 0 ? undefined : String(tracer.stderr))
-
-interface Fault {
-  readonly what: string
-  readonly call: string
-  readonly nth: number
+interface FaultOnFiles extends Fault {
   /** The fault is for calls on these; on any where there are none. */
   readonly paths: ReadonlyArray<string>
 }
 
 /** One run under a fault: whether the fault was reached, and how the program ended. */
-const runUnder = ({ call, nth, paths, what }: Fault, file: string, args: ReadonlyArray<string>) => {
+const runUnder = ({ paths, ...fault }: FaultOnFiles, file: string, args: ReadonlyArray<string>) => {
   const trace = join(dirname(dirname(file)), "trace")
   const where = paths.flatMap((path) => ["-P", path])
-  const inject = `inject=${call}:${what}:when=${nth}`
   const { signal, status, stderr, stdout } = spawnSync(
     "strace",
-    ["-f", "-qq", "-o", trace, ...where, "-e", `trace=${call}`, "-e", inject, process.execPath, program, ...args],
+    ["-f", "-qq", "-o", trace, ...where, ...options(fault), process.execPath, program, ...args],
     // strace counts per thread: one thread beside the main one keeps the count of the file system's calls.
     {
       encoding: "utf8",
@@ -106,15 +99,14 @@ const runUnder = ({ call, nth, paths, what }: Fault, file: string, args: Readonl
       env: { PATH: process.env["PATH"], UV_THREADPOOL_SIZE: "1" }
     }
   )
-  const reached = readFileSync(trace, "utf8").includes(what.startsWith("signal") ? "SIGKILL" : "(INJECTED)")
+  const reached = wasReached(fault, readFileSync(trace, "utf8"))
   return { reached, code: status ?? signal, stdout, stderr }
 }
 
-const kill = "signal=SIGKILL"
 const failures = (everything ? ["EIO", "ENOSPC", "EACCES", "EMFILE", "EINTR"] : ["EIO"]).map((code) => `error=${code}`)
 
 /** Every fault of a kind, on each of the database's and the backup's files, as often as each is reached. */
-const faultsOfAnInit = (file: string, what: string): ReadonlyArray<Omit<Fault, "nth">> => {
+const faultsOfAnInit = (file: string, what: string): ReadonlyArray<Omit<FaultOnFiles, "nth">> => {
   const backup = `${file}.001-to-002.backup`
   const database = [file, `${file}-wal`, `${file}-shm`, `${file}-journal`, dirname(file)]
   const copies = [backup, `${backup}.partial`, `${backup}.partial-journal`]
@@ -126,7 +118,7 @@ const faultsOfAnInit = (file: string, what: string): ReadonlyArray<Omit<Fault, "
 
 /** Runs with the first, second ... call under the fault, each in a copy of its own, until the call is not reached. */
 const sweep = Effect.fnUntraced(function* <E, R>(
-  faults: (file: string) => ReadonlyArray<Omit<Fault, "nth">>,
+  faults: (file: string) => ReadonlyArray<Omit<FaultOnFiles, "nth">>,
   copy: (label: string) => { readonly file: string; readonly args: ReadonlyArray<string> },
   survived: (
     ended: ReturnType<typeof runUnder>,
@@ -169,11 +161,7 @@ const honest = Effect.fnUntraced(function* <E, R>(
 
 const argumentsIn = (home: string) => ["--json", "--database", join(home, "data", "app.db")]
 
-const limit = everything ? 7_200_000 : 300_000
-
-const skipped = reason === undefined ? "" : ` (skipped: ${reason})`
-
-describe.skipIf(reason !== undefined)(`a start${skipped}`, () => {
+describe.skipIf(unavailable !== undefined)(`a start${skipped}`, () => {
   for (const [name, { before, left, rows, second, tags }] of Object.entries(situations)) {
     /** Everything up to the faulty start, which is then made again and again from a copy. */
     const prepared = Effect.gen(function* () {
@@ -244,7 +232,7 @@ describe.skipIf(reason !== undefined)(`a start${skipped}`, () => {
 
 const ruined = "nothing that SQLite could open, for somebody wrote over it. ".repeat(100)
 
-describe.skipIf(reason !== undefined)(`a restore${skipped}`, () => {
+describe.skipIf(unavailable !== undefined)(`a restore${skipped}`, () => {
   const over = {
     "a database": () => {},
     "a file that SQLite cannot open": (file: string) => writeFileSync(file, ruined)

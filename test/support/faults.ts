@@ -1,0 +1,94 @@
+/** Faults that strace injects into the system calls of a program. */
+import { spawn, spawnSync } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
+import * as Effect from "effect/Effect"
+
+/** The long form: every call, every code. */
+export const everything = process.env["FAULTS"] === "all"
+
+/** Milliseconds that one sweep may take. */
+export const limit = everything ? 7_200_000 : 300_000
+
+const reasonOf = ({ error, status, stderr }: ReturnType<typeof spawnSync>) =>
+  error?.message ?? (status === 0 ? undefined : String(stderr).trim())
+
+/** Why there can be no faults on this machine, undefined where there can. */
+export const unavailable = reasonOf(spawnSync("strace", ["-qq", "-e", "trace=none", "true"]))
+
+/** The same for a process that runs already: the kernel may allow it for children of the tracer alone. */
+export const unattachable =
+  unavailable ??
+  reasonOf(
+    spawnSync("sh", ["-c", "sleep 60 & timeout 1 strace -qq -e trace=none -p $!; code=$?; kill $!; test $code = 124"])
+  )
+
+/** For the names of tests. */
+export const because = (reason: string | undefined): string => (reason === undefined ? "" : ` (skipped: ${reason})`)
+
+export const skipped = because(unavailable)
+
+export interface Fault {
+  /** `signal=SIGKILL`, or `error=` and the code. */
+  readonly what: string
+  readonly call: string
+  readonly nth: number
+}
+
+export const kill = "signal=SIGKILL"
+
+export const options = ({ call, nth, what }: Fault): ReadonlyArray<string> => [
+  "-e",
+  `trace=${call}`,
+  "-e",
+  `inject=${call}:${what}:when=${nth}`
+]
+
+export const wasReached = ({ what }: Fault, trace: string): boolean =>
+  trace.includes(what === kill ? "SIGKILL" : "(INJECTED)")
+
+/**
+ * The threads of a Node.js process in which system calls are made that matter: its own, where SQLite works,
+ * and the one of its pool (`UV_THREADPOOL_SIZE=1`), which begins last, with the first call of a file system.
+ */
+export const threadsOf = (pid: number) => {
+  const begun = (thread: string) => {
+    // The 22nd field; the second is a name, which may have blanks (proc(5)).
+    const [, fields = ""] = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8").split(") ")
+    return Number(fields.split(" ")[19])
+  }
+  const [last] = readdirSync(`/proc/${pid}/task`).sort((one, other) => begun(other) - begun(one))
+  return { main: pid, pool: Number(last) }
+}
+
+/** Something done while one thread of a running process is under a fault, and whether the fault was reached. */
+export const underFault = <A, E, R>(thread: number, fault: Fault, trace: string, act: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    Effect.promise(
+      () =>
+        new Promise<{ readonly detach: () => void; readonly ended: Promise<unknown> }>((resolve, reject) => {
+          const tracer = spawn("strace", ["-p", String(thread), "-o", trace, ...options(fault)], {
+            stdio: ["ignore", "ignore", "pipe"]
+          })
+          const ended = new Promise((gone) => tracer.once("close", gone))
+          let said = ""
+          tracer.stderr.setEncoding("utf8").on("data", (text: string) => {
+            said += text
+            if (/attached/.test(said)) resolve({ detach: () => tracer.kill("SIGTERM"), ended })
+          })
+          tracer.once("error", reject)
+          tracer.once("close", () => reject(new Error(`not attached: ${said}`)))
+        })
+    ),
+    ({ detach, ended }) =>
+      Effect.gen(function* () {
+        const value = yield* act
+        detach()
+        yield* Effect.promise(() => ended)
+        return { value, reached: wasReached(fault, readFileSync(trace, "utf8")) }
+      }),
+    ({ detach, ended }) =>
+      Effect.promise(() => {
+        detach()
+        return ended
+      })
+  )
