@@ -1,7 +1,6 @@
 /** Room 4: from a connection to one on a database whose history is exactly the program's migrations. */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -248,16 +247,19 @@ const apply = Effect.fnUntraced(function* (
       : undefined
   yield* written(seen.prepareHistory)
   const isPending = new Set(pending)
-  const completed = yield* Effect.forEach(
-    scripts.filter(({ migration }) => isPending.has(migration)),
-    Effect.fnUntraced(function* (script) {
-      const done = yield* timed(sqlite, script, breathe)
-      const losses = rows === undefined ? [] : yield* written(rows.lossesOf(script))
-      if (losses.length === 0) return done
+  const completed: Array<Completed> = []
+  const clock = yield* Effect.clock
+  for (const script of scripts.filter(({ migration }) => isPending.has(migration))) {
+    const { migration } = script
+    const appliedAt = clock.unsafeCurrentTimeMillis()
+    yield* runMigration(sqlite, script, breathe)
+    completed.push({ migration, appliedAt, executionTimeMs: clock.unsafeCurrentTimeMillis() - appliedAt })
+    const losses = rows === undefined ? [] : yield* written(rows.lossesOf(script))
+    if (losses.length > 0) {
       const detail = losses.map(describeLoss).join("; ")
-      return yield* upgradeError("RowsDeleted", { migration: titleOf(script.migration), detail, losses })
-    })
-  )
+      return yield* upgradeError("RowsDeleted", { migration: titleOf(migration), detail, losses })
+    }
+  }
   yield* checkForeignKeys(sqlite, pending)
   yield* written(recordCompleted(sqlite, completed, config.program))
   yield* written(recordAdopted(sqlite, adopted))
@@ -276,14 +278,6 @@ const apply = Effect.fnUntraced(function* (
   if (backup !== undefined) yield* backup.keep
   const done: Done = { completed, adopted: adopted.map(({ migration }) => migration), backup: backup?.file }
   return done
-})
-
-const timed = Effect.fnUntraced(function* (sqlite: Sqlite, script: Script, between: Effect.Effect<void>) {
-  const appliedAt = yield* Clock.currentTimeMillis
-  yield* runMigration(sqlite, script, between)
-  const executionTimeMs = (yield* Clock.currentTimeMillis) - appliedAt
-  const completed: Completed = { migration: script.migration, appliedAt, executionTimeMs }
-  return completed
 })
 
 const checkForeignKeys = Effect.fnUntraced(function* (sqlite: Sqlite, pending: ReadonlyArray<Migration>) {

@@ -23,7 +23,7 @@ import * as Tracer from "effect/Tracer"
 import { DatabaseConfig, type ProgressEvent } from "./DatabaseConfig.ts"
 import { describeHolders, type Holder, holdersOf } from "./FileLocks.ts"
 import type { StageName } from "./policy.ts"
-import { isLock } from "./seams.ts"
+import { eventLoopTurn, isLock } from "./seams.ts"
 
 /** What every refusal of every room tells. */
 export interface Refusal {
@@ -227,7 +227,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
           const now = clock.unsafeCurrentTimeMillis()
           if (now - heldSince < longestHold) return Effect.void
           heldSince = now
-          return Effect.sleep(Duration.zero)
+          return eventLoopTurn
         })
 
         const progress: Attempt["progress"] = (doing, done, total) =>

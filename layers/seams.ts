@@ -234,6 +234,12 @@ export const freeBytesOf = (path: string): Effect.Effect<number, SystemFailure> 
     ({ bavail, bsize }) => bavail * bsize
   )
 
+/** Lets timers, signals and what was read have their turn. A timer of 0 ms would wait for one, with nothing to do. */
+export const eventLoopTurn: Effect.Effect<void> = Effect.async((resume) => {
+  const turn = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(turn))
+})
+
 /** A column that SQLite promises to be text; numbers as SQLite would print them, NULL as "". */
 export const text = (row: Row | undefined, column: string): string => {
   const value = row?.[column]

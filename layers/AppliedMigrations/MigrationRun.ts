@@ -121,19 +121,17 @@ export const scriptOf = (migration: Migration): Script => ({
 
 /** Refuses, before the first write, what cannot be run within one transaction of all pending migrations. */
 export const allowed = (scripts: ReadonlyArray<Script>): Effect.Effect<void, UpgradeError> =>
-  Effect.forEach(
-    scripts,
-    ({ migration, statements }) => {
+  Effect.suspend(() => {
+    for (const { migration, statements } of scripts) {
       for (const statement of statements) {
-        const obstacle = obstacleIn(statement)
-        if (obstacle !== undefined) {
-          return upgradeError("NotAllowed", { migration: titleOf(migration), statement, detail: obstacle })
+        const detail = obstacleIn(statement)
+        if (detail !== undefined) {
+          return upgradeError("NotAllowed", { migration: titleOf(migration), statement, detail })
         }
       }
-      return Effect.void
-    },
-    { discard: true }
-  )
+    }
+    return Effect.void
+  })
 
 const obstacleIn = ({ text }: Statement): string | undefined => {
   const [first = "", second = "", third = "", fourth = ""] = openingWords(text, 4)
@@ -164,17 +162,14 @@ export const runMigration = (
         Effect.provideService(SqlClient.TransactionConnection, [sqlite.connection, 0]),
         Effect.provideService(SqlClient.SqlClient, sqlite.client)
       )
-    : Effect.forEach(
-        statements,
-        (statement) =>
-          sqlite.run(statement.text).pipe(
-            Effect.mapError((failure) =>
-              upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure })
-            ),
-            Effect.zipLeft(between)
-          ),
-        { discard: true }
-      )
+    : Effect.gen(function* () {
+        for (const statement of statements) {
+          yield* Effect.mapError(sqlite.run(statement.text), (failure) =>
+            upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure })
+          )
+          yield* between
+        }
+      })
 
 /** A savepoint is gone when the transaction is: an Effect that ended ours is found out, though it cannot be undone. */
 const withinSavepoint = <R>(

@@ -22,14 +22,25 @@ interface Token {
  * reaches to the end, as in SQLite's tokenizer, which then refuses the statement.
  */
 const pattern =
-  /([ \t\n\f\r\uFEFF]+)|(--[^\n]*|\/\*(?:[^*]|\*(?!\/))*(?:\*\/)?)|('(?:[^']|'')*'?)|("(?:[^"]|"")*"?|`(?:[^`]|``)*`?|\[[^\]]*\]?)|([A-Za-z0-9_$\u0080-\uFFFF]+)|([\s\S])/g
-const kinds: ReadonlyArray<TokenKind> = ["space", "comment", "string", "quoted", "word", "other"]
+  /([ \t\n\f\r\uFEFF]+)|(--[^\n]*|\/\*(?:[^*]|\*(?!\/))*(?:\*\/)?)|('(?:[^']|'')*'?)|("(?:[^"]|"")*"?|`(?:[^`]|``)*`?|\[[^\]]*\]?)|([A-Za-z0-9_$\u0080-\uFFFF]+)|([\s\S])/y
 
 function* tokensOf(sql: string): Generator<Token> {
-  for (const match of sql.matchAll(pattern)) {
-    const group = match.findIndex((part, index) => index > 0 && part !== undefined)
-    yield { kind: kinds[group - 1] ?? "other", text: match[0], start: match.index }
+  let start = 0
+  while (start < sql.length) {
+    // Set each time: one pattern serves them all, and a list of tokens need not be read to its end.
+    pattern.lastIndex = start
+    const [text = "", space, comment, string, quoted, word] = pattern.exec(sql) ?? []
+    yield { kind: kindOf(space, comment, string, quoted, word), text, start }
+    start += text.length
   }
+}
+
+const kindOf = (space?: string, comment?: string, string?: string, quoted?: string, word?: string): TokenKind => {
+  if (space !== undefined) return "space"
+  if (word !== undefined) return "word"
+  if (comment !== undefined) return "comment"
+  if (string !== undefined) return "string"
+  return quoted === undefined ? "other" : "quoted"
 }
 
 const isBlank = ({ kind }: Token): boolean => kind === "space" || kind === "comment"
