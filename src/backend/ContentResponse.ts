@@ -63,7 +63,9 @@ const headersOf = ({ mimeType, name, sha256 }: ConversationFile, access: "view" 
 
 /** One range; for several at once, as for what is none, the whole is sent, which is allowed (RFC 9110, 14.2). */
 const rangeOf = (size: number, header: string | undefined): parseRange.Range | "unsatisfiable" | undefined => {
-  const ranges = header === undefined ? undefined : parseRange(size, header, { combine: true })
+  // The last bytes are all of them where there are fewer (RFC 9110, 14.1.2), which the parser does not know.
+  const known = header?.replace(/(?<=[=,\s]-)\d+/g, (count) => String(Math.min(Number(count), size)))
+  const ranges = known === undefined ? undefined : parseRange(size, known, { combine: true })
   if (ranges === -1) return "unsatisfiable"
   if (ranges === undefined || ranges === -2 || ranges.type !== "bytes" || ranges.length !== 1) return undefined
   return ranges[0]

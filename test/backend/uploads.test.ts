@@ -1,6 +1,4 @@
 import { once } from "node:events"
-import { readdirSync, watch } from "node:fs"
-import { connect, type Socket } from "node:net"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -8,6 +6,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { FileTooLarge, InvalidFileName, InvalidUpload } from "../../src/backend/Api.ts"
 import { fileForm } from "../../src/backend/Client.ts"
+import { beginUpload, connected, preface, whenEntries } from "../support/connection.ts"
 import { rowsOf } from "../support/database.ts"
 import { contentsIn, incomingIn, jsonOf, serving } from "../support/service.ts"
 
@@ -174,9 +173,9 @@ describe("an upload", () => {
       const at = yield* serving({ concurrentRequests: 1 })
       const incoming = join(at.folder, "files", "incoming")
       for (let round = 0; round < 3; round += 1) {
-        const socket = yield* begun(Number(new URL(at.baseUrl).port))
+        const upload = yield* beginUpload(Number(new URL(at.baseUrl).port))
         yield* whenEntries(incoming, 1)
-        yield* Effect.sync(() => socket.destroy())
+        yield* upload.breakOff
         yield* whenEntries(incoming, 0)
         // As a client does that hears it is too early.
         yield* at.client.files
@@ -186,18 +185,6 @@ describe("an upload", () => {
     })
   )
 })
-
-const preface = (header: string) =>
-  `POST /api/sessions/s1/files HTTP/1.1\r\nHost: 127.0.0.1\r\n${header}\r\nContent-Type: multipart/form-data; boundary=X\r\n\r\n`
-
-/** A connection to the service, gone when the scope is. */
-const connected = (port: number) =>
-  Effect.acquireRelease(
-    Effect.async<Socket>((resume) => {
-      const socket = connect(port, "127.0.0.1", () => resume(Effect.succeed(socket)))
-    }),
-    (socket) => Effect.sync(() => socket.destroy())
-  )
 
 /** Sends a whole body, whatever is answered meanwhile; gives the answer. Announced or in chunks. */
 const sendAll = Effect.fnUntraced(function* (port: number, isAnnounced: boolean, body: ReadonlyArray<string>) {
@@ -228,25 +215,3 @@ const sendAll = Effect.fnUntraced(function* (port: number, isAnnounced: boolean,
     return { status: Number(head.split(" ")[1]), body: json }
   })
 })
-
-/** The beginning of an upload, on a connection that can be broken off. */
-const begun = (port: number) =>
-  Effect.tap(connected(port), (socket) => {
-    socket.on("error", () => undefined)
-    socket.write(preface("Content-Length: 90000") + filePart("a.txt", "x".repeat(50_000)))
-  })
-
-/** Waits until a directory has so many entries, looking at each of its changes. */
-const whenEntries = (directory: string, count: number) =>
-  Effect.acquireUseRelease(
-    Effect.sync(() => watch(directory)),
-    (watcher) =>
-      Effect.async<void>((resume) => {
-        const look = () => {
-          if (readdirSync(directory).length === count) resume(Effect.void)
-        }
-        watcher.on("change", look)
-        look()
-      }),
-    (watcher) => Effect.sync(() => watcher.close())
-  )

@@ -12,10 +12,11 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { Initialization } from "../../layers/index.ts"
 import { Backend, databaseConfig } from "../../src/backend/Backend.ts"
-import { makeClient } from "../../src/backend/Client.ts"
+import { type Client, makeClient } from "../../src/backend/Client.ts"
 import { Settings } from "../../src/backend/Settings.ts"
 import { temporaryFolder } from "./database.ts"
 
+export type ServedFiles = Client["files"]
 export type SomeSettings = Partial<Settings["Type"]>
 
 /** Settings of a service on a folder, where nothing happens by itself and nobody waits. */
