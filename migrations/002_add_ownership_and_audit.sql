@@ -35,11 +35,12 @@ CREATE TRIGGER trg_file_access_log_audit
 AFTER INSERT ON file_access_log
 BEGIN
   INSERT INTO audit_log (happened_at, actor, action, session_id, file_id, filename, details)
-  SELECT CASE NEW.access_type WHEN 'upload' THEN uploaded_at ELSE NEW.accessed_at END,
+  SELECT CASE NEW.access_type WHEN 'upload' THEN coalesce(uploaded_at, NEW.accessed_at) ELSE NEW.accessed_at END,
     NEW.accessed_by, NEW.access_type, session_id, file_id, original_filename, NEW.access_metadata
   FROM conversation_files WHERE file_id = NEW.file_id;
 END;
 
 -- Sessions that are there already belong to whoever uploaded first, as far as that was kept.
 INSERT INTO session_owners (session_id, owner, claimed_at)
-SELECT session_id, uploaded_by, min(uploaded_at) FROM conversation_files WHERE uploaded_by IS NOT NULL GROUP BY session_id;
+SELECT session_id, uploaded_by, coalesce(min(uploaded_at), CURRENT_TIMESTAMP)
+FROM conversation_files WHERE uploaded_by IS NOT NULL GROUP BY session_id;

@@ -161,7 +161,8 @@ export class ConversationFile extends Schema.Class<ConversationFile>("Conversati
   /** Of the content, in hexadecimal: equal content is stored once. */
   sha256: Schema.String,
   mimeType: Schema.String,
-  uploadedAt: Schema.String,
+  /** Null where an earlier system did not keep it. */
+  uploadedAt: Schema.NullOr(Schema.String),
   uploadedBy: Schema.NullOr(Schema.String),
   deletedAt: Schema.NullOr(Schema.String)
 }) {}
@@ -233,7 +234,7 @@ const limit = Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Sch
 
 /** Where a page begins: behind the file with this time, as the database has it, and id. */
 const Cursor = Schema.String.pipe(
-  Schema.pattern(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?~[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, {
+  Schema.pattern(/^[\d:.TZ +-]{0,40}~[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, {
     identifier: "Cursor",
     description: "the `next` of the page before"
   })

@@ -98,7 +98,9 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         yield* made(fs, incoming)
 
         const relativePathOf = (sha256: string) => path.join("files", sha256.slice(0, 2), sha256)
-        const pathOf = (sha256: string) => path.resolve(dataDirectory, relativePathOf(sha256))
+        const pathOf = (sha256: string) =>
+          // What an earlier system has as a hash can be anything, and names no content here.
+          isHash(sha256) ? path.resolve(dataDirectory, relativePathOf(sha256)) : path.join(directory, "none")
 
         const receive = <E>(content: Stream.Stream<Uint8Array, E>) =>
           Effect.gen(function* () {
@@ -153,7 +155,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         const contents = listed(directory).pipe(
           Effect.map((shelves) => shelves.filter((shelf) => /^[0-9a-f]{2}$/.test(shelf))),
           Effect.flatMap((shelves) => Effect.all(shelves.map((shelf) => listed(path.join(directory, shelf))))),
-          Effect.map((shelves) => shelves.flat())
+          Effect.map((shelves) => shelves.flat().filter(isHash))
         )
 
         const sweepIncoming = Effect.gen(function* () {
@@ -185,6 +187,8 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
       })
     )
 }
+
+const isHash = (name: string): boolean => /^[0-9a-f]{64}$/.test(name)
 
 const isAlreadyThere = (error: PlatformError): boolean =>
   error._tag === "SystemError" && error.reason === "AlreadyExists"

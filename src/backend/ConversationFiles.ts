@@ -146,13 +146,15 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
       const mayUse = Effect.fnUntraced(function* (sessionId: string) {
         const user = yield* CurrentUser
         if (user.isAdministrator) return
-        const [session] = yield* sql<{ readonly owner: string | null; readonly isUsed: number }>`
-          SELECT (SELECT owner FROM session_owners WHERE session_id = ${sessionId}) AS owner,
-            EXISTS (SELECT 1 FROM conversation_files WHERE session_id = ${sessionId}) AS "isUsed"`
-        const { isUsed, owner } = session ?? { isUsed: 0, owner: null }
-        if (owner === null ? isUsed === 1 : owner !== user.name) {
-          return yield* new Forbidden({ message: `The session ${sessionId} belongs to another user.` })
-        }
+        const [session] = yield* sql<{ readonly owner: string }>`
+          SELECT owner FROM session_owners WHERE session_id = ${sessionId}`
+        if (session?.owner === user.name) return
+        // One with files and no owner was left by an earlier system: it is nobody's to take.
+        const taken =
+          session === undefined
+            ? yield* sql`SELECT 1 FROM conversation_files WHERE session_id = ${sessionId} LIMIT 1`
+            : [session]
+        if (taken.length > 0) return yield* new Forbidden({ message: `The session ${sessionId} is not yours.` })
       })
 
       const found = Effect.fnUntraced(function* (fileId: string) {
@@ -253,7 +255,12 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
           if (name !== undefined) conditions.push(sql`cf.original_filename LIKE ${likePattern(name)} ESCAPE '\\'`)
           const [at, fileId] = after?.split("~") ?? []
           if (at !== undefined && fileId !== undefined) {
-            conditions.push(sql`(cf.uploaded_at, cf.file_id) < (${at.replace("T", " ")}, ${fileId})`)
+            // What has no time comes last.
+            conditions.push(
+              at === ""
+                ? sql`cf.uploaded_at IS NULL AND cf.file_id < ${fileId}`
+                : sql`((cf.uploaded_at, cf.file_id) < (${at}, ${fileId}) OR cf.uploaded_at IS NULL)`
+            )
           }
           const rows = yield* sql<FileRow>`SELECT ${columns} FROM conversation_files cf
             LEFT JOIN session_owners so ON so.session_id = cf.session_id
@@ -261,7 +268,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
           const files = rows.slice(0, limit).map((row) => new ConversationFile(fieldsOf(row), fromDatabase))
           const last = rows.length > limit ? rows[limit - 1] : undefined
           return new FilePage(
-            { files, next: last === undefined ? null : `${last.uploaded_at.replace(" ", "T")}~${last.file_id}` },
+            { files, next: last === undefined ? null : `${last.uploaded_at ?? ""}~${last.file_id}` },
             fromDatabase
           )
         })
@@ -323,13 +330,18 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
           SELECT q.session_id, q.cleanup_reason, cf.file_id, cf.file_hash
           FROM file_cleanup_queue q JOIN conversation_files cf ON cf.file_id = q.file_id
           WHERE q.cleanup_id = ${cleanupId} AND q.is_processed = 0`
-        if (entry === undefined) return []
+        const processed = sql`UPDATE file_cleanup_queue SET is_processed = 1, processed_at = ${at} WHERE cleanup_id = ${cleanupId}`
+        if (entry === undefined) {
+          // Another process was faster, or an earlier system left it without its file: it is not due again.
+          yield* processed
+          return []
+        }
         const { cleanup_reason, file_id, session_id } = entry
         if (cleanup_reason !== "user_request") {
           yield* sql`DELETE FROM session_file_associations WHERE file_id = ${file_id} AND session_id = ${session_id}`
           const others = yield* sql`SELECT 1 FROM session_file_associations WHERE file_id = ${file_id} LIMIT 1`
           if (others.length > 0) {
-            yield* sql`UPDATE file_cleanup_queue SET is_processed = 1, processed_at = ${at} WHERE cleanup_id = ${cleanupId}`
+            yield* processed
             return []
           }
         }
@@ -497,7 +509,7 @@ interface FileRow {
   readonly file_size: number
   readonly file_hash: string
   readonly mime_type: string | null
-  readonly uploaded_at: string
+  readonly uploaded_at: string | null
   readonly uploaded_by: string | null
   readonly deleted_at: string | null
   readonly is_deleted: number
@@ -521,7 +533,7 @@ const fieldsOf = (row: FileRow) => ({
   size: row.file_size,
   sha256: row.file_hash,
   mimeType: row.mime_type ?? "application/octet-stream",
-  uploadedAt: isoOf(row.uploaded_at),
+  uploadedAt: row.uploaded_at === null ? null : isoOf(row.uploaded_at),
   uploadedBy: row.uploaded_by,
   deletedAt: row.deleted_at === null ? null : isoOf(row.deleted_at)
 })

@@ -2,8 +2,9 @@
 
 export const timestampOf = (millis: number): string => new Date(millis).toISOString().slice(0, 23).replace("T", " ")
 
-/** ISO 8601; what CURRENT_TIMESTAMP wrote has no milliseconds. */
+/** ISO 8601 with milliseconds, also of what other systems write; what is no time is given as it is. */
 export const isoOf = (timestamp: string): string => {
-  const [date = "", time = ""] = timestamp.split(" ")
-  return `${date}T${time.includes(".") ? time : `${time}.000`}Z`
+  const written = timestamp.replace(" ", "T")
+  const millis = Date.parse(/(Z|[+-]\d\d:?\d\d)$/i.test(written) ? written : `${written}Z`)
+  return Number.isNaN(millis) ? timestamp : new Date(millis).toISOString()
 }
