@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
-import { freeBytesOf, linkStatOf, mayUse, realPathOf, SystemFailure, textOf } from "./seams.ts"
+import { filesystemOf, networkFilesystems, neverHangs } from "./MountTable.ts"
+import { freeBytesOf, linkStatOf, mayUse, realPathOf, SystemFailure, statOf } from "./seams.ts"
 
 type Reason =
   | "InvalidFilename"
@@ -62,19 +63,6 @@ const remedies: Record<Reason, string> = {
   Unavailable: "Look at the operating system's message; the start succeeds when its cause is gone."
 }
 
-/** Filesystems without working POSIX locks or shared memory between machines (https://sqlite.org/wal.html, 1). */
-const networkFilesystems = new Set([
-  "nfs",
-  "nfs4",
-  "cifs",
-  "smb3",
-  "smbfs",
-  "fuse.sshfs",
-  "fuse.rclone",
-  "9p",
-  "virtiofs"
-])
-
 /** Evidence of a directory that exists and can be written, on a filesystem that can hold the file. */
 export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirectory")<
   DatabaseDirectory,
@@ -124,17 +112,16 @@ const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
   const refused = Effect.mapError((failure: SystemFailure) => refusal(config.access, directory, failure))
 
   // The first question goes through the platform, where a mount that never answers is given up on.
-  const first = Effect.mapError(
+  const throughPlatform = Effect.mapError(
     config.access === "initialize"
       ? fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
       : fs.access(directory, { ok: true }),
     SystemFailure.fromPlatform
   )
-  yield* refused(
-    Effect.tapError(first, (failure) =>
-      config.access === "initialize" && isAbsence(failure) ? nearestIsWritable(path, directory) : Effect.void
-    )
+  const first = Effect.tapError(throughPlatform, (failure) =>
+    config.access === "initialize" && isAbsence(failure) ? nearestIsWritable(path, directory) : Effect.void
   )
+  if (!(yield* isThere(directory))) yield* refused(first)
   const found = yield* refused(linkStatOf(wanted))
   // A link is followed to the file: SQLite puts the WAL beside the file, not beside the link.
   const file = found?.isSymbolicLink()
@@ -153,6 +140,17 @@ const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
   const freeBytes = yield* freeBytesOf(real).pipe(Effect.orElseSucceed(() => undefined))
   return { file, filesystem, freeBytes, isWritable }
 })
+
+/** Where no mount can hang it is quicker to look first. What is no answer here is one through the platform. */
+const isThere = (directory: string): Effect.Effect<boolean> =>
+  Effect.flatMap(neverHangs, (never) =>
+    never
+      ? statOf(directory).pipe(
+          Effect.map((found) => found?.isDirectory() === true),
+          Effect.orElseSucceed(() => false)
+        )
+      : Effect.succeed(false)
+  )
 
 const isAbsence = ({ code }: SystemFailure): boolean => code === "ENOENT"
 
@@ -201,32 +199,3 @@ const refusal = (access: DatabaseConfig["Type"]["access"], path: string, failure
     detail: failure.detail,
     retryable: failure.retryable
   })
-
-/**
- * The type of the longest mount point that holds the directory. `statfs` is not asked: it knows a
- * number, and some servers give a wrong one. No table, or none that can be read, is "unknown".
- */
-const filesystemOf = (directory: string): Effect.Effect<string> =>
-  textOf("/proc/self/mountinfo").pipe(
-    Effect.map((table) => filesystemIn(table, directory)),
-    Effect.orElseSucceed(() => "unknown")
-  )
-
-/** Reads a mount table as in proc(5): mount point in the fifth field, type after the lone hyphen. */
-export const filesystemIn = (mountinfo: string, directory: string): string => {
-  let longest = ""
-  let found = "unknown"
-  for (const line of mountinfo.split("\n")) {
-    const [left = "", right = ""] = line.split(" - ", 2)
-    const mountPoint = (left.split(" ")[4] ?? "").replace(/\\(\d{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8))
-    )
-    const holds = directory === mountPoint || directory.startsWith(mountPoint === "/" ? "/" : `${mountPoint}/`)
-    // Of two mounts on one point the later one hides the earlier.
-    if (mountPoint !== "" && holds && mountPoint.length >= longest.length) {
-      longest = mountPoint
-      found = right.split(" ")[0] ?? "unknown"
-    }
-  }
-  return found
-}

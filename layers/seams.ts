@@ -10,6 +10,7 @@ import {
   constants,
   lstatSync,
   openSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   type Stats,
@@ -186,8 +187,8 @@ export const backupInto = ({ client }: Sqlite, destination: string): Effect.Effe
 /**
  * A question to the filesystem that is answered before anything else runs. The platform's `FileSystem` asks
  * through a pool of threads and decodes every refusal by a schema: for files that are expected to be absent
- * that took longer than everything SQLite does. Only where the filesystem has answered before, for a mount
- * that hangs would stop the whole process.
+ * that took longer than everything SQLite does. Only where the filesystem has answered before or cannot hang, for
+ * a mount that hangs would stop the whole process.
  */
 const ask = <A>(question: () => A): Effect.Effect<A, SystemFailure> =>
   Effect.try({ try: question, catch: SystemFailure.from })
@@ -224,6 +225,10 @@ export const textsOf = (
       return found.isFile() ? { text: readFileSync(path, "utf8") } : { kind: kindOf(found) }
     })
   )
+
+/** The names in a directory. */
+export const namesIn = (directory: string): Effect.Effect<ReadonlyArray<string>, SystemFailure> =>
+  ask(() => readdirSync(directory))
 
 export const textOf = (path: string): Effect.Effect<string, SystemFailure> => ask(() => readFileSync(path, "utf8"))
 

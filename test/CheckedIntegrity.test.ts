@@ -23,6 +23,23 @@ const grow = (file: string) =>
     )
   )
 
+describe("the schema that the migrations stage has read", () => {
+  it.scoped("is read again where another connection has committed since", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const dropped = independently(file, (connection) => connection.exec("DROP TABLE notes"))
+      const refused = yield* refusal(
+        start(file, {
+          onProgress: ({ _tag, stage }) => (_tag === "StageStarted" && stage === "integrity" ? dropped : Effect.void)
+        })
+      )
+      assert.strictEqual(refused._tag, "IntegrityError")
+      assert.strictEqual(refused.reason, "SchemaDiffers")
+    })
+  )
+})
+
 describe("the integrity policy", () => {
   it.scoped("auto looks at pages after a migration and in small files, and only at the schema of a large one", () =>
     Effect.gen(function* () {

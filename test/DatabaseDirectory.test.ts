@@ -3,8 +3,8 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { filesystemIn } from "../layers/DatabaseDirectory.ts"
 import { DatabaseConfig, DatabaseDirectory, Initialization } from "../layers/index.ts"
+import { filesystemIn, isAnsweredByKernel } from "../layers/MountTable.ts"
 import { platform, refusal, temporaryFolder } from "./support/database.ts"
 
 const directoryOf = (filename: string, access: "initialize" | "inspect" = "initialize") =>
@@ -103,5 +103,20 @@ describe("the directory", () => {
       ["ext4", "ext4", "nfs4", "nfs4", "xfs", "fuse.sshfs", "9p"]
     )
     assert.strictEqual(filesystemIn("", "/data"), "unknown")
+  })
+
+  it("is waited for with everything else standing still only where no mount can hang", () => {
+    const disks = [
+      "1 0 8:1 / / rw - ext4 /dev/sda1 rw",
+      "2 1 0:5 / /proc rw - proc proc rw",
+      "3 2 0:6 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw",
+      "4 1 0:7 / /dev/shm rw - tmpfs tmpfs rw"
+    ]
+    const hang = (...more: ReadonlyArray<string>) => !isAnsweredByKernel([...disks, ...more].join("\n"))
+    assert.isFalse(hang())
+    assert.isTrue(hang("5 1 0:8 / /mnt/far rw - nfs4 server:/far rw"))
+    assert.isTrue(hang("5 1 0:8 / /home rw - autofs /etc/auto.home rw"))
+    assert.isTrue(hang("5 1 0:8 / /run/user/1000/doc rw - fuse.portal portal rw"))
+    assert.isFalse(isAnsweredByKernel(""))
   })
 })

@@ -1,11 +1,16 @@
 import { copyFileSync, renameSync, rmSync } from "node:fs"
+import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Tracer from "effect/Tracer"
 import { DatabaseReady, Migrations, type ProgressEvent } from "../layers/index.ts"
@@ -72,6 +77,32 @@ describe("DatabaseReady", () => {
           `StagePassed ${stage}`
         ])
       )
+    })
+  )
+
+  it.scoped("names the stage in the lines that are logged within one, and in no others", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const lines: Array<readonly [line: string, stage: unknown]> = []
+      const logger = Logger.make(({ annotations, message }) => {
+        const stage = Option.getOrUndefined(HashMap.get(annotations, "stage"))
+        lines.push([String(message).replace(/:.*/s, ""), stage])
+      })
+      const migrations = Migrations.fromLoader(Migrator.fromRecord({ "001_talks": Effect.logInfo("Talking") }))
+      yield* start(file, { migrations }).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+        Logger.withMinimumLogLevel(LogLevel.Debug)
+      )
+      assert.deepStrictEqual(lines, [
+        ["Passed", "directory"],
+        ["Passed", "connection"],
+        ["Passed", "pragmas"],
+        ["Talking", "migrations"],
+        ["Passed", "migrations"],
+        ["Passed", "integrity"],
+        ["Passed", "pragmas"],
+        ["Database ready", undefined]
+      ])
     })
   )
 

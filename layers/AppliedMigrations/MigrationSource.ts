@@ -11,7 +11,8 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import { SystemFailure, textsOf } from "../seams.ts"
+import { neverHangs } from "../MountTable.ts"
+import { namesIn, SystemFailure, textsOf } from "../seams.ts"
 import { type Declaration, declarationOf, plain } from "./Declaration.ts"
 
 /** The migrations themselves cannot be used; no database was opened. */
@@ -117,7 +118,10 @@ export const fromDirectory = (directory: string): Migrations<FileSystem.FileSyst
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    const names = yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
+    // Through the platform a mount that never answers holds nobody else up.
+    const names = (yield* neverHangs)
+      ? yield* namesIn(directory)
+      : yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
     const files = names.filter((file) => /\.sql$|^\d/i.test(file))
     const texts = yield* textsOf(files.map((file) => path.join(directory, file)))
     const record: Record<string, string> = {}
@@ -214,7 +218,7 @@ export const checksumOf = (text: string): string =>
       text
         .replace(/^\uFEFF/, "")
         .replace(/\r\n?/g, "\n")
-        .replace(/[ \t]+$/gm, "")
+        .replace(/[ \t]+(?=[\n\u2028\u2029])/g, "")
         .trimEnd()
     )
     .digest("hex")
