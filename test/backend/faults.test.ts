@@ -91,6 +91,7 @@ const makeSubject = Effect.gen(function* () {
   /** A content that nobody has, for a shelf that is not there. */
   const fresh = (): string => {
     const shelves = readdirSync(join(folder, "files"))
+    assert.isBelow(shelves.length, 256)
     for (;;) {
       contents += 1
       const content = `content ${contents}`
@@ -226,8 +227,9 @@ describe.skipIf(unattachable !== undefined)(`the service${because(unattachable)}
       `failing at every step of ${name}: a typed answer that is true, and the next request is served`,
       () =>
         Effect.gen(function* () {
-          const subject = yield* makeSubject
           for (const what of codes) {
+            // A new one each time: there are 256 shelves.
+            const subject = yield* makeSubject
             const count = yield* sweep(subject, failing, what, prepare, (answer, label) =>
               Effect.gen(function* () {
                 assert.isTrue(subject.isAlive(), label)
@@ -245,9 +247,9 @@ describe.skipIf(unattachable !== undefined)(`the service${because(unattachable)}
                 assert.strictEqual(next.answer?.status, 201, label)
               })
             )
+            yield* subject.again("at the end")
             console.log(`${name}: ${what} ${count}`)
           }
-          yield* subject.again("at the end")
         }),
       limit
     )
