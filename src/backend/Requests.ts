@@ -78,7 +78,6 @@ const lastResort = <E>(request: HttpServerRequest.HttpServerRequest, cause: Caus
   if (failure instanceof HttpServerError.RouteNotFound) {
     return jsonOf(404, new RouteNotFound({ message: `There is nothing at ${request.method} ${pathOf(request.url)}.` }))
   }
-  if (Cause.isInterruptedOnly(cause)) return Effect.interrupt
   // What the platform makes of a body that is too long, or none of the kind that it says it is.
   if (Option.exists(Cause.dieOption(cause), (defect) => defect instanceof HttpServerError.RequestError)) {
     return jsonOf(400, new HttpApiDecodeError({ issues: [], message: "The body cannot be read." }))
