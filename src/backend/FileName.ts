@@ -19,7 +19,7 @@ const sentences: Record<Problem, string> = {
 }
 
 /** Devices on Windows, whatever the extension (https://learn.microsoft.com/windows/win32/fileio/naming-a-file). */
-const device = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\.|$)/i
+const device = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *([.:]|$)/i
 
 /** Between two pictures, the first of which may have a colour or the mark that makes it one. */
 const emojiJoiner = /(?<=\p{Extended_Pictographic}|\p{Emoji_Modifier}|\ufe0f)\u200d(?=\p{Extended_Pictographic})/gu
@@ -33,7 +33,7 @@ const problems: ReadonlyArray<readonly [Problem, (name: string, compatible: stri
   // Cf: direction marks, zero-width characters, tags. Joiners inside emoji are of use, elsewhere they hide.
   ["Invisible", (name) => /[\p{Cf}\u115f\u1160\u3164\uffa0]/u.test(name.replace(emojiJoiner, ""))],
   // The compatible form (NFKC) turns full-width and other look-alikes into what they look like.
-  ["Separator", (_, compatible) => /[/\\\u2215\u29f8\u29f9\u2044]/u.test(compatible)],
+  ["Separator", (_, compatible) => /[/\\\u2044\u2215\u2216\u2571\u29f5\u29f8\u29f9]/u.test(compatible)],
   ["Reserved", (_, compatible) => /^\.{1,2}$/.test(compatible) || device.test(compatible)],
   ["BlankOrDotAtItsEnds", (_, compatible) => compatible.trim() !== compatible || compatible.endsWith(".")],
   ["TooLong", (name) => Buffer.byteLength(name) > longest]
