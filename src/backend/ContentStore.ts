@@ -73,8 +73,6 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
     readonly has: (sha256: string) => Effect.Effect<boolean, ContentError>
     /** Opens a content for reading, until the scope closes. It can be read whatever happens to it meanwhile. */
     readonly open: (sha256: string) => Effect.Effect<FileSystem.File, ContentError, Scope.Scope>
-    /** Absolute path of a content. */
-    readonly pathOf: (sha256: string) => string
     /** What a row keeps of it: its path from the data directory. */
     readonly relativePathOf: (sha256: string) => string
     /** The SHA-256 of every content on the disk. */
@@ -183,7 +181,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
           )
         )
 
-        return { receive, keep, discard, has, open, pathOf, relativePathOf, contents, sweepIncoming, freeBytes }
+        return { receive, keep, discard, has, open, relativePathOf, contents, sweepIncoming, freeBytes }
       })
     )
 }
