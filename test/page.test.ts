@@ -153,6 +153,28 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
+    it.scoped("keeps what is uploaded while an older answer about the list is still on its way", () =>
+      onThePage("overtaken", async (page) => {
+        await ready(page)
+        await said(page, "No files.")
+        const uploaded = said(page, "a.txt is uploaded.")
+        // The answer is there before the upload begins, and reaches the page after its end; later ones are not held.
+        await page.route(
+          "**/api/sessions/overtaken/files?**",
+          async (route) => {
+            const response = await route.fetch()
+            await page.locator("#upload").setInputFiles(textFile("a.txt"))
+            await uploaded
+            await route.fulfill({ response })
+          },
+          { times: 1 }
+        )
+        await page.getByRole("button", { name: "Kept" }).click()
+        await said(page, "1 file.")
+        assert.deepStrictEqual(await namesIn(page), ["a.txt"])
+      })
+    )
+
     it.scoped("shows how far an upload is, and cancels it", () =>
       onThePage("progress", async (page) => {
         await ready(page)
