@@ -301,6 +301,30 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       )
     )
 
+    it.scoped("leaves the renaming of another file alone when the answer to an earlier one comes", () =>
+      onThePage("renames", async (page) => {
+        await page.locator("#upload").setInputFiles([textFile("a.txt"), textFile("b.txt")])
+        await entry(page, "b.txt").waitFor()
+        await page.route(
+          "**/api/files/*",
+          async (route) => {
+            const response = await route.fetch()
+            await page.keyboard.press("Escape")
+            await page.getByRole("button", { name: "Rename b.txt" }).click()
+            await route.fulfill({ response })
+          },
+          { times: 1 }
+        )
+        await page.getByRole("button", { name: "Rename a.txt" }).click()
+        await page.getByLabel("New name").fill("c.txt")
+        await page.keyboard.press("Enter")
+        await said(page, "a.txt is now c.txt.")
+        assert.deepStrictEqual(await namesIn(page), ["b.txt", "c.txt"])
+        assert.isTrue(await page.locator("#renamer[open]").isVisible())
+        assert.strictEqual(await page.getByLabel("New name").inputValue(), "b.txt")
+      })
+    )
+
     it.scoped("shows a long list page by page, and finds names in all of it", () =>
       Effect.gen(function* () {
         const names = Array.from({ length: 60 }, (_, index) => `file ${index}.txt`)
