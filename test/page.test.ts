@@ -175,6 +175,18 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
+    it.scoped("takes an address that is none of its own for what it says, and goes on", () =>
+      onThePage(
+        "%",
+        async (page) => {
+          await ready(page)
+          assert.strictEqual(await page.getByLabel("Session", { exact: true }).inputValue(), "%")
+          await said(page, "letters, digits")
+        },
+        { provoked: /status of 400/ }
+      )
+    )
+
     it.scoped("shows how far an upload is, and cancels it", () =>
       onThePage("progress", async (page) => {
         await ready(page)
