@@ -74,6 +74,19 @@ const said = (page: Page, text: string) => page.locator("#message", { hasText: t
 const textOf = async (locator: Locator) => (await locator.textContent()) ?? ""
 /** What happens when the user comes back from another tab: the page looks at once. */
 const comeBack = (page: Page) => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+/** Answers from now on are the service's of that moment, and reach the page when they are let go. */
+const holdAnswers = async (page: Page, address: RegExp) => {
+  let letGo = () => {}
+  const gone = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  await page.route(address, async (route) => {
+    const response = await route.fetch()
+    await gone
+    await route.fulfill({ response })
+  })
+  return letGo
+}
 const namesIn = (page: Page) => page.locator("#files .name").allTextContents()
 const textFile = (name: string, text = "some text") => ({ name, mimeType: "text/plain", buffer: Buffer.from(text) })
 
@@ -493,9 +506,18 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
             await entry(page, "hers.txt").waitFor()
             await page.reload()
             await entry(page, "hers.txt").waitFor()
+            await page.locator("#storage dd").first().waitFor()
+            const letGo = await holdAnswers(page, /\/api\/storage$|\/files\?/)
+            // Storage is asked for once more, and the answer is hers.
+            const asked = page.waitForRequest("**/api/storage")
+            await page.locator("#upload").setInputFiles(textFile("hers too.txt"))
+            await asked
             await page.getByRole("button", { name: "Forget token" }).click()
+            const inSight = page.locator("#files li, #storage dd")
+            assert.strictEqual(await inSight.count(), 0)
+            letGo()
             await token.waitFor()
-            assert.strictEqual(await page.locator("#files li").count(), 0)
+            assert.strictEqual(await inSight.count(), 0)
             await token.fill("token-of-bob-0123")
             await token.press("Enter")
             await said(page, "(Forbidden)")
