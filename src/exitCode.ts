@@ -1,4 +1,5 @@
 /** What the process ends with, after sysexits(3), so that a supervisor knows whether a restart helps. */
+import * as Data from "effect/Data"
 import type { InitializationError, RestoreError } from "../layers/index.ts"
 
 export const exitCode = {
@@ -14,6 +15,9 @@ export const exitCode = {
 } as const
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
+
+/** The program has said what there is to say; what remains is the exit code. */
+export class Ended extends Data.TaggedError("Ended")<{ readonly code: ExitCode }> {}
 
 /** A new reason in any room does not compile until it has its code here. */
 export const exitCodeOf = (error: InitializationError | RestoreError): ExitCode => {

@@ -9,10 +9,10 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { durationFrom, environment, integrityPolicies, notADuration, restoreBackup } from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
-import { exitCode, exitCodeOf } from "./exitCode.ts"
+import { Ended, exitCode, exitCodeOf } from "./exitCode.ts"
 import { notRestoredJson, notRestoredLines, restoredJson, restoredLines } from "./report.ts"
 import { say, tell } from "./say.ts"
-import { type Choices, defaults, Ended, Misused, main, run } from "./start.ts"
+import { type Choices, defaults, Misused, main, run } from "./start.ts"
 
 const options = {
   database: Options.text("database").pipe(

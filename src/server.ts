@@ -9,7 +9,6 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
 import type * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -20,11 +19,8 @@ import packageJson from "../package.json" with { type: "json" }
 import { Backend, databaseConfig } from "./backend/Backend.ts"
 import type { ContentError } from "./backend/ContentStore.ts"
 import { Settings } from "./backend/Settings.ts"
-import { type ExitCode, exitCode, exitCodeOf } from "./exitCode.ts"
+import { Ended, type ExitCode, exitCode, exitCodeOf } from "./exitCode.ts"
 import { failedLines } from "./report.ts"
-
-/** The program has said what there is to say; what remains is the exit code. */
-class Ended extends Data.TaggedError("Ended")<{ readonly code: ExitCode }> {}
 
 const ended = (code: ExitCode, ...lines: ReadonlyArray<string>) =>
   Effect.zipRight(Console.error(lines.join("\n")), new Ended({ code }))

@@ -30,15 +30,12 @@ import {
 } from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
 import * as conversationFiles from "./conversationFiles.ts"
-import { type ExitCode, exitCode, exitCodeOf } from "./exitCode.ts"
+import { Ended, exitCode, exitCodeOf } from "./exitCode.ts"
 import { asJson, failedLines, readyLines } from "./report.ts"
 import { say, tell } from "./say.ts"
 
 /** The command line makes no sense; its parser has said so on stderr. */
 export class Misused extends Data.TaggedError("Misused")<{ readonly parser: string; readonly message: string }> {}
-
-/** The program has said what there is to say; what remains is the exit code. */
-export class Ended extends Data.TaggedError("Ended")<{ readonly code: ExitCode }> {}
 
 export interface Choices {
   readonly database: string

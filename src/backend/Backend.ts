@@ -36,7 +36,7 @@ import { Health } from "./Health.ts"
 import { Limits } from "./Limits.ts"
 import { page } from "./Page.ts"
 import { probesHttp } from "./ProbesHttp.ts"
-import { answering } from "./Requests.ts"
+import { answering, pathOf } from "./Requests.ts"
 import { Settings } from "./Settings.ts"
 
 /** Builds one API with routes of its own: the builder's router would otherwise be shared between two. */
@@ -62,7 +62,7 @@ const front = Layer.scopedDiscard(
     const door = yield* Door
     const probes = yield* appOf(Layer.provide(HttpApiBuilder.api(ProbesApi), probesHttp))
     const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
-      const path = url.replace(/[?#].*$/, "")
+      const path = pathOf(url)
       if (probePaths.has(path)) return probes
       if (path === "/") return Effect.succeed(page)
       return path === "/openapi.json" ? Effect.succeed(description) : door.app

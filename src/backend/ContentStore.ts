@@ -196,7 +196,7 @@ const isMissing = (error: PlatformError): boolean => reasonOf(error) === "Missin
 const made = (fs: FileSystem.FileSystem, folder: string): Effect.Effect<void, ContentError> =>
   Effect.mapError(fs.makeDirectory(folder, { recursive: true, mode: 0o700 }), ContentError.from(folder))
 
-/** Flushes the entries of a directory, so that a rename in it outlives a power loss. */
+/** Flushes the entries of a directory, so that a name in it outlives a power loss. */
 const synced = (fs: FileSystem.FileSystem, folder: string): Effect.Effect<void, ContentError> =>
   fs.open(folder).pipe(
     Effect.flatMap(({ sync }) => sync),

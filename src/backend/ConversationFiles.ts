@@ -149,7 +149,6 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
         const [session] = yield* sql<{ readonly owner: string }>`
           SELECT owner FROM session_owners WHERE session_id = ${sessionId}`
         if (session?.owner === user.name) return
-        // One with files and no owner was left by an earlier system: it is nobody's to take.
         const taken =
           session === undefined
             ? yield* sql`SELECT 1 FROM conversation_files WHERE session_id = ${sessionId} LIMIT 1`

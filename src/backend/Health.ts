@@ -40,11 +40,7 @@ export class Health extends Context.Tag("conversation-files/Health")<
       const { healthCache } = yield* Settings
 
       const database = ready.health.pipe(
-        // A neighbour who opens or closes may be in the way for a moment.
-        Effect.retry({
-          schedule: Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(4)),
-          while: ({ retryable }) => retryable
-        }),
+        Effect.retry({ schedule: whileANeighbourPasses, while: ({ retryable }) => retryable }),
         Effect.matchEffect({
           onFailure: (refusal) => failing("schema version", refusal),
           onSuccess: ({ schemaVersion }) => passing(schemaVersion ?? "none", "schema version")
@@ -73,6 +69,9 @@ export class Health extends Context.Tag("conversation-files/Health")<
     })
   )
 }
+
+/** Somebody opens or closes the database at this moment: after 50 ms, four times. */
+const whileANeighbourPasses = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(4))
 
 const now = Effect.map(Clock.currentTimeMillis, (millis) => new Date(millis).toISOString())
 

@@ -64,8 +64,9 @@ const answered = <E, R>(app: HttpApp.Default<E, R>) =>
     const request = yield* HttpServerRequest.HttpServerRequest
     const startedAt = yield* Clock.currentTimeMillis
     const response = yield* Effect.catchAllCause(app, (cause) => lastResort(request, cause))
+    const route = routeOf(request.url)
     const labelled = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) =>
-      Metric.tagged(Metric.tagged(metric, "method", request.method), "route", routeOf(request.url))
+      Metric.tagged(Metric.tagged(metric, "method", request.method), "route", route)
     yield* Metric.increment(Metric.tagged(labelled(requests), "status", String(response.status)))
     yield* Metric.update(labelled(durations), (yield* Clock.currentTimeMillis) - startedAt)
     return HttpServerResponse.setHeader(response, "x-content-type-options", "nosniff")
@@ -90,7 +91,8 @@ const lastResort = <E>(request: HttpServerRequest.HttpServerRequest, cause: Caus
 
 const jsonOf = (status: number, body: unknown) => Effect.orDie(HttpServerResponse.json(body, { status }))
 
-const pathOf = (url: string): string => url.replace(/[?#].*$/, "")
+/** A request's path, without what is asked of it. */
+export const pathOf = (url: string): string => url.replace(/[?#].*$/, "")
 
 /** The paths of the API, for metrics that have as many series as there are routes. */
 const routes: ReadonlyArray<readonly [route: string, pattern: RegExp]> = [

@@ -1,12 +1,12 @@
 /** The built service, run as its users run it. */
-import { type ChildProcess, spawn } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
 import { join } from "node:path"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { makeClient } from "../../src/backend/Client.ts"
-import type { Ended } from "./program.ts"
+import { type Ended, type Surroundings, spawnNode } from "./program.ts"
 
 const program = join(import.meta.dirname, "../../dist/conversation-files.cjs")
 
@@ -26,58 +26,29 @@ export interface BackendProcess {
 
 type Environment = Readonly<Record<string, string>>
 
-interface User {
-  readonly uid?: number
-  readonly gid?: number
+/** A process of the service on a port of its own. */
+export const spawnBackend = (env: Environment, user: Pick<Surroundings, "gid" | "uid"> = {}): BackendProcess => {
+  const { says, ...child } = spawnNode([program], { env: { PORT: "0", ...env }, ...user })
+  return {
+    ...child,
+    listening: unheard(says(/Listening on (http:\/\/[^\s"]+)/)),
+    serving: unheard(says(/^serving {2}(\S+)$/m, "stdout")),
+    leaving: unheard(says(/Leaving/)),
+    stopping: unheard(says(/Stopping/))
+  }
 }
 
-/** A process of the service on a port of its own. */
-export const spawnBackend = (env: Environment, user: User = {}): BackendProcess => {
-  const child = spawn(process.execPath, [program], {
-    env: { PATH: process.env["PATH"], PORT: "0", ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-    ...user
-  })
-  let stdout = ""
-  let stderr = ""
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text
-  })
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text
-  })
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.once("error", reject)
-    child.once("close", (code, signal) => resolve({ code: code ?? signal ?? "unknown", stdout, stderr }))
-  })
-  const says = (stream: NodeJS.ReadableStream, pattern: RegExp) => {
-    const said = new Promise<string>((resolve, reject) => {
-      const look = () => {
-        const [, address] = pattern.exec(`${stdout}\n${stderr}`) ?? []
-        if (address !== undefined) resolve(address)
-      }
-      stream.on("data", look)
-      child.once("close", () => reject(new Error(`ended without saying ${pattern}: ${stdout}${stderr}`)))
-    })
-    // Not every test waits for it.
-    said.catch(() => {})
-    return said
-  }
-  return {
-    process: child,
-    listening: says(child.stderr, /Listening on (http:\/\/[^\s"]+)/),
-    serving: says(child.stdout, /^serving {2}(\S+)$/m),
-    leaving: says(child.stderr, /(Leaving)/),
-    stopping: says(child.stderr, /(Stopping)/),
-    ended
-  }
+/** Not every test waits for all that a service says, and that it ended without saying it is no failure then. */
+const unheard = <A>(saying: Promise<A>): Promise<A> => {
+  saying.catch(() => {})
+  return saying
 }
 
 /** Runs a service that is not expected to serve to its end. */
 export const runBackend = (...args: Parameters<typeof spawnBackend>): Effect.Effect<Ended> =>
   Effect.promise(() => spawnBackend(...args).ended)
 
-/** The same for as long as the scope lives; then it is told to stop, and is gone. */
+/** The same for as long as the scope lives; what is left of it then is killed. */
 export const backendProcess = (env: Environment) =>
   Effect.acquireRelease(
     Effect.sync(() => spawnBackend(env)),

@@ -2,31 +2,16 @@
 import { spawnSync } from "node:child_process"
 import * as Effect from "effect/Effect"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
+import launch from "./chromium.json" with { type: "json" }
 import { temporaryFolder } from "./database.ts"
 
-const executablePath = "/usr/bin/chromium"
-
 /** Why there is no browser, undefined where there is one: for the names of the tests that are skipped then. */
-export const noBrowser: string | undefined = spawnSync(executablePath, ["--version"]).error?.message
+export const noBrowser: string | undefined = spawnSync(launch.executablePath, ["--version"]).error?.message
 
 /** One browser; its profile and all else that it writes are gone with it. It asks nobody but the pages it is given. */
 export const browser = Effect.flatMap(temporaryFolder, (home) =>
   Effect.acquireRelease(
-    Effect.promise(() =>
-      chromium.launch({
-        executablePath,
-        env: { PATH: process.env["PATH"], HOME: home },
-        args: [
-          "--no-sandbox",
-          "--disable-gpu",
-          "--disable-quic",
-          "--no-first-run",
-          "--disable-background-networking",
-          "--disable-component-update",
-          "--disable-sync"
-        ]
-      })
-    ),
+    Effect.promise(() => chromium.launch({ ...launch, env: { PATH: process.env["PATH"], HOME: home } })),
     (browser) => Effect.promise(() => browser.close())
   )
 )

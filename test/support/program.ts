@@ -21,11 +21,11 @@ export interface Running {
   readonly process: ChildProcess
   /** Settles when the process is gone. */
   readonly ended: Promise<Ended>
-  /** Settles when stderr has said something that matches. */
-  readonly says: (pattern: RegExp) => Promise<void>
+  /** Settles when it has said something that matches, with its first group or the whole of it. */
+  readonly says: (pattern: RegExp, where?: "stdout" | "stderr") => Promise<string>
 }
 
-interface Surroundings {
+export interface Surroundings {
   readonly cwd?: string
   /** Besides PATH, all that the program gets. */
   readonly env?: Readonly<Record<string, string>>
@@ -44,27 +44,26 @@ export const spawnNode = (args: ReadonlyArray<string>, { cwd = root, env, ...use
     stdio: ["ignore", "pipe", "pipe"],
     ...user
   })
-  let stdout = ""
-  let stderr = ""
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text
-  })
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text
-  })
+  const said = { stdout: "", stderr: "" }
+  for (const where of ["stdout", "stderr"] as const) {
+    child[where].setEncoding("utf8").on("data", (text: string) => {
+      said[where] += text
+    })
+  }
   return {
     process: child,
     ended: new Promise((resolve, reject) => {
       child.once("error", reject)
-      child.once("close", (code, signal) => resolve({ code: code ?? signal ?? "unknown", stdout, stderr }))
+      child.once("close", (code, signal) => resolve({ code: code ?? signal ?? "unknown", ...said }))
     }),
-    says: (pattern) =>
+    says: (pattern, where = "stderr") =>
       new Promise((resolve, reject) => {
         const look = () => {
-          if (pattern.test(stderr)) resolve()
+          const [whole, group = whole] = pattern.exec(said[where]) ?? []
+          if (group !== undefined) resolve(group)
         }
-        child.stderr.on("data", look)
-        child.once("close", () => reject(new Error(`ended without saying ${pattern}: ${stderr}`)))
+        child[where].on("data", look)
+        child.once("close", () => reject(new Error(`ended without saying ${pattern}: ${said.stdout}${said.stderr}`)))
         look()
       })
   }

@@ -1,7 +1,6 @@
 /** The whole service within the test's process: real files, a real server on a free port, its derived client. */
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Context from "effect/Context"
@@ -12,8 +11,9 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { Initialization } from "../../layers/index.ts"
 import { Backend, databaseConfig } from "../../src/backend/Backend.ts"
-import { type Client, makeClient } from "../../src/backend/Client.ts"
+import type { Client } from "../../src/backend/Client.ts"
 import { Settings } from "../../src/backend/Settings.ts"
+import { clientOf } from "./backend.ts"
 import { temporaryFolder } from "./database.ts"
 
 export type ServedFiles = Client["files"]
@@ -61,17 +61,12 @@ export const serveOn = Effect.fnUntraced(function* (folder: string, settings: So
   )
   const { address } = Context.get(context, HttpServer.HttpServer)
   const baseUrl = address._tag === "TcpAddress" ? `http://127.0.0.1:${address.port}` : ""
-  const clientOf = (token?: string) =>
-    Effect.provide(
-      makeClient({ baseUrl, token: token === undefined ? undefined : Redacted.make(token) }),
-      FetchHttpClient.layer
-    )
   return {
     folder,
     file: join(folder, "app.db"),
     baseUrl,
-    clientOf,
-    client: yield* clientOf(),
+    clientOf: (token?: string) => clientOf(baseUrl, token),
+    client: yield* clientOf(baseUrl),
     /** One request as it is, and its answer. */
     ask: (path: string, init: RequestInit = {}) => Effect.promise(() => fetch(`${baseUrl}${path}`, init))
   }

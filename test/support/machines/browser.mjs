@@ -1,5 +1,6 @@
 /** The browser machine: opens the page on a session, waits until it shows the files, and saves what it looks like. */
 import { createHash } from "node:crypto"
+import { readFile } from "node:fs/promises"
 import { fileForm } from "database-ready/client"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -10,18 +11,7 @@ const viewport = { width: 1024, height: 768 }
 
 const launched = Effect.acquireRelease(
   Effect.promise(() =>
-    chromium.launch({
-      executablePath: "/usr/bin/chromium",
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync"
-      ]
-    })
+    readFile(new URL("../chromium.json", import.meta.url), "utf8").then((launch) => chromium.launch(JSON.parse(launch)))
   ),
   (browser) => Effect.promise(() => browser.close())
 )
