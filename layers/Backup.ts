@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 import {
   backupInto,
   createExclusively,
-  freeBytesOf,
+  files,
   integer,
   openSqlite,
   type Sqlite,
@@ -146,12 +146,9 @@ const enoughSpace = Effect.fnUntraced(function* (source: Sqlite, copy: string) {
   const [size] = yield* source.run("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size")
   const needed = integer(size, "bytes")
   // Where nobody knows what is free, the copying finds out.
-  const free = yield* Effect.option(freeBytesOf(path.dirname(copy)))
-  if (Option.isSome(free) && free.value < needed) {
-    return yield* new SystemFailure({
-      code: "ENOSPC",
-      detail: `${needed} bytes are needed, ${free.value} are free`
-    })
+  const free = yield* Effect.sync(() => files.freeBytes(path.dirname(copy)))
+  if (free !== undefined && free < needed) {
+    return yield* new SystemFailure({ code: "ENOSPC", detail: `${needed} bytes are needed, ${free} are free` })
   }
 })
 

@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
-import { filesystemOf, networkFilesystems, neverHangs } from "./MountTable.ts"
-import { freeBytesOf, linkStatOf, mayUse, realPathOf, SystemFailure, statOf } from "./seams.ts"
+import { filesystemIn, mountTable, networkFilesystems, neverHang } from "./MountTable.ts"
+import { ask, files, SystemFailure } from "./seams.ts"
 
 type Reason =
   | "InvalidFilename"
@@ -111,46 +111,53 @@ const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
   const directory = path.dirname(wanted)
   const refused = Effect.mapError((failure: SystemFailure) => refusal(config.access, directory, failure))
 
-  // The first question goes through the platform, where a mount that never answers is given up on.
-  const throughPlatform = Effect.mapError(
-    config.access === "initialize"
-      ? fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
-      : fs.access(directory, { ok: true }),
-    SystemFailure.fromPlatform
-  )
-  const first = Effect.tapError(throughPlatform, (failure) =>
-    config.access === "initialize" && isAbsence(failure) ? nearestIsWritable(path, directory) : Effect.void
-  )
-  if (!(yield* isThere(directory))) yield* refused(first)
-  const found = yield* refused(linkStatOf(wanted))
-  // A link is followed to the file: SQLite puts the WAL beside the file, not beside the link.
-  const file = found?.isSymbolicLink()
-    ? yield* Effect.mapError(realPathOf(wanted), (failure) =>
-        isAbsence(failure) ? leadsNowhere(wanted) : refusal(config.access, directory, failure)
+  const mounts = yield* mountTable
+  // Where no mount can hang it is quicker to look first. What is no answer then is one through the platform, where
+  // a mount that never answers is given up on.
+  if (!(neverHang(mounts) && (yield* isThere(directory)))) {
+    const throughPlatform = Effect.mapError(
+      config.access === "initialize"
+        ? fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
+        : fs.access(directory, { ok: true }),
+      SystemFailure.fromPlatform
+    )
+    yield* refused(
+      Effect.tapError(throughPlatform, (failure) =>
+        config.access === "initialize" && isAbsence(failure) ? nearestIsWritable(path, directory) : Effect.void
       )
-    : path.join(yield* refused(realPathOf(directory)), path.basename(wanted))
-  const real = path.dirname(file)
-  yield* refused(mayUse(real, { writing: config.access === "initialize" }))
-  const isWritable = config.access === "initialize" || (yield* Effect.isSuccess(mayUse(real, { writing: true })))
-
-  const filesystem = yield* filesystemOf(real)
-  if (networkFilesystems.has(filesystem)) {
-    return yield* new DirectoryError({ reason: "NetworkFilesystem", path: real, detail: filesystem, retryable: false })
+    )
   }
-  const freeBytes = yield* freeBytesOf(real).pipe(Effect.orElseSucceed(() => undefined))
+  const found = yield* refused(ask(() => lookIn(path, directory, wanted, config.access)))
+  if (found === undefined) return yield* leadsNowhere(wanted)
+  const filesystem = filesystemIn(mounts, found.directory)
+  if (networkFilesystems.has(filesystem)) {
+    const facts = { path: found.directory, detail: filesystem, retryable: false }
+    return yield* new DirectoryError({ reason: "NetworkFilesystem", ...facts })
+  }
+  const { file, freeBytes, isWritable } = found
   return { file, filesystem, freeBytes, isWritable }
 })
 
-/** Where no mount can hang it is quicker to look first. What is no answer here is one through the platform. */
 const isThere = (directory: string): Effect.Effect<boolean> =>
-  Effect.flatMap(neverHangs, (never) =>
-    never
-      ? statOf(directory).pipe(
-          Effect.map((found) => found?.isDirectory() === true),
-          Effect.orElseSucceed(() => false)
-        )
-      : Effect.succeed(false)
+  Effect.orElseSucceed(
+    ask(() => files.stat(directory)?.isDirectory() === true),
+    () => false
   )
+
+/** The file, and its directory as this user may use it; undefined for a link that leads nowhere. */
+const lookIn = (path: Path.Path, directory: string, wanted: string, access: DatabaseConfig["Type"]["access"]) => {
+  // A link is followed to the file: SQLite puts the WAL beside the file, not beside the link.
+  const file = files.isLink(wanted) ? files.target(wanted) : path.join(files.realPath(directory), path.basename(wanted))
+  if (file === undefined) return undefined
+  const real = path.dirname(file)
+  files.mayUse(real, { writing: access === "initialize" })
+  return {
+    file,
+    directory: real,
+    isWritable: access === "initialize" || files.isUsable(real, { writing: true }),
+    freeBytes: files.freeBytes(real)
+  }
+}
 
 const isAbsence = ({ code }: SystemFailure): boolean => code === "ENOENT"
 
@@ -159,7 +166,11 @@ const nearestIsWritable = (path: Path.Path, directory: string): Effect.Effect<vo
   const parent = path.dirname(directory)
   return parent === directory
     ? Effect.void
-    : Effect.catchIf(mayUse(parent, { writing: true }), isAbsence, () => nearestIsWritable(path, parent))
+    : Effect.catchIf(
+        ask(() => files.mayUse(parent, { writing: true })),
+        isAbsence,
+        () => nearestIsWritable(path, parent)
+      )
 }
 
 const memory: DatabaseDirectory["Type"] = {

@@ -7,6 +7,7 @@ import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as LogLevel from "effect/LogLevel"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import type { UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
 import { MigrationSource, type MigrationSourceError, type Migrations } from "./AppliedMigrations/MigrationSource.ts"
@@ -25,7 +26,7 @@ import {
 import type { IntegrityError } from "./IntegrityError.ts"
 import type { StageName } from "./policy.ts"
 import { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
-import { openSqlite, type SystemFailure, statOf } from "./seams.ts"
+import { ask, files, openSqlite, type SystemFailure } from "./seams.ts"
 import { type PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
 import { writeThrough } from "./WriteTransaction.ts"
 
@@ -138,12 +139,14 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
     FileSystem.FileSystem | Path.Path | R
   > =>
     Layer.scopedContext(
-      Effect.suspend(() => start).pipe(
-        Effect.provideServiceEffect(Initialization, Initialization.make),
-        Effect.provideService(DatabaseConfig, DatabaseConfig.from(options)),
+      Effect.gen(function* () {
         // The source is read before the first stage: migrations that are at fault leave no trace on the disk.
-        Effect.provideServiceEffect(MigrationSource, MigrationSource.make(options.migrations))
-      )
+        const source = yield* MigrationSource.make(options.migrations)
+        const config = Context.make(DatabaseConfig, DatabaseConfig.from(options))
+        const initialization = yield* Effect.provide(Initialization.make, config)
+        const given = Context.add(config, MigrationSource, source).pipe(Context.add(Initialization, initialization))
+        return yield* Effect.provide(start, given)
+      })
     )
 }
 
@@ -171,9 +174,9 @@ const ready = Effect.gen(function* () {
     startedAt,
     durationMs
   }
-  yield* Effect.logInfo("Database ready").pipe(
-    Effect.annotateLogs({ database: report.database, schemaVersion: report.schemaVersion ?? "none", durationMs })
-  )
+  // Most starts find everything as it should be, which is news for nobody.
+  const isNews = database.origin === "created" || migrations.applied.length > 0 || migrations.adopted.length > 0
+  yield* noted(report, isNews ? LogLevel.Info : LogLevel.Debug)
   return Context.make(DatabaseReady, {
     report,
     health,
@@ -183,6 +186,12 @@ const ready = Effect.gen(function* () {
     Context.add(SqliteClient.SqliteClient, database.sqlite.client)
   )
 })
+
+const noted = ({ database, durationMs, schemaVersion }: ReadyReport, level: LogLevel.LogLevel) =>
+  Effect.logWithLevel(level, "Database ready").pipe(
+    Effect.annotateLogs({ database, schemaVersion: schemaVersion ?? "none", durationMs }),
+    Effect.whenLogLevel(level)
+  )
 
 const start = Effect.succeed(Context.empty()).pipe(
   leadsTo(DatabaseDirectory, DatabaseDirectory.make),
@@ -198,7 +207,8 @@ const liveHealth = Effect.fnUntraced(function* ({ inMemory }: DatabaseConfig["Ty
   const pragmas = yield* VerifiedPragmas
   const migrations = yield* AppliedMigrations
   const absent = { code: "ENOENT", detail: "there is nothing any more", retryable: false }
-  const identity = Effect.mapError(statOf(file), (failure) => gone(file, failure)).pipe(
+  const identity = ask(() => files.stat(file)).pipe(
+    Effect.mapError((failure) => gone(file, failure)),
     Effect.flatMap((found) => (found === undefined ? gone(file, absent) : Effect.succeed(`${found.dev}:${found.ino}`)))
   )
   const opened = inMemory ? "" : yield* identity

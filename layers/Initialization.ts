@@ -259,47 +259,40 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
           return attempt({ inTime, breathe, progress })
         }).pipe(Effect.tapError((refusal) => (isTimeout(refusal) ? Effect.void : refused(refusal))))
 
-        const measured = Effect.suspend(() => {
-          entry.durationMs = millisBetween(startedNanos, clock.unsafeCurrentTimeNanos())
-          const { attempts, duration } = measures[name]
-          return Effect.zipRight(
-            Metric.update(duration, entry.durationMs),
-            Metric.incrementBy(attempts, entry.attempts)
-          )
-        })
-
         const whole = Effect.catchAll(once, (refusal) =>
           mayPass(refusal) ? again(once, refusal, { schedule: policy.schedule, while: mayPass }) : Effect.fail(refusal)
         )
 
-        yield* tell({ _tag: "StageStarted", stage: name, at: startedAt })
+        /** What a stage leaves behind: measures, a line for who listens, and an event. */
+        const leave = (outcome: string, event: (at: number) => ProgressEvent) =>
+          Effect.flatMap(Effect.getFiberRefs, (refs) => {
+            entry.durationMs = millisBetween(startedNanos, clock.unsafeCurrentTimeNanos())
+            const { attempts, duration } = measures[name]
+            const labels = FiberRefs.getOrDefault(refs, FiberRef.currentMetricLabels)
+            duration.unsafeUpdate(entry.durationMs, labels)
+            attempts.unsafeUpdate(entry.attempts, labels)
+            const told = Effect.suspend(() => tell(event(clock.unsafeCurrentTimeMillis())))
+            return isHeard(refs) ? Effect.zipRight(noted(name, `${outcome}: ${entry.found}`), told) : told
+          })
         const passed = (value: A) => {
           entry.found = found(value)
+          current = undefined
+          return leave("Passed", (at) => ({ _tag: "StagePassed", stage: name, at, found: entry.found }))
+        }
+        const failed = (refusal: E | StageTimeoutError) => {
+          entry.found = refusal.message
+          const refusals = Metric.tagged(Metric.tagged(stageRefusals, "stage", name), "reason", refusal.reason)
           return Effect.zipRight(
-            measured,
-            Effect.suspend(() => {
-              const at = clock.unsafeCurrentTimeMillis()
-              current = undefined
-              return Effect.zipRight(
-                noted(name, `Passed: ${entry.found}`),
-                tell({ _tag: "StagePassed", stage: name, at, found: entry.found })
-              )
-            })
+            Metric.increment(refusals),
+            leave("Refused", (at) => ({ _tag: "StageFailed", stage: name, at, reason: entry.found }))
           )
         }
-        const failed = Effect.fnUntraced(function* (refusal: E | StageTimeoutError) {
-          entry.found = refusal.message
-          yield* measured
-          const at = clock.unsafeCurrentTimeMillis()
-          yield* Metric.increment(Metric.tagged(Metric.tagged(stageRefusals, "stage", name), "reason", refusal.reason))
-          yield* noted(name, `Refused: ${refusal.message}`)
-          yield* tell({ _tag: "StageFailed", stage: name, at, reason: refusal.message })
-        })
-        return yield* Effect.useSpan(
-          `database-ready.${name}`,
-          { attributes: { "database.file": config.filename }, captureStackTrace: false },
-          (span) =>
-            Effect.tapBoth(within(name, span, whole, remaining, tooLate), { onFailure: failed, onSuccess: passed })
+
+        yield* tell({ _tag: "StageStarted", stage: name, at: startedAt })
+        const attributes = { "database.file": config.filename }
+        const begun = Effect.makeSpan(`database-ready.${name}`, { attributes, captureStackTrace: false })
+        return yield* within(name, begun, whole, remaining, tooLate).pipe(
+          Effect.tapBoth({ onFailure: failed, onSuccess: passed })
         )
       })
 
@@ -347,17 +340,19 @@ const again = <A, E, R>(
  */
 const within = <A, E, E2, R>(
   stage: StageName,
-  span: Tracer.Span,
+  begun: Effect.Effect<Tracer.Span>,
   whole: Effect.Effect<A, E, R>,
   remaining: () => number,
   tooLate: () => E2
 ): Effect.Effect<A, E | E2, R> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.runtime<R>(), (runtime) => {
-      const annotations = HashMap.set(annotationsOf(runtime), "stage", stage)
+    Effect.gen(function* () {
+      const clock = yield* Effect.clock
+      const span = yield* begun
+      const runtime = yield* Effect.runtime<R>()
       const ofStage = runtime.pipe(
         Runtime.provideService(Tracer.ParentSpan, span),
-        Runtime.setFiberRef(FiberRef.currentLogAnnotations, annotations)
+        Runtime.setFiberRef(FiberRef.currentLogAnnotations, annotationsOf(runtime, stage))
       )
       const fiber = Runtime.runFork(ofStage, restore(whole))
       const inTime = Effect.suspend(() =>
@@ -366,19 +361,24 @@ const within = <A, E, E2, R>(
           onTimeout: tooLate
         })
       )
-      const raced = Effect.ensuring(restore(inTime), Fiber.interrupt(fiber))
-      const overOr = (later: Effect.Effect<A, E | E2>) => Effect.suspend(() => fiber.unsafePoll() ?? later)
+      const raced = Effect.exit(Effect.ensuring(restore(inTime), Fiber.interrupt(fiber)))
       // A semaphore that is free makes a fiber wait all the same, for one turn.
-      return overOr(Effect.zipRight(Effect.yieldNow(), overOr(raced)))
+      if (fiber.unsafePoll() === null) yield* Effect.yieldNow()
+      const exit = fiber.unsafePoll() ?? (yield* raced)
+      span.end(clock.unsafeCurrentTimeNanos(), exit)
+      return yield* exit
     })
   )
 
-const annotationsOf = ({ fiberRefs }: Runtime.Runtime<never>) =>
-  FiberRefs.getOrDefault(fiberRefs, FiberRef.currentLogAnnotations)
+const annotationsOf = ({ fiberRefs }: Runtime.Runtime<never>, stage: StageName) =>
+  HashMap.set(FiberRefs.getOrDefault(fiberRefs, FiberRef.currentLogAnnotations), "stage", stage)
 
-/** For who listens: the annotation costs more than the line. */
-const noted = (stage: StageName, message: string): Effect.Effect<unknown> =>
-  Effect.whenLogLevel(Effect.annotateLogs(Effect.logDebug(message), "stage", stage), LogLevel.Debug)
+/** Whether somebody listens: the annotation of a line costs more than the line. */
+const isHeard = (refs: FiberRefs.FiberRefs): boolean =>
+  LogLevel.lessThanEqual(FiberRefs.getOrDefault(refs, FiberRef.currentMinimumLogLevel), LogLevel.Debug)
+
+const noted = (stage: StageName, message: string): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logDebug(message), "stage", stage)
 
 /** A stage that runs twice is one line: pragmas are confirmed once more at the end, which is no second attempt. */
 const reportOf = (entries: ReadonlyArray<Entry>, now: bigint): ReadonlyArray<StageReport> => {

@@ -12,15 +12,15 @@ import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { locksOn } from "./FileLocks.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
 import {
+  ask,
   createExclusively,
+  files,
   integer,
   isLock,
   kindOf,
-  mayUse,
   openSqlite,
   type Sqlite,
   type SqliteFailure,
-  statOf,
   text
 } from "./seams.ts"
 
@@ -143,16 +143,12 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
 /** An attempt that fails closes what it opened, instead of leaving one open connection per attempt in the scope. */
 const whole = <A, E, R>(attempt: Effect.Effect<A, E, R | Scope.Scope>): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      const parent = yield* Effect.scope
-      const scope = yield* Scope.make()
-      const value = yield* restore(Scope.extend(attempt, scope)).pipe(
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-      )
-      yield* Scope.addFinalizerExit(parent, (exit) => Scope.close(scope, exit))
-      return value
-    })
+    Effect.flatMap(forkedScope, (scope) =>
+      Effect.onError(restore(Scope.extend(attempt, scope)), (cause) => Scope.close(scope, Exit.failCause(cause)))
+    )
   )
+
+const forkedScope = Effect.flatMap(Effect.scope, (scope) => Scope.fork(scope, ExecutionStrategy.sequential))
 
 const connect = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
@@ -170,17 +166,12 @@ const connect = Effect.fnUntraced(function* (
       return yield* refusal(file, "Absent", { code: "ENOENT", detail: "no such file", retryable: false })
     }
     yield* Effect.mapError(createExclusively(file), (failure) =>
-      refusal(file, creationReasons[failure.code] ?? "CannotCreate", failure)
+      refusal(file, systemReasons[failure.code] ?? "CannotCreate", failure)
     )
   }
 
   const refused = Effect.mapError((failure: SqliteFailure) => refusal(file, reasonOf(failure.code), failure))
-  // A second, read-only connection keeps the last one that can write from checkpointing when it closes.
-  const pin = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-  if (found.wal) {
-    const reader = yield* refused(Scope.extend(openSqlite({ filename: file, readonly: true }), pin))
-    yield* refused(reader.run("SELECT count(*) FROM sqlite_schema"))
-  }
+  const accept = found.wal ? yield* refused(pinned(file)) : Effect.void
   const sqlite = yield* refused(openSqlite({ filename: file, readonly: config.access === "inspect" && found.wal }))
   if (config.access === "inspect") {
     yield* refused(sqlite.run("PRAGMA query_only = 1"))
@@ -204,28 +195,24 @@ const connect = Effect.fnUntraced(function* (
   }
 
   const origin: SqliteConnection["Type"]["origin"] = found.exists ? (found.empty ? "empty" : "existing") : "created"
-  const accept = Scope.close(pin, Exit.void)
   return { file, origin, before, sqliteVersion, sqlite, accept }
 })
 
+/** A second, read-only connection keeps the last one that can write from checkpointing when it closes, until what this gives is run. */
+const pinned = Effect.fnUntraced(function* (file: string) {
+  const pin = yield* forkedScope
+  const reader = yield* Scope.extend(openSqlite({ filename: file, readonly: true }), pin)
+  yield* reader.run("SELECT count(*) FROM sqlite_schema")
+  return Scope.close(pin, Exit.void)
+})
+
 const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "inspect") {
-  const present = (path: string) =>
-    Effect.mapError(statOf(path), (failure) =>
-      refusal(file, failure.code === "EACCES" ? "PermissionDenied" : "CannotOpen", failure)
-    )
-  const main = yield* present(file)
-  const wal = yield* present(`${file}-wal`)
-  const journal = yield* present(`${file}-journal`)
+  const { journal, main, wal } = yield* Effect.mapError(
+    ask(() => filesOf(file, { writing: access === "initialize" })),
+    (failure) => refusal(file, systemReasons[failure.code] ?? "CannotOpen", failure)
+  )
   if (access === "inspect" && journal !== undefined && journal.size > 0) {
     return yield* refusal(file, "NotRecovered", { code: "", detail: `${file}-journal`, retryable: false })
-  }
-  // SQLite would open what it may not write without a word, and only the first write would tell.
-  for (const path of [file, `${file}-wal`, `${file}-shm`]) {
-    if ((yield* present(path)) === undefined) continue
-    yield* Effect.catchAll(mayUse(path, { writing: access === "initialize" }), (failure) =>
-      // A neighbour who closes takes these away at any moment.
-      failure.code === "ENOENT" ? Effect.void : refusal(file, creationReasons[failure.code] ?? "CannotOpen", failure)
-    )
   }
   if (main !== undefined && !main.isFile()) {
     return yield* refusal(file, "NotAFile", { code: kindOf(main), detail: "not a regular file", retryable: false })
@@ -237,16 +224,27 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
   }
 })
 
+/** What there is of a database, all of which this user may use. */
+const filesOf = (file: string, use: { readonly writing: boolean }) => {
+  const [main, wal, journal] = [files.stat(file), files.stat(`${file}-wal`), files.stat(`${file}-journal`)]
+  // SQLite would open what it may not write without a word, and only the first write would tell. A neighbour
+  // who closes takes what is beside the file away at any moment.
+  for (const suffix of ["", "-wal", "-shm"]) files.mayUseIfThere(`${file}${suffix}`, use)
+  return { main, wal, journal }
+}
+
 /**
  * An inspection may make files only where it can take them away again: those of another user would be in the
  * way of the next start. Where a program has the database open they are there already.
  */
-const staysClean = Effect.fnUntraced(function* (file: string, isDirectoryWritable: boolean) {
-  const may = (suffix: string, writing: boolean) => Effect.isSuccess(mayUse(`${file}${suffix}`, { writing }))
-  if (isDirectoryWritable && (yield* may("", true))) return
-  if ((yield* may("-wal", false)) && (yield* may("-shm", false))) return
-  return yield* refusal(file, "NotReadable", { code: "", detail: "nobody has it open", retryable: false })
-})
+const staysClean = (file: string, isDirectoryWritable: boolean): Effect.Effect<void, ConnectionError> =>
+  Effect.suspend(() => {
+    const may = (suffix: string, writing: boolean) => files.isUsable(`${file}${suffix}`, { writing })
+    const stays = (isDirectoryWritable && may("", true)) || (may("-wal", false) && may("-shm", false))
+    return stays
+      ? Effect.void
+      : refusal(file, "NotReadable", { code: "", detail: "nobody has it open", retryable: false })
+  })
 
 /**
  * Whether a living process has the database open in WAL mode: it then holds a shared lock on the
@@ -269,7 +267,7 @@ export const hasWalResetBug = (version: string): boolean => {
   return minor >= 7 && minor < 51
 }
 
-const creationReasons: Partial<Record<string, Reason>> = {
+const systemReasons: Partial<Record<string, Reason>> = {
   EACCES: "PermissionDenied",
   EPERM: "PermissionDenied",
   EROFS: "PermissionDenied",

@@ -8,6 +8,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  type Dirent,
   lstatSync,
   openSync,
   readdirSync,
@@ -185,59 +186,84 @@ export const backupInto = ({ client }: Sqlite, destination: string): Effect.Effe
   )
 
 /**
- * A question to the filesystem that is answered before anything else runs. The platform's `FileSystem` asks
- * through a pool of threads and decodes every refusal by a schema: for files that are expected to be absent
- * that took longer than everything SQLite does. Only where the filesystem has answered before or cannot hang, for
- * a mount that hangs would stop the whole process.
+ * Questions to the filesystem that are answered before anything else runs; a step of plain code asks as many as
+ * it needs. The platform's `FileSystem` asks through a pool of threads and decodes every refusal by a schema: for
+ * files that are expected to be absent that took longer than everything SQLite does. Only where the filesystem
+ * has answered before or cannot hang, for a mount that hangs would stop the whole process. What the step throws
+ * is taken for what the system answered.
  */
-const ask = <A>(question: () => A): Effect.Effect<A, SystemFailure> =>
-  Effect.try({ try: question, catch: SystemFailure.from })
+export const ask = <A>(questions: () => A): Effect.Effect<A, SystemFailure> =>
+  Effect.try({ try: questions, catch: SystemFailure.from })
 
-/** What is at a path, links followed; undefined where nothing is. */
-export const statOf = (path: string): Effect.Effect<Stats | undefined, SystemFailure> =>
-  ask(() => statSync(path, { throwIfNoEntry: false }))
+/** For within `ask`: they throw the system's refusal. */
+export const files = {
+  /** What is at a path, links followed; undefined where nothing is. */
+  stat: (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false }),
 
-/** What is at a path, a link itself included; undefined where nothing is. */
-export const linkStatOf = (path: string): Effect.Effect<Stats | undefined, SystemFailure> =>
-  ask(() => lstatSync(path, { throwIfNoEntry: false }))
+  /** Whether a link itself is at a path. */
+  isLink: (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true,
 
-/** The absolute path without links. */
-export const realPathOf = (path: string): Effect.Effect<string, SystemFailure> => ask(() => realpathSync.native(path))
+  /** The absolute path without links. */
+  realPath: (path: string): string => realpathSync.native(path),
 
-/** Fails where this user may not read, or not write, what is there. */
-export const mayUse = (path: string, use: { readonly writing: boolean }): Effect.Effect<void, SystemFailure> =>
-  ask(() => accessSync(path, use.writing ? constants.R_OK | constants.W_OK : constants.R_OK))
+  /** What a link leads to, as `realPath`; undefined where it leads nowhere. */
+  target: (link: string): string | undefined => unless("ENOENT", () => files.realPath(link)),
+
+  /** Throws where this user may not read, or not write, what is there. */
+  mayUse: (path: string, use: Use): void =>
+    accessSync(path, use.writing ? constants.R_OK | constants.W_OK : constants.R_OK),
+
+  /** The same for what may be absent. To look first is quicker than to be refused. */
+  mayUseIfThere: (path: string, use: Use): void => {
+    if (files.stat(path) !== undefined) unless("ENOENT", () => files.mayUse(path, use))
+  },
+
+  /** The same as an answer: whatever keeps this user from it, it cannot be used. */
+  isUsable: (path: string, use: Use): boolean => {
+    try {
+      files.mayUse(path, use)
+      return true
+    } catch {
+      return false
+    }
+  },
+
+  /** What is in a directory, links not followed. */
+  entries: (directory: string): ReadonlyArray<Dirent> => readdirSync(directory, { withFileTypes: true }),
+
+  text: (path: string): string => readFileSync(path, "utf8"),
+
+  /** Bytes that this user may still write on the filesystem of a path, undefined where nobody knows. The platform has no such question. */
+  freeBytes: (path: string): number | undefined => {
+    try {
+      const { bavail, bsize } = statfsSync(path)
+      return bavail * bsize
+    } catch {
+      return undefined
+    }
+  }
+}
+
+interface Use {
+  readonly writing: boolean
+}
+
+/** What an answer is, undefined where it is the one refusal that is expected. */
+const unless = <A>(code: string, question: () => A): A | undefined => {
+  try {
+    return question()
+  } catch (thrown) {
+    if (codeOf(thrown) === code) return undefined
+    throw thrown
+  }
+}
 
 /** What is not a regular file, as a word. */
-export const kindOf = (found: Stats): string => {
+export const kindOf = (found: Stats | Dirent): string => {
   if (found.isDirectory()) return "Directory"
   if (found.isFIFO()) return "FIFO"
   return found.isSocket() ? "Socket" : "Device"
 }
-
-/** The text of each file, or what it is instead: a fifo would never end, and a directory is no text. */
-export const textsOf = (
-  paths: ReadonlyArray<string>
-): Effect.Effect<ReadonlyArray<{ readonly text: string } | { readonly kind: string }>, SystemFailure> =>
-  ask(() =>
-    paths.map((path) => {
-      const found = statSync(path)
-      return found.isFile() ? { text: readFileSync(path, "utf8") } : { kind: kindOf(found) }
-    })
-  )
-
-/** The names in a directory. */
-export const namesIn = (directory: string): Effect.Effect<ReadonlyArray<string>, SystemFailure> =>
-  ask(() => readdirSync(directory))
-
-export const textOf = (path: string): Effect.Effect<string, SystemFailure> => ask(() => readFileSync(path, "utf8"))
-
-/** Bytes that this user may still write on the filesystem of a path. The platform has no such question. */
-export const freeBytesOf = (path: string): Effect.Effect<number, SystemFailure> =>
-  Effect.map(
-    ask(() => statfsSync(path)),
-    ({ bavail, bsize }) => bavail * bsize
-  )
 
 /** Lets timers, signals and what was read have their turn. A timer of 0 ms would wait for one, with nothing to do. */
 export const eventLoopTurn: Effect.Effect<void> = Effect.async((resume) => {

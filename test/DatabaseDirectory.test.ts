@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig, DatabaseDirectory, Initialization } from "../layers/index.ts"
-import { filesystemIn, isAnsweredByKernel } from "../layers/MountTable.ts"
+import { filesystemIn, mountsIn, neverHang } from "../layers/MountTable.ts"
 import { platform, refusal, temporaryFolder } from "./support/database.ts"
 
 const directoryOf = (filename: string, access: "initialize" | "inspect" = "initialize") =>
@@ -97,12 +97,12 @@ describe("the directory", () => {
       "33 22 0:43 / /twice rw - ext4 /dev/sdc rw",
       "34 22 0:44 / /twice rw - 9p share rw"
     ].join("\n")
-    const found = (directory: string) => filesystemIn(table, directory)
+    const found = (directory: string) => filesystemIn(mountsIn(table), directory)
     assert.deepStrictEqual(
       ["/", "/database", "/data", "/data/app", "/data/local/app", "/my disk/x", "/twice"].map(found),
       ["ext4", "ext4", "nfs4", "nfs4", "xfs", "fuse.sshfs", "9p"]
     )
-    assert.strictEqual(filesystemIn("", "/data"), "unknown")
+    assert.strictEqual(filesystemIn(mountsIn(""), "/data"), "unknown")
   })
 
   it("is waited for with everything else standing still only where no mount can hang", () => {
@@ -112,11 +112,11 @@ describe("the directory", () => {
       "3 2 0:6 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw",
       "4 1 0:7 / /dev/shm rw - tmpfs tmpfs rw"
     ]
-    const hang = (...more: ReadonlyArray<string>) => !isAnsweredByKernel([...disks, ...more].join("\n"))
+    const hang = (...more: ReadonlyArray<string>) => !neverHang(mountsIn([...disks, ...more].join("\n")))
     assert.isFalse(hang())
     assert.isTrue(hang("5 1 0:8 / /mnt/far rw - nfs4 server:/far rw"))
     assert.isTrue(hang("5 1 0:8 / /home rw - autofs /etc/auto.home rw"))
     assert.isTrue(hang("5 1 0:8 / /run/user/1000/doc rw - fuse.portal portal rw"))
-    assert.isFalse(isAnsweredByKernel(""))
+    assert.isFalse(neverHang(mountsIn("")))
   })
 })

@@ -170,83 +170,83 @@ export const judge = (
   { rows }: History,
   userVersion: number
 ): Effect.Effect<Verdict, HistoryError> => {
-  const byId = new Map(source.map((migration) => [migration.id, migration]))
-  const recorded = rows.map((row) => ({ row, id: idOf(row.version), migration: byId.get(idOf(row.version)) }))
+  const { adopted, byId, edited, latest, latestRow, missing, newer, newest, renamed, seen, twice, unfinished } =
+    compare(source, rows)
   const refuse = (reason: Reason, migrations: ReadonlyArray<string>, detail = "") =>
     Effect.fail(new HistoryError({ reason, migrations, detail, code: "", retryable: false }))
-
-  const unfinished = rows.filter(({ status }) => status !== "completed")
   if (unfinished.length > 0) {
-    return refuse(
-      "NotCompleted",
-      unfinished.map(labelOf),
-      `status ${unfinished.map(({ status }) => status).join(", ")}`
-    )
+    const statuses = unfinished.map(({ status }) => status).join(", ")
+    return refuse("NotCompleted", unfinished.map(labelOf), `status ${statuses}`)
   }
-  const seen = new Set<number>()
-  const twice = recorded.filter(({ id }) => seen.has(id) || !seen.add(id))
-  if (twice.length > 0)
-    return refuse(
-      "RecordedTwice",
-      twice.map(({ row }) => labelOf(row))
-    )
-
-  const newest = source.at(-1)?.id ?? -1
-  const unknown = recorded.filter(({ migration }) => migration === undefined)
-  const newer = unknown.filter(({ id }) => id > newest)
+  if (twice.length > 0) return refuse("RecordedTwice", twice.map(labelOf))
   // Every newer migration has its say: a later one cannot make up for what one in between broke.
-  const barring = newer.filter(({ row }) => !(row.compatibleFrom <= newest))
-  if (barring.length > 0) {
-    const known = source.at(-1)
+  if (newer.some(({ compatibleFrom }) => !(compatibleFrom <= newest))) {
+    const known = byId.get(newest)
     return refuse(
       "NewerDatabase",
-      newer.map(({ row }) => labelOf(row)),
+      newer.map(labelOf),
       known === undefined ? "this program has no migrations" : `this program knows ${titleOf(known)} at most`
     )
   }
-  if (unknown.length > newer.length)
-    return refuse(
-      "Missing",
-      unknown.filter(({ id }) => !(id > newest)).map(({ row }) => labelOf(row))
-    )
+  if (missing.length > 0) return refuse("Missing", missing.map(labelOf))
+  if (edited.length > 0) return refuse("Edited", edited.map(titleOf))
+  if (renamed.length > 0) return refuse("Renamed", renamed)
 
-  const known = recorded.flatMap(({ migration, row }) => (migration === undefined ? [] : [{ migration, row }]))
-  const edited = known.filter(({ migration, row }) => row.checksum !== undefined && row.checksum !== migration.checksum)
-  if (edited.length > 0)
-    return refuse(
-      "Edited",
-      edited.map(({ migration }) => titleOf(migration))
-    )
-  const renamed = known.filter(({ migration, row }) => row.name !== undefined && row.name !== migration.name)
-  if (renamed.length > 0) {
-    return refuse(
-      "Renamed",
-      renamed.map(({ migration, row }) => `${labelOf(row)} is now ${titleOf(migration)}`)
-    )
-  }
-
-  const latest = recorded.reduce((highest, { id }) => Math.max(highest, id), -1)
   const pending = source.filter(({ id }) => !seen.has(id))
   const late = pending.filter(({ id }) => id < latest)
-  if (late.length > 0)
-    return refuse("Late", late.map(titleOf), `${source.find(({ id }) => id === latest)?.version} is applied`)
-
-  const adopted = known.flatMap(({ migration, row }) =>
-    row.checksum === undefined ? [{ rowId: row.rowId, migration }] : []
-  )
+  if (late.length > 0) {
+    return refuse("Late", late.map(titleOf), `${byId.get(latest)?.version} is applied`)
+  }
   const mirrored = userVersionOf(latest)
   if (rows.length > 0 && adopted.length === 0 && userVersion !== mirrored) {
     return refuse("VersionMismatch", [], `user_version is ${userVersion}, the history says ${mirrored}`)
   }
-  const newestRow = recorded.find(({ id }) => id === latest)?.row
   return Effect.succeed({
     pending,
     applied: source.filter(({ id }) => seen.has(id)),
-    ahead: newer.map(({ row }) => labelOf(row)),
-    version: newestRow?.version,
+    ahead: newer.map(labelOf),
+    version: latestRow?.version,
     adopted,
-    fingerprint: adopted.length > 0 ? undefined : newestRow?.fingerprint
+    fingerprint: adopted.length > 0 ? undefined : latestRow?.fingerprint
   })
+}
+
+/** What the history is against the source, in one pass: there may be thousands, and this code is cold. */
+const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMigration>) => {
+  const byId = new Map(source.map((migration) => [migration.id, migration]))
+  const newest = source.at(-1)?.id ?? -1
+  const seen = new Set<number>()
+  const unfinished: Array<AppliedMigration> = []
+  const twice: Array<AppliedMigration> = []
+  const newer: Array<AppliedMigration> = []
+  const missing: Array<AppliedMigration> = []
+  const edited: Array<Migration> = []
+  const renamed: Array<string> = []
+  const adopted: Array<Verdict["adopted"][number]> = []
+  let latest = -1
+  let latestRow: AppliedMigration | undefined
+  for (const row of rows) {
+    const id = idOf(row.version)
+    if (row.status !== "completed") unfinished.push(row)
+    if (seen.has(id)) twice.push(row)
+    seen.add(id)
+    if (id > latest) {
+      latest = id
+      latestRow = row
+    }
+    const migration = byId.get(id)
+    if (migration === undefined) {
+      const list = id > newest ? newer : missing
+      list.push(row)
+      continue
+    }
+    if (row.checksum === undefined) adopted.push({ rowId: row.rowId, migration })
+    else if (row.checksum !== migration.checksum) edited.push(migration)
+    if (row.name !== undefined && row.name !== migration.name) {
+      renamed.push(`${labelOf(row)} is now ${titleOf(migration)}`)
+    }
+  }
+  return { adopted, byId, edited, latest, latestRow, missing, newer, newest, renamed, seen, twice, unfinished }
 }
 
 const idOf = (version: string): number => (/^\d+$/.test(version) ? Number(version) : Number.NaN)

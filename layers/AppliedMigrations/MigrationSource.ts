@@ -1,8 +1,7 @@
 /** Where migrations come from, and the proof that they are a sequence: well named, each number once. */
 
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as Path from "@effect/platform/Path"
 import type * as Migrator from "@effect/sql/Migrator"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
@@ -11,8 +10,8 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import { neverHangs } from "../MountTable.ts"
-import { namesIn, SystemFailure, textsOf } from "../seams.ts"
+import { mountTable, neverHang } from "../MountTable.ts"
+import { ask, files, kindOf, SystemFailure } from "../seams.ts"
 import { type Declaration, declarationOf, plain } from "./Declaration.ts"
 
 /** The migrations themselves cannot be used; no database was opened. */
@@ -114,24 +113,31 @@ export const titleOf = ({ name, version }: Pick<Migration, "name" | "version">):
  * The `NNN_name.sql` files of a directory. Every other `.sql` file, and every file that begins with a
  * number, is a `BadName`: what looks like a migration and is not run has been forgotten by somebody.
  */
-export const fromDirectory = (directory: string): Migrations<FileSystem.FileSystem | Path.Path> =>
+export const fromDirectory = (directory: string): Migrations<FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    const path = yield* Path.Path
     // Through the platform a mount that never answers holds nobody else up.
-    const names = (yield* neverHangs)
-      ? yield* namesIn(directory)
-      : yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
-    const files = names.filter((file) => /\.sql$|^\d/i.test(file))
-    const texts = yield* textsOf(files.map((file) => path.join(directory, file)))
-    const record: Record<string, string> = {}
-    for (const [at, found] of texts.entries()) {
-      const file = files[at] ?? ""
-      if ("kind" in found) return yield* badName(file, `it is no file: ${found.kind}`)
-      record[file] = found.text
+    if (!neverHang(yield* mountTable)) {
+      yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
     }
-    return yield* fromRecord(record)
+    return yield* migrationsOf(yield* ask(() => filesIn(directory)))
   }).pipe(Effect.catchTag("SystemFailure", (failure) => Effect.fail(unreadable(directory, failure))))
+
+/** A file by its name: its text, or what it is instead. */
+type File = readonly [name: string, content: { readonly text: string } | { readonly kind: string }]
+
+/** What looks like a migration. A fifo is not read, for it would never end. */
+const filesIn = (directory: string): ReadonlyArray<File> =>
+  files
+    .entries(directory)
+    .filter(({ name }) => /\.sql$|^\d/i.test(name))
+    .map((entry): File => {
+      const path = `${directory}/${entry.name}`
+      // What is no file by itself may be a link to one.
+      const found = entry.isFile() ? entry : files.stat(path)
+      if (found?.isFile() === true) return [entry.name, { text: files.text(path) }]
+      return [entry.name, { kind: found === undefined ? "a link that leads nowhere" : kindOf(found) }]
+    })
 
 const unreadable = (directory: string, { code, detail, retryable }: SystemFailure) =>
   new MigrationSourceError({ reason: "DirectoryUnreadable", path: directory, detail, code, retryable })
@@ -144,16 +150,22 @@ const badDeclaration = (path: string, detail: string) =>
 
 /** The same from `{ "NNN_name.sql": text }`, for a program that is bundled into one file. */
 export const fromRecord = (record: Readonly<Record<string, string>>): Migrations =>
-  Effect.suspend(() => Either.all(Object.entries(record).map(([file, text]) => migrationOf(file, text))))
+  Effect.suspend(() => migrationsOf(Object.entries(record).map(([name, text]): File => [name, { text }])))
 
-const migrationOf = (file: string, text: string): Either.Either<Migration, MigrationSourceError> => {
-  const [, version, name] = /^(\d{1,15})_([^/\\]+)\.sql$/.exec(file) ?? []
-  if (version === undefined || name === undefined) return Either.left(badName(file, "expected NNN_name.sql"))
-  const id = Number(version)
-  return Either.mapBoth(declarationOf(text, id), {
-    onLeft: (detail) => badDeclaration(file, detail),
-    onRight: (declared) => ({ id, version, name, checksum: checksumOf(text), declared, body: { _tag: "Sql", text } })
-  })
+const migrationsOf = (found: ReadonlyArray<File>): Either.Either<ReadonlyArray<Migration>, MigrationSourceError> => {
+  const migrations: Array<Migration> = []
+  for (const [file, content] of found) {
+    if ("kind" in content) return Either.left(badName(file, `it is no file: ${content.kind}`))
+    const [, version, name] = /^(\d{1,15})_([^/\\]+)\.sql$/.exec(file) ?? []
+    if (version === undefined || name === undefined) return Either.left(badName(file, "expected NNN_name.sql"))
+    const { text } = content
+    const id = Number(version)
+    const declared = declarationOf(text, id)
+    if (Either.isLeft(declared)) return Either.left(badDeclaration(file, declared.left))
+    const body = { _tag: "Sql", text } as const
+    migrations.push({ id, version, name, checksum: checksumOf(text), declared: declared.right, body })
+  }
+  return Either.right(migrations)
 }
 
 /**
@@ -209,16 +221,14 @@ const isMigrationEffect = (value: unknown): value is Effect.Effect<unknown, unkn
   Effect.isEffect(value)
 
 /**
- * A checksum that does not change when an editor does: line ends, blanks at the end of a line and of
- * the file, and a byte order mark do not count.
+ * SHA-256 in hexadecimal, of what does not change when an editor does: line ends, blanks at the end of a line and
+ * of the file, and a byte order mark do not count.
  */
-export const checksumOf = (text: string): string =>
-  createHash("sha256")
-    .update(
-      text
-        .replace(/^\uFEFF/, "")
-        .replace(/\r\n?/g, "\n")
-        .replace(/[ \t]+(?=[\n\u2028\u2029])/g, "")
-        .trimEnd()
-    )
-    .digest("hex")
+export const checksumOf = (text: string): string => hash("sha256", normalised(text), "hex")
+
+const normalised = (text: string): string =>
+  text
+    .replace(/^\uFEFF/, "")
+    .replace(/\r\n?/g, "\n")
+    .replace(/[ \t]+(?=[\n\u2028\u2029])/g, "")
+    .trimEnd()

@@ -1,5 +1,5 @@
 /** What a schema is: its objects, their fingerprint, and how two schemas differ. Nothing here touches a database. */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { type Row, text } from "../seams.ts"
 import { historyTable } from "./MigrationHistory.ts"
 import { structureOf } from "./SqlScript.ts"
@@ -30,7 +30,7 @@ export const objectsOf = (rows: ReadonlyArray<Row>): ReadonlyArray<SchemaObject>
 /** SHA-256 over the objects exactly as SQLite keeps them, in hexadecimal. Equal fingerprints need no further look. */
 export const fingerprintOf = (objects: ReadonlyArray<SchemaObject>): string => {
   const texts = objects.map(({ name, sql, table, type }) => `${type}\0${name}\0${table}\0${sql}\0`)
-  return createHash("sha256").update(texts.join("")).digest("hex")
+  return hash("sha256", texts.join(""), "hex")
 }
 
 /** How a live schema differs from the one that its migrations make. Each entry is type and name. */

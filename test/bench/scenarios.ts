@@ -133,7 +133,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     metrics: sizes.map(([size]) => `${size}, ms`),
     share: 0.5,
     contestants: contest(
-      inProcess.filter(({ name }) => ["floor", "floor-checked", "ours"].includes(name)),
+      inProcess.filter(({ name }) => ["floor", "floor-checked", "floor-ready", "ours"].includes(name)),
       (subject) => {
         const files = sizes.map(([, bytes]) => {
           const file = made(subject, conversationFiles)

@@ -1,21 +1,21 @@
-/** This library, embedded. */
+/** This library, embedded in a service whose platform is built once, as a service's is. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Scope from "effect/Scope"
 import { DatabaseReady, Migrations } from "../../../layers/index.ts"
 import type { Start } from "../subject.ts"
 
-const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer)
+const service = ManagedRuntime.make(Layer.provideMerge(NodeFileSystem.layer, NodePath.layer))
 
 export const start: Start = async (filename, { sql }) => {
   const scope = Effect.runSync(Scope.make())
   await DatabaseReady.layer({ filename, migrations: Migrations.fromDirectory(sql) }).pipe(
-    Layer.provide(platform),
     Layer.buildWithScope(scope),
-    Effect.runPromise
+    service.runPromise
   )
   return () => Effect.runPromise(Scope.close(scope, Exit.void))
 }
