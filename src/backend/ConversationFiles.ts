@@ -146,14 +146,14 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
       const mayUse = Effect.fnUntraced(function* (sessionId: string) {
         const user = yield* CurrentUser
         if (user.isAdministrator) return
-        const [session] = yield* sql<{ readonly owner: string }>`
-          SELECT owner FROM session_owners WHERE session_id = ${sessionId}`
-        if (session?.owner === user.name) return
-        const taken =
-          session === undefined
-            ? yield* sql`SELECT 1 FROM conversation_files WHERE session_id = ${sessionId} LIMIT 1`
-            : [session]
-        if (taken.length > 0) return yield* new Forbidden({ message: `The session ${sessionId} is not yours.` })
+        // One statement sees one moment: between two, another process may take the session for this very user.
+        const [session] = yield* sql<{ readonly owner: string | null; readonly is_used: 0 | 1 }>`
+          SELECT (SELECT owner FROM session_owners WHERE session_id = ${sessionId}) AS owner,
+            EXISTS (SELECT 1 FROM conversation_files WHERE session_id = ${sessionId}) AS is_used`
+        const isFree = session?.owner === null && session.is_used === 0
+        if (!isFree && session?.owner !== user.name) {
+          return yield* new Forbidden({ message: `The session ${sessionId} is not yours.` })
+        }
       })
 
       const found = Effect.fnUntraced(function* (fileId: string) {

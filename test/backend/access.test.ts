@@ -1,17 +1,19 @@
 import { request } from "node:http"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import * as Tracer from "effect/Tracer"
 import { fileForm } from "../../src/backend/Client.ts"
 import { Limits } from "../../src/backend/Limits.ts"
 import { Settings } from "../../src/backend/Settings.ts"
 import { beginUpload, whenEntries } from "../support/connection.ts"
-import { independently, rowsOf } from "../support/database.ts"
-import { accounts, jsonOf, type ServedFiles, serving, settingsOn, tokenOf } from "../support/service.ts"
+import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
+import { accounts, jsonOf, type ServedFiles, serveOn, serving, settingsOn, tokenOf } from "../support/service.ts"
 
 const upload = (sessionId: string, content = "x") => ({ path: { sessionId }, payload: fileForm("a.txt", content) })
 
@@ -25,6 +27,22 @@ const threeUsers = Effect.gen(function* () {
     audited: rowsOf(at.file, "SELECT actor, action, outcome, reason, session_id FROM audit_log ORDER BY event_id")
   }
 })
+
+/** Tells of each statement of a service once it has been answered. */
+const afterStatements = (tracer: Tracer.Tracer, tell: (statement: string) => void): Tracer.Tracer =>
+  Tracer.make({
+    context: tracer.context,
+    span: (...args) => {
+      const span = tracer.span(...args)
+      const end = span.end.bind(span)
+      return Object.assign(span, {
+        end: (...ending: Parameters<typeof end>) => {
+          end(...ending)
+          tell(String(span.attributes.get("db.query.text")))
+        }
+      })
+    }
+  })
 
 describe("a session", () => {
   it.scopedLive(
@@ -57,6 +75,35 @@ describe("a session", () => {
         assert.strictEqual((yield* alice.details({ path })).name, "a.txt")
         for (const attempt of everything(root)) yield* attempt
       })
+  )
+
+  it.scopedLive("is open to its user while another process takes it for that same user", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const taken = {
+        owner: `INSERT INTO session_owners (session_id, owner, claimed_at) VALUES ('s1', 'alice', CURRENT_TIMESTAMP)`,
+        file: `INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash)
+          VALUES ('00000000-0000-4000-8000-000000000001', 's1', 'a.txt', 'a', 'nowhere', 1, 'none')`
+      }
+      let times = 0
+      // The first time that the service has looked who owns a session, it is taken before anything else is looked at.
+      const take = (statement: string) => {
+        if (!statement.includes("FROM session_owners WHERE") || times > 0) return
+        times += 1
+        const other = new Sqlite(join(folder, "app.db"))
+        other.exec(`BEGIN IMMEDIATE; ${taken.owner}; ${taken.file}; COMMIT`)
+        other.close()
+      }
+      const { clientOf } = yield* Effect.withTracer(
+        serveOn(folder, { accounts }),
+        afterStatements(yield* Effect.tracer, take)
+      )
+      const alice = (yield* clientOf(tokenOf("alice"))).files
+      const list = alice.list({ path: { sessionId: "s1" }, urlParams: { limit: 50, deleted: false } })
+      yield* list
+      assert.strictEqual(times, 1)
+      assert.strictEqual((yield* list).files.length, 1)
+    })
   )
 
   it.scopedLive("that is used and nobody's is the administrators': it cannot be claimed with what is in it", () =>
