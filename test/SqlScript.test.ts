@@ -65,6 +65,36 @@ describe("splitting a script", () => {
     )
   })
 
+  it("does not depend on whether words have to be told apart, which only a trigger asks for", () => {
+    const piece = FastCheck.constantFrom(
+      ..."a b;'\"`[]-/*\n(x\u00a0\ufeff",
+      "CREATE",
+      "--",
+      "/*",
+      "*/",
+      "''",
+      "; ",
+      " 1"
+    )
+    FastCheck.assert(
+      FastCheck.property(FastCheck.string({ unit: piece, maxLength: 40 }), (script) => {
+        // The name of a trigger that is in no statement.
+        const told = statementsOf(`-- trigger\n${script}`)
+        assert.deepStrictEqual(
+          statementsOf(script),
+          told.map(({ line, text }) => ({ line: line - 1, text }))
+        )
+      }),
+      { numRuns: 5000 }
+    )
+  })
+
+  it("reads tens of megabytes of one literal, one comment and one list of numbers", () => {
+    for (const long of [`'${"x".repeat(3e7)}'`, `/*${"x".repeat(3e7)}*/ 1`, "1, ".repeat(1e7)]) {
+      assert.strictEqual(statementsOf(`SELECT ${long};SELECT 2`).length, 2)
+    }
+  })
+
   it("agrees with SQLite on every statement of the real migration: each is one, and complete", () => {
     const database = new Sqlite(":memory:")
     const statements = statementsOf(

@@ -17,14 +17,23 @@ interface Token {
   readonly start: number
 }
 
-/**
- * One alternative per kind, in the order of the names. A quote or comment that is never closed
- * reaches to the end, as in SQLite's tokenizer, which then refuses the statement.
- */
-const pattern =
-  /([ \t\n\f\r\uFEFF]+)|(--[^\n]*|\/\*(?:[^*]|\*(?!\/))*(?:\*\/)?)|('(?:[^']|'')*'?)|("(?:[^"]|"")*"?|`(?:[^`]|``)*`?|\[[^\]]*\]?)|([A-Za-z0-9_$\u0080-\uFFFF]+)|([\s\S])/y
+const space = /[ \t\n\f\r\uFEFF]+/.source
+// A quote or comment that is never closed reaches to the end, as in SQLite's tokenizer, which then refuses the
+// statement. Each loop takes a run at a time: one that takes a character at a time runs out of stack on megabytes.
+const comment = /--[^\n]*|\/\*[^*]*(?:\*(?!\/)[^*]*)*(?:\*\/)?/.source
+const string = /'[^']*(?:''[^']*)*'?/.source
+const quoted = /"[^"]*(?:""[^"]*)*"?|`[^`]*(?:``[^`]*)*`?|\[[^\]]*\]?/.source
+const word = /[A-Za-z0-9_$\u0080-\uFFFF]+/.source
+/** All that stands between quotes, comments and semicolons; it may end in blanks. */
+const phrase = /[^ \t\n\f\r\uFEFF;'"`[/-][^;'"`[/-]*/.source
 
-function* tokensOf(sql: string): Generator<Token> {
+/** One alternative per kind, in the order of the names. */
+const patternWith = (words: string): RegExp =>
+  new RegExp(`(${space})|(${comment})|(${string})|(${quoted})|(${words})|([^])`, "y")
+const ofWords = patternWith(word)
+const ofPhrases = patternWith(phrase)
+
+function* tokensOf(sql: string, pattern = ofWords): Generator<Token> {
   let start = 0
   while (start < sql.length) {
     // Set each time: one pattern serves them all, and a list of tokens need not be read to its end.
@@ -67,7 +76,8 @@ export const statementsOf = (script: string): ReadonlyArray<Statement> => {
     trigger = triggerDetector()
   }
 
-  for (const token of tokensOf(script)) {
+  // Only a trigger has semicolons inside, and only to find one do words have to be told apart.
+  for (const token of tokensOf(script, /trigger/i.test(script) ? ofWords : ofPhrases)) {
     if (isBlank(token)) continue
     const inTrigger = trigger.isInsideAfter(token)
     if (token.text === ";" && !inTrigger) {
@@ -75,10 +85,17 @@ export const statementsOf = (script: string): ReadonlyArray<Statement> => {
       continue
     }
     if (start < 0) start = token.start
-    end = token.start + token.text.length
+    end = token.start + (token.kind === "word" ? withoutBlankEnd(token.text) : token.text.length)
   }
   finish()
   return statements
+}
+
+/** The length of a phrase without the blanks at its end. */
+const withoutBlankEnd = (text: string): number => {
+  let length = text.length
+  while (length > 0 && " \t\n\f\r\uFEFF".includes(text.charAt(length - 1))) length -= 1
+  return length
 }
 
 /** The comments of a script, each with whether only comments stand before it. */
