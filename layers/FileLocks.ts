@@ -1,7 +1,6 @@
 /** Who holds locks on a database, as far as the kernel tells: Linux lists them in `/proc/locks` (proc(5)). */
-import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import { ask, files } from "./seams.ts"
 
 interface Lock {
   /** 0 or less where the process is in another namespace. */
@@ -9,18 +8,21 @@ interface Lock {
   readonly mode: string
 }
 
-/** The locks on a file. Not to find one is no proof that there is none. */
-export const locksOn = (file: string): Effect.Effect<ReadonlyArray<Lock>, never, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const { dev, ino } = yield* fs.stat(file)
-    if (Option.isNone(ino)) return []
-    const table = yield* fs.readFileString("/proc/locks")
-    const key = lockKey(dev, ino.value)
-    return [...table.matchAll(/^\d+: (?:POSIX|OFDLCK) +\w+ +(READ|WRITE) +(-?\d+) (\S+) /gm)].flatMap(
-      ([, mode = "", pid, at]) => (at === key ? [{ pid: Number(pid), mode }] : [])
-    )
-  }).pipe(Effect.orElseSucceed(() => []))
+/** The locks on a file, which has answered before. Not to find one is no proof that there is none. */
+export const locksOn = (file: string): Effect.Effect<ReadonlyArray<Lock>> =>
+  Effect.orElseSucceed(
+    ask(() => locksOf(file)),
+    () => []
+  )
+
+const locksOf = (file: string): ReadonlyArray<Lock> => {
+  const found = files.stat(file)
+  if (found === undefined) return []
+  const key = lockKey(found.dev, found.ino)
+  return [...files.text("/proc/locks").matchAll(/^\d+: (?:POSIX|OFDLCK) +\w+ +(READ|WRITE) +(-?\d+) (\S+) /gm)].flatMap(
+    ([, mode = "", pid, at]) => (at === key ? [{ pid: Number(pid), mode }] : [])
+  )
+}
 
 /** A file as `/proc/locks` names it: major and minor device in hexadecimal, inode in decimal (makedev(3), proc(5)). */
 const lockKey = (dev: number, ino: number): string => {
@@ -43,21 +45,27 @@ export interface Holder {
  * where nobody has one, those that read, which a switch of the journal mode waits for. Who cannot be seen,
  * or is gone by now, is not among them.
  */
-export const holdersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>, never, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const real = yield* fs.realPath(file)
-    const locks = [...(yield* locksOn(real)), ...(yield* locksOn(`${real}-shm`))].filter(({ pid }) => pid > 0)
-    const exclusive = locks.filter(({ mode }) => mode === "WRITE")
-    // This connection is one of those that read.
-    const holding = exclusive.length > 0 ? exclusive : locks.filter(({ pid }) => pid !== process.pid)
-    return yield* Effect.forEach(new Set(holding.map(({ pid }) => pid)), (pid) =>
-      fs.readFileString(`/proc/${pid}/comm`).pipe(
-        Effect.option,
-        Effect.map((name): Holder => ({ pid, name: Option.getOrUndefined(name)?.trim() }))
-      )
-    )
-  }).pipe(Effect.orElseSucceed(() => []))
+export const holdersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
+  Effect.orElseSucceed(
+    ask(() => {
+      const real = files.realPath(file)
+      const locks = [...locksOf(real), ...locksOf(`${real}-shm`)].filter(({ pid }) => pid > 0)
+      const exclusive = locks.filter(({ mode }) => mode === "WRITE")
+      // This connection is one of those that read.
+      const holding = exclusive.length > 0 ? exclusive : locks.filter(({ pid }) => pid !== process.pid)
+      return [...new Set(holding.map(({ pid }) => pid))].map((pid): Holder => ({ pid, name: nameOf(pid) }))
+    }),
+    () => []
+  )
+
+const nameOf = (pid: number): string | undefined => {
+  try {
+    return files.text(`/proc/${pid}/comm`).trim()
+  } catch {
+    // It is gone, or another user's where those are hidden.
+    return undefined
+  }
+}
 
 /** For the end of a sentence: `; the lock is held by process 4711 (node)`, or nothing where nobody is known. */
 export const describeHolders = (holders: ReadonlyArray<Holder>): string => {

@@ -3,7 +3,6 @@
  * through `stage`, so that retries, deadlines, spans, metrics, logs and the report cannot differ
  * from room to room.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -175,139 +174,135 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     readonly timeline: Effect.Effect<Timeline>
   }
 >() {
-  static readonly make: Effect.Effect<Initialization["Type"], never, DatabaseConfig | FileSystem.FileSystem> =
-    Effect.gen(function* () {
-      const config = yield* DatabaseConfig
-      const fs = yield* FileSystem.FileSystem
-      const clock = yield* Effect.clock
-      const begunAt = clock.unsafeCurrentTimeMillis()
-      const begunNanos = clock.unsafeCurrentTimeNanos()
-      const entries: Array<Entry> = []
-      let current: StageName | undefined
+  static readonly make: Effect.Effect<Initialization["Type"], never, DatabaseConfig> = Effect.gen(function* () {
+    const config = yield* DatabaseConfig
+    const clock = yield* Effect.clock
+    const begunAt = clock.unsafeCurrentTimeMillis()
+    const begunNanos = clock.unsafeCurrentTimeNanos()
+    const entries: Array<Entry> = []
+    let current: StageName | undefined
 
-      const tell = (event: ProgressEvent) => config.onProgress(event)
+    const tell = (event: ProgressEvent) => config.onProgress(event)
 
-      const stage = Effect.fnUntraced(function* <A, E extends Refusal, R>(
-        name: StageName,
-        attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
-        found: (value: A) => string
-      ) {
-        const policy = config.policies[name]
-        const startedAt = clock.unsafeCurrentTimeMillis()
-        const startedNanos = clock.unsafeCurrentTimeNanos()
-        const allowed = Duration.toMillis(policy.timeout)
-        const left = begunAt + Duration.toMillis(config.timeout) - startedAt
-        const limit = Math.max(0, Math.min(allowed, left))
-        const entry: Entry = {
-          name,
-          startedAt,
-          startedNanos,
-          attempts: 0,
-          durationMs: undefined,
-          found: "",
-          holders: []
-        }
-        entries.push(entry)
-        current = name
+    const stage = Effect.fnUntraced(function* <A, E extends Refusal, R>(
+      name: StageName,
+      attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
+      found: (value: A) => string
+    ) {
+      const policy = config.policies[name]
+      const startedAt = clock.unsafeCurrentTimeMillis()
+      const startedNanos = clock.unsafeCurrentTimeNanos()
+      const allowed = Duration.toMillis(policy.timeout)
+      const left = begunAt + Duration.toMillis(config.timeout) - startedAt
+      const limit = Math.max(0, Math.min(allowed, left))
+      const entry: Entry = {
+        name,
+        startedAt,
+        startedNanos,
+        attempts: 0,
+        durationMs: undefined,
+        found: "",
+        holders: []
+      }
+      entries.push(entry)
+      current = name
 
-        const tooLate = () =>
-          new StageTimeoutError({
-            reason: allowed <= left ? "Stage" : "Start",
-            stage: name,
-            timeoutMs: allowed <= left ? allowed : Duration.toMillis(config.timeout),
-            attempts: entry.attempts,
-            waitingFor: entry.found,
-            holders: entry.holders
-          })
-        const remaining = () => limit - (clock.unsafeCurrentTimeMillis() - startedAt)
-        const inTime = Effect.suspend(() => (remaining() < 0 ? Effect.fail(tooLate()) : Effect.void))
-
-        let heldSince = startedAt
-        const breathe = Effect.suspend(() => {
-          const now = clock.unsafeCurrentTimeMillis()
-          if (now - heldSince < longestHold) return Effect.void
-          heldSince = now
-          return eventLoopTurn
+      const tooLate = () =>
+        new StageTimeoutError({
+          reason: allowed <= left ? "Stage" : "Start",
+          stage: name,
+          timeoutMs: allowed <= left ? allowed : Duration.toMillis(config.timeout),
+          attempts: entry.attempts,
+          waitingFor: entry.found,
+          holders: entry.holders
         })
+      const remaining = () => limit - (clock.unsafeCurrentTimeMillis() - startedAt)
+      const inTime = Effect.suspend(() => (remaining() < 0 ? Effect.fail(tooLate()) : Effect.void))
 
-        const progress: Attempt["progress"] = (doing, done, total) =>
-          Effect.suspend(() => {
-            const at = clock.unsafeCurrentTimeMillis()
-            return Effect.asVoid(tell({ _tag: "StageProgress", stage: name, at, doing, done, total }))
-          })
+      let heldSince = startedAt
+      const breathe = Effect.suspend(() => {
+        const now = clock.unsafeCurrentTimeMillis()
+        if (now - heldSince < longestHold) return Effect.void
+        heldSince = now
+        return eventLoopTurn
+      })
 
-        let lookAgainAt = startedAt
-        const refused = Effect.fnUntraced(function* (refusal: E) {
-          // Until it is known who holds the lock, what was known before is the better answer to a deadline.
-          entry.found ||= refusal.message
-          if (!refusal.retryable) return
-          if (!isLock(refusal.code ?? "")) entry.holders = []
-          else if (clock.unsafeCurrentTimeMillis() >= lookAgainAt) {
-            entry.holders = yield* Effect.provideService(holdersOf(config.filename), FileSystem.FileSystem, fs)
-            lookAgainAt = clock.unsafeCurrentTimeMillis() + holdersHold
-          }
-          const { attempts, holders } = entry
-          const reason = `${refusal.message}${describeHolders(holders)}`
-          entry.found = reason
+      const progress: Attempt["progress"] = (doing, done, total) =>
+        Effect.suspend(() => {
           const at = clock.unsafeCurrentTimeMillis()
-          yield* tell({ _tag: "StageWaiting", stage: name, at, attempts, reason, holders })
-          yield* Effect.logDebug(`Waiting: ${reason}`)
+          return Effect.asVoid(tell({ _tag: "StageProgress", stage: name, at, doing, done, total }))
         })
 
-        const once = Effect.suspend(() => {
-          entry.attempts += 1
-          return attempt({ inTime, breathe, progress })
-        }).pipe(Effect.tapError((refusal) => (isTimeout(refusal) ? Effect.void : refused(refusal))))
-
-        const whole = Effect.catchAll(once, (refusal) =>
-          mayPass(refusal) ? again(once, refusal, { schedule: policy.schedule, while: mayPass }) : Effect.fail(refusal)
-        )
-
-        /** What a stage leaves behind: measures, a line for who listens, and an event. */
-        const leave = (outcome: string, event: (at: number) => ProgressEvent) =>
-          Effect.flatMap(Effect.getFiberRefs, (refs) => {
-            entry.durationMs = millisBetween(startedNanos, clock.unsafeCurrentTimeNanos())
-            const { attempts, duration } = measures[name]
-            const labels = FiberRefs.getOrDefault(refs, FiberRef.currentMetricLabels)
-            duration.unsafeUpdate(entry.durationMs, labels)
-            attempts.unsafeUpdate(entry.attempts, labels)
-            const told = Effect.suspend(() => tell(event(clock.unsafeCurrentTimeMillis())))
-            return isHeard(refs) ? Effect.zipRight(noted(name, `${outcome}: ${entry.found}`), told) : told
-          })
-        const passed = (value: A) => {
-          entry.found = found(value)
-          current = undefined
-          return leave("Passed", (at) => ({ _tag: "StagePassed", stage: name, at, found: entry.found }))
+      let lookAgainAt = startedAt
+      const refused = Effect.fnUntraced(function* (refusal: E) {
+        if (!refusal.retryable) return
+        if (!isLock(refusal.code ?? "")) entry.holders = []
+        else if (clock.unsafeCurrentTimeMillis() >= lookAgainAt) {
+          entry.holders = yield* holdersOf(config.filename)
+          lookAgainAt = clock.unsafeCurrentTimeMillis() + holdersHold
         }
-        const failed = (refusal: E | StageTimeoutError) => {
-          entry.found = refusal.message
-          const refusals = Metric.tagged(Metric.tagged(stageRefusals, "stage", name), "reason", refusal.reason)
-          return Effect.zipRight(
-            Metric.increment(refusals),
-            leave("Refused", (at) => ({ _tag: "StageFailed", stage: name, at, reason: entry.found }))
-          )
-        }
-
-        yield* tell({ _tag: "StageStarted", stage: name, at: startedAt })
-        const attributes = { "database.file": config.filename }
-        const begun = Effect.makeSpan(`database-ready.${name}`, { attributes, captureStackTrace: false })
-        return yield* within(name, begun, whole, remaining, tooLate).pipe(
-          Effect.tapBoth({ onFailure: failed, onSuccess: passed })
-        )
+        const { attempts, holders } = entry
+        const reason = `${refusal.message}${describeHolders(holders)}`
+        entry.found = reason
+        const at = clock.unsafeCurrentTimeMillis()
+        yield* tell({ _tag: "StageWaiting", stage: name, at, attempts, reason, holders })
+        yield* Effect.logDebug(`Waiting: ${reason}`)
       })
 
-      const timeline = Effect.sync((): Timeline => {
-        const now = clock.unsafeCurrentTimeNanos()
-        return {
-          startedAt: new Date(begunAt).toISOString(),
-          durationMs: millisBetween(begunNanos, now),
-          current,
-          stages: reportOf(entries, now)
-        }
-      })
+      const once = Effect.suspend(() => {
+        entry.attempts += 1
+        return attempt({ inTime, breathe, progress })
+      }).pipe(Effect.tapError((refusal) => (isTimeout(refusal) ? Effect.void : refused(refusal))))
 
-      return { stage, timeline }
+      const whole = Effect.catchAll(once, (refusal) =>
+        mayPass(refusal) ? again(once, refusal, { schedule: policy.schedule, while: mayPass }) : Effect.fail(refusal)
+      )
+
+      /** What a stage leaves behind: measures, a line for who listens, and an event. */
+      const leave = (outcome: string, event: (at: number) => ProgressEvent) =>
+        Effect.flatMap(Effect.getFiberRefs, (refs) => {
+          entry.durationMs = millisBetween(startedNanos, clock.unsafeCurrentTimeNanos())
+          const { attempts, duration } = measures[name]
+          const labels = FiberRefs.getOrDefault(refs, FiberRef.currentMetricLabels)
+          duration.unsafeUpdate(entry.durationMs, labels)
+          attempts.unsafeUpdate(entry.attempts, labels)
+          const told = Effect.suspend(() => tell(event(clock.unsafeCurrentTimeMillis())))
+          return isHeard(refs) ? Effect.zipRight(noted(name, `${outcome}: ${entry.found}`), told) : told
+        })
+      const passed = (value: A) => {
+        entry.found = found(value)
+        current = undefined
+        return leave("Passed", (at) => ({ _tag: "StagePassed", stage: name, at, found: entry.found }))
+      }
+      const failed = (refusal: E | StageTimeoutError) => {
+        entry.found = refusal.message
+        const refusals = Metric.tagged(Metric.tagged(stageRefusals, "stage", name), "reason", refusal.reason)
+        return Effect.zipRight(
+          Metric.increment(refusals),
+          leave("Refused", (at) => ({ _tag: "StageFailed", stage: name, at, reason: entry.found }))
+        )
+      }
+
+      yield* tell({ _tag: "StageStarted", stage: name, at: startedAt })
+      const attributes = { "database.file": config.filename }
+      const begun = Effect.makeSpan(`database-ready.${name}`, { attributes, captureStackTrace: false })
+      return yield* within(name, begun, whole, remaining, tooLate).pipe(
+        Effect.tapBoth({ onFailure: failed, onSuccess: passed })
+      )
     })
+
+    const timeline = Effect.sync((): Timeline => {
+      const now = clock.unsafeCurrentTimeNanos()
+      return {
+        startedAt: new Date(begunAt).toISOString(),
+        durationMs: millisBetween(begunNanos, now),
+        current,
+        stages: reportOf(entries, now)
+      }
+    })
+
+    return { stage, timeline }
+  })
 
   static readonly layer = Layer.effect(Initialization, Initialization.make)
 }

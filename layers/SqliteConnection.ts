@@ -1,5 +1,4 @@
 /** Room 2: from a directory to one connection that is open and answers. */
-import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -124,7 +123,7 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
   static readonly make: Effect.Effect<
     SqliteConnection["Type"],
     ConnectionError | StageTimeoutError,
-    DatabaseConfig | DatabaseDirectory | Initialization | FileSystem.FileSystem | Scope.Scope
+    DatabaseConfig | DatabaseDirectory | Initialization | Scope.Scope
   > = Effect.gen(function* () {
     const config = yield* DatabaseConfig
     const directory = yield* DatabaseDirectory
@@ -251,7 +250,7 @@ const staysClean = (file: string, isDirectoryWritable: boolean): Effect.Effect<v
  * `-shm` file (https://sqlite.org/walformat.html, 2.3.1). Not to find one is no proof that nobody is
  * there, so "unclean" is the answer that makes us look harder.
  */
-const shutdownOf = (file: string): Effect.Effect<"shared" | "unclean", never, FileSystem.FileSystem> =>
+const shutdownOf = (file: string): Effect.Effect<"shared" | "unclean"> =>
   Effect.map(locksOn(`${file}-shm`), (locks) => (locks.length > 0 ? "shared" : "unclean"))
 
 /**

@@ -89,20 +89,22 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
     const { stage } = yield* Initialization
     const { sqlite } = yield* SqliteConnection
     const during = requiredOf(config, 0)
+    const ofConnection = during.filter(isOfConnection)
     const atRuntime = requiredOf(config, Duration.toMillis(config.pragmas.busyTimeout))
 
     const settings = yield* stage(
       "pragmas",
-      () => verified(sqlite, during.filter(isOfConnection), during.filter(isOfConnection)),
+      () => Effect.flatMap(readAll(sqlite), (found) => verified(sqlite, ofConnection, ofConnection, found)),
       summary
     )
-    const settle = verified(sqlite, during, during)
+    const settle = verified(sqlite, during, during, settings)
     // The journal mode first, for it may have to wait, and once the runtime timeout holds SQLite would do
     // the waiting. An inspection may not switch it, but insists on it all the same.
     const confirm = verified(
       sqlite,
       [...(config.access === "inspect" ? [] : atRuntime.filter(isOfFile)), ...atRuntime.filter(isOfConnection)],
-      atRuntime
+      atRuntime,
+      settings
     )
     return {
       settings,
@@ -119,7 +121,7 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
           })
         ),
       confirm: stage("pragmas", () => confirm, summary),
-      stillHold: confirmed(sqlite, atRuntime)
+      stillHold: Effect.flatMap(readAll(sqlite), (found) => compared(found, atRuntime))
     }
   })
 
@@ -151,39 +153,44 @@ const isOfFile = ({ pragma }: Required): boolean => pragma === "journal_mode"
 const isOfConnection = (required: Required): boolean => !isOfFile(required)
 
 /**
- * Reads, sets what differs, and reads again. SQLite takes a misspelt pragma and a bad value without
- * a word, so only the second reading proves anything.
+ * Sets what differs from the last reading, and reads again. SQLite takes a misspelt pragma and a bad value without
+ * a word, so only the reading afterwards proves anything. What it finds wrong is set once more: one pragma may
+ * follow another, as `synchronous` follows the switch to WAL, and a migration may have set one.
  */
 const verified = Effect.fnUntraced(function* (
   sqlite: Sqlite,
   mayBeSet: ReadonlyArray<Required>,
-  required: ReadonlyArray<Required>
+  required: ReadonlyArray<Required>,
+  lastReading: Settings
 ) {
-  let found = yield* readAll(sqlite)
-  for (const required of mayBeSet) {
-    const { pragma, wanted } = required
-    if (String(found[pragma]) === wanted) continue
-    yield* Effect.mapError(sqlite.run(`PRAGMA ${pragma} = ${wanted}`), failed(pragma, wanted))
-    // `synchronous` has another default in WAL mode, and one that was never set follows the switch.
-    if (isOfFile(required)) found = yield* readAll(sqlite)
-  }
-  return yield* confirmed(sqlite, required)
-})
-
-const confirmed = Effect.fnUntraced(function* (sqlite: Sqlite, required: ReadonlyArray<Required>) {
-  const settings = yield* readAll(sqlite)
-  for (const { pragma, wanted } of required) {
-    const got = String(settings[pragma])
-    if (got !== wanted) {
-      return yield* new PragmaError({ reason: "Mismatch", pragma, wanted, got, detail: "", retryable: false })
+  let found = lastReading
+  for (let round = 0; round < 2; round += 1) {
+    const wrong = mayBeSet.filter(isMissedBy(found))
+    if (round > 0 && wrong.length === 0) break
+    for (const { pragma, wanted } of wrong) {
+      yield* Effect.mapError(sqlite.run(`PRAGMA ${pragma} = ${wanted}`), failed(pragma, wanted))
     }
+    found = yield* readAll(sqlite)
   }
-  return settings
+  return yield* compared(found, required)
 })
 
+const isMissedBy =
+  (found: Settings) =>
+  ({ pragma, wanted }: Required): boolean =>
+    String(found[pragma]) !== wanted
+
+const compared = (found: Settings, required: ReadonlyArray<Required>): Effect.Effect<Settings, PragmaError> => {
+  const missed = required.find(isMissedBy(found))
+  if (missed === undefined) return Effect.succeed(found)
+  const got = String(found[missed.pragma])
+  return new PragmaError({ reason: "Mismatch", ...missed, got, detail: "", retryable: false })
+}
+
+/** The switch is set whatever it was. */
 const foreignKeys = (sqlite: Sqlite, wanted: "0" | "1") => {
   const required = [{ pragma: "foreign_keys", wanted }]
-  return verified(sqlite, required, required)
+  return verified(sqlite, required, required, {})
 }
 
 /** Every pragma in one statement; `mmap_size` has no table-valued form and is asked for on its own. */

@@ -8,6 +8,7 @@ import {
   DatabaseDirectory,
   DatabaseReady,
   Initialization,
+  Migrations,
   SqliteConnection,
   VerifiedPragmas
 } from "../layers/index.ts"
@@ -39,6 +40,18 @@ describe("the pragmas", () => {
           mmap_size: 0
         })
       }).pipe(Effect.provide(starting(file)))
+    })
+  )
+
+  it.scoped("are the configured ones again after a migration that set some for itself", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const migrations = Migrations.fromRecord({
+        "001_import.sql":
+          "PRAGMA cache_size = 10; PRAGMA cell_size_check = 0; PRAGMA busy_timeout = 77; CREATE TABLE t (x)"
+      })
+      const { pragmas } = yield* start(file, { migrations })
+      assert.deepInclude(pragmas, { cache_size: -64_000, cell_size_check: 1, busy_timeout: 5000 })
     })
   )
 

@@ -326,6 +326,32 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       )
     )
 
+    it.scoped("deletes a file for good where it is deleted already, and only when that is said twice", () =>
+      onThePage("for-good", async (page) => {
+        await page.locator("#upload").setInputFiles([textFile("kept.txt"), textFile("gone.txt")])
+        for (const name of ["kept.txt", "gone.txt"]) {
+          await page.getByRole("button", { name: `Delete ${name}` }).click()
+          await said(page, `${name} is deleted.`)
+        }
+        await page.getByRole("button", { name: "Deleted", exact: true }).click()
+        await said(page, "2 deleted files.")
+        await page.getByRole("button", { name: "Delete for good kept.txt" }).click()
+        await page.getByRole("dialog", { name: "Delete for good?" }).getByText("kept.txt").waitFor()
+        // Who only presses a key keeps the file.
+        await page.keyboard.press("Enter")
+        await page.locator("#destroyer").waitFor({ state: "hidden" })
+        assert.deepStrictEqual((await namesIn(page)).sort(), ["gone.txt", "kept.txt"])
+        await page.getByRole("button", { name: "Delete for good gone.txt" }).click()
+        await page.getByRole("button", { name: "Delete for good", exact: true }).click()
+        await said(page, "gone.txt is deleted for good.")
+        assert.deepStrictEqual(await namesIn(page), ["kept.txt"])
+        assert.strictEqual(await page.evaluate("document.activeElement.textContent"), "Restore")
+        await page.reload()
+        await page.getByRole("button", { name: "Deleted", exact: true }).click()
+        await said(page, "1 deleted file.")
+      })
+    )
+
     it.scoped("leaves the renaming of another file alone when the answer to an earlier one comes", () =>
       onThePage("renames", async (page) => {
         await page.locator("#upload").setInputFiles([textFile("a.txt"), textFile("b.txt")])

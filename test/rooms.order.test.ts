@@ -23,9 +23,7 @@ type Start = DatabaseConfig | Initialization
 describe("the order of the rooms", () => {
   it("is written in the types: each room asks for the evidence of the one before", () => {
     expectTypeOf<Needs<typeof DatabaseDirectory.layer>>().toEqualTypeOf<Start | FileSystem.FileSystem | Path.Path>()
-    expectTypeOf<Needs<typeof SqliteConnection.layer>>().toEqualTypeOf<
-      Start | DatabaseDirectory | FileSystem.FileSystem
-    >()
+    expectTypeOf<Needs<typeof SqliteConnection.layer>>().toEqualTypeOf<Start | DatabaseDirectory>()
     expectTypeOf<Needs<typeof VerifiedPragmas.layer>>().toEqualTypeOf<Start | SqliteConnection>()
     expectTypeOf<Needs<typeof AppliedMigrations.layer>>().toEqualTypeOf<
       Start | MigrationSource | SqliteConnection | VerifiedPragmas | FileSystem.FileSystem | Path.Path
