@@ -352,6 +352,32 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
+    it.scoped("tells what happened in a session, the newest last, and forgets it with the session", () =>
+      onThePage("trail", async (page) => {
+        await page.locator("#upload").setInputFiles([textFile("a.txt")])
+        await said(page, "a.txt is uploaded.")
+        await page.getByRole("button", { name: "Delete a.txt" }).click()
+        await said(page, "a.txt is deleted.")
+        await page.getByText("What happened in this session").click()
+        await page.locator("#events li", { hasText: "delete a.txt" }).waitFor()
+        const events = await page.locator("#events li").allTextContents()
+        assert.deepStrictEqual(
+          events.map((event) =>
+            event
+              .replace(/^.*?: /, "")
+              .split(" ")
+              .slice(0, 2)
+              .join(" ")
+          ),
+          ["upload a.txt", "delete a.txt"]
+        )
+        await page.getByLabel("Session", { exact: true }).fill("another")
+        await page.keyboard.press("Enter")
+        await said(page, "No files.")
+        assert.deepStrictEqual(await page.locator("#events li").allTextContents(), [])
+      })
+    )
+
     it.scoped("leaves the renaming of another file alone when the answer to an earlier one comes", () =>
       onThePage("renames", async (page) => {
         await page.locator("#upload").setInputFiles([textFile("a.txt"), textFile("b.txt")])
