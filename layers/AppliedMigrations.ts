@@ -76,28 +76,25 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
    * database that is about to be upgraded are damaged), `BackupError`, `UpgradeError`, `PragmaError` (the
    * journal mode), or `StageTimeoutError`.
    */
-  static readonly make: Effect.Effect<
+  static readonly make = (
+    config: DatabaseConfig["Type"],
+    { stage }: Initialization["Type"],
+    source: MigrationSource["Type"],
+    database: SqliteConnection["Type"],
+    pragmas: VerifiedPragmas["Type"]
+  ): Effect.Effect<
     AppliedMigrations["Type"],
     UpgradeError | HistoryError | IntegrityError | BackupError | PragmaError | StageTimeoutError,
-    | DatabaseConfig
-    | Initialization
-    | MigrationSource
-    | SqliteConnection
-    | VerifiedPragmas
-    | FileSystem.FileSystem
-    | Path.Path
-  > = Effect.gen(function* () {
-    const { stage } = yield* Initialization
-    const room: Room = {
-      config: yield* DatabaseConfig,
-      source: yield* MigrationSource,
-      database: yield* SqliteConnection,
-      pragmas: yield* VerifiedPragmas
-    }
-    return yield* stage("migrations", (attempt) => upgrade(room, attempt), summary)
-  })
+    FileSystem.FileSystem | Path.Path
+  > => stage("migrations", (attempt) => upgrade({ config, source, database, pragmas }, attempt), summary)
 
-  static readonly layer = Layer.effect(AppliedMigrations, AppliedMigrations.make)
+  static readonly layer = Layer.effect(
+    AppliedMigrations,
+    Effect.flatMap(
+      Effect.all([DatabaseConfig, Initialization, MigrationSource, SqliteConnection, VerifiedPragmas]),
+      (before) => AppliedMigrations.make(...before)
+    )
+  )
 }
 
 const summary = ({ adopted, ahead, applied, backup, version }: AppliedMigrations["Type"]): string => {

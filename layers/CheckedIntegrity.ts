@@ -30,19 +30,20 @@ export class CheckedIntegrity extends Context.Tag("database-ready/CheckedIntegri
   IntegrityReport
 >() {
   /** Fails with `IntegrityError` or `StageTimeoutError`, and with `HistoryError` if another process changed the history meanwhile. */
-  static readonly make: Effect.Effect<
-    IntegrityReport,
-    IntegrityError | HistoryError | StageTimeoutError,
-    AppliedMigrations | DatabaseConfig | Initialization | SqliteConnection | FileSystem.FileSystem
-  > = Effect.gen(function* () {
-    const config = yield* DatabaseConfig
-    const database = yield* SqliteConnection
-    const migrations = yield* AppliedMigrations
-    const { stage } = yield* Initialization
-    return yield* stage("integrity", (attempt) => check(config.integrity, database, migrations, attempt), summary)
-  })
+  static readonly make = (
+    { integrity }: DatabaseConfig["Type"],
+    { stage }: Initialization["Type"],
+    database: SqliteConnection["Type"],
+    migrations: AppliedMigrations["Type"]
+  ): Effect.Effect<IntegrityReport, IntegrityError | HistoryError | StageTimeoutError, FileSystem.FileSystem> =>
+    stage("integrity", (attempt) => check(integrity, database, migrations, attempt), summary)
 
-  static readonly layer = Layer.effect(CheckedIntegrity, CheckedIntegrity.make)
+  static readonly layer = Layer.effect(
+    CheckedIntegrity,
+    Effect.flatMap(Effect.all([DatabaseConfig, Initialization, SqliteConnection, AppliedMigrations]), (before) =>
+      CheckedIntegrity.make(...before)
+    )
+  )
 }
 
 const check = Effect.fnUntraced(function* (

@@ -78,22 +78,21 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
   }
 >() {
   /** Creates missing parents with mode 0700. Fails with `DirectoryError`, or `StageTimeoutError`. */
-  static readonly make: Effect.Effect<
-    DatabaseDirectory["Type"],
-    DirectoryError | StageTimeoutError,
-    DatabaseConfig | Initialization | FileSystem.FileSystem | Path.Path
-  > = Effect.gen(function* () {
-    const config = yield* DatabaseConfig
-    const { stage } = yield* Initialization
-    return yield* stage(
+  static readonly make = (
+    config: DatabaseConfig["Type"],
+    { stage }: Initialization["Type"]
+  ): Effect.Effect<DatabaseDirectory["Type"], DirectoryError | StageTimeoutError, FileSystem.FileSystem | Path.Path> =>
+    stage(
       "directory",
       () => (config.inMemory ? Effect.succeed(memory) : prepare(config)),
       ({ filesystem, freeBytes }) =>
         `${filesystem}${freeBytes === undefined ? "" : `, ${gigabytes(freeBytes)} GB free`}`
     )
-  })
 
-  static readonly layer = Layer.effect(DatabaseDirectory, DatabaseDirectory.make)
+  static readonly layer = Layer.effect(
+    DatabaseDirectory,
+    Effect.flatMap(Effect.all([DatabaseConfig, Initialization]), (before) => DatabaseDirectory.make(...before))
+  )
 }
 
 const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {

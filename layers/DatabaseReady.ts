@@ -79,20 +79,6 @@ export interface Health {
 }
 
 /**
- * The rooms in their order; each takes the evidence of those before it. What `Layer.provideMerge` would do with
- * their layers, at a tenth of its cost: nothing has to be shared between those who build one start.
- */
-const leadsTo =
-  <I, S, E2, R2>(room: Context.Tag<I, S>, make: Effect.Effect<S, E2, R2>) =>
-  <I1, E1, R1>(before: Effect.Effect<Context.Context<I1>, E1, R1>) =>
-    Effect.flatMap(before, (evidence) =>
-      make.pipe(
-        Effect.map((seen) => Context.add(evidence, room, seen)),
-        Effect.provide(evidence)
-      )
-    )
-
-/**
  * A database that is provably ready: its directory, connection, pragmas, migrations and integrity
  * have been proven, on the very connection that `SqlClient` hands out.
  */
@@ -114,18 +100,24 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
     readonly write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
   }
 >() {
+  /** The rooms in their order, for programs that build nothing else; closed with its scope. */
+  static readonly make = (
+    config: DatabaseConfig["Type"],
+    initialization: Initialization["Type"],
+    source: MigrationSource["Type"]
+  ) => start(config, initialization, source)
+
   /**
-   * The pipeline, on a given configuration, source and start. For programs that look at the start from
-   * outside, through `Initialization`; all others want `layer`.
+   * The same on what is given as services. For programs that look at the start from outside, through
+   * `Initialization`; all others want `layer`.
    */
   static readonly pipeline: Layer.Layer<
     DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient,
     Exclude<InitializationError, MigrationSourceError>,
     DatabaseConfig | Initialization | MigrationSource | FileSystem.FileSystem | Path.Path
-  > = Layer.scopedContext(Effect.suspend(() => start))
-
-  /** The same as an Effect, for programs that build nothing else; closed with its scope. */
-  static readonly make = Effect.suspend(() => start)
+  > = Layer.scopedContext(
+    Effect.flatMap(Effect.all([DatabaseConfig, Initialization, MigrationSource]), (given) => start(...given))
+  )
 
   /**
    * `DatabaseReady` and the `SqlClient` and `SqliteClient` that only it gives. What depends on one of
@@ -142,29 +134,50 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
       Effect.gen(function* () {
         // The source is read before the first stage: migrations that are at fault leave no trace on the disk.
         const source = yield* MigrationSource.make(options.migrations)
-        const config = Context.make(DatabaseConfig, DatabaseConfig.from(options))
-        const initialization = yield* Effect.provide(Initialization.make, config)
-        const given = Context.add(config, MigrationSource, source).pipe(Context.add(Initialization, initialization))
-        return yield* Effect.provide(start, given)
+        const config = DatabaseConfig.from(options)
+        return yield* start(config, yield* Initialization.make(config), source)
       })
     )
 }
 
-const ready = Effect.gen(function* () {
-  const config = yield* DatabaseConfig
-  const database = yield* SqliteConnection
-  const pragmas = yield* VerifiedPragmas
-  const migrations = yield* AppliedMigrations
-  const integrity = yield* CheckedIntegrity
-  const { timeline } = yield* Initialization
-  const health = yield* liveHealth(config)
+/**
+ * The rooms in their order; each takes the evidence of those before it. What their layers would do together, at a
+ * tenth of the cost: nothing has to be looked up, or shared between those who build one start.
+ */
+const start = Effect.fnUntraced(function* (
+  config: DatabaseConfig["Type"],
+  initialization: Initialization["Type"],
+  source: MigrationSource["Type"]
+) {
+  const directory = yield* DatabaseDirectory.make(config, initialization)
+  const connection = yield* SqliteConnection.make(config, initialization, directory)
+  const pragmas = yield* VerifiedPragmas.make(config, initialization, connection)
+  const migrations = yield* AppliedMigrations.make(config, initialization, source, connection, pragmas)
+  const integrity = yield* CheckedIntegrity.make(config, initialization, connection, migrations)
+  return yield* ready(config, initialization, { connection, pragmas, migrations, integrity })
+})
 
-  yield* database.accept
+interface Evidence {
+  readonly connection: SqliteConnection["Type"]
+  readonly pragmas: VerifiedPragmas["Type"]
+  readonly migrations: AppliedMigrations["Type"]
+  readonly integrity: IntegrityReport
+}
+
+const ready = Effect.fnUntraced(function* (
+  config: DatabaseConfig["Type"],
+  { timeline }: Initialization["Type"],
+  evidence: Evidence
+) {
+  const { connection, integrity, migrations, pragmas } = evidence
+  const health = yield* liveHealth(config, evidence)
+
+  yield* connection.accept
   const settings = yield* pragmas.confirm
   const { durationMs, stages, startedAt } = yield* timeline
   const report: ReadyReport = {
     status: "ready",
-    database: database.file,
+    database: connection.file,
     schemaVersion: migrations.version,
     applied: migrations.applied,
     backup: migrations.backup,
@@ -175,15 +188,15 @@ const ready = Effect.gen(function* () {
     durationMs
   }
   // Most starts find everything as it should be, which is news for nobody.
-  const isNews = database.origin === "created" || migrations.applied.length > 0 || migrations.adopted.length > 0
+  const isNews = connection.origin === "created" || migrations.applied.length > 0 || migrations.adopted.length > 0
   yield* noted(report, isNews ? LogLevel.Info : LogLevel.Debug)
   return Context.make(DatabaseReady, {
     report,
     health,
-    write: writeThrough(database.sqlite, config.lockPatience)
+    write: writeThrough(connection.sqlite, config.lockPatience)
   }).pipe(
-    Context.add(SqlClient.SqlClient, database.sqlite.client),
-    Context.add(SqliteClient.SqliteClient, database.sqlite.client)
+    Context.add(SqlClient.SqlClient, connection.sqlite.client),
+    Context.add(SqliteClient.SqliteClient, connection.sqlite.client)
   )
 })
 
@@ -193,19 +206,10 @@ const noted = ({ database, durationMs, schemaVersion }: ReadyReport, level: LogL
     Effect.whenLogLevel(level)
   )
 
-const start = Effect.succeed(Context.empty()).pipe(
-  leadsTo(DatabaseDirectory, DatabaseDirectory.make),
-  leadsTo(SqliteConnection, SqliteConnection.make),
-  leadsTo(VerifiedPragmas, VerifiedPragmas.make),
-  leadsTo(AppliedMigrations, AppliedMigrations.make),
-  leadsTo(CheckedIntegrity, CheckedIntegrity.make),
-  Effect.flatMap((evidence) => Effect.provide(ready, evidence))
-)
-
-const liveHealth = Effect.fnUntraced(function* ({ inMemory }: DatabaseConfig["Type"]) {
-  const { file, sqlite } = yield* SqliteConnection
-  const pragmas = yield* VerifiedPragmas
-  const migrations = yield* AppliedMigrations
+const liveHealth = Effect.fnUntraced(function* (
+  { inMemory }: DatabaseConfig["Type"],
+  { connection: { file, sqlite }, migrations, pragmas }: Evidence
+) {
   const absent = { code: "ENOENT", detail: "there is nothing any more", retryable: false }
   const identity = ask(() => files.stat(file)).pipe(
     Effect.mapError((failure) => gone(file, failure)),

@@ -174,8 +174,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     readonly timeline: Effect.Effect<Timeline>
   }
 >() {
-  static readonly make: Effect.Effect<Initialization["Type"], never, DatabaseConfig> = Effect.gen(function* () {
-    const config = yield* DatabaseConfig
+  static readonly make = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
     const clock = yield* Effect.clock
     const begunAt = clock.unsafeCurrentTimeMillis()
     const begunNanos = clock.unsafeCurrentTimeNanos()
@@ -304,7 +303,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     return { stage, timeline }
   })
 
-  static readonly layer = Layer.effect(Initialization, Initialization.make)
+  static readonly layer = Layer.effect(Initialization, Effect.flatMap(DatabaseConfig, Initialization.make))
 }
 
 /** Trying again cannot help against this start's own deadline. */

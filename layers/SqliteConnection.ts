@@ -120,23 +120,24 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
    * Creates an absent file, readable by its owner alone. The busy timeout is 0 from the first
    * statement on: waiting is the schedule's. Fails with `ConnectionError`, or `StageTimeoutError`.
    */
-  static readonly make: Effect.Effect<
-    SqliteConnection["Type"],
-    ConnectionError | StageTimeoutError,
-    DatabaseConfig | DatabaseDirectory | Initialization | Scope.Scope
-  > = Effect.gen(function* () {
-    const config = yield* DatabaseConfig
-    const directory = yield* DatabaseDirectory
-    const { stage } = yield* Initialization
-    return yield* stage(
+  static readonly make = (
+    config: DatabaseConfig["Type"],
+    { stage }: Initialization["Type"],
+    directory: DatabaseDirectory["Type"]
+  ): Effect.Effect<SqliteConnection["Type"], ConnectionError | StageTimeoutError, Scope.Scope> =>
+    stage(
       "connection",
       () => whole(connect(config, directory)),
       ({ before, origin, sqliteVersion }) =>
         `SQLite ${sqliteVersion}, ${origin}${before === "clean" ? "" : before === "shared" ? ", in use by others" : ", after an unclean shutdown"}`
     )
-  })
 
-  static readonly layer = Layer.scoped(SqliteConnection, SqliteConnection.make)
+  static readonly layer = Layer.scoped(
+    SqliteConnection,
+    Effect.flatMap(Effect.all([DatabaseConfig, Initialization, DatabaseDirectory]), (before) =>
+      SqliteConnection.make(...before)
+    )
+  )
 }
 
 /** An attempt that fails closes what it opened, instead of leaving one open connection per attempt in the scope. */

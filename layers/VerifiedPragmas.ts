@@ -80,14 +80,11 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
   }
 >() {
   /** Sets what differs on this connection and reads it back. Fails with `PragmaError`, or `StageTimeoutError`. */
-  static readonly make: Effect.Effect<
-    VerifiedPragmas["Type"],
-    PragmaError | StageTimeoutError,
-    DatabaseConfig | Initialization | SqliteConnection
-  > = Effect.gen(function* () {
-    const config = yield* DatabaseConfig
-    const { stage } = yield* Initialization
-    const { sqlite } = yield* SqliteConnection
+  static readonly make = Effect.fnUntraced(function* (
+    config: DatabaseConfig["Type"],
+    { stage }: Initialization["Type"],
+    { sqlite }: SqliteConnection["Type"]
+  ): Effect.fn.Return<VerifiedPragmas["Type"], PragmaError | StageTimeoutError> {
     const during = requiredOf(config, 0)
     const ofConnection = during.filter(isOfConnection)
     const atRuntime = requiredOf(config, Duration.toMillis(config.pragmas.busyTimeout))
@@ -125,7 +122,12 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
     }
   })
 
-  static readonly layer = Layer.effect(VerifiedPragmas, VerifiedPragmas.make)
+  static readonly layer = Layer.effect(
+    VerifiedPragmas,
+    Effect.flatMap(Effect.all([DatabaseConfig, Initialization, SqliteConnection]), (before) =>
+      VerifiedPragmas.make(...before)
+    )
+  )
 }
 
 interface Required {

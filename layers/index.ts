@@ -3,7 +3,7 @@
  *
  *     directory -> connection -> pragmas -> migrations -> integrity -> DatabaseReady
  *
- * Each arrow is a layer that takes the evidence of the one before; `DatabaseReady.layer` is all of them.
+ * Each is a room that takes the evidence of those before it, and a layer by itself; `DatabaseReady.layer` is all of them.
  */
 
 export type { Declaration } from "./AppliedMigrations/Declaration.ts"

@@ -55,38 +55,37 @@ export const defaults = {
 } as const
 
 /** `init` and `status`. */
-export const run = (access: "initialize" | "inspect") => (choices: Choices) =>
-  Effect.gen(function* () {
-    const source = Option.match(choices.migrations, {
+export const run = (access: "initialize" | "inspect") =>
+  Effect.fnUntraced(function* (choices: Choices) {
+    const config = DatabaseConfig.from({
+      filename: choices.database,
+      access,
+      integrity: choices.integrity,
+      timeout: choices.timeout,
+      backups: choices.backups,
+      program: `${packageJson.name} ${packageJson.version}`,
+      onProgress: choices.json ? () => Effect.void : showProgress,
+      ...(Option.isNone(choices.migrations) ? { applicationId: conversationFiles.applicationId } : {})
+    })
+    const migrations = Option.match(choices.migrations, {
       onNone: () => conversationFiles.migrations,
       onSome: Migrations.fromDirectory
     })
-    const report = yield* DatabaseReady.make.pipe(
+    const initialization = yield* Initialization.make(config)
+    const report = yield* MigrationSource.make(migrations).pipe(
+      Effect.flatMap((source) => DatabaseReady.make(config, initialization, source)),
       Effect.map((ready) => Context.get(ready, DatabaseReady).report),
       Effect.scoped,
-      Effect.provideServiceEffect(MigrationSource, MigrationSource.make(source)),
-      Effect.catchAll((error) => refuse(choices, error))
+      Effect.catchAll((error) => refuse(choices, initialization, error))
     )
     yield* choices.json ? say(asJson(report)) : say(readyLines(report).join("\n"))
-  }).pipe(
-    Effect.provideServiceEffect(Initialization, Initialization.make),
-    Effect.provideService(
-      DatabaseConfig,
-      DatabaseConfig.from({
-        filename: choices.database,
-        access,
-        integrity: choices.integrity,
-        timeout: choices.timeout,
-        backups: choices.backups,
-        program: `${packageJson.name} ${packageJson.version}`,
-        onProgress: choices.json ? () => Effect.void : showProgress,
-        ...(Option.isNone(choices.migrations) ? { applicationId: conversationFiles.applicationId } : {})
-      })
-    )
-  )
+  })
 
-const refuse = Effect.fnUntraced(function* (choices: Choices, error: InitializationError) {
-  const { timeline } = yield* Initialization
+const refuse = Effect.fnUntraced(function* (
+  choices: Choices,
+  { timeline }: Initialization["Type"],
+  error: InitializationError
+) {
   const report = failedReport(choices.database, error, yield* timeline)
   yield* choices.json ? say(asJson(report)) : tell(failedLines(report).join("\n"))
   return yield* new Ended({ code: exitCodeOf(error) })
