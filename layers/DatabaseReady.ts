@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
+import type * as Scope from "effect/Scope"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import type { UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
 import { MigrationSource, type MigrationSourceError, type Migrations } from "./AppliedMigrations/MigrationSource.ts"
@@ -100,19 +101,26 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
     readonly write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
   }
 >() {
-  /** The rooms in their order, for programs that build nothing else; closed with its scope. */
+  /**
+   * The start itself, closed with its scope, for programs that build nothing else. Fails with an
+   * `InitializationError`.
+   */
   static readonly make = (
     config: DatabaseConfig["Type"],
     initialization: Initialization["Type"],
     source: MigrationSource["Type"]
-  ) => start(config, initialization, source)
+  ): Effect.Effect<
+    Context.Context<Given>,
+    Exclude<InitializationError, MigrationSourceError>,
+    FileSystem.FileSystem | Path.Path | Scope.Scope
+  > => start(config, initialization, source)
 
   /**
    * The same on what is given as services. For programs that look at the start from outside, through
    * `Initialization`; all others want `layer`.
    */
   static readonly pipeline: Layer.Layer<
-    DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient,
+    Given,
     Exclude<InitializationError, MigrationSourceError>,
     DatabaseConfig | Initialization | MigrationSource | FileSystem.FileSystem | Path.Path
   > = Layer.scopedContext(
@@ -125,11 +133,7 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
    */
   static readonly layer = <R = never>(
     options: DatabaseOptions & { readonly migrations: Migrations<R> }
-  ): Layer.Layer<
-    DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient,
-    InitializationError,
-    FileSystem.FileSystem | Path.Path | R
-  > =>
+  ): Layer.Layer<Given, InitializationError, FileSystem.FileSystem | Path.Path | R> =>
     Layer.scopedContext(
       Effect.gen(function* () {
         // The source is read before the first stage: migrations that are at fault leave no trace on the disk.
@@ -139,6 +143,9 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
       })
     )
 }
+
+/** What only a start that is ready gives. */
+type Given = DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient
 
 /**
  * The rooms in their order; each takes the evidence of those before it. What their layers would do together, at a
