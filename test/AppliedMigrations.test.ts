@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process"
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { checksumOf } from "../layers/AppliedMigrations/MigrationSource.ts"
@@ -71,6 +72,30 @@ describe("the source of migrations", () => {
         platform
       )
       assert.strictEqual(refused.message, "001_fifo.sql is not named like a migration (it is no file: FIFO)")
+    })
+  )
+
+  it.scoped("may be links to files, as a ConfigMap's are, but not links to directories or to nothing", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const mounted = join(folder, "mounted")
+      mkdirSync(join(mounted, "..2026"), { recursive: true })
+      writeFileSync(join(mounted, "..2026", "001_a.sql"), "CREATE TABLE a (x)")
+      symlinkSync("..2026", join(mounted, "..data"))
+      symlinkSync("..data/001_a.sql", join(mounted, "001_a.sql"))
+      const migrations = Migrations.fromDirectory(mounted)
+      const started = Effect.scoped(Layer.build(DatabaseReady.layer({ filename: ":memory:", migrations })))
+      const context = yield* Effect.provide(started, platform)
+      assert.strictEqual(Context.get(context, DatabaseReady).report.schemaVersion, "001")
+      for (const [target, kind] of [
+        ["..2026", "Directory"],
+        ["nowhere", "a link that leads nowhere"]
+      ] as const) {
+        symlinkSync(target, join(mounted, "002_b.sql"))
+        const { message } = yield* Effect.provide(refusal(started), platform)
+        assert.strictEqual(message, `002_b.sql is not named like a migration (it is no file: ${kind})`)
+        unlinkSync(join(mounted, "002_b.sql"))
+      }
     })
   )
 
