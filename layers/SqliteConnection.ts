@@ -13,6 +13,7 @@ import { Initialization, type StageTimeoutError } from "./Initialization.ts"
 import {
   ask,
   createExclusively,
+  fatalAddon,
   files,
   integer,
   isLock,
@@ -36,6 +37,7 @@ type Reason =
   | "DiskFull"
   | "IoError"
   | "Busy"
+  | "UnsafeDriver"
   | "UnsafeSqlite"
   | "ForeignApplication"
 
@@ -73,6 +75,7 @@ const sentences: Record<Reason, (file: string) => string> = {
   DiskFull: (file) => `There is no space left for ${file}`,
   IoError: (file) => `The disk failed while ${file} was read`,
   Busy: (file) => `Another process keeps ${file} to itself`,
+  UnsafeDriver: () => "This build of better-sqlite3 would end the process at some moment, on this release of Node.js",
   UnsafeSqlite: () => "This SQLite version can corrupt a database in WAL mode that several connections use",
   ForeignApplication: (file) => `${file} belongs to another program`
 }
@@ -90,6 +93,8 @@ const remedies: Record<Reason, string> = {
   DiskFull: "Free some space on that filesystem.",
   IoError: "Check the disk and the kernel's log; restore a backup when the disk is at fault.",
   Busy: "Let the other process finish, or stop it.",
+  UnsafeDriver:
+    'Put `"overrides": { "better-sqlite3": "^13.2.0" }` into the package.json of the program and install again, or run it on Node.js 22.',
   UnsafeSqlite: "Update better-sqlite3 to a release with SQLite 3.51.3, 3.50.7 or 3.44.6 or newer.",
   ForeignApplication: "Choose another path: the file's application_id says that it is not ours."
 }
@@ -154,6 +159,14 @@ const connect = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
   { file, isWritable }: DatabaseDirectory["Type"]
 ) {
+  const fatal = yield* Effect.mapError(fatalAddon, (failure) => refusal(file, "CannotOpen", failure))
+  if (fatal !== undefined) {
+    return yield* refusal(file, "UnsafeDriver", {
+      code: `Node.js ${process.versions.node}`,
+      detail: fatal,
+      retryable: false
+    })
+  }
   const onDisk = !config.inMemory
   const found = onDisk ? yield* look(file, config.access) : { exists: false, empty: true, wal: false }
   if (found.exists && config.access === "inspect" && config.pragmas.journalMode === "wal") {

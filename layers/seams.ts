@@ -18,6 +18,8 @@ import {
   statfsSync,
   statSync
 } from "node:fs"
+import { createRequire } from "node:module"
+import { dirname, join } from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"
 import type { PlatformError } from "@effect/platform/Error"
 import type { Connection, Row } from "@effect/sql/SqlConnection"
@@ -128,6 +130,36 @@ export const openSqlite = (
   }).pipe(Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make))
 
 /**
+ * The driver's addon, where it would end this process sooner or later; undefined where it is sound. Built with the
+ * headers of Node.js 24.19 or newer, better-sqlite3 before 13 aborts when a statement is collected at a moment
+ * at which no script runs: it takes back a hook from an environment that it cannot see then. So it is looked at
+ * before there is a first statement. Node.js 20 and 22 have no such headers, and need not be asked.
+ */
+export const fatalAddon: Effect.Effect<string | undefined, SystemFailure> = Effect.suspend(() =>
+  Number(process.versions.modules) < abiOfNode24
+    ? Effect.succeed(undefined)
+    : ask(() => addonsOfDriver().find((path) => takesBackHooks(files.bytes(path))))
+)
+
+const abiOfNode24 = 137
+
+/** Where better-sqlite3 before 13 builds it or puts what it fetched: the client's driver and, where that is another, ours. */
+const addonsOfDriver = (): ReadonlyArray<string> => {
+  const ours = createRequire(import.meta.url)
+  // A bundled program has the client inside.
+  const client = unless("MODULE_NOT_FOUND", () => ours.resolve("@effect/sql-sqlite-node/package.json"))
+  const requires = client === undefined ? [ours] : [createRequire(client), ours]
+  return requires
+    .map((require) =>
+      join(dirname(require.resolve("better-sqlite3/package.json")), "build/Release/better_sqlite3.node")
+    )
+    .filter((path) => files.stat(path) !== undefined)
+}
+
+/** A function that is called is named in the binary. */
+export const takesBackHooks = (addon: Buffer): boolean => addon.includes("RemoveEnvironmentCleanupHook")
+
+/**
  * Without the statement cache and without a span per statement: the rooms ask each question once, and a
  * span per stage tells more than one per pragma.
  */
@@ -232,6 +264,8 @@ export const files = {
   entries: (directory: string): ReadonlyArray<Dirent> => readdirSync(directory, { withFileTypes: true }),
 
   text: (path: string): string => readFileSync(path, "utf8"),
+
+  bytes: (path: string): Buffer => readFileSync(path),
 
   /** Bytes that this user may still write on the filesystem of a path, undefined where nobody knows. The platform has no such question. */
   freeBytes: (path: string): number | undefined => {

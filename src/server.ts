@@ -82,15 +82,21 @@ const traces = Layer.unwrapEffect(
   )
 )
 
-const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
-  // A signal is how a service ends well.
-  if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return exitCode.ready
-  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-  return failure instanceof Ended ? failure.code : exitCode.defect
+/** How a run ended that somebody was told the reason of. */
+const endOf = (exit: Exit.Exit<unknown, unknown>): Ended | undefined => {
+  const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+  return failure instanceof Ended ? failure : undefined
 }
 
+// A signal is how a service ends well.
+const endedWell = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)
+
+const codeOf = (exit: Exit.Exit<unknown, unknown>): number =>
+  endedWell(exit) ? exitCode.ready : (endOf(exit)?.code ?? exitCode.defect)
+
 const sayDefect = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
-  codeOf(exit) === exitCode.defect && Exit.isFailure(exit)
+  Exit.isFailure(exit) && !endedWell(exit) && endOf(exit) === undefined
     ? Console.error(`A defect in this program: ${Cause.pretty(exit.cause)}`)
     : Effect.void
 

@@ -1,9 +1,11 @@
 import { spawnSync } from "node:child_process"
-import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { hasWalResetBug } from "../layers/SqliteConnection.ts"
+import { takesBackHooks } from "../layers/seams.ts"
 import {
   crashAfter,
   independently,
@@ -138,4 +140,13 @@ describe("the connection", () => {
       yield* independently(file, (connection) => connection.exec("BEGIN EXCLUSIVE; COMMIT"))
     })
   )
+
+  it("knows an addon that would end the process by the function that it calls, and has none here", () => {
+    const require = createRequire(import.meta.url)
+    const addon = join(dirname(require.resolve("better-sqlite3/package.json")), "build/Release/better_sqlite3.node")
+    const sound = readFileSync(addon)
+    assert.isFalse(takesBackHooks(sound))
+    const fatal = Buffer.concat([sound, Buffer.from("_ZN4node28RemoveEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_")])
+    assert.isTrue(takesBackHooks(fatal))
+  })
 })
