@@ -37,6 +37,7 @@ type Reason =
   | "DiskFull"
   | "IoError"
   | "Busy"
+  | "DriverNotLoaded"
   | "UnsafeDriver"
   | "UnsafeSqlite"
   | "ForeignApplication"
@@ -75,6 +76,7 @@ const sentences: Record<Reason, (file: string) => string> = {
   DiskFull: (file) => `There is no space left for ${file}`,
   IoError: (file) => `The disk failed while ${file} was read`,
   Busy: (file) => `Another process keeps ${file} to itself`,
+  DriverNotLoaded: () => "better-sqlite3 cannot be loaded by this Node.js",
   UnsafeDriver: () => "This build of better-sqlite3 would end the process at some moment, on this release of Node.js",
   UnsafeSqlite: () => "This SQLite version can corrupt a database in WAL mode that several connections use",
   ForeignApplication: (file) => `${file} belongs to another program`
@@ -93,6 +95,7 @@ const remedies: Record<Reason, string> = {
   DiskFull: "Free some space on that filesystem.",
   IoError: "Check the disk and the kernel's log; restore a backup when the disk is at fault.",
   Busy: "Let the other process finish, or stop it.",
+  DriverNotLoaded: "Build it for this Node.js: `npm rebuild better-sqlite3`, or install again.",
   UnsafeDriver:
     'Put `"overrides": { "better-sqlite3": "^13.2.0" }` into the package.json of the program and install again, or run it on Node.js 22.',
   UnsafeSqlite: "Update better-sqlite3 to a release with SQLite 3.51.3, 3.50.7 or 3.44.6 or newer.",
@@ -296,6 +299,7 @@ const reasonOf = (code: string): Reason => {
   if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return "PermissionDenied"
   if (code.startsWith("SQLITE_FULL")) return "DiskFull"
   if (code.startsWith("SQLITE_IOERR")) return "IoError"
+  if (/^(ERR_DLOPEN_FAILED|MODULE_NOT_FOUND)$/.test(code)) return "DriverNotLoaded"
   return "CannotOpen"
 }
 

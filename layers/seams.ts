@@ -146,14 +146,15 @@ const abiOfNode24 = 137
 /** Where better-sqlite3 before 13 builds it or puts what it fetched: the client's driver and, where that is another, ours. */
 const addonsOfDriver = (): ReadonlyArray<string> => {
   const ours = createRequire(import.meta.url)
-  // A bundled program has the client inside.
-  const client = unless("MODULE_NOT_FOUND", () => ours.resolve("@effect/sql-sqlite-node/package.json"))
-  const requires = client === undefined ? [ours] : [createRequire(client), ours]
-  return requires
-    .map((require) =>
-      join(dirname(require.resolve("better-sqlite3/package.json")), "build/Release/better_sqlite3.node")
-    )
-    .filter((path) => files.stat(path) !== undefined)
+  const found = (require: NodeJS.Require, name: string) =>
+    unless("MODULE_NOT_FOUND", () => require.resolve(`${name}/package.json`))
+  // A bundled program has the client inside, and one that is bundled whole has its addon wherever it put it.
+  const client = found(ours, "@effect/sql-sqlite-node")
+  const drivers = [ours, ...(client === undefined ? [] : [createRequire(client)])].flatMap((require) => {
+    const driver = found(require, "better-sqlite3")
+    return driver === undefined ? [] : [join(dirname(driver), "build/Release/better_sqlite3.node")]
+  })
+  return drivers.filter((addon) => files.stat(addon) !== undefined)
 }
 
 /** A function that is called is named in the binary. */

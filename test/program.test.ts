@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process"
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, cpSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -58,6 +59,26 @@ describe("database-ready init", () => {
       const cwd = yield* temporaryFolder
       assert.strictEqual((yield* runProgram(["init"], { cwd })).code, 0)
       assert.deepStrictEqual(readdirSync(join(cwd, "data")), ["conversation_files.db"])
+    })
+  )
+
+  it.scoped("says so where its driver was built for another Node.js, or not at all", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const driver = join(folder, "node_modules", "better-sqlite3")
+      const installed = dirname(createRequire(import.meta.url).resolve("better-sqlite3/package.json"))
+      cpSync(join(dirname(program), "database-ready.cjs"), join(folder, "database-ready.cjs"))
+      cpSync(join(dirname(program), "direct.cjs"), join(folder, "direct.cjs"))
+      for (const part of ["package.json", "lib"]) {
+        cpSync(join(installed, part), join(driver, part), { recursive: true })
+      }
+      mkdirSync(join(driver, "build/Release"), { recursive: true })
+      writeFileSync(join(driver, "build/Release/better_sqlite3.node"), "no addon of this Node.js")
+      const args = [join(folder, "database-ready.cjs"), "init", "--database", join(folder, "app.db")]
+      const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" })
+      assert.strictEqual(status, 70)
+      assert.match(stderr, /ConnectionError\.DriverNotLoaded/)
+      assert.match(stderr, /npm rebuild better-sqlite3/)
     })
   )
 
