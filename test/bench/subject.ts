@@ -75,6 +75,7 @@ export const subjects: ReadonlyArray<Subject> = [
   floor,
   { ...library("floor-checked", "floor with `quick_check`", "schema_migrations"), isProgram: false },
   { ...library("floor-ready", "floor with all that *ready* means, by hand", "schema_migrations"), isProgram: false },
+  { ...library("floor-in-effect", "floor in an Effect service", "schema_migrations"), isProgram: false },
   ours,
   library("effect", "`@effect/sql` Migrator", "effect_sql_migrations"),
   {
