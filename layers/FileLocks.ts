@@ -11,16 +11,18 @@ interface Lock {
 /** The locks on a file, which has answered before. Not to find one is no proof that there is none. */
 export const locksOn = (file: string): Effect.Effect<ReadonlyArray<Lock>> =>
   Effect.orElseSucceed(
-    ask(() => locksOf(file)),
+    ask(() => locksOf([file])),
     () => []
   )
 
-const locksOf = (file: string): ReadonlyArray<Lock> => {
-  const found = files.stat(file)
-  if (found === undefined) return []
-  const key = lockKey(found.dev, found.ino)
+const locksOf = (paths: ReadonlyArray<string>): ReadonlyArray<Lock> => {
+  const keys = paths.flatMap((path) => {
+    const found = files.stat(path)
+    return found === undefined ? [] : [lockKey(found.dev, found.ino)]
+  })
+  if (keys.length === 0) return []
   return [...files.text("/proc/locks").matchAll(/^\d+: (?:POSIX|OFDLCK) +\w+ +(READ|WRITE) +(-?\d+) (\S+) /gm)].flatMap(
-    ([, mode = "", pid, at]) => (at === key ? [{ pid: Number(pid), mode }] : [])
+    ([, mode = "", pid, at = ""]) => (keys.includes(at) ? [{ pid: Number(pid), mode }] : [])
   )
 }
 
@@ -49,7 +51,7 @@ export const holdersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
   Effect.orElseSucceed(
     ask(() => {
       const real = files.realPath(file)
-      const locks = [...locksOf(real), ...locksOf(`${real}-shm`)].filter(({ pid }) => pid > 0)
+      const locks = locksOf([real, `${real}-shm`]).filter(({ pid }) => pid > 0)
       const exclusive = locks.filter(({ mode }) => mode === "WRITE")
       // This connection is one of those that read.
       const holding = exclusive.length > 0 ? exclusive : locks.filter(({ pid }) => pid !== process.pid)

@@ -154,7 +154,7 @@ const addonsOfDriver = (): ReadonlyArray<string> => {
     const driver = found(require, "better-sqlite3")
     return driver === undefined ? [] : [join(dirname(driver), "build/Release/better_sqlite3.node")]
   })
-  return drivers.filter((addon) => files.stat(addon) !== undefined)
+  return [...new Set(drivers)].filter((addon) => files.stat(addon) !== undefined)
 }
 
 /** A function that is called is named in the binary. */
