@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process"
-import { chmodSync, cpSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
-import { createRequire } from "node:module"
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -13,7 +12,7 @@ import {
   temporaryFile,
   temporaryFolder
 } from "./support/database.ts"
-import { type Ended, program, runProgram, spawnProgram } from "./support/program.ts"
+import { type Ended, program, runProgram, spawnProgram, withBrokenDriver } from "./support/program.ts"
 
 const init = (file: string, ...more: ReadonlyArray<string>) => runProgram(["init", "--database", file, ...more])
 const status = (file: string, ...more: ReadonlyArray<string>) => runProgram(["status", "--database", file, ...more])
@@ -64,16 +63,7 @@ describe("database-ready init", () => {
 
   it.scoped("says so where its driver was built for another Node.js, or not at all", () =>
     Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const driver = join(folder, "node_modules", "better-sqlite3")
-      const installed = dirname(createRequire(import.meta.url).resolve("better-sqlite3/package.json"))
-      cpSync(join(dirname(program), "database-ready.cjs"), join(folder, "database-ready.cjs"))
-      cpSync(join(dirname(program), "direct.cjs"), join(folder, "direct.cjs"))
-      for (const part of ["package.json", "lib"]) {
-        cpSync(join(installed, part), join(driver, part), { recursive: true })
-      }
-      mkdirSync(join(driver, "build/Release"), { recursive: true })
-      writeFileSync(join(driver, "build/Release/better_sqlite3.node"), "no addon of this Node.js")
+      const folder = yield* withBrokenDriver("database-ready.cjs", "direct.cjs")
       const args = [join(folder, "database-ready.cjs"), "init", "--database", join(folder, "app.db")]
       const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" })
       assert.strictEqual(status, 70)

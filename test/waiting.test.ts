@@ -1,5 +1,5 @@
 import { once } from "node:events"
-import { readdirSync, readFileSync, readlinkSync, symlinkSync } from "node:fs"
+import { readFileSync, symlinkSync } from "node:fs"
 import { dirname } from "node:path"
 import { SystemError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -31,6 +31,7 @@ import {
   notes,
   onlyFirst,
   openConnection,
+  openDescriptors,
   platform,
   refusal,
   rivalProcess,
@@ -46,18 +47,6 @@ const busy = new SqliteFailure({ code: "SQLITE_BUSY", detail: "database is locke
 /** Config and start of a room that is tested alone. */
 const alone = (options: TestOptions & { readonly filename: string }) =>
   Initialization.layer.pipe(Layer.provideMerge(DatabaseConfig.layer(options)), Layer.provide(platform))
-
-/** Descriptors that this process has on the files of a folder. */
-const openDescriptors = (folder: string) =>
-  readdirSync("/proc/self/fd").flatMap((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`)
-      return target.startsWith(folder) ? [target] : []
-    } catch {
-      // The descriptor with which the list was read is gone by now.
-      return []
-    }
-  })
 
 describe("the directory stage", () => {
   const stubborn = (calls: Ref.Ref<number>, answer: Effect.Effect<never, SystemError>) =>

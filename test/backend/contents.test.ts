@@ -1,8 +1,8 @@
-import { readdirSync, readlinkSync } from "node:fs"
 import { connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { fileForm } from "../../src/backend/Client.ts"
+import { openDescriptors } from "../support/database.ts"
 import { jsonOf, serving } from "../support/service.ts"
 
 const digits = "0123456789"
@@ -136,18 +136,7 @@ describe("a content", () => {
       assert.strictEqual((yield* get()).status, 404)
       // Asked and answered after all of them.
       yield* client.livez()
-      assert.deepStrictEqual(openIn(`${folder}/files`), [])
+      assert.deepStrictEqual(openDescriptors(`${folder}/files`), [])
     })
   )
 })
-
-const openIn = (folder: string) =>
-  readdirSync("/proc/self/fd").flatMap((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`)
-      return target.startsWith(folder) ? [target] : []
-    } catch {
-      // The descriptor with which the list was read is gone by now.
-      return []
-    }
-  })

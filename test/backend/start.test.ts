@@ -16,7 +16,7 @@ import {
   temporaryFile,
   temporaryFolder
 } from "../support/database.ts"
-import { type Ended, runProgram } from "../support/program.ts"
+import { type Ended, runProgram, spawnNode, withBrokenDriver } from "../support/program.ts"
 
 /** The settings for a database; the contents are beside it. */
 const on = (file: string) => ({ DATA_DIRECTORY: dirname(file), DATABASE_FILE: file })
@@ -83,6 +83,16 @@ describe("a start that is refused never serves the API, and ends the process wit
   it.scopedLive("73 where the directory cannot be made", () =>
     Effect.gen(function* () {
       refused(yield* runBackend(on("/dev/null/app.db")), 73, /DirectoryError\.NotADirectory/)
+    })
+  )
+
+  it.scopedLive("70 where its driver cannot be loaded, which is no defect of its own", () =>
+    Effect.gen(function* () {
+      const folder = yield* withBrokenDriver("conversation-files.cjs", "service.cjs")
+      const env = { PORT: "0", DATA_DIRECTORY: join(folder, "data") }
+      const ended = yield* Effect.promise(() => spawnNode([join(folder, "conversation-files.cjs")], { env }).ended)
+      refused(ended, 70, /ConnectionError\.DriverNotLoaded/)
+      assert.notInclude(ended.stderr, "A defect")
     })
   )
 

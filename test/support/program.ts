@@ -1,9 +1,12 @@
 /** The built program, run as a user runs it. */
 
 import { type ChildProcess, spawn } from "node:child_process"
-import { join } from "node:path"
+import { cpSync, mkdirSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
 import packageJson from "../../package.json" with { type: "json" }
+import { temporaryFolder } from "./database.ts"
 
 const root = join(import.meta.dirname, "../..")
 
@@ -72,3 +75,18 @@ export const spawnNode = (args: ReadonlyArray<string>, { cwd = root, env, ...use
 /** Runs the program to its end. */
 export const runProgram = (...args: Parameters<typeof spawnProgram>): Effect.Effect<Ended> =>
   Effect.promise(() => spawnProgram(...args).ended)
+
+/** A folder with parts of the build and a driver whose addon this Node.js cannot load, gone with the scope. */
+export const withBrokenDriver = (...parts: ReadonlyArray<string>) =>
+  Effect.tap(temporaryFolder, (folder) =>
+    Effect.sync(() => {
+      for (const part of parts) cpSync(join(dirname(program), part), join(folder, part))
+      const driver = join(folder, "node_modules", "better-sqlite3")
+      const installed = dirname(createRequire(import.meta.url).resolve("better-sqlite3/package.json"))
+      for (const part of ["package.json", "lib"]) {
+        cpSync(join(installed, part), join(driver, part), { recursive: true })
+      }
+      mkdirSync(join(driver, "build/Release"), { recursive: true })
+      writeFileSync(join(driver, "build/Release/better_sqlite3.node"), "no addon of this Node.js")
+    })
+  )
