@@ -191,30 +191,30 @@ interface Seen {
   readonly isMarked: boolean
 }
 
-const look = Effect.fnUntraced(function* ({ config, source }: Room, sqlite: Sqlite) {
-  const asked = Effect.mapError(historyFailure)
-  const [header] = yield* asked(
-    sqlite.run(
+const look = Effect.fnUntraced(
+  function* ({ config, source }: Room, sqlite: Sqlite) {
+    const [header] = yield* sqlite.run(
       "SELECT user_version, application_id, data_version FROM pragma_user_version, pragma_application_id, pragma_data_version"
     )
-  )
-  const objects = objectsOf(yield* asked(sqlite.run(schemaStatement)))
-  const history = yield* readHistory(sqlite)
-  const seen: Seen = {
-    verdict: yield* judge(source, history, integer(header, "user_version")),
-    dataVersion: integer(header, "data_version"),
-    objects,
-    prepareHistory: prepareHistory(sqlite, history),
-    isInitialized: history.exists,
-    isBlank: objects.length === 0 && !history.exists,
-    // An inspection cannot mark the file, and a file without a mark is nobody else's.
-    isMarked:
-      config.access === "inspect" ||
-      config.applicationId === undefined ||
-      config.applicationId === integer(header, "application_id")
-  }
-  return seen
-})
+    const objects = objectsOf(yield* sqlite.run(schemaStatement))
+    const history = yield* readHistory(sqlite)
+    const seen: Seen = {
+      verdict: yield* judge(source, history, integer(header, "user_version")),
+      dataVersion: integer(header, "data_version"),
+      objects,
+      prepareHistory: prepareHistory(sqlite, history),
+      isInitialized: history.exists,
+      isBlank: objects.length === 0 && !history.exists,
+      // An inspection cannot mark the file, and a file without a mark is nobody else's.
+      isMarked:
+        config.access === "inspect" ||
+        config.applicationId === undefined ||
+        config.applicationId === integer(header, "application_id")
+    }
+    return seen
+  },
+  Effect.catchTag("SqliteFailure", historyFailure)
+)
 
 const isUpToDate = ({ isMarked, verdict: { adopted, pending } }: Seen): boolean =>
   pending.length === 0 && adopted.length === 0 && isMarked

@@ -3,6 +3,7 @@
  * through `stage`, so that retries, deadlines, spans, metrics, logs and the report cannot differ
  * from room to room.
  */
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -259,14 +260,14 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
 
       /** What a stage leaves behind: measures, a line for who listens, and an event. */
       const leave = (outcome: string, event: (at: number) => ProgressEvent) =>
-        Effect.flatMap(Effect.getFiberRefs, (refs) => {
+        Effect.withFiberRuntime<void>((fiber) => {
           entry.durationMs = millisBetween(startedNanos, clock.unsafeCurrentTimeNanos())
           const { attempts, duration } = measures[name]
-          const labels = FiberRefs.getOrDefault(refs, FiberRef.currentMetricLabels)
+          const labels = fiber.getFiberRef(FiberRef.currentMetricLabels)
           duration.unsafeUpdate(entry.durationMs, labels)
           attempts.unsafeUpdate(entry.attempts, labels)
-          const told = Effect.suspend(() => tell(event(clock.unsafeCurrentTimeMillis())))
-          return isHeard(refs) ? Effect.zipRight(noted(name, `${outcome}: ${entry.found}`), told) : told
+          const told = tell(event(clock.unsafeCurrentTimeMillis()))
+          return isHeard(fiber) ? Effect.zipRight(noted(name, `${outcome}: ${entry.found}`), told) : told
         })
       const passed = (value: A) => {
         entry.found = found(value)
@@ -285,7 +286,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
       yield* tell({ _tag: "StageStarted", stage: name, at: startedAt })
       const attributes = { "database.file": config.filename }
       const begun = Effect.makeSpan(`database-ready.${name}`, { attributes, captureStackTrace: false })
-      return yield* within(name, begun, whole, remaining, tooLate).pipe(
+      return yield* within(name, { begun, clock }, whole, remaining, tooLate).pipe(
         Effect.tapBoth({ onFailure: failed, onSuccess: passed })
       )
     })
@@ -334,14 +335,13 @@ const again = <A, E, R>(
  */
 const within = <A, E, E2, R>(
   stage: StageName,
-  begun: Effect.Effect<Tracer.Span>,
+  { begun, clock }: { readonly begun: Effect.Effect<Tracer.Span>; readonly clock: Clock.Clock },
   whole: Effect.Effect<A, E, R>,
   remaining: () => number,
   tooLate: () => E2
 ): Effect.Effect<A, E | E2, R> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const clock = yield* Effect.clock
       const span = yield* begun
       const runtime = yield* Effect.runtime<R>()
       const ofStage = runtime.pipe(
@@ -368,8 +368,8 @@ const annotationsOf = ({ fiberRefs }: Runtime.Runtime<never>, stage: StageName) 
   HashMap.set(FiberRefs.getOrDefault(fiberRefs, FiberRef.currentLogAnnotations), "stage", stage)
 
 /** Whether somebody listens: the annotation of a line costs more than the line. */
-const isHeard = (refs: FiberRefs.FiberRefs): boolean =>
-  LogLevel.lessThanEqual(FiberRefs.getOrDefault(refs, FiberRef.currentMinimumLogLevel), LogLevel.Debug)
+const isHeard = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
+  LogLevel.lessThanEqual(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), LogLevel.Debug)
 
 const noted = (stage: StageName, message: string): Effect.Effect<void> =>
   Effect.annotateLogs(Effect.logDebug(message), "stage", stage)

@@ -18,7 +18,7 @@ import {
   integer,
   isLock,
   kindOf,
-  openSqlite,
+  openSqliteIn,
   type Sqlite,
   type SqliteFailure,
   text
@@ -135,7 +135,7 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
   ): Effect.Effect<SqliteConnection["Type"], ConnectionError | StageTimeoutError, Scope.Scope> =>
     stage(
       "connection",
-      () => whole(connect(config, directory)),
+      () => whole((scope) => connect(config, directory, scope)),
       ({ before, origin, sqliteVersion }) =>
         `SQLite ${sqliteVersion}, ${origin}${before === "clean" ? "" : before === "shared" ? ", in use by others" : ", after an unclean shutdown"}`
     )
@@ -149,18 +149,20 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
 }
 
 /** An attempt that fails closes what it opened, instead of leaving one open connection per attempt in the scope. */
-const whole = <A, E, R>(attempt: Effect.Effect<A, E, R | Scope.Scope>): Effect.Effect<A, E, R | Scope.Scope> =>
+const whole = <A, E, R>(
+  attempt: (scope: Scope.Scope) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(forkedScope, (scope) =>
-      Effect.onError(restore(Scope.extend(attempt, scope)), (cause) => Scope.close(scope, Exit.failCause(cause)))
-    )
+    Effect.gen(function* () {
+      const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+      return yield* Effect.onError(restore(attempt(scope)), (cause) => Scope.close(scope, Exit.failCause(cause)))
+    })
   )
-
-const forkedScope = Effect.flatMap(Effect.scope, (scope) => Scope.fork(scope, ExecutionStrategy.sequential))
 
 const connect = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
-  { file, isWritable }: DatabaseDirectory["Type"]
+  { file, isWritable }: DatabaseDirectory["Type"],
+  scope: Scope.Scope
 ) {
   const fatal = yield* Effect.mapError(fatalAddon, (failure) => refusal(file, "CannotOpen", failure))
   if (fatal !== undefined) {
@@ -187,8 +189,9 @@ const connect = Effect.fnUntraced(function* (
   }
 
   const refused = Effect.mapError((failure: SqliteFailure) => refusal(file, reasonOf(failure.code), failure))
-  const accept = found.wal ? yield* refused(pinned(file)) : Effect.void
-  const sqlite = yield* refused(openSqlite({ filename: file, readonly: config.access === "inspect" && found.wal }))
+  const accept = found.wal ? yield* refused(pinned(file, scope)) : Effect.void
+  const readonly = config.access === "inspect" && found.wal
+  const sqlite = yield* refused(openSqliteIn(scope, { filename: file, readonly }))
   if (config.access === "inspect") {
     yield* refused(sqlite.run("PRAGMA query_only = 1"))
   }
@@ -215,9 +218,9 @@ const connect = Effect.fnUntraced(function* (
 })
 
 /** A second, read-only connection keeps the last one that can write from checkpointing when it closes, until what this gives is run. */
-const pinned = Effect.fnUntraced(function* (file: string) {
-  const pin = yield* forkedScope
-  const reader = yield* Scope.extend(openSqlite({ filename: file, readonly: true }), pin)
+const pinned = Effect.fnUntraced(function* (file: string, scope: Scope.Scope) {
+  const pin = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+  const reader = yield* openSqliteIn(pin, { filename: file, readonly: true })
   yield* reader.run("SELECT count(*) FROM sqlite_schema")
   return Scope.close(pin, Exit.void)
 })

@@ -195,10 +195,13 @@ const foreignKeys = (sqlite: Sqlite, wanted: "0" | "1") => {
   return verified(sqlite, required, required, {})
 }
 
+const unreadable = ({ code, detail, retryable }: SqliteFailure) =>
+  new PragmaError({ reason: "Unreadable", pragma: "", wanted: "", got: code, detail, retryable })
+
 /** Every pragma in one statement; `mmap_size` has no table-valued form and is asked for on its own. */
 const readAll = Effect.fnUntraced(function* (sqlite: Sqlite) {
-  const [row] = yield* Effect.mapError(sqlite.run(readStatement), unreadable)
-  const [mapped] = yield* Effect.mapError(sqlite.run("PRAGMA mmap_size"), unreadable)
+  const [row] = yield* sqlite.run(readStatement)
+  const [mapped] = yield* sqlite.run("PRAGMA mmap_size")
   const settings: Record<string, string | number> = {}
   for (const [pragma, value] of Object.entries(row ?? {})) {
     settings[pragma] = typeof value === "number" ? value : String(value)
@@ -206,7 +209,7 @@ const readAll = Effect.fnUntraced(function* (sqlite: Sqlite) {
   // An in-memory database maps nothing and answers with no row at all.
   settings["mmap_size"] = mapped === undefined ? 0 : Number(text(mapped, "mmap_size"))
   return settings
-})
+}, Effect.mapError(unreadable))
 
 const readStatement = `SELECT timeout AS busy_timeout, journal_mode, synchronous, foreign_keys, trusted_schema, cell_size_check,
   journal_size_limit, temp_store, cache_size
@@ -217,9 +220,6 @@ const failed =
   (pragma: string, wanted: string) =>
   ({ code, detail, retryable }: SqliteFailure) =>
     new PragmaError({ reason: "Refused", pragma, wanted, got: code, detail, retryable })
-
-const unreadable = ({ code, detail, retryable }: SqliteFailure) =>
-  new PragmaError({ reason: "Unreadable", pragma: "", wanted: "", got: code, detail, retryable })
 
 const summary = (settings: Settings): string =>
   `journal ${settings["journal_mode"]}, synchronous ${settings["synchronous"]}, foreign keys ${settings["foreign_keys"] === 1 ? "on" : "off"}`

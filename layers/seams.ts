@@ -25,10 +25,12 @@ import type { PlatformError } from "@effect/platform/Error"
 import type { Connection, Row } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 
 export type { Row }
 
@@ -117,17 +119,24 @@ export interface Sqlite {
  * Opens a connection that waits for nobody: its busy timeout is 0. WAL is not asked for while opening,
  * where a refusal would be a defect.
  */
-export const openSqlite = (
-  options: Pick<SqliteClient.SqliteClientConfig, "filename" | "readonly">
-): Effect.Effect<Sqlite, SqliteFailure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const client = yield* thrownAsFailure(SqliteClient.make({ ...options, disableWAL: true }))
-    // Nobody else has this client yet, so that its connection may be used after the reservation is over.
-    const connection = yield* Effect.mapError(Effect.scoped(client.reserve), SqliteFailure.from)
-    const sqlite: Sqlite = { run: runOn(connection), connection, client }
-    yield* sqlite.run("PRAGMA busy_timeout = 0")
-    return sqlite
-  }).pipe(Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make))
+export const openSqlite = (options: OpenOptions): Effect.Effect<Sqlite, SqliteFailure, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) => openSqliteIn(scope, options))
+
+/** The same, closed with a scope that is at hand: to look one up, or to provide one, takes longer than SQLite does. */
+export const openSqliteIn = Effect.fnUntraced(function* (scope: Scope.Scope, options: OpenOptions) {
+  const given = Context.make(Scope.Scope, scope).pipe(Context.add(Reactivity.Reactivity, yield* Reactivity.make))
+  const opening = Effect.provide(SqliteClient.make({ ...options, disableWAL: true }), given)
+  const client = yield* thrownAsFailure(opening)
+  // Nobody else has this client yet, so that its connection may be used after the reservation is over.
+  const reservation = yield* Scope.make()
+  const connection = yield* Effect.mapError(Scope.extend(client.reserve, reservation), SqliteFailure.from)
+  yield* Scope.close(reservation, Exit.void)
+  const sqlite: Sqlite = { run: runOn(connection), connection, client }
+  yield* sqlite.run("PRAGMA busy_timeout = 0")
+  return sqlite
+})
+
+type OpenOptions = Pick<SqliteClient.SqliteClientConfig, "filename" | "readonly">
 
 /**
  * The driver's addon, where it would end this process sooner or later; undefined where it is sound. Built with the

@@ -97,10 +97,7 @@ const ownColumns = ["name", "checksum", "schema_fingerprint", "program", "compat
 
 /** Reads the history; no table is an empty history, any failure is an error. To be run inside a read transaction. */
 export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
-  const columns = yield* Effect.mapError(
-    sqlite.run(`SELECT lower(name) AS name FROM pragma_table_info('${historyTable}')`),
-    historyFailure
-  )
+  const columns = yield* sqlite.run(`SELECT lower(name) AS name FROM pragma_table_info('${historyTable}')`)
   const present = new Set(columns.map((column) => text(column, "name")))
   if (present.size === 0) {
     const history: History = { exists: false, lacks: [], rows: [] }
@@ -116,9 +113,8 @@ export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
     })
   }
   const own = ownColumns.map((column) => (present.has(column) ? column : `NULL AS ${column}`)).join(", ")
-  const rows = yield* Effect.mapError(
-    sqlite.run(`SELECT migration_id, version, status, ${own} FROM ${historyTable} ORDER BY migration_id`),
-    historyFailure
+  const rows = yield* sqlite.run(
+    `SELECT migration_id, version, status, ${own} FROM ${historyTable} ORDER BY migration_id`
   )
   const history: History = {
     exists: true,
