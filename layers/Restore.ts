@@ -21,6 +21,7 @@ import {
 } from "./Backup.ts"
 import { describeHolders, holdersOf } from "./FileLocks.ts"
 import { checkCopy } from "./PageCheck.ts"
+import { soundDriver } from "./SqliteConnection.ts"
 import { backupInto, isLock, openSqlite, SystemFailure, text } from "./seams.ts"
 
 type Reason = "NoBackup" | "NotABackup" | "NotProven" | "InUse" | "TimedOut" | "NoSpace" | "NotWritten"
@@ -93,7 +94,8 @@ export interface RestoreOptions {
  * open. What was there is kept as `FILE.replaced-TIME`. A database that SQLite can open is overwritten in one
  * transaction of SQLite's; one that it cannot open is replaced by a rename, its WAL and journal out of the way
  * first, for they would be played into the new one (https://sqlite.org/howtocorrupt.html, 1.4). Killed at any
- * moment it leaves the one or the other. Fails with `RestoreError`.
+ * moment it leaves the one or the other. Fails with `RestoreError`, and with `ConnectionError` where the driver would
+ * end the process.
  */
 export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: RestoreOptions) =>
   Effect.gen(function* () {
@@ -111,9 +113,10 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: Rest
       )
 
     return yield* Effect.gen(function* () {
+      yield* soundDriver(file)
       if (!(yield* refused(isFile(from)))) return yield* refuse("NoBackup", nothing)
       const schemaVersion = yield* Effect.mapError(proven(from), (failure) =>
-        refuse(failure.retryable ? "NotProven" : "NotABackup", failure)
+        refuse(isVerdict(failure) ? "NotABackup" : "NotProven", failure)
       )
 
       const isThere = yield* refused(isFile(file))
@@ -140,6 +143,9 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: Rest
       })
     )
   }).pipe(Effect.withSpan("database-ready.restore", { attributes: { "database.file": filename } }))
+
+/** Whether it tells something of the backup, and not of a lock or of a driver that could not be loaded. */
+const isVerdict = ({ code, retryable }: typeof nothing): boolean => !retryable && /^(SQLITE_|$)/.test(code)
 
 /** `20261123T212905123Z`: a restore never writes over what an earlier one kept. */
 const compact = (millis: number): string => new Date(millis).toISOString().replace(/\W/g, "")

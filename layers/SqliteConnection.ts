@@ -164,14 +164,7 @@ const connect = Effect.fnUntraced(function* (
   { file, isWritable }: DatabaseDirectory["Type"],
   scope: Scope.Scope
 ) {
-  const fatal = yield* Effect.mapError(fatalAddon, (failure) => refusal(file, "CannotOpen", failure))
-  if (fatal !== undefined) {
-    return yield* refusal(file, "UnsafeDriver", {
-      code: `Node.js ${process.versions.node}`,
-      detail: fatal,
-      retryable: false
-    })
-  }
+  yield* soundDriver(file)
   const onDisk = !config.inMemory
   const found = onDisk ? yield* look(file, config.access) : { exists: false, empty: true, wal: false }
   if (found.exists && config.access === "inspect" && config.pragmas.journalMode === "wal") {
@@ -216,6 +209,16 @@ const connect = Effect.fnUntraced(function* (
   const origin: SqliteConnection["Type"]["origin"] = found.exists ? (found.empty ? "empty" : "existing") : "created"
   return { file, origin, before, sqliteVersion, sqlite, accept }
 })
+
+/** Refuses a driver that would end this process sooner or later, before it has opened anything. */
+export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> =>
+  Effect.matchEffect(fatalAddon, {
+    onFailure: (failure) => refusal(file, "CannotOpen", failure),
+    onSuccess: (detail) =>
+      detail === undefined
+        ? Effect.void
+        : refusal(file, "UnsafeDriver", { code: `Node.js ${process.versions.node}`, detail, retryable: false })
+  })
 
 /** A second, read-only connection keeps the last one that can write from checkpointing when it closes, until what this gives is run. */
 const pinned = Effect.fnUntraced(function* (file: string, scope: Scope.Scope) {

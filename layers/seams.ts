@@ -41,6 +41,10 @@ export class SqliteFailure extends Data.TaggedError("SqliteFailure")<{
   /** SQLite's sentence. */
   readonly detail: string
 }> {
+  override get message(): string {
+    return this.detail
+  }
+
   /** Whether another moment can bring another answer. */
   get retryable(): boolean {
     return isTransient(this.code)
@@ -74,6 +78,10 @@ export class SystemFailure extends Data.TaggedError("SystemFailure")<{
   readonly code: string
   readonly detail: string
 }> {
+  override get message(): string {
+    return this.detail
+  }
+
   get retryable(): boolean {
     return passing.has(this.code)
   }

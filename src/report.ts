@@ -1,5 +1,6 @@
 /** The report, for people and for programs. */
 import type {
+  ConnectionError,
   FailedReport,
   InitializationReport,
   ReadyReport,
@@ -26,8 +27,13 @@ export const restoredJson = (restored: Restored): string =>
     replaced: restored.replaced ?? null
   })
 
-export const notRestoredJson = (error: RestoreError): string =>
-  JSON.stringify({ status: "failed", database: error.database, error: factsOf(error) })
+export const notRestoredJson = (error: NotRestored): string =>
+  JSON.stringify({ status: "failed", database: databaseOf(error), error: factsOf(error) })
+
+/** Why a restore did nothing. */
+type NotRestored = RestoreError | ConnectionError
+
+const databaseOf = (error: NotRestored): string => (error._tag === "RestoreError" ? error.database : error.file)
 
 /** An error's fields, with the getters that make it readable and without what makes it an `Error`. */
 const factsOf = (error: Refusal) => {
@@ -59,8 +65,8 @@ export const restoredLines = ({ backup, database, replaced, schemaVersion }: Res
   ...(replaced === undefined ? [] : [`kept      ${replaced}, which is what was there`])
 ]
 
-export const notRestoredLines = (error: RestoreError): ReadonlyArray<string> => [
-  `not restored  ${error.database}`,
+export const notRestoredLines = (error: NotRestored): ReadonlyArray<string> => [
+  `not restored  ${databaseOf(error)}`,
   ...refusalLines(error)
 ]
 

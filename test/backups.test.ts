@@ -200,7 +200,7 @@ describe("a restore", () => {
       const rival = yield* openConnection(backup)
       rival.exec("BEGIN EXCLUSIVE")
       const refused = yield* refusal(restore({ filename: file }))
-      assert.deepStrictEqual([refused.reason, refused.backup, refused.retryable], ["NotProven", backup, true])
+      assert.deepInclude({ ...refused }, { reason: "NotProven", backup, retryable: true })
     })
   )
 
@@ -350,6 +350,20 @@ describe("a restore", () => {
         reason: "NoBackup"
       })
       assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+
+  it.scoped("says what SQLite said of a backup whose history cannot be read", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      yield* independently(backup, (connection) =>
+        connection.exec("DROP TABLE schema_migrations; CREATE VIEW schema_migrations AS SELECT * FROM nowhere")
+      )
+      const refused = yield* refusal(restore({ filename: file }))
+      assert.deepStrictEqual(
+        [refused.reason, refused.code, refused.detail],
+        ["NotABackup", "SQLITE_ERROR", "no such table: main.nowhere"]
+      )
     })
   )
 
