@@ -123,7 +123,12 @@ interface Room {
  */
 const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime, progress }: Attempt) {
   const { config, database, pragmas } = room
-  const first = yield* transaction(database.sqlite, "BEGIN", historyFailure, look(room, database.sqlite))
+  const first = yield* transaction(
+    database.sqlite,
+    database.sqlite.run("BEGIN"),
+    historyFailure,
+    look(room, database.sqlite)
+  )
   if (isUpToDate(first)) return evidence(room, nothingDone, first.verdict, unlessChanged(room, first))
   if (config.access === "inspect") return yield* notInitialized(first)
 
@@ -133,7 +138,7 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime, prog
   if (first.isBlank) yield* pragmas.settle
   const whole = transaction(
     database.sqlite,
-    "BEGIN IMMEDIATE",
+    database.sqlite.run("BEGIN IMMEDIATE"),
     notWritten("the pending migrations"),
     Effect.zipLeft(
       Effect.flatMap(look(room, database.sqlite), (now) => apply(room, now, scripts, { breathe, progress })),

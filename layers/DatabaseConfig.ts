@@ -23,7 +23,7 @@ export type IntegrityPolicy = (typeof integrityPolicies)[number]
 
 /** The pragmas of the connection that is handed out. `foreign_keys` is not among them: it is always on. */
 export interface Pragmas {
-  /** How long a statement of the service waits for a lock, inside SQLite, with the event loop standing still. Default 5 s; with 0 `DatabaseReady.write` does all the waiting. During the start it is 0. */
+  /** How long a statement of the service waits for a lock, inside SQLite, with the event loop standing still. Default 5 s. During the start, and while `DatabaseReady.write` asks for the lock, it is 0. */
   readonly busyTimeout: Duration.DurationInput
   /** Default `wal`: readers do not block the writer. An in-memory database has `memory` whatever is asked for. */
   readonly journalMode: "wal" | "delete" | "truncate" | "persist"

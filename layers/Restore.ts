@@ -220,7 +220,10 @@ const overwrite = (from: string, file: string, kept: string) =>
       const [before] = yield* live.run("PRAGMA journal_mode")
       yield* live.run("PRAGMA journal_mode = delete")
       yield* Effect.onError(
-        Effect.zipRight(transaction(live, "BEGIN IMMEDIATE", identity, keepCopy(file, kept)), copyOver(from, file)),
+        Effect.zipRight(
+          transaction(live, live.run("BEGIN IMMEDIATE"), identity, keepCopy(file, kept)),
+          copyOver(from, file)
+        ),
         () => Effect.ignoreLogged(live.run(`PRAGMA journal_mode = ${text(before, "journal_mode")}`))
       )
     })

@@ -73,6 +73,11 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
      * (https://sqlite.org/pragma.html#pragma_foreign_keys). However it ends, they are on again.
      */
     readonly withoutForeignKeys: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
+    /**
+     * Runs a statement with the busy timeout 0: SQLite refuses at once, whatever the settings say, where it would
+     * wait with the event loop standing still. Nobody reads the pragmas meanwhile.
+     */
+    readonly withoutWaiting: <A>(statement: Effect.Effect<A, SqliteFailure>) => Effect.Effect<A, SqliteFailure>
     /** Once everything is judged: sets what is kept in the file and the runtime busy timeout, and reads everything back. */
     readonly confirm: Effect.Effect<Settings, PragmaError | StageTimeoutError>
     /** Reads everything back and compares it with what `confirm` found. Sets nothing; for the live health check. */
@@ -85,9 +90,11 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
     { stage }: Initialization["Type"],
     { sqlite }: SqliteConnection["Type"]
   ): Effect.fn.Return<VerifiedPragmas["Type"], PragmaError | StageTimeoutError> {
+    const busyTimeout = Duration.toMillis(config.pragmas.busyTimeout)
     const during = requiredOf(config, 0)
     const ofConnection = during.filter(isOfConnection)
-    const atRuntime = requiredOf(config, Duration.toMillis(config.pragmas.busyTimeout))
+    const atRuntime = requiredOf(config, busyTimeout)
+    const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
 
     const settings = yield* stage(
       "pragmas",
@@ -117,8 +124,17 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
             return yield* exit
           })
         ),
+      withoutWaiting: (statement) =>
+        busyTimeout === 0
+          ? statement
+          : Effect.gen(function* () {
+              yield* sqlite.run("PRAGMA busy_timeout = 0")
+              const exit = yield* Effect.exit(statement)
+              yield* sqlite.run(`PRAGMA busy_timeout = ${busyTimeout}`)
+              return yield* exit
+            }).pipe(Effect.uninterruptible, alone),
       confirm: stage("pragmas", () => confirm, summary),
-      stillHold: Effect.flatMap(readAll(sqlite), (found) => compared(found, atRuntime))
+      stillHold: Effect.flatMap(alone(readAll(sqlite)), (found) => compared(found, atRuntime))
     }
   })
 

@@ -10,6 +10,7 @@ import * as Scope from "effect/Scope"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { whileAnotherWorks } from "./policy.ts"
 import type { Sqlite, SqliteFailure } from "./seams.ts"
+import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /** The lock was not to be had: nothing of the body has run, so that it may be tried again. */
 class NotBegun extends Data.TaggedError("NotBegun")<{ readonly failure: SqliteFailure }> {}
@@ -20,18 +21,25 @@ class NotBegun extends Data.TaggedError("NotBegun")<{ readonly failure: SqliteFa
  * between, whatever the busy timeout (SQLITE_BUSY_SNAPSHOT, https://sqlite.org/rescode.html#busy_snapshot).
  *
  * While another process has the lock it is asked for again, by the schedule that the start waits with, until
- * the patience is over; the connection is free for reading meanwhile, and so is the event loop but for the
- * busy timeout of the settings. Within a transaction it is a savepoint. Fails with `SqlError`, whose cause
- * has SQLite's `code`, and with what `body` fails with.
+ * the patience is over; the connection is free for reading meanwhile, and so is the event loop. Within a
+ * transaction it is a savepoint. Fails with `SqlError`, whose cause has SQLite's `code`, and with what `body`
+ * fails with.
  */
 export const writeThrough =
-  (sqlite: Sqlite, patience: Duration.Duration) =>
+  (sqlite: Sqlite, { withoutWaiting }: VerifiedPragmas["Type"], patience: Duration.Duration) =>
   <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
     Effect.flatMap(Effect.serviceOption(SqlClient.TransactionConnection), (outer) =>
-      Option.isSome(outer) ? sqlite.client.withTransaction(body) : locked(sqlite, patience, body)
+      Option.isSome(outer)
+        ? sqlite.client.withTransaction(body)
+        : locked(sqlite, withoutWaiting(sqlite.run("BEGIN IMMEDIATE")), patience, body)
     )
 
-const locked = <A, E, R>(sqlite: Sqlite, patience: Duration.Duration, body: Effect.Effect<A, E, R>) =>
+const locked = <A, E, R>(
+  sqlite: Sqlite,
+  begin: Effect.Effect<unknown, SqliteFailure>,
+  patience: Duration.Duration,
+  body: Effect.Effect<A, E, R>
+) =>
   // A scope for the reservation alone: what the body acquires belongs to its caller's.
   Effect.acquireUseRelease(
     Scope.make(),
@@ -40,7 +48,7 @@ const locked = <A, E, R>(sqlite: Sqlite, patience: Duration.Duration, body: Effe
         Scope.extend(sqlite.client.reserve, reservation),
         transaction(
           sqlite,
-          "BEGIN IMMEDIATE",
+          begin,
           (failure, step) => (step === "begin" ? new NotBegun({ failure }) : sqlError(failure)),
           Effect.provideService(body, SqlClient.TransactionConnection, [sqlite.connection, 0])
         )

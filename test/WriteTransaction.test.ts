@@ -18,13 +18,16 @@ import { independently, rowsOf, starting, temporaryFile } from "./support/databa
 
 class Refused extends Data.TaggedError("Refused") {}
 
-/** A ready database that does not wait inside SQLite, as a service has it. */
+/** A ready database. What waits inside SQLite is not over when the test has to be. */
 const ready = Effect.gen(function* () {
   const file = yield* temporaryFile
-  const context = yield* Layer.build(starting(file, { pragmas: { busyTimeout: 0 }, lockPatience: "2 seconds" }))
+  const context = yield* Layer.build(
+    starting(file, { pragmas: { busyTimeout: "10 seconds" }, lockPatience: "2 seconds" })
+  )
   return {
     file,
     write: Context.get(context, DatabaseReady).write,
+    health: Context.get(context, DatabaseReady).health,
     sql: Context.get(context, SqlClient.SqlClient),
     bodies: rowsOf(file, "SELECT body FROM notes ORDER BY id")
   }
@@ -107,6 +110,20 @@ describe("DatabaseReady.write", () => {
       assert.deepStrictEqual([error._tag, codeOf(error)], ["SqlError", "SQLITE_BUSY"])
       assert.isFalse(yield* Ref.get(begun))
       assert.deepStrictEqual(yield* bodies, [{ body: "first" }])
+    })
+  )
+
+  it.scoped("leaves the busy timeout of the settings to all others, and to the health check at any moment", () =>
+    Effect.gen(function* () {
+      const { health, sql, write } = yield* ready
+      const timeouts = yield* Effect.all(
+        Array.from({ length: 20 }, () => Effect.zipLeft(write(sql`PRAGMA busy_timeout`), health)),
+        { concurrency: "unbounded" }
+      ).pipe(
+        // They take turns after every few steps.
+        Effect.withMaxOpsBeforeYield(10)
+      )
+      assert.deepStrictEqual(new Set(timeouts.flat().map((row) => row["timeout"])), new Set([10_000]))
     })
   )
 

@@ -2,15 +2,15 @@
 import * as Effect from "effect/Effect"
 import type { Sqlite, SqliteFailure } from "../seams.ts"
 
-/** Commits what succeeds, rolls back what fails, is interrupted or dies. */
+/** Commits what succeeds, rolls back what fails, is interrupted or dies. `begin` is the statement that begins it. */
 export const transaction = <A, E, E2, R>(
   sqlite: Sqlite,
-  begin: "BEGIN" | "BEGIN IMMEDIATE",
+  begin: Effect.Effect<unknown, SqliteFailure>,
   refused: (failure: SqliteFailure, step: "begin" | "commit") => E2,
   body: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | E2, R> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.mapError(sqlite.run(begin), (failure) => refused(failure, "begin")).pipe(
+    Effect.mapError(begin, (failure) => refused(failure, "begin")).pipe(
       Effect.zipRight(
         restore(body).pipe(
           Effect.zipLeft(Effect.mapError(sqlite.run("COMMIT"), (failure) => refused(failure, "commit"))),
