@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process"
-import { mkdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -322,6 +322,22 @@ describe("migrations as Effects", () => {
       const effects = Migrations.fromLoader(Migrator.fromRecord({ "003_commit": ending }))
       const refused = yield* refusal(start(file, { migrations: Migrations.all(notes, effects) }))
       assert.deepStrictEqual([refused._tag, refused.reason], ["UpgradeError", "TransactionEnded"])
+    })
+  )
+
+  it.scoped("have numbers that can be a version, or are refused before there is a file", () =>
+    Effect.gen(function* () {
+      for (const number of [-1, 1.5, Number.NaN, 1e15]) {
+        const file = yield* temporaryFile
+        const migrations = Migrations.fromLoader(Effect.succeed([[number, "odd", Effect.succeed(Effect.void)]]))
+        const refused = yield* refusal(start(file, { migrations }))
+        assert.deepStrictEqual([refused._tag, refused.reason], ["MigrationSourceError", "NotLoaded"], String(number))
+        assert.isFalse(existsSync(file))
+      }
+      const file = yield* temporaryFile
+      const largest = Migrations.fromLoader(Effect.succeed([[1e15 - 1, "last", Effect.succeed(Effect.void)]]))
+      yield* start(file, { migrations: largest })
+      yield* start(file, { migrations: largest })
     })
   )
 

@@ -179,6 +179,8 @@ export const fromLoader = <R>(
 ): Migrations<R> =>
   Effect.gen(function* () {
     const resolved = yield* Effect.mapError(loader, (error) => notLoaded(error.message))
+    const odd = resolved.find(([id]) => !isVersion(id))
+    if (odd !== undefined) return yield* notLoaded(`${odd[0]}, the number of ${odd[1]}, cannot be a version`)
     const migrations = resolved.map(([id, name, load]): Migration => {
       const version = String(id).padStart(3, "0")
       const declared = { ...plain, ...declarations[titleOf({ version, name })] }
@@ -188,6 +190,9 @@ export const fromLoader = <R>(
     const stray = Object.keys(declarations).find((title) => !titles.has(title))
     return stray === undefined ? migrations : yield* badDeclaration(stray, "the loader has no migration of that title")
   })
+
+/** As in the name of a file: 15 digits at most, which a number holds exactly. */
+const isVersion = (id: number): boolean => Number.isInteger(id) && id >= 0 && id < 1e15
 
 const effectOf = (load: Effect.Effect<unknown, unknown, SqlClient.SqlClient>): EffectBody => ({
   _tag: "Effect",
