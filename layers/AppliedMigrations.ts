@@ -129,7 +129,7 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime, prog
     historyFailure,
     look(room, database.sqlite)
   )
-  if (isUpToDate(first)) return evidence(room, nothingDone, first.verdict, unlessChanged(room, first))
+  if (isUpToDate(first)) return evidence(room, nothingDone, first)
   if (config.access === "inspect") return yield* notInitialized(first)
 
   const scripts = first.verdict.pending.map(scriptOf)
@@ -147,16 +147,16 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime, prog
   )
   // One transaction all the same: an upgrade happens wholly or not at all. Actions of foreign keys that a
   // migration beside a rebuild counts on do not run then, which the check of all of them finds out.
-  const done = yield* Effect.scoped(scripts.some(isRebuild) ? pragmas.withoutForeignKeys(whole) : whole).pipe(
-    Effect.catchIf(isForeignKeyViolation, (error) => Effect.zipRight(foreignKeysHeld(database.sqlite), error))
-  )
+  const { seen, ...done } = yield* Effect.scoped(
+    scripts.some(isRebuild) ? pragmas.withoutForeignKeys(whole) : whole
+  ).pipe(Effect.catchIf(isForeignKeyViolation, (error) => Effect.zipRight(foreignKeysHeld(database.sqlite), error)))
   // The upgrade is committed: a backup too many is no reason to refuse it.
   if (done.backup !== undefined) {
     yield* Effect.catchAll(pruneBackups(database.file, config.backups), ({ detail }) =>
       Effect.logWarning(`Older backups could not be deleted: ${detail}`)
     )
   }
-  return evidence(room, done, first.verdict, stillApplied(room, database.sqlite))
+  return evidence(room, done, seen)
 })
 
 const isForeignKeyViolation = (error: { readonly _tag: string }): error is UpgradeError =>
@@ -234,9 +234,10 @@ const apply = Effect.fnUntraced(function* (
   const { config, database, source } = room
   const { sqlite } = database
   const { adopted, pending } = seen.verdict
-  const written = Effect.mapError(notWritten(pending.map(titleOf).join(", ")))
+  const titles = pending.map(titleOf).join(", ")
+  const written = Effect.mapError(notWritten(titles))
   if (!seen.isMarked) yield* written(sqlite.run(`PRAGMA application_id = ${config.applicationId}`))
-  if (pending.length === 0 && adopted.length === 0) return nothingDone
+  if (pending.length === 0 && adopted.length === 0) return { ...nothingDone, seen }
 
   const before = yield* proveSchema(seen.verdict, seen.objects)
   const rows = seen.isBlank ? undefined : yield* Effect.mapError(guardRows(sqlite, breathe), notCounted)
@@ -277,9 +278,12 @@ const apply = Effect.fnUntraced(function* (
   if (last !== undefined) yield* written(recordSchema(sqlite, last, fingerprint))
   // Statistics of tables that hold rows already may no longer fit their indexes (https://sqlite.org/pragma.html#pragma_optimize).
   if (!seen.isBlank) yield* written(sqlite.run("PRAGMA optimize = 0x10002"))
+  const after = yield* Effect.mapError(complete(room), (error) =>
+    error.code === "" ? upgradeError("HistoryRewritten", { migration: titles, detail: error.message }) : error
+  )
   if (backup !== undefined) yield* backup.keep
   const done: Done = { completed, adopted: adopted.map(({ migration }) => migration), backup: backup?.file }
-  return done
+  return { ...done, seen: after }
 })
 
 const checkForeignKeys = Effect.fnUntraced(function* (sqlite: Sqlite, pending: ReadonlyArray<Migration>) {
@@ -293,18 +297,13 @@ const checkForeignKeys = Effect.fnUntraced(function* (sqlite: Sqlite, pending: R
   }
 })
 
-const evidence = (
-  room: Room,
-  { adopted, backup, completed }: Done,
-  verdict: Verdict,
-  schema: AppliedMigrations["Type"]["schema"]
-): AppliedMigrations["Type"] => ({
-  version: versionOf(room, verdict),
-  ahead: verdict.ahead,
+const evidence = (room: Room, { adopted, backup, completed }: Done, seen: Seen): AppliedMigrations["Type"] => ({
+  version: versionOf(room, seen.verdict),
+  ahead: seen.verdict.ahead,
   backup,
   applied: completed.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs })),
   adopted: adopted.map(titleOf),
-  schema,
+  schema: unlessChanged(room, seen),
   schemaOn: (sqlite) => stillApplied(room, sqlite)
 })
 
@@ -312,10 +311,10 @@ const evidence = (
 const versionOf = ({ source }: Room, { ahead, version }: Verdict): string | undefined =>
   ahead.length > 0 ? version : source.at(-1)?.version
 
-const unlessChanged = (room: Room, first: Seen): AppliedMigrations["Type"]["schema"] => {
+const unlessChanged = (room: Room, seen: Seen): AppliedMigrations["Type"]["schema"] => {
   const { sqlite } = room.database
   return Effect.flatMap(Effect.mapError(sqlite.run("PRAGMA data_version"), historyFailure), ([row]) =>
-    integer(row, "data_version") === first.dataVersion ? provenSchema(room, first) : stillApplied(room, sqlite)
+    integer(row, "data_version") === seen.dataVersion ? provenSchema(room, seen) : stillApplied(room, sqlite)
   )
 }
 
@@ -323,7 +322,11 @@ const provenSchema = (room: Room, { objects, verdict }: Seen): Effect.Effect<Liv
   Effect.map(proveSchema(verdict, objects), (state) => ({ ...state, version: versionOf(room, verdict) }))
 
 /** No snapshot is needed: once everything is applied nobody but another program changes what is read. */
-const stillApplied = Effect.fnUntraced(function* (room: Room, sqlite: Sqlite) {
+const stillApplied = (room: Room, sqlite: Sqlite): AppliedMigrations["Type"]["schema"] =>
+  Effect.flatMap(complete(room, sqlite), (seen) => provenSchema(room, seen))
+
+/** Looks, and refuses a history that lacks any of the migrations. */
+const complete = Effect.fnUntraced(function* (room: Room, sqlite: Sqlite = room.database.sqlite) {
   const seen = yield* look(room, sqlite)
   const { pending } = seen.verdict
   if (pending.length > 0) {
@@ -335,7 +338,7 @@ const stillApplied = Effect.fnUntraced(function* (room: Room, sqlite: Sqlite) {
       retryable: false
     })
   }
-  return yield* provenSchema(room, seen)
+  return seen
 })
 
 const notInitialized = ({ isInitialized, verdict: { adopted, pending } }: Seen) =>

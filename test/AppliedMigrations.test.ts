@@ -210,6 +210,27 @@ describe("migrations", () => {
     })
   )
 
+  it.scoped("that rewrite the history are rolled back: whoever reads it next would refuse what they left", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const before = yield* pictureOf(dirname(file))
+      const rewriting = [
+        "DELETE FROM schema_migrations WHERE version = '001'",
+        "UPDATE schema_migrations SET checksum = 'abc' WHERE version = '001'",
+        "UPDATE schema_migrations SET status = 'half' WHERE version = '002'",
+        "INSERT INTO schema_migrations (version, description) VALUES ('900', 'another')",
+        "CREATE TRIGGER again AFTER INSERT ON schema_migrations BEGIN DELETE FROM schema_migrations; END"
+      ]
+      for (const sql of rewriting) {
+        const migrations = Migrations.fromRecord({ ...notesFiles, "003_rewrite.sql": sql })
+        const refused = yield* refusal(start(file, { migrations }))
+        assert.deepStrictEqual([refused._tag, refused.reason], ["UpgradeError", "HistoryRewritten"], sql)
+        assert.deepStrictEqual(yield* pictureOf(dirname(file)), before, sql)
+      }
+    })
+  )
+
   it.scoped("leave statistics behind where tables held rows already", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
