@@ -53,8 +53,11 @@ const numbersIn = (json: string): ReadonlyArray<number> => {
 }
 
 /** Starts on files, one after the other in a process of their own: milliseconds that each took, imports not counted. */
-export const startsOf = ({ name }: Subject, { folder }: Fixture, files: ReadonlyArray<string>): ReadonlyArray<number> =>
-  numbersIn(runNode([join(dist, "worker.js"), name, folder, ...files]).told)
+export const startsOf = (
+  { worker }: Subject,
+  { folder }: Fixture,
+  files: ReadonlyArray<string>
+): ReadonlyArray<number> => numbersIn(runNode([...worker, folder, ...files]).told)
 
 /** A whole program: milliseconds on the clock, milliseconds of CPU, megabytes at its peak. */
 export const programOf = (subject: Subject, fixture: Fixture, file: string): ReadonlyArray<number> => {

@@ -72,9 +72,12 @@ export const scenarios: ReadonlyArray<Scenario> = [
     title: "Cold: from an absent file to a ready one, in process",
     metrics: ["first in its process, ms", "in a warm process, ms"],
     share: 1,
-    contestants: contest(inProcess, (subject) => () => {
-      const files = Array.from({ length: repeated }, newFile)
-      return verified(subject, conversationFiles, files, firstAndThen(startsOf(subject, conversationFiles, files)))
+    contestants: contest(inProcess, (subject) => {
+      made(subject, conversationFiles)
+      return () => {
+        const files = Array.from({ length: repeated }, newFile)
+        return verified(subject, conversationFiles, files, firstAndThen(startsOf(subject, conversationFiles, files)))
+      }
     })
   },
   {
@@ -94,15 +97,18 @@ export const scenarios: ReadonlyArray<Scenario> = [
     title: "A thousand migrations, in process",
     metrics: ["cold, ms", "warm, ms", "warm in a warm process, ms"],
     share: 0.5,
-    contestants: contest(inProcess, (subject) => () => {
-      const file = newFile()
-      const [cold = Number.NaN] = startsOf(subject, thousand, [file])
-      const warm = startsOf(
-        subject,
-        thousand,
-        Array.from({ length: 8 }, () => file)
-      )
-      return verified(subject, thousand, [file], [cold, ...firstAndThen(warm)])
+    contestants: contest(inProcess, (subject) => {
+      made(subject, thousand)
+      return () => {
+        const file = newFile()
+        const [cold = Number.NaN] = startsOf(subject, thousand, [file])
+        const warm = startsOf(
+          subject,
+          thousand,
+          Array.from({ length: 8 }, () => file)
+        )
+        return verified(subject, thousand, [file], [cold, ...firstAndThen(warm)])
+      }
     })
   },
   {

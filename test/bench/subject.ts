@@ -6,7 +6,7 @@ import type { Fixture } from "./fixture.ts"
 export type Start = (file: string, fixture: Fixture) => Promise<() => unknown>
 
 export interface Subject {
-  /** Also the name of its module in `subjects/`. */
+  /** Also the name of its module in `subjects/`, where the worker is told it. */
   readonly name: string
   readonly title: string
   /** Its history table, one row per migration. */
@@ -19,6 +19,8 @@ export interface Subject {
   readonly isNode: boolean
   /** Whether that program makes the folder of its database. */
   readonly makesFolder: boolean
+  /** What measures it as a library, as arguments of `node`, before those of the fixture and the files. */
+  readonly worker: ReadonlyArray<string>
   /** The program, as arguments of `node`. */
   readonly program: (file: string, fixture: Fixture) => ReadonlyArray<string>
 }
@@ -34,6 +36,7 @@ const library = (name: string, title: string, history: string): Subject => ({
   isProgram: true,
   isNode: true,
   makesFolder: true,
+  worker: [join(dist, "worker.js"), name],
   program: (file, { folder }) => [join(dist, "program.js"), name, file, folder]
 })
 
@@ -51,6 +54,13 @@ const ours: Subject = {
     file,
     ...(isConversationFiles ? [] : ["--migrations", sql])
   ]
+}
+
+/** In a program that is one file and starts from what V8 compiled in an earlier run, as the programs of this library do. */
+const bundled: Subject = {
+  ...library("ours-bundled", "**database-ready**, in a bundle from V8's code cache", "schema_migrations"),
+  isProgram: false,
+  worker: [join(dist, "launchWorker.cjs")]
 }
 
 /** dbmate is no library: a program in Go, behind the launcher of its npm package. */
@@ -77,6 +87,7 @@ export const subjects: ReadonlyArray<Subject> = [
   { ...library("floor-ready", "floor with all that *ready* means, by hand", "schema_migrations"), isProgram: false },
   { ...library("floor-in-effect", "floor in an Effect service", "schema_migrations"), isProgram: false },
   ours,
+  bundled,
   library("effect", "`@effect/sql` Migrator", "effect_sql_migrations"),
   {
     ...library("effect-submodules", "`@effect/sql` Migrator, submodules", "effect_sql_migrations"),
