@@ -13,8 +13,8 @@ export interface SchemaObject {
 }
 
 /**
- * Every object that a migration can define. The history table is the library's own. What SQLite makes for itself (`sqlite_sequence`, statistics,
- * the indexes of constraints) follows from the rest or is no schema.
+ * Every object that a migration can define. The history table is the library's own. What SQLite makes for itself
+ * (`sqlite_sequence`, statistics, the indexes of constraints) follows from the rest or is no schema.
  */
 export const schemaStatement = `SELECT type, name, tbl_name, sql FROM sqlite_schema
 WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND lower(tbl_name) <> '${historyTable}' ORDER BY type, name`
