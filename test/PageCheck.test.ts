@@ -9,6 +9,7 @@ import * as Queue from "effect/Queue"
 import * as Ref from "effect/Ref"
 import * as TestClock from "effect/TestClock"
 import { Migrations, type ProgressEvent } from "../layers/index.ts"
+import { answerIn } from "../layers/PageCheck/SqliteBeside.ts"
 import {
   crashAfter,
   damagePage,
@@ -177,6 +178,14 @@ describe.skipIf(process.platform !== "linux")(
         yield* letGo
         const { integrity, stages } = yield* Fiber.join(outcome)
         assert.deepStrictEqual([integrity.checked, stages.at(-1)?.attempts], ["quick", 2])
+      })
+    )
+
+    it.effect("takes half an answer of a process that was ended for none", () =>
+      Effect.gen(function* () {
+        const cutOff = { said: '{"rows":[{"quick_check":"ok"},{"quick_ch', code: null, signal: "SIGKILL" } as const
+        assert.include(yield* Effect.flip(answerIn(cutOff)), { code: "SIGKILL", retryable: true })
+        assert.include(yield* Effect.flip(answerIn({ ...cutOff, code: 1, signal: null })), { code: "UNKNOWN" })
       })
     )
 

@@ -110,8 +110,13 @@ interface Answer {
   readonly failure?: { readonly code?: string; readonly message: string }
 }
 
-const answerIn = ({ code, said, signal }: End): Effect.Effect<ReadonlyArray<Row>, SqliteFailure | SystemFailure> => {
-  const answer: Answer | undefined = said === "" ? undefined : JSON.parse(said)
+/** What was said is whole where its process ended by itself; of one that was ended it may be half an answer. */
+export const answerIn = ({
+  code,
+  said,
+  signal
+}: End): Effect.Effect<ReadonlyArray<Row>, SqliteFailure | SystemFailure> => {
+  const answer: Answer | undefined = code === 0 && said !== "" ? JSON.parse(said) : undefined
   if (answer?.rows !== undefined) return Effect.succeed(answer.rows)
   const failure = answer?.failure
   if (failure === undefined) {
