@@ -125,7 +125,7 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime, prog
   const { config, database, pragmas } = room
   const first = yield* transaction(
     database.sqlite,
-    database.sqlite.run("BEGIN"),
+    { begin: database.sqlite.run("BEGIN") },
     historyFailure,
     look(room, database.sqlite)
   )
@@ -138,7 +138,7 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime, prog
   if (first.isBlank) yield* pragmas.settle
   const whole = transaction(
     database.sqlite,
-    database.sqlite.run("BEGIN IMMEDIATE"),
+    { begin: database.sqlite.run("BEGIN IMMEDIATE") },
     notWritten("the pending migrations"),
     Effect.zipLeft(
       Effect.flatMap(look(room, database.sqlite), (now) => apply(room, now, scripts, { breathe, progress })),

@@ -200,7 +200,7 @@ const ready = Effect.fnUntraced(function* (
   return Context.make(DatabaseReady, {
     report,
     health,
-    write: writeThrough(connection.sqlite, pragmas, config.lockPatience)
+    write: writeThrough(connection.sqlite, pragmas, config)
   }).pipe(
     Context.add(SqlClient.SqlClient, connection.sqlite.client),
     Context.add(SqliteClient.SqliteClient, connection.sqlite.client)

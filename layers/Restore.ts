@@ -221,7 +221,7 @@ const overwrite = (from: string, file: string, kept: string) =>
       yield* live.run("PRAGMA journal_mode = delete")
       yield* Effect.onError(
         Effect.zipRight(
-          transaction(live, live.run("BEGIN IMMEDIATE"), identity, keepCopy(file, kept)),
+          transaction(live, { begin: live.run("BEGIN IMMEDIATE") }, identity, keepCopy(file, kept)),
           copyOver(from, file)
         ),
         () => Effect.ignoreLogged(live.run(`PRAGMA journal_mode = ${text(before, "journal_mode")}`))

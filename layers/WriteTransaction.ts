@@ -1,19 +1,26 @@
 /** A transaction of the service that may write, on the connection that is handed out. */
 import * as SqlClient from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
+import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import { whileAnotherWorks } from "./policy.ts"
 import type { Sqlite, SqliteFailure } from "./seams.ts"
 import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /** The lock was not to be had: nothing of the body has run, so that it may be tried again. */
 class NotBegun extends Data.TaggedError("NotBegun")<{ readonly failure: SqliteFailure }> {}
+
+/** The writes that a fiber is in, by connection. One that outlives a write still has it, over as it is. */
+class Writes extends Context.Reference<Writes>()("database-ready/Writes", {
+  defaultValue: (): ReadonlyMap<Connection, { isOpen: boolean }> => new Map()
+}) {}
 
 /**
  * Runs `body` in one transaction that has the write lock from its first moment. One that reads first and
@@ -22,45 +29,70 @@ class NotBegun extends Data.TaggedError("NotBegun")<{ readonly failure: SqliteFa
  *
  * While another process has the lock it is asked for again, by the schedule that the start waits with, until
  * the patience is over; the connection is free for reading meanwhile, and so is the event loop. Within a
- * transaction it is a savepoint. Fails with `SqlError`, whose cause has SQLite's `code`, and with what `body`
- * fails with.
+ * transaction of this database it is a savepoint. Fails with `SqlError`, whose cause has SQLite's `code`, and with
+ * what `body` fails with.
  */
-export const writeThrough =
-  (sqlite: Sqlite, { withoutWaiting }: VerifiedPragmas["Type"], patience: Duration.Duration) =>
-  <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
-    Effect.flatMap(Effect.serviceOption(SqlClient.TransactionConnection), (outer) =>
-      Option.isSome(outer)
-        ? sqlite.client.withTransaction(body)
-        : locked(sqlite, withoutWaiting(sqlite.run("BEGIN IMMEDIATE")), patience, body)
+export const writeThrough = (
+  sqlite: Sqlite,
+  { withoutWaiting }: VerifiedPragmas["Type"],
+  { lockPatience, pragmas }: DatabaseConfig["Type"]
+) => {
+  const patiently = Schedule.upTo(whileAnotherWorks, lockPatience)
+  const begin = withoutWaiting(sqlite.run("BEGIN IMMEDIATE"))
+  // With a rollback journal it is the commit that waits for those who read, and it may be asked for again
+  // (https://sqlite.org/lang_transaction.html).
+  const commit =
+    pragmas.journalMode === "wal"
+      ? sqlite.run("COMMIT")
+      : Effect.retry(withoutWaiting(sqlite.run("COMMIT")), { schedule: patiently, while: ({ retryable }) => retryable })
+
+  const locked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
+    // A scope for the reservation alone: what the body acquires belongs to its caller's.
+    Effect.acquireUseRelease(
+      Scope.make(),
+      (reservation) =>
+        Effect.zipRight(
+          Scope.extend(sqlite.client.reserve, reservation),
+          transaction(sqlite, { begin, commit }, refusal, within(sqlite, body))
+        ),
+      Scope.close
+    ).pipe(
+      Effect.retry({
+        schedule: patiently,
+        while: (error) => error instanceof NotBegun && error.failure.retryable
+      }),
+      Effect.mapError((error) => (error instanceof NotBegun ? sqlError(error.failure) : error)),
+      Effect.withSpan("database-ready.write")
     )
 
-const locked = <A, E, R>(
-  sqlite: Sqlite,
-  begin: Effect.Effect<unknown, SqliteFailure>,
-  patience: Duration.Duration,
-  body: Effect.Effect<A, E, R>
-) =>
-  // A scope for the reservation alone: what the body acquires belongs to its caller's.
-  Effect.acquireUseRelease(
-    Scope.make(),
-    (reservation) =>
-      Effect.zipRight(
-        Scope.extend(sqlite.client.reserve, reservation),
-        transaction(
-          sqlite,
-          begin,
-          (failure, step) => (step === "begin" ? new NotBegun({ failure }) : sqlError(failure)),
-          Effect.provideService(body, SqlClient.TransactionConnection, [sqlite.connection, 0])
-        )
-      ),
-    Scope.close
-  ).pipe(
-    Effect.retry({
-      schedule: Schedule.upTo(whileAnotherWorks, patience),
-      while: (error) => error instanceof NotBegun && error.failure.retryable
-    }),
-    Effect.mapError((error) => (error instanceof NotBegun ? sqlError(error.failure) : error)),
-    Effect.withSpan("database-ready.write")
-  )
+  return <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
+    Effect.flatMap(Effect.all([Effect.serviceOption(SqlClient.TransactionConnection), Writes]), ([outer, writes]) => {
+      const write = writes.get(sqlite.connection)
+      const isOurs = Option.exists(outer, ([connection]) => connection === sqlite.connection)
+      if (!(write?.isOpen ?? isOurs)) return locked(body)
+      const savepoint = sqlite.client.withTransaction(body)
+      return isOurs ? savepoint : asTransaction(sqlite, savepoint)
+    })
+}
+
+/** The body as that of a write that is open until it ends. */
+const within = <A, E, R>(sqlite: Sqlite, body: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(Writes, (writes) => {
+    const write = { isOpen: true }
+    return asTransaction(sqlite, body).pipe(
+      Effect.provideService(Writes, new Map(writes).set(sqlite.connection, write)),
+      Effect.ensuring(
+        Effect.sync(() => {
+          write.isOpen = false
+        })
+      )
+    )
+  })
+
+const asTransaction = <A, E, R>(sqlite: Sqlite, body: Effect.Effect<A, E, R>) =>
+  Effect.provideService(body, SqlClient.TransactionConnection, [sqlite.connection, 0])
+
+const refusal = (failure: SqliteFailure, step: "begin" | "commit") =>
+  step === "begin" ? new NotBegun({ failure }) : sqlError(failure)
 
 const sqlError = (cause: SqliteFailure): SqlError => new SqlError({ cause, message: cause.detail })

@@ -12,17 +12,17 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import { DatabaseReady } from "../layers/index.ts"
+import { DatabaseReady, type Pragmas } from "../layers/index.ts"
 import { rivalWriter } from "../layers/testing.ts"
-import { independently, rowsOf, starting, temporaryFile } from "./support/database.ts"
+import { independently, openConnection, rowsOf, starting, temporaryFile } from "./support/database.ts"
 
 class Refused extends Data.TaggedError("Refused") {}
 
 /** A ready database. What waits inside SQLite is not over when the test has to be. */
-const ready = Effect.gen(function* () {
+const readyWith = Effect.fnUntraced(function* (pragmas: Partial<Pragmas>) {
   const file = yield* temporaryFile
   const context = yield* Layer.build(
-    starting(file, { pragmas: { busyTimeout: "10 seconds" }, lockPatience: "2 seconds" })
+    starting(file, { pragmas: { busyTimeout: "10 seconds", ...pragmas }, lockPatience: "2 seconds" })
   )
   return {
     file,
@@ -32,6 +32,8 @@ const ready = Effect.gen(function* () {
     bodies: rowsOf(file, "SELECT body FROM notes ORDER BY id")
   }
 })
+
+const ready = readyWith({})
 
 const codeOf = ({ cause }: SqlError) =>
   typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
@@ -187,6 +189,59 @@ describe("DatabaseReady.write", () => {
         write(Effect.zipRight(write(sql`INSERT INTO notes (body) VALUES ('inner')`), Effect.fail("all of it")))
       )
       assert.deepStrictEqual(yield* bodies, [{ body: "first" }, { body: "outer" }, { body: "kept" }])
+    })
+  )
+
+  it.scoped("is a transaction of its own in a fiber that outlives the one that it was forked in", () =>
+    Effect.gen(function* () {
+      const { bodies, sql, write } = yield* ready
+      const isOver = yield* Deferred.make<void>()
+      const later = Effect.zipRight(Deferred.await(isOver), write(sql`INSERT INTO notes (body) VALUES ('later')`))
+      const fiber = yield* write(
+        Effect.zipRight(sql`INSERT INTO notes (body) VALUES ('mine')`, Effect.forkDaemon(later))
+      )
+      yield* Deferred.succeed(isOver, undefined)
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(yield* bodies, [{ body: "first" }, { body: "mine" }, { body: "later" }])
+      yield* write(sql`INSERT INTO notes (body) VALUES ('last')`)
+      assert.strictEqual((yield* bodies).length, 4)
+    })
+  )
+
+  it.scoped("is a transaction of its own database within one of another, and a savepoint where that comes back", () =>
+    Effect.gen(function* () {
+      const [one, other] = [yield* ready, yield* ready]
+      yield* one.write(
+        Effect.gen(function* () {
+          yield* one.sql`INSERT INTO notes (body) VALUES ('outer')`
+          const back = one.write(one.sql`INSERT INTO notes (body) VALUES ('back')`)
+          yield* other.write(Effect.zipRight(other.sql`INSERT INTO notes (body) VALUES ('theirs')`, back))
+          assert.deepStrictEqual(yield* other.bodies, [{ body: "first" }, { body: "theirs" }])
+          assert.deepStrictEqual(yield* one.bodies, [{ body: "first" }])
+        })
+      )
+      assert.deepStrictEqual(yield* one.bodies, [{ body: "first" }, { body: "outer" }, { body: "back" }])
+    })
+  )
+
+  it.scoped("waits outside SQLite for those who read, where the journal is none of WAL", () =>
+    Effect.gen(function* () {
+      const { bodies, file, sql, write } = yield* readyWith({ journalMode: "delete" })
+      const insert = write(sql`INSERT INTO notes (body) VALUES ('mine')`)
+      const reader = yield* openConnection(file)
+      reader.exec("BEGIN; SELECT * FROM notes;")
+      const refused = yield* Effect.fork(Effect.flip(insert))
+      yield* TestClock.adjust("1900 millis")
+      assert.isTrue((yield* Fiber.poll(refused))._tag === "None")
+      yield* TestClock.adjust("200 millis")
+      assert.strictEqual(codeOf(yield* Fiber.join(refused)), "SQLITE_BUSY")
+
+      const written = yield* Effect.fork(insert)
+      yield* TestClock.adjust("20 millis")
+      reader.exec("COMMIT")
+      yield* TestClock.adjust("15 millis")
+      yield* Fiber.join(written)
+      assert.deepStrictEqual(yield* bodies, [{ body: "first" }, { body: "mine" }])
     })
   )
 

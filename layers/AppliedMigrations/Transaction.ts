@@ -2,10 +2,17 @@
 import * as Effect from "effect/Effect"
 import type { Sqlite, SqliteFailure } from "../seams.ts"
 
-/** Commits what succeeds, rolls back what fails, is interrupted or dies. `begin` is the statement that begins it. */
+/** The statements at the two ends of a transaction, as they are to be run. */
+interface Ends {
+  readonly begin: Effect.Effect<unknown, SqliteFailure>
+  /** Default: `COMMIT`, whatever SQLite makes of it. */
+  readonly commit?: Effect.Effect<unknown, SqliteFailure>
+}
+
+/** Commits what succeeds, rolls back what fails, is interrupted or dies. */
 export const transaction = <A, E, E2, R>(
   sqlite: Sqlite,
-  begin: Effect.Effect<unknown, SqliteFailure>,
+  { begin, commit = sqlite.run("COMMIT") }: Ends,
   refused: (failure: SqliteFailure, step: "begin" | "commit") => E2,
   body: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | E2, R> =>
@@ -13,7 +20,7 @@ export const transaction = <A, E, E2, R>(
     Effect.mapError(begin, (failure) => refused(failure, "begin")).pipe(
       Effect.zipRight(
         restore(body).pipe(
-          Effect.zipLeft(Effect.mapError(sqlite.run("COMMIT"), (failure) => refused(failure, "commit"))),
+          Effect.zipLeft(Effect.mapError(commit, (failure) => refused(failure, "commit"))),
           Effect.onError(() => rollback(sqlite))
         )
       )
