@@ -11,6 +11,8 @@ import { independently, pictureOf, refusal, rowsOf, start, starting, temporaryFi
 const create = `CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT);
 CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL REFERENCES owners(id) ON DELETE CASCADE);`
 
+const nullable = "REFERENCES owners(id) ON DELETE SET NULL"
+
 const rebuildOwners = `CREATE TABLE new_owners (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
 INSERT INTO new_owners SELECT id, name FROM owners;
 DROP TABLE owners;
@@ -74,6 +76,44 @@ describe("a table rebuild", () => {
         const orphan = yield* Effect.either(sql`INSERT INTO pets VALUES (9, 9)`)
         assert.strictEqual(orphan._tag, "Left")
       }).pipe(Effect.provide(starting(file, upgradeTo(off + rebuildOwners))))
+    })
+  )
+
+  it.scoped("that does not declare it is rolled back before what refers to the table is cleared", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const migrations = {
+        "001_create.sql": create.replace("NOT NULL REFERENCES owners(id) ON DELETE CASCADE", nullable)
+      }
+      yield* start(file, { migrations: Migrations.fromRecord(migrations) })
+      yield* independently(file, (connection) =>
+        connection.exec("INSERT INTO owners VALUES (1, 'a'); INSERT INTO pets VALUES (1, 1), (2, NULL)")
+      )
+      const rebuilt = (head: string) =>
+        start(file, { migrations: Migrations.fromRecord({ ...migrations, "002_upgrade.sql": head + rebuildOwners }) })
+      const error = yield* refusal(rebuilt(""))
+      assert.deepInclude(error, { _tag: "UpgradeError", reason: "RowsDeleted" })
+      assert.include(error.message, "(pets.owner: 1 references before, 0 after)")
+      yield* rebuilt(off)
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT owner FROM pets"), [{ owner: 1 }, { owner: null }])
+    })
+  )
+
+  it.scoped("is none where a migration clears references by itself, and drops something else", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const migrations = {
+        "001_create.sql": create.replace("NOT NULL REFERENCES owners(id) ON DELETE CASCADE", nullable)
+      }
+      yield* start(file, { migrations: Migrations.fromRecord(migrations) })
+      yield* independently(file, (connection) =>
+        connection.exec(
+          "INSERT INTO owners VALUES (1, 'a'); INSERT INTO pets VALUES (1, 1); CREATE INDEX names ON owners(name)"
+        )
+      )
+      const second = "UPDATE pets SET owner = NULL; DROP INDEX IF EXISTS names;"
+      yield* start(file, { migrations: Migrations.fromRecord({ ...migrations, "002_upgrade.sql": second }) })
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT owner FROM pets"), [{ owner: null }])
     })
   )
 
@@ -183,6 +223,56 @@ describe("rows that were there before an upgrade", () => {
       assert.deepStrictEqual(yield* countsOf(file), [{ owners: 2, pets: 2 }])
     })
   )
+})
+
+const effect = (title: readonly [number, string], sql: string) =>
+  Migrations.fromLoader(
+    Effect.succeed([[...title, Effect.succeed(Effect.flatMap(SqlClient.SqlClient, (client) => client.unsafe(sql)))]])
+  )
+
+describe("rows in a table that a migration says nothing of in SQL", () => {
+  it.scoped("are not dropped by an Effect, and not missed where an Effect renames the table", () =>
+    Effect.gen(function* () {
+      const file = yield* populated
+      const first = Migrations.fromRecord({ "001_create.sql": create })
+      const dropped = Migrations.all(first, effect([2, "drop"], "DROP TABLE pets"))
+      const error = yield* refusal(start(file, { migrations: dropped }))
+      assert.deepInclude(error, { _tag: "UpgradeError", reason: "RowsDeleted" })
+      assert.include(error.message, "pets: 3 rows before, 0 after")
+
+      const renamed = Migrations.all(
+        first,
+        effect([2, "rename"], "ALTER TABLE pets RENAME TO animals"),
+        Migrations.fromRecord({ "003_add.sql": "INSERT INTO owners VALUES (3, 'c');" })
+      )
+      yield* start(file, { migrations: renamed })
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS animals FROM animals"), [{ animals: 3 }])
+    })
+  )
+
+  for (const [module, table, insert, lost] of [
+    ["full-text search", "fts5(body)", "INSERT INTO things (body) VALUES ('one'), ('two')", "2"],
+    ["R*Tree", "rtree(id, low, high)", "INSERT INTO things VALUES (1, 0, 1)", "1"]
+  ] as const) {
+    it.scoped(`are backed up and guarded where ${module} keeps them`, () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        const migrations = { "001_create.sql": `CREATE VIRTUAL TABLE things USING ${table};` }
+        yield* start(file, { migrations: Migrations.fromRecord(migrations) })
+        yield* independently(file, (connection) => connection.exec(insert))
+        for (const sql of ["DROP TABLE things;", "DELETE FROM things;"]) {
+          const error = yield* refusal(
+            start(file, { migrations: Migrations.fromRecord({ ...migrations, "002_drop.sql": sql }) })
+          )
+          assert.deepInclude(error, { _tag: "UpgradeError", reason: "RowsDeleted" })
+          assert.include(error.message, `things: ${lost} rows before, 0 after`)
+        }
+        const meant = { ...migrations, "002_drop.sql": "-- database-ready: deletes = things\nDROP TABLE things;" }
+        const { backup } = yield* start(file, { migrations: Migrations.fromRecord(meant) })
+        assert.deepStrictEqual(yield* rowsOf(backup ?? "", "SELECT count(*) AS n FROM things"), [{ n: Number(lost) }])
+      })
+    )
+  }
 })
 
 describe("a declaration", () => {

@@ -19,9 +19,10 @@ type Reason =
   | "HistoryRewritten"
   | "NotWritten"
 
-/** A table that has fewer rows than it had; `after` is 0 where it is gone. */
+/** A table that has fewer rows than it had, 0 where it is gone; or a column of it that refers to fewer. */
 export interface Loss {
   readonly table: string
+  readonly column?: string
   readonly before: number
   readonly after: number
 }
