@@ -27,7 +27,7 @@ import {
 import { type Migration, MigrationSource, titleOf } from "./AppliedMigrations/MigrationSource.ts"
 import { describeLoss, guardRows } from "./AppliedMigrations/RowGuard.ts"
 import { fingerprintOf, objectsOf, type SchemaObject, schemaStatement } from "./AppliedMigrations/SchemaFingerprint.ts"
-import { proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
+import { type Made, madeBy, madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { type BackupError, makeBackup, pruneBackups } from "./Backup.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
@@ -86,7 +86,10 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     AppliedMigrations["Type"],
     UpgradeError | HistoryError | IntegrityError | BackupError | PragmaError | StageTimeoutError,
     FileSystem.FileSystem | Path.Path
-  > => stage("migrations", (attempt) => upgrade({ config, source, database, pragmas }, attempt), summary)
+  > => {
+    const room: Room = { config, source, made: madeOnceBy(source), database, pragmas }
+    return stage("migrations", (attempt) => upgrade(room, attempt), summary)
+  }
 
   static readonly layer = Layer.effect(
     AppliedMigrations,
@@ -113,6 +116,8 @@ const listed = (verb: string, titles: ReadonlyArray<string>): string =>
 interface Room {
   readonly config: DatabaseConfig["Type"]
   readonly source: ReadonlyArray<Migration>
+  /** What all of the source makes. */
+  readonly made: Made
   readonly database: SqliteConnection["Type"]
   readonly pragmas: VerifiedPragmas["Type"]
 }
@@ -231,7 +236,7 @@ const apply = Effect.fnUntraced(function* (
   scripts: ReadonlyArray<Script>,
   { breathe, progress }: Pick<Attempt, "breathe" | "progress">
 ) {
-  const { config, database, source } = room
+  const { config, database, made, source } = room
   const { sqlite } = database
   const { adopted, pending } = seen.verdict
   const titles = pending.map(titleOf).join(", ")
@@ -239,7 +244,7 @@ const apply = Effect.fnUntraced(function* (
   if (!seen.isMarked) yield* written(sqlite.run(`PRAGMA application_id = ${config.applicationId}`))
   if (pending.length === 0 && adopted.length === 0) return { ...nothingDone, seen }
 
-  const before = yield* proveSchema(seen.verdict, seen.objects)
+  const before = yield* proveSchema(seen.verdict, seen.objects, madeBy(seen.verdict.applied))
   const rows = seen.isBlank ? undefined : yield* Effect.mapError(guardRows(sqlite, breathe), notCounted)
   const newest = pending.at(-1)
   const backup =
@@ -273,14 +278,19 @@ const apply = Effect.fnUntraced(function* (
   const unmixed = before.extra.length === 0 && adopted.length === 0
   const { fingerprint } = unmixed
     ? { fingerprint: fingerprintOf(objects) }
-    : yield* proveSchema({ ahead: [], applied: source, fingerprint: undefined }, objects)
+    : yield* proveSchema({ ahead: [], fingerprint: undefined }, objects, made)
   const last = source.at(-1)
   if (last !== undefined) yield* written(recordSchema(sqlite, last, fingerprint))
-  // Statistics of tables that hold rows already may no longer fit their indexes (https://sqlite.org/pragma.html#pragma_optimize).
-  if (!seen.isBlank) yield* written(sqlite.run("PRAGMA optimize = 0x10002"))
+  // Statistics of tables that hold rows already may no longer fit their indexes: all tables, each looked at in part
+  // (https://sqlite.org/pragma.html#pragma_optimize).
+  if (!seen.isBlank) yield* written(sqlite.run("PRAGMA optimize = 0x10012"))
   const after = yield* Effect.mapError(complete(room), (error) =>
     error.code === "" ? upgradeError("HistoryRewritten", { migration: titles, detail: error.message }) : error
   )
+  if (!after.isMarked) {
+    const detail = `application_id is no longer ${config.applicationId}`
+    return yield* upgradeError("HistoryRewritten", { migration: titles, detail })
+  }
   if (backup !== undefined) yield* backup.keep
   const done: Done = { completed, adopted: adopted.map(({ migration }) => migration), backup: backup?.file }
   return { ...done, seen: after }
@@ -319,11 +329,19 @@ const unlessChanged = (room: Room, seen: Seen): AppliedMigrations["Type"]["schem
 }
 
 const provenSchema = (room: Room, { objects, verdict }: Seen): Effect.Effect<LiveSchema, IntegrityError> =>
-  Effect.map(proveSchema(verdict, objects), (state) => ({ ...state, version: versionOf(room, verdict) }))
+  Effect.map(proveSchema(verdict, objects, room.made), (state) => ({ ...state, version: versionOf(room, verdict) }))
 
-/** No snapshot is needed: once everything is applied nobody but another program changes what is read. */
-const stillApplied = (room: Room, sqlite: Sqlite): AppliedMigrations["Type"]["schema"] =>
-  Effect.flatMap(complete(room, sqlite), (seen) => provenSchema(room, seen))
+/**
+ * In one snapshot, for a newer program may commit between two of the questions. In memory there is no other program,
+ * and the service may be in a transaction.
+ */
+const stillApplied = (room: Room, sqlite: Sqlite): AppliedMigrations["Type"]["schema"] => {
+  const seen = complete(room, sqlite)
+  return Effect.flatMap(
+    room.config.inMemory ? seen : transaction(sqlite, { begin: sqlite.run("BEGIN") }, historyFailure, seen),
+    (seen) => provenSchema(room, seen)
+  )
+}
 
 /** Looks, and refuses a history that lacks any of the migrations. */
 const complete = Effect.fnUntraced(function* (room: Room, sqlite: Sqlite = room.database.sqlite) {

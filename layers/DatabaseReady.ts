@@ -26,8 +26,8 @@ import {
 } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import type { StageName } from "./policy.ts"
-import { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
-import { ask, files, openSqlite, type SystemFailure } from "./seams.ts"
+import { ConnectionError, SqliteConnection, stayingInPlace } from "./SqliteConnection.ts"
+import { openSqlite } from "./seams.ts"
 import { type PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
 import { writeThrough } from "./WriteTransaction.ts"
 
@@ -177,10 +177,11 @@ const ready = Effect.fnUntraced(function* (
   evidence: Evidence
 ) {
   const { connection, integrity, migrations, pragmas } = evidence
-  const health = yield* liveHealth(config, evidence)
-
   yield* connection.accept
   const settings = yield* pragmas.confirm
+  // Somebody may have put another file there while the start looked at the one that it had opened.
+  const inPlace = yield* stayingInPlace(connection)
+  yield* inPlace
   const { durationMs, stages, startedAt } = yield* timeline
   const report: ReadyReport = {
     status: "ready",
@@ -199,7 +200,7 @@ const ready = Effect.fnUntraced(function* (
   yield* noted(report, isNews ? LogLevel.Info : LogLevel.Debug)
   return Context.make(DatabaseReady, {
     report,
-    health,
+    health: liveHealth(config, evidence, inPlace),
     write: writeThrough(connection.sqlite, pragmas, config)
   }).pipe(
     Context.add(SqlClient.SqlClient, connection.sqlite.client),
@@ -213,27 +214,17 @@ const noted = ({ database, durationMs, schemaVersion }: ReadyReport, level: LogL
     Effect.whenLogLevel(level)
   )
 
-const liveHealth = Effect.fnUntraced(function* (
+const liveHealth = (
   { inMemory }: DatabaseConfig["Type"],
-  { connection: { file, sqlite }, migrations, pragmas }: Evidence
-) {
-  const absent = { code: "ENOENT", detail: "there is nothing any more", retryable: false }
-  const identity = ask(() => files.stat(file)).pipe(
-    Effect.mapError((failure) => gone(file, failure)),
-    Effect.flatMap((found) => (found === undefined ? gone(file, absent) : Effect.succeed(`${found.dev}:${found.ino}`)))
+  { connection: { file, sqlite }, migrations, pragmas }: Evidence,
+  inPlace: Effect.Effect<void, ConnectionError>
+) => {
+  const newcomer = Effect.mapError(
+    openSqlite({ filename: file, readonly: true }),
+    ({ code, detail, retryable }) => new ConnectionError({ reason: "CannotOpen", file, code, detail, retryable })
   )
-  const opened = inMemory ? "" : yield* identity
-  const newcomer = Effect.mapError(openSqlite({ filename: file, readonly: true }), (failure) => gone(file, failure))
-
   return Effect.gen(function* () {
-    const present = inMemory ? "" : yield* identity
-    if (present !== opened) {
-      return yield* gone(file, {
-        code: "ESTALE",
-        detail: "another file has taken its place",
-        retryable: false
-      })
-    }
+    yield* inPlace
     // Through a connection of its own, opened by path like any newcomer's: the one that is handed out may be
     // in the middle of a transaction, and would wait for locks with the event loop standing still.
     const { fingerprint, version } = yield* inMemory
@@ -243,10 +234,7 @@ const liveHealth = Effect.fnUntraced(function* (
     const health: Health = { schemaVersion: version, fingerprint, pragmas: settings }
     return health
   }).pipe(Effect.withSpan("database-ready.health", { attributes: { "database.file": file } }))
-})
-
-const gone = (file: string, { code, detail, retryable }: Pick<SystemFailure, "code" | "detail" | "retryable">) =>
-  new ConnectionError({ reason: code === "ENOENT" ? "Absent" : "CannotOpen", file, code, detail, retryable })
+}
 
 /** The report of a start that was refused: what `timeline` shows, with the refusal. */
 export const failedReport = (

@@ -37,6 +37,7 @@ type Reason =
   | "DiskFull"
   | "IoError"
   | "Busy"
+  | "Replaced"
   | "DriverNotLoaded"
   | "UnsafeDriver"
   | "UnsafeSqlite"
@@ -76,6 +77,7 @@ const sentences: Record<Reason, (file: string) => string> = {
   DiskFull: (file) => `There is no space left for ${file}`,
   IoError: (file) => `The disk failed while ${file} was read`,
   Busy: (file) => `Another process keeps ${file} to itself`,
+  Replaced: (file) => `${file} is no longer the file that was opened`,
   DriverNotLoaded: () => "better-sqlite3 cannot be loaded by this Node.js",
   UnsafeDriver: () => "This build of better-sqlite3 would end the process at some moment, on this release of Node.js",
   UnsafeSqlite: () => "This SQLite version can corrupt a database in WAL mode that several connections use",
@@ -95,6 +97,7 @@ const remedies: Record<Reason, string> = {
   DiskFull: "Free some space on that filesystem.",
   IoError: "Check the disk and the kernel's log; restore a backup when the disk is at fault.",
   Busy: "Let the other process finish, or stop it.",
+  Replaced: "Start the program again: what it wrote since then is in a file that nobody else can see.",
   DriverNotLoaded: "Build it for this Node.js: `npm rebuild better-sqlite3`, or install again.",
   UnsafeDriver:
     'Put `"overrides": { "better-sqlite3": "^13.2.0" }` into the package.json of the program and install again, or run it on Node.js 22.',
@@ -107,6 +110,8 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
   SqliteConnection,
   {
     readonly file: string
+    /** Which file was opened, whatever is at its path later; undefined in memory. */
+    readonly identity: string | undefined
     /** `created` by this start, `empty`: there but without a page, or an `existing` database. */
     readonly origin: "created" | "empty" | "existing"
     /**
@@ -182,6 +187,7 @@ const connect = Effect.fnUntraced(function* (
   }
 
   const refused = Effect.mapError((failure: SqliteFailure) => refusal(file, reasonOf(failure.code), failure))
+  const identity = onDisk ? yield* identityOf(file) : undefined
   const accept = found.wal ? yield* refused(pinned(file, scope)) : Effect.void
   const readonly = config.access === "inspect" && found.wal
   const sqlite = yield* refused(openSqliteIn(scope, { filename: file, readonly }))
@@ -192,6 +198,10 @@ const connect = Effect.fnUntraced(function* (
   const [answer] = yield* refused(
     sqlite.run("SELECT sqlite_version() AS version, application_id FROM pragma_application_id, pragma_schema_version")
   )
+
+  if (onDisk && (yield* identityOf(file)) !== identity) {
+    return yield* refusal(file, "Replaced", { ...another, retryable: true })
+  }
 
   const sqliteVersion = text(answer, "version")
   if (hasWalResetBug(sqliteVersion) && config.pragmas.journalMode === "wal") {
@@ -207,7 +217,31 @@ const connect = Effect.fnUntraced(function* (
   }
 
   const origin: SqliteConnection["Type"]["origin"] = found.exists ? (found.empty ? "empty" : "existing") : "created"
-  return { file, origin, before, sqliteVersion, sqlite, accept }
+  return { file, identity, origin, before, sqliteVersion, sqlite, accept }
+})
+
+const another = { code: "ESTALE", detail: "another file has taken its place", retryable: false }
+const nothing = { code: "ENOENT", detail: "there is nothing any more", retryable: false }
+
+const identityOf = (file: string): Effect.Effect<string | undefined, ConnectionError> =>
+  Effect.mapError(
+    ask(() => files.identity(file)),
+    (failure) => refusal(file, "CannotOpen", failure)
+  )
+
+/**
+ * Proves that the paths still lead to the files that the connection has open. In WAL mode one of them is the `-shm`
+ * with the locks: who opens the database after it was deleted makes another, and neither sees what the other locks.
+ */
+export const stayingInPlace = Effect.fnUntraced(function* ({ file, identity }: SqliteConnection["Type"]) {
+  if (identity === undefined) return Effect.void
+  const shm = `${file}-shm`
+  const mapped = yield* identityOf(shm)
+  const same = (path: string, opened: string) =>
+    Effect.flatMap(identityOf(path), (found) =>
+      found === opened ? Effect.void : refusal(path, "Replaced", found === undefined ? nothing : another)
+    )
+  return Effect.zipRight(same(file, identity), mapped === undefined ? Effect.void : same(shm, mapped))
 })
 
 /** Refuses a driver that would end this process sooner or later, before it has opened anything. */

@@ -250,6 +250,12 @@ export const files = {
   /** What is at a path, links followed; undefined where nothing is. */
   stat: (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false }),
 
+  /** Which file is at a path, links followed, so that another in its place is told apart; undefined where nothing is. */
+  identity: (path: string): string | undefined => {
+    const found = files.stat(path)
+    return found === undefined ? undefined : `${found.dev}:${found.ino}`
+  },
+
   /** Whether a link itself is at a path. */
   isLink: (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true,
 

@@ -77,6 +77,7 @@ const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
   DiskFull: exitCode.inputOutput,
   IoError: exitCode.inputOutput,
   Busy: exitCode.tryAgain,
+  Replaced: exitCode.tryAgain,
   DriverNotLoaded: exitCode.defect,
   UnsafeDriver: exitCode.defect,
   UnsafeSqlite: exitCode.defect,

@@ -231,6 +231,37 @@ describe("migrations", () => {
     })
   )
 
+  it.scoped("that mark the file as another program's are rolled back", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { applicationId: 4711 })
+      const before = yield* pictureOf(dirname(file))
+      const migrations = Migrations.fromRecord({ ...notesFiles, "003_mark.sql": "PRAGMA application_id = 777;" })
+      const refused = yield* refusal(start(file, { migrations, applicationId: 4711 }))
+      assert.include(refused.message, "After 003_mark, every start would refuse the database (application_id is no")
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+      assert.strictEqual((yield* start(file, { migrations })).schemaVersion, "003", "nobody else minds")
+    })
+  )
+
+  it.scoped("look at a part of a large index for its statistics, however many rows there are", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      // What a limited look sees of the index is not how it goes on.
+      const rows = `WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 5000)
+INSERT INTO tags SELECT 1, CASE WHEN x <= 3000 THEN 'a' ELSE 'b' || x END FROM n`
+      yield* independently(file, (connection) => connection.exec(rows))
+      yield* start(file, sources({ ...notesFiles, "003_index.sql": "CREATE INDEX by_tag ON tags(tag);" }))
+      const whole = yield* independently(file, (connection) => {
+        const before = connection.prepare("SELECT stat FROM sqlite_stat1 WHERE idx = 'by_tag'").get()
+        connection.exec("ANALYZE")
+        return [before, connection.prepare("SELECT stat FROM sqlite_stat1 WHERE idx = 'by_tag'").get()]
+      })
+      assert.notDeepEqual(whole[0], whole[1])
+    })
+  )
+
   it.scoped("leave statistics behind where tables held rows already", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile

@@ -13,11 +13,22 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Tracer from "effect/Tracer"
-import { DatabaseReady, Migrations, type ProgressEvent } from "../layers/index.ts"
+import {
+  AppliedMigrations,
+  DatabaseConfig,
+  DatabaseDirectory,
+  DatabaseReady,
+  Initialization,
+  Migrations,
+  type ProgressEvent,
+  SqliteConnection,
+  VerifiedPragmas
+} from "../layers/index.ts"
 import { inMemory, rivalWriter } from "../layers/testing.ts"
 import {
   independently,
   notes,
+  notesFiles,
   onlyFirst,
   openConnection,
   platform,
@@ -158,6 +169,22 @@ describe("DatabaseReady", () => {
     })
   )
 
+  it.scoped("is not given where another file has taken the place of the one that the start looked at", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      copyFileSync(file, `${file}.copy`)
+      const exchange = Effect.sync(() => {
+        renameSync(`${file}.copy`, file)
+        for (const beside of ["-wal", "-shm"]) rmSync(`${file}${beside}`)
+      })
+      const onProgress = (event: ProgressEvent) =>
+        event._tag === "StagePassed" && event.stage === "integrity" ? exchange : Effect.void
+      const refused = yield* refusal(start(file, { onProgress }))
+      assert.deepStrictEqual([refused._tag, refused.reason], ["ConnectionError", "Replaced"])
+    })
+  )
+
   it.scoped("can be made to wait in a test by a rival writer", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
@@ -226,14 +253,21 @@ describe("the live health check", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* healthAfter((file) => Effect.sync(() => rmSync(file))), [
         "ConnectionError",
-        "Absent"
+        "Replaced"
       ])
       const replaced = (file: string) =>
         Effect.sync(() => {
           copyFileSync(file, `${file}.copy`)
           renameSync(`${file}.copy`, file)
         })
-      assert.deepStrictEqual(yield* healthAfter(replaced), ["ConnectionError", "CannotOpen"])
+      assert.deepStrictEqual(yield* healthAfter(replaced), ["ConnectionError", "Replaced"])
+    })
+  )
+
+  it.scoped("finds the shared memory gone, without which others no longer see its locks", () =>
+    Effect.gen(function* () {
+      const gone = (file: string) => Effect.sync(() => rmSync(`${file}-shm`))
+      assert.deepStrictEqual(yield* healthAfter(gone), ["ConnectionError", "Replaced"])
     })
   )
 
@@ -248,6 +282,67 @@ describe("the live health check", () => {
         yield* healthAfter(sql("INSERT INTO schema_migrations (version, description) VALUES ('003', 'newer')")),
         ["HistoryError", "NewerDatabase"]
       )
+    })
+  )
+
+  it.scoped("is well at every moment at which a newer program commits what lets this one run", () =>
+    Effect.gen(function* () {
+      const newer = Migrations.fromRecord({
+        ...notesFiles,
+        "003_add.sql": "-- database-ready: compatible_from = 2\nCREATE TABLE more (id INTEGER PRIMARY KEY);"
+      })
+      for (const statement of [2, 3, 4, 5]) {
+        const file = yield* temporaryFile
+        yield* start(file)
+        const config = DatabaseConfig.from({ filename: file })
+        const initialization = yield* Initialization.make(config)
+        const directory = yield* DatabaseDirectory.make(config, initialization)
+        const connection = yield* SqliteConnection.make(config, initialization, directory)
+        const pragmas = yield* VerifiedPragmas.make(config, initialization, connection)
+        const source = yield* notes
+        const migrations = yield* AppliedMigrations.make(config, initialization, source, connection, pragmas)
+        let asked = 0
+        const { sqlite } = connection
+        const beside: typeof sqlite = {
+          ...sqlite,
+          run: (sql, parameters) =>
+            Effect.suspend(() => {
+              asked += 1
+              const meanwhile = asked === statement ? Effect.orDie(start(file, { migrations: newer })) : Effect.void
+              return Effect.zipRight(meanwhile, sqlite.run(sql, parameters))
+            })
+        }
+        const { version } = yield* migrations.schemaOn(beside)
+        assert.strictEqual(version, statement === 2 ? "003" : "002", `before statement ${statement}`)
+        assert.isAbove(asked, statement)
+      }
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.scoped("replays migrations once where there is an object that none of them made", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      let runs = 0
+      const counted = Effect.zipRight(
+        Effect.sync(() => {
+          runs += 1
+        }),
+        Effect.flatMap(SqlClient.SqlClient, (client) => client`CREATE TABLE counted (id INTEGER PRIMARY KEY)`)
+      )
+      const migrations = Migrations.all(
+        notes,
+        Migrations.fromLoader(Effect.succeed([[3, "counted", Effect.succeed(counted)]]))
+      )
+      yield* start(file, { migrations })
+      yield* sql("CREATE TABLE extra (id INTEGER PRIMARY KEY)")(file)
+      runs = 0
+      yield* Effect.gen(function* () {
+        const { health, report } = yield* DatabaseReady
+        assert.deepStrictEqual(report.integrity.extra, ["table extra"])
+        yield* health
+        yield* health
+      }).pipe(Effect.provide(starting(file, { migrations })))
+      assert.strictEqual(runs, 1)
     })
   )
 

@@ -63,7 +63,7 @@ const sentences: Record<Reason, (migration: string) => string> = {
   NotAllowed: (migration) => `Migration ${migration} holds a statement that cannot be part of a transaction`,
   ForeignKeyViolations: (migration) => `After ${migration}, rows refer to rows that do not exist`,
   RowsDeleted: (migration) => `Migration ${migration} would delete rows without declaring it`,
-  HistoryRewritten: (migration) => `After ${migration}, every start would refuse the history`,
+  HistoryRewritten: (migration) => `After ${migration}, every start would refuse the database`,
   NotWritten: (migration) => `Applying ${migration} could not be finished`
 }
 
@@ -78,7 +78,7 @@ const remedies: Record<Reason, string> = {
   RowsDeleted:
     "Where that is meant, write `-- database-ready: deletes = TABLE, TABLE` above the first statement. Where it is a table rebuild, write `-- database-ready: foreign_keys = off`, or dropping the old table deletes the rows that refer to it. Everything was rolled back.",
   HistoryRewritten:
-    "Take out what changes the table schema_migrations, which the library alone may write; everything was rolled back.",
+    "Take out what changes the table schema_migrations, user_version or application_id, which the library alone may write; everything was rolled back.",
   NotWritten: "Look at SQLite's message; everything was rolled back."
 }
 

@@ -23,18 +23,22 @@ export interface SchemaState {
   readonly extra: ReadonlyArray<string>
 }
 
+/** The objects that migrations make on their own. */
+export type Made = Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
+
 /**
  * Compares the live schema with the one that the applied migrations make: by the fingerprint that was
- * kept with the newest of them, and by replaying them where it differs or was never kept. Fails with
+ * kept with the newest of them, and with what they make where it differs or was never kept. Fails with
  * `IntegrityError` where an object is missing or changed.
  */
 export const proveSchema = (
-  { ahead, applied, fingerprint }: Pick<Verdict, "ahead" | "applied" | "fingerprint">,
-  live: ReadonlyArray<SchemaObject>
+  { ahead, fingerprint }: Pick<Verdict, "ahead" | "fingerprint">,
+  live: ReadonlyArray<SchemaObject>,
+  made: Made
 ): Effect.Effect<SchemaState, IntegrityError> => {
   const found = fingerprintOf(live)
   if (found === fingerprint) return Effect.succeed({ fingerprint: found, extra: [] })
-  if (ahead.length === 0) return compareWithReplay(applied, live)
+  if (ahead.length === 0) return Effect.flatMap(made, (expected) => compared(expected, live))
   return Effect.fail(
     IntegrityError.found("SchemaDiffers", [
       `it is not as the newer program left it, whose migrations ${ahead.join(", ")} are not here to compare with`
@@ -42,18 +46,35 @@ export const proveSchema = (
   )
 }
 
-const compareWithReplay = Effect.fnUntraced(function* (
-  applied: ReadonlyArray<Migration>,
+const compared = (
+  expected: ReadonlyArray<SchemaObject>,
   live: ReadonlyArray<SchemaObject>
-) {
-  const expected = applied.length === 0 ? [] : yield* replay(applied)
+): Effect.Effect<SchemaState, IntegrityError> => {
   const difference = differenceOf(expected, live)
-  if (!isAccepted(difference)) return yield* IntegrityError.schemaDiffers(difference)
-  return { fingerprint: fingerprintOf(withoutExtra(expected, live)), extra: difference.extra }
-})
+  return isAccepted(difference)
+    ? Effect.succeed({ fingerprint: fingerprintOf(withoutExtra(expected, live)), extra: difference.extra })
+    : Effect.fail(IntegrityError.schemaDiffers(difference))
+}
 
-/** The objects that migrations make on their own, in a database in memory. */
-const replay = (migrations: ReadonlyArray<Migration>): Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError> =>
+/** Replays migrations in a database in memory. */
+export const madeBy = (migrations: ReadonlyArray<Migration>): Made =>
+  migrations.length === 0 ? Effect.succeed([]) : replay(migrations)
+
+/** Replays them once: with an object more in the file, every look has to compare. */
+export const madeOnceBy = (migrations: ReadonlyArray<Migration>): Made => {
+  let made: ReadonlyArray<SchemaObject> | undefined
+  return Effect.suspend(() =>
+    made === undefined
+      ? Effect.tap(madeBy(migrations), (objects) =>
+          Effect.sync(() => {
+            made = objects
+          })
+        )
+      : Effect.succeed(made)
+  )
+}
+
+const replay = (migrations: ReadonlyArray<Migration>): Made =>
   Effect.gen(function* () {
     const sqlite = yield* openSqlite({ filename: ":memory:" })
     // No rows of anybody are in it, and a table rebuild counts on them being off.

@@ -137,7 +137,7 @@ describe("readiness turns, the API is refused, and both come back, when the data
       const { file, url } = yield* watched
       yield* sound(url)
       renameSync(file, `${file}.away`)
-      yield* unsound(url, "Absent")
+      yield* unsound(url, "Replaced")
       renameSync(`${file}.away`, file)
       yield* sound(url)
     })
