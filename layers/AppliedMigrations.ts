@@ -152,8 +152,9 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime, prog
   )
   // One transaction all the same: an upgrade happens wholly or not at all. Actions of foreign keys that a
   // migration beside a rebuild counts on do not run then, which the check of all of them finds out.
+  const rebuilding = scripts.some(isRebuild) ? pragmas.withoutForeignKeys(whole) : whole
   const { seen, ...done } = yield* Effect.scoped(
-    scripts.some(isRebuild) ? pragmas.withoutForeignKeys(whole) : whole
+    scripts.some(maySetPragmas) ? pragmas.leavingOthers(rebuilding) : rebuilding
   ).pipe(Effect.catchIf(isForeignKeyViolation, (error) => Effect.zipRight(foreignKeysHeld(database.sqlite), error)))
   // The upgrade is committed: a backup too many is no reason to refuse it.
   if (done.backup !== undefined) {
@@ -177,6 +178,9 @@ const foreignKeysHeld = (sqlite: Sqlite): Effect.Effect<void, IntegrityError> =>
   )
 
 const isRebuild = ({ migration }: Script): boolean => migration.declared.foreignKeys === "off"
+
+/** An Effect has no text to look into. */
+const maySetPragmas = ({ migration: { body } }: Script): boolean => body._tag === "Effect" || /pragma/i.test(body.text)
 
 /** What a start did to the file. */
 interface Done {

@@ -12,16 +12,19 @@ import { type Sqlite, type SqliteFailure, text } from "./seams.ts"
 
 /** A pragma could not be set or read, or reads back as something else. */
 export class PragmaError extends Data.TaggedError("PragmaError")<{
-  /** `Mismatch`: SQLite took it without complaint and answers another value. `Refused`: SQLite failed. `Unreadable`: SQLite could not even answer. */
-  readonly reason: "Mismatch" | "Refused" | "Unreadable"
+  /**
+   * `Mismatch`: SQLite took it without complaint and answers another value. `OutOfRange`: no value of SQLite's, which
+   * was not asked. `Refused`: SQLite failed. `Unreadable`: SQLite could not even answer.
+   */
+  readonly reason: "Mismatch" | "OutOfRange" | "Refused" | "Unreadable"
   readonly pragma: string
   readonly wanted: string
-  /** The value read back, or SQLite's code. */
+  /** The value read back, or SQLite's code; "" where it was not asked. */
   readonly got: string
   readonly detail: string
   readonly retryable: boolean
 }> {
-  /** SQLite's code, "" where it answered. */
+  /** SQLite's code, "" where it answered or was not asked. */
   get code(): string {
     return this.reason === "Mismatch" ? "" : this.got
   }
@@ -30,6 +33,7 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
     if (this.reason === "Mismatch") {
       return `PRAGMA ${this.pragma} should be ${this.wanted}, but the connection answers ${this.got}`
     }
+    if (this.reason === "OutOfRange") return `PRAGMA ${this.pragma} cannot be ${this.wanted} (${this.detail})`
     const what = this.reason === "Refused" ? `PRAGMA ${this.pragma} could not be made ${this.wanted}` : unread
     return `${what} (${this.got}: ${this.detail})`
   }
@@ -49,6 +53,8 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
 const unread = "The pragmas of the connection could not be read"
 
 const remedies: Partial<Record<string, string>> = {
+  busy_timeout: "Ask for a shorter `busyTimeout`.",
+  application_id: "Ask for a number that fits, such as the four bytes of a word as a signed integer.",
   journal_mode:
     "Put the file on a local disk with shared memory, initialize it first when it is only inspected, or ask for another journal mode.",
   foreign_keys: "Foreign keys must be on; SQLite ignores the pragma inside a transaction and in builds without them.",
@@ -73,6 +79,8 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
      * (https://sqlite.org/pragma.html#pragma_foreign_keys). However it ends, they are on again.
      */
     readonly withoutForeignKeys: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
+    /** Runs something that may set pragmas which no setting asks for, and sets back what it has set of them. */
+    readonly leavingOthers: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
     /**
      * Runs a statement with the busy timeout 0: SQLite refuses at once, whatever the settings say, where it would
      * wait with the event loop standing still. Nobody reads the pragmas meanwhile.
@@ -98,7 +106,11 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
 
     const settings = yield* stage(
       "pragmas",
-      () => Effect.flatMap(readAll(sqlite), (found) => verified(sqlite, ofConnection, ofConnection, found)),
+      () =>
+        Effect.zipRight(
+          inRange(config),
+          Effect.flatMap(readAll(sqlite), (found) => verified(sqlite, ofConnection, ofConnection, found))
+        ),
       summary
     )
     const settle = verified(sqlite, during, during, settings)
@@ -124,6 +136,13 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
             return yield* exit
           })
         ),
+      leavingOthers: Effect.fnUntraced(function* (body) {
+        const before = Object.entries(yield* readOthers(sqlite))
+        const required = before.map(([pragma, value]) => ({ pragma, wanted: String(value) }))
+        const result = yield* body
+        yield* verified(sqlite, required, required, yield* readOthers(sqlite), readOthers)
+        return result
+      }),
       withoutWaiting: (statement) =>
         busyTimeout === 0
           ? statement
@@ -179,7 +198,8 @@ const verified = Effect.fnUntraced(function* (
   sqlite: Sqlite,
   mayBeSet: ReadonlyArray<Required>,
   required: ReadonlyArray<Required>,
-  lastReading: Settings
+  lastReading: Settings,
+  read: (sqlite: Sqlite) => Effect.Effect<Settings, PragmaError> = readAll
 ) {
   let found = lastReading
   for (let round = 0; round < 2; round += 1) {
@@ -188,7 +208,7 @@ const verified = Effect.fnUntraced(function* (
     for (const { pragma, wanted } of wrong) {
       yield* Effect.mapError(sqlite.run(`PRAGMA ${pragma} = ${wanted}`), failed(pragma, wanted))
     }
-    found = yield* readAll(sqlite)
+    found = yield* read(sqlite)
   }
   return yield* compared(found, required)
 })
@@ -214,6 +234,24 @@ const foreignKeys = (sqlite: Sqlite, wanted: "0" | "1") => {
 const unreadable = ({ code, detail, retryable }: SqliteFailure) =>
   new PragmaError({ reason: "Unreadable", pragma: "", wanted: "", got: code, detail, retryable })
 
+/** What SQLite would take for another value, or for none, in the file or once everything else is done. */
+const inRange = ({ applicationId, pragmas }: DatabaseConfig["Type"]): Effect.Effect<void, PragmaError> => {
+  const busyTimeout = Duration.toMillis(pragmas.busyTimeout)
+  if (!(Number.isInteger(busyTimeout) && busyTimeout <= largest)) {
+    return outOfRange("busy_timeout", busyTimeout, `whole milliseconds, ${largest} at most`)
+  }
+  if (applicationId === undefined) return Effect.void
+  const isKept = Number.isInteger(applicationId) && applicationId >= -largest - 1 && applicationId <= largest
+  return isKept && applicationId !== 0
+    ? Effect.void
+    : outOfRange("application_id", applicationId, `a whole number from ${-largest - 1} to ${largest}, and not 0`)
+}
+
+const largest = 0x7f_ff_ff_ff
+
+const outOfRange = (pragma: string, wanted: number, detail: string) =>
+  new PragmaError({ reason: "OutOfRange", pragma, wanted: String(wanted), got: "", detail, retryable: false })
+
 /** Every pragma in one statement; `mmap_size` has no table-valued form and is asked for on its own. */
 const readAll = Effect.fnUntraced(function* (sqlite: Sqlite) {
   const [row] = yield* sqlite.run(readStatement)
@@ -231,6 +269,31 @@ const readStatement = `SELECT timeout AS busy_timeout, journal_mode, synchronous
   journal_size_limit, temp_store, cache_size
 FROM pragma_busy_timeout, pragma_journal_mode, pragma_synchronous, pragma_foreign_keys, pragma_trusted_schema,
   pragma_cell_size_check, pragma_journal_size_limit, pragma_temp_store, pragma_cache_size`
+
+/** What a migration can set of a connection beside these, and the next start would not have. */
+const others = [
+  "automatic_index",
+  "full_column_names",
+  "ignore_check_constraints",
+  "legacy_alter_table",
+  "locking_mode",
+  "query_only",
+  "read_uncommitted",
+  "recursive_triggers",
+  "reverse_unordered_selects",
+  "secure_delete",
+  "short_column_names",
+  "writable_schema"
+]
+
+const othersStatement = `SELECT ${others.join(", ")} FROM ${others.map((pragma) => `pragma_${pragma}`).join(", ")}`
+
+const readOthers = Effect.fnUntraced(function* (sqlite: Sqlite) {
+  const [row = {}] = yield* sqlite.run(othersStatement)
+  // This one has no table-valued form either.
+  const [automatic] = yield* sqlite.run("PRAGMA wal_autocheckpoint")
+  return Object.fromEntries(Object.entries({ ...row, ...automatic }).map(([pragma, value]) => [pragma, String(value)]))
+}, Effect.mapError(unreadable))
 
 const failed =
   (pragma: string, wanted: string) =>

@@ -31,6 +31,7 @@ export const exitCodeOf = (error: InitializationError | RestoreError): ExitCode 
     case "ConnectionError":
       return ofConnection[error.reason]
     case "PragmaError":
+      if (error.reason === "OutOfRange") return exitCode.usage
       return error.reason === "Mismatch" ? exitCode.data : ofSqlite(error.got)
     case "HistoryError":
       return error.reason === "NewerDatabase" ? exitCode.newerDatabase : ofSqlite(error.code)

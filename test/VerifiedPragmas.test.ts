@@ -1,3 +1,4 @@
+import { dirname } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -12,7 +13,16 @@ import {
   SqliteConnection,
   VerifiedPragmas
 } from "../layers/index.ts"
-import { independently, platform, refusal, start, starting, temporaryFile } from "./support/database.ts"
+import {
+  independently,
+  onlyFirst,
+  pictureOf,
+  platform,
+  refusal,
+  start,
+  starting,
+  temporaryFile
+} from "./support/database.ts"
 
 describe("the pragmas", () => {
   it.scoped("of the connection that is handed out are the ones of the report, and its runtime busy timeout", () =>
@@ -52,6 +62,54 @@ describe("the pragmas", () => {
       })
       const { pragmas } = yield* start(file, { migrations })
       assert.deepInclude(pragmas, { cache_size: -64_000, cell_size_check: 1, busy_timeout: 5000 })
+    })
+  )
+
+  it.scoped("that no setting asks for are as they were after a migration that set some for itself", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const set = [
+        "ignore_check_constraints = 1",
+        "legacy_alter_table = 1",
+        "locking_mode = exclusive",
+        "reverse_unordered_selects = 1",
+        "wal_autocheckpoint = 7"
+      ]
+      const script = `CREATE TABLE t (x CHECK (x > 0)); ${set.map((one) => `PRAGMA ${one};`).join(" ")}`
+      yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        for (const [pragma, value] of [
+          ["ignore_check_constraints", 0],
+          ["legacy_alter_table", 0],
+          ["locking_mode", "normal"],
+          ["reverse_unordered_selects", 0],
+          ["wal_autocheckpoint", 1000]
+        ] as const) {
+          assert.deepStrictEqual(yield* sql.unsafe(`PRAGMA ${pragma}`), [{ [pragma]: value }])
+        }
+        yield* Effect.flip(sql`INSERT INTO t VALUES (-5)`)
+        yield* independently(file, (connection) => connection.exec("INSERT INTO t VALUES (5)"))
+      }).pipe(Effect.provide(starting(file, { migrations: Migrations.fromRecord({ "001_import.sql": script }) })))
+    })
+  )
+
+  it.scoped("and marks that SQLite would take for other ones are refused before anything is upgraded", () =>
+    Effect.gen(function* () {
+      for (const options of [
+        { pragmas: { busyTimeout: "100 days" } },
+        { pragmas: { busyTimeout: 0.5 } },
+        { applicationId: 0xcafebabe },
+        { applicationId: 1.5 },
+        { applicationId: Number.NaN },
+        { applicationId: 0 }
+      ] as const) {
+        const file = yield* temporaryFile
+        yield* start(file, { migrations: onlyFirst })
+        const before = yield* pictureOf(dirname(file))
+        const refused = yield* refusal(start(file, options))
+        assert.deepStrictEqual([refused._tag, refused.reason], ["PragmaError", "OutOfRange"], JSON.stringify(options))
+        assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+      }
     })
   )
 
