@@ -164,6 +164,21 @@ describe("judging a history against the source", () => {
     })
   })
 
+  it("finds that the newest rows are gone, of which the header still tells", () => {
+    always((source, rows) => {
+      const newest = rows.at(-1)
+      if (newest === undefined) return
+      assert.deepStrictEqual(refusalOf(source, rows.slice(0, -1), Number(newest.version)), {
+        reason: "Unrecorded",
+        migrations: [`${newest.version}_${newest.name}`]
+      })
+    })
+  })
+
+  it("refuses a file with another program's user_version and no history", () => {
+    assert.deepStrictEqual(refusalOf([migration(1)], [], 5), { reason: "VersionMismatch", migrations: [] })
+  })
+
   it("refuses a user_version that is not the newest applied one", () => {
     always((source, rows) => {
       assert.propertyVal(refusalOf(source, rows, 4711), "reason", "VersionMismatch")

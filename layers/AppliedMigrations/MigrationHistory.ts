@@ -48,7 +48,7 @@ const sentences: Record<Reason, (migrations: string) => string> = {
   Edited: (migrations) => `Migrations were edited after they had been applied: ${migrations}`,
   Renamed: (migrations) => `Migrations were renamed after they had been applied: ${migrations}`,
   Late: (migrations) => `Migrations are older than one that is already applied, and were never applied: ${migrations}`,
-  VersionMismatch: () => "PRAGMA user_version and the history disagree",
+  VersionMismatch: () => "PRAGMA user_version is not what the history says",
   Unrecorded: (migrations) => `Migrations that were applied are no longer recorded: ${migrations}`,
   Unreadable: () => "The history of the database cannot be read"
 }
@@ -64,8 +64,8 @@ const remedies: Record<Reason, string> = {
   Renamed: "Give the file its old name back.",
   Late: "Give it a number above the newest applied one.",
   VersionMismatch:
-    "Another program wrote to this database; find out which, then set user_version to the history's newest version.",
-  Unrecorded: "Another program rewrote the history; restore a backup.",
+    "Another program wrote to this database; find out which. Where it is ours all the same, set user_version to the history's newest version, or to 0 where there is none.",
+  Unrecorded: "Another program rewrote the history, or the file is not ours; restore a backup.",
   Unreadable: "Look at SQLite's message; a damaged database needs a backup or `sqlite3 FILE .recover`."
 }
 
@@ -194,8 +194,12 @@ export const judge = (
     return refuse("Late", late.map(titleOf), `${byId.get(latest)?.version} is applied`)
   }
   const mirrored = userVersionOf(latest)
-  if (rows.length > 0 && adopted.length === 0 && userVersion !== mirrored) {
-    return refuse("VersionMismatch", [], `user_version is ${userVersion}, the history says ${mirrored}`)
+  if (adopted.length === 0 && userVersion !== mirrored) {
+    const detail = `user_version is ${userVersion}, ${rows.length === 0 ? "and there is no history" : `the history says ${mirrored}`}`
+    // Where the header knows a migration of ours that no row tells of, a row is gone.
+    return byId.has(userVersion) && !seen.has(userVersion)
+      ? refuse("Unrecorded", pending.filter(({ id }) => id <= userVersion).map(titleOf), detail)
+      : refuse("VersionMismatch", [], detail)
   }
   return Effect.succeed({
     pending,
