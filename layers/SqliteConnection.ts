@@ -26,6 +26,7 @@ import {
 
 type Reason =
   | "Absent"
+  | "Orphaned"
   | "NotAFile"
   | "NotRecovered"
   | "NotADatabase"
@@ -65,6 +66,7 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
 
 const sentences: Record<Reason, (file: string) => string> = {
   Absent: (file) => `There is no database at ${file}`,
+  Orphaned: (file) => `${file} is not there, but a part of it is`,
   NotAFile: (file) => `${file} is not a regular file`,
   NotRecovered: (file) => `A transaction on ${file} was not finished: its rollback journal is still there`,
   NotADatabase: (file) => `${file} is not a SQLite database`,
@@ -86,6 +88,7 @@ const sentences: Record<Reason, (file: string) => string> = {
 
 const remedies: Record<Reason, string> = {
   Absent: "Initialize it, or check the path.",
+  Orphaned: "Put the file back; or move the part away, in which there may be commits that nobody else has.",
   NotAFile: "Choose another path, or move away what is there.",
   NotRecovered: "Initialize it: SQLite then rolls that transaction back, which an inspection may not.",
   NotADatabase: "Choose another path, or move that file away; it was not touched.",
@@ -177,14 +180,15 @@ const connect = Effect.fnUntraced(function* (
   }
   const before = yield* found.wal ? shutdownOf(file) : Effect.succeed("clean" as const)
 
-  if (!found.exists && onDisk) {
-    if (config.access === "inspect") {
-      return yield* refusal(file, "Absent", { code: "ENOENT", detail: "no such file", retryable: false })
-    }
-    yield* Effect.mapError(createExclusively(file), (failure) =>
-      refusal(file, systemReasons[failure.code] ?? "CannotCreate", failure)
-    )
+  if (!found.exists && onDisk && config.access === "inspect") {
+    return yield* refusal(file, "Absent", { code: "ENOENT", detail: "no such file", retryable: false })
   }
+  const isCreated =
+    !found.exists &&
+    onDisk &&
+    (yield* Effect.mapError(createExclusively(file), (failure) =>
+      refusal(file, systemReasons[failure.code] ?? "CannotCreate", failure)
+    ))
 
   const refused = Effect.mapError((failure: SqliteFailure) => refusal(file, reasonOf(failure.code), failure))
   const identity = onDisk ? yield* identityOf(file) : undefined
@@ -216,7 +220,8 @@ const connect = Effect.fnUntraced(function* (
     })
   }
 
-  const origin: SqliteConnection["Type"]["origin"] = found.exists ? (found.empty ? "empty" : "existing") : "created"
+  const origin: SqliteConnection["Type"]["origin"] =
+    isCreated || config.inMemory ? "created" : found.empty ? "empty" : "existing"
   return { file, identity, origin, before, sqliteVersion, sqlite, accept }
 })
 
@@ -270,6 +275,12 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
   if (access === "inspect" && journal !== undefined && journal.size > 0) {
     return yield* refusal(file, "NotRecovered", { code: "", detail: `${file}-journal`, retryable: false })
   }
+  const part = [journal, wal].find((found) => found !== undefined && found.size > 0)
+  if (main === undefined && part !== undefined) {
+    // SQLite would take an empty file for the whole database, and delete what belongs to the lost one.
+    const detail = `${file}${part === wal ? "-wal" : "-journal"}, ${part.size} bytes`
+    return yield* refusal(file, "Orphaned", { code: "", detail, retryable: false })
+  }
   if (main !== undefined && !main.isFile()) {
     return yield* refusal(file, "NotAFile", { code: kindOf(main), detail: "not a regular file", retryable: false })
   }
@@ -282,7 +293,9 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
 
 /** What there is of a database, all of which this user may use. */
 const filesOf = (file: string, use: { readonly writing: boolean }) => {
-  const [main, wal, journal] = [files.stat(file), files.stat(`${file}-wal`), files.stat(`${file}-journal`)]
+  // The file last: a neighbour who makes all of them begins with it.
+  const [wal, journal] = [files.stat(`${file}-wal`), files.stat(`${file}-journal`)]
+  const main = files.stat(file)
   // SQLite would open what it may not write without a word, and only the first write would tell. A neighbour
   // who closes takes what is beside the file away at any moment.
   for (const suffix of ["", "-wal", "-shm"]) files.mayUseIfThere(`${file}${suffix}`, use)

@@ -258,7 +258,8 @@ const readAll = Effect.fnUntraced(function* (sqlite: Sqlite) {
   const [mapped] = yield* sqlite.run("PRAGMA mmap_size")
   const settings: Record<string, string | number> = {}
   for (const [pragma, value] of Object.entries(row ?? {})) {
-    settings[pragma] = typeof value === "number" ? value : String(value)
+    // A host that asks for large integers gets all of them as such.
+    settings[pragma] = typeof value === "number" || typeof value === "bigint" ? Number(value) : String(value)
   }
   // An in-memory database maps nothing and answers with no row at all.
   settings["mmap_size"] = mapped === undefined ? 0 : Number(text(mapped, "mmap_size"))

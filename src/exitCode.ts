@@ -68,6 +68,7 @@ const ofDirectory: Record<ReasonOf<"DirectoryError">, ExitCode> = {
 const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
   Absent: exitCode.tryAgain,
   NotRecovered: exitCode.tryAgain,
+  Orphaned: exitCode.data,
   NotAFile: exitCode.cannotCreate,
   NotADatabase: exitCode.data,
   Damaged: exitCode.data,

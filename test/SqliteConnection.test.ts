@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process"
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -79,6 +79,22 @@ describe("the connection", () => {
 
       yield* start(file)
       assert.isFalse(existsSync(`${file}-wal`))
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT body FROM notes"), [{ body: "first" }, { body: "late" }])
+    })
+  )
+
+  it.scoped("refuses to begin anew beside the WAL of a file that is gone, and takes it up again when it is back", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('late')")
+      renameSync(file, `${file}.away`)
+      const before = yield* pictureOf(dirname(file))
+      const refused = yield* refusal(start(file))
+      assert.deepStrictEqual([refused._tag, refused.reason], ["ConnectionError", "Orphaned"])
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+      renameSync(`${file}.away`, file)
+      yield* start(file)
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT body FROM notes"), [{ body: "first" }, { body: "late" }])
     })
   )

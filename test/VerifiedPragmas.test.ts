@@ -93,6 +93,15 @@ describe("the pragmas", () => {
     })
   )
 
+  it.scoped("are reported as numbers to a host that reads large integers", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const { pragmas, stages } = yield* Effect.provideService(start(file), SqlClient.SafeIntegers, true)
+      assert.deepInclude(pragmas, { foreign_keys: 1, cache_size: -64_000 })
+      assert.include(stages.find(({ name }) => name === "pragmas")?.found, "foreign keys on")
+    })
+  )
+
   it.scoped("and marks that SQLite would take for other ones are refused before anything is upgraded", () =>
     Effect.gen(function* () {
       for (const options of [
