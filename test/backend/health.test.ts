@@ -103,7 +103,7 @@ describe("/api/health", () => {
           assert.notInclude(outside.text, folder)
           assert.deepInclude(JSON.parse(outside.text).checks["sqlite:database"][0], {
             status: "fail",
-            output: "ConnectionError.Absent"
+            output: "ConnectionError.Replaced"
           })
         }
       }
@@ -148,7 +148,7 @@ describe("readiness turns, the API is refused, and both come back, when the data
       const { file, url } = yield* watched
       renameSync(file, `${file}.away`)
       copyFileSync(`${file}.away`, file)
-      yield* unsound(url, "CannotOpen")
+      yield* unsound(url, "Replaced")
       renameSync(`${file}.away`, file)
       yield* sound(url)
     })
@@ -168,7 +168,7 @@ describe("readiness turns, the API is refused, and both come back, when the data
         connection.exec(`CREATE TABLE kept AS SELECT * FROM schema_migrations WHERE version = '002';
           DELETE FROM schema_migrations WHERE version = '002'`)
       )
-      yield* unsound(url, "VersionMismatch")
+      yield* unsound(url, "Unrecorded")
       yield* independently(file, (connection) =>
         connection.exec("INSERT INTO schema_migrations SELECT * FROM kept; DROP TABLE kept")
       )
