@@ -1,4 +1,5 @@
 /** The command line of `database-ready`, with all that explains it: help, completions, what is wrong with an argument. */
+import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
@@ -6,6 +7,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { durationFrom, environment, integrityPolicies, notADuration, restoreBackup } from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
@@ -118,6 +120,7 @@ main(
         ? new Misused({ parser: failure._tag, message: withoutColours(HelpDoc.toAnsiText(failure.error)).trim() })
         : failure
     ),
-    Effect.provide(NodeTerminal.layer)
+    // Without regard to case the parser takes `--Database` for a flag, and then drops its value.
+    Effect.provide(Layer.merge(CliConfig.layer({ isCaseSensitive: true }), NodeTerminal.layer))
   )
 )

@@ -150,6 +150,14 @@ describe("database-ready init", () => {
     Effect.gen(function* () {
       const cases: ReadonlyArray<[ReadonlyArray<string>, Record<string, string>, RegExp]> = [
         [["init", "--nope"], {}, /unknown argument: '--nope'/],
+        [["init", "--Database", "wanted.db"], {}, /unknown argument: '--Database'/],
+        [["init", "--database", "my.db", "--Migrations", "m"], {}, /unknown argument: '--Migrations'/],
+        [["init", "--DATABASE=my.db"], {}, /unknown argument: '--DATABASE=my.db'/],
+        [["init", "--database", "my.db", "--", "--Integrity", "full"], {}, /unknown argument: '--Integrity'/],
+        [["init", "--database", "my.db", "--JSON"], {}, /unknown argument: '--JSON'/],
+        [["status", "--Timeout", "20s"], {}, /unknown argument: '--Timeout'/],
+        [["restore", "--Backup", "my.backup"], {}, /unknown argument: '--Backup'/],
+        [["INIT"], {}, /Invalid subcommand/],
         [["init", "--integrity", "banana"], {}, /schema, quick, full, auto/],
         [["init", "--timeout", "soon"], {}, /'soon' is not a duration/],
         [["init"], { DATABASE_INTEGRITY: "banana" }, /DATABASE_INTEGRITY/],
