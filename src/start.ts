@@ -134,7 +134,8 @@ const sayEnding = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
     const ending = Exit.isFailure(exit) ? endingOf(exit.cause) : undefined
     if (ending?.line !== undefined) yield* tell(ending.line)
     if (ending !== undefined && process.argv.includes("--json")) {
-      yield* say(JSON.stringify({ status: "failed", error: ending.error }))
+      // The process ends badly as it is, and the code says how.
+      yield* Effect.ignore(say(JSON.stringify({ status: "failed", error: ending.error })))
     }
   })
 

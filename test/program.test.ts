@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process"
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -267,6 +267,58 @@ describe("database-ready init", () => {
         { version: "002" }
       ])
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
+    })
+  )
+})
+
+describe("a stdout that cannot be written", () => {
+  const lines = (folder: string): ReadonlyArray<readonly [code: number, args: ReadonlyArray<string>]> => {
+    const ready = ["--database", join(folder, "app.db")]
+    return [
+      [0, ["init", ...ready]],
+      [0, ["init", ...ready, "--json"]],
+      [0, ["status", "--json", ...ready, "--integrity=full"]],
+      [75, ["status", "--json", "--database", join(folder, "absent.db")]],
+      [64, ["restore", "--json", ...ready]]
+    ]
+  }
+
+  it.scoped("because its reader has gone away is nobody's fault: the exit code is that of the outcome", () =>
+    Effect.gen(function* () {
+      for (const [code, args] of lines(yield* temporaryFolder)) {
+        const running = spawnProgram(args)
+        running.process.stdout?.destroy()
+        const ended = yield* Effect.promise(() => running.ended)
+        assert.deepStrictEqual([args, ended.code, ended.stderr], [args, code, ""])
+      }
+    })
+  )
+
+  it.scoped("for another reason is an I/O error, told in one line on stderr", (context) =>
+    Effect.gen(function* () {
+      if (!existsSync("/dev/full")) context.skip("there is no /dev/full here")
+      const full = openSync("/dev/full", "w")
+      yield* Effect.addFinalizer(() => Effect.sync(() => closeSync(full)))
+      for (const [, args] of lines(yield* temporaryFolder)) {
+        const run = (stderr: "pipe" | number) =>
+          spawnSync(process.execPath, [program, ...args], { stdio: ["ignore", full, stderr], encoding: "utf8" })
+        const { status, stderr } = run("pipe")
+        assert.deepStrictEqual([args, status], [args, 74])
+        assert.match(stderr, /^stdout cannot be written \(ENOSPC: no space left on device, write\)\n$/)
+        assert.deepStrictEqual([args, run(full).status], [args, 74], "a stderr that cannot be written changes nothing")
+      }
+    })
+  )
+
+  it.scoped("makes no difference where it is stderr that cannot be written", (context) =>
+    Effect.gen(function* () {
+      if (!existsSync("/dev/full")) context.skip("there is no /dev/full here")
+      const full = openSync("/dev/full", "w")
+      yield* Effect.addFinalizer(() => Effect.sync(() => closeSync(full)))
+      const { status } = spawnSync(process.execPath, [program, "init", "--database", "/dev/null/app.db"], {
+        stdio: ["ignore", "ignore", full]
+      })
+      assert.strictEqual(status, 73)
     })
   )
 })
