@@ -1,5 +1,6 @@
 /** What a migration can declare at its head, and what holds where it declares nothing. */
 
+import { readFileSync } from "node:fs"
 import { dirname } from "node:path"
 import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -281,6 +282,8 @@ describe("a declaration", () => {
     ["with a value that means nothing", "-- database-ready: foreign_keys = of\nSELECT 1"],
     ["without a value", "-- database-ready: deletes\nSELECT 1"],
     ["of an empty table name", "-- database-ready: deletes = a,,b\nSELECT 1"],
+    ["of a name with blanks and no quotes", "-- database-ready: deletes = pets, tags  some words\nSELECT 1"],
+    ["of two quoted names without a comma", '-- database-ready: deletes = "pets" "tags"\nSELECT 1'],
     ["of a version above its own", "-- database-ready: compatible_from = 3\nSELECT 1"],
     ["behind the first statement", "SELECT 1;\n-- database-ready: deletes = a"],
     ["in a block comment", "/* database-ready: deletes = a */ SELECT 1"]
@@ -297,11 +300,69 @@ describe("a declaration", () => {
     )
   }
 
+  for (const comment of [
+    "-- Database-Ready: deletes = pets",
+    "-- DATABASE-READY: deletes",
+    "-- database-ready deletes = pets",
+    "-- database-ready : deletes = pets",
+    "-- database-ready = deletes pets",
+    "-- database ready: deletes = pets",
+    "-- database_ready: deletes = pets",
+    "-- databse-ready: deletes = pets",
+    "--databaseready:deletes=pets",
+    "--- database-ready: deletes = pets",
+    "-- databse-ready: foreign-keys = off",
+    "/* database-ready: deletes = pets */",
+    "/*\n * The pets are moved elsewhere.\n * database_ready: deletes = pets\n */"
+  ]) {
+    it.scoped(`with its mark misspelt is not taken for a comment: ${JSON.stringify(comment)}`, () =>
+      Effect.gen(function* () {
+        for (const text of [`-- To the point.\n${comment}\nDELETE FROM pets;`, `DELETE FROM pets; ${comment}\n`]) {
+          const error = yield* refused(text)
+          assert.deepInclude(error, { _tag: "MigrationSourceError", reason: "BadDeclaration" })
+          assert.include(error.message, "is not of the form `-- database-ready: name = value`")
+        }
+      })
+    )
+  }
+
+  it.scoped("is none in prose about it", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const prose = [
+        "-- a note about database-ready: hmm",
+        "-- see database-ready: deletes = pets would be wrong here",
+        "-- database-ready counts the rows, a = b or not",
+        "-- database reads = writes",
+        "-- The database is ready: x = 1",
+        "-- metadata: size = 3",
+        "/* How the database\n * reads this:\n * version = 3 */"
+      ]
+      const { schemaVersion } = yield* start(file, upgradeTo(`${prose.join("\n")}\nSELECT 1; ${prose.join("\n")}`))
+      assert.strictEqual(schemaVersion, "002")
+    })
+  )
+
+  it.effect("is written as the README shows it", () =>
+    Effect.gen(function* () {
+      const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
+      const [, example = ""] = /^```sql\n(.*?)^```$/ms.exec(readme) ?? []
+      const [migration] = yield* Migrations.fromRecord({ "004_example.sql": example })
+      assert.deepStrictEqual(migration?.declared, {
+        foreignKeys: "off",
+        deletes: ["drafts", "old tags"],
+        compatibleFrom: 3
+      })
+    })
+  )
+
   it.scoped("for an Effect that the loader does not have is refused", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const migrations = Migrations.fromLoader(Migrator.fromRecord({ "001_a": Effect.void }), { "001_b": {} })
-      assert.deepInclude(yield* refusal(start(file, { migrations })), { reason: "BadDeclaration", path: "001_b" })
+      const error = yield* refusal(start(file, { migrations }))
+      assert.deepInclude(error, { reason: "BadDeclaration", path: "001_b" })
+      assert.include(error.remedy, "Migrations.fromLoader")
     })
   )
 

@@ -22,12 +22,13 @@ const mark = "database-ready:"
 /** Reads the declarations of a script. Left is what is wrong with one: a misspelt one must not be a comment like any other. */
 export const declarationOf = (script: string, id: number): Either.Either<Declaration, string> => {
   // Nearly every migration has none, and need not be cut into tokens here.
-  if (!script.includes(mark)) return Either.right(plain)
+  if (!mayDeclare.test(script)) return Either.right(plain)
   let declared = plain
   for (const { isAtHead, text } of commentsOf(script)) {
-    if (!text.includes(mark)) continue
+    const misspelt = text.split("\n").find(resemblesOne)
+    if (misspelt === undefined && !beginsWithMark.test(text)) continue
     const [, name = "", value = ""] = /^--\s*database-ready:\s*(\w+)\s*=\s*(.+?)\s*$/.exec(text) ?? []
-    const line = text.trim()
+    const line = (misspelt ?? text).trim()
     if (name === "") return Either.left(`\`${line}\` is not of the form \`-- ${mark} name = value\``)
     if (!isAtHead) return Either.left(`\`${line}\` has to stand before the first statement`)
     const read = readers[name]
@@ -39,12 +40,51 @@ export const declarationOf = (script: string, id: number): Either.Either<Declara
   return Either.right(declared)
 }
 
+/** Only at its beginning: prose may speak of the mark. */
+const beginsWithMark = /^(?:--|\/\*)[-*\s]*database-ready\s*:/i
+
+/**
+ * Whether a line of a comment is `name = value` behind something close to the mark: without its colon, in capitals,
+ * with another hyphen or a letter too few. It would declare nothing, and nobody would hear of it.
+ */
+const resemblesOne = (line: string): boolean => {
+  const [, begin = ""] = /^[^\p{L}]*(\p{L}[\p{L}_.-]*|\p{L}+ \p{L}+(?=\s*:))(?:[\s:;,]+[^\s=]+)?\s*=/u.exec(line) ?? []
+  return isWithin(2, begin.toLowerCase().replace(/[^\p{L}]/gu, ""), "databaseready")
+}
+
+/** Whether so many letters at most are missing, too many, or others. */
+const isWithin = (errors: number, one: string, other: string): boolean => {
+  if (one === other) return true
+  if (errors === 0) return false
+  let same = 0
+  while (same < one.length && one[same] === other[same]) same += 1
+  const [here, there] = [one.slice(same), other.slice(same)]
+  return (
+    isWithin(errors - 1, here.slice(1), there) ||
+    isWithin(errors - 1, here, there.slice(1)) ||
+    isWithin(errors - 1, here.slice(1), there.slice(1))
+  )
+}
+
+/** Finds whatever these two find, and little else: two errors leave one of three parts of the mark whole. */
+const mayDeclare = /database-ready\s*:|(?:--|\*|\n)[^\n=]{0,24}(?:data|base|ready)[^\n=]{0,60}=/i
+
 /** One per name: what the value declares, or what is wrong with it. */
 const readers: Partial<Record<string, (value: string, id: number) => Partial<Declaration> | string>> = {
   foreign_keys: (value) => (value === "off" ? { foreignKeys: "off" } : "the only value is off"),
   deletes: (value) => {
-    const tables = value.split(",").map((table) => table.trim().replace(/^["`[](.*)["`\]]$/, "$1"))
-    return tables.includes("") ? "the value is a list of tables, with commas between" : { deletes: tables }
+    const tables: Array<string> = []
+    for (const table of value.split(",").map((table) => table.trim())) {
+      const [, ...names] = /^(?:"([^"]+)"|`([^`]+)`|\[([^\]]+)\]|([^\s"`[\]]+))$/.exec(table) ?? []
+      const name = names.find((name) => name !== undefined)
+      if (name === undefined) {
+        return /\S\s+\S/.test(table)
+          ? `${table}: a name with blanks needs quotes, and there are commas between names`
+          : "the value is a list of tables, with commas between"
+      }
+      tables.push(name)
+    }
+    return { deletes: tables }
   },
   compatible_from: (value, id) =>
     /^\d+$/.test(value) && Number(value) <= id

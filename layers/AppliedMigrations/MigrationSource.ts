@@ -43,7 +43,8 @@ const sentences = {
 const remedies = {
   DirectoryUnreadable: "Check the path of the migrations directory and who may read it.",
   BadName: "Name it NNN_name.sql, for example 002_add_owner.sql, or move it out of the directory.",
-  BadDeclaration: "Mend the comment at the head of the file; the README lists what can be declared.",
+  BadDeclaration:
+    "Mend what is declared, at the head of the file or to Migrations.fromLoader; the README lists what can be.",
   Duplicate: "Give the one that was not applied anywhere yet the next free number.",
   NotLoaded: "Mend the loader; it is the one that was given to Migrations.fromLoader."
 }
