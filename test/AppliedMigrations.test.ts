@@ -28,7 +28,7 @@ import {
 const sources = (files: Readonly<Record<string, string>>) => ({ migrations: Migrations.fromRecord(files) })
 
 describe("the source of migrations", () => {
-  const sourceRefusal = (files: Readonly<Record<string, string>>) =>
+  const sourceRefusal = (files: Readonly<Record<string, string | Uint8Array>>) =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
@@ -56,6 +56,49 @@ describe("the source of migrations", () => {
       ])
       assert.deepStrictEqual(yield* sourceRefusal({ "001-a.sql": "" }), ["MigrationSourceError", "BadName"])
       assert.deepStrictEqual(yield* sourceRefusal({ "v2_tags.SQL": "" }), ["MigrationSourceError", "BadName"])
+    })
+  )
+
+  it.scoped("is UTF-8 text: no character is guessed at, and an edit of one would be seen", () =>
+    Effect.gen(function* () {
+      const sql = "INSERT INTO names VALUES ('M\u00fcller');"
+      const utf16 = Buffer.from(sql, "utf16le")
+      for (const [what, bytes] of [
+        ["Latin-1", Buffer.from(sql, "latin1")],
+        ["UTF-16", utf16],
+        ["UTF-16 with its mark", Buffer.concat([Buffer.from([0xff, 0xfe]), utf16])],
+        ["UTF-16 of ASCII alone", Buffer.from("SELECT 1;", "utf16le")],
+        ["cut off within a character", Buffer.from(sql).subarray(0, sql.indexOf("\u00fc") + 1)],
+        ["a surrogate", Buffer.from([0xed, 0xa0, 0x80])]
+      ] as const) {
+        const refused = yield* sourceRefusal({ "001_names.sql": bytes })
+        assert.deepStrictEqual(refused, ["MigrationSourceError", "NotUtf8"], what)
+      }
+    })
+  )
+
+  it.scoped("may hold every character of UTF-8, a byte order mark and the one for what cannot be read too", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const file = yield* temporaryFile
+      const sql = "\ufeffCREATE TABLE names AS SELECT 'M\u00fcller \ufffd \u{1f600}' AS name;"
+      writeFileSync(join(folder, "001_names.sql"), sql)
+      yield* start(file, { migrations: Effect.provide(Migrations.fromDirectory(folder), platform) })
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM names"), [{ name: "M\u00fcller \ufffd \u{1f600}" }])
+    })
+  )
+
+  it.effect("refuses what is no text, such as the modules of import.meta.glob", () =>
+    Effect.gen(function* () {
+      for (const [value, kind] of [
+        ['{ "default": "SELECT 1" }', "object"],
+        ["7", "number"],
+        ["null", "object"]
+      ] as const) {
+        const error = yield* Effect.flip(Migrations.fromRecord(JSON.parse(`{ "001_a.sql": ${value} }`)))
+        assert.include(error, { reason: "BadName", path: "001_a.sql", retryable: false })
+        assert.include(error.detail, `it is no text, but of type ${kind}`)
+      }
     })
   )
 

@@ -1,5 +1,6 @@
 /** Where migrations come from, and the proof that they are a sequence: well named, each number once. */
 
+import { isUtf8 } from "node:buffer"
 import { hash } from "node:crypto"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as Migrator from "@effect/sql/Migrator"
@@ -16,7 +17,7 @@ import { type Declaration, declarationOf, plain } from "./Declaration.ts"
 
 /** The migrations themselves cannot be used; no database was opened. */
 export class MigrationSourceError extends Data.TaggedError("MigrationSourceError")<{
-  readonly reason: "DirectoryUnreadable" | "BadName" | "BadDeclaration" | "Duplicate" | "NotLoaded"
+  readonly reason: "DirectoryUnreadable" | "BadName" | "NotUtf8" | "BadDeclaration" | "Duplicate" | "NotLoaded"
   /** The directory, or the names of the files at fault. */
   readonly path: string
   readonly detail: string
@@ -35,6 +36,7 @@ export class MigrationSourceError extends Data.TaggedError("MigrationSourceError
 const sentences = {
   DirectoryUnreadable: (path: string) => `The migrations in ${path} cannot be read`,
   BadName: (path: string) => `${path} is not named like a migration`,
+  NotUtf8: (path: string) => `${path} is not UTF-8 text`,
   BadDeclaration: (path: string) => `${path} declares something that cannot be understood`,
   Duplicate: (path: string) => `Two migrations have one number: ${path}`,
   NotLoaded: (path: string) => `The migrations of ${path} cannot be loaded`
@@ -43,6 +45,7 @@ const sentences = {
 const remedies = {
   DirectoryUnreadable: "Check the path of the migrations directory and who may read it.",
   BadName: "Name it NNN_name.sql, for example 002_add_owner.sql, or move it out of the directory.",
+  NotUtf8: "Save it as UTF-8; it may have been written as UTF-16 or Latin-1.",
   BadDeclaration:
     "Mend what is declared, at the head of the file or to Migrations.fromLoader; the README lists what can be.",
   Duplicate: "Give the one that was not applied anywhere yet the next free number.",
@@ -124,8 +127,8 @@ export const fromDirectory = (directory: string): Migrations<FileSystem.FileSyst
     return yield* migrationsOf(yield* ask(() => filesIn(directory)))
   }).pipe(Effect.catchTag("SystemFailure", (failure) => Effect.fail(unreadable(directory, failure))))
 
-/** A file by its name: its text, or what it is instead. */
-type File = readonly [name: string, content: { readonly text: string } | { readonly kind: string }]
+/** A file by its name: its text, or what is the matter with it. */
+type File = readonly [name: string, content: { readonly text: string } | { readonly error: MigrationSourceError }]
 
 /** What looks like a migration. A fifo is not read, for it would never end. */
 const filesIn = (directory: string): ReadonlyArray<File> =>
@@ -136,9 +139,22 @@ const filesIn = (directory: string): ReadonlyArray<File> =>
       const path = `${directory}/${entry.name}`
       // What is no file by itself may be a link to one.
       const found = entry.isFile() ? entry : files.stat(path)
-      if (found?.isFile() === true) return [entry.name, { text: files.text(path) }]
-      return [entry.name, { kind: found === undefined ? "a link that leads nowhere" : kindOf(found) }]
+      if (found?.isFile() === true) return [entry.name, textAt(path, entry.name)]
+      const kind = found === undefined ? "a link that leads nowhere" : kindOf(found)
+      return [entry.name, { error: badName(entry.name, `it is no file: ${kind}`) }]
     })
+
+/**
+ * What is not UTF-8 would be run with U+FFFD for every character that cannot be read, and have one checksum whatever
+ * these are. Only a text with that character has its bytes looked at, for it may be one that was written.
+ */
+const textAt = (path: string, file: string): File[1] => {
+  const text = files.text(path)
+  // UTF-16 of ASCII characters alone is UTF-8 as well, with a NUL at each.
+  if (text.includes("\0")) return { error: notUtf8(file, "it has NUL characters, as UTF-16 has") }
+  if (!text.includes("\uFFFD") || isUtf8(files.bytes(path))) return { text }
+  return { error: notUtf8(file, "it has bytes that are no character of it") }
+}
 
 const unreadable = (directory: string, { code, detail, retryable }: SystemFailure) =>
   new MigrationSourceError({ reason: "DirectoryUnreadable", path: directory, detail, code, retryable })
@@ -146,17 +162,26 @@ const unreadable = (directory: string, { code, detail, retryable }: SystemFailur
 const badName = (file: string, detail: string) =>
   new MigrationSourceError({ reason: "BadName", path: file, detail, code: "", retryable: false })
 
+const notUtf8 = (file: string, detail: string) =>
+  new MigrationSourceError({ reason: "NotUtf8", path: file, detail, code: "", retryable: false })
+
 const badDeclaration = (path: string, detail: string) =>
   new MigrationSourceError({ reason: "BadDeclaration", path, detail, code: "", retryable: false })
 
 /** The same from `{ "NNN_name.sql": text }`, for a program that is bundled into one file. */
 export const fromRecord = (record: Readonly<Record<string, string>>): Migrations =>
-  Effect.suspend(() => migrationsOf(Object.entries(record).map(([name, text]): File => [name, { text }])))
+  Effect.suspend(() => migrationsOf(Object.entries(record).map(inRecord)))
+
+/** A bundler, or a call without types, may give something else: a module with the text as its default export. */
+const inRecord = ([name, text]: readonly [string, unknown]): File => [
+  name,
+  typeof text === "string" ? { text } : { error: badName(name, `it is no text, but of type ${typeof text}`) }
+]
 
 const migrationsOf = (found: ReadonlyArray<File>): Either.Either<ReadonlyArray<Migration>, MigrationSourceError> => {
   const migrations: Array<Migration> = []
   for (const [file, content] of found) {
-    if ("kind" in content) return Either.left(badName(file, `it is no file: ${content.kind}`))
+    if ("error" in content) return Either.left(content.error)
     const [, version, name] = /^(\d{1,15})_([^/\\]+)\.sql$/.exec(file) ?? []
     if (version === undefined || name === undefined) return Either.left(badName(file, "expected NNN_name.sql"))
     const { text } = content
