@@ -24,7 +24,7 @@ type Reason =
 /** The directory that should hold the database cannot be had, or SQLite's locks would not work in it. */
 export class DirectoryError extends Data.TaggedError("DirectoryError")<{
   readonly reason: Reason
-  /** The directory, absolute where it could be resolved. */
+  /** The directory, absolute where it could be resolved; the file whose name is invalid. */
   readonly path: string
   /** What the operating system said, or the kind of filesystem. */
   readonly detail: string
@@ -52,7 +52,8 @@ const sentences: Record<Reason, (path: string) => string> = {
 }
 
 const remedies: Record<Reason, string> = {
-  InvalidFilename: "Give the path of a file, without NUL characters, blanks at its ends or a slash at its end.",
+  InvalidFilename:
+    "Give the path of a file, and no URI, without NUL characters, blanks at its ends or a slash at its end.",
   NotADirectory: "Move that file away, or choose another path for the database.",
   NotFound: "Initialize the database first, or check its path.",
   PermissionDenied: "Give the directory to the user that runs this program, or choose another path.",
@@ -98,17 +99,14 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
 const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  if (!isFilename(config.filename)) {
-    return yield* new DirectoryError({
-      reason: "InvalidFilename",
-      path: config.filename,
-      detail: "it names no file",
-      retryable: false
-    })
+  const wrong = wrongWith(config.filename)
+  if (wrong !== undefined) {
+    const facts = { path: config.filename, detail: wrong, retryable: false }
+    return yield* new DirectoryError({ reason: "InvalidFilename", ...facts })
   }
   const wanted = path.resolve(config.filename)
   const directory = path.dirname(wanted)
-  const refused = Effect.mapError((failure: SystemFailure) => refusal(config.access, directory, failure))
+  const refused = Effect.mapError((failure: SystemFailure) => refusal(config.access, wanted, directory, failure))
 
   const mounts = yield* mountTable
   // Where no mount can hang it is quicker to look first. What is no answer then is one through the platform, where
@@ -185,6 +183,13 @@ const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1)
 const leadsNowhere = (link: string): DirectoryError =>
   new DirectoryError({ reason: "BrokenLink", path: link, detail: "its target is not there", retryable: false })
 
+/** Of a name that is no path of a file. */
+const wrongWith = (filename: string): string | undefined => {
+  // As a path it would be one below a directory `file:`.
+  if (/^file:/i.test(filename)) return "a URI is no path"
+  return isFilename(filename) ? undefined : "it names no file"
+}
+
 const isFilename = (filename: string): boolean =>
   // The driver would trim blanks at the ends, and open another file than the one that is looked at here.
   filename !== "" && filename === filename.trim() && !filename.includes("\0") && !/(^|[\\/])(\.{1,2})?$/.test(filename)
@@ -202,10 +207,13 @@ const reasons: Partial<Record<string, Reason>> = {
 }
 
 /** Only an inspection can find that there is no directory; a start has just tried to make it. */
-const refusal = (access: DatabaseConfig["Type"]["access"], path: string, failure: SystemFailure): DirectoryError =>
-  new DirectoryError({
-    reason: access === "inspect" && failure.code === "ENOENT" ? "NotFound" : (reasons[failure.code] ?? "Unavailable"),
-    path,
-    detail: failure.detail,
-    retryable: failure.retryable
-  })
+const refusal = (
+  access: DatabaseConfig["Type"]["access"],
+  wanted: string,
+  directory: string,
+  failure: SystemFailure
+): DirectoryError => {
+  const { code, detail, retryable } = failure
+  const reason = access === "inspect" && code === "ENOENT" ? "NotFound" : (reasons[code] ?? "Unavailable")
+  return new DirectoryError({ reason, path: reason === "InvalidFilename" ? wanted : directory, detail, retryable })
+}

@@ -79,6 +79,33 @@ describe("the directory", () => {
     })
   )
 
+  it.scoped("refuses a URI, which would be taken for a path that begins with `file:`", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      for (const filename of [`file:${folder}/a/app.db`, `FILE://${folder}/a/app.db?mode=ro`, "file::memory:"]) {
+        const refused = yield* refusal(directoryOf(filename))
+        assert.deepInclude(refused, { _tag: "DirectoryError", reason: "InvalidFilename", path: filename })
+        assert.include(refused.message, "a URI is no path")
+      }
+      assert.isFalse(existsSync("file:"))
+      assert.strictEqual((yield* directoryOf(join(folder, "file:app.db"))).file, join(folder, "file:app.db"))
+    })
+  )
+
+  it.scoped("names the file whose name is too long, not its directory", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const long = "n".repeat(300)
+      for (const access of ["initialize", "inspect"] as const) {
+        const file = join(folder, long)
+        const facts = { _tag: "DirectoryError", reason: "InvalidFilename", path: file } as const
+        assert.deepInclude(yield* refusal(directoryOf(file, access)), facts)
+        const deeper = join(folder, long, "app.db")
+        assert.deepInclude(yield* refusal(directoryOf(deeper, access)), { ...facts, path: deeper })
+      }
+    })
+  )
+
   it.scoped("creates nothing when it only inspects", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
