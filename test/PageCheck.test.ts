@@ -181,11 +181,32 @@ describe.skipIf(process.platform !== "linux")(
       })
     )
 
-    it.effect("takes half an answer of a process that was ended for none", () =>
+    it.effect("takes half an answer of a process that was ended for none, and what is no answer for no process", () =>
       Effect.gen(function* () {
         const cutOff = { said: '{"rows":[{"quick_check":"ok"},{"quick_ch', code: null, signal: "SIGKILL" } as const
         assert.include(yield* Effect.flip(answerIn(cutOff)), { code: "SIGKILL", retryable: true })
         assert.include(yield* Effect.flip(answerIn({ ...cutOff, code: 1, signal: null })), { code: "UNKNOWN" })
+        for (const said of [cutOff.said, 'hello\n{"rows":[]}', "{}x", "null", "7", "{}", '{"rows":7}', ""]) {
+          const refused = yield* Effect.flip(answerIn({ said, code: 0, signal: null }))
+          assert.deepInclude(refused, { _tag: "SystemFailure", code: "EPROTO", retryable: false }, said)
+        }
+        const whole = { said: '{"rows":[{"quick_check":"ok"}]}', code: 0, signal: null }
+        assert.deepStrictEqual(yield* answerIn(whole), [{ quick_check: "ok" }])
+      })
+    )
+
+    it.scoped("is heard whatever else a process prints that NODE_OPTIONS has prepared", () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        const folder = yield* temporaryFolder
+        yield* large(file)
+        const prepared = join(folder, "prepared.cjs")
+        writeFileSync(prepared, 'console.log("prepared"); console.error("prepared")')
+        yield* independently(file, (connection) => connection.pragma("journal_mode = DELETE"))
+        const args = ["restore", "--database", `${file}.new`, "--backup", file]
+        const { code, stderr } = yield* runProgram(args, { env: { NODE_OPTIONS: `--require ${prepared}` } })
+        // The program itself prints it too, and no warning that it looked in its own process.
+        assert.deepStrictEqual([code, stderr], [0, "prepared\n"])
       })
     )
 

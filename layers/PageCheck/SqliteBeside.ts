@@ -6,6 +6,7 @@ import { once } from "node:events"
 import { createRequire } from "node:module"
 import { basename } from "node:path"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import { type Row, SqliteFailure, SystemFailure } from "../seams.ts"
 
@@ -59,12 +60,16 @@ const launch = async (question: ReadonlyArray<string>): Promise<Launched> => {
   // Most starts need none of this, and it takes milliseconds to load.
   const { spawn } = await import("node:child_process")
   const child = spawn(process.execPath, ["--input-type=commonjs", "-e", watcher, "--", asker, ...question], {
-    stdio: ["pipe", "pipe", "ignore"]
+    stdio: ["pipe", "ignore", "ignore", "pipe"]
   })
   let said = ""
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    said += text
-  })
+  // NODE_OPTIONS may load what prints something: the answer comes over a descriptor that nobody else has.
+  const answers = child.stdio[3]
+  if (Predicate.isNotNullable(answers) && "setEncoding" in answers) {
+    answers.setEncoding("utf8").on("data", (text: string) => {
+      said += text
+    })
+  }
   const end = new Promise<End>((resolve) => {
     child.once("close", (code, signal) => resolve({ said, code, signal }))
   })
@@ -85,7 +90,10 @@ const watcher = `
 process.stdin.on("end", () => process.kill(process.pid, "SIGKILL")).resume()
 const [, asker, ...question] = process.argv
 new (require("node:worker_threads").Worker)(asker, { eval: true, workerData: question })
-  .on("message", (answer) => process.stdout.write(JSON.stringify(answer), () => process.exit()))
+  .on("message", (answer) => {
+    require("node:fs").writeFileSync(3, JSON.stringify(answer))
+    process.exit(0)
+  })
 `
 
 const asker = `
@@ -116,13 +124,32 @@ export const answerIn = ({
   said,
   signal
 }: End): Effect.Effect<ReadonlyArray<Row>, SqliteFailure | SystemFailure> => {
-  const answer: Answer | undefined = code === 0 && said !== "" ? JSON.parse(said) : undefined
-  if (answer?.rows !== undefined) return Effect.succeed(answer.rows)
-  const failure = answer?.failure
-  if (failure === undefined) {
+  if (code !== 0) {
     const how = signal ?? `exit code ${code}`
     return Effect.fail(new SqliteFailure({ code: signal ?? "UNKNOWN", detail: `the process ended with ${how}` }))
+  }
+  const { failure, rows } = answerOf(said)
+  if (rows !== undefined) return Effect.succeed(rows)
+  if (failure === undefined) {
+    return Effect.fail(new SystemFailure({ code: "EPROTO", detail: "the process ended without an answer" }))
   }
   const thrown = { code: failure.code ?? "UNKNOWN", detail: failure.message }
   return Effect.fail(thrown.code.startsWith("SQLITE_") ? new SqliteFailure(thrown) : new SystemFailure(thrown))
 }
+
+/** Without rows and a failure where it is none: NODE_OPTIONS may load what ends the process before it has asked. */
+const answerOf = (said: string): Answer => {
+  try {
+    const answer: unknown = JSON.parse(said)
+    return isAnswer(answer) ? answer : {}
+  } catch {
+    return {}
+  }
+}
+
+const isAnswer = (value: unknown): value is Answer =>
+  Predicate.hasProperty(value, "rows")
+    ? Array.isArray(value.rows)
+    : Predicate.hasProperty(value, "failure") &&
+      Predicate.hasProperty(value.failure, "message") &&
+      Predicate.isString(value.failure.message)
