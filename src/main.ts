@@ -5,6 +5,7 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -113,6 +114,11 @@ const command = Command.make("database-ready", {}, () => sayWhat).pipe(
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what a colour begins with
 const withoutColours = (text: string): string => text.replace(/\u001b\[[0-9;]*m/g, "")
 
+/** Without the empty variables, which is how a supervisor's template writes what is not set. */
+const surroundings = ConfigProvider.fromMap(
+  new Map(Object.entries(process.env).flatMap(([name, value]) => (value ? [[name, value] as const] : [])))
+)
+
 main(
   Command.run(command, { name: packageJson.name, version: packageJson.version })(process.argv).pipe(
     Effect.mapError((failure) =>
@@ -121,6 +127,7 @@ main(
         : failure
     ),
     // Without regard to case the parser takes `--Database` for a flag, and then drops its value.
-    Effect.provide(Layer.merge(CliConfig.layer({ isCaseSensitive: true }), NodeTerminal.layer))
+    Effect.provide(Layer.merge(CliConfig.layer({ isCaseSensitive: true }), NodeTerminal.layer)),
+    Effect.withConfigProvider(surroundings)
   )
 )

@@ -92,6 +92,20 @@ describe("database-ready init", () => {
     })
   )
 
+  it.scoped("takes an empty variable of the environment for one that is not set", () =>
+    Effect.gen(function* () {
+      const cwd = yield* temporaryFolder
+      const names = ["FILE", "MIGRATIONS", "INTEGRITY", "BACKUPS", "TIMEOUT"]
+      for (const name of names) {
+        const ended = yield* runProgram(["init", "--json"], { cwd, env: { [`DATABASE_${name}`]: "" } })
+        assert.deepStrictEqual([name, ended.code, ended.stderr], [name, 0, ""])
+        const { database, integrity, schemaVersion } = reportOf(ended)
+        const expected = [join(cwd, "data", "conversation_files.db"), "auto", "002"]
+        assert.deepStrictEqual([database, integrity.policy, schemaVersion], expected)
+      }
+    })
+  )
+
   it.scoped("prints with --json one line with the whole report, and nothing else", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
