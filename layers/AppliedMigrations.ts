@@ -145,9 +145,12 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime, prog
     database.sqlite,
     { begin: database.sqlite.run("BEGIN IMMEDIATE") },
     notWritten("the pending migrations"),
-    Effect.zipLeft(
-      Effect.flatMap(look(room, database.sqlite), (now) => apply(room, now, scripts, { breathe, progress })),
-      inTime
+    // What an upgrade that fails leaves of a copy goes while the write lock is held.
+    Effect.scoped(
+      Effect.zipLeft(
+        Effect.flatMap(look(room, database.sqlite), (now) => apply(room, now, scripts, { breathe, progress })),
+        inTime
+      )
     )
   )
   // One transaction all the same: an upgrade happens wholly or not at all. Actions of foreign keys that a

@@ -63,7 +63,8 @@ const unfinished = /^\.\w+-to-\d+\.backup\.partial/
 /**
  * Copies a database with the event loop free in between, and lets `check` look at the copy. To be called
  * while the write lock is held and before the first write: then nobody else makes one, and nothing changes
- * under it. It is gone with the scope unless it was kept.
+ * under it. It is gone with the scope unless it was kept; a scope that outlived the lock would take away the
+ * copy of the next one who has it.
  */
 export const makeBackup = Effect.fnUntraced(function* <E, R>(
   file: string,

@@ -1,11 +1,15 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { Migrations, type RestoreError, restoreBackup } from "../layers/index.ts"
+import * as Layer from "effect/Layer"
+import { DatabaseReady, Migrations, type RestoreError, restoreBackup } from "../layers/index.ts"
 import {
   crashAfter,
   damagePage,
@@ -34,6 +38,13 @@ const beside = (file: string) =>
 
 const bodies = "SELECT body FROM notes ORDER BY id"
 const restore = (options: Parameters<typeof restoreBackup>[0]) => Effect.provide(restoreBackup(options), platform)
+
+/** The platform with some calls of its own. */
+const platformWith = (change: (fs: FileSystem.FileSystem) => Partial<FileSystem.FileSystem>) =>
+  Layer.effect(
+    FileSystem.FileSystem,
+    Effect.map(FileSystem.FileSystem, (fs) => ({ ...fs, ...change(fs) }))
+  ).pipe(Layer.provide(NodeFileSystem.layer), Layer.merge(NodePath.layer))
 
 /** A database that was upgraded from 001 to 002, and written to afterwards. */
 const upgraded = Effect.gen(function* () {
@@ -123,6 +134,34 @@ describe("an upgrade of a database with rows", () => {
       yield* Fiber.interrupt(starting)
       assert.deepStrictEqual(yield* beside(file), [])
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations"), [{ version: "001" }])
+    })
+  )
+
+  it.scoped("that fails takes its copy away while nobody else can have begun one of the same name", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      const rival = yield* openConnection(file)
+      const codes: Array<unknown> = []
+      const tryToWrite = Effect.sync(() => {
+        try {
+          rival.exec("BEGIN IMMEDIATE; ROLLBACK")
+          codes.push("free")
+        } catch (thrown) {
+          codes.push(thrown instanceof Sqlite.SqliteError && thrown.code)
+        }
+      })
+      const migrations = Migrations.fromRecord({ ...notesFiles, "003_wrong.sql": "CREATE TABEL x;" })
+      const starting = Layer.fresh(DatabaseReady.layer({ filename: file, migrations })).pipe(
+        Layer.provide(
+          platformWith((fs) => ({
+            remove: (path, options) =>
+              Effect.zipRight(path.includes(".partial") ? tryToWrite : Effect.void, fs.remove(path, options))
+          }))
+        )
+      )
+      yield* refusal(Layer.build(starting))
+      assert.deepStrictEqual(codes, ["SQLITE_BUSY"])
     })
   )
 
