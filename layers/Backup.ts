@@ -25,13 +25,14 @@ export class BackupError extends Data.TaggedError("BackupError")<{
   readonly backup: string
   /** What SQLite or the operating system said. */
   readonly detail: string
-  /** SQLite's or the system's code, e.g. `SQLITE_FULL` or `EACCES`. */
+  /** SQLite's or the system's code, e.g. `SQLITE_FULL` or `EACCES`; "" where neither said anything. */
   readonly code: string
   readonly retryable: boolean
 }> {
   override get message(): string {
     const what = this.reason === "NoSpace" ? "There is no space for the backup" : "There could not be made the backup"
-    return `${what} ${this.backup}, without which no upgrade begins (${this.code}: ${this.detail})`
+    const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
+    return `${what} ${this.backup}, without which no upgrade begins (${said})`
   }
 
   get remedy(): string {
@@ -87,6 +88,7 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   yield* Effect.addFinalizer(() => tidied(partial))
   yield* refused(copyDatabase(file, partial))
   yield* check(partial)
+  yield* refused(somethingIn(partial))
 
   const made: Backup = {
     file: backup,
@@ -142,6 +144,15 @@ export const copyDatabase = (from: string, copy: string) =>
     yield* synced(copy)
   })
 
+const somethingIn = (copy: string) =>
+  Effect.scoped(Effect.flatMap(openSqlite({ filename: copy, readonly: true }), holdsSomething))
+
+/** An empty file is a sound database too. */
+export const holdsSomething = (copy: Sqlite): Effect.Effect<void, CopyFailure> =>
+  Effect.flatMap(copy.run("SELECT 1 FROM sqlite_schema LIMIT 1"), (objects) =>
+    objects.length > 0 ? Effect.void : new SystemFailure({ code: "", detail: "nothing is in it" })
+  )
+
 const enoughSpace = Effect.fnUntraced(function* (source: Sqlite, copy: string) {
   const path = yield* Path.Path
   const [size] = yield* source.run("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size")
@@ -176,21 +187,34 @@ export const removed = (target: string): Effect.Effect<void, SystemFailure, File
 export const tidied = (target: string): Effect.Effect<void, never, FileSystem.FileSystem> =>
   Effect.catchAll(removed(target), ({ detail }) => Effect.logWarning(`${target} stays behind: ${detail}`))
 
-/** The files beside a database whose names are its own and something more. */
+/** The regular files beside a database whose names are its own and something more. */
 export const besides = Effect.fnUntraced(function* (file: string, more: RegExp) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const directory = path.dirname(file)
   const base = path.basename(file)
   const names = yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
-  const found = names.filter((name) => name.startsWith(base) && more.test(name.slice(base.length)))
-  return yield* Effect.forEach(found, (name) => {
-    const target = path.join(directory, name)
-    return fs.stat(target).pipe(
-      Effect.map(
-        ({ mtime }): BackupFile => ({ path: target, madeAt: Option.match(mtime, { onNone: () => 0, onSome: Number }) })
-      ),
-      Effect.mapError(SystemFailure.fromPlatform)
-    )
-  })
+  const matching = names.filter((name) => name.startsWith(base) && more.test(name.slice(base.length)))
+  const found = yield* Effect.forEach(matching, (name) => fileAt(path.join(directory, name)))
+  return found.flat()
 })
+
+/** None where it is gone by now, leads nowhere or is something else. */
+const fileAt = (target: string): Effect.Effect<ReadonlyArray<BackupFile>, SystemFailure, FileSystem.FileSystem> =>
+  Effect.map(infoOf(target), (found) =>
+    found?.type === "File"
+      ? [{ path: target, madeAt: Option.match(found.mtime, { onNone: () => 0, onSome: Number }) }]
+      : []
+  )
+
+/** What is at a path, undefined where nothing is. */
+export const infoOf = (
+  target: string
+): Effect.Effect<FileSystem.File.Info | undefined, SystemFailure, FileSystem.FileSystem> =>
+  FileSystem.FileSystem.pipe(
+    Effect.flatMap((fs) => fs.stat(target)),
+    Effect.mapError(SystemFailure.fromPlatform),
+    Effect.catchIf(isAbsent, () => Effect.succeed(undefined))
+  )
+
+export const isAbsent = ({ code }: SystemFailure): boolean => code === "ENOENT"

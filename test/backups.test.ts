@@ -1,4 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { basename, dirname, join } from "node:path"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -162,6 +171,26 @@ describe("an upgrade of a database with rows", () => {
       )
       yield* refusal(Layer.build(starting))
       assert.deepStrictEqual(codes, ["SQLITE_BUSY"])
+    })
+  )
+
+  it.scoped("does not begin where nothing is in the copy", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      const starting = Layer.fresh(DatabaseReady.layer({ filename: file, migrations: notes })).pipe(
+        Layer.provide(
+          platformWith((fs) => ({
+            open: (path, options) => {
+              if (path.includes(".partial")) truncateSync(path)
+              return fs.open(path, options)
+            }
+          }))
+        )
+      )
+      const error = yield* refusal(Layer.build(starting))
+      assert.deepInclude(error, { _tag: "BackupError", reason: "NotWritten", detail: "nothing is in it" })
+      assert.deepStrictEqual(yield* beside(file), [])
     })
   )
 
@@ -389,6 +418,15 @@ describe("a restore", () => {
         reason: "NoBackup"
       })
       assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+
+  it.scoped("finds the newest backup among names that lead nowhere and directories", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      symlinkSync(join(dirname(file), "nowhere"), `${file}.009-to-010.backup`)
+      mkdirSync(`${file}.010-to-011.backup`)
+      assert.strictEqual((yield* restore({ filename: file })).backup, backup)
     })
   )
 
