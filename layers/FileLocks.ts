@@ -2,6 +2,15 @@
 import * as Effect from "effect/Effect"
 import { ask, files } from "./seams.ts"
 
+/** Which file it is, whatever its name. */
+interface Identity {
+  readonly dev: number
+  readonly ino: number
+}
+
+export const isSameFile = (one: Identity | undefined, other: Identity | undefined): boolean =>
+  one !== undefined && other !== undefined && one.dev === other.dev && one.ino === other.ino
+
 interface Lock {
   /** 0 or less where the process is in another namespace. */
   readonly pid: number
@@ -55,10 +64,39 @@ export const holdersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
       const exclusive = locks.filter(({ mode }) => mode === "WRITE")
       // This connection is one of those that read.
       const holding = exclusive.length > 0 ? exclusive : locks.filter(({ pid }) => pid !== process.pid)
-      return [...new Set(holding.map(({ pid }) => pid))].map((pid): Holder => ({ pid, name: nameOf(pid) }))
+      return [...new Set(holding.map(({ pid }) => pid))].map(holder)
     }),
     () => []
   )
+
+/**
+ * The processes that have one of these files open, locked or not; this one among them. Those of another user or
+ * in another namespace are not seen, and nobody is where there is no `/proc`.
+ */
+export const usersOf = (paths: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Holder>> =>
+  Effect.orElseSucceed(
+    ask(() => {
+      const targets = paths.flatMap((path) => files.stat(path) ?? [])
+      if (targets.length === 0) return []
+      const processes = files.entries("/proc").flatMap(({ name }) => (/^\d+$/.test(name) ? [Number(name)] : []))
+      return processes.filter((pid) => hasOpen(pid, targets)).map(holder)
+    }),
+    () => []
+  )
+
+const hasOpen = (pid: number, targets: ReadonlyArray<Identity>): boolean => {
+  try {
+    return files.entries(`/proc/${pid}/fd`).some(({ name }) => {
+      const open = files.stat(`/proc/${pid}/fd/${name}`)
+      return targets.some((target) => isSameFile(open, target))
+    })
+  } catch {
+    // It is gone, or another user's.
+    return false
+  }
+}
+
+const holder = (pid: number): Holder => ({ pid, name: nameOf(pid) })
 
 const nameOf = (pid: number): string | undefined => {
   try {
@@ -70,11 +108,15 @@ const nameOf = (pid: number): string | undefined => {
 }
 
 /** For the end of a sentence: `; the lock is held by process 4711 (node)`, or nothing where nobody is known. */
-export const describeHolders = (holders: ReadonlyArray<Holder>): string => {
+export const describeHolders = (holders: ReadonlyArray<Holder>): string =>
+  holders.length === 0 ? "" : `; the lock is held by ${nameHolders(holders)}`
+
+/** `process 4711 (node), this process` */
+export const nameHolders = (holders: ReadonlyArray<Holder>): string => {
   const named = holders.slice(0, 3).map(({ name, pid }) => {
     const who = pid === process.pid ? "this process" : `process ${pid}`
     return name === undefined ? who : `${who} (${name})`
   })
   if (holders.length > named.length) named.push(`${holders.length - named.length} more`)
-  return named.length === 0 ? "" : `; the lock is held by ${named.join(", ")}`
+  return named.join(", ")
 }

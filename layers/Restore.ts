@@ -13,18 +13,21 @@ import {
   besides,
   type CopyFailure,
   copyDatabase,
+  holdsSomething,
+  infoOf,
+  isAbsent,
   isNoSpace,
   removed,
   renamed,
   syncedDirectory,
   tidied
 } from "./Backup.ts"
-import { describeHolders, holdersOf } from "./FileLocks.ts"
+import { describeHolders, holdersOf, isSameFile, locksOn, nameHolders, usersOf } from "./FileLocks.ts"
 import { checkCopy } from "./PageCheck.ts"
 import { soundDriver } from "./SqliteConnection.ts"
-import { backupInto, isLock, openSqlite, SystemFailure, text } from "./seams.ts"
+import { ask, backupInto, files, isLock, openSqlite, SystemFailure, text } from "./seams.ts"
 
-type Reason = "NoBackup" | "NotABackup" | "NotProven" | "InUse" | "TimedOut" | "NoSpace" | "NotWritten"
+type Reason = "NoBackup" | "SameFile" | "NotABackup" | "NotProven" | "InUse" | "TimedOut" | "NoSpace" | "NotWritten"
 
 /** A backup cannot be put back. The database is as it was. */
 export class RestoreError extends Data.TaggedError("RestoreError")<{
@@ -52,6 +55,7 @@ export class RestoreError extends Data.TaggedError("RestoreError")<{
 const sentences: Record<Reason, (error: Pick<RestoreError, "backup" | "database">) => string> = {
   NoBackup: ({ backup, database }) =>
     backup === "" ? `There is no backup beside ${database}` : `There is no backup at ${backup}`,
+  SameFile: ({ backup }) => `${backup} is the database itself`,
   NotABackup: ({ backup }) => `${backup} is not a sound database`,
   NotProven: ({ backup }) => `Nobody could look whether ${backup} is sound`,
   InUse: ({ database }) => `Other programs use ${database}`,
@@ -62,6 +66,7 @@ const sentences: Record<Reason, (error: Pick<RestoreError, "backup" | "database"
 
 const remedies: Record<Reason, string> = {
   NoBackup: "Name the file to restore with --backup.",
+  SameFile: "Name a backup of it with --backup.",
   NotABackup: "Name an older backup with --backup.",
   NotProven: "Restore again when its cause is gone.",
   InUse: "Stop every program that has it open, and restore again.",
@@ -114,12 +119,28 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: Rest
 
     return yield* Effect.gen(function* () {
       yield* soundDriver(file)
-      if (!(yield* refused(isFile(from)))) return yield* refuse("NoBackup", nothing)
+      const there = yield* refused(infoOf(from))
+      if (there === undefined) return yield* refuse("NoBackup", nothing)
+      if (there.type !== "File") return yield* refuse("NotABackup", noFile(from, there))
+      const parts = ["", "-wal", "-shm", "-journal"].map((suffix) => `${file}${suffix}`)
+      yield* refused(
+        ask(() => {
+          // SQLite would only say that it cannot open them, which may pass.
+          files.mayUse(from, { writing: false })
+          for (const part of parts) files.mayUseIfThere(part, { writing: true })
+          files.mayUse(path.dirname(file), { writing: true })
+        })
+      )
+      if (yield* refused(ask(() => isSameFile(files.stat(from), files.stat(file))))) {
+        return yield* refuse("SameFile", nothing)
+      }
       const schemaVersion = yield* Effect.mapError(proven(from), (failure) =>
         refuse(isVerdict(failure) ? "NotABackup" : "NotProven", failure)
       )
 
       const isThere = yield* refused(isFile(file))
+      const users = yield* usersIn(parts)
+      if (users !== undefined) return yield* refuse("InUse", { code: "", detail: users, retryable: true })
       const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`
       if (yield* refused(isFile(kept))) {
         return yield* refuse("NotWritten", { code: "EEXIST", detail: `${kept} is there already`, retryable: false })
@@ -176,28 +197,33 @@ const newestOf = (file: string) => {
 
 /** False where there is nothing; what is there and is no file can be neither read nor replaced. */
 const isFile = (target: string): Effect.Effect<boolean, SystemFailure, FileSystem.FileSystem> =>
-  FileSystem.FileSystem.pipe(
-    Effect.flatMap((fs) => fs.stat(target)),
-    Effect.mapError(SystemFailure.fromPlatform),
-    Effect.flatMap(({ type }) =>
-      type === "File"
-        ? Effect.succeed(true)
-        : Effect.fail(new SystemFailure({ code: "", detail: `${target} is a ${type}, not a regular file` }))
-    ),
-    Effect.catchIf(isAbsent, () => Effect.succeed(false))
+  Effect.flatMap(infoOf(target), (there) =>
+    there === undefined || there.type === "File"
+      ? Effect.succeed(there !== undefined)
+      : Effect.fail(new SystemFailure(noFile(target, there)))
   )
+
+const noFile = (target: string, { type }: FileSystem.File.Info) => ({
+  ...nothing,
+  detail: `${target} is a ${type}, not a regular file`
+})
+
+/**
+ * Who uses a database, undefined where nobody is seen. Without a WAL an idle connection holds no lock, and of
+ * another user's process, or one in another namespace, only its locks are seen.
+ */
+const usersIn = Effect.fnUntraced(function* (parts: ReadonlyArray<string>) {
+  const users = yield* usersOf(parts)
+  if (users.length > 0) return `open in ${nameHolders(users)}`
+  const locks = yield* Effect.forEach(parts, locksOn)
+  return locks.flat().length > 0 ? "a lock is held on it" : undefined
+})
 
 /** The newest version that a sound backup records. */
 const proven = (backup: string) =>
   checkCopy(backup).pipe(
     Effect.zipRight(openSqlite({ filename: backup, readonly: true })),
-    Effect.tap((copy) =>
-      Effect.filterOrFail(
-        copy.run("SELECT 1 FROM sqlite_schema LIMIT 1"),
-        (objects) => objects.length > 0,
-        () => ({ code: "", message: "nothing is in it", retryable: false })
-      )
-    ),
+    Effect.tap(holdsSomething),
     Effect.flatMap(readHistory),
     Effect.scoped,
     Effect.map(({ rows }) => rows.at(-1)?.version),
@@ -270,5 +296,3 @@ const linked = (from: string, to: string): Effect.Effect<void, SystemFailure, Fi
 
 const ifThere = <R>(step: Effect.Effect<void, SystemFailure, R>): Effect.Effect<void, SystemFailure, R> =>
   Effect.catchIf(step, isAbsent, () => Effect.void)
-
-const isAbsent = ({ code }: SystemFailure): boolean => code === "ENOENT"

@@ -38,7 +38,7 @@ export const exitCodeOf = (error: InitializationError | RestoreError): ExitCode 
     case "BackupError":
       return ofWriting(error.code)
     case "RestoreError":
-      return error.reason === "NoBackup"
+      return error.reason === "NoBackup" || error.reason === "SameFile"
         ? exitCode.usage
         : error.reason === "NotABackup"
           ? exitCode.data

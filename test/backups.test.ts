@@ -1,4 +1,7 @@
 import {
+  chmodSync,
+  chownSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -30,6 +33,7 @@ import {
   pictureOf,
   platform,
   refusal,
+  rivalProcess,
   rowsOf,
   start,
   temporaryFile
@@ -54,6 +58,12 @@ const platformWith = (change: (fs: FileSystem.FileSystem) => Partial<FileSystem.
     FileSystem.FileSystem,
     Effect.map(FileSystem.FileSystem, (fs) => ({ ...fs, ...change(fs) }))
   ).pipe(Layer.provide(NodeFileSystem.layer), Layer.merge(NodePath.layer))
+
+/** Something done when the restore has seen that nobody uses the database, and has not begun with it. */
+const whenSeenUnused = (act: Effect.Effect<unknown>) =>
+  platformWith((fs) => ({
+    stat: (path) => Effect.zipRight(/\.replaced-\w+$/.test(path) ? act : Effect.void, fs.stat(path))
+  }))
 
 /** A database that was upgraded from 001 to 002, and written to afterwards. */
 const upgraded = Effect.gen(function* () {
@@ -326,15 +336,29 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("is seen by an idle connection, which still has the same file", () =>
+  it.scoped("is refused beneath an idle connection without a WAL, which holds no lock; its process is named", () =>
     Effect.gen(function* () {
       const { file } = yield* upgraded
-      yield* independently(file, (connection) => connection.pragma("journal_mode = delete"))
-      const idle = yield* openConnection(file)
-      const count = () => idle.prepare("SELECT count(*) FROM notes").pluck().get()
-      assert.strictEqual(count(), 2)
-      yield* restore({ filename: file })
-      assert.strictEqual(count(), 1)
+      const idle = yield* rivalProcess(file, "PRAGMA journal_mode = delete; SELECT count(*) FROM notes")
+      const error = yield* refusal(restore({ filename: file }))
+      assert.deepInclude(error, { _tag: "RestoreError", reason: "InUse", retryable: true })
+      assert.include(error.message, `open in process ${idle.pid} (`)
+      assert.deepStrictEqual(yield* beside(file), [".001-to-002.backup"])
+      assert.strictEqual((yield* rowsOf(file, bodies)).length, 2)
+    })
+  )
+
+  it.scoped("is refused while a service has a database open whose header is damaged, with nothing moved", () =>
+    Effect.gen(function* () {
+      const { file } = yield* upgraded
+      const service = yield* rivalProcess(file, "INSERT INTO notes (body) VALUES ('third')")
+      yield* damagePage(file, 1)
+      const before = yield* beside(file)
+      const error = yield* refusal(restore({ filename: file }))
+      assert.deepInclude(error, { _tag: "RestoreError", reason: "InUse", retryable: true })
+      assert.include(error.message, `open in process ${service.pid} (`)
+      assert.deepStrictEqual(yield* beside(file), before)
+      assert.include(before, "-wal")
     })
   )
 
@@ -349,12 +373,15 @@ describe("a restore", () => {
           )
         )
         yield* independently(file, (connection) => connection.pragma("journal_mode = delete"))
-        const reader = yield* openConnection(file)
-        reader.exec("BEGIN")
-        reader.prepare("SELECT count(*) FROM notes").get()
-        const error = yield* refusal(restore({ filename: file }))
+        const readers: Array<Sqlite.Database> = []
+        const read = Effect.sync(() => {
+          const reader = new Sqlite(file, { timeout: 0 })
+          readers.push(reader)
+          reader.exec("BEGIN; SELECT count(*) FROM notes")
+        })
+        const error = yield* refusal(Effect.provide(restoreBackup({ filename: file }), whenSeenUnused(read)))
         assert.deepStrictEqual([error._tag, error.reason, error.retryable], ["RestoreError", "InUse", true])
-        reader.exec("COMMIT")
+        for (const reader of readers) reader.close()
         assert.strictEqual((yield* rowsOf(file, bodies)).length, 2)
         assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
       })
@@ -403,13 +430,17 @@ describe("a restore", () => {
       const text = join(dirname(file), "text")
       writeFileSync(text, "no database at all, but long enough to have a header ".repeat(3))
       yield* damagePage(backup, 2)
+      const link = join(dirname(file), "link")
+      linkSync(file, link)
       const before = yield* pictureOf(dirname(file))
       const refusals: ReadonlyArray<{ readonly backup: string | undefined; readonly reason: RestoreError["reason"] }> =
         [
           { backup: join(dirname(file), "absent"), reason: "NoBackup" },
           { backup: undefined, reason: "NotABackup" },
           { backup: text, reason: "NotABackup" },
-          { backup: dirname(file), reason: "NotWritten" }
+          { backup: dirname(file), reason: "NotABackup" },
+          { backup: file, reason: "SameFile" },
+          { backup: link, reason: "SameFile" }
         ]
       for (const { reason, ...chosen } of refusals) {
         assert.deepInclude(yield* refusal(restore({ filename: file, ...chosen })), { _tag: "RestoreError", reason })
@@ -427,6 +458,28 @@ describe("a restore", () => {
       symlinkSync(join(dirname(file), "nowhere"), `${file}.009-to-010.backup`)
       mkdirSync(`${file}.010-to-011.backup`)
       assert.strictEqual((yield* restore({ filename: file })).backup, backup)
+    })
+  )
+
+  it.scoped("as a user who may not read the backup, or not write the database, is refused with 77", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      const nobody = { uid: 65534, gid: 65534 }
+      chmodSync(dirname(dirname(file)), 0o755)
+      const ended = Effect.map(runProgram(["restore", "--database", file], nobody), ({ code }) => code)
+      const own = (path: string) => chownSync(path, nobody.uid, nobody.gid)
+      own(dirname(file))
+      own(file)
+      assert.strictEqual(yield* ended, 77)
+      own(backup)
+      chownSync(file, 0, 0)
+      assert.strictEqual(yield* ended, 77)
+      own(file)
+      chownSync(dirname(file), 0, 0)
+      chmodSync(dirname(file), 0o755)
+      assert.strictEqual(yield* ended, 77)
+      own(dirname(file))
+      assert.strictEqual(yield* ended, 0)
     })
   )
 
@@ -466,7 +519,13 @@ describe("a restore", () => {
       busy.close()
       assert.deepStrictEqual([used.code, JSON.parse(used.stdout).error.reason], [75, "InUse"])
       writeFileSync(backup, "")
-      assert.strictEqual((yield* runProgram(["restore", "--database", file, "--backup", backup])).code, 65)
+      const unsound = [backup, dirname(file)]
+      for (const named of unsound) {
+        assert.strictEqual((yield* runProgram(["restore", "--database", file, "--backup", named])).code, 65)
+      }
+      const itself = yield* runProgram(["restore", "--database", file, "--backup", file])
+      assert.strictEqual(itself.code, 64)
+      assert.include(itself.stderr, `${file} is the database itself`)
     })
   )
 })
