@@ -125,7 +125,7 @@ export const isNoSpace = (code: string): boolean => code === "SQLITE_FULL" || co
  * Copies a database into a new file that only its owner may read, complete on the disk. SQLite copies a
  * hundred pages at a time (https://sqlite.org/backup.html); an interruption ends it between two of them.
  */
-export const copyDatabase = (from: string, copy: string) =>
+export const copyDatabase = (from: string, copy: string, journalMode: "delete" | "wal" = "delete") =>
   Effect.gen(function* () {
     yield* Effect.scoped(
       Effect.gen(function* () {
@@ -137,9 +137,9 @@ export const copyDatabase = (from: string, copy: string) =>
         yield* backupInto(source, copy)
       })
     )
-    // In WAL mode it could not be opened without files beside it.
+    // In WAL mode a copy that is kept could not be opened without files beside it.
     yield* Effect.scoped(
-      Effect.flatMap(openSqlite({ filename: copy }), (connection) => connection.run("PRAGMA journal_mode = delete"))
+      Effect.flatMap(openSqlite({ filename: copy }), ({ run }) => run(`PRAGMA journal_mode = ${journalMode}`))
     )
     yield* synced(copy)
   })

@@ -5,9 +5,7 @@ import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
 import { readHistory } from "./AppliedMigrations/MigrationHistory.ts"
-import { transaction } from "./AppliedMigrations/Transaction.ts"
 import {
   backupsOf,
   besides,
@@ -25,7 +23,7 @@ import {
 import { describeHolders, holdersOf, isSameFile, locksOn, nameHolders, usersOf } from "./FileLocks.ts"
 import { checkCopy } from "./PageCheck.ts"
 import { soundDriver } from "./SqliteConnection.ts"
-import { ask, backupInto, files, isLock, openSqlite, SystemFailure, text } from "./seams.ts"
+import { ask, files, integer, isLock, openSqlite, overwriteKeeping, type Sqlite, SystemFailure, text } from "./seams.ts"
 
 type Reason = "NoBackup" | "SameFile" | "NotABackup" | "NotProven" | "InUse" | "TimedOut" | "NoSpace" | "NotWritten"
 
@@ -97,10 +95,10 @@ export interface RestoreOptions {
 /**
  * Puts a backup in the place of a database, once the backup is proven sound and nobody else has the database
  * open. What was there is kept as `FILE.replaced-TIME`. A database that SQLite can open is overwritten in one
- * transaction of SQLite's; one that it cannot open is replaced by a rename, its WAL and journal out of the way
- * first, for they would be played into the new one (https://sqlite.org/howtocorrupt.html, 1.4). Killed at any
- * moment it leaves the one or the other. Fails with `RestoreError`, and with `ConnectionError` where the driver would
- * end the process.
+ * transaction of SQLite's, under whose lock the old content is kept; one that it cannot open is replaced by a
+ * rename, its WAL and journal out of the way first, for they would be played into the new one
+ * (https://sqlite.org/howtocorrupt.html, 1.4). Killed at any moment it leaves the one or the other. Fails with
+ * `RestoreError`, and with `ConnectionError` where the driver would end the process.
  */
 export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: RestoreOptions) =>
   Effect.gen(function* () {
@@ -232,7 +230,8 @@ const proven = (backup: string) =>
 
 /**
  * Switching to a rollback journal takes in the WAL, and is refused while anybody else has the file open in WAL
- * mode. The lock keeps the copy true; SQLite takes its own for the transaction that overwrites.
+ * mode. The overwriting is done in WAL mode, where the old content can be read under its lock until the commit.
+ * Afterwards the database has the journal mode again that it had.
  */
 const overwrite = (from: string, file: string, kept: string) =>
   Effect.scoped(
@@ -243,17 +242,44 @@ const overwrite = (from: string, file: string, kept: string) =>
         () => Effect.void
       )
       const live = yield* openSqlite({ filename: file })
-      const [before] = yield* live.run("PRAGMA journal_mode")
-      yield* live.run("PRAGMA journal_mode = delete")
-      yield* Effect.onError(
-        Effect.zipRight(
-          transaction(live, { begin: live.run("BEGIN IMMEDIATE") }, identity, keepCopy(file, kept)),
-          copyOver(from, file)
+      const before = yield* journalModeOf(live)
+      const again = Effect.zipRight(
+        Effect.ignoreLogged(live.run("PRAGMA wal_checkpoint(FULL)")),
+        Effect.ignoreLogged(live.run(`PRAGMA journal_mode = ${before}`))
+      )
+      yield* live.run("PRAGMA journal_mode = delete").pipe(
+        Effect.zipRight(live.run("PRAGMA journal_mode = wal")),
+        Effect.zipRight(journalModeOf(live)),
+        Effect.filterOrFail(
+          (mode) => mode === "wal",
+          (mode) => new SystemFailure({ code: "", detail: `its journal mode stays ${mode}, not wal` })
         ),
-        () => Effect.ignoreLogged(live.run(`PRAGMA journal_mode = ${text(before, "journal_mode")}`))
+        Effect.zipRight(inItsPages(from, live, `${kept}.restored.partial`)),
+        Effect.flatMap((source) => overwriteKeeping(source, file, { keep: keepCopy(file, kept), undo: tidied(kept) })),
+        Effect.ensuring(again)
       )
     })
   )
+
+const journalModeOf = (sqlite: Sqlite) =>
+  Effect.map(sqlite.run("PRAGMA journal_mode"), ([row]) => text(row, "journal_mode"))
+
+/** In WAL mode SQLite overwrites nothing with pages of another size: a backup that has such is written again in ours. */
+const inItsPages = Effect.fnUntraced(function* (from: string, live: Sqlite, partial: string) {
+  const pageSize = yield* pageSizeOf(live)
+  const theirs = yield* Effect.scoped(Effect.flatMap(openSqlite({ filename: from, readonly: true }), pageSizeOf))
+  if (theirs === pageSize) return from
+  yield* Effect.addFinalizer(() => tidied(partial))
+  yield* copyDatabase(from, partial)
+  yield* Effect.scoped(
+    Effect.flatMap(openSqlite({ filename: partial }), ({ run }) =>
+      Effect.zipRight(run(`PRAGMA page_size = ${pageSize}`), run("VACUUM"))
+    )
+  )
+  return partial
+})
+
+const pageSizeOf = ({ run }: Sqlite) => Effect.map(run("PRAGMA page_size"), ([row]) => integer(row, "page_size"))
 
 /** Without writing: the last connection that can would play the WAL into what is no database when it closes. */
 const readable = (file: string) =>
@@ -263,10 +289,18 @@ const readable = (file: string) =>
     )
   )
 
+/** Copies that are not finished, with what is beside them. */
+const unfinished = /^\.replaced-\w+(\.restored)?\.partial/
+
+const withoutRemains = Effect.fnUntraced(function* (file: string, kept: string) {
+  const remains = yield* besides(file, unfinished)
+  const ofOthers = remains.filter(({ path }) => !path.startsWith(kept))
+  yield* Effect.forEach(ofOthers, ({ path }) => removed(path), { discard: true })
+})
+
 /** Under the write lock: whoever began the copies that are not finished is gone. */
 const keepCopy = Effect.fnUntraced(function* (file: string, kept: string) {
-  const remains = yield* besides(file, /^\.replaced-\w+\.partial/)
-  yield* Effect.forEach(remains, ({ path }) => removed(path), { discard: true })
+  yield* withoutRemains(file, kept)
   const partial = `${kept}.partial`
   yield* copyDatabase(file, partial).pipe(
     Effect.zipRight(renamed(partial, kept)),
@@ -275,19 +309,24 @@ const keepCopy = Effect.fnUntraced(function* (file: string, kept: string) {
   yield* syncedDirectory(file)
 })
 
-const copyOver = (from: string, file: string) =>
-  Effect.scoped(Effect.flatMap(openSqlite({ filename: from, readonly: true }), (source) => backupInto(source, file)))
-
-/** What SQLite cannot open is kept byte for byte, its parts together. */
+/** What SQLite cannot open is kept byte for byte, its parts together. The new one is in WAL mode, as most starts want. */
 const replace = (from: string, file: string, kept: string) => {
   const partial = `${kept}.restored.partial`
-  const moved = (part: string) => ifThere(renamed(`${file}${part}`, `${kept}${part}`))
-  return copyDatabase(from, partial).pipe(
-    Effect.zipRight(ifThere(linked(file, kept))),
-    Effect.zipRight(Effect.all([moved("-wal"), moved("-journal"), moved("-shm")])),
+  const moves = ["-wal", "-journal", "-shm"].map((part) => ({ at: `${file}${part}`, kept: `${kept}${part}` }))
+  const putIn = ifThere(linked(file, kept)).pipe(
+    Effect.zipRight(Effect.forEach(moves, (move) => ifThere(renamed(move.at, move.kept)))),
     Effect.zipRight(renamed(partial, file)),
+    Effect.onError(() =>
+      Effect.forEach(moves, (move) => Effect.ignoreLogged(ifThere(renamed(move.kept, move.at)))).pipe(
+        Effect.zipRight(tidied(kept))
+      )
+    )
+  )
+  return copyDatabase(from, partial, "wal").pipe(
+    Effect.zipRight(Effect.uninterruptible(putIn)),
+    Effect.onError(() => tidied(partial)),
     Effect.zipRight(syncedDirectory(file)),
-    Effect.onError(() => tidied(partial))
+    Effect.zipRight(withoutRemains(file, kept))
   )
 }
 

@@ -25,10 +25,13 @@ import type { PlatformError } from "@effect/platform/Error"
 import type { Connection, Row } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import Driver from "better-sqlite3"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 
@@ -234,6 +237,63 @@ export const backupInto = ({ client }: Sqlite, destination: string): Effect.Effe
       }
     })
   )
+
+/** What is done with a database before it is overwritten, and what takes that back where it was not. */
+interface Keeping<E, R, R2> {
+  readonly keep: Effect.Effect<void, E, R>
+  readonly undo: Effect.Effect<void, never, R2>
+}
+
+/**
+ * Overwrites a database with another, as one transaction of SQLite's whose lock is held from before `keep` to the
+ * commit: nobody commits in between. The client does not pass on the driver's `progress`, which is first asked
+ * when SQLite has the lock (https://sqlite.org/backup.html) and says how many pages the next step copies; without
+ * the lock it is never asked. Whatever ends this before the commit leaves the database as it was.
+ */
+export const overwriteKeeping = <E, R, R2>(
+  source: string,
+  destination: string,
+  { keep, undo }: Keeping<E, R, R2>
+): Effect.Effect<void, E | SqliteFailure, R | R2> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const driver = yield* Effect.try({
+        try: () => new Driver(source, { readonly: true, timeout: 0 }),
+        catch: SqliteFailure.from
+      })
+      // Until then the copying goes on; one that is closed already may be closed again.
+      const close = Effect.sync(() => driver.close())
+      const locked = yield* Deferred.make<void, SqliteFailure>()
+      let pages = 0
+      const progress = () => {
+        Deferred.unsafeDone(locked, Exit.void)
+        return pages
+      }
+      const copying = yield* Effect.fork(
+        Effect.tryPromise({ try: () => driver.backup(destination, { progress }), catch: SqliteFailure.from }).pipe(
+          Effect.onExit((exit) => Deferred.done(locked, Exit.zipRight(exit, notLocked)))
+        )
+      )
+      const overwritten = keep.pipe(
+        Effect.zipRight(Effect.sync(() => (pages = pagesAtOnce))),
+        Effect.zipRight(Fiber.join(copying))
+      )
+      const undoUnlessCommitted = Effect.flatMap(Fiber.await(copying), (exit) =>
+        Exit.isSuccess(exit) ? Effect.void : undo
+      )
+      yield* restore(Deferred.await(locked)).pipe(
+        Effect.zipRight(Effect.onError(restore(overwritten), () => Effect.zipRight(close, undoUnlessCommitted))),
+        Effect.ensuring(close)
+      )
+    })
+  )
+
+const notLocked = Exit.fail(
+  new SqliteFailure({ code: "SQLITE_BUSY", detail: "a lock keeps it from being overwritten" })
+)
+
+/** Between two steps the event loop has its turn. */
+const pagesAtOnce = 100
 
 /**
  * Questions to the filesystem that are answered before anything else runs; a step of plain code asks as many as

@@ -59,6 +59,12 @@ const platformWith = (change: (fs: FileSystem.FileSystem) => Partial<FileSystem.
     Effect.map(FileSystem.FileSystem, (fs) => ({ ...fs, ...change(fs) }))
   ).pipe(Layer.provide(NodeFileSystem.layer), Layer.merge(NodePath.layer))
 
+/** Something done when what was there has just got the name under which it is kept. */
+const whenKept = (act: Effect.Effect<unknown>) =>
+  platformWith((fs) => ({
+    rename: (from, to) => Effect.zipLeft(fs.rename(from, to), /\.replaced-\w+$/.test(to) ? act : Effect.void)
+  }))
+
 /** Something done when the restore has seen that nobody uses the database, and has not begun with it. */
 const whenSeenUnused = (act: Effect.Effect<unknown>) =>
   platformWith((fs) => ({
@@ -362,6 +368,66 @@ describe("a restore", () => {
     })
   )
 
+  it.scopedLive("loses no commit that comes in between: it is in the database or in what is kept", () =>
+    Effect.gen(function* () {
+      const { file } = yield* upgraded
+      const committed = yield* Deferred.make<void>()
+      const rival = Effect.async<void>((resume) => {
+        const connection = new Sqlite(file, { timeout: 0 })
+        const again = () => {
+          try {
+            connection.exec("INSERT INTO notes (body) VALUES ('rival')")
+            connection.close()
+            resume(Effect.void)
+          } catch {
+            setImmediate(again)
+          }
+        }
+        again()
+      })
+      const begun = Effect.forkDaemon(Effect.intoDeferred(rival, committed))
+      const { replaced = "" } = yield* Effect.provide(restoreBackup({ filename: file }), whenKept(begun))
+      yield* Deferred.await(committed)
+      const restored = yield* rowsOf(file, bodies)
+      assert.deepInclude([...restored, ...(yield* rowsOf(replaced, bodies))], { body: "rival" })
+      assert.notDeepInclude(restored, { body: "second" })
+    })
+  )
+
+  it.scopedLive("leaves nothing behind when the backup turns out to be unreadable on the way", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      const ruin = Effect.sync(() => writeFileSync(backup, "no database any more ".repeat(1000)))
+      const refused = yield* refusal(Effect.provide(restoreBackup({ filename: file }), whenKept(ruin)))
+      assert.deepStrictEqual([refused._tag, refused.retryable], ["RestoreError", false])
+      assert.deepStrictEqual(yield* beside(file), [".001-to-002.backup"])
+      assert.strictEqual((yield* rowsOf(file, bodies)).length, 2)
+    })
+  )
+
+  for (const journalMode of ["wal", "delete"]) {
+    it.scoped(`gives the database its journal mode again: ${journalMode}`, () =>
+      Effect.gen(function* () {
+        const { file } = yield* upgraded
+        yield* independently(file, (connection) => connection.pragma(`journal_mode = ${journalMode}`))
+        yield* restore({ filename: file })
+        assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA journal_mode"), [{ journal_mode: journalMode }])
+      })
+    )
+  }
+
+  it.scoped("leaves a database that an inspection finds ready, overwritten or replaced", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      const ready = { migrations: onlyFirst, access: "inspect" as const }
+      yield* restore({ filename: file })
+      assert.strictEqual((yield* start(file, ready)).schemaVersion, "001")
+      const other = join(dirname(file), "other.db")
+      yield* restore({ filename: other, backup })
+      assert.strictEqual((yield* start(other, ready)).schemaVersion, "001")
+    })
+  )
+
   const backups = { small: 1, "larger than SQLite's cache": 20_000 }
   for (const [size, rows] of Object.entries(backups)) {
     it.scopedLive(`never claims to have overwritten what a reader holds on to, with a backup that is ${size}`, () =>
@@ -382,6 +448,7 @@ describe("a restore", () => {
         const error = yield* refusal(Effect.provide(restoreBackup({ filename: file }), whenSeenUnused(read)))
         assert.deepStrictEqual([error._tag, error.reason, error.retryable], ["RestoreError", "InUse", true])
         for (const reader of readers) reader.close()
+        assert.deepStrictEqual(yield* beside(file), [".001-to-002.backup"])
         assert.strictEqual((yield* rowsOf(file, bodies)).length, 2)
         assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
       })
@@ -452,6 +519,41 @@ describe("a restore", () => {
     })
   )
 
+  it.scoped("overwrites a database with a backup whose pages are of another size", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      yield* independently(backup, (connection) => connection.exec("PRAGMA page_size = 8192; VACUUM"))
+      yield* restore({ filename: file })
+      assert.deepStrictEqual(yield* rowsOf(file, bodies), [{ body: "first" }])
+      assert.strictEqual((yield* start(file, { migrations: onlyFirst })).schemaVersion, "001")
+    })
+  )
+
+  it.scopedLive("is refused when somebody begins to write at the last moment, with nothing changed", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      // Written again in pages of the database's size, which is the last thing before the lock.
+      yield* independently(backup, (connection) => connection.exec("PRAGMA page_size = 8192; VACUUM"))
+      const rivals: Array<Sqlite.Database> = []
+      const beginning = platformWith((fs) => ({
+        open: (path, options) => {
+          if (path.endsWith(".restored.partial")) {
+            const rival = new Sqlite(file, { timeout: 0 })
+            rival.exec("BEGIN IMMEDIATE")
+            rivals.push(rival)
+          }
+          return fs.open(path, options)
+        }
+      }))
+      const error = yield* refusal(Effect.provide(restoreBackup({ filename: file }), beginning))
+      assert.deepStrictEqual([error._tag, error.reason, error.retryable], ["RestoreError", "InUse", true])
+      assert.strictEqual(rivals.length, 1)
+      for (const rival of rivals) rival.close()
+      assert.deepStrictEqual(yield* beside(file), [".001-to-002.backup"])
+      assert.strictEqual((yield* rowsOf(file, bodies)).length, 2)
+    })
+  )
+
   it.scoped("finds the newest backup among names that lead nowhere and directories", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
@@ -460,6 +562,25 @@ describe("a restore", () => {
       assert.strictEqual((yield* restore({ filename: file })).backup, backup)
     })
   )
+
+  for (const [which, ruin] of Object.entries({
+    overwrites: () => undefined,
+    replaces: (file: string) => writeFileSync(file, "nothing that SQLite could open ".repeat(100))
+  })) {
+    it.scoped(`that ${which} takes away what one that was killed left, and nothing else`, () =>
+      Effect.gen(function* () {
+        const { file } = yield* upgraded
+        ruin(file)
+        const kept = ".replaced-20261126T000000000Z"
+        for (const name of [kept, `${kept}.partial`, `${kept}.restored.partial`, `${kept}.restored.partial-wal`]) {
+          writeFileSync(`${file}${name}`, "")
+        }
+        const { replaced = "" } = yield* restore({ filename: file })
+        const left = [".001-to-002.backup", kept, replaced.replace(file, "")]
+        assert.deepStrictEqual(yield* beside(file), left.sort())
+      })
+    )
+  }
 
   it.scoped("as a user who may not read the backup, or not write the database, is refused with 77", () =>
     Effect.gen(function* () {
