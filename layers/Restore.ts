@@ -120,12 +120,11 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: Rest
       const there = yield* refused(infoOf(from))
       if (there === undefined) return yield* refuse("NoBackup", nothing)
       if (there.type !== "File") return yield* refuse("NotABackup", noFile(from, there))
-      const parts = ["", "-wal", "-shm", "-journal"].map((suffix) => `${file}${suffix}`)
       yield* refused(
         ask(() => {
           // SQLite would only say that it cannot open them, which may pass.
           files.mayUse(from, { writing: false })
-          for (const part of parts) files.mayUseIfThere(part, { writing: true })
+          for (const part of partsOf(file)) files.mayUseIfThere(part, { writing: true })
           files.mayUse(path.dirname(file), { writing: true })
         })
       )
@@ -137,8 +136,7 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: Rest
       )
 
       const isThere = yield* refused(isFile(file))
-      const users = yield* usersIn(parts)
-      if (users !== undefined) return yield* refuse("InUse", { code: "", detail: users, retryable: true })
+      yield* refused(unused(file))
       const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`
       if (yield* refused(isFile(kept))) {
         return yield* refuse("NotWritten", { code: "EEXIST", detail: `${kept} is there already`, retryable: false })
@@ -178,7 +176,7 @@ const refusalOf =
 
 const reasonOf = (code: string): Reason => {
   if (isNoSpace(code)) return "NoSpace"
-  return /^SQLITE_(BUSY|LOCKED)/.test(code) ? "InUse" : "NotWritten"
+  return /^(EBUSY|SQLITE_(BUSY|LOCKED))/.test(code) ? "InUse" : "NotWritten"
 }
 
 const isUnreadable = ({ code }: CopyFailure): boolean => /^SQLITE_(NOTADB|CORRUPT)/.test(code)
@@ -206,15 +204,18 @@ const noFile = (target: string, { type }: FileSystem.File.Info) => ({
   detail: `${target} is a ${type}, not a regular file`
 })
 
+/** A database with all that may lie beside it. */
+const partsOf = (file: string) => ["", "-wal", "-shm", "-journal"].map((suffix) => `${file}${suffix}`)
+
 /**
- * Who uses a database, undefined where nobody is seen. Without a WAL an idle connection holds no lock, and of
- * another user's process, or one in another namespace, only its locks are seen.
+ * Refuses while somebody is seen to use a database. Without a WAL an idle connection holds no lock, and of another
+ * user's process, or one in another namespace, only its locks are seen.
  */
-const usersIn = Effect.fnUntraced(function* (parts: ReadonlyArray<string>) {
-  const users = yield* usersOf(parts)
-  if (users.length > 0) return `open in ${nameHolders(users)}`
-  const locks = yield* Effect.forEach(parts, locksOn)
-  return locks.flat().length > 0 ? "a lock is held on it" : undefined
+const unused = Effect.fnUntraced(function* (file: string) {
+  const users = yield* usersOf(partsOf(file))
+  if (users.length > 0) return yield* new SystemFailure({ code: "EBUSY", detail: `open in ${nameHolders(users)}` })
+  const locks = yield* Effect.forEach(partsOf(file), locksOn)
+  if (locks.flat().length > 0) return yield* new SystemFailure({ code: "EBUSY", detail: "a lock is held on it" })
 })
 
 /** The newest version that a sound backup records. */
@@ -322,7 +323,9 @@ const replace = (from: string, file: string, kept: string) => {
       )
     )
   )
+  // Copying took its time, and there is no lock on what is no database.
   return copyDatabase(from, partial, "wal").pipe(
+    Effect.zipRight(unused(file)),
     Effect.zipRight(Effect.uninterruptible(putIn)),
     Effect.onError(() => tidied(partial)),
     Effect.zipRight(syncedDirectory(file)),

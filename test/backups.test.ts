@@ -21,6 +21,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import { DatabaseReady, Migrations, type RestoreError, restoreBackup } from "../layers/index.ts"
 import {
   crashAfter,
@@ -365,6 +366,19 @@ describe("a restore", () => {
       assert.include(error.message, `open in process ${service.pid} (`)
       assert.deepStrictEqual(yield* beside(file), before)
       assert.include(before, "-wal")
+    })
+  )
+
+  it.scoped("is refused when somebody opens what SQLite cannot read meanwhile, with nothing moved", () =>
+    Effect.gen(function* () {
+      const { file } = yield* upgraded
+      yield* damagePage(file, 1)
+      const before = yield* pictureOf(dirname(file))
+      const scope = yield* Effect.scope
+      const opening = Scope.extend(openConnection(file), scope)
+      const error = yield* refusal(Effect.provide(restoreBackup({ filename: file }), whenSeenUnused(opening)))
+      assert.deepStrictEqual([error._tag, error.reason, error.retryable], ["RestoreError", "InUse", true])
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
     })
   )
 
