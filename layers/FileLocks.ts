@@ -2,15 +2,6 @@
 import * as Effect from "effect/Effect"
 import { ask, files } from "./seams.ts"
 
-/** Which file it is, whatever its name. */
-interface Identity {
-  readonly dev: number
-  readonly ino: number
-}
-
-export const isSameFile = (one: Identity | undefined, other: Identity | undefined): boolean =>
-  one !== undefined && other !== undefined && one.dev === other.dev && one.ino === other.ino
-
 interface Lock {
   /** 0 or less where the process is in another namespace. */
   readonly pid: number
@@ -76,20 +67,19 @@ export const holdersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
 export const usersOf = (paths: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Holder>> =>
   Effect.orElseSucceed(
     ask(() => {
-      const targets = paths.flatMap((path) => files.stat(path) ?? [])
-      if (targets.length === 0) return []
+      const targets = new Set(paths.flatMap((path) => files.identity(path) ?? []))
+      if (targets.size === 0) return []
       const processes = files.entries("/proc").flatMap(({ name }) => (/^\d+$/.test(name) ? [Number(name)] : []))
       return processes.filter((pid) => hasOpen(pid, targets)).map(holder)
     }),
     () => []
   )
 
-const hasOpen = (pid: number, targets: ReadonlyArray<Identity>): boolean => {
+const hasOpen = (pid: number, targets: ReadonlySet<string>): boolean => {
   try {
-    return files.entries(`/proc/${pid}/fd`).some(({ name }) => {
-      const open = files.stat(`/proc/${pid}/fd/${name}`)
-      return targets.some((target) => isSameFile(open, target))
-    })
+    return files
+      .entries(`/proc/${pid}/fd`)
+      .some(({ name }) => targets.has(files.identity(`/proc/${pid}/fd/${name}`) ?? ""))
   } catch {
     // It is gone, or another user's.
     return false

@@ -20,7 +20,7 @@ import {
   syncedDirectory,
   tidied
 } from "./Backup.ts"
-import { describeHolders, holdersOf, isSameFile, locksOn, nameHolders, usersOf } from "./FileLocks.ts"
+import { describeHolders, holdersOf, locksOn, nameHolders, usersOf } from "./FileLocks.ts"
 import { checkCopy } from "./PageCheck.ts"
 import { soundDriver } from "./SqliteConnection.ts"
 import { ask, files, integer, isLock, openSqlite, overwriteKeeping, type Sqlite, SystemFailure, text } from "./seams.ts"
@@ -128,7 +128,7 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: Rest
           files.mayUse(path.dirname(file), { writing: true })
         })
       )
-      if (yield* refused(ask(() => isSameFile(files.stat(from), files.stat(file))))) {
+      if (yield* refused(ask(() => files.identity(from) === files.identity(file)))) {
         return yield* refuse("SameFile", nothing)
       }
       const schemaVersion = yield* Effect.mapError(proven(from), (failure) =>
