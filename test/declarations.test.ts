@@ -1,6 +1,6 @@
 /** What a migration can declare at its head, and what holds where it declares nothing. */
 
-import { readFileSync } from "node:fs"
+import { mkdirSync, readFileSync } from "node:fs"
 import { dirname } from "node:path"
 import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -117,6 +117,34 @@ describe("a table rebuild", () => {
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT owner FROM pets"), [{ owner: null }])
     })
   )
+
+  for (const [what, action, second] of [
+    [
+      "in which the old table is moved away first",
+      "SET NULL",
+      "ALTER TABLE owners RENAME TO old; CREATE TABLE owners (id INTEGER PRIMARY KEY); INSERT INTO owners SELECT id FROM old; DROP TABLE old;"
+    ],
+    ["beside a renaming of the table that refers", "SET NULL", `ALTER TABLE pets RENAME TO animals; ${rebuildOwners}`],
+    ["of a table whose references get a default", "SET DEFAULT", rebuildOwners]
+  ] as const) {
+    it.scoped(`${what} is rolled back before what refers to the table is cleared`, () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        const first = create.replace(
+          "NOT NULL REFERENCES owners(id) ON DELETE CASCADE",
+          `REFERENCES owners(id) ON DELETE ${action}`
+        )
+        yield* start(file, { migrations: Migrations.fromRecord({ "001_create.sql": first }) })
+        yield* independently(file, (connection) =>
+          connection.exec("INSERT INTO owners VALUES (1, 'a'); INSERT INTO pets VALUES (1, 1)")
+        )
+        const migrations = Migrations.fromRecord({ "001_create.sql": first, "002_upgrade.sql": second })
+        const error = yield* refusal(start(file, { migrations }))
+        assert.deepInclude(error, { _tag: "UpgradeError", reason: "RowsDeleted" })
+        assert.include(error.message, "pets.owner: 1 references before, 0 after")
+      })
+    )
+  }
 
   it.scoped("that leaves a row without its parent is rolled back", () =>
     Effect.gen(function* () {
@@ -248,6 +276,65 @@ describe("rows in a table that a migration says nothing of in SQL", () => {
       )
       yield* start(file, { migrations: renamed })
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS animals FROM animals"), [{ animals: 3 }])
+    })
+  )
+
+  it.scoped("are not dropped by an Effect where another table takes their place on the disk", () =>
+    Effect.gen(function* () {
+      const first = Migrations.fromRecord({ "001_create.sql": create })
+      const again =
+        "DROP TABLE pets; CREATE TABLE other (a, b, c); INSERT INTO other VALUES (1, 1, 1), (2, 2, 2), (3, 3, 3)"
+      const second = Migrations.fromLoader(
+        Effect.succeed([
+          [
+            2,
+            "again",
+            Effect.succeed(
+              Effect.flatMap(SqlClient.SqlClient, (client) =>
+                Effect.forEach(again.split(";"), (statement) => client.unsafe(statement))
+              )
+            )
+          ]
+        ])
+      )
+      const file = yield* populated
+      const error = yield* refusal(start(file, { migrations: Migrations.all(first, second) }))
+      assert.include(error.message, "pets: 3 rows before, 0 after")
+
+      const vacuumed = yield* temporaryFile
+      mkdirSync(dirname(vacuumed))
+      yield* independently(vacuumed, (connection) => connection.exec("PRAGMA auto_vacuum = 1; VACUUM"))
+      yield* start(vacuumed, { migrations: first })
+      yield* independently(vacuumed, (connection) =>
+        connection.exec("INSERT INTO owners VALUES (1, 'a'); INSERT INTO pets VALUES (1, 1)")
+      )
+      const dropped = Migrations.all(first, effect([2, "drop"], "DROP TABLE pets"))
+      assert.include((yield* refusal(start(vacuumed, { migrations: dropped }))).message, "pets: 1 rows before, 0 after")
+    })
+  )
+
+  it.scoped("stay where a full-text index over them comes and goes, and where a temporary table has their name", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const steps = {
+        "001_create.sql":
+          "CREATE TABLE docs_content (id INTEGER PRIMARY KEY, body TEXT); CREATE TABLE owners (id INTEGER PRIMARY KEY); CREATE TABLE pets (id INTEGER PRIMARY KEY);",
+        "002_index.sql": "CREATE VIRTUAL TABLE docs USING fts5(body, content='docs_content');",
+        "003_no_index.sql": "DROP TABLE docs;",
+        "004_temporary.sql":
+          "CREATE TEMP TABLE pets (owner REFERENCES owners(id) ON DELETE SET NULL); INSERT INTO owners VALUES (2); DROP TABLE temp.pets;"
+      }
+      for (let count = 1; count <= 4; count += 1) {
+        const migrations = Migrations.fromRecord(Object.fromEntries(Object.entries(steps).slice(0, count)))
+        assert.strictEqual((yield* start(file, { migrations })).schemaVersion, `00${count}`)
+        if (count === 1) {
+          yield* independently(file, (connection) =>
+            connection.exec(
+              "INSERT INTO docs_content VALUES (1, 'a'), (2, 'b'); INSERT INTO owners VALUES (1); INSERT INTO pets VALUES (1)"
+            )
+          )
+        }
+      }
     })
   )
 

@@ -1,5 +1,6 @@
 /** Rows that were there before an upgrade are there after it, but for those that a migration declares to delete. */
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import { integer, type Sqlite, text } from "../seams.ts"
 import { historyTable } from "./MigrationHistory.ts"
 import type { Loss, Script } from "./MigrationRun.ts"
@@ -14,22 +15,26 @@ export const describeLoss = ({ after, before, column, table }: Loss): string =>
 interface Counts {
   /** By the table's name in lower case. */
   readonly tables: ReadonlyMap<string, Rows>
-  /** Rows that refer to others by a foreign key that is set to NULL when those go. */
+  /** Rows that refer to others by a foreign key that is cleared when those go. */
   readonly references: ReadonlyArray<References>
 }
 
 interface Rows {
+  /** The table's name, that of the virtual table whose rows it keeps where it is one of those. */
   readonly table: string
+  /** What its own name has behind that. */
+  readonly suffix: string
   readonly rows: number
-  /** The first page, which a table keeps when it is renamed. */
-  readonly root: number
+  /** The first page and the columns, which a table keeps when it is renamed. */
+  readonly root: string
 }
 
 interface References {
+  /** In lower case, as the table that is referred to. */
+  readonly from: string
+  readonly to: string
   readonly table: string
   readonly column: string
-  /** The table that is referred to, in lower case. */
-  readonly to: string
   readonly rows: number
 }
 
@@ -40,8 +45,12 @@ interface References {
  * and another inserted in one migration cancel out.
  */
 export const guardRows = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Effect<void>) {
-  let held = withRows(yield* countAll(sqlite, between))
+  let before = yield* countAll(sqlite, between)
+  let held = withRows(before.tables)
   let state = yield* stateOf(sqlite)
+  const [vacuum] = yield* sqlite.run("PRAGMA auto_vacuum")
+  // It moves tables to other pages.
+  const keepsRoots = integer(vacuum, "auto_vacuum") === 0
 
   /** To be asked after each migration: tables whose rows it deleted without a word. */
   const lossesOf = Effect.fnUntraced(function* ({ migration, statements }: Script) {
@@ -51,41 +60,34 @@ export const guardRows = Effect.fnUntraced(function* (sqlite: Sqlite, between: E
     const mayDrop = isEffect ? now.schema !== state.schema : statements.some(isDrop)
     if (now.changes === state.changes && !mayDrop && !statements.some(isRename)) return []
     state = now
-    const counts = yield* countAll(sqlite, between)
+    const after = yield* countAll(sqlite, between)
     const mayLose = new Set(migration.declared.deletes.map((table) => table.toLowerCase()))
-    const follow = isEffect ? byRoot(held, counts) : renames(statements)
+    const follow = isEffect ? (keepsRoots ? byRoot(before, after) : identity) : renames(statements)
     const losses: Array<Loss> = []
-    const kept = new Map(held.tables)
-    for (const [name, { rows, table }] of held.tables) {
-      const renamed = follow(name)
-      const after = Math.max(counts.tables.get(name)?.rows ?? 0, counts.tables.get(renamed)?.rows ?? 0)
-      if (after < rows && !mayLose.has(name)) losses.push({ table, before: rows, after })
+    const kept = new Map(held)
+    for (const [name, { rows, suffix, table }] of held) {
+      const renamed = follow(table.toLowerCase()) + suffix
+      const left = Math.max(after.tables.get(name)?.rows ?? 0, after.tables.get(renamed)?.rows ?? 0)
+      const isMeant = mayLose.has(name) || mayLose.has(table.toLowerCase())
+      if (left < rows && !isMeant) losses.push({ table, before: rows, after: left })
       kept.delete(name)
       for (const current of new Set([name, renamed])) {
-        const found = counts.tables.get(current)
+        const found = after.tables.get(current)
         if (found !== undefined && found.rows > 0) kept.set(current, found)
       }
     }
-    const dropped = isEffect ? movedOrGone(held, counts) : tablesDroppedBy(statements)
-    losses.push(...cleared(held, counts, dropped, mayLose))
-    held = { tables: kept, references: counts.references }
+    const dropped = isEffect ? movedOrGone(before, after) : tablesDroppedBy(statements)
+    for (const { column, from, rows, table, to } of before.references) {
+      if (!(dropped.has(to) || dropped.has(follow(to))) || mayLose.has(to) || mayLose.has(from)) continue
+      const found = after.references.find((other) => other.from === follow(from) && other.column === column)
+      if (found !== undefined && found.rows < rows) losses.push({ table, column, before: rows, after: found.rows })
+    }
+    held = kept
+    before = after
     return losses
   })
-  return { isEmpty: held.tables.size === 0, lossesOf }
+  return { isEmpty: held.size === 0, lossesOf }
 })
-
-/** Dropping a table deletes its rows first, and clears what refers to them, also where it is only rebuilt. */
-const cleared = (
-  before: Counts,
-  after: Counts,
-  dropped: ReadonlySet<string>,
-  mayLose: ReadonlySet<string>
-): ReadonlyArray<Loss> =>
-  before.references.flatMap(({ column, rows, table, to }) => {
-    if (!dropped.has(to) || mayLose.has(to) || mayLose.has(table.toLowerCase())) return []
-    const now = after.references.find((other) => other.table === table && other.column === column)
-    return now === undefined || now.rows >= rows ? [] : [{ table, column, before: rows, after: now.rows }]
-  })
 
 const stateOf = (sqlite: Sqlite) =>
   Effect.map(
@@ -93,32 +95,34 @@ const stateOf = (sqlite: Sqlite) =>
     ([row]) => ({ changes: integer(row, "changes"), schema: integer(row, "schema") })
   )
 
-const countedTables = `SELECT name, name AS counted FROM pragma_table_list
-WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND lower(name) <> '${historyTable}'
-UNION ALL SELECT owner.name, shadow.name FROM pragma_table_list AS owner, pragma_table_list AS shadow
-WHERE owner.schema = 'main' AND owner.type = 'virtual' AND shadow.schema = 'main' AND shadow.type = 'shadow'
-AND shadow.name IN (owner.name || '_content', owner.name || '_rowid')`
+/** `_content` is what full-text search keeps, `_rowid` what R*Tree does; what else they have are indexes. */
+const countedTables = `SELECT name, CASE WHEN type = 'shadow' THEN substr(name, 1, length(name) - length(suffix)) ELSE name END AS owner
+FROM pragma_table_list, (SELECT '' AS suffix UNION ALL VALUES ('_content'), ('_rowid'))
+WHERE schema = 'main' AND lower(name) <> '${historyTable}' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+AND (type = 'table' AND suffix = '' OR type = 'shadow' AND suffix <> '' AND substr(name, -length(suffix)) = suffix)`
 
-const clearedReferences = `SELECT child.name, "from" AS column, lower("table") AS parent
-FROM pragma_table_list AS child, pragma_foreign_key_list(child.name)
-WHERE child.schema = 'main' AND child.type = 'table' AND on_delete = 'SET NULL' AND seq = 0`
+const clearedReferences = `SELECT child.name, "from" AS column, "table" AS parent
+FROM pragma_table_list AS child, pragma_foreign_key_list(child.name, child.schema)
+WHERE child.schema = 'main' AND child.type = 'table' AND on_delete IN ('SET NULL', 'SET DEFAULT') AND seq = 0`
 
 const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Effect<void>) {
   const tables = new Map<string, Rows>()
   for (const row of yield* sqlite.run(countedTables)) {
-    const [table, counted] = [text(row, "name"), text(row, "counted")]
+    const [name, table] = [text(row, "name"), text(row, "owner")]
     const [found] = yield* sqlite.run(
-      `SELECT count(*) AS rows, (SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?) AS root FROM main.${quoted(counted)}`,
-      [counted]
+      `SELECT count(*) AS rows, (SELECT rootpage || substr(sql, instr(sql, '(')) FROM sqlite_schema WHERE type = 'table' AND name = ?) AS root FROM main.${quoted(name)}`,
+      [name]
     )
-    tables.set(table.toLowerCase(), { table, rows: integer(found, "rows"), root: integer(found, "root") })
+    const suffix = name.slice(table.length).toLowerCase()
+    tables.set(name.toLowerCase(), { table, suffix, rows: integer(found, "rows"), root: text(found, "root") })
     yield* between
   }
   const references: Array<References> = []
   for (const row of yield* sqlite.run(clearedReferences)) {
     const [table, column] = [text(row, "name"), text(row, "column")]
     const [found] = yield* sqlite.run(`SELECT count(${quoted(column)}) AS rows FROM main.${quoted(table)}`)
-    references.push({ table, column, to: text(row, "parent"), rows: integer(found, "rows") })
+    const [from, to] = [table.toLowerCase(), text(row, "parent").toLowerCase()]
+    references.push({ from, to, table, column, rows: integer(found, "rows") })
     yield* between
   }
   const counts: Counts = { tables, references }
@@ -127,19 +131,24 @@ const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Ef
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-const withRows = ({ references, tables }: Counts): Counts => ({
-  tables: new Map([...tables].filter(([, { rows }]) => rows > 0)),
-  references
-})
+const withRows = (tables: Counts["tables"]): Counts["tables"] => new Map([...tables].filter(([, { rows }]) => rows > 0))
 
-/** The name that a table goes by now, found by where it is. */
+/** The name that a table goes by now, found by where it is: one that was not there before, in the place of one that is gone. */
 const byRoot = (before: Counts, after: Counts) => {
-  const names = new Map(Array.from(after.tables, ([name, { root }]) => [root, name]))
-  return (name: string): string => names.get(before.tables.get(name)?.root ?? 0) ?? name
+  const added = [...after.tables].filter(([name]) => !before.tables.has(name))
+  const names = new Map(added.map(([name, { root }]) => [root, name]))
+  return (name: string): string =>
+    after.tables.has(name) ? name : (names.get(before.tables.get(name)?.root ?? "") ?? name)
 }
 
+/** Dropping a table deletes its rows first, and clears what refers to them, also where it is only rebuilt. */
 const movedOrGone = (before: Counts, after: Counts): ReadonlySet<string> =>
-  new Set([...before.tables.keys()].filter((name) => after.tables.get(name)?.root !== before.tables.get(name)?.root))
+  new Set(
+    [...before.tables].filter(([name, rows]) => pageOf(after.tables.get(name)) !== pageOf(rows)).map(([name]) => name)
+  )
+
+const pageOf = (rows: Rows | undefined): number | undefined =>
+  rows === undefined ? undefined : Number.parseInt(rows.root, 10)
 
 const isDrop = ({ text }: Script["statements"][number]): boolean => openingWords(text, 1)[0] === "DROP"
 
