@@ -103,6 +103,7 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
     const ofConnection = during.filter(isOfConnection)
     const atRuntime = requiredOf(config, busyTimeout)
     const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
+    let others: Settings | undefined
 
     const settings = yield* stage(
       "pragmas",
@@ -136,13 +137,17 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
             return yield* exit
           })
         ),
-      leavingOthers: Effect.fnUntraced(function* (body) {
-        const before = Object.entries(yield* readOthers(sqlite))
-        const required = before.map(([pragma, value]) => ({ pragma, wanted: String(value) }))
-        const result = yield* body
-        yield* verified(sqlite, required, required, yield* readOthers(sqlite), readOthers)
-        return result
-      }),
+      leavingOthers: (body) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            // Of an attempt before this one some may be set still.
+            others ??= yield* readOthers(sqlite)
+            const exit = yield* Effect.exit(restore(body))
+            const back = setBack(sqlite, others)
+            yield* Exit.isSuccess(exit) ? back : Effect.catchAll(back, (error) => Effect.logWarning(error.message))
+            return yield* exit
+          })
+        ),
       withoutWaiting: (statement) =>
         busyTimeout === 0
           ? statement
@@ -272,12 +277,12 @@ FROM pragma_busy_timeout, pragma_journal_mode, pragma_synchronous, pragma_foreig
   pragma_cell_size_check, pragma_journal_size_limit, pragma_temp_store, pragma_cache_size`
 
 /** What a migration can set of a connection beside these, and the next start would not have. */
-const others = [
+const readable = [
   "automatic_index",
   "full_column_names",
   "ignore_check_constraints",
   "legacy_alter_table",
-  "locking_mode",
+  "max_page_count",
   "query_only",
   "read_uncommitted",
   "recursive_triggers",
@@ -287,14 +292,26 @@ const others = [
   "writable_schema"
 ]
 
-const othersStatement = `SELECT ${others.join(", ")} FROM ${others.map((pragma) => `pragma_${pragma}`).join(", ")}`
+const readableStatement = `SELECT ${readable.join(", ")} FROM ${readable.map((pragma) => `pragma_${pragma}`).join(", ")}`
 
 const readOthers = Effect.fnUntraced(function* (sqlite: Sqlite) {
-  const [row = {}] = yield* sqlite.run(othersStatement)
+  const [row = {}] = yield* sqlite.run(readableStatement)
   // This one has no table-valued form either.
   const [automatic] = yield* sqlite.run("PRAGMA wal_autocheckpoint")
   return Object.fromEntries(Object.entries({ ...row, ...automatic }).map(([pragma, value]) => [pragma, String(value)]))
 }, Effect.mapError(unreadable))
+
+/** To SQLite's defaults, what cannot be read; the lock of another locking mode is let go of by the next reading. */
+const unreadableDefaults = ["case_sensitive_like = 0", "locking_mode = normal"]
+
+const setBack = Effect.fnUntraced(function* (sqlite: Sqlite, before: Settings) {
+  for (const one of unreadableDefaults) {
+    yield* Effect.mapError(sqlite.run(`PRAGMA ${one}`), failed(one.split(" ", 1).join(), "set back"))
+  }
+  yield* Effect.mapError(sqlite.run("SELECT count(*) FROM sqlite_schema"), unreadable)
+  const required = Object.entries(before).map(([pragma, value]) => ({ pragma, wanted: String(value) }))
+  yield* verified(sqlite, required, required, yield* readOthers(sqlite), readOthers)
+})
 
 const failed =
   (pragma: string, wanted: string) =>

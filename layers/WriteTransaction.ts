@@ -29,7 +29,8 @@ class Writes extends Context.Reference<Writes>()("database-ready/Writes", {
  *
  * While another process has the lock it is asked for again, by the schedule that the start waits with, until
  * the patience is over; the connection is free for reading meanwhile, and so is the event loop. Within a
- * transaction of this database it is a savepoint. Fails with `SqlError`, whose cause has SQLite's `code`, and with
+ * transaction of this database it is a savepoint; one that `withTransaction` began is to be awaited, for nothing
+ * tells that it is over. Fails with `SqlError`, whose cause has SQLite's `code`, and with
  * what `body` fails with.
  */
 export const writeThrough = (
@@ -40,11 +41,15 @@ export const writeThrough = (
   const patiently = Schedule.upTo(whileAnotherWorks, lockPatience)
   const begin = withoutWaiting(sqlite.run("BEGIN IMMEDIATE"))
   // With a rollback journal it is the commit that waits for those who read, and it may be asked for again
-  // (https://sqlite.org/lang_transaction.html).
-  const commit =
-    pragmas.journalMode === "wal"
-      ? sqlite.run("COMMIT")
-      : Effect.retry(withoutWaiting(sqlite.run("COMMIT")), { schedule: patiently, while: ({ retryable }) => retryable })
+  // (https://sqlite.org/lang_transaction.html). Whoever is interrupted while he waits has not committed.
+  const isPatient = pragmas.journalMode !== "wal"
+  const patientCommit = Effect.retry(withoutWaiting(sqlite.run("COMMIT")), {
+    schedule: patiently,
+    while: ({ retryable }) => retryable
+  })
+  const committed = <A, E, R>(body: Effect.Effect<A, E, R>) =>
+    isPatient ? Effect.zipLeft(body, Effect.mapError(patientCommit, sqlError)) : body
+  const commit = isPatient ? Effect.void : sqlite.run("COMMIT")
 
   const locked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
     // A scope for the reservation alone: what the body acquires belongs to its caller's.
@@ -53,7 +58,7 @@ export const writeThrough = (
       (reservation) =>
         Effect.zipRight(
           Scope.extend(sqlite.client.reserve, reservation),
-          transaction(sqlite, { begin, commit }, refusal, within(sqlite, body))
+          transaction(sqlite, { begin, commit }, refusal, committed(within(sqlite, body)))
         ),
       Scope.close
     ).pipe(

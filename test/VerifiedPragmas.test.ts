@@ -1,21 +1,26 @@
+import { mkdirSync } from "node:fs"
 import { dirname } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as TestClock from "effect/TestClock"
 import {
   DatabaseConfig,
   DatabaseDirectory,
   DatabaseReady,
   Initialization,
   Migrations,
+  type ProgressEvent,
   SqliteConnection,
   VerifiedPragmas
 } from "../layers/index.ts"
 import {
   independently,
   onlyFirst,
+  openConnection,
   pictureOf,
   platform,
   refusal,
@@ -71,7 +76,9 @@ describe("the pragmas", () => {
       const set = [
         "ignore_check_constraints = 1",
         "legacy_alter_table = 1",
-        "locking_mode = exclusive",
+        "main.locking_mode = exclusive",
+        "max_page_count = 100",
+        "case_sensitive_like = 1",
         "reverse_unordered_selects = 1",
         "wal_autocheckpoint = 7"
       ]
@@ -83,13 +90,49 @@ describe("the pragmas", () => {
           ["legacy_alter_table", 0],
           ["locking_mode", "normal"],
           ["reverse_unordered_selects", 0],
-          ["wal_autocheckpoint", 1000]
+          ["wal_autocheckpoint", 1000],
+          ["max_page_count", 4_294_967_294]
         ] as const) {
           assert.deepStrictEqual(yield* sql.unsafe(`PRAGMA ${pragma}`), [{ [pragma]: value }])
         }
+        assert.deepStrictEqual(yield* sql`SELECT 'ABC' LIKE 'abc' AS equal`, [{ equal: 1 }])
         yield* Effect.flip(sql`INSERT INTO t VALUES (-5)`)
         yield* independently(file, (connection) => connection.exec("INSERT INTO t VALUES (5)"))
       }).pipe(Effect.provide(starting(file, { migrations: Migrations.fromRecord({ "001_import.sql": script }) })))
+    })
+  )
+
+  it.scoped("of a migration do not outlive an attempt that was not committed either", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      mkdirSync(dirname(file))
+      // With a rollback journal a reader keeps the first attempt from its commit.
+      yield* independently(file, (connection) => connection.exec("PRAGMA journal_mode = delete; CREATE TABLE old (x)"))
+      const reader = yield* openConnection(file)
+      reader.exec("BEGIN; SELECT * FROM old;")
+      const script =
+        "CREATE TABLE t (x CHECK (x > 0)); PRAGMA ignore_check_constraints = 1; PRAGMA locking_mode = exclusive;"
+      const letGo = (event: ProgressEvent) =>
+        Effect.sync(() => {
+          if (event._tag === "StageWaiting" && event.attempts === 1) reader.exec("COMMIT")
+        })
+      const started = yield* Effect.fork(
+        Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient
+          yield* Effect.flip(sql`INSERT INTO t VALUES (-5)`)
+          return (yield* DatabaseReady).report.stages.find(({ name }) => name === "migrations")?.attempts
+        }).pipe(
+          Effect.provide(
+            starting(file, {
+              backups: 0,
+              migrations: Migrations.fromRecord({ "001_import.sql": script }),
+              onProgress: letGo
+            })
+          )
+        )
+      )
+      yield* TestClock.adjust("5 millis")
+      assert.strictEqual(yield* Fiber.join(started), 2)
     })
   )
 

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
@@ -235,6 +236,10 @@ describe("DatabaseReady.write", () => {
       assert.isTrue((yield* Fiber.poll(refused))._tag === "None")
       yield* TestClock.adjust("200 millis")
       assert.strictEqual(codeOf(yield* Fiber.join(refused)), "SQLITE_BUSY")
+
+      const late = yield* Effect.fork(Effect.timeoutOption(insert, "500 millis"))
+      yield* TestClock.adjust("500 millis")
+      assert.isTrue(Option.isNone(yield* Fiber.join(late)))
 
       const written = yield* Effect.fork(insert)
       yield* TestClock.adjust("20 millis")
