@@ -419,6 +419,9 @@ describe("a declaration", () => {
       const prose = [
         "-- a note about database-ready: hmm",
         "-- see database-ready: deletes = pets would be wrong here",
+        "-- database_reader = the role that may only read",
+        "-- database_read: rows = 5",
+        `-- data ${";".repeat(100_000)}`,
         "-- database-ready counts the rows, a = b or not",
         "-- database reads = writes",
         "-- The database is ready: x = 1",
@@ -458,6 +461,20 @@ describe("a declaration", () => {
       const file = yield* temporaryFile
       const { schemaVersion } = yield* start(file, upgradeTo("SELECT '\n-- database-ready: nonsense\n'"))
       assert.strictEqual(schemaVersion, "002")
+    })
+  )
+
+  it.scoped("of tables knows quotes as SQL does, and the name of the schema", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const first = `CREATE TABLE "a""b" (x); CREATE TABLE "c,d" (x); CREATE TABLE e (x);`
+      yield* start(file, { migrations: Migrations.fromRecord({ "001_create.sql": first }) })
+      yield* independently(file, (connection) =>
+        connection.exec(`INSERT INTO "a""b" VALUES (1); INSERT INTO "c,d" VALUES (1); INSERT INTO e VALUES (1)`)
+      )
+      const second = `-- database-ready: deletes = "a""b", [c,d],main.e\nDELETE FROM "a""b"; DELETE FROM "c,d"; DELETE FROM e;`
+      const migrations = Migrations.fromRecord({ "001_create.sql": first, "002_empty.sql": second })
+      assert.strictEqual((yield* start(file, { migrations })).schemaVersion, "002")
     })
   )
 })

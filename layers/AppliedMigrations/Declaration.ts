@@ -45,11 +45,17 @@ const beginsWithMark = /^(?:--|\/\*)[-*\s]*database-ready\s*:/i
 
 /**
  * Whether a line of a comment is `name = value` behind something close to the mark: without its colon, in capitals,
- * with another hyphen or a letter too few. It would declare nothing, and nobody would hear of it.
+ * with another hyphen or a letter too few. It would declare nothing, and nobody would hear of it. The name has to
+ * resemble one that there is: others write of their databases too.
  */
 const resemblesOne = (line: string): boolean => {
-  const [, begin = ""] = /^[^\p{L}]*(\p{L}[\p{L}_.-]*|\p{L}+ \p{L}+(?=\s*:))(?:[\s:;,]+[^\s=]+)?\s*=/u.exec(line) ?? []
-  return isWithin(2, begin.toLowerCase().replace(/[^\p{L}]/gu, ""), "databaseready")
+  if (/^[^\p{L}]*database-ready\s*=/iu.test(line)) return true
+  const [, begin = "", name = ""] =
+    /^[^\p{L}]*(\p{L}[\p{L}_.-]*|\p{L}+ \p{L}+(?=\s*:))[\s:;,]+([^\s=:;,][^\s=]*)\s*=/u.exec(line) ?? []
+  return (
+    isWithin(2, begin.toLowerCase().replace(/[^\p{L}]/gu, ""), "databaseready") &&
+    Object.keys(readers).some((known) => isWithin(2, name.toLowerCase(), known))
+  )
 }
 
 /** Whether so many letters at most are missing, too many, or others. */
@@ -74,15 +80,17 @@ const readers: Partial<Record<string, (value: string, id: number) => Partial<Dec
   foreign_keys: (value) => (value === "off" ? { foreignKeys: "off" } : "the only value is off"),
   deletes: (value) => {
     const tables: Array<string> = []
-    for (const table of value.split(",").map((table) => table.trim())) {
-      const [, ...names] = /^(?:"([^"]+)"|`([^`]+)`|\[([^\]]+)\]|([^\s"`[\]]+))$/.exec(table) ?? []
+    const next = /\s*(?:"((?:[^"]|"")+)"|`([^`]+)`|\[([^\]]+)\]|(?:main\.)?([^\s,"`[\]]+))\s*(?:,|$)/iy
+    while (next.lastIndex < value.length || value.endsWith(",")) {
+      const rest = value.slice(next.lastIndex)
+      const [, ...names] = next.exec(value) ?? []
       const name = names.find((name) => name !== undefined)
       if (name === undefined) {
-        return /\S\s+\S/.test(table)
-          ? `${table}: a name with blanks needs quotes, and there are commas between names`
+        return /\S\s+\S/.test(rest)
+          ? `${rest.trim()}: a name with blanks needs quotes, and there are commas between names`
           : "the value is a list of tables, with commas between"
       }
-      tables.push(name)
+      tables.push(name.replaceAll('""', '"'))
     }
     return { deletes: tables }
   },
