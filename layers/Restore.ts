@@ -23,7 +23,18 @@ import {
 import { describeHolders, holdersOf, locksOn, nameHolders, usersOf } from "./FileLocks.ts"
 import { checkCopy } from "./PageCheck.ts"
 import { soundDriver } from "./SqliteConnection.ts"
-import { ask, files, integer, isLock, openSqlite, overwriteKeeping, type Sqlite, SystemFailure, text } from "./seams.ts"
+import {
+  ask,
+  createExclusively,
+  files,
+  integer,
+  isLock,
+  openSqlite,
+  overwriteKeeping,
+  type Sqlite,
+  SystemFailure,
+  text
+} from "./seams.ts"
 
 type Reason = "NoBackup" | "SameFile" | "NotABackup" | "NotProven" | "InUse" | "TimedOut" | "NoSpace" | "NotWritten"
 
@@ -242,6 +253,8 @@ const overwrite = (from: string, file: string, kept: string) =>
         (failure) => !isUnreadable(failure),
         () => Effect.void
       )
+      const partial = `${kept}.restored.partial`
+      yield* sharesMemory(partial)
       const live = yield* openSqlite({ filename: file })
       const before = yield* journalModeOf(live)
       const again = Effect.zipRight(
@@ -249,17 +262,36 @@ const overwrite = (from: string, file: string, kept: string) =>
         Effect.ignoreLogged(live.run(`PRAGMA journal_mode = ${before}`))
       )
       yield* live.run("PRAGMA journal_mode = delete").pipe(
-        Effect.zipRight(live.run("PRAGMA journal_mode = wal")),
-        Effect.zipRight(journalModeOf(live)),
-        Effect.filterOrFail(
-          (mode) => mode === "wal",
-          (mode) => new SystemFailure({ code: "", detail: `its journal mode stays ${mode}, not wal` })
-        ),
-        Effect.zipRight(inItsPages(from, live, `${kept}.restored.partial`)),
+        Effect.zipRight(inWal(live)),
+        Effect.zipRight(inItsPages(from, live, partial)),
         Effect.flatMap((source) => overwriteKeeping(source, file, { keep: keepCopy(file, kept), undo: tidied(kept) })),
         Effect.ensuring(again)
       )
     })
+  )
+
+const inWal = (sqlite: Sqlite) =>
+  Effect.filterOrFail(
+    Effect.zipRight(sqlite.run("PRAGMA journal_mode = wal"), journalModeOf(sqlite)),
+    (mode) => mode === "wal",
+    (mode) => new SystemFailure({ code: "", detail: `the journal mode stays ${mode}, not wal` })
+  )
+
+/**
+ * Tries WAL on a file that is nobody's: where a filesystem has no shared memory, a database that was switched to it
+ * could not be opened any more (https://sqlite.org/wal.html, 1).
+ */
+const sharesMemory = (scratch: string) =>
+  Effect.acquireUseRelease(
+    Effect.asVoid(createExclusively(scratch)),
+    () =>
+      Effect.scoped(
+        Effect.flatMap(openSqlite({ filename: scratch }), (tried) =>
+          Effect.zipRight(inWal(tried), tried.run("CREATE TABLE tried (x)"))
+        )
+      ),
+    // SQLite leaves the WAL that it could not use.
+    () => Effect.zipRight(tidied(scratch), tidied(`${scratch}-wal`))
   )
 
 const journalModeOf = (sqlite: Sqlite) =>
@@ -310,7 +342,10 @@ const keepCopy = Effect.fnUntraced(function* (file: string, kept: string) {
   yield* syncedDirectory(file)
 })
 
-/** What SQLite cannot open is kept byte for byte, its parts together. The new one is in WAL mode, as most starts want. */
+/**
+ * What SQLite cannot open is kept byte for byte, its parts together. The new one is in WAL mode, as most starts want,
+ * where that can be had.
+ */
 const replace = (from: string, file: string, kept: string) => {
   const partial = `${kept}.restored.partial`
   const moves = ["-wal", "-journal", "-shm"].map((part) => ({ at: `${file}${part}`, kept: `${kept}${part}` }))
@@ -324,7 +359,11 @@ const replace = (from: string, file: string, kept: string) => {
     )
   )
   // Copying took its time, and there is no lock on what is no database.
-  return copyDatabase(from, partial, "wal").pipe(
+  return Effect.match(sharesMemory(partial), {
+    onSuccess: () => "wal" as const,
+    onFailure: () => "delete" as const
+  }).pipe(
+    Effect.flatMap((journalMode) => copyDatabase(from, partial, journalMode)),
     Effect.zipRight(unused(file)),
     Effect.zipRight(Effect.uninterruptible(putIn)),
     Effect.onError(() => tidied(partial)),

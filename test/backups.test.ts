@@ -325,6 +325,24 @@ describe("a restore", () => {
     })
   )
 
+  it.scoped("does without WAL where there is no shared memory: what is there stays as it is, what is not is made", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      const elsewhere = join(dirname(file), "elsewhere.db")
+      // The test clock stands still, so that the name of what is tried is known; a directory is no shared memory.
+      for (const name of [file, elsewhere]) mkdirSync(`${name}.replaced-19700101T000000000Z.restored.partial-shm`)
+      yield* independently(file, (connection) => connection.pragma("journal_mode = delete"))
+      const picture = () => [readFileSync(file, "hex"), readdirSync(dirname(file))]
+      const before = picture()
+      const refused = yield* refusal(restore({ filename: file }))
+      assert.deepInclude({ ...refused }, { _tag: "RestoreError", reason: "NotWritten", retryable: false })
+      assert.deepStrictEqual(picture(), before)
+      yield* restore({ filename: elsewhere, backup })
+      assert.deepStrictEqual(yield* rowsOf(elsewhere, "PRAGMA journal_mode"), [{ journal_mode: "delete" }])
+      assert.deepStrictEqual(yield* rowsOf(elsewhere, bodies), [{ body: "first" }])
+    })
+  )
+
   it.scoped("is refused while anybody has the database open, with nothing changed", () =>
     Effect.gen(function* () {
       const { file } = yield* upgraded
