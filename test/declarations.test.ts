@@ -12,7 +12,21 @@ import { independently, pictureOf, refusal, rowsOf, start, starting, temporaryFi
 const create = `CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT);
 CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL REFERENCES owners(id) ON DELETE CASCADE);`
 
-const nullable = "REFERENCES owners(id) ON DELETE SET NULL"
+/** A database in which pets lose their owner when he goes, filled by `rows`, and what upgrades it. */
+const clearing = Effect.fnUntraced(function* (action: "SET NULL" | "SET DEFAULT", rows: string) {
+  const file = yield* temporaryFile
+  const first = {
+    "001_create.sql": create.replace(
+      "NOT NULL REFERENCES owners(id) ON DELETE CASCADE",
+      `REFERENCES owners(id) ON DELETE ${action}`
+    )
+  }
+  yield* start(file, { migrations: Migrations.fromRecord(first) })
+  yield* independently(file, (connection) => connection.exec(rows))
+  const upgraded = (second: string) =>
+    start(file, { migrations: Migrations.fromRecord({ ...first, "002_upgrade.sql": second }) })
+  return { file, upgraded }
+})
 
 const rebuildOwners = `CREATE TABLE new_owners (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
 INSERT INTO new_owners SELECT id, name FROM owners;
@@ -82,38 +96,25 @@ describe("a table rebuild", () => {
 
   it.scoped("that does not declare it is rolled back before what refers to the table is cleared", () =>
     Effect.gen(function* () {
-      const file = yield* temporaryFile
-      const migrations = {
-        "001_create.sql": create.replace("NOT NULL REFERENCES owners(id) ON DELETE CASCADE", nullable)
-      }
-      yield* start(file, { migrations: Migrations.fromRecord(migrations) })
-      yield* independently(file, (connection) =>
-        connection.exec("INSERT INTO owners VALUES (1, 'a'); INSERT INTO pets VALUES (1, 1), (2, NULL)")
+      const { file, upgraded } = yield* clearing(
+        "SET NULL",
+        "INSERT INTO owners VALUES (1, 'a'); INSERT INTO pets VALUES (1, 1), (2, NULL)"
       )
-      const rebuilt = (head: string) =>
-        start(file, { migrations: Migrations.fromRecord({ ...migrations, "002_upgrade.sql": head + rebuildOwners }) })
-      const error = yield* refusal(rebuilt(""))
+      const error = yield* refusal(upgraded(rebuildOwners))
       assert.deepInclude(error, { _tag: "UpgradeError", reason: "RowsDeleted" })
       assert.include(error.message, "(pets.owner: 1 references before, 0 after)")
-      yield* rebuilt(off)
+      yield* upgraded(off + rebuildOwners)
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT owner FROM pets"), [{ owner: 1 }, { owner: null }])
     })
   )
 
   it.scoped("is none where a migration clears references by itself, and drops something else", () =>
     Effect.gen(function* () {
-      const file = yield* temporaryFile
-      const migrations = {
-        "001_create.sql": create.replace("NOT NULL REFERENCES owners(id) ON DELETE CASCADE", nullable)
-      }
-      yield* start(file, { migrations: Migrations.fromRecord(migrations) })
-      yield* independently(file, (connection) =>
-        connection.exec(
-          "INSERT INTO owners VALUES (1, 'a'); INSERT INTO pets VALUES (1, 1); CREATE INDEX names ON owners(name)"
-        )
+      const { file, upgraded } = yield* clearing(
+        "SET NULL",
+        "INSERT INTO owners VALUES (1, 'a'); INSERT INTO pets VALUES (1, 1); CREATE INDEX names ON owners(name)"
       )
-      const second = "UPDATE pets SET owner = NULL; DROP INDEX IF EXISTS names;"
-      yield* start(file, { migrations: Migrations.fromRecord({ ...migrations, "002_upgrade.sql": second }) })
+      yield* upgraded("UPDATE pets SET owner = NULL; DROP INDEX IF EXISTS names;")
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT owner FROM pets"), [{ owner: null }])
     })
   )
@@ -129,17 +130,11 @@ describe("a table rebuild", () => {
   ] as const) {
     it.scoped(`${what} is rolled back before what refers to the table is cleared`, () =>
       Effect.gen(function* () {
-        const file = yield* temporaryFile
-        const first = create.replace(
-          "NOT NULL REFERENCES owners(id) ON DELETE CASCADE",
-          `REFERENCES owners(id) ON DELETE ${action}`
+        const { upgraded } = yield* clearing(
+          action,
+          "INSERT INTO owners VALUES (1, 'a'); INSERT INTO pets VALUES (1, 1)"
         )
-        yield* start(file, { migrations: Migrations.fromRecord({ "001_create.sql": first }) })
-        yield* independently(file, (connection) =>
-          connection.exec("INSERT INTO owners VALUES (1, 'a'); INSERT INTO pets VALUES (1, 1)")
-        )
-        const migrations = Migrations.fromRecord({ "001_create.sql": first, "002_upgrade.sql": second })
-        const error = yield* refusal(start(file, { migrations }))
+        const error = yield* refusal(upgraded(second))
         assert.deepInclude(error, { _tag: "UpgradeError", reason: "RowsDeleted" })
         assert.include(error.message, "pets.owner: 1 references before, 0 after")
       })
