@@ -35,7 +35,7 @@ import { type Attempt, Initialization, type StageTimeoutError } from "./Initiali
 import { IntegrityError } from "./IntegrityError.ts"
 import { checkCopy, describeViolation, foreignKeyViolations } from "./PageCheck.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
-import { integer, type Sqlite, type SqliteFailure } from "./seams.ts"
+import { integer, type Sqlite, type SqliteFailure, text } from "./seams.ts"
 import { type PragmaError, VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /** The schema at a moment after the start; a newer program may have added to it. */
@@ -276,6 +276,7 @@ const apply = Effect.fnUntraced(function* (
     }
   }
   yield* checkForeignKeys(sqlite, pending)
+  yield* written(dropTemporary(sqlite))
   yield* written(recordCompleted(sqlite, completed, config.program))
   yield* written(recordAdopted(sqlite, adopted))
 
@@ -301,6 +302,18 @@ const apply = Effect.fnUntraced(function* (
   if (backup !== undefined) yield* backup.keep
   const done: Done = { completed, adopted: adopted.map(({ migration }) => migration), backup: backup?.file }
   return { ...done, seen: after }
+})
+
+/** What migrations leave on this connection alone would hide what is in the file, and the next start would not have it. */
+const dropTemporary = Effect.fnUntraced(function* (sqlite: Sqlite) {
+  // Virtual tables before others: theirs go with them.
+  const left = yield* sqlite.run(
+    `SELECT type, name FROM temp.sqlite_schema WHERE type <> 'index' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+ORDER BY type = 'table', sql NOT LIKE 'CREATE VIRTUAL %'`
+  )
+  for (const row of left) {
+    yield* sqlite.run(`DROP ${text(row, "type")} IF EXISTS temp."${text(row, "name").replaceAll('"', '""')}"`)
+  }
 })
 
 const checkForeignKeys = Effect.fnUntraced(function* (sqlite: Sqlite, pending: ReadonlyArray<Migration>) {

@@ -21,6 +21,7 @@ import {
   rowsOf,
   start,
   startConversationFiles,
+  starting,
   temporaryFile,
   temporaryFolder
 } from "./support/database.ts"
@@ -271,6 +272,28 @@ describe("migrations", () => {
         assert.deepStrictEqual([refused._tag, refused.reason], ["UpgradeError", "HistoryRewritten"], sql)
         assert.deepStrictEqual(yield* pictureOf(dirname(file)), before, sql)
       }
+    })
+  )
+
+  it.scoped("leave nothing temporary on the connection, which would hide what is in the file", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const temporary = [
+        'CREATE TEMP TABLE tags AS SELECT 1 AS note, "x" AS tag FROM (SELECT 1 AS "x")',
+        "CREATE INDEX temp.by_tag ON tags(tag)",
+        "CREATE TEMP VIEW notes AS SELECT 1 AS id",
+        "CREATE TEMP TRIGGER gone AFTER INSERT ON main.tags BEGIN DELETE FROM tags; END",
+        "CREATE VIRTUAL TABLE temp.words USING fts5(word)",
+        'CREATE TEMP TABLE "od""d" (x INTEGER PRIMARY KEY AUTOINCREMENT)'
+      ]
+      yield* start(file)
+      yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`INSERT INTO tags VALUES (1, 'mine')`
+        assert.deepStrictEqual(yield* sql`SELECT body FROM notes`, [{ body: "first" }])
+        assert.deepStrictEqual(yield* sql`SELECT name FROM temp.sqlite_schema WHERE name NOT LIKE 'sqlite%'`, [])
+      }).pipe(Effect.provide(starting(file, sources({ ...notesFiles, "003_work.sql": `${temporary.join(";\n")};` }))))
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT tag FROM tags"), [{ tag: "mine" }])
     })
   )
 
