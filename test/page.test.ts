@@ -71,6 +71,13 @@ const withFiles = (session: string, names: ReadonlyArray<string>) =>
 const ready = (page: Page) => page.locator("#status", { hasText: /^Ready$/ }).waitFor()
 const entry = (page: Page, name: string) => page.locator("#files [data-file-id]", { hasText: name })
 const said = (page: Page, text: string) => page.locator("#message", { hasText: text }).waitFor()
+/** One after the other: what the page says of an upload must not come after what it says of the next thing. */
+const uploaded = async (page: Page, ...names: ReadonlyArray<string>) => {
+  for (const name of names) {
+    await page.locator("#upload").setInputFiles(textFile(name))
+    await said(page, `${name} is uploaded.`)
+  }
+}
 const textOf = async (locator: Locator) => (await locator.textContent()) ?? ""
 /** What happens when the user comes back from another tab: the page looks at once. */
 const comeBack = (page: Page) => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
@@ -302,7 +309,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       onThePage(
         "changes",
         async (page) => {
-          await page.locator("#upload").setInputFiles([textFile("kept.txt"), textFile("old.txt")])
+          await uploaded(page, "kept.txt", "old.txt")
           await page.getByRole("button", { name: "Rename old.txt" }).click()
           await page.getByLabel("New name").fill("a/b")
           await page.keyboard.press("Enter")
@@ -328,7 +335,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
 
     it.scoped("deletes a file for good where it is deleted already, and only when that is said twice", () =>
       onThePage("for-good", async (page) => {
-        await page.locator("#upload").setInputFiles([textFile("kept.txt"), textFile("gone.txt")])
+        await uploaded(page, "kept.txt", "gone.txt")
         for (const name of ["kept.txt", "gone.txt"]) {
           await page.getByRole("button", { name: `Delete ${name}` }).click()
           await said(page, `${name} is deleted.`)

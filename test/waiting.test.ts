@@ -451,7 +451,7 @@ describe.skipIf(!linux)(`whoever holds the lock${linux ? "" : " (skipped: /proc/
       const { pid } = yield* rivalProcess(file, "BEGIN IMMEDIATE")
       const refused = yield* refusal(Effect.provide(restoreBackup({ filename: file }), platform))
       assert.strictEqual(refused.reason, "InUse")
-      assert.include(refused.message, `held by process ${pid} (`)
+      assert.include(refused.message, `process ${pid} (`)
     })
   )
 })
