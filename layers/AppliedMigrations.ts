@@ -28,6 +28,7 @@ import { type Migration, MigrationSource, titleOf } from "./AppliedMigrations/Mi
 import { describeLoss, guardRows } from "./AppliedMigrations/RowGuard.ts"
 import { fingerprintOf, objectsOf, type SchemaObject, schemaStatement } from "./AppliedMigrations/SchemaFingerprint.ts"
 import { type Made, madeBy, madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
+import { identifier } from "./AppliedMigrations/SqlScript.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { type BackupError, makeBackup, pruneBackups } from "./Backup.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
@@ -156,9 +157,10 @@ const upgrade = Effect.fnUntraced(function* (room: Room, { breathe, inTime, prog
   // One transaction all the same: an upgrade happens wholly or not at all. Actions of foreign keys that a
   // migration beside a rebuild counts on do not run then, which the check of all of them finds out.
   const rebuilding = scripts.some(isRebuild) ? pragmas.withoutForeignKeys(whole) : whole
-  const { seen, ...done } = yield* Effect.scoped(
-    scripts.some(maySetPragmas) ? pragmas.leavingOthers(rebuilding) : rebuilding
-  ).pipe(Effect.catchIf(isForeignKeyViolation, (error) => Effect.zipRight(foreignKeysHeld(database.sqlite), error)))
+  const upgrading = scripts.some(maySetPragmas) ? pragmas.leavingOthers(rebuilding) : rebuilding
+  const { seen, ...done } = yield* Effect.catchIf(upgrading, isForeignKeyViolation, (error) =>
+    Effect.zipRight(foreignKeysHeld(database.sqlite), error)
+  )
   // The upgrade is committed: a backup too many is no reason to refuse it.
   if (done.backup !== undefined) {
     yield* Effect.catchAll(pruneBackups(database.file, config.backups), ({ detail }) =>
@@ -312,7 +314,7 @@ const dropTemporary = Effect.fnUntraced(function* (sqlite: Sqlite) {
 ORDER BY type = 'table', sql NOT LIKE 'CREATE VIRTUAL %'`
   )
   for (const row of left) {
-    yield* sqlite.run(`DROP ${text(row, "type")} IF EXISTS temp."${text(row, "name").replaceAll('"', '""')}"`)
+    yield* sqlite.run(`DROP ${text(row, "type")} IF EXISTS temp.${identifier(text(row, "name"))}`)
   }
 })
 

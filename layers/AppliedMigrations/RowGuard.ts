@@ -4,7 +4,7 @@ import { identity } from "effect/Function"
 import { integer, type Sqlite, text } from "../seams.ts"
 import { historyTable } from "./MigrationHistory.ts"
 import type { Loss, Script } from "./MigrationRun.ts"
-import { openingWords } from "./SqlScript.ts"
+import { identifier, openingWords } from "./SqlScript.ts"
 
 export const describeLoss = ({ after, before, column, table }: Loss): string =>
   column === undefined
@@ -110,7 +110,7 @@ const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Ef
   for (const row of yield* sqlite.run(countedTables)) {
     const [name, table] = [text(row, "name"), text(row, "owner")]
     const [found] = yield* sqlite.run(
-      `SELECT count(*) AS rows, (SELECT rootpage || substr(sql, instr(sql, '(')) FROM sqlite_schema WHERE type = 'table' AND name = ?) AS root FROM main.${quoted(name)}`,
+      `SELECT count(*) AS rows, (SELECT rootpage || substr(sql, instr(sql, '(')) FROM sqlite_schema WHERE type = 'table' AND name = ?) AS root FROM main.${identifier(name)}`,
       [name]
     )
     const suffix = name.slice(table.length).toLowerCase()
@@ -120,7 +120,7 @@ const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Ef
   const references: Array<References> = []
   for (const row of yield* sqlite.run(clearedReferences)) {
     const [table, column] = [text(row, "name"), text(row, "column")]
-    const [found] = yield* sqlite.run(`SELECT count(${quoted(column)}) AS rows FROM main.${quoted(table)}`)
+    const [found] = yield* sqlite.run(`SELECT count(${identifier(column)}) AS rows FROM main.${identifier(table)}`)
     const [from, to] = [table.toLowerCase(), text(row, "parent").toLowerCase()]
     references.push({ from, to, table, column, rows: integer(found, "rows") })
     yield* between
@@ -128,8 +128,6 @@ const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Ef
   const counts: Counts = { tables, references }
   return counts
 })
-
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 const withRows = (tables: Counts["tables"]): Counts["tables"] => new Map([...tables].filter(([, { rows }]) => rows > 0))
 

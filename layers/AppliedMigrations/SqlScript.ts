@@ -170,6 +170,9 @@ export const structureOf = (definition: string): string => {
   return parts.join(" ")
 }
 
+/** A name as it stands in a statement, whatever is in it. */
+export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
 /** SQLite names are compared without regard to ASCII case; a name that needs its quotes keeps one kind of them. */
 const unquoted = (name: string): string => {
   const inner = name.slice(1, -1).toLowerCase()
