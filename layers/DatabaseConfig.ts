@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { isInMemory } from "./DatabasePath.ts"
 import type { Holder } from "./FileLocks.ts"
 import { defaultPolicies, type Policies, type Policy, type StageName } from "./policy.ts"
 
@@ -127,7 +128,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
 >() {
   static readonly from = (options: DatabaseOptions): DatabaseConfig["Type"] => ({
     filename: options.filename,
-    inMemory: options.filename === ":memory:",
+    inMemory: isInMemory(options.filename),
     access: options.access ?? "initialize",
     integrity: options.integrity ?? "auto",
     timeout: Duration.decode(options.timeout ?? "60 seconds"),

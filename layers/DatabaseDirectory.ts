@@ -6,6 +6,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
+import { faultOfName, realFile } from "./DatabasePath.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
 import { filesystemIn, mountTable, networkFilesystems, neverHang } from "./MountTable.ts"
 import { ask, files, SystemFailure } from "./seams.ts"
@@ -85,7 +86,7 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
   ): Effect.Effect<DatabaseDirectory["Type"], DirectoryError | StageTimeoutError, FileSystem.FileSystem | Path.Path> =>
     stage(
       "directory",
-      () => (config.inMemory ? Effect.succeed(memory) : prepare(config)),
+      () => (config.inMemory ? Effect.succeed(memory) : prepareDirectory(config)),
       ({ filesystem, freeBytes }) =>
         `${filesystem}${freeBytes === undefined ? "" : `, ${gigabytes(freeBytes)} GB free`}`
     )
@@ -96,10 +97,13 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
   )
 }
 
-const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
+/** From a name to a file in a directory, for a start, which makes missing parents, and for whoever only looks. */
+export const prepareDirectory = Effect.fnUntraced(function* (
+  config: Pick<DatabaseConfig["Type"], "filename" | "access">
+) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const wrong = wrongWith(config.filename)
+  const wrong = faultOfName(config.filename)
   if (wrong !== undefined) {
     const facts = { path: config.filename, detail: wrong, retryable: false }
     return yield* new DirectoryError({ reason: "InvalidFilename", ...facts })
@@ -124,7 +128,7 @@ const prepare = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
       )
     )
   }
-  const found = yield* refused(ask(() => lookIn(path, directory, wanted, config.access)))
+  const found = yield* refused(ask(() => lookIn(path, wanted, config.access)))
   if (found === undefined) return yield* leadsNowhere(wanted)
   const filesystem = filesystemIn(mounts, found.directory)
   if (networkFilesystems.has(filesystem)) {
@@ -142,9 +146,8 @@ const isThere = (directory: string): Effect.Effect<boolean> =>
   )
 
 /** The file, and its directory as this user may use it; undefined for a link that leads nowhere. */
-const lookIn = (path: Path.Path, directory: string, wanted: string, access: DatabaseConfig["Type"]["access"]) => {
-  // A link is followed to the file: SQLite puts the WAL beside the file, not beside the link.
-  const file = files.isLink(wanted) ? files.target(wanted) : path.join(files.realPath(directory), path.basename(wanted))
+const lookIn = (path: Path.Path, wanted: string, access: DatabaseConfig["Type"]["access"]) => {
+  const file = realFile(path, wanted)
   if (file === undefined) return undefined
   const real = path.dirname(file)
   files.mayUse(real, { writing: access === "initialize" })
@@ -179,20 +182,8 @@ const memory: DatabaseDirectory["Type"] = {
 
 const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1)
 
-/** A link to a file that is not there: SQLite would make that file, wherever it is and readable by everybody. */
 const leadsNowhere = (link: string): DirectoryError =>
   new DirectoryError({ reason: "BrokenLink", path: link, detail: "its target is not there", retryable: false })
-
-/** Of a name that is no path of a file. */
-const wrongWith = (filename: string): string | undefined => {
-  // As a path it would be one below a directory `file:`.
-  if (/^file:/i.test(filename)) return "a URI is no path"
-  return isFilename(filename) ? undefined : "it names no file"
-}
-
-const isFilename = (filename: string): boolean =>
-  // The driver would trim blanks at the ends, and open another file than the one that is looked at here.
-  filename !== "" && filename === filename.trim() && !filename.includes("\0") && !/(^|[\\/])(\.{1,2})?$/.test(filename)
 
 const reasons: Partial<Record<string, Reason>> = {
   EEXIST: "NotADirectory",
