@@ -13,6 +13,7 @@ import {
   readHistory,
   recordAdopted,
   recordCompleted,
+  recordContents,
   recordSchema,
   type Verdict
 } from "./AppliedMigrations/MigrationHistory.ts"
@@ -62,6 +63,8 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     readonly backup: string | undefined
     /** Rows of the system before this library that this start took over, as `NNN_name`. */
     readonly adopted: ReadonlyArray<string>
+    /** What declared something else when it was applied, as `NNN_name`: it is not run again, and no edit. */
+    readonly redeclared: ReadonlyArray<string>
     /**
      * History and schema once this start is through with them. What its first look found is not read again
      * where it was all there was to do and no other connection has committed anything since.
@@ -101,14 +104,15 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
   )
 }
 
-const summary = ({ adopted, ahead, applied, backup, version }: AppliedMigrations["Type"]): string => {
+const summary = ({ adopted, ahead, applied, backup, redeclared, version }: AppliedMigrations["Type"]): string => {
   if (version === undefined) return "no migrations"
   const done =
     listed("applied", applied.map(titleOf)) ||
     listed("took over", adopted) ||
     listed("newer than this program by", ahead) ||
     "nothing to apply"
-  return `at ${version}, ${done}${backup === undefined ? "" : `, backup ${backup}`}`
+  const changed = redeclared.length === 0 ? "" : `, ${listed("declared otherwise when applied:", redeclared)}`
+  return `at ${version}, ${done}${changed}${backup === undefined ? "" : `, backup ${backup}`}`
 }
 
 const listed = (verb: string, titles: ReadonlyArray<string>): string =>
@@ -281,6 +285,7 @@ const apply = Effect.fnUntraced(function* (
   yield* written(dropTemporary(sqlite))
   yield* written(recordCompleted(sqlite, completed, config.program))
   yield* written(recordAdopted(sqlite, adopted))
+  yield* written(recordContents(sqlite, seen.verdict.incomplete))
 
   // What the migrations made in a file that held nothing else is their schema by construction. Where there
   // were objects of others, only a replay tells theirs apart from ours.
@@ -335,6 +340,7 @@ const evidence = (room: Room, { adopted, backup, completed }: Done, seen: Seen):
   backup,
   applied: completed.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs })),
   adopted: adopted.map(titleOf),
+  redeclared: seen.verdict.redeclared,
   schema: unlessChanged(room, seen),
   schemaOn: (sqlite) => stillApplied(room, sqlite)
 })

@@ -73,6 +73,7 @@ const rooms = [
   ["layers/Backup.ts"],
   ["layers/AppliedMigrations/SqlScript.ts"],
   ["layers/AppliedMigrations/Declaration.ts"],
+  ["layers/AppliedMigrations/Checksum.ts"],
   ["layers/AppliedMigrations/MigrationSource.ts"],
   [
     "layers/AppliedMigrations/MigrationHistory.ts",

@@ -465,6 +465,7 @@ describe("the integrity stage", () => {
       backup: undefined,
       applied: [],
       adopted: [],
+      redeclared: [],
       schemaOn: () => Effect.die("not before the start is over"),
       schema: Effect.flatMap(
         Ref.getAndUpdate(refusals, (n) => n - 1),

@@ -1,6 +1,6 @@
 /** What a migration says of itself, in comments at the head of its file: `-- database-ready: name = value`. */
 import * as Either from "effect/Either"
-import { commentsOf } from "./SqlScript.ts"
+import { commentsOf, identifier } from "./SqlScript.ts"
 
 /** What sets a migration apart from one that only adds. */
 export interface Declaration {
@@ -39,6 +39,62 @@ export const declarationOf = (script: string, id: number): Either.Either<Declara
   }
   return Either.right(declared)
 }
+
+/**
+ * The texts, with `\n` as line end, that a script may have been before some of its declarations were added: each set of
+ * them left out, by itself, with the empty lines or the comment lines around it; and without anything before the first
+ * statement. Empty where nothing is declared.
+ */
+export const withoutDeclarations = (script: string): ReadonlyArray<string> => {
+  if (!mayDeclare.test(script)) return []
+  const lines = script.split("\n")
+  const declaring = lines.flatMap((line, index) => (/^\s*--\s*database-ready:/.test(line) ? [index] : []))
+  // Each set is tried: of more than a few declarations all or one at a time.
+  const sets =
+    declaring.length <= 4
+      ? subsetsOf(declaring).filter((set) => set.length > 0)
+      : [declaring, ...declaring.map((index) => [index])]
+  const former = sets.flatMap((set) =>
+    [none, emptyLine, commentLine].flatMap((above) =>
+      [none, emptyLine].map((below) => {
+        const gone = new Set(set)
+        for (const index of set) {
+          spread(lines, gone, index, -1, above)
+          spread(lines, gone, index, 1, below)
+        }
+        return lines.filter((_, index) => !gone.has(index)).join("\n")
+      })
+    )
+  )
+  return declaring.length === 0 ? [] : [...former, headless(script)]
+}
+
+const none = /^(?!)/
+const emptyLine = /^\s*$/
+const commentLine = /^\s*(?:--.*)?$/
+
+const spread = (lines: ReadonlyArray<string>, gone: Set<number>, from: number, step: 1 | -1, kind: RegExp): void => {
+  for (let at = from + step; at >= 0 && at < lines.length && kind.test(lines[at] ?? ""); at += step) gone.add(at)
+}
+
+const subsetsOf = ([first, ...rest]: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<number>> =>
+  first === undefined ? [[]] : subsetsOf(rest).flatMap((set) => [set, [first, ...set]])
+
+const headless = (script: string): string => {
+  for (const { isAtHead, text } of commentsOf(script)) {
+    if (!isAtHead) break
+    script = script.slice(script.indexOf(text) + text.length)
+  }
+  return script.trimStart()
+}
+
+/** As it is kept in the history, for what is declared to be compared on its own. */
+export const declarationText = ({ compatibleFrom, deletes, foreignKeys }: Declaration): string =>
+  [
+    ...(foreignKeys === "off" ? ["foreign_keys = off"] : []),
+    ...(deletes.length > 0 ? [`deletes = ${deletes.map(identifier).join(", ")}`] : []),
+    ...(compatibleFrom === undefined ? [] : [`compatible_from = ${compatibleFrom}`])
+  ].join("; ")
 
 /** Only at its beginning: prose may speak of the mark. */
 const beginsWithMark = /^(?:--|\/\*)[-*\s]*database-ready\s*:/i

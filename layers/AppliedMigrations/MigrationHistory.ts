@@ -2,6 +2,8 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { integer, type Row, type Sqlite, type SqliteFailure, text } from "../seams.ts"
+import { mayHaveBeen, statementsChecksumOf, statementsIn } from "./Checksum.ts"
+import { declarationText } from "./Declaration.ts"
 import { type Migration, titleOf } from "./MigrationSource.ts"
 
 export const historyTable = "schema_migrations"
@@ -82,6 +84,10 @@ export interface AppliedMigration {
   readonly fingerprint: string | undefined
   /** The oldest version whose programs may still run on what this migration made; NaN where it did not say. */
   readonly compatibleFrom: number
+  /** What was run: the checksum of the statements, or the version of an Effect; undefined where it was not kept. */
+  readonly content?: string | undefined
+  /** What was declared, as `declarationText`; undefined where it was not kept. */
+  readonly declared?: string | undefined
 }
 
 export interface History {
@@ -93,7 +99,15 @@ export interface History {
 
 /** What every history table of this shape has, and what this library adds. */
 const sharedColumns = ["migration_id", "version", "description", "applied_at", "status", "execution_time_ms"]
-const ownColumns = ["name", "checksum", "schema_fingerprint", "program", "compatible_from"]
+const ownColumns = [
+  "name",
+  "checksum",
+  "schema_fingerprint",
+  "program",
+  "compatible_from",
+  "content_version",
+  "declared"
+]
 
 /** Reads the history; no table is an empty history, any failure is an error. To be run inside a read transaction. */
 export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
@@ -126,7 +140,9 @@ export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
       name: textOrNull(row, "name"),
       checksum: textOrNull(row, "checksum"),
       fingerprint: textOrNull(row, "schema_fingerprint"),
-      compatibleFrom: idOf(text(row, "compatible_from"))
+      compatibleFrom: idOf(text(row, "compatible_from")),
+      content: textOrNull(row, "content_version"),
+      declared: textOrNull(row, "declared")
     }))
   }
   return history
@@ -142,6 +158,13 @@ const toolOf = (columns: ReadonlySet<string>): string => {
   return "an unknown shape"
 }
 
+/** A row that lacks what was run or declared, with the checksum that it has. */
+interface Incomplete {
+  readonly rowId: number
+  readonly migration: Migration
+  readonly checksum: string
+}
+
 /** What is to be done about a history that is acceptable. */
 export interface Verdict {
   readonly pending: ReadonlyArray<Migration>
@@ -153,6 +176,10 @@ export interface Verdict {
   readonly version: string | undefined
   /** Rows of the system before us, with the migration that each one is; their schema has to be proven. */
   readonly adopted: ReadonlyArray<{ readonly rowId: number; readonly migration: Migration }>
+  /** Titles of applied migrations that declared something else when they were applied, which is no edit. */
+  readonly redeclared: ReadonlyArray<string>
+  /** Rows that do not say yet what was run or declared, or say it otherwise; the next upgrade completes them. */
+  readonly incomplete: ReadonlyArray<Incomplete>
   /** Fingerprint of the schema after the newest applied migration; undefined where none was kept. */
   readonly fingerprint: string | undefined
 }
@@ -166,8 +193,11 @@ export const judge = (
   { rows }: History,
   userVersion: number
 ): Effect.Effect<Verdict, HistoryError> => {
-  const { adopted, byId, edited, latest, latestRow, missing, newer, newest, renamed, seen, twice, unfinished } =
-    compare(source, rows)
+  const { adopted, byId, edited, incomplete, latest, latestRow, missing, newer, newest, ...rest } = compare(
+    source,
+    rows
+  )
+  const { redeclared, renamed, seen, twice, unfinished, versions } = rest
   const refuse = (reason: Reason, migrations: ReadonlyArray<string>, detail = "") =>
     Effect.fail(new HistoryError({ reason, migrations, detail, code: "", retryable: false }))
   if (unfinished.length > 0) {
@@ -185,7 +215,7 @@ export const judge = (
     )
   }
   if (missing.length > 0) return refuse("Missing", missing.map(labelOf))
-  if (edited.length > 0) return refuse("Edited", edited.map(titleOf))
+  if (edited.length > 0) return refuse("Edited", edited.map(titleOf), versions.join("; "))
   if (renamed.length > 0) return refuse("Renamed", renamed)
 
   const pending = source.filter(({ id }) => !seen.has(id))
@@ -207,6 +237,8 @@ export const judge = (
     ahead: newer.map(labelOf),
     version: latestRow?.version,
     adopted,
+    redeclared: redeclared.size === 0 ? [] : source.map(titleOf).filter((title) => redeclared.has(title)),
+    incomplete: incomplete.toSorted((one, other) => one.migration.id - other.migration.id),
     fingerprint: adopted.length > 0 ? undefined : latestRow?.fingerprint
   })
 }
@@ -223,6 +255,9 @@ const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMi
   const edited: Array<Migration> = []
   const renamed: Array<string> = []
   const adopted: Array<Verdict["adopted"][number]> = []
+  const incomplete: Array<Verdict["incomplete"][number]> = []
+  const redeclared = new Set<string>()
+  const versions: Array<string> = []
   let latest = -1
   let latestRow: AppliedMigration | undefined
   for (const row of rows) {
@@ -241,13 +276,44 @@ const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMi
       continue
     }
     if (row.checksum === undefined) adopted.push({ rowId: row.rowId, migration })
-    else if (row.checksum !== migration.checksum) edited.push(migration)
+    else if (isWhatWasApplied(migration, row.checksum, row.content)) {
+      const isRedeclared = row.declared !== undefined && row.declared !== declarationText(migration.declared)
+      if (isRedeclared) redeclared.add(titleOf(migration))
+      if (isRedeclared || row.declared === undefined || row.content === undefined) {
+        incomplete.push({ rowId: row.rowId, migration, checksum: row.checksum })
+      }
+    } else {
+      edited.push(migration)
+      const { body } = migration
+      if (body._tag === "Effect" && row.content !== undefined) {
+        versions.push(
+          `${titleOf(migration)} was applied as version ${row.content}, and is ${versionOf(body.version)} now`
+        )
+      }
+    }
     if (row.name !== undefined && row.name !== migration.name) {
       renamed.push(`${labelOf(row)} is now ${titleOf(migration)}`)
     }
   }
-  return { adopted, byId, edited, latest, latestRow, missing, newer, newest, renamed, seen, twice, unfinished }
+  const changed = { edited, redeclared, renamed, versions }
+  return { adopted, byId, incomplete, latest, latestRow, missing, newer, newest, seen, twice, unfinished, ...changed }
 }
+
+/**
+ * The whole text first: it is quick to compare, and all that earlier versions kept. Declarations and comments between
+ * statements are not run, so that a text that differs in them alone is what was applied.
+ */
+const isWhatWasApplied = ({ body, checksum }: Migration, recorded: string, content: string | undefined): boolean => {
+  if (body._tag === "Effect") return recorded === checksum && (content === undefined || content === body.version)
+  if (recorded === checksum) return true
+  return content === undefined ? mayHaveBeen(recorded, body.text) : content === contentOf(body, recorded)
+}
+
+/** Undefined for an Effect without a version, of which nothing can be compared. */
+const contentOf = (body: Migration["body"], applied: string): string | undefined =>
+  body._tag === "Effect" ? body.version : statementsChecksumOf(statementsIn(body), applied)
+
+const versionOf = (version: string | undefined): string => (version === undefined ? "without a version" : version)
 
 const idOf = (version: string): number => (/^\d+$/.test(version) ? Number(version) : Number.NaN)
 
@@ -268,7 +334,9 @@ const createHistory = `CREATE TABLE ${historyTable} (
   checksum TEXT,
   schema_fingerprint TEXT,
   program TEXT,
-  compatible_from TEXT
+  compatible_from TEXT,
+  content_version TEXT,
+  declared TEXT
 )`
 
 export interface Completed {
@@ -293,9 +361,9 @@ export const recordCompleted = (
 ): Effect.Effect<void, SqliteFailure> =>
   sqlite
     .run(
-      `INSERT INTO ${historyTable} (version, description, applied_at, status, execution_time_ms, name, checksum, program, compatible_from)
+      `INSERT INTO ${historyTable} (version, description, applied_at, status, execution_time_ms, name, checksum, program, compatible_from, content_version, declared)
 SELECT value->>'version', value->>'description', value->>'appliedAt', 'completed', value->>'executionTimeMs',
-  value->>'name', value->>'checksum', value->>'program', value->>'compatibleFrom'
+  value->>'name', value->>'checksum', value->>'program', value->>'compatibleFrom', value->>'content', value->>'declared'
 FROM json_each(?) ORDER BY key`,
       [
         JSON.stringify(
@@ -307,12 +375,37 @@ FROM json_each(?) ORDER BY key`,
             name: migration.name,
             checksum: migration.checksum,
             program,
-            compatibleFrom: migration.declared.compatibleFrom?.toString() ?? null
+            compatibleFrom: migration.declared.compatibleFrom?.toString() ?? null,
+            content: contentOf(migration.body, migration.checksum) ?? null,
+            declared: declarationText(migration.declared)
           }))
         )
       ]
     )
     .pipe(Effect.asVoid)
+
+/** Completes rows with what is run and declared now; both are known to be no edit. */
+export const recordContents = (sqlite: Sqlite, rows: ReadonlyArray<Incomplete>): Effect.Effect<void, SqliteFailure> =>
+  sqlite
+    .run(
+      `UPDATE ${historyTable} SET content_version = value->>'content', declared = value->>'declared',
+  compatible_from = value->>'compatibleFrom'
+FROM json_each(?) WHERE migration_id = value->>'rowId'`,
+      [
+        JSON.stringify(
+          rows.map(({ checksum, migration, rowId }) => ({
+            rowId,
+            content: contentOf(migration.body, checksum) ?? null,
+            declared: declarationText(migration.declared),
+            compatibleFrom: migration.declared.compatibleFrom?.toString() ?? null
+          }))
+        )
+      ]
+    )
+    .pipe(
+      Effect.when(() => rows.length > 0),
+      Effect.asVoid
+    )
 
 /** Completes the rows of the system before us with what we hold of their migrations. */
 export const recordAdopted = (sqlite: Sqlite, adopted: Verdict["adopted"]): Effect.Effect<void, SqliteFailure> =>
@@ -325,6 +418,13 @@ export const recordAdopted = (sqlite: Sqlite, adopted: Verdict["adopted"]): Effe
         rowId
       ]),
     { discard: true }
+  ).pipe(
+    Effect.zipRight(
+      recordContents(
+        sqlite,
+        adopted.map((row) => ({ ...row, checksum: row.migration.checksum }))
+      )
+    )
   )
 
 /** Keeps the fingerprint of the schema with the newest migration, and mirrors its version in the file's header. */

@@ -4,8 +4,9 @@ import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { type Sqlite, SqliteFailure } from "../seams.ts"
+import { statementsIn } from "./Checksum.ts"
 import { type Migration, titleOf } from "./MigrationSource.ts"
-import { openingWords, type Statement, statementsOf } from "./SqlScript.ts"
+import { openingWords, type Statement } from "./SqlScript.ts"
 
 type Reason =
   | "Pending"
@@ -121,7 +122,7 @@ export interface Script {
 
 export const scriptOf = (migration: Migration): Script => ({
   migration,
-  statements: migration.body._tag === "Sql" ? statementsOf(migration.body.text) : []
+  statements: migration.body._tag === "Sql" ? statementsIn(migration.body) : []
 })
 
 /** Refuses, before the first write, what cannot be run within one transaction of all pending migrations. */

@@ -1,7 +1,6 @@
 /** Where migrations come from, and the proof that they are a sequence: well named, each number once. */
 
 import { isUtf8 } from "node:buffer"
-import { hash } from "node:crypto"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as Migrator from "@effect/sql/Migrator"
 import type * as SqlClient from "@effect/sql/SqlClient"
@@ -13,7 +12,10 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import { mountTable, neverHang } from "../MountTable.ts"
 import { ask, files, kindOf, SystemFailure } from "../seams.ts"
+import { checksumOf } from "./Checksum.ts"
 import { type Declaration, declarationOf, plain } from "./Declaration.ts"
+
+export { checksumOf }
 
 /** The migrations themselves cannot be used; no database was opened. */
 export class MigrationSourceError extends Data.TaggedError("MigrationSourceError")<{
@@ -59,7 +61,7 @@ export interface Migration {
   /** The number as it is written, e.g. `001`. */
   readonly version: string
   readonly name: string
-  /** SHA-256 of the normalised text in hexadecimal; `effect` where there is no text. */
+  /** SHA-256 of the whole normalised text in hexadecimal; `effect` where there is no text. */
   readonly checksum: string
   readonly declared: Declaration
   readonly body: SqlText | EffectBody
@@ -77,6 +79,11 @@ export interface EffectBody {
    * empty database in memory, where the schema has to be compared: it should use nothing but its client.
    */
   readonly run: Effect.Effect<unknown, unknown, SqlClient.SqlClient>
+  /**
+   * Compared with the version under which it was applied. An Effect has no text to compare: without a version an
+   * edit is not seen.
+   */
+  readonly version?: string | undefined
 }
 
 /** Migrations, not yet known to be a sequence. */
@@ -197,11 +204,12 @@ const migrationsOf = (found: ReadonlyArray<File>): Either.Either<ReadonlyArray<M
 /**
  * The Effects of a loader of `@effect/sql`'s `Migrator`. A loader knows its numbers as numbers, so
  * that the version is written with at least three digits. What a file says at its head is given here by
- * title: `{ "003_merge_owners": { deletes: ["owners"] } }`.
+ * title: `{ "003_merge_owners": { deletes: ["owners"], version: "1" } }`. Change the `version` whenever the Effect
+ * is edited: it is compared with the one that was applied. Without one an edited Effect is not seen.
  */
 export const fromLoader = <R>(
   loader: Migrator.Loader<R>,
-  declarations: Readonly<Record<string, Partial<Declaration>>> = {}
+  declarations: Readonly<Record<string, Partial<Declaration> & { readonly version?: string | undefined }>> = {}
 ): Migrations<R> =>
   Effect.gen(function* () {
     const resolved = yield* Effect.mapError(loader, (error) => notLoaded(error.message))
@@ -209,8 +217,9 @@ export const fromLoader = <R>(
     if (odd !== undefined) return yield* notLoaded(`${odd[0]}, the number of ${odd[1]}, cannot be a version`)
     const migrations = resolved.map(([id, name, load]): Migration => {
       const version = String(id).padStart(3, "0")
-      const declared = { ...plain, ...declarations[titleOf({ version, name })] }
-      return { id, version, name, checksum: "effect", declared, body: effectOf(load) }
+      const { version: ofBody, ...given } = declarations[titleOf({ version, name })] ?? {}
+      const body: EffectBody = { ...effectOf(load), version: ofBody }
+      return { id, version, name, checksum: "effect", declared: { ...plain, ...given }, body }
     })
     const titles = new Set(migrations.map(titleOf))
     const stray = Object.keys(declarations).find((title) => !titles.has(title))
@@ -250,16 +259,3 @@ const defaultExport = (module: unknown): unknown =>
 
 const isMigrationEffect = (value: unknown): value is Effect.Effect<unknown, unknown, SqlClient.SqlClient> =>
   Effect.isEffect(value)
-
-/**
- * SHA-256 in hexadecimal, of what does not change when an editor does: line ends, blanks at the end of a line and
- * of the file, and a byte order mark do not count.
- */
-export const checksumOf = (text: string): string => hash("sha256", normalised(text), "hex")
-
-const normalised = (text: string): string =>
-  text
-    .replace(/^\uFEFF/, "")
-    .replace(/\r\n?/g, "\n")
-    .replace(/[ \t]+(?=[\n\u2028\u2029])/g, "")
-    .trimEnd()
