@@ -73,7 +73,11 @@ const rooms = [
   ["layers/Backup.ts"],
   ["layers/AppliedMigrations/SqlScript.ts"],
   ["layers/AppliedMigrations/Declaration.ts"],
-  ["layers/AppliedMigrations/Checksum.ts"],
+  [
+    "layers/AppliedMigrations/Checksum.ts",
+    "layers/AppliedMigrations/Halves.ts",
+    "layers/AppliedMigrations/MigrationFiles.ts"
+  ],
   ["layers/AppliedMigrations/MigrationSource.ts"],
   [
     "layers/AppliedMigrations/MigrationHistory.ts",

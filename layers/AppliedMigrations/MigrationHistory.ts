@@ -291,13 +291,16 @@ const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMi
         )
       }
     }
-    if (row.name !== undefined && row.name !== migration.name) {
+    if (row.name !== undefined && withoutUp(row.name) !== withoutUp(migration.name)) {
       renamed.push(`${labelOf(row)} is now ${titleOf(migration)}`)
     }
   }
   const changed = { edited, redeclared, renamed, versions }
   return { adopted, byId, incomplete, latest, latestRow, missing, newer, newest, seen, twice, unfinished, ...changed }
 }
+
+/** Earlier versions took `001_users.up.sql` for a migration of the name `users.up`. */
+const withoutUp = (name: string): string => name.replace(/(?:\.tx)?\.up$/, "")
 
 /**
  * The whole text first: it is quick to compare, and all that earlier versions kept. Declarations and comments between

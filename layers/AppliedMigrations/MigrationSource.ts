@@ -1,6 +1,7 @@
 /** Where migrations come from, and the proof that they are a sequence: well named, each number once. */
 
 import { isUtf8 } from "node:buffer"
+import type { Dirent } from "node:fs"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as Migrator from "@effect/sql/Migrator"
 import type * as SqlClient from "@effect/sql/SqlClient"
@@ -14,30 +15,44 @@ import { mountTable, neverHang } from "../MountTable.ts"
 import { ask, files, kindOf, SystemFailure } from "../seams.ts"
 import { checksumOf } from "./Checksum.ts"
 import { type Declaration, declarationOf, plain } from "./Declaration.ts"
+import { liquibaseLineIn, lowerHalfIn, upperHalfOf } from "./Halves.ts"
+import { type Entry, looksLikeOne, type MigrationFile, migrationFilesOf } from "./MigrationFiles.ts"
 
 export { checksumOf }
 
 /** The migrations themselves cannot be used; no database was opened. */
 export class MigrationSourceError extends Data.TaggedError("MigrationSourceError")<{
-  readonly reason: "DirectoryUnreadable" | "BadName" | "NotUtf8" | "BadDeclaration" | "Duplicate" | "NotLoaded"
+  readonly reason:
+    | "DirectoryUnreadable"
+    | "BadName"
+    | "BadLayout"
+    | "NotUtf8"
+    | "BadDeclaration"
+    | "Duplicate"
+    | "NotLoaded"
   /** The directory, or the names of the files at fault. */
   readonly path: string
   readonly detail: string
   readonly code: string
   readonly retryable: boolean
+  /** What can be done about this one, where that is more than the reason says. */
+  readonly cure?: string | undefined
+  /** What a loader failed with. */
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return `${sentences[this.reason](this.path)} (${this.detail})`
   }
 
   get remedy(): string {
-    return remedies[this.reason]
+    return this.cure ?? remedies[this.reason]
   }
 }
 
 const sentences = {
   DirectoryUnreadable: (path: string) => `The migrations in ${path} cannot be read`,
   BadName: (path: string) => `${path} is not named like a migration`,
+  BadLayout: (path: string) => `${path} is laid out for another tool`,
   NotUtf8: (path: string) => `${path} is not UTF-8 text`,
   BadDeclaration: (path: string) => `${path} declares something that cannot be understood`,
   Duplicate: (path: string) => `Two migrations have one number: ${path}`,
@@ -47,10 +62,12 @@ const sentences = {
 const remedies = {
   DirectoryUnreadable: "Check the path of the migrations directory and who may read it.",
   BadName: "Name it NNN_name.sql, for example 002_add_owner.sql, or move it out of the directory.",
+  BadLayout: "Keep in NNN_name.sql what is to be run, and move what undoes it out of the directory.",
   NotUtf8: "Save it as UTF-8; it may have been written as UTF-16 or Latin-1.",
   BadDeclaration:
     "Mend what is declared, at the head of the file or to Migrations.fromLoader; the README lists what can be.",
-  Duplicate: "Give the one that was not applied anywhere yet the next free number.",
+  Duplicate:
+    "Number them in the order in which they are to run, and those behind them on from there. What was applied anywhere keeps its number and name: what is new goes above it.",
   NotLoaded: "Mend the loader; it is the one that was given to Migrations.fromLoader."
 }
 
@@ -120,42 +137,65 @@ const inSequence = (migrations: ReadonlyArray<Migration>): Migrations => {
 /** `NNN_name`, as the file is called. */
 export const titleOf = ({ name, version }: Pick<Migration, "name" | "version">): string => `${version}_${name}`
 
+/** How the files of other tools are to be read. */
+export interface ReadOptions {
+  /**
+   * Of a file in two halves, such as goose's, dbmate's or sql-migrate's, `up` runs the half that does and leaves out
+   * the half that undoes. Without it such a file is refused.
+   */
+  readonly halves?: "up" | undefined
+}
+
 /**
- * The `NNN_name.sql` files of a directory. Every other `.sql` file, and every file that begins with a
- * number, is a `BadName`: what looks like a migration and is not run has been forgotten by somebody.
+ * The `NNN_name.sql` files of a directory, and the `NNN_name/migration.sql` and `NNN_name/up.sql` of its folders. Every
+ * other `.sql` file, and everything that begins with a number, is refused: what looks like a migration and is not run
+ * has been forgotten by somebody. What undoes (`.down.sql`) beside what does (`.up.sql`) is never run.
  */
-export const fromDirectory = (directory: string): Migrations<FileSystem.FileSystem> =>
+export const fromDirectory = (directory: string, options: ReadOptions = {}): Migrations<FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     // Through the platform a mount that never answers holds nobody else up.
     if (!neverHang(yield* mountTable)) {
       yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
     }
-    return yield* migrationsOf(yield* ask(() => filesIn(directory)))
+    const found = yield* ask(() => filesIn(directory))
+    return yield* Either.flatMap(found, (files) => migrationsOf(files, options))
   }).pipe(Effect.catchTag("SystemFailure", (failure) => Effect.fail(unreadable(directory, failure))))
 
 /** A file by its name: its text, or what is the matter with it. */
-type File = readonly [name: string, content: { readonly text: string } | { readonly error: MigrationSourceError }]
+interface File extends MigrationFile {
+  readonly content: { readonly text: string } | { readonly error: MigrationSourceError }
+}
 
-/** What looks like a migration. A fifo is not read, for it would never end. */
-const filesIn = (directory: string): ReadonlyArray<File> =>
-  files
-    .entries(directory)
-    .filter(({ name }) => /\.sql$|^\d/i.test(name))
-    .map((entry): File => {
-      const path = `${directory}/${entry.name}`
-      // What is no file by itself may be a link to one.
-      const found = entry.isFile() ? entry : files.stat(path)
-      if (found?.isFile() === true) return [entry.name, textAt(path, entry.name)]
-      const kind = found === undefined ? "a link that leads nowhere" : kindOf(found)
-      return [entry.name, { error: badName(entry.name, `it is no file: ${kind}`) }]
-    })
+const filesIn = (directory: string): Either.Either<ReadonlyArray<File>, MigrationSourceError> =>
+  Either.map(planned(files.entries(directory).map((entry) => entryOf(directory, entry))), (found) =>
+    found.map((file) => ({ ...file, content: textAt(`${directory}/${file.path}`, file.path) }))
+  )
+
+/** What looks like a migration is looked at. A fifo is not read, for it would never end. */
+const entryOf = (directory: string, entry: Dirent): Entry => {
+  const { name } = entry
+  if (entry.isFile() || !looksLikeOne.test(name)) return { name }
+  // What is no file by itself may be a link to one.
+  const found = files.stat(`${directory}/${name}`)
+  if (found?.isFile() === true) return { name }
+  if (found === undefined) return { name, kind: "a link that leads nowhere" }
+  if (!found.isDirectory()) return { name, kind: kindOf(found) }
+  return { name, inside: files.entries(`${directory}/${name}`).map((inner) => inner.name) }
+}
+
+const planned = (entries: ReadonlyArray<Entry>): Either.Either<ReadonlyArray<MigrationFile>, MigrationSourceError> =>
+  Either.mapLeft(
+    migrationFilesOf(entries),
+    ({ detail, path, reason, remedy }) =>
+      new MigrationSourceError({ reason, path, detail, code: "", retryable: false, cure: remedy })
+  )
 
 /**
  * What is not UTF-8 would be run with U+FFFD for every character that cannot be read, and have one checksum whatever
  * these are. Only a text with that character has its bytes looked at, for it may be one that was written.
  */
-const textAt = (path: string, file: string): File[1] => {
+const textAt = (path: string, file: string): File["content"] => {
   const text = files.text(path)
   // UTF-16 of ASCII characters alone is UTF-8 as well, with a NUL at each.
   if (text.includes("\0")) return { error: notUtf8(file, "it has NUL characters, as UTF-16 has") }
@@ -176,30 +216,81 @@ const badDeclaration = (path: string, detail: string) =>
   new MigrationSourceError({ reason: "BadDeclaration", path, detail, code: "", retryable: false })
 
 /** The same from `{ "NNN_name.sql": text }`, for a program that is bundled into one file. */
-export const fromRecord = (record: Readonly<Record<string, string>>): Migrations =>
-  Effect.suspend(() => migrationsOf(Object.entries(record).map(inRecord)))
+export const fromRecord = (record: Readonly<Record<string, string>>, options: ReadOptions = {}): Migrations =>
+  Effect.suspend(() =>
+    Either.flatMap(planned(entriesOf(Object.keys(record))), (found) =>
+      migrationsOf(
+        found.map((file) => ({ ...file, content: inRecord(file.path, record[file.path]) })),
+        options
+      )
+    )
+  )
+
+/** `NNN_name/up.sql` is in a folder, as in a directory. */
+const entriesOf = (keys: ReadonlyArray<string>): ReadonlyArray<Entry> => {
+  const folders = new Map<string, Array<string>>()
+  const entries: Array<Entry> = []
+  for (const key of keys) {
+    const [, folder = "", file = ""] = /^(\d[^/]*)\/([^/]+)$/.exec(key) ?? []
+    if (folder === "") {
+      entries.push({ name: key })
+      continue
+    }
+    const inside = folders.get(folder)
+    if (inside === undefined) {
+      const first = [file]
+      folders.set(folder, first)
+      entries.push({ name: folder, inside: first })
+    } else inside.push(file)
+  }
+  return entries
+}
 
 /** A bundler, or a call without types, may give something else: a module with the text as its default export. */
-const inRecord = ([name, text]: readonly [string, unknown]): File => [
-  name,
-  typeof text === "string" ? { text } : { error: badName(name, `it is no text, but of type ${typeof text}`) }
-]
+const inRecord = (path: string, text: unknown): File["content"] =>
+  typeof text === "string" ? { text } : { error: badName(path, `it is no text, but of type ${typeof text}`) }
 
-const migrationsOf = (found: ReadonlyArray<File>): Either.Either<ReadonlyArray<Migration>, MigrationSourceError> => {
+const migrationsOf = (
+  found: ReadonlyArray<File>,
+  { halves }: ReadOptions
+): Either.Either<ReadonlyArray<Migration>, MigrationSourceError> => {
   const migrations: Array<Migration> = []
-  for (const [file, content] of found) {
+  for (const { content, name, path, version } of found) {
     if ("error" in content) return Either.left(content.error)
-    const [, version, name] = /^(\d{1,15})_([^/\\]+)\.sql$/.exec(file) ?? []
-    if (version === undefined || name === undefined) return Either.left(badName(file, "expected NNN_name.sql"))
-    const { text } = content
+    const text = halves === "up" ? upperHalfOf(content.text) : content.text
+    const twofold = halves === "up" ? undefined : twoHalves(path, text)
+    if (twofold !== undefined) return Either.left(twofold)
     const id = Number(version)
     const declared = declarationOf(text, id)
-    if (Either.isLeft(declared)) return Either.left(badDeclaration(file, declared.left))
+    if (Either.isLeft(declared)) return Either.left(badDeclaration(path, declared.left))
     const body = { _tag: "Sql", text } as const
     migrations.push({ id, version, name, checksum: checksumOf(text), declared: declared.right, body })
   }
   return Either.right(migrations)
 }
+
+/** What would run both halves of a file, or lose what is said of them. */
+const twoHalves = (path: string, text: string): MigrationSourceError | undefined => {
+  const badLayout = (detail: string, cure: string) =>
+    new MigrationSourceError({ reason: "BadLayout", path, detail, code: "", retryable: false, cure })
+  const lower = lowerHalfIn(text)
+  if (lower !== undefined) {
+    const { lastLine, line, mark, tool } = lower
+    return badLayout(
+      `line ${line}, \`${mark}\`, is a mark of ${tool}: what follows undoes, and would be run too`,
+      `Take lines ${line} to ${lastLine} out and keep the rest; or run the upper half of every file, with ${upOption}. Where the line is no such mark, word it otherwise.`
+    )
+  }
+  const liquibase = liquibaseLineIn(text)
+  return liquibase === 0
+    ? undefined
+    : badLayout(
+        `line ${liquibase} is a mark of Liquibase, whose changesets, conditions and rollbacks are comments here`,
+        `Make each changeset a file of its own, NNN_name.sql, without the marks; or run every statement of the file, with ${upOption}.`
+      )
+}
+
+const upOption = '`Migrations.fromDirectory(directory, { halves: "up" })`'
 
 /**
  * The Effects of a loader of `@effect/sql`'s `Migrator`. A loader knows its numbers as numbers, so

@@ -33,7 +33,7 @@ const patternWith = (words: string): RegExp =>
 const ofWords = patternWith(word)
 const ofPhrases = patternWith(phrase)
 
-function* tokensOf(sql: string, pattern = ofWords): Generator<Token> {
+export function* tokensOf(sql: string, pattern = ofWords): Generator<Token> {
   let start = 0
   while (start < sql.length) {
     // Set each time: one pattern serves them all, and a list of tokens need not be read to its end.

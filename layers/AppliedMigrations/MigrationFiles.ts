@@ -1,0 +1,180 @@
+/** Which files of a directory are migrations, by their names alone: ours, and other tools' where the meaning is clear. */
+import * as Either from "effect/Either"
+
+/** What is in a directory, or in a record. */
+export interface Entry {
+  readonly name: string
+  /** The names in it, where it is a folder. */
+  readonly inside?: ReadonlyArray<string>
+  /** What it is, where it is neither a file nor a folder. */
+  readonly kind?: string
+}
+
+/** A file that is a migration. */
+export interface MigrationFile {
+  readonly path: string
+  /** The number as it is written, in digits alone. */
+  readonly version: string
+  readonly name: string
+}
+
+/** What cannot be run, and what can be done about it. */
+export interface Misplaced {
+  readonly reason: "BadName" | "BadLayout"
+  readonly path: string
+  readonly detail: string
+  /** Undefined where the reason says it all. */
+  readonly remedy?: string
+}
+
+/**
+ * Every other `.sql` file, and everything that begins with a number, is at fault: what looks like a migration and is
+ * not run has been forgotten by somebody. What undoes a migration that is here is not run and not missed.
+ */
+export const migrationFilesOf = (
+  entries: ReadonlyArray<Entry>
+): Either.Either<ReadonlyArray<MigrationFile>, Misplaced> => {
+  const found: Array<MigrationFile> = []
+  const downs: Array<MigrationFile> = []
+  const names = new Set(entries.map(({ name }) => name))
+  for (const entry of entries) {
+    const { name } = entry
+    if (!looksLikeOne.test(name) || leftBehind.test(name)) continue
+    const [, original = ""] = copy.exec(name) ?? []
+    if (names.has(original)) continue
+    const file = entry.inside === undefined || isSql.test(name) ? fileOf(entry) : folderOf(entry.name, entry.inside)
+    if ("reason" in file) return Either.left(file)
+    const tooLong = tooManyDigits(file)
+    if (tooLong !== undefined) return Either.left(tooLong)
+    const list = "undoes" in file ? downs : found
+    list.push(file)
+  }
+  const alone = downs.find((down) => !found.some(isSame(down)))
+  return alone === undefined ? Either.right(found) : Either.left(downAlone(alone))
+}
+
+const isSql = /\.sql$/i
+export const looksLikeOne = /\.sql$|^\d/i
+/** What archives from other systems and editors that are open put beside a file: it has the file's name, and is no text. */
+const leftBehind = /^\.[_#]/
+/** What editors and merges keep of a file that is still there. */
+const copy = /^(.+\.sql)(?:~|\.orig|\.bak|\.swp)$/i
+
+type Found = MigrationFile | (MigrationFile & { readonly undoes: true }) | Misplaced
+
+const fileOf = ({ inside, kind, name: path }: Entry): Found => {
+  const notAFile = kind ?? (inside === undefined ? undefined : "Directory")
+  if (notAFile !== undefined) return { reason: "BadName", path, detail: `it is no file: ${notAFile}` }
+  const [, version = "", name = "", half = ""] =
+    /^(\d+)_([^/\\]+?)(?:(?:\.tx)?\.(up|down|undo|rollback|revert))?\.sql$/.exec(path) ?? []
+  if (version === "" || name === "") return misnamed(path)
+  return half === "" || half === "up" ? { path, version, name } : { path, version, name, undoes: true }
+}
+
+/** Prisma, Drizzle 1.0 (`migration.sql`) and Diesel (`up.sql`, `down.sql`, a number with hyphens). */
+const folderOf = (folder: string, inside: ReadonlyArray<string>): Found => {
+  const [, number = "", name = ""] = /^(\d[\d-]*)_(.+)$/.exec(folder) ?? []
+  const scripts = inside.filter((file) => isSql.test(file) && !leftBehind.test(file))
+  const others = scripts.filter((file) => file !== "down.sql")
+  const [script, another] = others
+  const bad = (detail: string, remedy: string): Misplaced => ({ reason: "BadLayout", path: folder, detail, remedy })
+  if (script === undefined) {
+    return bad(
+      scripts.length > 0
+        ? "the folder has a down.sql, which undoes, and nothing that does"
+        : "the folder has no SQL file in it",
+      "A folder is a migration with a migration.sql or an up.sql in it. Put the file back, or move the folder out of the directory."
+    )
+  }
+  if (another !== undefined || !/^(?:migration|up)\.sql$/.test(script)) {
+    return bad(
+      `the folder has ${others.join(", ")}`,
+      "A folder is a migration with one migration.sql or up.sql in it. Put all of it into that file, or each file as NNN_name.sql directly into the migrations directory."
+    )
+  }
+  if (name === "") {
+    return bad("a folder that is a migration is called NNN_name", `Name it like ${number || folder}_create_users.`)
+  }
+  return { path: `${folder}/${script}`, version: number.replaceAll("-", ""), name }
+}
+
+const isSame = (one: MigrationFile) => (other: MigrationFile) =>
+  other.name === one.name && Number(other.version) === Number(one.version)
+
+const downAlone = ({ name, path, version }: MigrationFile): Misplaced => ({
+  reason: "BadLayout",
+  path,
+  detail: `it undoes ${version}_${name}, which is not here`,
+  remedy: `Put ${version}_${name}.up.sql beside it, or move ${path} out of the directory. Do not number it as a migration: what it undoes would be lost.`
+})
+
+/** A number holds 15 digits exactly, whichever they are. */
+const tooManyDigits = ({ path, version }: MigrationFile): Misplaced | undefined =>
+  version.length <= 15
+    ? undefined
+    : {
+        reason: "BadName",
+        path,
+        detail: `its number has ${version.length} digits, and 15 are the most that are told apart`,
+        remedy: `Leave out what is behind the seconds or the leading zeros, of this number and of the others like it, as in ${version.slice(0, 14)}_name.sql. Where files share that second, count on from it. What was applied anywhere by this library keeps its number.`
+      }
+
+/** What each name means, most special first. Only where it is clear does the remedy name the new one. */
+const misnamed = (path: string): Misplaced => {
+  const bad = (detail: string, remedy?: string): Misplaced =>
+    remedy === undefined ? { reason: "BadName", path, detail } : { reason: "BadName", path, detail, remedy }
+  const layout = (detail: string, remedy: string): Misplaced => ({ reason: "BadLayout", path, detail, remedy })
+
+  const [, kind = "", flyway = "", what = ""] = /^([VUR])([\d._]*)__(.+)\.sql$/i.exec(path) ?? []
+  if (/u/i.test(kind)) return layout(`it is a Flyway script that undoes version ${flyway}`, out)
+  if (/r/i.test(kind)) {
+    return layout(
+      "it is a Flyway script that is run again whenever it changes, and here each is run once",
+      "Write what it does as a new migration, NNN_name.sql, each time it changes."
+    )
+  }
+  if (/v/i.test(kind)) {
+    const name = `${flyway}_${what.replaceAll(/\W+/g, "_")}.sql`
+    return layout(
+      `it is named for Flyway, version ${flyway}`,
+      /^\d+$/.test(flyway)
+        ? `Name it ${name}.`
+        : "Name it NNN_name.sql, with one whole number for each version, in Flyway's order."
+    )
+  }
+  if (
+    /[._-](?:down|undo|rollback|revert)(?:\.[^.]+)?\.sql$|^\d+\.undo\.|^(?:down|undo|rollback|revert)\.sql$/i.test(path)
+  ) {
+    return layout("it undoes a migration, and here nothing is undone", out)
+  }
+  const [, postgrator = "", rest = ""] = /^(\d+)\.do(?:\.(.+))?\.sql$/i.exec(path) ?? []
+  if (postgrator !== "") {
+    return layout(
+      "it is named for Postgrator",
+      `Name it ${postgrator}_${(rest || "name").replaceAll(/\W+/g, "_")}.sql.`
+    )
+  }
+  const [, lettered = ""] = /^(\d+[a-z]{1,2})[_.-]/i.exec(path) ?? []
+  if (lettered !== "") {
+    return bad(
+      `${lettered} has a letter behind its number, and numbers alone are ordered`,
+      "Give it and those that follow whole numbers of their own, in the order in which they shall run. What was applied anywhere keeps its number: number what is new above it."
+    )
+  }
+  if (/^\d+(?:\.\d+)+[_.-].*\.sql$/i.test(path)) {
+    return bad(
+      "its number has parts, and whole numbers alone are ordered",
+      "Give each file one whole number, in the order in which they shall run. What was applied anywhere keeps its number."
+    )
+  }
+  if (copy.test(path)) {
+    return bad(
+      "it looks like a copy that an editor or a merge left, of a file that is not here",
+      "Give it back its name, NNN_name.sql, or move it out of the directory."
+    )
+  }
+  if (/^.+[/\\]/.test(path)) return bad("expected NNN_name.sql, or NNN_name/migration.sql, without a folder before it")
+  return bad("expected NNN_name.sql")
+}
+
+const out = "Move it out of the directory. Do not number it as a migration: what it undoes would be lost."
