@@ -6,7 +6,7 @@ import * as Data from "effect/Data"
 import { describeDifference, type SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
 import type { SqliteFailure, SystemFailure } from "./seams.ts"
 
-type Reason = "SchemaDiffers" | "DamagedPages" | "ForeignKeyViolations" | "Unreadable"
+type Reason = "SchemaDiffers" | "SchemaBroken" | "DamagedPages" | "ForeignKeyViolations" | "Unreadable"
 
 export class IntegrityError extends Data.TaggedError("IntegrityError")<{
   readonly reason: Reason
@@ -46,6 +46,7 @@ export class IntegrityError extends Data.TaggedError("IntegrityError")<{
 
 const sentences: Record<Reason, string> = {
   SchemaDiffers: "The schema is not the one that the migrations make",
+  SchemaBroken: "Views or triggers cannot be used",
   DamagedPages: "The database is damaged",
   ForeignKeyViolations: "Rows refer to rows that do not exist",
   Unreadable: "The integrity of the database cannot be checked"
@@ -53,6 +54,8 @@ const sentences: Record<Reason, string> = {
 
 const remedies: Record<Reason, string> = {
   SchemaDiffers: "Undo what was changed by hand, or restore a backup; write wanted changes as a new migration.",
+  SchemaBroken:
+    "Create the view or trigger again in a migration, with the names that the tables and columns have now, or drop it. Where SQLite misses a function, a collation or a module, load it on the connection.",
   DamagedPages: "Stop writing to it; restore a backup, or recover what can be read with `sqlite3 FILE .recover`.",
   ForeignKeyViolations: "Delete or repair the rows that `PRAGMA foreign_key_check` lists.",
   Unreadable: "Look at SQLite's message; the start succeeds when its cause is gone."

@@ -4,6 +4,7 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import { brokenObjects, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
 import type { Attempt } from "./Initialization.ts"
 import { IntegrityError } from "./IntegrityError.ts"
 import { askBeside } from "./PageCheck/SqliteBeside.ts"
@@ -23,9 +24,11 @@ interface Looked {
   readonly bytes: number
 }
 
-/** Pages first, then foreign keys, at which no page check looks. Reads the whole file. */
+/** Views and triggers, then pages, then foreign keys, at which no page check looks. Reads the whole file. */
 export const checkPages = Effect.fnUntraced(function* (looked: Looked, depth: Depth, progress: Attempt["progress"]) {
   const ask = asking(looked, depth, progress)
+  const broken = yield* Effect.mapError(brokenObjects(looked.sqlite), IntegrityError.unreadable)
+  if (broken.length > 0) return yield* IntegrityError.found("SchemaBroken", broken.map(describeBroken))
   yield* checkStructure(ask, depth)
   const violations = yield* ask("foreign_key_check", `${foreignKeyViolations} LIMIT 100`)
   if (violations.length > 0) {

@@ -79,7 +79,7 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
      * (https://sqlite.org/pragma.html#pragma_foreign_keys). However it ends, they are on again.
      */
     readonly withoutForeignKeys: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
-    /** Runs something that may set pragmas which no setting asks for, and sets back what it has set of them. */
+    /** Runs a migration that may set pragmas, within its transaction, and sets back what it has set of them. */
     readonly leavingOthers: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
     /**
      * Runs a statement with the busy timeout 0: SQLite refuses at once, whatever the settings say, where it would
@@ -101,6 +101,7 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
     const busyTimeout = Duration.toMillis(config.pragmas.busyTimeout)
     const during = requiredOf(config, 0)
     const ofConnection = during.filter(isOfConnection)
+    const unswitched = ofConnection.filter(({ pragma }) => pragma !== "foreign_keys" && !isFixed(pragma))
     const atRuntime = requiredOf(config, busyTimeout)
     const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
     let others: Settings | undefined
@@ -143,7 +144,8 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
             // Of an attempt before this one some may be set still.
             others ??= yield* readOthers(sqlite)
             const exit = yield* Effect.exit(restore(body))
-            const back = setBack(sqlite, others)
+            // Switching foreign keys off is the library's own doing here, and cannot be undone in a transaction.
+            const back = Effect.zipRight(setBack(sqlite, others), verified(sqlite, unswitched, unswitched, {}))
             yield* Exit.isSuccess(exit) ? back : Effect.catchAll(back, (error) => Effect.logWarning(error.message))
             return yield* exit
           })
@@ -193,6 +195,8 @@ const requiredOf = ({ inMemory, pragmas }: DatabaseConfig["Type"], busyTimeout: 
 
 const isOfFile = ({ pragma }: Required): boolean => pragma === "journal_mode"
 const isOfConnection = (required: Required): boolean => !isOfFile(required)
+/** What SQLite does not change within a transaction, or refuses to (https://sqlite.org/pragma.html). */
+const isFixed = (pragma: string): boolean => pragma === "synchronous" || pragma === "temp_store"
 
 /**
  * Sets what differs from the last reading, and reads again. SQLite takes a misspelt pragma and a bad value without
@@ -279,6 +283,7 @@ FROM pragma_busy_timeout, pragma_journal_mode, pragma_synchronous, pragma_foreig
 /** What a migration can set of a connection beside these, and the next start would not have. */
 const readable = [
   "automatic_index",
+  "defer_foreign_keys",
   "full_column_names",
   "ignore_check_constraints",
   "legacy_alter_table",

@@ -319,32 +319,41 @@ describe("the live health check", () => {
     }).pipe(Effect.provide(platform))
   )
 
-  it.scoped("replays migrations once where there is an object that none of them made", () =>
-    Effect.gen(function* () {
-      const file = yield* temporaryFile
-      let runs = 0
-      const counted = Effect.zipRight(
-        Effect.sync(() => {
-          runs += 1
-        }),
-        Effect.flatMap(SqlClient.SqlClient, (client) => client`CREATE TABLE counted (id INTEGER PRIMARY KEY)`)
-      )
-      const migrations = Migrations.all(
-        notes,
-        Migrations.fromLoader(Effect.succeed([[3, "counted", Effect.succeed(counted)]]))
-      )
-      yield* start(file, { migrations })
-      yield* sql("CREATE TABLE extra (id INTEGER PRIMARY KEY)")(file)
-      runs = 0
-      yield* Effect.gen(function* () {
-        const { health, report } = yield* DatabaseReady
-        assert.deepStrictEqual(report.integrity.extra, ["table extra"])
-        yield* health
-        yield* health
-      }).pipe(Effect.provide(starting(file, { migrations })))
-      assert.strictEqual(runs, 1)
-    })
-  )
+  for (const [what, forgetting, replays] of [
+    ["replays no migration for an object that none of them made", "", 0],
+    [
+      "replays migrations once where it was not kept which objects are theirs",
+      "UPDATE schema_migrations SET schema_objects = NULL",
+      1
+    ]
+  ] as const) {
+    it.scoped(what, () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        let runs = 0
+        const counted = Effect.zipRight(
+          Effect.sync(() => {
+            runs += 1
+          }),
+          Effect.flatMap(SqlClient.SqlClient, (client) => client`CREATE TABLE counted (id INTEGER PRIMARY KEY)`)
+        )
+        const migrations = Migrations.all(
+          notes,
+          Migrations.fromLoader(Effect.succeed([[3, "counted", Effect.succeed(counted)]]))
+        )
+        yield* start(file, { migrations })
+        yield* sql(`CREATE TABLE extra (id INTEGER PRIMARY KEY); ${forgetting}`)(file)
+        runs = 0
+        yield* Effect.gen(function* () {
+          const { health, report } = yield* DatabaseReady
+          assert.deepStrictEqual(report.integrity.extra, ["table extra"])
+          yield* health
+          yield* health
+        }).pipe(Effect.provide(starting(file, { migrations })))
+        assert.strictEqual(runs, replays)
+      })
+    )
+  }
 
   it.scoped("finds that nothing is left of the history", () =>
     Effect.gen(function* () {

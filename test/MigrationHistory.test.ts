@@ -26,6 +26,7 @@ const applied = ({ checksum, id, name, version }: Migration): AppliedMigration =
   name,
   checksum,
   fingerprint: `fingerprint of ${id}`,
+  ours: undefined,
   compatibleFrom: Number.NaN
 })
 

@@ -84,11 +84,17 @@ const rooms = [
     "layers/AppliedMigrations/MigrationRun.ts",
     "layers/AppliedMigrations/Transaction.ts"
   ],
-  ["layers/AppliedMigrations/RowGuard.ts", "layers/AppliedMigrations/SchemaFingerprint.ts"],
+  ["layers/AppliedMigrations/SchemaFingerprint.ts"],
+  [
+    "layers/AppliedMigrations/CompiledSchema.ts",
+    "layers/AppliedMigrations/DatabaseLook.ts",
+    "layers/AppliedMigrations/RowGuard.ts"
+  ],
   ["layers/IntegrityError.ts"],
   ["layers/AppliedMigrations/SchemaProof.ts", "layers/PageCheck/SqliteBeside.ts"],
   ["layers/PageCheck.ts"],
   ["layers/Restore.ts", "layers/WriteTransaction.ts"],
+  ["layers/AppliedMigrations/Upgrade.ts"],
   ["layers/AppliedMigrations.ts"],
   ["layers/CheckedIntegrity.ts"],
   ["layers/DatabaseReady.ts"],

@@ -82,6 +82,8 @@ export interface AppliedMigration {
   readonly name: string | undefined
   readonly checksum: string | undefined
   readonly fingerprint: string | undefined
+  /** The objects that the fingerprint is taken over, as `namesOf` writes them; undefined where they were not kept. */
+  readonly ours: string | undefined
   /** The oldest version whose programs may still run on what this migration made; NaN where it did not say. */
   readonly compatibleFrom: number
   /** What was run: the checksum of the statements, or the version of an Effect; undefined where it was not kept. */
@@ -105,6 +107,7 @@ const ownColumns = [
   "schema_fingerprint",
   "program",
   "compatible_from",
+  "schema_objects",
   "content_version",
   "declared"
 ]
@@ -140,6 +143,7 @@ export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
       name: textOrNull(row, "name"),
       checksum: textOrNull(row, "checksum"),
       fingerprint: textOrNull(row, "schema_fingerprint"),
+      ours: textOrNull(row, "schema_objects"),
       compatibleFrom: idOf(text(row, "compatible_from")),
       content: textOrNull(row, "content_version"),
       declared: textOrNull(row, "declared")
@@ -182,6 +186,8 @@ export interface Verdict {
   readonly incomplete: ReadonlyArray<Incomplete>
   /** Fingerprint of the schema after the newest applied migration; undefined where none was kept. */
   readonly fingerprint: string | undefined
+  /** The objects that it is taken over, as `namesOf` writes them; undefined where they were not kept. */
+  readonly ours: string | undefined
 }
 
 /**
@@ -239,7 +245,8 @@ export const judge = (
     adopted,
     redeclared: redeclared.size === 0 ? [] : source.map(titleOf).filter((title) => redeclared.has(title)),
     incomplete: incomplete.toSorted((one, other) => one.migration.id - other.migration.id),
-    fingerprint: adopted.length > 0 ? undefined : latestRow?.fingerprint
+    fingerprint: adopted.length > 0 ? undefined : latestRow?.fingerprint,
+    ours: adopted.length > 0 ? undefined : latestRow?.ours
   })
 }
 
@@ -338,6 +345,7 @@ const createHistory = `CREATE TABLE ${historyTable} (
   schema_fingerprint TEXT,
   program TEXT,
   compatible_from TEXT,
+  schema_objects TEXT,
   content_version TEXT,
   declared TEXT
 )`
@@ -430,18 +438,23 @@ export const recordAdopted = (sqlite: Sqlite, adopted: Verdict["adopted"]): Effe
     )
   )
 
-/** Keeps the fingerprint of the schema with the newest migration, and mirrors its version in the file's header. */
-export const recordSchema = (
+/** Keeps what the schema is now with the newest migration, and mirrors its version in the file's header. */
+export const recordSchema = Effect.fnUntraced(function* (
   sqlite: Sqlite,
   newest: Migration,
-  fingerprint: string
-): Effect.Effect<void, SqliteFailure> =>
-  sqlite
-    .run(`UPDATE ${historyTable} SET schema_fingerprint = ? WHERE CAST(version AS INTEGER) = ?`, [
-      fingerprint,
-      newest.id
-    ])
-    .pipe(Effect.zipRight(sqlite.run(`PRAGMA user_version = ${userVersionOf(newest.id)}`)), Effect.asVoid)
+  schema: { readonly fingerprint: string; readonly ours: string }
+) {
+  // Only the newest one is asked for its objects.
+  yield* sqlite.run(`UPDATE ${historyTable} SET schema_objects = NULL WHERE schema_objects IS NOT NULL`)
+  yield* sqlite.run(
+    `UPDATE ${historyTable} SET schema_fingerprint = ?, schema_objects = ? WHERE CAST(version AS INTEGER) = ?`,
+    [schema.fingerprint, schema.ours, newest.id]
+  )
+  yield* mirrorVersion(sqlite, newest)
+})
+
+export const mirrorVersion = (sqlite: Sqlite, newest: Migration): Effect.Effect<void, SqliteFailure> =>
+  Effect.asVoid(sqlite.run(`PRAGMA user_version = ${userVersionOf(newest.id)}`))
 
 /** As CURRENT_TIMESTAMP writes it: UTC, to the second. */
 const sqliteTimestamp = (millis: number): string => new Date(millis).toISOString().slice(0, 19).replace("T", " ")

@@ -3,10 +3,10 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import { type Sqlite, SqliteFailure } from "../seams.ts"
+import { type Sqlite, SqliteFailure, text } from "../seams.ts"
 import { statementsIn } from "./Checksum.ts"
 import { type Migration, titleOf } from "./MigrationSource.ts"
-import { openingWords, type Statement } from "./SqlScript.ts"
+import { identifier, openingWords, type Statement } from "./SqlScript.ts"
 
 type Reason =
   | "Pending"
@@ -16,7 +16,9 @@ type Reason =
   | "TransactionEnded"
   | "NotAllowed"
   | "ForeignKeyViolations"
+  | "ForeignKeyMismatch"
   | "RowsDeleted"
+  | "SchemaBroken"
   | "HistoryRewritten"
   | "NotWritten"
 
@@ -63,7 +65,10 @@ const sentences: Record<Reason, (migration: string) => string> = {
   TransactionEnded: (migration) => `Migration ${migration} ended the transaction in which all migrations are applied`,
   NotAllowed: (migration) => `Migration ${migration} holds a statement that cannot be part of a transaction`,
   ForeignKeyViolations: (migration) => `After ${migration}, rows refer to rows that do not exist`,
+  ForeignKeyMismatch: (migration) =>
+    `After ${migration}, a foreign key refers to columns that are no key of their table`,
   RowsDeleted: (migration) => `Migration ${migration} would delete rows without declaring it`,
+  SchemaBroken: (migration) => `After ${migration}, views or triggers cannot be used`,
   HistoryRewritten: (migration) => `After ${migration}, every start would refuse the database`,
   NotWritten: (migration) => `Applying ${migration} could not be finished`
 }
@@ -76,8 +81,12 @@ const remedies: Record<Reason, string> = {
   TransactionEnded: "Take COMMIT and ROLLBACK out of the Effect. What it committed stays: restore a backup.",
   NotAllowed: "Take the statement out: the library begins and ends the one transaction of all pending migrations.",
   ForeignKeyViolations: "Let the migration repair or delete those rows; everything was rolled back.",
+  ForeignKeyMismatch:
+    "Make the columns that are referred to a PRIMARY KEY or UNIQUE, or refer to others (https://sqlite.org/foreignkeys.html#fk_indexes); everything was rolled back.",
   RowsDeleted:
     "Where that is meant, write `-- database-ready: deletes = TABLE, TABLE` above the first statement. Where it is a table rebuild, write `-- database-ready: foreign_keys = off`, or dropping the old table deletes the rows that refer to it. Everything was rolled back.",
+  SchemaBroken:
+    "Create the view or trigger again in a migration, with the names that the tables and columns have now, or drop it. SQLite looks at it only when it is used; everything was rolled back.",
   HistoryRewritten:
     "Take out what changes the table schema_migrations, user_version or application_id, which the library alone may write; everything was rolled back.",
   NotWritten: "Look at SQLite's message; everything was rolled back."
@@ -180,6 +189,21 @@ export const runMigration = (
           yield* between
         }
       })
+
+/**
+ * What a migration leaves on this connection alone would hide what is in the file, and neither the next start nor
+ * the next file of one that is applied by itself would have it.
+ */
+export const dropTemporary = Effect.fnUntraced(function* (sqlite: Sqlite) {
+  // Virtual tables before others: theirs go with them.
+  const left = yield* sqlite.run(
+    `SELECT type, name FROM temp.sqlite_schema WHERE type <> 'index' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+ORDER BY type = 'table', sql NOT LIKE 'CREATE VIRTUAL %'`
+  )
+  for (const row of left) {
+    yield* sqlite.run(`DROP ${text(row, "type")} IF EXISTS temp.${identifier(text(row, "name"))}`)
+  }
+})
 
 /** A savepoint is gone when the transaction is: an Effect that ended ours is found out, though it cannot be undone. */
 const withinSavepoint = <R>(

@@ -1,9 +1,10 @@
-/** Rows that were there before an upgrade are there after it, but for those that a migration declares to delete. */
+/** Rows that were there before a migration are there after it, but for those that it declares to delete. */
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
-import { integer, type Sqlite, text } from "../seams.ts"
+import { integer, type Sqlite, type SqliteFailure, text } from "../seams.ts"
 import { historyTable } from "./MigrationHistory.ts"
 import type { Loss, Script } from "./MigrationRun.ts"
+import type { SchemaObject } from "./SchemaFingerprint.ts"
 import { identifier, openingWords } from "./SqlScript.ts"
 
 export const describeLoss = ({ after, before, column, table }: Loss): string =>
@@ -38,55 +39,112 @@ interface References {
   readonly rows: number
 }
 
-/**
- * Counts rows, which reads every page of a table or of its smallest index, once before the upgrade and
- * again after each migration that may have changed some. Of a virtual table those are counted that full-text
- * search and R*Tree keep for it; an index over another table's rows has none of its own. A row that is deleted
- * and another inserted in one migration cancel out.
- */
-export const guardRows = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Effect<void>) {
-  let before = yield* countAll(sqlite, between)
-  let held = withRows(before.tables)
-  let state = yield* stateOf(sqlite)
-  const [vacuum] = yield* sqlite.run("PRAGMA auto_vacuum")
-  // It moves tables to other pages.
-  const keepsRoots = integer(vacuum, "auto_vacuum") === 0
+/** What keeps the rows of one transaction of migrations. */
+export interface RowGuard {
+  /** Whether no table of the database has a row. */
+  readonly isEmpty: Effect.Effect<boolean, SqliteFailure>
+  /** To be run before a migration; what it gives, after it: the rows that it deleted without declaring it. */
+  readonly watch: (script: Script) => Effect.Effect<Effect.Effect<ReadonlyArray<Loss>, SqliteFailure>, SqliteFailure>
+}
 
-  /** To be asked after each migration: tables whose rows it deleted without a word. */
-  const lossesOf = Effect.fnUntraced(function* ({ migration, statements }: Script) {
-    const now = yield* stateOf(sqlite)
-    // What an Effect has said is not known, but a table that is dropped or renamed changes the schema.
-    const isEffect = migration.body._tag === "Effect"
-    const mayDrop = isEffect ? now.schema !== state.schema : statements.some(isDrop)
-    if (now.changes === state.changes && !mayDrop && !statements.some(isRename)) return []
-    state = now
-    const after = yield* countAll(sqlite, between)
-    const mayLose = new Set(migration.declared.deletes.map((table) => table.toLowerCase()))
-    const follow = isEffect ? (keepsRoots ? byRoot(before, after) : identity) : renames(statements)
-    const losses: Array<Loss> = []
-    const kept = new Map(held)
-    for (const [name, { rows, suffix, table }] of held) {
-      const renamed = follow(table.toLowerCase()) + suffix
-      const left = Math.max(after.tables.get(name)?.rows ?? 0, after.tables.get(renamed)?.rows ?? 0)
-      const isMeant = mayLose.has(name) || mayLose.has(table.toLowerCase())
-      if (left < rows && !isMeant) losses.push({ table, before: rows, after: left })
-      kept.delete(name)
-      for (const current of new Set([name, renamed])) {
-        const found = after.tables.get(current)
-        if (found !== undefined && found.rows > 0) kept.set(current, found)
+/**
+ * Counts rows before and after each migration that could delete some, which reads every page of a table or of
+ * its smallest index. Each migration answers for itself: what one deletes another cannot make up for. Of a
+ * virtual table those rows are counted that full-text search and R*Tree keep for it; an index over another
+ * table's rows has none of its own. A row that is deleted and another inserted in one migration cancel out.
+ */
+export const guardRows = (
+  sqlite: Sqlite,
+  objects: ReadonlyArray<SchemaObject>,
+  between: Effect.Effect<void>
+): RowGuard => {
+  /** Counts that hold at this moment; undefined after a migration that nobody had to count for. */
+  let counted: Counts | undefined
+  /** Whether an INSERT or UPDATE can delete rows: by a trigger, or by a table's own ON CONFLICT REPLACE. */
+  let mayReplace = objects.some(({ sql, type }) =>
+    type === "trigger" ? /\b(?:delete|replace)\b/i.test(sql) : /\breplace\b/i.test(sql)
+  )
+  const mayDelete = ({ migration: { body } }: Script): boolean => {
+    if (body._tag === "Effect") {
+      mayReplace = true
+      return true
+    }
+    const deletes = /\b(?:delete|drop|pragma|rename|replace)\b/i.test(body.text)
+    mayReplace ||= deletes && /\b(?:replace|trigger)\b/i.test(body.text)
+    return deletes || mayReplace
+  }
+
+  return {
+    isEmpty: Effect.gen(function* () {
+      for (const row of yield* sqlite.run(countedTables)) {
+        const some = yield* sqlite.run(`SELECT 1 FROM main.${identifier(text(row, "name"))} LIMIT 1`)
+        if (some.length > 0) return false
       }
-    }
-    const dropped = isEffect ? movedOrGone(before, after) : tablesDroppedBy(statements)
-    for (const { column, from, rows, table, to } of before.references) {
-      if (!(dropped.has(to) || dropped.has(follow(to))) || mayLose.has(to) || mayLose.has(from)) continue
-      const found = after.references.find((other) => other.from === follow(from) && other.column === column)
-      if (found !== undefined && found.rows < rows) losses.push({ table, column, before: rows, after: found.rows })
-    }
-    held = kept
-    before = after
-    return losses
-  })
-  return { isEmpty: held.size === 0, lossesOf }
+      return true
+    }),
+    watch: Effect.fnUntraced(function* (script) {
+      if (!mayDelete(script)) {
+        counted = undefined
+        return Effect.succeed([])
+      }
+      const before: Counts = counted ?? (yield* countAll(sqlite, between))
+      const earlier = yield* stateOf(sqlite)
+      return Effect.gen(function* () {
+        const now = yield* stateOf(sqlite)
+        if (now.changes === earlier.changes && now.schema === earlier.schema) {
+          counted = before
+          return []
+        }
+        const after = yield* countAll(sqlite, between)
+        counted = after
+        return yield* lost(sqlite, script, before, after)
+      })
+    })
+  }
+}
+
+const lost = Effect.fnUntraced(function* (
+  sqlite: Sqlite,
+  { migration, statements }: Script,
+  before: Counts,
+  after: Counts
+) {
+  const mayLose = new Set(migration.declared.deletes.map((table) => table.toLowerCase()))
+  const isEffect = migration.body._tag === "Effect"
+  // What an Effect has said is not known. Where the file vacuums itself tables move to other pages.
+  const [vacuum] = isEffect ? yield* sqlite.run("PRAGMA auto_vacuum") : []
+  const keepsRoots = integer(vacuum, "auto_vacuum") === 0
+  const follow = isEffect ? (keepsRoots ? byRoot(before, after) : identity) : renames(statements)
+  const losses: Array<Loss> = []
+  for (const [name, { rows, suffix, table }] of before.tables) {
+    if (rows === 0 || mayLose.has(name) || mayLose.has(table.toLowerCase())) continue
+    const renamed = follow(table.toLowerCase())
+    const left = Math.max(after.tables.get(name)?.rows ?? 0, after.tables.get(renamed + suffix)?.rows ?? 0)
+    if (left >= rows) continue
+    const shown = suffix === "" ? left : Math.max(left, yield* rowsThrough(sqlite, renamed))
+    if (shown < rows) losses.push({ table, before: rows, after: shown })
+  }
+  const dropped = isEffect ? movedOrGone(before, after) : tablesDroppedBy(statements)
+  for (const { column, from, rows, table, to } of before.references) {
+    if (!(dropped.has(to) || dropped.has(follow(to))) || mayLose.has(to) || mayLose.has(from)) continue
+    const found = after.references.find((other) => other.from === follow(from) && other.column === column)
+    if (found !== undefined && found.rows < rows) losses.push({ table, column, before: rows, after: found.rows })
+  }
+  return losses
+})
+
+/**
+ * Rows that a virtual table shows where it keeps none itself any more: full-text search that moved to external
+ * content has lost nothing (https://sqlite.org/fts5.html#external_content_tables). 0 where it is gone.
+ */
+const rowsThrough = Effect.fnUntraced(function* (sqlite: Sqlite, name: string) {
+  const [found] = yield* sqlite.run(
+    "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual' AND lower(name) = ?",
+    [name]
+  )
+  if (found === undefined) return 0
+  const [shown] = yield* sqlite.run(`SELECT count(*) AS rows FROM main.${identifier(text(found, "name"))}`)
+  return integer(shown, "rows")
 })
 
 const stateOf = (sqlite: Sqlite) =>
@@ -129,8 +187,6 @@ const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Ef
   return counts
 })
 
-const withRows = (tables: Counts["tables"]): Counts["tables"] => new Map([...tables].filter(([, { rows }]) => rows > 0))
-
 /** The name that a table goes by now, found by where it is: one that was not there before, in the place of one that is gone. */
 const byRoot = (before: Counts, after: Counts) => {
   const added = [...after.tables].filter(([name]) => !before.tables.has(name))
@@ -168,8 +224,6 @@ const renameIn = (statement: string): readonly [string, string] | undefined => {
     ? [from.toLowerCase(), name.toLowerCase()]
     : undefined
 }
-
-const isRename = ({ text }: Script["statements"][number]): boolean => renameIn(text) !== undefined
 
 /** The name that a table goes by after all renames of a script. */
 const renames = (statements: Script["statements"]) => (name: string) =>

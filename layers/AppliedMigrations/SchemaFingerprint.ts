@@ -63,10 +63,26 @@ export const differenceOf = (
 export const withoutExtra = (
   expected: ReadonlyArray<SchemaObject>,
   live: ReadonlyArray<SchemaObject>
-): ReadonlyArray<SchemaObject> => {
-  const wanted = new Set(expected.map(keyOf))
-  return live.filter((object) => wanted.has(keyOf(object)))
+): ReadonlyArray<SchemaObject> => dividedBy(new Set(expected.map(keyOf)), live).ours
+
+/** A list of objects as it is kept in the history, to tell them from what others add later. */
+export const namesOf = (objects: ReadonlyArray<SchemaObject>): string => JSON.stringify(objects.map(keyOf))
+
+/** What `namesOf` wrote; empty where somebody else wrote it. */
+export const namesIn = (kept: string): ReadonlySet<string> => {
+  try {
+    const names: unknown = JSON.parse(kept)
+    return new Set(Array.isArray(names) ? names : [])
+  } catch {
+    return new Set()
+  }
 }
+
+/** Objects that are on a list, and all others. */
+export const dividedBy = (names: ReadonlySet<string>, live: ReadonlyArray<SchemaObject>) => ({
+  ours: live.filter((object) => names.has(keyOf(object))),
+  extra: live.filter((object) => !names.has(keyOf(object)))
+})
 
 export const isAccepted = ({ changed, missing }: SchemaDifference): boolean =>
   missing.length === 0 && changed.length === 0
@@ -88,6 +104,6 @@ const listed = (what: string, objects: ReadonlyArray<string>): string =>
   objects.length === 0 ? "" : `${what}: ${objects.join(", ")}`
 
 const keyOf = ({ name, type }: SchemaObject): string => `${type} ${name.toLowerCase()}`
-const titleOf = ({ name, type }: SchemaObject): string => `${type} ${name}`
+export const titleOf = ({ name, type }: SchemaObject): string => `${type} ${name}`
 const saysTheSame = (one: SchemaObject, other: SchemaObject): boolean =>
   one.sql === other.sql || structureOf(one.sql) === structureOf(other.sql)

@@ -3,15 +3,18 @@ import * as Effect from "effect/Effect"
 import { IntegrityError } from "../IntegrityError.ts"
 import { openSqlite } from "../seams.ts"
 import type { Verdict } from "./MigrationHistory.ts"
-import { runMigration, scriptOf } from "./MigrationRun.ts"
+import { dropTemporary, runMigration, type Script, scriptOf } from "./MigrationRun.ts"
 import type { Migration } from "./MigrationSource.ts"
 import {
   differenceOf,
+  dividedBy,
   fingerprintOf,
   isAccepted,
+  namesIn,
   objectsOf,
   type SchemaObject,
   schemaStatement,
+  titleOf,
   withoutExtra
 } from "./SchemaFingerprint.ts"
 
@@ -28,16 +31,21 @@ export type Made = Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
 
 /**
  * Compares the live schema with the one that the applied migrations make: by the fingerprint that was
- * kept with the newest of them, and with what they make where it differs or was never kept. Fails with
- * `IntegrityError` where an object is missing or changed.
+ * kept with the newest of them, and with what they make where it differs or was never kept. What others have
+ * added costs nothing where it is known which objects are ours. Fails with `IntegrityError` where an object is
+ * missing or changed.
  */
 export const proveSchema = (
-  { ahead, fingerprint }: Pick<Verdict, "ahead" | "fingerprint">,
+  { ahead, fingerprint, ours }: Pick<Verdict, "ahead" | "fingerprint" | "ours">,
   live: ReadonlyArray<SchemaObject>,
   made: Made
 ): Effect.Effect<SchemaState, IntegrityError> => {
   const found = fingerprintOf(live)
   if (found === fingerprint) return Effect.succeed({ fingerprint: found, extra: [] })
+  const known = ours === undefined ? undefined : dividedBy(namesIn(ours), live)
+  if (known !== undefined && fingerprintOf(known.ours) === fingerprint) {
+    return Effect.succeed({ fingerprint, extra: known.extra.map(titleOf) })
+  }
   if (ahead.length === 0) return Effect.flatMap(made, (expected) => compared(expected, live))
   return Effect.fail(
     IntegrityError.found("SchemaDiffers", [
@@ -45,6 +53,35 @@ export const proveSchema = (
     ])
   )
 }
+
+/** The state before some migrations, and all objects that there were. */
+interface Before {
+  readonly before: SchemaState
+  readonly live: ReadonlyArray<SchemaObject>
+}
+
+/**
+ * The objects that are ours after migrations ran. What they made is ours by construction, and what was there
+ * before is whose it was, unless a migration speaks of it or is an Effect: then only a replay can tell.
+ */
+export const schemaAfter = (
+  { before, live }: Before,
+  scripts: ReadonlyArray<Script>,
+  now: ReadonlyArray<SchemaObject>,
+  adopted: number,
+  made: Made
+): Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError> => {
+  if (before.extra.length === 0 && adopted === 0) return Effect.succeed(now)
+  const isExtra = new Set(before.extra)
+  const extra = live.filter((object) => isExtra.has(titleOf(object)))
+  if (adopted > 0 || scripts.some((script) => extra.some(({ name }) => maySpeakOf(script, name)))) {
+    return Effect.flatMap(made, (expected) => Effect.as(compared(expected, now), withoutExtra(expected, now)))
+  }
+  return Effect.succeed(now.filter((object) => !isExtra.has(titleOf(object))))
+}
+
+const maySpeakOf = ({ migration: { body } }: Script, name: string): boolean =>
+  body._tag === "Effect" || body.text.toLowerCase().includes(name.toLowerCase())
 
 const compared = (
   expected: ReadonlyArray<SchemaObject>,
@@ -79,9 +116,12 @@ const replay = (migrations: ReadonlyArray<Migration>): Made =>
     const sqlite = yield* openSqlite({ filename: ":memory:" })
     // No rows of anybody are in it, and a table rebuild counts on them being off.
     yield* sqlite.run("PRAGMA foreign_keys = 0")
-    yield* Effect.forEach(migrations, (migration) => runMigration(sqlite, scriptOf(migration), Effect.void), {
-      discard: true
-    })
+    for (const script of migrations.map(scriptOf)) {
+      yield* runMigration(sqlite, script, Effect.void)
+      yield* dropTemporary(sqlite)
+      // Of all that a file can set, this decides what a later RENAME makes of the schema.
+      yield* sqlite.run("PRAGMA legacy_alter_table = 0")
+    }
     return objectsOf(yield* sqlite.run(schemaStatement))
   }).pipe(
     Effect.scoped,

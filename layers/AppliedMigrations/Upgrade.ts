@@ -1,0 +1,279 @@
+/**
+ * What a start does to a database that is not up to date. The meaning of a list of migrations is: each file by
+ * itself, in order, with foreign keys on, and off only around a file that declares it. However many are pending,
+ * and whether the database is new, the result is the same.
+ */
+import * as Effect from "effect/Effect"
+import { makeBackup } from "../Backup.ts"
+import type { DatabaseConfig } from "../DatabaseConfig.ts"
+import type { Attempt } from "../Initialization.ts"
+import { IntegrityError } from "../IntegrityError.ts"
+import { checkCopy, describeViolation, foreignKeyViolations } from "../PageCheck.ts"
+import type { SqliteConnection } from "../SqliteConnection.ts"
+import { integer, type Sqlite, type SqliteFailure } from "../seams.ts"
+import type { VerifiedPragmas } from "../VerifiedPragmas.ts"
+import { brokenObjects, describeBroken } from "./CompiledSchema.ts"
+import { isUpToDate, look, recorded, type Seen } from "./DatabaseLook.ts"
+import {
+  type Completed,
+  mirrorVersion,
+  recordAdopted,
+  recordCompleted,
+  recordContents,
+  recordSchema
+} from "./MigrationHistory.ts"
+import { dropTemporary, runMigration, type Script, type UpgradeError, upgradeError } from "./MigrationRun.ts"
+import { type Migration, titleOf } from "./MigrationSource.ts"
+import { describeLoss, guardRows, type RowGuard } from "./RowGuard.ts"
+import { fingerprintOf, namesOf, objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
+import { type Made, madeBy, proveSchema, schemaAfter } from "./SchemaProof.ts"
+import { transaction } from "./Transaction.ts"
+
+export interface Room {
+  readonly config: DatabaseConfig["Type"]
+  readonly source: ReadonlyArray<Migration>
+  /** What all of the source makes. */
+  readonly made: Made
+  readonly database: SqliteConnection["Type"]
+  readonly pragmas: VerifiedPragmas["Type"]
+}
+
+/** What this start has committed, over all its attempts. */
+export interface Done {
+  readonly completed: Array<Completed>
+  readonly adopted: Array<Migration>
+  backup: string | undefined
+}
+
+/**
+ * Applies what is pending: one transaction for each run of files that want foreign keys in the same state, for the
+ * switch works outside a transaction alone (https://sqlite.org/pragma.html#pragma_foreign_keys). Where no pending
+ * file declares `foreign_keys = off`, that is one transaction for all.
+ */
+export const upgrade = Effect.fnUntraced(function* (
+  room: Room,
+  first: Seen,
+  scriptOf: (migration: Migration) => Script,
+  done: Done,
+  attempt: Attempt
+) {
+  const { database, pragmas } = room
+  let seen = first
+  while (!isUpToDate(seen)) {
+    const isOff = isRebuild(seen.verdict.pending[0])
+    const step = transaction(
+      database.sqlite,
+      { begin: database.sqlite.run("BEGIN IMMEDIATE") },
+      notWritten("the pending migrations"),
+      // What a step that fails leaves of a copy goes while the write lock is held.
+      Effect.scoped(
+        Effect.zipLeft(
+          Effect.flatMap(look(room.config, room.source, database.sqlite), (now) =>
+            applyRun(room, now, { isOff, scriptOf, isCopied: done.backup !== undefined }, attempt)
+          ),
+          attempt.inTime
+        )
+      )
+    )
+    const { seen: after, ...added } = yield* Effect.catchIf(
+      isOff ? pragmas.withoutForeignKeys(step) : step,
+      isForeignKeyViolation,
+      (error) => Effect.zipRight(foreignKeysHeld(database.sqlite), error)
+    )
+    done.completed.push(...added.completed)
+    done.adopted.push(...added.adopted)
+    done.backup ??= added.backup
+    seen = after
+  }
+  return seen
+})
+
+const isRebuild = (migration: Migration | undefined): boolean => migration?.declared.foreignKeys === "off"
+
+const isForeignKeyViolation = (error: { readonly _tag: string; readonly reason?: string }): error is UpgradeError =>
+  error._tag === "UpgradeError" && error.reason === "ForeignKeyViolations"
+
+/** The step is rolled back: what is still violated is not the migrations' fault. */
+const foreignKeysHeld = (sqlite: Sqlite): Effect.Effect<void, IntegrityError> =>
+  sqlite.run(`${foreignKeyViolations} LIMIT 100`).pipe(
+    Effect.mapError(IntegrityError.unreadable),
+    Effect.flatMap((rows) =>
+      rows.length === 0 ? Effect.void : IntegrityError.found("ForeignKeyViolations", rows.map(describeViolation))
+    )
+  )
+
+interface Step {
+  /** Whether foreign keys are off, for the files that declare it. */
+  readonly isOff: boolean
+  readonly scriptOf: (migration: Migration) => Script
+  /** Whether this start has made its backup. */
+  readonly isCopied: boolean
+}
+
+/** Everything that changes the file, within one transaction. */
+const applyRun = Effect.fnUntraced(function* (
+  room: Room,
+  seen: Seen,
+  { isCopied, isOff, scriptOf }: Step,
+  { breathe, progress }: Pick<Attempt, "breathe" | "progress">
+) {
+  const { config, database, source } = room
+  const { sqlite } = database
+  const { adopted, applied, pending } = seen.verdict
+  const scripts = runOf(pending, isOff).map(scriptOf)
+  const titles = scripts.map(({ migration }) => titleOf(migration)).join(", ")
+  const written = Effect.mapError(notWritten(titles))
+  if (!seen.isMarked) yield* written(sqlite.run(`PRAGMA application_id = ${config.applicationId}`))
+  const nothing = { completed: [], adopted: [], backup: undefined }
+  // Another process may have applied what this step was begun for.
+  if (scripts.length === 0 && adopted.length === 0) return { ...nothing, seen: { ...seen, isMarked: true } }
+
+  const before = yield* proveSchema(seen.verdict, seen.objects, madeBy(applied))
+  const guard = guardRows(sqlite, seen.objects, breathe)
+  const newest = pending.at(-1)
+  const backup =
+    config.backups > 0 && newest !== undefined && !isCopied && !(yield* Effect.mapError(guard.isEmpty, notCounted))
+      ? yield* makeBackup(database.file, { from: seen.verdict.version, to: newest.version }, (copy) =>
+          checkCopy(copy, progress)
+        )
+      : undefined
+  yield* written(seen.prepareHistory)
+  const completed = yield* applyAll(room, seen.objects, scripts, guard, breathe)
+  yield* written(recordAdopted(sqlite, adopted))
+  yield* written(recordContents(sqlite, seen.verdict.incomplete))
+
+  const objects = objectsOf(yield* written(sqlite.run(schemaStatement)))
+  const known = source.slice(0, applied.length + scripts.length)
+  const after = yield* schemaAfter({ before, live: seen.objects }, scripts, objects, adopted.length, madeBy(known))
+  const last = known.at(-1)
+  if (last !== undefined) {
+    yield* written(recordSchema(sqlite, last, { fingerprint: fingerprintOf(after), ours: namesOf(after) }))
+  }
+  const isLast = scripts.length === pending.length
+  if (isLast) {
+    const broken = yield* written(brokenObjects(sqlite))
+    // With nothing pending nobody but the database itself is to blame.
+    if (broken.length > 0 && scripts.length === 0) {
+      return yield* IntegrityError.found("SchemaBroken", broken.map(describeBroken))
+    }
+    if (broken.length > 0) {
+      return yield* upgradeError("SchemaBroken", { migration: titles, detail: broken.map(describeBroken).join("; ") })
+    }
+  }
+  // Statistics of tables that hold rows already may no longer fit their indexes: all tables, each looked at in part
+  // (https://sqlite.org/pragma.html#pragma_optimize).
+  if (isLast && !seen.isBlank) yield* written(sqlite.run("PRAGMA optimize = 0x10012"))
+  const now = yield* look(config, source, sqlite).pipe(
+    Effect.flatMap((now) => recorded(now, pending.length - scripts.length)),
+    Effect.mapError((error) =>
+      error.code === "" ? upgradeError("HistoryRewritten", { migration: titles, detail: error.message }) : error
+    )
+  )
+  if (!now.isMarked) {
+    const detail = `application_id is no longer ${config.applicationId}`
+    return yield* upgradeError("HistoryRewritten", { migration: titles, detail })
+  }
+  if (backup !== undefined) yield* backup.keep
+  return { completed, adopted: adopted.map(({ migration }) => migration), backup: backup?.file, seen: now }
+})
+
+/** The first of the pending files, as far as they want foreign keys as they are. */
+const runOf = (pending: ReadonlyArray<Migration>, isOff: boolean): ReadonlyArray<Migration> => {
+  const end = pending.findIndex((migration) => isRebuild(migration) !== isOff)
+  return end === -1 ? pending : pending.slice(0, end)
+}
+
+/** Runs the files one after the other, each as if it were alone: what it is judged by is asked after each. */
+const applyAll = Effect.fnUntraced(function* (
+  { config, database: { sqlite }, pragmas }: Room,
+  objects: ReadonlyArray<SchemaObject>,
+  scripts: ReadonlyArray<Script>,
+  guard: RowGuard,
+  breathe: Effect.Effect<void>
+) {
+  const completed: Array<Completed> = []
+  const clock = yield* Effect.clock
+  const foreignKeys = foreignKeyWatch(sqlite, objects)
+  let unrecorded: Array<Completed> = []
+  const record = Effect.suspend(() => {
+    const some = unrecorded
+    unrecorded = []
+    return recordCompleted(sqlite, some, config.program)
+  })
+  for (const [index, script] of scripts.entries()) {
+    const { migration } = script
+    const written = Effect.mapError(notWritten(titleOf(migration)))
+    // Recorded all at once, unless a file could tell the difference.
+    const last = completed.at(-1)
+    if (last !== undefined && mayReadHistory(script)) {
+      yield* written(Effect.zipRight(record, mirrorVersion(sqlite, last.migration)))
+    }
+    const appliedAt = clock.unsafeCurrentTimeMillis()
+    const run = runMigration(sqlite, script, breathe)
+    const alone = maySetPragmas(script) ? pragmas.leavingOthers(run) : run
+    const deleted = yield* Effect.mapError(guard.watch(script), notCounted)
+    yield* alone
+    const losses = yield* Effect.mapError(deleted, notCounted)
+    const done = { migration, appliedAt, executionTimeMs: clock.unsafeCurrentTimeMillis() - appliedAt }
+    completed.push(done)
+    unrecorded.push(done)
+    if (losses.length > 0) {
+      const detail = losses.map(describeLoss).join("; ")
+      return yield* upgradeError("RowsDeleted", { migration: titleOf(migration), detail, losses })
+    }
+    if (mayLeaveTemporary(script)) yield* written(dropTemporary(sqlite))
+    yield* foreignKeys.check(script, index === scripts.length - 1)
+  }
+  yield* Effect.mapError(record, notWritten(scripts.map(({ migration }) => titleOf(migration)).join(", ")))
+  // With nothing pending nobody but the database itself is to blame.
+  if (scripts.length === 0) yield* foreignKeysHeld(sqlite)
+  return completed
+})
+
+/** An Effect has no text to look into. */
+const says =
+  (pattern: RegExp) =>
+  ({ migration: { body } }: Script): boolean =>
+    body._tag === "Effect" || pattern.test(body.text)
+const maySetPragmas = says(/pragma/i)
+const mayLeaveTemporary = says(/temp/i)
+const mayReadHistory = says(/schema_migrations|user_version/i)
+const mayDefer = says(/defer/i)
+
+/**
+ * Looks for rows without their parent after each file that could leave some. With foreign keys on SQLite refuses
+ * them at once, but for those that are deferred to the commit, and for a table that loses the key that is referred to.
+ */
+const foreignKeyWatch = (sqlite: Sqlite, objects: ReadonlyArray<SchemaObject>) => {
+  let isDeferred = objects.some(({ sql }) => /defer/i.test(sql))
+  let schema = Number.NaN
+  return {
+    check: Effect.fnUntraced(function* (script: Script, isLast: boolean) {
+      const migration = titleOf(script.migration)
+      const asked = Effect.mapError(notWritten(migration))
+      isDeferred ||= mayDefer(script)
+      const [row] = yield* asked(sqlite.run("PRAGMA schema_version"))
+      const isSame = integer(row, "schema_version") === schema
+      schema = integer(row, "schema_version")
+      if (isSame && !isDeferred && !isLast && script.migration.declared.foreignKeys === "on") return
+      const rows = yield* Effect.mapError(sqlite.run(`${foreignKeyViolations} LIMIT 100`), (failure) =>
+        failure.code === "SQLITE_ERROR"
+          ? upgradeError("ForeignKeyMismatch", { migration, detail: failure.detail })
+          : notWritten(migration)(failure)
+      )
+      if (rows.length > 0) {
+        const detail = rows.slice(0, 3).map(describeViolation).join("; ")
+        return yield* upgradeError("ForeignKeyViolations", { migration, detail })
+      }
+    })
+  }
+}
+
+/** Counting reads whole tables, and so meets damaged pages. */
+const notCounted = (failure: SqliteFailure): IntegrityError | UpgradeError =>
+  failure.code.startsWith("SQLITE_CORRUPT")
+    ? IntegrityError.unreadable(failure)
+    : notWritten("the pending migrations")(failure)
+
+export const notWritten = (migration: string) => (failure: SqliteFailure) =>
+  upgradeError(failure.retryable ? "Busy" : "NotWritten", { migration, failure })

@@ -1,0 +1,127 @@
+/**
+ * What a list of migrations means, in plain code over the driver: each file by itself, in order, foreign keys on, and
+ * off only around the file that declares it. Nothing of the library is used here.
+ */
+import Sqlite from "better-sqlite3"
+
+export interface ReferenceFile {
+  readonly sql: string
+  readonly isOff: boolean
+  /** Tables that may have fewer rows afterwards. */
+  readonly deletes: ReadonlyArray<string>
+}
+
+/** `REASON at N` for the file that is refused, counted from 1. */
+export type Verdict = "ready" | `${string} at ${number}`
+
+/** All objects with their text, and all rows, in one text. */
+export const contentOf = (database: Sqlite.Database): string => {
+  const objects = database
+    .prepare<[], { type: string; name: string; sql: string }>(
+      `SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite%' AND tbl_name <> 'schema_migrations' ORDER BY type, name`
+    )
+    .all()
+  const rows = objects
+    .filter(({ type }) => type === "table")
+    .map(({ name }) => [name, database.prepare(`SELECT * FROM "${name}" ORDER BY 1, 2`).raw().all()])
+  return JSON.stringify({ objects, rows }, null, 1)
+}
+
+const tablesOf = (database: Sqlite.Database) =>
+  database
+    .prepare<[], string>("SELECT lower(name) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+    .pluck()
+    .all()
+
+const countsOf = (database: Sqlite.Database) =>
+  new Map(
+    tablesOf(database).map((table) => [
+      table,
+      database.prepare<[], number>(`SELECT count(*) FROM "${table}"`).pluck().get() ?? 0
+    ])
+  )
+
+/** Columns whose foreign key is cleared when the row that it refers to goes, with the rows that refer to one. */
+const clearedOf = (database: Sqlite.Database) =>
+  new Map(
+    tablesOf(database).flatMap((table) =>
+      database
+        .prepare<[], { from: string; table: string; on_delete: string }>(`PRAGMA foreign_key_list("${table}")`)
+        .all()
+        .filter(({ on_delete }) => on_delete === "SET NULL" || on_delete === "SET DEFAULT")
+        .map(({ from, table: parent }) => [
+          `${table}.${from}`,
+          {
+            table,
+            parent: parent.toLowerCase(),
+            rows: database.prepare<[], number>(`SELECT count("${from}") FROM "${table}"`).pluck().get() ?? 0
+          }
+        ])
+    )
+  )
+
+const violationOf = (database: Sqlite.Database): string | undefined => {
+  try {
+    return database.prepare("PRAGMA foreign_key_check").all().length > 0 ? "ForeignKeyViolations" : undefined
+  } catch {
+    return "ForeignKeyMismatch"
+  }
+}
+
+/** `ALTER TABLE a RENAME TO b`, as the generator writes it: where a table is found afterwards. */
+const renamedIn = (sql: string, table: string): string => {
+  let name = table
+  for (const [, from, to] of sql.matchAll(/ALTER TABLE (\w+) RENAME TO (\w+)/g)) if (from === name) name = to ?? name
+  return name
+}
+
+const applyOne = (database: Sqlite.Database, { deletes, isOff, sql }: ReferenceFile): string | undefined => {
+  database.pragma(`foreign_keys = ${isOff ? 0 : 1}`)
+  const before = countsOf(database)
+  const cleared = clearedOf(database)
+  database.exec("BEGIN")
+  try {
+    database.exec(sql)
+  } catch {
+    if (database.inTransaction) database.exec("ROLLBACK")
+    return "StatementFailed"
+  }
+  const after = countsOf(database)
+  const lost = [...before].some(
+    ([table, rows]) =>
+      !deletes.includes(table) && Math.max(after.get(table) ?? 0, after.get(renamedIn(sql, table)) ?? 0) < rows
+  )
+  const clearedAfter = clearedOf(database)
+  const dropped = new Set([...sql.matchAll(/DROP TABLE (\w+)/g)].map(([, table]) => table ?? ""))
+  const unbound = [...cleared].some(([column, { parent, rows, table }]) => {
+    if (!(dropped.has(parent) || dropped.has(renamedIn(sql, parent)))) return false
+    if (deletes.includes(parent) || deletes.includes(table)) return false
+    const now = clearedAfter.get(column.replace(table, renamedIn(sql, table)))
+    return now !== undefined && now.rows < rows
+  })
+  const reason = lost || unbound ? "RowsDeleted" : violationOf(database)
+  if (reason !== undefined) {
+    database.exec("ROLLBACK")
+    return reason
+  }
+  database.exec("COMMIT")
+  return undefined
+}
+
+/** What is in the database after 0, 1, 2 ... files, as far as they go, and the verdict over all. */
+export const fileByFile = (
+  files: ReadonlyArray<ReferenceFile>
+): { readonly verdict: Verdict; readonly contents: ReadonlyArray<string> } => {
+  const database = new Sqlite(":memory:")
+  try {
+    const contents = [contentOf(database)]
+    for (const [index, file] of files.entries()) {
+      const reason = applyOne(database, file)
+      if (reason !== undefined) return { verdict: `${reason} at ${index + 1}`, contents }
+      contents.push(contentOf(database))
+    }
+    return { verdict: "ready", contents }
+  } finally {
+    database.close()
+  }
+}
