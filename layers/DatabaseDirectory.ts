@@ -1,4 +1,5 @@
 /** Room 1: from a file name to the directory that can hold the file. */
+import type { PlatformError, SystemErrorReason } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
@@ -117,16 +118,10 @@ export const prepareDirectory = Effect.fnUntraced(function* (
   // a mount that never answers is given up on.
   if (!(neverHang(mounts) && (yield* isThere(directory)))) {
     const throughPlatform = Effect.mapError(
-      config.access === "initialize"
-        ? fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
-        : fs.access(directory, { ok: true }),
+      config.access === "initialize" ? createDirectory(fs, path, directory) : fs.access(directory, { ok: true }),
       SystemFailure.fromPlatform
     )
-    yield* refused(
-      Effect.tapError(throughPlatform, (failure) =>
-        config.access === "initialize" && isAbsence(failure) ? nearestIsWritable(path, directory) : Effect.void
-      )
-    )
+    yield* refused(throughPlatform)
   }
   const found = yield* refused(ask(() => lookIn(path, wanted, config.access)))
   if (found === undefined) return yield* leadsNowhere(wanted)
@@ -159,19 +154,30 @@ const lookIn = (path: Path.Path, wanted: string, access: DatabaseConfig["Type"][
   }
 }
 
-const isAbsence = ({ code }: SystemFailure): boolean => code === "ENOENT"
-
-/** Node.js answers ENOENT whatever keeps it from making the first of several directories; this tells what it was. */
-const nearestIsWritable = (path: Path.Path, directory: string): Effect.Effect<void, SystemFailure> => {
+/**
+ * Creates a directory, and its parents where they are missing, from the top down. Not by the `recursive` of Node.js,
+ * which never ends where a directory can be seen but nothing can be created in it, as in `/proc`.
+ */
+const createDirectory = (
+  fs: FileSystem.FileSystem,
+  path: Path.Path,
+  directory: string
+): Effect.Effect<void, PlatformError> => {
+  const isDirectory = Effect.map(fs.stat(directory), ({ type }) => type === "Directory")
+  // A neighbour may create it between two questions: to find it there is as good as to have created it.
+  const create = Effect.catchIf(fs.makeDirectory(directory, { mode: 0o700 }), isSystem("AlreadyExists"), (exists) =>
+    Effect.flatMap(isDirectory, (isIt) => (isIt ? Effect.void : Effect.fail(exists)))
+  )
   const parent = path.dirname(directory)
-  return parent === directory
-    ? Effect.void
-    : Effect.catchIf(
-        ask(() => files.mayUse(parent, { writing: true })),
-        isAbsence,
-        () => nearestIsWritable(path, parent)
-      )
+  return Effect.catchIf(create, isSystem("NotFound"), (absent) =>
+    parent === directory ? Effect.fail(absent) : Effect.zipRight(createDirectory(fs, path, parent), create)
+  )
 }
+
+const isSystem =
+  (reason: SystemErrorReason) =>
+  (error: PlatformError): boolean =>
+    error._tag === "SystemError" && error.reason === reason
 
 const memory: DatabaseDirectory["Type"] = {
   file: ":memory:",

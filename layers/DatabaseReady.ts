@@ -180,8 +180,10 @@ const ready = Effect.fnUntraced(function* (
   yield* connection.accept
   const settings = yield* pragmas.confirm
   // Somebody may have put another file there while the start looked at the one that it had opened.
-  const inPlace = yield* stayingInPlace(connection)
+  const inPlace = yield* stayingInPlace(connection, config.access)
   yield* inPlace
+  // The WAL of a new database was opened on the way.
+  yield* connection.canWrite
   const { durationMs, stages, startedAt } = yield* timeline
   const report: ReadyReport = {
     status: "ready",

@@ -1,4 +1,5 @@
 /** Room 2: from a directory to one connection that is open and answers. */
+import type { Stats } from "node:fs"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -10,6 +11,7 @@ import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { locksOn } from "./FileLocks.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
+import { type Descriptors, openDescriptors, openedAs } from "./OpenFiles.ts"
 import {
   ask,
   createExclusively,
@@ -34,6 +36,7 @@ type Reason =
   | "CannotCreate"
   | "CannotOpen"
   | "PermissionDenied"
+  | "ReadOnly"
   | "NotReadable"
   | "DiskFull"
   | "IoError"
@@ -74,6 +77,7 @@ const sentences: Record<Reason, (file: string) => string> = {
   CannotCreate: (file) => `The database ${file} cannot be created`,
   CannotOpen: (file) => `The database ${file} cannot be opened`,
   PermissionDenied: (file) => `This user may not open ${file}`,
+  ReadOnly: (file) => `SQLite could open ${file} for reading only`,
   NotReadable: (file) =>
     `Reading ${file} takes a -wal and a -shm, which this user could not make or not take away again`,
   DiskFull: (file) => `There is no space left for ${file}`,
@@ -96,6 +100,8 @@ const remedies: Record<Reason, string> = {
   CannotCreate: "Check that the directory still exists and can be written.",
   CannotOpen: "Check that the file, its -wal and its -shm can be read and written by this user.",
   PermissionDenied: "Give the file, its -wal and its -shm to the user that runs this program.",
+  ReadOnly:
+    "Let this user write the file: look at its owner, at a sticky directory (`fs.protected_regular`), AppArmor, Landlock, a read-only mount and `lsattr`.",
   NotReadable: "Look at it as a user who may write it and its directory, or while a program has it open.",
   DiskFull: "Free some space on that filesystem.",
   IoError: "Check the disk and the kernel's log; restore a backup when the disk is at fault.",
@@ -130,6 +136,8 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
      * a refused database keeps its bytes. Run once everything is accepted.
      */
     readonly accept: Effect.Effect<void>
+    /** Proves that SQLite has the file, its WAL and its `-shm` open for writing, as far as each is open by now. */
+    readonly canWrite: Effect.Effect<void, ConnectionError>
   }
 >() {
   /**
@@ -194,6 +202,7 @@ const connect = Effect.fnUntraced(function* (
   const identity = onDisk ? yield* identityOf(file) : undefined
   const accept = found.wal ? yield* refused(pinned(file, scope)) : Effect.void
   const readonly = config.access === "inspect" && found.wal
+  const descriptors = openDescriptors()
   const sqlite = yield* refused(openSqliteIn(scope, { filename: file, readonly }))
   if (config.access === "inspect") {
     yield* refused(sqlite.run("PRAGMA query_only = 1"))
@@ -206,6 +215,10 @@ const connect = Effect.fnUntraced(function* (
   if (onDisk && (yield* identityOf(file)) !== identity) {
     return yield* refusal(file, "Replaced", { ...another, retryable: true })
   }
+
+  const canWrite = onDisk && config.access === "initialize" ? writableWith(sqlite, { file, descriptors }) : Effect.void
+  // A file without a page is written by every start: there is nothing to lose by finding out then.
+  if (found.exists && !found.empty) yield* canWrite
 
   const sqliteVersion = text(answer, "version")
   if (hasWalResetBug(sqliteVersion) && config.pragmas.journalMode === "wal") {
@@ -222,8 +235,51 @@ const connect = Effect.fnUntraced(function* (
 
   const origin: SqliteConnection["Type"]["origin"] =
     isCreated || config.inMemory ? "created" : found.empty ? "empty" : "existing"
-  return { file, identity, origin, before, sqliteVersion, sqlite, accept }
+  return { file, identity, origin, before, sqliteVersion, sqlite, accept, canWrite }
 })
+
+/**
+ * SQLite opens what it may not write for reading, without a word, and access(2) does not see all that forbids
+ * writing. So the descriptors are looked at: that takes no lock. Where they tell nothing SQLite is asked: it refuses
+ * a write to a file that is open for reading before it asks for the lock.
+ */
+const writableWith = (
+  sqlite: Sqlite,
+  { descriptors, file }: { readonly file: string; readonly descriptors: Descriptors }
+): Effect.Effect<void, ConnectionError> => {
+  const unproven = new Set(["", "-wal", "-shm"].map((suffix) => `${file}${suffix}`))
+  const refused = (path: string, facts = { code: "SQLITE_READONLY", detail: "it may not be opened for writing" }) =>
+    refusal(path, "ReadOnly", { ...facts, retryable: false })
+  return Effect.suspend(() => {
+    for (const path of unproven) {
+      const found = openedAs(path, descriptors)
+      if (found === "readonly") return refused(path)
+      if (found === "writable") unproven.delete(path)
+      else if (path === file) {
+        unproven.delete(path)
+        return Effect.catchIf(asksToWrite(sqlite), isReadOnly, (failure) => refused(file, failure)).pipe(
+          Effect.mapError((failure) =>
+            failure instanceof ConnectionError ? failure : refusal(file, reasonOf(failure.code), failure)
+          )
+        )
+      }
+    }
+    return Effect.void
+  })
+}
+
+/** A lock that another holds is in the way of those alone who may write. */
+const asksToWrite = (sqlite: Sqlite): Effect.Effect<void, SqliteFailure> =>
+  sqlite.run("BEGIN IMMEDIATE").pipe(
+    Effect.zipRight(sqlite.run("ROLLBACK")),
+    Effect.catchIf(
+      ({ code }) => isLock(code),
+      () => Effect.void
+    ),
+    Effect.asVoid
+  )
+
+const isReadOnly = ({ code }: SqliteFailure): boolean => code.startsWith("SQLITE_READONLY")
 
 const another = { code: "ESTALE", detail: "another file has taken its place", retryable: false }
 const nothing = { code: "ENOENT", detail: "there is nothing any more", retryable: false }
@@ -238,15 +294,31 @@ const identityOf = (file: string): Effect.Effect<string | undefined, ConnectionE
  * Proves that the paths still lead to the files that the connection has open. In WAL mode one of them is the `-shm`
  * with the locks: who opens the database after it was deleted makes another, and neither sees what the other locks.
  */
-export const stayingInPlace = Effect.fnUntraced(function* ({ file, identity }: SqliteConnection["Type"]) {
+export const stayingInPlace = Effect.fnUntraced(function* (
+  { file, identity }: SqliteConnection["Type"],
+  access: DatabaseConfig["Type"]["access"]
+) {
   if (identity === undefined) return Effect.void
   const shm = `${file}-shm`
+  const writable = Effect.mapError(
+    ask(() => files.mayUseIfThere(file, { writing: true })),
+    (failure) => refusal(file, "ReadOnly", failure)
+  ).pipe(
+    // A mode that was changed does not matter to a file that is open; a filesystem or a file that was frozen does.
+    Effect.catchIf(
+      ({ code }) => code !== "EROFS" && code !== "EPERM",
+      () => Effect.void
+    )
+  )
   const mapped = yield* identityOf(shm)
   const same = (path: string, opened: string) =>
     Effect.flatMap(identityOf(path), (found) =>
       found === opened ? Effect.void : refusal(path, "Replaced", found === undefined ? nothing : another)
     )
-  return Effect.zipRight(same(file, identity), mapped === undefined ? Effect.void : same(shm, mapped))
+  return same(file, identity).pipe(
+    Effect.zipRight(mapped === undefined ? Effect.void : same(shm, mapped)),
+    Effect.zipRight(access === "initialize" ? writable : Effect.void)
+  )
 })
 
 /** Refuses a driver that would end this process sooner or later, before it has opened anything. */
@@ -268,21 +340,34 @@ const pinned = Effect.fnUntraced(function* (file: string, scope: Scope.Scope) {
 })
 
 const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "inspect") {
-  const { journal, main, wal } = yield* Effect.mapError(
+  const { journal, main, shm, wal } = yield* Effect.mapError(
     ask(() => filesOf(file, { writing: access === "initialize" })),
     (failure) => refusal(file, systemReasons[failure.code] ?? "CannotOpen", failure)
   )
+  // SQLite follows no link to one of them (`O_NOFOLLOW`), and could only say that it cannot open it.
+  for (const [suffix, beside] of Object.entries({ "-wal": wal, "-shm": shm, "-journal": journal })) {
+    if (beside !== undefined && !beside.isFile()) {
+      const facts = { code: kindOf(beside), detail: "not a regular file", retryable: false }
+      return yield* refusal(`${file}${suffix}`, "NotAFile", facts)
+    }
+  }
   if (access === "inspect" && journal !== undefined && journal.size > 0) {
     return yield* refusal(file, "NotRecovered", { code: "", detail: `${file}-journal`, retryable: false })
   }
-  const part = [journal, wal].find((found) => found !== undefined && found.size > 0)
-  if (main === undefined && part !== undefined) {
+  const isPart = (found: Stats | undefined) => found !== undefined && found.size > 0
+  // A transaction that made the first page may have left a journal beside an empty file; nothing leaves a WAL there.
+  const part = main === undefined ? [journal, wal].find(isPart) : main.size <= 1 && isPart(wal) ? wal : undefined
+  if (part !== undefined) {
     // SQLite would take an empty file for the whole database, and delete what belongs to the lost one.
     const detail = `${file}${part === wal ? "-wal" : "-journal"}, ${part.size} bytes`
     return yield* refusal(file, "Orphaned", { code: "", detail, retryable: false })
   }
   if (main !== undefined && !main.isFile()) {
     return yield* refusal(file, "NotAFile", { code: kindOf(main), detail: "not a regular file", retryable: false })
+  }
+  if (main !== undefined && main.size > 0 && main.size < smallestPage && !isPart(journal)) {
+    const detail = `${main.size} bytes; a database is one page at least`
+    return yield* refusal(file, "NotADatabase", { code: "", detail, retryable: false })
   }
   return {
     exists: main !== undefined,
@@ -291,15 +376,22 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
   }
 })
 
+/** Of a database's pages (https://sqlite.org/fileformat2.html#pages). SQLite takes a file of one byte for an empty one. */
+const smallestPage = 512
+
 /** What there is of a database, all of which this user may use. */
 const filesOf = (file: string, use: { readonly writing: boolean }) => {
   // The file last: a neighbour who makes all of them begins with it.
-  const [wal, journal] = [files.stat(`${file}-wal`), files.stat(`${file}-journal`)]
+  const [wal, journal, shm] = [
+    files.itself(`${file}-wal`),
+    files.itself(`${file}-journal`),
+    files.itself(`${file}-shm`)
+  ]
   const main = files.stat(file)
   // SQLite would open what it may not write without a word, and only the first write would tell. A neighbour
   // who closes takes what is beside the file away at any moment.
   for (const suffix of ["", "-wal", "-shm"]) files.mayUseIfThere(`${file}${suffix}`, use)
-  return { main, wal, journal }
+  return { main, wal, journal, shm }
 }
 
 /**

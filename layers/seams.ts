@@ -316,8 +316,11 @@ export const files = {
     return found === undefined ? undefined : `${found.dev}:${found.ino}`
   },
 
+  /** What is at a path itself, links not followed; undefined where nothing is. */
+  itself: (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false }),
+
   /** Whether a link itself is at a path. */
-  isLink: (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true,
+  isLink: (path: string): boolean => files.itself(path)?.isSymbolicLink() === true,
 
   /** The absolute path without links. */
   realPath: (path: string): string => realpathSync.native(path),
@@ -346,6 +349,16 @@ export const files = {
 
   /** What is in a directory, links not followed. */
   entries: (directory: string): ReadonlyArray<Dirent> => readdirSync(directory, { withFileTypes: true }),
+
+  /** The number that the next file to be opened is given (open(2): the lowest that is free). */
+  nextDescriptor: (): number => {
+    const next = openSync("/dev/null", "r")
+    closeSync(next)
+    return next
+  },
+
+  /** The names in a directory. */
+  names: (directory: string): ReadonlyArray<string> => readdirSync(directory),
 
   text: (path: string): string => readFileSync(path, "utf8"),
 
@@ -380,6 +393,7 @@ const unless = <A>(code: string, question: () => A): A | undefined => {
 export const kindOf = (found: Stats | Dirent): string => {
   if (found.isDirectory()) return "Directory"
   if (found.isFIFO()) return "FIFO"
+  if (found.isSymbolicLink()) return "Link"
   return found.isSocket() ? "Socket" : "Device"
 }
 

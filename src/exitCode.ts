@@ -75,6 +75,7 @@ const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
   CannotCreate: exitCode.cannotCreate,
   CannotOpen: exitCode.cannotCreate,
   PermissionDenied: exitCode.permission,
+  ReadOnly: exitCode.permission,
   NotReadable: exitCode.permission,
   DiskFull: exitCode.inputOutput,
   IoError: exitCode.inputOutput,

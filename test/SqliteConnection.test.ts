@@ -1,9 +1,20 @@
 import { spawnSync } from "node:child_process"
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
+import { openDescriptors, openedAs } from "../layers/OpenFiles.ts"
 import { hasWalResetBug } from "../layers/SqliteConnection.ts"
 import { takesBackHooks } from "../layers/seams.ts"
 import {
@@ -29,6 +40,101 @@ describe("the connection", () => {
         const refused = yield* refusal(start(join(folder, name)))
         assert.deepStrictEqual([refused._tag, refused.reason], ["ConnectionError", "NotAFile"], name)
       }
+    })
+  )
+
+  it.scoped("refuses at once what is no regular file beside the database, by its name", () =>
+    Effect.gen(function* () {
+      for (const suffix of ["-wal", "-shm", "-journal"]) {
+        const kinds = {
+          Directory: (path: string) => mkdirSync(path),
+          FIFO: (path: string) => spawnSync("mkfifo", [path]),
+          Link: (path: string) => symlinkSync("nowhere", path)
+        }
+        for (const [kind, make] of Object.entries(kinds)) {
+          const file = yield* temporaryFile
+          yield* start(file)
+          make(`${file}${suffix}`)
+          const refused = yield* refusal(start(file))
+          assert.deepInclude(refused, {
+            _tag: "ConnectionError",
+            reason: "NotAFile",
+            file: `${file}${suffix}`,
+            code: kind,
+            retryable: false
+          })
+        }
+      }
+    })
+  )
+
+  it.scoped(
+    "takes no file for an empty one but that which is empty: of every size, zeros, text and half a database",
+    () =>
+      Effect.gen(function* () {
+        const database = yield* temporaryFile
+        yield* start(database)
+        const contents = {
+          zeros: Buffer.alloc(1024),
+          text: Buffer.alloc(1024, "words "),
+          // The first page is 4096 bytes.
+          database: readFileSync(database).subarray(0, 1024)
+        }
+        const folder = yield* temporaryFolder
+        const file = join(folder, "app.db")
+        for (const [name, content] of Object.entries(contents)) {
+          for (const size of [1, 2, 3, 16, 20, 64, 99, 100, 101, 108, 109, 256, 300, 511, 512, 513, 700, 1023, 1024]) {
+            const bytes = content.subarray(0, size)
+            writeFileSync(file, bytes)
+            const refused = yield* refusal(start(file))
+            assert.strictEqual(refused._tag, "ConnectionError", `${name} ${size}`)
+            assert.include(["NotADatabase", "Damaged"], refused.reason, `${name} ${size}: ${refused.message}`)
+            if (name !== "database" || size < 512) assert.strictEqual(refused.reason, "NotADatabase", `${name} ${size}`)
+            assert.isTrue(readFileSync(file).equals(bytes), `${name} ${size}`)
+          }
+        }
+      })
+  )
+
+  it.scoped("refuses an empty file beside a WAL, which SQLite would delete", () =>
+    Effect.gen(function* () {
+      for (const content of ["", "x"]) {
+        const file = yield* temporaryFile
+        yield* start(file)
+        yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('late')")
+        writeFileSync(file, content)
+        const before = yield* pictureOf(dirname(file))
+        assert.strictEqual((yield* refusal(start(file))).reason, "Orphaned")
+        assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+      }
+    })
+  )
+
+  it.scoped("sees how a file is open, whatever else of this process has it open", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const before = openDescriptors()
+      assert.strictEqual(openedAs(file, before), "unseen")
+      if (before === undefined) return
+      const open = (options: Sqlite.Options) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            const connection = new Sqlite(file, options)
+            connection.pragma("schema_version")
+            return connection
+          }),
+          (connection) => Effect.sync(() => connection.close())
+        )
+      yield* open({ readonly: true })
+      assert.strictEqual(openedAs(file, before), "readonly")
+      const between = openDescriptors()
+      yield* open({})
+      assert.strictEqual(openedAs(file, between), "writable")
+      assert.strictEqual(openedAs(`${file}-wal`, between), "writable")
+      assert.strictEqual(openedAs(`${file}-shm`, between), "writable")
+      assert.strictEqual(openedAs(file, before), "mixed")
+      assert.strictEqual(openedAs(file, undefined), "unseen")
     })
   )
 

@@ -1,6 +1,15 @@
 /** What a disk can hold where a database should be, and the states it can be in; asked through the program, as a supervisor does. */
 import { spawnSync } from "node:child_process"
-import { chmodSync, mkdirSync, readlinkSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -88,6 +97,59 @@ describe("where a database should be", () => {
       assert.deepStrictEqual([yield* asUser("init"), yield* asUser("status")], [closed, closed])
       chmodSync(folder, 0o777)
       assert.deepStrictEqual(yield* pictureOf(folder), before)
+    })
+  )
+})
+
+const protectedRegular = "/proc/sys/fs/protected_regular"
+const isProtected = existsSync(protectedRegular) && Number(readFileSync(protectedRegular, "utf8")) > 0
+
+describe("a sticky directory that everybody may write", () => {
+  const why =
+    process.getuid?.() !== 0 ? "two users are needed" : isProtected ? undefined : "fs.protected_regular is off"
+
+  // The kernel keeps everybody from opening another's file there with O_CREAT, as SQLite does (proc_sys_fs(5)).
+  it.scopedLive.skipIf(why !== undefined)(
+    `is no place for another user's database${why === undefined ? "" : ` (skipped: ${why})`}`,
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const file = join(folder, "app.db")
+        const user = { uid: 65_534, gid: 65_534 }
+        chmodSync(folder, 0o1777)
+        assert.strictEqual((yield* runProgram(["init", "--database", file], user)).code, 0)
+        chmodSync(file, 0o666)
+        const before = yield* pictureOf(folder)
+        assert.deepStrictEqual(yield* refusedWith(["init", "--database", file]), ["ConnectionError.ReadOnly", 77, ""])
+        assert.deepStrictEqual(yield* pictureOf(folder), before)
+        assert.deepStrictEqual(yield* refusedWith(["init", "--database", file], user), ["ready", 0, ""])
+      })
+  )
+})
+
+describe("a directory in which nothing can be created", () => {
+  it.scopedLive("is refused at once, and the program ends: Node.js itself would create its parents for ever", () =>
+    Effect.gen(function* () {
+      const none = ["DirectoryError.Unavailable", 74, ""]
+      for (const directory of ["/proc/nope", "/proc/nope/deeper", "/proc/self/fd/nope/deeper"]) {
+        if (!existsSync("/proc/self")) return
+        assert.deepStrictEqual(yield* refusedWith(["init", "--database", `${directory}/app.db`]), none, directory)
+      }
+    })
+  )
+
+  it.scopedLive("is not made twice: many who start at once create its parents together, for their owner alone", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const file = join(folder, "a", "b", "c", "app.db")
+      const init = refusedWith(["init", "--database", file])
+      const all = yield* Effect.all([init, init, init, init], { concurrency: "unbounded" })
+      assert.deepStrictEqual(
+        all,
+        all.map(() => ["ready", 0, ""])
+      )
+      const modes = ["a", "a/b", "a/b/c"].map((directory) => statSync(join(folder, directory)).mode & 0o777)
+      assert.deepStrictEqual(modes, [0o700, 0o700, 0o700])
     })
   )
 })

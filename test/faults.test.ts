@@ -10,7 +10,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "nod
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { independently, rowsOf, temporaryFolder } from "./support/database.ts"
+import { crashAfter, independently, rivalProcess, rowsOf, temporaryFolder } from "./support/database.ts"
 import { everything, type Fault, kill, limit, options, skipped, unavailable, wasReached } from "./support/faults.ts"
 import { program, runProgram } from "./support/program.ts"
 
@@ -228,6 +228,53 @@ describe.skipIf(unavailable !== undefined)(`a start${skipped}`, () => {
       limit
     )
   }
+})
+
+/** The kernel forbids writing, and access(2) does not say so: a sticky directory, AppArmor, Landlock. */
+describe.skipIf(unavailable !== undefined)(`a database that may not be opened for writing${skipped}`, () => {
+  const migrated = Effect.gen(function* () {
+    const home = yield* temporaryFolder
+    mkdirSync(join(home, "migrations"))
+    writeFileSync(join(home, "migrations", "001_notes.sql"), first)
+    const args = ["init", ...argumentsIn(home), "--migrations", join(home, "migrations"), "--timeout", "10s"]
+    assert.strictEqual((yield* runProgram(args)).code, 0)
+    return { file: join(home, "data", "app.db"), args }
+  })
+  const forbidden = { what: "error=EACCES", call: "openat" }
+  const refused = [true, 77, "ConnectionError", false]
+  const refusalIn = ({ code, reached, stdout }: ReturnType<typeof runUnder>) => {
+    const { error } = JSON.parse(stdout)
+    return [reached, code, error?._tag, error?.retryable]
+  }
+
+  it.scopedLive("is refused, however little the first statement would have noticed", () =>
+    Effect.gen(function* () {
+      const { args, file } = yield* migrated
+      const ended = runUnder({ ...forbidden, nth: 1, paths: [file] }, file, args)
+      assert.deepStrictEqual(refusalIn(ended), refused)
+      assert.strictEqual(JSON.parse(ended.stdout).error.reason, "ReadOnly")
+      assert.strictEqual((yield* runProgram(args)).code, 0)
+    })
+  )
+
+  it.scopedLive("is refused beside the WAL of a crash and beside a living writer, whose lock is not asked for", () =>
+    Effect.gen(function* () {
+      const { args, file } = yield* migrated
+      yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('late')")
+      // The first is the reader that keeps the WAL.
+      for (const path of [file, `${file}-wal`]) {
+        const ended = runUnder({ ...forbidden, nth: 2, paths: [path] }, file, args)
+        assert.deepStrictEqual(refusalIn(ended), refused, path)
+      }
+      const shm = runUnder({ ...forbidden, nth: 1, paths: [`${file}-shm`] }, file, args)
+      assert.deepStrictEqual(refusalIn(shm), refused)
+      yield* rivalProcess(file, "BEGIN IMMEDIATE")
+      const beside = runUnder({ ...forbidden, nth: 2, paths: [file] }, file, args)
+      assert.deepStrictEqual(refusalIn(beside), refused)
+      // Who may write is not kept from being ready by another's lock.
+      assert.strictEqual((yield* runProgram(args)).code, 0)
+    })
+  )
 })
 
 const ruined = "nothing that SQLite could open, for somebody wrote over it. ".repeat(100)

@@ -64,7 +64,7 @@ const importsOf = (file: string) =>
 /** Later ones may import earlier ones. A folder is a part of the room whose name it has. */
 const rooms = [
   ["layers/policy.ts", "layers/seams.ts"],
-  ["layers/DatabasePath.ts", "layers/FileLocks.ts", "layers/MountTable.ts"],
+  ["layers/DatabasePath.ts", "layers/FileLocks.ts", "layers/MountTable.ts", "layers/OpenFiles.ts"],
   ["layers/DatabaseConfig.ts"],
   ["layers/Initialization.ts"],
   ["layers/DatabaseDirectory.ts"],
