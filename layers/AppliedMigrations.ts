@@ -120,7 +120,7 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   const seen = yield* upgrade(room, first, (migration) => scripts.get(migration) ?? scriptOf(migration), done, running)
   // The upgrade is committed: a backup too many is no reason to refuse it.
   if (done.backup !== undefined) {
-    yield* Effect.catchAll(pruneBackups(database.file, config.backups), ({ detail }) =>
+    yield* Effect.catchAll(pruneBackups(database.file, config.backups, done.backup), ({ detail }) =>
       Effect.logWarning(`Older backups could not be deleted: ${detail}`)
     )
   }

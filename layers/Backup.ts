@@ -8,6 +8,17 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import {
+  type BackupName,
+  formatBackupName,
+  newestFirst,
+  nextBackupName,
+  parseBackupName,
+  superseded,
+  type Upgrade
+} from "./BackupNames.ts"
+import { permissionsFor } from "./FilePermissions.ts"
+import {
+  ask,
   backupInto,
   createExclusively,
   files,
@@ -30,91 +41,145 @@ export class BackupError extends Data.TaggedError("BackupError")<{
   readonly retryable: boolean
 }> {
   override get message(): string {
-    const what = this.reason === "NoSpace" ? "There is no space for the backup" : "There could not be made the backup"
+    const what =
+      this.reason === "NoSpace"
+        ? `There is no space for the backup ${this.backup}`
+        : `The backup ${this.backup} could not be made`
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
-    return `${what} ${this.backup}, without which no upgrade begins (${said})`
+    return `${what}, so the upgrade was not started (${said})`
   }
 
   get remedy(): string {
     const cure =
       this.reason === "NoSpace"
-        ? "Free some space on that filesystem, or delete older backups"
-        : "Let this user write in the database's directory"
-    return `${cure}; or set \`backups\` to 0 when you keep your own.`
+        ? "Free some space on that filesystem, or delete older backups."
+        : "Let this user write in the database's directory."
+    return `${cure} If you make backups yourself, set \`backups\` to 0.`
   }
 }
 
-/** A copy that is made and checked, but has no name yet: an upgrade that fails takes it away again. */
+/** A copy that is made and checked, but has no name yet. */
 export interface Backup {
   /** Absolute path that it is going to have. */
   readonly file: string
-  /** Gives it its name. To be run before the commit: no upgrade without its backup. */
+  /**
+   * Gives it its name. To be run before the commit: no upgrade without its backup. Until `pruneBackups` it is
+   * marked as a copy whose upgrade may not have been committed.
+   */
   readonly keep: Effect.Effect<void, BackupError, FileSystem.FileSystem | Path.Path>
 }
 
-/** Between which versions an upgrade goes, as the history writes them; from `none` where there was no history. */
-export interface Upgrade {
-  readonly from: string | undefined
-  readonly to: string
-}
+const unfinished = /^\.\w+-to-\d+(\.\d+)?\.backup\.partial/
 
-const finished = /^\.\w+-to-\d+\.backup$/
-const unfinished = /^\.\w+-to-\d+\.backup\.partial/
+/** Beside a backup from before its upgrade is committed until after. */
+const mark = ".uncommitted"
+const markOf = (backup: string): string => `${backup}${mark}`
+const marks = new RegExp(`\\.backup\\${mark}$`)
 
 /**
- * Copies a database with the event loop free in between, and lets `check` look at the copy. To be called
- * while the write lock is held and before the first write: then nobody else makes one, and nothing changes
- * under it. It is gone with the scope unless it was kept; a scope that outlived the lock would take away the
- * copy of the next one who has it.
+ * Copies a database with the event loop free in between, and lets `check` look at the copy. Call it while you hold
+ * the write lock and before the first write: then nobody else makes a copy, and nothing changes under it. When the
+ * scope closes with a failure the copy is deleted, named or not. Close that scope before releasing the lock, or you
+ * may delete the next process's copy.
  */
 export const makeBackup = Effect.fnUntraced(function* <E, R>(
   file: string,
-  { from = "none", to }: Upgrade,
+  upgrade: Upgrade,
   check: (copy: string) => Effect.Effect<void, E, R>
 ) {
-  const backup = `${file}.${from}-to-${to}.backup`
-  const partial = `${backup}.partial`
-  const refused = <A, R>(step: Effect.Effect<A, CopyFailure, R>) =>
+  // The write lock is ours: whoever began these is gone.
+  const refusedAs = (backup: string) =>
     Effect.mapError(
-      step,
-      ({ code, detail, retryable }) =>
+      ({ code, detail, retryable }: CopyFailure) =>
         new BackupError({ reason: isNoSpace(code) ? "NoSpace" : "NotWritten", backup, code, detail, retryable })
     )
+  const there = yield* removeUnfinished(file, upgrade.from).pipe(
+    Effect.zipRight(backupsOf(file)),
+    refusedAs(`${file}${formatBackupName({ ...upgrade, number: 1 })}`)
+  )
+  const backup = `${file}${formatBackupName(nextBackupName(upgrade, there))}`
+  const partial = `${backup}.partial`
+  const refused = refusedAs(backup)
 
-  // The write lock is ours: whoever began these is gone.
-  const remains = yield* refused(besides(file, unfinished))
-  yield* refused(Effect.forEach(remains, ({ path }) => removed(path), { discard: true }))
-
-  yield* Effect.addFinalizer(() => tidied(partial))
+  let isNamed = false
+  yield* Effect.addFinalizer((exit) =>
+    exit._tag === "Failure" && isNamed
+      ? Effect.zipRight(tidied(backup), tidied(markOf(backup)))
+      : Effect.zipRight(tidied(partial), isNamed ? Effect.void : tidied(markOf(backup)))
+  )
   yield* refused(copyDatabase(file, partial))
   yield* check(partial)
   yield* refused(somethingIn(partial))
 
+  const named = Effect.sync(() => {
+    isNamed = true
+  })
   const made: Backup = {
     file: backup,
-    keep: refused(Effect.zipRight(renamed(partial, backup), syncedDirectory(file)))
+    keep: refused(
+      createExclusively(markOf(backup)).pipe(
+        Effect.zipRight(Effect.uninterruptible(Effect.zipRight(renamed(partial, backup), named))),
+        Effect.zipRight(syncedDirectory(file))
+      )
+    )
   }
   return made
 })
 
-/** Keeps the newest backups of a database, by the time they were made, and deletes the others. */
-export const pruneBackups = Effect.fnUntraced(function* (file: string, kept: number) {
-  const backups = yield* backupsOf(file)
-  yield* Effect.forEach(backups.slice(kept), ({ path }) => removed(path), { discard: true })
+/**
+ * Deletes what starts that were killed, or whose commit failed, left of their copies. To be run while the write lock
+ * is held, with the version that the database has now. A marked copy of the upgrade from just that version was made
+ * for one that was never committed.
+ */
+export const removeUnfinished = Effect.fnUntraced(function* (file: string, version: string | undefined) {
+  const marked = yield* besides(file, marks)
+  for (const { path } of marked) {
+    const backup = path.slice(0, -mark.length)
+    const name = parseBackupName(backup.slice(file.length))
+    if (name?.from === version) yield* removed(backup)
+    yield* removed(path)
+  }
+  const remains = yield* besides(file, unfinished)
+  yield* Effect.forEach(remains, ({ path }) => removed(path), { discard: true })
 })
 
-export interface BackupFile {
+/** Whether there is a copy whose upgrade may not have been committed. */
+export const isAnyUncommitted = (file: string) => Effect.map(besides(file, marks), ({ length }) => length > 0)
+
+/**
+ * To be run once the upgrade of a backup is committed. Keeps the newest backups of a database, by what their names
+ * say, and deletes the others. Two whose order nobody knows count as equally new. The one that was made just now stays.
+ */
+export const pruneBackups = Effect.fnUntraced(function* (file: string, kept: number, made: string) {
+  yield* tidied(markOf(made))
+  const backups = yield* backupsOf(file)
+  const old = superseded(backups, kept).filter(({ path }) => path !== made)
+  yield* Effect.forEach(old, ({ path }) => removed(path), { discard: true })
+})
+
+/** A regular file beside a database. */
+interface FileBeside {
   /** Absolute path. */
   readonly path: string
-  /** Milliseconds since the epoch. */
-  readonly madeAt: number
+  readonly bytes: number
+  /** Milliseconds since the epoch. It does not tell the order: a copied file may have a new time. */
+  readonly modifiedAt: number
 }
 
-/** The backups that upgrades of a database left, the newest first. */
+export interface BackupFile extends FileBeside, BackupName {}
+
+/** The backups that upgrades of a database left, the newest first, as far as their names tell. */
 export const backupsOf = (
   file: string
 ): Effect.Effect<ReadonlyArray<BackupFile>, SystemFailure, FileSystem.FileSystem | Path.Path> =>
-  Effect.map(besides(file, finished), (backups) => [...backups].sort((one, other) => other.madeAt - one.madeAt))
+  Effect.map(besides(file, /\.backup$/), (found) =>
+    found
+      .flatMap((beside): ReadonlyArray<BackupFile> => {
+        const name = parseBackupName(beside.path.slice(file.length))
+        return name === undefined ? [] : [{ ...beside, ...name }]
+      })
+      .sort(newestFirst)
+  )
 
 /** What can go wrong while a database is copied, in SQLite or around it. */
 export type CopyFailure = SqliteFailure | SystemFailure
@@ -122,16 +187,21 @@ export type CopyFailure = SqliteFailure | SystemFailure
 export const isNoSpace = (code: string): boolean => code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT"
 
 /**
- * Copies a database into a new file that only its owner may read, complete on the disk. SQLite copies a
+ * Copies a database into a new file with the owner and the mode of `file`, complete on the disk. SQLite copies a
  * hundred pages at a time (https://sqlite.org/backup.html); an interruption ends it between two of them.
  */
-export const copyDatabase = (from: string, copy: string, journalMode: "delete" | "wal" = "delete") =>
+export const copyDatabase = (
+  from: string,
+  copy: string,
+  { file = from, journalMode = "delete" }: { readonly file?: string; readonly journalMode?: "delete" | "wal" } = {}
+) =>
   Effect.gen(function* () {
+    const permissions = yield* ask(() => permissionsFor(file))
     yield* Effect.scoped(
       Effect.gen(function* () {
         const source = yield* openSqlite({ filename: from, readonly: true })
         yield* enoughSpace(source, copy)
-        if (!(yield* createExclusively(copy))) {
+        if (!(yield* createExclusively(copy, permissions))) {
           return yield* new SystemFailure({ code: "EEXIST", detail: `${copy} is there already` })
         }
         yield* backupInto(source, copy)
@@ -200,10 +270,16 @@ export const besides = Effect.fnUntraced(function* (file: string, more: RegExp) 
 })
 
 /** None where it is gone by now, leads nowhere or is something else. */
-const fileAt = (target: string): Effect.Effect<ReadonlyArray<BackupFile>, SystemFailure, FileSystem.FileSystem> =>
+const fileAt = (target: string): Effect.Effect<ReadonlyArray<FileBeside>, SystemFailure, FileSystem.FileSystem> =>
   Effect.map(infoOf(target), (found) =>
     found?.type === "File"
-      ? [{ path: target, madeAt: Option.match(found.mtime, { onNone: () => 0, onSome: Number }) }]
+      ? [
+          {
+            path: target,
+            bytes: Number(found.size),
+            modifiedAt: Option.match(found.mtime, { onNone: () => 0, onSome: Number })
+          }
+        ]
       : []
   )
 

@@ -98,10 +98,14 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
   )
 }
 
-/** From a name to a file in a directory, for a start, which makes missing parents, and for whoever only looks. */
-export const prepareDirectory = Effect.fnUntraced(function* (
-  config: Pick<DatabaseConfig["Type"], "filename" | "access">
-) {
+/** `replace` writes the file, as a restore does: the directory has to be there, and writable. */
+type Access = DatabaseConfig["Type"]["access"] | "replace"
+
+/** From a name to a file in a directory. Only `initialize` creates missing parents. */
+export const prepareDirectory = Effect.fnUntraced(function* (config: {
+  readonly filename: string
+  readonly access: Access
+}) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const wrong = faultOfName(config.filename)
@@ -141,15 +145,15 @@ const isThere = (directory: string): Effect.Effect<boolean> =>
   )
 
 /** The file, and its directory as this user may use it; undefined for a link that leads nowhere. */
-const lookIn = (path: Path.Path, wanted: string, access: DatabaseConfig["Type"]["access"]) => {
+const lookIn = (path: Path.Path, wanted: string, access: Access) => {
   const file = realFile(path, wanted)
   if (file === undefined) return undefined
   const real = path.dirname(file)
-  files.mayUse(real, { writing: access === "initialize" })
+  files.mayUse(real, { writing: access !== "inspect" })
   return {
     file,
     directory: real,
-    isWritable: access === "initialize" || files.isUsable(real, { writing: true }),
+    isWritable: access !== "inspect" || files.isUsable(real, { writing: true }),
     freeBytes: files.freeBytes(real)
   }
 }
@@ -203,14 +207,9 @@ const reasons: Partial<Record<string, Reason>> = {
   ENAMETOOLONG: "InvalidFilename"
 }
 
-/** Only an inspection can find that there is no directory; a start has just tried to make it. */
-const refusal = (
-  access: DatabaseConfig["Type"]["access"],
-  wanted: string,
-  directory: string,
-  failure: SystemFailure
-): DirectoryError => {
+/** A start cannot find that there is no directory: it has just tried to create it. */
+const refusal = (access: Access, wanted: string, directory: string, failure: SystemFailure): DirectoryError => {
   const { code, detail, retryable } = failure
-  const reason = access === "inspect" && code === "ENOENT" ? "NotFound" : (reasons[code] ?? "Unavailable")
+  const reason = access !== "initialize" && code === "ENOENT" ? "NotFound" : (reasons[code] ?? "Unavailable")
   return new DirectoryError({ reason, path: reason === "InvalidFilename" ? wanted : directory, detail, retryable })
 }

@@ -5,8 +5,10 @@ import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { readHistory } from "./AppliedMigrations/MigrationHistory.ts"
 import {
+  type BackupFile,
   backupsOf,
   besides,
   type CopyFailure,
@@ -20,15 +22,19 @@ import {
   syncedDirectory,
   tidied
 } from "./Backup.ts"
+import { newestCandidates } from "./BackupNames.ts"
+import { DirectoryError, prepareDirectory } from "./DatabaseDirectory.ts"
+import { faultOfName, isInMemory } from "./DatabasePath.ts"
 import { describeHolders, holdersOf, locksOn, nameHolders, usersOf } from "./FileLocks.ts"
 import { checkCopy } from "./PageCheck.ts"
-import { soundDriver } from "./SqliteConnection.ts"
+import { ConnectionError, soundDriver } from "./SqliteConnection.ts"
 import {
   ask,
   createExclusively,
   files,
   integer,
   isLock,
+  kindOf,
   openSqlite,
   overwriteKeeping,
   type Sqlite,
@@ -36,15 +42,26 @@ import {
   text
 } from "./seams.ts"
 
-type Reason = "NoBackup" | "SameFile" | "NotABackup" | "NotProven" | "InUse" | "TimedOut" | "NoSpace" | "NotWritten"
+type Reason =
+  | "NoBackup"
+  | "Ambiguous"
+  | "SameFile"
+  | "NotABackup"
+  | "NotProven"
+  | "InUse"
+  | "TimedOut"
+  | "NoSpace"
+  | "NotWritten"
 
-/** A backup cannot be put back. The database is as it was. */
+/** A backup could not be restored. The database is as it was. */
 export class RestoreError extends Data.TaggedError("RestoreError")<{
   readonly reason: Reason
   /** Absolute path of the database. */
   readonly database: string
   /** Absolute path of the backup, or "" where there is none. */
   readonly backup: string
+  /** The backups of which nobody knows which is the newest; else empty. */
+  readonly candidates: ReadonlyArray<BackupFile>
   /** What SQLite or the operating system said. */
   readonly detail: string
   /** SQLite's or the system's code, or "". */
@@ -64,24 +81,26 @@ export class RestoreError extends Data.TaggedError("RestoreError")<{
 const sentences: Record<Reason, (error: Pick<RestoreError, "backup" | "database">) => string> = {
   NoBackup: ({ backup, database }) =>
     backup === "" ? `There is no backup beside ${database}` : `There is no backup at ${backup}`,
+  Ambiguous: ({ database }) => `The newest backup of ${database} cannot be told from the names`,
   SameFile: ({ backup }) => `${backup} is the database itself`,
   NotABackup: ({ backup }) => `${backup} is not a sound database`,
-  NotProven: ({ backup }) => `Nobody could look whether ${backup} is sound`,
-  InUse: ({ database }) => `Other programs use ${database}`,
-  TimedOut: ({ database }) => `${database} was not free, or not written, in time`,
-  NoSpace: ({ database }) => `There is no space to restore ${database} and keep what was there`,
+  NotProven: ({ backup }) => `The backup ${backup} could not be checked`,
+  InUse: ({ database }) => `Another program uses ${database}`,
+  TimedOut: ({ database }) => `${database} was not restored in time`,
+  NoSpace: ({ database }) => `There is no space to restore ${database} and to keep what is there now`,
   NotWritten: ({ database }) => `${database} could not be restored`
 }
 
 const remedies: Record<Reason, string> = {
   NoBackup: "Name the file to restore with --backup.",
+  Ambiguous: "Choose one of them and name it with --backup.",
   SameFile: "Name a backup of it with --backup.",
   NotABackup: "Name an older backup with --backup.",
-  NotProven: "Restore again when its cause is gone.",
-  InUse: "Stop every program that has it open, and restore again.",
-  TimedOut: "Stop every program that has it open, and restore again with a longer timeout.",
+  NotProven: "Remove the cause, then restore again.",
+  InUse: "Stop every program that has it open, then restore again.",
+  TimedOut: "Stop every program that has it open, then restore again with a longer --timeout.",
   NoSpace: "Free some space on that filesystem.",
-  NotWritten: "Look at the operating system's message; nothing was changed."
+  NotWritten: "Remove the cause that the operating system names. Nothing was changed."
 }
 
 export interface Restored {
@@ -97,80 +116,159 @@ export interface Restored {
 
 export interface RestoreOptions {
   readonly filename: string
-  /** Default: the newest one that an upgrade left beside the database. */
+  /** Default: the newest one that an upgrade left beside the database, when the names tell which that is. */
   readonly backup?: string | undefined
   /** Default 60 s. */
   readonly timeout?: Duration.DurationInput | undefined
 }
 
 /**
- * Puts a backup in the place of a database, once the backup is proven sound and nobody else has the database
- * open. What was there is kept as `FILE.replaced-TIME`. A database that SQLite can open is overwritten in one
- * transaction of SQLite's, under whose lock the old content is kept; one that it cannot open is replaced by a
- * rename, its WAL and journal out of the way first, for they would be played into the new one
- * (https://sqlite.org/howtocorrupt.html, 1.4). Killed at any moment it leaves the one or the other. Fails with
- * `RestoreError`, and with `ConnectionError` where the driver would end the process.
+ * Puts a backup in the place of a database, once the backup is proven sound and nobody else has the database open.
+ * What was there is kept as `FILE.replaced-TIME`. If SQLite can open the database, it is overwritten in one
+ * transaction, and the old content is kept under the lock of that transaction. If SQLite cannot open it, it is
+ * replaced by a rename; its WAL and journal are moved away first, because SQLite would play them into the new one
+ * (https://sqlite.org/howtocorrupt.html, 1.4). Owner and mode stay those of the database, or follow the directory
+ * where there is none. Killed at any moment, it leaves the old or the new database. Fails with `RestoreError`, with
+ * `DirectoryError` where a start could not use the path either, and with `ConnectionError` where the path is no file
+ * or the driver would end the process.
  */
 export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: RestoreOptions) =>
   Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const wanted = path.resolve(filename)
-    const file = yield* Effect.orElseSucceed(fs.realPath(wanted), () => wanted)
-    const from = backup === undefined ? yield* newestOf(file) : path.resolve(backup)
-    const refuse = refusalOf(file, from)
-    const refused = <A, R>(step: Effect.Effect<A, CopyFailure, R>) =>
-      Effect.catchAll(step, ({ code, detail, retryable }) =>
-        Effect.flatMap(isLock(code) ? holdersOf(file) : Effect.succeed([]), (holders) =>
-          refuse(reasonOf(code), { code, detail: `${detail}${describeHolders(holders)}`, retryable })
-        )
-      )
-
-    return yield* Effect.gen(function* () {
-      yield* soundDriver(file)
-      const there = yield* refused(infoOf(from))
-      if (there === undefined) return yield* refuse("NoBackup", nothing)
-      if (there.type !== "File") return yield* refuse("NotABackup", noFile(from, there))
-      yield* refused(
-        ask(() => {
-          // SQLite would only say that it cannot open them, which may pass.
-          files.mayUse(from, { writing: false })
-          for (const part of partsOf(file)) files.mayUseIfThere(part, { writing: true })
-          files.mayUse(path.dirname(file), { writing: true })
-        })
-      )
-      if (yield* refused(ask(() => files.identity(from) === files.identity(file)))) {
-        return yield* refuse("SameFile", nothing)
-      }
-      const schemaVersion = yield* Effect.mapError(proven(from), (failure) =>
-        refuse(isVerdict(failure) ? "NotABackup" : "NotProven", failure)
-      )
-
-      const isThere = yield* refused(isFile(file))
-      yield* refused(unused(file))
-      const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`
-      if (yield* refused(isFile(kept))) {
-        return yield* refuse("NotWritten", { code: "EEXIST", detail: `${kept} is there already`, retryable: false })
-      }
-      yield* refused(
-        isThere
-          ? Effect.catchIf(overwrite(from, file, kept), isUnreadable, () => replace(from, file, kept))
-          : replace(from, file, kept)
-      )
-      const restored: Restored = {
-        database: file,
-        backup: from,
-        schemaVersion,
-        replaced: isThere ? kept : undefined
-      }
-      return restored
-    }).pipe(
+    const tooLate = { ...nothing, retryable: true }
+    return yield* restoreFrom(filename, backup).pipe(
       Effect.timeoutFail({
         duration: timeout,
-        onTimeout: () => refuse("TimedOut", { ...nothing, retryable: true })
+        onTimeout: () => refusalOf(wanted, backup === undefined ? "" : path.resolve(backup))("TimedOut", tooLate)
       })
     )
   }).pipe(Effect.withSpan("database-ready.restore", { attributes: { "database.file": filename } }))
+
+const restoreFrom = Effect.fnUntraced(function* (filename: string, backup: string | undefined) {
+  const path = yield* Path.Path
+  if (isInMemory(filename)) return yield* noFileAt(filename)
+  const found = yield* Effect.either(prepareDirectory({ filename, access: "replace" }))
+  if (Either.isLeft(found) && found.left.reason !== "NotFound") return yield* found.left
+  const file = Either.isLeft(found) ? path.resolve(filename) : found.right.file
+  yield* soundDriver(file)
+  yield* refuseNoFile(file)
+
+  const chosen = yield* backup === undefined ? newestBeside(file) : backupAt(file, backup)
+  const from = chosen.path
+  const refuse = refusalOf(file, from)
+  const refused = <A, R>(step: Effect.Effect<A, CopyFailure, R>) =>
+    Effect.catchAll(step, ({ code, detail, retryable }) =>
+      Effect.flatMap(isLock(code) ? holdersOf(file) : Effect.succeed([]), (holders) =>
+        refuse(reasonOf(code), { code, detail: `${detail}${describeHolders(holders)}`, retryable })
+      )
+    )
+  yield* Effect.mapError(
+    // SQLite would only say that it cannot open it, which may pass.
+    ask(() => files.mayUse(from, { writing: false })),
+    (failure) => refuse("NotProven", failure)
+  )
+  yield* refused(
+    ask(() => {
+      for (const part of partsOf(file)) files.mayUseIfThere(part, { writing: true })
+    })
+  )
+  if (yield* refused(ask(() => files.identity(from) === files.identity(file)))) {
+    return yield* refuse("SameFile", nothing)
+  }
+  const schemaVersion = yield* Effect.mapError(proven(from), (failure) =>
+    refuse(isVerdict(failure) ? "NotABackup" : "NotProven", failure)
+  )
+  if (chosen.named !== undefined && !isSameVersion(chosen.named.from, schemaVersion)) {
+    const detail = `the history in ${from} ends at ${schemaVersion ?? "none"}`
+    return yield* refuse("Ambiguous", { ...nothing, detail }, [chosen.named])
+  }
+
+  // A start creates missing parents as well.
+  if (Either.isLeft(found)) yield* prepareDirectory({ filename, access: "initialize" })
+  const isThere = yield* refused(isFile(file))
+  yield* refused(unused(file))
+  const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`
+  if (yield* refused(isFile(kept))) {
+    return yield* refuse("NotWritten", { code: "EEXIST", detail: `${kept} is there already`, retryable: false })
+  }
+  yield* refused(
+    isThere
+      ? Effect.catchIf(overwrite(from, file, kept), isUnreadable, () => replace(from, file, kept))
+      : replace(from, file, kept)
+  )
+  const restored: Restored = {
+    database: file,
+    backup: from,
+    schemaVersion,
+    replaced: isThere ? kept : undefined
+  }
+  return restored
+})
+
+const inMemory = "a database in memory has no file"
+
+const noFileAt = (filename: string) =>
+  new DirectoryError({ reason: "InvalidFilename", path: filename, detail: inMemory, retryable: false })
+
+/** Refuses what a start refuses: a directory, a FIFO, a socket or a device where a file should be. */
+const refuseNoFile = Effect.fnUntraced(function* (file: string) {
+  for (const part of partsOf(file)) {
+    const found = yield* Effect.mapError(
+      ask(() => files.stat(part)),
+      (failure) => refusalOf(file, "")("NotWritten", failure)
+    )
+    if (found !== undefined && !found.isFile()) {
+      const facts = { code: kindOf(found), detail: "not a regular file", retryable: false }
+      return yield* new ConnectionError({ reason: "NotAFile", file: part, ...facts })
+    }
+  }
+})
+
+/** A backup to restore, and what its name says, where it was chosen by that. */
+interface Chosen {
+  readonly path: string
+  readonly named?: BackupFile
+}
+
+/** The one that was asked for. A link to a file is as good as the file. */
+const backupAt = Effect.fnUntraced(function* (file: string, backup: string) {
+  const path = yield* Path.Path
+  const fault = isInMemory(backup) ? inMemory : faultOfName(backup)
+  if (fault !== undefined) {
+    return yield* refusalOf(file, JSON.stringify(backup))("NoBackup", { ...nothing, detail: fault })
+  }
+  const chosen: Chosen = { path: path.resolve(backup) }
+  const refuse = refusalOf(file, chosen.path)
+  const there = yield* Effect.mapError(infoOf(chosen.path), (failure) =>
+    refuse(/^(ENOTDIR|ELOOP|ENAMETOOLONG)$/.test(failure.code) ? "NoBackup" : "NotProven", failure)
+  )
+  if (there === undefined) return yield* refuse("NoBackup", nothing)
+  if (there.type !== "File") return yield* refuse("NotABackup", noFile(chosen.path, there))
+  return chosen
+})
+
+/** The newest one beside the database, by what the names say. When they do not say it, nobody guesses. */
+const newestBeside = Effect.fnUntraced(function* (file: string) {
+  const refuse = refusalOf(file, "")
+  const backups = yield* Effect.mapError(backupsOf(file), (failure) =>
+    refuse(isAbsent(failure) ? "NoBackup" : reasonOf(failure.code), failure)
+  )
+  const [newest, ...others] = newestCandidates(backups)
+  if (newest === undefined) return yield* refuse("NoBackup", nothing)
+  const candidates = [newest, ...others]
+  if (others.length > 0) {
+    return yield* refuse("Ambiguous", { ...nothing, detail: candidates.map(describeBackup).join("; ") }, candidates)
+  }
+  const chosen: Chosen = { path: newest.path, named: newest }
+  return chosen
+})
+
+const describeBackup = ({ bytes, from, modifiedAt, path, to }: BackupFile): string =>
+  `${path} from version ${from ?? "none"}, before ${to}, ${bytes} bytes, modified ${new Date(modifiedAt).toISOString()}`
+
+const isSameVersion = (one: string | undefined, other: string | undefined): boolean =>
+  one === undefined || other === undefined ? one === other : Number(one) === Number(other)
 
 /** Whether it tells something of the backup, and not of a lock or of a driver that could not be loaded. */
 const isVerdict = ({ code, retryable }: typeof nothing): boolean => !retryable && /^(SQLITE_|$)/.test(code)
@@ -182,8 +280,8 @@ const nothing = { code: "", detail: "", retryable: false }
 
 const refusalOf =
   (database: string, backup: string) =>
-  (reason: Reason, { code, detail, retryable }: typeof nothing) =>
-    new RestoreError({ reason, database, backup, code, detail, retryable })
+  (reason: Reason, { code, detail, retryable }: typeof nothing, candidates: ReadonlyArray<BackupFile> = []) =>
+    new RestoreError({ reason, database, backup, candidates, code, detail, retryable })
 
 const reasonOf = (code: string): Reason => {
   if (isNoSpace(code)) return "NoSpace"
@@ -191,16 +289,6 @@ const reasonOf = (code: string): Reason => {
 }
 
 const isUnreadable = ({ code }: CopyFailure): boolean => /^SQLITE_(NOTADB|CORRUPT)/.test(code)
-
-const newestOf = (file: string) => {
-  const refuse = refusalOf(file, "")
-  return backupsOf(file).pipe(
-    Effect.mapError((failure) => refuse(isAbsent(failure) ? "NoBackup" : reasonOf(failure.code), failure)),
-    Effect.flatMap(([newest]) =>
-      newest === undefined ? Effect.fail(refuse("NoBackup", nothing)) : Effect.succeed(newest.path)
-    )
-  )
-}
 
 /** False where there is nothing; what is there and is no file can be neither read nor replaced. */
 const isFile = (target: string): Effect.Effect<boolean, SystemFailure, FileSystem.FileSystem> =>
@@ -236,9 +324,12 @@ const proven = (backup: string) =>
     Effect.tap(holdsSomething),
     Effect.flatMap(readHistory),
     Effect.scoped,
-    Effect.map(({ rows }) => rows.at(-1)?.version),
+    Effect.map(({ rows }) => newestVersion(rows)),
     Effect.mapError(({ code, message, retryable }) => ({ code, detail: message, retryable }))
   )
+
+const newestVersion = (rows: ReadonlyArray<{ readonly version: string }>): string | undefined =>
+  [...rows].sort((one, other) => Number(one.version) - Number(other.version)).at(-1)?.version
 
 /**
  * Switching to a rollback journal takes in the WAL, and is refused while anybody else has the file open in WAL
@@ -363,7 +454,7 @@ const replace = (from: string, file: string, kept: string) => {
     onSuccess: () => "wal" as const,
     onFailure: () => "delete" as const
   }).pipe(
-    Effect.flatMap((journalMode) => copyDatabase(from, partial, journalMode)),
+    Effect.flatMap((journalMode) => copyDatabase(from, partial, { file, journalMode })),
     Effect.zipRight(unused(file)),
     Effect.zipRight(Effect.uninterruptible(putIn)),
     Effect.onError(() => tidied(partial)),

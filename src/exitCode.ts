@@ -38,7 +38,7 @@ export const exitCodeOf = (error: InitializationError | RestoreError): ExitCode 
     case "BackupError":
       return ofWriting(error.code)
     case "RestoreError":
-      return error.reason === "NoBackup" || error.reason === "SameFile"
+      return /^(NoBackup|Ambiguous|SameFile)$/.test(error.reason)
         ? exitCode.usage
         : error.reason === "NotABackup"
           ? exitCode.data

@@ -1,6 +1,7 @@
 /** The report, for people and for programs. */
 import type {
   ConnectionError,
+  DirectoryError,
   FailedReport,
   InitializationReport,
   ReadyReport,
@@ -31,9 +32,12 @@ export const notRestoredJson = (error: NotRestored): string =>
   JSON.stringify({ status: "failed", database: databaseOf(error), error: factsOf(error) })
 
 /** Why a restore did nothing. */
-type NotRestored = RestoreError | ConnectionError
+type NotRestored = RestoreError | DirectoryError | ConnectionError
 
-const databaseOf = (error: NotRestored): string => (error._tag === "RestoreError" ? error.database : error.file)
+const databaseOf = (error: NotRestored): string => {
+  if (error._tag === "RestoreError") return error.database
+  return error._tag === "DirectoryError" ? error.path : error.file
+}
 
 /** An error's fields, with the getters that make it readable and without what makes it an `Error`. */
 const factsOf = (error: Refusal) => {

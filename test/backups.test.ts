@@ -643,9 +643,9 @@ describe("a restore", () => {
         connection.exec("DROP TABLE schema_migrations; CREATE VIEW schema_migrations AS SELECT * FROM nowhere")
       )
       const refused = yield* refusal(restore({ filename: file }))
-      assert.deepStrictEqual(
-        [refused.reason, refused.code, refused.detail],
-        ["NotABackup", "SQLITE_ERROR", "no such table: main.nowhere"]
+      assert.deepInclude(
+        { ...refused },
+        { reason: "NotABackup", code: "SQLITE_ERROR", detail: "no such table: main.nowhere" }
       )
     })
   )

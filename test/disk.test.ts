@@ -221,6 +221,27 @@ describe.skipIf(why !== undefined)(`a filesystem of its own${why === undefined ?
       })
   )
 
+  it.scopedLive("that becomes full at the commit of an upgrade keeps no copy of it", () =>
+    Effect.gen(function* () {
+      const { folder, remount } = yield* mounted("8m")
+      const { args, file, upgrade } = yield* prepared(
+        folder,
+        "CREATE TABLE more (bytes);\nINSERT INTO more VALUES (randomblob(1500000));"
+      )
+      yield* runProgram(["init", ...args])
+      yield* independently(file, (connection) => connection.exec("INSERT INTO notes VALUES (randomblob(900000))"))
+      yield* upgrade
+      // Enough for the copy, too little for what is committed.
+      yield* remount("size=2m")
+      const before = yield* pictureOf(folder)
+      assert.deepStrictEqual(yield* refusedWith(["init", ...args]), ["UpgradeError.NotWritten", 74, ""])
+      assert.deepStrictEqual(yield* pictureOf(folder), before)
+      yield* remount("size=8m")
+      assert.deepStrictEqual(yield* refusedWith(["init", ...args]), ["ready", 0, ""])
+      assert.deepStrictEqual(Object.keys(yield* pictureOf(folder)), ["app.db", "app.db.001-to-002.backup"])
+    })
+  )
+
   it.scopedLive("that is read-only refuses a start at once, and a look where a -shm would have to be made", () =>
     Effect.gen(function* () {
       const { folder, remount } = yield* mounted("4m")

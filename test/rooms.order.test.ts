@@ -64,12 +64,18 @@ const importsOf = (file: string) =>
 /** Later ones may import earlier ones. A folder is a part of the room whose name it has. */
 const rooms = [
   ["layers/policy.ts", "layers/seams.ts"],
-  ["layers/DatabasePath.ts", "layers/FileLocks.ts", "layers/MountTable.ts", "layers/OpenFiles.ts"],
+  [
+    "layers/DatabasePath.ts",
+    "layers/FileLocks.ts",
+    "layers/FilePermissions.ts",
+    "layers/MountTable.ts",
+    "layers/OpenFiles.ts"
+  ],
   ["layers/DatabaseConfig.ts"],
   ["layers/Initialization.ts"],
   ["layers/DatabaseDirectory.ts"],
   ["layers/SqliteConnection.ts"],
-  ["layers/VerifiedPragmas.ts"],
+  ["layers/VerifiedPragmas.ts", "layers/BackupNames.ts"],
   ["layers/Backup.ts"],
   ["layers/AppliedMigrations/SqlScript.ts"],
   ["layers/AppliedMigrations/Declaration.ts"],

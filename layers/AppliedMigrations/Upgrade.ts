@@ -4,7 +4,7 @@
  * and whether the database is new, the result is the same.
  */
 import * as Effect from "effect/Effect"
-import { makeBackup } from "../Backup.ts"
+import { isAnyUncommitted, makeBackup, removeUnfinished } from "../Backup.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
 import type { Attempt } from "../Initialization.ts"
 import { IntegrityError } from "../IntegrityError.ts"
@@ -79,7 +79,7 @@ export const upgrade = Effect.fnUntraced(function* (
       isOff ? pragmas.withoutForeignKeys(step) : step,
       isForeignKeyViolation,
       (error) => Effect.zipRight(foreignKeysHeld(database.sqlite), error)
-    )
+    ).pipe(Effect.tapError((error) => (mayBeCommitted(error) ? Effect.void : withdrawBackup(room))))
     done.completed.push(...added.completed)
     done.adopted.push(...added.adopted)
     done.backup ??= added.backup
@@ -87,6 +87,26 @@ export const upgrade = Effect.fnUntraced(function* (
   }
   return seen
 })
+
+/** The log may hold the whole commit, which the next connection would then find. */
+const mayBeCommitted = (error: { readonly _tag: string; readonly code?: string }): boolean =>
+  error._tag === "UpgradeError" && /^SQLITE_IOERR_(DIR_)?FSYNC$/.test(error.code ?? "")
+
+/**
+ * A backup has its name before the commit, so that a commit that fails leaves it. It is deleted under the write lock,
+ * unless the database has moved on from it. When others have the lock, the next upgrade does this.
+ */
+const withdrawBackup = ({ config, database: { file, sqlite }, source }: Room) =>
+  Effect.flatMap(isAnyUncommitted(file), (isAny) =>
+    isAny
+      ? transaction(
+          sqlite,
+          { begin: sqlite.run("BEGIN IMMEDIATE") },
+          (failure) => failure,
+          Effect.flatMap(look(config, source, sqlite), ({ verdict }) => removeUnfinished(file, verdict.version))
+        )
+      : Effect.void
+  ).pipe(Effect.ignoreLogged, Effect.uninterruptible)
 
 const isRebuild = (migration: Migration | undefined): boolean => migration?.declared.foreignKeys === "off"
 

@@ -1,0 +1,67 @@
+/**
+ * What the name of a backup says, and the order that follows from it. The times of files say nothing: a clock steps
+ * back, and copying a directory gives new times.
+ */
+
+/** Between which versions an upgrade goes, as the history writes them; from `none` where there was no history. */
+export interface Upgrade {
+  readonly from: string | undefined
+  readonly to: string
+}
+
+/** `FILE.001-to-002.backup`, or `FILE.001-to-002.3.backup` where the versions alone do not tell the order. */
+export interface BackupName extends Upgrade {
+  /** 1 without a number. One with a higher number was made later. */
+  readonly number: number
+}
+
+const pattern = /^\.(none|\d+)-to-(\d+)(?:\.([2-9]|[1-9]\d+))?\.backup$/
+
+/** Reads what follows the name of the database. Undefined for a file that no upgrade of ours named. */
+export const parseBackupName = (suffix: string): BackupName | undefined => {
+  const [, from = "", to = "", number = "1"] = pattern.exec(suffix) ?? []
+  if (to === "") return undefined
+  const name = { from: from === "none" ? undefined : from, to, number: Number(number) }
+  return startOf(name) < BigInt(to) ? name : undefined
+}
+
+export const formatBackupName = ({ from = "none", number, to }: BackupName): string =>
+  `.${from}-to-${to}${number === 1 ? "" : `.${number}`}.backup`
+
+/** Nothing is older than a database without a history. */
+const startOf = ({ from }: Upgrade): bigint => (from === undefined ? -1n : BigInt(from))
+
+/**
+ * Whether the names prove that one backup was made before another. Without numbers, the earlier upgrade has to end
+ * where or before the later one begins. `001-to-003` and `002-to-003` prove nothing: in between an older backup was
+ * restored, and nobody knows which upgrade came first.
+ */
+export const isOlder = (one: BackupName, other: BackupName): boolean => {
+  if (one.number !== other.number) return one.number < other.number
+  return one.number === 1 && BigInt(one.to) <= startOf(other)
+}
+
+/** The name of the next backup, which all that are there are older than. */
+export const nextBackupName = (upgrade: Upgrade, there: ReadonlyArray<BackupName>): BackupName => {
+  const plain = { ...upgrade, number: 1 }
+  return there.every((name) => isOlder(name, plain))
+    ? plain
+    : { ...upgrade, number: Math.max(...there.map(({ number }) => number)) + 1 }
+}
+
+/** Those that may be the newest: none of the others is known to be newer. */
+export const newestCandidates = <A extends BackupName>(backups: ReadonlyArray<A>): ReadonlyArray<A> =>
+  backups.filter((backup) => !backups.some((other) => isOlder(backup, other)))
+
+/** Those than which enough others are known to be newer. */
+export const superseded = <A extends BackupName>(backups: ReadonlyArray<A>, kept: number): ReadonlyArray<A> =>
+  backups.filter((backup) => backups.filter((other) => isOlder(backup, other)).length >= kept)
+
+/** An order in which every backup comes after those that are known to be newer. */
+export const newestFirst = (one: BackupName, other: BackupName): number =>
+  other.number - one.number || compare(other, one)
+
+const compare = (one: BackupName, other: BackupName): number => {
+  const difference = BigInt(one.to) - BigInt(other.to) || startOf(one) - startOf(other)
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0
+}
