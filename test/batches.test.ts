@@ -1,0 +1,173 @@
+/** Several pending files, one of which switches foreign keys off: what each means, and what stands where one fails. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { DatabaseReady, Migrations } from "../layers/index.ts"
+import { inMemory } from "../layers/testing.ts"
+import { independently, platform, refusal, rowsOf, start, temporaryFile } from "./support/database.ts"
+
+type Files = Readonly<Record<string, string>>
+
+/** The first so many of some files, and then more of them, each time in a start of its own. */
+const inSteps = Effect.fnUntraced(function* (files: Files, stops: ReadonlyArray<number>) {
+  const file = yield* temporaryFile
+  const entries = Object.entries(files)
+  for (const stop of stops) {
+    yield* start(file, { migrations: Migrations.fromRecord(Object.fromEntries(entries.slice(0, stop))) })
+  }
+  return file
+})
+
+const off = "-- database-ready: foreign_keys = off\n"
+
+const cascading: Files = {
+  "001_create.sql": `CREATE TABLE p (k TEXT PRIMARY KEY);
+CREATE TABLE c (id INTEGER PRIMARY KEY, k REFERENCES p ON UPDATE CASCADE);
+INSERT INTO p VALUES ('a'); INSERT INTO c VALUES (1, 'a');`,
+  "002_rename_key.sql": "UPDATE p SET k = 'b';",
+  "003_rebuild.sql": `${off}CREATE TABLE new_c (id INTEGER PRIMARY KEY, k); INSERT INTO new_c SELECT * FROM c;
+DROP TABLE c; ALTER TABLE new_c RENAME TO c;`
+}
+
+const deleting: Files = {
+  "001_create.sql": `CREATE TABLE p (k TEXT PRIMARY KEY);
+CREATE TABLE c (id INTEGER PRIMARY KEY, k REFERENCES p ON DELETE CASCADE);
+INSERT INTO p VALUES ('a'), ('b'); INSERT INTO c VALUES (1, 'a'), (2, 'b');`,
+  "002_delete.sql": "-- database-ready: deletes = p, c\nDELETE FROM p WHERE k = 'a';",
+  "003_rebuild.sql": `${off}CREATE TABLE new_p (k TEXT PRIMARY KEY, note TEXT); INSERT INTO new_p (k) SELECT k FROM p;
+DROP TABLE p; ALTER TABLE new_p RENAME TO p;`
+}
+
+const undeclared: Files = {
+  "001_seed.sql": `CREATE TABLE parent (id INTEGER PRIMARY KEY);
+CREATE TABLE child (id INTEGER PRIMARY KEY, parent REFERENCES parent ON DELETE CASCADE);
+INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1, 1);`,
+  "002_rebuild.sql": `CREATE TABLE new_parent (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO new_parent (id) SELECT id FROM parent;
+DROP TABLE parent; ALTER TABLE new_parent RENAME TO parent;`
+}
+
+describe("several pending files", () => {
+  for (const stops of [[3], [1, 3], [2, 3], [1, 2, 3]]) {
+    it.scoped(
+      `give the same rows in starts of ${stops.join(", ")}: a rebuild does not stop the cascade before it`,
+      () =>
+        Effect.gen(function* () {
+          const file = yield* inSteps(cascading, stops)
+          assert.deepStrictEqual(yield* rowsOf(file, "SELECT id, k FROM c"), [{ id: 1, k: "b" }])
+        })
+    )
+
+    it.scoped(`are ready in starts of ${stops.join(", ")}: rows go with their parent before a rebuild of it`, () =>
+      Effect.gen(function* () {
+        const file = yield* inSteps(deleting, stops)
+        assert.deepStrictEqual(yield* rowsOf(file, "SELECT id, k FROM c"), [{ id: 2, k: "b" }])
+        assert.deepStrictEqual(yield* rowsOf(file, "SELECT k, note FROM p"), [{ k: "b", note: null }])
+      })
+    )
+  }
+
+  it.scoped("do not lend their declaration: a rebuild without one is refused whatever a later file declares", () =>
+    Effect.gen(function* () {
+      const later = { ...undeclared, "003_more.sql": `${off}CREATE TABLE more (id INTEGER PRIMARY KEY);` }
+      for (const stops of [[3], [1, 3]]) {
+        const error = yield* refusal(inSteps(later, stops))
+        assert.deepInclude(error, { _tag: "UpgradeError", reason: "RowsDeleted", migration: "002_rebuild" })
+      }
+    })
+  )
+
+  it.scoped("have their rows guarded in a new database as in an old one, on the disk and in memory", () =>
+    Effect.gen(function* () {
+      const losses = [{ table: "child", before: 1, after: 0 }]
+      for (const stops of [[2], [1, 2]]) {
+        const error = yield* refusal(inSteps(undeclared, stops))
+        assert.deepInclude(error, { reason: "RowsDeleted", migration: "002_rebuild", losses })
+      }
+      const migrations = Migrations.fromRecord(undeclared)
+      const inTests = Effect.asVoid(DatabaseReady).pipe(Effect.provide(inMemory(migrations)), Effect.provide(platform))
+      assert.deepInclude(yield* refusal(inTests), { reason: "RowsDeleted", migration: "002_rebuild", losses })
+    })
+  )
+
+  it.scoped("do not hand on what one sets or leaves on its connection", () =>
+    Effect.gen(function* () {
+      const file = yield* inSteps(
+        {
+          "001_create.sql": `CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE VIEW v AS SELECT id FROM t;
+PRAGMA legacy_alter_table = ON; CREATE TEMP TABLE u (id); INSERT INTO u VALUES (1);`,
+          "002_rename.sql": "ALTER TABLE t RENAME TO s; CREATE TABLE u (id); INSERT INTO u VALUES (2), (3);"
+        },
+        [2]
+      )
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS rows FROM v"), [{ rows: 0 }])
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS rows FROM u"), [{ rows: 2 }])
+    })
+  )
+
+  it.scoped("find those before them in the history, as they would one by one", () =>
+    Effect.gen(function* () {
+      const reading = {
+        "001_create.sql": "CREATE TABLE seen (version TEXT, mirrored INTEGER);",
+        "002_read.sql":
+          "INSERT INTO seen SELECT max(version), (SELECT user_version FROM pragma_user_version) FROM schema_migrations;"
+      }
+      for (const stops of [[2], [1, 2]]) {
+        const file = yield* inSteps(reading, stops)
+        assert.deepStrictEqual(yield* rowsOf(file, "SELECT * FROM seen"), [{ version: "001", mirrored: 1 }])
+      }
+    })
+  )
+})
+
+describe("an upgrade with a rebuild in the middle", () => {
+  const failing: Files = {
+    ...deleting,
+    "004_add.sql": "CREATE TABLE added (id INTEGER PRIMARY KEY);",
+    "005_fail.sql": "INSERT INTO nowhere VALUES (1);"
+  }
+
+  it.scoped(
+    "that fails later leaves whole migrations, recorded, ready for the program that knows them; the copy is there",
+    () =>
+      Effect.gen(function* () {
+        const file = yield* inSteps(failing, [1])
+        const error = yield* refusal(start(file, { migrations: Migrations.fromRecord(failing) }))
+        assert.deepInclude(error, { _tag: "UpgradeError", reason: "StatementFailed", migration: "005_fail" })
+        assert.deepStrictEqual(
+          yield* rowsOf(file, "SELECT version, status FROM schema_migrations ORDER BY version"),
+          ["001", "002", "003"].map((version) => ({ version, status: "completed" }))
+        )
+        const report = yield* start(file, { migrations: Migrations.fromRecord(deleting) })
+        assert.deepInclude(report, { status: "ready", schemaVersion: "003", applied: [] })
+        const rows = yield* independently(`${file}.001-to-005.backup`, (copy) =>
+          copy.prepare("SELECT count(*) FROM c").pluck().get()
+        )
+        assert.strictEqual(rows, 2)
+      })
+  )
+
+  it.scoped("goes on where it stands once the cause is gone", () =>
+    Effect.gen(function* () {
+      const file = yield* inSteps(failing, [1])
+      yield* refusal(start(file, { migrations: Migrations.fromRecord(failing) }))
+      const mended = { ...failing, "005_fail.sql": "CREATE TABLE nowhere (id INTEGER PRIMARY KEY);" }
+      const report = yield* start(file, { migrations: Migrations.fromRecord(mended) })
+      assert.deepStrictEqual(
+        report.applied.map(({ version }) => version),
+        ["004", "005"]
+      )
+    })
+  )
+
+  it.scoped("tells all that it applied, over its transactions, with one copy of what was there before", () =>
+    Effect.gen(function* () {
+      const whole = { ...deleting, "004_add.sql": "CREATE TABLE added (id INTEGER PRIMARY KEY);" }
+      const file = yield* inSteps(whole, [1])
+      const report = yield* start(file, { migrations: Migrations.fromRecord(whole) })
+      assert.deepStrictEqual(
+        report.applied.map(({ version }) => version),
+        ["002", "003", "004"]
+      )
+      assert.strictEqual(report.backup, `${file}.001-to-004.backup`)
+    })
+  )
+})
