@@ -45,29 +45,58 @@ INSERT INTO new_notes SELECT id, body FROM notes;
 DROP TABLE notes;
 ALTER TABLE new_notes RENAME TO notes;`
 
+/** Between two files that only add: three transactions, for foreign keys cannot be switched within one. */
+const rebuildBetween = {
+  "003_rebuild.sql": `-- database-ready: foreign_keys = off
+CREATE TABLE new_notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL, at TEXT);
+INSERT INTO new_notes SELECT id, body, at FROM notes;
+DROP TABLE notes;
+ALTER TABLE new_notes RENAME TO notes;`,
+  "004_more.sql": "CREATE TABLE more (note INTEGER REFERENCES notes(id));"
+}
+
+interface Situation {
+  readonly rows: number
+  readonly tags: number
+  /** `002`, and what follows it. */
+  readonly second: string
+  readonly more?: Readonly<Record<string, string>>
+  /** The copy that has to be there afterwards; a start that goes on where another was killed makes one more. */
+  readonly backup?: string
+  readonly before: (file: string, init: Effect.Effect<unknown>) => Effect.Effect<unknown>
+}
+
 /** Situations to start in: how many rows and which files have to be there afterwards, and what has to be done before. */
-const situations = {
-  "a first start": { rows: 1, second, tags: 0, left: ["app.db"], before: () => Effect.void },
+const situations: Readonly<Record<string, Situation>> = {
+  "a first start": { rows: 1, second, tags: 0, before: () => Effect.void },
   "a table rebuild": {
     rows: 201,
     second: rebuild,
     tags: 201,
-    left: ["app.db", "app.db.001-to-002.backup"],
-    before: (file: string, init: Effect.Effect<unknown>) => Effect.zipRight(init, manyNotes(file))
+    backup: "app.db.001-to-002.backup",
+    before: (file, init) => Effect.zipRight(init, manyNotes(file))
   },
   "a second migration on a database with rows": {
     rows: 201,
     second,
     tags: 0,
-    left: ["app.db", "app.db.001-to-002.backup"],
-    before: (file: string, init: Effect.Effect<unknown>) => Effect.zipRight(init, manyNotes(file))
+    backup: "app.db.001-to-002.backup",
+    before: (file, init) => Effect.zipRight(init, manyNotes(file))
+  },
+  "an upgrade with a rebuild in the middle": {
+    rows: 201,
+    second,
+    more: rebuildBetween,
+    tags: 0,
+    backup: "app.db.001-to-004.backup",
+    before: (file, init) => Effect.zipRight(init, manyNotes(file))
   },
   "the takeover of an older history table": {
     rows: 1,
     second,
     tags: 0,
-    left: ["app.db", "app.db.001-to-002.backup"],
-    before: (file: string) =>
+    backup: "app.db.001-to-002.backup",
+    before: (file) =>
       Effect.suspend(() => {
         mkdirSync(dirname(file))
         return independently(file, (connection) =>
@@ -106,8 +135,12 @@ const runUnder = ({ paths, ...fault }: FaultOnFiles, file: string, args: Readonl
 const failures = (everything ? ["EIO", "ENOSPC", "EACCES", "EMFILE", "EINTR"] : ["EIO"]).map((code) => `error=${code}`)
 
 /** Every fault of a kind, on each of the database's and the backup's files, as often as each is reached. */
-const faultsOfAnInit = (file: string, what: string): ReadonlyArray<Omit<FaultOnFiles, "nth">> => {
-  const backup = `${file}.001-to-002.backup`
+const faultsOfAnInit = (
+  file: string,
+  what: string,
+  name = "app.db.001-to-002.backup"
+): ReadonlyArray<Omit<FaultOnFiles, "nth">> => {
+  const backup = join(dirname(file), name)
   const database = [file, `${file}-wal`, `${file}-shm`, `${file}-journal`, dirname(file)]
   const copies = [backup, `${backup}.partial`, `${backup}.partial-journal`]
   return [
@@ -162,7 +195,7 @@ const honest = Effect.fnUntraced(function* <E, R>(
 const argumentsIn = (home: string) => ["--json", "--database", join(home, "data", "app.db")]
 
 describe.skipIf(unavailable !== undefined)(`a start${skipped}`, () => {
-  for (const [name, { before, left, rows, second, tags }] of Object.entries(situations)) {
+  for (const [name, { backup, before, more = {}, rows, second, tags }] of Object.entries(situations)) {
     /** Everything up to the faulty start, which is then made again and again from a copy. */
     const prepared = Effect.gen(function* () {
       const folder = yield* temporaryFolder
@@ -171,7 +204,9 @@ describe.skipIf(unavailable !== undefined)(`a start${skipped}`, () => {
       const args = (home: string) => ["init", ...argumentsIn(home), "--migrations", join(home, "migrations")]
       writeFileSync(join(origin, "migrations", "001_notes.sql"), first)
       yield* before(join(origin, "data", "app.db"), runProgram(args(origin)))
-      writeFileSync(join(origin, "migrations", "002_tags.sql"), second)
+      for (const [name, text] of Object.entries({ "002_tags.sql": second, ...more })) {
+        writeFileSync(join(origin, "migrations", name), text)
+      }
       return (label: string) => {
         const home = join(folder, label)
         cpSync(origin, home, { recursive: true })
@@ -183,11 +218,18 @@ describe.skipIf(unavailable !== undefined)(`a start${skipped}`, () => {
       const again = yield* runProgram(args)
       assert.deepStrictEqual([again.code, again.stderr], [0, ""], label)
       const recorded = yield* rowsOf(file, "SELECT version FROM schema_migrations ORDER BY version")
-      assert.deepStrictEqual(recorded, [{ version: "001" }, { version: "002" }], label)
+      const versions = ["001", "002", ...Object.keys(more).map((name) => name.slice(0, 3))]
+      assert.deepStrictEqual(
+        recorded,
+        versions.map((version) => ({ version })),
+        label
+      )
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS rows FROM notes"), [{ rows }], label)
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS tags FROM tags"), [{ tags }], label)
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }], label)
-      assert.deepStrictEqual(readdirSync(dirname(file)).sort(), left, label)
+      const goneOn = new RegExp(`^app\\.db\\.00[23]-to-${versions.at(-1)}\\.backup$`)
+      const left = readdirSync(dirname(file)).filter((name) => !goneOn.test(name))
+      assert.deepStrictEqual(left.sort(), backup === undefined ? ["app.db"] : ["app.db", backup], label)
     })
 
     it.scopedLive(
@@ -195,7 +237,7 @@ describe.skipIf(unavailable !== undefined)(`a start${skipped}`, () => {
       () =>
         Effect.gen(function* () {
           const killed = yield* sweep(
-            (file) => faultsOfAnInit(file, kill),
+            (file) => faultsOfAnInit(file, kill, backup),
             yield* prepared,
             (_, { args, file, label }) => readyAfterwards(file, args, label)
           )
@@ -209,7 +251,7 @@ describe.skipIf(unavailable !== undefined)(`a start${skipped}`, () => {
       () =>
         Effect.gen(function* () {
           const failed = yield* sweep(
-            (file) => failures.flatMap((what) => faultsOfAnInit(file, what)),
+            (file) => failures.flatMap((what) => faultsOfAnInit(file, what, backup)),
             yield* prepared,
             (ended, { args, file, label }) =>
               Effect.gen(function* () {

@@ -19,6 +19,13 @@ const starters = 16
 const first = "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT);\nINSERT INTO notes (body) VALUES ('first');"
 const second = "CREATE TABLE tags (note INTEGER REFERENCES notes(id), tag TEXT);\nINSERT INTO tags VALUES (1, 'a');"
 
+/** Foreign keys are switched off in between, and with that the transaction ends. */
+const rebuild = `-- database-ready: foreign_keys = off
+CREATE TABLE new_notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+INSERT INTO new_notes SELECT id, body FROM notes;
+DROP TABLE notes;
+ALTER TABLE new_notes RENAME TO notes;`
+
 /** A folder with a database and migrations, the first of which may be applied already. */
 const prepare = (applied: "absent" | "half" | "ready") =>
   Effect.gen(function* () {
@@ -30,6 +37,8 @@ const prepare = (applied: "absent" | "half" | "ready") =>
     writeFileSync(join(migrations, "001_notes.sql"), first)
     if (applied === "half") yield* runProgram(args)
     writeFileSync(join(migrations, "002_tags.sql"), second)
+    writeFileSync(join(migrations, "003_rebuild.sql"), rebuild)
+    writeFileSync(join(migrations, "004_more.sql"), "CREATE TABLE more (note INTEGER REFERENCES notes(id));")
     if (applied === "ready") yield* runProgram(args)
     return { file, args }
   })
@@ -37,13 +46,18 @@ const prepare = (applied: "absent" | "half" | "ready") =>
 /** What an independent connection sees at the moment at which a process has said ready. */
 const objectsNow = (file: string) =>
   independently(file, (connection) =>
-    connection.prepare("SELECT name FROM sqlite_schema WHERE name IN ('notes', 'tags') ORDER BY name").pluck().all()
+    connection
+      .prepare("SELECT name FROM sqlite_schema WHERE name IN ('more', 'notes', 'tags') ORDER BY name")
+      .pluck()
+      .all()
   )
 
 const complete = Effect.fnUntraced(function* (file: string) {
   assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations ORDER BY version"), [
     { version: "001" },
-    { version: "002" }
+    { version: "002" },
+    { version: "003" },
+    { version: "004" }
   ])
   assert.deepStrictEqual(yield* rowsOf(file, "SELECT body, tag FROM notes JOIN tags ON note = id"), [
     { body: "first", tag: "a" }
@@ -86,7 +100,9 @@ describe(`a storm of ${starters} processes`, () => {
               Array.from({ length: starters }, () =>
                 runProgram(args).pipe(
                   Effect.tap(() =>
-                    Effect.map(objectsNow(file), (objects) => assert.deepStrictEqual(objects, ["notes", "tags"]))
+                    Effect.map(objectsNow(file), (objects) =>
+                      assert.deepStrictEqual(objects, ["more", "notes", "tags"])
+                    )
                   ),
                   Effect.delay(jitter())
                 )
@@ -94,7 +110,7 @@ describe(`a storm of ${starters} processes`, () => {
               { concurrency: "unbounded" }
             )
             const reports = reportsOf(ended)
-            const due = { absent: 2, half: 1, ready: 0 }[applied]
+            const due = { absent: 4, half: 3, ready: 0 }[applied]
             assert.strictEqual(reports.flatMap((report) => report.applied).length, due)
             nobodySpins(reports)
             yield* complete(file)
