@@ -17,6 +17,7 @@ import {
   type Upgrade
 } from "./BackupNames.ts"
 import { permissionsFor } from "./FilePermissions.ts"
+import { jsonOf, messageOf } from "./Refusal.ts"
 import {
   ask,
   backupInto,
@@ -39,8 +40,18 @@ export class BackupError extends Data.TaggedError("BackupError")<{
   /** SQLite's or the system's code, e.g. `SQLITE_FULL` or `EACCES`; "" where neither said anything. */
   readonly code: string
   readonly retryable: boolean
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
 }> {
   override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
     const what =
       this.reason === "NoSpace"
         ? `There is no space for the backup ${this.backup}`

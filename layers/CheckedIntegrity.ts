@@ -50,13 +50,16 @@ const check = Effect.fnUntraced(function* (
   policy: IntegrityPolicy,
   database: SqliteConnection["Type"],
   migrations: AppliedMigrations["Type"],
-  { inTime, progress }: Attempt
+  { doing, inTime, progress }: Attempt
 ) {
   const { extra, fingerprint } = yield* migrations.schema
   const bytes = yield* bytesOf(database.sqlite)
   const { because, checked } =
     policy === "auto" ? chosen(database, migrations, bytes) : { checked: policy, because: "asked for" }
-  if (checked !== "schema") yield* checkPages({ ...database, bytes }, checked, progress)
+  if (checked !== "schema") {
+    doing("checking the pages")
+    yield* checkPages({ ...database, bytes }, checked, progress)
+  }
   yield* inTime
   const report: IntegrityReport = { policy, checked, because, fingerprint, extra }
   return report

@@ -10,6 +10,7 @@ import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { faultOfName, realFile } from "./DatabasePath.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
 import { filesystemIn, mountTable, networkFilesystems, neverHang } from "./MountTable.ts"
+import { jsonOf, messageOf } from "./Refusal.ts"
 import { ask, files, SystemFailure } from "./seams.ts"
 
 type Reason =
@@ -31,8 +32,18 @@ export class DirectoryError extends Data.TaggedError("DirectoryError")<{
   /** What the operating system said, or the kind of filesystem. */
   readonly detail: string
   readonly retryable: boolean
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
 }> {
   override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
     return `${sentences[this.reason](this.path)} (${this.detail})`
   }
 

@@ -1,9 +1,14 @@
 /** What a database's path is. Decided here for start, status, restore, backups and health alike. */
+import { resolve } from "node:path"
 import type * as Path from "@effect/platform/Path"
 import { files } from "./seams.ts"
 
 /** A database that is only in memory. Any other name is the path of a file. */
 export const isInMemory = (filename: string): boolean => filename === ":memory:"
+
+/** The name as a refusal tells it: readable without the working directory of the process. */
+export const absoluteName = (filename: string): string =>
+  isInMemory(filename) || faultOfName(filename) !== undefined ? filename : resolve(filename)
 
 /** What is wrong with the name of a database file; undefined when nothing is. */
 export const faultOfName = (filename: string): string | undefined => {

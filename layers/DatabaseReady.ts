@@ -17,15 +17,11 @@ import type { BackupError } from "./Backup.ts"
 import { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
 import { DatabaseConfig, type DatabaseOptions } from "./DatabaseConfig.ts"
 import { DatabaseDirectory, type DirectoryError } from "./DatabaseDirectory.ts"
-import {
-  Initialization,
-  type Refusal,
-  type StageReport,
-  type StageTimeoutError,
-  type Timeline
-} from "./Initialization.ts"
+import { absoluteName } from "./DatabasePath.ts"
+import { Initialization, type StageReport, type StageTimeoutError, type Timeline } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import type { StageName } from "./policy.ts"
+import { inDatabase, type Refusal } from "./Refusal.ts"
 import { ConnectionError, SqliteConnection, stayingInPlace } from "./SqliteConnection.ts"
 import { openSqlite } from "./seams.ts"
 import { type PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
@@ -140,12 +136,18 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
         const source = yield* MigrationSource.make(options.migrations)
         const config = DatabaseConfig.from(options)
         return yield* start(config, yield* Initialization.make(config), source)
-      })
+      }).pipe((making) => located(making, options))
     )
 }
 
 /** What only a start that is ready gives. */
 type Given = DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient
+
+/** Every refusal of a start with its database. */
+const located = <A, E extends Refusal, R>(
+  start: Effect.Effect<A, E, R>,
+  { filename }: Pick<DatabaseConfig["Type"], "filename">
+) => Effect.mapError(start, (refusal) => inDatabase(absoluteName(filename), refusal))
 
 /**
  * The rooms in their order; each takes the evidence of those before it. What their layers would do together, at a
@@ -162,7 +164,7 @@ const start = Effect.fnUntraced(function* (
   const migrations = yield* AppliedMigrations.make(config, initialization, source, connection, pragmas)
   const integrity = yield* CheckedIntegrity.make(config, initialization, connection, migrations)
   return yield* ready(config, initialization, { connection, pragmas, migrations, integrity })
-})
+}, located)
 
 interface Evidence {
   readonly connection: SqliteConnection["Type"]
@@ -203,7 +205,7 @@ const ready = Effect.fnUntraced(function* (
   return Context.make(DatabaseReady, {
     report,
     health: liveHealth(config, evidence, inPlace),
-    write: writeThrough(connection.sqlite, pragmas, config)
+    write: writeThrough(connection, pragmas, config)
   }).pipe(
     Context.add(SqlClient.SqlClient, connection.sqlite.client),
     Context.add(SqliteClient.SqliteClient, connection.sqlite.client)
@@ -235,7 +237,10 @@ const liveHealth = (
     const settings = yield* pragmas.stillHold
     const health: Health = { schemaVersion: version, fingerprint, pragmas: settings }
     return health
-  }).pipe(Effect.withSpan("database-ready.health", { attributes: { "database.file": file } }))
+  }).pipe(
+    Effect.mapError((refusal) => inDatabase(file, refusal)),
+    Effect.withSpan("database-ready.health", { attributes: { "database.file": file } })
+  )
 }
 
 /** The report of a start that was refused: what `timeline` shows, with the refusal. */

@@ -21,24 +21,11 @@ import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import * as Tracer from "effect/Tracer"
 import { DatabaseConfig, type ProgressEvent } from "./DatabaseConfig.ts"
+import { absoluteName } from "./DatabasePath.ts"
 import { describeHolders, type Holder, holdersOf } from "./FileLocks.ts"
 import type { StageName } from "./policy.ts"
+import { inDatabase, jsonOf, messageOf, type Refusal } from "./Refusal.ts"
 import { eventLoopTurn, isLock } from "./seams.ts"
-
-/** What every refusal of every room tells. */
-export interface Refusal {
-  readonly _tag: string
-  /** For programs: can be matched on. */
-  readonly reason: string
-  /** For people: what is wrong. */
-  readonly message: string
-  /** For people: what to do now. */
-  readonly remedy: string
-  /** Whether trying again can help by itself. */
-  readonly retryable: boolean
-  /** SQLite's or the system's code, "" or none where neither had a say. */
-  readonly code?: string
-}
 
 /** A stage, or the whole start, was not over by its deadline. */
 export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
@@ -48,21 +35,36 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
   /** Milliseconds that were allowed. */
   readonly timeoutMs: number
   readonly attempts: number
+  /** What was going on at that moment, such as "applying 003_add_owner"; "" where it has no name. */
+  readonly doing: string
   /** What the last attempt was refused with, or "" when none was over yet. */
   readonly waitingFor: string
   /** Who held the lock that it waited for, as far as that could be seen. */
   readonly holders: ReadonlyArray<Holder>
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
 }> {
   readonly retryable = true
 
   override get message(): string {
-    const whose = this.reason === "Start" ? "The start" : `The ${this.stage} stage`
-    const why = this.waitingFor === "" ? "" : ` Waiting in the ${this.stage} stage for this to pass: ${this.waitingFor}`
-    return `${whose} was not over after ${Duration.format(Duration.millis(this.timeoutMs))}.${why}`
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
+    const { doing, reason, stage, waitingFor } = this
+    const whose = reason === "Start" ? "The start" : `The ${stage} stage`
+    const over = `${whose} was not over after ${Duration.format(Duration.millis(this.timeoutMs))}.`
+    if (doing !== "") return `${over} It was ${doing} in the ${stage} stage.`
+    if (waitingFor !== "") return `${over} Waiting in the ${stage} stage for this to pass: ${waitingFor}`
+    return reason === "Stage" ? over : `${over} It was in the ${stage} stage.`
   }
 
   get remedy(): string {
-    return this.waitingFor === ""
+    return this.waitingFor === "" || this.doing !== ""
       ? "Start again with a longer timeout; nothing half-done is left behind."
       : "Let the other process finish or stop it, or start again with a longer timeout; nothing half-done is left behind."
   }
@@ -95,6 +97,8 @@ interface Entry {
   readonly startedNanos: bigint
   attempts: number
   durationMs: number | undefined
+  /** What the attempt that runs is at, for a timeout to name; "" before it has said anything. */
+  doing: string
   found: string
   holders: ReadonlyArray<Holder>
 }
@@ -110,6 +114,8 @@ export interface Attempt {
    * event loop has been held for 16 ms, and costs a look at the clock otherwise.
    */
   readonly breathe: Effect.Effect<void>
+  /** Says what is going on, for a timeout to name: "applying 003_add_owner". */
+  readonly doing: (what: string) => void
   /** Tells how far something is that takes long, in bytes. */
   readonly progress: (doing: string, done: number, total: number) => Effect.Effect<void>
 }
@@ -182,6 +188,8 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     const entries: Array<Entry> = []
     let current: StageName | undefined
 
+    const database = absoluteName(config.filename)
+
     const tell = (event: ProgressEvent) => config.onProgress(event)
 
     const stage = Effect.fnUntraced(function* <A, E extends Refusal, R>(
@@ -201,6 +209,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         startedNanos,
         attempts: 0,
         durationMs: undefined,
+        doing: "",
         found: "",
         holders: []
       }
@@ -213,8 +222,10 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
           stage: name,
           timeoutMs: allowed <= left ? allowed : Duration.toMillis(config.timeout),
           attempts: entry.attempts,
+          doing: entry.doing,
           waitingFor: entry.found,
-          holders: entry.holders
+          holders: entry.holders,
+          database
         })
       const remaining = () => limit - (clock.unsafeCurrentTimeMillis() - startedAt)
       const inTime = Effect.suspend(() => (remaining() < 0 ? Effect.fail(tooLate()) : Effect.void))
@@ -227,22 +238,27 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         return eventLoopTurn
       })
 
-      const progress: Attempt["progress"] = (doing, done, total) =>
+      const doing: Attempt["doing"] = (what) => {
+        entry.doing = what
+      }
+      const progress: Attempt["progress"] = (what, done, total) =>
         Effect.suspend(() => {
+          doing(`running ${what}`)
           const at = clock.unsafeCurrentTimeMillis()
-          return Effect.asVoid(tell({ _tag: "StageProgress", stage: name, at, doing, done, total }))
+          return Effect.asVoid(tell({ _tag: "StageProgress", stage: name, at, doing: what, done, total }))
         })
 
       let lookAgainAt = startedAt
       const refused = Effect.fnUntraced(function* (refusal: E) {
         if (!refusal.retryable) return
+        doing("")
         if (!isLock(refusal.code ?? "")) entry.holders = []
         else if (clock.unsafeCurrentTimeMillis() >= lookAgainAt) {
           entry.holders = yield* holdersOf(config.filename)
           lookAgainAt = clock.unsafeCurrentTimeMillis() + holdersHold
         }
         const { attempts, holders } = entry
-        const reason = `${refusal.message}${describeHolders(holders)}`
+        const reason = `${refusal.sentence}${describeHolders(holders)}`
         entry.found = reason
         const at = clock.unsafeCurrentTimeMillis()
         yield* tell({ _tag: "StageWaiting", stage: name, at, attempts, reason, holders })
@@ -251,8 +267,12 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
 
       const once = Effect.suspend(() => {
         entry.attempts += 1
-        return attempt({ inTime, breathe, progress })
-      }).pipe(Effect.tapError((refusal) => (isTimeout(refusal) ? Effect.void : refused(refusal))))
+        doing("")
+        return attempt({ inTime, breathe, doing, progress })
+      }).pipe(
+        Effect.mapError((refusal) => inDatabase(database, refusal)),
+        Effect.tapError((refusal) => (isTimeout(refusal) ? Effect.void : refused(refusal)))
+      )
 
       const whole = Effect.catchAll(once, (refusal) =>
         mayPass(refusal) ? again(once, refusal, { schedule: policy.schedule, while: mayPass }) : Effect.fail(refusal)
@@ -275,7 +295,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         return leave("Passed", (at) => ({ _tag: "StagePassed", stage: name, at, found: entry.found }))
       }
       const failed = (refusal: E | StageTimeoutError) => {
-        entry.found = refusal.message
+        entry.found = refusal.sentence
         const refusals = Metric.tagged(Metric.tagged(stageRefusals, "stage", name), "reason", refusal.reason)
         return Effect.zipRight(
           Metric.increment(refusals),

@@ -4,6 +4,7 @@
  */
 import * as Data from "effect/Data"
 import { describeDifference, type SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
+import { jsonOf, messageOf } from "./Refusal.ts"
 import type { SqliteFailure, SystemFailure } from "./seams.ts"
 
 type Reason = "SchemaDiffers" | "SchemaBroken" | "DamagedPages" | "ForeignKeyViolations" | "Unreadable"
@@ -17,6 +18,8 @@ export class IntegrityError extends Data.TaggedError("IntegrityError")<{
   /** SQLite's code where SQLite could not look, else "". */
   readonly code: string
   readonly retryable: boolean
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
 }> {
   static schemaDiffers(difference: SchemaDifference): IntegrityError {
     return new IntegrityError({ reason: "SchemaDiffers", difference, findings: [], code: "", retryable: false })
@@ -32,6 +35,14 @@ export class IntegrityError extends Data.TaggedError("IntegrityError")<{
   }
 
   override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
     const found = this.findings.slice(0, 3).join("; ")
     const more = this.findings.length > 3 ? ` and ${this.findings.length - 3} more` : ""
     return this.difference === undefined

@@ -24,9 +24,10 @@ import {
 } from "./Backup.ts"
 import { newestCandidates } from "./BackupNames.ts"
 import { DirectoryError, prepareDirectory } from "./DatabaseDirectory.ts"
-import { faultOfName, isInMemory } from "./DatabasePath.ts"
+import { absoluteName, faultOfName, isInMemory } from "./DatabasePath.ts"
 import { describeHolders, holdersOf, locksOn, nameHolders, usersOf } from "./FileLocks.ts"
 import { checkCopy } from "./PageCheck.ts"
+import { inDatabase, jsonOf, messageOf } from "./Refusal.ts"
 import { ConnectionError, soundDriver } from "./SqliteConnection.ts"
 import {
   ask,
@@ -69,6 +70,14 @@ export class RestoreError extends Data.TaggedError("RestoreError")<{
   readonly retryable: boolean
 }> {
   override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
     return `${sentences[this.reason](this)}${said === "" ? "" : ` (${said})`}`
   }
@@ -143,7 +152,10 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: Rest
         onTimeout: () => refusalOf(wanted, backup === undefined ? "" : path.resolve(backup))("TimedOut", tooLate)
       })
     )
-  }).pipe(Effect.withSpan("database-ready.restore", { attributes: { "database.file": filename } }))
+  }).pipe(
+    Effect.mapError((refusal) => inDatabase(absoluteName(filename), refusal)),
+    Effect.withSpan("database-ready.restore", { attributes: { "database.file": filename } })
+  )
 
 const restoreFrom = Effect.fnUntraced(function* (filename: string, backup: string | undefined) {
   const path = yield* Path.Path

@@ -12,6 +12,7 @@ import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { locksOn } from "./FileLocks.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
 import { type Descriptors, openDescriptors, openedAs } from "./OpenFiles.ts"
+import { jsonOf, messageOf } from "./Refusal.ts"
 import {
   ask,
   createExclusively,
@@ -57,8 +58,18 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
   /** SQLite's or the system's code, e.g. `SQLITE_NOTADB` or `EMFILE`. */
   readonly code: string
   readonly retryable: boolean
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
 }> {
   override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
     return `${sentences[this.reason](this.file)} (${this.code === "" || this.detail.startsWith(this.code) ? "" : `${this.code}: `}${this.detail})`
   }
 

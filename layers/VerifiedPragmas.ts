@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
+import { jsonOf, messageOf } from "./Refusal.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { type Sqlite, type SqliteFailure, text } from "./seams.ts"
 
@@ -23,6 +24,8 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
   readonly got: string
   readonly detail: string
   readonly retryable: boolean
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
 }> {
   /** SQLite's code, "" where it answered or was not asked. */
   get code(): string {
@@ -30,6 +33,14 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
   }
 
   override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
     if (this.reason === "Mismatch") {
       return `PRAGMA ${this.pragma} should be ${this.wanted}, but the connection answers ${this.got}`
     }

@@ -11,6 +11,8 @@ import * as Scope from "effect/Scope"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import { whileAnotherWorks } from "./policy.ts"
+import { messageOf } from "./Refusal.ts"
+import type { SqliteConnection } from "./SqliteConnection.ts"
 import type { Sqlite, SqliteFailure } from "./seams.ts"
 import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
@@ -34,10 +36,19 @@ class Writes extends Context.Reference<Writes>()("database-ready/Writes", {
  * what `body` fails with.
  */
 export const writeThrough = (
-  sqlite: Sqlite,
+  { file, sqlite }: SqliteConnection["Type"],
   { withoutWaiting }: VerifiedPragmas["Type"],
   { lockPatience, pragmas }: DatabaseConfig["Type"]
 ) => {
+  const sqlError = (cause: SqliteFailure): SqlError => {
+    const { code, detail, retryable } = cause
+    const remedy = retryable
+      ? "Let the process that holds the lock finish, or wait longer with `lockPatience`."
+      : "Look at SQLite's message; nothing was committed."
+    return new SqlError({ cause, message: messageOf({ sentence: `${code}: ${detail}`, database: file, remedy }) })
+  }
+  const refusal = (failure: SqliteFailure, step: "begin" | "commit") =>
+    step === "begin" ? new NotBegun({ failure }) : sqlError(failure)
   const patiently = Schedule.upTo(whileAnotherWorks, lockPatience)
   const begin = withoutWaiting(sqlite.run("BEGIN IMMEDIATE"))
   // With a rollback journal it is the commit that waits for those who read, and it may be asked for again
@@ -96,8 +107,3 @@ const within = <A, E, R>(sqlite: Sqlite, body: Effect.Effect<A, E, R>) =>
 
 const asTransaction = <A, E, R>(sqlite: Sqlite, body: Effect.Effect<A, E, R>) =>
   Effect.provideService(body, SqlClient.TransactionConnection, [sqlite.connection, 0])
-
-const refusal = (failure: SqliteFailure, step: "begin" | "commit") =>
-  step === "begin" ? new NotBegun({ failure }) : sqlError(failure)
-
-const sqlError = (cause: SqliteFailure): SqlError => new SqlError({ cause, message: cause.detail })

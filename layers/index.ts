@@ -45,13 +45,13 @@ export type { Holder } from "./FileLocks.ts"
 export {
   type Attempt,
   Initialization,
-  type Refusal,
   type StageReport,
   StageTimeoutError,
   type Timeline
 } from "./Initialization.ts"
 export { IntegrityError } from "./IntegrityError.ts"
 export { defaultPolicies, type Policies, type Policy, type StageName, stageNames } from "./policy.ts"
+export type { Refusal } from "./Refusal.ts"
 export { type Restored, RestoreError, type RestoreOptions, restoreBackup } from "./Restore.ts"
 export { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
 export type { Sqlite, SqliteFailure } from "./seams.ts"

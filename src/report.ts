@@ -16,7 +16,7 @@ export const asJson = (report: InitializationReport): string =>
   JSON.stringify(
     report.status === "ready"
       ? { ...report, schemaVersion: report.schemaVersion ?? null, backup: report.backup ?? null }
-      : { ...report, error: factsOf(report.error) }
+      : report
   )
 
 /** One line of JSON for what `restore` did, or why it did nothing. */
@@ -29,22 +29,12 @@ export const restoredJson = (restored: Restored): string =>
   })
 
 export const notRestoredJson = (error: NotRestored): string =>
-  JSON.stringify({ status: "failed", database: databaseOf(error), error: factsOf(error) })
+  JSON.stringify({ status: "failed", database: databaseOf(error), error })
 
 /** Why a restore did nothing. */
 type NotRestored = RestoreError | DirectoryError | ConnectionError
 
-const databaseOf = (error: NotRestored): string => {
-  if (error._tag === "RestoreError") return error.database
-  return error._tag === "DirectoryError" ? error.path : error.file
-}
-
-/** An error's fields, with the getters that make it readable and without what makes it an `Error`. */
-const factsOf = (error: Refusal) => {
-  const { _tag, message, reason, remedy, retryable } = error
-  const facts = Object.entries(error).filter(([name]) => !(name in { _tag, message, name: "", stack: "", cause: "" }))
-  return { _tag, reason, message, remedy, retryable, ...Object.fromEntries(facts) }
-}
+const databaseOf = ({ database = "" }: NotRestored): string => database
 
 const width = 12
 
@@ -74,9 +64,9 @@ export const notRestoredLines = (error: NotRestored): ReadonlyArray<string> => [
   ...refusalLines(error)
 ]
 
-const refusalLines = ({ _tag, message, reason, remedy }: Refusal): ReadonlyArray<string> => [
+const refusalLines = ({ _tag, reason, remedy, sentence }: Refusal): ReadonlyArray<string> => [
   "",
-  `  what    ${message}`,
+  `  what    ${sentence}`,
   `  remedy  ${remedy}`,
   `  code    ${_tag}.${reason}`
 ]

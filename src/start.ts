@@ -108,7 +108,7 @@ interface Ending {
   readonly code: number
   /** For stderr; undefined where it has been said. */
   readonly line: string | undefined
-  readonly error: Refusal
+  readonly error: Pick<Refusal, "_tag" | "reason" | "message" | "remedy" | "retryable">
 }
 
 const endingOf = (cause: Cause.Cause<unknown>): Ending | undefined => {

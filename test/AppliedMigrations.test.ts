@@ -115,7 +115,7 @@ describe("the source of migrations", () => {
         ),
         platform
       )
-      assert.strictEqual(refused.message, "001_fifo.sql is not named like a migration (it is no file: FIFO)")
+      assert.strictEqual(refused.sentence, "001_fifo.sql is not named like a migration (it is no file: FIFO)")
     })
   )
 
@@ -136,8 +136,8 @@ describe("the source of migrations", () => {
         ["nowhere", "a link that leads nowhere"]
       ] as const) {
         symlinkSync(target, join(mounted, "002_b.sql"))
-        const { message } = yield* Effect.provide(refusal(started), platform)
-        assert.strictEqual(message, `002_b.sql is not named like a migration (it is no file: ${kind})`)
+        const { sentence } = yield* Effect.provide(refusal(started), platform)
+        assert.strictEqual(sentence, `002_b.sql is not named like a migration (it is no file: ${kind})`)
         unlinkSync(join(mounted, "002_b.sql"))
       }
     })

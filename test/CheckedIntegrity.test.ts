@@ -67,7 +67,7 @@ describe("the integrity policy", () => {
 
       assert.strictEqual((yield* start(file, { migrations, integrity: "quick" })).integrity.checked, "quick")
       const refused = yield* refusal(start(file, { migrations, integrity: "full" }))
-      assert.strictEqual(refused.message, "The database is damaged: row 1 missing from index by_word")
+      assert.strictEqual(refused.sentence, "The database is damaged: row 1 missing from index by_word")
     })
   )
 
@@ -82,7 +82,7 @@ describe("the integrity policy", () => {
       const before = yield* pictureOf(dirname(file))
       const refused = yield* refusal(start(file, { integrity: "quick" }))
       assert.strictEqual(
-        refused.message,
+        refused.sentence,
         "Rows refer to rows that do not exist: row 1 of tags refers to a missing row of notes"
       )
       assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
@@ -115,7 +115,7 @@ describe("the schema fingerprint", () => {
       )
       const refused = yield* refusal(start(file))
       assert.strictEqual(
-        refused.message,
+        refused.sentence,
         "The schema is not the one that the migrations make: missing: index tags_by_note; changed: table notes; extra: view mine"
       )
     })
@@ -196,7 +196,7 @@ describe("the schema fingerprint", () => {
           .replace(/CREATE TRIGGER[\s\S]*END;/, "")
       })
       const refused = yield* refusal(start(file, { migrations: lenient }))
-      assert.strictEqual(refused.message, "The schema is not the one that the migrations make: changed: table notes")
+      assert.strictEqual(refused.sentence, "The schema is not the one that the migrations make: changed: table notes")
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema WHERE name = 'schema_migrations'"), [])
     })
   )

@@ -201,7 +201,7 @@ describe("the pragmas", () => {
       const file = yield* temporaryFile
       const refused = yield* refusal(start(file, { pragmas: { cacheSize: 2 ** 40 } }))
       assert.strictEqual(refused._tag, "PragmaError")
-      assert.match(refused.message, /^PRAGMA cache_size should be 1099511627776, but the connection answers -?\d+$/)
+      assert.match(refused.sentence, /^PRAGMA cache_size should be 1099511627776, but the connection answers -?\d+$/)
     })
   )
 
@@ -229,7 +229,7 @@ describe("the pragmas", () => {
         Layer.build,
         refusal
       )
-      assert.strictEqual(refused.message, "PRAGMA foreign_keys should be 1, but the connection answers 0")
+      assert.strictEqual(refused.sentence, "PRAGMA foreign_keys should be 1, but the connection answers 0")
     })
   )
 

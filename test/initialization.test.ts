@@ -227,7 +227,7 @@ describe("initialization of the conversation-files database", () => {
       )
       assert.strictEqual(refused._tag, "UpgradeError")
       assert.strictEqual(
-        refused.message,
+        refused.sentence,
         "Migration 002_bad failed in line 3, `INSERT INTO nowhere VALUES (1)` (SQLITE_ERROR: no such table: nowhere)"
       )
       assert.isFalse(refused.retryable)
@@ -258,7 +258,7 @@ describe("initialization of the conversation-files database", () => {
       yield* independently(file, (connection) => connection.exec("DROP TRIGGER trg_conversation_files_upload_log"))
       const refused = yield* refusal(startConversationFiles(file))
       assert.strictEqual(
-        refused.message,
+        refused.sentence,
         "The schema is not the one that the migrations make: missing: trigger trg_conversation_files_upload_log"
       )
     })
@@ -397,7 +397,7 @@ describe("five bugs that must never come back", () => {
           assert.deepStrictEqual(yield* sql`PRAGMA foreign_keys`, [{ foreign_keys: 1 }])
           yield* sql`PRAGMA foreign_keys = OFF`
           const refused = yield* refusal(health)
-          assert.strictEqual(refused.message, "PRAGMA foreign_keys should be 1, but the connection answers 0")
+          assert.strictEqual(refused.sentence, "PRAGMA foreign_keys should be 1, but the connection answers 0")
         }).pipe(Effect.provide(starting(file)))
       })
   )

@@ -105,7 +105,7 @@ describe("the directory stage", () => {
       yield* TestClock.adjust("1 millis")
       const late = yield* Fiber.join(outcome)
       assert.strictEqual(late._tag, "StageTimeoutError")
-      assert.strictEqual(late.message, "The directory stage was not over after 5s.")
+      assert.strictEqual(late.sentence, "The directory stage was not over after 5s.")
     })
   )
 })
@@ -521,7 +521,10 @@ describe("a start at work", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const late = yield* refusal(start(file, { migrations: many(100_000), timeout: "300 millis" }))
-      assert.strictEqual(late.message, "The start was not over after 300ms.")
+      assert.strictEqual(
+        late.sentence,
+        "The start was not over after 300ms. It was applying 001_many in the migrations stage."
+      )
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])
     })
   )

@@ -1,6 +1,7 @@
 /** The history table: its shape, its rows, how they compare with the source, and how they are written. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import { jsonOf, messageOf } from "../Refusal.ts"
 import { integer, type Row, type Sqlite, type SqliteFailure, text } from "../seams.ts"
 import { mayHaveBeen, statementsChecksumOf, statementsIn } from "./Checksum.ts"
 import { declarationText } from "./Declaration.ts"
@@ -30,8 +31,18 @@ export class HistoryError extends Data.TaggedError("HistoryError")<{
   /** SQLite's code where SQLite refused, else "". */
   readonly code: string
   readonly retryable: boolean
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
 }> {
   override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
     const detail = this.detail === "" ? "" : ` (${this.detail})`
     return `${sentences[this.reason](this.migrations.join(", "))}${detail}`
   }

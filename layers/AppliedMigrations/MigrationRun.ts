@@ -3,6 +3,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import { jsonOf, messageOf } from "../Refusal.ts"
 import { type Sqlite, SqliteFailure, text } from "../seams.ts"
 import { statementsIn } from "./Checksum.ts"
 import { type Migration, titleOf } from "./MigrationSource.ts"
@@ -45,8 +46,18 @@ export class UpgradeError extends Data.TaggedError("UpgradeError")<{
   /** SQLite's code where SQLite refused, else "". */
   readonly code: string
   readonly retryable: boolean
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
 }> {
   override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
     const where = this.line === 0 ? "" : ` in line ${this.line}, \`${this.statement}\``
     const code = this.code === "" ? "" : `${this.code}: `
     return `${sentences[this.reason](this.migration)}${where} (${code}${this.detail})`

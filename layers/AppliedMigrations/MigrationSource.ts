@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import { mountTable, neverHang } from "../MountTable.ts"
+import { jsonOf, messageOf } from "../Refusal.ts"
 import { ask, files, kindOf, SystemFailure } from "../seams.ts"
 import { checksumOf } from "./Checksum.ts"
 import { type Declaration, declarationOf, plain } from "./Declaration.ts"
@@ -39,8 +40,18 @@ export class MigrationSourceError extends Data.TaggedError("MigrationSourceError
   readonly cure?: string | undefined
   /** What a loader failed with. */
   readonly cause?: unknown
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
 }> {
   override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
     return `${sentences[this.reason](this.path)} (${this.detail})`
   }
 

@@ -127,7 +127,7 @@ const replay = (migrations: ReadonlyArray<Migration>): Made =>
     Effect.scoped,
     Effect.mapError((error) =>
       IntegrityError.found("SchemaDiffers", [
-        `the fingerprint differs, and replaying the migrations to find out where failed: ${error.message}`
+        `the fingerprint differs, and replaying the migrations to find out where failed: ${error._tag === "SqliteFailure" ? error.detail : error.sentence}`
       ])
     )
   )

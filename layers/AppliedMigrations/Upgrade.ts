@@ -135,10 +135,11 @@ const applyRun = Effect.fnUntraced(function* (
   room: Room,
   seen: Seen,
   { isCopied, isOff, scriptOf }: Step,
-  { breathe, progress }: Pick<Attempt, "breathe" | "progress">
+  attempt: Attempt
 ) {
   const { config, database, source } = room
   const { sqlite } = database
+  const { doing, progress } = attempt
   const { adopted, applied, pending } = seen.verdict
   const scripts = runOf(pending, isOff).map(scriptOf)
   const titles = scripts.map(({ migration }) => titleOf(migration)).join(", ")
@@ -149,8 +150,9 @@ const applyRun = Effect.fnUntraced(function* (
   if (scripts.length === 0 && adopted.length === 0) return { ...nothing, seen: { ...seen, isMarked: true } }
 
   const before = yield* proveSchema(seen.verdict, seen.objects, madeBy(applied))
-  const guard = guardRows(sqlite, seen.objects, breathe)
+  const guard = guardRows(sqlite, seen.objects, attempt.breathe)
   const newest = pending.at(-1)
+  doing("making the backup")
   const backup =
     config.backups > 0 && newest !== undefined && !isCopied && !(yield* Effect.mapError(guard.isEmpty, notCounted))
       ? yield* makeBackup(database.file, { from: seen.verdict.version, to: newest.version }, (copy) =>
@@ -158,7 +160,8 @@ const applyRun = Effect.fnUntraced(function* (
         )
       : undefined
   yield* written(seen.prepareHistory)
-  const completed = yield* applyAll(room, seen.objects, scripts, guard, breathe)
+  const completed = yield* applyAll(room, seen.objects, scripts, guard, attempt)
+  doing(`recording ${titles}`)
   yield* written(recordAdopted(sqlite, adopted))
   yield* written(recordContents(sqlite, seen.verdict.incomplete))
 
@@ -186,7 +189,7 @@ const applyRun = Effect.fnUntraced(function* (
   const now = yield* look(config, source, sqlite).pipe(
     Effect.flatMap((now) => recorded(now, pending.length - scripts.length)),
     Effect.mapError((error) =>
-      error.code === "" ? upgradeError("HistoryRewritten", { migration: titles, detail: error.message }) : error
+      error.code === "" ? upgradeError("HistoryRewritten", { migration: titles, detail: error.sentence }) : error
     )
   )
   if (!now.isMarked) {
@@ -209,7 +212,7 @@ const applyAll = Effect.fnUntraced(function* (
   objects: ReadonlyArray<SchemaObject>,
   scripts: ReadonlyArray<Script>,
   guard: RowGuard,
-  breathe: Effect.Effect<void>
+  { breathe, doing }: Attempt
 ) {
   const completed: Array<Completed> = []
   const clock = yield* Effect.clock
@@ -228,6 +231,7 @@ const applyAll = Effect.fnUntraced(function* (
     if (last !== undefined && mayReadHistory(script)) {
       yield* written(Effect.zipRight(record, mirrorVersion(sqlite, last.migration)))
     }
+    doing(`applying ${titleOf(migration)}`)
     const appliedAt = clock.unsafeCurrentTimeMillis()
     const run = runMigration(sqlite, script, breathe)
     const alone = maySetPragmas(script) ? pragmas.leavingOthers(run) : run
