@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { isInMemory } from "./DatabasePath.ts"
 import type { Holder } from "./FileLocks.ts"
+import { type Permissions, permissionChoices } from "./FilePermissions.ts"
 import { defaultPolicies, type Policies, type Policy, type StageName } from "./policy.ts"
 
 /**
@@ -102,6 +103,13 @@ export interface DatabaseOptions {
    * which takes its size in disk space and reads and writes it once. 0 makes none. Default 2.
    */
   readonly backups?: number | undefined
+  /**
+   * Who may use the database. `owner` (default): a new file gets mode 0600, missing directories 0700. `group`: 0660 and
+   * 2770, whatever the umask, and a start is refused when the database or its directory does not let the group in.
+   * Copies and backups always take owner, group and mode of the database. Files that root creates belong to the owner
+   * of the directory.
+   */
+  readonly permissions?: Permissions | undefined
   /** How long `DatabaseReady.write` waits for another process's write lock. Default 5 s. */
   readonly lockPatience?: Duration.DurationInput | undefined
   /** Called at every step, within the start: what it takes, the start takes longer. */
@@ -122,6 +130,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly applicationId: number | undefined
     readonly program: string
     readonly backups: number
+    readonly permissions: Permissions
     readonly lockPatience: Duration.Duration
     readonly onProgress: (event: ProgressEvent) => Effect.Effect<unknown>
   }
@@ -143,6 +152,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     applicationId: options.applicationId,
     program: options.program ?? "",
     backups: options.backups ?? 2,
+    permissions: options.permissions ?? "owner",
     lockPatience: Duration.decode(options.lockPatience ?? "5 seconds"),
     onProgress: options.onProgress ?? (() => Effect.void)
   })
@@ -170,6 +180,8 @@ export const environment = {
   backups: Config.integer("DATABASE_BACKUPS").pipe(
     Config.validate({ message: "a number of backups, 0 or more", validation: (count) => count >= 0 })
   ),
+  /** `DATABASE_PERMISSIONS`: `owner` or `group`. */
+  permissions: Config.literal(...permissionChoices)("DATABASE_PERMISSIONS"),
   /** `DATABASE_TIMEOUT`: a duration such as `30 seconds` or `30s`. */
   timeout: Config.nonEmptyString("DATABASE_TIMEOUT").pipe(
     Config.mapOrFail((input) =>

@@ -8,10 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { faultOfName, realFile } from "./DatabasePath.ts"
+import { type Permissions, permissionsForDirectory } from "./FilePermissions.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
 import { filesystemIn, mountTable, networkFilesystems, neverHang } from "./MountTable.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
-import { ask, files, SystemFailure } from "./seams.ts"
+import { ask, files, giveDirectory, SystemFailure } from "./seams.ts"
 
 type Reason =
   | "InvalidFilename"
@@ -116,6 +117,7 @@ type Access = DatabaseConfig["Type"]["access"] | "replace"
 export const prepareDirectory = Effect.fnUntraced(function* (config: {
   readonly filename: string
   readonly access: Access
+  readonly permissions?: Permissions
 }) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -133,8 +135,10 @@ export const prepareDirectory = Effect.fnUntraced(function* (config: {
   // a mount that never answers is given up on.
   if (!(neverHang(mounts) && (yield* isThere(directory)))) {
     const throughPlatform = Effect.mapError(
-      config.access === "initialize" ? createDirectory(fs, path, directory) : fs.access(directory, { ok: true }),
-      SystemFailure.fromPlatform
+      config.access === "initialize"
+        ? createDirectory(fs, path, directory, config.permissions ?? "owner")
+        : fs.access(directory, { ok: true }),
+      (error) => (error._tag === "SystemFailure" ? error : SystemFailure.fromPlatform(error))
     )
     yield* refused(throughPlatform)
   }
@@ -176,22 +180,26 @@ const lookIn = (path: Path.Path, wanted: string, access: Access) => {
 const createDirectory = (
   fs: FileSystem.FileSystem,
   path: Path.Path,
-  directory: string
-): Effect.Effect<void, PlatformError> => {
+  directory: string,
+  permissions: Permissions
+): Effect.Effect<void, PlatformError | SystemFailure> => {
   const isDirectory = Effect.map(fs.stat(directory), ({ type }) => type === "Directory")
   // A neighbour may create it between two questions: to find it there is as good as to have created it.
-  const create = Effect.catchIf(fs.makeDirectory(directory, { mode: 0o700 }), isSystem("AlreadyExists"), (exists) =>
-    Effect.flatMap(isDirectory, (isIt) => (isIt ? Effect.void : Effect.fail(exists)))
+  const create = fs.makeDirectory(directory, { mode: 0o700 }).pipe(
+    Effect.zipRight(ask(() => giveDirectory(directory, permissionsForDirectory(directory, permissions)))),
+    Effect.catchIf(isSystem("AlreadyExists"), (exists) =>
+      Effect.flatMap(isDirectory, (isIt) => (isIt ? Effect.void : Effect.fail(exists)))
+    )
   )
   const parent = path.dirname(directory)
   return Effect.catchIf(create, isSystem("NotFound"), (absent) =>
-    parent === directory ? Effect.fail(absent) : Effect.zipRight(createDirectory(fs, path, parent), create)
+    parent === directory ? Effect.fail(absent) : Effect.zipRight(createDirectory(fs, path, parent, permissions), create)
   )
 }
 
 const isSystem =
   (reason: SystemErrorReason) =>
-  (error: PlatformError): boolean =>
+  (error: PlatformError | SystemFailure): boolean =>
     error._tag === "SystemError" && error.reason === reason
 
 const memory: DatabaseDirectory["Type"] = {

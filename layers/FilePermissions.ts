@@ -3,8 +3,8 @@ import { dirname } from "node:path"
 import { files, type NewFile } from "./seams.ts"
 
 /** Who may use a database: its owner alone, or its group as well. */
-export const permissions = ["owner", "group"] as const
-export type Permissions = (typeof permissions)[number]
+export const permissionChoices = ["owner", "group"] as const
+export type Permissions = (typeof permissionChoices)[number]
 
 /** Whether a directory is made for a group: everything in it gets its group, and the group may write. */
 const isForGroup = (mode: number): boolean => (mode & 0o2070) === 0o2070
@@ -21,10 +21,13 @@ export const permissionsFor = (file: string, chosen?: Permissions): NewFile => {
   return { uid: directory?.uid, gid: directory?.gid, mode: isShared ? 0o660 : 0o600 }
 }
 
-/**
- * What keeps a group from using a database, as the command that gives it to the group; undefined where nothing does.
- * To be run within `ask`.
- */
+/** For a directory that was just created: that of its parent, as far as root created it. To be run within `ask`. */
+export const permissionsForDirectory = (directory: string, chosen: Permissions): NewFile => {
+  const parent = process.getuid?.() === 0 ? files.stat(dirname(directory)) : undefined
+  return { uid: parent?.uid, gid: parent?.gid, mode: chosen === "group" ? 0o2770 : 0o700 }
+}
+
+/** What keeps a group from using a database; undefined where nothing does. To be run within `ask`. */
 export const faultOfSharing = (file: string): { readonly path: string; readonly fault: string } | undefined => {
   const directory = dirname(file)
   const [ofFile, ofDirectory] = [files.stat(file), files.stat(directory)]

@@ -10,6 +10,7 @@ import * as Scope from "effect/Scope"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { locksOn } from "./FileLocks.ts"
+import { faultOfSharing, permissionsFor } from "./FilePermissions.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
 import { type Descriptors, openDescriptors, openedAs } from "./OpenFiles.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
@@ -39,6 +40,7 @@ type Reason =
   | "PermissionDenied"
   | "ReadOnly"
   | "NotReadable"
+  | "NotShared"
   | "DiskFull"
   | "IoError"
   | "Busy"
@@ -91,6 +93,7 @@ const sentences: Record<Reason, (file: string) => string> = {
   ReadOnly: (file) => `SQLite could open ${file} for reading only`,
   NotReadable: (file) =>
     `Reading ${file} takes a -wal and a -shm, which this user could not make or not take away again`,
+  NotShared: (file) => `The group may not use the database ${file}`,
   DiskFull: (file) => `There is no space left for ${file}`,
   IoError: (file) => `The disk failed while ${file} was read`,
   Busy: (file) => `Another process keeps ${file} to itself`,
@@ -114,6 +117,8 @@ const remedies: Record<Reason, string> = {
   ReadOnly:
     "Let this user write the file: look at its owner, at a sticky directory (`fs.protected_regular`), AppArmor, Landlock, a read-only mount and `lsattr`.",
   NotReadable: "Look at it as a user who may write it and its directory, or while a program has it open.",
+  NotShared:
+    "Run `chgrp GROUP` on the directory and the database, `chmod 2770` on the directory and `chmod 660` on the database; or set `permissions` to `owner`.",
   DiskFull: "Free some space on that filesystem.",
   IoError: "Check the disk and the kernel's log; restore a backup when the disk is at fault.",
   Busy: "Let the other process finish, or stop it.",
@@ -199,15 +204,23 @@ const connect = Effect.fnUntraced(function* (
   }
   const before = yield* found.wal ? shutdownOf(file) : Effect.succeed("clean" as const)
 
+  const isShared = onDisk && config.permissions === "group" ? refuseUnshared(file) : Effect.void
+  yield* isShared
   if (!found.exists && onDisk && config.access === "inspect") {
     return yield* refusal(file, "Absent", { code: "ENOENT", detail: "no such file", retryable: false })
   }
   const isCreated =
     !found.exists &&
     onDisk &&
-    (yield* Effect.mapError(createExclusively(file), (failure) =>
-      refusal(file, systemReasons[failure.code] ?? "CannotCreate", failure)
+    (yield* Effect.mapError(
+      Effect.flatMap(
+        ask(() => permissionsFor(file, config.permissions)),
+        (permissions) => createExclusively(file, permissions)
+      ),
+      (failure) => refusal(file, systemReasons[failure.code] ?? "CannotCreate", failure)
     ))
+  // Read back: some filesystems have one mode for all their files.
+  if (isCreated) yield* isShared
 
   const refused = Effect.mapError((failure: SqliteFailure) => refusal(file, reasonOf(failure.code), failure))
   const identity = onDisk ? yield* identityOf(file) : undefined
@@ -291,6 +304,17 @@ const asksToWrite = (sqlite: Sqlite): Effect.Effect<void, SqliteFailure> =>
   )
 
 const isReadOnly = ({ code }: SqliteFailure): boolean => code.startsWith("SQLITE_READONLY")
+
+/** Refuses a database that its group may not use, where the settings give it to the group. */
+const refuseUnshared = (file: string): Effect.Effect<void, ConnectionError> =>
+  ask(() => faultOfSharing(file)).pipe(
+    Effect.mapError((failure) => refusal(file, "CannotOpen", failure)),
+    Effect.flatMap((found) =>
+      found === undefined
+        ? Effect.void
+        : refusal(file, "NotShared", { code: "", detail: `${found.path}: ${found.fault}`, retryable: false })
+    )
+  )
 
 const another = { code: "ESTALE", detail: "another file has taken its place", retryable: false }
 const nothing = { code: "ENOENT", detail: "there is nothing any more", retryable: false }

@@ -42,6 +42,7 @@ export {
   type ReadyReport
 } from "./DatabaseReady.ts"
 export type { Holder } from "./FileLocks.ts"
+export { type Permissions, permissionChoices } from "./FilePermissions.ts"
 export {
   type Attempt,
   Initialization,

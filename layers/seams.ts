@@ -6,12 +6,14 @@
 
 import {
   accessSync,
+  chmodSync,
   closeSync,
   constants,
   type Dirent,
   fchmodSync,
   fchownSync,
   fstatSync,
+  lchownSync,
   lstatSync,
   openSync,
   readdirSync,
@@ -251,6 +253,15 @@ const giveTo = (descriptor: number, { gid, mode, uid }: NewFile): void => {
   const allowed = isGiven ? mode : mode & ~0o070
   // The umask has no say here. Some filesystems have one mode for all their files.
   if ((own.mode & 0o777) !== allowed) isAllowed(() => fchmodSync(descriptor, allowed))
+}
+
+/** Gives away a directory that was just created, as far as this user may. To be run within `ask`. */
+export const giveDirectory = (path: string, { gid, mode, uid }: NewFile): void => {
+  const own = lstatSync(path)
+  const [owner, group] = [uid ?? own.uid, gid ?? own.gid]
+  if (owner !== own.uid || group !== own.gid) isAllowed(() => lchownSync(path, owner, group))
+  // A directory that inherits its group says so in its mode, which is to stay.
+  if ((own.mode & 0o777) !== (mode & 0o777) || (own.mode & mode) !== mode) isAllowed(() => chmodSync(path, mode))
 }
 
 /** False where the system, or a container without this capability, does not allow a change. */

@@ -8,6 +8,7 @@ export interface PlainArguments {
   readonly database: string | undefined
   readonly migrations: string | undefined
   readonly integrity: string | undefined
+  readonly permissions: string | undefined
   readonly backups: string | undefined
   readonly timeout: string | undefined
   readonly json: boolean
@@ -19,10 +20,11 @@ const flags = {
   database: { variable: "DATABASE_FILE", plain: path },
   migrations: { variable: "DATABASE_MIGRATIONS", plain: path },
   integrity: { variable: "DATABASE_INTEGRITY", plain: /^(schema|quick|full|auto)$/ },
+  permissions: { variable: "DATABASE_PERMISSIONS", plain: /^(owner|group)$/ },
   backups: { variable: "DATABASE_BACKUPS", plain: /^\d{1,6}$/ },
   timeout: { variable: "DATABASE_TIMEOUT", plain: /^\d{1,9}(ms|s|m|h)$/ }
 }
-const ofBoth = ["database", "migrations", "integrity", "timeout"] as const
+const ofBoth = ["database", "migrations", "integrity", "permissions", "timeout"] as const
 /** Only an initialization makes backups. */
 const names = { init: [...ofBoth, "backups"], status: ofBoth } as const
 
@@ -50,6 +52,6 @@ export const plainArguments = (
     const value = values[name]
     if (value !== undefined && !flags[name].plain.test(value)) return undefined
   }
-  const { backups, database, integrity, migrations, timeout } = values
-  return { command, database, migrations, integrity, backups, timeout, json }
+  const { backups, database, integrity, migrations, permissions, timeout } = values
+  return { command, database, migrations, integrity, permissions, backups, timeout, json }
 }

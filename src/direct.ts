@@ -1,12 +1,12 @@
 /** `database-ready` on a plain command line, which is how programs call it: nothing here explains anything. */
 import * as Option from "effect/Option"
-import { durationFrom, integrityPolicies } from "../layers/index.ts"
+import { durationFrom, integrityPolicies, permissionChoices } from "../layers/index.ts"
 import { plainArguments } from "./arguments.ts"
 import { defaults, main, run } from "./start.ts"
 
 const plain = plainArguments(process.argv.slice(2), process.env)
 if (plain === undefined) throw new Error("this command line is not a plain one")
-const { backups, command, database, integrity, json, migrations, timeout } = plain
+const { backups, command, database, integrity, json, migrations, permissions, timeout } = plain
 
 main(
   run(command === "init" ? "initialize" : "inspect")({
@@ -14,6 +14,7 @@ main(
     migrations: Option.fromNullable(migrations),
     integrity: integrityPolicies.find((policy) => policy === integrity) ?? defaults.integrity,
     timeout: Option.getOrElse(durationFrom(timeout ?? ""), () => defaults.timeout),
+    permissions: permissionChoices.find((choice) => choice === permissions) ?? defaults.permissions,
     backups: backups === undefined ? defaults.backups : Number(backups),
     json
   })

@@ -77,6 +77,7 @@ const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
   PermissionDenied: exitCode.permission,
   ReadOnly: exitCode.permission,
   NotReadable: exitCode.permission,
+  NotShared: exitCode.permission,
   DiskFull: exitCode.inputOutput,
   IoError: exitCode.inputOutput,
   Busy: exitCode.tryAgain,

@@ -10,7 +10,14 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { durationFrom, environment, integrityPolicies, notADuration, restoreBackup } from "../layers/index.ts"
+import {
+  durationFrom,
+  environment,
+  integrityPolicies,
+  notADuration,
+  permissionChoices,
+  restoreBackup
+} from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
 import { Ended, exitCode, exitCodeOf } from "./exitCode.ts"
 import { notRestoredJson, notRestoredLines, restoredJson, restoredLines } from "./report.ts"
@@ -36,6 +43,13 @@ const options = {
     Options.withDescription("How far to look for damage. Environment: DATABASE_INTEGRITY; default auto."),
     Options.withFallbackConfig(environment.integrity),
     Options.withDefault(defaults.integrity)
+  ),
+  permissions: Options.choice("permissions", permissionChoices).pipe(
+    Options.withDescription(
+      "Who may use the database: its owner (mode 0600), or its group as well (0660). Environment: DATABASE_PERMISSIONS; default owner."
+    ),
+    Options.withFallbackConfig(environment.permissions),
+    Options.withDefault(defaults.permissions)
   ),
   backups: Options.integer("backups").pipe(
     Options.withPseudoName("COUNT"),

@@ -25,6 +25,7 @@ import {
   type IntegrityPolicy,
   MigrationSource,
   Migrations,
+  type Permissions,
   type ProgressEvent,
   type Refusal
 } from "../layers/index.ts"
@@ -43,6 +44,7 @@ export interface Choices {
   readonly integrity: IntegrityPolicy
   readonly timeout: Duration.Duration
   readonly json: boolean
+  readonly permissions?: Permissions
   readonly backups?: number
 }
 
@@ -50,6 +52,7 @@ export interface Choices {
 export const defaults = {
   database: "data/conversation_files.db",
   integrity: "auto",
+  permissions: "owner",
   backups: 2,
   timeout: Duration.seconds(60)
 } as const
@@ -62,6 +65,7 @@ export const run = (access: "initialize" | "inspect") =>
       access,
       integrity: choices.integrity,
       timeout: choices.timeout,
+      permissions: choices.permissions,
       backups: choices.backups,
       program: `${packageJson.name} ${packageJson.version}`,
       onProgress: choices.json ? () => Effect.void : showProgress,
