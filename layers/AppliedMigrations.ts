@@ -71,7 +71,7 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     FileSystem.FileSystem | Path.Path
   > => {
     const room: Room = { config, source, made: madeOnceBy(source), database, pragmas }
-    const done: Done = { completed: [], adopted: [], backup: undefined }
+    const done: Done = { completed: [], adopted: [], backup: undefined, isNew: undefined }
     return stage("migrations", (running) => attempt(room, done, running), summary)
   }
 
@@ -116,7 +116,8 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   const scripts = new Map(first.verdict.pending.map((migration) => [migration, scriptOf(migration)]))
   yield* allowed([...scripts.values()])
   // A file that holds nothing has nothing to lose, and its first transaction is cheaper in WAL mode.
-  if (first.isBlank) yield* pragmas.settle
+  // Beside a WAL that a crash left, our own pin would be waited for.
+  if (first.isBlank && database.before === "clean") yield* pragmas.settle
   const seen = yield* upgrade(room, first, (migration) => scripts.get(migration) ?? scriptOf(migration), done, running)
   // The upgrade is committed: a backup too many is no reason to refuse it.
   if (done.backup !== undefined) {

@@ -22,6 +22,7 @@ import {
   integer,
   isLock,
   kindOf,
+  openSqlite,
   openSqliteIn,
   type Sqlite,
   type SqliteFailure,
@@ -370,9 +371,21 @@ export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> 
 const pinned = Effect.fnUntraced(function* (file: string, scope: Scope.Scope) {
   const pin = yield* Scope.fork(scope, ExecutionStrategy.sequential)
   const reader = yield* openSqliteIn(pin, { filename: file, readonly: true })
-  yield* reader.run("SELECT count(*) FROM sqlite_schema")
+  // Beside a rollback journal that a crash left, only a connection that can write reads: it rolls back first. It is
+  // open until the other one has read, and so does not checkpoint.
+  yield* Effect.catchIf(readSchema(reader), isNotRolledBack, () =>
+    Effect.scoped(
+      Effect.flatMap(openSqlite({ filename: file }), (writer) =>
+        Effect.zipRight(readSchema(writer), readSchema(reader))
+      )
+    )
+  )
   return Scope.close(pin, Exit.void)
 })
+
+const readSchema = (sqlite: Sqlite) => sqlite.run("SELECT count(*) FROM sqlite_schema")
+
+const isNotRolledBack = ({ code }: SqliteFailure): boolean => code === "SQLITE_READONLY_ROLLBACK"
 
 const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "inspect") {
   const { journal, main, shm, wal } = yield* Effect.mapError(
@@ -386,7 +399,7 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
       return yield* refusal(`${file}${suffix}`, "NotAFile", facts)
     }
   }
-  if (access === "inspect" && journal !== undefined && journal.size > 0) {
+  if (access === "inspect" && journal !== undefined && journal.size > 0 && (main?.size === 0 || (yield* isHot(file)))) {
     return yield* refusal(file, "NotRecovered", { code: "", detail: `${file}-journal`, retryable: false })
   }
   const isPart = (found: Stats | undefined) => found !== undefined && found.size > 0
@@ -410,6 +423,16 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
     wal: main !== undefined && wal !== undefined
   }
 })
+
+/**
+ * Whether a transaction was not finished. With `journal_mode = persist` a journal stays behind whose header was
+ * overwritten with zeros (https://sqlite.org/pragma.html#pragma_journal_mode).
+ */
+const isHot = (file: string): Effect.Effect<boolean, ConnectionError> =>
+  Effect.mapError(
+    ask(() => (files.firstByte(`${file}-journal`) ?? 0) !== 0),
+    (failure) => refusal(file, systemReasons[failure.code] ?? "CannotOpen", failure)
+  )
 
 /** Of a database's pages (https://sqlite.org/fileformat2.html#pages). SQLite takes a file of one byte for an empty one. */
 const smallestPage = 512
@@ -476,6 +499,7 @@ const reasonOf = (code: string): Reason => {
   if (code.startsWith("SQLITE_NOTADB")) return "NotADatabase"
   if (code.startsWith("SQLITE_CORRUPT")) return "Damaged"
   if (isLock(code)) return "Busy"
+  if (code === "SQLITE_READONLY_ROLLBACK") return "NotRecovered"
   if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return "PermissionDenied"
   if (code.startsWith("SQLITE_FULL")) return "DiskFull"
   if (code.startsWith("SQLITE_IOERR")) return "IoError"

@@ -190,10 +190,11 @@ interface Required {
 }
 
 /** In this order: the timeout first, so that nothing that follows waits inside SQLite. */
-const requiredOf = ({ inMemory, pragmas }: DatabaseConfig["Type"], busyTimeout: number): ReadonlyArray<Required> =>
-  Object.entries({
+const requiredOf = (config: DatabaseConfig["Type"], busyTimeout: number): ReadonlyArray<Required> => {
+  const { inMemory, pragmas } = config
+  return Object.entries({
     busy_timeout: busyTimeout,
-    journal_mode: inMemory ? "memory" : pragmas.journalMode,
+    journal_mode: inMemory ? "memory" : journalModeFor(config),
     synchronous: { normal: 1, full: 2, extra: 3 }[pragmas.synchronous],
     foreign_keys: 1,
     trusted_schema: pragmas.trustedSchema ? 1 : 0,
@@ -203,6 +204,14 @@ const requiredOf = ({ inMemory, pragmas }: DatabaseConfig["Type"], busyTimeout: 
     cache_size: pragmas.cacheSize,
     mmap_size: pragmas.mmapSize
   }).map(([pragma, wanted]) => ({ pragma, wanted: String(wanted) }))
+}
+
+/**
+ * A file is in WAL mode or not; what becomes of a rollback journal is up to each connection
+ * (https://sqlite.org/pragma.html#pragma_journal_mode), and one that inspects has SQLite's default.
+ */
+const journalModeFor = ({ access, pragmas: { journalMode } }: DatabaseConfig["Type"]): string =>
+  access === "inspect" && journalMode !== "wal" ? "delete" : journalMode
 
 const isOfFile = ({ pragma }: Required): boolean => pragma === "journal_mode"
 const isOfConnection = (required: Required): boolean => !isOfFile(required)

@@ -18,6 +18,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   realpathSync,
   type Stats,
   statfsSync,
@@ -420,6 +421,18 @@ export const files = {
   text: (path: string): string => readFileSync(path, "utf8"),
 
   bytes: (path: string): Buffer => readFileSync(path),
+
+  /** Of a file that no connection holds locks on: closing its descriptor would drop them. Undefined where it is empty or gone. */
+  firstByte: (path: string): number | undefined =>
+    unless("ENOENT", () => {
+      const handle = openSync(path, "r")
+      try {
+        const buffer = Buffer.alloc(1)
+        return readSync(handle, buffer) === 0 ? undefined : buffer[0]
+      } finally {
+        closeSync(handle)
+      }
+    }),
 
   /** Bytes that this user may still write on the filesystem of a path, undefined where nobody knows. The platform has no such question. */
   freeBytes: (path: string): number | undefined => {

@@ -1,4 +1,6 @@
 /** Several pending files, one of which switches foreign keys off: what each means, and what stands where one fails. */
+import { readdirSync } from "node:fs"
+import { basename, dirname } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { DatabaseReady, Migrations } from "../layers/index.ts"
@@ -85,6 +87,16 @@ describe("several pending files", () => {
       const migrations = Migrations.fromRecord(undeclared)
       const inTests = Effect.asVoid(DatabaseReady).pipe(Effect.provide(inMemory(migrations)), Effect.provide(platform))
       assert.deepInclude(yield* refusal(inTests), { reason: "RowsDeleted", migration: "002_rebuild", losses })
+    })
+  )
+
+  it.scoped("leave no copy of a new database, whatever its own files put in before a rebuild", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const { applied, backup } = yield* start(file, { migrations: Migrations.fromRecord(cascading) })
+      assert.strictEqual(applied.length, 3)
+      assert.isUndefined(backup)
+      assert.deepStrictEqual(readdirSync(dirname(file)), [basename(file)])
     })
   )
 

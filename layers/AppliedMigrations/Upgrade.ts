@@ -43,6 +43,8 @@ export interface Done {
   readonly completed: Array<Completed>
   readonly adopted: Array<Migration>
   backup: string | undefined
+  /** Whether there was nothing when the start began; then there is nothing to copy, whatever its own files put in. */
+  isNew: boolean | undefined
 }
 
 /**
@@ -58,6 +60,8 @@ export const upgrade = Effect.fnUntraced(function* (
   attempt: Attempt
 ) {
   const { database, pragmas } = room
+  done.isNew ??= first.isBlank
+  const { isNew } = done
   let seen = first
   while (!isUpToDate(seen)) {
     const isOff = isRebuild(seen.verdict.pending[0])
@@ -69,7 +73,7 @@ export const upgrade = Effect.fnUntraced(function* (
       Effect.scoped(
         Effect.zipLeft(
           Effect.flatMap(look(room.config, room.source, database.sqlite), (now) =>
-            applyRun(room, now, { isOff, scriptOf, isCopied: done.backup !== undefined }, attempt)
+            applyRun(room, now, { isOff, scriptOf, isCopied: isNew || done.backup !== undefined }, attempt)
           ),
           attempt.inTime
         )
@@ -126,7 +130,7 @@ interface Step {
   /** Whether foreign keys are off, for the files that declare it. */
   readonly isOff: boolean
   readonly scriptOf: (migration: Migration) => Script
-  /** Whether this start has made its backup. */
+  /** Whether this start has made its backup, or needs none. */
   readonly isCopied: boolean
 }
 

@@ -1,0 +1,91 @@
+/** What a crash, or another journal mode, leaves beside a database: a start and `status` say the same of it. */
+import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import Sqlite from "better-sqlite3"
+import * as Effect from "effect/Effect"
+import { Migrations } from "../layers/index.ts"
+import { crashAfter, independently, onlyFirst, refusal, rowsOf, start, temporaryFile } from "./support/database.ts"
+
+const parts = ["", "-wal", "-shm", "-journal"] as const
+
+/** The files of a database as they are at one moment, in the place of those that it leaves when it is closed. */
+const killedAfter = (file: string, ...statements: ReadonlyArray<string>) =>
+  Effect.sync(() => {
+    const connection = new Sqlite(file)
+    for (const statement of statements) connection.exec(statement)
+    const left = parts.filter((part) => existsSync(file + part))
+    for (const part of left) copyFileSync(file + part, `${file}${part}.killed`)
+    connection.close()
+    for (const part of left) renameSync(`${file}${part}.killed`, file + part)
+  })
+
+/** More rows than the cache holds, which are in the file before the commit that never comes. */
+const unfinished = [
+  "PRAGMA cache_size = 1",
+  "BEGIN",
+  "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 60) INSERT INTO notes (body) SELECT hex(zeroblob(2000)) FROM n"
+]
+
+const inDeleteMode = { migrations: onlyFirst, pragmas: { journalMode: "delete" } } as const
+
+describe("a rollback journal that a crash left", () => {
+  for (const wal of ["an empty WAL", "a WAL with rows"]) {
+    it.scoped(`is rolled back beside ${wal}, as SQLite does it by itself`, () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* start(file, inDeleteMode)
+        const log = `${file}.log`
+        writeFileSync(log, "")
+        if (wal === "a WAL with rows") {
+          const copy = `${file}.copy`
+          copyFileSync(file, copy)
+          yield* independently(copy, (connection) => connection.exec("PRAGMA journal_mode = wal"))
+          yield* crashAfter(copy, "INSERT INTO notes (body) VALUES ('in the WAL')")
+          copyFileSync(`${copy}-wal`, log)
+        }
+        yield* killedAfter(file, ...unfinished)
+        assert.notStrictEqual(readFileSync(`${file}-journal`)[0], 0)
+        renameSync(log, `${file}-wal`)
+
+        const inspected = yield* refusal(start(file, { migrations: onlyFirst, access: "inspect" }))
+        assert.deepInclude(inspected, { _tag: "ConnectionError", reason: "NotRecovered" })
+        yield* start(file, { migrations: onlyFirst })
+        const bodies = wal === "an empty WAL" ? ["first"] : ["first", "in the WAL"]
+        assert.deepStrictEqual(
+          yield* rowsOf(file, "SELECT body FROM notes ORDER BY id"),
+          bodies.map((body) => ({ body }))
+        )
+      })
+    )
+  }
+})
+
+describe("a WAL that a crash left of a database with nothing in it", () => {
+  it.scoped("does not make a start wait for itself when it asks for another journal mode", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: Migrations.fromRecord({}) })
+      yield* killedAfter(file, "SELECT count(*) FROM sqlite_schema")
+      assert.isTrue(existsSync(`${file}-wal`))
+      const { pragmas } = yield* start(file, inDeleteMode)
+      assert.strictEqual(pragmas["journal_mode"], "delete")
+    })
+  )
+})
+
+describe("an inspection of a database with a rollback journal", () => {
+  for (const journalMode of ["delete", "truncate", "persist"] as const) {
+    it.scoped(`says ready of what a start with journal mode ${journalMode} has made ready`, () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        const options = { migrations: onlyFirst, pragmas: { journalMode } }
+        yield* start(file, options)
+        assert.strictEqual(existsSync(`${file}-journal`), journalMode !== "delete")
+        const { applied } = yield* start(file, { ...options, access: "inspect" })
+        assert.deepStrictEqual(applied, [])
+        const other = yield* refusal(start(file, { migrations: onlyFirst, access: "inspect" }))
+        assert.deepInclude(other, { _tag: "PragmaError", reason: "Mismatch", pragma: "journal_mode", wanted: "wal" })
+      })
+    )
+  }
+})
