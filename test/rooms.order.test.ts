@@ -80,9 +80,11 @@ const rooms = [
   ["layers/AppliedMigrations/SqlScript.ts"],
   ["layers/AppliedMigrations/Declaration.ts"],
   [
+    "layers/AppliedMigrations/CauseDetail.ts",
     "layers/AppliedMigrations/Checksum.ts",
     "layers/AppliedMigrations/Halves.ts",
-    "layers/AppliedMigrations/MigrationFiles.ts"
+    "layers/AppliedMigrations/MigrationFiles.ts",
+    "layers/AppliedMigrations/StatementRules.ts"
   ],
   ["layers/AppliedMigrations/MigrationSource.ts"],
   [

@@ -5,9 +5,11 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { jsonOf, messageOf } from "../Refusal.ts"
 import { type Sqlite, SqliteFailure, text } from "../seams.ts"
+import { failedWith } from "./CauseDetail.ts"
 import { statementsIn } from "./Checksum.ts"
 import { type Migration, titleOf } from "./MigrationSource.ts"
-import { identifier, openingWords, type Statement } from "./SqlScript.ts"
+import { identifier, type Statement } from "./SqlScript.ts"
+import { obstacleIn } from "./StatementRules.ts"
 
 type Reason =
   | "Pending"
@@ -16,6 +18,8 @@ type Reason =
   | "EffectFailed"
   | "TransactionEnded"
   | "NotAllowed"
+  | "Incomplete"
+  | "NotSql"
   | "ForeignKeyViolations"
   | "ForeignKeyMismatch"
   | "RowsDeleted"
@@ -48,13 +52,18 @@ export class UpgradeError extends Data.TaggedError("UpgradeError")<{
   readonly retryable: boolean
   /** Absolute path of the database file, once it has left its stage. */
   readonly database?: string | undefined
+  /** What can be done about this one, where that is more than the reason says. */
+  readonly cure?: string | undefined
+  /** What an Effect failed with. */
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return messageOf(this)
   }
 
   override toJSON(): object {
-    return jsonOf(this)
+    // Anything may be in a cause, even what cannot be written; the detail tells of it, as the remedy does of the cure.
+    return { ...jsonOf(this), cause: undefined, cure: undefined }
   }
 
   get sentence(): string {
@@ -64,7 +73,7 @@ export class UpgradeError extends Data.TaggedError("UpgradeError")<{
   }
 
   get remedy(): string {
-    return codeRemedies[this.code] ?? remedies[this.reason]
+    return this.cure ?? codeRemedies[this.code] ?? remedies[this.reason]
   }
 }
 
@@ -75,6 +84,8 @@ const sentences: Record<Reason, (migration: string) => string> = {
   EffectFailed: (migration) => `Migration ${migration} failed`,
   TransactionEnded: (migration) => `Migration ${migration} ended the transaction in which all migrations are applied`,
   NotAllowed: (migration) => `Migration ${migration} holds a statement that cannot be part of a transaction`,
+  Incomplete: (migration) => `Migration ${migration} lacks something`,
+  NotSql: (migration) => `Migration ${migration} holds something that is not for SQLite`,
   ForeignKeyViolations: (migration) => `After ${migration}, rows refer to rows that do not exist`,
   ForeignKeyMismatch: (migration) =>
     `After ${migration}, a foreign key refers to columns that are no key of their table`,
@@ -91,6 +102,8 @@ const remedies: Record<Reason, string> = {
   EffectFailed: "Mend the migration's Effect and start again; everything was rolled back.",
   TransactionEnded: "Take COMMIT and ROLLBACK out of the Effect. What it committed stays: restore a backup.",
   NotAllowed: "Take the statement out: the library begins and ends the one transaction of all pending migrations.",
+  Incomplete: "Write what is missing; nothing was changed.",
+  NotSql: "Take it out; nothing was changed.",
   ForeignKeyViolations: "Let the migration repair or delete those rows; everything was rolled back.",
   ForeignKeyMismatch:
     "Make the columns that are referred to a PRIMARY KEY or UNIQUE, or refer to others (https://sqlite.org/foreignkeys.html#fk_indexes); everything was rolled back.",
@@ -114,8 +127,10 @@ export const upgradeError = (
     readonly migration: string
     readonly statement?: Statement
     readonly detail?: string
-    readonly failure?: SqliteFailure
+    readonly failure?: Pick<SqliteFailure, "code" | "detail" | "retryable">
     readonly losses?: ReadonlyArray<Loss>
+    readonly cure?: string | undefined
+    readonly cause?: unknown
   }
 ): UpgradeError =>
   new UpgradeError({
@@ -126,7 +141,9 @@ export const upgradeError = (
     detail: facts.failure?.detail ?? facts.detail ?? "",
     losses: facts.losses ?? [],
     code: facts.failure?.code ?? "",
-    retryable: facts.failure?.retryable ?? false
+    retryable: facts.failure?.retryable ?? false,
+    cure: facts.cure,
+    ...("cause" in facts ? { cause: facts.cause } : {})
   })
 
 const shortened = (statement: string): string => {
@@ -145,40 +162,21 @@ export const scriptOf = (migration: Migration): Script => ({
   statements: migration.body._tag === "Sql" ? statementsIn(migration.body) : []
 })
 
-/** Refuses, before the first write, what cannot be run within one transaction of all pending migrations. */
+/** Refuses, before the first write, what cannot be run as its file says. */
 export const allowed = (scripts: ReadonlyArray<Script>): Effect.Effect<void, UpgradeError> =>
   Effect.suspend(() => {
     for (const { migration, statements } of scripts) {
-      for (const statement of statements) {
-        const detail = obstacleIn(statement)
-        if (detail !== undefined) {
-          return upgradeError("NotAllowed", { migration: titleOf(migration), statement, detail })
-        }
+      const { body, declared, id } = migration
+      if (body._tag === "Effect") continue
+      const isRebuild = declared.foreignKeys === "off"
+      const obstacle = obstacleIn({ id, text: body.text, isRebuild, statements })
+      if (obstacle !== undefined) {
+        const { reason, remedy: cure, ...facts } = obstacle
+        return upgradeError(reason, { migration: titleOf(migration), cure, ...facts })
       }
     }
     return Effect.void
   })
-
-/** Statements with an obstacle in them begin with one of these words, all others need not be read further. */
-const suspects = /^(?:ATTACH|BEGIN|COMMIT|DETACH|END|PRAGMA|ROLLBACK|VACUUM)\b/i
-
-const obstacleIn = ({ text }: Statement): string | undefined => {
-  if (text.includes("\0")) return "SQLite reads nothing behind a NUL character"
-  if (!suspects.test(text)) return undefined
-  const [first = "", second = "", third = "", fourth = ""] = openingWords(text, 4)
-  if (first === "ATTACH" || first === "DETACH") return "another database is not part of this one's history"
-  if (["BEGIN", "COMMIT", "END"].includes(first)) return `${first} would begin or end a transaction`
-  if (first === "ROLLBACK" && second !== "TO" && third !== "TO") return "ROLLBACK would undo the other migrations"
-  if (first === "VACUUM") return "SQLite refuses VACUUM inside a transaction"
-  const pragma = third === "." ? fourth : second
-  if (first === "PRAGMA" && pragma === "FOREIGN_KEYS") {
-    return "SQLite ignores PRAGMA foreign_keys inside a transaction; declare `-- database-ready: foreign_keys = off` instead"
-  }
-  if (first === "PRAGMA" && /^(JOURNAL_MODE|SYNCHRONOUS)$/.test(pragma)) {
-    return `SQLite ignores or refuses PRAGMA ${pragma.toLowerCase()} inside a transaction`
-  }
-  return undefined
-}
 
 /** Runs a migration whole, within the transaction that is open on the connection. */
 export const runMigration = (
@@ -238,11 +236,9 @@ const withinSavepoint = <R>(
 }
 
 /** SQLite's own answer where the Effect failed with one, so that BUSY stays worth another attempt. */
-const effectFailure = (migration: Migration, cause: Cause.Cause<unknown>) => {
-  const squashed = Cause.squash(cause)
-  const inner = squashed instanceof Error && squashed.cause !== undefined ? squashed.cause : squashed
-  const failure = SqliteFailure.from(inner)
-  return failure.code.startsWith("SQLITE_")
-    ? { migration: titleOf(migration), failure }
-    : { migration: titleOf(migration), detail: Cause.pretty(cause).split("\n", 1).join("") }
+const effectFailure = (migration: Migration, failed: Cause.Cause<unknown>) => {
+  const { cause, chain, detail } = failedWith(failed)
+  const failure = chain.map(SqliteFailure.from).find(({ code }) => code.startsWith("SQLITE_"))
+  const { code = "", retryable = false } = failure ?? {}
+  return { migration: titleOf(migration), cause, failure: { code, detail, retryable } }
 }

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import { mountTable, neverHang } from "../MountTable.ts"
 import { jsonOf, messageOf } from "../Refusal.ts"
 import { ask, files, kindOf, SystemFailure } from "../seams.ts"
+import { failedWith } from "./CauseDetail.ts"
 import { checksumOf } from "./Checksum.ts"
 import { type Declaration, declarationOf, plain } from "./Declaration.ts"
 import { liquibaseLineIn, lowerHalfIn, upperHalfOf } from "./Halves.ts"
@@ -48,7 +49,8 @@ export class MigrationSourceError extends Data.TaggedError("MigrationSourceError
   }
 
   override toJSON(): object {
-    return jsonOf(this)
+    // Anything may be in a cause, even what cannot be written; the detail tells of it, as the remedy does of the cure.
+    return { ...jsonOf(this), cause: undefined, cure: undefined }
   }
 
   get sentence(): string {
@@ -314,7 +316,9 @@ export const fromLoader = <R>(
   declarations: Readonly<Record<string, Partial<Declaration> & { readonly version?: string | undefined }>> = {}
 ): Migrations<R> =>
   Effect.gen(function* () {
-    const resolved = yield* Effect.mapError(loader, (error) => notLoaded(error.message))
+    const resolved = yield* Effect.catchAllCause(loader, (cause) =>
+      Cause.isInterruptedOnly(cause) ? Effect.interrupt : notLoadedFor(cause)
+    )
     const odd = resolved.find(([id]) => !isVersion(id))
     if (odd !== undefined) return yield* notLoaded(`${odd[0]}, the number of ${odd[1]}, cannot be a version`)
     const migrations = resolved.map(([id, name, load]): Migration => {
@@ -340,14 +344,19 @@ const effectOf = (load: Effect.Effect<unknown, unknown, SqlClient.SqlClient>): E
 export const all = <R>(...sources: ReadonlyArray<Migrations<R>>): Migrations<R> =>
   Effect.map(Effect.all(sources), (migrations) => migrations.flat())
 
-const notLoaded = (detail: string) =>
-  new MigrationSourceError({ reason: "NotLoaded", path: "the loader", detail, code: "", retryable: false })
+const notLoaded = (detail: string, facts: { readonly cause?: unknown } = {}) =>
+  new MigrationSourceError({ reason: "NotLoaded", path: "the loader", detail, code: "", retryable: false, ...facts })
+
+const notLoadedFor = (failed: Cause.Cause<unknown>) => {
+  const { cause, detail } = failedWith(failed)
+  return notLoaded(detail, { cause })
+}
 
 /** A loader gives an Effect, or a module whose default export is one. */
 const loaded = (
   load: Effect.Effect<unknown, unknown, SqlClient.SqlClient>
 ): Effect.Effect<Effect.Effect<unknown, unknown, SqlClient.SqlClient>, unknown, SqlClient.SqlClient> =>
-  Effect.catchAllDefect(load, (thrown) => Effect.fail(notLoaded(Cause.pretty(Cause.die(thrown))))).pipe(
+  Effect.catchAllDefect(load, (thrown) => Effect.fail(notLoadedFor(Cause.die(thrown)))).pipe(
     Effect.map(defaultExport),
     Effect.flatMap((value) =>
       isMigrationEffect(value) ? Effect.succeed(value) : Effect.fail(notLoaded("its default export is not an Effect"))

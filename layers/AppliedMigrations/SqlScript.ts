@@ -44,6 +44,9 @@ export function* tokensOf(sql: string, pattern = ofWords): Generator<Token> {
   }
 }
 
+/** The same in fewer and longer tokens, where words need not be told apart. */
+export const phrasesOf = (sql: string): Generator<Token> => tokensOf(sql, ofPhrases)
+
 const kindOf = (space?: string, comment?: string, string?: string, quoted?: string, word?: string): TokenKind => {
   if (space !== undefined) return "space"
   if (word !== undefined) return "word"
