@@ -110,6 +110,11 @@ export interface DatabaseOptions {
    * of the directory.
    */
   readonly permissions?: Permissions | undefined
+  /**
+   * Types of filesystems, as the mount table names them (`9p`), on which a database is let be although they are not
+   * known to be local. Where their locks do not work between all who use the file, commits are lost. Default none.
+   */
+  readonly trustedFilesystems?: ReadonlyArray<string> | undefined
   /** How long `DatabaseReady.write` waits for another process's write lock. Default 5 s. */
   readonly lockPatience?: Duration.DurationInput | undefined
   /** Called at every step, within the start: what it takes, the start takes longer. */
@@ -131,6 +136,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly program: string
     readonly backups: number
     readonly permissions: Permissions
+    readonly trustedFilesystems: ReadonlyArray<string>
     readonly lockPatience: Duration.Duration
     readonly onProgress: (event: ProgressEvent) => Effect.Effect<unknown>
   }
@@ -153,6 +159,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     program: options.program ?? "",
     backups: options.backups ?? 2,
     permissions: options.permissions ?? "owner",
+    trustedFilesystems: options.trustedFilesystems ?? [],
     lockPatience: Duration.decode(options.lockPatience ?? "5 seconds"),
     onProgress: options.onProgress ?? (() => Effect.void)
   })
@@ -182,6 +189,8 @@ export const environment = {
   ),
   /** `DATABASE_PERMISSIONS`: `owner` or `group`. */
   permissions: Config.literal(...permissionChoices)("DATABASE_PERMISSIONS"),
+  /** `DATABASE_TRUST_FILESYSTEM`: types of filesystems, with commas between. */
+  trustedFilesystems: Config.map(Config.nonEmptyString("DATABASE_TRUST_FILESYSTEM"), (types) => typesIn(types)),
   /** `DATABASE_TIMEOUT`: a duration such as `30 seconds` or `30s`. */
   timeout: Config.nonEmptyString("DATABASE_TIMEOUT").pipe(
     Config.mapOrFail((input) =>
@@ -192,6 +201,13 @@ export const environment = {
     )
   )
 }
+
+/** Types of filesystems as people write them: `9p`, `9p, fuse.bindfs`. */
+export const typesIn = (input: string): ReadonlyArray<string> =>
+  input
+    .split(",")
+    .map((type) => type.trim())
+    .filter((type) => type !== "")
 
 /** A duration as people write it: `500 millis`, `30 seconds`, `30s`, `2m`. */
 export const durationFrom = (input: string): Option.Option<Duration.Duration> => {

@@ -10,7 +10,7 @@ import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { faultOfName, realFile } from "./DatabasePath.ts"
 import { type Permissions, permissionsForDirectory } from "./FilePermissions.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
-import { filesystemIn, mountTable, networkFilesystems, neverHang } from "./MountTable.ts"
+import { kindOfFilesystem, type Mount, mountIn, mountTable, neverHang } from "./MountTable.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
 import { ask, files, giveDirectory, SystemFailure } from "./seams.ts"
 
@@ -23,6 +23,7 @@ type Reason =
   | "ReadOnlyFilesystem"
   | "DiskFull"
   | "NetworkFilesystem"
+  | "UnknownFilesystem"
   | "Unavailable"
 
 /** The directory that should hold the database cannot be had, or SQLite's locks would not work in it. */
@@ -62,6 +63,7 @@ const sentences: Record<Reason, (path: string) => string> = {
   ReadOnlyFilesystem: (path) => `The filesystem of ${path} is read-only`,
   DiskFull: (path) => `There is no space left for ${path}`,
   NetworkFilesystem: (path) => `${path} is on a filesystem on which SQLite's locks and shared memory do not work`,
+  UnknownFilesystem: (path) => `It is not known whether SQLite's locks work on the filesystem of ${path}`,
   Unavailable: (path) => `The directory ${path} cannot be used`
 }
 
@@ -74,7 +76,10 @@ const remedies: Record<Reason, string> = {
   BrokenLink: "Mend the symbolic links, or choose another path.",
   ReadOnlyFilesystem: "Mount the filesystem for writing, or choose another path.",
   DiskFull: "Free some space or inodes on that filesystem.",
-  NetworkFilesystem: "Put the database on a local disk; over a network use a database server.",
+  NetworkFilesystem:
+    "Put the database on a local disk; over a network use a database server. Where one kernel has all its users, trust it: `--trust-filesystem TYPE`.",
+  UnknownFilesystem:
+    "Put the database on a local disk, such as ext4; or trust the type when one kernel has all its users: `--trust-filesystem TYPE`, `DATABASE_TRUST_FILESYSTEM`, or the option `trustedFilesystems`. Where it keeps no locks, commits are lost.",
   Unavailable: "Look at the operating system's message; the start succeeds when its cause is gone."
 }
 
@@ -90,6 +95,8 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
     readonly freeBytes: number | undefined
     /** Whether this user may create files there; only an inspection passes without. */
     readonly isWritable: boolean
+    /** What was let pass because the settings say so. */
+    readonly warnings: ReadonlyArray<string>
   }
 >() {
   /** Creates missing parents with mode 0700. Fails with `DirectoryError`, or `StageTimeoutError`. */
@@ -118,6 +125,7 @@ export const prepareDirectory = Effect.fnUntraced(function* (config: {
   readonly filename: string
   readonly access: Access
   readonly permissions?: Permissions
+  readonly trustedFilesystems?: ReadonlyArray<string> | undefined
 }) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -144,14 +152,32 @@ export const prepareDirectory = Effect.fnUntraced(function* (config: {
   }
   const found = yield* refused(ask(() => lookIn(path, wanted, config.access)))
   if (found === undefined) return yield* leadsNowhere(wanted)
-  const filesystem = filesystemIn(mounts, found.directory)
-  if (networkFilesystems.has(filesystem)) {
-    const facts = { path: found.directory, detail: filesystem, retryable: false }
-    return yield* new DirectoryError({ reason: "NetworkFilesystem", ...facts })
-  }
+  const mount = mountIn(mounts, found.directory)
+  const warnings = yield* trusted(mount, found.directory, config.trustedFilesystems ?? [])
   const { file, freeBytes, isWritable } = found
-  return { file, filesystem, freeBytes, isWritable }
+  return { file, filesystem: mount.type, freeBytes, isWritable, warnings }
 })
+
+/** Refuses a filesystem that is not known to be local, or warns of it where the settings trust its type. */
+const trusted = (
+  { point, type }: Mount,
+  path: string,
+  types: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<string>, DirectoryError> => {
+  const kind = kindOfFilesystem(type)
+  if (kind === "local") return Effect.succeed([])
+  if (types.includes(type)) {
+    return Effect.succeed([
+      `The settings trust the locks of ${type}, mounted at ${point}, which is not known to be local.`
+    ])
+  }
+  return new DirectoryError({
+    reason: kind === "shared" ? "NetworkFilesystem" : "UnknownFilesystem",
+    path,
+    detail: `${type}, mounted at ${point}`,
+    retryable: false
+  })
+}
 
 const isThere = (directory: string): Effect.Effect<boolean> =>
   Effect.orElseSucceed(
@@ -206,7 +232,8 @@ const memory: DatabaseDirectory["Type"] = {
   file: ":memory:",
   filesystem: "in memory",
   freeBytes: undefined,
-  isWritable: true
+  isWritable: true,
+  warnings: []
 }
 
 const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1)

@@ -50,6 +50,8 @@ export interface ReadyReport {
   readonly stages: ReadonlyArray<StageReport>
   readonly pragmas: Settings
   readonly integrity: IntegrityReport
+  /** What was let pass because the settings say so. */
+  readonly warnings: ReadonlyArray<string>
   readonly startedAt: string
   readonly durationMs: number
 }
@@ -73,6 +75,8 @@ export interface Health {
   readonly schemaVersion: string | undefined
   readonly fingerprint: string
   readonly pragmas: Settings
+  /** As in the report. */
+  readonly warnings: ReadonlyArray<string>
 }
 
 /**
@@ -163,10 +167,11 @@ const start = Effect.fnUntraced(function* (
   const pragmas = yield* VerifiedPragmas.make(config, initialization, connection)
   const migrations = yield* AppliedMigrations.make(config, initialization, source, connection, pragmas)
   const integrity = yield* CheckedIntegrity.make(config, initialization, connection, migrations)
-  return yield* ready(config, initialization, { connection, pragmas, migrations, integrity })
+  return yield* ready(config, initialization, { directory, connection, pragmas, migrations, integrity })
 }, located)
 
 interface Evidence {
+  readonly directory: DatabaseDirectory["Type"]
   readonly connection: SqliteConnection["Type"]
   readonly pragmas: VerifiedPragmas["Type"]
   readonly migrations: AppliedMigrations["Type"]
@@ -196,6 +201,7 @@ const ready = Effect.fnUntraced(function* (
     stages,
     pragmas: settings,
     integrity,
+    warnings: evidence.directory.warnings,
     startedAt,
     durationMs
   }
@@ -220,7 +226,7 @@ const noted = ({ database, durationMs, schemaVersion }: ReadyReport, level: LogL
 
 const liveHealth = (
   { inMemory }: DatabaseConfig["Type"],
-  { connection: { file, sqlite }, migrations, pragmas }: Evidence,
+  { connection: { file, sqlite }, directory: { warnings }, migrations, pragmas }: Evidence,
   inPlace: Effect.Effect<void, ConnectionError>
 ) => {
   const newcomer = Effect.mapError(
@@ -235,7 +241,7 @@ const liveHealth = (
       ? migrations.schemaOn(sqlite)
       : Effect.scoped(Effect.flatMap(newcomer, migrations.schemaOn))
     const settings = yield* pragmas.stillHold
-    const health: Health = { schemaVersion: version, fingerprint, pragmas: settings }
+    const health: Health = { schemaVersion: version, fingerprint, pragmas: settings, warnings }
     return health
   }).pipe(
     Effect.mapError((refusal) => inDatabase(file, refusal)),

@@ -129,6 +129,8 @@ export interface RestoreOptions {
   readonly backup?: string | undefined
   /** Default 60 s. */
   readonly timeout?: Duration.DurationInput | undefined
+  /** As for a start. */
+  readonly trustedFilesystems?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -141,12 +143,12 @@ export interface RestoreOptions {
  * `DirectoryError` where a start could not use the path either, and with `ConnectionError` where the path is no file
  * or the driver would end the process.
  */
-export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: RestoreOptions) =>
+export const restoreBackup = ({ backup, filename, timeout = "60 seconds", trustedFilesystems }: RestoreOptions) =>
   Effect.gen(function* () {
     const path = yield* Path.Path
     const wanted = path.resolve(filename)
     const tooLate = { ...nothing, retryable: true }
-    return yield* restoreFrom(filename, backup).pipe(
+    return yield* restoreFrom({ backup, filename, trustedFilesystems }).pipe(
       Effect.timeoutFail({
         duration: timeout,
         onTimeout: () => refusalOf(wanted, backup === undefined ? "" : path.resolve(backup))("TimedOut", tooLate)
@@ -157,10 +159,10 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds" }: Rest
     Effect.withSpan("database-ready.restore", { attributes: { "database.file": filename } })
   )
 
-const restoreFrom = Effect.fnUntraced(function* (filename: string, backup: string | undefined) {
+const restoreFrom = Effect.fnUntraced(function* ({ backup, filename, trustedFilesystems }: RestoreOptions) {
   const path = yield* Path.Path
   if (isInMemory(filename)) return yield* noFileAt(filename)
-  const found = yield* Effect.either(prepareDirectory({ filename, access: "replace" }))
+  const found = yield* Effect.either(prepareDirectory({ filename, access: "replace", trustedFilesystems }))
   if (Either.isLeft(found) && found.left.reason !== "NotFound") return yield* found.left
   const file = Either.isLeft(found) ? path.resolve(filename) : found.right.file
   yield* soundDriver(file)
@@ -197,7 +199,7 @@ const restoreFrom = Effect.fnUntraced(function* (filename: string, backup: strin
   }
 
   // A start creates missing parents as well.
-  if (Either.isLeft(found)) yield* prepareDirectory({ filename, access: "initialize" })
+  if (Either.isLeft(found)) yield* prepareDirectory({ filename, access: "initialize", trustedFilesystems })
   const isThere = yield* refused(isFile(file))
   yield* refused(unused(file))
   const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`

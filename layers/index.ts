@@ -29,7 +29,8 @@ export {
   integrityPolicies,
   notADuration,
   type Pragmas,
-  type ProgressEvent
+  type ProgressEvent,
+  typesIn
 } from "./DatabaseConfig.ts"
 export { DatabaseDirectory, DirectoryError } from "./DatabaseDirectory.ts"
 export {

@@ -11,6 +11,7 @@ export interface PlainArguments {
   readonly permissions: string | undefined
   readonly backups: string | undefined
   readonly timeout: string | undefined
+  readonly trustedFilesystems: string | undefined
   readonly json: boolean
 }
 
@@ -22,9 +23,10 @@ const flags = {
   integrity: { variable: "DATABASE_INTEGRITY", plain: /^(schema|quick|full|auto)$/ },
   permissions: { variable: "DATABASE_PERMISSIONS", plain: /^(owner|group)$/ },
   backups: { variable: "DATABASE_BACKUPS", plain: /^\d{1,6}$/ },
-  timeout: { variable: "DATABASE_TIMEOUT", plain: /^\d{1,9}(ms|s|m|h)$/ }
+  timeout: { variable: "DATABASE_TIMEOUT", plain: /^\d{1,9}(ms|s|m|h)$/ },
+  "trust-filesystem": { variable: "DATABASE_TRUST_FILESYSTEM", plain: /^\w[\w.-]*(,\w[\w.-]*)*$/ }
 }
-const ofBoth = ["database", "migrations", "integrity", "permissions", "timeout"] as const
+const ofBoth = ["database", "migrations", "integrity", "permissions", "timeout", "trust-filesystem"] as const
 /** Only an initialization makes backups. */
 const names = { init: [...ofBoth, "backups"], status: ofBoth } as const
 
@@ -52,6 +54,14 @@ export const plainArguments = (
     const value = values[name]
     if (value !== undefined && !flags[name].plain.test(value)) return undefined
   }
-  const { backups, database, integrity, migrations, permissions, timeout } = values
-  return { command, database, migrations, integrity, permissions, backups, timeout, json }
+  const {
+    backups,
+    database,
+    integrity,
+    migrations,
+    permissions,
+    timeout,
+    "trust-filesystem": trustedFilesystems
+  } = values
+  return { command, database, migrations, integrity, permissions, backups, timeout, trustedFilesystems, json }
 }

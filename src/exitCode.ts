@@ -62,6 +62,7 @@ const ofDirectory: Record<ReasonOf<"DirectoryError">, ExitCode> = {
   ReadOnlyFilesystem: exitCode.cannotCreate,
   DiskFull: exitCode.inputOutput,
   NetworkFilesystem: exitCode.cannotCreate,
+  UnknownFilesystem: exitCode.cannotCreate,
   Unavailable: exitCode.inputOutput
 }
 

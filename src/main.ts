@@ -16,7 +16,8 @@ import {
   integrityPolicies,
   notADuration,
   permissionChoices,
-  restoreBackup
+  restoreBackup,
+  typesIn
 } from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
 import { Ended, exitCode, exitCodeOf } from "./exitCode.ts"
@@ -82,19 +83,31 @@ const options = {
     Options.withFallbackConfig(environment.timeout),
     Options.withDefault(defaults.timeout)
   ),
+  trustedFilesystems: Options.text("trust-filesystem").pipe(
+    Options.withPseudoName("TYPE"),
+    Options.withDescription(
+      "Types of filesystems to trust although they are not known to be local, with commas between. Environment: DATABASE_TRUST_FILESYSTEM."
+    ),
+    Options.map(typesIn),
+    Options.withFallbackConfig(environment.trustedFilesystems),
+    Options.withDefault<ReadonlyArray<string>>([])
+  ),
   json: Options.boolean("json").pipe(Options.withDescription("One line of JSON on stdout, and nothing else there."))
 }
 
 const { backup, backups, ...ofBoth } = options
-const { database, json, timeout } = options
+const { database, json, timeout, trustedFilesystems } = options
 
 const restore = ({
   backup,
   database,
   json,
-  timeout
-}: Pick<Choices, "database" | "json" | "timeout"> & { readonly backup: Option.Option<string> }) =>
-  restoreBackup({ filename: database, backup: Option.getOrUndefined(backup), timeout }).pipe(
+  timeout,
+  trustedFilesystems
+}: Pick<Choices, "database" | "json" | "timeout" | "trustedFilesystems"> & {
+  readonly backup: Option.Option<string>
+}) =>
+  restoreBackup({ filename: database, backup: Option.getOrUndefined(backup), timeout, trustedFilesystems }).pipe(
     Effect.matchEffect({
       onSuccess: (restored) => (json ? say(restoredJson(restored)) : say(restoredLines(restored).join("\n"))),
       onFailure: (error) =>
@@ -117,7 +130,7 @@ const command = Command.make("database-ready", {}, () => sayWhat).pipe(
     Command.make("status", ofBoth, run("inspect")).pipe(
       Command.withDescription("Take the same look without a single write.")
     ),
-    Command.make("restore", { backup, database, json, timeout }, restore).pipe(
+    Command.make("restore", { backup, database, json, timeout, trustedFilesystems }, restore).pipe(
       Command.withDescription(
         "Put back a backup that was made before an upgrade; what is there is kept as FILE.replaced-TIME."
       )

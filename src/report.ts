@@ -44,6 +44,7 @@ const stageLine = ({ attempts, durationMs, found, name }: StageReport): string =
 /** Stage by stage, what was found and how long it took. */
 export const readyLines = (report: ReadyReport): ReadonlyArray<string> => [
   ...report.stages.map(stageLine),
+  ...report.warnings.map((warning) => `  ${"warning".padEnd(width)}${" ".repeat(9)}   ${warning}`),
   "",
   `ready  ${report.database}  schema ${report.schemaVersion ?? "none"}  ${milliseconds(report.durationMs)}`
 ]

@@ -45,6 +45,7 @@ export interface Choices {
   readonly timeout: Duration.Duration
   readonly json: boolean
   readonly permissions?: Permissions
+  readonly trustedFilesystems: ReadonlyArray<string>
   readonly backups?: number
 }
 
@@ -67,6 +68,7 @@ export const run = (access: "initialize" | "inspect") =>
       timeout: choices.timeout,
       permissions: choices.permissions,
       backups: choices.backups,
+      trustedFilesystems: choices.trustedFilesystems,
       program: `${packageJson.name} ${packageJson.version}`,
       onProgress: choices.json ? () => Effect.void : showProgress,
       ...(Option.isNone(choices.migrations) ? { applicationId: conversationFiles.applicationId } : {})

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig, DatabaseDirectory, Initialization } from "../layers/index.ts"
-import { filesystemIn, mountsIn, neverHang } from "../layers/MountTable.ts"
+import { kindOfFilesystem, mountIn, mountsIn, neverHang } from "../layers/MountTable.ts"
 import { platform, refusal, temporaryFolder } from "./support/database.ts"
 
 const directoryOf = (filename: string, access: "initialize" | "inspect" = "initialize") =>
@@ -124,12 +124,23 @@ describe("the directory", () => {
       "33 22 0:43 / /twice rw - ext4 /dev/sdc rw",
       "34 22 0:44 / /twice rw - 9p share rw"
     ].join("\n")
-    const found = (directory: string) => filesystemIn(mountsIn(table), directory)
+    const found = (directory: string) => mountIn(mountsIn(table), directory).type
     assert.deepStrictEqual(
       ["/", "/database", "/data", "/data/app", "/data/local/app", "/my disk/x", "/twice"].map(found),
       ["ext4", "ext4", "nfs4", "nfs4", "xfs", "fuse.sshfs", "9p"]
     )
-    assert.strictEqual(filesystemIn(mountsIn(""), "/data"), "unknown")
+    assert.strictEqual(mountIn(mountsIn(""), "/data").type, "unknown")
+  })
+
+  it("knows by their type which filesystems one kernel alone has, and takes no other for one", () => {
+    const local = "ext4 xfs btrfs zfs f2fs tmpfs overlay fuseblk ntfs3 vfat unknown"
+    const shared = `nfs nfs4 cifs smb3 9p virtiofs fuse.virtiofs fuse.grpcfuse grpcfuse osxfs fakeowner vboxsf drvfs
+      prl_fs vmhgfs fuse.vmhgfs-fuse ceph fuse.ceph glusterfs fuse.glusterfs lustre juicefs gpfs ocfs2 gfs2 beegfs afs coda
+      fuse.sshfs fuse.s3fs fuse.gcsfuse fuse.rclone`
+    const unfamiliar = "fuse fuse.bindfs fuse.portal autofs proc cgroup2 ext5 EXT4"
+    for (const [kind, types] of Object.entries({ local, shared, unfamiliar })) {
+      for (const type of types.split(/\s+/)) assert.strictEqual(kindOfFilesystem(type), kind, type)
+    }
   })
 
   it("is waited for with everything else standing still only where no mount can hang", () => {

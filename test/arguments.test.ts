@@ -17,6 +17,7 @@ describe("a plain command line", () => {
       "init",
       "status --json",
       "init --database a.db --migrations m --integrity full --backups 3 --timeout 20s --json",
+      "init --trust-filesystem 9p,fuse.bindfs",
       "status --integrity auto --timeout 500ms --database a=b.db"
     ]
     const others = [
@@ -41,6 +42,7 @@ describe("a plain command line", () => {
       "init --backups -1",
       "init --backups two",
       "init --timeout soon",
+      "init --trust-filesystem 9p,,virtiofs",
       "status --backups 3"
     ]
     assert.deepStrictEqual(

@@ -154,6 +154,53 @@ describe("a directory in which nothing can be created", () => {
   )
 })
 
+const bindfs = spawnSync("bindfs", ["--version"]).status === 0 && existsSync("/dev/fuse")
+
+describe("a filesystem that is not known to be local", () => {
+  it.scopedLive.skipIf(!bindfs)(
+    `is refused with its type and its place, and let be where the settings trust it, with a warning${bindfs ? "" : " (skipped: no bindfs)"}`,
+    () =>
+      Effect.gen(function* () {
+        const [below, above] = [yield* temporaryFolder, yield* temporaryFolder]
+        yield* Effect.acquireRelease(
+          Effect.sync(() => assert.strictEqual(spawnSync("bindfs", [below, above]).status, 0)),
+          () => Effect.sync(() => assert.strictEqual(spawnSync("umount", [above]).status, 0))
+        )
+        const args = ["init", "--database", join(above, "app.db"), "--json"]
+        const refused = yield* runProgram(args)
+        assert.strictEqual(refused.code, 73)
+        const { error } = JSON.parse(refused.stdout)
+        assert.include(error, { _tag: "DirectoryError", reason: "UnknownFilesystem" })
+        const [type] = /fuse[.\w-]*/.exec(error.detail) ?? []
+        assert.strictEqual(error.detail, `${type}, mounted at ${above}`)
+        assert.deepStrictEqual(yield* pictureOf(below), {})
+
+        for (const env of [{}, { DATABASE_TRUST_FILESYSTEM: "9p, virtiofs" }]) {
+          assert.strictEqual((yield* runProgram(args, { env })).code, 73)
+        }
+        const warning = `The settings trust the locks of ${type}, mounted at ${above}, which is not known to be local.`
+        const byFlag = yield* runProgram([...args, "--trust-filesystem", String(type)])
+        assert.deepStrictEqual(JSON.parse(byFlag.stdout).warnings, [warning])
+        const env = { DATABASE_TRUST_FILESYSTEM: `9p,${type}` }
+        const byVariable = yield* runProgram(args.slice(0, -1), { env })
+        assert.include(byVariable.stdout, warning)
+        const status = yield* runProgram(["status", ...args.slice(1), "--trust-filesystem", ` ${type} `])
+        assert.deepStrictEqual([status.code, JSON.parse(status.stdout).warnings], [0, [warning]])
+      })
+  )
+
+  it.scopedLive("is refused by the kernel's own names as well", () =>
+    Effect.gen(function* () {
+      if (!existsSync("/sys/fs/cgroup/cgroup.procs")) return
+      assert.deepStrictEqual(yield* refusedWith(["status", "--database", "/sys/fs/cgroup/app.db"]), [
+        "DirectoryError.UnknownFilesystem",
+        73,
+        ""
+      ])
+    })
+  )
+})
+
 /** A filesystem of its own, of so many bytes; the kernel takes it away with the scope. */
 const mounted = (size: string) =>
   Effect.gen(function* () {

@@ -94,10 +94,11 @@ const database = DatabaseReady.pipeline.pipe(Layer.provide(MigrationSource.layer
 
 /** The start's settings, by the service's. */
 export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Layer.unwrapEffect(
-  Effect.map(Settings, ({ backups, databaseFile, databaseTimeout, integrity, lockPatience }) =>
+  Effect.map(Settings, ({ backups, databaseFile, databaseTimeout, integrity, lockPatience, trustedFilesystems }) =>
     DatabaseConfig.layer({
       filename: databaseFile,
       integrity,
+      trustedFilesystems,
       timeout: databaseTimeout,
       backups,
       lockPatience,

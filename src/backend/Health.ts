@@ -43,7 +43,12 @@ export class Health extends Context.Tag("conversation-files/Health")<
         Effect.retry({ schedule: whileANeighbourPasses, while: ({ retryable }) => retryable }),
         Effect.matchEffect({
           onFailure: (refusal) => failing("schema version", refusal),
-          onSuccess: ({ schemaVersion }) => passing(schemaVersion ?? "none", "schema version")
+          onSuccess: ({ schemaVersion, warnings }) =>
+            Effect.map(passing(schemaVersion ?? "none", "schema version"), (check) =>
+              warnings.length === 0
+                ? check
+                : { ...check, status: "warn" as const, reason: "DatabaseReady.Warning", message: warnings.join(" ") }
+            )
         })
       )
       const writeLock = Effect.matchEffect(ready.write(Effect.void), {

@@ -33,6 +33,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly databaseFile: string
     /** `DATABASE_INTEGRITY`: how far the start looks. Default `auto`. */
     readonly integrity: IntegrityPolicy
+    readonly trustedFilesystems: ReadonlyArray<string>
     /** `DATABASE_TIMEOUT`: deadline of the start. Default 60 seconds. */
     readonly databaseTimeout: Duration.Duration
     /** `DATABASE_BACKUPS`: backups to keep of those made before an upgrade. Default 2. */
@@ -74,6 +75,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         dataDirectory: Config.succeed(dataDirectory),
         databaseFile: environment.filename.pipe(withDefault(`${dataDirectory}/conversation_files.db`)),
         integrity: environment.integrity.pipe(withDefault("auto" as const)),
+        trustedFilesystems: environment.trustedFilesystems.pipe(withDefault<ReadonlyArray<string>>([])),
         databaseTimeout: environment.timeout.pipe(withDefault(Duration.seconds(60))),
         backups: environment.backups.pipe(withDefault(2)),
         maxFileSize: positive("MAX_FILE_SIZE", 50 * 1024 * 1024),

@@ -27,6 +27,7 @@ export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): 
   dataDirectory,
   databaseFile: join(dataDirectory, "app.db"),
   integrity: "auto",
+  trustedFilesystems: [],
   databaseTimeout: Duration.seconds(60),
   backups: 0,
   maxFileSize: 1024 * 1024,
