@@ -415,7 +415,7 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
   }
   if (main !== undefined && main.size > 0 && main.size < smallestPage && !isPart(journal)) {
     const detail = `${main.size} bytes; a database is one page at least`
-    return yield* refusal(file, "NotADatabase", { code: "", detail, retryable: false })
+    return yield* refusal(file, "NotADatabase", { code: "SQLITE_NOTADB", detail, retryable: false })
   }
   return {
     exists: main !== undefined,

@@ -35,9 +35,14 @@ const options = {
   migrations: Options.text("migrations").pipe(
     Options.withPseudoName("DIRECTORY"),
     Options.withDescription(
-      "A directory of NNN_name.sql files instead of the conversation-files migrations inside. Environment: DATABASE_MIGRATIONS."
+      "The directory of NNN_name.sql files. Environment: DATABASE_MIGRATIONS; default ./migrations."
     ),
     Options.withFallbackConfig(environment.migrations),
+    Options.optional
+  ),
+  applicationId: Options.integer("application-id").pipe(
+    Options.withPseudoName("NUMBER"),
+    Options.withDescription("Marks the file as this application's, and refuses one with another mark."),
     Options.optional
   ),
   integrity: Options.choice("integrity", integrityPolicies).pipe(

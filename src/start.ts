@@ -24,13 +24,13 @@ import {
   type InitializationError,
   type IntegrityPolicy,
   MigrationSource,
+  MigrationSourceError,
   Migrations,
   type Permissions,
   type ProgressEvent,
   type Refusal
 } from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
-import * as conversationFiles from "./conversationFiles.ts"
 import { Ended, exitCode, exitCodeOf } from "./exitCode.ts"
 import { asJson, failedLines, readyLines } from "./report.ts"
 import { say, tell } from "./say.ts"
@@ -41,6 +41,7 @@ export class Misused extends Data.TaggedError("Misused")<{ readonly parser: stri
 export interface Choices {
   readonly database: string
   readonly migrations: Option.Option<string>
+  readonly applicationId?: Option.Option<number>
   readonly integrity: IntegrityPolicy
   readonly timeout: Duration.Duration
   readonly json: boolean
@@ -52,6 +53,7 @@ export interface Choices {
 /** What is meant where nothing is said. */
 export const defaults = {
   database: "data/conversation_files.db",
+  migrations: "migrations",
   integrity: "auto",
   permissions: "owner",
   backups: 2,
@@ -71,10 +73,10 @@ export const run = (access: "initialize" | "inspect") =>
       trustedFilesystems: choices.trustedFilesystems,
       program: `${packageJson.name} ${packageJson.version}`,
       onProgress: choices.json ? () => Effect.void : showProgress,
-      ...(Option.isNone(choices.migrations) ? { applicationId: conversationFiles.applicationId } : {})
+      applicationId: Option.getOrUndefined(choices.applicationId ?? Option.none())
     })
     const migrations = Option.match(choices.migrations, {
-      onNone: () => conversationFiles.migrations,
+      onNone: () => Effect.mapError(Migrations.fromDirectory(defaults.migrations), notNamed),
       onSome: Migrations.fromDirectory
     })
     const initialization = yield* Initialization.make(config)
@@ -86,6 +88,19 @@ export const run = (access: "initialize" | "inspect") =>
     )
     yield* choices.json ? say(asJson(report)) : say(readyLines(report).join("\n"))
   })
+
+/** Nobody has named a directory, and the one that is meant then is not there. */
+const notNamed = (error: MigrationSourceError): MigrationSourceError =>
+  error.reason === "DirectoryUnreadable" && error.code === "ENOENT"
+    ? new MigrationSourceError({
+        reason: error.reason,
+        path: `./${defaults.migrations}`,
+        detail: `${process.cwd()} has no directory of that name`,
+        cure: "Name the directory: --migrations DIRECTORY, or DATABASE_MIGRATIONS; or start where ./migrations is.",
+        code: error.code,
+        retryable: false
+      })
+    : error
 
 const refuse = Effect.fnUntraced(function* (
   choices: Choices,

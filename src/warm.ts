@@ -22,7 +22,15 @@ const warm = (name: string): void => {
 const warmAll = async (): Promise<void> => {
   const folder = mkdtempSync(join(__dirname, "warm-"))
   try {
-    execFileSync(process.execPath, [__filename, "direct", "init", "--database", join(folder, "app.db")])
+    execFileSync(process.execPath, [
+      __filename,
+      "direct",
+      "init",
+      "--database",
+      join(folder, "app.db"),
+      "--migrations",
+      join(__dirname, "../migrations")
+    ])
     execFileSync(process.execPath, [__filename, "program", "--help"])
     await warmService(folder)
   } finally {

@@ -113,6 +113,26 @@ describe("judging a history against the source", () => {
     })
   })
 
+  it("never calls another application's database newer, edited or renamed, whatever numbers the two share", () => {
+    const lists = FastCheck.tuple(situation, situation)
+    FastCheck.assert(
+      FastCheck.property(lists, ([ours, { done, source }]) => {
+        const theirs = source.slice(0, done).map((step) => ({ ...step, name: `other_${step.id}`, checksum: step.name }))
+        const found = refusalOf(ours.source, theirs.map(applied))
+        if (found === "accepted") return assert.fail("another application's history was accepted")
+        const numbers = new Set(ours.source.map(({ id }) => id))
+        const isLikely = theirs.some(({ id }) => numbers.has(id) || id > (ours.source.at(-1)?.id ?? 0))
+        assert.strictEqual(found.reason, isLikely ? "OtherApplication" : "Missing")
+      })
+    )
+  })
+
+  it("says edited, and not newer, where names fit and not one text does", () => {
+    const edited = { ...migration(1), checksum: "edited" }
+    assert.propertyVal(refusalOf([edited], [migration(1), migration(2)].map(applied)), "reason", "Edited")
+    assert.propertyVal(refusalOf([migration(1)], [migration(1), migration(2)].map(applied)), "reason", "NewerDatabase")
+  })
+
   it("refuses any applied migration that the source has lost: as missing, or as newer where it was the last", () => {
     always((source, rows) => {
       for (const [index, row] of rows.entries()) {

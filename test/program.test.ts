@@ -1,10 +1,23 @@
 import { spawnSync } from "node:child_process"
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, statSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import packageJson from "../package.json" with { type: "json" }
+import { applicationId } from "../src/conversationFiles.ts"
 import {
   independently,
+  migrationsDirectory,
   openConnection,
   pictureOf,
   rowsOf,
@@ -53,10 +66,14 @@ describe("database-ready init", () => {
     })
   )
 
-  it.scoped("runs in any directory, on data/conversation_files.db where nothing else is said", () =>
+  it.scoped("runs in any directory, on its migrations and data/conversation_files.db where nothing else is said", () =>
     Effect.gen(function* () {
       const cwd = yield* temporaryFolder
-      assert.strictEqual((yield* runProgram(["init"], { cwd })).code, 0)
+      mkdirSync(join(cwd, "migrations"))
+      writeFileSync(join(cwd, "migrations/001_mine.sql"), "CREATE TABLE mine (a);")
+      const { code, stdout } = yield* runProgram(["init"], { cwd })
+      assert.strictEqual(code, 0)
+      assert.include(stdout, "applied 001_mine")
       assert.deepStrictEqual(readdirSync(join(cwd, "data")), ["conversation_files.db"])
     })
   )
@@ -95,6 +112,7 @@ describe("database-ready init", () => {
   it.scoped("takes an empty variable of the environment for one that is not set", () =>
     Effect.gen(function* () {
       const cwd = yield* temporaryFolder
+      cpSync(migrationsDirectory, join(cwd, "migrations"), { recursive: true })
       const names = ["FILE", "MIGRATIONS", "INTEGRITY", "BACKUPS", "TIMEOUT"]
       for (const name of names) {
         const ended = yield* runProgram(["init", "--json"], { cwd, env: { [`DATABASE_${name}`]: "" } })
@@ -187,6 +205,49 @@ describe("database-ready init", () => {
       }
       assert.deepStrictEqual(readdirSync(cwd), [])
       assert.strictEqual(reportOf(yield* runProgram(["init", "--json", "--nope"])).error.reason, "Usage")
+    })
+  )
+
+  it.scoped("writes nothing where nobody has named migrations and ./migrations is not there", () =>
+    Effect.gen(function* () {
+      const cwd = yield* temporaryFolder
+      yield* independently(join(cwd, "app.db"), (connection) => connection.exec("CREATE TABLE users (name)"))
+      const before = yield* pictureOf(cwd)
+      for (const command of ["init", "status"]) {
+        const { code, stderr, stdout } = yield* runProgram([command, "--database", "app.db"], { cwd })
+        assert.deepStrictEqual([code, stdout], [64, ""])
+        assert.include(stderr, "./migrations")
+        assert.include(stderr, "--migrations DIRECTORY")
+      }
+      assert.deepStrictEqual(yield* pictureOf(cwd), before)
+    })
+  )
+
+  it.scoped("calls an application's database of ten migrations what it is, and not newer: 65", () =>
+    Effect.gen(function* () {
+      const cwd = yield* temporaryFolder
+      mkdirSync(join(cwd, "migrations"))
+      for (let id = 1; id <= 10; id += 1) {
+        writeFileSync(join(cwd, `migrations/${String(id).padStart(3, "0")}_step.sql`), `CREATE TABLE t${id} (a);`)
+      }
+      assert.strictEqual((yield* runProgram(["init", "--database", "app.db"], { cwd })).code, 0)
+      const { code, stderr } = yield* init(join(cwd, "app.db"))
+      assert.strictEqual(code, 65)
+      assert.include(stderr, "HistoryError.OtherApplication")
+      assert.include(stderr, "001_create_conversation_files")
+    })
+  )
+
+  it.scoped("marks the file for the service when it is told to, as `npm run init` does", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const [, ...command] = /database-ready\.cjs (.*)$/.exec(packageJson.scripts.init) ?? []
+      const { code, stderr } = yield* runProgram([...command.join(" ").split(" "), "--database", file])
+      assert.strictEqual(code, 0, stderr)
+      assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA application_id"), [{ application_id: applicationId }])
+      assert.strictEqual((yield* init(file)).code, 0)
+      assert.strictEqual((yield* init(file, "--application-id", "7")).code, 65)
+      assert.strictEqual((yield* init(`${file}2`, "--application-id", "0")).code, 64)
     })
   )
 

@@ -13,6 +13,7 @@ type Reason =
   | "ForeignHistory"
   | "NotCompleted"
   | "RecordedTwice"
+  | "OtherApplication"
   | "NewerDatabase"
   | "Missing"
   | "Edited"
@@ -56,6 +57,8 @@ const sentences: Record<Reason, (migrations: string) => string> = {
   ForeignHistory: () => `The table ${historyTable} was made by another tool`,
   NotCompleted: (migrations) => `The history records migrations that were not completed: ${migrations}`,
   RecordedTwice: (migrations) => `The history records a migration more than once: ${migrations}`,
+  OtherApplication: (migrations) =>
+    `The database belongs to another application: none of its migrations is one of this program's. It has ${migrations}`,
   NewerDatabase: (migrations) => `The database is newer than this program: it has ${migrations}`,
   Missing: (migrations) => `Migrations were applied that this program does not have: ${migrations}`,
   Edited: (migrations) => `Migrations were edited after they had been applied: ${migrations}`,
@@ -70,6 +73,8 @@ const remedies: Record<Reason, string> = {
   ForeignHistory: `Use another database file, or rename that table and start on a database without it.`,
   NotCompleted: "Find out what that program did half, restore a backup or finish it by hand, then correct the row.",
   RecordedTwice: `Look at both rows and delete the wrong one from ${historyTable}.`,
+  OtherApplication:
+    "Check which database and which migrations this program was given (--database, --migrations). If both are right, the files were renamed and edited after they had been applied: put them back.",
   NewerDatabase:
     "Start the newer program, or restore a backup that is as old as this one. A migration can declare `compatible_from`, and older programs run on.",
   Missing: "Put the missing files back, or start the release that has them.",
@@ -214,16 +219,20 @@ export const judge = (
     source,
     rows
   )
-  const { redeclared, renamed, seen, twice, unfinished, versions } = rest
+  const { matching, redeclared, renamed, seen, twice, unfinished, versions } = rest
   const refuse = (reason: Reason, migrations: ReadonlyArray<string>, detail = "") =>
     Effect.fail(new HistoryError({ reason, migrations, detail, code: "", retryable: false }))
+  // First of all: what cures a history of ours would damage that of others.
+  if (isOfOthers(source, rows, byId))
+    return refuse("OtherApplication", labelsOf(rows), `this program has ${labelsOf(source).join(", ")}`)
   if (unfinished.length > 0) {
     const statuses = unfinished.map(({ status }) => status).join(", ")
     return refuse("NotCompleted", unfinished.map(labelOf), `status ${statuses}`)
   }
   if (twice.length > 0) return refuse("RecordedTwice", twice.map(labelOf))
   // Every newer migration has its say: a later one cannot make up for what one in between broke.
-  if (newer.some(({ compatibleFrom }) => !(compatibleFrom <= newest))) {
+  const isOurs = source.length === 0 || adopted.length > 0 || matching > 0
+  if (isOurs && newer.some(({ compatibleFrom }) => !(compatibleFrom <= newest))) {
     const known = byId.get(newest)
     return refuse(
       "NewerDatabase",
@@ -261,6 +270,36 @@ export const judge = (
   })
 }
 
+/**
+ * Whether a history is that of another application, which has its numbers by chance: what both know by number differs
+ * in name and in text, or they share no number and a restart of ours would not help. A row of the system before us has
+ * neither name nor checksum, and is ours.
+ */
+const isOfOthers = (
+  source: ReadonlyArray<Migration>,
+  rows: ReadonlyArray<AppliedMigration>,
+  byId: ReadonlyMap<number, Migration>
+): boolean => {
+  const newest = source.at(-1)?.id
+  if (newest === undefined || rows.length === 0) return false
+  const shared = rows.flatMap((row) => {
+    const migration = byId.get(idOf(row.version))
+    return migration === undefined ? [] : [{ row, migration }]
+  })
+  return shared.length === 0
+    ? rows.some(({ version }) => idOf(version) > newest)
+    : shared.every(
+        ({ migration, row }) =>
+          row.checksum !== undefined &&
+          row.name !== undefined &&
+          withoutUp(row.name) !== withoutUp(migration.name) &&
+          (migration.body._tag === "Effect" || !isWhatWasApplied(migration, row.checksum, row.content))
+      )
+}
+
+const labelsOf = (known: ReadonlyArray<Pick<AppliedMigration, "name" | "version">>): ReadonlyArray<string> =>
+  known.length > 5 ? [...known.slice(0, 5).map(labelOf), `${known.length - 5} more`] : known.map(labelOf)
+
 /** What the history is against the source, in one pass: there may be thousands, and this code is cold. */
 const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMigration>) => {
   const byId = new Map(source.map((migration) => [migration.id, migration]))
@@ -276,6 +315,7 @@ const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMi
   const incomplete: Array<Verdict["incomplete"][number]> = []
   const redeclared = new Set<string>()
   const versions: Array<string> = []
+  let matching = 0
   let latest = -1
   let latestRow: AppliedMigration | undefined
   for (const row of rows) {
@@ -295,6 +335,8 @@ const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMi
     }
     if (row.checksum === undefined) adopted.push({ rowId: row.rowId, migration })
     else if (isWhatWasApplied(migration, row.checksum, row.content)) {
+      // Of an Effect without a version only the name tells whose it is.
+      if (migration.body._tag === "Sql" || row.name === migration.name) matching += 1
       const isRedeclared = row.declared !== undefined && row.declared !== declarationText(migration.declared)
       if (isRedeclared) redeclared.add(titleOf(migration))
       if (isRedeclared || row.declared === undefined || row.content === undefined) {
@@ -314,7 +356,21 @@ const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMi
     }
   }
   const changed = { edited, redeclared, renamed, versions }
-  return { adopted, byId, incomplete, latest, latestRow, missing, newer, newest, seen, twice, unfinished, ...changed }
+  return {
+    adopted,
+    byId,
+    incomplete,
+    matching,
+    latest,
+    latestRow,
+    missing,
+    newer,
+    newest,
+    seen,
+    twice,
+    unfinished,
+    ...changed
+  }
 }
 
 /** Earlier versions took `001_users.up.sql` for a migration of the name `users.up`. */
