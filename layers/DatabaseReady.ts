@@ -6,6 +6,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import type * as Scope from "effect/Scope"
@@ -22,7 +23,7 @@ import { Initialization, type StageReport, type StageTimeoutError, type Timeline
 import type { IntegrityError } from "./IntegrityError.ts"
 import type { StageName } from "./policy.ts"
 import { inDatabase, type Refusal } from "./Refusal.ts"
-import { ConnectionError, SqliteConnection, stayingInPlace } from "./SqliteConnection.ts"
+import { ConnectionError, SqliteConnection, soundDriver, stayingInPlace } from "./SqliteConnection.ts"
 import { openSqlite } from "./seams.ts"
 import { type PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
 import { writeThrough } from "./WriteTransaction.ts"
@@ -162,6 +163,15 @@ const start = Effect.fnUntraced(function* (
   initialization: Initialization["Type"],
   source: MigrationSource["Type"]
 ) {
+  // A driver that cannot be used leaves no directory behind.
+  const driver = soundDriver(config.filename)
+  const sound = yield* Effect.either(driver)
+  if (Either.isLeft(sound))
+    yield* initialization.stage(
+      "connection",
+      () => driver,
+      () => ""
+    )
   const directory = yield* DatabaseDirectory.make(config, initialization)
   const connection = yield* SqliteConnection.make(config, initialization, directory)
   const pragmas = yield* VerifiedPragmas.make(config, initialization, connection)

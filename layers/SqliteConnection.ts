@@ -22,8 +22,10 @@ import {
   integer,
   isLock,
   kindOf,
+  loadDriver,
   openSqlite,
   openSqliteIn,
+  runtime,
   type Sqlite,
   type SqliteFailure,
   text
@@ -99,7 +101,7 @@ const sentences: Record<Reason, (file: string) => string> = {
   IoError: (file) => `The disk failed while ${file} was read`,
   Busy: (file) => `Another process keeps ${file} to itself`,
   Replaced: (file) => `${file} is no longer the file that was opened`,
-  DriverNotLoaded: () => "better-sqlite3 cannot be loaded by this Node.js",
+  DriverNotLoaded: () => `${runtime} cannot load better-sqlite3`,
   UnsafeDriver: () => "This build of better-sqlite3 would end the process at some moment, on this release of Node.js",
   UnsafeSqlite: () => "This SQLite version can corrupt a database in WAL mode that several connections use",
   ForeignApplication: (file) => `${file} belongs to another program`
@@ -124,9 +126,10 @@ const remedies: Record<Reason, string> = {
   IoError: "Check the disk and the kernel's log; restore a backup when the disk is at fault.",
   Busy: "Let the other process finish, or stop it.",
   Replaced: "Start the program again: what it wrote since then is in a file that nobody else can see.",
-  DriverNotLoaded: "Build it for this Node.js: `npm rebuild better-sqlite3`, or install again.",
+  DriverNotLoaded:
+    "Run `npm rebuild better-sqlite3` with the runtime that runs this program. Where install scripts are not run, allow them first: `pnpm approve-builds` and `pnpm rebuild better-sqlite3`, or `bun pm trust better-sqlite3`.",
   UnsafeDriver:
-    'Put `"overrides": { "better-sqlite3": "^13.2.0" }` into the package.json of the program and install again, or run it on Node.js 22.',
+    'Run the program on Node.js 22, or install the better-sqlite3 that fits: 12 on Node.js 20; on Node.js 24 and newer 13, by `"overrides": { "better-sqlite3": "^13.2.0" }` in its package.json.',
   UnsafeSqlite: "Update better-sqlite3 to a release with SQLite 3.51.3, 3.50.7 or 3.44.6 or newer.",
   ForeignApplication: "Choose another path: the file's application_id says that it is not ours."
 }
@@ -357,13 +360,15 @@ export const stayingInPlace = Effect.fnUntraced(function* (
   )
 })
 
-/** Refuses a driver that would end this process sooner or later, before it has opened anything. */
+/** Refuses a driver that would end this process or cannot be loaded, before anything is opened or created. */
 export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> =>
   Effect.matchEffect(fatalAddon, {
     onFailure: (failure) => refusal(file, "CannotOpen", failure),
     onSuccess: (detail) =>
       detail === undefined
-        ? Effect.void
+        ? Effect.mapError(loadDriver, ({ code, detail }) =>
+            refusal(file, "DriverNotLoaded", { code: code === "UNKNOWN" ? "" : code, detail, retryable: false })
+          )
         : refusal(file, "UnsafeDriver", { code: `Node.js ${process.versions.node}`, detail, retryable: false })
   })
 

@@ -25,7 +25,7 @@ import {
   statSync
 } from "node:fs"
 import { createRequire } from "node:module"
-import { dirname, join } from "node:path"
+import { dirname, isAbsolute, join } from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"
 import type { PlatformError } from "@effect/platform/Error"
 import type { Connection, Row } from "@effect/sql/SqlConnection"
@@ -161,26 +161,99 @@ type OpenOptions = Pick<SqliteClient.SqliteClientConfig, "filename" | "readonly"
  * at which no script runs: it takes back a hook from an environment that it cannot see then. So it is looked at
  * before there is a first statement. Node.js 20 and 22 have no such headers, and need not be asked.
  */
-export const fatalAddon: Effect.Effect<string | undefined, SystemFailure> = Effect.suspend(() =>
-  Number(process.versions.modules) < abiOfNode24
-    ? Effect.succeed(undefined)
-    : ask(() => addonsOfDriver().find((path) => takesBackHooks(files.bytes(path))))
-)
+export const fatalAddon: Effect.Effect<string | undefined, SystemFailure> = Effect.suspend(() => {
+  if (isSound) return Effect.succeed(undefined)
+  return ask(() => {
+    const abi = Number(process.versions.modules)
+    const fatal =
+      abi < abiOfNode22
+        ? drivers().find((path) => needsNode22(files.text(path)))
+        : abi < abiOfNode24
+          ? undefined
+          : addonsOfDriver().find((path) => takesBackHooks(files.bytes(path)))
+    isSound = fatal === undefined
+    return fatal
+  })
+})
 
+/** It does not change while this process runs. */
+let isSound = false
+
+const abiOfNode22 = 127
 const abiOfNode24 = 137
 
-/** Where better-sqlite3 before 13 builds it or puts what it fetched: the client's driver and, where that is another, ours. */
-const addonsOfDriver = (): ReadonlyArray<string> => {
-  const ours = createRequire(import.meta.url)
-  const found = (require: NodeJS.Require, name: string) =>
-    unless("MODULE_NOT_FOUND", () => require.resolve(`${name}/package.json`))
-  // A bundled program has the client inside, and one that is bundled whole has its addon wherever it put it.
-  const client = found(ours, "@effect/sql-sqlite-node")
-  const drivers = [ours, ...(client === undefined ? [] : [createRequire(client)])].flatMap((require) => {
-    const driver = found(require, "better-sqlite3")
-    return driver === undefined ? [] : [join(dirname(driver), "build/Release/better_sqlite3.node")]
+/** better-sqlite3 13 asks for Node.js 22, and ends an older one with SIGSEGV when it opens its first database. */
+export const needsNode22 = (packageJson: string): boolean => {
+  const { version }: { readonly version?: unknown } = JSON.parse(packageJson)
+  return Number.parseInt(String(version), 10) >= 13
+}
+
+/**
+ * Loads the driver's addon, once in a process, before anything is created. Package managers that run no install
+ * scripts leave it out, and the driver notices when it opens its first database.
+ */
+export const loadDriver: Effect.Effect<void, SqliteFailure> = Effect.suspend(() => {
+  if (isLoaded) return Effect.void
+  return Effect.try({
+    try: () => {
+      new Driver(":memory:").close()
+      isLoaded = true
+    },
+    catch: SqliteFailure.from
   })
-  return [...new Set(drivers)].filter((addon) => files.stat(addon) !== undefined)
+})
+let isLoaded = false
+
+/** What runs this program, such as `Node.js 20.20.2`. */
+export const runtime = ((): string => {
+  const { bun, deno, electron, node } = process.versions
+  if (bun !== undefined) return `Bun ${bun}`
+  if (deno !== undefined) return `Deno ${deno}`
+  return electron === undefined ? `Node.js ${node}` : `Electron ${electron} (Node.js ${node})`
+})()
+
+/**
+ * From where packages are looked for. A CommonJS bundle has no `import.meta.url`, an ES module has no `__filename`;
+ * one that is evaluated has neither.
+ */
+const bases = (): ReadonlyArray<string> => {
+  const module: string | undefined = import.meta.url
+  const script = typeof __filename === "string" ? __filename : undefined
+  return [script, module, process.argv[1], join(process.cwd(), "index.js")].flatMap((base) =>
+    base !== undefined && (base.startsWith("file:") || isAbsolute(base)) ? [base] : []
+  )
+}
+
+/** The file that a name leads to, from the first base from which it leads anywhere. */
+const resolved = (name: string): string | undefined => {
+  for (const base of bases()) {
+    const found = unless("MODULE_NOT_FOUND", () => createRequire(base).resolve(name))
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** The driver's module, for another process to load. Throws where it cannot be found. */
+export const driverModule = (): string => {
+  const found = resolved("better-sqlite3")
+  if (found === undefined) throw new Error("better-sqlite3 is not to be found from here")
+  return found
+}
+
+/** Where better-sqlite3 before 13 builds it or puts what it fetched: the client's driver and, where that is another, ours. */
+const addonsOfDriver = (): ReadonlyArray<string> =>
+  drivers()
+    .map((driver) => join(dirname(driver), "build/Release/better_sqlite3.node"))
+    .filter((addon) => files.stat(addon) !== undefined)
+
+/** The `package.json` of the driver, ours and the client's. */
+const drivers = (): ReadonlyArray<string> => {
+  // A bundled program has the client inside, and one that is bundled whole has its addon wherever it put it.
+  const client = resolved("@effect/sql-sqlite-node/package.json")
+  const name = "better-sqlite3/package.json"
+  const theirs =
+    client === undefined ? undefined : unless("MODULE_NOT_FOUND", () => createRequire(client).resolve(name))
+  return [...new Set([resolved(name), theirs].filter((found) => found !== undefined))]
 }
 
 /** A function that is called is named in the binary. */

@@ -16,7 +16,7 @@ import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import { openDescriptors, openedAs } from "../layers/OpenFiles.ts"
 import { hasWalResetBug } from "../layers/SqliteConnection.ts"
-import { takesBackHooks } from "../layers/seams.ts"
+import { needsNode22, takesBackHooks } from "../layers/seams.ts"
 import {
   crashAfter,
   independently,
@@ -262,6 +262,11 @@ describe("the connection", () => {
       yield* independently(file, (connection) => connection.exec("BEGIN EXCLUSIVE; COMMIT"))
     })
   )
+
+  it("knows the driver that ends a Node.js before 22", () => {
+    const of = (version: string) => needsNode22(JSON.stringify({ version }))
+    assert.deepStrictEqual(["12.11.1", "13.0.2", "14.0.0", "9.6.0"].map(of), [false, true, true, false])
+  })
 
   it("knows an addon that would end the process by the function that it calls, and has none here", () => {
     const require = createRequire(import.meta.url)

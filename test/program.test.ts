@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  rmSync,
   statSync,
   writeFileSync
 } from "node:fs"
@@ -81,9 +82,17 @@ describe("database-ready init", () => {
   it.scoped("says so where its driver was built for another Node.js, or not at all", () =>
     Effect.gen(function* () {
       const folder = yield* withBrokenDriver("database-ready.cjs", "direct.cjs")
-      const args = [join(folder, "database-ready.cjs"), "init", "--database", join(folder, "app.db")]
+      const args = [join(folder, "database-ready.cjs"), "init", "--database", join(folder, "new", "app.db")]
       const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" })
       assert.strictEqual(status, 70)
+      assert.include(stderr, `Node.js ${process.versions.node} cannot load better-sqlite3`)
+      // Where install scripts were not run there is no addon at all.
+      rmSync(join(folder, "node_modules/better-sqlite3/build"), { recursive: true })
+      const without = spawnSync(process.execPath, args, { encoding: "utf8" })
+      assert.strictEqual(without.status, 70, without.stderr)
+      assert.match(without.stderr, /ConnectionError\.DriverNotLoaded/)
+      assert.match(without.stderr, /pnpm approve-builds/)
+      assert.isFalse(existsSync(join(folder, "new")))
       assert.match(stderr, /ConnectionError\.DriverNotLoaded/)
       assert.match(stderr, /npm rebuild better-sqlite3/)
     })

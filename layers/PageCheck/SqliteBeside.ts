@@ -3,12 +3,11 @@
  * runs; a worker thread cannot, for the native call outlives `terminate()`.
  */
 import { once } from "node:events"
-import { createRequire } from "node:module"
 import { basename } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import { type Row, SqliteFailure, SystemFailure } from "../seams.ts"
+import { driverModule, type Row, SqliteFailure, SystemFailure } from "../seams.ts"
 
 export interface Beside {
   readonly pid: number | undefined
@@ -23,7 +22,7 @@ export interface Beside {
 export const askBeside = (file: string, sql: string): Effect.Effect<Beside, SystemFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const driver = yield* Effect.try({
-      try: () => createRequire(import.meta.url).resolve("better-sqlite3"),
+      try: () => driverModule(),
       catch: SystemFailure.from
     })
     // Anything else, such as an Electron or a single executable application, would start itself again.
