@@ -110,7 +110,11 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
     historyFailure,
     look(config, source, database.sqlite)
   )
-  if (isUpToDate(first)) return evidence(room, done, first)
+  if (isUpToDate(first)) {
+    // Without migrations too a new file gets its settings before its first page.
+    if (first.isBlank && config.access !== "inspect") yield* pragmas.settle
+    return evidence(room, done, first)
+  }
   if (config.access === "inspect") return yield* notInitialized(first)
 
   const scripts = new Map(first.verdict.pending.map((migration) => [migration, scriptOf(migration)]))

@@ -57,6 +57,19 @@ const defaultPragmas: Pragmas = {
   mmapSize: 0
 }
 
+/**
+ * What a file gets before its first page and keeps. It is set and read back where this start makes the file or finds
+ * it empty; a database that is there keeps what it has.
+ */
+export interface NewFile {
+  /** Bytes of a page, a power of two from 512 to 65536. Default SQLite's, 4096. */
+  readonly pageSize?: number | undefined
+  /** Default `none`: pages that are freed stay in the file. */
+  readonly autoVacuum?: "none" | "full" | "incremental" | undefined
+  /** How text is kept. Default `UTF-8`. */
+  readonly encoding?: "UTF-8" | "UTF-16le" | "UTF-16be" | undefined
+}
+
 /** A step of the start, for programs that show progress. Times are milliseconds since the epoch, by Effect's `Clock`. */
 export type ProgressEvent =
   | { readonly _tag: "StageStarted"; readonly stage: StageName; readonly at: number }
@@ -94,6 +107,8 @@ export interface DatabaseOptions {
   /** Timeout and retry schedule per stage; what is not given is `defaultPolicies`. */
   readonly policies?: { readonly [Stage in StageName]?: Partial<Policy> } | undefined
   readonly pragmas?: Partial<Pragmas> | undefined
+  /** Settings that only a new file takes. Default SQLite's own. */
+  readonly newFile?: NewFile | undefined
   /** Marks the file as this program's, an int32 other than 0; a file of another program is refused. Default: neither marked nor looked at. */
   readonly applicationId?: number | undefined
   /** Name and version of the program, kept with each migration that it applies. */
@@ -132,6 +147,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly timeout: Duration.Duration
     readonly policies: Policies
     readonly pragmas: Pragmas
+    readonly newFile: NewFile
     readonly applicationId: number | undefined
     readonly program: string
     readonly backups: number
@@ -155,6 +171,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
       integrity: { ...defaultPolicies.integrity, ...given(options.policies?.integrity) }
     },
     pragmas: { ...defaultPragmas, ...given(options.pragmas) },
+    newFile: options.newFile ?? {},
     applicationId: options.applicationId,
     program: options.program ?? "",
     backups: options.backups ?? 2,

@@ -63,8 +63,14 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
 
 const unread = "The pragmas of the connection could not be read"
 
+const firstPage =
+  "The file holds nothing, but has its first page already, which keeps its settings. Delete the empty file, or change `newFile`."
+
 const remedies: Partial<Record<string, string>> = {
   busy_timeout: "Ask for a shorter `busyTimeout`.",
+  page_size: firstPage,
+  auto_vacuum: firstPage,
+  encoding: firstPage,
   application_id: "Ask for a number that fits, such as the four bytes of a word as a signed integer.",
   journal_mode:
     "Put the file on a local disk with shared memory, initialize it first when it is only inspected, or ask for another journal mode.",
@@ -126,7 +132,8 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
         ),
       summary
     )
-    const settle = verified(sqlite, during, during, settings)
+    // Before the journal mode, with which the first page is written.
+    const settle = Effect.zipRight(settleNewFile(sqlite, config), verified(sqlite, during, during, settings))
     // The journal mode first, for it may have to wait, and once the runtime timeout holds SQLite would do
     // the waiting. An inspection may not switch it, but insists on it all the same.
     const confirm = verified(
@@ -254,6 +261,27 @@ const compared = (found: Settings, required: ReadonlyArray<Required>): Effect.Ef
   return new PragmaError({ reason: "Mismatch", ...missed, got, detail: "", retryable: false })
 }
 
+const newFilePragmas = ({ newFile: { autoVacuum, encoding, pageSize } }: DatabaseConfig["Type"]) =>
+  Object.entries({
+    page_size: pageSize,
+    auto_vacuum: autoVacuum === undefined ? undefined : { none: 0, full: 1, incremental: 2 }[autoVacuum],
+    encoding
+  }).flatMap(([pragma, wanted]) => (wanted === undefined ? [] : [{ pragma, wanted: String(wanted) }]))
+
+/** SQLite ignores them without a word where the first page is written (https://sqlite.org/pragma.html#pragma_page_size). */
+const settleNewFile = Effect.fnUntraced(function* (sqlite: Sqlite, config: DatabaseConfig["Type"]) {
+  const required = newFilePragmas(config)
+  if (required.length === 0) return
+  for (const { pragma, wanted } of required) {
+    yield* Effect.mapError(sqlite.run(`PRAGMA ${pragma} = '${wanted}'`), failed(pragma, wanted))
+  }
+  const [found = {}] = yield* Effect.mapError(
+    sqlite.run("SELECT page_size, auto_vacuum, encoding FROM pragma_page_size, pragma_auto_vacuum, pragma_encoding"),
+    unreadable
+  )
+  yield* compared(Object.fromEntries(Object.entries(found).map(([name, value]) => [name, String(value)])), required)
+})
+
 /** The switch is set whatever it was. */
 const foreignKeys = (sqlite: Sqlite, wanted: "0" | "1") => {
   const required = [{ pragma: "foreign_keys", wanted }]
@@ -264,10 +292,14 @@ const unreadable = ({ code, detail, retryable }: SqliteFailure) =>
   new PragmaError({ reason: "Unreadable", pragma: "", wanted: "", got: code, detail, retryable })
 
 /** What SQLite would take for another value, or for none, in the file or once everything else is done. */
-const inRange = ({ applicationId, pragmas }: DatabaseConfig["Type"]): Effect.Effect<void, PragmaError> => {
+const inRange = ({ applicationId, newFile, pragmas }: DatabaseConfig["Type"]): Effect.Effect<void, PragmaError> => {
   const busyTimeout = Duration.toMillis(pragmas.busyTimeout)
   if (!(Number.isInteger(busyTimeout) && busyTimeout <= largest)) {
     return outOfRange("busy_timeout", busyTimeout, `whole milliseconds, ${largest} at most`)
+  }
+  const { pageSize = 4096 } = newFile
+  if (!(pageSize >= 512 && pageSize <= 65_536 && Number.isInteger(Math.log2(pageSize)))) {
+    return outOfRange("page_size", pageSize, "a power of two from 512 to 65536")
   }
   if (applicationId === undefined) return Effect.void
   const isKept = Number.isInteger(applicationId) && applicationId >= -largest - 1 && applicationId <= largest

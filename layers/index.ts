@@ -27,6 +27,7 @@ export {
   environment,
   type IntegrityPolicy,
   integrityPolicies,
+  type NewFile,
   notADuration,
   type Pragmas,
   type ProgressEvent,

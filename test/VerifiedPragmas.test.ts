@@ -24,6 +24,7 @@ import {
   pictureOf,
   platform,
   refusal,
+  rowsOf,
   start,
   starting,
   temporaryFile
@@ -67,6 +68,42 @@ describe("the pragmas", () => {
       })
       const { pragmas } = yield* start(file, { migrations })
       assert.deepInclude(pragmas, { cache_size: -64_000, cell_size_check: 1, busy_timeout: 5000 })
+    })
+  )
+
+  it.scoped("that only a new file takes are there before its first page, with migrations and without, and stay", () =>
+    Effect.gen(function* () {
+      const newFile = { pageSize: 8192, autoVacuum: "incremental", encoding: "UTF-16le" } as const
+      const kept = "SELECT * FROM pragma_page_size, pragma_auto_vacuum, pragma_encoding"
+      const file = yield* temporaryFile
+      yield* start(file, { newFile })
+      yield* start(file, { newFile })
+      assert.deepStrictEqual(yield* rowsOf(file, kept), [{ page_size: 8192, auto_vacuum: 2, encoding: "UTF-16le" }])
+      const bare = yield* temporaryFile
+      for (const table of ["CREATE TABLE a (x)", "CREATE TABLE b (x)"]) {
+        // The first table makes the encoding last.
+        yield* Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(table)).pipe(
+          Effect.provide(starting(bare, { migrations: Migrations.fromRecord({}), newFile }))
+        )
+      }
+      assert.deepStrictEqual(yield* rowsOf(bare, kept), [{ page_size: 8192, auto_vacuum: 2, encoding: "UTF-16le" }])
+      const old = yield* temporaryFile
+      yield* start(old)
+      yield* start(old, { newFile })
+      assert.deepStrictEqual(yield* rowsOf(old, kept), [{ page_size: 4096, auto_vacuum: 0, encoding: "UTF-8" }])
+    })
+  )
+
+  it.scoped("that only a new file takes are refused where the first page is there, or where they are none", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      mkdirSync(dirname(file))
+      yield* independently(file, (connection) => connection.exec("PRAGMA journal_mode = wal"))
+      const refused = yield* refusal(start(file, { newFile: { pageSize: 8192 } }))
+      assert.deepInclude(refused, { _tag: "PragmaError", reason: "Mismatch", pragma: "page_size", got: "4096" })
+      for (const pageSize of [0, 1000, 131_072, Number.NaN]) {
+        assert.propertyVal(yield* refusal(start(file, { newFile: { pageSize } })), "reason", "OutOfRange")
+      }
     })
   )
 
