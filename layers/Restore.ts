@@ -28,7 +28,7 @@ import { absoluteName, faultOfName, isInMemory } from "./DatabasePath.ts"
 import { describeHolders, holdersOf, locksOn, nameHolders, usersOf } from "./FileLocks.ts"
 import { checkCopy } from "./PageCheck.ts"
 import { inDatabase, jsonOf, messageOf } from "./Refusal.ts"
-import { ConnectionError, soundDriver } from "./SqliteConnection.ts"
+import { ConnectionError, smallestPage, soundDriver } from "./SqliteConnection.ts"
 import {
   ask,
   createExclusively,
@@ -39,6 +39,7 @@ import {
   openSqlite,
   overwriteKeeping,
   type Sqlite,
+  SqliteFailure,
   SystemFailure,
   text
 } from "./seams.ts"
@@ -421,10 +422,23 @@ const pageSizeOf = ({ run }: Sqlite) => Effect.map(run("PRAGMA page_size"), ([ro
 
 /** Without writing: the last connection that can would play the WAL into what is no database when it closes. */
 const readable = (file: string) =>
-  Effect.scoped(
-    Effect.flatMap(openSqlite({ filename: file, readonly: true }), (reader) =>
-      reader.run("SELECT count(*) FROM sqlite_schema")
+  Effect.zipRight(
+    oneOrMorePages(file),
+    Effect.scoped(
+      Effect.flatMap(openSqlite({ filename: file, readonly: true }), (reader) =>
+        reader.run("SELECT count(*) FROM sqlite_schema")
+      )
     )
+  )
+
+/** SQLite takes a file of one byte for an empty one, and would write over what nobody has kept. */
+const oneOrMorePages = (file: string) =>
+  Effect.flatMap(
+    ask(() => [file, `${file}-journal`].map((part) => files.stat(part)?.size ?? 0)),
+    ([size = 0, journal]) =>
+      size > 0 && size < smallestPage && journal === 0
+        ? new SqliteFailure({ code: "SQLITE_NOTADB", detail: `${size} bytes are no database` })
+        : Effect.void
   )
 
 /** Copies that are not finished, with what is beside them. */

@@ -440,7 +440,7 @@ const isHot = (file: string): Effect.Effect<boolean, ConnectionError> =>
   )
 
 /** Of a database's pages (https://sqlite.org/fileformat2.html#pages). SQLite takes a file of one byte for an empty one. */
-const smallestPage = 512
+export const smallestPage = 512
 
 /** What there is of a database, all of which this user may use. */
 const filesOf = (file: string, use: { readonly writing: boolean }) => {

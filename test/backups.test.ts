@@ -523,6 +523,17 @@ describe("a restore", () => {
     })
   )
 
+  it.scoped("keeps what was there as it was where that is too short for a database", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      writeFileSync(file, "x")
+      const restored = yield* restore({ filename: file })
+      assert.strictEqual(restored.backup, backup)
+      assert.strictEqual(readFileSync(restored.replaced ?? "", "utf8"), "x")
+      assert.deepStrictEqual(yield* rowsOf(file, bodies), [{ body: "first" }])
+    })
+  )
+
   it.scoped("is refused without a sound backup: none, absent, damaged, no database, no file", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
