@@ -171,6 +171,11 @@ const stillApplied = (room: Room, sqlite: Sqlite): AppliedMigrations["Type"]["sc
 
 const notInitialized = ({ isInitialized, verdict: { adopted, pending } }: Seen) =>
   upgradeError("Pending", {
-    migration: [...adopted.map(({ migration }) => migration), ...pending].map(titleOf).join(", "),
-    detail: isInitialized ? "the database is older than this program" : "the database was never initialized"
+    migration: pending.map(titleOf).join(", "),
+    detail:
+      adopted.length > 0
+        ? `applied by the system before: ${adopted.map(({ migration }) => titleOf(migration)).join(", ")}`
+        : isInitialized
+          ? "the database is older than this program"
+          : "the database was never initialized"
   })

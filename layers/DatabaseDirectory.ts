@@ -73,7 +73,7 @@ const remedies: Record<Reason, string> = {
   NotADirectory: "Move that file away, or choose another path for the database.",
   NotFound: "Initialize the database first, or check its path.",
   PermissionDenied: "Give the directory to the user that runs this program, or choose another path.",
-  BrokenLink: "Mend the symbolic links, or choose another path.",
+  BrokenLink: "Fix the symbolic links, or choose another path.",
   ReadOnlyFilesystem: "Mount the filesystem for writing, or choose another path.",
   DiskFull: "Free some space or inodes on that filesystem.",
   NetworkFilesystem:

@@ -12,6 +12,7 @@ import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { locksOn } from "./FileLocks.ts"
 import { faultOfSharing, permissionsFor } from "./FilePermissions.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
+import { headOf, likenessOf } from "./Likeness.ts"
 import { type Descriptors, openDescriptors, openedAs } from "./OpenFiles.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
 import {
@@ -63,6 +64,8 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
   /** SQLite's or the system's code, e.g. `SQLITE_NOTADB` or `EMFILE`. */
   readonly code: string
   readonly retryable: boolean
+  /** What can be done about this file, where that is more than the reason says. */
+  readonly cure?: string | undefined
   /** Absolute path of the database file, once it has left its stage. */
   readonly database?: string | undefined
 }> {
@@ -79,7 +82,7 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
   }
 
   get remedy(): string {
-    return remedies[this.reason]
+    return this.cure === undefined ? remedies[this.reason] : `${this.cure} ${remedies[this.reason]}`
   }
 }
 
@@ -171,7 +174,12 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
   ): Effect.Effect<SqliteConnection["Type"], ConnectionError | StageTimeoutError, Scope.Scope> =>
     stage(
       "connection",
-      () => whole((scope) => connect(config, directory, scope)),
+      // Looked at when the attempt has closed its connections.
+      () =>
+        Effect.mapError(
+          whole((scope) => connect(config, directory, scope)),
+          likened
+        ),
       ({ before, origin, sqliteVersion }) =>
         `SQLite ${sqliteVersion}, ${origin}${before === "clean" ? "" : before === "shared" ? ", in use by others" : ", after an unclean shutdown"}`
     )
@@ -319,6 +327,13 @@ const refuseUnshared = (file: string): Effect.Effect<void, ConnectionError> =>
         : refusal(file, "NotShared", { code: "", detail: `${found.path}: ${found.fault}`, retryable: false })
     )
   )
+
+const likened = (error: ConnectionError): ConnectionError => {
+  const likeness = error.reason === "NotADatabase" ? likenessOf(headOf(error.file)) : undefined
+  if (likeness === undefined) return error
+  const { cure, looks } = likeness
+  return new ConnectionError({ ...error, detail: `${error.detail}; it looks like ${looks}`, cure })
+}
 
 const another = { code: "ESTALE", detail: "another file has taken its place", retryable: false }
 const nothing = { code: "ENOENT", detail: "there is nothing any more", retryable: false }

@@ -182,7 +182,7 @@ describe("database-ready init", () => {
       const { code, stderr, stdout } = yield* init(join(folder, "app.db"), "--migrations", folder)
       assert.deepStrictEqual([code, stdout], [65, ""])
       assert.include(stderr, "Migration 001_bad failed in line 2, `CREATE TABEL b (x)`")
-      assert.match(stderr, /remedy {2}Mend the statement/)
+      assert.match(stderr, /remedy {2}Fix the statement/)
       assert.notMatch(stderr, /^\s+at /m)
     })
   )

@@ -7,6 +7,7 @@ import { jsonOf, messageOf } from "../Refusal.ts"
 import { type Sqlite, SqliteFailure, text } from "../seams.ts"
 import { failedWith } from "./CauseDetail.ts"
 import { statementsIn } from "./Checksum.ts"
+import { cureOf } from "./Cures.ts"
 import { type Migration, titleOf } from "./MigrationSource.ts"
 import { identifier, type Statement } from "./SqlScript.ts"
 import { obstacleIn } from "./StatementRules.ts"
@@ -78,7 +79,8 @@ export class UpgradeError extends Data.TaggedError("UpgradeError")<{
 }
 
 const sentences: Record<Reason, (migration: string) => string> = {
-  Pending: (migration) => `Migrations are pending: ${migration}`,
+  Pending: (migration) =>
+    migration === "" ? "The database has not been taken over yet" : `Migrations are pending: ${migration}`,
   Busy: (migration) => `Another process is writing to the database; ${migration} must wait`,
   StatementFailed: (migration) => `Migration ${migration} failed`,
   EffectFailed: (migration) => `Migration ${migration} failed`,
@@ -98,8 +100,8 @@ const sentences: Record<Reason, (migration: string) => string> = {
 const remedies: Record<Reason, string> = {
   Pending: "Initialize the database with this program.",
   Busy: "Let the other process finish, or stop it; nothing was changed.",
-  StatementFailed: "Mend the statement and start again; everything was rolled back.",
-  EffectFailed: "Mend the migration's Effect and start again; everything was rolled back.",
+  StatementFailed: "Fix the statement and start again; everything was rolled back.",
+  EffectFailed: "Fix the migration's Effect and start again; everything was rolled back.",
   TransactionEnded: "Take COMMIT and ROLLBACK out of the Effect. What it committed stays: restore a backup.",
   NotAllowed: "Take the statement out: the library begins and ends the one transaction of all pending migrations.",
   Incomplete: "Write what is missing; nothing was changed.",
@@ -192,8 +194,10 @@ export const runMigration = (
       )
     : Effect.gen(function* () {
         for (const statement of statements) {
-          yield* Effect.mapError(sqlite.run(statement.text), (failure) =>
-            upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure })
+          yield* Effect.catchAll(sqlite.run(statement.text), (failure) =>
+            Effect.flatMap(cureOf(sqlite, statement.text, failure), (cure) =>
+              upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure, cure })
+            )
           )
           yield* between
         }

@@ -78,10 +78,10 @@ const remedies = {
   BadLayout: "Keep in NNN_name.sql what is to be run, and move what undoes it out of the directory.",
   NotUtf8: "Save it as UTF-8; it may have been written as UTF-16 or Latin-1.",
   BadDeclaration:
-    "Mend what is declared, at the head of the file or to Migrations.fromLoader; the README lists what can be.",
+    "Fix what is declared, at the head of the file or to Migrations.fromLoader; the README lists what can be.",
   Duplicate:
     "Number them in the order in which they are to run, and those behind them on from there. What was applied anywhere keeps its number and name: what is new goes above it.",
-  NotLoaded: "Mend the loader; it is the one that was given to Migrations.fromLoader."
+  NotLoaded: "Fix the loader, which is the one that was given to Migrations.fromLoader."
 }
 
 /** One step of the schema, as text or as an Effect. */
