@@ -267,19 +267,23 @@ const maySetPragmas = says(/pragma/i)
 const mayLeaveTemporary = says(/temp/i)
 const mayReadHistory = says(/schema_migrations|user_version/i)
 const mayDefer = says(/defer/i)
+const mayRefer = says(/references/i)
 
 /**
  * Looks for rows without their parent after each file that could leave some. With foreign keys on SQLite refuses
  * them at once, but for those that are deferred to the commit, and for a table that loses the key that is referred to.
  */
 const foreignKeyWatch = (sqlite: Sqlite, objects: ReadonlyArray<SchemaObject>) => {
+  let hasKeys = objects.some(({ sql }) => /references/i.test(sql))
   let isDeferred = objects.some(({ sql }) => /defer/i.test(sql))
   let schema = Number.NaN
   return {
     check: Effect.fnUntraced(function* (script: Script, isLast: boolean) {
       const migration = titleOf(script.migration)
       const asked = Effect.mapError(notWritten(migration))
+      hasKeys ||= mayRefer(script)
       isDeferred ||= mayDefer(script)
+      if (!hasKeys && !isLast) return
       const [row] = yield* asked(sqlite.run("PRAGMA schema_version"))
       const isSame = integer(row, "schema_version") === schema
       schema = integer(row, "schema_version")
