@@ -64,6 +64,10 @@ export interface FailedReport {
   /** The stage that refused. */
   readonly stage: StageName
   readonly error: Refusal
+  /** Migrations that this start committed before it was refused, as `NNN_name`: they stay. */
+  readonly applied: ReadonlyArray<string>
+  /** Absolute path of the copy that was made before them; undefined where none was. */
+  readonly backup: string | undefined
   readonly stages: ReadonlyArray<StageReport>
   readonly startedAt: string
   readonly durationMs: number
@@ -263,13 +267,15 @@ const liveHealth = (
 export const failedReport = (
   filename: string,
   error: InitializationError,
-  { current, durationMs, stages, startedAt }: Timeline
+  { applied, backup, current, durationMs, stages, startedAt }: Timeline
 ): FailedReport => ({
   status: "failed",
   database: filename,
   // Before the first stage only the migrations' source is read.
   stage: current ?? "migrations",
   error,
+  applied,
+  backup,
   stages,
   startedAt,
   durationMs

@@ -89,6 +89,10 @@ export interface Timeline {
   /** The stage that runs or has refused. */
   readonly current: StageName | undefined
   readonly stages: ReadonlyArray<StageReport>
+  /** Migrations that this start has committed, as `NNN_name`. */
+  readonly applied: ReadonlyArray<string>
+  /** Absolute path of the copy that it made before. */
+  readonly backup: string | undefined
 }
 
 interface Entry {
@@ -118,6 +122,15 @@ export interface Attempt {
   readonly doing: (what: string) => void
   /** Tells how far something is that takes long, in bytes. */
   readonly progress: (doing: string, done: number, total: number) => Effect.Effect<void>
+  /** Says what is committed: it stands, however the start ends. */
+  readonly committed: (what: Committed) => void
+}
+
+interface Committed {
+  /** Migrations, as `NNN_name`. */
+  readonly applied: ReadonlyArray<string>
+  /** Absolute path of the copy that was made before; undefined where none was. */
+  readonly backup: string | undefined
 }
 
 /** Milliseconds for which a run of many statements may hold the event loop: one frame. */
@@ -186,6 +199,8 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     const begunAt = clock.unsafeCurrentTimeMillis()
     const begunNanos = clock.unsafeCurrentTimeNanos()
     const entries: Array<Entry> = []
+    const applied: Array<string> = []
+    let backup: string | undefined
     let current: StageName | undefined
 
     const database = absoluteName(config.filename)
@@ -248,6 +263,11 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
           return Effect.asVoid(tell({ _tag: "StageProgress", stage: name, at, doing: what, done, total }))
         })
 
+      const committed: Attempt["committed"] = (what) => {
+        applied.push(...what.applied)
+        backup ??= what.backup
+      }
+
       let lookAgainAt = startedAt
       const refused = Effect.fnUntraced(function* (refusal: E) {
         if (!refusal.retryable) return
@@ -268,7 +288,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
       const once = Effect.suspend(() => {
         entry.attempts += 1
         doing("")
-        return attempt({ inTime, breathe, doing, progress })
+        return attempt({ inTime, breathe, doing, progress, committed })
       }).pipe(
         Effect.mapError((refusal) => inDatabase(database, refusal)),
         Effect.tapError((refusal) => (isTimeout(refusal) ? Effect.void : refused(refusal)))
@@ -317,7 +337,9 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         startedAt: new Date(begunAt).toISOString(),
         durationMs: millisBetween(begunNanos, now),
         current,
-        stages: reportOf(entries, now)
+        stages: reportOf(entries, now),
+        applied: [...applied],
+        backup
       }
     })
 

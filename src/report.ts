@@ -16,7 +16,7 @@ export const asJson = (report: InitializationReport): string =>
   JSON.stringify(
     report.status === "ready"
       ? { ...report, schemaVersion: report.schemaVersion ?? null, backup: report.backup ?? null }
-      : report
+      : { ...report, backup: report.backup ?? null }
   )
 
 /** One line of JSON for what `restore` did, or why it did nothing. */
@@ -52,8 +52,15 @@ export const readyLines = (report: ReadyReport): ReadonlyArray<string> => [
 /** What is wrong, and what to do now. */
 export const failedLines = (report: FailedReport): ReadonlyArray<string> => [
   `not ready  ${report.database}  refused in the ${report.stage} stage after ${milliseconds(report.durationMs)}`,
-  ...refusalLines(report.error)
+  ...refusalLines(report.error),
+  ...standingLines(report)
 ]
+
+/** Shown where the error itself does not say it. */
+const standingLines = ({ applied, backup, error }: FailedReport): ReadonlyArray<string> =>
+  applied.length === 0 || error._tag === "UpgradeError"
+    ? []
+    : [`  stands  ${applied.join(", ")}${backup === undefined ? "" : `; what was there before is in ${backup}`}`]
 
 export const restoredLines = ({ backup, database, replaced, schemaVersion }: Restored): ReadonlyArray<string> => [
   `restored  ${database}  schema ${schemaVersion ?? "none"}  from ${backup}`,

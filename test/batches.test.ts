@@ -1,11 +1,12 @@
 /** Several pending files, one of which switches foreign keys off: what each means, and what stands where one fails. */
-import { readdirSync } from "node:fs"
-import { basename, dirname } from "node:path"
+import { readdirSync, writeFileSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { DatabaseReady, Migrations } from "../layers/index.ts"
 import { inMemory } from "../layers/testing.ts"
 import { independently, platform, refusal, rowsOf, start, temporaryFile } from "./support/database.ts"
+import { runProgram } from "./support/program.ts"
 
 type Files = Readonly<Record<string, string>>
 
@@ -143,7 +144,14 @@ describe("an upgrade with a rebuild in the middle", () => {
       Effect.gen(function* () {
         const file = yield* inSteps(failing, [1])
         const error = yield* refusal(start(file, { migrations: Migrations.fromRecord(failing) }))
-        assert.deepInclude(error, { _tag: "UpgradeError", reason: "StatementFailed", migration: "005_fail" })
+        assert.deepInclude(error, {
+          _tag: "UpgradeError",
+          reason: "StatementFailed",
+          migration: "005_fail",
+          applied: ["002_delete", "003_rebuild"],
+          backup: `${file}.001-to-005.backup`
+        })
+        assert.include(error.message, "Applied and kept: 002_delete, 003_rebuild; the rest was rolled back.")
         assert.deepStrictEqual(
           yield* rowsOf(file, "SELECT version, status FROM schema_migrations ORDER BY version"),
           ["001", "002", "003"].map((version) => ({ version, status: "completed" }))
@@ -155,6 +163,20 @@ describe("an upgrade with a rebuild in the middle", () => {
         )
         assert.strictEqual(rows, 2)
       })
+  )
+
+  it.scoped("tells in the program's report what stands: what this start applied, not what an earlier one did", () =>
+    Effect.gen(function* () {
+      const file = yield* inSteps(failing, [1])
+      const folder = dirname(file)
+      for (const [name, text] of Object.entries(failing)) writeFileSync(join(folder, name), text)
+      const args = ["init", "--database", file, "--migrations", folder]
+      const { code, stderr } = yield* runProgram(args)
+      assert.strictEqual(code, 65)
+      assert.include(stderr, "Applied and kept: 002_delete, 003_rebuild; the rest was rolled back.")
+      const again = JSON.parse((yield* runProgram([...args, "--json"])).stdout)
+      assert.deepInclude(again, { status: "failed", applied: [], backup: null })
+    })
   )
 
   it.scoped("goes on where it stands once the cause is gone", () =>

@@ -32,8 +32,6 @@ const ledgers: Readonly<Partial<Record<string, string>>> = {
   schema_version: "a tool that calls its table schema_version"
 }
 
-const rolledBack = "Everything was rolled back."
-
 /** Undefined where nothing better is known than to fix the statement. */
 export const cureOf = (
   sqlite: Sqlite,
@@ -48,25 +46,25 @@ const cureOfStatement = (statement: string, code: string, detail: string): strin
   const [first] = openingWords(statement, 1)
   if (code === "SQLITE_CONSTRAINT_FOREIGNKEY") {
     return first === "DROP" || first === "ALTER"
-      ? `Rows of other tables refer to this table. To rebuild it, write \`-- database-ready: foreign_keys = off\` above the first statement of the file. To remove it, delete those rows in the migration first. ${rolledBack}`
-      : `The statement would leave rows that refer to rows that do not exist. Insert the rows that are referred to first, or delete or change the rows that refer to them. ${rolledBack}`
+      ? `Rows of other tables refer to this table. To rebuild it, write \`-- database-ready: foreign_keys = off\` above the first statement of the file. To remove it, delete those rows in the migration first.`
+      : `The statement would leave rows that refer to rows that do not exist. Insert the rows that are referred to first, or delete or change the rows that refer to them.`
   }
   if (code === "SQLITE_CONSTRAINT_TRIGGER") {
-    return `A trigger of the database refuses it with that message. Change the rows so that it accepts them, or drop the trigger in the migration and create it again. ${rolledBack}`
+    return `A trigger of the database refuses it with that message. Change the rows so that it accepts them, or drop the trigger in the migration and create it again.`
   }
   if (code.startsWith("SQLITE_CONSTRAINT")) {
-    return `Rows break the constraint that the message names. Change or delete those rows in the migration, before this statement. ${rolledBack}`
+    return `Rows break the constraint that the message names. Change or delete those rows in the migration, before this statement.`
   }
   const [, kind = "", name = ""] = /^no such (module|tokenizer|function|collation sequence): (\S+)/.exec(detail) ?? []
   if (kind !== "") {
-    return `Check the name ${name}. If an extension or the application gives SQLite this ${kind}, the migrations cannot use it: extensions are loaded only after the start. ${rolledBack}`
+    return `Check the name ${name}. If an extension or the application gives SQLite this ${kind}, the migrations cannot use it: extensions are loaded only after the start.`
   }
-  if (/^Cannot add a NOT NULL column/.test(detail)) return `Give the column a DEFAULT that is not NULL. ${rolledBack}`
+  if (/^Cannot add a NOT NULL column/.test(detail)) return `Give the column a DEFAULT that is not NULL.`
   if (/^Cannot add a (UNIQUE|PRIMARY KEY) column/.test(detail)) {
-    return `Add the column without the constraint and create a unique index, or rebuild the table. ${rolledBack}`
+    return `Add the column without the constraint and create a unique index, or rebuild the table.`
   }
   if (/^no such (table|column|index|view|trigger)/.test(detail)) {
-    return `Check the name, and whether an earlier migration makes it, renames it or drops it. ${rolledBack}`
+    return `Check the name, and whether an earlier migration makes it, renames it or drops it.`
   }
   return undefined
 }
@@ -76,7 +74,7 @@ const alreadyThere = (tools: ReadonlyArray<string>): string => {
     tools.length === 0
       ? "Something else made it: another program, an earlier tool, or a person."
       : `This database belongs to ${tools.join(" and ")}, whose ledger is in it.`
-  return `${whose} Check the path of the database. To take it over, write the schema as it is now as the first migration, create a table schema_migrations (migration_id INTEGER PRIMARY KEY, version, description, applied_at, status, execution_time_ms), and insert its version there with the status 'completed'. ${rolledBack}`
+  return `${whose} Check the path of the database. To take it over, write the schema as it is now as the first migration, create a table schema_migrations (migration_id INTEGER PRIMARY KEY, version, description, applied_at, status, execution_time_ms), and insert its version there with the status 'completed'.`
 }
 
 /** By the tables that are there. Who cannot look has no better cure, and the refusal stays the same. */

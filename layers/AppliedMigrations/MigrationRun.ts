@@ -36,7 +36,7 @@ export interface Loss {
   readonly after: number
 }
 
-/** The pending migrations could not be applied. They were rolled back: the database is as it was. */
+/** The pending migrations could not be applied. What was not committed is rolled back: `applied` says what was. */
 export class UpgradeError extends Data.TaggedError("UpgradeError")<{
   readonly reason: Reason
   /** The migration at fault, as `NNN_name`; all that are pending where none is. */
@@ -58,6 +58,11 @@ export class UpgradeError extends Data.TaggedError("UpgradeError")<{
   /** What an Effect failed with. */
   readonly cause?: unknown
 }> {
+  /** What this start had committed before it failed, as `NNN_name`: the transaction ends where foreign keys are switched. */
+  applied: ReadonlyArray<string> = []
+  /** Absolute path of the copy that it made before that. */
+  backup: string | undefined = undefined
+
   override get message(): string {
     return messageOf(this)
   }
@@ -74,9 +79,21 @@ export class UpgradeError extends Data.TaggedError("UpgradeError")<{
   }
 
   get remedy(): string {
-    return this.cure ?? codeRemedies[this.code] ?? remedies[this.reason]
+    const cure = this.cure ?? codeRemedies[this.code] ?? remedies[this.reason]
+    return this.reason === "Pending" || this.reason === "TransactionEnded" ? cure : `${cure} ${standing(this)}`
   }
 }
+
+/** What the failed upgrade left. */
+const standing = ({ applied, backup, reason }: UpgradeError): string => {
+  if (applied.length > 0) {
+    const copy = backup === undefined ? "" : ` What was there before is in ${backup}.`
+    return `Applied and kept: ${applied.join(", ")}; the rest was rolled back.${copy}`
+  }
+  return beforeAnything.has(reason) ? "Nothing was changed." : "Everything was rolled back."
+}
+
+const beforeAnything: ReadonlySet<Reason> = new Set<Reason>(["Busy", "NotAllowed", "Incomplete", "NotSql"])
 
 const sentences: Record<Reason, (migration: string) => string> = {
   Pending: (migration) =>
@@ -99,27 +116,27 @@ const sentences: Record<Reason, (migration: string) => string> = {
 
 const remedies: Record<Reason, string> = {
   Pending: "Initialize the database with this program.",
-  Busy: "Let the other process finish, or stop it; nothing was changed.",
-  StatementFailed: "Fix the statement and start again; everything was rolled back.",
-  EffectFailed: "Fix the migration's Effect and start again; everything was rolled back.",
+  Busy: "Let the other process finish, or stop it.",
+  StatementFailed: "Fix the statement and start again.",
+  EffectFailed: "Fix the migration's Effect and start again.",
   TransactionEnded: "Take COMMIT and ROLLBACK out of the Effect. What it committed stays: restore a backup.",
-  NotAllowed: "Take the statement out: the library begins and ends the one transaction of all pending migrations.",
-  Incomplete: "Write what is missing; nothing was changed.",
-  NotSql: "Take it out; nothing was changed.",
-  ForeignKeyViolations: "Let the migration repair or delete those rows; everything was rolled back.",
+  NotAllowed: "Take the statement out: the library begins and ends the transaction of the pending migrations.",
+  Incomplete: "Write what is missing.",
+  NotSql: "Take it out.",
+  ForeignKeyViolations: "Let the migration repair or delete those rows.",
   ForeignKeyMismatch:
-    "Make the columns that are referred to a PRIMARY KEY or UNIQUE, or refer to others (https://sqlite.org/foreignkeys.html#fk_indexes); everything was rolled back.",
+    "Make the columns that are referred to a PRIMARY KEY or UNIQUE, or refer to others (https://sqlite.org/foreignkeys.html#fk_indexes).",
   RowsDeleted:
-    "Where that is meant, write `-- database-ready: deletes = TABLE, TABLE` above the first statement. Where it is a table rebuild, write `-- database-ready: foreign_keys = off`, or dropping the old table deletes the rows that refer to it. Everything was rolled back.",
+    "Where that is meant, write `-- database-ready: deletes = TABLE, TABLE` above the first statement. Where it is a table rebuild, write `-- database-ready: foreign_keys = off`, or dropping the old table deletes the rows that refer to it.",
   SchemaBroken:
-    "Create the view or trigger again in a migration, with the names that the tables and columns have now, or drop it. SQLite looks at it only when it is used; everything was rolled back.",
+    "Create the view or trigger again in a migration, with the names that the tables and columns have now, or drop it. SQLite looks at it only when it is used.",
   HistoryRewritten:
-    "Take out what changes the table schema_migrations, user_version or application_id, which the library alone may write; everything was rolled back.",
-  NotWritten: "Look at SQLite's message; everything was rolled back."
+    "Take out what changes the table schema_migrations, user_version or application_id, which the library alone may write.",
+  NotWritten: "Look at SQLite's message."
 }
 
 const codeRemedies: Partial<Record<string, string>> = {
-  SQLITE_FULL: "Free some space on the filesystem and start again; everything was rolled back.",
+  SQLITE_FULL: "Free some space on the filesystem and start again.",
   SQLITE_READONLY: "Give the file to the user that runs this program, or mount its filesystem for writing."
 }
 

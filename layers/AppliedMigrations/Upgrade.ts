@@ -83,10 +83,19 @@ export const upgrade = Effect.fnUntraced(function* (
       isOff ? pragmas.withoutForeignKeys(step) : step,
       isForeignKeyViolation,
       (error) => Effect.zipRight(foreignKeysHeld(database.sqlite), error)
-    ).pipe(Effect.tapError((error) => (mayBeCommitted(error) ? Effect.void : withdrawBackup(room))))
+    ).pipe(
+      Effect.tapError((error) => (mayBeCommitted(error) ? Effect.void : withdrawBackup(room))),
+      Effect.tapErrorTag("UpgradeError", (error) =>
+        Effect.sync(() => {
+          error.applied = done.completed.map(({ migration }) => titleOf(migration))
+          error.backup = done.backup
+        })
+      )
+    )
     done.completed.push(...added.completed)
     done.adopted.push(...added.adopted)
     done.backup ??= added.backup
+    attempt.committed({ applied: added.completed.map(({ migration }) => titleOf(migration)), backup: added.backup })
     seen = after
   }
   return seen

@@ -22,7 +22,7 @@ export const probesHttp = HttpApiBuilder.group(
     /** Everything that can be said at this moment. */
     const seen = Effect.gen(function* () {
       const phase = yield* door.phase
-      const start = isServing(phase) ? finished(phase.report) : yield* timeline
+      const start: Course = isServing(phase) ? finished(phase.report) : courseOf(yield* timeline)
       const checks: Checks = { ...stageChecks(start), ...(yield* liveChecks(phase)) }
       return { phase, start, checks, status: worstOf(phase, checks) }
     })
@@ -62,8 +62,18 @@ export const probesHttp = HttpApiBuilder.group(
   })
 )
 
+/** What probes show of a start: no path of a file. */
+type Course = Pick<Timeline, "startedAt" | "durationMs" | "current" | "stages">
+
+const courseOf = ({ current, durationMs, stages, startedAt }: Timeline): Course => ({
+  startedAt,
+  durationMs,
+  current,
+  stages
+})
+
 /** The timeline stands still once the start is over. */
-const finished = ({ durationMs, stages, startedAt }: ReadyReport): Timeline => ({
+const finished = ({ durationMs, stages, startedAt }: ReadyReport): Course => ({
   startedAt,
   durationMs,
   current: undefined,
@@ -84,7 +94,7 @@ const answer = (status: Status, body: Readonly<Record<string, unknown>>) =>
   })
 
 /** Where the service is; while it starts, in which stage, at which attempt and since when. */
-const whereIn = (phase: Phase, { current, stages }: Timeline) => {
+const whereIn = (phase: Phase, { current, stages }: Course) => {
   const stage = stages.find(({ name }) => name === current)
   switch (phase._tag) {
     case "Starting":
@@ -98,7 +108,7 @@ const whereIn = (phase: Phase, { current, stages }: Timeline) => {
 }
 
 /** A stage that runs is a warning: it may pass. */
-const stageChecks = ({ current, stages }: Timeline): Checks =>
+const stageChecks = ({ current, stages }: Course): Checks =>
   Object.fromEntries(
     stages.map(({ durationMs, found, name, startedAt }): [string, Check] => [
       `sqlite:${name}`,
