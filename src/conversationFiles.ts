@@ -2,10 +2,12 @@
 import { Migrations } from "../layers/index.ts"
 import createConversationFiles from "../migrations/001_create_conversation_files.sql"
 import addOwnershipAndAudit from "../migrations/002_add_ownership_and_audit.sql"
+import keepContentsAndExpiries from "../migrations/003_keep_contents_and_expiries.sql"
 
 export const files = {
   "001_create_conversation_files.sql": createConversationFiles,
-  "002_add_ownership_and_audit.sql": addOwnershipAndAudit
+  "002_add_ownership_and_audit.sql": addOwnershipAndAudit,
+  "003_keep_contents_and_expiries.sql": keepContentsAndExpiries
 }
 
 export const migrations = Migrations.fromRecord(files)

@@ -6,6 +6,7 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import type * as HttpServerError from "@effect/platform/HttpServerError"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import type { SqlError } from "@effect/sql/SqlError"
 import * as Cause from "effect/Cause"
 import type * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
@@ -17,7 +18,9 @@ import * as Option from "effect/Option"
 import { failedReport, Initialization, type InitializationError } from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
 import { Backend, databaseConfig } from "./backend/Backend.ts"
-import type { ContentError } from "./backend/ContentStore.ts"
+import type { ContentError } from "./backend/ContentError.ts"
+import type { ContentsError } from "./backend/ContentsError.ts"
+import { isBusy } from "./backend/failures.ts"
 import { Settings } from "./backend/Settings.ts"
 import { Ended, type ExitCode, exitCode, exitCodeOf } from "./exitCode.ts"
 import { failedLines } from "./report.ts"
@@ -43,12 +46,23 @@ const notServed = ({ cause }: HttpServerError.ServeError) => {
   )
 }
 
-const notStored = ({ cause, message }: ContentError) =>
+const notStored = ({ message, reason }: ContentError) =>
   ended(
-    cause._tag === "SystemError" && cause.reason === "PermissionDenied" ? exitCode.permission : exitCode.inputOutput,
+    reason === "Denied" ? exitCode.permission : exitCode.inputOutput,
     `not served  The directory for contents cannot be used (${message})`,
     "",
     "  remedy  Give DATA_DIRECTORY to the user that runs this program, or choose another one."
+  )
+
+const notOurs = ({ message, reason, remedy }: ContentsError) =>
+  ended(exitCode.data, `not served  ${message} (ContentsError.${reason})`, "", `  remedy  ${remedy}`)
+
+const notBound = (error: SqlError) =>
+  ended(
+    isBusy(error) ? exitCode.tryAgain : exitCode.inputOutput,
+    `not served  The database could not be written to (${error.message})`,
+    "",
+    "  remedy  Start again when no other process writes to the database, and the disk has space."
   )
 
 const wrongSettings = (error: ConfigError.ConfigError) =>
@@ -62,7 +76,7 @@ const serving = Effect.gen(function* () {
         context
       )
     ),
-    Effect.catchTags({ ServeError: notServed, ContentError: notStored }),
+    Effect.catchTags({ ServeError: notServed, ContentError: notStored, ContentsError: notOurs, SqlError: notBound }),
     Effect.catchAll((error) => (error instanceof Ended ? error : notReady(error)))
   )
   return yield* Effect.never

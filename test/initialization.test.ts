@@ -25,9 +25,12 @@ import {
 
 const tables = [
   "audit_log",
+  "contents_identity",
   "conversation_files",
+  "ended_sessions",
   "file_access_log",
   "file_cleanup_queue",
+  "file_expiries",
   "file_metadata",
   "schema_migrations",
   "session_file_associations",
@@ -36,11 +39,15 @@ const tables = [
 const views = ["v_active_files", "v_pending_cleanups", "v_session_file_summary"]
 const indexes = [
   "idx_audit_log_session",
+  "idx_cleanup_queue_file",
   "idx_cleanup_queue_processed",
   "idx_conversation_files_hash",
   "idx_conversation_files_session",
+  "idx_conversation_files_session_time",
   "idx_conversation_files_uploaded_at",
+  "idx_ended_sessions_due",
   "idx_file_access_log_file",
+  "idx_file_expiries_due",
   "idx_file_metadata_file_id",
   "idx_session_associations_file",
   "idx_session_associations_session",
@@ -49,14 +56,14 @@ const indexes = [
 const triggers = [
   "trg_conversation_files_soft_delete",
   "trg_conversation_files_upload_log",
-  "trg_file_access_log_audit",
-  "trg_session_association_cleanup_schedule"
+  "trg_file_access_log_audit"
 ]
 
 const recorded = "SELECT version, status FROM schema_migrations ORDER BY version"
-const bothRecorded = [
+const allRecorded = [
   { version: "001", status: "completed" },
-  { version: "002", status: "completed" }
+  { version: "002", status: "completed" },
+  { version: "003", status: "completed" }
 ]
 
 describe("initialization of the conversation-files database", () => {
@@ -66,10 +73,10 @@ describe("initialization of the conversation-files database", () => {
       const report = yield* startConversationFiles(file)
 
       assert.strictEqual(report.status, "ready")
-      assert.strictEqual(report.schemaVersion, "002")
+      assert.strictEqual(report.schemaVersion, "003")
       assert.deepStrictEqual(
         report.applied.map(({ name }) => name),
-        ["create_conversation_files", "add_ownership_and_audit"]
+        ["create_conversation_files", "add_ownership_and_audit", "keep_contents_and_expiries"]
       )
       assert.deepStrictEqual(
         report.stages.map(({ attempts, name }) => [name, attempts]),
@@ -126,9 +133,8 @@ describe("initialization of the conversation-files database", () => {
         yield* rowsOf(file, "SELECT access_type, accessed_by, access_metadata FROM file_access_log"),
         [{ access_type: "upload", accessed_by: "ann", access_metadata: '{"file_size":3,"mime_type":null}' }]
       )
-      assert.deepStrictEqual(yield* rowsOf(file, "SELECT cleanup_reason FROM file_cleanup_queue"), [
-        { cleanup_reason: "session_ended" }
-      ])
+      // An upload is queued for no deletion: nobody asked for one.
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT cleanup_reason FROM file_cleanup_queue"), [])
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT deleted_at IS NOT NULL AS stamped FROM conversation_files"), [
         { stamped: 1 }
       ])
@@ -242,8 +248,8 @@ describe("initialization of the conversation-files database", () => {
         Array.from({ length: 8 }, () => startConversationFiles(file)),
         { concurrency: "unbounded" }
       )
-      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 2)
-      assert.deepStrictEqual(yield* rowsOf(file, recorded), bothRecorded)
+      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 3)
+      assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )
 
@@ -252,7 +258,7 @@ describe("initialization of the conversation-files database", () => {
       const file = yield* temporaryFile
       const { integrity } = yield* startConversationFiles(file)
       assert.deepStrictEqual(
-        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '002'"),
+        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '003'"),
         [{ schema_fingerprint: integrity.fingerprint }]
       )
       yield* independently(file, (connection) => connection.exec("DROP TRIGGER trg_conversation_files_upload_log"))
@@ -283,7 +289,7 @@ describe("initialization of the conversation-files database", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* startConversationFiles(file)
-      assert.deepStrictEqual(yield* rowsOf(file, recorded), bothRecorded)
+      assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )
 
@@ -291,7 +297,7 @@ describe("initialization of the conversation-files database", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile
       for (let round = 0; round < 5; round += 1) yield* startConversationFiles(file)
-      assert.deepStrictEqual(yield* rowsOf(file, recorded), bothRecorded)
+      assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )
 
@@ -370,8 +376,8 @@ describe("five bugs that must never come back", () => {
       const racers = [yield* racer, yield* racer]
       rival.exec("COMMIT")
       const outcomes = yield* Effect.forEach(racers, Fiber.join)
-      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 2])
-      assert.deepStrictEqual(yield* rowsOf(file, recorded), bothRecorded)
+      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 3])
+      assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )
 

@@ -58,10 +58,10 @@ describe("database-ready init", () => {
       assert.deepStrictEqual(shape.split("\n").slice(1), [
         "  connection N ms   SQLite V, created",
         "  pragmas N ms   journal wal, synchronous 1, foreign keys on",
-        "  migrations N ms   at 002, applied 001_create_conversation_files, 002_add_ownership_and_audit",
+        "  migrations N ms   at 003, applied 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries",
         `  integrity N ms   ${/schema \w{12}, pages and foreign keys ok \(migrations were applied\)/.exec(shape)?.[0]}`,
         "",
-        `ready  ${file}  schema 002 N ms`,
+        `ready  ${file}  schema 003 N ms`,
         ""
       ])
     })
@@ -127,7 +127,7 @@ describe("database-ready init", () => {
         const ended = yield* runProgram(["init", "--json"], { cwd, env: { [`DATABASE_${name}`]: "" } })
         assert.deepStrictEqual([name, ended.code, ended.stderr], [name, 0, ""])
         const { database, integrity, schemaVersion } = reportOf(ended)
-        const expected = [join(cwd, "data", "conversation_files.db"), "auto", "002"]
+        const expected = [join(cwd, "data", "conversation_files.db"), "auto", "003"]
         assert.deepStrictEqual([database, integrity.policy, schemaVersion], expected)
       }
     })
@@ -267,11 +267,11 @@ describe("database-ready init", () => {
       assert.strictEqual((yield* init("/dev/null/app.db")).code, 73)
       yield* startConversationFiles(file)
       yield* independently(file, (connection) =>
-        connection.exec("INSERT INTO schema_migrations (version, description) VALUES ('003', 'newer')")
+        connection.exec("INSERT INTO schema_migrations (version, description) VALUES ('999', 'newer')")
       )
       const newer = yield* init(file)
       assert.strictEqual(newer.code, 76)
-      assert.include(newer.stderr, "The database is newer than this program: it has 003")
+      assert.include(newer.stderr, "The database is newer than this program: it has 999")
     })
   )
 
@@ -345,10 +345,11 @@ describe("database-ready init", () => {
         ended.map(({ code, stderr }) => [code, stderr]),
         ended.map(() => [0, ""])
       )
-      assert.strictEqual(ended.flatMap((one) => reportOf(one).applied).length, 2)
+      assert.strictEqual(ended.flatMap((one) => reportOf(one).applied).length, 3)
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations"), [
         { version: "001" },
-        { version: "002" }
+        { version: "002" },
+        { version: "003" }
       ])
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
     })
@@ -415,7 +416,7 @@ describe("database-ready status", () => {
       const before = [yield* pictureOf(dirname(file)), statSync(file).mtimeMs]
       const ended = yield* status(file)
       assert.deepStrictEqual([ended.code, ended.stderr], [0, ""])
-      assert.match(ended.stdout, /^ready {2}.* schema 002 /m)
+      assert.match(ended.stdout, /^ready {2}.* schema 003 /m)
       assert.deepStrictEqual([yield* pictureOf(dirname(file)), statSync(file).mtimeMs], before)
     })
   )
@@ -433,7 +434,7 @@ describe("database-ready status", () => {
       assert.deepStrictEqual([empty.code, statSync(join(folder, "app.db")).size], [75, 0])
       assert.include(
         empty.stderr,
-        "Migrations are pending: 001_create_conversation_files, 002_add_ownership_and_audit (the database was never initialized)"
+        "Migrations are pending: 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries (the database was never initialized)"
       )
     })
   )

@@ -12,115 +12,38 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import * as Context from "effect/Context"
 import * as Schema from "effect/Schema"
 
-// What can be refused. Every body is JSON with a stable `_tag`; `message` is for people.
+import {
+  ContentLost,
+  DatabaseBusy,
+  FileDeleted,
+  FileNotFound,
+  FileTooLarge,
+  Forbidden,
+  InternalError,
+  InvalidFileName,
+  InvalidUpload,
+  NotReady,
+  RangeNotSatisfiable,
+  SessionEnded,
+  StorageFull,
+  TooManyRequests,
+  Unauthorized
+} from "./ApiErrors.ts"
+import {
+  AuditPage,
+  ConversationFile,
+  DeletedFiles,
+  FileDetails,
+  FileId,
+  FilePage,
+  SessionId,
+  SessionState,
+  StorageStatistics,
+  UserName
+} from "./ApiModels.ts"
 
-/** No token, or one that nobody has. */
-export class Unauthorized extends Schema.TaggedError<Unauthorized>()(
-  "Unauthorized",
-  { message: Schema.String },
-  HttpApiSchema.annotations({ status: 401 })
-) {}
-
-/** The session belongs to another user, or only an administrator may do this. */
-export class Forbidden extends Schema.TaggedError<Forbidden>()(
-  "Forbidden",
-  { message: Schema.String },
-  HttpApiSchema.annotations({ status: 403 })
-) {}
-
-export class FileNotFound extends Schema.TaggedError<FileNotFound>()(
-  "FileNotFound",
-  { fileId: Schema.String, message: Schema.String },
-  HttpApiSchema.annotations({ status: 404 })
-) {}
-
-/** The file is deleted: it can be restored, not read. */
-export class FileDeleted extends Schema.TaggedError<FileDeleted>()(
-  "FileDeleted",
-  { fileId: Schema.String, deletedAt: Schema.String, message: Schema.String },
-  HttpApiSchema.annotations({ status: 410 })
-) {}
-
-/** What is wrong with a file's name. */
-export const NameProblem = Schema.Literal(
-  "Empty",
-  "TooLong",
-  "ControlCharacter",
-  "Separator",
-  "Reserved",
-  "Invisible",
-  "Malformed",
-  "BlankOrDotAtItsEnds"
-)
-
-export class InvalidFileName extends Schema.TaggedError<InvalidFileName>()(
-  "InvalidFileName",
-  { problem: NameProblem, message: Schema.String },
-  HttpApiSchema.annotations({ status: 400 })
-) {}
-
-/** The multipart body is not one file with its fields. */
-export class InvalidUpload extends Schema.TaggedError<InvalidUpload>()(
-  "InvalidUpload",
-  { message: Schema.String },
-  HttpApiSchema.annotations({ status: 400 })
-) {}
-
-export class FileTooLarge extends Schema.TaggedError<FileTooLarge>()(
-  "FileTooLarge",
-  { limitBytes: Schema.Number, message: Schema.String },
-  HttpApiSchema.annotations({ status: 413 })
-) {}
-
-export const tooLarge = (limitBytes: number): FileTooLarge =>
-  new FileTooLarge({ limitBytes, message: `A file may have ${limitBytes} bytes at most.` })
-
-export class RangeNotSatisfiable extends Schema.TaggedError<RangeNotSatisfiable>()(
-  "RangeNotSatisfiable",
-  { size: Schema.Number, message: Schema.String },
-  HttpApiSchema.annotations({ status: 416 })
-) {}
-
-/** Too fast, or too much at once. The header `Retry-After` has the same number of seconds. */
-export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()(
-  "TooManyRequests",
-  { retryAfterSeconds: Schema.Number, message: Schema.String },
-  HttpApiSchema.annotations({ status: 429 })
-) {}
-
-/** Another process writes to the database, and did not let go in time. */
-export class DatabaseBusy extends Schema.TaggedError<DatabaseBusy>()(
-  "DatabaseBusy",
-  { retryAfterSeconds: Schema.Number, message: Schema.String },
-  HttpApiSchema.annotations({ status: 503 })
-) {}
-
-/** The database is not ready yet, not any more, or the service is stopping. */
-export class NotReady extends Schema.TaggedError<NotReady>()(
-  "NotReady",
-  { retryAfterSeconds: Schema.Number, message: Schema.String },
-  HttpApiSchema.annotations({ status: 503 })
-) {}
-
-export class StorageFull extends Schema.TaggedError<StorageFull>()(
-  "StorageFull",
-  { message: Schema.String },
-  HttpApiSchema.annotations({ status: 507 })
-) {}
-
-/** No such path, or not with this method. */
-export class RouteNotFound extends Schema.TaggedError<RouteNotFound>()(
-  "RouteNotFound",
-  { message: Schema.String },
-  HttpApiSchema.annotations({ status: 404 })
-) {}
-
-/** A defect of the service; its log has the rest. */
-export class InternalError extends Schema.TaggedError<InternalError>()(
-  "InternalError",
-  { message: Schema.String },
-  HttpApiSchema.annotations({ status: 500 })
-) {}
+export * from "./ApiErrors.ts"
+export * from "./ApiModels.ts"
 
 // Who asks.
 
@@ -136,87 +59,6 @@ export class Authorization extends HttpApiMiddleware.Tag<Authorization>()("conve
   provides: CurrentUser,
   security: { bearer: HttpApiSecurity.bearer }
 }) {}
-
-// What is spoken of.
-
-/** A conversation, as its system names it. */
-export const SessionId = Schema.String.pipe(
-  Schema.pattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, {
-    identifier: "SessionId",
-    description: "letters, digits, '.', '_' and '-', 128 at most, a letter or digit first"
-  })
-)
-
-/** A UUID in this service's own rows; an earlier system may have given others. */
-export const FileId = Schema.String.pipe(
-  Schema.pattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, { identifier: "FileId", description: "the id of a file" })
-)
-
-/** One file of a conversation. Times are ISO 8601 in UTC, sizes are bytes. */
-export class ConversationFile extends Schema.Class<ConversationFile>("ConversationFile")({
-  fileId: Schema.String,
-  sessionId: Schema.String,
-  name: Schema.String,
-  size: Schema.Number,
-  /** Of the content, in hexadecimal: equal content is stored once. */
-  sha256: Schema.String,
-  mimeType: Schema.String,
-  /** Null where an earlier system did not keep it. */
-  uploadedAt: Schema.NullOr(Schema.String),
-  uploadedBy: Schema.NullOr(Schema.String),
-  deletedAt: Schema.NullOr(Schema.String)
-}) {}
-
-/** Facts about a file that its uploader gave with it, such as width or duration. */
-export const Metadata = Schema.Record({ key: Schema.String, value: Schema.String })
-
-export class FileDetails extends ConversationFile.extend<FileDetails>("FileDetails")({
-  metadata: Metadata,
-  /** Id of the message that the file was uploaded with. */
-  messageId: Schema.NullOr(Schema.String)
-}) {}
-
-/** A page of a list, newest first; `next` is the `after` of the following page, null on the last one. */
-export class FilePage extends Schema.Class<FilePage>("FilePage")({
-  files: Schema.Array(ConversationFile),
-  next: Schema.NullOr(Schema.String)
-}) {}
-
-export class AuditEvent extends Schema.Class<AuditEvent>("AuditEvent")({
-  eventId: Schema.Number,
-  at: Schema.String,
-  actor: Schema.NullOr(Schema.String),
-  /** `upload`, `view`, `download`, `rename`, `delete`, `restore`, or what was refused. */
-  action: Schema.String,
-  outcome: Schema.Literal("done", "refused"),
-  /** Why it was refused: the `_tag` of the answer. */
-  reason: Schema.NullOr(Schema.String),
-  fileId: Schema.NullOr(Schema.String),
-  filename: Schema.NullOr(Schema.String),
-  details: Schema.NullOr(Schema.String)
-}) {}
-
-/** Events in the order in which they happened. */
-export class AuditPage extends Schema.Class<AuditPage>("AuditPage")({
-  events: Schema.Array(AuditEvent),
-  next: Schema.NullOr(Schema.Number)
-}) {}
-
-export class StorageStatistics extends Schema.Class<StorageStatistics>("StorageStatistics")({
-  files: Schema.Number,
-  deletedFiles: Schema.Number,
-  sessions: Schema.Number,
-  /** Bytes that the files would take without deduplication. */
-  bytes: Schema.Number,
-  /** Bytes on the disk: equal content once. */
-  storedBytes: Schema.Number,
-  /** Deletions that are due within the next seven days. */
-  pendingCleanups: Schema.Number,
-  /** Bytes that can still be written; null where nobody knows. */
-  freeBytes: Schema.NullOr(Schema.Number)
-}) {}
-
-export class DeletedFiles extends Schema.Class<DeletedFiles>("DeletedFiles")({ deleted: Schema.Number }) {}
 
 /** The one file, and what is known about it. Fields may come before or after the file. */
 export const Upload = HttpApiSchema.MultipartStream(
@@ -263,7 +105,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .addError(InvalidUpload)
       .addError(InvalidFileName)
       .addError(FileTooLarge)
-      .addError(StorageFull)
+      .addError(SessionEnded)
       .annotate(OpenApi.Summary, "Upload a file")
   )
   .add(
@@ -284,6 +126,31 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .setPath(inSession)
       .addSuccess(DeletedFiles)
       .annotate(OpenApi.Summary, "Delete all files of a session for good")
+  )
+  .add(
+    HttpApiEndpoint.get("session", "/api/sessions/:sessionId")
+      .setPath(inSession)
+      .addSuccess(SessionState)
+      .annotate(OpenApi.Summary, "Whose a session is, and whether it has ended")
+  )
+  .add(
+    HttpApiEndpoint.post("endSession", "/api/sessions/:sessionId/end")
+      .setPath(inSession)
+      .addSuccess(SessionState)
+      .annotate(OpenApi.Summary, "End a session: its files are deleted later, and can be restored then")
+  )
+  .add(
+    HttpApiEndpoint.post("reopenSession", "/api/sessions/:sessionId/reopen")
+      .setPath(inSession)
+      .addSuccess(SessionState)
+      .annotate(OpenApi.Summary, "Undo the end of a session")
+  )
+  .add(
+    HttpApiEndpoint.put("giveSession", "/api/sessions/:sessionId/owner")
+      .setPath(inSession)
+      .setPayload(Schema.Struct({ owner: UserName }))
+      .addSuccess(SessionState)
+      .annotate(OpenApi.Summary, "Make a session another user's; for administrators")
   )
   .add(
     HttpApiEndpoint.get("audit", "/api/sessions/:sessionId/audit")
@@ -312,6 +179,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .addSuccess(Content, { status: 206 })
       .addError(FileNotFound)
       .addError(FileDeleted)
+      .addError(ContentLost)
       .addError(RangeNotSatisfiable)
       .annotate(OpenApi.Summary, "The content, to be shown; ranges and If-None-Match are understood")
   )
@@ -322,6 +190,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .addSuccess(Content, { status: 206 })
       .addError(FileNotFound)
       .addError(FileDeleted)
+      .addError(ContentLost)
       .addError(RangeNotSatisfiable)
       .annotate(OpenApi.Summary, "The content, to be saved under its name")
   )
@@ -334,6 +203,15 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .addError(FileDeleted)
       .addError(InvalidFileName)
       .annotate(OpenApi.Summary, "Give a file another name")
+  )
+  .add(
+    HttpApiEndpoint.put("expire", "/api/files/:fileId/expiry")
+      .setPath(ofFile)
+      .setPayload(Schema.Struct({ expiresAt: Schema.NullOr(Schema.Date) }))
+      .addSuccess(ConversationFile)
+      .addError(FileNotFound)
+      .addError(FileDeleted)
+      .annotate(OpenApi.Summary, "Say when a file is deleted by itself; null is never, also in a session that ends")
   )
   .add(
     HttpApiEndpoint.del("delete", "/api/files/:fileId")
@@ -364,6 +242,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
   .addError(Forbidden)
   .addError(InternalError)
   .addError(DatabaseBusy)
+  .addError(StorageFull)
   .addError(NotReady)
   .middleware(Authorization) {}
 

@@ -11,7 +11,20 @@ import { DatabaseReady } from "../../layers/index.ts"
 import { AuditEvent, AuditPage, CurrentUser } from "./Api.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
 
-export type Action = "upload" | "view" | "download" | "list" | "rename" | "delete" | "restore" | "audit" | "authorize"
+export type Action =
+  | "upload"
+  | "view"
+  | "download"
+  | "list"
+  | "rename"
+  | "delete"
+  | "restore"
+  | "expire"
+  | "end"
+  | "reopen"
+  | "give"
+  | "audit"
+  | "authorize"
 
 export interface About {
   readonly sessionId?: string | undefined
@@ -28,6 +41,7 @@ const refusals = new Set([
   "InvalidFileName",
   "InvalidUpload",
   "RangeNotSatisfiable",
+  "SessionEnded",
   "TooManyRequests",
   "Unauthorized"
 ])
@@ -48,6 +62,11 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
     ) => Effect.Effect<void, SqlError, CurrentUser>
     /** Records a refusal by its tag, in a transaction of its own; what is none is not recorded. */
     readonly refused: (action: Action, about: About, reason: string) => Effect.Effect<void>
+    /** Records how an effect is refused, with the session of the file where there is one. */
+    readonly audited: (
+      action: Action,
+      about: About
+    ) => <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
     /** The events of a session, oldest first. */
     readonly events: (
       sessionId: string,
@@ -85,6 +104,19 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
         }
       })
 
+      const refused: AuditTrail["Type"]["refused"] = (action, about, reason) =>
+        refusals.has(reason)
+          ? Effect.serviceOption(CurrentUser).pipe(
+              Effect.map((user) => Option.getOrNull(Option.map(user, ({ name }) => name))),
+              Effect.flatMap((actor) =>
+                write(record({ actor, action, outcome: "refused", reason, about, details: null }))
+              ),
+              Effect.zipRight(Metric.increment(Metric.tagged(refusedRequests, "reason", reason))),
+              // The refusal stands, whether or not it could be recorded.
+              Effect.catchAll((error) => Effect.logError(`A refusal could not be recorded: ${error.message}`))
+            )
+          : Effect.void
+
       return {
         done: (action, about, details) =>
           Effect.flatMap(CurrentUser, ({ name }) =>
@@ -97,18 +129,8 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
               details: details === undefined ? null : JSON.stringify(details)
             })
           ),
-        refused: (action, about, reason) =>
-          refusals.has(reason)
-            ? Effect.serviceOption(CurrentUser).pipe(
-                Effect.map((user) => Option.getOrNull(Option.map(user, ({ name }) => name))),
-                Effect.flatMap((actor) =>
-                  write(record({ actor, action, outcome: "refused", reason, about, details: null }))
-                ),
-                Effect.zipRight(Metric.increment(Metric.tagged(refusedRequests, "reason", reason))),
-                // The refusal stands, whether or not it could be recorded.
-                Effect.catchAll((error) => Effect.logError(`A refusal could not be recorded: ${error.message}`))
-              )
-            : Effect.void,
+        refused,
+        audited: (action, about) => (effect) => Effect.tapError(effect, ({ _tag }) => refused(action, about, _tag)),
         events: (sessionId, { after, limit }) =>
           Effect.map(
             sql<EventRow>`SELECT event_id, happened_at, actor, action, outcome, reason, file_id, filename, details

@@ -25,11 +25,16 @@ import { DatabaseConfig, DatabaseReady, MigrationSource } from "../../layers/ind
 import packageJson from "../../package.json" with { type: "json" }
 import * as conversationFiles from "../conversationFiles.ts"
 import { Access, authorization, isLoopback } from "./Access.ts"
+import { AccessLog } from "./AccessLog.ts"
 import { Api, FilesApi, ProbesApi, ProbesGroup } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
+import { Belonging } from "./Belonging.ts"
 import { Cleanup } from "./Cleanup.ts"
+import { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
+import { Deletions } from "./Deletions.ts"
+import { Discarding } from "./Discarding.ts"
 import { Door, whileRequestsEnd } from "./Door.ts"
 import { filesHttp } from "./FilesHttp.ts"
 import { Health } from "./Health.ts"
@@ -37,7 +42,10 @@ import { Limits } from "./Limits.ts"
 import { page } from "./Page.ts"
 import { probesHttp } from "./ProbesHttp.ts"
 import { answering, pathOf } from "./Requests.ts"
+import { Rows } from "./Rows.ts"
+import { Sessions } from "./Sessions.ts"
 import { Settings } from "./Settings.ts"
+import { Sweeper } from "./Sweeper.ts"
 
 /** Builds one API with routes of its own: the builder's router would otherwise be shared between two. */
 const appOf = Effect.fnUntraced(function* <E, R>(api: Layer.Layer<HttpApi.Api, E, R>) {
@@ -82,15 +90,25 @@ const api = Layer.scopedDiscard(
   })
 )
 
+/** Everything on database and contents, without HTTP. */
+export const files = Cleanup.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(ConversationFiles.layer, Deletions.layer, Sweeper.layer)),
+  Layer.provideMerge(Rows.layer),
+  Layer.provideMerge(Sessions.layer),
+  Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer)),
+  Layer.provideMerge(Belonging.layer),
+  Layer.provideMerge(Layer.mergeAll(ContentStore.layer, ContentFaults.layer))
+)
+
 const service = Layer.mergeAll(Health.layer, authorization).pipe(
-  Layer.provideMerge(Cleanup.layer),
-  Layer.provideMerge(ConversationFiles.layer),
-  Layer.provideMerge(AuditTrail.layer),
-  Layer.provideMerge(ContentStore.layer),
+  Layer.provideMerge(files),
   Layer.provideMerge(Limits.layer)
 )
 
-const database = DatabaseReady.pipeline.pipe(Layer.provide(MigrationSource.layer(conversationFiles.migrations)))
+export const database = DatabaseReady.pipeline.pipe(
+  Layer.provide(MigrationSource.layer(conversationFiles.migrations)),
+  Layer.provide(Belonging.guard)
+)
 
 /** The start's settings, by the service's. */
 export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Layer.unwrapEffect(

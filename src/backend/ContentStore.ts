@@ -1,47 +1,24 @@
 /**
  * Contents of files on the disk, each once, named by its SHA-256: `files/ab/abcdef...`. What arrives is
  * written to `files/incoming` first, and has its name only once it is whole and on the disk. Which contents
- * are wanted is the database's to say: whoever discards one holds its write lock, and whoever commits a row
- * has looked under the same lock that its content is there, so that no other process can be in between.
+ * are wanted is the database's to say. Its write lock is held by those who discard a content, and by those who
+ * commit a row, who look under it that the content is there: so no other process can be in between.
  */
 import { createHash, randomUUID } from "node:crypto"
-import { statfs } from "node:fs/promises"
+import { statfs, utimes } from "node:fs/promises"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type FileTooLarge, tooLarge } from "./Api.ts"
+import { ContentError, foreign, lookAt, onDisk, orUndefined } from "./ContentError.ts"
 import { Settings } from "./Settings.ts"
-
-/** The disk would not do it. */
-export class ContentError extends Data.TaggedError("ContentError")<{
-  readonly reason: "Full" | "Missing" | "Failed"
-  /** Absolute path. */
-  readonly path: string
-  readonly cause: PlatformError
-}> {
-  override get message(): string {
-    return `${this.path}: ${this.cause.message}`
-  }
-
-  static from(path: string): (cause: PlatformError) => ContentError {
-    return (cause) => new ContentError({ reason: reasonOf(cause), path, cause })
-  }
-}
-
-const reasonOf = (error: PlatformError): ContentError["reason"] => {
-  const code = error.cause instanceof Error && "code" in error.cause ? error.cause.code : ""
-  if (code === "ENOSPC" || code === "EDQUOT") return "Full"
-  return error._tag === "SystemError" && error.reason === "NotFound" ? "Missing" : "Failed"
-}
+import { type Inventory, inventoryOf, isHash } from "./StoreInventory.ts"
 
 /** What arrived, whole and on the disk, and not a content yet. */
 export interface Received {
@@ -52,12 +29,17 @@ export interface Received {
   readonly size: number
 }
 
-/** What is still incoming and was not written to for as long was left by a process that is gone. */
-const abandonedAfter = Duration.hours(1)
+/** A content that is open. */
+export interface OpenContent {
+  readonly file: FileSystem.File
+  readonly size: number
+}
 
 export class ContentStore extends Context.Tag("conversation-files/ContentStore")<
   ContentStore,
   {
+    /** Absolute path. */
+    readonly directory: string
     /**
      * Writes a stream to the disk while hashing it. What is beyond the limit is still read, so that the
      * sender hears the answer, but not written. Gone with the scope unless it is kept.
@@ -65,20 +47,28 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
     readonly receive: <E>(
       content: Stream.Stream<Uint8Array, E>
     ) => Effect.Effect<Received, E | FileTooLarge | ContentError, Scope.Scope>
-    /** Makes it a content, on the disk when it is over; where there is an equal one, that one will do. */
-    readonly keep: (received: Received) => Effect.Effect<void, ContentError>
-    /** Removes a content; none is fine. To be called with the write lock held. */
+    /**
+     * Makes it a content, on the disk when it is over. One that is there already is replaced: it may be damaged,
+     * and these are the bytes that were hashed. Whether there was none.
+     */
+    readonly keep: (received: Received) => Effect.Effect<boolean, ContentError>
+    /** Removes a content for good; none is fine. To be called with the write lock held. */
     readonly discard: (sha256: string) => Effect.Effect<void, ContentError>
-    /** With the write lock held this stays as it is. */
-    readonly has: (sha256: string) => Effect.Effect<boolean, ContentError>
+    /** Bytes of a content; undefined where there is none. With the write lock held this stays as it is. */
+    readonly sizeOf: (sha256: string) => Effect.Effect<number | undefined, ContentError>
     /** Opens a content for reading, until the scope closes. It can be read whatever happens to it meanwhile. */
-    readonly open: (sha256: string) => Effect.Effect<FileSystem.File, ContentError, Scope.Scope>
+    readonly open: (sha256: string) => Effect.Effect<OpenContent, ContentError, Scope.Scope>
     /** What a row keeps of it: its path from the data directory. */
     readonly relativePathOf: (sha256: string) => string
-    /** The SHA-256 of every content on the disk. */
-    readonly contents: Effect.Effect<ReadonlyArray<string>, ContentError>
-    /** Removes what never became a content. */
-    readonly sweepIncoming: Effect.Effect<number, ContentError>
+    readonly inventory: Effect.Effect<Inventory>
+    /** Puts a content into the trash, from which it comes back. To be called with the write lock held. */
+    readonly putAway: (sha256: string) => Effect.Effect<void, ContentError>
+    /** Takes a content out of the trash again; false where it is not in there. */
+    readonly takeBack: (sha256: string) => Effect.Effect<boolean, ContentError>
+    /** Removes a content from the trash for good. To be called with the write lock held. */
+    readonly emptyOf: (sha256: string) => Effect.Effect<void, ContentError>
+    /** Removes an upload that was left. */
+    readonly forgetUpload: (name: string) => Effect.Effect<void, ContentError>
     /** Bytes that can still be written; null where nobody knows. */
     readonly freeBytes: Effect.Effect<number | null>
   }
@@ -93,12 +83,38 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         const path = yield* Path.Path
         const directory = path.resolve(dataDirectory, "files")
         const incoming = path.join(directory, "incoming")
-        yield* made(fs, incoming)
+        const trash = path.join(directory, "trash")
+        yield* makeDirectory(fs, incoming)
 
         const relativePathOf = (sha256: string) => path.join("files", sha256.slice(0, 2), sha256)
         const pathOf = (sha256: string) =>
           // What an earlier system has as a hash can be anything, and names no content here.
           isHash(sha256) ? path.resolve(dataDirectory, relativePathOf(sha256)) : path.join(directory, "none")
+        const inTrash = (sha256: string) => path.join(trash, sha256)
+        const remove = (target: string) =>
+          Effect.mapError(fs.remove(target, { force: true }), ContentError.from(target))
+
+        /** The bytes of our own file; undefined where nothing is. Through a link nothing is ours. */
+        const sizeAt = Effect.fnUntraced(function* (target: string) {
+          const shelf = yield* lookAt(path.dirname(target))
+          const stats = yield* lookAt(target)
+          if (stats === undefined || shelf === undefined) return undefined
+          if (!shelf.isDirectory() || !stats.isFile()) return yield* foreign(target, "This is no file of this service.")
+          return stats.size
+        })
+
+        /** Moves a content between shelf and trash, durably. */
+        const move = Effect.fnUntraced(function* (from: string, to: string) {
+          const folder = path.dirname(to)
+          if ((yield* lookAt(folder)) === undefined) {
+            yield* makeDirectory(fs, folder)
+            yield* syncDirectory(fs, directory)
+          }
+          yield* sizeAt(to)
+          yield* Effect.mapError(fs.rename(from, to), ContentError.from(from))
+          yield* syncDirectory(fs, folder)
+          yield* syncDirectory(fs, path.dirname(from))
+        })
 
         const receive = <E>(content: Stream.Stream<Uint8Array, E>) =>
           Effect.gen(function* () {
@@ -129,48 +145,54 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         const keep = Effect.fnUntraced(function* ({ path: from, sha256 }: Received) {
           const to = pathOf(sha256)
           const shelf = path.dirname(to)
-          if (!(yield* Effect.mapError(fs.exists(shelf), ContentError.from(shelf)))) {
-            yield* made(fs, shelf)
-            yield* synced(fs, directory)
+          if ((yield* lookAt(shelf)) === undefined) {
+            yield* makeDirectory(fs, shelf)
+            yield* syncDirectory(fs, directory)
           }
+          const isNew = (yield* sizeAt(to)) === undefined
           // A second name, so that it can be given once more when somebody discards it before there is a row.
-          yield* fs.link(from, to).pipe(
-            Effect.catchIf(isAlreadyThere, () => Effect.void),
+          const isThere = yield* fs.link(from, to).pipe(
+            Effect.as(false),
+            Effect.catchIf(isAlreadyThere, () => Effect.succeed(true)),
             Effect.mapError(ContentError.from(to))
           )
-          yield* synced(fs, shelf)
+          if (isThere) yield* replace(from, to)
+          yield* syncDirectory(fs, shelf)
+          return isNew
         })
 
-        const discard = (sha256: string) =>
-          Effect.mapError(fs.remove(pathOf(sha256), { force: true }), ContentError.from(pathOf(sha256)))
+        const replace = (from: string, to: string) => {
+          const second = path.join(incoming, randomUUID())
+          return fs.link(from, second).pipe(
+            Effect.zipRight(fs.rename(second, to)),
+            // Two names of one file stay two (rename(2)).
+            Effect.ensuring(Effect.ignore(fs.remove(second, { force: true }))),
+            Effect.mapError(ContentError.from(to))
+          )
+        }
 
-        const has = (sha256: string) => Effect.mapError(fs.exists(pathOf(sha256)), ContentError.from(pathOf(sha256)))
+        const open = Effect.fnUntraced(function* (sha256: string) {
+          const target = pathOf(sha256)
+          if ((yield* sizeAt(target)) === undefined) yield* takeBack(sha256)
+          const file = yield* Effect.mapError(fs.open(target), ContentError.from(target))
+          const { size } = yield* Effect.mapError(file.stat, ContentError.from(target))
+          const content: OpenContent = { file, size: Number(size) }
+          return content
+        })
 
-        const open = (sha256: string) => Effect.mapError(fs.open(pathOf(sha256)), ContentError.from(pathOf(sha256)))
+        const takeBack = Effect.fnUntraced(function* (sha256: string) {
+          if (!isHash(sha256) || (yield* sizeAt(inTrash(sha256))) === undefined) return false
+          const moved = yield* orUndefined(Effect.as(move(inTrash(sha256), pathOf(sha256)), true))
+          return moved ?? false
+        })
 
-        const listed = (folder: string) => Effect.mapError(fs.readDirectory(folder), ContentError.from(folder))
-
-        const contents = listed(directory).pipe(
-          Effect.map((shelves) => shelves.filter((shelf) => /^[0-9a-f]{2}$/.test(shelf))),
-          Effect.flatMap((shelves) => Effect.all(shelves.map((shelf) => listed(path.join(directory, shelf))))),
-          Effect.map((shelves) => shelves.flat().filter(isHash))
-        )
-
-        const sweepIncoming = Effect.gen(function* () {
-          const now = yield* Clock.currentTimeMillis
-          const swept = yield* Effect.forEach(yield* listed(incoming), (name) => {
-            const target = path.join(incoming, name)
-            return fs.stat(target).pipe(
-              Effect.map(({ mtime }) =>
-                Option.exists(mtime, (at) => now - at.getTime() > Duration.toMillis(abandonedAfter))
-              ),
-              Effect.tap((abandoned) => (abandoned ? fs.remove(target, { force: true }) : Effect.void)),
-              // An upload may be over between the list and the look.
-              Effect.catchIf(isMissing, () => Effect.succeed(false)),
-              Effect.mapError(ContentError.from(target))
-            )
-          })
-          return swept.filter((abandoned) => abandoned).length
+        const putAway = Effect.fnUntraced(function* (sha256: string) {
+          const from = pathOf(sha256)
+          if ((yield* sizeAt(from)) === undefined) return
+          const now = new Date(yield* Clock.currentTimeMillis)
+          // The time at which it was put away is what its time in the trash is counted from.
+          yield* onDisk(from, () => utimes(from, now, now))
+          yield* move(from, inTrash(sha256))
         })
 
         // The platform's FileSystem has no such question.
@@ -181,23 +203,33 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
           )
         )
 
-        return { receive, keep, discard, has, open, relativePathOf, contents, sweepIncoming, freeBytes }
+        return {
+          directory,
+          receive,
+          keep,
+          discard: (sha256) => Effect.flatMap(sizeAt(pathOf(sha256)), () => remove(pathOf(sha256))),
+          sizeOf: (sha256) => sizeAt(pathOf(sha256)),
+          open,
+          relativePathOf,
+          inventory: inventoryOf(directory),
+          putAway,
+          takeBack,
+          emptyOf: (sha256) => remove(inTrash(sha256)),
+          forgetUpload: (name) => remove(path.join(incoming, name)),
+          freeBytes
+        }
       })
     )
 }
 
-const isHash = (name: string): boolean => /^[0-9a-f]{64}$/.test(name)
-
 const isAlreadyThere = (error: PlatformError): boolean =>
   error._tag === "SystemError" && error.reason === "AlreadyExists"
 
-const isMissing = (error: PlatformError): boolean => reasonOf(error) === "Missing"
-
-const made = (fs: FileSystem.FileSystem, folder: string): Effect.Effect<void, ContentError> =>
+const makeDirectory = (fs: FileSystem.FileSystem, folder: string): Effect.Effect<void, ContentError> =>
   Effect.mapError(fs.makeDirectory(folder, { recursive: true, mode: 0o700 }), ContentError.from(folder))
 
 /** Flushes the entries of a directory, so that a name in it outlives a power loss. */
-const synced = (fs: FileSystem.FileSystem, folder: string): Effect.Effect<void, ContentError> =>
+const syncDirectory = (fs: FileSystem.FileSystem, folder: string): Effect.Effect<void, ContentError> =>
   fs.open(folder).pipe(
     Effect.flatMap(({ sync }) => sync),
     Effect.scoped,

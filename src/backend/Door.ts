@@ -80,8 +80,12 @@ export class Door extends Context.Tag("conversation-files/Door")<
               found._tag === "Starting" ? "The database is not ready yet." : "The service is stopping."
             )
           }
-          const { status } = yield* found.health.database
-          return yield* status === "fail" ? refused("The database is not sound at this moment.") : found.app
+          const database = yield* found.health.database
+          if (database.status === "fail") return yield* refused("The database is not sound at this moment.")
+          const contents = yield* found.health.contents
+          return yield* contents.status === "fail"
+            ? refused("The contents are another database's at this moment.")
+            : found.app
         }),
         open: (behind) =>
           Effect.acquireRelease(become({ _tag: "Open", ...behind }), () =>

@@ -5,7 +5,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { DatabaseReady, type Refusal } from "../../layers/index.ts"
-import { Cleanup } from "./Cleanup.ts"
+import type { Belonging } from "./Belonging.ts"
+import type { Cleanup } from "./Cleanup.ts"
+import type { ContentFaults } from "./ContentFaults.ts"
+import { contentsFinding } from "./ContentsHealth.ts"
 import { Settings } from "./Settings.ts"
 
 /** One check, in the words of application/health+json (draft-inadarei-api-health-check-06). */
@@ -28,51 +31,45 @@ export class Health extends Context.Tag("conversation-files/Health")<
     readonly database: Effect.Effect<Check>
     /** Whether the write lock is to be had within the patience that the settings allow. */
     readonly writeLock: Effect.Effect<Check>
-    /** Whether the last sweep found the content of every row. */
+    /** Whether the contents are this database's, and as far as anybody has looked as they were stored. */
     readonly contents: Effect.Effect<Check>
   }
 >() {
-  static readonly layer: Layer.Layer<Health, never, Cleanup | DatabaseReady | Settings> = Layer.effect(
-    Health,
-    Effect.gen(function* () {
-      const ready = yield* DatabaseReady
-      const { lastSweep } = yield* Cleanup
-      const { healthCache } = yield* Settings
+  static readonly layer: Layer.Layer<Health, never, Belonging | Cleanup | ContentFaults | DatabaseReady | Settings> =
+    Layer.effect(
+      Health,
+      Effect.gen(function* () {
+        const ready = yield* DatabaseReady
+        const finding = yield* contentsFinding
+        const { healthCache } = yield* Settings
 
-      const database = ready.health.pipe(
-        Effect.retry({ schedule: whileANeighbourPasses, while: ({ retryable }) => retryable }),
-        Effect.matchEffect({
-          onFailure: (refusal) => failing("schema version", refusal),
-          onSuccess: ({ schemaVersion, warnings }) =>
-            Effect.map(passing(schemaVersion ?? "none", "schema version"), (check) =>
-              warnings.length === 0
-                ? check
-                : { ...check, status: "warn" as const, reason: "DatabaseReady.Warning", message: warnings.join(" ") }
-            )
+        const database = ready.health.pipe(
+          Effect.retry({ schedule: whileANeighbourPasses, while: ({ retryable }) => retryable }),
+          Effect.matchEffect({
+            onFailure: (refusal) => failing("schema version", refusal),
+            onSuccess: ({ schemaVersion, warnings }) =>
+              Effect.map(passing(schemaVersion ?? "none", "schema version"), (check) =>
+                warnings.length === 0
+                  ? check
+                  : { ...check, status: "warn" as const, reason: "DatabaseReady.Warning", message: warnings.join(" ") }
+              )
+          })
+        )
+        const writeLock = Effect.matchEffect(ready.write(Effect.void), {
+          onFailure: ({ message }) => failing("write lock", { _tag: "SqlError", reason: "NotWritable", message }),
+          onSuccess: () => passing("free", "write lock")
         })
-      )
-      const writeLock = Effect.matchEffect(ready.write(Effect.void), {
-        onFailure: ({ message }) => failing("write lock", { _tag: "SqlError", reason: "NotWritable", message }),
-        onSuccess: () => passing("free", "write lock")
-      })
-      const contents = Effect.flatMap(lastSweep, ({ missing }) =>
-        missing.length === 0
-          ? passing(0, "missing contents")
-          : Effect.map(passing(missing.length, "missing contents"), (check) => ({
-              ...check,
-              status: "warn" as const,
-              reason: "ContentStore.Missing",
-              message: `Contents are gone from the disk: ${missing.slice(0, 3).join(", ")}`
-            }))
-      )
+        const contents = Effect.flatMap(finding, ({ message, missing, reason, status }) =>
+          Effect.map(passing(missing, "missing contents"), (check) => ({ ...check, status, reason, message }))
+        )
 
-      return {
-        database: yield* Effect.cachedWithTTL(database, healthCache),
-        writeLock: yield* Effect.cachedWithTTL(writeLock, healthCache),
-        contents
-      }
-    })
-  )
+        return {
+          database: yield* Effect.cachedWithTTL(database, healthCache),
+          writeLock: yield* Effect.cachedWithTTL(writeLock, healthCache),
+          contents: yield* Effect.cachedWithTTL(contents, healthCache)
+        }
+      })
+    )
 }
 
 /** Somebody opens or closes the database at this moment: after 50 ms, four times. */

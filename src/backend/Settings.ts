@@ -46,6 +46,14 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly concurrentRequests: number
     /** `RETENTION`: how long a deleted file can be restored. Default 30 days. */
     readonly retention: Duration.Duration
+    /** `SESSION_RETENTION`: how long after the end of a session its files are deleted. Default 30 days. */
+    readonly sessionRetention: Duration.Duration
+    /** `TRASH_RETENTION`: how long a content that no row wants stays in the trash. Default 7 days. */
+    readonly trashRetention: Duration.Duration
+    /** `ADOPT_CONTENTS`: identity of contents that are this database's from now on. Default none. */
+    readonly adoptContents: Option.Option<string>
+    /** `ALLOW_SWEEP`: so many contents may be put into the trash at once, whatever share of all they are. Default 0. */
+    readonly allowSweep: number
     /** `CLEANUP_INTERVAL`: how often what is due is deleted. Default 1 minute. */
     readonly cleanupInterval: Duration.Duration
     /** `HEALTH_CACHE`: how long the look at the live database serves for. Default 1 second. */
@@ -82,6 +90,13 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         requestsPerSecond: positive("REQUESTS_PER_SECOND", 100),
         concurrentRequests: positive("CONCURRENT_REQUESTS", 32),
         retention: duration("RETENTION", Duration.days(30)),
+        sessionRetention: duration("SESSION_RETENTION", Duration.days(30)),
+        trashRetention: duration("TRASH_RETENTION", Duration.days(7)),
+        adoptContents: Config.nonEmptyString("ADOPT_CONTENTS").pipe(Config.option),
+        allowSweep: Config.integer("ALLOW_SWEEP").pipe(
+          Config.validate({ message: "a whole number from 0", validation: (value) => value >= 0 }),
+          withDefault(0)
+        ),
         cleanupInterval: duration("CLEANUP_INTERVAL", Duration.minutes(1)).pipe(
           Config.validate({ message: "a duration above 0", validation: (value) => Duration.greaterThan(value, 0) })
         ),

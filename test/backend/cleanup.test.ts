@@ -1,7 +1,9 @@
-import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs"
+import { randomUUID } from "node:crypto"
+import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,20 +11,22 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import { DatabaseReady, Initialization, MigrationSource } from "../../layers/index.ts"
+import * as TestServices from "effect/TestServices"
+import { Initialization } from "../../layers/index.ts"
 import { rivalWriter } from "../../layers/testing.ts"
 import { CurrentUser } from "../../src/backend/Api.ts"
-import { AuditTrail } from "../../src/backend/AuditTrail.ts"
-import { databaseConfig } from "../../src/backend/Backend.ts"
+import { database, databaseConfig, files as filesLayer } from "../../src/backend/Backend.ts"
 import { Cleanup } from "../../src/backend/Cleanup.ts"
 import { ContentStore } from "../../src/backend/ContentStore.ts"
 import { ConversationFiles } from "../../src/backend/ConversationFiles.ts"
+import { Deletions } from "../../src/backend/Deletions.ts"
+import { Sessions } from "../../src/backend/Sessions.ts"
 import { Settings } from "../../src/backend/Settings.ts"
-import * as conversationFiles from "../../src/conversationFiles.ts"
+import { nothingSwept } from "../../src/backend/Sweeper.ts"
 import { independently, platform, rowsOf, temporaryFolder } from "../support/database.ts"
 import { contentsIn, incomingIn, type SomeSettings, settingsOn } from "../support/service.ts"
 
-/** The service without its server, on the test's clock; `removed` gives each path that was removed, when it was. */
+/** The service without its server, on the test's clock; `removed` gives each path that was removed or moved to, when it was. */
 const cleaning = Effect.fnUntraced(function* (folder: string, settings: SomeSettings = {}) {
   const removed = yield* Queue.unbounded<string>()
   const watched = Layer.effect(
@@ -30,16 +34,13 @@ const cleaning = Effect.fnUntraced(function* (folder: string, settings: SomeSett
     Effect.map(FileSystem.FileSystem, (fs) => ({
       ...fs,
       remove: (path: string, options?: FileSystem.RemoveOptions) =>
-        Effect.zipLeft(fs.remove(path, options), Queue.offer(removed, path))
+        Effect.zipLeft(fs.remove(path, options), Queue.offer(removed, path)),
+      rename: (from: string, to: string) => Effect.zipLeft(fs.rename(from, to), Queue.offer(removed, to))
     }))
   ).pipe(Layer.provide(platform))
   const context = yield* Layer.build(
-    Cleanup.layer.pipe(
-      Layer.provideMerge(ConversationFiles.layer),
-      Layer.provideMerge(AuditTrail.layer),
-      Layer.provideMerge(ContentStore.layer),
-      Layer.provide(DatabaseReady.pipeline),
-      Layer.provide(MigrationSource.layer(conversationFiles.migrations)),
+    filesLayer.pipe(
+      Layer.provide(database),
       Layer.provide(Layer.provideMerge(Initialization.layer, databaseConfig)),
       Layer.provide(Layer.succeed(Settings, settingsOn(folder, { cleanupInterval: Duration.minutes(1), ...settings }))),
       Layer.provide(Layer.mergeAll(platform, watched))
@@ -58,7 +59,16 @@ const cleaning = Effect.fnUntraced(function* (folder: string, settings: SomeSett
       Effect.zipLeft(Queue.take(removed)),
       as
     )
-  return { ...files, as, upload, removed, lastSweep: Context.get(context, Cleanup).lastSweep }
+  return {
+    ...files,
+    ...Context.get(context, Deletions),
+    sessions: Context.get(context, Sessions),
+    store,
+    as,
+    upload,
+    removed,
+    lastSweep: Context.get(context, Cleanup).lastSweep
+  }
 })
 
 const fileRows = (folder: string) => rowsOf(join(folder, "app.db"), "SELECT file_id FROM conversation_files")
@@ -92,32 +102,115 @@ describe("the cleanup", () => {
     })
   )
 
-  it.scoped("lets go of what was restored, and of what another session uses", () =>
+  it.scoped("deletes what expires so that it can be restored, and for good only when the retention is over", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
-      const { as, remove, removed, restore, upload } = yield* cleaning(folder, { retention: Duration.minutes(10) })
-      const restored = yield* upload("s1", "restored")
-      yield* as(remove(restored.fileId))
-      yield* as(restore(restored.fileId))
-      const shared = yield* upload("s1", "shared")
-      const over = yield* upload("s1", "over")
-      yield* independently(join(folder, "app.db"), (connection) => {
-        connection.exec("UPDATE file_cleanup_queue SET scheduled_deletion_time = '1970-01-01 00:05:00'")
-        connection
-          .prepare("INSERT INTO session_file_associations (session_id, file_id) VALUES ('s2', ?)")
-          .run(shared.fileId)
-        connection.prepare("DELETE FROM file_cleanup_queue WHERE file_id = ?").run(restored.fileId)
+      const { as, details, expire, removed, restore, upload } = yield* cleaning(folder, {
+        retention: Duration.minutes(10)
       })
+      const kept = yield* upload("s1", "kept")
+      const cancelled = yield* upload("s1", "cancelled")
+      const expiring = yield* upload("s1", "expiring")
+      const changed = yield* as(expire(expiring.fileId, new Date(5 * 60_000)))
+      assert.strictEqual(changed.expiresAt, "1970-01-01T00:05:00.000Z")
+      yield* as(expire(cancelled.fileId, new Date(5 * 60_000)))
+      assert.strictEqual((yield* as(expire(cancelled.fileId, null))).expiresAt, null)
+      assert.strictEqual((yield* as(details(kept.fileId))).expiresAt, null)
+
       yield* TestClock.adjust("5 minutes")
-      assert.include(yield* Queue.take(removed), over.sha256)
-      assert.sameDeepMembers([...(yield* fileRows(folder))], [{ file_id: restored.fileId }, { file_id: shared.fileId }])
+      const deleted = yield* as(details(expiring.fileId))
+      assert.deepStrictEqual([deleted.deletedAt !== null, deleted.expiresAt], [true, "1970-01-01T00:15:00.000Z"])
+      const restored = yield* as(restore(expiring.fileId))
+      assert.deepStrictEqual([restored.deletedAt, restored.expiresAt], [null, null])
+      yield* TestClock.adjust("20 minutes")
+      assert.strictEqual((yield* fileRows(folder)).length, 3)
+
+      yield* as(expire(expiring.fileId, new Date(26 * 60_000)))
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual((yield* fileRows(folder)).length, 3)
+      yield* TestClock.adjust("2 minutes")
+      assert.include(yield* Queue.take(removed), expiring.sha256)
+      assert.sameDeepMembers([...(yield* fileRows(folder))], [{ file_id: kept.fileId }, { file_id: cancelled.fileId }])
+    })
+  )
+
+  it.scoped("deletes the files of a session that somebody ended, and of none that nobody ended", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const { as, details, expire, removed, restore, sessions, upload } = yield* cleaning(folder, {
+        retention: Duration.minutes(10),
+        sessionRetention: Duration.minutes(5)
+      })
+      const goingOn = yield* upload("s1", "going on")
+      const over = yield* upload("s2", "over")
+      const excepted = yield* upload("s2", "excepted")
+      const shared = yield* upload("s2", "shared")
+      const reopened = yield* upload("s3", "reopened")
+      yield* independently(join(folder, "app.db"), (connection) =>
+        connection
+          .prepare("INSERT INTO session_file_associations (session_id, file_id) VALUES ('s1', ?)")
+          .run(shared.fileId)
+      )
+      yield* as(expire(excepted.fileId, null))
+      const ended = yield* as(sessions.end("s2"))
+      assert.deepStrictEqual([ended.owner, ended.expiresAt], ["alice", "1970-01-01T00:05:00.000Z"])
+      assert.strictEqual((yield* as(details(over.fileId))).expiresAt, ended.expiresAt)
+      assert.strictEqual((yield* Effect.flip(upload("s2", "more")))._tag, "SessionEnded")
+      yield* as(sessions.end("s3"))
+      yield* as(sessions.reopen("s3"))
+      for (const { fileId } of [goingOn, excepted, shared, reopened]) {
+        assert.strictEqual((yield* as(details(fileId))).expiresAt, null)
+      }
+
+      yield* TestClock.adjust("5 minutes")
+      assert.isNotNull((yield* as(details(over.fileId))).deletedAt)
+      // Where the time of its session is over it is not deleted again at once.
+      yield* as(restore(over.fileId))
+      yield* TestClock.adjust("30 minutes")
+      for (const { fileId } of [goingOn, over, excepted, shared, reopened]) {
+        assert.isNull((yield* as(details(fileId))).deletedAt)
+      }
+      yield* Queue.takeAll(removed)
+    })
+  )
+
+  it.scoped("makes a session nobody's again whose last file is gone, where it was ended", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const { as, destroySession, sessions, upload } = yield* cleaning(folder)
+      yield* upload("s1", "one")
+      yield* as(destroySession("s1"))
+      assert.strictEqual((yield* as(sessions.state("s1"))).owner, "alice")
+      assert.strictEqual((yield* as(sessions.end("s1"))).owner, null)
+      yield* upload("s2", "two")
+      yield* as(sessions.end("s2"))
+      yield* as(destroySession("s2"))
+      const state = yield* as(sessions.state("s2"))
+      assert.deepStrictEqual([state.owner, state.endedAt], [null, null])
+    })
+  )
+
+  it.scoped("deletes what an earlier system queued so that it can be restored first", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const { as, details, upload } = yield* cleaning(folder, { retention: Duration.minutes(10) })
+      const file = yield* upload("s1", "queued")
+      yield* independently(join(folder, "app.db"), (connection) =>
+        connection
+          .prepare(`INSERT INTO file_cleanup_queue (file_id, session_id, scheduled_deletion_time, cleanup_reason)
+            VALUES (?, 's1', '1970-01-01 00:00:00', 'space_limit')`)
+          .run(file.fileId)
+      )
+      yield* TestClock.adjust("1 minutes")
+      const deleted = yield* as(details(file.fileId))
+      assert.deepStrictEqual([deleted.deletedAt !== null, deleted.expiresAt], [true, "1970-01-01T00:11:00.000Z"])
     })
   )
 
   it.scoped("goes on until nothing is due, a hundred at a time", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
-      const { removed, upload } = yield* cleaning(folder)
+      const { upload } = yield* cleaning(folder)
       yield* upload("s1", "the same")
       // One content, so that one removal tells that all of them are over.
       yield* independently(join(folder, "app.db"), (connection) =>
@@ -125,12 +218,16 @@ describe("the cleanup", () => {
           INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash)
           WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 204)
           SELECT 'file ' || x, session_id, 'a', x, file_path, file_size, file_hash FROM conversation_files, n;
-          INSERT INTO session_file_associations (session_id, file_id)
-          SELECT session_id, file_id FROM conversation_files WHERE file_id LIKE 'file %'`)
+          UPDATE conversation_files SET is_deleted = 1;
+          INSERT INTO file_cleanup_queue (file_id, session_id, scheduled_deletion_time)
+          SELECT file_id, session_id, '1970-01-01 00:00:00' FROM conversation_files`)
       )
-      yield* setDue(folder, "1970-01-01 00:00:00")
+      // A pause after each hundred.
       yield* TestClock.adjust("1 minutes")
-      yield* Queue.take(removed)
+      yield* Effect.repeat(
+        Effect.zipRight(TestClock.adjust("10 millis"), TestServices.provideLive(Effect.sleep("5 millis"))),
+        { until: () => contentsIn(folder).length === 0 }
+      )
       assert.deepStrictEqual(yield* fileRows(folder), [])
       assert.deepStrictEqual(contentsIn(folder), [])
     })
@@ -139,8 +236,9 @@ describe("the cleanup", () => {
   it.scoped("tries again at its next turn where the database was busy", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
-      const { removed, upload } = yield* cleaning(folder)
+      const { as, remove, removed, upload } = yield* cleaning(folder)
       const file = yield* upload("s1", "due")
+      yield* as(remove(file.fileId))
       yield* setDue(folder, "1970-01-01 00:00:00")
       yield* Effect.scoped(
         Effect.gen(function* () {
@@ -156,39 +254,57 @@ describe("the cleanup", () => {
 })
 
 describe("the sweep", () => {
-  it.scoped(
-    "discards at the start what no row wants and what never became a content, tells what is missing, and again a day later",
-    () =>
-      Effect.gen(function* () {
-        const folder = yield* temporaryFolder
-        const missing = yield* Effect.scoped(
-          Effect.gen(function* () {
-            const { upload } = yield* cleaning(folder)
-            return yield* upload("s1", "missing")
-          })
-        )
-        const orphan = (hash: string) => {
-          mkdirSync(join(folder, "files", hash.slice(0, 2)), { recursive: true })
-          writeFileSync(join(folder, "files", hash.slice(0, 2), hash), "orphan")
-        }
-        orphan("ab".repeat(32))
-        writeFileSync(join(folder, "files", "incoming", "old"), "half")
-        utimesSync(join(folder, "files", "incoming", "old"), 0, 0)
-        writeFileSync(join(folder, "files", "incoming", "young"), "half")
-        const path = join(folder, "files", missing.sha256.slice(0, 2), missing.sha256)
-        rmSync(path)
+  it.scoped("puts away at the start what no row wants, and again a day later; what is missing is told", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const [missing, damaged] = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { upload } = yield* cleaning(folder)
+          return [yield* upload("s1", "missing"), yield* upload("s1", "damaged")] as const
+        })
+      )
+      const at = (hash: string) => join(folder, "files", hash.slice(0, 2), hash)
+      const orphan = (hash: string) => {
+        mkdirSync(join(folder, "files", hash.slice(0, 2)), { recursive: true })
+        writeFileSync(at(hash), "orphan")
+      }
+      orphan("ab".repeat(32))
+      const [old, young] = [randomUUID(), randomUUID()]
+      writeFileSync(join(folder, "files", "incoming", old), "half")
+      utimesSync(join(folder, "files", "incoming", old), 0, 0)
+      writeFileSync(join(folder, "files", "incoming", young), "half")
+      rmSync(at(missing.sha256))
+      writeFileSync(at(damaged.sha256), "dam")
 
-        yield* TestClock.setTime(Date.now())
-        const { lastSweep, removed } = yield* cleaning(folder, { cleanupInterval: Duration.days(30) })
-        assert.deepStrictEqual(contentsIn(folder), [])
-        assert.deepStrictEqual(incomingIn(folder), ["young"])
-        assert.deepStrictEqual(yield* lastSweep, { discarded: 1, missing: [missing.sha256] })
-        yield* Queue.takeAll(removed)
-
-        orphan("cd".repeat(32))
-        yield* TestClock.adjust("1 days")
-        assert.include(yield* Queue.take(removed), "young")
-        assert.include(yield* Queue.take(removed), "cd".repeat(32))
+      const startedAt = Date.now()
+      yield* TestClock.setTime(startedAt)
+      const { lastSweep, removed } = yield* cleaning(folder, {
+        cleanupInterval: Duration.days(30),
+        trashRetention: Duration.days(3)
       })
+      assert.deepStrictEqual(contentsIn(folder), [damaged.sha256])
+      assert.deepStrictEqual(incomingIn(folder), [young])
+      assert.deepStrictEqual(yield* lastSweep, {
+        ...nothingSwept,
+        putAway: 1,
+        abandoned: 1,
+        contents: 2,
+        missing: [missing.sha256],
+        damaged: [damaged.sha256]
+      })
+      assert.deepStrictEqual(readdirSync(join(folder, "files", "trash")), ["ab".repeat(32)])
+      yield* Queue.takeAll(removed)
+
+      orphan("cd".repeat(32))
+      yield* TestClock.adjust("1 days")
+      assert.include(yield* Queue.take(removed), `trash/${"cd".repeat(32)}`)
+      assert.include(yield* Queue.take(removed), young)
+      // In the trash for three days, each from its own.
+      yield* Effect.repeat(
+        Effect.zipRight(TestClock.adjust("1 days"), TestServices.provideLive(Effect.sleep("20 millis"))),
+        { until: () => !existsSync(join(folder, "files", "trash", "ab".repeat(32))) }
+      )
+      assert.isAtLeast(yield* Clock.currentTimeMillis, startedAt + 3 * 86_400_000)
+    })
   )
 })

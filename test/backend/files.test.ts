@@ -63,6 +63,16 @@ describe("the typed client", () => {
       const storage = yield* call("storage", files.storage())
       assert.deepInclude(storage, { files: 1, deletedFiles: 0, sessions: 1, bytes: 5, storedBytes: 5 })
       assert.isAbove(storage.freeBytes ?? 0, 0)
+      const at = new Date(Date.now() + 60_000)
+      const expiring = yield* call("expire", files.expire({ path, payload: { expiresAt: at } }))
+      assert.strictEqual(expiring.expiresAt, at.toISOString())
+      assert.strictEqual((yield* files.expire({ path, payload: { expiresAt: null } })).expiresAt, null)
+      assert.isString((yield* call("endSession", files.endSession(sessions))).endedAt)
+      assert.strictEqual((yield* Effect.flip(files.upload(upload("s1", "d.txt", "d"))))._tag, "SessionEnded")
+      assert.isNull((yield* call("reopenSession", files.reopenSession(sessions))).endedAt)
+      const given = yield* call("giveSession", files.giveSession({ ...sessions, payload: { owner: "ann" } }))
+      assert.strictEqual(given.owner, "ann")
+      assert.deepStrictEqual(yield* call("session", files.session(sessions)), given)
       yield* call("destroy", files.destroy({ path }))
       assert.strictEqual((yield* Effect.flip(files.details({ path })))._tag, "FileNotFound")
       yield* files.upload(upload("s1", "c.txt", "c"))
@@ -78,6 +88,12 @@ describe("the typed client", () => {
           ["delete", "done", null],
           ["view", "refused", "FileDeleted"],
           ["restore", "done", null],
+          ["expire", "done", null],
+          ["expire", "done", null],
+          ["end", "done", null],
+          ["upload", "refused", "SessionEnded"],
+          ["reopen", "done", null],
+          ["give", "done", null],
           ["delete", "done", null],
           ["upload", "done", null],
           ["delete", "done", null]

@@ -55,7 +55,7 @@ describe("/api/health", () => {
         [status, headers.get("content-type"), headers.get("cache-control")],
         [200, "application/health+json", "no-store"]
       )
-      assert.deepInclude(body, { status: "pass", phase: "open", schemaVersion: "002" })
+      assert.deepInclude(body, { status: "pass", phase: "open", schemaVersion: "003" })
       const stages = ["directory", "connection", "pragmas", "migrations", "integrity"]
       assert.deepStrictEqual(Object.keys(body.checks), [
         ...stages.map((name) => `sqlite:${name}`),
@@ -70,7 +70,7 @@ describe("/api/health", () => {
         assert.isNotNaN(Date.parse(check.time))
       }
       const observed = (name: string) => [body.checks[name][0].observedValue, body.checks[name][0].observedUnit]
-      assert.deepStrictEqual(observed("sqlite:database"), ["002", "schema version"])
+      assert.deepStrictEqual(observed("sqlite:database"), ["003", "schema version"])
       assert.deepStrictEqual(observed("sqlite:write-lock"), ["free", "write lock"])
       assert.deepStrictEqual(observed("storage:contents"), [0, "missing contents"])
       assert.deepStrictEqual(
@@ -165,8 +165,8 @@ describe("readiness turns, the API is refused, and both come back, when the data
       })
       yield* sound(url)
       yield* independently(file, (connection) =>
-        connection.exec(`CREATE TABLE kept AS SELECT * FROM schema_migrations WHERE version = '002';
-          DELETE FROM schema_migrations WHERE version = '002'`)
+        connection.exec(`CREATE TABLE kept AS SELECT * FROM schema_migrations WHERE version = '003';
+          DELETE FROM schema_migrations WHERE version = '003'`)
       )
       yield* unsound(url, "Unrecorded")
       yield* independently(file, (connection) =>

@@ -43,9 +43,9 @@ describe("a start that is refused never serves the API, and ends the process wit
       const file = yield* temporaryFile
       yield* startConversationFiles(file)
       yield* independently(file, (connection) =>
-        connection.exec("INSERT INTO schema_migrations (version, description) VALUES ('003', 'newer')")
+        connection.exec("INSERT INTO schema_migrations (version, description) VALUES ('999', 'newer')")
       )
-      refused(yield* runBackend(on(file)), 76, /newer than this program: it has 003/)
+      refused(yield* runBackend(on(file)), 76, /newer than this program: it has 999/)
     })
   )
 

@@ -26,4 +26,37 @@ describe("the upgrade of an earlier system's database", () => {
       ])
     })
   )
+
+  it.scoped("takes out of the queue what nobody asked for, and queues no upload any more", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const known = Object.entries(files).slice(0, 2)
+      yield* start(file, { migrations: Migrations.fromRecord(Object.fromEntries(known)) })
+      const upload = (id: string) =>
+        independently(file, (connection) => {
+          connection
+            .prepare(`INSERT INTO conversation_files
+              (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash)
+              VALUES (?, 's', 'a', ?, 'x', 1, 'none')`)
+            .run(id, id)
+          connection.prepare("INSERT INTO session_file_associations (session_id, file_id) VALUES ('s', ?)").run(id)
+        })
+      yield* upload("1")
+      yield* upload("2")
+      yield* independently(file, (connection) =>
+        connection.exec(`UPDATE file_cleanup_queue SET is_processed = 1 WHERE file_id = '2';
+          INSERT INTO file_cleanup_queue (file_id, session_id, scheduled_deletion_time, cleanup_reason)
+          VALUES ('1', 's', '2030-01-01 00:00:00', 'user_request')`)
+      )
+      yield* startConversationFiles(file)
+      yield* upload("3")
+      assert.deepStrictEqual(
+        yield* rowsOf(file, "SELECT file_id, cleanup_reason, is_processed FROM file_cleanup_queue ORDER BY cleanup_id"),
+        [
+          { file_id: "2", cleanup_reason: "session_ended", is_processed: 1 },
+          { file_id: "1", cleanup_reason: "user_request", is_processed: 0 }
+        ]
+      )
+    })
+  )
 })

@@ -1,0 +1,125 @@
+/** What can be refused. Every body is JSON with a stable `_tag`; `message` is for people. */
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import * as Schema from "effect/Schema"
+
+/** No token, or one that nobody has. */
+export class Unauthorized extends Schema.TaggedError<Unauthorized>()(
+  "Unauthorized",
+  { message: Schema.String },
+  HttpApiSchema.annotations({ status: 401 })
+) {}
+
+/** The session belongs to another user, or only an administrator may do this. */
+export class Forbidden extends Schema.TaggedError<Forbidden>()(
+  "Forbidden",
+  { message: Schema.String },
+  HttpApiSchema.annotations({ status: 403 })
+) {}
+
+export class FileNotFound extends Schema.TaggedError<FileNotFound>()(
+  "FileNotFound",
+  { fileId: Schema.String, message: Schema.String },
+  HttpApiSchema.annotations({ status: 404 })
+) {}
+
+/** The file is deleted: it can be restored, not read. */
+export class FileDeleted extends Schema.TaggedError<FileDeleted>()(
+  "FileDeleted",
+  { fileId: Schema.String, deletedAt: Schema.String, message: Schema.String },
+  HttpApiSchema.annotations({ status: 410 })
+) {}
+
+/** The content of the file is not on the disk as it was stored. Uploading the same bytes again brings it back. */
+export class ContentLost extends Schema.TaggedError<ContentLost>()(
+  "ContentLost",
+  { fileId: Schema.String, reason: Schema.Literal("missing", "damaged"), message: Schema.String },
+  HttpApiSchema.annotations({ status: 410 })
+) {}
+
+/** Nothing can be added to a session that has ended, until it is reopened. */
+export class SessionEnded extends Schema.TaggedError<SessionEnded>()(
+  "SessionEnded",
+  { endedAt: Schema.String, message: Schema.String },
+  HttpApiSchema.annotations({ status: 409 })
+) {}
+
+/** What is wrong with a file's name. */
+export const NameProblem = Schema.Literal(
+  "Empty",
+  "TooLong",
+  "ControlCharacter",
+  "Separator",
+  "Reserved",
+  "Invisible",
+  "Malformed",
+  "BlankOrDotAtItsEnds"
+)
+
+export class InvalidFileName extends Schema.TaggedError<InvalidFileName>()(
+  "InvalidFileName",
+  { problem: NameProblem, message: Schema.String },
+  HttpApiSchema.annotations({ status: 400 })
+) {}
+
+/** The multipart body is not one file with its fields. */
+export class InvalidUpload extends Schema.TaggedError<InvalidUpload>()(
+  "InvalidUpload",
+  { message: Schema.String },
+  HttpApiSchema.annotations({ status: 400 })
+) {}
+
+export class FileTooLarge extends Schema.TaggedError<FileTooLarge>()(
+  "FileTooLarge",
+  { limitBytes: Schema.Number, message: Schema.String },
+  HttpApiSchema.annotations({ status: 413 })
+) {}
+
+export const tooLarge = (limitBytes: number): FileTooLarge =>
+  new FileTooLarge({ limitBytes, message: `A file may have ${limitBytes} bytes at most.` })
+
+export class RangeNotSatisfiable extends Schema.TaggedError<RangeNotSatisfiable>()(
+  "RangeNotSatisfiable",
+  { size: Schema.Number, message: Schema.String },
+  HttpApiSchema.annotations({ status: 416 })
+) {}
+
+/** Too fast, or too much at once. The header `Retry-After` has the same number of seconds. */
+export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()(
+  "TooManyRequests",
+  { retryAfterSeconds: Schema.Number, message: Schema.String },
+  HttpApiSchema.annotations({ status: 429 })
+) {}
+
+/** Another process writes to the database, and did not let go in time. */
+export class DatabaseBusy extends Schema.TaggedError<DatabaseBusy>()(
+  "DatabaseBusy",
+  { retryAfterSeconds: Schema.Number, message: Schema.String },
+  HttpApiSchema.annotations({ status: 503 })
+) {}
+
+/** The database is not ready yet, not any more, or the service is stopping. */
+export class NotReady extends Schema.TaggedError<NotReady>()(
+  "NotReady",
+  { retryAfterSeconds: Schema.Number, message: Schema.String },
+  HttpApiSchema.annotations({ status: 503 })
+) {}
+
+export class StorageFull extends Schema.TaggedError<StorageFull>()(
+  "StorageFull",
+  { message: Schema.String },
+  HttpApiSchema.annotations({ status: 507 })
+) {}
+
+/** No such path, or not with this method. */
+export class RouteNotFound extends Schema.TaggedError<RouteNotFound>()(
+  "RouteNotFound",
+  { message: Schema.String },
+  HttpApiSchema.annotations({ status: 404 })
+) {}
+
+/** A defect of the service; its log has the rest. */
+export class InternalError extends Schema.TaggedError<InternalError>()(
+  "InternalError",
+  { message: Schema.String },
+  HttpApiSchema.annotations({ status: 500 })
+) {}

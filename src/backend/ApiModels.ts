@@ -1,0 +1,103 @@
+/** What is spoken of. */
+import * as Schema from "effect/Schema"
+
+/** A conversation, as its system names it. */
+export const SessionId = Schema.String.pipe(
+  Schema.pattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, {
+    identifier: "SessionId",
+    description: "letters, digits, '.', '_' and '-', 128 at most, a letter or digit first"
+  })
+)
+
+/** An account's name. */
+export const UserName = Schema.String.pipe(
+  Schema.pattern(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/, {
+    identifier: "UserName",
+    description: "letters, digits, '.', '_', '@' and '-', 64 at most, a letter or digit first"
+  })
+)
+
+/** A UUID in this service's own rows; an earlier system may have given others. */
+export const FileId = Schema.String.pipe(
+  Schema.pattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, { identifier: "FileId", description: "the id of a file" })
+)
+
+/** One file of a conversation. Times are ISO 8601 in UTC, sizes are bytes. */
+export class ConversationFile extends Schema.Class<ConversationFile>("ConversationFile")({
+  fileId: Schema.String,
+  sessionId: Schema.String,
+  name: Schema.String,
+  size: Schema.Number,
+  /** Of the content, in hexadecimal: equal content is stored once. */
+  sha256: Schema.String,
+  mimeType: Schema.String,
+  /** Null where an earlier system did not keep it. */
+  uploadedAt: Schema.NullOr(Schema.String),
+  uploadedBy: Schema.NullOr(Schema.String),
+  deletedAt: Schema.NullOr(Schema.String),
+  /**
+   * When it is deleted by itself, which can be undone until the retention is over; of a deleted file, when it is
+   * deleted for good. Null is never.
+   */
+  expiresAt: Schema.NullOr(Schema.String)
+}) {}
+
+/** Facts about a file that its uploader gave with it, such as width or duration. */
+export const Metadata = Schema.Record({ key: Schema.String, value: Schema.String })
+
+export class FileDetails extends ConversationFile.extend<FileDetails>("FileDetails")({
+  metadata: Metadata,
+  /** Id of the message that the file was uploaded with. */
+  messageId: Schema.NullOr(Schema.String)
+}) {}
+
+/** A page of a list, newest first; `next` is the `after` of the following page, null on the last one. */
+export class FilePage extends Schema.Class<FilePage>("FilePage")({
+  files: Schema.Array(ConversationFile),
+  next: Schema.NullOr(Schema.String)
+}) {}
+
+export class AuditEvent extends Schema.Class<AuditEvent>("AuditEvent")({
+  eventId: Schema.Number,
+  at: Schema.String,
+  actor: Schema.NullOr(Schema.String),
+  /** `upload`, `view`, `download`, `rename`, `delete`, `restore`, or what was refused. */
+  action: Schema.String,
+  outcome: Schema.Literal("done", "refused"),
+  /** Why it was refused: the `_tag` of the answer. */
+  reason: Schema.NullOr(Schema.String),
+  fileId: Schema.NullOr(Schema.String),
+  filename: Schema.NullOr(Schema.String),
+  details: Schema.NullOr(Schema.String)
+}) {}
+
+/** Events in the order in which they happened. */
+export class AuditPage extends Schema.Class<AuditPage>("AuditPage")({
+  events: Schema.Array(AuditEvent),
+  next: Schema.NullOr(Schema.Number)
+}) {}
+
+export class StorageStatistics extends Schema.Class<StorageStatistics>("StorageStatistics")({
+  files: Schema.Number,
+  deletedFiles: Schema.Number,
+  sessions: Schema.Number,
+  /** Bytes that the files would take without deduplication. */
+  bytes: Schema.Number,
+  /** Bytes on the disk: equal content once. */
+  storedBytes: Schema.Number,
+  /** Deletions that are due within the next seven days. */
+  pendingCleanups: Schema.Number,
+  /** Bytes that can still be written; null where nobody knows. */
+  freeBytes: Schema.NullOr(Schema.Number)
+}) {}
+
+export class DeletedFiles extends Schema.Class<DeletedFiles>("DeletedFiles")({ deleted: Schema.Number }) {}
+
+/** A session: whose it is, and since when it has ended. Its files are deleted at `expiresAt`, and can be restored then. */
+export class SessionState extends Schema.Class<SessionState>("SessionState")({
+  sessionId: Schema.String,
+  /** Null where it is nobody's. */
+  owner: Schema.NullOr(Schema.String),
+  endedAt: Schema.NullOr(Schema.String),
+  expiresAt: Schema.NullOr(Schema.String)
+}) {}

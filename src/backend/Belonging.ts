@@ -1,0 +1,187 @@
+/**
+ * Database and contents know each other. What a sweep finds unwanted is so by one database alone: before anything is
+ * compared it has to be sure that it is the contents' own, and that neither of the two is an older copy.
+ */
+import { randomUUID } from "node:crypto"
+import { dirname, resolve } from "node:path"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { DatabaseReady } from "../../layers/index.ts"
+import { type ContentError, entriesOf, lookAt } from "./ContentError.ts"
+import { ContentStore } from "./ContentStore.ts"
+import { ContentsError, unmarked } from "./ContentsError.ts"
+import { Settings } from "./Settings.ts"
+import { inventoryOf } from "./StoreInventory.ts"
+import { inodeOf, readMark, type StoreMark, writeMark } from "./StoreMark.ts"
+
+const sayLater = (why: string) => Effect.logWarning(`Nothing is put away until this can be written: ${why}`)
+
+/** After a database was put in another's place, or contents in others', nothing is put away for as long. */
+const quiet = Duration.days(1)
+
+export class Belonging extends Context.Tag("conversation-files/Belonging")<
+  Belonging,
+  {
+    /** Fails where the contents are another database's by now. */
+    readonly verify: Effect.Effect<void, ContentsError | ContentError>
+    /** Until when no comparison may move anything (milliseconds); undefined where it may. */
+    readonly quietUntil: Effect.Effect<number | undefined, ContentsError | ContentError>
+    /** Remembers with the contents how far the database is, so that an older copy of it is known. */
+    readonly remember: Effect.Effect<void, ContentsError | ContentError | SqlError>
+  }
+>() {
+  /** Fails with `ContentsError` where they do not belong together. */
+  static readonly layer: Layer.Layer<
+    Belonging,
+    ContentsError | ContentError | SqlError,
+    ContentStore | DatabaseReady | Settings | SqlClient.SqlClient
+  > = Layer.scoped(
+    Belonging,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { report, write } = yield* DatabaseReady
+      const { directory, inventory, sizeOf } = yield* ContentStore
+      const { adoptContents } = yield* Settings
+      const of = { contents: directory, database: report.database }
+      const [own] = yield* sql<{ readonly identity: string }>`SELECT identity FROM contents_identity WHERE only_row = 1`
+      if (own === undefined) return yield* new ContentsError({ ...of, reason: "NoIdentity", identity: "" })
+      const { identity } = own
+
+      const eventsSoFar = Effect.map(
+        sql<{ readonly seq: number }>`SELECT seq FROM sqlite_sequence WHERE name = 'audit_log'`,
+        ([row]) => row?.seq ?? 0
+      )
+
+      const marked = Effect.flatMap(readMark(directory), (mark) => {
+        if (mark === "damaged") return new ContentsError({ ...of, reason: "Damaged", identity: unmarked })
+        return Effect.succeed(mark)
+      })
+
+      /** A content of one of the first rows: contents that nobody has marked are this database's by that. */
+      const isOneOfOursThere = Effect.gen(function* () {
+        const rows = yield* sql<{ readonly file_hash: string }>`SELECT file_hash FROM conversation_files LIMIT 1000`
+        for (const { file_hash } of rows) if ((yield* sizeOf(file_hash)) !== undefined) return true
+        return false
+      })
+
+      const isAdopted = (name: string) => Option.contains(adoptContents, name)
+
+      /** Whether what is there was used last by this database as it is; fails where it is another's. */
+      const isContinued = Effect.fnUntraced(function* (mark: StoreMark | undefined, stamp: string | null) {
+        if (mark !== undefined) {
+          if (mark.identity !== identity) {
+            if (isAdopted(mark.identity)) return false
+            return yield* new ContentsError({ ...of, reason: "OtherDatabase", identity: mark.identity })
+          }
+          const inode = yield* inodeOf(report.database)
+          return mark.stamp === stamp && mark.events <= (yield* eventsSoFar) && mark.inode === inode
+        }
+        const { contents, trash } = yield* inventory
+        if (contents.size + trash.size === 0) {
+          const used = yield* sql`SELECT 1 FROM conversation_files LIMIT 1`
+          if (used.length > 0 && stamp !== null && !isAdopted(unmarked)) {
+            return yield* new ContentsError({ ...of, reason: "NoContents", identity: unmarked })
+          }
+          return true
+        }
+        if (!(isAdopted(unmarked) || (yield* isOneOfOursThere))) {
+          return yield* new ContentsError({ ...of, reason: "Unmarked", identity: unmarked })
+        }
+        return false
+      })
+
+      const bind = Effect.gen(function* () {
+        const [row] = yield* sql<{ readonly stamp: string | null }>`SELECT stamp FROM contents_identity`
+        const mark = yield* marked
+        const continued = yield* isContinued(mark, row?.stamp ?? null)
+        const now = yield* Clock.currentTimeMillis
+        const known = mark?.identity === identity ? mark.quietUntil : 0
+        const stamp = randomUUID()
+        yield* sql`UPDATE contents_identity SET stamp = ${stamp}`
+        yield* writeMark(directory, {
+          identity,
+          stamp,
+          events: yield* eventsSoFar,
+          inode: yield* inodeOf(report.database),
+          quietUntil: continued ? known : now + Duration.toMillis(quiet)
+        })
+        if (!continued) {
+          yield* Effect.logWarning(
+            `Database and contents were not used together last: nothing is put away for ${Duration.format(quiet)}`
+          )
+        }
+      })
+
+      const ours = Effect.flatMap(marked, (mark) => {
+        if (mark === undefined) return new ContentsError({ ...of, reason: "NoContents", identity: unmarked })
+        return mark.identity === identity
+          ? Effect.succeed(mark)
+          : new ContentsError({ ...of, reason: "OtherDatabase", identity: mark.identity })
+      })
+
+      const rememberEvents = write(
+        Effect.gen(function* () {
+          const mark = yield* ours
+          const events = yield* eventsSoFar
+          if (events !== mark.events) yield* writeMark(directory, { ...mark, events })
+        })
+      )
+
+      let isBound = false
+      const bindNow = Effect.zipRight(
+        write(bind),
+        Effect.sync(() => {
+          isBound = true
+        })
+      )
+      const remember = Effect.suspend(() => (isBound ? rememberEvents : bindNow))
+
+      // Another process that writes, or a full disk, keeps nobody from reading what is known to be ours.
+      yield* Effect.catchTags(bindNow, {
+        SqlError: (error) => Effect.zipRight(ours, sayLater(error.message)),
+        ContentError: (error) => (error.reason === "Full" ? Effect.zipRight(ours, sayLater(error.message)) : error)
+      })
+      yield* Effect.addFinalizer(() => Effect.ignoreLogged(remember))
+      return {
+        verify: Effect.asVoid(ours),
+        quietUntil: Effect.gen(function* () {
+          const { quietUntil } = yield* ours
+          if (!isBound) return Number.POSITIVE_INFINITY
+          return quietUntil > (yield* Clock.currentTimeMillis) ? quietUntil : undefined
+        }),
+        remember
+      }
+    })
+  )
+
+  /**
+   * Where contents are and their database is not, none is made: the one that was moved away is put back later, on
+   * top of whatever is there. Only looks; what it cannot look at is for the start to tell.
+   */
+  static readonly guard: Layer.Layer<never, ContentsError, Settings> = Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { adoptContents, dataDirectory, databaseFile } = yield* Settings
+      const directory = resolve(dataDirectory, "files")
+      const database = resolve(databaseFile)
+      const look = Effect.gen(function* () {
+        if ((yield* lookAt(database)) !== undefined || (yield* entriesOf(directory)) === undefined) return undefined
+        // In a folder that cannot be made nothing can be started either.
+        if ((yield* lookAt(dirname(database)))?.isDirectory() === false) return undefined
+        const mark = yield* readMark(directory)
+        if (mark !== undefined) return mark === "damaged" ? unmarked : mark.identity
+        const { contents, trash } = yield* inventoryOf(directory)
+        return contents.size + trash.size > 0 ? unmarked : undefined
+      })
+      const identity = yield* Effect.catchAll(look, () => Effect.succeed(undefined))
+      if (identity !== undefined && !Option.contains(adoptContents, identity)) {
+        return yield* new ContentsError({ reason: "NoDatabase", contents: directory, database, identity })
+      }
+    })
+  )
+}

@@ -1,0 +1,64 @@
+/** What a file system would not do for the contents, as a value. */
+
+import type { Dirent, Stats } from "node:fs"
+import { lstat, readdir } from "node:fs/promises"
+import type { PlatformError } from "@effect/platform/Error"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+
+export class ContentError extends Data.TaggedError("ContentError")<{
+  /** `Foreign`: something is there that this service has not made, and does not touch. */
+  readonly reason: "Full" | "Missing" | "Denied" | "Foreign" | "Failed"
+  /** Absolute path. */
+  readonly path: string
+  /** The system's code, such as `ENOSPC`; empty where there is none. */
+  readonly code: string
+  readonly detail: string
+}> {
+  override get message(): string {
+    return `${this.path}: ${this.detail}`
+  }
+
+  static from(path: string): (cause: PlatformError) => ContentError {
+    return (error) => errorOf(path, error.cause ?? error)
+  }
+}
+
+const errorOf = (path: string, cause: unknown): ContentError => {
+  const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : ""
+  return new ContentError({
+    reason: reasonOf(code),
+    path,
+    code,
+    detail: cause instanceof Error ? cause.message : String(cause)
+  })
+}
+
+const reasonOf = (code: string): ContentError["reason"] => {
+  if (code === "ENOSPC" || code === "EDQUOT") return "Full"
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") return "Denied"
+  return code === "ENOENT" ? "Missing" : "Failed"
+}
+
+export const foreign = (path: string, detail: string): ContentError =>
+  new ContentError({ reason: "Foreign", path, code: "", detail })
+
+/** A call of `node:fs` that the platform's FileSystem does not have: it follows links, and names no kinds. */
+export const onDisk = <A>(path: string, call: () => Promise<A>): Effect.Effect<A, ContentError> =>
+  Effect.tryPromise({ try: call, catch: (cause) => errorOf(path, cause) })
+
+/** What is at a path, links not followed; undefined where nothing is. */
+export const lookAt = (path: string): Effect.Effect<Stats | undefined, ContentError> =>
+  orUndefined(onDisk(path, () => lstat(path)))
+
+/** The entries of a directory with their kinds; undefined where there is no such directory. */
+export const entriesOf = (path: string): Effect.Effect<ReadonlyArray<Dirent> | undefined, ContentError> =>
+  orUndefined(onDisk(path, () => readdir(path, { withFileTypes: true })))
+
+export const orUndefined = <A, R>(effect: Effect.Effect<A, ContentError, R>) =>
+  Effect.catchIf(
+    effect,
+    ({ reason }) => reason === "Missing",
+    () => Effect.succeed(undefined)
+  )

@@ -1,0 +1,67 @@
+/** What is known of the contents on the disk, as one check. */
+import * as Effect from "effect/Effect"
+import { Belonging } from "./Belonging.ts"
+import { Cleanup } from "./Cleanup.ts"
+import { ContentFaults } from "./ContentFaults.ts"
+import type { Sweep } from "./Sweeper.ts"
+
+export interface Finding {
+  readonly status: "pass" | "warn" | "fail"
+  readonly missing: number
+  readonly reason: string | undefined
+  readonly message: string | undefined
+}
+
+/** Fails where the contents are another database's, and warns of whatever the last sweep could not settle. */
+export const contentsFinding = Effect.gen(function* () {
+  const { lastSweep, sweepError } = yield* Cleanup
+  const { verify } = yield* Belonging
+  const { all } = yield* ContentFaults
+
+  return Effect.gen(function* () {
+    const faults = [...(yield* all)]
+    const missing = faults.length
+    const warn = (reason: string, message: string): Finding => ({ status: "warn", missing, reason, message })
+    const broken = yield* Effect.flip(verify).pipe(Effect.option)
+    if (broken._tag === "Some") {
+      const error = broken.value
+      return {
+        status: error._tag === "ContentsError" ? "fail" : "warn",
+        missing,
+        reason: `${error._tag}.${error.reason}`,
+        message: error.message
+      } satisfies Finding
+    }
+    if (missing > 0) {
+      const some = faults.slice(0, 3).map(([hash, fault]) => `${hash} is ${fault}`)
+      const isDamage = faults.every(([, fault]) => fault === "damaged")
+      return warn(
+        isDamage ? "ContentStore.Damaged" : "ContentStore.Missing",
+        `Contents are not on the disk as they were stored: ${some.join(", ")}`
+      )
+    }
+    const failure = yield* sweepError
+    if (failure !== undefined) return warn("ContentStore.NotSwept", `The last sweep did not end: ${failure}`)
+    return unsettled(yield* lastSweep, warn) ?? passed
+  })
+})
+
+const passed: Finding = { status: "pass", missing: 0, reason: undefined, message: undefined }
+
+const unsettled = (
+  { contents, left, strays, unreadable, why }: Sweep,
+  warn: (reason: string, message: string) => Finding
+): Finding | undefined => {
+  if (why === "TooMany") {
+    return warn(
+      "ContentStore.TooManyUnwanted",
+      `${left} of ${contents} contents have no file in this database, so none was put away. Make sure that it is not an older copy; then set ALLOW_SWEEP=${left} for one start.`
+    )
+  }
+  if (unreadable.length > 0) {
+    return warn("ContentStore.Unreadable", `Could not be looked at: ${unreadable.slice(0, 3).join(", ")}`)
+  }
+  return strays.length > 0
+    ? warn("ContentStore.Stray", `None of the service's, left alone: ${strays.slice(0, 3).join(", ")}`)
+    : undefined
+}

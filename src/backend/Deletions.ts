@@ -1,0 +1,270 @@
+/**
+ * What is deleted, when, and for good. Everything but a deletion for good that a user asks for is a deletion that can
+ * be restored first, also what expires: then it waits in `file_cleanup_queue` until the retention is over.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import { DatabaseReady } from "../../layers/index.ts"
+import { type ConversationFile, CurrentUser, type FileDeleted, type FileNotFound, type Forbidden } from "./Api.ts"
+import { AuditTrail } from "./AuditTrail.ts"
+import { Discarding } from "./Discarding.ts"
+import { type FileRow, fileOf, isUsedElsewhere, notDeleted, timestampNow } from "./FileRow.ts"
+import { Rows } from "./Rows.ts"
+import { Sessions } from "./Sessions.ts"
+import { Settings } from "./Settings.ts"
+import { isoOf, timestampOf } from "./timestamp.ts"
+
+type Refused = Forbidden | FileNotFound | SqlError
+
+/** What asks on its own, where no user does. */
+const cleaner = "cleanup"
+
+/** So many rows are deleted in one transaction: others get their turn, and a probe its answer. */
+const atOnce = 100
+
+const deletions = Metric.counter("conversation_files_deletions", {
+  description: "Files deleted for good",
+  incremental: true
+})
+
+export class Deletions extends Context.Tag("conversation-files/Deletions")<
+  Deletions,
+  {
+    /** Marks it deleted, to be deleted for good when the retention is over. */
+    readonly remove: (fileId: string) => Effect.Effect<ConversationFile, Refused, CurrentUser>
+    readonly restore: (fileId: string) => Effect.Effect<ConversationFile, Refused, CurrentUser>
+    /** Says when it is to be deleted by itself; null is never. */
+    readonly expire: (
+      fileId: string,
+      at: Date | null
+    ) => Effect.Effect<ConversationFile, Refused | FileDeleted, CurrentUser>
+    /** Deletes it for good, and its content where no other file has the same. */
+    readonly destroy: (fileId: string) => Effect.Effect<void, Refused, CurrentUser>
+    /** Deletes every file of a session for good, in steps; the number of them. */
+    readonly destroySession: (sessionId: string) => Effect.Effect<number, Forbidden | SqlError, CurrentUser>
+    /** Does what is due, some of each kind; whether there may be more. */
+    readonly cleanDue: Effect.Effect<boolean, SqlError>
+  }
+>() {
+  static readonly layer: Layer.Layer<
+    Deletions,
+    never,
+    AuditTrail | DatabaseReady | Discarding | Rows | Sessions | Settings | SqlClient.SqlClient
+  > = Layer.effect(
+    Deletions,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { write } = yield* DatabaseReady
+      const audit = yield* AuditTrail
+      const { audited } = audit
+      const { discard } = yield* Discarding
+      const { found, log } = yield* Rows
+      const { mayUse } = yield* Sessions
+      const { retention } = yield* Settings
+
+      /** A deletion that can be restored, of a file that is not deleted. */
+      const markDeleted = Effect.fnUntraced(function* (
+        { file_id, session_id }: Pick<FileRow, "file_id" | "session_id">,
+        by: string,
+        reason: "user_request" | "expired" | "session_ended"
+      ) {
+        const now = yield* Clock.currentTimeMillis
+        yield* log(file_id, "delete", by, reason === "user_request" ? {} : { reason })
+        yield* sql`UPDATE conversation_files SET is_deleted = 1 WHERE file_id = ${file_id}`
+        yield* sql`DELETE FROM file_expiries WHERE file_id = ${file_id}`
+        yield* sql`INSERT INTO file_cleanup_queue ${sql.insert({
+          file_id,
+          session_id,
+          scheduled_deletion_time: timestampOf(now + Duration.toMillis(retention)),
+          cleanup_reason: reason
+        })}`
+      })
+
+      /** Deletes rows for good, within a transaction; their contents have to be looked at afterwards. */
+      const destroyRows = Effect.fnUntraced(function* (
+        rows: ReadonlyArray<Pick<FileRow, "file_hash" | "file_id">>,
+        by: string,
+        details: Readonly<Record<string, unknown>>
+      ) {
+        for (const { file_id } of rows) {
+          yield* log(file_id, "delete", by, { permanently: true, ...details })
+          yield* sql`DELETE FROM conversation_files WHERE file_id = ${file_id}`
+        }
+        yield* Metric.incrementBy(deletions, rows.length)
+        return [...new Set(rows.map(({ file_hash }) => file_hash))]
+      })
+
+      /** A session that ended is nobody's when its last file is gone. */
+      const releaseIfOver = (sessionId: string) =>
+        Effect.forEach(
+          [
+            sql`DELETE FROM session_owners WHERE session_id = ${sessionId}
+              AND EXISTS (SELECT 1 FROM ended_sessions es WHERE es.session_id = ${sessionId})
+              AND NOT EXISTS (SELECT 1 FROM conversation_files cf WHERE cf.session_id = ${sessionId})`,
+            sql`DELETE FROM ended_sessions WHERE session_id = ${sessionId}
+              AND NOT EXISTS (SELECT 1 FROM conversation_files cf WHERE cf.session_id = ${sessionId})`
+          ],
+          (statement) => statement,
+          { discard: true }
+        )
+
+      const destroySome = (sessionId: string) =>
+        write(
+          Effect.gen(function* () {
+            yield* mayUse(sessionId)
+            const { name } = yield* CurrentUser
+            const rows = yield* sql<Pick<FileRow, "file_hash" | "file_id">>`
+              SELECT file_id, file_hash FROM conversation_files WHERE session_id = ${sessionId} LIMIT ${atOnce}`
+            const hashes = yield* destroyRows(rows, name, { session: true })
+            if (rows.length < atOnce) yield* releaseIfOver(sessionId)
+            return { hashes, deleted: rows.length }
+          })
+        )
+
+      /** One entry of the queue, looked at once more under the lock: what it was for may be over. */
+      const cleanUp = Effect.fnUntraced(function* (cleanupId: number, at: string) {
+        const [entry] = yield* sql<QueuedRow>`
+          SELECT q.cleanup_reason, cf.session_id, cf.file_id, cf.file_hash, cf.is_deleted,
+            EXISTS (SELECT 1 FROM file_cleanup_queue later WHERE later.file_id = q.file_id AND later.is_processed = 0
+              AND later.scheduled_deletion_time > ${at}) AS is_later
+          FROM file_cleanup_queue q JOIN conversation_files cf ON cf.file_id = q.file_id
+          WHERE q.cleanup_id = ${cleanupId} AND q.is_processed = 0`
+        if (entry?.is_deleted === 1 && entry.is_later === 0) {
+          const hashes = yield* destroyRows([entry], cleaner, { reason: entry.cleanup_reason })
+          yield* releaseIfOver(entry.session_id)
+          return hashes
+        }
+        // Restored, done by another process, or without its file; what an earlier system queued can still be restored.
+        yield* sql`UPDATE file_cleanup_queue SET is_processed = 1, processed_at = ${at} WHERE cleanup_id = ${cleanupId}`
+        if (entry?.is_deleted === 0) yield* markDeleted(entry, cleaner, "expired")
+        return []
+      })
+
+      const queuedDue = Effect.gen(function* () {
+        const at = yield* timestampNow
+        const due = yield* sql<{ readonly cleanup_id: number }>`SELECT cleanup_id FROM file_cleanup_queue
+          WHERE is_processed = 0 AND scheduled_deletion_time <= ${at} ORDER BY scheduled_deletion_time LIMIT ${atOnce}`
+        if (due.length === 0) return 0
+        const hashes = yield* write(Effect.forEach(due, ({ cleanup_id }) => cleanUp(cleanup_id, at)))
+        yield* discard([...new Set(hashes.flat())])
+        return due.length
+      })
+
+      /** Marks those deleted that a statement gives, under the lock. */
+      const markAll = (
+        reason: "expired" | "session_ended",
+        due: (at: string) => Effect.Effect<ReadonlyArray<Pick<FileRow, "file_id" | "session_id">>, SqlError>
+      ) =>
+        Effect.gen(function* () {
+          const at = yield* timestampNow
+          if ((yield* due(at)).length === 0) return 0
+          return yield* write(
+            Effect.gen(function* () {
+              const rows = yield* due(at)
+              yield* Effect.forEach(rows, (row) => markDeleted(row, cleaner, reason), { discard: true })
+              return rows.length
+            })
+          )
+        })
+
+      const filesDue = markAll(
+        "expired",
+        (at) => sql`SELECT cf.file_id, cf.session_id FROM file_expiries fe JOIN conversation_files cf USING (file_id)
+          WHERE fe.expires_at <= ${at} AND cf.is_deleted = 0 ORDER BY fe.expires_at LIMIT ${atOnce}`
+      )
+
+      const sessionsDue = markAll(
+        "session_ended",
+        (at) => sql`SELECT cf.file_id, cf.session_id FROM ended_sessions es
+          JOIN conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
+          WHERE es.expires_at <= ${at} AND NOT EXISTS (SELECT 1 FROM file_expiries fe WHERE fe.file_id = cf.file_id)
+            AND NOT ${sql.literal(isUsedElsewhere)}
+          ORDER BY es.expires_at LIMIT ${atOnce}`
+      )
+
+      return {
+        remove: (fileId) =>
+          write(
+            Effect.gen(function* () {
+              const row = yield* found(fileId)
+              if (row.is_deleted === 1) return fileOf(row)
+              yield* markDeleted(row, (yield* CurrentUser).name, "user_request")
+              return fileOf(yield* found(fileId))
+            })
+          ).pipe(audited("delete", { fileId })),
+
+        restore: (fileId) =>
+          write(
+            Effect.gen(function* () {
+              const row = yield* found(fileId)
+              if (row.is_deleted === 0) return fileOf(row)
+              const { name } = yield* CurrentUser
+              yield* sql`UPDATE conversation_files SET is_deleted = 0, deleted_at = NULL WHERE file_id = ${fileId}`
+              yield* sql`DELETE FROM file_cleanup_queue WHERE file_id = ${fileId} AND is_processed = 0`
+              // In a session whose time is over it would be deleted again at once.
+              yield* sql`INSERT INTO file_expiries (file_id, expires_at, set_by)
+                SELECT ${fileId}, NULL, ${name} WHERE EXISTS (
+                  SELECT 1 FROM ended_sessions WHERE session_id = ${row.session_id} AND expires_at <= ${yield* timestampNow}
+                ) ON CONFLICT (file_id) DO UPDATE SET expires_at = NULL`
+              yield* log(fileId, "restore", name)
+              return fileOf(yield* found(fileId))
+            })
+          ).pipe(audited("restore", { fileId })),
+
+        expire: (fileId, at) =>
+          write(
+            Effect.gen(function* () {
+              const row = yield* Effect.flatMap(found(fileId), notDeleted)
+              const { name } = yield* CurrentUser
+              yield* sql`INSERT INTO file_expiries ${sql.insert({
+                file_id: fileId,
+                expires_at: at === null ? null : timestampOf(at.getTime()),
+                set_by: name
+              })} ON CONFLICT (file_id) DO UPDATE SET expires_at = excluded.expires_at, set_by = excluded.set_by`
+              const after = yield* found(fileId)
+              const about = { sessionId: row.session_id, fileId, filename: row.original_filename }
+              yield* audit.done("expire", about, { at: after.expires_at === null ? null : isoOf(after.expires_at) })
+              return fileOf(after)
+            })
+          ).pipe(audited("expire", { fileId })),
+
+        destroy: (fileId) =>
+          write(
+            Effect.gen(function* () {
+              const row = yield* found(fileId)
+              const hashes = yield* destroyRows([row], (yield* CurrentUser).name, {})
+              yield* releaseIfOver(row.session_id)
+              return hashes
+            })
+          ).pipe(audited("delete", { fileId }), Effect.flatMap(discard)),
+
+        destroySession: (sessionId) =>
+          Effect.gen(function* () {
+            let deleted = 0
+            for (;;) {
+              const some = yield* destroySome(sessionId)
+              yield* discard(some.hashes)
+              deleted += some.deleted
+              if (some.deleted < atOnce) return deleted
+              yield* Effect.sleep("1 millis")
+            }
+          }).pipe(audited("delete", { sessionId })),
+
+        cleanDue: Effect.map(Effect.all([filesDue, sessionsDue, queuedDue]), (counts) =>
+          counts.some((count) => count === atOnce)
+        ).pipe(Effect.withSpan("conversation-files.clean-due"))
+      }
+    })
+  )
+}
+
+interface QueuedRow extends Pick<FileRow, "file_hash" | "file_id" | "session_id" | "is_deleted"> {
+  readonly cleanup_reason: string
+  readonly is_later: 0 | 1
+}

@@ -1,0 +1,104 @@
+/** Contents whose last row is gone: they go too, looked at once more under the write lock. */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import { DatabaseReady } from "../../layers/index.ts"
+import { Belonging } from "./Belonging.ts"
+import type { ContentError } from "./ContentError.ts"
+import { ContentFaults } from "./ContentFaults.ts"
+import { ContentStore } from "./ContentStore.ts"
+import type { ContentsError } from "./ContentsError.ts"
+
+export type DiscardError = SqlError | ContentError | ContentsError
+
+/** So many are looked at under one lock. */
+export const underOneLock = 100
+
+export class Discarding extends Context.Tag("conversation-files/Discarding")<
+  Discarding,
+  {
+    /** Whether a row has this content, within a transaction. */
+    readonly isWanted: (sha256: string) => Effect.Effect<boolean, SqlError>
+    /** Does something with each content that no row wants, the write lock held; the number of them. */
+    readonly forUnwanted: <E>(
+      hashes: ReadonlyArray<string>,
+      act: (sha256: string) => Effect.Effect<void, E>
+    ) => Effect.Effect<number, E | DiscardError>
+    /** Discards for good those whose rows somebody deleted for good; later, where that cannot be done now. */
+    readonly discard: (hashes: ReadonlyArray<string>) => Effect.Effect<void>
+    /** Discards what was kept for a row that never came, as soon as that can be done. Nobody waits. */
+    readonly discardSoon: (sha256: string) => Effect.Effect<void>
+  }
+>() {
+  static readonly layer: Layer.Layer<
+    Discarding,
+    never,
+    Belonging | ContentFaults | ContentStore | DatabaseReady | SqlClient.SqlClient
+  > = Layer.scoped(
+    Discarding,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { write } = yield* DatabaseReady
+      const { discard } = yield* ContentStore
+      const { verify } = yield* Belonging
+      const faults = yield* ContentFaults
+      const later = yield* Queue.unbounded<string>()
+
+      const isWanted = (sha256: string) =>
+        Effect.map(sql`SELECT 1 FROM conversation_files WHERE file_hash = ${sha256} LIMIT 1`, (rows) => rows.length > 0)
+
+      const forUnwanted = Effect.fnUntraced(function* <E>(
+        hashes: ReadonlyArray<string>,
+        act: (sha256: string) => Effect.Effect<void, E>
+      ) {
+        let count = 0
+        for (let at = 0; at < hashes.length; at += underOneLock) {
+          const unwanted = Effect.filter(hashes.slice(at, at + underOneLock), (hash) => Effect.negate(isWanted(hash)))
+          const some = yield* write(
+            verify.pipe(
+              Effect.zipRight(unwanted),
+              Effect.tap((hashes) => Effect.forEach(hashes, act, { discard: true }))
+            )
+          )
+          count += some.length
+          // Others want the lock too.
+          if (at + underOneLock < hashes.length) yield* Effect.sleep("10 millis")
+        }
+        return count
+      })
+
+      const discardNow = (hashes: ReadonlyArray<string>) =>
+        forUnwanted(hashes, (hash) => Effect.zipRight(discard(hash), faults.over(hash)))
+
+      const discardSoon = (sha256: string) => Effect.asVoid(Queue.offer(later, sha256))
+
+      yield* Queue.take(later).pipe(
+        Effect.flatMap((hash) =>
+          Effect.catchAll(discardNow([hash]), ({ message }) =>
+            Effect.logWarning(`A content without a file is left for the next try: ${message}`).pipe(
+              Effect.zipRight(Effect.sleep("1 second")),
+              Effect.zipRight(discardSoon(hash))
+            )
+          )
+        ),
+        Effect.forever,
+        Effect.forkScoped
+      )
+
+      return {
+        isWanted,
+        forUnwanted,
+        discard: (hashes) =>
+          Effect.catchAll(discardNow(hashes), ({ message }) =>
+            Effect.logWarning(`Contents without a file are removed later: ${message}`).pipe(
+              Effect.zipRight(Effect.forEach(hashes, discardSoon, { discard: true }))
+            )
+          ),
+        discardSoon
+      }
+    })
+  )
+}

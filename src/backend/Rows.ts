@@ -1,0 +1,48 @@
+/** A file's row, for who may use its session, and what is written of it. */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import type { Fragment } from "@effect/sql/Statement"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { type CurrentUser, FileNotFound, type Forbidden } from "./Api.ts"
+import { type FileRow, fileColumns, timestampNow } from "./FileRow.ts"
+import { Sessions } from "./Sessions.ts"
+
+export class Rows extends Context.Tag("conversation-files/Rows")<
+  Rows,
+  {
+    /** What a `FileRow` is selected with. */
+    readonly columns: Fragment
+    readonly found: (fileId: string) => Effect.Effect<FileRow, Forbidden | FileNotFound | SqlError, CurrentUser>
+    /** Writes into the access log, within a transaction. */
+    readonly log: (
+      fileId: string,
+      access: "delete" | "restore",
+      by: string,
+      details?: Readonly<Record<string, unknown>>
+    ) => Effect.Effect<void, SqlError>
+  }
+>() {
+  static readonly layer: Layer.Layer<Rows, never, Sessions | SqlClient.SqlClient> = Layer.effect(
+    Rows,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { mayUse } = yield* Sessions
+      const columns = sql.literal(fileColumns)
+      return {
+        columns,
+        found: Effect.fnUntraced(function* (fileId) {
+          const [row] = yield* sql<FileRow>`SELECT ${columns} FROM conversation_files cf WHERE cf.file_id = ${fileId}`
+          if (row === undefined) return yield* new FileNotFound({ fileId, message: "There is no file with this id." })
+          yield* mayUse(row.session_id)
+          return row
+        }),
+        log: Effect.fnUntraced(function* (fileId, access, by, details = {}) {
+          yield* sql`INSERT INTO file_access_log (file_id, access_type, accessed_by, accessed_at, access_metadata)
+            VALUES (${fileId}, ${access}, ${by}, ${yield* timestampNow}, ${JSON.stringify(details)})`
+        })
+      }
+    })
+  )
+}

@@ -1,0 +1,164 @@
+/** Whose a session is, and until when it goes on. */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import type { Fragment } from "@effect/sql/Statement"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { DatabaseReady } from "../../layers/index.ts"
+import { CurrentUser, Forbidden, SessionEnded, SessionState } from "./Api.ts"
+import { AuditTrail } from "./AuditTrail.ts"
+import { timestampNow } from "./FileRow.ts"
+import { Settings } from "./Settings.ts"
+import { isoOf, timestampOf } from "./timestamp.ts"
+
+type Write<E = never> = Effect.Effect<SessionState, Forbidden | SqlError | E, CurrentUser>
+
+export class Sessions extends Context.Tag("conversation-files/Sessions")<
+  Sessions,
+  {
+    /** Fails where the session is another user's. */
+    readonly mayUse: (sessionId: string) => Effect.Effect<void, Forbidden | SqlError, CurrentUser>
+    /** The same, and fails where it has ended. */
+    readonly mayAdd: (sessionId: string) => Effect.Effect<void, Forbidden | SessionEnded | SqlError, CurrentUser>
+    /** Makes a session the user's where it is nobody's, within a transaction. */
+    readonly claim: (sessionId: string) => Effect.Effect<void, SqlError, CurrentUser>
+    readonly state: (sessionId: string) => Write
+    /** Its files are deleted when the settings' time is over; a session without files is nobody's again. */
+    readonly end: (sessionId: string) => Write
+    /** Undoes its end, for those files that were not deleted yet. */
+    readonly reopen: (sessionId: string) => Write
+    /** Makes it another user's; for administrators. */
+    readonly giveTo: (sessionId: string, owner: string) => Write
+    /** The condition for the sessions that are the user's; of an administrator, all. */
+    readonly own: Effect.Effect<Fragment, never, CurrentUser>
+  }
+>() {
+  static readonly layer: Layer.Layer<Sessions, never, AuditTrail | DatabaseReady | Settings | SqlClient.SqlClient> =
+    Layer.effect(
+      Sessions,
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { write } = yield* DatabaseReady
+        const audit = yield* AuditTrail
+        const { sessionRetention } = yield* Settings
+
+        /** A session that is used and nobody's comes from a program that knew no owners: it is the administrators'. */
+        const mayUse = Effect.fnUntraced(function* (sessionId: string) {
+          const user = yield* CurrentUser
+          if (user.isAdministrator) return
+          // One statement sees one moment: between two, another process may take the session for this very user.
+          const [session] = yield* sql<{ readonly owner: string | null; readonly is_used: 0 | 1 }>`
+          SELECT (SELECT owner FROM session_owners WHERE session_id = ${sessionId}) AS owner,
+            EXISTS (SELECT 1 FROM conversation_files WHERE session_id = ${sessionId}) AS is_used`
+          const isFree = session?.owner === null && session.is_used === 0
+          if (!isFree && session?.owner !== user.name) {
+            return yield* new Forbidden({ message: `The session ${sessionId} is not yours.` })
+          }
+        })
+
+        const mayAdd = Effect.fnUntraced(function* (sessionId: string) {
+          yield* mayUse(sessionId)
+          const [ended] = yield* sql<{ readonly ended_at: string }>`
+          SELECT ended_at FROM ended_sessions WHERE session_id = ${sessionId}`
+          if (ended !== undefined) {
+            return yield* new SessionEnded({
+              endedAt: isoOf(ended.ended_at),
+              message: `The session ${sessionId} has ended; it can be reopened.`
+            })
+          }
+        })
+
+        const claim = Effect.fnUntraced(function* (sessionId: string) {
+          const { name } = yield* CurrentUser
+          const at = yield* timestampNow
+          yield* sql`INSERT INTO session_owners (session_id, owner, claimed_at) VALUES (${sessionId}, ${name}, ${at})
+          ON CONFLICT (session_id) DO NOTHING`
+        })
+
+        const stateOf = Effect.fnUntraced(function* (sessionId: string) {
+          const [row] = yield* sql<StateRow>`
+          SELECT (SELECT owner FROM session_owners WHERE session_id = ${sessionId}) AS owner,
+            (SELECT ended_at FROM ended_sessions WHERE session_id = ${sessionId}) AS ended_at,
+            (SELECT expires_at FROM ended_sessions WHERE session_id = ${sessionId}) AS expires_at`
+          return new SessionState({
+            sessionId,
+            owner: row?.owner ?? null,
+            endedAt: isoOrNull(row?.ended_at),
+            expiresAt: isoOrNull(row?.expires_at)
+          })
+        })
+
+        const ended = Effect.fnUntraced(function* (sessionId: string) {
+          const { name } = yield* CurrentUser
+          const now = yield* Clock.currentTimeMillis
+          const isUsed = yield* sql`SELECT 1 FROM conversation_files WHERE session_id = ${sessionId} LIMIT 1`
+          if (isUsed.length === 0) {
+            yield* sql`DELETE FROM session_owners WHERE session_id = ${sessionId}`
+            yield* sql`DELETE FROM ended_sessions WHERE session_id = ${sessionId}`
+          } else {
+            yield* sql`INSERT INTO ended_sessions ${sql.insert({
+              session_id: sessionId,
+              ended_at: timestampOf(now),
+              ended_by: name,
+              expires_at: timestampOf(now + Duration.toMillis(sessionRetention))
+            })} ON CONFLICT (session_id) DO NOTHING`
+          }
+          yield* audit.done("end", { sessionId })
+        })
+
+        /** A change of a session by somebody who may use it, and what it is afterwards. */
+        const changing = <E>(sessionId: string, change: Effect.Effect<void, E, CurrentUser>) =>
+          write(mayUse(sessionId).pipe(Effect.zipRight(change), Effect.zipRight(stateOf(sessionId))))
+
+        return {
+          mayUse,
+          mayAdd,
+          claim,
+          state: (sessionId) => Effect.zipRight(mayUse(sessionId), stateOf(sessionId)),
+          end: (sessionId) => changing(sessionId, ended(sessionId)).pipe(audit.audited("end", { sessionId })),
+          reopen: (sessionId) =>
+            changing(
+              sessionId,
+              Effect.zipRight(
+                sql`DELETE FROM ended_sessions WHERE session_id = ${sessionId}`,
+                audit.done("reopen", { sessionId })
+              )
+            ).pipe(audit.audited("reopen", { sessionId })),
+          giveTo: (sessionId, owner) =>
+            CurrentUser.pipe(
+              Effect.filterOrFail(
+                ({ isAdministrator }) => isAdministrator,
+                () => new Forbidden({ message: "Only an administrator gives a session to another user." })
+              ),
+              Effect.zipRight(timestampNow),
+              Effect.flatMap((at) =>
+                changing(
+                  sessionId,
+                  Effect.zipRight(
+                    sql`INSERT INTO session_owners (session_id, owner, claimed_at) VALUES (${sessionId}, ${owner}, ${at})
+                    ON CONFLICT (session_id) DO UPDATE SET owner = excluded.owner, claimed_at = excluded.claimed_at`,
+                    audit.done("give", { sessionId }, { to: owner })
+                  )
+                )
+              ),
+              audit.audited("give", { sessionId })
+            ),
+          own: Effect.map(CurrentUser, ({ isAdministrator, name }) =>
+            isAdministrator ? sql`1 = 1` : sql`so.owner = ${name}`
+          )
+        }
+      })
+    )
+}
+
+interface StateRow {
+  readonly owner: string | null
+  readonly ended_at: string | null
+  readonly expires_at: string | null
+}
+
+const isoOrNull = (timestamp: string | null | undefined): string | null =>
+  timestamp === null || timestamp === undefined ? null : isoOf(timestamp)

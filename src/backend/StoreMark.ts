@@ -1,0 +1,58 @@
+/** The file `files/identity`: whose contents these are, and how far the database was when they were last used. */
+import { open, readFile, rename, stat, unlink, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { type ContentError, onDisk, orUndefined } from "./ContentError.ts"
+
+export const StoreMark = Schema.Struct({
+  /** The same as in the database. */
+  identity: Schema.String,
+  /** Of the last start on both: an older copy of either has another one. */
+  stamp: Schema.String,
+  /** Events that the database had recorded: an older copy has fewer. */
+  events: Schema.Number,
+  /** The database's inode: another file has another one. */
+  inode: Schema.Number,
+  /** Until then (milliseconds) no comparison moves anything. */
+  quietUntil: Schema.Number
+})
+
+export type StoreMark = typeof StoreMark.Type
+
+const decode = Schema.decodeUnknownEither(Schema.parseJson(StoreMark))
+
+const markIn = (directory: string): string => join(directory, "identity")
+
+/** `damaged` where the file is none of ours; undefined where there is none. */
+export const readMark = (directory: string): Effect.Effect<StoreMark | "damaged" | undefined, ContentError> =>
+  Effect.map(orUndefined(onDisk(markIn(directory), () => readFile(markIn(directory), "utf8"))), (text) =>
+    text === undefined ? undefined : Either.getOrElse(decode(text), () => "damaged" as const)
+  )
+
+/** Whole or not at all, and on the disk when it is over. */
+export const writeMark = (directory: string, mark: StoreMark): Effect.Effect<void, ContentError> => {
+  const target = markIn(directory)
+  // In a name of its own per process, for two may write at once.
+  const partial = join(directory, "incoming", crypto.randomUUID())
+  return onDisk(target, async () => {
+    try {
+      await writeFile(partial, `${JSON.stringify(mark)}\n`, { mode: 0o600, flush: true })
+      await rename(partial, target)
+    } catch (cause) {
+      await unlink(partial).catch(() => undefined)
+      throw cause
+    }
+    const folder = await open(directory)
+    try {
+      await folder.sync()
+    } finally {
+      await folder.close()
+    }
+  })
+}
+
+/** Zero where the file has none that lasts. Looked at, never opened: closing it would drop SQLite's locks. */
+export const inodeOf = (file: string): Effect.Effect<number, ContentError> =>
+  Effect.map(orUndefined(onDisk(file, () => stat(file))), (stats) => stats?.ino ?? 0)

@@ -1,0 +1,196 @@
+/**
+ * Compares the contents on the disk with the rows. What no row wants goes to the trash, and comes back when a row
+ * wants it; only time takes it away for good.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { DatabaseReady } from "../../layers/index.ts"
+import { Belonging } from "./Belonging.ts"
+import { type ContentFault, ContentFaults } from "./ContentFaults.ts"
+import { ContentStore } from "./ContentStore.ts"
+import { type DiscardError, Discarding } from "./Discarding.ts"
+import { Settings } from "./Settings.ts"
+import { type Inventory, isHash, isUnknown } from "./StoreInventory.ts"
+
+/** What a sweep found and did. */
+export interface Sweep {
+  /** Contents that no row wants, and that are in the trash now. */
+  readonly putAway: number
+  /** Contents of the trash that a row wants again. */
+  readonly takenBack: number
+  /** Contents whose time in the trash was over. */
+  readonly discarded: number
+  /** Uploads that a process left half-way. */
+  readonly abandoned: number
+  /** Contents that no row wants, and that were left: too many at once, or not yet. */
+  readonly left: number
+  readonly why: "TooMany" | "Quiet" | undefined
+  readonly contents: number
+  readonly missing: ReadonlyArray<string>
+  readonly damaged: ReadonlyArray<string>
+  readonly strays: ReadonlyArray<string>
+  readonly unreadable: ReadonlyArray<string>
+}
+
+export const nothingSwept: Sweep = {
+  putAway: 0,
+  takenBack: 0,
+  discarded: 0,
+  abandoned: 0,
+  left: 0,
+  why: undefined,
+  contents: 0,
+  missing: [],
+  damaged: [],
+  strays: [],
+  unreadable: []
+}
+
+/** A sweep that would move more than this share of all contents moves none, for it is the database that is odd then. */
+const mostShare = 0.1
+
+/** So many it may move whatever their share is. */
+const few = 20
+
+/** An upload that nothing was written to for as long was left by a process that is gone. */
+const abandonedAfter = Duration.minutes(10)
+
+export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
+  Sweeper,
+  {
+    readonly sweep: Effect.Effect<Sweep, DiscardError>
+    /** Removes uploads that were left half-way; the number of them. */
+    readonly sweepIncoming: (inventory: Inventory) => Effect.Effect<number>
+  }
+>() {
+  static readonly layer: Layer.Layer<
+    Sweeper,
+    never,
+    Belonging | ContentFaults | ContentStore | DatabaseReady | Discarding | Settings | SqlClient.SqlClient
+  > = Layer.effect(
+    Sweeper,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { write } = yield* DatabaseReady
+      const store = yield* ContentStore
+      const { quietUntil, verify } = yield* Belonging
+      const { forUnwanted, isWanted } = yield* Discarding
+      const faults = yield* ContentFaults
+      const { allowSweep, lockPatience, trashRetention } = yield* Settings
+
+      /** Every hash of a row with its sizes, read in steps. */
+      const wantedSizes = Effect.gen(function* () {
+        const sizes = new Map<string, Set<number>>()
+        let after = 0
+        for (;;) {
+          const rows = yield* sql<{ readonly id: number; readonly file_hash: string; readonly file_size: number }>`
+            SELECT rowid AS id, file_hash, file_size FROM conversation_files
+            WHERE rowid > ${after} ORDER BY rowid LIMIT 1000`
+          const last = rows.at(-1)
+          if (last === undefined) return sizes
+          for (const { file_hash, file_size } of rows) {
+            const known = sizes.get(file_hash)
+            if (known === undefined) sizes.set(file_hash, new Set([file_size]))
+            else known.add(file_size)
+          }
+          after = last.id
+          yield* Effect.yieldNow()
+        }
+      })
+
+      const tried = (what: string, act: Effect.Effect<unknown, { readonly message: string }>): Effect.Effect<boolean> =>
+        Effect.matchEffect(act, {
+          onFailure: ({ message }) => Effect.as(Effect.logWarning(`${what}: ${message}`), false),
+          onSuccess: () => Effect.succeed(true)
+        })
+
+      const sweepIncoming = Effect.fnUntraced(function* ({ incoming }: Inventory) {
+        const before =
+          (yield* Clock.currentTimeMillis) -
+          Math.max(Duration.toMillis(abandonedAfter), 2 * Duration.toMillis(lockPatience))
+        const removed = yield* Effect.filter(
+          [...incoming].filter(([, { since }]) => since < before),
+          ([name]) => tried("An upload that was left cannot be removed", store.forgetUpload(name))
+        )
+        return removed.length
+      })
+
+      /** Contents of the trash that a row wants, and the disk does not have otherwise. */
+      const takeBack = ({ contents, trash }: Inventory, wanted: ReadonlyMap<string, unknown>) =>
+        Effect.filter(
+          [...trash.keys()].filter((hash) => wanted.has(hash) && !contents.has(hash)),
+          (hash) => tried("A content stays in the trash", store.takeBack(hash))
+        )
+
+      /** Puts the unwanted into the trash, unless they are suspiciously many. */
+      const putAway = Effect.fnUntraced(function* (unwanted: ReadonlyArray<string>, all: number, isQuiet: boolean) {
+        const most = Math.max(few, all * mostShare, allowSweep)
+        const why = isQuiet ? "Quiet" : unwanted.length > most ? "TooMany" : undefined
+        if (unwanted.length === 0) return { putAway: 0, left: 0, why: undefined } as const
+        if (why !== undefined) return { putAway: 0, left: unwanted.length, why } as const
+        let failures = 0
+        const count = yield* forUnwanted(unwanted, (hash) =>
+          Effect.map(tried("A content without a file stays", store.putAway(hash)), (done) => {
+            if (!done) failures += 1
+          })
+        )
+        return { putAway: count - failures, left: failures, why } as const
+      })
+
+      const emptyTrash = Effect.fnUntraced(function* ({ trash }: Inventory) {
+        const before = (yield* Clock.currentTimeMillis) - Duration.toMillis(trashRetention)
+        const old = [...trash].filter(([, { since }]) => since < before).map(([hash]) => hash)
+        return yield* forUnwanted(old, (hash) => tried("A content stays in the trash", store.emptyOf(hash)))
+      })
+
+      /** Looked at once more with the lock held: an upload may have been under way, or a deletion. */
+      const faultOf = (hash: string, sizes: ReadonlySet<number>) =>
+        write(
+          Effect.gen(function* () {
+            if (!(yield* isWanted(hash))) return undefined
+            const size = yield* Effect.catchAll(store.sizeOf(hash), () => Effect.succeed(undefined))
+            return size === undefined ? "missing" : sizes.has(size) ? undefined : "damaged"
+          })
+        )
+
+      const sweep = Effect.gen(function* () {
+        yield* verify
+        const inventory = yield* store.inventory
+        const { contents, strays, trash, unreadable } = inventory
+        const wanted = yield* wantedSizes
+        const isQuiet = (yield* quietUntil) !== undefined
+        const back = new Set(yield* takeBack(inventory, wanted))
+        const unwanted = [...contents.keys()].filter((hash) => !wanted.has(hash))
+        const put = yield* putAway(unwanted, contents.size, isQuiet)
+        const discarded = isQuiet ? 0 : yield* emptyTrash(inventory)
+        const found = new Map<string, ContentFault>()
+        for (const [hash, sizes] of wanted) {
+          const size = (contents.get(hash) ?? (back.has(hash) ? trash.get(hash) : undefined))?.size
+          if ((size !== undefined && sizes.has(size)) || (isHash(hash) && isUnknown(inventory, hash))) continue
+          const fault = yield* faultOf(hash, sizes)
+          if (fault !== undefined) found.set(hash, fault)
+        }
+        yield* faults.replace(found)
+        const of = (kind: ContentFault) => [...found].filter(([, fault]) => fault === kind).map(([hash]) => hash)
+        const swept: Sweep = {
+          ...put,
+          takenBack: back.size,
+          discarded,
+          abandoned: yield* sweepIncoming(inventory),
+          contents: contents.size,
+          missing: of("missing"),
+          damaged: of("damaged"),
+          strays,
+          unreadable
+        }
+        return swept
+      }).pipe(Effect.withSpan("conversation-files.sweep"))
+
+      return { sweep, sweepIncoming }
+    })
+  )
+}
