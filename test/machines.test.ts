@@ -225,7 +225,7 @@ describe("the six machines", () => {
       assert.deepStrictEqual(yield* rowsOf(file, history), eachOnce)
       assert.deepStrictEqual(yield* rowsOf(file, objects), yield* plainSchema)
 
-      // Each says so of itself, and one of all applied both.
+      // Each says so of itself, and one of all applied them.
       const found = yield* Effect.forEach(backends, ({ url }) =>
         Effect.gen(function* () {
           const { health } = yield* clientOf(url, tokenOf.ai)
@@ -237,7 +237,7 @@ describe("the six machines", () => {
           )
         })
       )
-      const appliedByInits = inits.map(({ stdout }) => JSON.parse(stdout).applied.length === 2)
+      const appliedByInits = inits.map(({ stdout }) => JSON.parse(stdout).applied.length === 3)
       assert.deepStrictEqual(
         [...found, ...appliedByInits].filter((applied) => applied),
         [true]
@@ -319,8 +319,8 @@ describe("the six machines", () => {
         assert.include(yield* files.storage(), { files: 0, deletedFiles: 0, bytes: 0, storedBytes: 0 })
         const contents = readdirSync(join(dataDirectory, "files"), { recursive: true, withFileTypes: true })
         assert.deepStrictEqual(
-          contents.filter((entry) => entry.isFile()),
-          []
+          contents.filter((entry) => entry.isFile()).map(({ name }) => name),
+          ["identity"]
         )
 
         // What is left is the record, in the order in which it happened.
