@@ -146,7 +146,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         await page.locator("#pragmas", { hasText: "journal_mode" }).waitFor()
         await page.locator("#storage", { hasText: "free on the disk" }).waitFor()
         await page.locator("#checks li").nth(2).waitFor()
-        assert.strictEqual(await page.locator("#checks [data-state=pass]").count(), 3)
+        assert.strictEqual(await page.locator("#checks [data-state=pass]").count(), 4)
       })
     )
 

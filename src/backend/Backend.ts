@@ -42,6 +42,7 @@ import { Limits } from "./Limits.ts"
 import { page } from "./Page.ts"
 import { probesHttp } from "./ProbesHttp.ts"
 import { answering, pathOf } from "./Requests.ts"
+import { Reserve } from "./Reserve.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
 import { Settings } from "./Settings.ts"
@@ -96,7 +97,7 @@ export const files = Cleanup.layer.pipe(
   Layer.provideMerge(Rows.layer),
   Layer.provideMerge(Sessions.layer),
   Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer)),
-  Layer.provideMerge(Belonging.layer),
+  Layer.provideMerge(Layer.mergeAll(Belonging.layer, Reserve.layer)),
   Layer.provideMerge(Layer.mergeAll(ContentStore.layer, ContentFaults.layer))
 )
 

@@ -6,6 +6,7 @@ import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import { Belonging } from "./Belonging.ts"
 import { Deletions } from "./Deletions.ts"
+import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
 import { nothingSwept, type Sweep, Sweeper } from "./Sweeper.ts"
 
@@ -19,42 +20,44 @@ export class Cleanup extends Context.Tag("conversation-files/Cleanup")<
   }
 >() {
   /** Sweeps once, then goes on in the background until the scope closes. */
-  static readonly layer: Layer.Layer<Cleanup, never, Belonging | Deletions | Settings | Sweeper> = Layer.scoped(
-    Cleanup,
-    Effect.gen(function* () {
-      const { cleanDue } = yield* Deletions
-      const { sweep } = yield* Sweeper
-      const { remember } = yield* Belonging
-      const { cleanupInterval } = yield* Settings
-      const last = yield* Ref.make<Sweep>(nothingSwept)
-      const failure = yield* Ref.make<string | undefined>(undefined)
+  static readonly layer: Layer.Layer<Cleanup, never, Belonging | Deletions | Reserve | Settings | Sweeper> =
+    Layer.scoped(
+      Cleanup,
+      Effect.gen(function* () {
+        const { cleanDue } = yield* Deletions
+        const { sweep } = yield* Sweeper
+        const { freeing } = yield* Reserve
+        const { remember } = yield* Belonging
+        const { cleanupInterval } = yield* Settings
+        const last = yield* Ref.make<Sweep>(nothingSwept)
+        const failure = yield* Ref.make<string | undefined>(undefined)
 
-      /** What fails now is tried again at the next turn: nothing is lost but time. */
-      const tried = <A, E extends { readonly message: string }>(what: string, task: Effect.Effect<A, E>) =>
-        Effect.catchAll(task, (error) => Effect.logWarning(`${what} failed: ${error.message}`))
+        /** What fails now is tried again at the next turn: nothing is lost but time. */
+        const tried = <A, E extends { readonly message: string }>(what: string, task: Effect.Effect<A, E>) =>
+          Effect.catchAll(task, (error) => Effect.logWarning(`${what} failed: ${error.message}`))
 
-      const due = tried(
-        "The cleanup",
-        // A batch that was full may not have been all. Others get their turn in between.
-        Effect.repeat(cleanDue, { schedule: Schedule.spaced("10 millis"), while: (more) => more })
-      )
-      const remembered = tried("Remembering how far the database is", remember)
-      const swept = tried(
-        "The sweep",
-        sweep.pipe(
-          Effect.tap(say),
-          Effect.tap((found) => Effect.zipRight(Ref.set(last, found), Ref.set(failure, undefined))),
-          Effect.tapError(({ message }) => Ref.set(failure, message))
+        const due = tried(
+          "The cleanup",
+          // A batch that was full may not have been all. Others get their turn in between.
+          Effect.repeat(freeing(cleanDue), { schedule: Schedule.spaced("10 millis"), while: (more) => more })
         )
-      )
+        const remembered = tried("Remembering how far the database is", remember)
+        const swept = tried(
+          "The sweep",
+          sweep.pipe(
+            Effect.tap(say),
+            Effect.tap((found) => Effect.zipRight(Ref.set(last, found), Ref.set(failure, undefined))),
+            Effect.tapError(({ message }) => Ref.set(failure, message))
+          )
+        )
 
-      yield* swept
-      yield* Effect.forkScoped(Effect.repeat(due, Schedule.spaced(cleanupInterval)))
-      yield* Effect.forkScoped(Effect.schedule(remembered, Schedule.spaced(cleanupInterval)))
-      yield* Effect.forkScoped(Effect.schedule(swept, daily))
-      return { lastSweep: Ref.get(last), sweepError: Ref.get(failure) }
-    })
-  )
+        yield* swept
+        yield* Effect.forkScoped(Effect.repeat(due, Schedule.spaced(cleanupInterval)))
+        yield* Effect.forkScoped(Effect.schedule(remembered, Schedule.spaced(cleanupInterval)))
+        yield* Effect.forkScoped(Effect.schedule(swept, daily))
+        return { lastSweep: Ref.get(last), sweepError: Ref.get(failure) }
+      })
+    )
 }
 
 const say = (found: Sweep): Effect.Effect<void> => {

@@ -11,6 +11,7 @@ import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
 import { Deletions } from "./Deletions.ts"
 import { answered } from "./failures.ts"
+import { Reserve } from "./Reserve.ts"
 import { Sessions } from "./Sessions.ts"
 import { Settings } from "./Settings.ts"
 import { uploadForm } from "./UploadForm.ts"
@@ -25,10 +26,12 @@ export const filesHttp = HttpApiBuilder.group(
     const sessions = yield* Sessions
     const store = yield* ContentStore
     const audit = yield* AuditTrail
+    const { freeing, mayStore } = yield* Reserve
     const { maxFileSize } = yield* Settings
 
     const upload = Effect.fnUntraced(function* (sessionId: string, request: HttpServerRequest.HttpServerRequest) {
       yield* files.mayWrite(sessionId)
+      yield* mayStore(Number(request.headers["content-length"] ?? 0))
       const form = uploadForm(NodeHttpServerRequest.toIncomingMessage(request), store.receive, maxFileSize)
       return yield* Effect.flatMap(form, (file) => files.add(sessionId, file))
     })
@@ -58,10 +61,13 @@ export const filesHttp = HttpApiBuilder.group(
       )
       .handleRaw("list", ({ path, urlParams }) => Effect.map(answered(files.list(path.sessionId, urlParams)), asIs))
       .handle("deleteSession", ({ path }) =>
-        Effect.map(answered(deletions.destroySession(path.sessionId)), (deleted) => new DeletedFiles({ deleted }))
+        Effect.map(
+          answered(freeing(deletions.destroySession(path.sessionId))),
+          (deleted) => new DeletedFiles({ deleted })
+        )
       )
       .handle("session", ({ path }) => answered(sessions.state(path.sessionId)))
-      .handle("endSession", ({ path }) => answered(sessions.end(path.sessionId)))
+      .handle("endSession", ({ path }) => answered(freeing(sessions.end(path.sessionId))))
       .handle("reopenSession", ({ path }) => answered(sessions.reopen(path.sessionId)))
       .handle("giveSession", ({ path, payload }) => answered(sessions.giveTo(path.sessionId, payload.owner)))
       .handle("audit", ({ path, urlParams }) => answered(files.events(path.sessionId, urlParams)))
@@ -70,10 +76,10 @@ export const filesHttp = HttpApiBuilder.group(
       .handleRaw("view", ({ path, request }) => send(path.fileId, "view", request))
       .handleRaw("download", ({ path, request }) => send(path.fileId, "download", request))
       .handle("rename", ({ path, payload }) => answered(files.rename(path.fileId, payload.name)))
-      .handle("expire", ({ path, payload }) => answered(deletions.expire(path.fileId, payload.expiresAt)))
-      .handle("delete", ({ path }) => answered(deletions.remove(path.fileId)))
-      .handle("restore", ({ path }) => answered(deletions.restore(path.fileId)))
-      .handle("destroy", ({ path }) => answered(deletions.destroy(path.fileId)))
+      .handle("expire", ({ path, payload }) => answered(freeing(deletions.expire(path.fileId, payload.expiresAt))))
+      .handle("delete", ({ path }) => answered(freeing(deletions.remove(path.fileId))))
+      .handle("restore", ({ path }) => answered(freeing(deletions.restore(path.fileId))))
+      .handle("destroy", ({ path }) => answered(freeing(deletions.destroy(path.fileId))))
       .handle("storage", () =>
         Effect.map(
           Effect.all([answered(files.statistics), store.freeBytes]),

@@ -9,6 +9,7 @@ import type { Belonging } from "./Belonging.ts"
 import type { Cleanup } from "./Cleanup.ts"
 import type { ContentFaults } from "./ContentFaults.ts"
 import { contentsFinding } from "./ContentsHealth.ts"
+import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
 
 /** One check, in the words of application/health+json (draft-inadarei-api-health-check-06). */
@@ -33,43 +34,65 @@ export class Health extends Context.Tag("conversation-files/Health")<
     readonly writeLock: Effect.Effect<Check>
     /** Whether the contents are this database's, and as far as anybody has looked as they were stored. */
     readonly contents: Effect.Effect<Check>
+    /** Whether there is space for more than what is kept for reading and deleting. */
+    readonly space: Effect.Effect<Check>
   }
 >() {
-  static readonly layer: Layer.Layer<Health, never, Belonging | Cleanup | ContentFaults | DatabaseReady | Settings> =
-    Layer.effect(
-      Health,
-      Effect.gen(function* () {
-        const ready = yield* DatabaseReady
-        const finding = yield* contentsFinding
-        const { healthCache } = yield* Settings
+  static readonly layer: Layer.Layer<
+    Health,
+    never,
+    Belonging | Cleanup | ContentFaults | DatabaseReady | Reserve | Settings
+  > = Layer.effect(
+    Health,
+    Effect.gen(function* () {
+      const ready = yield* DatabaseReady
+      const finding = yield* contentsFinding
+      const { healthCache } = yield* Settings
 
-        const database = ready.health.pipe(
-          Effect.retry({ schedule: whileANeighbourPasses, while: ({ retryable }) => retryable }),
-          Effect.matchEffect({
-            onFailure: (refusal) => failing("schema version", refusal),
-            onSuccess: ({ schemaVersion, warnings }) =>
-              Effect.map(passing(schemaVersion ?? "none", "schema version"), (check) =>
-                warnings.length === 0
-                  ? check
-                  : { ...check, status: "warn" as const, reason: "DatabaseReady.Warning", message: warnings.join(" ") }
-              )
-          })
-        )
-        const writeLock = Effect.matchEffect(ready.write(Effect.void), {
-          onFailure: ({ message }) => failing("write lock", { _tag: "SqlError", reason: "NotWritable", message }),
-          onSuccess: () => passing("free", "write lock")
+      const database = ready.health.pipe(
+        Effect.retry({ schedule: whileANeighbourPasses, while: ({ retryable }) => retryable }),
+        Effect.matchEffect({
+          onFailure: (refusal) => failing("schema version", refusal),
+          onSuccess: ({ schemaVersion, warnings }) =>
+            Effect.map(passing(schemaVersion ?? "none", "schema version"), (check) =>
+              warnings.length === 0
+                ? check
+                : { ...check, status: "warn" as const, reason: "DatabaseReady.Warning", message: warnings.join(" ") }
+            )
         })
-        const contents = Effect.flatMap(finding, ({ message, missing, reason, status }) =>
-          Effect.map(passing(missing, "missing contents"), (check) => ({ ...check, status, reason, message }))
-        )
-
-        return {
-          database: yield* Effect.cachedWithTTL(database, healthCache),
-          writeLock: yield* Effect.cachedWithTTL(writeLock, healthCache),
-          contents: yield* Effect.cachedWithTTL(contents, healthCache)
-        }
+      )
+      const writeLock = Effect.matchEffect(ready.write(Effect.void), {
+        onFailure: ({ message }) => failing("write lock", { _tag: "SqlError", reason: "NotWritable", message }),
+        onSuccess: () => passing("free", "write lock")
       })
-    )
+      const contents = Effect.flatMap(finding, ({ message, missing, reason, status }) =>
+        Effect.map(passing(missing, "missing contents"), (check) => ({ ...check, status, reason, message }))
+      )
+
+      const { space: seenSpace } = yield* Reserve
+      const space = Effect.flatMap(seenSpace, (seen) =>
+        Effect.map(
+          passing(seen?.free ?? "unknown", "bytes"),
+          (check): Check =>
+            seen === undefined || seen.free >= seen.low
+              ? check
+              : {
+                  ...check,
+                  status: "warn",
+                  reason: seen.free < seen.kept ? "ContentStore.Full" : "ContentStore.AlmostFull",
+                  message: `${seen.free} bytes are free; below ${seen.kept} uploads are refused`
+                }
+        )
+      )
+
+      return {
+        database: yield* Effect.cachedWithTTL(database, healthCache),
+        writeLock: yield* Effect.cachedWithTTL(writeLock, healthCache),
+        contents: yield* Effect.cachedWithTTL(contents, healthCache),
+        space: yield* Effect.cachedWithTTL(space, healthCache)
+      }
+    })
+  )
 }
 
 /** Somebody opens or closes the database at this moment: after 50 ms, four times. */

@@ -128,7 +128,8 @@ const liveChecks = (phase: Phase): Effect.Effect<Checks> =>
     ? Effect.all({
         "sqlite:database": phase.health.database,
         "sqlite:write-lock": phase.health.writeLock,
-        "storage:contents": phase.health.contents
+        "storage:contents": phase.health.contents,
+        "storage:space": phase.health.space
       })
     : Effect.succeed({})
 

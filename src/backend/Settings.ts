@@ -46,6 +46,8 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly concurrentRequests: number
     /** `RETENTION`: how long a deleted file can be restored. Default 30 days. */
     readonly retention: Duration.Duration
+    /** `DISK_RESERVE`: bytes of the disk that are kept for reading and deleting, a twentieth of it at most. Default 16777216 (16 MiB). */
+    readonly diskReserve: number
     /** `SESSION_RETENTION`: how long after the end of a session its files are deleted. Default 30 days. */
     readonly sessionRetention: Duration.Duration
     /** `TRASH_RETENTION`: how long a content that no row wants stays in the trash. Default 7 days. */
@@ -93,10 +95,8 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         sessionRetention: duration("SESSION_RETENTION", Duration.days(30)),
         trashRetention: duration("TRASH_RETENTION", Duration.days(7)),
         adoptContents: Config.nonEmptyString("ADOPT_CONTENTS").pipe(Config.option),
-        allowSweep: Config.integer("ALLOW_SWEEP").pipe(
-          Config.validate({ message: "a whole number from 0", validation: (value) => value >= 0 }),
-          withDefault(0)
-        ),
+        allowSweep: fromZero("ALLOW_SWEEP", 0),
+        diskReserve: fromZero("DISK_RESERVE", 16 * 1024 * 1024),
         cleanupInterval: duration("CLEANUP_INTERVAL", Duration.minutes(1)).pipe(
           Config.validate({ message: "a duration above 0", validation: (value) => Duration.greaterThan(value, 0) })
         ),
@@ -124,6 +124,12 @@ const withDefault =
 const positive = (name: string, standard: number): Config.Config<number> =>
   Config.integer(name).pipe(
     Config.validate({ message: "a whole number above 0", validation: (value) => value > 0 }),
+    withDefault(standard)
+  )
+
+const fromZero = (name: string, standard: number): Config.Config<number> =>
+  Config.integer(name).pipe(
+    Config.validate({ message: "a whole number from 0", validation: (value) => value >= 0 }),
     withDefault(standard)
   )
 

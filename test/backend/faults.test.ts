@@ -53,7 +53,7 @@ const digestOf = (content: string | Buffer) => createHash("sha256").update(conte
 const contentsIn = (folder: string): Readonly<Record<string, string>> =>
   Object.fromEntries(
     readdirSync(join(folder, "files"))
-      .filter((shelf) => shelf !== "incoming")
+      .filter((shelf) => shelf.length === 2)
       .flatMap((shelf) =>
         readdirSync(join(folder, "files", shelf)).map((name) => [
           name,

@@ -61,7 +61,8 @@ describe("/api/health", () => {
         ...stages.map((name) => `sqlite:${name}`),
         "sqlite:database",
         "sqlite:write-lock",
-        "storage:contents"
+        "storage:contents",
+        "storage:space"
       ])
       for (const name of stages) {
         const [check] = body.checks[`sqlite:${name}`]

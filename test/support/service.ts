@@ -38,6 +38,7 @@ export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): 
   trashRetention: Duration.days(7),
   adoptContents: Option.none(),
   allowSweep: 0,
+  diskReserve: 0,
   cleanupInterval: Duration.days(1),
   healthCache: Duration.zero,
   lockPatience: Duration.seconds(2),

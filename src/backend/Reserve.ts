@@ -1,0 +1,116 @@
+/**
+ * Space on the disk that is kept for reading and deleting: uploads end before it, and a file holds it against other
+ * programs. A deletion that does not fit gives it up, which is how there is space again.
+ */
+import { randomBytes } from "node:crypto"
+import { open, rename, statfs, unlink } from "node:fs/promises"
+import { join } from "node:path"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import { StorageFull } from "./Api.ts"
+import { type ContentError, lookAt, onDisk } from "./ContentError.ts"
+import { ContentStore } from "./ContentStore.ts"
+import { isFull } from "./failures.ts"
+import { Settings } from "./Settings.ts"
+
+export interface Space {
+  readonly free: number
+  /** Below it uploads are refused. */
+  readonly kept: number
+  /** Below it health warns. */
+  readonly low: number
+}
+
+export class Reserve extends Context.Tag("conversation-files/Reserve")<
+  Reserve,
+  {
+    /** Undefined where nobody knows. */
+    readonly space: Effect.Effect<Space | undefined>
+    /** Fails where so many bytes more would take what is kept. */
+    readonly mayStore: (bytes: number) => Effect.Effect<void, StorageFull>
+    /** What frees space, once more with the reserve given up where the disk is full. */
+    readonly freeing: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  }
+>() {
+  /** Holds the reserve, as soon and as often as there is space for it. */
+  static readonly layer: Layer.Layer<Reserve, never, ContentStore | Settings> = Layer.scoped(
+    Reserve,
+    Effect.gen(function* () {
+      const { directory } = yield* ContentStore
+      const { cleanupInterval, diskReserve, maxFileSize } = yield* Settings
+      const file = join(directory, "reserve")
+
+      const space = onDisk(directory, () => statfs(directory)).pipe(
+        Effect.map(({ bavail, blocks, bsize }): Space => {
+          // On a small disk a small part, so that there is something to use.
+          const kept = Math.min(diskReserve, Math.floor((blocks * bsize) / 20))
+          return { free: bavail * bsize, kept, low: Math.min(4 * kept + maxFileSize, (blocks * bsize) / 5) }
+        }),
+        Effect.orElseSucceed(() => undefined)
+      )
+
+      const hold = Effect.gen(function* () {
+        const now = yield* space
+        if (now === undefined || now.kept === 0) return
+        const held = yield* lookAt(file)
+        if (held !== undefined || now.free < 3 * now.kept) return
+        yield* onDisk(file, () => allocate(directory, file, now.kept))
+      })
+
+      const release = Effect.matchEffect(
+        onDisk(file, () => unlink(file)),
+        {
+          onFailure: () => Effect.succeed(false),
+          onSuccess: () =>
+            Effect.as(Effect.logWarning("The disk is full: its reserve is given up for a deletion"), true)
+        }
+      )
+
+      yield* Effect.forkScoped(
+        Effect.repeat(
+          Effect.catchAll(hold, ({ message }: ContentError) =>
+            Effect.logWarning(`No space is held for deleting: ${message}`)
+          ),
+          Schedule.spaced(cleanupInterval)
+        )
+      )
+
+      return {
+        space,
+        mayStore: (bytes) =>
+          Effect.flatMap(space, (now) =>
+            now !== undefined && now.free - bytes < now.kept
+              ? new StorageFull({ message: "The disk is full, but for what is kept for reading and deleting." })
+              : Effect.void
+          ),
+        freeing: (effect) =>
+          Effect.catchAll(effect, (error) =>
+            isFull(error)
+              ? Effect.flatMap(release, (released) => (released ? effect : Effect.fail(error)))
+              : Effect.fail(error)
+          )
+      }
+    })
+  )
+}
+
+/** Written, for a hole takes no space, and of bytes that no filesystem makes smaller. */
+const allocate = async (directory: string, target: string, size: number): Promise<void> => {
+  const partial = join(directory, "incoming", crypto.randomUUID())
+  const handle = await open(partial, "wx", 0o600)
+  try {
+    const chunk = randomBytes(Math.min(size, 1024 * 1024))
+    for (let at = 0; at < size; at += chunk.length) {
+      await handle.write(chunk, 0, Math.min(chunk.length, size - at))
+    }
+    await handle.sync()
+    await rename(partial, target)
+  } catch (cause) {
+    await unlink(partial).catch(() => undefined)
+    throw cause
+  } finally {
+    await handle.close()
+  }
+}
