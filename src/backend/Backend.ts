@@ -2,7 +2,6 @@
  * The conversation-files service: the probes are answered at once, the API is built on `DatabaseReady` and
  * is never served before it.
  */
-import { createServer } from "node:http"
 import * as Etag from "@effect/platform/Etag"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpApi from "@effect/platform/HttpApi"
@@ -30,6 +29,7 @@ import { Api, FilesApi, ProbesApi, ProbesGroup } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { Belonging } from "./Belonging.ts"
 import { Cleanup } from "./Cleanup.ts"
+import { boundedServer } from "./Connections.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
@@ -138,12 +138,12 @@ const lastAnswers = Duration.seconds(1)
  */
 const listening = Layer.unwrapEffect(
   Effect.gen(function* () {
-    const { host, port } = yield* Settings
+    const { host, lockPatience, maxConnections, port } = yield* Settings
     const { isOpen } = yield* Access
     const onLoopback = isOpen && !isLoopback(host)
     if (onLoopback)
       yield* Effect.logWarning(`No accounts are configured (API_TOKENS): listening on 127.0.0.1, not on ${host}`)
-    const server = createServer()
+    const server = boundedServer(maxConnections, lockPatience)
     const closing = Effect.addFinalizer(() =>
       Effect.suspend(() => {
         let isClosed = false

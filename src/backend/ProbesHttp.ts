@@ -9,6 +9,7 @@ import { ProbesApi } from "./Api.ts"
 import { Door, isServing, type Phase } from "./Door.ts"
 import type { Check } from "./Health.ts"
 import { contentType, exposition } from "./Prometheus.ts"
+import { Settings } from "./Settings.ts"
 
 /** Every endpoint of `ProbesGroup`. */
 export const probesHttp = HttpApiBuilder.group(
@@ -18,6 +19,9 @@ export const probesHttp = HttpApiBuilder.group(
     const door = yield* Door
     const { timeline } = yield* Initialization
     const { mayLookInside } = yield* Access
+    const { healthCache } = yield* Settings
+    // Made once for all who ask at that moment.
+    const text = yield* Effect.cachedWithTTL(exposition, healthCache)
 
     /** Everything that can be said at this moment. */
     const seen = Effect.gen(function* () {
@@ -57,7 +61,7 @@ export const probesHttp = HttpApiBuilder.group(
         })
       )
       .handleRaw("metrics", () =>
-        Effect.map(exposition, (text) => HttpServerResponse.text(text, { contentType, headers: neverKept }))
+        Effect.map(text, (metrics) => HttpServerResponse.text(metrics, { contentType, headers: neverKept }))
       )
   })
 )

@@ -15,6 +15,7 @@ import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { Api, InternalError, RouteNotFound } from "./Api.ts"
+import { turnOf } from "./Connections.ts"
 
 const requests = Metric.counter("http_requests", { description: "Requests answered", incremental: true })
 const durations = Metric.histogram(
@@ -41,6 +42,8 @@ const untilSent = <E, R>(app: HttpApp.Default<E, R>) =>
     const request = yield* HttpServerRequest.HttpServerRequest
     const response = NodeHttpServerRequest.toServerResponse(request)
     const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
+    const over = yield* turnOf(socket)
+    if (over === undefined) return yield* Effect.interrupt
     // An answer that waits behind another on its connection is not closed with it.
     const closed = Effect.async<void>((resume) => {
       const over = () => {
@@ -53,6 +56,7 @@ const untilSent = <E, R>(app: HttpApp.Default<E, R>) =>
       socket.once("close", over)
     })
     const scope = yield* Scope.make()
+    yield* Scope.addFinalizer(scope, Effect.sync(over))
     return yield* Effect.onExit(Scope.extend(app, scope), (exit) => {
       const close = Scope.close(scope, exit)
       return Exit.isSuccess(exit) ? Effect.forkDaemon(Effect.zipRight(closed, close)) : close
@@ -66,7 +70,7 @@ const answered = <E, R>(app: HttpApp.Default<E, R>) =>
     const response = yield* Effect.catchAllCause(app, (cause) => lastResort(request, cause))
     const route = routeOf(request.url)
     const labelled = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) =>
-      Metric.tagged(Metric.tagged(metric, "method", request.method), "route", route)
+      Metric.tagged(Metric.tagged(metric, "method", methodOf(request.method)), "route", route)
     yield* Metric.increment(Metric.tagged(labelled(requests), "status", String(response.status)))
     yield* Metric.update(labelled(durations), (yield* Clock.currentTimeMillis) - startedAt)
     return HttpServerResponse.setHeader(response, "x-content-type-options", "nosniff")
@@ -90,6 +94,11 @@ const lastResort = <E>(request: HttpServerRequest.HttpServerRequest, cause: Caus
 }
 
 const jsonOf = (status: number, body: unknown) => Effect.orDie(HttpServerResponse.json(body, { status }))
+
+/** The methods of the API; who sends others makes no more series of them than one. */
+const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+
+const methodOf = (method: string): string => (methods.has(method) ? method : "other")
 
 /** A request's path, without what is asked of it. */
 export const pathOf = (url: string): string => url.replace(/[?#].*$/, "")

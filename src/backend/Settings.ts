@@ -42,6 +42,8 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly maxFileSize: number
     /** `REQUESTS_PER_SECOND`: of one user, on average; twice as many may come at once. Default 100. */
     readonly requestsPerSecond: number
+    /** `MAX_CONNECTIONS`: at once, and never more than a third of the descriptors that the process may open. Default 1000. */
+    readonly maxConnections: number
     /** `CONCURRENT_REQUESTS`: of one user. Default 32. */
     readonly concurrentRequests: number
     /** `RETENTION`: how long a deleted file can be restored. Default 30 days. */
@@ -90,6 +92,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         backups: environment.backups.pipe(withDefault(2)),
         maxFileSize: positive("MAX_FILE_SIZE", 50 * 1024 * 1024),
         requestsPerSecond: positive("REQUESTS_PER_SECOND", 100),
+        maxConnections: positive("MAX_CONNECTIONS", 1000),
         concurrentRequests: positive("CONCURRENT_REQUESTS", 32),
         retention: duration("RETENTION", Duration.days(30)),
         sessionRetention: duration("SESSION_RETENTION", Duration.days(30)),

@@ -19,6 +19,10 @@ const mostOfTheRest = 1024 * 1024
 
 const mostParts = 8
 
+/** Of the metadata: each key is a row. */
+const mostKeys = 100
+const longestKey = 128
+
 /** Bytes of one field. */
 const longestField = 65_536
 
@@ -148,9 +152,18 @@ const unreadable = (cause: unknown): InvalidUpload =>
   })
 
 const metadataOf = (json: string): Effect.Effect<typeof Metadata.Type, InvalidUpload> =>
-  Effect.mapError(
-    Schema.decodeUnknown(Schema.parseJson(Metadata))(json),
-    () => new InvalidUpload({ message: "The field `metadata` is not a JSON object of strings." })
+  Schema.decodeUnknown(Schema.parseJson(Metadata))(json).pipe(
+    Effect.mapError(() => new InvalidUpload({ message: "The field `metadata` is not a JSON object of strings." })),
+    Effect.filterOrFail(
+      (metadata) => {
+        const keys = Object.keys(metadata)
+        return keys.length <= mostKeys && keys.every((key) => key.length <= longestKey)
+      },
+      () =>
+        new InvalidUpload({
+          message: `The field \`metadata\` may have ${mostKeys} keys of ${longestKey} characters at most.`
+        })
+    )
   )
 
 /** Type and subtype, without parameters; what is none is a stream of bytes. */

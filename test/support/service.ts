@@ -33,6 +33,7 @@ export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): 
   maxFileSize: 1024 * 1024,
   requestsPerSecond: 10_000,
   concurrentRequests: 100,
+  maxConnections: 1000,
   retention: Duration.days(30),
   sessionRetention: Duration.days(30),
   trashRetention: Duration.days(7),
