@@ -149,7 +149,8 @@ describe("database-ready init", () => {
         "schemaVersion",
         "stages",
         "startedAt",
-        "status"
+        "status",
+        "warnings"
       ])
       assert.deepStrictEqual(Object.keys(report.stages[0]), ["name", "attempts", "startedAt", "durationMs", "found"])
       assert.deepInclude(report.applied[0], { version: "001", name: "create_conversation_files" })

@@ -68,6 +68,7 @@ const rooms = [
     "layers/DatabasePath.ts",
     "layers/FileLocks.ts",
     "layers/FilePermissions.ts",
+    "layers/Likeness.ts",
     "layers/MountTable.ts",
     "layers/OpenFiles.ts"
   ],
@@ -82,6 +83,7 @@ const rooms = [
   [
     "layers/AppliedMigrations/CauseDetail.ts",
     "layers/AppliedMigrations/Checksum.ts",
+    "layers/AppliedMigrations/Cures.ts",
     "layers/AppliedMigrations/Halves.ts",
     "layers/AppliedMigrations/MigrationFiles.ts",
     "layers/AppliedMigrations/StatementRules.ts"
