@@ -112,7 +112,7 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   )
   if (isUpToDate(first)) {
     // Without migrations too a new file gets its settings before its first page.
-    if (first.isBlank && config.access !== "inspect") yield* pragmas.settle
+    if (first.isBlank && database.before === "clean" && config.access !== "inspect") yield* pragmas.settle
     return evidence(room, done, first)
   }
   if (config.access === "inspect") return yield* notInitialized(first)

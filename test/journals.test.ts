@@ -67,6 +67,11 @@ describe("a WAL that a crash left of a database with nothing in it", () => {
       yield* start(file, { migrations: Migrations.fromRecord({}) })
       yield* killedAfter(file, "SELECT count(*) FROM sqlite_schema")
       assert.isTrue(existsSync(`${file}-wal`))
+      const empty = yield* start(file, { ...inDeleteMode, migrations: Migrations.fromRecord({}) })
+      assert.strictEqual(empty.pragmas["journal_mode"], "delete")
+
+      yield* start(file, { migrations: Migrations.fromRecord({}) })
+      yield* killedAfter(file, "SELECT count(*) FROM sqlite_schema")
       const { pragmas } = yield* start(file, inDeleteMode)
       assert.strictEqual(pragmas["journal_mode"], "delete")
     })
