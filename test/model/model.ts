@@ -1,0 +1,221 @@
+/**
+ * What has to be in a database, and what a start on it has to do, in plain words: README's tables as code. It knows
+ * nothing of how the library does it; what files do to rows it asks of SQLite (`reference.ts`).
+ */
+import type { MigrationFile } from "./files.ts"
+import { applyAlone, compiles, hasRows, type Image, isBlank, violatesForeignKeys } from "./reference.ts"
+
+export interface HistoryRow {
+  readonly version: string
+  readonly name: string
+  readonly status: string
+  /** The text that was applied; undefined where somebody changed its checksum by hand. */
+  readonly text: string | undefined
+  readonly compatibleFrom: number | undefined
+}
+
+/** What is in a database. */
+export interface Content {
+  readonly image: Image
+  /** Undefined where there is no history table. */
+  readonly history: ReadonlyArray<HistoryRow> | undefined
+  readonly userVersion: number
+  readonly applicationId: number
+  /** Somebody changed an object by hand that migrations made. */
+  readonly isDrifted: boolean
+}
+
+export const nothing: Content = {
+  image: undefined,
+  history: undefined,
+  userVersion: 0,
+  applicationId: 0,
+  isDrifted: false
+}
+
+export interface StartOptions {
+  readonly files: ReadonlyArray<MigrationFile>
+  readonly integrity: "schema" | "quick" | "full" | "auto"
+  readonly backups: number
+  readonly applicationId: number | undefined
+}
+
+/** `_tag.reason` of an error. */
+export type Refusal = string
+
+export interface Backup {
+  readonly from: string
+  readonly to: string
+  readonly content: Content
+}
+
+export interface Expectation {
+  /** Empty: the start is ready. Else it is refused, for one of these reasons, all of which hold. */
+  readonly refusals: ReadonlyArray<Refusal>
+  readonly applied: ReadonlyArray<string>
+  /** What is in the file afterwards. */
+  readonly after: Content
+  /** What was committed on the way, the first and the last state included: what a kill may leave. */
+  readonly states: ReadonlyArray<Content>
+  /** What a copy is made of before it is changed, and between which versions. */
+  readonly backup: Backup | undefined
+  /** Whether anything is to be written: `status` then says that it is pending. */
+  readonly isPending: boolean
+}
+
+const idOf = (version: string): number => Number(version)
+const textOf = (text: string): string =>
+  text
+    .replace(/\r\n?/g, "\n")
+    .replace(/[ \t]+(?=\n)/g, "")
+    .trimEnd()
+
+/** Every reason for which a history is not this program's. */
+export const historyRefusals = (
+  files: ReadonlyArray<MigrationFile>,
+  { history = [], userVersion }: Pick<Content, "history" | "userVersion">
+): ReadonlyArray<Refusal> => {
+  const reasons = new Set<string>()
+  const newest = Math.max(-1, ...files.map(({ id }) => id))
+  const latest = Math.max(-1, ...history.map(({ version }) => idOf(version)))
+  const recorded = new Set(history.map(({ version }) => idOf(version)))
+  const shared = history.flatMap((row) =>
+    files.filter(({ id }) => id === idOf(row.version)).map((file) => ({ file, row }))
+  )
+  const isTheirs = ({ file, row }: (typeof shared)[number]) =>
+    row.name !== file.name && (row.text === undefined || textOf(row.text) !== textOf(file.text))
+  const isStranger = shared.length > 0 ? shared.every(isTheirs) : latest > newest
+  if (files.length > 0 && history.length > 0 && isStranger) reasons.add("OtherApplication")
+  if (history.some(({ status }) => status !== "completed")) reasons.add("NotCompleted")
+  if (recorded.size < history.length) reasons.add("RecordedTwice")
+  for (const row of history) {
+    const id = idOf(row.version)
+    const file = files.find((other) => other.id === id)
+    if (file === undefined) {
+      const runsOn = row.compatibleFrom !== undefined && row.compatibleFrom <= newest
+      if (id > newest && !runsOn) reasons.add("NewerDatabase")
+      if (id < newest) reasons.add("Missing")
+      continue
+    }
+    if (row.text === undefined || textOf(row.text) !== textOf(file.text)) reasons.add("Edited")
+    if (row.name !== file.name) reasons.add("Renamed")
+  }
+  if (files.some(({ id }) => id < latest && !recorded.has(id))) reasons.add("Late")
+  if (userVersion !== Math.max(0, latest)) {
+    reasons.add("VersionMismatch")
+    reasons.add("Unrecorded")
+  }
+  return [...reasons].map((reason) => `HistoryError.${reason}`)
+}
+
+/** Files one after the other, cut where foreign keys change: each part is one transaction. */
+const runsOf = (files: ReadonlyArray<MigrationFile>): ReadonlyArray<ReadonlyArray<MigrationFile>> => {
+  const runs: Array<Array<MigrationFile>> = []
+  for (const file of files) {
+    const run = runs.at(-1)
+    if (run !== undefined && run[0]?.foreignKeys === file.foreignKeys) run.push(file)
+    else runs.push([file])
+  }
+  return runs
+}
+
+/** What a start has to make of a database. */
+export const expectation = (
+  content: Content,
+  { applicationId, backups, files, integrity }: StartOptions
+): Expectation => {
+  const refused = (...refusals: ReadonlyArray<Refusal>): Expectation => ({
+    refusals,
+    applied: [],
+    after: content,
+    states: [content],
+    backup: undefined,
+    isPending: false
+  })
+  if (applicationId !== undefined && content.applicationId !== 0 && content.applicationId !== applicationId) {
+    return refused("ConnectionError.ForeignApplication")
+  }
+  const untrue = historyRefusals(files, content)
+  if (untrue.length > 0) return refused(...untrue)
+
+  const history = content.history ?? []
+  const recorded = new Set(history.map(({ version }) => idOf(version)))
+  const pending = files.filter(({ id }) => !recorded.has(id))
+  const isMarked = applicationId === undefined || applicationId === content.applicationId
+  const marked = isMarked ? content : { ...content, applicationId }
+  if (pending.length === 0) {
+    const schema = content.isDrifted ? ["IntegrityError.SchemaDiffers"] : []
+    const rows =
+      integrity !== "schema" && violatesForeignKeys(content.image) ? ["IntegrityError.ForeignKeyViolations"] : []
+    // What this start applied stays applied.
+    return { ...refused(...schema, ...rows), after: marked, states: isMarked ? [content] : [content, marked] }
+  }
+
+  const isBroken = violatesForeignKeys(content.image)
+  if (content.isDrifted) return { ...refused("IntegrityError.SchemaDiffers"), isPending: true }
+
+  const states: Array<Content> = [content]
+  const applied: Array<string> = []
+  const runs = runsOf(pending)
+  let backup: Backup | undefined
+  for (const [index, run] of runs.entries()) {
+    const before = states[states.length - 1] ?? content
+    let now = before
+    let failed: ReadonlyArray<Refusal> = []
+    for (const file of run) {
+      const outcome = applyAlone(now.image, file)
+      if ("refused" in outcome) {
+        failed = outcome.refused.map((reason) => `UpgradeError.${reason}`)
+        if (isBroken) failed = [...failed, "IntegrityError.ForeignKeyViolations", "UpgradeError.ForeignKeyViolations"]
+        break
+      }
+      now = {
+        ...now,
+        image: outcome.image,
+        history: [
+          ...(now.history ?? []),
+          {
+            version: file.version,
+            name: file.name,
+            status: "completed",
+            text: file.text,
+            compatibleFrom: file.compatibleFrom
+          }
+        ],
+        userVersion: file.id,
+        applicationId: marked.applicationId
+      }
+    }
+    if (failed.length === 0 && index === runs.length - 1 && !compiles(now.image)) {
+      failed = ["UpgradeError.SchemaBroken", "IntegrityError.SchemaBroken"]
+    }
+    if (failed.length > 0) {
+      return {
+        refusals: failed,
+        applied,
+        after: states[states.length - 1] ?? content,
+        states,
+        backup,
+        isPending: true
+      }
+    }
+    // Of what this start itself has put into a new database there is no copy.
+    if (!holdsNothing(content) && backups > 0) backup ??= backupOf(before, pending)
+    states.push(now)
+    applied.push(...run.map(({ version }) => version))
+  }
+  return { refusals: [], applied, after: states[states.length - 1] ?? content, states, backup, isPending: true }
+}
+
+/** The first rows that a start changes are copied before. */
+const backupOf = (content: Content, pending: ReadonlyArray<MigrationFile>): Backup | undefined => {
+  const to = pending[pending.length - 1]?.version
+  if (to === undefined || !hasRows(content.image)) return undefined
+  return { from: versionOf(content.history ?? []), to, content }
+}
+
+const versionOf = (history: ReadonlyArray<HistoryRow>): string =>
+  history.toSorted((one, other) => idOf(other.version) - idOf(one.version))[0]?.version ?? "none"
+
+/** Whether there is neither an object nor a history. */
+export const holdsNothing = ({ history, image }: Content): boolean => history === undefined && isBlank(image)

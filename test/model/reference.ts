@@ -1,0 +1,141 @@
+/** What a database holds, and what a migration file does to it when it is run by itself, in plain SQLite. */
+import Sqlite from "better-sqlite3"
+import type { MigrationFile } from "./files.ts"
+
+/** A database as bytes, without a history; undefined where nothing is in it. */
+export type Image = Buffer | undefined
+
+/** Something done in memory on what an image holds. */
+export const within = <A>(image: Image, use: (connection: Sqlite.Database) => A): A => {
+  const connection = image === undefined ? new Sqlite(":memory:") : new Sqlite(image)
+  try {
+    return use(connection)
+  } finally {
+    connection.close()
+  }
+}
+
+export const executed = (image: Image, sql: string): Image =>
+  within(image, (connection) => {
+    connection.pragma("foreign_keys = 1")
+    connection.exec(sql)
+    return connection.serialize()
+  })
+
+/** Tables of a database without SQLite's own and without the history. */
+const tableNames = `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'schema_migrations' ORDER BY name`
+
+const namesIn = (connection: Sqlite.Database): ReadonlyArray<string> =>
+  connection.prepare(tableNames).pluck().all().map(String)
+
+export const tablesIn = (image: Image): ReadonlyArray<string> => within(image, namesIn)
+
+/** Everything that is compared: each object as it is written, each row of each table. */
+export const contentsOf = (connection: Sqlite.Database): string =>
+  JSON.stringify({
+    objects: connection
+      .prepare(
+        `SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND tbl_name <> 'schema_migrations' ORDER BY type, name`
+      )
+      .raw()
+      .all(),
+    rows: namesIn(connection).map((name) => [
+      name,
+      connection.prepare(`SELECT * FROM "${name}" ORDER BY rowid`).raw().all()
+    ])
+  })
+
+export const hasRows = (image: Image): boolean =>
+  within(image, (connection) =>
+    namesIn(connection).some((name) => connection.prepare(`SELECT 1 FROM "${name}" LIMIT 1`).get() !== undefined)
+  )
+
+export const isBlank = (image: Image): boolean =>
+  within(image, (connection) => connection.prepare("SELECT 1 FROM sqlite_schema").get() === undefined)
+
+export const violatesForeignKeys = (image: Image): boolean => within(image, (connection) => foreignKeyCheck(connection))
+
+/** A foreign key that leads to no table cannot be checked; it is one that is violated as soon as it is used. */
+const foreignKeyCheck = (connection: Sqlite.Database): boolean =>
+  connection.prepare("SELECT 1 FROM pragma_foreign_key_check LIMIT 1").get() !== undefined
+
+/** Whether every view and every trigger can still be compiled. */
+export const compiles = (image: Image): boolean =>
+  within(image, (connection) => {
+    connection.pragma("foreign_keys = 0")
+    const objects = connection
+      .prepare("SELECT type, name, tbl_name AS target FROM sqlite_schema WHERE type IN ('view', 'trigger')")
+      .all() as ReadonlyArray<{ readonly type: string; readonly name: string; readonly target: string }>
+    try {
+      for (const { name, target, type } of objects) {
+        if (type === "view") connection.prepare(`SELECT * FROM "${name}"`)
+        else connection.prepare(`INSERT INTO "${target}" DEFAULT VALUES`)
+      }
+      return true
+    } catch {
+      return false
+    }
+  })
+
+/** How many rows each table has, and how many of them refer to another by a foreign key that is cleared. */
+const countsOf = (connection: Sqlite.Database) => {
+  const tables = new Map<string, number>()
+  const references: Array<{
+    readonly child: string
+    readonly column: string
+    readonly parent: string
+    readonly rows: number
+  }> = []
+  for (const name of namesIn(connection)) {
+    tables.set(name, Number(connection.prepare(`SELECT count(*) FROM "${name}"`).pluck().get()))
+    const keys = connection
+      .prepare(
+        `SELECT "from" AS "column", "table" AS parent FROM pragma_foreign_key_list(?) WHERE on_delete IN ('SET NULL', 'SET DEFAULT')`
+      )
+      .all(name) as ReadonlyArray<{ readonly column: string; readonly parent: string }>
+    for (const { column, parent } of keys) {
+      const rows = Number(connection.prepare(`SELECT count("${column}") FROM "${name}"`).pluck().get())
+      references.push({ child: name, column, parent, rows })
+    }
+  }
+  return { tables, references }
+}
+
+export type FileRefusal = "StatementFailed" | "RowsDeleted" | "ForeignKeyViolations"
+
+/** What a file left, or all the reasons for which it has to be refused. */
+export type Applied = { readonly image: Image } | { readonly refused: ReadonlyArray<FileRefusal> }
+
+/** One file by itself: foreign keys on, and off only where it declares it. */
+export const applyAlone = (image: Image, file: MigrationFile): Applied =>
+  within(image, (connection) => {
+    connection.pragma(`foreign_keys = ${file.foreignKeys}`)
+    const before = countsOf(connection)
+    connection.exec("BEGIN")
+    try {
+      connection.exec(file.text)
+    } catch {
+      return { refused: ["StatementFailed"] }
+    }
+    const after = countsOf(connection)
+    const renamed = new Map(file.renames)
+    const now = (name: string): string => renamed.get(name) ?? name
+    // A table may have fewer rows only where that is declared, under whatever name it goes now.
+    const isLost = [...before.tables].some(
+      ([name, rows]) => !file.deletes.includes(name) && (after.tables.get(now(name)) ?? 0) < rows
+    )
+    // Dropping a table clears what refers to it, also where it is only rebuilt.
+    const isCleared = before.references.some(
+      ({ child, column, parent, rows }) =>
+        file.drops.includes(parent) &&
+        !file.deletes.includes(parent) &&
+        !file.deletes.includes(child) &&
+        after.references.some((other) => other.child === now(child) && other.column === column && other.rows < rows)
+    )
+    const refused: Array<FileRefusal> = []
+    if (isLost || isCleared) refused.push("RowsDeleted")
+    if (foreignKeyCheck(connection)) refused.push("ForeignKeyViolations")
+    if (refused.length > 0) return { refused }
+    connection.exec("COMMIT")
+    return { image: connection.serialize() }
+  })
