@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { isUpToDate, look, recorded, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
 import { type HistoryError, historyFailure, type Verdict } from "./AppliedMigrations/MigrationHistory.ts"
-import { allowed, scriptOf, type UpgradeError, upgradeError } from "./AppliedMigrations/MigrationRun.ts"
+import { allowed, type UpgradeError, upgradeError } from "./AppliedMigrations/MigrationRun.ts"
 import { MigrationSource, titleOf } from "./AppliedMigrations/MigrationSource.ts"
 import { madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
@@ -115,14 +115,14 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
     if (first.isBlank && database.before === "clean" && config.access !== "inspect") yield* pragmas.settle
     return evidence(room, done, first)
   }
+  // Before an inspection answers: it says what a start would say.
+  yield* allowed(first.verdict.pending)
   if (config.access === "inspect") return yield* notInitialized(first)
 
-  const scripts = new Map(first.verdict.pending.map((migration) => [migration, scriptOf(migration)]))
-  yield* allowed([...scripts.values()])
   // A file that holds nothing has nothing to lose, and its first transaction is cheaper in WAL mode.
   // Beside a WAL that a crash left, our own pin would be waited for.
   if (first.isBlank && database.before === "clean") yield* pragmas.settle
-  const seen = yield* upgrade(room, first, (migration) => scripts.get(migration) ?? scriptOf(migration), done, running)
+  const seen = yield* upgrade(room, first, done, running)
   // The upgrade is committed: a backup too many is no reason to refuse it.
   if (done.backup !== undefined) {
     yield* Effect.catchAll(pruneBackups(database.file, config.backups, done.backup), ({ detail }) =>

@@ -334,9 +334,14 @@ FROM pragma_busy_timeout, pragma_journal_mode, pragma_synchronous, pragma_foreig
 
 /** What a migration can set of a connection beside these, and the next start would not have. */
 const readable = [
+  "analysis_limit",
   "automatic_index",
+  "checkpoint_fullfsync",
+  "count_changes",
   "defer_foreign_keys",
+  "empty_result_callbacks",
   "full_column_names",
+  "fullfsync",
   "ignore_check_constraints",
   "legacy_alter_table",
   "max_page_count",
@@ -346,6 +351,7 @@ const readable = [
   "reverse_unordered_selects",
   "secure_delete",
   "short_column_names",
+  "threads",
   "writable_schema"
 ]
 
@@ -358,11 +364,14 @@ const readOthers = Effect.fnUntraced(function* (sqlite: Sqlite) {
   return Object.fromEntries(Object.entries({ ...row, ...automatic }).map(([pragma, value]) => [pragma, String(value)]))
 }, Effect.mapError(unreadable))
 
-/** To SQLite's defaults, what cannot be read; the lock of another locking mode is let go of by the next reading. */
-const unreadableDefaults = ["case_sensitive_like = 0", "locking_mode = normal"]
+/**
+ * What cannot be read back is reset to SQLite's defaults; `cache_spill` answers no less than the size of the cache. An
+ * exclusive lock is released by the next read.
+ */
+const defaults = ["cache_spill = 1", "case_sensitive_like = 0", "locking_mode = normal"]
 
 const setBack = Effect.fnUntraced(function* (sqlite: Sqlite, before: Settings) {
-  for (const one of unreadableDefaults) {
+  for (const one of defaults) {
     yield* Effect.mapError(sqlite.run(`PRAGMA ${one}`), failed(one.split(" ", 1).join(), "set back"))
   }
   yield* Effect.mapError(sqlite.run("SELECT count(*) FROM sqlite_schema"), unreadable)

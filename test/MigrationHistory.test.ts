@@ -15,7 +15,7 @@ const migration = (id: number): Migration => ({
   version: String(id).padStart(3, "0"),
   name: `step_${id}`,
   checksum: `checksum of ${id}`,
-  declared: { foreignKeys: "on", deletes: [], compatibleFrom: undefined },
+  declared: { foreignKeys: "on", deletes: [], compatibleFrom: undefined, settings: "refused" },
   body: { _tag: "Sql", text: "" }
 })
 

@@ -7,6 +7,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
+import { plain } from "../layers/AppliedMigrations/Declaration.ts"
+import { statementsOf } from "../layers/AppliedMigrations/SqlScript.ts"
+import { obstacleIn } from "../layers/AppliedMigrations/StatementRules.ts"
 import {
   DatabaseConfig,
   DatabaseDirectory,
@@ -136,6 +139,54 @@ describe("the pragmas", () => {
         yield* Effect.flip(sql`INSERT INTO t VALUES (-5)`)
         yield* independently(file, (connection) => connection.exec("INSERT INTO t VALUES (5)"))
       }).pipe(Effect.provide(starting(file, { migrations: Migrations.fromRecord({ "001_import.sql": script }) })))
+    })
+  )
+
+  it.scoped("that a migration may set, all that SQLite has, are as without it afterwards", () =>
+    Effect.gen(function* () {
+      const readings = (migration: string) =>
+        Effect.gen(function* () {
+          const file = yield* temporaryFile
+          return yield* Effect.gen(function* () {
+            const sql = yield* SqlClient.SqlClient
+            const found: Record<string, unknown> = {}
+            for (const pragma of settable) found[pragma] = yield* sql.unsafe(`PRAGMA ${pragma}`)
+            return found
+          }).pipe(
+            Effect.provide(
+              starting(file, {
+                migrations: Migrations.fromRecord({ "001_import.sql": `CREATE TABLE t (x); ${migration}` })
+              })
+            )
+          )
+        })
+      const settable = yield* independently(":memory:", (connection) => {
+        const names = connection.prepare("SELECT name FROM pragma_pragma_list ORDER BY name").pluck().all().map(String)
+        return names.filter((name) => {
+          if (
+            /(?:check|list|info|_id|_count|_version|vacuum)$|^(?:optimize|stats|shrink_memory|wal_checkpoint)$/.test(
+              name
+            )
+          )
+            return false
+          const sql = `PRAGMA ${name} = 1`
+          const statements = statementsOf(sql)
+          return obstacleIn({ id: 7, text: sql, declared: plain, statements }) === undefined
+        })
+      })
+      for (const expected of ["analysis_limit", "cache_spill", "checkpoint_fullfsync", "fullfsync", "threads"]) {
+        assert.include(settable, expected)
+      }
+      const untouched = yield* readings("")
+      for (const value of [0, 1, 3, 50_000]) {
+        // `query_only` would stop what follows it.
+        const all = settable.filter((name) => name !== "query_only").map((name) => `PRAGMA ${name} = ${value};`)
+        assert.deepStrictEqual(yield* readings(all.join("\n")), untouched, `all, ${value}`)
+      }
+      // Alone too: the size of the cache hides what is left of `cache_spill`.
+      for (const pragma of settable) {
+        assert.deepStrictEqual(yield* readings(`PRAGMA ${pragma} = 3;`), untouched, pragma)
+      }
     })
   )
 

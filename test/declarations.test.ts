@@ -6,6 +6,8 @@ import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { checksumOf, statementsChecksumOf } from "../layers/AppliedMigrations/Checksum.ts"
+import { statementsOf } from "../layers/AppliedMigrations/SqlScript.ts"
 import { DatabaseReady, Migrations } from "../layers/index.ts"
 import { independently, pictureOf, refusal, rowsOf, start, starting, temporaryFile } from "./support/database.ts"
 
@@ -60,6 +62,89 @@ const refused = (second: string) =>
 
 const countsOf = (file: string) =>
   rowsOf(file, "SELECT (SELECT count(*) FROM owners) AS owners, (SELECT count(*) FROM pets) AS pets")
+
+describe("a file with settings that are lost in a migration", () => {
+  const lost = `PRAGMA page_size = 512;
+PRAGMA auto_vacuum = 1;
+PRAGMA encoding = 'UTF-16le';
+PRAGMA temp_store = 2;
+PRAGMA soft_heap_limit = 1000000000;
+PRAGMA foreign_key = off;
+`
+  const declared = `-- database-ready: settings = ignored\n${lost}${create}`
+  const known = Migrations.fromRecord({ "001_create.sql": declared })
+  const fingerprintOf = (file: string) => rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations")
+
+  it.scoped("runs on a new install once it declares them ignored: they are skipped", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const undeclared = Migrations.fromRecord({ "001_create.sql": lost + create })
+      const error = yield* refusal(start(file, { migrations: undeclared }))
+      assert.deepInclude(error, { _tag: "UpgradeError", reason: "NotAllowed", line: 1 })
+      assert.include(error.message, "write `-- database-ready: settings = ignored` above the first one")
+      yield* start(file, { migrations: known })
+      assert.deepStrictEqual(
+        yield* rowsOf(file, "SELECT * FROM pragma_page_size, pragma_auto_vacuum, pragma_encoding"),
+        [{ page_size: 4096, auto_vacuum: 0, encoding: "UTF-8" }]
+      )
+      assert.deepStrictEqual(yield* independently(file, (connection) => connection.pragma("soft_heap_limit")), [
+        { soft_heap_limit: 0 }
+      ])
+      assert.deepStrictEqual(yield* countsOf(file), [{ owners: 0, pets: 0 }])
+    })
+  )
+
+  it.scoped("is not edited by the declaration where an earlier release applied it without", () =>
+    Effect.gen(function* () {
+      const other = yield* temporaryFile
+      yield* start(other, { migrations: known })
+      const checksum = checksumOf(lost + create)
+      const content = statementsChecksumOf(statementsOf(lost + create), checksum)
+      for (const [kept, statements] of [
+        [null, null],
+        ["", content]
+      ] as const) {
+        const file = yield* temporaryFile
+        yield* start(file, { migrations: known })
+        yield* independently(file, (connection) =>
+          connection
+            .prepare("UPDATE schema_migrations SET checksum = ?, declared = ?, content_version = ?")
+            .run(checksum, kept, statements)
+        )
+        const { applied } = yield* start(file, { migrations: known })
+        assert.deepStrictEqual(applied, [])
+        assert.deepStrictEqual(yield* fingerprintOf(file), yield* fingerprintOf(other))
+        const next = { "001_create.sql": declared, "002_more.sql": "CREATE TABLE more (x);" }
+        yield* start(file, { migrations: Migrations.fromRecord(next) })
+        const edited = { "001_create.sql": `-- database-ready: settings = ignored\n${create}` }
+        const error = yield* refusal(start(other, { migrations: Migrations.fromRecord(edited) }))
+        assert.deepInclude(error, { _tag: "HistoryError", reason: "Edited" })
+      }
+    })
+  )
+
+  it.scoped("may hold nothing else", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const { applied } = yield* start(file, {
+        migrations: Migrations.fromRecord({
+          "001_settings.sql": "-- database-ready: settings = ignored\nPRAGMA auto_vacuum = 2;",
+          "002_create.sql": create
+        })
+      })
+      assert.strictEqual(applied.length, 2)
+    })
+  )
+
+  it.scoped("is refused where it declares another value", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const misspelt = { "001_create.sql": declared.replace("= ignored", "= skip") }
+      const error = yield* refusal(start(file, { migrations: Migrations.fromRecord(misspelt) }))
+      assert.include(error.message, "the only value is ignored")
+    })
+  )
+})
 
 describe("a table rebuild", () => {
   it.scoped("that declares foreign_keys = off keeps every row, also those that refer to the table", () =>
@@ -436,7 +521,8 @@ describe("a declaration", () => {
       assert.deepStrictEqual(migration?.declared, {
         foreignKeys: "off",
         deletes: ["drafts", "old tags"],
-        compatibleFrom: 3
+        compatibleFrom: 3,
+        settings: "refused"
       })
     })
   )

@@ -9,13 +9,14 @@ import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import { type Declaration, plain } from "../layers/AppliedMigrations/Declaration.ts"
 import { statementsOf } from "../layers/AppliedMigrations/SqlScript.ts"
 import { obstacleIn } from "../layers/AppliedMigrations/StatementRules.ts"
 import { Migrations } from "../layers/index.ts"
-import { onlyFirst, pictureOf, refusal, start, temporaryFile } from "./support/database.ts"
+import { notesFiles, onlyFirst, pictureOf, refusal, start, temporaryFile } from "./support/database.ts"
 
-const obstacle = (text: string, isRebuild = false) =>
-  obstacleIn({ id: 7, text, isRebuild, statements: statementsOf(text) })
+const obstacle = (text: string, declared: Partial<Declaration> = {}) =>
+  obstacleIn({ id: 7, text, declared: { ...plain, ...declared }, statements: statementsOf(text) })
 
 const told = (text: string) => {
   const found = obstacle(text)
@@ -64,9 +65,28 @@ describe("a setting that a migration cannot make", () => {
       ["PRAGMA wal_checkpoint", "SQLite checkpoints by itself"],
       ["PRAGMA user_version = 3", "Keep a number of your own in a table"],
       ["PRAGMA foreign_key = off", "SQLite has no PRAGMA foreign_key, and would ignore it"],
-      ["PRAGMA key = 'x'", "Encryption"]
+      ["PRAGMA key = 'x'", "does not encrypt"]
     ] as const) {
       assert.include(told(sql), words)
+    }
+  })
+
+  it("is skipped where that is declared, unless SQLite fails on it or the library alone may write it", () => {
+    const never = new Set(["foreign_keys", "journal_mode", "synchronous", "user_version", "wal_checkpoint"])
+    const wayOut = "write `-- database-ready: settings = ignored` above the first one"
+    for (const pragma of pragmas) {
+      const found = obstacle(`PRAGMA ${pragma} = 4711;`, { settings: "ignored" })
+      assert.strictEqual(found?.reason, never.has(pragma) ? "NotAllowed" : undefined, pragma)
+      const remedy = obstacle(`PRAGMA ${pragma} = 4711;`)?.remedy ?? ""
+      assert.strictEqual(remedy.includes(wayOut), refused.has(pragma) && !never.has(pragma), pragma)
+    }
+    for (const sql of ["BEGIN", "COMMIT", "ROLLBACK", "ATTACH 'x' AS y", "DETACH y", "VACUUM", "END"]) {
+      assert.strictEqual(obstacle(sql, { settings: "ignored" })?.reason, "NotAllowed", sql)
+      assert.notInclude(told(sql), wayOut)
+    }
+    for (const sql of ["PRAGMA key = 'x'", "PRAGMA foreign_key = off", "EXPLAIN PRAGMA page_size(512)"]) {
+      assert.include(told(sql), wayOut)
+      assert.isUndefined(obstacle(sql, { settings: "ignored" }), sql)
     }
   })
 
@@ -90,7 +110,7 @@ describe("a setting that a migration cannot make", () => {
     }
     const pair = `PRAGMA foreign_keys=OFF;\n${table}PRAGMA foreign_keys=ON;`
     assert.include(told(pair), "Take lines 1 and 3 out, and write `-- database-ready: foreign_keys = off`")
-    const declared = obstacle(`-- database-ready: foreign_keys = off\n${pair}`, true)
+    const declared = obstacle(`-- database-ready: foreign_keys = off\n${pair}`, { foreignKeys: "off" })
     assert.include(declared?.detail, "the file declares it already")
     assert.strictEqual(declared?.remedy, "Take lines 2 and 4 out.")
   })
@@ -364,6 +384,34 @@ describe("an Effect that fails", () => {
         assert.isDefined(error.cause)
       }
       assert.isFalse(existsSync(file))
+    })
+  )
+})
+
+describe("an inspection", () => {
+  it.scoped("says what a start would refuse in a pending migration, and changes nothing", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      const before = yield* pictureOf(dirname(file))
+      for (const [text, reason] of [
+        ["VACUUM;", "NotAllowed"],
+        ["PRAGMA auto_vacuum = 1;", "NotAllowed"],
+        ["-- nothing", "Incomplete"],
+        ["INSERT INTO notes VALUES (1, ?);", "NotSql"],
+        ["CREATE TABLE a (x);", "Pending"]
+      ] as const) {
+        const migrations = Migrations.fromRecord({
+          "001_create_notes.sql": notesFiles["001_create_notes.sql"],
+          "002_next.sql": text
+        })
+        const inspected = yield* refusal(start(file, { migrations, access: "inspect" }))
+        assert.deepInclude(inspected, { _tag: "UpgradeError", reason, migration: "002_next" })
+        assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+        if (reason === "Pending") continue
+        const started = yield* refusal(start(file, { migrations }))
+        assert.strictEqual(inspected.message, started.message)
+      }
     })
   )
 })

@@ -13,9 +13,14 @@ export interface Declaration {
   readonly deletes: ReadonlyArray<string>
   /** The oldest version whose programs may still run on the result; undefined: only those that know this migration. */
   readonly compatibleFrom: number | undefined
+  /**
+   * `ignored`: the file has settings that are lost in a migration, and that is known. They are skipped. For files that
+   * earlier releases applied; a new file does without such settings. Default `refused`.
+   */
+  readonly settings: "refused" | "ignored"
 }
 
-export const plain: Declaration = { foreignKeys: "on", deletes: [], compatibleFrom: undefined }
+export const plain: Declaration = { foreignKeys: "on", deletes: [], compatibleFrom: undefined, settings: "refused" }
 
 const mark = "database-ready:"
 
@@ -89,11 +94,12 @@ const headless = (script: string): string => {
 }
 
 /** As it is kept in the history, for what is declared to be compared on its own. */
-export const declarationText = ({ compatibleFrom, deletes, foreignKeys }: Declaration): string =>
+export const declarationText = ({ compatibleFrom, deletes, foreignKeys, settings }: Declaration): string =>
   [
     ...(foreignKeys === "off" ? ["foreign_keys = off"] : []),
     ...(deletes.length > 0 ? [`deletes = ${deletes.map(identifier).join(", ")}`] : []),
-    ...(compatibleFrom === undefined ? [] : [`compatible_from = ${compatibleFrom}`])
+    ...(compatibleFrom === undefined ? [] : [`compatible_from = ${compatibleFrom}`]),
+    ...(settings === "ignored" ? ["settings = ignored"] : [])
   ].join("; ")
 
 /** Only at its beginning: prose may speak of the mark. */
@@ -153,5 +159,6 @@ const readers: Partial<Record<string, (value: string, id: number) => Partial<Dec
   compatible_from: (value, id) =>
     /^\d+$/.test(value) && Number(value) <= id
       ? { compatibleFrom: Number(value) }
-      : `the value is the number of a migration, ${id} at most`
+      : `the value is the number of a migration, ${id} at most`,
+  settings: (value) => (value === "ignored" ? { settings: "ignored" } : "the only value is ignored")
 }

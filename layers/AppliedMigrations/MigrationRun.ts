@@ -10,7 +10,7 @@ import { statementsIn } from "./Checksum.ts"
 import { cureOf } from "./Cures.ts"
 import { type Migration, titleOf } from "./MigrationSource.ts"
 import { identifier, type Statement } from "./SqlScript.ts"
-import { obstacleIn } from "./StatementRules.ts"
+import { isLostSetting, obstacleIn } from "./StatementRules.ts"
 
 type Reason =
   | "Pending"
@@ -170,7 +170,7 @@ const shortened = (statement: string): string => {
   return line.length > 120 ? `${line.slice(0, 117)}...` : line
 }
 
-/** A migration with its statements, cut once; an Effect has none. */
+/** A migration with the statements that are run; an Effect has none. */
 export interface Script {
   readonly migration: Migration
   readonly statements: ReadonlyArray<Statement>
@@ -178,17 +178,20 @@ export interface Script {
 
 export const scriptOf = (migration: Migration): Script => ({
   migration,
-  statements: migration.body._tag === "Sql" ? statementsIn(migration.body) : []
+  statements: migration.body._tag === "Sql" ? runIn(migration.body, migration.declared) : []
 })
 
+/** Settings that are declared to be ignored are skipped: run, some of them would outlive the migration. */
+const runIn = (body: { readonly text: string }, { settings }: Migration["declared"]): ReadonlyArray<Statement> =>
+  settings === "ignored" ? statementsIn(body).filter((statement) => !isLostSetting(statement)) : statementsIn(body)
+
 /** Refuses, before the first write, what cannot be run as its file says. */
-export const allowed = (scripts: ReadonlyArray<Script>): Effect.Effect<void, UpgradeError> =>
+export const allowed = (migrations: ReadonlyArray<Migration>): Effect.Effect<void, UpgradeError> =>
   Effect.suspend(() => {
-    for (const { migration, statements } of scripts) {
+    for (const migration of migrations) {
       const { body, declared, id } = migration
       if (body._tag === "Effect") continue
-      const isRebuild = declared.foreignKeys === "off"
-      const obstacle = obstacleIn({ id, text: body.text, isRebuild, statements })
+      const obstacle = obstacleIn({ id, text: body.text, declared, statements: statementsIn(body) })
       if (obstacle !== undefined) {
         const { reason, remedy: cure, ...facts } = obstacle
         return upgradeError(reason, { migration: titleOf(migration), cure, ...facts })

@@ -1,4 +1,5 @@
 /** What of a script cannot be run as it says, found before anything is written. Sources: SQLite's pragma.html and tokenizer. */
+import type { Declaration } from "./Declaration.ts"
 import { openingWords, phrasesOf, type Statement, tokensOf } from "./SqlScript.ts"
 
 /** What stands in the way, and what can be done about it. */
@@ -16,8 +17,7 @@ export interface Obstacle {
 interface Script {
   readonly id: number
   readonly text: string
-  /** Whether it is declared that foreign keys are off around it. */
-  readonly isRebuild: boolean
+  readonly declared: Pick<Declaration, "foreignKeys" | "settings">
   readonly statements: ReadonlyArray<Statement>
 }
 
@@ -215,10 +215,26 @@ const outOfPlace = (statement: Statement, script: Script): Obstacle | undefined 
           "Take it out. Keep a number of your own in a table."
         )
   }
-  const isSetting = value !== undefined || name === "wal_checkpoint"
-  const why = lost[name]
-  if (why !== undefined) return isSetting ? notAllowed(...why) : undefined
-  return known.has(name) ? undefined : unknown(statement, name)
+  if (script.declared.settings === "ignored" && isLostSetting(statement)) return undefined
+  const why = lost[name] ?? failing[name]
+  if (why === undefined) return known.has(name) ? undefined : unknown(statement, name)
+  if (value === undefined && name !== "wal_checkpoint") return undefined
+  const [detail, remedy] = why
+  return notAllowed(detail, isLostSetting(statement) ? `${remedy} ${whereApplied}` : remedy)
+}
+
+/** The way out for a file that cannot be changed any more. What failed was never applied, and has none. */
+const whereApplied =
+  "If a database has applied this file already, do not change its statements: write `-- database-ready: settings = ignored` above the first one. The setting is then skipped."
+
+/**
+ * Whether a statement is a setting that a migration cannot make, or a PRAGMA that SQLite does not have. Earlier
+ * releases applied such files.
+ */
+export const isLostSetting = ({ text }: Statement): boolean => {
+  const { name, value } = (text.includes("\0") ? undefined : pragmaOf(text)) ?? {}
+  if (name === undefined || name === "") return false
+  return lost[name] === undefined ? !known.has(name) && !others.has(name) : value !== undefined
 }
 
 const unknown = (statement: Statement, name: string): Obstacle =>
@@ -227,17 +243,17 @@ const unknown = (statement: Statement, name: string): Obstacle =>
         reason: "NotAllowed",
         statement,
         detail: `PRAGMA ${name} is for a database that is not open yet`,
-        remedy: "Take it out. Encryption is no part of this library's SQLite."
+        remedy: `Take it out: this library's SQLite does not encrypt. ${whereApplied}`
       }
     : {
         reason: "NotAllowed",
         statement,
         detail: `SQLite has no PRAGMA ${name}, and would ignore it`,
-        remedy: "Correct its name, or take it out."
+        remedy: `Correct its name, or take it out. ${whereApplied}`
       }
 
 /** The usual pair around a rebuild is to become one declaration. */
-const foreignKeys = (statement: Statement, value: string, { isRebuild, statements }: Script): Obstacle => {
+const foreignKeys = (statement: Statement, value: string, { declared, statements }: Script): Obstacle => {
   const settings = statements.flatMap(({ line, text }) => {
     const pragma = pragmaOf(text)
     return pragma?.name === "foreign_keys" && pragma.value !== undefined ? [{ line, isOn: isOn(pragma.value) }] : []
@@ -245,7 +261,7 @@ const foreignKeys = (statement: Statement, value: string, { isRebuild, statement
   const lines = [...new Set(settings.map(({ line }) => line))]
   const them = lines.length === 1 ? `line ${lines[0]}` : `lines ${lines.slice(0, -1).join(", ")} and ${lines.at(-1)}`
   const bad = (detail: string, remedy: string): Obstacle => ({ reason: "NotAllowed", statement, detail, remedy })
-  if (isRebuild) {
+  if (declared.foreignKeys === "off") {
     return bad(
       "SQLite ignores PRAGMA foreign_keys inside a transaction, and the file declares it already",
       `Take ${them} out.`
@@ -295,28 +311,35 @@ const ofProcess = (name: string, instead: string): readonly [string, string] => 
   `Take it out. ${instead}`
 ]
 
-/** Settings that have no effect in a transaction, or none that is the migration's. */
+/** Settings that have no effect in a transaction, or none that is the migration's. They can be declared to be ignored. */
 const lost: Partial<Record<string, readonly [detail: string, remedy: string]>> = {
   auto_vacuum: ofNewFile("auto_vacuum", 'autoVacuum: "incremental"'),
   encoding: ofNewFile("encoding", 'encoding: "UTF-16le"'),
   page_size: ofNewFile("page_size", "pageSize: 8192"),
-  journal_mode: ofSettings("journal_mode", 'journalMode: "wal"'),
-  synchronous: ofSettings("synchronous", 'synchronous: "full"'),
   temp_store: ofSettings("temp_store", 'tempStore: "memory"'),
   default_cache_size: [
     "PRAGMA default_cache_size is overridden by the settings",
     "Take it out, and give DatabaseReady.layer the option `pragmas: { cacheSize: -64000 }`."
   ],
   legacy_file_format: ["PRAGMA legacy_file_format does nothing any more", "Take it out."],
-  wal_checkpoint: [
-    "SQLite refuses PRAGMA wal_checkpoint inside a transaction",
-    "Take it out. SQLite checkpoints by itself; the program may do so once the database is ready."
-  ],
   temp_store_directory: ofProcess("temp_store_directory", "Set the variable SQLITE_TMPDIR of the process."),
   data_store_directory: ofProcess("data_store_directory", "Give an absolute path as the filename."),
   soft_heap_limit: ofProcess("soft_heap_limit", "Set it in the program, where it opens the database."),
   hard_heap_limit: ofProcess("hard_heap_limit", "Set it in the program, where it opens the database.")
 }
+
+/** Settings on which SQLite fails in a transaction, unless they are what holds already. */
+const failing: Partial<Record<string, readonly [detail: string, remedy: string]>> = {
+  journal_mode: ofSettings("journal_mode", 'journalMode: "wal"'),
+  synchronous: ofSettings("synchronous", 'synchronous: "full"'),
+  wal_checkpoint: [
+    "SQLite refuses PRAGMA wal_checkpoint inside a transaction",
+    "Take it out. SQLite checkpoints by itself; the program may do so once the database is ready."
+  ]
+}
+
+/** What has a rule of its own. */
+const others = new Set(["foreign_keys", "user_version", ...Object.keys(failing)])
 
 /** What is read, done, or set for the rest of the migration: the library sets back what outlives it. */
 const known = new Set([

@@ -22,7 +22,7 @@ import {
   recordContents,
   recordSchema
 } from "./MigrationHistory.ts"
-import { dropTemporary, runMigration, type Script, type UpgradeError, upgradeError } from "./MigrationRun.ts"
+import { dropTemporary, runMigration, type Script, scriptOf, type UpgradeError, upgradeError } from "./MigrationRun.ts"
 import { type Migration, titleOf } from "./MigrationSource.ts"
 import { describeLoss, guardRows, type RowGuard } from "./RowGuard.ts"
 import { fingerprintOf, namesOf, objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
@@ -52,13 +52,7 @@ export interface Done {
  * switch works outside a transaction alone (https://sqlite.org/pragma.html#pragma_foreign_keys). Where no pending
  * file declares `foreign_keys = off`, that is one transaction for all.
  */
-export const upgrade = Effect.fnUntraced(function* (
-  room: Room,
-  first: Seen,
-  scriptOf: (migration: Migration) => Script,
-  done: Done,
-  attempt: Attempt
-) {
+export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, done: Done, attempt: Attempt) {
   const { database, pragmas } = room
   done.isNew ??= first.isBlank
   const { isNew } = done
@@ -73,7 +67,7 @@ export const upgrade = Effect.fnUntraced(function* (
       Effect.scoped(
         Effect.zipLeft(
           Effect.flatMap(look(room.config, room.source, database.sqlite), (now) =>
-            applyRun(room, now, { isOff, scriptOf, isCopied: isNew || done.backup !== undefined }, attempt)
+            applyRun(room, now, { isOff, isCopied: isNew || done.backup !== undefined }, attempt)
           ),
           attempt.inTime
         )
@@ -138,18 +132,12 @@ const foreignKeysHeld = (sqlite: Sqlite): Effect.Effect<void, IntegrityError> =>
 interface Step {
   /** Whether foreign keys are off, for the files that declare it. */
   readonly isOff: boolean
-  readonly scriptOf: (migration: Migration) => Script
   /** Whether this start has made its backup, or needs none. */
   readonly isCopied: boolean
 }
 
 /** Everything that changes the file, within one transaction. */
-const applyRun = Effect.fnUntraced(function* (
-  room: Room,
-  seen: Seen,
-  { isCopied, isOff, scriptOf }: Step,
-  attempt: Attempt
-) {
+const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied, isOff }: Step, attempt: Attempt) {
   const { config, database, source } = room
   const { sqlite } = database
   const { doing, progress } = attempt
