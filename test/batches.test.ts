@@ -101,6 +101,23 @@ describe("several pending files", () => {
     })
   )
 
+  it.scoped("are refused for a rebuild that SQLite's own count of deferred references refuses alone", () =>
+    Effect.gen(function* () {
+      const files = {
+        "001_create.sql": `CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1);
+CREATE TABLE c (p REFERENCES p DEFERRABLE INITIALLY DEFERRED); INSERT INTO c VALUES (1);`,
+        "002_rebuild.sql": `CREATE TABLE new_p (id INTEGER PRIMARY KEY); INSERT INTO new_p SELECT id FROM p;
+DROP TABLE p; ALTER TABLE new_p RENAME TO p;`,
+        "003_clear.sql": "-- database-ready: deletes = c\nDELETE FROM c;"
+      }
+      for (const stops of [[3], [1, 3], [1, 2, 3]]) {
+        const error = yield* refusal(inSteps(files, stops))
+        assert.deepInclude(error, { reason: "ForeignKeyViolations", migration: "002_rebuild" })
+        assert.include(error.message, "foreign_keys = off")
+      }
+    })
+  )
+
   it.scoped("do not hand on what one sets or leaves on its connection", () =>
     Effect.gen(function* () {
       const file = yield* inSteps(

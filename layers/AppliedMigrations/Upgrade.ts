@@ -59,15 +59,22 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
   let seen = first
   while (!isUpToDate(seen)) {
     const isOff = isRebuild(seen.verdict.pending[0])
+    let last = "the pending migrations"
     const step = transaction(
       database.sqlite,
       { begin: database.sqlite.run("BEGIN IMMEDIATE") },
-      notWritten("the pending migrations"),
+      (failure) =>
+        failure.code === "SQLITE_CONSTRAINT_FOREIGNKEY" ? notReferring(last, failure) : notWritten(last)(failure),
       // What a step that fails leaves of a copy goes while the write lock is held.
       Effect.scoped(
         Effect.zipLeft(
           Effect.flatMap(look(room.config, room.source, database.sqlite), (now) =>
             applyRun(room, now, { isOff, isCopied: isNew || done.backup !== undefined }, attempt)
+          ).pipe(
+            Effect.tap(({ completed }) => {
+              const migration = completed.at(-1)?.migration
+              if (migration !== undefined) last = titleOf(migration)
+            })
           ),
           attempt.inTime
         )
@@ -142,7 +149,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied
   const { sqlite } = database
   const { doing, progress } = attempt
   const { adopted, applied, pending } = seen.verdict
-  const scripts = runOf(pending, isOff).map(scriptOf)
+  const scripts = runOf(pending, seen.objects, isOff)
   const titles = scripts.map(({ migration }) => titleOf(migration)).join(", ")
   const written = Effect.mapError(notWritten(titles))
   if (!seen.isMarked) yield* written(sqlite.run(`PRAGMA application_id = ${config.applicationId}`))
@@ -201,11 +208,29 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied
   return { completed, adopted: adopted.map(({ migration }) => migration), backup: backup?.file, seen: now }
 })
 
-/** The first of the pending files, as far as they want foreign keys as they are. */
-const runOf = (pending: ReadonlyArray<Migration>, isOff: boolean): ReadonlyArray<Migration> => {
-  const end = pending.findIndex((migration) => isRebuild(migration) !== isOff)
-  return end === -1 ? pending : pending.slice(0, end)
+/**
+ * The first of the pending files, as far as they want foreign keys as they are. A file that drops a table where
+ * references are deferred is the last one: what such a DROP leaves broken nothing tells but the commit, for a table
+ * that is renamed into its place satisfies `foreign_key_check` and not SQLite's own count.
+ */
+const runOf = (
+  pending: ReadonlyArray<Migration>,
+  objects: ReadonlyArray<SchemaObject>,
+  isOff: boolean
+): ReadonlyArray<Script> => {
+  const run: Array<Script> = []
+  let isDeferred = hasDeferred(objects)
+  for (const migration of pending) {
+    if (isRebuild(migration) !== isOff) break
+    const script = scriptOf(migration)
+    run.push(script)
+    isDeferred ||= mayDefer(script)
+    if (isDeferred && !isOff && mayDrop(script)) break
+  }
+  return run
 }
+
+const hasDeferred = (objects: ReadonlyArray<SchemaObject>): boolean => objects.some(({ sql }) => /defer/i.test(sql))
 
 /** Runs the files one after the other, each as if it were alone: what it is judged by is asked after each. */
 const applyAll = Effect.fnUntraced(function* (
@@ -264,6 +289,7 @@ const maySetPragmas = says(/pragma/i)
 const mayLeaveTemporary = says(/temp/i)
 const mayReadHistory = says(/schema_migrations|user_version/i)
 const mayDefer = says(/defer/i)
+const mayDrop = says(/drop/i)
 const mayRefer = says(/references/i)
 
 /**
@@ -272,7 +298,7 @@ const mayRefer = says(/references/i)
  */
 const foreignKeyWatch = (sqlite: Sqlite, objects: ReadonlyArray<SchemaObject>) => {
   let hasKeys = objects.some(({ sql }) => /references/i.test(sql))
-  let isDeferred = objects.some(({ sql }) => /defer/i.test(sql))
+  let isDeferred = hasDeferred(objects)
   let schema = Number.NaN
   return {
     check: Effect.fnUntraced(function* (script: Script, isLast: boolean) {
@@ -303,6 +329,14 @@ const notCounted = (failure: SqliteFailure): IntegrityError | UpgradeError =>
   failure.code.startsWith("SQLITE_CORRUPT")
     ? IntegrityError.unreadable(failure)
     : notWritten("the pending migrations")(failure)
+
+/** SQLite's own count at the commit. */
+const notReferring = (migration: string, failure: SqliteFailure): UpgradeError =>
+  upgradeError("ForeignKeyViolations", {
+    migration,
+    failure,
+    cure: "Rows of other tables refer to a table that this migration drops. To rebuild it, write `-- database-ready: foreign_keys = off` above the first statement. To remove it, delete those rows first."
+  })
 
 export const notWritten = (migration: string) => (failure: SqliteFailure) =>
   upgradeError(failure.retryable ? "Busy" : "NotWritten", { migration, failure })
