@@ -16,6 +16,7 @@ import {
   superseded,
   type Upgrade
 } from "./BackupNames.ts"
+import { codeRemedy } from "./codeRemedy.ts"
 import { permissionsFor } from "./FilePermissions.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
 import {
@@ -64,7 +65,7 @@ export class BackupError extends Data.TaggedError("BackupError")<{
     const cure =
       this.reason === "NoSpace"
         ? "Free some space on that filesystem, or delete older backups."
-        : "Let this user write in the database's directory."
+        : (codeRemedy(this.code) ?? "Let this user write in the database's directory.")
     return `${cure} If you make backups yourself, set \`backups\` to 0.`
   }
 }
@@ -98,7 +99,7 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   upgrade: Upgrade,
   check: (copy: string) => Effect.Effect<void, E, R>
 ) {
-  // The write lock is ours: whoever began these is gone.
+  // The write lock is ours: the processes that began these are gone.
   const refusedAs = (backup: string) =>
     Effect.mapError(
       ({ code, detail, retryable }: CopyFailure) =>

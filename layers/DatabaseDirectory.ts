@@ -58,29 +58,30 @@ const sentences: Record<Reason, (path: string) => string> = {
   InvalidFilename: (path) => `${JSON.stringify(path)} cannot be the name of a database file`,
   NotADirectory: (path) => `${path} cannot be a directory: it, or a parent of it, is a file`,
   NotFound: (path) => `The directory ${path} does not exist`,
-  PermissionDenied: (path) => `The directory ${path} cannot be made or written by this user`,
+  PermissionDenied: (path) => `The directory ${path} cannot be created or written by this user`,
   BrokenLink: (path) => `The links in ${path} lead in a circle or nowhere`,
   ReadOnlyFilesystem: (path) => `The filesystem of ${path} is read-only`,
   DiskFull: (path) => `There is no space left for ${path}`,
-  NetworkFilesystem: (path) => `${path} is on a filesystem on which SQLite's locks and shared memory do not work`,
+  NetworkFilesystem: (path) => `${path} is on a filesystem where SQLite's locks and shared memory do not work`,
   UnknownFilesystem: (path) => `It is not known whether SQLite's locks work on the filesystem of ${path}`,
   Unavailable: (path) => `The directory ${path} cannot be used`
 }
 
 const remedies: Record<Reason, string> = {
   InvalidFilename:
-    "Give the path of a file, and no URI, without NUL characters, blanks at its ends or a slash at its end.",
+    "Give the plain path of a file: no URI, no NUL character, no blank at its ends and no slash at its end.",
   NotADirectory: "Move that file away, or choose another path for the database.",
-  NotFound: "Initialize the database first, or check its path.",
+  NotFound:
+    "Check the path. If it is right, start the program once, or run `database-ready init`: that creates the directory.",
   PermissionDenied: "Give the directory to the user that runs this program, or choose another path.",
-  BrokenLink: "Fix the symbolic links, or choose another path.",
+  BrokenLink: "Fix the symbolic links (`ls -l` shows where they lead), or choose another path.",
   ReadOnlyFilesystem: "Mount the filesystem for writing, or choose another path.",
   DiskFull: "Free some space or inodes on that filesystem.",
   NetworkFilesystem:
-    "Put the database on a local disk; over a network use a database server. Where one kernel has all its users, trust it: `--trust-filesystem TYPE`.",
+    "Put the database on a local disk. To share data over a network, use a database server. If every program that uses the database runs under one kernel, you can trust the filesystem: `--trust-filesystem TYPE`.",
   UnknownFilesystem:
-    "Put the database on a local disk, such as ext4; or trust the type when one kernel has all its users: `--trust-filesystem TYPE`, `DATABASE_TRUST_FILESYSTEM`, or the option `trustedFilesystems`. Where it keeps no locks, commits are lost.",
-  Unavailable: "Look at the operating system's message; the start succeeds when its cause is gone."
+    "Put the database on a local disk, such as ext4. If every program that uses it runs under one kernel, you can trust the type: `--trust-filesystem TYPE`, `DATABASE_TRUST_FILESYSTEM`, or the option `trustedFilesystems`. If its locks do not work, commits are lost.",
+  Unavailable: "Fix what the operating system's message names, then start again."
 }
 
 /** Evidence of a directory that exists and can be written, on a filesystem that can hold the file. */

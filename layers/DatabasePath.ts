@@ -13,8 +13,8 @@ export const absoluteName = (filename: string): string =>
 /** What is wrong with the name of a database file; undefined when nothing is. */
 export const faultOfName = (filename: string): string | undefined => {
   // As a path it would be one below a directory `file:`.
-  if (/^file:/i.test(filename)) return "a URI is no path"
-  return isFilename(filename) ? undefined : "it names no file"
+  if (/^file:/i.test(filename)) return "a URI is not a path"
+  return isFilename(filename) ? undefined : "it does not name a file"
 }
 
 const isFilename = (filename: string): boolean =>

@@ -65,8 +65,8 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
 
   get remedy(): string {
     return this.waitingFor === "" || this.doing !== ""
-      ? "Start again with a longer timeout; nothing half-done is left behind."
-      : "Let the other process finish or stop it, or start again with a longer timeout; nothing half-done is left behind."
+      ? "Start again with a longer timeout. Nothing is left half done."
+      : "Let the other process finish, or stop it; or start again with a longer timeout. Nothing is left half done."
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import * as Data from "effect/Data"
 import { describeDifference, type SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
+import { codeRemedy, damaged } from "./codeRemedy.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
 import type { SqliteFailure, SystemFailure } from "./seams.ts"
 
@@ -51,7 +52,7 @@ export class IntegrityError extends Data.TaggedError("IntegrityError")<{
   }
 
   get remedy(): string {
-    return remedies[this.reason]
+    return codeRemedy(this.code) ?? remedies[this.reason]
   }
 }
 
@@ -64,10 +65,12 @@ const sentences: Record<Reason, string> = {
 }
 
 const remedies: Record<Reason, string> = {
-  SchemaDiffers: "Undo what was changed by hand, or restore a backup; write wanted changes as a new migration.",
+  SchemaDiffers:
+    "Undo the change that was made outside the migrations, or restore a backup. If the change is wanted, write it as a new migration after that.",
   SchemaBroken:
-    "Create the view or trigger again in a migration, with the names that the tables and columns have now, or drop it. Where SQLite misses a function, a collation or a module, load it on the connection.",
-  DamagedPages: "Stop writing to it; restore a backup, or recover what can be read with `sqlite3 FILE .recover`.",
-  ForeignKeyViolations: "Delete or repair the rows that `PRAGMA foreign_key_check` lists.",
-  Unreadable: "Look at SQLite's message; the start succeeds when its cause is gone."
+    "Create the view or trigger again in a migration, with the names that the tables and columns have now, or drop it. If SQLite misses a function, a collation or a module, drop the object: extensions are loaded only after the start.",
+  DamagedPages: damaged,
+  ForeignKeyViolations:
+    "Run `PRAGMA foreign_key_check`: it lists the rows. Delete them, or insert the rows that they refer to.",
+  Unreadable: "Fix what the message names, then start again."
 }

@@ -23,6 +23,7 @@ import {
   tidied
 } from "./Backup.ts"
 import { newestCandidates } from "./BackupNames.ts"
+import { codeRemedy } from "./codeRemedy.ts"
 import { DirectoryError, prepareDirectory } from "./DatabaseDirectory.ts"
 import { absoluteName, faultOfName, isInMemory } from "./DatabasePath.ts"
 import { describeHolders, holdersOf, locksOn, nameHolders, usersOf } from "./FileLocks.ts"
@@ -84,9 +85,13 @@ export class RestoreError extends Data.TaggedError("RestoreError")<{
   }
 
   get remedy(): string {
-    return remedies[this.reason]
+    const cure = fromCode.has(this.reason) ? codeRemedy(this.code) : undefined
+    return cure === undefined ? remedies[this.reason] : `${cure} Then restore again. The database is as it was.`
   }
 }
+
+/** Of these the code knows more: each has several causes. */
+const fromCode: ReadonlySet<Reason> = new Set<Reason>(["NotProven", "NotWritten"])
 
 const sentences: Record<Reason, (error: Pick<RestoreError, "backup" | "database">) => string> = {
   NoBackup: ({ backup, database }) =>
@@ -105,12 +110,12 @@ const remedies: Record<Reason, string> = {
   NoBackup: "Name the file to restore with --backup.",
   Ambiguous: "Choose one of them and name it with --backup.",
   SameFile: "Name a backup of it with --backup.",
-  NotABackup: "Name an older backup with --backup.",
-  NotProven: "Remove the cause, then restore again.",
+  NotABackup: "Name another backup with --backup.",
+  NotProven: "Fix what the message names, then restore again.",
   InUse: "Stop every program that has it open, then restore again.",
   TimedOut: "Stop every program that has it open, then restore again with a longer --timeout.",
   NoSpace: "Free some space on that filesystem.",
-  NotWritten: "Remove the cause that the operating system names. Nothing was changed."
+  NotWritten: "Fix what the message names, then restore again. The database is as it was."
 }
 
 export interface Restored {
@@ -450,7 +455,7 @@ const withoutRemains = Effect.fnUntraced(function* (file: string, kept: string) 
   yield* Effect.forEach(ofOthers, ({ path }) => removed(path), { discard: true })
 })
 
-/** Under the write lock: whoever began the copies that are not finished is gone. */
+/** Under the write lock: the processes that began the unfinished copies are gone. */
 const keepCopy = Effect.fnUntraced(function* (file: string, kept: string) {
   yield* withoutRemains(file, kept)
   const partial = `${kept}.partial`

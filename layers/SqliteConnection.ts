@@ -7,6 +7,7 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { codeRemedy, damaged } from "./codeRemedy.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { locksOn } from "./FileLocks.ts"
@@ -82,13 +83,19 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
   }
 
   get remedy(): string {
-    return this.cure === undefined ? remedies[this.reason] : `${this.cure} ${remedies[this.reason]}`
+    if (this.cure !== undefined) return `${this.cure} ${untouched}`
+    return (fromCode.has(this.reason) ? codeRemedy(this.code) : undefined) ?? remedies[this.reason]
   }
 }
 
+const untouched = "Or choose another path. Nothing in the file was changed."
+
+/** Of these the code knows more: each has several causes. */
+const fromCode: ReadonlySet<Reason> = new Set<Reason>(["CannotCreate", "CannotOpen"])
+
 const sentences: Record<Reason, (file: string) => string> = {
   Absent: (file) => `There is no database at ${file}`,
-  Orphaned: (file) => `${file} is not there, but a part of it is`,
+  Orphaned: (file) => `${file} is missing or empty, but its WAL or journal is still there`,
   NotAFile: (file) => `${file} is not a regular file`,
   NotRecovered: (file) => `A transaction on ${file} was not finished: its rollback journal is still there`,
   NotADatabase: (file) => `${file} is not a SQLite database`,
@@ -98,43 +105,50 @@ const sentences: Record<Reason, (file: string) => string> = {
   PermissionDenied: (file) => `This user may not open ${file}`,
   ReadOnly: (file) => `SQLite could open ${file} for reading only`,
   NotReadable: (file) =>
-    `Reading ${file} takes a -wal and a -shm, which this user could not make or not take away again`,
+    `${file} cannot be inspected: reading it makes a -wal and a -shm, and this user could not delete them again`,
   NotShared: (file) => `The group may not use the database ${file}`,
   DiskFull: (file) => `There is no space left for ${file}`,
   IoError: (file) => `The disk failed while ${file} was read`,
-  Busy: (file) => `Another process keeps ${file} to itself`,
+  Busy: (file) => `Another process has locked ${file}`,
   Replaced: (file) => `${file} is no longer the file that was opened`,
   DriverNotLoaded: () => `${runtime} cannot load better-sqlite3`,
-  UnsafeDriver: () => "This build of better-sqlite3 would end the process at some moment, on this release of Node.js",
+  UnsafeDriver: () => "This build of better-sqlite3 crashes on this release of Node.js",
   UnsafeSqlite: () => "This SQLite version can corrupt a database in WAL mode that several connections use",
   ForeignApplication: (file) => `${file} belongs to another program`
 }
 
 const remedies: Record<Reason, string> = {
-  Absent: "Initialize it, or check the path.",
-  Orphaned: "Put the file back; or move the part away, in which there may be commits that nobody else has.",
+  Absent:
+    "Check the path. If it is right, start the program once, or run `database-ready init`: that creates the database.",
+  Orphaned:
+    "Put the database back. If it is gone, move its -wal or -journal away and keep it: it may hold the only copy of recent commits.",
   NotAFile: "Choose another path, or move away what is there.",
-  NotRecovered: "Initialize it: SQLite then rolls that transaction back, which an inspection may not.",
-  NotADatabase: "Choose another path, or move that file away; it was not touched.",
-  Damaged: "Restore a backup, or recover what can be read with `sqlite3 FILE .recover`.",
-  CannotCreate: "Check that the directory still exists and can be written.",
-  CannotOpen: "Check that the file, its -wal and its -shm can be read and written by this user.",
-  PermissionDenied: "Give the file, its -wal and its -shm to the user that runs this program.",
+  NotRecovered:
+    "Start the program, or run `database-ready init`: SQLite then rolls that transaction back. An inspection writes nothing, and so cannot.",
+  NotADatabase: `Move that file away. ${untouched}`,
+  Damaged: damaged,
+  CannotCreate: "Check that the directory still exists, and that this user can write in it.",
+  CannotOpen: "Check that this user can read and write the file, its -wal and its -shm.",
+  PermissionDenied:
+    "Give the file, its -wal and its -shm to the user that runs this program, and mount the filesystem for writing.",
   ReadOnly:
-    "Let this user write the file: look at its owner, at a sticky directory (`fs.protected_regular`), AppArmor, Landlock, a read-only mount and `lsattr`.",
-  NotReadable: "Look at it as a user who may write it and its directory, or while a program has it open.",
+    "Let this user write the file. Check its owner and mode, a read-only mount, `lsattr`, a sticky directory (`fs.protected_regular`), AppArmor and Landlock.",
+  NotReadable:
+    "Run this as a user who can write the database and its directory, or while a program has the database open.",
   NotShared:
     "Run `chgrp GROUP` on the directory and the database, `chmod 2770` on the directory and `chmod 660` on the database; or set `permissions` to `owner`.",
   DiskFull: "Free some space on that filesystem.",
-  IoError: "Check the disk and the kernel's log; restore a backup when the disk is at fault.",
+  IoError: "Check the disk and the kernel's log. If the disk is at fault, restore a backup on another one.",
   Busy: "Let the other process finish, or stop it.",
-  Replaced: "Start the program again: what it wrote since then is in a file that nobody else can see.",
+  Replaced:
+    "Restart the program. It still has the old file open, and what it wrote there is lost when it ends: copy it out first if you need it.",
   DriverNotLoaded:
-    "Run `npm rebuild better-sqlite3` with the runtime that runs this program. Where install scripts are not run, allow them first: `pnpm approve-builds` and `pnpm rebuild better-sqlite3`, or `bun pm trust better-sqlite3`.",
+    "Run `npm rebuild better-sqlite3` with the runtime that runs this program. If your package manager does not run install scripts, allow them first: `pnpm approve-builds` and `pnpm rebuild better-sqlite3`, or `bun pm trust better-sqlite3`.",
   UnsafeDriver:
     'Run the program on Node.js 22, or install the better-sqlite3 that fits: 12 on Node.js 20; on Node.js 24 and newer 13, by `"overrides": { "better-sqlite3": "^13.2.0" }` in its package.json.',
-  UnsafeSqlite: "Update better-sqlite3 to a release with SQLite 3.51.3, 3.50.7 or 3.44.6 or newer.",
-  ForeignApplication: "Choose another path: the file's application_id says that it is not ours."
+  UnsafeSqlite: "Update better-sqlite3 to a release with SQLite 3.51.3 or newer. 3.50.7 and 3.44.6 are safe too.",
+  ForeignApplication:
+    "Check the path: by its application_id the file is another program's. If it is this program's, set `applicationId` to the number in the file."
 }
 
 /** Evidence of one connection, open and answering; closed with the layer's scope. */
@@ -494,7 +508,7 @@ const shutdownOf = (file: string): Effect.Effect<"shared" | "unclean"> =>
   Effect.map(locksOn(`${file}-shm`), (locks) => (locks.length > 0 ? "shared" : "unclean"))
 
 /**
- * Two connections in WAL mode could lose a transaction, from 3.7.0 to 3.51.2; mended in 3.51.3 and,
+ * Two connections in WAL mode could lose a transaction, from 3.7.0 to 3.51.2; fixed in 3.51.3 and,
  * for older lines, in 3.50.7 and 3.44.6 (https://sqlite.org/wal.html).
  */
 export const hasWalResetBug = (version: string): boolean => {

@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import { codeRemedy } from "./codeRemedy.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { Initialization, type StageTimeoutError } from "./Initialization.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
@@ -50,32 +51,40 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
   }
 
   get remedy(): string {
-    if (this.retryable) {
-      return "Let the other connections finish or close them; the journal mode of a file changes only when nobody else uses it."
-    }
-    if (this.reason === "Unreadable") return "Look at SQLite's message; the start succeeds when its cause is gone."
-    return (
-      remedies[this.pragma] ??
-      "Check the value in the settings, and that SQLite was not built to leave this pragma out."
-    )
+    if (this.retryable) return this.pragma === "journal_mode" ? inUse : (codeRemedy(this.code) ?? inUse)
+    if (this.reason === "OutOfRange") return ranges[this.pragma] ?? otherValue
+    return codeRemedy(this.code) ?? (this.reason === "Unreadable" ? unclear : (remedies[this.pragma] ?? otherValue))
   }
 }
+
+const inUse =
+  "Let the other programs that use the database finish, or stop them. SQLite changes the journal mode of a file only when nobody else uses it."
+
+const unclear = "Fix what SQLite's message names, then start again."
+
+const otherValue =
+  "If the program or a migration sets this pragma itself, take that out. Otherwise choose a value in the settings that SQLite takes (https://sqlite.org/pragma.html)."
 
 const unread = "The pragmas of the connection could not be read"
 
 const firstPage =
-  "The file holds nothing, but has its first page already, which keeps its settings. Delete the empty file, or change `newFile`."
+  "The file holds no table, but its first page is written, which fixes this value. Delete the file, or set `newFile` to what the file has."
+
+const ranges: Partial<Record<string, string>> = {
+  busy_timeout: "Set `pragmas.busyTimeout` to a shorter time, in whole milliseconds.",
+  page_size: "Set `newFile.pageSize` to such a number, for example 4096.",
+  application_id: "Set `applicationId` to such a number: the four bytes of a word, for example, as a signed integer."
+}
 
 const remedies: Partial<Record<string, string>> = {
-  busy_timeout: "Ask for a shorter `busyTimeout`.",
   page_size: firstPage,
   auto_vacuum: firstPage,
   encoding: firstPage,
-  application_id: "Ask for a number that fits, such as the four bytes of a word as a signed integer.",
   journal_mode:
-    "Put the file on a local disk with shared memory, initialize it first when it is only inspected, or ask for another journal mode.",
-  foreign_keys: "Foreign keys must be on; SQLite ignores the pragma inside a transaction and in builds without them.",
-  mmap_size: "Ask for 0: this build of SQLite, or an in-memory database, does not map files."
+    "If the database was only inspected, start the program once, or run `database-ready init`: that switches the mode. If a start is refused, put the file on a local disk with shared memory, or set `pragmas.journalMode` to another mode.",
+  foreign_keys:
+    "If the program switches foreign keys off on this connection, take that out: they have to stay on. Otherwise use a build of SQLite that has them.",
+  mmap_size: "Set `pragmas.mmapSize` to 0: this build of SQLite, or a database in memory, does not map files."
 }
 
 /** Pragma to the value read back, in SQLite's spelling: words for the journal mode, numbers for the rest. */

@@ -1,5 +1,5 @@
 /**
- * The driver and the platform, mended in one place. Their types promise more than they do: a
+ * The driver and the platform, corrected in one place. Their types promise more than they do: a
  * failing open or prepare arrives as a defect, and what went wrong is a string deep in a cause.
  * From here on it is a value with SQLite's own code.
  */

@@ -42,8 +42,13 @@ const notServed = ({ cause }: HttpServerError.ServeError) => {
     code === "EACCES" ? exitCode.permission : code === "EADDRINUSE" ? exitCode.tryAgain : exitCode.usage,
     `not served  ${why}`,
     "",
-    "  remedy  Choose another HOST or PORT, or stop what listens there."
+    `  remedy  ${listening[code] ?? "Set HOST to an address of this machine, and PORT to a free port."}`
   )
+}
+
+const listening: Partial<Record<string, string>> = {
+  EACCES: "Set PORT to 1024 or above, or let this user listen on that port.",
+  EADDRINUSE: "Stop the program that listens there, or set PORT to another port."
 }
 
 const notStored = ({ message, reason }: ContentError) =>
@@ -51,8 +56,16 @@ const notStored = ({ message, reason }: ContentError) =>
     reason === "Denied" ? exitCode.permission : exitCode.inputOutput,
     `not served  The directory for contents cannot be used (${message})`,
     "",
-    "  remedy  Give DATA_DIRECTORY to the user that runs this program, or choose another one."
+    `  remedy  ${storing[reason]}`
   )
+
+const storing: Record<ContentError["reason"], string> = {
+  Denied: "Let this user read and write DATA_DIRECTORY, and mount its filesystem for writing.",
+  Full: "Free some space on the filesystem of DATA_DIRECTORY.",
+  Foreign: "Move away what this program has not made, or set DATA_DIRECTORY to a directory of its own.",
+  Missing: "Put the directory back, or set DATA_DIRECTORY to where it is.",
+  Failed: "Check the disk and the kernel's log, or set DATA_DIRECTORY to a directory on another disk."
+}
 
 const notOurs = ({ message, reason, remedy }: ContentsError) =>
   ended(exitCode.data, `not served  ${message} (ContentsError.${reason})`, "", `  remedy  ${remedy}`)
@@ -62,11 +75,18 @@ const notBound = (error: SqlError) =>
     isBusy(error) ? exitCode.tryAgain : exitCode.inputOutput,
     `not served  The database could not be written to (${error.message})`,
     "",
-    "  remedy  Start again when no other process writes to the database, and the disk has space."
+    isBusy(error)
+      ? "  remedy  Let the other process that writes to the database finish, or stop it. Then start again."
+      : "  remedy  Fix what the message names, then start again. Free some space if the disk is full."
   )
 
 const wrongSettings = (error: ConfigError.ConfigError) =>
-  ended(exitCode.usage, `not served  The settings are wrong: ${error}`, "", "  remedy  The README lists them.")
+  ended(
+    exitCode.usage,
+    `not served  The settings are wrong: ${error}`,
+    "",
+    "  remedy  Correct the variable that is named here. The README lists all of them."
+  )
 
 const serving = Effect.gen(function* () {
   yield* Layer.build(Backend.layer).pipe(

@@ -85,7 +85,7 @@ describe("the directory", () => {
       for (const filename of [`file:${folder}/a/app.db`, `FILE://${folder}/a/app.db?mode=ro`, "file::memory:"]) {
         const refused = yield* refusal(directoryOf(filename))
         assert.deepInclude(refused, { _tag: "DirectoryError", reason: "InvalidFilename", path: filename })
-        assert.include(refused.message, "a URI is no path")
+        assert.include(refused.message, "a URI is not a path")
       }
       assert.isFalse(existsSync("file:"))
       assert.strictEqual((yield* directoryOf(join(folder, "file:app.db"))).file, join(folder, "file:app.db"))

@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Migrations } from "../layers/index.ts"
-import { independently, pictureOf, refusal, start, temporaryFile } from "./support/database.ts"
+import { independently, pictureOf, refusal, rowsOf, start, temporaryFile } from "./support/database.ts"
 
 const before =
   "CREATE TABLE parents (id INTEGER PRIMARY KEY); CREATE TABLE children (parent REFERENCES parents, word TEXT); INSERT INTO parents VALUES (1); INSERT INTO children VALUES (1, NULL), (1, NULL);"
@@ -90,8 +90,48 @@ describe("a file that is not a database", () => {
         const error = yield* refusal(start(file))
         assert.strictEqual(error.reason, "NotADatabase")
         assert.include(error.sentence, `it looks like ${looks}`)
-        assert.notStrictEqual(error.remedy, "Choose another path, or move that file away; it was not touched.")
+        assert.notStrictEqual(
+          error.remedy,
+          "Move that file away. Or choose another path. Nothing in the file was changed."
+        )
         assert.deepStrictEqual(yield* pictureOf(dirname(file)), picture)
+      })
+    )
+  }
+})
+
+describe("a table schema_migrations of another tool", () => {
+  for (const [tool, ledger] of [
+    ["dbmate's or Rails' shape", "CREATE TABLE schema_migrations (version varchar(128) PRIMARY KEY)"],
+    [
+      "golang-migrate's shape",
+      "CREATE TABLE schema_migrations (version uint64, dirty bool); CREATE UNIQUE INDEX version_unique ON schema_migrations (version)"
+    ],
+    ["Ecto's shape", "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, inserted_at TEXT)"]
+  ] as const) {
+    it.scoped(`in ${tool} is taken over as the remedy says`, () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        mkdirSync(dirname(file))
+        const schema = "CREATE TABLE users (id INTEGER PRIMARY KEY);"
+        yield* independently(file, (connection) => connection.exec(`${ledger}; ${schema} INSERT INTO users VALUES (7)`))
+        const migrations = Migrations.fromRecord({
+          "001_users.sql": schema,
+          "002_more.sql": "CREATE TABLE more (x);"
+        })
+        const error = yield* refusal(start(file, { migrations }))
+        assert.deepInclude(error, { _tag: "HistoryError", reason: "ForeignHistory" })
+        assert.include(error.message, tool)
+        const statements = [...error.remedy.matchAll(/Run `([^`]+)`/g)].map(([, sql = ""]) => sql)
+        assert.strictEqual(statements.length, 2)
+        yield* independently(file, (connection) => connection.exec(statements.join("\n")))
+        const { applied } = yield* start(file, { migrations })
+        assert.deepStrictEqual(
+          applied.map(({ version }) => version),
+          ["002"]
+        )
+        assert.deepStrictEqual(yield* rowsOf(file, "SELECT id FROM users"), [{ id: 7 }])
+        assert.deepStrictEqual((yield* start(file, { migrations })).applied, [])
       })
     )
   }

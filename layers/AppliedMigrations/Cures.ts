@@ -74,10 +74,14 @@ const alreadyThere = (tools: ReadonlyArray<string>): string => {
     tools.length === 0
       ? "Something else made it: another program, an earlier tool, or a person."
       : `This database belongs to ${tools.join(" and ")}, whose ledger is in it.`
-  return `${whose} Check the path of the database. To take it over, write the schema as it is now as the first migration, create a table schema_migrations (migration_id INTEGER PRIMARY KEY, version, description, applied_at, status, execution_time_ms), and insert its version there with the status 'completed'.`
+  return `${whose} ${takeOver("")}`
 }
 
-/** By the tables that are there. Who cannot look has no better cure, and the refusal stays the same. */
+/** How another program's database becomes this program's, once its path is known to be right. */
+export const takeOver = (first: string): string =>
+  `Check the path of the database. To take it over: 1. Write its schema as the first migration, without the other tool's tables; \`sqlite3 FILE .schema\` prints it. 2. ${first}Run \`CREATE TABLE schema_migrations (migration_id INTEGER PRIMARY KEY, version, description, applied_at, status, execution_time_ms); INSERT INTO schema_migrations (version, description, status) VALUES ('001', 'taken over', 'completed');\`, with the number of that migration in place of 001.`
+
+/** By the tables that are there. If they cannot be read, the refusal stays as it is. */
 const ledgersIn = (sqlite: Sqlite): Effect.Effect<ReadonlyArray<string>> =>
   sqlite.run("SELECT name FROM sqlite_schema WHERE type = 'table'").pipe(
     Effect.map((tables) =>

@@ -1,9 +1,11 @@
 /** The history table: its shape, its rows, how they compare with the source, and how they are written. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import { codeRemedy } from "../codeRemedy.ts"
 import { jsonOf, messageOf } from "../Refusal.ts"
 import { integer, type Row, type Sqlite, type SqliteFailure, text } from "../seams.ts"
 import { mayHaveBeen, statementsChecksumOf, statementsIn } from "./Checksum.ts"
+import { takeOver } from "./Cures.ts"
 import { declarationText } from "./Declaration.ts"
 import { type Migration, titleOf } from "./MigrationSource.ts"
 
@@ -49,7 +51,7 @@ export class HistoryError extends Data.TaggedError("HistoryError")<{
   }
 
   get remedy(): string {
-    return remedies[this.reason]
+    return codeRemedy(this.code) ?? remedies[this.reason]
   }
 }
 
@@ -70,21 +72,22 @@ const sentences: Record<Reason, (migrations: string) => string> = {
 }
 
 const remedies: Record<Reason, string> = {
-  ForeignHistory: `Use another database file, or rename that table and start on a database without it.`,
-  NotCompleted: "Find out what that program did half, restore a backup or finish it by hand, then correct the row.",
-  RecordedTwice: `Look at both rows and delete the wrong one from ${historyTable}.`,
+  ForeignHistory: takeOver(`Run \`ALTER TABLE ${historyTable} RENAME TO former_${historyTable};\`. 3. `),
+  NotCompleted: `Another program left this migration unfinished. Restore a backup; or finish it by hand, and set the row's status to 'completed' in ${historyTable}. If nothing of it was done, delete the row.`,
+  RecordedTwice: `Compare the rows of ${historyTable} that have this number, such as 1 and 001, and delete the wrong one.`,
   OtherApplication:
     "Check which database and which migrations this program was given (--database, --migrations). If both are right, the files were renamed and edited after they had been applied: put them back.",
   NewerDatabase:
-    "Start the newer program, or restore a backup that is as old as this one. A migration can declare `compatible_from`, and older programs run on.",
+    "Start the newer program. Or restore a backup from before its upgrade: what was written since is then lost. To let older programs run on the next upgrade, declare `compatible_from` in it.",
   Missing: "Put the missing files back, or start the release that has them.",
-  Edited: "Restore the file as it was applied, and write the change as a new migration.",
+  Edited:
+    "Put the migration back as it was applied: the text of the file, or the version of the Effect. Write the change as a new migration.",
   Renamed: "Give the file its old name back.",
-  Late: "Give it a number above the newest applied one.",
+  Late: "Give it a number above the newest applied one. A database that has already applied it under the old number needs a backup from before.",
   VersionMismatch:
-    "Another program wrote to this database; find out which. Where it is ours all the same, set user_version to the history's newest version, or to 0 where there is none.",
-  Unrecorded: "Another program rewrote the history, or the file is not ours; restore a backup.",
-  Unreadable: "Look at SQLite's message; a damaged database needs a backup or `sqlite3 FILE .recover`."
+    "Check the path of the database: another program changed its user_version. If the database is this program's, run `PRAGMA user_version = N` with the N that the history says, or 0 if there is no history.",
+  Unrecorded: `Check the path of the database. If it is this program's, rows were deleted from ${historyTable}: restore a backup.`,
+  Unreadable: "Fix what SQLite's message names, then start again."
 }
 
 export const historyFailure = ({ code, detail, retryable }: SqliteFailure): HistoryError =>

@@ -3,6 +3,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import { codeRemedy } from "../codeRemedy.ts"
 import { jsonOf, messageOf } from "../Refusal.ts"
 import { type Sqlite, SqliteFailure, text } from "../seams.ts"
 import { failedWith } from "./CauseDetail.ts"
@@ -79,7 +80,7 @@ export class UpgradeError extends Data.TaggedError("UpgradeError")<{
   }
 
   get remedy(): string {
-    const cure = this.cure ?? codeRemedies[this.code] ?? remedies[this.reason]
+    const cure = this.cure ?? codeRemedy(this.code) ?? remedies[this.reason]
     return this.reason === "Pending" || this.reason === "TransactionEnded" ? cure : `${cure} ${standing(this)}`
   }
 }
@@ -102,12 +103,12 @@ const sentences: Record<Reason, (migration: string) => string> = {
   StatementFailed: (migration) => `Migration ${migration} failed`,
   EffectFailed: (migration) => `Migration ${migration} failed`,
   TransactionEnded: (migration) => `Migration ${migration} ended the transaction in which all migrations are applied`,
-  NotAllowed: (migration) => `Migration ${migration} holds a statement that cannot be part of a transaction`,
-  Incomplete: (migration) => `Migration ${migration} lacks something`,
-  NotSql: (migration) => `Migration ${migration} holds something that is not for SQLite`,
+  NotAllowed: (migration) => `Migration ${migration} holds a statement that a migration cannot run`,
+  Incomplete: (migration) => `Migration ${migration} is incomplete`,
+  NotSql: (migration) => `Migration ${migration} holds something that SQLite does not understand`,
   ForeignKeyViolations: (migration) => `After ${migration}, rows refer to rows that do not exist`,
   ForeignKeyMismatch: (migration) =>
-    `After ${migration}, a foreign key refers to columns that are no key of their table`,
+    `After ${migration}, a foreign key refers to columns that are not a key of their table`,
   RowsDeleted: (migration) => `Migration ${migration} would delete rows without declaring it`,
   SchemaBroken: (migration) => `After ${migration}, views or triggers cannot be used`,
   HistoryRewritten: (migration) => `After ${migration}, every start would refuse the database`,
@@ -115,7 +116,7 @@ const sentences: Record<Reason, (migration: string) => string> = {
 }
 
 const remedies: Record<Reason, string> = {
-  Pending: "Initialize the database with this program.",
+  Pending: "Start this program, or run `database-ready init`: that applies them.",
   Busy: "Let the other process finish, or stop it.",
   StatementFailed: "Fix the statement and start again.",
   EffectFailed: "Fix the migration's Effect and start again.",
@@ -123,21 +124,16 @@ const remedies: Record<Reason, string> = {
   NotAllowed: "Take the statement out: the library begins and ends the transaction of the pending migrations.",
   Incomplete: "Write what is missing.",
   NotSql: "Take it out.",
-  ForeignKeyViolations: "Let the migration repair or delete those rows.",
+  ForeignKeyViolations: "Change the migration so that it repairs or deletes those rows.",
   ForeignKeyMismatch:
-    "Make the columns that are referred to a PRIMARY KEY or UNIQUE, or refer to others (https://sqlite.org/foreignkeys.html#fk_indexes).",
+    "Make those columns a PRIMARY KEY or UNIQUE, or refer to others (https://sqlite.org/foreignkeys.html#fk_indexes).",
   RowsDeleted:
-    "Where that is meant, write `-- database-ready: deletes = TABLE, TABLE` above the first statement. Where it is a table rebuild, write `-- database-ready: foreign_keys = off`, or dropping the old table deletes the rows that refer to it.",
+    "If that is meant, write `-- database-ready: deletes = TABLE, TABLE` above the first statement. If the file rebuilds a table, write `-- database-ready: foreign_keys = off` there: otherwise dropping the old table deletes the rows that refer to it.",
   SchemaBroken:
     "Create the view or trigger again in a migration, with the names that the tables and columns have now, or drop it. SQLite looks at it only when it is used.",
   HistoryRewritten:
-    "Take out what changes the table schema_migrations, user_version or application_id, which the library alone may write.",
-  NotWritten: "Look at SQLite's message."
-}
-
-const codeRemedies: Partial<Record<string, string>> = {
-  SQLITE_FULL: "Free some space on the filesystem and start again.",
-  SQLITE_READONLY: "Give the file to the user that runs this program, or mount its filesystem for writing."
+    "Take out the statements that change the table schema_migrations, user_version or application_id. Only the library may write them.",
+  NotWritten: "Fix what SQLite's message names, then start again."
 }
 
 export const upgradeError = (

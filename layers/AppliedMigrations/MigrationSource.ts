@@ -73,15 +73,15 @@ const sentences = {
 }
 
 const remedies = {
-  DirectoryUnreadable: "Check the path of the migrations directory and who may read it.",
+  DirectoryUnreadable: "Check the path of the migrations directory, and that this user can read it.",
   BadName: "Name it NNN_name.sql, for example 002_add_owner.sql, or move it out of the directory.",
-  BadLayout: "Keep in NNN_name.sql what is to be run, and move what undoes it out of the directory.",
-  NotUtf8: "Save it as UTF-8; it may have been written as UTF-16 or Latin-1.",
+  BadLayout: "Keep in NNN_name.sql only what is to be run. Move what undoes it out of the directory.",
+  NotUtf8: "Save it as UTF-8. It may be UTF-16 or Latin-1 now.",
   BadDeclaration:
-    "Fix what is declared, at the head of the file or to Migrations.fromLoader; the README lists what can be.",
+    "Fix the declaration, at the head of the file or in the call of Migrations.fromLoader. The README lists what can be declared.",
   Duplicate:
-    "Number them in the order in which they are to run, and those behind them on from there. What was applied anywhere keeps its number and name: what is new goes above it.",
-  NotLoaded: "Fix the loader, which is the one that was given to Migrations.fromLoader."
+    "Number them in the order in which they are to run, and then the files after them. A file that any database has applied keeps its number and name: give new files numbers above it.",
+  NotLoaded: "Fix the loader that was given to Migrations.fromLoader."
 }
 
 /** One step of the schema, as text or as an Effect. */

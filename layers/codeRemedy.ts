@@ -1,0 +1,24 @@
+/** What to do about a code of SQLite or of the system, whatever was asked when it came. */
+
+/** Undefined where a code has many causes: its message then says more. */
+export const codeRemedy = (code: string): string | undefined => remedies.find(([codes]) => codes.test(code))?.[1]
+
+export const damaged =
+  "Stop every program that writes to it. Then restore a backup with `database-ready restore`, or save what can be read: `sqlite3 FILE .recover > saved.sql`."
+
+const remedies: ReadonlyArray<readonly [codes: RegExp, remedy: string]> = [
+  [/NOMEM$/, "Give the process more memory."],
+  [/^SQLITE_(BUSY|LOCKED|PROTOCOL)/, "Let the other process finish, or stop it."],
+  [/^(SQLITE_FULL|ENOSPC|EDQUOT)$/, "Free some space on the filesystem."],
+  [/^SQLITE_(CORRUPT|NOTADB)/, damaged],
+  [
+    /^(SQLITE_READONLY|EROFS)$/,
+    "Give the file to the user that runs this program, or mount its filesystem for writing."
+  ],
+  [/^(EACCES|EPERM|SQLITE_PERM|SQLITE_AUTH)$/, "Let this user read and write the file and its directory."],
+  [/^(EMFILE|ENFILE)$/, "Raise the limit of open files (`ulimit -n`), or close some."],
+  [
+    /^(SQLITE_IOERR|EIO$)/,
+    "Check the disk and the kernel's log. If the disk is at fault, restore a backup on another one."
+  ]
+]
