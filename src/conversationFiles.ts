@@ -3,11 +3,13 @@ import { Migrations } from "../layers/index.ts"
 import createConversationFiles from "../migrations/001_create_conversation_files.sql"
 import addOwnershipAndAudit from "../migrations/002_add_ownership_and_audit.sql"
 import keepContentsAndExpiries from "../migrations/003_keep_contents_and_expiries.sql"
+import countRefusalsAndUsage from "../migrations/004_count_refusals_and_usage.sql"
 
 export const files = {
   "001_create_conversation_files.sql": createConversationFiles,
   "002_add_ownership_and_audit.sql": addOwnershipAndAudit,
-  "003_keep_contents_and_expiries.sql": keepContentsAndExpiries
+  "003_keep_contents_and_expiries.sql": keepContentsAndExpiries,
+  "004_count_refusals_and_usage.sql": countRefusalsAndUsage
 }
 
 export const migrations = Migrations.fromRecord(files)

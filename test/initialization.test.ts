@@ -32,9 +32,12 @@ const tables = [
   "file_cleanup_queue",
   "file_expiries",
   "file_metadata",
+  "refusals",
   "schema_migrations",
   "session_file_associations",
-  "session_owners"
+  "session_owners",
+  "session_usage",
+  "storage_usage"
 ]
 const views = ["v_active_files", "v_pending_cleanups", "v_session_file_summary"]
 const indexes = [
@@ -44,6 +47,7 @@ const indexes = [
   "idx_conversation_files_hash",
   "idx_conversation_files_session",
   "idx_conversation_files_session_time",
+  "idx_conversation_files_time",
   "idx_conversation_files_uploaded_at",
   "idx_ended_sessions_due",
   "idx_file_access_log_file",
@@ -56,6 +60,9 @@ const indexes = [
 const triggers = [
   "trg_conversation_files_soft_delete",
   "trg_conversation_files_upload_log",
+  "trg_conversation_files_usage_added",
+  "trg_conversation_files_usage_changed",
+  "trg_conversation_files_usage_removed",
   "trg_file_access_log_audit"
 ]
 
@@ -63,7 +70,8 @@ const recorded = "SELECT version, status FROM schema_migrations ORDER BY version
 const allRecorded = [
   { version: "001", status: "completed" },
   { version: "002", status: "completed" },
-  { version: "003", status: "completed" }
+  { version: "003", status: "completed" },
+  { version: "004", status: "completed" }
 ]
 
 describe("initialization of the conversation-files database", () => {
@@ -73,10 +81,15 @@ describe("initialization of the conversation-files database", () => {
       const report = yield* startConversationFiles(file)
 
       assert.strictEqual(report.status, "ready")
-      assert.strictEqual(report.schemaVersion, "003")
+      assert.strictEqual(report.schemaVersion, "004")
       assert.deepStrictEqual(
         report.applied.map(({ name }) => name),
-        ["create_conversation_files", "add_ownership_and_audit", "keep_contents_and_expiries"]
+        [
+          "create_conversation_files",
+          "add_ownership_and_audit",
+          "keep_contents_and_expiries",
+          "count_refusals_and_usage"
+        ]
       )
       assert.deepStrictEqual(
         report.stages.map(({ attempts, name }) => [name, attempts]),
@@ -248,7 +261,7 @@ describe("initialization of the conversation-files database", () => {
         Array.from({ length: 8 }, () => startConversationFiles(file)),
         { concurrency: "unbounded" }
       )
-      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 3)
+      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 4)
       assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )
@@ -258,7 +271,7 @@ describe("initialization of the conversation-files database", () => {
       const file = yield* temporaryFile
       const { integrity } = yield* startConversationFiles(file)
       assert.deepStrictEqual(
-        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '003'"),
+        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '004'"),
         [{ schema_fingerprint: integrity.fingerprint }]
       )
       yield* independently(file, (connection) => connection.exec("DROP TRIGGER trg_conversation_files_upload_log"))
@@ -376,7 +389,7 @@ describe("five bugs that must never come back", () => {
       const racers = [yield* racer, yield* racer]
       rival.exec("COMMIT")
       const outcomes = yield* Effect.forEach(racers, Fiber.join)
-      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 3])
+      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 4])
       assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )

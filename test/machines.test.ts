@@ -119,7 +119,8 @@ const history = "SELECT migration_id, version, status FROM schema_migrations ORD
 const eachOnce = [
   { migration_id: 1, version: "001", status: "completed" },
   { migration_id: 2, version: "002", status: "completed" },
-  { migration_id: 3, version: "003", status: "completed" }
+  { migration_id: 3, version: "003", status: "completed" },
+  { migration_id: 4, version: "004", status: "completed" }
 ]
 
 describe("the six machines", () => {
@@ -134,7 +135,7 @@ describe("the six machines", () => {
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
 
       const { readyz } = yield* clientOf(url)
-      assert.include(JSON.parse(yield* readyz()), { status: "pass", phase: "open", schemaVersion: "003" })
+      assert.include(JSON.parse(yield* readyz()), { status: "pass", phase: "open", schemaVersion: "004" })
       const files = yield* as("ann", url)
       const { fileId } = yield* files.upload({ ...inSession, payload: fileForm("first.txt", "the first one") })
       assert.deepStrictEqual(
@@ -220,7 +221,7 @@ describe("the six machines", () => {
       )
       assert.deepStrictEqual(
         inits.map(({ code, stderr, stdout }) => [code, stderr, JSON.parse(stdout).schemaVersion]),
-        inits.map(() => [0, "", "003"])
+        inits.map(() => [0, "", "004"])
       )
       assert.deepStrictEqual(yield* rowsOf(file, history), eachOnce)
       assert.deepStrictEqual(yield* rowsOf(file, objects), yield* plainSchema)
@@ -230,14 +231,14 @@ describe("the six machines", () => {
         Effect.gen(function* () {
           const { health } = yield* clientOf(url, tokenOf.ai)
           const { schemaVersion, startup, status } = JSON.parse(yield* health())
-          assert.deepStrictEqual([status, schemaVersion], ["pass", "003"])
+          assert.deepStrictEqual([status, schemaVersion], ["pass", "004"])
           const { found } = startup.stages.find(({ name }: { readonly name: string }) => name === "migrations")
           return String(found).includes(
-            "applied 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries"
+            "applied 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries, 004_count_refusals_and_usage"
           )
         })
       )
-      const appliedByInits = inits.map(({ stdout }) => JSON.parse(stdout).applied.length === 3)
+      const appliedByInits = inits.map(({ stdout }) => JSON.parse(stdout).applied.length === 4)
       assert.deepStrictEqual(
         [...found, ...appliedByInits].filter((applied) => applied),
         [true]

@@ -58,10 +58,10 @@ describe("database-ready init", () => {
       assert.deepStrictEqual(shape.split("\n").slice(1), [
         "  connection N ms   SQLite V, created",
         "  pragmas N ms   journal wal, synchronous 1, foreign keys on",
-        "  migrations N ms   at 003, applied 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries",
+        "  migrations N ms   at 004, applied 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries, 004_count_refusals_and_usage",
         `  integrity N ms   ${/schema \w{12}, pages and foreign keys ok \(migrations were applied\)/.exec(shape)?.[0]}`,
         "",
-        `ready  ${file}  schema 003 N ms`,
+        `ready  ${file}  schema 004 N ms`,
         ""
       ])
     })
@@ -127,7 +127,7 @@ describe("database-ready init", () => {
         const ended = yield* runProgram(["init", "--json"], { cwd, env: { [`DATABASE_${name}`]: "" } })
         assert.deepStrictEqual([name, ended.code, ended.stderr], [name, 0, ""])
         const { database, integrity, schemaVersion } = reportOf(ended)
-        const expected = [join(cwd, "data", "conversation_files.db"), "auto", "003"]
+        const expected = [join(cwd, "data", "conversation_files.db"), "auto", "004"]
         assert.deepStrictEqual([database, integrity.policy, schemaVersion], expected)
       }
     })
@@ -346,11 +346,12 @@ describe("database-ready init", () => {
         ended.map(({ code, stderr }) => [code, stderr]),
         ended.map(() => [0, ""])
       )
-      assert.strictEqual(ended.flatMap((one) => reportOf(one).applied).length, 3)
+      assert.strictEqual(ended.flatMap((one) => reportOf(one).applied).length, 4)
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations"), [
         { version: "001" },
         { version: "002" },
-        { version: "003" }
+        { version: "003" },
+        { version: "004" }
       ])
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
     })
@@ -417,7 +418,7 @@ describe("database-ready status", () => {
       const before = [yield* pictureOf(dirname(file)), statSync(file).mtimeMs]
       const ended = yield* status(file)
       assert.deepStrictEqual([ended.code, ended.stderr], [0, ""])
-      assert.match(ended.stdout, /^ready {2}.* schema 003 /m)
+      assert.match(ended.stdout, /^ready {2}.* schema 004 /m)
       assert.deepStrictEqual([yield* pictureOf(dirname(file)), statSync(file).mtimeMs], before)
     })
   )
@@ -435,7 +436,7 @@ describe("database-ready status", () => {
       assert.deepStrictEqual([empty.code, statSync(join(folder, "app.db")).size], [75, 0])
       assert.include(
         empty.stderr,
-        "Migrations are pending: 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries (the database was never initialized)"
+        "Migrations are pending: 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries, 004_count_refusals_and_usage (the database was never initialized)"
       )
     })
   )

@@ -8,8 +8,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { Authorization, CurrentUser, Forbidden, Unauthorized } from "./Api.ts"
-import { AuditTrail } from "./AuditTrail.ts"
 import { Limits } from "./Limits.ts"
+import { Refusals } from "./Refusals.ts"
 import { Settings } from "./Settings.ts"
 
 type User = CurrentUser["Type"]
@@ -62,13 +62,13 @@ export class Access extends Context.Tag("conversation-files/Access")<
   )
 }
 
-/** `Authorization` of the API: identifies, counts, and audits who is not let in. */
-export const authorization: Layer.Layer<Authorization, never, Access | AuditTrail | Limits> = Layer.effect(
+/** `Authorization` of the API: identifies, and counts also who is not let in. */
+export const authorization: Layer.Layer<Authorization, never, Access | Limits | Refusals> = Layer.effect(
   Authorization,
   Effect.gen(function* () {
     const { isOpen, userOf } = yield* Access
     const { admit } = yield* Limits
-    const audit = yield* AuditTrail
+    const { count } = yield* Refusals
 
     const identified = Effect.fnUntraced(function* (token: string) {
       const request = yield* HttpServerRequest.HttpServerRequest
@@ -85,13 +85,13 @@ export const authorization: Layer.Layer<Authorization, never, Access | AuditTrai
       return user.value
     })
 
-    const audited = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
-      Effect.tapError(effect, ({ _tag }) => audit.refused("authorize", {}, _tag))
+    const counted = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+      Effect.tapError(effect, ({ _tag }) => count(_tag))
 
     return {
       bearer: (token) =>
-        Effect.tap(audited(identified(Redacted.value(token))), (user) =>
-          Effect.provideService(audited(admit(`user ${user.name}`)), CurrentUser, user)
+        Effect.tap(counted(identified(Redacted.value(token))), (user) =>
+          Effect.provideService(counted(admit(`user ${user.name}`)), CurrentUser, user)
         )
     }
   })

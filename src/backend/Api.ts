@@ -36,6 +36,7 @@ import {
   FileDetails,
   FileId,
   FilePage,
+  RefusalPage,
   SessionId,
   SessionState,
   StorageStatistics,
@@ -158,6 +159,12 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .setUrlParams(Schema.Struct({ limit, after: Schema.optionalWith(Position, { default: () => 0 }) }))
       .addSuccess(AuditPage)
       .annotate(OpenApi.Summary, "What was done to a session's files, and what was refused")
+  )
+  .add(
+    HttpApiEndpoint.get("refusals", "/api/refusals")
+      .setUrlParams(Schema.Struct({ limit, before: Schema.optional(Position) }))
+      .addSuccess(RefusalPage)
+      .annotate(OpenApi.Summary, "Who was refused, how often and why, by the minute; for administrators")
   )
   .add(
     HttpApiEndpoint.get("search", "/api/files")

@@ -77,6 +77,28 @@ export class AuditPage extends Schema.Class<AuditPage>("AuditPage")({
   next: Schema.NullOr(Schema.Number)
 }) {}
 
+/** How often somebody was refused something in one minute. */
+export class Refusal extends Schema.Class<Refusal>("Refusal")({
+  refusalId: Schema.Number,
+  /** When the minute began. */
+  minute: Schema.String,
+  /** The user; null where nobody knows who asked. */
+  actor: Schema.NullOr(Schema.String),
+  /** `others` where too many were refused in this minute to count each. */
+  address: Schema.String,
+  /** The `_tag` of the answer. */
+  reason: Schema.String,
+  /** That of the last one. */
+  path: Schema.String,
+  count: Schema.Number
+}) {}
+
+/** The latest first. */
+export class RefusalPage extends Schema.Class<RefusalPage>("RefusalPage")({
+  refusals: Schema.Array(Refusal),
+  next: Schema.NullOr(Schema.Number)
+}) {}
+
 export class StorageStatistics extends Schema.Class<StorageStatistics>("StorageStatistics")({
   files: Schema.Number,
   deletedFiles: Schema.Number,

@@ -5,10 +5,11 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import { DatabaseReady } from "../../layers/index.ts"
 import { AuditEvent, AuditPage, CurrentUser } from "./Api.ts"
+import { lateWriter } from "./LateWriter.ts"
+import { Refusals } from "./Refusals.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
 
 export type Action =
@@ -24,7 +25,6 @@ export type Action =
   | "reopen"
   | "give"
   | "audit"
-  | "authorize"
 
 export interface About {
   readonly sessionId?: string | undefined
@@ -46,10 +46,8 @@ const refusals = new Set([
   "Unauthorized"
 ])
 
-const refusedRequests = Metric.counter("conversation_files_refusals", {
-  description: "Requests that were refused",
-  incremental: true
-})
+/** So many refusals of one user are listed in one minute; all are counted. */
+const mostAMinute = 100
 
 export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
   AuditTrail,
@@ -60,7 +58,10 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
       about: About,
       details?: Readonly<Record<string, unknown>>
     ) => Effect.Effect<void, SqlError, CurrentUser>
-    /** Records a refusal by its tag, in a transaction of its own; what is none is not recorded. */
+    /**
+     * Counts a refusal by its tag, and records it, once a minute where it is the same one; what is none is not
+     * recorded. On record when this is done, or as soon as it can be.
+     */
     readonly refused: (action: Action, about: About, reason: string) => Effect.Effect<void>
     /** Records how an effect is refused, with the session of the file where there is one. */
     readonly audited: (
@@ -74,17 +75,16 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
     ) => Effect.Effect<AuditPage, SqlError>
   }
 >() {
-  static readonly layer: Layer.Layer<AuditTrail, never, DatabaseReady | SqlClient.SqlClient> = Layer.effect(
+  static readonly layer: Layer.Layer<AuditTrail, never, DatabaseReady | Refusals | SqlClient.SqlClient> = Layer.scoped(
     AuditTrail,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { write } = yield* DatabaseReady
+      const { count } = yield* Refusals
 
       const record = Effect.fnUntraced(function* (event: {
         readonly actor: string | null
         readonly action: Action
-        readonly outcome: "done" | "refused"
-        readonly reason: string | null
         readonly about: About
         readonly details: string | null
       }) {
@@ -92,30 +92,46 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
         yield* sql`INSERT INTO audit_log ${sql.insert({
           ...columns,
           happened_at: timestampOf(yield* Clock.currentTimeMillis),
-          // Of a file that is there its session is known, so that the session's trail has the refusal too.
           session_id: about.sessionId ?? null,
           file_id: about.fileId ?? null,
           filename: about.filename ?? null
         })}`
-        if (about.sessionId === undefined && about.fileId !== undefined) {
-          yield* sql`UPDATE audit_log SET (session_id, filename) =
-            (SELECT session_id, original_filename FROM conversation_files WHERE file_id = ${about.fileId})
-            WHERE event_id = last_insert_rowid()`
-        }
       })
 
-      const refused: AuditTrail["Type"]["refused"] = (action, about, reason) =>
-        refusals.has(reason)
-          ? Effect.serviceOption(CurrentUser).pipe(
-              Effect.map((user) => Option.getOrNull(Option.map(user, ({ name }) => name))),
-              Effect.flatMap((actor) =>
-                write(record({ actor, action, outcome: "refused", reason, about, details: null }))
-              ),
-              Effect.zipRight(Metric.increment(Metric.tagged(refusedRequests, "reason", reason))),
-              // The refusal stands, whether or not it could be recorded.
-              Effect.catchAll((error) => Effect.logError(`A refusal could not be recorded: ${error.message}`))
-            )
-          : Effect.void
+      // Of a file that is there its session is known, so that the session's trail has the refusal too.
+      const late = yield* lateWriter("refusals", (rows) =>
+        write(
+          sql`INSERT INTO audit_log
+              (happened_at, actor, action, outcome, reason, session_id, file_id, filename)
+            SELECT value->>'at', value->>'actor', value->>'action', 'refused', value->>'reason',
+              coalesce(value->>'sessionId', cf.session_id), value->>'fileId',
+              coalesce(value->>'filename', cf.original_filename)
+            FROM json_each(${rows}) LEFT JOIN conversation_files cf ON cf.file_id = value->>'fileId' ORDER BY key`
+        )
+      )
+
+      let recorded = { minute: 0, refusals: new Map<string | null, Set<string>>() }
+
+      /** Whether it is the first of its kind in this minute, and its actor has not had too many. */
+      const isNews = (now: number, actor: string | null, refusal: string): boolean => {
+        const minute = Math.floor(now / 60_000)
+        if (recorded.minute !== minute) recorded = { minute, refusals: new Map() }
+        const ofActor = recorded.refusals.get(actor) ?? new Set()
+        recorded.refusals.set(actor, ofActor)
+        if (ofActor.has(refusal) || ofActor.size >= mostAMinute) return false
+        ofActor.add(refusal)
+        return true
+      }
+
+      const refused = Effect.fnUntraced(function* (action: Action, about: About, reason: string) {
+        if (!refusals.has(reason)) return
+        yield* count(reason)
+        const user = yield* Effect.serviceOption(CurrentUser)
+        const actor = Option.getOrNull(Option.map(user, ({ name }) => name))
+        const now = yield* Clock.currentTimeMillis
+        if (!isNews(now, actor, JSON.stringify([action, about, reason]))) return
+        yield* late.record(JSON.stringify({ at: timestampOf(now), actor, action, reason, ...about }))
+      })
 
       return {
         done: (action, about, details) =>
@@ -123,8 +139,6 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
             record({
               actor: name,
               action,
-              outcome: "done",
-              reason: null,
               about,
               details: details === undefined ? null : JSON.stringify(details)
             })

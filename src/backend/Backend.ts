@@ -41,6 +41,7 @@ import { Health } from "./Health.ts"
 import { Limits } from "./Limits.ts"
 import { page } from "./Page.ts"
 import { probesHttp } from "./ProbesHttp.ts"
+import { Refusals } from "./Refusals.ts"
 import { answering, pathOf } from "./Requests.ts"
 import { Reserve } from "./Reserve.ts"
 import { Rows } from "./Rows.ts"
@@ -97,7 +98,7 @@ export const files = Cleanup.layer.pipe(
   Layer.provideMerge(Rows.layer),
   Layer.provideMerge(Sessions.layer),
   Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer)),
-  Layer.provideMerge(Layer.mergeAll(Belonging.layer, Reserve.layer)),
+  Layer.provideMerge(Layer.mergeAll(Belonging.layer, Refusals.layer, Reserve.layer)),
   Layer.provideMerge(Layer.mergeAll(ContentStore.layer, ContentFaults.layer))
 )
 

@@ -6,6 +6,7 @@ import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import { Belonging } from "./Belonging.ts"
 import { Deletions } from "./Deletions.ts"
+import { Refusals } from "./Refusals.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
 import { nothingSwept, type Sweep, Sweeper } from "./Sweeper.ts"
@@ -20,13 +21,14 @@ export class Cleanup extends Context.Tag("conversation-files/Cleanup")<
   }
 >() {
   /** Sweeps once, then goes on in the background until the scope closes. */
-  static readonly layer: Layer.Layer<Cleanup, never, Belonging | Deletions | Reserve | Settings | Sweeper> =
+  static readonly layer: Layer.Layer<Cleanup, never, Belonging | Deletions | Refusals | Reserve | Settings | Sweeper> =
     Layer.scoped(
       Cleanup,
       Effect.gen(function* () {
         const { cleanDue } = yield* Deletions
         const { sweep } = yield* Sweeper
         const { freeing } = yield* Reserve
+        const { prune } = yield* Refusals
         const { remember } = yield* Belonging
         const { cleanupInterval } = yield* Settings
         const last = yield* Ref.make<Sweep>(nothingSwept)
@@ -36,10 +38,11 @@ export class Cleanup extends Context.Tag("conversation-files/Cleanup")<
         const tried = <A, E extends { readonly message: string }>(what: string, task: Effect.Effect<A, E>) =>
           Effect.catchAll(task, (error) => Effect.logWarning(`${what} failed: ${error.message}`))
 
+        const some = Effect.zipWith(cleanDue, prune, (files, refusals) => files || refusals)
         const due = tried(
           "The cleanup",
           // A batch that was full may not have been all. Others get their turn in between.
-          Effect.repeat(freeing(cleanDue), { schedule: Schedule.spaced("10 millis"), while: (more) => more })
+          Effect.repeat(freeing(some), { schedule: Schedule.spaced("10 millis"), while: (more) => more })
         )
         const remembered = tried("Remembering how far the database is", remember)
         const swept = tried(

@@ -4,13 +4,14 @@ import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
-import { DeletedFiles, type FilePage, FilesApi, StorageStatistics } from "./Api.ts"
+import { CurrentUser, DeletedFiles, type FilePage, FilesApi, Forbidden, StorageStatistics } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { contentResponse } from "./ContentResponse.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
 import { Deletions } from "./Deletions.ts"
 import { answered } from "./failures.ts"
+import { Refusals } from "./Refusals.ts"
 import { Reserve } from "./Reserve.ts"
 import { Sessions } from "./Sessions.ts"
 import { Settings } from "./Settings.ts"
@@ -26,6 +27,7 @@ export const filesHttp = HttpApiBuilder.group(
     const sessions = yield* Sessions
     const store = yield* ContentStore
     const audit = yield* AuditTrail
+    const refusals = yield* Refusals
     const { freeing, mayStore } = yield* Reserve
     const { maxFileSize } = yield* Settings
 
@@ -71,6 +73,16 @@ export const filesHttp = HttpApiBuilder.group(
       .handle("reopenSession", ({ path }) => answered(sessions.reopen(path.sessionId)))
       .handle("giveSession", ({ path, payload }) => answered(sessions.giveTo(path.sessionId, payload.owner)))
       .handle("audit", ({ path, urlParams }) => answered(files.events(path.sessionId, urlParams)))
+      .handle("refusals", ({ urlParams }) =>
+        CurrentUser.pipe(
+          Effect.filterOrFail(
+            ({ isAdministrator }) => isAdministrator,
+            () => new Forbidden({ message: "Only an administrator reads who was refused." })
+          ),
+          Effect.tapError(({ _tag }) => refusals.count(_tag)),
+          Effect.zipRight(answered(refusals.list(urlParams)))
+        )
+      )
       .handleRaw("search", ({ urlParams }) => Effect.map(answered(files.search(urlParams)), asIs))
       .handle("details", ({ path }) => answered(files.details(path.fileId)))
       .handleRaw("view", ({ path, request }) => send(path.fileId, "view", request))

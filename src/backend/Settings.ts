@@ -54,6 +54,8 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly sessionRetention: Duration.Duration
     /** `TRASH_RETENTION`: how long a content that no row wants stays in the trash. Default 7 days. */
     readonly trashRetention: Duration.Duration
+    /** `REFUSAL_RETENTION`: how long counts of refusals are kept. Default 30 days. */
+    readonly refusalRetention: Duration.Duration
     /** `ADOPT_CONTENTS`: identity of contents that are this database's from now on. Default none. */
     readonly adoptContents: Option.Option<string>
     /** `ALLOW_SWEEP`: so many contents may be put into the trash at once, whatever share of all they are. Default 0. */
@@ -97,6 +99,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         retention: duration("RETENTION", Duration.days(30)),
         sessionRetention: duration("SESSION_RETENTION", Duration.days(30)),
         trashRetention: duration("TRASH_RETENTION", Duration.days(7)),
+        refusalRetention: duration("REFUSAL_RETENTION", Duration.days(30)),
         adoptContents: Config.nonEmptyString("ADOPT_CONTENTS").pipe(Config.option),
         allowSweep: fromZero("ALLOW_SWEEP", 0),
         diskReserve: fromZero("DISK_RESERVE", 16 * 1024 * 1024),

@@ -61,6 +61,10 @@ describe("the typed client", () => {
       assert.isNull((yield* call("restore", files.restore({ path }))).deletedAt)
 
       const storage = yield* call("storage", files.storage())
+      assert.deepStrictEqual(yield* call("refusals", files.refusals({ urlParams: { limit: 50, before: 0 } })), {
+        refusals: [],
+        next: null
+      })
       assert.deepInclude(storage, { files: 1, deletedFiles: 0, sessions: 1, bytes: 5, storedBytes: 5 })
       assert.isAbove(storage.freeBytes ?? 0, 0)
       const at = new Date(Date.now() + 60_000)

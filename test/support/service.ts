@@ -37,6 +37,7 @@ export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): 
   retention: Duration.days(30),
   sessionRetention: Duration.days(30),
   trashRetention: Duration.days(7),
+  refusalRetention: Duration.days(30),
   adoptContents: Option.none(),
   allowSweep: 0,
   diskReserve: 0,

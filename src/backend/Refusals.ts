@@ -1,0 +1,225 @@
+/**
+ * Who was refused, how often and where: counted per caller, reason and minute. A request only counts in memory; the
+ * counts of a moment are written as one transaction when the lock can be had.
+ */
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import { DatabaseReady } from "../../layers/index.ts"
+import { CurrentUser, Refusal, RefusalPage } from "./Api.ts"
+import { Settings } from "./Settings.ts"
+import { isoOf, timestampOf } from "./timestamp.ts"
+
+/** So many callers and reasons have a row of their own in one minute. The rest is counted together. */
+const mostAMinute = 100
+
+/** So many counts wait for the lock at most; what comes then is counted together. */
+const mostWaiting = 10_000
+
+/** So many rows are kept at most, whatever their age. */
+const mostRows = 100_000
+
+/** So many are pruned in one transaction. */
+const atOnce = 1000
+
+/** Characters of a path that are kept. */
+const longestPath = 200
+
+/** Stands for the addresses that are counted together. */
+const others = "others"
+
+interface Count {
+  readonly minute: string
+  readonly actor: string
+  readonly address: string
+  readonly reason: string
+  path: string
+  count: number
+}
+
+const refusedRequests = Metric.counter("conversation_files_refusals", {
+  description: "Requests that were refused",
+  incremental: true
+})
+
+export class Refusals extends Context.Tag("conversation-files/Refusals")<
+  Refusals,
+  {
+    /** Counts a refusal of the request at hand. Waits for nothing. */
+    readonly count: (reason: string) => Effect.Effect<void>
+    /** The latest first. */
+    readonly list: (page: {
+      readonly before?: number | undefined
+      readonly limit: number
+    }) => Effect.Effect<RefusalPage, SqlError>
+    /** Deletes some of those that are old or too many; whether there may be more. */
+    readonly prune: Effect.Effect<boolean, SqlError>
+  }
+>() {
+  /** Writes what still waits when the scope closes. */
+  static readonly layer: Layer.Layer<Refusals, never, DatabaseReady | Settings | SqlClient.SqlClient> = Layer.scoped(
+    Refusals,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { write } = yield* DatabaseReady
+      const { refusalRetention } = yield* Settings
+      let waiting = new Map<string, Count>()
+      let seen = { minute: "", keys: new Set<string>() }
+      let isBlocked = false
+      const isWaiting = yield* Effect.makeLatch()
+
+      const add = (count: Count) => {
+        const key = JSON.stringify([count.minute, count.actor, count.address, count.reason])
+        const known = waiting.get(key)
+        if (known === undefined) waiting.set(key, count)
+        else {
+          known.count += count.count
+          known.path = count.path
+        }
+      }
+
+      /** Whether a caller may have a row of its own in this minute. */
+      const isOneOfFew = ({ actor, address, minute, reason }: Count): boolean => {
+        if (seen.minute !== minute) seen = { minute, keys: new Set() }
+        const key = JSON.stringify([actor, address, reason])
+        if (seen.keys.has(key)) return true
+        if (seen.keys.size >= mostAMinute || waiting.size >= mostWaiting) return false
+        seen.keys.add(key)
+        return true
+      }
+
+      const writeAll = Effect.suspend(() => {
+        const counts = waiting
+        if (counts.size === 0) return Effect.void
+        waiting = new Map()
+        return write(
+          sql`INSERT INTO refusals (minute, actor, address, reason, path, count)
+            SELECT value->>'minute', value->>'actor', value->>'address', value->>'reason', value->>'path',
+              value->>'count'
+            FROM json_each(${JSON.stringify([...counts.values()])}) WHERE true
+            ON CONFLICT (minute, actor, address, reason)
+            DO UPDATE SET count = count + excluded.count, path = excluded.path`
+        ).pipe(
+          Effect.onExit((exit) =>
+            Effect.sync(() => {
+              if (exit._tag === "Success") {
+                isBlocked = false
+                return
+              }
+              // The newer ones have the newer path.
+              const newer = waiting
+              waiting = counts
+              for (const count of newer.values()) add(count)
+            })
+          )
+        )
+      })
+
+      yield* Effect.addFinalizer(() =>
+        Effect.catchAll(writeAll, ({ message }) =>
+          Effect.logError(`Counts of refusals could not be written: ${message}`)
+        )
+      )
+      yield* isWaiting.await.pipe(
+        Effect.zipRight(isWaiting.close),
+        Effect.zipRight(writeAll),
+        Effect.catchAll(({ message }) => {
+          const isNews = !isBlocked
+          isBlocked = true
+          return Effect.zipRight(
+            isNews
+              ? Effect.logWarning(`Counts of refusals are written later, it cannot be done now: ${message}`)
+              : Effect.void,
+            isWaiting.open
+          )
+        }),
+        // What comes meanwhile is one transaction.
+        Effect.zipRight(Effect.sleep("1 second")),
+        Effect.forever,
+        Effect.forkScoped
+      )
+
+      return {
+        count: Effect.fnUntraced(function* (reason) {
+          const request = yield* Effect.serviceOption(HttpServerRequest.HttpServerRequest)
+          const user = yield* Effect.serviceOption(CurrentUser)
+          const minute = `${timestampOf(yield* Clock.currentTimeMillis).slice(0, 16)}:00`
+          const count: Count = {
+            minute,
+            actor: Option.match(user, { onNone: () => "", onSome: ({ name }) => name }),
+            address: Option.getOrElse(
+              Option.flatMap(request, ({ remoteAddress }) => remoteAddress),
+              () => ""
+            ),
+            reason,
+            path: Option.match(request, {
+              onNone: () => "",
+              onSome: ({ originalUrl }) => originalUrl.replace(/[?#].*$/s, "").slice(0, longestPath)
+            }),
+            count: 1
+          }
+          add(isOneOfFew(count) ? count : { ...count, actor: "", address: others })
+          yield* isWaiting.open
+          yield* Metric.increment(Metric.tagged(refusedRequests, "reason", reason))
+        }),
+
+        list: ({ before, limit }) =>
+          Effect.map(
+            sql<RefusalRow>`SELECT refusal_id, minute, actor, address, reason, path, count FROM refusals
+              WHERE refusal_id < ${before ?? Number.MAX_SAFE_INTEGER} ORDER BY refusal_id DESC LIMIT ${limit + 1}`,
+            (rows) => {
+              const some = rows.slice(0, limit)
+              return new RefusalPage({
+                refusals: some.map(refusalOf),
+                next: rows.length > limit ? (some.at(-1)?.refusal_id ?? null) : null
+              })
+            }
+          ),
+
+        prune: Effect.gen(function* () {
+          const before = timestampOf((yield* Clock.currentTimeMillis) - Duration.toMillis(refusalRetention))
+          const old = yield* sql<{ readonly refusal_id: number }>`
+            SELECT refusal_id FROM (SELECT refusal_id FROM refusals WHERE minute < ${before} LIMIT ${atOnce})
+            UNION SELECT refusal_id FROM (SELECT refusal_id FROM refusals
+              WHERE refusal_id <= (SELECT max(refusal_id) FROM refusals) - ${mostRows} LIMIT ${atOnce})`
+          if (old.length === 0) return false
+          yield* write(
+            sql`DELETE FROM refusals WHERE ${sql.in(
+              "refusal_id",
+              old.map(({ refusal_id }) => refusal_id)
+            )}`
+          )
+          return old.length >= atOnce
+        })
+      }
+    })
+  )
+}
+
+interface RefusalRow {
+  readonly refusal_id: number
+  readonly minute: string
+  readonly actor: string
+  readonly address: string
+  readonly reason: string
+  readonly path: string
+  readonly count: number
+}
+
+const refusalOf = ({ actor, address, count, minute, path, reason, refusal_id }: RefusalRow): Refusal =>
+  new Refusal({
+    refusalId: refusal_id,
+    minute: isoOf(minute),
+    actor: actor === "" ? null : actor,
+    address,
+    reason,
+    path,
+    count
+  })
