@@ -157,7 +157,10 @@ describe("the connection stage", () => {
       assert.strictEqual(late._tag, "StageTimeoutError")
       assert.propertyVal(late, "stage", "connection")
       assert.isTrue(late.retryable)
-      assert.match(late.message, /^The connection stage was not over after 12ms\. Waiting .*: Another process keeps /)
+      assert.match(
+        late.message,
+        /^The connection stage was not over after 12ms\. Waiting .*: Another process has locked /
+      )
       assert.deepStrictEqual(openDescriptors(dirname(file)), [])
     })
   )
