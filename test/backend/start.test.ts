@@ -4,6 +4,7 @@ import { createServer } from "node:net"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { applicationId } from "../../src/conversationFiles.ts"
 import { ask, askJson, backendProcess, runBackend, runningBackend, stopped } from "../support/backend.ts"
 import {
   damagePage,
@@ -56,7 +57,8 @@ describe("a start that is refused never serves the API, and ends the process wit
       mkdirSync(dirname(none))
       writeFileSync(none, "no database at all, but long enough to have a header ".repeat(3))
       const damaged = join(folder, "damaged", "app.db")
-      yield* runProgram(["init", "--database", damaged])
+      // Marked as the service's own: what is not gets its mark before pages are looked at.
+      yield* runProgram(["init", "--application-id", String(applicationId), "--database", damaged])
       yield* damagePage(damaged, 3)
       for (const [file, why] of [
         [none, /ConnectionError\.NotADatabase/],
