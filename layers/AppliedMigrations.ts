@@ -13,7 +13,7 @@ import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { type Done, type Room, upgrade } from "./AppliedMigrations/Upgrade.ts"
 import { type BackupError, pruneBackups } from "./Backup.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
-import { type Attempt, Initialization, type StageTimeoutError } from "./Initialization.ts"
+import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { integer, type Sqlite } from "./seams.ts"
@@ -57,21 +57,22 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
    * Applies what is pending in one `BEGIN IMMEDIATE` transaction, and in one more each time that a file switches
    * foreign keys off or on again. Where nothing is pending no write lock is taken. Fails with `HistoryError`, `IntegrityError` (the schema has drifted, or the pages of a
    * database that is about to be upgraded are damaged), `BackupError`, `UpgradeError`, `PragmaError` (the
-   * journal mode), or `StageTimeoutError`.
+   * journal mode), or `StageError`.
    */
   static readonly make = (
     config: DatabaseConfig["Type"],
     { stage }: Initialization["Type"],
     source: MigrationSource["Type"],
     database: SqliteConnection["Type"],
-    pragmas: VerifiedPragmas["Type"]
+    pragmas: VerifiedPragmas["Type"],
+    /** What this start has done already, through a connection that it had to close. */
+    done: Done = nothingDone()
   ): Effect.Effect<
     AppliedMigrations["Type"],
-    UpgradeError | HistoryError | IntegrityError | BackupError | PragmaError | StageTimeoutError,
+    UpgradeError | HistoryError | IntegrityError | BackupError | PragmaError | StageError,
     FileSystem.FileSystem | Path.Path
   > => {
     const room: Room = { config, source, made: madeOnceBy(source), database, pragmas }
-    const done: Done = { completed: [], adopted: [], backup: undefined, isNew: undefined }
     return stage("migrations", (running) => attempt(room, done, running), summary)
   }
 
@@ -83,6 +84,8 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     )
   )
 }
+
+export const nothingDone = (): Done => ({ completed: [], adopted: [], backup: undefined, isNew: undefined })
 
 const summary = ({ adopted, ahead, applied, backup, redeclared, version }: AppliedMigrations["Type"]): string => {
   if (version === undefined) return "no migrations"

@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import { AppliedMigrations } from "./AppliedMigrations.ts"
 import { DatabaseConfig, type IntegrityPolicy } from "./DatabaseConfig.ts"
-import { type Attempt, Initialization, type StageTimeoutError } from "./Initialization.ts"
+import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import { bytesOf, checkPages } from "./PageCheck.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
@@ -29,13 +29,13 @@ export class CheckedIntegrity extends Context.Tag("database-ready/CheckedIntegri
   CheckedIntegrity,
   IntegrityReport
 >() {
-  /** Fails with `IntegrityError` or `StageTimeoutError`, and with `HistoryError` if another process changed the history meanwhile. */
+  /** Fails with `IntegrityError` or `StageError`, and with `HistoryError` if another process changed the history meanwhile. */
   static readonly make = (
     { integrity }: DatabaseConfig["Type"],
     { stage }: Initialization["Type"],
     database: SqliteConnection["Type"],
     migrations: AppliedMigrations["Type"]
-  ): Effect.Effect<IntegrityReport, IntegrityError | HistoryError | StageTimeoutError, FileSystem.FileSystem> =>
+  ): Effect.Effect<IntegrityReport, IntegrityError | HistoryError | StageError, FileSystem.FileSystem> =>
     stage("integrity", (attempt) => check(integrity, database, migrations, attempt), summary)
 
   static readonly layer = Layer.effect(

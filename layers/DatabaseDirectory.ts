@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { faultOfName, realFile } from "./DatabasePath.ts"
 import { type Permissions, permissionsForDirectory } from "./FilePermissions.ts"
-import { Initialization, type StageTimeoutError } from "./Initialization.ts"
+import { Initialization, type StageError } from "./Initialization.ts"
 import { kindOfFilesystem, type Mount, mountIn, mountTable, neverHang } from "./MountTable.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
 import { ask, files, giveDirectory, SystemFailure } from "./seams.ts"
@@ -100,11 +100,11 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
     readonly warnings: ReadonlyArray<string>
   }
 >() {
-  /** Creates missing parents with mode 0700. Fails with `DirectoryError`, or `StageTimeoutError`. */
+  /** Creates missing parents with mode 0700. Fails with `DirectoryError`, or `StageError`. */
   static readonly make = (
     config: DatabaseConfig["Type"],
     { stage }: Initialization["Type"]
-  ): Effect.Effect<DatabaseDirectory["Type"], DirectoryError | StageTimeoutError, FileSystem.FileSystem | Path.Path> =>
+  ): Effect.Effect<DatabaseDirectory["Type"], DirectoryError | StageError, FileSystem.FileSystem | Path.Path> =>
     stage(
       "directory",
       () => (config.inMemory ? Effect.succeed(memory) : prepareDirectory(config)),

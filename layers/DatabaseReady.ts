@@ -13,14 +13,16 @@ import type * as Scope from "effect/Scope"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import type { UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
 import { MigrationSource, type MigrationSourceError, type Migrations } from "./AppliedMigrations/MigrationSource.ts"
-import { AppliedMigrations } from "./AppliedMigrations.ts"
+import { AppliedMigrations, nothingDone } from "./AppliedMigrations.ts"
 import type { BackupError } from "./Backup.ts"
 import { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
 import { DatabaseConfig, type DatabaseOptions } from "./DatabaseConfig.ts"
 import { DatabaseDirectory, type DirectoryError } from "./DatabaseDirectory.ts"
 import { absoluteName } from "./DatabasePath.ts"
-import { Initialization, type StageReport, type StageTimeoutError, type Timeline } from "./Initialization.ts"
+import { ownDescriptorsOn } from "./FileLocks.ts"
+import { Initialization, type StageError, type StageReport, type Timeline } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
+import { LockError } from "./LockError.ts"
 import type { StageName } from "./policy.ts"
 import { inDatabase, type Refusal } from "./Refusal.ts"
 import { ConnectionError, SqliteConnection, soundDriver, stayingInPlace } from "./SqliteConnection.ts"
@@ -38,7 +40,7 @@ export type InitializationError =
   | BackupError
   | UpgradeError
   | IntegrityError
-  | StageTimeoutError
+  | StageError
 
 /** What a start that is ready has to tell. Times in milliseconds. */
 export interface ReadyReport {
@@ -177,12 +179,44 @@ const start = Effect.fnUntraced(function* (
       () => ""
     )
   const directory = yield* DatabaseDirectory.make(config, initialization)
-  const connection = yield* SqliteConnection.make(config, initialization, directory)
-  const pragmas = yield* VerifiedPragmas.make(config, initialization, connection)
-  const migrations = yield* AppliedMigrations.make(config, initialization, source, connection, pragmas)
-  const integrity = yield* CheckedIntegrity.make(config, initialization, connection, migrations)
-  return yield* ready(config, initialization, { directory, connection, pragmas, migrations, integrity })
+  const done = nothingDone()
+  const proven = Effect.fnUntraced(function* (connection: SqliteConnection["Type"]) {
+    const pragmas = yield* VerifiedPragmas.make(config, initialization, connection)
+    const migrations = yield* AppliedMigrations.make(config, initialization, source, connection, pragmas, done)
+    const integrity = yield* CheckedIntegrity.make(config, initialization, connection, migrations)
+    return yield* ready(config, initialization, { directory, connection, pragmas, migrations, integrity })
+  })
+  const connect = SqliteConnection.make(config, initialization, directory)
+  initialization.onOwnLock("reopen")
+  const connection = yield* connect
+  return yield* Effect.catchIf(proven(connection), isOwnLock, (first) =>
+    Effect.gen(function* () {
+      yield* releaseOwnLock(connection, initialization)
+      yield* Effect.logWarning(`${first.sentence}. The database was closed and is opened again.`)
+      const second = yield* connect
+      return yield* Effect.catchIf(proven(second), isOwnLock, (refusal) =>
+        Effect.flatMap(releaseOwnLock(second, initialization), (isOthers) =>
+          isOthers ? Effect.flatMap(connect, proven) : Effect.fail(refusal)
+        )
+      )
+    })
+  )
 }, located)
+
+const isOwnLock = (refusal: Refusal): refusal is LockError =>
+  refusal instanceof LockError && refusal.reason === "NotReleased"
+
+/**
+ * SQLite does not see that a lock on the `-shm` was not released, and then never gets it again: its note of it goes
+ * with the last connection of the process (`unixShmLock` in os_unix.c). Another connection of this process that
+ * is open after that may hold the lock by right, and is waited for.
+ */
+const releaseOwnLock = ({ close, file }: SqliteConnection["Type"], { onOwnLock }: Initialization["Type"]) =>
+  Effect.map(close, () => {
+    const isOthers = ownDescriptorsOn(file) !== 0
+    if (isOthers) onOwnLock("wait")
+    return isOthers
+  })
 
 interface Evidence {
   readonly directory: DatabaseDirectory["Type"]

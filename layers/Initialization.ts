@@ -22,10 +22,18 @@ import type * as Schedule from "effect/Schedule"
 import * as Tracer from "effect/Tracer"
 import { DatabaseConfig, type ProgressEvent } from "./DatabaseConfig.ts"
 import { absoluteName } from "./DatabasePath.ts"
-import { describeHolders, type Holder, holdersOf } from "./FileLocks.ts"
+import {
+  describeHolders,
+  type Holder,
+  holdersOf,
+  isLockedByNobody,
+  ownDescriptorsOn,
+  refusesLocks
+} from "./FileLocks.ts"
+import { LockError } from "./LockError.ts"
 import type { StageName } from "./policy.ts"
 import { inDatabase, jsonOf, messageOf, type Refusal } from "./Refusal.ts"
-import { eventLoopTurn, isLock } from "./seams.ts"
+import { eventLoopTurn, isLockFailure } from "./seams.ts"
 
 /** A stage, or the whole start, was not over by its deadline. */
 export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
@@ -69,6 +77,9 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
       : "Let the other process finish, or stop it; or start again with a longer timeout. Nothing is left half done."
   }
 }
+
+/** What any stage can be refused with. */
+export type StageError = StageTimeoutError | LockError
 
 /** What one stage did. */
 export interface StageReport {
@@ -139,6 +150,12 @@ const longestHold = 16
 /** Milliseconds before it is looked again who holds a lock: the look costs more than an attempt. */
 const holdersHold = 1000
 
+/** The same where nobody was seen to hold it, for the filesystem may refuse locks. */
+const nobodyHolds = 500
+
+/** Who meets a lock of this process that is in its own way: `refuse`s, lets the start `reopen` its connection, or `wait`s for it. */
+type OwnLock = "refuse" | "reopen" | "wait"
+
 /**
  * How long and in how many attempts a stage passed or was refused. Tagged once: a metric that is tagged where it
  * is used is looked up at each use, by all its boundaries.
@@ -190,7 +207,9 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
       name: StageName,
       attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
       found: (value: A) => string
-    ) => Effect.Effect<A, E | StageTimeoutError, R>
+    ) => Effect.Effect<A, E | StageError, R>
+    /** What the stages that follow do about a lock that this process alone holds. */
+    readonly onOwnLock: (choice: OwnLock) => void
     readonly timeline: Effect.Effect<Timeline>
   }
 >() {
@@ -202,6 +221,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     const applied: Array<string> = []
     let backup: string | undefined
     let current: StageName | undefined
+    let ownLock: OwnLock = "refuse"
 
     const database = absoluteName(config.filename)
 
@@ -269,13 +289,40 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
       }
 
       let lookAgainAt = startedAt
+      let looks = { ours: 0, nobodys: 0 }
+      /** Fails where waiting cannot help. */
+      const judge = Effect.fnUntraced(function* ({ code = "" }: E, holders: ReadonlyArray<Holder>) {
+        const isOurs = holders.length === 1 && holders[0]?.pid === process.pid
+        looks = {
+          ours: isOurs ? looks.ours + 1 : 0,
+          nobodys: holders.length === 0 ? looks.nobodys + 1 : 0
+        }
+        // An attempt to connect has closed what it opened: the lock is another connection's.
+        if (isOurs && name !== "connection" && ownLock !== "wait") {
+          // SQLite keeps descriptors of connections that were closed: several need not be several connections.
+          const isAlone = ownDescriptorsOn(config.filename) === 1
+          if (isAlone || (ownLock === "reopen" && looks.ours > 1)) {
+            return yield* new LockError({ reason: "NotReleased", stage: name, code, retryable: true, database })
+          }
+        }
+        // Those in another namespace are not seen: only a file that is nobody's tells.
+        if (config.access !== "initialize") return
+        const isRefused =
+          (looks.nobodys === 2 && (yield* refusesLocks(config.filename))) ||
+          // Of a filesystem that has other users no kernel shows all locks.
+          (looks.nobodys === 4 && config.trustedFilesystems.length === 0 && (yield* isLockedByNobody(config.filename)))
+        if (isRefused) {
+          return yield* new LockError({ reason: "LocksRefused", stage: name, code, retryable: false, database })
+        }
+      })
       const refused = Effect.fnUntraced(function* (refusal: E) {
         if (!refusal.retryable) return
         doing("")
-        if (!isLock(refusal.code ?? "")) entry.holders = []
+        if (!isLockFailure(refusal.code ?? "")) entry.holders = []
         else if (clock.unsafeCurrentTimeMillis() >= lookAgainAt) {
           entry.holders = yield* holdersOf(config.filename)
-          lookAgainAt = clock.unsafeCurrentTimeMillis() + holdersHold
+          lookAgainAt = clock.unsafeCurrentTimeMillis() + (entry.holders.length === 0 ? nobodyHolds : holdersHold)
+          if (!config.inMemory) yield* judge(refusal, entry.holders)
         }
         const { attempts, holders } = entry
         const reason = `${refusal.sentence}${describeHolders(holders)}`
@@ -291,7 +338,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         return attempt({ inTime, breathe, doing, progress, committed })
       }).pipe(
         Effect.mapError((refusal) => inDatabase(database, refusal)),
-        Effect.tapError((refusal) => (isTimeout(refusal) ? Effect.void : refused(refusal)))
+        Effect.tapError((refusal) => (isFinal(refusal) ? Effect.void : refused(refusal)))
       )
 
       const whole = Effect.catchAll(once, (refusal) =>
@@ -314,7 +361,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         current = undefined
         return leave("Passed", (at) => ({ _tag: "StagePassed", stage: name, at, found: entry.found }))
       }
-      const failed = (refusal: E | StageTimeoutError) => {
+      const failed = (refusal: E | StageError) => {
         entry.found = refusal.sentence
         const refusals = Metric.tagged(Metric.tagged(stageRefusals, "stage", name), "reason", refusal.reason)
         return Effect.zipRight(
@@ -343,15 +390,19 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
       }
     })
 
-    return { stage, timeline }
+    const onOwnLock = (choice: OwnLock) => {
+      ownLock = choice
+    }
+
+    return { stage, onOwnLock, timeline }
   })
 
   static readonly layer = Layer.effect(Initialization, Effect.flatMap(DatabaseConfig, Initialization.make))
 }
 
-/** Trying again cannot help against this start's own deadline. */
-const isTimeout = ({ _tag }: Refusal): boolean => _tag === "StageTimeoutError"
-const mayPass = (refusal: Refusal): boolean => refusal.retryable && !isTimeout(refusal)
+/** Trying again cannot help against this start's own deadline, or its own lock. */
+const isFinal = ({ _tag }: Refusal): boolean => _tag === "StageTimeoutError" || _tag === "LockError"
+const mayPass = (refusal: Refusal): boolean => refusal.retryable && !isFinal(refusal)
 
 /** Goes on after a first attempt that was refused. Nearly every first attempt passes, and needs no schedule. */
 const again = <A, E, R>(

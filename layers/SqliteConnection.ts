@@ -12,7 +12,7 @@ import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { locksOn } from "./FileLocks.ts"
 import { faultOfSharing, permissionsFor } from "./FilePermissions.ts"
-import { Initialization, type StageTimeoutError } from "./Initialization.ts"
+import { Initialization, type StageError } from "./Initialization.ts"
 import { headOf, likenessOf } from "./Likeness.ts"
 import { type Descriptors, openDescriptors, openedAs } from "./OpenFiles.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
@@ -173,19 +173,21 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
      * a refused database keeps its bytes. Run once everything is accepted.
      */
     readonly accept: Effect.Effect<void>
+    /** Closes it before its scope does, with all its locks. */
+    readonly close: Effect.Effect<void>
     /** Proves that SQLite has the file, its WAL and its `-shm` open for writing, as far as each is open by now. */
     readonly canWrite: Effect.Effect<void, ConnectionError>
   }
 >() {
   /**
    * Creates an absent file, readable by its owner alone. The busy timeout is 0 from the first
-   * statement on: waiting is the schedule's. Fails with `ConnectionError`, or `StageTimeoutError`.
+   * statement on: waiting is the schedule's. Fails with `ConnectionError`, or `StageError`.
    */
   static readonly make = (
     config: DatabaseConfig["Type"],
     { stage }: Initialization["Type"],
     directory: DatabaseDirectory["Type"]
-  ): Effect.Effect<SqliteConnection["Type"], ConnectionError | StageTimeoutError, Scope.Scope> =>
+  ): Effect.Effect<SqliteConnection["Type"], ConnectionError | StageError, Scope.Scope> =>
     stage(
       "connection",
       // Looked at when the attempt has closed its connections.
@@ -208,7 +210,7 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
 
 /** An attempt that fails closes what it opened, instead of leaving one open connection per attempt in the scope. */
 const whole = <A, E, R>(
-  attempt: (scope: Scope.Scope) => Effect.Effect<A, E, R>
+  attempt: (scope: Scope.CloseableScope) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
@@ -220,7 +222,7 @@ const whole = <A, E, R>(
 const connect = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
   { file, isWritable }: DatabaseDirectory["Type"],
-  scope: Scope.Scope
+  scope: Scope.CloseableScope
 ) {
   yield* soundDriver(file)
   const onDisk = !config.inMemory
@@ -285,7 +287,17 @@ const connect = Effect.fnUntraced(function* (
 
   const origin: SqliteConnection["Type"]["origin"] =
     isCreated || config.inMemory ? "created" : found.empty ? "empty" : "existing"
-  return { file, identity, origin, before, sqliteVersion, sqlite, accept, canWrite }
+  return {
+    file,
+    identity,
+    origin,
+    before,
+    sqliteVersion,
+    sqlite,
+    accept,
+    close: Scope.close(scope, Exit.void),
+    canWrite
+  }
 })
 
 /**

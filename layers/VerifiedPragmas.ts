@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { codeRemedy } from "./codeRemedy.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
-import { Initialization, type StageTimeoutError } from "./Initialization.ts"
+import { Initialization, type StageError } from "./Initialization.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { type Sqlite, type SqliteFailure, text } from "./seams.ts"
@@ -113,17 +113,17 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
      */
     readonly withoutWaiting: <A>(statement: Effect.Effect<A, SqliteFailure>) => Effect.Effect<A, SqliteFailure>
     /** Once everything is judged: sets what is kept in the file and the runtime busy timeout, and reads everything back. */
-    readonly confirm: Effect.Effect<Settings, PragmaError | StageTimeoutError>
+    readonly confirm: Effect.Effect<Settings, PragmaError | StageError>
     /** Reads everything back and compares it with what `confirm` found. Sets nothing; for the live health check. */
     readonly stillHold: Effect.Effect<Settings, PragmaError>
   }
 >() {
-  /** Sets what differs on this connection and reads it back. Fails with `PragmaError`, or `StageTimeoutError`. */
+  /** Sets what differs on this connection and reads it back. Fails with `PragmaError`, or `StageError`. */
   static readonly make = Effect.fnUntraced(function* (
     config: DatabaseConfig["Type"],
     { stage }: Initialization["Type"],
     { sqlite }: SqliteConnection["Type"]
-  ): Effect.fn.Return<VerifiedPragmas["Type"], PragmaError | StageTimeoutError> {
+  ): Effect.fn.Return<VerifiedPragmas["Type"], PragmaError | StageError> {
     const busyTimeout = Duration.toMillis(config.pragmas.busyTimeout)
     const during = requiredOf(config, 0)
     const ofConnection = during.filter(isOfConnection)

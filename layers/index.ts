@@ -53,6 +53,7 @@ export {
   type Timeline
 } from "./Initialization.ts"
 export { IntegrityError } from "./IntegrityError.ts"
+export { LockError } from "./LockError.ts"
 export { defaultPolicies, type Policies, type Policy, type StageName, stageNames } from "./policy.ts"
 export type { Refusal } from "./Refusal.ts"
 export { type Restored, RestoreError, type RestoreOptions, restoreBackup } from "./Restore.ts"

@@ -20,6 +20,7 @@ import {
   readFileSync,
   readSync,
   realpathSync,
+  rmSync,
   type Stats,
   statfsSync,
   statSync
@@ -78,6 +79,10 @@ const isTransient = (code: string): boolean =>
 
 /** Whether somebody else's lock is in the way. */
 export const isLock = (code: string): boolean => /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)
+
+/** Whether a lock could not be had, whoever has it: SQLite says so in both ways where the system refuses a lock. */
+export const isLockFailure = (code: string): boolean =>
+  isLock(code) || /^SQLITE_IOERR_(LOCK|RDLOCK|UNLOCK|BLOCKED|CHECKRESERVEDLOCK|SHMLOCK)$/.test(code)
 
 /** Obstacles of the operating system that pass by themselves. */
 const passing = new Set(["EAGAIN", "EBUSY", "EINTR", "EMFILE", "ENFILE", "ESTALE", "ETIMEDOUT"])
@@ -490,6 +495,9 @@ export const files = {
 
   /** The names in a directory. */
   names: (directory: string): ReadonlyArray<string> => readdirSync(directory),
+
+  /** Nothing happens where nothing is. */
+  remove: (path: string): void => rmSync(path, { force: true }),
 
   text: (path: string): string => readFileSync(path, "utf8"),
 

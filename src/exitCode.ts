@@ -28,6 +28,8 @@ export const exitCodeOf = (error: InitializationError | RestoreError): ExitCode 
       return error.reason === "DirectoryUnreadable" ? ofSystem(error.code) : exitCode.data
     case "DirectoryError":
       return ofDirectory[error.reason]
+    case "LockError":
+      return exitCode.cannotCreate
     case "ConnectionError":
       return ofConnection[error.reason]
     case "PragmaError":

@@ -69,6 +69,7 @@ const rooms = [
     "layers/FileLocks.ts",
     "layers/FilePermissions.ts",
     "layers/Likeness.ts",
+    "layers/LockError.ts",
     "layers/MountTable.ts",
     "layers/OpenFiles.ts"
   ],

@@ -1,0 +1,48 @@
+/** What a start is refused with when waiting for a lock cannot help. */
+import * as Data from "effect/Data"
+import type { StageName } from "./policy.ts"
+import { jsonOf, messageOf } from "./Refusal.ts"
+
+/** A lock cannot be had, and nobody else has it. */
+export class LockError extends Data.TaggedError("LockError")<{
+  /**
+   * `NotReleased`: the kernel did not release a lock of this process, which a new connection did not cure.
+   * `LocksRefused`: the filesystem gives no locks, although nobody holds one.
+   */
+  readonly reason: "NotReleased" | "LocksRefused"
+  readonly stage: StageName
+  /** SQLite's code. */
+  readonly code: string
+  /** Whether another process would have the lock. */
+  readonly retryable: boolean
+  /** Absolute path of the database file. */
+  readonly database?: string | undefined
+}> {
+  override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
+    return `${sentences[this.reason](this.database ?? "the database")} (${this.code} in the ${this.stage} stage)`
+  }
+
+  get remedy(): string {
+    return remedies[this.reason]
+  }
+}
+
+const sentences: Record<LockError["reason"], (database: string) => string> = {
+  NotReleased: (database) =>
+    `A lock of this process on ${database} was not released, so the process would wait for itself`,
+  LocksRefused: (database) => `The filesystem refuses locks on ${database}: nobody holds one, and SQLite gets none`
+}
+
+const remedies: Record<LockError["reason"], string> = {
+  NotReleased: "Start the program again: the kernel releases all locks of a process that ends.",
+  LocksRefused:
+    "Put the database on a local disk. On NFS, look whether its lock service runs; in a sandbox, whether it allows fcntl(2) locks."
+}

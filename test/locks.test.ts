@@ -1,0 +1,156 @@
+/** Locks that the system does not give or does not release. strace makes fcntl(2) fail; the files and the program are real. */
+import { spawnSync } from "node:child_process"
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import {
+  crashAfter,
+  onlyFirst,
+  openConnection,
+  refusal,
+  rowsOf,
+  start,
+  temporaryFile,
+  temporaryFolder
+} from "./support/database.ts"
+import { everything, limit, skipped, unavailable } from "./support/faults.ts"
+import { program, runProgram } from "./support/program.ts"
+
+/** Whether there may be locks that `/proc/locks` does not show here. */
+const elsewhere = statSync("/proc/self/ns/pid").ino !== 0xef_ff_ff_fc
+
+const situations = ["fresh", "ready", "crashed"] as const
+
+/** A home for each situation, copied for each run. */
+const homes = Effect.gen(function* () {
+  const folder = yield* temporaryFolder
+  const argsIn = (home: string) => [
+    "init",
+    "--json",
+    "--timeout",
+    "40s",
+    "--database",
+    join(home, "app.db"),
+    "--migrations",
+    join(folder, "migrations")
+  ]
+  mkdirSync(join(folder, "migrations"))
+  writeFileSync(join(folder, "migrations", "001_notes.sql"), "CREATE TABLE notes (id INTEGER PRIMARY KEY);")
+  for (const situation of situations) mkdirSync(join(folder, situation))
+  yield* runProgram(argsIn(join(folder, "ready")))
+  yield* runProgram(argsIn(join(folder, "crashed")))
+  yield* crashAfter(join(folder, "crashed", "app.db"), "INSERT INTO notes DEFAULT VALUES")
+  return (situation: (typeof situations)[number], label: string) => {
+    const home = join(folder, label)
+    cpSync(join(folder, situation), home, { recursive: true })
+    return { home, file: join(home, "app.db"), args: argsIn(home), trace: join(folder, `${label}.trace`) }
+  }
+})
+
+/** Runs the program with fcntl(2) failing, on these paths or on all. */
+const runWith = (
+  { args, trace }: { readonly args: ReadonlyArray<string>; readonly trace: string },
+  { code, paths, when }: { readonly code: string; readonly paths: ReadonlyArray<string>; readonly when: string }
+) => {
+  const { signal, status, stdout } = spawnSync(
+    "strace",
+    [
+      ...["-f", "-qq", "-o", trace],
+      ...paths.flatMap((path) => ["-P", path]),
+      ...["-e", "trace=fcntl", "-e", `inject=fcntl:error=${code}:when=${when}`],
+      ...[process.execPath, program, ...args]
+    ],
+    { encoding: "utf8", timeout: 120_000, killSignal: "SIGKILL" }
+  )
+  return { ended: status ?? signal, stdout, traced: readFileSync(trace, "utf8") }
+}
+
+describe("a lock of another connection of the same process", () => {
+  it.scopedLive("is waited for until the deadline, and the start is ready once it is released", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      const other = yield* openConnection(file)
+      other.exec("BEGIN IMMEDIATE")
+      const late = yield* refusal(start(file, { timeout: "4 seconds" }))
+      assert.strictEqual(late._tag, "StageTimeoutError")
+      const waiting = yield* Effect.fork(start(file, { timeout: "20 seconds" }))
+      yield* Effect.sleep("2500 millis")
+      other.exec("COMMIT")
+      assert.strictEqual((yield* Fiber.join(waiting)).status, "ready")
+    })
+  )
+})
+
+describe.skipIf(unavailable !== undefined)(`a lock${skipped}`, () => {
+  for (const situation of situations) {
+    // SQLite locks nothing in the -wal.
+    for (const suffix of ["", "-shm"]) {
+      const all = Array.from({ length: 60 }, (_, index) => index + 1)
+      const onTheShm = { fresh: [15, 22, 27], ready: [7, 15, 23], crashed: [4, 7, 14] }[situation]
+      const some = suffix === "" ? [1, 4, 6] : onTheShm
+      it.scopedLive(
+        `that one interrupted call kept on app.db${suffix} is not waited for by the process that has it, ${situation}`,
+        () =>
+          Effect.gen(function* () {
+            const homeFor = yield* homes
+            let reached = 0
+            for (const nth of everything ? all : some) {
+              const home = homeFor(situation, `${situation}${nth}`)
+              const fault = { code: "EINTR", paths: [`${home.file}${suffix}`], when: String(nth) }
+              const { ended, stdout, traced } = runWith(home, fault)
+              if (!traced.includes("(INJECTED)")) break
+              reached += 1
+              assert.strictEqual(ended, 0, `${nth}: ${stdout}`)
+              const again = yield* runProgram(home.args)
+              assert.strictEqual(again.code, 0, `${nth}: ${again.stdout}`)
+              const rows = situation === "crashed" ? 1 : 0
+              assert.deepStrictEqual(yield* rowsOf(home.file, "SELECT count(*) AS rows FROM notes"), [{ rows }])
+            }
+            assert.isAtLeast(reached, 3)
+          }),
+        limit
+      )
+    }
+
+    it.scopedLive.skipIf(elsewhere)(
+      `that the system does not give on this database is a reason of its own, ${situation}${elsewhere ? " (skipped: not in the first PID namespace)" : ""}`,
+      () =>
+        Effect.gen(function* () {
+          const home = (yield* homes)(situation, "refused")
+          const paths = ["", "-shm"].map((suffix) => `${home.file}${suffix}`)
+          const { ended, stdout } = runWith(home, { code: "ENOLCK", paths, when: "1+" })
+          const { error } = JSON.parse(stdout)
+          assert.deepStrictEqual([ended, error._tag, error.reason], [73, "LockError", "LocksRefused"])
+          assert.strictEqual((yield* runProgram(home.args)).code, 0)
+        }),
+      limit
+    )
+
+    it.scopedLive(
+      `that the system gives nobody is a reason of its own, ${situation}`,
+      () =>
+        Effect.gen(function* () {
+          const homeFor = yield* homes
+          const counted = homeFor(situation, "counted")
+          const { traced } = runWith(counted, { code: "EINTR", paths: [], when: "1000" })
+          // Node.js does not begin where its own calls fail. strace counts by thread.
+          const calls = traced.split("\n").filter((line) => line.startsWith(`${traced.split(" ", 1).join()} `))
+          const when = `${calls.findIndex((line) => line.includes("F_SETLK")) + 1}+`
+          const home = homeFor(situation, "refused")
+          const { stdout } = runWith(home, { code: "ENOLCK", paths: [], when })
+          const { error } = JSON.parse(stdout)
+          assert.deepStrictEqual([error._tag, error.reason, error.retryable], ["LockError", "LocksRefused", false])
+          assert.include(error.message, "The filesystem refuses locks on")
+          assert.deepStrictEqual(
+            readdirSync(home.home).filter((name) => name.includes("locks-")),
+            []
+          )
+          assert.strictEqual((yield* runProgram(home.args)).code, 0)
+        }),
+      limit
+    )
+  }
+})
