@@ -347,7 +347,6 @@ const readable = [
   "automatic_index",
   "checkpoint_fullfsync",
   "count_changes",
-  "defer_foreign_keys",
   "empty_result_callbacks",
   "full_column_names",
   "fullfsync",

@@ -118,6 +118,22 @@ DROP TABLE p; ALTER TABLE new_p RENAME TO p;`,
     })
   )
 
+  it.scoped("are refused where SQLite's own count refuses what one defers, whatever follows", () =>
+    Effect.gen(function* () {
+      const files = {
+        "001_create.sql": `CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1);
+CREATE TABLE c (p REFERENCES p); INSERT INTO c VALUES (1);`,
+        "002_rebuild.sql": `PRAGMA defer_foreign_keys = ON; CREATE TABLE new_p (id INTEGER PRIMARY KEY);
+INSERT INTO new_p SELECT id FROM p; DROP TABLE p; ALTER TABLE new_p RENAME TO p;`,
+        "003_more.sql": "CREATE TABLE more (id INTEGER PRIMARY KEY);"
+      }
+      for (const stops of [[3], [1, 3], [1, 2, 3]]) {
+        const error = yield* refusal(inSteps(files, stops))
+        assert.deepInclude(error, { reason: "ForeignKeyViolations", migration: "002_rebuild" })
+      }
+    })
+  )
+
   it.scoped("do not hand on what one sets or leaves on its connection", () =>
     Effect.gen(function* () {
       const file = yield* inSteps(

@@ -52,7 +52,8 @@ const standingOf = (files: ReadonlyArray<ReferenceFile>, from: number, refusedIn
   const before = files.slice(0, refusedIndex + 1)
   const isDeferred = before.some(({ sql }) => /defer/i.test(sql))
   const ends = before.flatMap((file, at) =>
-    at > from && (file.isOff !== files[at - 1]?.isOff || (isDeferred && /drop/i.test(files[at - 1]?.sql ?? "")))
+    at > from &&
+    (file.isOff !== files[at - 1]?.isOff || (isDeferred && /drop|defer_foreign_keys/i.test(files[at - 1]?.sql ?? "")))
       ? [at]
       : []
   )

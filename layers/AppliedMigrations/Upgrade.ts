@@ -225,10 +225,14 @@ const runOf = (
     const script = scriptOf(migration)
     run.push(script)
     isDeferred ||= mayDefer(script)
-    if (isDeferred && !isOff && mayDrop(script)) break
+    if (!isOff && ((isDeferred && mayDrop(script)) || setsDeferral(script))) break
   }
   return run
 }
+
+/** The commit sets it back. To set it back by hand would make SQLite forget what it has counted. */
+const setsDeferral = ({ migration: { body } }: Script): boolean =>
+  body._tag === "Sql" && /defer_foreign_keys/i.test(body.text)
 
 const hasDeferred = (objects: ReadonlyArray<SchemaObject>): boolean => objects.some(({ sql }) => /defer/i.test(sql))
 
