@@ -314,10 +314,10 @@ describe("the six machines", () => {
         assert.strictEqual(plainly.status, 403)
 
         // The session is cleaned up: no row, no content.
-        const files = yield* as("ann", url)
-        assert.include(yield* files.deleteSession(inSession), { deleted: 3 })
+        const { account, files, sessions } = yield* clientOf(url, tokenOf.ann)
+        assert.include(yield* sessions.deleteFiles(inSession), { deleted: 3 })
         assert.deepStrictEqual((yield* files.list(everyFile)).files, [])
-        assert.include(yield* files.storage(), { files: 0, deletedFiles: 0, bytes: 0, storedBytes: 0 })
+        assert.include(yield* account.storage(), { files: 0, deletedFiles: 0, bytes: 0, storedBytes: 0 })
         const contents = readdirSync(join(dataDirectory, "files"), { recursive: true, withFileTypes: true })
         assert.deepStrictEqual(
           contents.filter((entry) => entry.isFile() && !["identity", "reserve"].includes(entry.name)),
@@ -325,7 +325,7 @@ describe("the six machines", () => {
         )
 
         // What is left is the record, in the order in which it happened.
-        const { events } = yield* files.audit(everyEvent)
+        const { events } = yield* sessions.audit(everyEvent)
         assert.deepStrictEqual(
           events.map(({ action, actor, filename, outcome, reason }) => [actor, action, filename, reason ?? outcome]),
           [

@@ -25,6 +25,7 @@ import packageJson from "../../package.json" with { type: "json" }
 import * as conversationFiles from "../conversationFiles.ts"
 import { Access, authorization, isLoopback } from "./Access.ts"
 import { AccessLog } from "./AccessLog.ts"
+import { accountHttp } from "./AccountHttp.ts"
 import { Api, FilesApi, ProbesApi, ProbesGroup } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { Belonging } from "./Belonging.ts"
@@ -39,6 +40,7 @@ import { Door, whileRequestsEnd } from "./Door.ts"
 import { filesHttp } from "./FilesHttp.ts"
 import { Health } from "./Health.ts"
 import { Limits } from "./Limits.ts"
+import { operatorHttp } from "./OperatorHttp.ts"
 import { page } from "./Page.ts"
 import { probesHttp } from "./ProbesHttp.ts"
 import { Refusals } from "./Refusals.ts"
@@ -46,6 +48,7 @@ import { answering, pathOf } from "./Requests.ts"
 import { Reserve } from "./Reserve.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
+import { sessionsHttp } from "./SessionsHttp.ts"
 import { Settings } from "./Settings.ts"
 import { Sweeper } from "./Sweeper.ts"
 
@@ -88,7 +91,8 @@ const api = Layer.scopedDiscard(
     const { report } = yield* DatabaseReady
     const health = yield* Health
     const { open } = yield* Door
-    yield* open({ app: yield* appOf(Layer.provide(HttpApiBuilder.api(FilesApi), filesHttp)), health, report })
+    const handlers = Layer.mergeAll(filesHttp, sessionsHttp, accountHttp, operatorHttp)
+    yield* open({ app: yield* appOf(Layer.provide(HttpApiBuilder.api(FilesApi), handlers)), health, report })
   })
 )
 

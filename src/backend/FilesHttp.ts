@@ -1,19 +1,17 @@
-/** HTTP handlers for files and sessions. Who may do what is decided by the services; here is what HTTP makes of it. */
+/** HTTP handlers for files. Who may do what is decided by the services; here is what HTTP makes of it. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
-import { CurrentUser, DeletedFiles, type FilePage, FilesApi, Forbidden, StorageStatistics } from "./Api.ts"
+import { type FilePage, FilesApi } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { contentResponse } from "./ContentResponse.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
 import { Deletions } from "./Deletions.ts"
 import { answered } from "./failures.ts"
-import { Refusals } from "./Refusals.ts"
 import { Reserve } from "./Reserve.ts"
-import { Sessions } from "./Sessions.ts"
 import { Settings } from "./Settings.ts"
 import { uploadForm } from "./UploadForm.ts"
 
@@ -24,10 +22,8 @@ export const filesHttp = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const files = yield* ConversationFiles
     const deletions = yield* Deletions
-    const sessions = yield* Sessions
     const store = yield* ContentStore
     const audit = yield* AuditTrail
-    const refusals = yield* Refusals
     const { freeing, mayStore } = yield* Reserve
     const { maxFileSize } = yield* Settings
 
@@ -62,27 +58,6 @@ export const filesHttp = HttpApiBuilder.group(
         )
       )
       .handleRaw("list", ({ path, urlParams }) => Effect.map(answered(files.list(path.sessionId, urlParams)), asIs))
-      .handle("deleteSession", ({ path }) =>
-        Effect.map(
-          answered(freeing(deletions.destroySession(path.sessionId))),
-          (deleted) => new DeletedFiles({ deleted })
-        )
-      )
-      .handle("session", ({ path }) => answered(sessions.state(path.sessionId)))
-      .handle("endSession", ({ path }) => answered(freeing(sessions.end(path.sessionId))))
-      .handle("reopenSession", ({ path }) => answered(sessions.reopen(path.sessionId)))
-      .handle("giveSession", ({ path, payload }) => answered(sessions.giveTo(path.sessionId, payload.owner)))
-      .handle("audit", ({ path, urlParams }) => answered(files.events(path.sessionId, urlParams)))
-      .handle("refusals", ({ urlParams }) =>
-        CurrentUser.pipe(
-          Effect.filterOrFail(
-            ({ isAdministrator }) => isAdministrator,
-            () => new Forbidden({ message: "Only an administrator reads who was refused." })
-          ),
-          Effect.tapError(({ _tag }) => refusals.count(_tag)),
-          Effect.zipRight(answered(refusals.list(urlParams)))
-        )
-      )
       .handleRaw("search", ({ urlParams }) => Effect.map(answered(files.search(urlParams)), asIs))
       .handle("details", ({ path }) => answered(files.details(path.fileId)))
       .handleRaw("view", ({ path, request }) => send(path.fileId, "view", request))
@@ -92,12 +67,6 @@ export const filesHttp = HttpApiBuilder.group(
       .handle("delete", ({ path }) => answered(freeing(deletions.remove(path.fileId))))
       .handle("restore", ({ path }) => answered(freeing(deletions.restore(path.fileId))))
       .handle("destroy", ({ path }) => answered(freeing(deletions.destroy(path.fileId))))
-      .handle("storage", () =>
-        Effect.map(
-          Effect.all([answered(files.statistics), store.freeBytes]),
-          ([statistics, freeBytes]) => new StorageStatistics({ ...statistics, freeBytes })
-        )
-      )
   })
 )
 

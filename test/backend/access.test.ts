@@ -8,12 +8,12 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
-import { fileForm } from "../../src/backend/Client.ts"
+import { type Client, fileForm } from "../../src/backend/Client.ts"
 import { Limits } from "../../src/backend/Limits.ts"
 import { Settings } from "../../src/backend/Settings.ts"
 import { beginUpload, whenEntries } from "../support/connection.ts"
 import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
-import { accounts, jsonOf, type ServedFiles, serveOn, serving, settingsOn, tokenOf } from "../support/service.ts"
+import { accounts, jsonOf, serveOn, serving, settingsOn, tokenOf } from "../support/service.ts"
 
 const upload = (sessionId: string, content = "x") => ({ path: { sessionId }, payload: fileForm("a.txt", content) })
 
@@ -21,9 +21,9 @@ const threeUsers = Effect.gen(function* () {
   const at = yield* serving({ accounts })
   return {
     ...at,
-    alice: (yield* at.clientOf(tokenOf("alice"))).files,
-    bob: (yield* at.clientOf(tokenOf("bob"))).files,
-    root: (yield* at.clientOf(tokenOf("root"))).files,
+    alice: yield* at.clientOf(tokenOf("alice")),
+    bob: yield* at.clientOf(tokenOf("bob")),
+    root: yield* at.clientOf(tokenOf("root")),
     audited: rowsOf(at.file, "SELECT actor, action, outcome, reason, session_id FROM audit_log ORDER BY event_id")
   }
 })
@@ -50,13 +50,16 @@ describe("a session", () => {
     () =>
       Effect.gen(function* () {
         const { alice, bob, root } = yield* threeUsers
-        const mine = yield* alice.upload(upload("s1"))
+        const mine = yield* alice.files.upload(upload("s1"))
         const path = { fileId: mine.fileId }
         const session = { path: { sessionId: "s1" } }
-        const everything = (files: ServedFiles): ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>> => [
+        const everything = ({
+          files,
+          sessions
+        }: Client): ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>> => [
           files.upload(upload("s1")),
           files.list({ ...session, urlParams: { limit: 50, deleted: false } }),
-          files.audit({ ...session, urlParams: { limit: 50, after: 0 } }),
+          sessions.audit({ ...session, urlParams: { limit: 50, after: 0 } }),
           files.details({ path }),
           files.view({ path }),
           files.download({ path }),
@@ -64,15 +67,15 @@ describe("a session", () => {
           files.delete({ path }),
           files.restore({ path }),
           files.destroy({ path }),
-          files.deleteSession(session)
+          sessions.deleteFiles(session)
         ]
         for (const attempt of everything(bob)) {
           assert.strictEqual((yield* Effect.flip(attempt))._tag, "Forbidden")
         }
-        assert.deepStrictEqual((yield* bob.search({ urlParams: { limit: 50 } })).files, [])
-        assert.deepInclude(yield* bob.storage(), { files: 0, bytes: 0, sessions: 0 })
-        assert.deepInclude(yield* alice.storage(), { files: 1, bytes: 1, sessions: 1 })
-        assert.strictEqual((yield* alice.details({ path })).name, "a.txt")
+        assert.deepStrictEqual((yield* bob.files.search({ urlParams: { limit: 50 } })).files, [])
+        assert.deepInclude(yield* bob.account.storage(), { files: 0, bytes: 0, sessions: 0 })
+        assert.deepInclude(yield* alice.account.storage(), { files: 1, bytes: 1, sessions: 1 })
+        assert.strictEqual((yield* alice.files.details({ path })).name, "a.txt")
         for (const attempt of everything(root)) yield* attempt
       })
   )
@@ -98,8 +101,8 @@ describe("a session", () => {
         serveOn(folder, { accounts }),
         afterStatements(yield* Effect.tracer, take)
       )
-      const alice = (yield* clientOf(tokenOf("alice"))).files
-      const list = alice.list({ path: { sessionId: "s1" }, urlParams: { limit: 50, deleted: false } })
+      const alice = yield* clientOf(tokenOf("alice"))
+      const list = alice.files.list({ path: { sessionId: "s1" }, urlParams: { limit: 50, deleted: false } })
       yield* list
       assert.strictEqual(times, 1)
       assert.strictEqual((yield* list).files.length, 1)
@@ -116,10 +119,10 @@ describe("a session", () => {
         )
       )
       const list = { path: { sessionId: "old" }, urlParams: { limit: 50, deleted: false } }
-      assert.strictEqual((yield* Effect.flip(alice.list(list)))._tag, "Forbidden")
-      assert.strictEqual((yield* Effect.flip(alice.upload(upload("old"))))._tag, "Forbidden")
-      assert.strictEqual((yield* Effect.flip(alice.list(list)))._tag, "Forbidden")
-      assert.strictEqual((yield* root.list(list)).files.length, 1)
+      assert.strictEqual((yield* Effect.flip(alice.files.list(list)))._tag, "Forbidden")
+      assert.strictEqual((yield* Effect.flip(alice.files.upload(upload("old"))))._tag, "Forbidden")
+      assert.strictEqual((yield* Effect.flip(alice.files.list(list)))._tag, "Forbidden")
+      assert.strictEqual((yield* root.files.list(list)).files.length, 1)
     })
   )
 
@@ -128,7 +131,7 @@ describe("a session", () => {
       const { alice, bob } = yield* threeUsers
       for (let n = 0; n < 5; n += 1) {
         const outcomes = yield* Effect.all(
-          [Effect.either(alice.upload(upload(`s${n}`))), Effect.either(bob.upload(upload(`s${n}`)))],
+          [Effect.either(alice.files.upload(upload(`s${n}`))), Effect.either(bob.files.upload(upload(`s${n}`)))],
           { concurrency: "unbounded" }
         )
         assert.sameMembers(
@@ -144,15 +147,15 @@ describe("what happens", () => {
   it.scopedLive("is in the audit trail, with who did it and who was refused, and outlives the file", () =>
     Effect.gen(function* () {
       const { alice, audited, ask, bob } = yield* threeUsers
-      const mine = yield* alice.upload(upload("s1"))
-      yield* Effect.flip(bob.view({ path: mine }))
+      const mine = yield* alice.files.upload(upload("s1"))
+      yield* Effect.flip(bob.files.view({ path: mine }))
       yield* ask("/api/storage")
       yield* ask("/api/storage", { headers: { authorization: "Bearer wrong-wrong-wrong-wrong" } })
-      yield* Effect.flip(alice.rename({ path: mine, payload: { name: "../x" } }))
-      yield* Effect.flip(bob.upload(upload("s1")))
-      yield* Effect.flip(alice.upload(upload("s1", "x".repeat(1024 * 1024 + 1))))
-      yield* alice.destroy({ path: mine })
-      yield* Effect.flip(alice.view({ path: mine }))
+      yield* Effect.flip(alice.files.rename({ path: mine, payload: { name: "../x" } }))
+      yield* Effect.flip(bob.files.upload(upload("s1")))
+      yield* Effect.flip(alice.files.upload(upload("s1", "x".repeat(1024 * 1024 + 1))))
+      yield* alice.files.destroy({ path: mine })
+      yield* Effect.flip(alice.files.view({ path: mine }))
       const row = (actor: string | null, action: string, reason: string | null, session_id: string | null = "s1") => ({
         actor,
         action,
@@ -306,8 +309,8 @@ describe("the limits", () => {
       const other = yield* ask("/api/storage", { headers: { authorization: `Bearer ${tokenOf("bob")}` } })
       assert.strictEqual(other.status, 200)
       assert.match(yield* upload.end, /^HTTP\/1\.1 201 /)
-      const { files } = yield* clientOf(tokenOf("root"))
-      const look = Effect.delay(files.refusals({ urlParams: { limit: 50 } }), "50 millis")
+      const { operator } = yield* clientOf(tokenOf("root"))
+      const look = Effect.delay(operator.refusals({ urlParams: { limit: 50 } }), "50 millis")
       const counted = yield* Effect.repeat(look, { until: ({ refusals }) => refusals.length > 0 })
       assert.deepInclude(counted.refusals[0], {
         actor: "alice",

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { FilesGroup, fileForm } from "../../src/backend/Client.ts"
+import { FilesApi, fileForm } from "../../src/backend/Client.ts"
 import { independently, rowsOf } from "../support/database.ts"
 import { contentsIn, incomingIn, serving } from "../support/service.ts"
 
@@ -17,14 +17,14 @@ describe("the typed client", () => {
   it.scopedLive("does everything that the API describes, on a real server", () =>
     Effect.gen(function* () {
       const { client } = yield* serving()
-      const { files } = client
+      const { account, files, operator, sessions } = client
       const used = new Set<string>()
-      const call = <A, E, R>(name: keyof typeof files, effect: Effect.Effect<A, E, R>) => {
+      const call = <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) => {
         used.add(name)
         return effect
       }
       const options = { messageId: "m1", metadata: { width: "10", "a key": "ünïcode" } }
-      const added = yield* call("upload", files.upload(upload("s1", "a.txt", "hello", options)))
+      const added = yield* call("files.upload", files.upload(upload("s1", "a.txt", "hello", options)))
       const path = { fileId: added.fileId }
       assert.deepInclude(added, {
         sessionId: "s1",
@@ -37,51 +37,58 @@ describe("the typed client", () => {
         metadata: options.metadata,
         messageId: "m1"
       })
-      assert.deepStrictEqual(yield* call("details", files.details({ path })), added)
-      assert.strictEqual(textOf(yield* call("view", files.view({ path }))), "hello")
-      assert.strictEqual(textOf(yield* call("download", files.download({ path }))), "hello")
-      const renamed = yield* call("rename", files.rename({ path, payload: { name: "b.txt" } }))
+      assert.deepStrictEqual(yield* call("files.details", files.details({ path })), added)
+      assert.strictEqual(textOf(yield* call("files.view", files.view({ path }))), "hello")
+      assert.strictEqual(textOf(yield* call("files.download", files.download({ path }))), "hello")
+      const renamed = yield* call("files.rename", files.rename({ path, payload: { name: "b.txt" } }))
       assert.strictEqual(renamed.name, "b.txt")
-      const sessions = { path: { sessionId: "s1" } }
-      const inSession = { ...sessions, urlParams: { limit: 50, deleted: false } }
-      assert.deepStrictEqual((yield* call("list", files.list(inSession))).files, [renamed])
-      assert.deepStrictEqual((yield* call("search", files.search({ urlParams: { limit: 50, name: "B.T" } }))).files, [
-        renamed
-      ])
+      const session = { path: { sessionId: "s1" } }
+      const inSession = { ...session, urlParams: { limit: 50, deleted: false } }
+      assert.deepStrictEqual((yield* call("files.list", files.list(inSession))).files, [renamed])
+      assert.deepStrictEqual(
+        (yield* call("files.search", files.search({ urlParams: { limit: 50, name: "B.T" } }))).files,
+        [renamed]
+      )
 
-      assert.isString((yield* call("delete", files.delete({ path }))).deletedAt)
+      assert.isString((yield* call("files.delete", files.delete({ path }))).deletedAt)
       const gone = yield* Effect.flip(files.view({ path }))
       assert.strictEqual(gone._tag, "FileDeleted")
       assert.deepStrictEqual((yield* files.list(inSession)).files, [])
-      const deleted = yield* files.list({ ...sessions, urlParams: { limit: 50, deleted: true } })
+      const deleted = yield* files.list({ ...session, urlParams: { limit: 50, deleted: true } })
       assert.deepStrictEqual(
         deleted.files.map(({ name }) => name),
         ["b.txt"]
       )
-      assert.isNull((yield* call("restore", files.restore({ path }))).deletedAt)
+      assert.isNull((yield* call("files.restore", files.restore({ path }))).deletedAt)
 
-      const storage = yield* call("storage", files.storage())
-      assert.deepStrictEqual(yield* call("refusals", files.refusals({ urlParams: { limit: 50, before: 0 } })), {
-        refusals: [],
-        next: null
-      })
+      const storage = yield* call("account.storage", account.storage())
+      assert.deepStrictEqual(
+        yield* call("operator.refusals", operator.refusals({ urlParams: { limit: 50, before: 0 } })),
+        {
+          refusals: [],
+          next: null
+        }
+      )
       assert.deepInclude(storage, { files: 1, deletedFiles: 0, sessions: 1, bytes: 5, storedBytes: 5 })
       assert.isAbove(storage.freeBytes ?? 0, 0)
       const at = new Date(Date.now() + 60_000)
-      const expiring = yield* call("expire", files.expire({ path, payload: { expiresAt: at } }))
+      const expiring = yield* call("files.expire", files.expire({ path, payload: { expiresAt: at } }))
       assert.strictEqual(expiring.expiresAt, at.toISOString())
       assert.strictEqual((yield* files.expire({ path, payload: { expiresAt: null } })).expiresAt, null)
-      assert.isString((yield* call("endSession", files.endSession(sessions))).endedAt)
+      assert.isString((yield* call("sessions.end", sessions.end(session))).endedAt)
       assert.strictEqual((yield* Effect.flip(files.upload(upload("s1", "d.txt", "d"))))._tag, "SessionEnded")
-      assert.isNull((yield* call("reopenSession", files.reopenSession(sessions))).endedAt)
-      const given = yield* call("giveSession", files.giveSession({ ...sessions, payload: { owner: "ann" } }))
+      assert.isNull((yield* call("sessions.reopen", sessions.reopen(session))).endedAt)
+      const given = yield* call("sessions.give", sessions.give({ ...session, payload: { owner: "ann" } }))
       assert.strictEqual(given.owner, "ann")
-      assert.deepStrictEqual(yield* call("session", files.session(sessions)), given)
-      yield* call("destroy", files.destroy({ path }))
+      assert.deepStrictEqual(yield* call("sessions.get", sessions.get(session)), given)
+      yield* call("files.destroy", files.destroy({ path }))
       assert.strictEqual((yield* Effect.flip(files.details({ path })))._tag, "FileNotFound")
       yield* files.upload(upload("s1", "c.txt", "c"))
-      assert.strictEqual((yield* call("deleteSession", files.deleteSession(sessions))).deleted, 1)
-      const { events } = yield* call("audit", files.audit({ ...sessions, urlParams: { limit: 50, after: 0 } }))
+      assert.strictEqual((yield* call("sessions.deleteFiles", sessions.deleteFiles(session))).deleted, 1)
+      const { events } = yield* call(
+        "sessions.audit",
+        sessions.audit({ ...session, urlParams: { limit: 50, after: 0 } })
+      )
       assert.deepStrictEqual(
         events.map(({ action, outcome, reason }) => [action, outcome, reason]),
         [
@@ -103,7 +110,10 @@ describe("the typed client", () => {
           ["delete", "done", null]
         ]
       )
-      assert.deepStrictEqual([...used].sort(), Object.keys(FilesGroup.endpoints).sort())
+      const described = Object.values(FilesApi.groups).flatMap(({ endpoints, identifier }) =>
+        Object.keys(endpoints).map((endpoint) => `${identifier}.${endpoint}`)
+      )
+      assert.deepStrictEqual([...used].sort(), described.sort())
       assert.strictEqual(yield* client.livez(), "ok\n")
       for (const probe of [client.readyz, client.startupz, client.health]) {
         assert.include(["pass", "warn"], JSON.parse(yield* probe()).status)
@@ -122,13 +132,13 @@ describe("contents", () => {
       const two = yield* files.upload(upload("s2", "two.txt", "same"))
       const other = yield* files.upload(upload("s2", "other.txt", "other"))
       assert.deepStrictEqual(contentsIn(folder), [sha256("same"), sha256("other")].sort())
-      assert.deepInclude(yield* files.storage(), { files: 3, bytes: 13, storedBytes: 9 })
+      assert.deepInclude(yield* client.account.storage(), { files: 3, bytes: 13, storedBytes: 9 })
 
       yield* files.destroy({ path: one })
       assert.strictEqual(textOf(yield* files.view({ path: two })), "same")
       yield* files.destroy({ path: other })
       assert.deepStrictEqual(contentsIn(folder), [sha256("same")])
-      yield* files.deleteSession({ path: { sessionId: "s2" } })
+      yield* client.sessions.deleteFiles({ path: { sessionId: "s2" } })
       assert.deepStrictEqual(contentsIn(folder), [])
       assert.deepStrictEqual(incomingIn(folder), [])
       const again = yield* files.upload(upload("s1", "one.txt", "same"))

@@ -43,7 +43,7 @@ describe("two processes on one data directory", () => {
               upload(first, "s1", "the same"),
               first.files.destroy({ path: doomed }),
               upload(second, "s2", "the same"),
-              second.files.deleteSession({ path: { sessionId: "s3" } }),
+              second.sessions.deleteFiles({ path: { sessionId: "s3" } }),
               upload(second, "s3", `another ${round % 2}`)
             ],
             { concurrency: "unbounded" }
@@ -55,7 +55,7 @@ describe("two processes on one data directory", () => {
           if (round % 3 === 0) {
             yield* Effect.all(
               [
-                first.files.deleteSession({ path: { sessionId: "s2" } }),
+                first.sessions.deleteFiles({ path: { sessionId: "s2" } }),
                 ...[...acknowledged].map((fileId) => second.files.destroy({ path: { fileId } }))
               ],
               { concurrency: "unbounded" }
@@ -71,9 +71,9 @@ describe("two processes on one data directory", () => {
         assert.includeMembers([...contentsIn(folder)], [...wanted])
         for (const fileId of acknowledged) assert.deepInclude(rows, { file_id: fileId, file_hash: hashOf("the same") })
         // What nobody wants any more is gone with the last file, not with a sweep.
-        yield* first.files.deleteSession({ path: { sessionId: "s1" } })
-        yield* second.files.deleteSession({ path: { sessionId: "s2" } })
-        yield* first.files.deleteSession({ path: { sessionId: "s3" } })
+        yield* first.sessions.deleteFiles({ path: { sessionId: "s1" } })
+        yield* second.sessions.deleteFiles({ path: { sessionId: "s2" } })
+        yield* first.sessions.deleteFiles({ path: { sessionId: "s3" } })
         assert.deepStrictEqual(contentsIn(folder), [])
       }),
     60_000 + rounds * 2000

@@ -39,7 +39,7 @@ describe("refusals", () => {
       assert.isAtMost(rows.length, 2)
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT 1 FROM audit_log"), [])
 
-      const { refusals } = (yield* clientOf(tokenOf("root"))).files
+      const { refusals } = (yield* clientOf(tokenOf("root"))).operator
       const all = yield* refusals({ urlParams: { limit: 50 } })
       assert.strictEqual(all.next, null)
       assert.deepInclude(all.refusals[0], {
@@ -48,7 +48,7 @@ describe("refusals", () => {
         reason: "Unauthorized",
         path: "/api/storage"
       })
-      const alice = (yield* clientOf(tokenOf("alice"))).files
+      const alice = (yield* clientOf(tokenOf("alice"))).operator
       assert.strictEqual((yield* Effect.flip(alice.refusals({ urlParams: { limit: 50 } })))._tag, "Forbidden")
       yield* eventually(counts(file), (rows) => rows.length === 2)
       const first = yield* refusals({ urlParams: { limit: 1 } })

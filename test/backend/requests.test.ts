@@ -17,13 +17,13 @@ describe("a request", () => {
   it.scopedLive("gives its place back when it is answered, and when its caller hangs up before the answers", () =>
     Effect.gen(function* () {
       const { baseUrl, client, file } = yield* serving({ concurrentRequests: 3 })
-      for (let n = 0; n < 5; n += 1) yield* client.files.storage()
+      for (let n = 0; n < 5; n += 1) yield* client.account.storage()
       // The first waits for the lock, the others' answers wait behind it.
       yield* Effect.scoped(Effect.zipRight(rivalWriter(file), hungUp(Number(new URL(baseUrl).port))))
       const inTime = { times: 1, schedule: Schedule.spaced("1 second") }
-      for (let n = 0; n < 3; n += 1) yield* Effect.retry(client.files.storage(), inTime)
+      for (let n = 0; n < 3; n += 1) yield* Effect.retry(client.account.storage(), inTime)
       yield* Effect.retry(
-        Effect.all([client.files.storage(), client.files.storage(), client.files.storage()], {
+        Effect.all([client.account.storage(), client.account.storage(), client.account.storage()], {
           concurrency: "unbounded"
         }),
         inTime

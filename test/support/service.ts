@@ -11,12 +11,10 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { Initialization } from "../../layers/index.ts"
 import { Backend, databaseConfig } from "../../src/backend/Backend.ts"
-import type { Client } from "../../src/backend/Client.ts"
 import { Settings } from "../../src/backend/Settings.ts"
 import { clientOf } from "./backend.ts"
 import { temporaryFolder } from "./database.ts"
 
-export type ServedFiles = Client["files"]
 export type SomeSettings = Partial<Settings["Type"]>
 
 /** Settings of a service on a folder, where nothing happens by itself and nobody waits. */

@@ -1,0 +1,24 @@
+/** HTTP handlers for what is the user's. */
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as Effect from "effect/Effect"
+import { FilesApi, StorageStatistics } from "./Api.ts"
+import { ContentStore } from "./ContentStore.ts"
+import { ConversationFiles } from "./ConversationFiles.ts"
+import { answered } from "./failures.ts"
+
+/** Every endpoint of `AccountGroup`. */
+export const accountHttp = HttpApiBuilder.group(
+  FilesApi,
+  "account",
+  Effect.fnUntraced(function* (handlers) {
+    const files = yield* ConversationFiles
+    const store = yield* ContentStore
+
+    return handlers.handle("storage", () =>
+      Effect.map(
+        Effect.all([answered(files.statistics), store.freeBytes]),
+        ([statistics, freeBytes]) => new StorageStatistics({ ...statistics, freeBytes })
+      )
+    )
+  })
+)

@@ -1,0 +1,135 @@
+/** The files of conversations. */
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
+import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import * as OpenApi from "@effect/platform/OpenApi"
+import * as Schema from "effect/Schema"
+import { Authorization, Failure } from "./ApiAuthorization.ts"
+import {
+  ContentLost,
+  FileDeleted,
+  FileNotFound,
+  FileTooLarge,
+  InvalidFileName,
+  InvalidUpload,
+  RangeNotSatisfiable,
+  SessionEnded
+} from "./ApiErrors.ts"
+import { ConversationFile, FileDetails, FilePage } from "./ApiModels.ts"
+import { inSession, name, ofFile, PageOf } from "./ApiParameters.ts"
+
+/** The one file, and what is known about it. Fields may come before or after the file. */
+export const Upload = HttpApiSchema.MultipartStream(
+  Schema.Struct({
+    file: Schema.String.annotations({ format: "binary" }),
+    message_id: Schema.optional(Schema.String),
+    /** A JSON object of strings. */
+    metadata: Schema.optional(Schema.String)
+  })
+)
+
+const Content = HttpApiSchema.Uint8Array({ contentType: "application/octet-stream" })
+
+/** Files by themselves, and those of a session, which belongs to the user who first writes to it. */
+export class FilesGroup extends HttpApiGroup.make("files")
+  .add(
+    HttpApiEndpoint.post("upload", "/api/sessions/:sessionId/files")
+      .setPath(inSession)
+      .setPayload(Upload)
+      .addSuccess(FileDetails, { status: 201 })
+      .addError(InvalidUpload)
+      .addError(InvalidFileName)
+      .addError(FileTooLarge)
+      .addError(SessionEnded)
+      .annotate(OpenApi.Summary, "Upload a file")
+  )
+  .add(
+    HttpApiEndpoint.get("list", "/api/sessions/:sessionId/files")
+      .setPath(inSession)
+      .setUrlParams(
+        Schema.Struct({
+          ...PageOf,
+          name,
+          deleted: Schema.optionalWith(Schema.BooleanFromString, { default: () => false })
+        })
+      )
+      .addSuccess(FilePage)
+      .annotate(OpenApi.Summary, "List the files of a session; with `deleted`, the deleted ones instead")
+  )
+  .add(
+    HttpApiEndpoint.get("search", "/api/files")
+      .setUrlParams(Schema.Struct({ ...PageOf, name }))
+      .addSuccess(FilePage)
+      .annotate(OpenApi.Summary, "Search all sessions of the user by name")
+  )
+  .add(
+    HttpApiEndpoint.get("details", "/api/files/:fileId")
+      .setPath(ofFile)
+      .addSuccess(FileDetails)
+      .addError(FileNotFound)
+      .annotate(OpenApi.Summary, "What is known about a file")
+  )
+  .add(
+    HttpApiEndpoint.get("view", "/api/files/:fileId/content")
+      .setPath(ofFile)
+      .addSuccess(Content)
+      .addSuccess(Content, { status: 206 })
+      .addError(FileNotFound)
+      .addError(FileDeleted)
+      .addError(ContentLost)
+      .addError(RangeNotSatisfiable)
+      .annotate(OpenApi.Summary, "The content, to be shown; ranges and If-None-Match are understood")
+  )
+  .add(
+    HttpApiEndpoint.get("download", "/api/files/:fileId/download")
+      .setPath(ofFile)
+      .addSuccess(Content)
+      .addSuccess(Content, { status: 206 })
+      .addError(FileNotFound)
+      .addError(FileDeleted)
+      .addError(ContentLost)
+      .addError(RangeNotSatisfiable)
+      .annotate(OpenApi.Summary, "The content, to be saved under its name")
+  )
+  .add(
+    HttpApiEndpoint.patch("rename", "/api/files/:fileId")
+      .setPath(ofFile)
+      .setPayload(Schema.Struct({ name: Schema.String }))
+      .addSuccess(ConversationFile)
+      .addError(FileNotFound)
+      .addError(FileDeleted)
+      .addError(InvalidFileName)
+      .annotate(OpenApi.Summary, "Give a file another name")
+  )
+  .add(
+    HttpApiEndpoint.put("expire", "/api/files/:fileId/expiry")
+      .setPath(ofFile)
+      .setPayload(Schema.Struct({ expiresAt: Schema.NullOr(Schema.Date) }))
+      .addSuccess(ConversationFile)
+      .addError(FileNotFound)
+      .addError(FileDeleted)
+      .annotate(OpenApi.Summary, "Say when a file is deleted by itself; null is never, also in a session that ends")
+  )
+  .add(
+    HttpApiEndpoint.del("delete", "/api/files/:fileId")
+      .setPath(ofFile)
+      .addSuccess(ConversationFile)
+      .addError(FileNotFound)
+      .annotate(OpenApi.Summary, "Delete a file; it can be restored until it is cleaned up")
+  )
+  .add(
+    HttpApiEndpoint.post("restore", "/api/files/:fileId/restore")
+      .setPath(ofFile)
+      .addSuccess(ConversationFile)
+      .addError(FileNotFound)
+      .annotate(OpenApi.Summary, "Undo a deletion")
+  )
+  .add(
+    HttpApiEndpoint.del("destroy", "/api/files/:fileId/permanently")
+      .setPath(ofFile)
+      .addSuccess(HttpApiSchema.NoContent)
+      .addError(FileNotFound)
+      .annotate(OpenApi.Summary, "Delete a file for good")
+  )
+  .addError(Failure)
+  .middleware(Authorization) {}

@@ -1,0 +1,29 @@
+/** HTTP handlers for those who run the service. */
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as Effect from "effect/Effect"
+import { CurrentUser, FilesApi, Forbidden } from "./Api.ts"
+import { answered } from "./failures.ts"
+import { Refusals } from "./Refusals.ts"
+
+/** Every endpoint of `OperatorGroup`. */
+export const operatorHttp = HttpApiBuilder.group(
+  FilesApi,
+  "operator",
+  Effect.fnUntraced(function* (handlers) {
+    const refusals = yield* Refusals
+
+    /** Fails for everybody else, and counts it. */
+    const administrator = (message: string) =>
+      CurrentUser.pipe(
+        Effect.filterOrFail(
+          ({ isAdministrator }) => isAdministrator,
+          () => new Forbidden({ message })
+        ),
+        Effect.tapError(({ _tag }) => refusals.count(_tag))
+      )
+
+    return handlers.handle("refusals", ({ urlParams }) =>
+      Effect.zipRight(administrator("Only an administrator reads who was refused."), answered(refusals.list(urlParams)))
+    )
+  })
+)
