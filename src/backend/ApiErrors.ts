@@ -43,6 +43,34 @@ export class SessionEnded extends Schema.TaggedError<SessionEnded>()(
   HttpApiSchema.annotations({ status: 409 })
 ) {}
 
+/** The file is not any more as the request says. `etag` is what its content has now. */
+export class PreconditionFailed extends Schema.TaggedError<PreconditionFailed>()(
+  "PreconditionFailed",
+  { fileId: Schema.String, etag: Schema.String, message: Schema.String },
+  HttpApiSchema.annotations({ status: 412 })
+) {}
+
+/** A change that would undo another's unseen: it needs `If-Match` (RFC 6585, 3). */
+export class PreconditionRequired extends Schema.TaggedError<PreconditionRequired>()(
+  "PreconditionRequired",
+  { message: Schema.String },
+  HttpApiSchema.annotations({ status: 428 })
+) {}
+
+/** Only text in UTF-8 can be created or changed in place. */
+export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaType>()(
+  "UnsupportedMediaType",
+  { message: Schema.String },
+  HttpApiSchema.annotations({ status: 415 })
+) {}
+
+/** More files than one archive may have. */
+export class TooManyFiles extends Schema.TaggedError<TooManyFiles>()(
+  "TooManyFiles",
+  { limitFiles: Schema.Number, message: Schema.String },
+  HttpApiSchema.annotations({ status: 422 })
+) {}
+
 /** What is wrong with a file's name. */
 export const NameProblem = Schema.Literal(
   "Empty",

@@ -18,6 +18,10 @@ export type Action =
   | "download"
   | "list"
   | "rename"
+  | "change"
+  | "copy"
+  | "move"
+  | "watch"
   | "delete"
   | "restore"
   | "expire"
@@ -40,10 +44,14 @@ const refusals = new Set([
   "Forbidden",
   "InvalidFileName",
   "InvalidUpload",
+  "PreconditionFailed",
+  "PreconditionRequired",
   "RangeNotSatisfiable",
   "SessionEnded",
+  "TooManyFiles",
   "TooManyRequests",
-  "Unauthorized"
+  "Unauthorized",
+  "UnsupportedMediaType"
 ])
 
 /** So many refusals of one user are listed in one minute; all are counted. */

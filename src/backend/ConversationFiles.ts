@@ -17,7 +17,7 @@ import { DatabaseReady } from "../../layers/index.ts"
 import { AccessLog } from "./AccessLog.ts"
 import {
   type AuditPage,
-  ContentLost,
+  type ContentLost,
   type ConversationFile,
   CurrentUser,
   type FileDeleted,
@@ -33,9 +33,11 @@ import { AuditTrail } from "./AuditTrail.ts"
 import type { ContentError } from "./ContentError.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore, type Received } from "./ContentStore.ts"
-import { Discarding } from "./Discarding.ts"
+import type { Discarding } from "./Discarding.ts"
 import { fileNameOf } from "./FileName.ts"
-import { type FileRow, fieldsOf, fileOf, fromDatabase, notDeleted, timestampNow } from "./FileRow.ts"
+import { type FileRow, fileOf, fromDatabase, notDeleted, timestampNow } from "./FileRow.ts"
+import { writeKeeping } from "./Keeping.ts"
+import { rowContent } from "./RowContent.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
 import { isoOf } from "./timestamp.ts"
@@ -129,24 +131,11 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
       const audit = yield* AuditTrail
       const { audited } = audit
       const { record } = yield* AccessLog
-      const { discardSoon } = yield* Discarding
       const faults = yield* ContentFaults
-      const { columns, found } = yield* Rows
+      const { columns, detailsOf, found } = yield* Rows
+      const { open } = yield* rowContent
+      const writing = yield* writeKeeping
       const { claim, mayAdd, mayUse, own } = yield* Sessions
-
-      const detailsOf = Effect.fnUntraced(function* (row: FileRow) {
-        const metadata = yield* sql<{ readonly key: string; readonly value: string | null }>`
-          SELECT metadata_key AS key, metadata_value AS value FROM file_metadata WHERE file_id = ${row.file_id}
-          ORDER BY metadata_id`
-        const [association] = yield* sql<{ readonly message_id: string | null }>`
-          SELECT message_id FROM session_file_associations
-          WHERE file_id = ${row.file_id} AND session_id = ${row.session_id} ORDER BY association_id LIMIT 1`
-        return new FileDetails({
-          ...fieldsOf(row),
-          metadata: Object.fromEntries(metadata.map(({ key, value }) => [key, value ?? ""])),
-          messageId: association?.message_id ?? null
-        })
-      })
 
       const insert = Effect.fnUntraced(function* (
         sessionId: string,
@@ -157,8 +146,6 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
         const fileId = randomUUID()
         yield* mayAdd(sessionId)
         yield* claim(sessionId)
-        // Somebody may have discarded the content since it was kept, or damaged it.
-        if ((yield* store.sizeOf(received.sha256)) !== received.size) yield* store.keep(received)
         yield* sql`INSERT INTO conversation_files ${sql.insert({
           file_id: fileId,
           session_id: sessionId,
@@ -200,18 +187,6 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
         })
       })
 
-      /** The content is there before its row; where no row comes, it goes again. */
-      const stored = (sessionId: string, file: NewFile) =>
-        // Before the lock is asked for, for it takes as long as the disk does.
-        Effect.acquireUseRelease(
-          store.keep(file.received),
-          () => write(insert(sessionId, file)),
-          (isNew, exit) => {
-            if (exit._tag === "Success") return faults.over(file.received.sha256)
-            return isNew ? discardSoon(file.received.sha256) : Effect.void
-          }
-        )
-
       const page = (where: ReadonlyArray<Fragment>, { after, limit, name }: PageRequest) =>
         Effect.gen(function* () {
           const conditions = [...where]
@@ -236,36 +211,13 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
           )
         })
 
-      /** A row's content, as many bytes as the row says; otherwise it is lost, and health knows at once. */
-      const opened = (row: FileRow) =>
-        store.open(row.file_hash).pipe(
-          Effect.catchIf(
-            ({ reason }) => reason === "Missing" || reason === "Foreign",
-            () => lost(row, "missing")
-          ),
-          Effect.filterOrElse(
-            ({ size }) => size === row.file_size,
-            () => lost(row, "damaged")
-          )
-        )
-
-      const lost = (row: FileRow, fault: "missing" | "damaged") =>
-        Effect.zipRight(
-          faults.found(row.file_hash, fault),
-          new ContentLost({
-            fileId: row.file_id,
-            reason: fault,
-            message: `The content is ${fault}. Uploading the same file again brings it back.`
-          })
-        )
-
       return {
         mayWrite: (sessionId) => mayAdd(sessionId).pipe(audited("upload", { sessionId })),
 
         add: (sessionId, file) =>
           fileNameOf(file.name).pipe(
             Effect.tap(() => mayAdd(sessionId)),
-            Effect.flatMap((name) => stored(sessionId, { ...file, name })),
+            Effect.flatMap((name) => writing(file.received, insert(sessionId, { ...file, name }))),
             Effect.tap(({ size }) => Effect.all([Metric.increment(uploads), Metric.incrementBy(uploadedBytes, size)])),
             audited("upload", { sessionId }),
             Effect.withSpan("conversation-files.add", { attributes: { sessionId, size: file.received.size } })
@@ -286,7 +238,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
             const row = yield* Effect.flatMap(found(fileId), notDeleted)
             const { name } = yield* CurrentUser
             // Somebody may have deleted it for good meanwhile: then it is not lost, it is not there.
-            const { file: content } = yield* Effect.tapErrorTag(opened(row), "ContentLost", () =>
+            const { file: content } = yield* Effect.tapErrorTag(open(row), "ContentLost", () =>
               Effect.tapError(found(fileId), () => faults.over(row.file_hash))
             )
             yield* record({ file: row, access, by: name, details: range === undefined ? {} : { range } })

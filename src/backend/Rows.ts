@@ -5,8 +5,8 @@ import type { Fragment } from "@effect/sql/Statement"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { type CurrentUser, FileNotFound, type Forbidden } from "./Api.ts"
-import { type FileRow, fileColumns, timestampNow } from "./FileRow.ts"
+import { type CurrentUser, FileDetails, FileNotFound, type Forbidden } from "./Api.ts"
+import { type FileRow, fieldsOf, fileColumns, timestampNow } from "./FileRow.ts"
 import { Sessions } from "./Sessions.ts"
 
 export class Rows extends Context.Tag("conversation-files/Rows")<
@@ -15,6 +15,8 @@ export class Rows extends Context.Tag("conversation-files/Rows")<
     /** What a `FileRow` is selected with. */
     readonly columns: Fragment
     readonly found: (fileId: string) => Effect.Effect<FileRow, Forbidden | FileNotFound | SqlError, CurrentUser>
+    /** A row with what is known besides. */
+    readonly detailsOf: (row: FileRow) => Effect.Effect<FileDetails, SqlError>
     /** Writes into the access log, within a transaction. */
     readonly log: (
       fileId: string,
@@ -37,6 +39,19 @@ export class Rows extends Context.Tag("conversation-files/Rows")<
           if (row === undefined) return yield* new FileNotFound({ fileId, message: "There is no file with this id." })
           yield* mayUse(row.session_id)
           return row
+        }),
+        detailsOf: Effect.fnUntraced(function* (row) {
+          const metadata = yield* sql<{ readonly key: string; readonly value: string | null }>`
+            SELECT metadata_key AS key, metadata_value AS value FROM file_metadata WHERE file_id = ${row.file_id}
+            ORDER BY metadata_id`
+          const [association] = yield* sql<{ readonly message_id: string | null }>`
+            SELECT message_id FROM session_file_associations
+            WHERE file_id = ${row.file_id} AND session_id = ${row.session_id} ORDER BY association_id LIMIT 1`
+          return new FileDetails({
+            ...fieldsOf(row),
+            metadata: Object.fromEntries(metadata.map(({ key, value }) => [key, value ?? ""])),
+            messageId: association?.message_id ?? null
+          })
         }),
         log: Effect.fnUntraced(function* (fileId, access, by, details = {}) {
           yield* sql`INSERT INTO file_access_log (file_id, access_type, accessed_by, accessed_at, access_metadata)

@@ -1,0 +1,37 @@
+/** A content and the row that wants it: the content is on the disk first, and goes again where no row comes. */
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import { DatabaseReady } from "../../layers/index.ts"
+import type { ContentError } from "./ContentError.ts"
+import { ContentFaults } from "./ContentFaults.ts"
+import { ContentStore, type Received } from "./ContentStore.ts"
+import { Discarding } from "./Discarding.ts"
+
+export type WriteKeeping = <A, E, R>(
+  received: Received,
+  rows: Effect.Effect<A, E, R>
+) => Effect.Effect<A, E | ContentError | SqlError, R>
+
+/** Writes rows that want a content, in one transaction. */
+export const writeKeeping = Effect.gen(function* () {
+  const { write } = yield* DatabaseReady
+  const { keep, sizeOf } = yield* ContentStore
+  const { discardSoon } = yield* Discarding
+  const faults = yield* ContentFaults
+
+  /** Somebody may have discarded the content since it was kept, or damaged it. */
+  const keepAgain = (received: Received) =>
+    Effect.flatMap(sizeOf(received.sha256), (size) => (size === received.size ? Effect.void : keep(received)))
+
+  const writing: WriteKeeping = (received, rows) =>
+    // Before the lock is asked for, for it takes as long as the disk does.
+    Effect.acquireUseRelease(
+      keep(received),
+      () => write(Effect.zipRight(keepAgain(received), rows)),
+      (isNew, exit) => {
+        if (exit._tag === "Success") return faults.over(received.sha256)
+        return isNew ? discardSoon(received.sha256) : Effect.void
+      }
+    )
+  return writing
+})

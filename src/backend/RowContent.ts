@@ -1,0 +1,38 @@
+/** The content of a row, with as many bytes as the row says; otherwise it is lost, and health knows at once. */
+import * as Effect from "effect/Effect"
+import { ContentLost } from "./Api.ts"
+import { type ContentFault, ContentFaults } from "./ContentFaults.ts"
+import { ContentStore, type OpenContent } from "./ContentStore.ts"
+import type { FileRow } from "./FileRow.ts"
+
+type Wanted = Pick<FileRow, "file_hash" | "file_id" | "file_size">
+
+/** Makes `open`, which opens a content until the scope closes, and `lost`, which reports what is wrong with one. */
+export const rowContent = Effect.gen(function* () {
+  const store = yield* ContentStore
+  const faults = yield* ContentFaults
+
+  const lost = (row: Wanted, fault: ContentFault): Effect.Effect<never, ContentLost> =>
+    Effect.zipRight(
+      faults.found(row.file_hash, fault),
+      new ContentLost({
+        fileId: row.file_id,
+        reason: fault,
+        message: `The content is ${fault}. Uploading the same file again brings it back.`
+      })
+    )
+
+  const open = (row: Wanted) =>
+    store.open(row.file_hash).pipe(
+      Effect.catchIf(
+        ({ reason }) => reason === "Missing" || reason === "Foreign",
+        () => lost(row, "missing")
+      ),
+      Effect.filterOrElse(
+        ({ size }: OpenContent) => size === row.file_size,
+        () => lost(row, "damaged")
+      )
+    )
+
+  return { lost, open }
+})
