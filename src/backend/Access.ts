@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { Authorization, CurrentUser, Forbidden, Unauthorized } from "./Api.ts"
+import { bearerOf } from "./bearer.ts"
 import { Limits } from "./Limits.ts"
 import { Refusals } from "./Refusals.ts"
 import { Settings } from "./Settings.ts"
@@ -52,9 +53,7 @@ export class Access extends Context.Tag("conversation-files/Access")<
           isOpen
             ? isLocalRequest(headers)
             : Option.exists(
-                Option.flatMap(Option.fromNullable(headers["authorization"]), (header) =>
-                  userOf(header.replace(/^Bearer /i, ""))
-                ),
+                Option.flatMap(Option.fromNullable(bearerOf(headers)), userOf),
                 ({ isAdministrator }) => isAdministrator
               )
       }
@@ -70,9 +69,10 @@ export const authorization: Layer.Layer<Authorization, never, Access | Limits | 
     const { admit } = yield* Limits
     const { count } = yield* Refusals
 
-    const identified = Effect.fnUntraced(function* (token: string) {
+    const identified = Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const user = userOf(token)
+      // The platform's own token is what stands after any scheme.
+      const user = userOf(bearerOf(request.headers) ?? "")
       if (Option.isNone(user)) {
         yield* admit(`address ${Option.getOrElse(request.remoteAddress, () => "")}`)
         return yield* new Unauthorized({ message: "A bearer token is needed, and this is none that is known." })
@@ -89,8 +89,8 @@ export const authorization: Layer.Layer<Authorization, never, Access | Limits | 
       Effect.tapError(effect, ({ _tag }) => count(_tag))
 
     return {
-      bearer: (token) =>
-        Effect.tap(counted(identified(Redacted.value(token))), (user) =>
+      bearer: () =>
+        Effect.tap(counted(identified), (user) =>
           Effect.provideService(counted(admit(`user ${user.name}`)), CurrentUser, user)
         )
     }

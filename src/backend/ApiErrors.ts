@@ -1,4 +1,7 @@
-/** What can be refused. Every body is JSON with a stable `_tag`; `message` is for people. */
+/**
+ * What can be refused. Every error is answered as problem details (RFC 9457): its status, a stable `_tag`, the fields
+ * that it has here, and `message` for people.
+ */
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as Schema from "effect/Schema"
 
@@ -57,10 +60,10 @@ export class PreconditionRequired extends Schema.TaggedError<PreconditionRequire
   HttpApiSchema.annotations({ status: 428 })
 ) {}
 
-/** Only text in UTF-8 can be created or changed in place. */
+/** The body is of another type than this path takes: `accept`, as in the header. */
 export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaType>()(
   "UnsupportedMediaType",
-  { message: Schema.String },
+  { accept: Schema.optional(Schema.String), message: Schema.String },
   HttpApiSchema.annotations({ status: 415 })
 ) {}
 
@@ -138,16 +141,58 @@ export class StorageFull extends Schema.TaggedError<StorageFull>()(
   HttpApiSchema.annotations({ status: 507 })
 ) {}
 
-/** No such path, or not with this method. */
+/** Nothing is at this path. A path has one spelling: its case and its slashes count. */
 export class RouteNotFound extends Schema.TaggedError<RouteNotFound>()(
   "RouteNotFound",
   { message: Schema.String },
   HttpApiSchema.annotations({ status: 404 })
 ) {}
 
-/** A defect of the service; its log has the rest. */
+/** The path is there, and takes other methods: those of the header `Allow`. */
+export class MethodNotAllowed extends Schema.TaggedError<MethodNotAllowed>()(
+  "MethodNotAllowed",
+  { allow: Schema.Array(Schema.String), message: Schema.String },
+  HttpApiSchema.annotations({ status: 405 })
+) {}
+
+/** The body is longer than any of this path may be. The connection ends. */
+export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>()(
+  "BodyTooLarge",
+  { limitBytes: Schema.Number, message: Schema.String },
+  HttpApiSchema.annotations({ status: 413 })
+) {}
+
+/** What was sent is not HTTP/1.1. */
+export class MalformedRequest extends Schema.TaggedError<MalformedRequest>()(
+  "MalformedRequest",
+  { message: Schema.String },
+  HttpApiSchema.annotations({ status: 400 })
+) {}
+
+/** The request did not arrive in time. */
+export class RequestTimedOut extends Schema.TaggedError<RequestTimedOut>()(
+  "RequestTimedOut",
+  { message: Schema.String },
+  HttpApiSchema.annotations({ status: 408 })
+) {}
+
+/** The path and the headers are longer than they may be. */
+export class HeadersTooLarge extends Schema.TaggedError<HeadersTooLarge>()(
+  "HeadersTooLarge",
+  { limitBytes: Schema.Number, message: Schema.String },
+  HttpApiSchema.annotations({ status: 431 })
+) {}
+
+/** A method that the service does not know for any path. */
+export class MethodNotImplemented extends Schema.TaggedError<MethodNotImplemented>()(
+  "MethodNotImplemented",
+  { message: Schema.String },
+  HttpApiSchema.annotations({ status: 501 })
+) {}
+
+/** A defect of the service. Its log has the rest, at the same `instance`. */
 export class InternalError extends Schema.TaggedError<InternalError>()(
   "InternalError",
-  { message: Schema.String },
+  { instance: Schema.optional(Schema.String), message: Schema.String },
   HttpApiSchema.annotations({ status: 500 })
 ) {}

@@ -8,7 +8,7 @@ import type * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import * as HttpPlatform from "@effect/platform/HttpPlatform"
-import type * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -43,8 +43,9 @@ import { Limits } from "./Limits.ts"
 import { operatorHttp } from "./OperatorHttp.ts"
 import { page } from "./Page.ts"
 import { probesHttp } from "./ProbesHttp.ts"
+import { pathOf, problems } from "./Problem.ts"
 import { Refusals } from "./Refusals.ts"
-import { answering, pathOf } from "./Requests.ts"
+import { answering } from "./Requests.ts"
 import { Reserve } from "./Reserve.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
@@ -54,13 +55,28 @@ import { Sweeper } from "./Sweeper.ts"
 
 /** Builds one API with routes of its own: the builder's router would otherwise be shared between two. */
 const appOf = Effect.fnUntraced(function* <E, R>(api: Layer.Layer<HttpApi.Api, E, R>) {
-  const built = yield* Layer.build(Layer.mergeAll(api, HttpApiBuilder.Router.Live, HttpApiBuilder.Middleware.layer))
-  const app = yield* Effect.provide(HttpApiBuilder.httpApp, built)
+  const built = yield* Layer.build(
+    Layer.mergeAll(
+      api,
+      HttpApiBuilder.Router.Live,
+      HttpApiBuilder.Middleware.layer,
+      HttpApiBuilder.middleware(problems)
+    )
+  )
+  const app = yield* Effect.provide(HttpRouter.withRouterConfig(HttpApiBuilder.httpApp, oneSpelling), built)
   const context = yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>()
   // No more than these: the scope of a request is its own, not the one in which the service is built.
   const services = Context.pick(FileSystem.FileSystem, Path.Path, HttpPlatform.HttpPlatform, Etag.Generator)(context)
   return Effect.provide(app, services).pipe(HttpIncomingMessage.withMaxBodySize(Option.some(longestBody)))
 })
+
+/** The paths are spelt when they get there; ids are as long as a request's head allows. */
+const oneSpelling = {
+  caseSensitive: true,
+  ignoreDuplicateSlashes: false,
+  ignoreTrailingSlash: false,
+  maxParamLength: Number.MAX_SAFE_INTEGER
+}
 
 /** Bytes of a body that is read into memory. Those of files are not. */
 const longestBody = 64 * 1024

@@ -2,7 +2,6 @@
 import { read } from "node:fs"
 import { Readable } from "node:stream"
 import type * as Headers from "@effect/platform/Headers"
-import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import contentDisposition from "content-disposition"
 import * as Effect from "effect/Effect"
@@ -23,9 +22,6 @@ export const contentResponse = Effect.fnUntraced(function* (
   const isRangeOfThis = request["if-range"] === undefined || request["if-range"] === headers.etag
   const range = isRangeOfThis ? rangeOf(file.size, request["range"]) : undefined
   if (range === "unsatisfiable") {
-    yield* HttpApp.appendPreResponseHandler((_, response) =>
-      Effect.succeed(HttpServerResponse.setHeader(response, "content-range", `bytes */${file.size}`))
-    )
     return yield* new RangeNotSatisfiable({ size: file.size, message: `The file has ${file.size} bytes.` })
   }
   const { end, start } = range ?? { start: 0, end: file.size - 1 }

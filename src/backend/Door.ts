@@ -4,7 +4,6 @@
  * all the time.
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -39,7 +38,7 @@ export class Door extends Context.Tag("conversation-files/Door")<
   {
     readonly phase: Effect.Effect<Phase>
     /** Lets requests through to what is behind, where that is sound; refuses them with 503 otherwise. */
-    readonly app: HttpApp.Default<never, Scope.Scope>
+    readonly app: HttpApp.Default<NotReady, Scope.Scope>
     /**
      * Opens the door until the scope closes. Then readiness goes first; when the settings' delay is over no
      * request is let in any more, and those that are inside are waited for. What is not over in time is
@@ -118,8 +117,4 @@ export class Door extends Context.Tag("conversation-files/Door")<
 export const whileRequestsEnd = (timeout: Duration.Duration): Schedule.Schedule<unknown> =>
   Schedule.upTo(Schedule.spaced("20 millis"), timeout)
 
-const refused = (message: string) =>
-  HttpServerResponse.json(new NotReady({ retryAfterSeconds: 1, message }), {
-    status: 503,
-    headers: { "retry-after": "1" }
-  }).pipe(Effect.orDie)
+const refused = (message: string) => new NotReady({ retryAfterSeconds: 1, message })

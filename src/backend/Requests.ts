@@ -1,21 +1,16 @@
-/** What every answer has in common: metrics, security headers, and JSON where nothing else was said. */
-
-import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
-import type * as HttpApp from "@effect/platform/HttpApp"
-import * as HttpServerError from "@effect/platform/HttpServerError"
+/** What every answer has in common: the conventions of HTTP, metrics, and security headers. */ import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import { Api, InternalError, RouteNotFound } from "./Api.ts"
 import { turnOf } from "./Connections.ts"
+import { problems } from "./Problem.ts"
+import { type Asked, askedOf, routed } from "./Routing.ts"
 
 const requests = Metric.counter("http_requests", { description: "Requests answered", incremental: true })
 const durations = Metric.histogram(
@@ -25,9 +20,8 @@ const durations = Metric.histogram(
 )
 
 /**
- * Turns what is left of an app's failures into JSON: a path that nobody knows, and defects, whose cause goes
- * to the log and not to the caller. Counts and times every request. What a request acquires, it has until its
- * answer is sent, or nobody is there any more to take it.
+ * Answers every request: what has no handler by itself, and what fails as a problem. Counts and times all of them.
+ * What a request acquires, it has until its answer is sent, or nobody is there any more to take it.
  */
 export const answering = <E, R>(
   app: HttpApp.Default<E, R>
@@ -65,49 +59,19 @@ const untilSent = <E, R>(app: HttpApp.Default<E, R>) =>
 
 const answered = <E, R>(app: HttpApp.Default<E, R>) =>
   Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
     const startedAt = yield* Clock.currentTimeMillis
-    const response = yield* Effect.catchAllCause(app, (cause) => lastResort(request, cause))
-    const route = routeOf(request.url)
+    const asked = askedOf(yield* HttpServerRequest.HttpServerRequest)
+    const response = yield* problems(routed(asked, app))
     const labelled = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) =>
-      Metric.tagged(Metric.tagged(metric, "method", methodOf(request.method)), "route", route)
+      Metric.tagged(Metric.tagged(metric, "method", methodOf(asked.request.method)), "route", routeOf(asked))
     yield* Metric.increment(Metric.tagged(labelled(requests), "status", String(response.status)))
     yield* Metric.update(labelled(durations), (yield* Clock.currentTimeMillis) - startedAt)
     return HttpServerResponse.setHeader(response, "x-content-type-options", "nosniff")
   })
-
-const lastResort = <E>(request: HttpServerRequest.HttpServerRequest, cause: Cause.Cause<E>) => {
-  // Nobody is there any more to be answered.
-  if (Cause.isInterruptedOnly(cause)) return Effect.failCause(Cause.stripFailures(cause))
-  const failure = Option.getOrUndefined(Cause.failureOption(cause))
-  if (failure instanceof HttpServerError.RouteNotFound) {
-    return jsonOf(404, new RouteNotFound({ message: `There is nothing at ${request.method} ${pathOf(request.url)}.` }))
-  }
-  // What the platform makes of a body that is too long, or none of the kind that it says it is.
-  if (Option.exists(Cause.dieOption(cause), (defect) => defect instanceof HttpServerError.RequestError)) {
-    return jsonOf(400, new HttpApiDecodeError({ issues: [], message: "The body cannot be read." }))
-  }
-  return Effect.zipRight(
-    Effect.logError("A request ended in a defect", cause),
-    jsonOf(500, new InternalError({ message: "Something is wrong with the service; its log tells what." }))
-  )
-}
-
-const jsonOf = (status: number, body: unknown) => Effect.orDie(HttpServerResponse.json(body, { status }))
 
 /** The methods of the API; who sends others makes no more series of them than one. */
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
 const methodOf = (method: string): string => (methods.has(method) ? method : "other")
 
-/** A request's path, without what is asked of it. */
-export const pathOf = (url: string): string => url.replace(/[?#].*$/, "")
-
-/** The paths of the API, for metrics that have as many series as there are routes. */
-const routes: ReadonlyArray<readonly [route: string, pattern: RegExp]> = [
-  "/",
-  "/openapi.json",
-  ...Object.values(Api.groups).flatMap((group) => Object.values(group.endpoints).map(({ path }) => path))
-].map((route) => [route, new RegExp(`^${route.replace(/\./g, "\\.").replace(/:\w+/g, "[^/]+")}$`)])
-
-const routeOf = (url: string): string => routes.find(([, pattern]) => pattern.test(pathOf(url)))?.[0] ?? "unknown"
+const routeOf = ({ route, routes }: Asked): string => (route ?? routes[0])?.path ?? "unknown"

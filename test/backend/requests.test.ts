@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { rivalWriter } from "../../layers/testing.ts"
-import { InternalError, RouteNotFound } from "../../src/backend/Api.ts"
+import { InternalError, MethodNotAllowed, RouteNotFound } from "../../src/backend/Api.ts"
 import { fileForm } from "../../src/backend/Client.ts"
 import { independently } from "../support/database.ts"
 import { jsonOf, serving } from "../support/service.ts"
@@ -31,24 +31,58 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("for what is not there is a 404 in JSON, whatever the method", () =>
+  it.scopedLive("for what is not there is a 404, with another method a 405 that tells which; both are problems", () =>
     Effect.gen(function* () {
       const { ask } = yield* serving()
-      for (const [method, path] of [
+      for (const [method, path, allow] of [
         ["GET", "/nowhere"],
-        ["POST", "/livez"],
-        ["PUT", "/api/files"],
         ["GET", "/api/files/"],
         ["GET", "//api/files"],
+        ["GET", "/API/files"],
         ["GET", "/api/files/%E0%A4%A"],
-        ["DELETE", "/"]
+        ["POST", "/livez", "GET, HEAD, OPTIONS"],
+        ["PUT", "/api/files", "GET, HEAD, OPTIONS"],
+        ["DELETE", "/", "GET, HEAD, OPTIONS"],
+        ["POST", "/api/files/x", "DELETE, GET, HEAD, OPTIONS, PATCH"]
       ] as const) {
         const response = yield* ask(path, { method })
-        if (response.status === 200) continue
-        const body = yield* jsonOf(response)
-        assert.strictEqual(response.status, 404, `${method} ${path}`)
-        assert.isTrue(Schema.is(RouteNotFound)(Schema.decodeUnknownSync(RouteNotFound)(body)))
+        const problem = yield* jsonOf(response)
+        assert.strictEqual(response.status, allow === undefined ? 404 : 405, `${method} ${path}`)
+        assert.strictEqual(response.headers.get("allow"), allow ?? null)
+        assert.strictEqual(response.headers.get("content-type"), "application/problem+json")
         assert.strictEqual(response.headers.get("x-content-type-options"), "nosniff")
+        Schema.decodeUnknownSync(Schema.Union(RouteNotFound, MethodNotAllowed))(problem)
+        assert.deepInclude(problem, {
+          type: `/openapi.json#/components/schemas/${problem["_tag"]}`,
+          title: allow === undefined ? "Route not found" : "Method not allowed",
+          status: response.status,
+          detail: problem["message"],
+          instance: path
+        })
+      }
+    })
+  )
+
+  it.scopedLive("that does not fit is told which field must be what, and what it is", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* serving()
+      const put = (body: unknown) => ({
+        method: "PUT",
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json" }
+      })
+      for (const [path, init, words] of [
+        ["/api/files?limit=0", {}, '`limit` must be a number between 1 and 200, and is "0".'],
+        ["/api/files?limit=many", {}, '`limit` must be a number, and is "many".'],
+        ["/api/files?name=", {}, '`name` must be at least 1 character long, and is "".'],
+        ["/api/sessions/s/files?deleted=maybe", {}, '`deleted` must be "true" or "false", and is "maybe".'],
+        ["/api/files/f/expiry", put({}), "`expiresAt` is missing."],
+        ["/api/files/f/expiry", put({ expiresAt: 5 }), "`expiresAt` must be text or null, and is 5."],
+        ["/api/files/f/expiry", put([]), "The body must be a JSON object, and is []."]
+      ] as const) {
+        const response = yield* ask(path, init)
+        const problem = yield* jsonOf(response)
+        assert.deepInclude(problem, { _tag: "HttpApiDecodeError", status: 400, detail: words, message: words })
       }
     })
   )

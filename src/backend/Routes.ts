@@ -1,0 +1,53 @@
+/** What is at which path, and with which methods: by the API, and the files that are served beside it. */
+import { Api } from "./Api.ts"
+
+export interface Route {
+  /** As the API has it: `/api/files/:fileId`. */
+  readonly path: string
+  readonly method: string
+}
+
+const beside: ReadonlyArray<Route> = ["/", "/openapi.json"].map((path) => ({ path, method: "GET" }))
+
+const isParameter = (segment: string): boolean => segment.startsWith(":")
+
+/** Those without parameters first: they are meant where both fit. */
+const routes = [
+  ...beside,
+  ...Object.values(Api.groups).flatMap(({ endpoints }) =>
+    Object.values(endpoints).map(({ method, path }): Route => ({ path, method }))
+  )
+]
+  .map((route) => ({ ...route, segments: route.path.split("/") }))
+  .sort((a, b) => a.segments.filter(isParameter).length - b.segments.filter(isParameter).length)
+
+/** The paths of all, for metrics that have as many series as there are routes. */
+export const paths: ReadonlyArray<string> = [...new Set(routes.map(({ path }) => path))]
+
+/** What fits a path in its one spelling, whatever the method. */
+export const routesAt = (path: string): ReadonlyArray<Route> => {
+  const given = path.split("/")
+  return routes.filter(
+    ({ segments }) =>
+      segments.length === given.length &&
+      segments.every((segment, index) => segment === given[index] || (isParameter(segment) && isId(given[index])))
+  )
+}
+
+/** Clients take dots for the way up or nowhere, however they are spelt (https://url.spec.whatwg.org). */
+const isId = (segment: string | undefined): boolean => segment !== undefined && !/^\.{0,2}$/.test(segment)
+
+/** The methods of some routes. Where there is GET there is HEAD; what is allowed can be asked everywhere. */
+export const methodsOf = (found: ReadonlyArray<Route>): ReadonlyArray<string> => {
+  const methods = new Set(found.map(({ method }) => method))
+  if (methods.has("GET")) methods.add("HEAD")
+  return [...methods.add("OPTIONS")].sort()
+}
+
+/** The one whose handler is asked. */
+export const routeFor = (found: ReadonlyArray<Route>, method: string): Route | undefined =>
+  found.find((route) => route.method === method) ??
+  (method === "HEAD" ? found.find((route) => route.method === "GET") : undefined)
+
+/** What one path or another takes. */
+export const allMethods: ReadonlyArray<string> = methodsOf(routes)
