@@ -132,6 +132,8 @@ export interface DatabaseOptions {
   readonly trustedFilesystems?: ReadonlyArray<string> | undefined
   /** How long `DatabaseReady.write` waits for another process's write lock. Default 5 s. */
   readonly lockPatience?: Duration.DurationInput | undefined
+  /** How often `DatabaseReady.healthChanges` looks. A look takes well under a millisecond. Default 1 s. */
+  readonly healthInterval?: Duration.DurationInput | undefined
   /** Called at every step, within the start: what it takes, the start takes longer. */
   readonly onProgress?: ((event: ProgressEvent) => Effect.Effect<unknown>) | undefined
 }
@@ -154,6 +156,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly permissions: Permissions
     readonly trustedFilesystems: ReadonlyArray<string>
     readonly lockPatience: Duration.Duration
+    readonly healthInterval: Duration.Duration
     readonly onProgress: (event: ProgressEvent) => Effect.Effect<unknown>
   }
 >() {
@@ -178,6 +181,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     permissions: options.permissions ?? "owner",
     trustedFilesystems: options.trustedFilesystems ?? [],
     lockPatience: Duration.decode(options.lockPatience ?? "5 seconds"),
+    healthInterval: Duration.decode(options.healthInterval ?? "1 second"),
     onProgress: options.onProgress ?? (() => Effect.void)
   })
 

@@ -2,14 +2,15 @@
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as SqlClient from "@effect/sql/SqlClient"
-import type { SqlError } from "@effect/sql/SqlError"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import type { UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
 import { MigrationSource, type MigrationSourceError, type Migrations } from "./AppliedMigrations/MigrationSource.ts"
@@ -28,7 +29,9 @@ import { inDatabase, type Refusal } from "./Refusal.ts"
 import { ConnectionError, SqliteConnection, soundDriver, stayingInPlace } from "./SqliteConnection.ts"
 import { openSqlite } from "./seams.ts"
 import { type PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
-import { writeThrough } from "./WriteTransaction.ts"
+import type { WriteError } from "./WriteError.ts"
+import { makeWriteGate, type WriteGate } from "./WriteGate.ts"
+import { guardTransactions, writeThrough } from "./WriteTransaction.ts"
 
 /** Every reason why a start can be refused. */
 export type InitializationError =
@@ -86,6 +89,9 @@ export interface Health {
   readonly warnings: ReadonlyArray<string>
 }
 
+/** Why a database that was ready is not any more. */
+export type HealthError = ConnectionError | PragmaError | HistoryError | IntegrityError
+
 /**
  * A database that is provably ready: its directory, connection, pragmas, migrations and integrity
  * have been proven, on the very connection that `SqlClient` hands out.
@@ -99,13 +105,20 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
      * answers, the pragmas hold, and the history and the schema are still ours. Never looks at pages:
      * it costs well under a millisecond for a file of any size.
      */
-    readonly health: Effect.Effect<Health, ConnectionError | PragmaError | HistoryError | IntegrityError>
+    readonly health: Effect.Effect<Health, HealthError>
+    /**
+     * What `health` finds now, and then each time that it finds something else; looked at every `healthInterval`.
+     * A refusal that passes by itself, such as a lock, is told when it has not passed within 200 ms. A program that
+     * cannot serve a newer database ends or connects anew when it hears of one.
+     */
+    readonly healthChanges: Stream.Stream<Either.Either<Health, HealthError>>
     /**
      * Runs an effect in one transaction that has the write lock from its first moment, and waits for the
-     * lock outside SQLite, `lockPatience` at most. `SqlClient` takes part in it. Fails with `SqlError`, and
-     * with what the effect fails with.
+     * lock outside SQLite, `lockPatience` at most. `SqlClient` takes part in it. Refused where this program may not
+     * write any more: another one has made an upgrade that is not `compatible_from` this one's version, or the file is
+     * not the one that was opened. Fails with `WriteError`, which is a `SqlError`, and with what the effect fails with.
      */
-    readonly write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+    readonly write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | WriteError, R>
   }
 >() {
   /**
@@ -184,7 +197,8 @@ const start = Effect.fnUntraced(function* (
     const pragmas = yield* VerifiedPragmas.make(config, initialization, connection)
     const migrations = yield* AppliedMigrations.make(config, initialization, source, connection, pragmas, done)
     const integrity = yield* CheckedIntegrity.make(config, initialization, connection, migrations)
-    return yield* ready(config, initialization, { directory, connection, pragmas, migrations, integrity })
+    const gate = makeWriteGate(config, source, connection)
+    return yield* ready(config, initialization, { directory, connection, pragmas, migrations, integrity, gate })
   })
   const connect = SqliteConnection.make(config, initialization, directory)
   initialization.onOwnLock("reopen")
@@ -224,6 +238,7 @@ interface Evidence {
   readonly pragmas: VerifiedPragmas["Type"]
   readonly migrations: AppliedMigrations["Type"]
   readonly integrity: IntegrityReport
+  readonly gate: WriteGate
 }
 
 const ready = Effect.fnUntraced(function* (
@@ -231,7 +246,7 @@ const ready = Effect.fnUntraced(function* (
   { timeline }: Initialization["Type"],
   evidence: Evidence
 ) {
-  const { connection, integrity, migrations, pragmas } = evidence
+  const { connection, gate, integrity, migrations, pragmas } = evidence
   yield* connection.accept
   const settings = yield* pragmas.confirm
   // Somebody may have put another file there while the start looked at the one that it had opened.
@@ -256,10 +271,14 @@ const ready = Effect.fnUntraced(function* (
   // Most starts find everything as it should be, which is news for nobody.
   const isNews = connection.origin === "created" || migrations.applied.length > 0 || migrations.adopted.length > 0
   yield* noted(report, isNews ? LogLevel.Info : LogLevel.Debug)
+  const health = liveHealth(config, evidence, inPlace)
+  const withTransaction = guardTransactions(connection, config, gate)
+  Object.assign(connection.sqlite.client, { withTransaction })
   return Context.make(DatabaseReady, {
     report,
-    health: liveHealth(config, evidence, inPlace),
-    write: writeThrough(connection, pragmas, config)
+    health,
+    healthChanges: changesOf(health, config),
+    write: writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
   }).pipe(
     Context.add(SqlClient.SqlClient, connection.sqlite.client),
     Context.add(SqliteClient.SqliteClient, connection.sqlite.client)
@@ -274,7 +293,7 @@ const noted = ({ database, durationMs, schemaVersion }: ReadyReport, level: LogL
 
 const liveHealth = (
   { inMemory }: DatabaseConfig["Type"],
-  { connection: { file, sqlite }, directory: { warnings }, migrations, pragmas }: Evidence,
+  { connection: { file, sqlite }, directory: { warnings }, gate, migrations, pragmas }: Evidence,
   inPlace: Effect.Effect<void, ConnectionError>
 ) => {
   const newcomer = Effect.mapError(
@@ -287,7 +306,10 @@ const liveHealth = (
     // in the middle of a transaction, and would wait for locks with the event loop standing still.
     const { fingerprint, version } = yield* inMemory
       ? migrations.schemaOn(sqlite)
-      : Effect.scoped(Effect.flatMap(newcomer, migrations.schemaOn))
+      : Effect.scoped(Effect.flatMap(newcomer, migrations.schemaOn)).pipe(
+          Effect.tapErrorTag("HistoryError", gate.learn),
+          Effect.zipLeft(gate.learn("sound"))
+        )
     const settings = yield* pragmas.stillHold
     const health: Health = { schemaVersion: version, fingerprint, pragmas: settings, warnings }
     return health
@@ -296,6 +318,27 @@ const liveHealth = (
     Effect.withSpan("database-ready.health", { attributes: { "database.file": file } })
   )
 }
+
+/** Another look after 50 ms, four times: somebody opens or closes the database at this moment. */
+const whileANeighbourPasses = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(4))
+
+const changesOf = (
+  health: Effect.Effect<Health, HealthError>,
+  { healthInterval }: DatabaseConfig["Type"]
+): Stream.Stream<Either.Either<Health, HealthError>> => {
+  const look = Effect.either(
+    Effect.retry(health, { schedule: whileANeighbourPasses, while: ({ retryable }) => retryable })
+  )
+  return Stream.changesWith(
+    Stream.repeatEffectWithSchedule(look, Schedule.spaced(healthInterval)),
+    (one, other) => gistOf(one) === gistOf(other)
+  )
+}
+
+const gistOf = Either.match({
+  onLeft: ({ _tag, reason }: HealthError) => JSON.stringify([_tag, reason]),
+  onRight: ({ fingerprint, schemaVersion, warnings }: Health) => JSON.stringify([schemaVersion, fingerprint, warnings])
+})
 
 /** The report of a start that was refused: what `timeline` shows, with the refusal. */
 export const failedReport = (

@@ -7,6 +7,7 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { codeReason } from "./codeReason.ts"
 import { codeRemedy, damaged } from "./codeRemedy.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
@@ -541,17 +542,8 @@ const systemReasons: Partial<Record<string, Reason>> = {
   EIO: "IoError"
 }
 
-const reasonOf = (code: string): Reason => {
-  if (code.startsWith("SQLITE_NOTADB")) return "NotADatabase"
-  if (code.startsWith("SQLITE_CORRUPT")) return "Damaged"
-  if (isLock(code)) return "Busy"
-  if (code === "SQLITE_READONLY_ROLLBACK") return "NotRecovered"
-  if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return "PermissionDenied"
-  if (code.startsWith("SQLITE_FULL")) return "DiskFull"
-  if (code.startsWith("SQLITE_IOERR")) return "IoError"
-  if (/^(ERR_DLOPEN_FAILED|MODULE_NOT_FOUND)$/.test(code)) return "DriverNotLoaded"
-  return "CannotOpen"
-}
+const reasonOf = (code: string): Reason =>
+  codeReason(code) ?? (/^(ERR_DLOPEN_FAILED|MODULE_NOT_FOUND)$/.test(code) ? "DriverNotLoaded" : "CannotOpen")
 
 const refusal = (
   file: string,

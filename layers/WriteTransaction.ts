@@ -1,20 +1,21 @@
-/** A transaction of the service that may write, on the connection that is handed out. */
+/** Transactions of the service that may write, on the connection that is handed out. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
-import { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
+import { upTo } from "./monotonic.ts"
 import { whileAnotherWorks } from "./policy.ts"
-import { messageOf } from "./Refusal.ts"
-import type { SqliteConnection } from "./SqliteConnection.ts"
-import type { Sqlite, SqliteFailure } from "./seams.ts"
+import type { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
+import { integer, type Sqlite, SqliteFailure } from "./seams.ts"
 import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
+import { WriteError } from "./WriteError.ts"
+import type { WriteGate } from "./WriteGate.ts"
 
 /** The lock was not to be had: nothing of the body has run, so that it may be tried again. */
 class NotBegun extends Data.TaggedError("NotBegun")<{ readonly failure: SqliteFailure }> {}
@@ -24,6 +25,9 @@ class Writes extends Context.Reference<Writes>()("database-ready/Writes", {
   defaultValue: (): ReadonlyMap<Connection, { isOpen: boolean }> => new Map()
 }) {}
 
+/** What a database in memory has for a gate: there is no other program. */
+const open: WriteGate = { check: Effect.void, learn: () => Effect.void, begun: (begin) => begin }
+
 /**
  * Runs `body` in one transaction that has the write lock from its first moment. One that reads first and
  * writes later, as `withTransaction` begins it, fails at once when another connection has written in
@@ -32,25 +36,25 @@ class Writes extends Context.Reference<Writes>()("database-ready/Writes", {
  * While another process has the lock it is asked for again, by the schedule that the start waits with, until
  * the patience is over; the connection is free for reading meanwhile, and so is the event loop. Within a
  * transaction of this database it is a savepoint; one that `withTransaction` began is to be awaited, for nothing
- * tells that it is over. Fails with `SqlError`, whose cause has SQLite's `code`, and with
- * what `body` fails with.
+ * tells that it is over. With the lock held it is asked whether this program may still write (`gate`). Fails with
+ * `WriteError`, and with what `body` fails with: of the errors of its statements those become `WriteError`s
+ * that say something of the database.
  */
 export const writeThrough = (
   { file, sqlite }: SqliteConnection["Type"],
   { withoutWaiting }: VerifiedPragmas["Type"],
-  { lockPatience, pragmas }: DatabaseConfig["Type"]
+  { inMemory, lockPatience, pragmas }: DatabaseConfig["Type"],
+  asked: WriteGate,
+  inPlace: Effect.Effect<void, ConnectionError>,
+  withTransaction: ReturnType<typeof guardTransactions>
 ) => {
-  const sqlError = (cause: SqliteFailure): SqlError => {
-    const { code, detail, retryable } = cause
-    const remedy = retryable
-      ? "Let the process that holds the lock finish, or wait longer with `lockPatience`."
-      : "Look at SQLite's message; nothing was committed."
-    return new SqlError({ cause, message: messageOf({ sentence: `${code}: ${detail}`, database: file, remedy }) })
-  }
+  const gate = inMemory ? open : asked
+  const writeError = (cause: SqliteFailure) => WriteError.fromSqlite(file, cause)
+  const mayWrite = Effect.mapError(gate.check, refusedBy(file))
   const refusal = (failure: SqliteFailure, step: "begin" | "commit") =>
-    step === "begin" ? new NotBegun({ failure }) : sqlError(failure)
-  const patiently = Schedule.upTo(whileAnotherWorks, lockPatience)
-  const begin = withoutWaiting(sqlite.run("BEGIN IMMEDIATE"))
+    step === "begin" ? new NotBegun({ failure }) : writeError(failure)
+  const patiently = upTo(whileAnotherWorks, lockPatience)
+  const begin = gate.begun(withoutWaiting(sqlite.run("BEGIN IMMEDIATE")))
   // With a rollback journal it is the commit that waits for those who read, and it may be asked for again
   // (https://sqlite.org/lang_transaction.html). Whoever is interrupted while he waits has not committed.
   const isPatient = pragmas.journalMode !== "wal"
@@ -59,7 +63,7 @@ export const writeThrough = (
     while: ({ retryable }) => retryable
   })
   const committed = <A, E, R>(body: Effect.Effect<A, E, R>) =>
-    isPatient ? Effect.zipLeft(body, Effect.mapError(patientCommit, sqlError)) : body
+    isPatient ? Effect.zipLeft(body, Effect.mapError(patientCommit, writeError)) : body
   const commit = isPatient ? Effect.void : sqlite.run("COMMIT")
 
   const locked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
@@ -68,8 +72,15 @@ export const writeThrough = (
       Scope.make(),
       (reservation) =>
         Effect.zipRight(
-          Scope.extend(sqlite.client.reserve, reservation),
-          transaction(sqlite, { begin, commit }, refusal, committed(within(sqlite, body)))
+          Effect.mapError(Scope.extend(sqlite.client.reserve, reservation), ({ cause }) =>
+            writeError(SqliteFailure.from(cause))
+          ),
+          transaction(
+            sqlite,
+            { begin, commit },
+            refusal,
+            Effect.zipRight(mayWrite, committed(within(sqlite, classified(file, body))))
+          )
         ),
       Scope.close
     ).pipe(
@@ -77,17 +88,101 @@ export const writeThrough = (
         schedule: patiently,
         while: (error) => error instanceof NotBegun && error.failure.retryable
       }),
-      Effect.mapError((error) => (error instanceof NotBegun ? sqlError(error.failure) : error)),
+      Effect.mapError((error) => (error instanceof NotBegun ? writeError(error.failure) : error)),
       Effect.withSpan("database-ready.write")
     )
 
-  return <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
-    Effect.flatMap(Effect.all([Effect.serviceOption(SqlClient.TransactionConnection), Writes]), ([outer, writes]) => {
-      const write = writes.get(sqlite.connection)
-      const isOurs = Option.exists(outer, ([connection]) => connection === sqlite.connection)
-      if (!(write?.isOpen ?? isOurs)) return locked(body)
-      const savepoint = sqlite.client.withTransaction(body)
-      return isOurs ? savepoint : asTransaction(sqlite, savepoint)
+  const there = Effect.mapError(inPlace, (refusal) => WriteError.fromRefusal(file, refusal))
+  return <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
+    Effect.flatMap(
+      Effect.all([Effect.serviceOption(SqlClient.TransactionConnection), Writes]),
+      ([outer, writes]): Effect.Effect<A, E | WriteError, R> => {
+        const write = writes.get(sqlite.connection)
+        const isOurs = Option.exists(outer, ([connection]) => connection === sqlite.connection)
+        if (!(write?.isOpen ?? isOurs)) return Effect.zipRight(there, locked(body))
+        const savepoint = withTransaction(body)
+        return isOurs ? savepoint : asTransaction(sqlite, savepoint)
+      }
+    )
+}
+
+const refusedBy =
+  (file: string) =>
+  (cause: HistoryError | SqliteFailure): WriteError =>
+    cause instanceof SqliteFailure ? WriteError.fromSqlite(file, cause) : WriteError.fromRefusal(file, cause)
+
+const classified = <A, E, R>(file: string, body: Effect.Effect<A, E, R>) =>
+  Effect.mapError(body, (error) => WriteError.classify(file, error))
+
+/** What a body failed with, told apart from what its transaction failed with. */
+class OfBody<E> {
+  readonly error: E
+  constructor(error: E) {
+    this.error = error
+  }
+}
+
+/**
+ * `withTransaction` of the client that is handed out. The client's own takes a commit that fails for a defect and leaves
+ * the transaction open, and a `ROLLBACK` of what SQLite has rolled back by itself, on a full disk, for another. One that
+ * has changed rows is not committed where the gate forbids it: at its end, for what asks at its beginning has a snapshot,
+ * and would be refused its first write once a neighbour has written.
+ */
+export const guardTransactions = (
+  { file, sqlite }: SqliteConnection["Type"],
+  { inMemory }: DatabaseConfig["Type"],
+  asked: WriteGate
+) => {
+  const gate = inMemory ? open : asked
+  const sql = (statement: string) =>
+    Effect.mapError(sqlite.run(statement), (failure) => WriteError.fromSqlite(file, failure))
+  const ended = (statement: string) =>
+    Effect.catchIf(
+      sql(statement),
+      ({ code }) => code === "SQLITE_ERROR",
+      () => Effect.void
+    )
+  /** It is a defect where the client's transactions are made. */
+  const notCommitted = new WeakSet<WriteError>()
+  const run = SqlClient.makeWithTransaction({
+    transactionTag: SqlClient.TransactionConnection,
+    spanAttributes: [["db.system.name", "sqlite"]],
+    acquireConnection: Effect.flatMap(Scope.make(), (scope) =>
+      Effect.map(Scope.extend(sqlite.client.reserve, scope), (connection) => [scope, connection] as const)
+    ),
+    begin: () => sql("BEGIN"),
+    savepoint: (_, id) => sql(`SAVEPOINT effect_sql_${id}`),
+    commit: () =>
+      Effect.tapError(sql("COMMIT"), (error) =>
+        Effect.zipRight(
+          Effect.sync(() => notCommitted.add(error)),
+          Effect.ignore(ended("ROLLBACK"))
+        )
+      ),
+    rollback: () => ended("ROLLBACK"),
+    rollbackSavepoint: (_, id) => ended(`ROLLBACK TO SAVEPOINT effect_sql_${id}`)
+  })
+  const changes = Effect.map(sql("SELECT total_changes() AS changes"), ([row]) => integer(row, "changes"))
+  const mayWrite = Effect.mapError(gate.check, refusedBy(file))
+  const checked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
+    Effect.gen(function* () {
+      const before = yield* changes
+      const result = yield* body
+      if ((yield* changes) !== before) yield* mayWrite
+      return result
+    })
+  return <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
+    Effect.flatMap(Effect.serviceOption(SqlClient.TransactionConnection), (outer) => {
+      const boxed = Effect.mapError(classified(file, body), (error) => new OfBody(error))
+      return run(Option.isSome(outer) ? boxed : checked(boxed)).pipe(
+        Effect.catchSomeDefect((defect) =>
+          defect instanceof WriteError && notCommitted.has(defect) ? Option.some(Effect.fail(defect)) : Option.none()
+        ),
+        Effect.mapError((error) => {
+          if (error instanceof OfBody) return error.error
+          return error instanceof WriteError ? error : WriteError.fromSqlite(file, SqliteFailure.from(error.cause))
+        })
+      )
     })
 }
 

@@ -39,6 +39,7 @@ export {
   type FailedReport,
   failedReport,
   type Health,
+  type HealthError,
   type InitializationError,
   type InitializationReport,
   type ReadyReport
@@ -60,3 +61,4 @@ export { type Restored, RestoreError, type RestoreOptions, restoreBackup } from 
 export { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
 export type { Sqlite, SqliteFailure } from "./seams.ts"
 export { PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
+export { WriteError } from "./WriteError.ts"

@@ -1,0 +1,25 @@
+/** What a code of SQLite says of a database, whatever was asked when it came. */
+import { isLock } from "./seams.ts"
+
+export type CodeReason =
+  | "NotADatabase"
+  | "Damaged"
+  | "Busy"
+  | "NotRecovered"
+  | "Replaced"
+  | "PermissionDenied"
+  | "DiskFull"
+  | "IoError"
+
+/** Undefined where a code has many causes. */
+export const codeReason = (code: string): CodeReason | undefined => {
+  if (code.startsWith("SQLITE_NOTADB")) return "NotADatabase"
+  if (code.startsWith("SQLITE_CORRUPT")) return "Damaged"
+  if (isLock(code)) return "Busy"
+  if (code === "SQLITE_READONLY_ROLLBACK") return "NotRecovered"
+  // SQLite compares what is at the path with what it has open before it makes a journal.
+  if (code === "SQLITE_READONLY_DBMOVED") return "Replaced"
+  if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return "PermissionDenied"
+  if (code.startsWith("SQLITE_FULL")) return "DiskFull"
+  return code.startsWith("SQLITE_IOERR") && code !== "SQLITE_IOERR_NOMEM" ? "IoError" : undefined
+}

@@ -1,0 +1,50 @@
+/**
+ * Patience and age by a clock that is never set. Effect's own `Schedule.upTo` and `cachedWithTTL` compare wall-clock times:
+ * set back by an hour, the clock makes them wait an hour more. `Clock`'s nanoseconds go on evenly (`process.hrtime`).
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Decision from "effect/ScheduleDecision"
+import * as Interval from "effect/ScheduleInterval"
+
+/** A schedule that ends when so much time has passed since its first step. */
+export const upTo = <Out, In, R>(
+  schedule: Schedule.Schedule<Out, In, R>,
+  duration: Duration.DurationInput
+): Schedule.Schedule<Out, In, R> => {
+  const limit = Duration.toMillis(duration)
+  const begunAt = (): bigint | undefined => undefined
+  const inTime = Schedule.makeWithState(begunAt(), (now, _: unknown, begun) =>
+    Effect.map(Clock.currentTimeNanos, (nanos) => {
+      const since = begun ?? nanos
+      const isOver = millisBetween(since, nanos) >= limit
+      return [since, undefined, isOver ? Decision.done : Decision.continueWith(Interval.after(now))] as const
+    })
+  )
+  return Schedule.zipLeft(schedule, inTime)
+}
+
+/** Milliseconds between two readings of `Clock`'s nanoseconds. */
+export const millisBetween = (from: bigint, to: bigint): number => Number(to - from) / 1_000_000
+
+/** An effect whose success serves for so long. Those who ask meanwhile wait for one another. */
+export const cachedFor = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  duration: Duration.DurationInput
+): Effect.Effect<Effect.Effect<A, E, R>> =>
+  Effect.sync(() => {
+    const limit = Duration.toMillis(duration)
+    const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
+    let last: { readonly value: A; readonly at: bigint } | undefined
+    return alone(
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeNanos
+        if (last !== undefined && millisBetween(last.at, now) < limit) return last.value
+        const value = yield* effect
+        last = { value, at: yield* Clock.currentTimeNanos }
+        return value
+      })
+    )
+  })
