@@ -23,7 +23,7 @@ export class WriteError extends SqlError implements Refusal {
   readonly retryable: boolean
   readonly database: string
 
-  private constructor({ cause, ...facts }: Omit<Refusal, "_tag" | "message" | "reason"> & Facts) {
+  constructor({ cause, ...facts }: Omit<Refusal, "_tag" | "message" | "reason"> & Facts) {
     super({ cause, message: messageOf(facts) })
     this.reason = facts.reason
     this.sentence = facts.sentence
