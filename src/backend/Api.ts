@@ -5,12 +5,14 @@
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { AccountGroup } from "./ApiAccount.ts"
+import { ChangesGroup } from "./ApiChanges.ts"
 import { FilesGroup } from "./ApiFiles.ts"
 import { OperatorGroup } from "./ApiOperator.ts"
 import { ProbesGroup } from "./ApiProbes.ts"
 import { SessionsGroup } from "./ApiSessions.ts"
 
 export * from "./ApiAuthorization.ts"
+export * from "./ApiChanges.ts"
 export * from "./ApiErrors.ts"
 export * from "./ApiFiles.ts"
 export * from "./ApiModels.ts"
@@ -22,6 +24,7 @@ export class ProbesApi extends HttpApi.make("probes").add(ProbesGroup) {}
 /** What is served on a ready database, and on nothing less. */
 export class FilesApi extends HttpApi.make("files")
   .add(FilesGroup)
+  .add(ChangesGroup)
   .add(SessionsGroup)
   .add(AccountGroup)
   .add(OperatorGroup) {}

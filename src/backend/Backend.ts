@@ -29,11 +29,15 @@ import { accountHttp } from "./AccountHttp.ts"
 import { Api, FilesApi, ProbesApi, ProbesGroup } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { Belonging } from "./Belonging.ts"
+import { BulkChanges } from "./BulkChanges.ts"
+import { changesHttp } from "./ChangesHttp.ts"
 import { Cleanup } from "./Cleanup.ts"
 import { boundedServer } from "./Connections.ts"
+import { ContentChanges } from "./ContentChanges.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
+import { DeletionRows } from "./DeletionRows.ts"
 import { Deletions } from "./Deletions.ts"
 import { Discarding } from "./Discarding.ts"
 import { Door, whileRequestsEnd } from "./Door.ts"
@@ -45,6 +49,7 @@ import { page } from "./Page.ts"
 import { probesHttp } from "./ProbesHttp.ts"
 import { pathOf, problems } from "./Problem.ts"
 import { Refusals } from "./Refusals.ts"
+import { Relocations } from "./Relocations.ts"
 import { answering } from "./Requests.ts"
 import { Reserve } from "./Reserve.ts"
 import { Rows } from "./Rows.ts"
@@ -107,14 +112,24 @@ const api = Layer.scopedDiscard(
     const { report } = yield* DatabaseReady
     const health = yield* Health
     const { open } = yield* Door
-    const handlers = Layer.mergeAll(filesHttp, sessionsHttp, accountHttp, operatorHttp)
+    const handlers = Layer.mergeAll(filesHttp, changesHttp, sessionsHttp, accountHttp, operatorHttp)
     yield* open({ app: yield* appOf(Layer.provide(HttpApiBuilder.api(FilesApi), handlers)), health, report })
   })
 )
 
 /** Everything on database and contents, without HTTP. */
 export const files = Cleanup.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(ConversationFiles.layer, Deletions.layer, Sweeper.layer)),
+  Layer.provideMerge(
+    Layer.mergeAll(
+      BulkChanges.layer,
+      ContentChanges.layer,
+      ConversationFiles.layer,
+      Deletions.layer,
+      Relocations.layer,
+      Sweeper.layer
+    )
+  ),
+  Layer.provideMerge(DeletionRows.layer),
   Layer.provideMerge(Rows.layer),
   Layer.provideMerge(Sessions.layer),
   Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer)),

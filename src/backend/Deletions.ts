@@ -4,20 +4,17 @@
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import { DatabaseReady } from "../../layers/index.ts"
 import { type ConversationFile, CurrentUser, type FileDeleted, type FileNotFound, type Forbidden } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
+import { DeletionRows } from "./DeletionRows.ts"
 import { Discarding } from "./Discarding.ts"
 import { type FileRow, fileOf, isUsedElsewhere, notDeleted, timestampNow } from "./FileRow.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
-import { Settings } from "./Settings.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
 
 type Refused = Forbidden | FileNotFound | SqlError
@@ -27,11 +24,6 @@ const cleaner = "cleanup"
 
 /** So many rows are deleted in one transaction: others get their turn, and a probe its answer. */
 const atOnce = 100
-
-const deletions = Metric.counter("conversation_files_deletions", {
-  description: "Files deleted for good",
-  incremental: true
-})
 
 export class Deletions extends Context.Tag("conversation-files/Deletions")<
   Deletions,
@@ -55,7 +47,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
   static readonly layer: Layer.Layer<
     Deletions,
     never,
-    AuditTrail | DatabaseReady | Discarding | Rows | Sessions | Settings | SqlClient.SqlClient
+    AuditTrail | DatabaseReady | DeletionRows | Discarding | Rows | Sessions | SqlClient.SqlClient
   > = Layer.effect(
     Deletions,
     Effect.gen(function* () {
@@ -64,55 +56,10 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
       const audit = yield* AuditTrail
       const { audited } = audit
       const { discard } = yield* Discarding
-      const { found, log } = yield* Rows
+      const { found } = yield* Rows
+      const rows = yield* DeletionRows
+      const { destroyRows, markDeleted, releaseIfOver } = rows
       const { mayUse } = yield* Sessions
-      const { retention } = yield* Settings
-
-      /** A deletion that can be restored, of a file that is not deleted. */
-      const markDeleted = Effect.fnUntraced(function* (
-        { file_id, session_id }: Pick<FileRow, "file_id" | "session_id">,
-        by: string,
-        reason: "user_request" | "expired" | "session_ended"
-      ) {
-        const now = yield* Clock.currentTimeMillis
-        yield* log(file_id, "delete", by, reason === "user_request" ? {} : { reason })
-        yield* sql`UPDATE conversation_files SET is_deleted = 1 WHERE file_id = ${file_id}`
-        yield* sql`DELETE FROM file_expiries WHERE file_id = ${file_id}`
-        yield* sql`INSERT INTO file_cleanup_queue ${sql.insert({
-          file_id,
-          session_id,
-          scheduled_deletion_time: timestampOf(now + Duration.toMillis(retention)),
-          cleanup_reason: reason
-        })}`
-      })
-
-      /** Deletes rows for good, within a transaction; their contents have to be looked at afterwards. */
-      const destroyRows = Effect.fnUntraced(function* (
-        rows: ReadonlyArray<Pick<FileRow, "file_hash" | "file_id">>,
-        by: string,
-        details: Readonly<Record<string, unknown>>
-      ) {
-        for (const { file_id } of rows) {
-          yield* log(file_id, "delete", by, { permanently: true, ...details })
-          yield* sql`DELETE FROM conversation_files WHERE file_id = ${file_id}`
-        }
-        yield* Metric.incrementBy(deletions, rows.length)
-        return [...new Set(rows.map(({ file_hash }) => file_hash))]
-      })
-
-      /** A session that ended is nobody's when its last file is gone. */
-      const releaseIfOver = (sessionId: string) =>
-        Effect.forEach(
-          [
-            sql`DELETE FROM session_owners WHERE session_id = ${sessionId}
-              AND EXISTS (SELECT 1 FROM ended_sessions es WHERE es.session_id = ${sessionId})
-              AND NOT EXISTS (SELECT 1 FROM conversation_files cf WHERE cf.session_id = ${sessionId})`,
-            sql`DELETE FROM ended_sessions WHERE session_id = ${sessionId}
-              AND NOT EXISTS (SELECT 1 FROM conversation_files cf WHERE cf.session_id = ${sessionId})`
-          ],
-          (statement) => statement,
-          { discard: true }
-        )
 
       const destroySome = (sessionId: string) =>
         write(
@@ -189,33 +136,9 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
       )
 
       return {
-        remove: (fileId) =>
-          write(
-            Effect.gen(function* () {
-              const row = yield* found(fileId)
-              if (row.is_deleted === 1) return fileOf(row)
-              yield* markDeleted(row, (yield* CurrentUser).name, "user_request")
-              return fileOf(yield* found(fileId))
-            })
-          ).pipe(audited("delete", { fileId })),
+        remove: (fileId) => write(rows.remove(fileId)).pipe(audited("delete", { fileId })),
 
-        restore: (fileId) =>
-          write(
-            Effect.gen(function* () {
-              const row = yield* found(fileId)
-              if (row.is_deleted === 0) return fileOf(row)
-              const { name } = yield* CurrentUser
-              yield* sql`UPDATE conversation_files SET is_deleted = 0, deleted_at = NULL WHERE file_id = ${fileId}`
-              yield* sql`DELETE FROM file_cleanup_queue WHERE file_id = ${fileId} AND is_processed = 0`
-              // In a session whose time is over it would be deleted again at once.
-              yield* sql`INSERT INTO file_expiries (file_id, expires_at, set_by)
-                SELECT ${fileId}, NULL, ${name} WHERE EXISTS (
-                  SELECT 1 FROM ended_sessions WHERE session_id = ${row.session_id} AND expires_at <= ${yield* timestampNow}
-                ) ON CONFLICT (file_id) DO UPDATE SET expires_at = NULL`
-              yield* log(fileId, "restore", name)
-              return fileOf(yield* found(fileId))
-            })
-          ).pipe(audited("restore", { fileId })),
+        restore: (fileId) => write(rows.restore(fileId)).pipe(audited("restore", { fileId })),
 
         expire: (fileId, at) =>
           write(
@@ -234,15 +157,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
             })
           ).pipe(audited("expire", { fileId })),
 
-        destroy: (fileId) =>
-          write(
-            Effect.gen(function* () {
-              const row = yield* found(fileId)
-              const hashes = yield* destroyRows([row], (yield* CurrentUser).name, {})
-              yield* releaseIfOver(row.session_id)
-              return hashes
-            })
-          ).pipe(audited("delete", { fileId }), Effect.flatMap(discard)),
+        destroy: (fileId) => write(rows.destroy(fileId)).pipe(audited("delete", { fileId }), Effect.flatMap(discard)),
 
         destroySession: (sessionId) =>
           Effect.gen(function* () {

@@ -24,6 +24,15 @@ export class Rows extends Context.Tag("conversation-files/Rows")<
       by: string,
       details?: Readonly<Record<string, unknown>>
     ) => Effect.Effect<void, SqlError>
+    /**
+     * Writes that a file has another content, within a transaction. The access log has no word for it and takes no
+     * other (its CHECK): for it that is an upload, which it is. In the audit trail it is a `change`.
+     */
+    readonly logChange: (
+      fileId: string,
+      by: string,
+      details: Readonly<Record<string, unknown>>
+    ) => Effect.Effect<void, SqlError>
   }
 >() {
   static readonly layer: Layer.Layer<Rows, never, Sessions | SqlClient.SqlClient> = Layer.effect(
@@ -52,6 +61,12 @@ export class Rows extends Context.Tag("conversation-files/Rows")<
             metadata: Object.fromEntries(metadata.map(({ key, value }) => [key, value ?? ""])),
             messageId: association?.message_id ?? null
           })
+        }),
+        logChange: Effect.fnUntraced(function* (fileId, by, details) {
+          yield* sql`INSERT INTO file_access_log (file_id, access_type, accessed_by, accessed_at, access_metadata)
+            VALUES (${fileId}, 'upload', ${by}, ${yield* timestampNow}, ${JSON.stringify(details)})`
+          // What a trigger has just made of it: the last one, for nobody else writes now.
+          yield* sql`UPDATE audit_log SET action = 'change' WHERE event_id = (SELECT max(event_id) FROM audit_log)`
         }),
         log: Effect.fnUntraced(function* (fileId, access, by, details = {}) {
           yield* sql`INSERT INTO file_access_log (file_id, access_type, accessed_by, accessed_at, access_metadata)

@@ -13,15 +13,12 @@ import * as Stream from "effect/Stream"
 import { type FileTooLarge, InvalidUpload, Metadata, tooLarge } from "./Api.ts"
 import type { ContentStore } from "./ContentStore.ts"
 import type { NewFile } from "./ConversationFiles.ts"
+import { longestKey, mostKeys } from "./GivenMetadata.ts"
 
 /** Bytes of a multipart body besides the file: its other fields and the lines between. */
 const mostOfTheRest = 1024 * 1024
 
 const mostParts = 8
-
-/** Of the metadata: each key is a row. */
-const mostKeys = 100
-const longestKey = 128
 
 /** Bytes of one field. */
 const longestField = 65_536

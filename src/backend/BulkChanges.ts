@@ -1,0 +1,138 @@
+/**
+ * Several files at once. Each has a verdict of its own; they are changed in steps of one transaction each, so that
+ * other requests get their turn, and so does a probe.
+ */
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import { DatabaseReady } from "../../layers/index.ts"
+import {
+  BulkFailure,
+  BulkResult,
+  type CurrentUser,
+  type DatabaseBusy,
+  DestroyedFiles,
+  type FileNotFound,
+  type Forbidden,
+  type StorageFull
+} from "./Api.ts"
+import { AuditTrail } from "./AuditTrail.ts"
+import { DeletionRows } from "./DeletionRows.ts"
+import { Discarding } from "./Discarding.ts"
+import { answered } from "./failures.ts"
+import { Reserve } from "./Reserve.ts"
+
+/** So many are changed in one transaction. */
+const atOnce = 100
+
+/** Fails where nothing was done at all. What fails later is the verdict of the files that it met. */
+type Bulk<A> = (fileIds: ReadonlyArray<string>) => Effect.Effect<A, DatabaseBusy | StorageFull, CurrentUser>
+
+type Refused = Forbidden | FileNotFound | DatabaseBusy | StorageFull
+
+interface Verdict<A> {
+  readonly fileId: string
+  readonly result: Either.Either<A, Refused>
+}
+
+export class BulkChanges extends Context.Tag("conversation-files/BulkChanges")<
+  BulkChanges,
+  {
+    readonly remove: Bulk<BulkResult>
+    readonly restore: Bulk<BulkResult>
+    readonly destroy: Bulk<DestroyedFiles>
+  }
+>() {
+  static readonly layer: Layer.Layer<
+    BulkChanges,
+    never,
+    AuditTrail | DatabaseReady | DeletionRows | Discarding | Reserve
+  > = Layer.effect(
+    BulkChanges,
+    Effect.gen(function* () {
+      const { write } = yield* DatabaseReady
+      const { refused } = yield* AuditTrail
+      const { discard } = yield* Discarding
+      const { freeing } = yield* Reserve
+      const rows = yield* DeletionRows
+
+      /** One step. A refusal of one file undoes nothing of another's. */
+      const step = <A>(
+        fileIds: ReadonlyArray<string>,
+        change: (fileId: string) => Effect.Effect<A, Forbidden | FileNotFound | SqlError, CurrentUser>
+      ) =>
+        write(
+          Effect.forEach(fileIds, (fileId) =>
+            change(fileId).pipe(
+              Effect.map((changed): Verdict<A> => ({ fileId, result: Either.right(changed) })),
+              Effect.catchTags({
+                Forbidden: (error) => Effect.succeed<Verdict<A>>({ fileId, result: Either.left(error) }),
+                FileNotFound: (error) => Effect.succeed<Verdict<A>>({ fileId, result: Either.left(error) })
+              })
+            )
+          )
+        ).pipe(freeing, answered)
+
+      /** Recorded when the lock is free again: the record waits for it too. */
+      const record = <A>(action: "delete" | "restore", verdicts: ReadonlyArray<Verdict<A>>) =>
+        Effect.forEach(
+          verdicts,
+          ({ fileId, result }) => (Either.isLeft(result) ? refused(action, { fileId }, result.left._tag) : Effect.void),
+          { concurrency: "unbounded", discard: true }
+        )
+
+      const inSteps = Effect.fnUntraced(function* <A>(
+        action: "delete" | "restore",
+        given: ReadonlyArray<string>,
+        change: (fileId: string) => Effect.Effect<A, Forbidden | FileNotFound | SqlError, CurrentUser>,
+        after: (changed: ReadonlyArray<A>) => Effect.Effect<void> = () => Effect.void
+      ) {
+        const fileIds = [...new Set(given)]
+        const verdicts: Array<Verdict<A>> = []
+        for (let at = 0; at < fileIds.length; at += atOnce) {
+          const some = fileIds.slice(at, at + atOnce)
+          if (at > 0) yield* Effect.sleep("1 millis")
+          const found =
+            at === 0
+              ? yield* step(some, change)
+              : yield* Effect.catchAll(step(some, change), (error) =>
+                  Effect.succeed(some.map((fileId): Verdict<A> => ({ fileId, result: Either.left(error) })))
+                )
+          yield* after(found.flatMap(({ result }) => (Either.isRight(result) ? [result.right] : [])))
+          yield* record(action, found)
+          verdicts.push(...found)
+        }
+        return verdicts
+      })
+
+      return {
+        remove: (fileIds) => Effect.map(inSteps("delete", fileIds, rows.remove), resultOf),
+        restore: (fileIds) => Effect.map(inSteps("restore", fileIds, rows.restore), resultOf),
+        destroy: (fileIds) =>
+          Effect.map(
+            inSteps("delete", fileIds, rows.destroy, (hashes) => discard([...new Set(hashes.flat())])),
+            (verdicts) =>
+              new DestroyedFiles({
+                fileIds: verdicts.flatMap(({ fileId, result }) => (Either.isRight(result) ? [fileId] : [])),
+                failed: failedOf(verdicts)
+              })
+          )
+      }
+    })
+  )
+}
+
+const failedOf = (verdicts: ReadonlyArray<Verdict<unknown>>) =>
+  verdicts.flatMap(({ fileId, result }) =>
+    Either.isLeft(result)
+      ? [new BulkFailure({ fileId, error: { _tag: result.left._tag, message: result.left.message } })]
+      : []
+  )
+
+const resultOf = (verdicts: ReadonlyArray<Verdict<BulkResult["done"][number]>>) =>
+  new BulkResult({
+    done: verdicts.flatMap(({ result }) => (Either.isRight(result) ? [result.right] : [])),
+    failed: failedOf(verdicts)
+  })

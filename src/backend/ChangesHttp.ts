@@ -1,0 +1,106 @@
+/** HTTP handlers for changes of files. Who may do what is decided by the services. */
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpApp from "@effect/platform/HttpApp"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { type FileDetails, FilesApi, NewText } from "./Api.ts"
+import { type About, AuditTrail } from "./AuditTrail.ts"
+import { BulkChanges } from "./BulkChanges.ts"
+import { bytesOf, jsonBodyOf } from "./ContentBody.ts"
+import { ContentChanges } from "./ContentChanges.ts"
+import { ContentStore } from "./ContentStore.ts"
+import { ConversationFiles } from "./ConversationFiles.ts"
+import { answered } from "./failures.ts"
+import { Relocations } from "./Relocations.ts"
+import { Reserve } from "./Reserve.ts"
+import { Settings } from "./Settings.ts"
+import { textTypeOf, utf8Only } from "./TextType.ts"
+
+/** Bytes of a request that makes a text file: it is in memory, all of it. */
+const longestText = 1024 * 1024
+
+/** Every endpoint of `ChangesGroup`. */
+export const changesHttp = HttpApiBuilder.group(
+  FilesApi,
+  "changes",
+  Effect.fnUntraced(function* (handlers) {
+    const files = yield* ConversationFiles
+    const changes = yield* ContentChanges
+    const relocations = yield* Relocations
+    const bulk = yield* BulkChanges
+    const store = yield* ContentStore
+    const { refused } = yield* AuditTrail
+    const { mayStore } = yield* Reserve
+    const { maxFileSize } = yield* Settings
+
+    /** What is wrong with a body is a refusal, as it is of an upload. */
+    const refusingBody =
+      (action: "change" | "upload", about: About) =>
+      <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+        Effect.tapError(effect, ({ _tag }) => (bodyProblems.has(_tag) ? refused(action, about, _tag) : Effect.void))
+
+    const createText = Effect.fnUntraced(function* (sessionId: string, request: HttpServerRequest.HttpServerRequest) {
+      yield* files.mayWrite(sessionId)
+      const message = NodeHttpServerRequest.toIncomingMessage(request)
+      const { messageId, metadata = {}, mimeType, name, text } = yield* jsonBodyOf(message, NewText, longestText)
+      const type = yield* textTypeOf(mimeType, "text/plain")
+      const bytes = Buffer.from(text)
+      yield* mayStore(bytes.length)
+      const received = yield* store.receive(Stream.make(bytes))
+      return yield* files.add(sessionId, { received, name, mimeType: type, messageId, metadata })
+    })
+
+    const replace = Effect.fnUntraced(function* (
+      fileId: string,
+      headers: { readonly "if-match"?: string | undefined; readonly "content-type"?: string | undefined },
+      request: HttpServerRequest.HttpServerRequest
+    ) {
+      const conditions = { ifMatch: headers["if-match"] }
+      const row = yield* changes.mayReplace(fileId, conditions)
+      const mimeType = yield* textTypeOf(headers["content-type"], row.mime_type ?? "")
+      yield* mayStore(Number(request.headers["content-length"] ?? 0))
+      const body = bytesOf(NodeHttpServerRequest.toIncomingMessage(request), maxFileSize)
+      const received = yield* store.receive(utf8Only(body))
+      return yield* changes.replace(fileId, conditions, { received, mimeType })
+    })
+
+    return handlers
+      .handleRaw("createText", ({ path, request }) =>
+        answered(createText(path.sessionId, request)).pipe(
+          Effect.scoped,
+          refusingBody("upload", { sessionId: path.sessionId }),
+          Effect.map(created)
+        )
+      )
+      .handleRaw("replace", ({ headers, path, request }) =>
+        answered(replace(path.fileId, headers, request)).pipe(
+          Effect.scoped,
+          refusingBody("change", { fileId: path.fileId }),
+          Effect.map((file) => HttpServerResponse.unsafeJson(file, { headers: tagOf(file) }))
+        )
+      )
+      .handle("copy", ({ path, payload }) =>
+        Effect.tap(answered(relocations.copy(path.fileId, payload)), (file) =>
+          HttpApp.appendPreResponseHandler((_, response) =>
+            Effect.succeed(HttpServerResponse.setHeaders(response, placeOf(file)))
+          )
+        )
+      )
+      .handle("move", ({ path, payload }) => answered(relocations.move(path.fileId, payload.sessionId)))
+      .handle("deleteFiles", ({ payload }) => bulk.remove(payload.fileIds))
+      .handle("restoreFiles", ({ payload }) => bulk.restore(payload.fileIds))
+      .handle("destroyFiles", ({ payload }) => bulk.destroy(payload.fileIds))
+  })
+)
+
+const bodyProblems = new Set(["FileTooLarge", "InvalidUpload", "UnsupportedMediaType"])
+
+const tagOf = ({ sha256 }: FileDetails) => ({ etag: `"${sha256}"` })
+
+/** Where a new file is, and what it is (RFC 9110, 15.3.2). */
+const placeOf = (file: FileDetails) => ({ location: `/api/files/${file.fileId}`, ...tagOf(file) })
+
+const created = (file: FileDetails) => HttpServerResponse.unsafeJson(file, { status: 201, headers: placeOf(file) })

@@ -1,0 +1,63 @@
+/** A body that is not a form: the bytes of a content, or JSON that is longer than others may be. */
+import type { IncomingMessage } from "node:http"
+import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
+import * as NodeStream from "@effect/platform-node/NodeStream"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { type FileTooLarge, InvalidUpload, tooLarge, UnsupportedMediaType } from "./Api.ts"
+
+/**
+ * The bytes of a request, as they come. What is announced as longer than the limit is refused unread; otherwise up to
+ * twice as much is read, so that a sender who looks for the answer only at its end hears it.
+ */
+export const bytesOf = (
+  request: IncomingMessage,
+  limit: number
+): Stream.Stream<Uint8Array, FileTooLarge | InvalidUpload> =>
+  Stream.suspend(() => {
+    if (Number(request.headers["content-length"] ?? 0) > limit) return Stream.fail(tooLarge(limit))
+    let seen = 0
+    return NodeStream.fromReadable<InvalidUpload, Uint8Array>(() => request, unreadable, { closeOnDone: false }).pipe(
+      Stream.tap(({ length }) => {
+        seen += length
+        return seen > 2 * limit ? tooLarge(limit) : Effect.void
+      })
+    )
+  }).pipe(
+    // A sender who is not read any more waits for ever, instead of hearing the answer.
+    Stream.ensuring(Effect.sync(() => request.resume()))
+  )
+
+const unreadable = (cause: unknown): InvalidUpload =>
+  new InvalidUpload({
+    message: `The body cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`
+  })
+
+/** A body of JSON in UTF-8, as a schema has it. All of it is in memory meanwhile. */
+export const jsonBodyOf = Effect.fnUntraced(function* <A, I>(
+  request: IncomingMessage,
+  schema: Schema.Schema<A, I>,
+  limit: number
+) {
+  if (!/^application\/json *(;|$)/i.test(request.headers["content-type"] ?? "")) {
+    return yield* new UnsupportedMediaType({ message: "Send the request as application/json." })
+  }
+  let seen = 0
+  const chunks = yield* bytesOf(request, limit).pipe(
+    Stream.map((chunk) => {
+      seen += chunk.length
+      return seen > limit ? new Uint8Array() : chunk
+    }),
+    Stream.runCollect
+  )
+  if (seen > limit) return yield* tooLarge(limit)
+  const text = yield* Effect.try({
+    try: () => new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(Chunk.toReadonlyArray(chunks))),
+    catch: () => new UnsupportedMediaType({ message: "The body is no valid UTF-8." })
+  })
+  return yield* Effect.catchTag(Schema.decode(Schema.parseJson(schema))(text), "ParseError", (error) =>
+    Effect.flatMap(HttpApiDecodeError.fromParseError(error), Effect.fail)
+  )
+})

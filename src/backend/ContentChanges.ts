@@ -1,0 +1,115 @@
+/**
+ * Changes of a content in place. A file gets another content; the old one stays until the row is committed, and goes
+ * afterwards where no other file has it. So at any moment the row has one of the two, whole.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { DatabaseReady } from "../../layers/index.ts"
+import {
+  CurrentUser,
+  type FileDeleted,
+  type FileDetails,
+  type FileNotFound,
+  type Forbidden,
+  type PreconditionFailed,
+  type PreconditionRequired,
+  type SessionEnded
+} from "./Api.ts"
+import { AuditTrail } from "./AuditTrail.ts"
+import type { ContentError } from "./ContentError.ts"
+import type { ContentFaults } from "./ContentFaults.ts"
+import { ContentStore, type Received } from "./ContentStore.ts"
+import { Discarding } from "./Discarding.ts"
+import { type FileRow, notDeleted, timestampNow } from "./FileRow.ts"
+import { writeKeeping } from "./Keeping.ts"
+import { type Conditions, requireMatch } from "./Preconditions.ts"
+import { Rows } from "./Rows.ts"
+import { Sessions } from "./Sessions.ts"
+
+type Refused =
+  | FileDeleted
+  | FileNotFound
+  | Forbidden
+  | PreconditionFailed
+  | PreconditionRequired
+  | SessionEnded
+  | SqlError
+
+export class ContentChanges extends Context.Tag("conversation-files/ContentChanges")<
+  ContentChanges,
+  {
+    /** Fails where the content may not be replaced: to be asked before anything of the new one is read. Its row. */
+    readonly mayReplace: (fileId: string, conditions: Conditions) => Effect.Effect<FileRow, Refused, CurrentUser>
+    /** Of several with the same `If-Match` one succeeds: it is looked at once more with the write lock held. */
+    readonly replace: (
+      fileId: string,
+      conditions: Conditions,
+      content: { readonly received: Received; readonly mimeType: string }
+    ) => Effect.Effect<FileDetails, Refused | ContentError, CurrentUser>
+  }
+>() {
+  static readonly layer: Layer.Layer<
+    ContentChanges,
+    never,
+    AuditTrail | ContentFaults | ContentStore | DatabaseReady | Discarding | Rows | Sessions | SqlClient.SqlClient
+  > = Layer.effect(
+    ContentChanges,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { relativePathOf } = yield* ContentStore
+      const { audited } = yield* AuditTrail
+      const { discard } = yield* Discarding
+      const { detailsOf, found, logChange } = yield* Rows
+      const { mayAdd } = yield* Sessions
+      const writing = yield* writeKeeping
+
+      const replaceable = (fileId: string, conditions: Conditions) =>
+        found(fileId).pipe(
+          Effect.flatMap(notDeleted),
+          Effect.tap((row) => mayAdd(row.session_id)),
+          Effect.tap((row) => requireMatch(row, conditions))
+        )
+
+      return {
+        mayReplace: (fileId, conditions) => replaceable(fileId, conditions).pipe(audited("change", { fileId })),
+
+        replace: (fileId, conditions, { mimeType, received }) =>
+          writing(
+            received,
+            Effect.gen(function* () {
+              const before = yield* replaceable(fileId, conditions)
+              const { name } = yield* CurrentUser
+              const at = yield* timestampNow
+              // Who stored this content, and when: the time is what `Last-Modified` tells. The trail has what was before.
+              yield* sql`UPDATE conversation_files SET ${sql.update({
+                stored_filename: `${fileId}-${received.sha256}`,
+                file_path: relativePathOf(received.sha256),
+                file_size: received.size,
+                file_hash: received.sha256,
+                mime_type: mimeType,
+                uploaded_at: at,
+                uploaded_by: name
+              })} WHERE file_id = ${fileId}`
+              yield* logChange(fileId, name, {
+                file_size: received.size,
+                mime_type: mimeType,
+                from: before.file_hash,
+                to: received.sha256
+              })
+              return { before, after: yield* Effect.flatMap(found(fileId), detailsOf) }
+            })
+          ).pipe(
+            audited("change", { fileId }),
+            Effect.tap(({ before }) =>
+              before.file_hash === received.sha256 ? Effect.void : discard([before.file_hash])
+            ),
+            Effect.map(({ after }) => after),
+            Effect.withSpan("conversation-files.replace", { attributes: { fileId, size: received.size } })
+          )
+      }
+    })
+  )
+}

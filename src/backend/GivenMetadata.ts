@@ -1,0 +1,27 @@
+/** What may be said of a file: each key is a row. */
+import * as Schema from "effect/Schema"
+import { Metadata } from "./ApiModels.ts"
+
+export const mostKeys = 100
+/** Characters. */
+export const longestKey = 128
+/** Characters of all keys and values. */
+const longest = 65_536
+
+/** Within the bounds of an upload, whose field for it may have 64 KiB. */
+export const GivenMetadata = Metadata.pipe(
+  Schema.filter(
+    (metadata) => {
+      const entries = Object.entries(metadata)
+      return (
+        entries.length <= mostKeys &&
+        entries.every(([key]) => key.length <= longestKey) &&
+        entries.reduce((sum, [key, value]) => sum + key.length + value.length, 0) <= longest
+      )
+    },
+    {
+      message: () =>
+        `Metadata may have ${mostKeys} keys of ${longestKey} characters, and ${longest} characters in all, at most.`
+    }
+  )
+)

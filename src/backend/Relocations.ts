@@ -1,0 +1,177 @@
+/** Files of one session in another: as a copy, which shares the content, or moved there. No bytes are written. */
+import { createHash, randomUUID } from "node:crypto"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { DatabaseReady } from "../../layers/index.ts"
+import {
+  type ContentLost,
+  type ConversationFile,
+  CurrentUser,
+  type FileDeleted,
+  type FileDetails,
+  type FileNotFound,
+  type Forbidden,
+  type InvalidFileName,
+  type SessionEnded
+} from "./Api.ts"
+import { AuditTrail } from "./AuditTrail.ts"
+import { ContentError } from "./ContentError.ts"
+import type { ContentFaults } from "./ContentFaults.ts"
+import { ContentStore } from "./ContentStore.ts"
+import { DeletionRows } from "./DeletionRows.ts"
+import { fileNameOf } from "./FileName.ts"
+import { type FileRow, fileOf, notDeleted, timestampNow } from "./FileRow.ts"
+import { rowContent } from "./RowContent.ts"
+import { Rows } from "./Rows.ts"
+import { Sessions } from "./Sessions.ts"
+
+type Refused = FileDeleted | FileNotFound | Forbidden | SessionEnded | SqlError
+
+type Copied = Effect.Effect<FileDetails, Refused | ContentError | ContentLost | InvalidFileName, CurrentUser>
+
+export class Relocations extends Context.Tag("conversation-files/Relocations")<
+  Relocations,
+  {
+    /** A new file with the same content and metadata, under the same name where no other is given. */
+    readonly copy: (fileId: string, to: { readonly sessionId: string; readonly name?: string | undefined }) => Copied
+    /** The file in another session. Out of one that has ended too, which saves it from that end. */
+    readonly move: (fileId: string, sessionId: string) => Effect.Effect<ConversationFile, Refused, CurrentUser>
+  }
+>() {
+  static readonly layer: Layer.Layer<
+    Relocations,
+    never,
+    AuditTrail | ContentFaults | ContentStore | DatabaseReady | DeletionRows | Rows | Sessions | SqlClient.SqlClient
+  > = Layer.effect(
+    Relocations,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { write } = yield* DatabaseReady
+      const { done, audited } = yield* AuditTrail
+      const { relativePathOf, sizeOf } = yield* ContentStore
+      const { releaseIfOver } = yield* DeletionRows
+      const { detailsOf, found } = yield* Rows
+      const { claim, mayAdd } = yield* Sessions
+      const { lost, open } = yield* rowContent
+
+      /** A file that relies on a content proves it, as an upload does. */
+      const prove = (row: FileRow) =>
+        open(row).pipe(
+          Effect.flatMap(({ file }) => digestOf(file, row.file_hash)),
+          Effect.scoped,
+          Effect.flatMap((digest) => (digest === row.file_hash ? Effect.void : lost(row, "damaged")))
+        )
+
+      const insertCopy = Effect.fnUntraced(function* (
+        row: FileRow,
+        { name, sessionId }: { readonly name: string; readonly sessionId: string }
+      ) {
+        const user = yield* CurrentUser
+        const at = yield* timestampNow
+        const fileId = randomUUID()
+        yield* mayAdd(sessionId)
+        yield* claim(sessionId)
+        if ((yield* sizeOf(row.file_hash)) !== row.file_size) return yield* lost(row, "missing")
+        yield* sql`INSERT INTO conversation_files ${sql.insert({
+          file_id: fileId,
+          session_id: sessionId,
+          original_filename: name,
+          stored_filename: `${fileId}-${row.file_hash}`,
+          file_path: relativePathOf(row.file_hash),
+          file_size: row.file_size,
+          file_hash: row.file_hash,
+          mime_type: row.mime_type,
+          uploaded_at: at,
+          uploaded_by: user.name
+        })}`
+        yield* sql`INSERT INTO session_file_associations (session_id, file_id, associated_at)
+          VALUES (${sessionId}, ${fileId}, ${at})`
+        yield* sql`INSERT INTO file_metadata (file_id, metadata_key, metadata_value, created_at)
+          SELECT ${fileId}, metadata_key, metadata_value, ${at} FROM file_metadata
+          WHERE file_id = ${row.file_id} ORDER BY metadata_id`
+        // The new file has its own event: an upload, by a trigger.
+        yield* done("copy", aboutOf(row), { to: { sessionId, fileId } })
+        return yield* Effect.flatMap(found(fileId), detailsOf)
+      })
+
+      const moveRow = Effect.fnUntraced(function* (row: FileRow, sessionId: string) {
+        const { file_id: fileId, session_id: from } = row
+        yield* mayAdd(sessionId)
+        yield* claim(sessionId)
+        yield* sql`UPDATE conversation_files SET session_id = ${sessionId} WHERE file_id = ${fileId}`
+        // An earlier system may have used the file in both already, for the same message.
+        yield* sql`UPDATE OR IGNORE session_file_associations SET session_id = ${sessionId}
+          WHERE file_id = ${fileId} AND session_id = ${from}`
+        yield* sql`DELETE FROM session_file_associations WHERE file_id = ${fileId} AND session_id = ${from}`
+        yield* sql`UPDATE file_cleanup_queue SET session_id = ${sessionId}
+          WHERE file_id = ${fileId} AND is_processed = 0`
+        yield* releaseIfOver(from)
+        // One for each session, so that who follows either of them sees it.
+        yield* done("move", aboutOf(row), { to: sessionId })
+        yield* done("move", { ...aboutOf(row), sessionId }, { from })
+        return fileOf(yield* found(fileId))
+      })
+
+      const copyOnce = Effect.fnUntraced(function* (fileId: string, sessionId: string, name: string | undefined) {
+        const row = yield* Effect.flatMap(found(fileId), notDeleted)
+        yield* fileNameOf(name ?? row.original_filename)
+        yield* mayAdd(sessionId)
+        yield* prove(row)
+        return yield* write(
+          Effect.gen(function* () {
+            const now = yield* Effect.flatMap(found(fileId), notDeleted)
+            if (now.file_hash !== row.file_hash) return undefined
+            return yield* insertCopy(now, { sessionId, name: yield* fileNameOf(name ?? now.original_filename) })
+          })
+        )
+      })
+
+      /** Once more where another content came in between: it is not the one that was proven. */
+      const copy = (...args: Parameters<typeof copyOnce>): Copied =>
+        Effect.flatMap(copyOnce(...args), (copied) => (copied === undefined ? copy(...args) : Effect.succeed(copied)))
+
+      return {
+        copy: (fileId, { name, sessionId }) =>
+          copy(fileId, sessionId, name).pipe(
+            audited("copy", { fileId }),
+            Effect.withSpan("conversation-files.copy", { attributes: { fileId } })
+          ),
+
+        move: (fileId, sessionId) =>
+          write(
+            Effect.gen(function* () {
+              const row = yield* Effect.flatMap(found(fileId), notDeleted)
+              return row.session_id === sessionId ? fileOf(row) : yield* moveRow(row, sessionId)
+            })
+          ).pipe(audited("move", { fileId }))
+      }
+    })
+  )
+}
+
+const aboutOf = (row: FileRow) => ({
+  sessionId: row.session_id,
+  fileId: row.file_id,
+  filename: row.original_filename
+})
+
+/** Bytes that are read at once. */
+const step = 256 * 1024
+
+const digestOf = (file: FileSystem.File, name: string): Effect.Effect<string, ContentError> =>
+  Effect.suspend(() => {
+    const hash = createHash("sha256")
+    const next: Effect.Effect<void, ContentError> = Effect.flatMap(
+      Effect.mapError(file.readAlloc(step), ContentError.from(name)),
+      (chunk) => {
+        if (chunk._tag === "None") return Effect.void
+        hash.update(chunk.value)
+        return next
+      }
+    )
+    return Effect.map(next, () => hash.digest("hex"))
+  })
