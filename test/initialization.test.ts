@@ -32,11 +32,14 @@ const tables = [
   "file_cleanup_queue",
   "file_expiries",
   "file_metadata",
+  "owner_usage",
   "refusals",
   "schema_migrations",
   "session_file_associations",
   "session_owners",
+  "session_summaries",
   "session_usage",
+  "storage_summary",
   "storage_usage"
 ]
 const views = ["v_active_files", "v_pending_cleanups", "v_session_file_summary"]
@@ -55,15 +58,29 @@ const indexes = [
   "idx_file_metadata_file_id",
   "idx_session_associations_file",
   "idx_session_associations_session",
-  "idx_session_owners_owner"
+  "idx_session_owners_owner",
+  "idx_session_summaries_changed",
+  "idx_session_summaries_owner"
 ]
 const triggers = [
+  "trg_conversation_files_contents_changed",
   "trg_conversation_files_soft_delete",
+  "trg_conversation_files_summary_added",
+  "trg_conversation_files_summary_changed",
+  "trg_conversation_files_summary_moved",
+  "trg_conversation_files_summary_removed",
   "trg_conversation_files_upload_log",
   "trg_conversation_files_usage_added",
   "trg_conversation_files_usage_changed",
   "trg_conversation_files_usage_removed",
-  "trg_file_access_log_audit"
+  "trg_file_access_log_audit",
+  "trg_session_owners_summary_added",
+  "trg_session_owners_summary_changed",
+  "trg_session_owners_summary_removed",
+  "trg_session_summaries_usage_added",
+  "trg_session_summaries_usage_changed",
+  "trg_session_summaries_usage_given",
+  "trg_session_summaries_usage_removed"
 ]
 
 const recorded = "SELECT version, status FROM schema_migrations ORDER BY version"
@@ -71,7 +88,8 @@ const allRecorded = [
   { version: "001", status: "completed" },
   { version: "002", status: "completed" },
   { version: "003", status: "completed" },
-  { version: "004", status: "completed" }
+  { version: "004", status: "completed" },
+  { version: "005", status: "completed" }
 ]
 
 describe("initialization of the conversation-files database", () => {
@@ -81,14 +99,15 @@ describe("initialization of the conversation-files database", () => {
       const report = yield* startConversationFiles(file)
 
       assert.strictEqual(report.status, "ready")
-      assert.strictEqual(report.schemaVersion, "004")
+      assert.strictEqual(report.schemaVersion, "005")
       assert.deepStrictEqual(
         report.applied.map(({ name }) => name),
         [
           "create_conversation_files",
           "add_ownership_and_audit",
           "keep_contents_and_expiries",
-          "count_refusals_and_usage"
+          "count_refusals_and_usage",
+          "summarize_sessions"
         ]
       )
       assert.deepStrictEqual(
@@ -261,7 +280,7 @@ describe("initialization of the conversation-files database", () => {
         Array.from({ length: 8 }, () => startConversationFiles(file)),
         { concurrency: "unbounded" }
       )
-      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 4)
+      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 5)
       assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )
@@ -271,7 +290,7 @@ describe("initialization of the conversation-files database", () => {
       const file = yield* temporaryFile
       const { integrity } = yield* startConversationFiles(file)
       assert.deepStrictEqual(
-        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '004'"),
+        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '005'"),
         [{ schema_fingerprint: integrity.fingerprint }]
       )
       yield* independently(file, (connection) => connection.exec("DROP TRIGGER trg_conversation_files_upload_log"))
@@ -389,7 +408,7 @@ describe("five bugs that must never come back", () => {
       const racers = [yield* racer, yield* racer]
       rival.exec("COMMIT")
       const outcomes = yield* Effect.forEach(racers, Fiber.join)
-      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 4])
+      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 5])
       assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )

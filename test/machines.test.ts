@@ -120,7 +120,8 @@ const eachOnce = [
   { migration_id: 1, version: "001", status: "completed" },
   { migration_id: 2, version: "002", status: "completed" },
   { migration_id: 3, version: "003", status: "completed" },
-  { migration_id: 4, version: "004", status: "completed" }
+  { migration_id: 4, version: "004", status: "completed" },
+  { migration_id: 5, version: "005", status: "completed" }
 ]
 
 describe("the six machines", () => {
@@ -135,7 +136,7 @@ describe("the six machines", () => {
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
 
       const { readyz } = yield* clientOf(url)
-      assert.include(JSON.parse(yield* readyz()), { status: "pass", phase: "open", schemaVersion: "004" })
+      assert.include(JSON.parse(yield* readyz()), { status: "pass", phase: "open", schemaVersion: "005" })
       const files = yield* as("ann", url)
       const { fileId } = yield* files.upload({ ...inSession, payload: fileForm("first.txt", "the first one") })
       assert.deepStrictEqual(
@@ -221,7 +222,7 @@ describe("the six machines", () => {
       )
       assert.deepStrictEqual(
         inits.map(({ code, stderr, stdout }) => [code, stderr, JSON.parse(stdout).schemaVersion]),
-        inits.map(() => [0, "", "004"])
+        inits.map(() => [0, "", "005"])
       )
       assert.deepStrictEqual(yield* rowsOf(file, history), eachOnce)
       assert.deepStrictEqual(yield* rowsOf(file, objects), yield* plainSchema)
@@ -231,10 +232,10 @@ describe("the six machines", () => {
         Effect.gen(function* () {
           const { health } = yield* clientOf(url, tokenOf.ai)
           const { schemaVersion, startup, status } = JSON.parse(yield* health())
-          assert.deepStrictEqual([status, schemaVersion], ["pass", "004"])
+          assert.deepStrictEqual([status, schemaVersion], ["pass", "005"])
           const { found } = startup.stages.find(({ name }: { readonly name: string }) => name === "migrations")
           return String(found).includes(
-            "applied 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries, 004_count_refusals_and_usage"
+            "applied 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries, 004_count_refusals_and_usage, 005_summarize_sessions"
           )
         })
       )

@@ -58,7 +58,7 @@ describe("database-ready init", () => {
       assert.deepStrictEqual(shape.split("\n").slice(1), [
         "  connection N ms   SQLite V, created",
         "  pragmas N ms   journal wal, synchronous 1, foreign keys on",
-        "  migrations N ms   at 004, applied 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries, 004_count_refusals_and_usage",
+        "  migrations N ms   at 005, applied 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries, 004_count_refusals_and_usage, 005_summarize_sessions",
         `  integrity N ms   ${/schema \w{12}, pages and foreign keys ok \(migrations were applied\)/.exec(shape)?.[0]}`,
         "",
         `ready  ${file}  schema 004 N ms`,
@@ -127,7 +127,7 @@ describe("database-ready init", () => {
         const ended = yield* runProgram(["init", "--json"], { cwd, env: { [`DATABASE_${name}`]: "" } })
         assert.deepStrictEqual([name, ended.code, ended.stderr], [name, 0, ""])
         const { database, integrity, schemaVersion } = reportOf(ended)
-        const expected = [join(cwd, "data", "conversation_files.db"), "auto", "004"]
+        const expected = [join(cwd, "data", "conversation_files.db"), "auto", "005"]
         assert.deepStrictEqual([database, integrity.policy, schemaVersion], expected)
       }
     })
@@ -351,7 +351,7 @@ describe("database-ready init", () => {
         { version: "001" },
         { version: "002" },
         { version: "003" },
-        { version: "004" }
+        { version: "005" }
       ])
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
     })
@@ -436,7 +436,7 @@ describe("database-ready status", () => {
       assert.deepStrictEqual([empty.code, statSync(join(folder, "app.db")).size], [75, 0])
       assert.include(
         empty.stderr,
-        "Migrations are pending: 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries, 004_count_refusals_and_usage (the database was never initialized)"
+        "Migrations are pending: 001_create_conversation_files, 002_add_ownership_and_audit, 003_keep_contents_and_expiries, 004_count_refusals_and_usage, 005_summarize_sessions (the database was never initialized)"
       )
     })
   )

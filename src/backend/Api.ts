@@ -17,6 +17,7 @@ export * from "./ApiErrors.ts"
 export * from "./ApiFiles.ts"
 export * from "./ApiModels.ts"
 export * from "./ApiProbes.ts"
+export * from "./ApiSessions.ts"
 
 /** What is served from the first moment on. */
 export class ProbesApi extends HttpApi.make("probes").add(ProbesGroup) {}

@@ -115,11 +115,41 @@ export class StorageStatistics extends Schema.Class<StorageStatistics>("StorageS
 
 export class DeletedFiles extends Schema.Class<DeletedFiles>("DeletedFiles")({ deleted: Schema.Number }) {}
 
-/** A session: whose it is, and since when it has ended. Its files are deleted at `expiresAt`, and can be restored then. */
-export class SessionState extends Schema.Class<SessionState>("SessionState")({
+/** A session: whose it is, what it holds, and since when it has ended. */
+export class SessionSummary extends Schema.Class<SessionSummary>("SessionSummary")({
   sessionId: Schema.String,
   /** Null where it is nobody's. */
   owner: Schema.NullOr(Schema.String),
+  /** The files that are not deleted, and their bytes. */
+  files: Schema.Number,
+  bytes: Schema.Number,
+  /** Deleted files that can be restored. */
+  deletedFiles: Schema.Number,
+  /** When a file of it was last added, renamed, deleted or restored, or it got another owner. Null where there is nothing. */
+  changedAt: Schema.NullOr(Schema.String),
   endedAt: Schema.NullOr(Schema.String),
+  /** When the files of a session that has ended are deleted. They can be restored then. */
   expiresAt: Schema.NullOr(Schema.String)
+}) {}
+
+/**
+ * The last changed first. A page of a search may have fewer sessions than asked for, and none at all, while there are
+ * more: `next` is the `after` of the following page, null on the last one.
+ */
+export class SessionPage extends Schema.Class<SessionPage>("SessionPage")({
+  sessions: Schema.Array(SessionSummary),
+  next: Schema.NullOr(Schema.String)
+}) {}
+
+/** An amount of files. */
+const Usage = Schema.Struct({ files: Schema.Number, bytes: Schema.Number })
+
+/** The user who asks. */
+export class Me extends Schema.Class<Me>("Me")({
+  name: Schema.String,
+  isAdministrator: Schema.Boolean,
+  /** What is stored in the user's sessions, with the deleted files that can be restored. */
+  usage: Usage,
+  /** How much that may be; null is any number. */
+  quota: Schema.Struct({ files: Schema.NullOr(Schema.Number), bytes: Schema.NullOr(Schema.Number) })
 }) {}

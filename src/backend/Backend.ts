@@ -53,6 +53,7 @@ import { Relocations } from "./Relocations.ts"
 import { answering } from "./Requests.ts"
 import { Reserve } from "./Reserve.ts"
 import { Rows } from "./Rows.ts"
+import { SessionList } from "./SessionList.ts"
 import { Sessions } from "./Sessions.ts"
 import { sessionsHttp } from "./SessionsHttp.ts"
 import { Settings } from "./Settings.ts"
@@ -126,6 +127,7 @@ export const files = Cleanup.layer.pipe(
       ConversationFiles.layer,
       Deletions.layer,
       Relocations.layer,
+      SessionList.layer,
       Sweeper.layer
     )
   ),

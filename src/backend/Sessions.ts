@@ -8,13 +8,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseReady } from "../../layers/index.ts"
-import { CurrentUser, Forbidden, SessionEnded, SessionState } from "./Api.ts"
+import { CurrentUser, Forbidden, SessionEnded, type SessionSummary } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { timestampNow } from "./FileRow.ts"
+import { type SessionRow, sessionColumns, summaryOf } from "./SessionRow.ts"
 import { Settings } from "./Settings.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
 
-type Write<E = never> = Effect.Effect<SessionState, Forbidden | SqlError | E, CurrentUser>
+type Write<E = never> = Effect.Effect<SessionSummary, Forbidden | SqlError | E, CurrentUser>
 
 export class Sessions extends Context.Tag("conversation-files/Sessions")<
   Sessions,
@@ -78,18 +79,13 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
           ON CONFLICT (session_id) DO NOTHING`
         })
 
-        const stateOf = Effect.fnUntraced(function* (sessionId: string) {
-          const [row] = yield* sql<StateRow>`
-          SELECT (SELECT owner FROM session_owners WHERE session_id = ${sessionId}) AS owner,
-            (SELECT ended_at FROM ended_sessions WHERE session_id = ${sessionId}) AS ended_at,
-            (SELECT expires_at FROM ended_sessions WHERE session_id = ${sessionId}) AS expires_at`
-          return new SessionState({
-            sessionId,
-            owner: row?.owner ?? null,
-            endedAt: isoOrNull(row?.ended_at),
-            expiresAt: isoOrNull(row?.expires_at)
-          })
-        })
+        const summary = (sessionId: string) =>
+          Effect.map(
+            sql<SessionRow>`SELECT ${sql.literal(sessionColumns)} FROM (SELECT 1)
+              LEFT JOIN session_summaries ss ON ss.session_id = ${sessionId}
+              LEFT JOIN ended_sessions es ON es.session_id = ${sessionId}`,
+            ([row]) => summaryOf(sessionId, row)
+          )
 
         const ended = Effect.fnUntraced(function* (sessionId: string) {
           const { name } = yield* CurrentUser
@@ -111,13 +107,14 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
 
         /** A change of a session by somebody who may use it, and what it is afterwards. */
         const changing = <E>(sessionId: string, change: Effect.Effect<void, E, CurrentUser>) =>
-          write(mayUse(sessionId).pipe(Effect.zipRight(change), Effect.zipRight(stateOf(sessionId))))
+          write(mayUse(sessionId).pipe(Effect.zipRight(change), Effect.zipRight(summary(sessionId))))
 
         return {
           mayUse,
           mayAdd,
           claim,
-          state: (sessionId) => Effect.zipRight(mayUse(sessionId), stateOf(sessionId)),
+          state: (sessionId) =>
+            mayUse(sessionId).pipe(audit.audited("view", { sessionId }), Effect.zipRight(summary(sessionId))),
           end: (sessionId) => changing(sessionId, ended(sessionId)).pipe(audit.audited("end", { sessionId })),
           reopen: (sessionId) =>
             changing(
@@ -153,12 +150,3 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
       })
     )
 }
-
-interface StateRow {
-  readonly owner: string | null
-  readonly ended_at: string | null
-  readonly expires_at: string | null
-}
-
-const isoOrNull = (timestamp: string | null | undefined): string | null =>
-  timestamp === null || timestamp === undefined ? null : isoOf(timestamp)

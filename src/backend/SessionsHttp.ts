@@ -6,6 +6,7 @@ import { ConversationFiles } from "./ConversationFiles.ts"
 import { Deletions } from "./Deletions.ts"
 import { answered } from "./failures.ts"
 import { Reserve } from "./Reserve.ts"
+import { SessionList } from "./SessionList.ts"
 import { Sessions } from "./Sessions.ts"
 
 /** Every endpoint of `SessionsGroup`. */
@@ -16,9 +17,11 @@ export const sessionsHttp = HttpApiBuilder.group(
     const files = yield* ConversationFiles
     const deletions = yield* Deletions
     const sessions = yield* Sessions
+    const list = yield* SessionList
     const { freeing } = yield* Reserve
 
     return handlers
+      .handle("list", ({ urlParams }) => answered(list.page(urlParams)))
       .handle("get", ({ path }) => answered(sessions.state(path.sessionId)))
       .handle("end", ({ path }) => answered(freeing(sessions.end(path.sessionId))))
       .handle("reopen", ({ path }) => answered(sessions.reopen(path.sessionId)))

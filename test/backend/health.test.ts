@@ -55,7 +55,7 @@ describe("/api/health", () => {
         [status, headers.get("content-type"), headers.get("cache-control")],
         [200, "application/health+json", "no-store"]
       )
-      assert.deepInclude(body, { status: "pass", phase: "open", schemaVersion: "004" })
+      assert.deepInclude(body, { status: "pass", phase: "open", schemaVersion: "005" })
       const stages = ["directory", "connection", "pragmas", "migrations", "integrity"]
       assert.deepStrictEqual(Object.keys(body.checks), [
         ...stages.map((name) => `sqlite:${name}`),
@@ -71,7 +71,7 @@ describe("/api/health", () => {
         assert.isNotNaN(Date.parse(check.time))
       }
       const observed = (name: string) => [body.checks[name][0].observedValue, body.checks[name][0].observedUnit]
-      assert.deepStrictEqual(observed("sqlite:database"), ["004", "schema version"])
+      assert.deepStrictEqual(observed("sqlite:database"), ["005", "schema version"])
       assert.deepStrictEqual(observed("sqlite:write-lock"), ["free", "write lock"])
       assert.deepStrictEqual(observed("storage:contents"), [0, "missing contents"])
       assert.deepStrictEqual(
@@ -166,8 +166,8 @@ describe("readiness turns, the API is refused, and both come back, when the data
       })
       yield* sound(url)
       yield* independently(file, (connection) =>
-        connection.exec(`CREATE TABLE kept AS SELECT * FROM schema_migrations WHERE version = '004';
-          DELETE FROM schema_migrations WHERE version = '004'`)
+        connection.exec(`CREATE TABLE kept AS SELECT * FROM schema_migrations WHERE version = '005';
+          DELETE FROM schema_migrations WHERE version = '005'`)
       )
       yield* unsound(url, "Unrecorded")
       yield* independently(file, (connection) =>
