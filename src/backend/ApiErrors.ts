@@ -141,6 +141,21 @@ export class StorageFull extends Schema.TaggedError<StorageFull>()(
   HttpApiSchema.annotations({ status: 507 })
 ) {}
 
+/**
+ * More than a quota allows: of the session's owner, or of all users together. 507 as of a disk that is full for this
+ * user (RFC 4331, 6); 413 would say that no such content is ever taken.
+ */
+export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>()(
+  "QuotaExceeded",
+  {
+    quota: Schema.Literal("user", "total"),
+    unit: Schema.Literal("files", "bytes"),
+    limit: Schema.Number,
+    message: Schema.String
+  },
+  HttpApiSchema.annotations({ status: 507 })
+) {}
+
 /** Nothing is at this path. A path has one spelling: its case and its slashes count. */
 export class RouteNotFound extends Schema.TaggedError<RouteNotFound>()(
   "RouteNotFound",

@@ -12,6 +12,7 @@ import {
   FileTooLarge,
   InvalidFileName,
   InvalidUpload,
+  QuotaExceeded,
   RangeNotSatisfiable,
   SessionEnded
 } from "./ApiErrors.ts"
@@ -40,6 +41,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .addError(InvalidUpload)
       .addError(InvalidFileName)
       .addError(FileTooLarge)
+      .addError(QuotaExceeded)
       .addError(SessionEnded)
       .annotate(OpenApi.Summary, "Upload a file")
   )

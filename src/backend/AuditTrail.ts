@@ -46,6 +46,7 @@ const refusals = new Set([
   "InvalidUpload",
   "PreconditionFailed",
   "PreconditionRequired",
+  "QuotaExceeded",
   "RangeNotSatisfiable",
   "SessionEnded",
   "TooManyFiles",

@@ -48,6 +48,7 @@ import { operatorHttp } from "./OperatorHttp.ts"
 import { page } from "./Page.ts"
 import { probesHttp } from "./ProbesHttp.ts"
 import { pathOf, problems } from "./Problem.ts"
+import { Quota } from "./Quota.ts"
 import { Refusals } from "./Refusals.ts"
 import { Relocations } from "./Relocations.ts"
 import { answering } from "./Requests.ts"
@@ -134,7 +135,7 @@ export const files = Cleanup.layer.pipe(
   Layer.provideMerge(DeletionRows.layer),
   Layer.provideMerge(Rows.layer),
   Layer.provideMerge(Sessions.layer),
-  Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer)),
+  Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer, Quota.layer)),
   Layer.provideMerge(Layer.mergeAll(Belonging.layer, Refusals.layer, Reserve.layer)),
   Layer.provideMerge(Layer.mergeAll(ContentStore.layer, ContentFaults.layer))
 )

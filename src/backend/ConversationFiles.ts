@@ -26,6 +26,7 @@ import {
   FilePage,
   type Forbidden,
   type InvalidFileName,
+  type QuotaExceeded,
   type SessionEnded,
   type StorageStatistics
 } from "./Api.ts"
@@ -37,6 +38,7 @@ import type { Discarding } from "./Discarding.ts"
 import { fileNameOf } from "./FileName.ts"
 import { type FileRow, fileOf, fromDatabase, notDeleted, timestampNow } from "./FileRow.ts"
 import { writeKeeping } from "./Keeping.ts"
+import { Quota } from "./Quota.ts"
 import { rowContent } from "./RowContent.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
@@ -84,7 +86,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
     readonly add: (
       sessionId: string,
       file: NewFile
-    ) => Effect.Effect<FileDetails, Forbidden | InvalidFileName | SessionEnded | Failed, CurrentUser>
+    ) => Effect.Effect<FileDetails, Forbidden | InvalidFileName | QuotaExceeded | SessionEnded | Failed, CurrentUser>
     readonly list: (
       sessionId: string,
       page: PageRequest & { readonly deleted: boolean }
@@ -119,6 +121,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
     | ContentStore
     | DatabaseReady
     | Discarding
+    | Quota
     | Rows
     | Sessions
     | SqlClient.SqlClient
@@ -132,6 +135,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
       const { audited } = audit
       const { record } = yield* AccessLog
       const faults = yield* ContentFaults
+      const { mayGrow } = yield* Quota
       const { columns, detailsOf, found } = yield* Rows
       const { open } = yield* rowContent
       const writing = yield* writeKeeping
@@ -145,6 +149,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
         const at = yield* timestampNow
         const fileId = randomUUID()
         yield* mayAdd(sessionId)
+        yield* mayGrow(sessionId, { files: 1, bytes: received.size })
         yield* claim(sessionId)
         yield* sql`INSERT INTO conversation_files ${sql.insert({
           file_id: fileId,
@@ -217,6 +222,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
         add: (sessionId, file) =>
           fileNameOf(file.name).pipe(
             Effect.tap(() => mayAdd(sessionId)),
+            Effect.tap(() => mayGrow(sessionId, { files: 1, bytes: file.received.size })),
             Effect.flatMap((name) => writing(file.received, insert(sessionId, { ...file, name }))),
             Effect.tap(({ size }) => Effect.all([Metric.increment(uploads), Metric.incrementBy(uploadedBytes, size)])),
             audited("upload", { sessionId }),

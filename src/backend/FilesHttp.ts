@@ -11,9 +11,10 @@ import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
 import { Deletions } from "./Deletions.ts"
 import { answered } from "./failures.ts"
+import { Quota, within } from "./Quota.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
-import { uploadForm } from "./UploadForm.ts"
+import { mostOfTheRest, type Receive, uploadForm } from "./UploadForm.ts"
 
 /** Every endpoint of `FilesGroup`. */
 export const filesHttp = HttpApiBuilder.group(
@@ -25,13 +26,21 @@ export const filesHttp = HttpApiBuilder.group(
     const store = yield* ContentStore
     const audit = yield* AuditTrail
     const { freeing, mayStore } = yield* Reserve
+    const { mayGrow, room } = yield* Quota
     const { maxFileSize } = yield* Settings
 
     const upload = Effect.fnUntraced(function* (sessionId: string, request: HttpServerRequest.HttpServerRequest) {
       yield* files.mayWrite(sessionId)
-      yield* mayStore(Number(request.headers["content-length"] ?? 0))
-      const form = uploadForm(NodeHttpServerRequest.toIncomingMessage(request), store.receive, maxFileSize)
-      return yield* Effect.flatMap(form, (file) => files.add(sessionId, file))
+      const announced = Number(request.headers["content-length"] ?? 0)
+      yield* mayStore(announced)
+      const form = Effect.gen(function* () {
+        yield* mayGrow(sessionId, { files: 1, bytes: announced - mostOfTheRest })
+        const quota = yield* room(sessionId)
+        const receive: Receive = (content) => store.receive(within(quota, content))
+        return yield* uploadForm(NodeHttpServerRequest.toIncomingMessage(request), receive, maxFileSize)
+      })
+      const received = Effect.tapError(form, ({ _tag }) => audit.refused("upload", { sessionId }, _tag))
+      return yield* Effect.flatMap(received, (file) => files.add(sessionId, file))
     })
 
     const send = Effect.fnUntraced(function* (
@@ -47,16 +56,7 @@ export const filesHttp = HttpApiBuilder.group(
     })
 
     return handlers
-      .handle("upload", ({ path, request }) =>
-        answered(upload(path.sessionId, request)).pipe(
-          Effect.scoped,
-          Effect.tapError(({ _tag }) =>
-            _tag === "InvalidUpload" || _tag === "FileTooLarge"
-              ? audit.refused("upload", { sessionId: path.sessionId }, _tag)
-              : Effect.void
-          )
-        )
-      )
+      .handle("upload", ({ path, request }) => Effect.scoped(answered(upload(path.sessionId, request))))
       .handleRaw("list", ({ path, urlParams }) => Effect.map(answered(files.list(path.sessionId, urlParams)), asIs))
       .handleRaw("search", ({ urlParams }) => Effect.map(answered(files.search(urlParams)), asIs))
       .handle("details", ({ path }) => answered(files.details(path.fileId)))

@@ -40,6 +40,14 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly backups: number
     /** `MAX_FILE_SIZE`: bytes of one file. Default 52428800 (50 MiB). */
     readonly maxFileSize: number
+    /** `USER_QUOTA_BYTES`: of the files in all sessions of one user, deleted ones that can be restored included. Default none. */
+    readonly userQuotaBytes: Option.Option<number>
+    /** `USER_QUOTA_FILES`: the number of them. Default none. */
+    readonly userQuotaFiles: Option.Option<number>
+    /** `TOTAL_QUOTA_BYTES`: the same of all users together. Default none: the disk and its reserve bound them. */
+    readonly totalQuotaBytes: Option.Option<number>
+    /** `TOTAL_QUOTA_FILES`: default none. */
+    readonly totalQuotaFiles: Option.Option<number>
     /** `REQUESTS_PER_SECOND`: of one user, on average; twice as many may come at once. Default 100. */
     readonly requestsPerSecond: number
     /** `MAX_CONNECTIONS`: at once, and never more than a third of the descriptors that the process may open. Default 1000. */
@@ -93,6 +101,10 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         databaseTimeout: environment.timeout.pipe(withDefault(Duration.seconds(60))),
         backups: environment.backups.pipe(withDefault(2)),
         maxFileSize: positive("MAX_FILE_SIZE", 50 * 1024 * 1024),
+        userQuotaBytes: Config.option(count("USER_QUOTA_BYTES")),
+        userQuotaFiles: Config.option(count("USER_QUOTA_FILES")),
+        totalQuotaBytes: Config.option(count("TOTAL_QUOTA_BYTES")),
+        totalQuotaFiles: Config.option(count("TOTAL_QUOTA_FILES")),
         requestsPerSecond: positive("REQUESTS_PER_SECOND", 100),
         maxConnections: positive("MAX_CONNECTIONS", 1000),
         concurrentRequests: positive("CONCURRENT_REQUESTS", 32),
@@ -133,11 +145,10 @@ const positive = (name: string, standard: number): Config.Config<number> =>
     withDefault(standard)
   )
 
-const fromZero = (name: string, standard: number): Config.Config<number> =>
-  Config.integer(name).pipe(
-    Config.validate({ message: "a whole number from 0", validation: (value) => value >= 0 }),
-    withDefault(standard)
-  )
+const count = (name: string): Config.Config<number> =>
+  Config.validate(Config.integer(name), { message: "a whole number from 0", validation: (value) => value >= 0 })
+
+const fromZero = (name: string, standard: number): Config.Config<number> => withDefault(standard)(count(name))
 
 const duration = (name: string, standard: Duration.Duration): Config.Config<Duration.Duration> =>
   Config.nonEmptyString(name).pipe(

@@ -10,20 +10,24 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type FileTooLarge, InvalidUpload, Metadata, tooLarge } from "./Api.ts"
-import type { ContentStore } from "./ContentStore.ts"
+import { type FileTooLarge, InvalidUpload, Metadata, type QuotaExceeded, tooLarge } from "./Api.ts"
+import type { ContentError } from "./ContentError.ts"
+import type { Received } from "./ContentStore.ts"
 import type { NewFile } from "./ConversationFiles.ts"
 import { longestKey, mostKeys } from "./GivenMetadata.ts"
 
 /** Bytes of a multipart body besides the file: its other fields and the lines between. */
-const mostOfTheRest = 1024 * 1024
+export const mostOfTheRest = 1024 * 1024
 
 const mostParts = 8
 
 /** Bytes of one field. */
 const longestField = 65_536
 
-type Receive = ContentStore["Type"]["receive"]
+/** Writes what arrives to the disk, as far as there is room for it. */
+export type Receive = <E>(
+  content: Stream.Stream<Uint8Array, E>
+) => Effect.Effect<Received, E | FileTooLarge | QuotaExceeded | ContentError, Scope.Scope>
 
 /**
  * Receives the form of a request. What is announced as too large is refused unread; otherwise a body is read
