@@ -14,6 +14,7 @@ import {
   InvalidUpload,
   PreconditionFailed,
   PreconditionRequired,
+  QuotaExceeded,
   SessionEnded,
   UnsupportedMediaType
 } from "./ApiErrors.ts"
@@ -76,6 +77,7 @@ export class ChangesGroup extends HttpApiGroup.make("changes")
       .addError(InvalidFileName)
       .addError(InvalidUpload)
       .addError(FileTooLarge)
+      .addError(QuotaExceeded)
       .addError(SessionEnded)
       .addError(UnsupportedMediaType)
       .annotate(OpenApi.Summary, "Create a text file")
@@ -99,6 +101,7 @@ export class ChangesGroup extends HttpApiGroup.make("changes")
       .addError(InvalidUpload)
       .addError(PreconditionFailed)
       .addError(PreconditionRequired)
+      .addError(QuotaExceeded)
       .addError(SessionEnded)
       .addError(UnsupportedMediaType)
       .annotate(OpenApi.Summary, "Replace the content of a file by another text, in UTF-8")
@@ -113,6 +116,7 @@ export class ChangesGroup extends HttpApiGroup.make("changes")
       .addError(FileNotFound)
       .addError(FileDeleted)
       .addError(InvalidFileName)
+      .addError(QuotaExceeded)
       .addError(SessionEnded)
       .annotate(OpenApi.Summary, "Copy a file into a session, with its metadata")
   )
@@ -123,6 +127,7 @@ export class ChangesGroup extends HttpApiGroup.make("changes")
       .addSuccess(ConversationFile)
       .addError(FileNotFound)
       .addError(FileDeleted)
+      .addError(QuotaExceeded)
       .addError(SessionEnded)
       .annotate(OpenApi.Summary, "Move a file to another session")
   )

@@ -14,6 +14,7 @@ import { ContentChanges } from "./ContentChanges.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
 import { answered } from "./failures.ts"
+import { Quota, within } from "./Quota.ts"
 import { Relocations } from "./Relocations.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
@@ -34,6 +35,7 @@ export const changesHttp = HttpApiBuilder.group(
     const store = yield* ContentStore
     const { refused } = yield* AuditTrail
     const { mayStore } = yield* Reserve
+    const { mayGrow, room } = yield* Quota
     const { maxFileSize } = yield* Settings
 
     /** What is wrong with a body is a refusal, as it is of an upload. */
@@ -61,9 +63,14 @@ export const changesHttp = HttpApiBuilder.group(
       const conditions = { ifMatch: headers["if-match"] }
       const row = yield* changes.mayReplace(fileId, conditions)
       const mimeType = yield* textTypeOf(headers["content-type"], row.mime_type ?? "")
-      yield* mayStore(Number(request.headers["content-length"] ?? 0))
-      const body = bytesOf(NodeHttpServerRequest.toIncomingMessage(request), maxFileSize)
-      const received = yield* store.receive(utf8Only(body))
+      const announced = Number(request.headers["content-length"] ?? 0)
+      yield* mayStore(announced)
+      const received = yield* Effect.gen(function* () {
+        yield* mayGrow(row.session_id, { files: 0, bytes: announced - row.file_size })
+        const quota = yield* room(row.session_id, row.file_size)
+        const body = bytesOf(NodeHttpServerRequest.toIncomingMessage(request), maxFileSize)
+        return yield* store.receive(within(quota, utf8Only(body)))
+      }).pipe(Effect.tapErrorTag("QuotaExceeded", ({ _tag }) => refused("change", { fileId }, _tag)))
       return yield* changes.replace(fileId, conditions, { received, mimeType })
     })
 

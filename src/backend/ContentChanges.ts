@@ -16,6 +16,7 @@ import {
   type Forbidden,
   type PreconditionFailed,
   type PreconditionRequired,
+  type QuotaExceeded,
   type SessionEnded
 } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
@@ -26,6 +27,7 @@ import { Discarding } from "./Discarding.ts"
 import { type FileRow, notDeleted, timestampNow } from "./FileRow.ts"
 import { writeKeeping } from "./Keeping.ts"
 import { type Conditions, requireMatch } from "./Preconditions.ts"
+import { Quota } from "./Quota.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
 
@@ -48,13 +50,21 @@ export class ContentChanges extends Context.Tag("conversation-files/ContentChang
       fileId: string,
       conditions: Conditions,
       content: { readonly received: Received; readonly mimeType: string }
-    ) => Effect.Effect<FileDetails, Refused | ContentError, CurrentUser>
+    ) => Effect.Effect<FileDetails, Refused | QuotaExceeded | ContentError, CurrentUser>
   }
 >() {
   static readonly layer: Layer.Layer<
     ContentChanges,
     never,
-    AuditTrail | ContentFaults | ContentStore | DatabaseReady | Discarding | Rows | Sessions | SqlClient.SqlClient
+    | AuditTrail
+    | ContentFaults
+    | ContentStore
+    | DatabaseReady
+    | Discarding
+    | Quota
+    | Rows
+    | Sessions
+    | SqlClient.SqlClient
   > = Layer.effect(
     ContentChanges,
     Effect.gen(function* () {
@@ -63,6 +73,7 @@ export class ContentChanges extends Context.Tag("conversation-files/ContentChang
       const { audited } = yield* AuditTrail
       const { discard } = yield* Discarding
       const { detailsOf, found, logChange } = yield* Rows
+      const { mayGrow } = yield* Quota
       const { mayAdd } = yield* Sessions
       const writing = yield* writeKeeping
 
@@ -81,6 +92,7 @@ export class ContentChanges extends Context.Tag("conversation-files/ContentChang
             received,
             Effect.gen(function* () {
               const before = yield* replaceable(fileId, conditions)
+              yield* mayGrow(before.session_id, { files: 0, bytes: received.size - before.file_size })
               const { name } = yield* CurrentUser
               const at = yield* timestampNow
               // Who stored this content, and when: the time is what `Last-Modified` tells. The trail has what was before.

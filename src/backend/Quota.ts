@@ -38,8 +38,8 @@ export class Quota extends Context.Tag("conversation-files/Quota")<
      * nobody's counts as the user's. Before a body is read this is a look; only within `write` nobody comes in between.
      */
     readonly mayGrow: (sessionId: string, growth: Growth) => Effect.Effect<void, QuotaExceeded | SqlError, CurrentUser>
-    /** How long a file may be that is added to a session now; undefined: as long as any. */
-    readonly room: (sessionId: string) => Effect.Effect<Room | undefined, SqlError, CurrentUser>
+    /** How long a file may be that is added to a session now, or takes the place of so many bytes; undefined: any. */
+    readonly room: (sessionId: string, replaced?: number) => Effect.Effect<Room | undefined, SqlError, CurrentUser>
     /** What the user has, and may have; null is any number. */
     readonly own: Effect.Effect<
       { readonly usage: Amount; readonly quota: { readonly files: number | null; readonly bytes: number | null } },
@@ -104,10 +104,12 @@ export class Quota extends Context.Tag("conversation-files/Quota")<
             if (growth[room.unit] > 0 && growth[room.unit] > room.left) return yield* refusalOf(room)
           }
         }),
-        room: (sessionId) =>
+        room: (sessionId, replaced = 0) =>
           Effect.map(left(sessionId), (rooms) => {
             const [least] = rooms.filter(({ unit }) => unit === "bytes").sort((one, other) => one.left - other.left)
-            return least === undefined ? undefined : { bytes: Math.max(0, least.left), refusal: refusalOf(least) }
+            return least === undefined
+              ? undefined
+              : { bytes: Math.max(0, least.left) + replaced, refusal: refusalOf(least) }
           }),
         own: Effect.gen(function* () {
           const { name } = yield* CurrentUser

@@ -16,6 +16,7 @@ import {
   type FileNotFound,
   type Forbidden,
   type InvalidFileName,
+  type QuotaExceeded,
   type SessionEnded
 } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
@@ -25,11 +26,12 @@ import { ContentStore } from "./ContentStore.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { fileNameOf } from "./FileName.ts"
 import { type FileRow, fileOf, notDeleted, timestampNow } from "./FileRow.ts"
+import { Quota } from "./Quota.ts"
 import { rowContent } from "./RowContent.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
 
-type Refused = FileDeleted | FileNotFound | Forbidden | SessionEnded | SqlError
+type Refused = FileDeleted | FileNotFound | Forbidden | QuotaExceeded | SessionEnded | SqlError
 
 type Copied = Effect.Effect<FileDetails, Refused | ContentError | ContentLost | InvalidFileName, CurrentUser>
 
@@ -45,7 +47,15 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
   static readonly layer: Layer.Layer<
     Relocations,
     never,
-    AuditTrail | ContentFaults | ContentStore | DatabaseReady | DeletionRows | Rows | Sessions | SqlClient.SqlClient
+    | AuditTrail
+    | ContentFaults
+    | ContentStore
+    | DatabaseReady
+    | DeletionRows
+    | Quota
+    | Rows
+    | Sessions
+    | SqlClient.SqlClient
   > = Layer.effect(
     Relocations,
     Effect.gen(function* () {
@@ -55,6 +65,7 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
       const { relativePathOf, sizeOf } = yield* ContentStore
       const { releaseIfOver } = yield* DeletionRows
       const { detailsOf, found } = yield* Rows
+      const { mayGrow } = yield* Quota
       const { claim, mayAdd } = yield* Sessions
       const { lost, open } = yield* rowContent
 
@@ -74,6 +85,7 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
         const at = yield* timestampNow
         const fileId = randomUUID()
         yield* mayAdd(sessionId)
+        yield* mayGrow(sessionId, { files: 1, bytes: row.file_size })
         yield* claim(sessionId)
         if ((yield* sizeOf(row.file_hash)) !== row.file_size) return yield* lost(row, "missing")
         yield* sql`INSERT INTO conversation_files ${sql.insert({
@@ -101,6 +113,7 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
       const moveRow = Effect.fnUntraced(function* (row: FileRow, sessionId: string) {
         const { file_id: fileId, session_id: from } = row
         yield* mayAdd(sessionId)
+        yield* mayGrow(sessionId, { files: 1, bytes: row.file_size, movedFrom: from })
         yield* claim(sessionId)
         yield* sql`UPDATE conversation_files SET session_id = ${sessionId} WHERE file_id = ${fileId}`
         // An earlier system may have used the file in both already, for the same message.
