@@ -10,6 +10,7 @@ import { allowed, type UpgradeError, upgradeError } from "./AppliedMigrations/Mi
 import { MigrationSource, titleOf } from "./AppliedMigrations/MigrationSource.ts"
 import { madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
+import { tryPending } from "./AppliedMigrations/Trial.ts"
 import { type Done, type Room, upgrade } from "./AppliedMigrations/Upgrade.ts"
 import { type BackupError, pruneBackups } from "./Backup.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
@@ -85,7 +86,13 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
   )
 }
 
-export const nothingDone = (): Done => ({ completed: [], adopted: [], backup: undefined, isNew: undefined })
+export const nothingDone = (): Done => ({
+  completed: [],
+  adopted: [],
+  backup: undefined,
+  isNew: undefined,
+  triedAt: undefined
+})
 
 const summary = ({ adopted, ahead, applied, backup, redeclared, version }: AppliedMigrations["Type"]): string => {
   if (version === undefined) return "no migrations"
@@ -121,6 +128,12 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   // Before an inspection answers: it says what a start would say.
   yield* allowed(first.verdict.pending)
   if (config.access === "inspect") return yield* notInitialized(first)
+
+  // A new database has no neighbours whom a start that fails could be in the way of.
+  if (!first.isBlank && !config.inMemory && done.triedAt !== first.dataVersion) {
+    yield* tryPending(config, database.sqlite, first, running)
+    done.triedAt = first.dataVersion
+  }
 
   // A file that holds nothing has nothing to lose, and its first transaction is cheaper in WAL mode.
   // Beside a WAL that a crash left, our own pin would be waited for.

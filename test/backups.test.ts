@@ -124,6 +124,10 @@ describe("an upgrade of a database with rows", () => {
       before: onlyFirst,
       after: Migrations.fromRecord({ ...notesFiles, "003_wrong.sql": "CREATE TABLE half (x); CREATE TABEL x;" })
     },
+    "where it fails for its rows": {
+      before: onlyFirst,
+      after: Migrations.fromRecord({ ...notesFiles, "003_wrong.sql": "INSERT INTO notes (id) VALUES (1);" })
+    },
     "where it would delete rows": {
       before: onlyFirst,
       after: Migrations.fromRecord({ ...notesFiles, "003_wrong.sql": "DELETE FROM notes;" })
@@ -177,7 +181,8 @@ describe("an upgrade of a database with rows", () => {
           codes.push(thrown instanceof Sqlite.SqliteError && thrown.code)
         }
       })
-      const migrations = Migrations.fromRecord({ ...notesFiles, "003_wrong.sql": "CREATE TABEL x;" })
+      const again = "INSERT INTO notes (id, body) VALUES (1, 'again');"
+      const migrations = Migrations.fromRecord({ ...notesFiles, "003_wrong.sql": again })
       const starting = Layer.fresh(DatabaseReady.layer({ filename: file, migrations })).pipe(
         Layer.provide(
           platformWith((fs) => ({

@@ -168,7 +168,7 @@ describe("an upgrade with a rebuild in the middle", () => {
   const failing: Files = {
     ...deleting,
     "004_add.sql": "CREATE TABLE added (id INTEGER PRIMARY KEY);",
-    "005_fail.sql": "INSERT INTO nowhere VALUES (1);"
+    "005_fail.sql": "INSERT INTO p (k) VALUES ('b');"
   }
 
   it.scoped(
@@ -196,6 +196,17 @@ describe("an upgrade with a rebuild in the middle", () => {
         )
         assert.strictEqual(rows, 2)
       })
+  )
+
+  it.scoped("that fails later whatever the rows is refused before its first file, and leaves no copy", () =>
+    Effect.gen(function* () {
+      const file = yield* inSteps(failing, [1])
+      const certain = { ...failing, "005_fail.sql": "INSERT INTO nowhere VALUES (1);" }
+      const error = yield* refusal(start(file, { migrations: Migrations.fromRecord(certain) }))
+      assert.include(error, { _tag: "UpgradeError", reason: "StatementFailed", migration: "005_fail" })
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations"), [{ version: "001" }])
+      assert.deepStrictEqual(readdirSync(dirname(file)), [basename(file)])
+    })
   )
 
   it.scoped("tells in the program's report what stands: what this start applied, not what an earlier one did", () =>

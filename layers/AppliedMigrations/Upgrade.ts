@@ -45,6 +45,8 @@ export interface Done {
   backup: string | undefined
   /** Whether there was nothing when the start began; then there is nothing to copy, whatever its own files put in. */
   isNew: boolean | undefined
+  /** `dataVersion` of the state on which the pending migrations were tried: the trial need not be repeated on it. */
+  triedAt: number | undefined
 }
 
 /**
@@ -122,7 +124,7 @@ const withdrawBackup = ({ config, database: { file, sqlite }, source }: Room) =>
       : Effect.void
   ).pipe(Effect.ignoreLogged, Effect.uninterruptible)
 
-const isRebuild = (migration: Migration | undefined): boolean => migration?.declared.foreignKeys === "off"
+export const isRebuild = (migration: Migration | undefined): boolean => migration?.declared.foreignKeys === "off"
 
 const isForeignKeyViolation = (error: { readonly _tag: string; readonly reason?: string }): error is UpgradeError =>
   error._tag === "UpgradeError" && error.reason === "ForeignKeyViolations"
@@ -213,7 +215,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied
  * references are deferred is the last one: what such a DROP leaves broken nothing tells but the commit, for a table
  * that is renamed into its place satisfies `foreign_key_check` and not SQLite's own count.
  */
-const runOf = (
+export const runOf = (
   pending: ReadonlyArray<Migration>,
   objects: ReadonlyArray<SchemaObject>,
   isOff: boolean
@@ -289,8 +291,8 @@ const says =
   (pattern: RegExp) =>
   ({ migration: { body } }: Script): boolean =>
     body._tag === "Effect" || pattern.test(body.text)
-const maySetPragmas = says(/pragma/i)
-const mayLeaveTemporary = says(/temp/i)
+export const maySetPragmas = says(/pragma/i)
+export const mayLeaveTemporary = says(/temp/i)
 const mayReadHistory = says(/schema_migrations|user_version/i)
 const mayDefer = says(/defer/i)
 const mayDrop = says(/drop/i)
@@ -300,7 +302,7 @@ const mayRefer = says(/references/i)
  * Looks for rows without their parent after each file that could leave some. With foreign keys on SQLite refuses
  * them at once, but for those that are deferred to the commit, and for a table that loses the key that is referred to.
  */
-const foreignKeyWatch = (sqlite: Sqlite, objects: ReadonlyArray<SchemaObject>) => {
+export const foreignKeyWatch = (sqlite: Sqlite, objects: ReadonlyArray<SchemaObject>) => {
   let hasKeys = objects.some(({ sql }) => /references/i.test(sql))
   let isDeferred = hasDeferred(objects)
   let schema = Number.NaN

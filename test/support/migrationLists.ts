@@ -142,3 +142,96 @@ export const asMigration = ({ deletes, isOff, sql }: ReferenceFile): string =>
     ...(deletes.length > 0 ? [`-- database-ready: deletes = ${deletes.join(", ")}`] : []),
     sql
   ].join("\n")
+
+/** A schema with rows for `roughLists`: each kind of object, and things that are there because of rows alone. */
+export const roughSchema = `CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT NOT NULL, doc TEXT DEFAULT '{}');
+CREATE TABLE c (id INTEGER PRIMARY KEY AUTOINCREMENT, p INTEGER NOT NULL REFERENCES p(id), n INTEGER CHECK (n > 0));
+CREATE TABLE gone (id INTEGER PRIMARY KEY AUTOINCREMENT);
+CREATE TABLE must (x NOT NULL, y AS (x + 1) STORED);
+CREATE TABLE few (x);
+CREATE INDEX c_n ON c(n) WHERE n > 1;
+CREATE VIEW names AS SELECT id, name FROM p;
+CREATE TRIGGER p_short BEFORE INSERT ON p WHEN length(NEW.name) > 3 BEGIN SELECT RAISE(ABORT, 'too long'); END;
+CREATE VIRTUAL TABLE words USING fts5(name, content='p', content_rowid='id');
+CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1);
+INSERT INTO p (id, name, doc) VALUES (1, 'a', '{"a":1}'), (2, 'b', '[1]'), (3, 'a', '{}');
+INSERT INTO c (p, n) VALUES (1, 1), (2, 2), (2, 3);
+INSERT INTO words (words) VALUES ('rebuild');
+INSERT INTO boxes VALUES (1, 0, 1);
+ANALYZE;`
+
+/** Statements that work by the rows alone, that fail by the rows alone, and that fail or work whatever the rows. */
+const rough: ReadonlyArray<string> = [
+  "INSERT INTO must (x) VALUES ((SELECT max(id) FROM p))",
+  "INSERT INTO must (x) VALUES ((SELECT max(id) FROM p WHERE name = 'z'))",
+  "INSERT INTO c (p, n) VALUES (1, 4)",
+  "INSERT INTO c (p, n) VALUES (9, 4)",
+  "INSERT INTO c (p, n) SELECT id, 0 FROM p WHERE name = 'a'",
+  "INSERT INTO p (name) VALUES ('long')",
+  "INSERT INTO p (name) SELECT name || name || name || name FROM p",
+  "INSERT INTO few SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM p)",
+  "ALTER TABLE few ADD COLUMN z NOT NULL",
+  "ALTER TABLE p ADD COLUMN z NOT NULL",
+  "ALTER TABLE p ADD COLUMN q INTEGER DEFAULT 5 REFERENCES p(id)",
+  "ALTER TABLE c ADD COLUMN k CHECK (k > 0) DEFAULT 0",
+  "CREATE UNIQUE INDEX p_name ON p(name)",
+  "CREATE UNIQUE INDEX p_doc ON p(doc)",
+  "CREATE INDEX p_a ON p(json_extract(doc, '$.a'))",
+  "CREATE TABLE copied AS SELECT id, json(name) AS j FROM p",
+  "CREATE TABLE copied AS SELECT id, json(coalesce((SELECT doc FROM p WHERE id = 1), 'x')) AS j FROM p",
+  "CREATE TABLE copied AS SELECT id, name FROM p",
+  "SELECT abs(min(n) - 9223372036854775807 - 2) FROM c",
+  "SELECT id FROM copied",
+  "CREATE TABLE numbers AS WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 9) SELECT x FROM n",
+  "INSERT INTO numbers VALUES (1)",
+  "DROP TABLE gone",
+  "UPDATE sqlite_sequence SET seq = 7 WHERE name = 'c'",
+  "DELETE FROM sqlite_stat1",
+  "SELECT stat FROM sqlite_stat4",
+  "DROP TABLE sqlite_stat4",
+  "PRAGMA optimize",
+  "ANALYZE",
+  "REINDEX",
+  "REINDEX nowhere",
+  "INSERT INTO words (rowid, name) VALUES (9, 'word')",
+  "SELECT rowid FROM words WHERE words MATCH 'a'",
+  "SELECT rowid FROM words WHERE words MATCH '\"'",
+  "DROP TABLE words",
+  "INSERT INTO boxes VALUES (2, 3, 1)",
+  "ALTER TABLE p RENAME TO people",
+  "ALTER TABLE people RENAME TO p",
+  "ALTER TABLE p RENAME COLUMN name TO title",
+  "ALTER TABLE p RENAME COLUMN title TO name",
+  "ALTER TABLE p DROP COLUMN doc",
+  "ALTER TABLE c DROP COLUMN n",
+  "PRAGMA legacy_alter_table = ON",
+  "DROP VIEW names",
+  "CREATE VIEW names AS SELECT id, name FROM p",
+  "DROP TRIGGER p_short",
+  "CREATE TEMP TABLE scratch AS SELECT * FROM p",
+  "INSERT INTO few SELECT id FROM scratch",
+  "SAVEPOINT s; CREATE TABLE undone (x); ROLLBACK TO s; RELEASE s",
+  "CREATE TABLE undone (x)",
+  "INSERT INTO nowhere VALUES (1)",
+  "CREATE TABEL x (y)",
+  "SELECT missing(1)",
+  "CREATE TABLE p (id)",
+  "INSERT INTO must (y) VALUES (1)",
+  "CREATE VIRTUAL TABLE none USING missing(x)",
+  "INSERT INTO few SELECT count(*) FROM schema_migrations WHERE version < '002'",
+  "CREATE TABLE IF NOT EXISTS p (other)",
+  "DELETE FROM c WHERE p = (SELECT id FROM p WHERE name = 'b')",
+  "DROP TABLE p"
+]
+
+/** Files of such statements, which may delete what they like. */
+export const roughLists = fc
+  .array(fc.array(fc.constantFrom(...rough), { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 4 })
+  .map(
+    (files): ReadonlyArray<ReferenceFile> =>
+      files.map((statements) => ({
+        sql: `${statements.join(";\n")};`,
+        isOff: false,
+        deletes: ["p", "people", "c", "gone", "must", "few", "words", "boxes", "copied", "numbers"]
+      }))
+  )

@@ -131,3 +131,39 @@ export const fileByFile = (
     database.close()
   }
 }
+
+/** As the generators write them: only a trigger has a semicolon inside, before its END. */
+const statementsOf = (sql: string): ReadonlyArray<string> =>
+  sql
+    .split(/;(?!\s*END\b)/)
+    .map((text) => text.trim())
+    .filter((text) => text !== "")
+
+/**
+ * What is refused before anything is written, after so many files: the first file of the rest with a statement that
+ * SQLite does not compile in a database with the same schema and no rows. Undefined where it compiles all of them.
+ */
+export const refusedBefore = (files: ReadonlyArray<ReferenceFile>, applied: number): Verdict | undefined => {
+  const database = new Sqlite(":memory:")
+  try {
+    for (const file of files.slice(0, applied)) applyOne(database, file)
+    database.pragma("foreign_keys = 0")
+    for (const table of tablesOf(database)) database.exec(`DELETE FROM "${table}"`)
+    for (const [index, { isOff, sql }] of files.entries()) {
+      if (index < applied) continue
+      database.pragma(`foreign_keys = ${isOff ? 0 : 1}`)
+      for (const text of statementsOf(sql)) {
+        try {
+          const statement = database.prepare(text)
+          if (/^(?:alter|create|drop)/i.test(text)) statement.run()
+        } catch {
+          return `StatementFailed at ${index + 1}`
+        }
+      }
+      if (violationOf(database) === "ForeignKeyMismatch") return `ForeignKeyMismatch at ${index + 1}`
+    }
+    return undefined
+  } finally {
+    database.close()
+  }
+}
