@@ -86,11 +86,14 @@ export type ProgressEvent =
       readonly _tag: "StageProgress"
       readonly stage: StageName
       readonly at: number
-      /** What is going on, such as `quick_check`. */
+      /** What is going on, such as "running quick_check". */
       readonly doing: string
-      /** Bytes that were read, and those that there are. */
+      /** What of it is done, and what there is. */
       readonly done: number
       readonly total: number
+      readonly unit: "bytes" | "statements" | "tables"
+      /** What of it is going on, such as "statement 3 of 7, line 12"; "" where the figures say it all. */
+      readonly detail: string
     }
   | { readonly _tag: "StagePassed"; readonly stage: StageName; readonly at: number; readonly found: string }
   | { readonly _tag: "StageFailed"; readonly stage: StageName; readonly at: number; readonly reason: string }
@@ -102,7 +105,11 @@ export interface DatabaseOptions {
   readonly access?: "initialize" | "inspect" | undefined
   /** Default `auto`. */
   readonly integrity?: IntegrityPolicy | undefined
-  /** Deadline of the whole start. Default 60 s. */
+  /**
+   * Deadline of the whole start. Default 60 s, without the time in which something that is measured moves on: the look
+   * at the pages of a large file, a copy, a checkpoint, statement after statement of a migration. One that is given
+   * is counted whole.
+   */
   readonly timeout?: Duration.DurationInput | undefined
   /** Timeout and retry schedule per stage; what is not given is `defaultPolicies`. */
   readonly policies?: { readonly [Stage in StageName]?: Partial<Policy> } | undefined
@@ -147,6 +154,8 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly access: "initialize" | "inspect"
     readonly integrity: IntegrityPolicy
     readonly timeout: Duration.Duration
+    /** Nobody has set the deadline: it is put off while something moves on. */
+    readonly isTimeoutDefault: boolean
     readonly policies: Policies
     readonly pragmas: Pragmas
     readonly newFile: NewFile
@@ -166,6 +175,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     access: options.access ?? "initialize",
     integrity: options.integrity ?? "auto",
     timeout: Duration.decode(options.timeout ?? "60 seconds"),
+    isTimeoutDefault: options.timeout === undefined,
     policies: {
       directory: { ...defaultPolicies.directory, ...given(options.policies?.directory) },
       connection: { ...defaultPolicies.connection, ...given(options.policies?.connection) },

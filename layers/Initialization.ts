@@ -17,6 +17,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricKey from "effect/MetricKey"
+import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import * as Tracer from "effect/Tracer"
@@ -31,7 +32,7 @@ import {
   refusesLocks
 } from "./FileLocks.ts"
 import { LockError } from "./LockError.ts"
-import type { StageName } from "./policy.ts"
+import { defaultPolicies, type StageName } from "./policy.ts"
 import { inDatabase, jsonOf, messageOf, type Refusal } from "./Refusal.ts"
 import { eventLoopTurn, isLockFailure } from "./seams.ts"
 
@@ -45,6 +46,8 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
   readonly attempts: number
   /** What was going on at that moment, such as "applying 003_add_owner"; "" where it has no name. */
   readonly doing: string
+  /** How far that was, where it can be measured. */
+  readonly step?: Step | undefined
   /** What the last attempt was refused with, or "" when none was over yet. */
   readonly waitingFor: string
   /** Who held the lock that it waited for, as far as that could be seen. */
@@ -66,17 +69,71 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
     const { doing, reason, stage, waitingFor } = this
     const whose = reason === "Start" ? "The start" : `The ${stage} stage`
     const over = `${whose} was not over after ${Duration.format(Duration.millis(this.timeoutMs))}.`
-    if (doing !== "") return `${over} It was ${doing} in the ${stage} stage.`
+    if (doing !== "") return `${over} It was ${doing} in the ${stage} stage${howFar(this.step)}.`
     if (waitingFor !== "") return `${over} Waiting in the ${stage} stage for this to pass: ${waitingFor}`
     return reason === "Stage" ? over : `${over} It was in the ${stage} stage.`
   }
 
+  /** The option that allows more. */
+  get setting(): string {
+    return this.reason === "Start" ? "timeout" : `policies.${this.stage}.timeout`
+  }
+
   get remedy(): string {
-    return this.waitingFor === "" || this.doing !== ""
-      ? "Start again with a longer timeout. Nothing is left half done."
-      : "Let the other process finish, or stop it; or start again with a longer timeout. Nothing is left half done."
+    const { doing, reason, setting, stage, step, waitingFor } = this
+    const isWaiting = waitingFor !== "" && doing === ""
+    const option = reason === "Start" ? `\`${setting}\` (\`--timeout\`, DATABASE_TIMEOUT)` : `\`${setting}\``
+    const needed = step === undefined ? undefined : neededMillis(step)
+    const more =
+      needed === undefined
+        ? `set ${option} to more than ${shown(this.timeoutMs)}`
+        : `set ${option} to ${shown(this.timeoutMs + needed)}, which allows for half more than what is left takes at this rate`
+    const less =
+      stage === "integrity" && !isWaiting
+        ? " Or set `integrity` to `schema`, which looks at no pages, and look at them with `database-ready status --integrity quick`."
+        : ""
+    const way = isWaiting ? `Let the other process finish, or stop it; or ${more}.` : `${capitalised(more)}.`
+    return `${way}${less} Nothing is left half done.`
   }
 }
+
+const capitalised = (sentence: string): string => sentence.charAt(0).toUpperCase() + sentence.slice(1)
+
+/** In whole seconds, but for what is shorter. */
+const shown = (millis: number): string =>
+  Duration.format(Duration.millis(millis < 1000 ? Math.ceil(millis) : Math.ceil(millis / 1000) * 1000))
+
+/** What is left of it, and half as much again; undefined before anything is done. */
+const neededMillis = ({ done, forMs, total }: Step): number | undefined =>
+  done > 0 && done < total ? (1.5 * forMs * (total - done)) / done : undefined
+
+/** How far something is that takes long. */
+export interface Step extends Measure {
+  /** Milliseconds since it began. */
+  readonly forMs: number
+}
+
+/** What of something that takes long is done, and what of it there is. */
+export interface Measure {
+  readonly done: number
+  readonly total: number
+  readonly unit: "bytes" | "statements" | "tables"
+  /** What of it is going on: "statement 3 of 7, line 12"; "" where the figures say it all. */
+  readonly detail: string
+}
+
+/** `300 of 1298 MB`, or `statement 3 of 7, line 12`. */
+export const describeMeasure = ({ detail, done, total, unit }: Measure): string =>
+  detail !== ""
+    ? detail
+    : unit === "bytes"
+      ? `${megabytes(done)} of ${megabytes(total)} MB`
+      : `${done} of ${total} ${unit}`
+
+const megabytes = (bytes: number): number => Math.round(bytes / 1_000_000)
+
+const howFar = (step: Step | undefined): string =>
+  step === undefined ? "" : `: ${describeMeasure(step)}, after ${shown(step.forMs)} of it`
 
 /** What any stage can be refused with. */
 export type StageError = StageTimeoutError | LockError
@@ -104,6 +161,10 @@ export interface Timeline {
   readonly applied: ReadonlyArray<string>
   /** Absolute path of the copy that it made before. */
   readonly backup: string | undefined
+  /** What is going on in the current stage, such as "applying 003_add_owner"; "" where it has no name. */
+  readonly doing: string
+  /** How far that is, where it can be measured. */
+  readonly step: Step | undefined
 }
 
 interface Entry {
@@ -114,6 +175,11 @@ interface Entry {
   durationMs: number | undefined
   /** What the attempt that runs is at, for a timeout to name; "" before it has said anything. */
   doing: string
+  /** How far that is. */
+  measure: Measure | undefined
+  /** Milliseconds of the start at which it began, and at which it was last looked at how far it is. */
+  since: number
+  lookedAt: number
   found: string
   holders: ReadonlyArray<Holder>
 }
@@ -131,8 +197,16 @@ export interface Attempt {
   readonly breathe: Effect.Effect<void>
   /** Says what is going on, for a timeout to name: "applying 003_add_owner". */
   readonly doing: (what: string) => void
-  /** Tells how far something is that takes long, in bytes. */
-  readonly progress: (doing: string, done: number, total: number) => Effect.Effect<void>
+  /**
+   * Tells how far something is that takes long, by bytes unless a unit is given. The time in which it moves on is
+   * not counted by a deadline that nobody has set.
+   */
+  readonly progress: (
+    doing: string,
+    done: number,
+    total: number,
+    more?: Partial<Pick<Measure, "unit" | "detail">>
+  ) => Effect.Effect<void>
   /** Says what is committed: it stands, however the start ends. */
   readonly committed: (what: Committed) => void
 }
@@ -227,6 +301,14 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
 
     const tell = (event: ProgressEvent) => config.onProgress(event)
 
+    /** Milliseconds of this start, whatever happens to the wall clock. */
+    const elapsed = () => millisBetween(begunNanos, clock.unsafeCurrentTimeNanos())
+    /** Those in which something that is measured moved on. */
+    let moving = 0
+
+    const stepOf = ({ measure, since }: Entry): Step | undefined =>
+      measure === undefined ? undefined : { ...measure, forMs: Math.round(elapsed() - since) }
+
     const stage = Effect.fnUntraced(function* <A, E extends Refusal, R>(
       name: StageName,
       attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
@@ -235,9 +317,15 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
       const policy = config.policies[name]
       const startedAt = clock.unsafeCurrentTimeMillis()
       const startedNanos = clock.unsafeCurrentTimeNanos()
-      const allowed = Duration.toMillis(policy.timeout)
-      const left = begunAt + Duration.toMillis(config.timeout) - startedAt
-      const limit = Math.max(0, Math.min(allowed, left))
+      const before = { at: elapsed(), moving }
+      /** Of the stage and of the whole start, in milliseconds. */
+      const limits = () => {
+        const isDefault = policy.timeout === defaultPolicies[name].timeout
+        return {
+          stage: Duration.toMillis(policy.timeout) + (isDefault ? moving - before.moving : 0),
+          start: Duration.toMillis(config.timeout) + (config.isTimeoutDefault ? moving : 0)
+        }
+      }
       const entry: Entry = {
         name,
         startedAt,
@@ -245,42 +333,69 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         attempts: 0,
         durationMs: undefined,
         doing: "",
+        measure: undefined,
+        since: 0,
+        lookedAt: 0,
         found: "",
         holders: []
       }
       entries.push(entry)
       current = name
 
-      const tooLate = () =>
-        new StageTimeoutError({
-          reason: allowed <= left ? "Stage" : "Start",
+      const tooLate = () => {
+        const allowed = limits()
+        const isOwn = before.at + allowed.stage <= allowed.start
+        return new StageTimeoutError({
+          reason: isOwn ? "Stage" : "Start",
           stage: name,
-          timeoutMs: allowed <= left ? allowed : Duration.toMillis(config.timeout),
+          timeoutMs: Math.round(isOwn ? allowed.stage : allowed.start),
           attempts: entry.attempts,
           doing: entry.doing,
+          step: stepOf(entry),
           waitingFor: entry.found,
           holders: entry.holders,
           database
         })
-      const remaining = () => limit - (clock.unsafeCurrentTimeMillis() - startedAt)
+      }
+      const remaining = () => {
+        const allowed = limits()
+        return Math.min(before.at + allowed.stage, Math.max(before.at, allowed.start)) - elapsed()
+      }
       const inTime = Effect.suspend(() => (remaining() < 0 ? Effect.fail(tooLate()) : Effect.void))
 
-      let heldSince = startedAt
+      let heldSince = before.at
       const breathe = Effect.suspend(() => {
-        const now = clock.unsafeCurrentTimeMillis()
+        const now = elapsed()
         if (now - heldSince < longestHold) return Effect.void
         heldSince = now
         return eventLoopTurn
       })
 
       const doing: Attempt["doing"] = (what) => {
+        if (what === entry.doing) return
         entry.doing = what
+        entry.measure = undefined
+        entry.since = elapsed()
       }
-      const progress: Attempt["progress"] = (what, done, total) =>
+      const progress: Attempt["progress"] = (what, done, total, { detail = "", unit = "bytes" } = {}) =>
         Effect.suspend(() => {
-          doing(`running ${what}`)
-          const at = clock.unsafeCurrentTimeMillis()
-          return Effect.asVoid(tell({ _tag: "StageProgress", stage: name, at, doing: what, done, total }))
+          const now = elapsed()
+          doing(what)
+          if (entry.measure !== undefined && done > entry.measure.done) moving += now - entry.lookedAt
+          entry.lookedAt = now
+          entry.measure = { done, total, unit, detail }
+          return Effect.asVoid(
+            tell({
+              _tag: "StageProgress",
+              stage: name,
+              at: clock.unsafeCurrentTimeMillis(),
+              doing: what,
+              done: Math.min(done, total),
+              total,
+              unit,
+              detail
+            })
+          )
         })
 
       const committed: Attempt["committed"] = (what) => {
@@ -380,13 +495,16 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
 
     const timeline = Effect.sync((): Timeline => {
       const now = clock.unsafeCurrentTimeNanos()
+      const running = current === undefined ? undefined : entries.at(-1)
       return {
         startedAt: new Date(begunAt).toISOString(),
         durationMs: millisBetween(begunNanos, now),
         current,
         stages: reportOf(entries, now),
         applied: [...applied],
-        backup
+        backup,
+        doing: running?.doing ?? "",
+        step: running === undefined ? undefined : stepOf(running)
       }
     })
 
@@ -442,11 +560,11 @@ const within = <A, E, E2, R>(
         Runtime.setFiberRef(FiberRef.currentLogAnnotations, annotationsOf(runtime, stage))
       )
       const fiber = Runtime.runFork(ofStage, restore(whole))
-      const inTime = Effect.suspend(() =>
-        Effect.timeoutFail(Effect.flatten(Fiber.await(fiber)), {
-          duration: Math.max(0, remaining()),
-          onTimeout: tooLate
-        })
+      // What moves on meanwhile may have put the deadline off.
+      const inTime: Effect.Effect<A, E | E2> = Effect.suspend(() =>
+        Effect.flatMap(Effect.timeoutOption(Fiber.await(fiber), Math.max(0, remaining())), (exit) =>
+          Option.isSome(exit) ? exit.value : remaining() > 0 ? inTime : Effect.fail(tooLate())
+        )
       )
       const raced = Effect.exit(Effect.ensuring(restore(inTime), Fiber.interrupt(fiber)))
       // A semaphore that is free makes a fiber wait all the same, for one turn.

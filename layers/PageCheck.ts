@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import { brokenObjects, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
 import type { Attempt } from "./Initialization.ts"
 import { IntegrityError } from "./IntegrityError.ts"
-import { askBeside } from "./PageCheck/SqliteBeside.ts"
+import { askBeside, type Course, type Question } from "./PageCheck/SqliteBeside.ts"
 import { whileALookRuns } from "./policy.ts"
 import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, type SystemFailure, text } from "./seams.ts"
 
@@ -60,7 +60,7 @@ export const bytesOf = (sqlite: Sqlite): Effect.Effect<number, IntegrityError> =
     Effect.mapError(IntegrityError.unreadable)
   )
 
-type Ask = (doing: string, sql: string) => Effect.Effect<ReadonlyArray<Row>, IntegrityError, FileSystem.FileSystem>
+type Ask = (pragma: string, sql: string) => Effect.Effect<ReadonlyArray<Row>, IntegrityError, FileSystem.FileSystem>
 
 const checkStructure = Effect.fnUntraced(function* (ask: Ask, depth: Depth) {
   const pragma = depth === "quick" ? "quick_check" : "integrity_check"
@@ -70,28 +70,49 @@ const checkStructure = Effect.fnUntraced(function* (ask: Ask, depth: Depth) {
 
 const asking = ({ bytes, file, sqlite }: Looked, depth: Depth, progress: Attempt["progress"]): Ask => {
   const isShort = file === ":memory:" || bytes <= shortLook[depth]
-  return (doing, sql) => {
-    const here = sqlite.run(sql)
-    if (isShort) return Effect.mapError(here, IntegrityError.unreadable)
-    const beside = lookBeside(file, sql, (read) => progress(doing, Math.min(read, bytes), bytes))
-    return Effect.mapError(Effect.catchIf(beside, isLasting, instead(here)), IntegrityError.unreadable)
-  }
+  let isRead = false
+  return (pragma, sql) =>
+    Effect.suspend(() => {
+      const here = sqlite.run(sql)
+      if (isShort) return Effect.mapError(here, IntegrityError.unreadable)
+      const doing = `running ${pragma}`
+      const tell = (course: Course, read: number) =>
+        course._tag === "Reading"
+          ? progress(`reading the file before ${pragma}`, course.done, course.total)
+          : progress(doing, read / (passes[pragma] ?? 1), bytes)
+      // What was read once is in memory for the next question.
+      const beside = lookBeside({ file, sql, ahead: !isRead }, tell)
+      isRead = true
+      return Effect.mapError(Effect.catchIf(beside, isLasting, instead(here)), IntegrityError.unreadable)
+    })
 }
 
-const lookBeside = (file: string, sql: string, tell: (read: number) => Effect.Effect<void>) =>
+/**
+ * How often a check reads the file, about: the tables once by their pages and once by their rows; `integrity_check` looks
+ * each entry of an index up as well.
+ */
+const passes: Partial<Record<string, number>> = { quick_check: 2, integrity_check: 5 }
+
+const lookBeside = (question: Question, tell: (course: Course, read: number) => Effect.Effect<void>) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { pid, rows } = yield* askBeside(file, sql)
-      yield* Effect.forkScoped(told(`/proc/${pid}/io`, tell))
+      const { course, pid, rows } = yield* askBeside(question)
+      yield* Effect.forkScoped(told(`/proc/${pid}/io`, course, tell))
       return yield* rows
     })
   )
 
 /** Where nobody can see how much a process has read, there are no figures. */
-const told = (io: string, tell: (read: number) => Effect.Effect<void>) =>
+const told = (io: string, course: () => Course, tell: (course: Course, read: number) => Effect.Effect<void>) =>
   FileSystem.FileSystem.pipe(
     Effect.flatMap((fs) => fs.readFileString(io)),
-    Effect.flatMap((counters) => tell(Number(/^rchar: (\d+)$/m.exec(counters)?.[1] ?? 0))),
+    Effect.orElseSucceed(() => ""),
+    Effect.flatMap((counters) => {
+      const now = course()
+      const read = /^rchar: (\d+)$/m.exec(counters)?.[1]
+      if (read === undefined && now._tag === "Asking") return Effect.void
+      return tell(now, now._tag === "Asking" ? Math.max(0, Number(read) - now.read) : 0)
+    }),
     Effect.repeat(whileALookRuns),
     Effect.ignore
   )

@@ -48,9 +48,12 @@ export type { Holder } from "./FileLocks.ts"
 export { type Permissions, permissionChoices } from "./FilePermissions.ts"
 export {
   type Attempt,
+  describeMeasure,
   Initialization,
+  type Measure,
   type StageReport,
   StageTimeoutError,
+  type Step,
   type Timeline
 } from "./Initialization.ts"
 export { IntegrityError } from "./IntegrityError.ts"

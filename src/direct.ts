@@ -13,7 +13,7 @@ main(
     database: database ?? defaults.database,
     migrations: Option.fromNullable(migrations),
     integrity: integrityPolicies.find((policy) => policy === integrity) ?? defaults.integrity,
-    timeout: Option.getOrElse(durationFrom(timeout ?? ""), () => defaults.timeout),
+    timeout: durationFrom(timeout ?? ""),
     permissions: permissionChoices.find((choice) => choice === permissions) ?? defaults.permissions,
     backups: backups === undefined ? defaults.backups : Number(backups),
     trustedFilesystems: typesIn(trustedFilesystems ?? ""),

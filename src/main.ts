@@ -77,7 +77,7 @@ const options = {
   timeout: Options.text("timeout").pipe(
     Options.withPseudoName("DURATION"),
     Options.withDescription(
-      "Deadline of the whole, such as '30 seconds'. Environment: DATABASE_TIMEOUT; default 60 seconds."
+      "Deadline of the whole, such as '30 seconds'. Environment: DATABASE_TIMEOUT; default 60 seconds, put off while work on a large file moves on."
     ),
     Options.mapEffect((input) =>
       Option.match(durationFrom(input), {
@@ -86,7 +86,7 @@ const options = {
       })
     ),
     Options.withFallbackConfig(environment.timeout),
-    Options.withDefault(defaults.timeout)
+    Options.optional
   ),
   trustedFilesystems: Options.text("trust-filesystem").pipe(
     Options.withPseudoName("TYPE"),
@@ -112,7 +112,12 @@ const restore = ({
 }: Pick<Choices, "database" | "json" | "timeout" | "trustedFilesystems"> & {
   readonly backup: Option.Option<string>
 }) =>
-  restoreBackup({ filename: database, backup: Option.getOrUndefined(backup), timeout, trustedFilesystems }).pipe(
+  restoreBackup({
+    filename: database,
+    backup: Option.getOrUndefined(backup),
+    timeout: Option.getOrUndefined(timeout),
+    trustedFilesystems
+  }).pipe(
     Effect.matchEffect({
       onSuccess: (restored) => (json ? say(restoredJson(restored)) : say(restoredLines(restored).join("\n"))),
       onFailure: (error) =>

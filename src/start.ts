@@ -7,7 +7,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
@@ -19,6 +19,7 @@ import * as Option from "effect/Option"
 import {
   DatabaseConfig,
   DatabaseReady,
+  describeMeasure,
   failedReport,
   Initialization,
   type InitializationError,
@@ -43,7 +44,7 @@ export interface Choices {
   readonly migrations: Option.Option<string>
   readonly applicationId?: Option.Option<number>
   readonly integrity: IntegrityPolicy
-  readonly timeout: Duration.Duration
+  readonly timeout: Option.Option<Duration.Duration>
   readonly json: boolean
   readonly permissions?: Permissions
   readonly trustedFilesystems: ReadonlyArray<string>
@@ -56,8 +57,7 @@ export const defaults = {
   migrations: "migrations",
   integrity: "auto",
   permissions: "owner",
-  backups: 2,
-  timeout: Duration.seconds(60)
+  backups: 2
 } as const
 
 /** `init` and `status`. */
@@ -67,12 +67,12 @@ export const run = (access: "initialize" | "inspect") =>
       filename: choices.database,
       access,
       integrity: choices.integrity,
-      timeout: choices.timeout,
+      timeout: Option.getOrUndefined(choices.timeout),
       permissions: choices.permissions,
       backups: choices.backups,
       trustedFilesystems: choices.trustedFilesystems,
       program: `${packageJson.name} ${packageJson.version}`,
-      onProgress: choices.json ? () => Effect.void : showProgress,
+      onProgress: showProgress,
       applicationId: Option.getOrUndefined(choices.applicationId ?? Option.none())
     })
     const migrations = Option.match(choices.migrations, {
@@ -115,14 +115,12 @@ const refuse = Effect.fnUntraced(function* (
 /** Somebody who looks at a start that hangs wants to know what it hangs on: once at first, then now and then. */
 const showProgress = (event: ProgressEvent): Effect.Effect<void> => {
   if (event._tag === "StageProgress") {
-    return tell(`${event.doing} in the ${event.stage} stage: ${megabytes(event.done)} of ${megabytes(event.total)}`)
+    return tell(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
   }
   return event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
     ? tell(`waiting in the ${event.stage} stage: ${event.reason}`)
     : Effect.void
 }
-
-const megabytes = (bytes: number): string => `${Math.round(bytes / 1_000_000)} MB`
 
 /** How a run ended that no report was made of: badly called, interrupted, or by a defect. */
 interface Ending {

@@ -124,7 +124,7 @@ describe.skipIf(process.platform !== "linux")(
         const late = yield* Fiber.join(outcome)
         assert.strictEqual(
           late.sentence,
-          "The integrity stage was not over after 30s. It was running quick_check in the integrity stage."
+          "The integrity stage was not over after 30s. It was running quick_check in the integrity stage: 0 of 37 MB, after 30s of it."
         )
         assert.deepStrictEqual(childrenOf(process.pid), [])
         assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
@@ -157,7 +157,10 @@ describe.skipIf(process.platform !== "linux")(
           assert.isTrue(done >= 0 && done <= event.total)
           assert.strictEqual(stage, "integrity")
         }
-        assert.deepStrictEqual([...new Set(events.map(({ doing }) => doing))], ["quick_check", "foreign_key_check"])
+        assert.deepStrictEqual(
+          [...new Set(events.map(({ doing }) => doing))].filter((doing) => !doing.startsWith("reading")),
+          ["running quick_check", "running foreign_key_check"]
+        )
       })
     )
 
@@ -222,11 +225,11 @@ describe.skipIf(process.platform !== "linux")(
         yield* standstill
         const migrations = Migrations.fromRecord({ ...notesFiles, "003_more.sql": "CREATE TABLE more (x)" })
         const outcome = yield* Effect.fork(refusal(start(file, { migrations, onProgress })))
-        assert.deepInclude(yield* next, { stage: "migrations", doing: "quick_check" })
+        assert.deepInclude(yield* next, { stage: "migrations", doing: "running quick_check" })
         yield* TestClock.adjust("60 seconds")
         assert.strictEqual(
           (yield* Fiber.join(outcome)).sentence,
-          "The start was not over after 1m. It was running quick_check in the migrations stage."
+          "The start was not over after 1m. It was running quick_check in the migrations stage: 0 of 37 MB, after 1m of it."
         )
         assert.deepStrictEqual(childrenOf(process.pid), [])
         assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
@@ -330,7 +333,7 @@ describe.skipIf(process.platform !== "linux")(
         for (const command of ["init", "status"]) {
           const { code, stderr } = yield* runProgram([command, ...args])
           assert.strictEqual(code, 0)
-          assert.match(stderr, /^quick_check in the integrity stage: \d+ MB of 37 MB\n/)
+          assert.match(stderr, /^running quick_check in the integrity stage: \d+ of 37 MB\n/)
         }
         const { env } = yield* standstill
         for (const signal of ["SIGTERM", "SIGKILL"] as const) {

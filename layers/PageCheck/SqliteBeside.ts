@@ -9,17 +9,42 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import { driverModule, type Row, SqliteFailure, SystemFailure } from "../seams.ts"
 
+/** What the other process is to do. */
+export interface Question {
+  readonly file: string
+  readonly sql: string
+  /**
+   * Reads the database and its WAL front to back before SQLite opens them there, where memory has room for both. SQLite
+   * reads in the order of its trees, which is no order on the disk: a page at a time, fifty times slower. (Closing
+   * a descriptor drops the locks of a process on that file, so it is closed before SQLite takes its first.)
+   */
+  readonly ahead?: boolean
+  /** Whether the connection may write. Default false. */
+  readonly writes?: boolean
+  /** Keeps the connection open after its answer, until the scope closes. */
+  readonly stays?: boolean
+}
+
+/** How far the other process is. */
+export type Course =
+  | { readonly _tag: "Beginning" }
+  /** Bytes that were read ahead, and those that there are. */
+  | { readonly _tag: "Reading"; readonly done: number; readonly total: number }
+  /** SQLite was asked; bytes that the process had read and written by then, where the system counts them. */
+  | { readonly _tag: "Asking"; readonly read: number; readonly written: number }
+
 export interface Beside {
   readonly pid: number | undefined
+  readonly course: () => Course
   /** What SQLite answers. `SystemFailure` where the other process could not even ask it. */
   readonly rows: Effect.Effect<ReadonlyArray<Row>, SqliteFailure | SystemFailure>
 }
 
 /**
- * Asks one thing through a read-only connection in a process of its own, which is gone with the scope, and
- * with this process when that is killed. Fails with `SystemFailure` where no process can be had.
+ * Asks one thing through a connection in a process of its own, which is gone with the scope, and with this
+ * process when that is killed. Fails with `SystemFailure` where no process can be had.
  */
-export const askBeside = (file: string, sql: string): Effect.Effect<Beside, SystemFailure, Scope.Scope> =>
+export const askBeside = (question: Question): Effect.Effect<Beside, SystemFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const driver = yield* Effect.try({
       try: () => driverModule(),
@@ -29,20 +54,21 @@ export const askBeside = (file: string, sql: string): Effect.Effect<Beside, Syst
     if (!/^node/i.test(basename(process.execPath))) {
       return yield* new SystemFailure({ code: "ENOEXEC", detail: `${process.execPath} is not Node.js` })
     }
-    const { end, pid } = yield* Effect.acquireRelease(
-      Effect.tryPromise({ try: () => launch([driver, file, sql]), catch: SystemFailure.from }),
+    const { answer, course, pid } = yield* Effect.acquireRelease(
+      Effect.tryPromise({ try: () => launch({ driver, ...question }), catch: SystemFailure.from }),
       killed
     )
     return {
       pid,
+      course,
       rows: Effect.flatMap(
-        Effect.promise(() => end),
+        Effect.promise(() => answer),
         answerIn
       )
     }
   })
 
-/** How a process ended, and what it had said by then. */
+/** How a process ended, and the answer that it had given by then. */
 interface End {
   readonly said: string
   readonly code: number | null
@@ -51,29 +77,43 @@ interface End {
 
 interface Launched {
   readonly pid: number | undefined
+  readonly course: () => Course
   readonly kill: () => boolean
-  readonly end: Promise<End>
+  readonly end: Promise<unknown>
+  readonly answer: Promise<End>
 }
 
-const launch = async (question: ReadonlyArray<string>): Promise<Launched> => {
+const launch = async (question: Question & { readonly driver: string }): Promise<Launched> => {
   // Most starts need none of this, and it takes milliseconds to load.
   const { spawn } = await import("node:child_process")
-  const child = spawn(process.execPath, ["--input-type=commonjs", "-e", watcher, "--", asker, ...question], {
-    stdio: ["pipe", "ignore", "ignore", "pipe"]
-  })
+  const child = spawn(
+    process.execPath,
+    ["--input-type=commonjs", "-e", watcher, "--", asker, JSON.stringify(question)],
+    { stdio: ["pipe", "ignore", "ignore", "pipe"] }
+  )
   let said = ""
+  let course: Course = { _tag: "Beginning" }
+  let onAnswer: (end: End) => void = () => undefined
   // NODE_OPTIONS may load what prints something: the answer comes over a descriptor that nobody else has.
   const answers = child.stdio[3]
   if (Predicate.isNotNullable(answers) && "setEncoding" in answers) {
     answers.setEncoding("utf8").on("data", (text: string) => {
-      said += text
+      const lines = `${said}${text}`.split("\n")
+      said = lines.pop() ?? ""
+      for (const line of lines) {
+        const found = courseIn(line)
+        if (found === undefined) onAnswer({ said: line, code: 0, signal: null })
+        else course = found
+      }
     })
   }
-  const end = new Promise<End>((resolve) => {
+  const answer = new Promise<End>((resolve) => {
+    onAnswer = resolve
     child.once("close", (code, signal) => resolve({ said, code, signal }))
   })
+  const end = new Promise((resolve) => child.once("close", resolve))
   await once(child, "spawn")
-  return { pid: child.pid, kill: () => child.kill("SIGKILL"), end }
+  return { pid: child.pid, course: () => course, kill: () => child.kill("SIGKILL"), end, answer }
 }
 
 /** A process that waits for a disk that hangs is not gone at once, and is not waited for. */
@@ -87,30 +127,81 @@ const killed = ({ end, kill }: Launched): Effect.Effect<void> =>
 /** Its first thread only watches whether we are still there: our end of the pipe closes with us. */
 const watcher = `
 process.stdin.on("end", () => process.kill(process.pid, "SIGKILL")).resume()
-const [, asker, ...question] = process.argv
-new (require("node:worker_threads").Worker)(asker, { eval: true, workerData: question })
-  .on("message", (answer) => {
-    require("node:fs").writeFileSync(3, JSON.stringify(answer))
-    process.exit(0)
+const [, asker, question] = process.argv
+const { stays } = JSON.parse(question)
+new (require("node:worker_threads").Worker)(asker, { eval: true, workerData: JSON.parse(question) })
+  .on("message", (said) => {
+    require("node:fs").writeFileSync(3, JSON.stringify(said) + "\\n")
+    if (said._tag === undefined && !stays) process.exit(0)
   })
 `
 
 const asker = `
-const { parentPort, workerData: [driver, file, sql] } = require("node:worker_threads")
+const { parentPort, workerData: { driver, file, sql, ahead, writes, stays } } = require("node:worker_threads")
+const fs = require("node:fs")
+const os = require("node:os")
+const say = (said) => parentPort.postMessage(said)
+const numberIn = (path, pattern) => {
+  try {
+    return Number(pattern.exec(fs.readFileSync(path, "latin1"))?.[1])
+  } catch {
+    return NaN
+  }
+}
+const room = () => {
+  const available = numberIn("/proc/meminfo", /^MemAvailable: +(\\d+) kB/m) * 1024
+  const allowed = process.constrainedMemory?.() || Infinity
+  return Math.min(Number.isNaN(available) ? os.totalmem() / 2 : available, allowed) * 0.75
+}
+const sizeOf = (path) => fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0
+const readAhead = () => {
+  const paths = [file, file + "-wal"]
+  const total = paths.map(sizeOf).reduce((sum, size) => sum + size)
+  if (total > room()) return
+  const buffer = Buffer.allocUnsafe(1024 * 1024)
+  let done = 0
+  let told = 0
+  for (const path of paths) {
+    if (sizeOf(path) === 0) continue
+    const descriptor = fs.openSync(path, "r")
+    try {
+      for (let read = 1; read > 0; done += read) {
+        if (done - told >= 16 * buffer.length || done === 0) say({ _tag: "Reading", done: told = done, total })
+        read = fs.readSync(descriptor, buffer, 0, buffer.length, null)
+      }
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  }
+}
+let connection
 const answer = () => {
   try {
-    const connection = new (require(driver))(file, { readonly: true, timeout: 0 })
+    // What cannot be read ahead SQLite reads, or says why not.
+    if (ahead) try { readAhead() } catch {}
+    const counters = "/proc/self/io"
+    say({ _tag: "Asking", read: numberIn(counters, /^rchar: (\\d+)/m), written: numberIn(counters, /^wchar: (\\d+)/m) })
+    connection = new (require(driver))(file, { readonly: !writes, timeout: 0 })
     try {
       return { rows: connection.prepare(sql).all() }
     } finally {
-      connection.close()
+      if (!stays) connection.close()
     }
   } catch ({ code, message }) {
     return { failure: { code, message } }
   }
 }
-parentPort.postMessage(answer())
+say(answer())
+if (stays) setInterval(() => {}, 60_000)
 `
+
+const courseIn = (line: string): Course | undefined => {
+  const { _tag, done, read, total, written } = fieldsOf(valueIn(line))
+  if (_tag === "Reading") return { _tag, done: Number(done), total: Number(total) }
+  return _tag === "Asking" ? { _tag, read: Number(read), written: Number(written) } : undefined
+}
+
+const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> => (Predicate.isRecord(value) ? value : {})
 
 interface Answer {
   readonly rows?: ReadonlyArray<Row>
@@ -138,11 +229,15 @@ export const answerIn = ({
 
 /** Without rows and a failure where it is none: NODE_OPTIONS may load what ends the process before it has asked. */
 const answerOf = (said: string): Answer => {
+  const answer = valueIn(said)
+  return isAnswer(answer) ? answer : {}
+}
+
+const valueIn = (line: string): unknown => {
   try {
-    const answer: unknown = JSON.parse(said)
-    return isAnswer(answer) ? answer : {}
+    return JSON.parse(line)
   } catch {
-    return {}
+    return undefined
   }
 }
 

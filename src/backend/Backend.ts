@@ -157,7 +157,7 @@ export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Laye
       filename: databaseFile,
       integrity,
       trustedFilesystems,
-      timeout: databaseTimeout,
+      timeout: Option.getOrUndefined(databaseTimeout),
       backups,
       lockPatience,
       // A statement that waits inside SQLite would stop every request, the probes included.

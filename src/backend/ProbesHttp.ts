@@ -67,13 +67,18 @@ export const probesHttp = HttpApiBuilder.group(
 )
 
 /** What probes show of a start: no path of a file. */
-type Course = Pick<Timeline, "startedAt" | "durationMs" | "current" | "stages">
+interface Course extends Pick<Timeline, "startedAt" | "durationMs" | "current" | "stages"> {
+  readonly doing?: string | undefined
+  readonly step?: Timeline["step"]
+}
 
-const courseOf = ({ current, durationMs, stages, startedAt }: Timeline): Course => ({
+const courseOf = ({ current, doing, durationMs, stages, startedAt, step }: Timeline): Course => ({
   startedAt,
   durationMs,
   current,
-  stages
+  stages,
+  doing: doing === "" ? undefined : doing,
+  step
 })
 
 /** The timeline stands still once the start is over. */
@@ -97,12 +102,19 @@ const answer = (status: Status, body: Readonly<Record<string, unknown>>) =>
     headers: neverKept
   })
 
-/** Where the service is; while it starts, in which stage, at which attempt and since when. */
-const whereIn = (phase: Phase, { current, stages }: Course) => {
+/** Where the service is; while it starts, in which stage, at which attempt and since when, what runs and how far it is. */
+const whereIn = (phase: Phase, { current, doing, stages, step }: Course) => {
   const stage = stages.find(({ name }) => name === current)
   switch (phase._tag) {
     case "Starting":
-      return { phase: "starting", stage: current, attempts: stage?.attempts, since: stage?.startedAt }
+      return {
+        phase: "starting",
+        stage: current,
+        attempts: stage?.attempts,
+        since: stage?.startedAt,
+        doing,
+        progress: step
+      }
     case "Open":
     case "Leaving":
       return { phase: phase._tag.toLowerCase(), schemaVersion: phase.report.schemaVersion }

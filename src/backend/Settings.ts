@@ -34,8 +34,8 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     /** `DATABASE_INTEGRITY`: how far the start looks. Default `auto`. */
     readonly integrity: IntegrityPolicy
     readonly trustedFilesystems: ReadonlyArray<string>
-    /** `DATABASE_TIMEOUT`: deadline of the start. Default 60 seconds. */
-    readonly databaseTimeout: Duration.Duration
+    /** `DATABASE_TIMEOUT`: deadline of the start. Default 60 seconds, put off while work on a large file moves on. */
+    readonly databaseTimeout: Option.Option<Duration.Duration>
     /** `DATABASE_BACKUPS`: backups to keep of those made before an upgrade. Default 2. */
     readonly backups: number
     /** `MAX_FILE_SIZE`: bytes of one file. Default 52428800 (50 MiB). */
@@ -98,7 +98,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         databaseFile: environment.filename.pipe(withDefault(`${dataDirectory}/conversation_files.db`)),
         integrity: environment.integrity.pipe(withDefault("auto" as const)),
         trustedFilesystems: environment.trustedFilesystems.pipe(withDefault<ReadonlyArray<string>>([])),
-        databaseTimeout: environment.timeout.pipe(withDefault(Duration.seconds(60))),
+        databaseTimeout: Config.option(environment.timeout),
         backups: environment.backups.pipe(withDefault(2)),
         maxFileSize: positive("MAX_FILE_SIZE", 50 * 1024 * 1024),
         userQuotaBytes: Config.option(count("USER_QUOTA_BYTES")),

@@ -26,7 +26,7 @@ export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): 
   databaseFile: join(dataDirectory, "app.db"),
   integrity: "auto",
   trustedFilesystems: [],
-  databaseTimeout: Duration.seconds(60),
+  databaseTimeout: Option.none(),
   backups: 0,
   maxFileSize: 1024 * 1024,
   userQuotaBytes: Option.none(),

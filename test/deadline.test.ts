@@ -1,0 +1,122 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/TestClock"
+import { type Attempt, DatabaseConfig, Initialization, type StageName } from "../layers/index.ts"
+
+/** A stage that says how far it is every two seconds, as long as the figures last, and then stands still. */
+const working = (
+  options: Partial<Parameters<typeof DatabaseConfig.from>[0]>,
+  figures: ReadonlyArray<number>,
+  stage: StageName = "integrity"
+) =>
+  Effect.gen(function* () {
+    const initialization = yield* Initialization.make(DatabaseConfig.from({ filename: "app.db", ...options }))
+    const begun = yield* Deferred.make<void>()
+    const attempt = ({ progress }: Attempt) =>
+      Effect.gen(function* () {
+        yield* Deferred.succeed(begun, undefined)
+        for (const done of figures) {
+          yield* progress("running quick_check", done, 1_000_000_000)
+          yield* Effect.sleep("2 seconds")
+        }
+        return yield* Effect.never
+      })
+    const fiber = yield* Effect.fork(Effect.flip(initialization.stage(stage, attempt, () => "")))
+    yield* Deferred.await(begun)
+    return { fiber, timeline: initialization.timeline }
+  })
+
+const megabytes = (count: number, each: number) => Array.from({ length: count }, (_, index) => index * each * 1_000_000)
+
+describe("the deadline of a start", () => {
+  it.effect("is put off by default while something that is measured moves on", () =>
+    Effect.gen(function* () {
+      const { fiber } = yield* working({}, megabytes(101, 5))
+      yield* TestClock.adjust("200 seconds")
+      assert.strictEqual((yield* Fiber.poll(fiber))._tag, "None")
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual((yield* Fiber.poll(fiber))._tag, "None")
+      yield* TestClock.adjust("1 seconds")
+      const late = yield* Fiber.join(fiber)
+      if (late._tag !== "StageTimeoutError") assert.fail(late.message)
+      assert.strictEqual(
+        late.sentence,
+        "The start was not over after 4m 20s. It was running quick_check in the integrity stage: 500 of 1000 MB, after 4m 20s of it."
+      )
+      assert.strictEqual(late.timeoutMs, 260_000)
+    })
+  )
+
+  it.effect("is not put off by what stands still, however often it says so", () =>
+    Effect.gen(function* () {
+      const { fiber } = yield* working({}, Array(100).fill(7_000_000))
+      yield* TestClock.adjust("60 seconds")
+      const late = yield* Fiber.join(fiber)
+      assert.include(late.sentence, "The start was not over after 1m.")
+    })
+  )
+
+  it.effect("puts off a stage's own where nobody has set that", () =>
+    Effect.gen(function* () {
+      const { fiber } = yield* working({}, megabytes(51, 5), "connection")
+      yield* TestClock.adjust("129 seconds")
+      assert.strictEqual((yield* Fiber.poll(fiber))._tag, "None")
+      yield* TestClock.adjust("1 seconds")
+      const late = yield* Fiber.join(fiber)
+      assert.include(late.sentence, "The connection stage was not over after 2m 10s.")
+    })
+  )
+
+  it.effect("is what it says where somebody has set it, and the refusal says how far it was and what helps", () =>
+    Effect.gen(function* () {
+      const { fiber } = yield* working({ timeout: "19 seconds" }, megabytes(100, 25))
+      yield* TestClock.adjust("19 seconds")
+      const late = yield* Fiber.join(fiber)
+      if (late._tag !== "StageTimeoutError") assert.fail(late.message)
+      assert.deepInclude(late, {
+        reason: "Start",
+        stage: "integrity",
+        timeoutMs: 19_000,
+        setting: "timeout",
+        doing: "running quick_check",
+        step: { done: 225_000_000, total: 1_000_000_000, unit: "bytes", detail: "", forMs: 19_000 }
+      })
+      assert.strictEqual(
+        late.remedy,
+        "Set `timeout` (`--timeout`, DATABASE_TIMEOUT) to 1m 58s, which allows for half more than what is left takes at this rate. Or set `integrity` to `schema`, which looks at no pages, and look at them with `database-ready status --integrity quick`. Nothing is left half done."
+      )
+    })
+  )
+
+  it.effect("names the stage's own setting where that has ended it", () =>
+    Effect.gen(function* () {
+      const { fiber } = yield* working({ policies: { integrity: { timeout: "9 seconds" } } }, megabytes(100, 25))
+      yield* TestClock.adjust("9 seconds")
+      const late = yield* Fiber.join(fiber)
+      if (late._tag !== "StageTimeoutError") assert.fail(late.message)
+      assert.deepInclude(late, { reason: "Stage", setting: "policies.integrity.timeout" })
+      assert.match(late.remedy, /^Set `policies\.integrity\.timeout` to 2m 11s, /)
+    })
+  )
+})
+
+describe("the timeline of a start", () => {
+  it.effect("shows what is going on, how far it is and for how long, while it is", () =>
+    Effect.gen(function* () {
+      const { fiber, timeline } = yield* working({}, megabytes(10, 25))
+      yield* TestClock.adjust("7 seconds")
+      const { current, doing, step } = yield* timeline
+      assert.deepStrictEqual(
+        { current, doing, step },
+        {
+          current: "integrity",
+          doing: "running quick_check",
+          step: { done: 75_000_000, total: 1_000_000_000, unit: "bytes", detail: "", forMs: 7000 }
+        }
+      )
+      yield* Fiber.interrupt(fiber)
+    })
+  )
+})
