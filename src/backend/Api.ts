@@ -10,6 +10,7 @@ import { FilesGroup } from "./ApiFiles.ts"
 import { OperatorGroup } from "./ApiOperator.ts"
 import { ProbesGroup } from "./ApiProbes.ts"
 import { SessionsGroup } from "./ApiSessions.ts"
+import { StreamsGroup } from "./ApiStreams.ts"
 
 export * from "./ApiAuthorization.ts"
 export * from "./ApiChanges.ts"
@@ -18,6 +19,7 @@ export * from "./ApiFiles.ts"
 export * from "./ApiModels.ts"
 export * from "./ApiProbes.ts"
 export * from "./ApiSessions.ts"
+export * from "./ApiStreams.ts"
 
 /** What is served from the first moment on. */
 export class ProbesApi extends HttpApi.make("probes").add(ProbesGroup) {}
@@ -26,6 +28,7 @@ export class ProbesApi extends HttpApi.make("probes").add(ProbesGroup) {}
 export class FilesApi extends HttpApi.make("files")
   .add(FilesGroup)
   .add(ChangesGroup)
+  .add(StreamsGroup)
   .add(SessionsGroup)
   .add(AccountGroup)
   .add(OperatorGroup) {}

@@ -54,11 +54,14 @@ import { Relocations } from "./Relocations.ts"
 import { answering } from "./Requests.ts"
 import { Reserve } from "./Reserve.ts"
 import { Rows } from "./Rows.ts"
+import { SessionEvents } from "./SessionEvents.ts"
 import { SessionList } from "./SessionList.ts"
 import { Sessions } from "./Sessions.ts"
 import { sessionsHttp } from "./SessionsHttp.ts"
 import { Settings } from "./Settings.ts"
+import { streamsHttp } from "./StreamsHttp.ts"
 import { Sweeper } from "./Sweeper.ts"
+import { signallingWrites } from "./WriteSignal.ts"
 
 /** Builds one API with routes of its own: the builder's router would otherwise be shared between two. */
 const appOf = Effect.fnUntraced(function* <E, R>(api: Layer.Layer<HttpApi.Api, E, R>) {
@@ -114,7 +117,7 @@ const api = Layer.scopedDiscard(
     const { report } = yield* DatabaseReady
     const health = yield* Health
     const { open } = yield* Door
-    const handlers = Layer.mergeAll(filesHttp, changesHttp, sessionsHttp, accountHttp, operatorHttp)
+    const handlers = Layer.mergeAll(filesHttp, changesHttp, streamsHttp, sessionsHttp, accountHttp, operatorHttp)
     yield* open({ app: yield* appOf(Layer.provide(HttpApiBuilder.api(FilesApi), handlers)), health, report })
   })
 )
@@ -129,6 +132,7 @@ export const files = Cleanup.layer.pipe(
       Deletions.layer,
       Relocations.layer,
       SessionList.layer,
+      SessionEvents.layer,
       Sweeper.layer
     )
   ),
@@ -137,7 +141,8 @@ export const files = Cleanup.layer.pipe(
   Layer.provideMerge(Sessions.layer),
   Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer, Quota.layer)),
   Layer.provideMerge(Layer.mergeAll(Belonging.layer, Refusals.layer, Reserve.layer)),
-  Layer.provideMerge(Layer.mergeAll(ContentStore.layer, ContentFaults.layer))
+  Layer.provideMerge(Layer.mergeAll(ContentStore.layer, ContentFaults.layer)),
+  Layer.provideMerge(signallingWrites)
 )
 
 const service = Layer.mergeAll(Health.layer, authorization).pipe(

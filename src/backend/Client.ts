@@ -7,6 +7,7 @@ import type * as Redacted from "effect/Redacted"
 import { Api } from "./Api.ts"
 
 export * from "./Api.ts"
+export * from "./ClientStreams.ts"
 
 export interface ClientOptions {
   /** Such as `http://127.0.0.1:3000`. */

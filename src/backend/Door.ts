@@ -39,6 +39,8 @@ export class Door extends Context.Tag("conversation-files/Door")<
     readonly phase: Effect.Effect<Phase>
     /** Lets requests through to what is behind, where that is sound; refuses them with 503 otherwise. */
     readonly app: HttpApp.Default<NotReady, Scope.Scope>
+    /** Done when it is not open any more, for what would otherwise stay inside for ever. */
+    readonly left: Effect.Effect<void>
     /**
      * Opens the door until the scope closes. Then readiness goes first; when the settings' delay is over no
      * request is let in any more, and those that are inside are waited for. What is not over in time is
@@ -53,6 +55,8 @@ export class Door extends Context.Tag("conversation-files/Door")<
       const { shutdownDelay, shutdownTimeout } = yield* Settings
       let phase: Phase = { _tag: "Starting" }
       const inside = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
+
+      const left = yield* Effect.makeLatch()
 
       const become = (next: Phase) =>
         Effect.sync(() => {
@@ -72,6 +76,7 @@ export class Door extends Context.Tag("conversation-files/Door")<
 
       return {
         phase: Effect.sync(() => phase),
+        left: left.await,
         app: Effect.gen(function* () {
           const { found } = yield* enter
           if (!isServing(found)) {
@@ -90,6 +95,7 @@ export class Door extends Context.Tag("conversation-files/Door")<
           Effect.acquireRelease(become({ _tag: "Open", ...behind }), () =>
             Effect.gen(function* () {
               yield* become({ _tag: "Leaving", ...behind })
+              yield* left.open
               if (Duration.greaterThan(shutdownDelay, Duration.zero)) {
                 yield* Effect.logInfo(`Leaving: not ready any more, and serving for ${Duration.format(shutdownDelay)}`)
               }

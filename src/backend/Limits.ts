@@ -13,6 +13,7 @@ interface Caller {
   permissions: number
   filledAt: number
   running: number
+  streams: number
 }
 
 /** So many callers are remembered before those who could do anything again are forgotten. */
@@ -23,12 +24,14 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
   {
     /** Lets a caller in for as long as the scope lives, or fails with when to come again. */
     readonly admit: (caller: string) => Effect.Effect<void, TooManyRequests, Scope.Scope>
+    /** Makes the request of a caller who was let in a stream, which is counted apart: it takes no one's turn. */
+    readonly holdStream: (caller: string) => Effect.Effect<void, TooManyRequests, Scope.Scope>
   }
 >() {
   static readonly layer: Layer.Layer<Limits, never, Settings> = Layer.effect(
     Limits,
     Effect.gen(function* () {
-      const { concurrentRequests, requestsPerSecond } = yield* Settings
+      const { concurrentRequests, eventStreams, requestsPerSecond } = yield* Settings
       const most = 2 * requestsPerSecond
       const callers = new Map<string, Caller>()
 
@@ -41,10 +44,10 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
         if (known !== undefined) return known
         if (callers.size >= mostCallers) {
           for (const [other, caller] of callers) {
-            if (caller.running === 0 && filled(caller, now) === most) callers.delete(other)
+            if (caller.running === 0 && caller.streams === 0 && filled(caller, now) === most) callers.delete(other)
           }
         }
-        const caller: Caller = { permissions: most, filledAt: now, running: 0 }
+        const caller: Caller = { permissions: most, filledAt: now, running: 0, streams: 0 }
         callers.set(name, caller)
         return caller
       }
@@ -80,7 +83,25 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
         )
       })
 
-      return { admit }
+      const holdStream = Effect.fnUntraced(function* (name: string) {
+        const caller = callerOf(name, yield* Clock.currentTimeMillis)
+        if (caller.streams >= eventStreams) {
+          return yield* retryAfter(
+            new TooManyRequests({
+              retryAfterSeconds: 5,
+              message: `${eventStreams} streams of events at once are the most.`
+            })
+          )
+        }
+        const count = (streams: 1 | -1) =>
+          Effect.sync(() => {
+            caller.streams += streams
+            caller.running -= streams
+          })
+        yield* Effect.acquireRelease(count(1), () => count(-1))
+      })
+
+      return { admit, holdStream }
     })
   )
 }

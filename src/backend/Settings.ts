@@ -54,6 +54,8 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly maxConnections: number
     /** `CONCURRENT_REQUESTS`: of one user. Default 32. */
     readonly concurrentRequests: number
+    /** `EVENT_STREAMS`: of one user at once. Default 16. */
+    readonly eventStreams: number
     /** `RETENTION`: how long a deleted file can be restored. Default 30 days. */
     readonly retention: Duration.Duration
     /** `DISK_RESERVE`: bytes of the disk that are kept for reading and deleting, a twentieth of it at most. Default 16777216 (16 MiB). */
@@ -108,6 +110,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         requestsPerSecond: positive("REQUESTS_PER_SECOND", 100),
         maxConnections: positive("MAX_CONNECTIONS", 1000),
         concurrentRequests: positive("CONCURRENT_REQUESTS", 32),
+        eventStreams: positive("EVENT_STREAMS", 16),
         retention: duration("RETENTION", Duration.days(30)),
         sessionRetention: duration("SESSION_RETENTION", Duration.days(30)),
         trashRetention: duration("TRASH_RETENTION", Duration.days(7)),

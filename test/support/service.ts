@@ -35,6 +35,7 @@ export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): 
   totalQuotaFiles: Option.none(),
   requestsPerSecond: 10_000,
   concurrentRequests: 100,
+  eventStreams: 16,
   maxConnections: 1000,
   retention: Duration.days(30),
   sessionRetention: Duration.days(30),

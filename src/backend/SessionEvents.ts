@@ -1,0 +1,182 @@
+/**
+ * Changes of sessions as they happen. They are read from the audit trail, where an event has a number and is committed
+ * in the order of the numbers, whichever process writes it: who knows the last number misses nothing and sees nothing
+ * twice. One watcher looks for new events and wakes those whose session has some; each of them reads from where it
+ * stands, so that nothing is kept for one that is slow.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { type CurrentUser, type Forbidden, SessionEvent } from "./Api.ts"
+import { AuditTrail } from "./AuditTrail.ts"
+import { Sessions } from "./Sessions.ts"
+import { isoOf } from "./timestamp.ts"
+import { WriteSignal } from "./WriteSignal.ts"
+
+/** One who follows a session. */
+export interface Follower {
+  /** The number of the event from which it follows. */
+  readonly position: number
+  /** Done when there may be events that it has not had. */
+  readonly news: Effect.Effect<void>
+  /** Those that it has not had yet, some at once. Fails where the session is not the user's any more. */
+  readonly take: Effect.Effect<ReadonlyArray<SessionEvent>, Forbidden | SqlError, CurrentUser>
+}
+
+export class SessionEvents extends Context.Tag("conversation-files/SessionEvents")<
+  SessionEvents,
+  {
+    /** Follows a session from behind an event, or from now on, until the scope closes. */
+    readonly follow: (
+      sessionId: string,
+      after: number | undefined
+    ) => Effect.Effect<Follower, Forbidden | SqlError, CurrentUser | Scope.Scope>
+  }
+>() {
+  static readonly layer: Layer.Layer<SessionEvents, never, AuditTrail | Sessions | SqlClient.SqlClient | WriteSignal> =
+    Layer.scoped(
+      SessionEvents,
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { audited } = yield* AuditTrail
+        const { mayUse } = yield* Sessions
+        const { next: ownWrite } = yield* WriteSignal
+        const isFollowed = yield* Effect.makeLatch()
+        const followers = new Map<string, Set<Effect.Latch>>()
+
+        /** Between transactions: within one, events would be seen that may never be committed. */
+        const settled = <A, E, R>(query: Effect.Effect<A, E, R>) =>
+          Effect.scoped(
+            Effect.flatMap(sql.reserve, (connection) =>
+              Effect.provideService(query, SqlClient.TransactionConnection, [connection, 0] as const)
+            )
+          )
+
+        const lastEvent = Effect.map(
+          settled(sql<{ readonly last: number | null }>`SELECT max(event_id) AS last FROM audit_log`),
+          ([row]) => row?.last ?? 0
+        )
+
+        const wake = (latches: Iterable<Effect.Latch>) =>
+          Effect.forEach(latches, (latch) => latch.open, { discard: true })
+
+        /** Wakes those whose session has events behind the last one that was seen. Where none was, it wakes all. */
+        const look = (seen: number | undefined): Effect.Effect<number, SqlError> =>
+          Effect.gen(function* () {
+            if (seen === undefined) {
+              const last = yield* lastEvent
+              for (const latches of followers.values()) yield* wake(latches)
+              return last
+            }
+            const rows = yield* settled(
+              sql<{ readonly event_id: number; readonly session_id: string | null }>`
+                SELECT event_id, session_id FROM audit_log WHERE event_id > ${seen} ORDER BY event_id LIMIT ${atOnce}`
+            )
+            for (const sessionId of new Set(rows.map(({ session_id }) => session_id))) {
+              yield* wake(followers.get(sessionId ?? "") ?? [])
+            }
+            const last = rows.at(-1)?.event_id ?? seen
+            return rows.length < atOnce ? last : yield* look(last)
+          })
+
+        yield* Effect.iterate(undefined as number | undefined, {
+          while: () => true,
+          body: (seen) =>
+            Effect.gen(function* () {
+              if (followers.size === 0) {
+                yield* isFollowed.close
+                // In between somebody may have begun: who begins opens it afterwards.
+                if (followers.size === 0) yield* isFollowed.await
+                return undefined
+              }
+              const last = yield* Effect.catchAll(look(seen), ({ message }) =>
+                Effect.as(Effect.logWarning(`Events could not be looked for: ${message}`), seen)
+              )
+              yield* Effect.raceFirst(ownWrite, Effect.sleep(interval))
+              return last
+            })
+        }).pipe(Effect.forkScoped)
+
+        const register = (sessionId: string, latch: Effect.Latch) =>
+          Effect.acquireRelease(
+            Effect.suspend(() => {
+              const latches = followers.get(sessionId) ?? new Set()
+              followers.set(sessionId, latches.add(latch))
+              return isFollowed.open
+            }),
+            () =>
+              Effect.sync(() => {
+                const latches = followers.get(sessionId)
+                latches?.delete(latch)
+                if (latches?.size === 0) followers.delete(sessionId)
+              })
+          )
+
+        return {
+          follow: (sessionId, after) =>
+            Effect.gen(function* () {
+              yield* audited("watch", { sessionId })(mayUse(sessionId))
+              const news = yield* Effect.makeLatch(true)
+              yield* register(sessionId, news)
+              const last = yield* lastEvent
+              // A number that is not given yet is another database's.
+              let position = Math.min(after ?? last, last)
+              const events = Effect.suspend(() =>
+                settled(
+                  sql<EventRow>`SELECT event_id, happened_at, actor, action, session_id, file_id, filename FROM audit_log
+                    WHERE session_id = ${sessionId} AND event_id > ${position} AND outcome = 'done'
+                      AND action NOT IN ('view', 'download')
+                    ORDER BY event_id LIMIT ${atOnce}`
+                )
+              )
+              const follower: Follower = {
+                position,
+                news: news.await,
+                take: Effect.gen(function* () {
+                  yield* news.close
+                  const rows = yield* events
+                  // Afterwards: what somebody else does there once it is theirs is not told.
+                  yield* audited("watch", { sessionId })(mayUse(sessionId))
+                  const last = rows.at(-1)
+                  if (last === undefined) return []
+                  position = last.event_id
+                  if (rows.length === atOnce) yield* news.open
+                  return rows.map(eventOf)
+                })
+              }
+              return follower
+            })
+        }
+      })
+    )
+}
+
+/** So many events are read at once. */
+const atOnce = 200
+
+/** How often the watcher looks for what other processes have written. */
+const interval = "500 millis"
+
+interface EventRow {
+  readonly event_id: number
+  readonly happened_at: string
+  readonly actor: string | null
+  readonly action: string
+  readonly session_id: string
+  readonly file_id: string | null
+  readonly filename: string | null
+}
+
+const eventOf = (row: EventRow): SessionEvent =>
+  new SessionEvent({
+    eventId: row.event_id,
+    at: isoOf(row.happened_at),
+    actor: row.actor,
+    action: row.action,
+    sessionId: row.session_id,
+    fileId: row.file_id,
+    filename: row.filename
+  })
