@@ -11,6 +11,7 @@ import { isInMemory } from "./DatabasePath.ts"
 import type { Holder } from "./FileLocks.ts"
 import { type Permissions, permissionChoices } from "./FilePermissions.ts"
 import { defaultPolicies, type Policies, type Policy, type StageName } from "./policy.ts"
+import type { ClientOptions } from "./Transactions.ts"
 
 /**
  * How far the integrity stage looks.
@@ -137,6 +138,8 @@ export interface DatabaseOptions {
    * known to be local. Where their locks do not work between all who use the file, commits are lost. Default none.
    */
   readonly trustedFilesystems?: ReadonlyArray<string> | undefined
+  /** How the client names columns and tables, and what its spans carry. */
+  readonly client?: ClientOptions | undefined
   /** How long `DatabaseReady.write` waits for another process's write lock. Default 5 s. */
   readonly lockPatience?: Duration.DurationInput | undefined
   /** How often `DatabaseReady.healthChanges` looks. A look takes well under a millisecond. Default 1 s. */
@@ -164,6 +167,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly backups: number
     readonly permissions: Permissions
     readonly trustedFilesystems: ReadonlyArray<string>
+    readonly client: ClientOptions
     readonly lockPatience: Duration.Duration
     readonly healthInterval: Duration.Duration
     readonly onProgress: (event: ProgressEvent) => Effect.Effect<unknown>
@@ -190,6 +194,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     backups: options.backups ?? 2,
     permissions: options.permissions ?? "owner",
     trustedFilesystems: options.trustedFilesystems ?? [],
+    client: options.client ?? {},
     lockPatience: Duration.decode(options.lockPatience ?? "5 seconds"),
     healthInterval: Duration.decode(options.healthInterval ?? "1 second"),
     onProgress: options.onProgress ?? (() => Effect.void)

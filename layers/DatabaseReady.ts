@@ -1,4 +1,5 @@
 /** Room 6: all the evidence, as the one service that programs ask for. */
+import * as Reactivity from "@effect/experimental/Reactivity"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -8,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -17,6 +19,7 @@ import { MigrationSource, type MigrationSourceError, type Migrations } from "./A
 import { AppliedMigrations, nothingDone } from "./AppliedMigrations.ts"
 import type { BackupError } from "./Backup.ts"
 import { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
+import { clientOf } from "./Client.ts"
 import { DatabaseConfig, type DatabaseOptions } from "./DatabaseConfig.ts"
 import { DatabaseDirectory, type DirectoryError } from "./DatabaseDirectory.ts"
 import { absoluteName } from "./DatabasePath.ts"
@@ -161,7 +164,8 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
         const config = DatabaseConfig.from(options)
         return yield* start(config, yield* Initialization.make(config), source)
       }).pipe((making) => located(making, options))
-    )
+      // The same as the program's, whose mutations are to reach the client's reactive queries.
+    ).pipe(Layer.provide(Reactivity.layer))
 }
 
 /** What only a start that is ready gives. */
@@ -273,16 +277,18 @@ const ready = Effect.fnUntraced(function* (
   yield* noted(report, isNews ? LogLevel.Info : LogLevel.Debug)
   const health = liveHealth(config, evidence, inPlace)
   const withTransaction = guardTransactions(connection, config, gate)
-  Object.assign(connection.sqlite.client, { withTransaction })
+  const reactivity = yield* Effect.serviceOption(Reactivity.Reactivity)
+  const client = clientOf(
+    connection.sqlite,
+    Option.isSome(reactivity) ? reactivity.value : yield* Reactivity.make,
+    withTransaction
+  )
   return Context.make(DatabaseReady, {
     report,
     health,
     healthChanges: changesOf(health, config),
     write: writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
-  }).pipe(
-    Context.add(SqlClient.SqlClient, connection.sqlite.client),
-    Context.add(SqliteClient.SqliteClient, connection.sqlite.client)
-  )
+  }).pipe(Context.add(SqlClient.SqlClient, client), Context.add(SqliteClient.SqliteClient, client))
 })
 
 const noted = ({ database, durationMs, schemaVersion }: ReadyReport, level: LogLevel.LogLevel) =>

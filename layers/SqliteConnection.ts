@@ -7,6 +7,7 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import type { Connected } from "./Client.ts"
 import { codeReason } from "./codeReason.ts"
 import { codeRemedy, damaged } from "./codeRemedy.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
@@ -33,6 +34,7 @@ import {
   type SqliteFailure,
   text
 } from "./seams.ts"
+import { transactionsOn } from "./Transactions.ts"
 
 type Reason =
   | "Absent"
@@ -168,7 +170,7 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     readonly before: "clean" | "unclean" | "shared"
     readonly sqliteVersion: string
     /** For the rooms that follow, not for queries: nothing is configured or migrated yet. */
-    readonly sqlite: Sqlite
+    readonly sqlite: Connected
     /**
      * Until this is run, closing the connection leaves a WAL that was there before as it is, so that
      * a refused database keeps its bytes. Run once everything is accepted.
@@ -256,7 +258,8 @@ const connect = Effect.fnUntraced(function* (
   const accept = found.wal ? yield* refused(pinned(file, scope)) : Effect.void
   const readonly = config.access === "inspect" && found.wal
   const descriptors = openDescriptors()
-  const sqlite = yield* refused(openSqliteIn(scope, { filename: file, readonly }))
+  const opened = yield* refused(openSqliteIn(scope, { filename: file, readonly }))
+  const sqlite = { ...opened, ...transactionsOn(opened.database, { ...config.client, readonly }) }
   if (config.access === "inspect") {
     yield* refused(sqlite.run("PRAGMA query_only = 1"))
   }

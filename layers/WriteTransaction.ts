@@ -1,10 +1,6 @@
 /** Transactions of the service that may write, on the connection that is handed out. */
-import * as SqlClient from "@effect/sql/SqlClient"
-import type { Connection } from "@effect/sql/SqlConnection"
-import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
@@ -12,18 +8,13 @@ import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import { upTo } from "./monotonic.ts"
 import { whileAnotherWorks } from "./policy.ts"
 import type { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
-import { integer, type Sqlite, SqliteFailure } from "./seams.ts"
+import { integer, SqliteFailure } from "./seams.ts"
 import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
 import { WriteError } from "./WriteError.ts"
 import type { WriteGate } from "./WriteGate.ts"
 
 /** The lock was not to be had: nothing of the body has run, so that it may be tried again. */
 class NotBegun extends Data.TaggedError("NotBegun")<{ readonly failure: SqliteFailure }> {}
-
-/** The writes that a fiber is in, by connection. One that outlives a write still has it, over as it is. */
-class Writes extends Context.Reference<Writes>()("database-ready/Writes", {
-  defaultValue: (): ReadonlyMap<Connection, { isOpen: boolean }> => new Map()
-}) {}
 
 /** What a database in memory has for a gate: there is no other program. */
 const open: WriteGate = { check: Effect.void, learn: () => Effect.void, begun: (begin) => begin }
@@ -35,8 +26,7 @@ const open: WriteGate = { check: Effect.void, learn: () => Effect.void, begun: (
  *
  * While another process has the lock it is asked for again, by the schedule that the start waits with, until
  * the patience is over; the connection is free for reading meanwhile, and so is the event loop. Within a
- * transaction of this database it is a savepoint; one that `withTransaction` began is to be awaited, for nothing
- * tells that it is over. With the lock held it is asked whether this program may still write (`gate`). Fails with
+ * transaction of this database it is a savepoint. With the lock held it is asked whether this program may still write (`gate`). Fails with
  * `WriteError`, and with what `body` fails with: of the errors of its statements those become `WriteError`s
  * that say something of the database.
  */
@@ -72,14 +62,14 @@ export const writeThrough = (
       Scope.make(),
       (reservation) =>
         Effect.zipRight(
-          Effect.mapError(Scope.extend(sqlite.client.reserve, reservation), ({ cause }) =>
+          Effect.mapError(Scope.extend(sqlite.reserve, reservation), ({ cause }) =>
             writeError(SqliteFailure.from(cause))
           ),
           transaction(
             sqlite,
             { begin, commit },
             refusal,
-            Effect.zipRight(mayWrite, committed(within(sqlite, classified(file, body))))
+            Effect.zipRight(mayWrite, committed(sqlite.within(classified(file, body))))
           )
         ),
       Scope.close
@@ -94,15 +84,8 @@ export const writeThrough = (
 
   const there = Effect.mapError(inPlace, (refusal) => WriteError.fromRefusal(file, refusal))
   return <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
-    Effect.flatMap(
-      Effect.all([Effect.serviceOption(SqlClient.TransactionConnection), Writes]),
-      ([outer, writes]): Effect.Effect<A, E | WriteError, R> => {
-        const write = writes.get(sqlite.connection)
-        const isOurs = Option.exists(outer, ([connection]) => connection === sqlite.connection)
-        if (!(write?.isOpen ?? isOurs)) return Effect.zipRight(there, locked(body))
-        const savepoint = withTransaction(body)
-        return isOurs ? savepoint : asTransaction(sqlite, savepoint)
-      }
+    Effect.flatMap(sqlite.isWithin, (isWithin) =>
+      isWithin ? withTransaction(body) : Effect.zipRight(there, locked(body))
     )
 }
 
@@ -123,8 +106,7 @@ class OfBody<E> {
 }
 
 /**
- * `withTransaction` of the client that is handed out. The client's own takes a commit that fails for a defect and leaves
- * the transaction open, and a `ROLLBACK` of what SQLite has rolled back by itself, on a full disk, for another. One that
+ * `withTransaction` of the client that is handed out, whose errors tell what is wrong with the database. One that
  * has changed rows is not committed where the gate forbids it: at its end, for what asks at its beginning has a snapshot,
  * and would be refused its first write once a neighbour has written.
  */
@@ -134,71 +116,22 @@ export const guardTransactions = (
   asked: WriteGate
 ) => {
   const gate = inMemory ? open : asked
-  const sql = (statement: string) =>
-    Effect.mapError(sqlite.run(statement), (failure) => WriteError.fromSqlite(file, failure))
-  const ended = (statement: string) =>
-    Effect.catchIf(
-      sql(statement),
-      ({ code }) => code === "SQLITE_ERROR",
-      () => Effect.void
-    )
-  /** It is a defect where the client's transactions are made. */
-  const notCommitted = new WeakSet<WriteError>()
-  const run = SqlClient.makeWithTransaction({
-    transactionTag: SqlClient.TransactionConnection,
-    spanAttributes: [["db.system.name", "sqlite"]],
-    acquireConnection: Effect.flatMap(Scope.make(), (scope) =>
-      Effect.map(Scope.extend(sqlite.client.reserve, scope), (connection) => [scope, connection] as const)
-    ),
-    begin: () => sql("BEGIN"),
-    savepoint: (_, id) => sql(`SAVEPOINT effect_sql_${id}`),
-    commit: () =>
-      Effect.tapError(sql("COMMIT"), (error) =>
-        Effect.zipRight(
-          Effect.sync(() => notCommitted.add(error)),
-          Effect.ignore(ended("ROLLBACK"))
-        )
-      ),
-    rollback: () => ended("ROLLBACK"),
-    rollbackSavepoint: (_, id) => ended(`ROLLBACK TO SAVEPOINT effect_sql_${id}`)
-  })
-  const changes = Effect.map(sql("SELECT total_changes() AS changes"), ([row]) => integer(row, "changes"))
+  const changes = Effect.map(sqlite.run("SELECT total_changes() AS changes"), ([row]) => integer(row, "changes"))
+  const changed = Effect.mapError(changes, (failure) => WriteError.fromSqlite(file, failure))
   const mayWrite = Effect.mapError(gate.check, refusedBy(file))
   const checked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
-      const before = yield* changes
+      const before = yield* changed
       const result = yield* body
-      if ((yield* changes) !== before) yield* mayWrite
+      if ((yield* changed) !== before) yield* mayWrite
       return result
     })
   return <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
-    Effect.flatMap(Effect.serviceOption(SqlClient.TransactionConnection), (outer) => {
+    Effect.flatMap(sqlite.isWithin, (isWithin) => {
       const boxed = Effect.mapError(classified(file, body), (error) => new OfBody(error))
-      return run(Option.isSome(outer) ? boxed : checked(boxed)).pipe(
-        Effect.catchSomeDefect((defect) =>
-          defect instanceof WriteError && notCommitted.has(defect) ? Option.some(Effect.fail(defect)) : Option.none()
-        ),
-        Effect.mapError((error) => {
-          if (error instanceof OfBody) return error.error
-          return error instanceof WriteError ? error : WriteError.fromSqlite(file, SqliteFailure.from(error.cause))
-        })
-      )
+      return Effect.mapError(sqlite.withTransaction(isWithin ? boxed : checked(boxed)), (error) => {
+        if (error instanceof OfBody) return error.error
+        return error instanceof WriteError ? error : WriteError.fromSqlite(file, SqliteFailure.from(error.cause))
+      })
     })
 }
-
-/** The body as that of a write that is open until it ends. */
-const within = <A, E, R>(sqlite: Sqlite, body: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Writes, (writes) => {
-    const write = { isOpen: true }
-    return asTransaction(sqlite, body).pipe(
-      Effect.provideService(Writes, new Map(writes).set(sqlite.connection, write)),
-      Effect.ensuring(
-        Effect.sync(() => {
-          write.isOpen = false
-        })
-      )
-    )
-  })
-
-const asTransaction = <A, E, R>(sqlite: Sqlite, body: Effect.Effect<A, E, R>) =>
-  Effect.provideService(body, SqlClient.TransactionConnection, [sqlite.connection, 0])

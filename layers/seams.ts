@@ -27,13 +27,9 @@ import {
 } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, isAbsolute, join } from "node:path"
-import * as Reactivity from "@effect/experimental/Reactivity"
 import type { PlatformError } from "@effect/platform/Error"
-import type { Connection, Row } from "@effect/sql/SqlConnection"
-import { SqlError } from "@effect/sql/SqlError"
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import type { Row } from "@effect/sql/SqlConnection"
 import Driver from "better-sqlite3"
-import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -129,36 +125,38 @@ const codeOf = (cause: unknown): string | undefined =>
 
 const sentenceOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** A connection as the rooms use it, before anything is handed out. */
+/** A connection as the rooms use it. */
 export interface Sqlite {
   /** One statement, its rows, SQLite's answer. */
   readonly run: (sql: string, parameters?: ReadonlyArray<unknown>) => Effect.Effect<ReadonlyArray<Row>, SqliteFailure>
-  readonly connection: Connection
-  readonly client: SqliteClient.SqliteClient
+  /** The driver's own, for the client that is made on it. */
+  readonly database: Driver.Database
 }
 
-/**
- * Opens a connection that waits for nobody: its busy timeout is 0. WAL is not asked for while opening,
- * where a refusal would be a defect.
- */
+/** Opens a connection that waits for nobody: its busy timeout is 0. */
 export const openSqlite = (options: OpenOptions): Effect.Effect<Sqlite, SqliteFailure, Scope.Scope> =>
   Effect.flatMap(Effect.scope, (scope) => openSqliteIn(scope, options))
 
 /** The same, closed with a scope that is at hand: to look one up, or to provide one, takes longer than SQLite does. */
-export const openSqliteIn = Effect.fnUntraced(function* (scope: Scope.Scope, options: OpenOptions) {
-  const given = Context.make(Scope.Scope, scope).pipe(Context.add(Reactivity.Reactivity, yield* Reactivity.make))
-  const opening = Effect.provide(SqliteClient.make({ ...options, disableWAL: true }), given)
-  const client = yield* thrownAsFailure(opening)
-  // Nobody else has this client yet, so that its connection may be used after the reservation is over.
-  const reservation = yield* Scope.make()
-  const connection = yield* Effect.mapError(Scope.extend(client.reserve, reservation), SqliteFailure.from)
-  yield* Scope.close(reservation, Exit.void)
-  const sqlite: Sqlite = { run: runOn(connection), connection, client }
-  yield* sqlite.run("PRAGMA busy_timeout = 0")
-  return sqlite
-})
+export const openSqliteIn = (
+  scope: Scope.Scope,
+  { filename, readonly = false }: OpenOptions
+): Effect.Effect<Sqlite, SqliteFailure> =>
+  Effect.try({ try: () => new Driver(filename, { readonly, timeout: 0 }), catch: SqliteFailure.from }).pipe(
+    Effect.tap((database) =>
+      Scope.addFinalizer(
+        scope,
+        Effect.sync(() => database.close())
+      )
+    ),
+    Effect.map((database) => ({ run: runOn(database), database })),
+    Effect.uninterruptible
+  )
 
-type OpenOptions = Pick<SqliteClient.SqliteClientConfig, "filename" | "readonly">
+interface OpenOptions {
+  readonly filename: string
+  readonly readonly?: boolean
+}
 
 /**
  * The driver's addon, where it would end this process sooner or later; undefined where it is sound. Built with the
@@ -269,20 +267,17 @@ export const takesBackHooks = (addon: Buffer): boolean => addon.includes("Remove
  * span per stage tells more than one per pragma.
  */
 const runOn =
-  (connection: Connection): Sqlite["run"] =>
+  (database: Driver.Database): Sqlite["run"] =>
   (sql, parameters = []) =>
-    Effect.suspend(() => {
-      try {
-        return connection.executeUnprepared(sql, parameters, undefined)
-      } catch (thrown) {
-        // The driver prepares before it returns an Effect, so that a syntax error is thrown at the caller.
-        return Effect.fail(new SqlError({ cause: thrown }))
-      }
-    }).pipe(Effect.mapError((error) => SqliteFailure.from(error.cause)))
-
-/** Puts a driver call that throws where its type says it cannot into the error channel. One call, never a room. */
-const thrownAsFailure = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqliteFailure, R> =>
-  Effect.catchAllDefect(call, (thrown) => Effect.fail(SqliteFailure.from(thrown)))
+    Effect.try({
+      try: () => {
+        const statement = database.prepare<Array<unknown>, Row>(sql)
+        if (statement.reader) return statement.all(...parameters)
+        statement.run(...parameters)
+        return []
+      },
+      catch: SqliteFailure.from
+    })
 
 /** Whose a new file is to be, as far as this user may give it away. */
 export interface NewFile {
@@ -360,14 +355,14 @@ const isAllowed = (change: () => void): boolean => {
  * interruption until the connection of the source is closed. The driver takes "busy" for an end like any
  * other when it comes first or last, so that only the file itself can tell whether a copy was committed.
  */
-export const backupInto = ({ client }: Sqlite, destination: string): Effect.Effect<void, SqliteFailure> =>
+export const backupInto = ({ database }: Sqlite, destination: string): Effect.Effect<void, SqliteFailure> =>
   Effect.scoped(
     Effect.gen(function* () {
       const witness = yield* openSqlite({ filename: destination })
       // It changes with every commit of another connection (https://sqlite.org/pragma.html#pragma_data_version).
       const commits = Effect.map(witness.run("PRAGMA data_version"), ([row]) => integer(row, "data_version"))
       const before = yield* commits
-      yield* Effect.mapError(client.backup(destination), (error) => SqliteFailure.from(error.cause))
+      yield* Effect.tryPromise({ try: () => database.backup(destination), catch: SqliteFailure.from })
       if ((yield* commits) === before) {
         return yield* new SqliteFailure({ code: "SQLITE_BUSY", detail: "a lock kept the copy from being committed" })
       }

@@ -63,8 +63,9 @@ const importsOf = (file: string) =>
 
 /** Later ones may import earlier ones. A folder is a part of the room whose name it has. */
 const rooms = [
-  ["layers/codeRemedy.ts", "layers/policy.ts", "layers/Refusal.ts", "layers/seams.ts"],
+  ["layers/codeRemedy.ts", "layers/monotonic.ts", "layers/policy.ts", "layers/Refusal.ts", "layers/seams.ts"],
   [
+    "layers/codeReason.ts",
     "layers/DatabasePath.ts",
     "layers/FileLocks.ts",
     "layers/FilePermissions.ts",
@@ -73,6 +74,9 @@ const rooms = [
     "layers/MountTable.ts",
     "layers/OpenFiles.ts"
   ],
+  ["layers/ClientConnection.ts"],
+  ["layers/Transactions.ts"],
+  ["layers/Client.ts"],
   ["layers/DatabaseConfig.ts"],
   ["layers/Initialization.ts"],
   ["layers/DatabaseDirectory.ts"],
@@ -104,7 +108,8 @@ const rooms = [
   ["layers/IntegrityError.ts"],
   ["layers/AppliedMigrations/SchemaProof.ts", "layers/PageCheck/SqliteBeside.ts"],
   ["layers/PageCheck.ts"],
-  ["layers/Restore.ts", "layers/WriteTransaction.ts"],
+  ["layers/Restore.ts", "layers/WriteError.ts", "layers/WriteGate.ts"],
+  ["layers/WriteTransaction.ts"],
   ["layers/AppliedMigrations/Upgrade.ts"],
   ["layers/AppliedMigrations.ts"],
   ["layers/CheckedIntegrity.ts"],

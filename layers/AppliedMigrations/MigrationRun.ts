@@ -1,8 +1,10 @@
 /** How one migration is run, as text or as an Effect, and what it fails with. */
+import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import { type Connected, clientOf } from "../Client.ts"
 import { codeRemedy } from "../codeRemedy.ts"
 import { jsonOf, messageOf } from "../Refusal.ts"
 import { type Sqlite, SqliteFailure, text } from "../seams.ts"
@@ -198,15 +200,17 @@ export const allowed = (migrations: ReadonlyArray<Migration>): Effect.Effect<voi
 
 /** Runs a migration whole, within the transaction that is open on the connection. */
 export const runMigration = (
-  sqlite: Sqlite,
+  sqlite: Connected,
   { migration, statements }: Script,
   between: Effect.Effect<void>
 ): Effect.Effect<void, UpgradeError> =>
   migration.body._tag === "Effect"
-    ? withinSavepoint(sqlite, migration, migration.body.run).pipe(
-        // Whatever the Effect asks for is asked within our transaction; a transaction of its own is a savepoint.
-        Effect.provideService(SqlClient.TransactionConnection, [sqlite.connection, 0]),
-        Effect.provideService(SqlClient.SqlClient, sqlite.client)
+    ? // Whatever the Effect asks for is asked within our transaction; a transaction of its own is a savepoint.
+      withinSavepoint(sqlite, migration, sqlite.within(migration.body.run)).pipe(
+        Effect.provideServiceEffect(
+          SqlClient.SqlClient,
+          Effect.map(Reactivity.make, (reactivity) => clientOf(sqlite, reactivity))
+        )
       )
     : Effect.gen(function* () {
         for (const statement of statements) {

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import { IntegrityError } from "../IntegrityError.ts"
 import { openSqlite } from "../seams.ts"
+import { transactionsOn } from "../Transactions.ts"
 import type { Verdict } from "./MigrationHistory.ts"
 import { dropTemporary, runMigration, type Script, scriptOf } from "./MigrationRun.ts"
 import type { Migration } from "./MigrationSource.ts"
@@ -113,7 +114,8 @@ export const madeOnceBy = (migrations: ReadonlyArray<Migration>): Made => {
 
 const replay = (migrations: ReadonlyArray<Migration>): Made =>
   Effect.gen(function* () {
-    const sqlite = yield* openSqlite({ filename: ":memory:" })
+    const opened = yield* openSqlite({ filename: ":memory:" })
+    const sqlite = { ...opened, ...transactionsOn(opened.database, {}) }
     // No rows of anybody are in it, and a table rebuild counts on them being off.
     yield* sqlite.run("PRAGMA foreign_keys = 0")
     for (const script of migrations.map(scriptOf)) {

@@ -1,0 +1,180 @@
+/** How the client runs a statement on the connection: at once, and with every refusal of the driver as a value. */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
+import { SqlError } from "@effect/sql/SqlError"
+import Driver from "better-sqlite3"
+import * as Chunk from "effect/Chunk"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { SqliteFailure } from "./seams.ts"
+
+type TransformRows = Parameters<Connection["execute"]>[2]
+/** What is bound to the parameters of a statement. */
+type Values = ReadonlyArray<unknown>
+
+/** What is done around each statement: it waits for its turn, or looks whether it may run. */
+type Around = <A, E, R>(statement: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+
+/** The refusal of a statement, with SQLite's code in its cause and the database in its sentence. */
+export const sqlError = (database: Driver.Database, thrown: unknown): SqlError => {
+  const { code, detail } = SqliteFailure.from(thrown)
+  return new SqlError({ cause: thrown, message: `${code}: ${detail} (database ${database.name})` })
+}
+
+/** Statements on one connection, of which the `cacheSize` that were used last stay prepared. */
+export const statementsOn = (database: Driver.Database, cacheSize: number) => {
+  const objects = cached(cacheSize, (sql) => database.prepare<Array<unknown>, object>(sql))
+  const values = cached(cacheSize, (sql) => {
+    const statement = database.prepare<Array<unknown>, ReadonlyArray<unknown>>(sql)
+    return statement.reader ? statement.raw(true) : statement
+  })
+
+  const attempt = <A>(run: (safeIntegers: boolean) => A): Effect.Effect<A, SqlError> =>
+    Effect.withFiberRuntime((fiber) => {
+      try {
+        return Effect.succeed(run(Context.get(fiber.currentContext, SqlClient.SafeIntegers)))
+      } catch (thrown) {
+        return Effect.fail(sqlError(database, thrown))
+      }
+    })
+
+  const rowsOf = (statement: Driver.Statement<Array<unknown>, object>, parameters: Values, safe: boolean) => {
+    if (statement.reader) return statement.safeIntegers(safe).all(...parameters)
+    statement.run(...parameters)
+    return []
+  }
+  const transformed = (rows: ReadonlyArray<object>, transform: TransformRows) => transform?.(rows) ?? rows
+
+  const all = (sql: string, parameters: Values, transform: TransformRows) =>
+    attempt((safe) => transformed(rowsOf(objects.get(sql), parameters, safe), transform))
+
+  const connection = (around: Around, executeStream: Connection["executeStream"]): Connection => ({
+    execute: (sql, parameters, transform) => around(all(sql, parameters, transform)),
+    executeRaw: (sql, parameters) =>
+      around(
+        attempt((safe) => {
+          const statement = objects.get(sql).safeIntegers(safe)
+          return statement.reader ? statement.all(...parameters) : statement.run(...parameters)
+        })
+      ),
+    executeValues: (sql, parameters) =>
+      around(
+        attempt((safe) => {
+          const statement = values.get(sql)
+          if (statement.reader) return statement.safeIntegers(safe).all(...parameters)
+          statement.run(...parameters)
+          return []
+        })
+      ),
+    executeUnprepared: (sql, parameters, transform) =>
+      around(
+        attempt((safe) =>
+          transformed(rowsOf(database.prepare<Array<unknown>, object>(sql), parameters ?? [], safe), transform)
+        )
+      ),
+    executeStream
+  })
+
+  /** All rows at once: the connection can do nothing else while a statement is read row by row. */
+  const streamedAtOnce =
+    (around: Around): Connection["executeStream"] =>
+    (sql, parameters, transform) =>
+      Stream.fromIterableEffect(around(all(sql, parameters, transform)))
+
+  /**
+   * The rows as they are asked for, from a snapshot that a connection of their own reads: this one is free meanwhile,
+   * for writing too. What is this connection's alone (temporary tables, what is attached) is not to be seen there.
+   */
+  const streamedBeside =
+    (around: Around): Connection["executeStream"] =>
+    (sql, parameters, transform) =>
+      Stream.unwrap(
+        Effect.map(around(attempt(() => objects.get(sql))), ({ reader, readonly }) =>
+          reader && readonly && !database.memory
+            ? snapshotOf(database, sql, parameters, transform)
+            : streamedAtOnce(around)(sql, parameters, transform)
+        )
+      )
+
+  return {
+    waiting: (around: Around) => connection(around, streamedBeside(around)),
+    holding: (around: Around) => connection(around, streamedAtOnce(around)),
+    attempt,
+    forget: () => {
+      objects.clear()
+      values.clear()
+    }
+  }
+}
+
+const snapshotOf = (database: Driver.Database, sql: string, parameters: Values, transform: TransformRows) =>
+  Stream.unwrapScoped(
+    Effect.gen(function* () {
+      const safe = yield* SqlClient.SafeIntegers
+      const refused = (thrown: unknown) => sqlError(database, thrown)
+      const beside = yield* Effect.acquireRelease(
+        Effect.try({
+          try: () =>
+            new Driver(database.name, {
+              readonly: true,
+              timeout: Number(database.pragma("busy_timeout", { simple: true }))
+            }),
+          catch: refused
+        }),
+        (opened) => Effect.sync(() => opened.close())
+      )
+      const rows = yield* Effect.acquireRelease(
+        Effect.try({
+          try: () =>
+            beside
+              .prepare<Array<unknown>, object>(sql)
+              .safeIntegers(safe)
+              .iterate(...parameters),
+          catch: refused
+        }),
+        (iterator) => Effect.sync(() => iterator.return?.())
+      )
+      const next = Effect.flatMap(
+        Effect.mapError(Effect.try({ try: () => some(rows), catch: refused }), Option.some),
+        (found) =>
+          found.length === 0
+            ? Effect.fail(Option.none())
+            : Effect.succeed(Chunk.unsafeFromArray(transform?.(found) ?? found))
+      )
+      return Stream.repeatEffectChunkOption(next)
+    })
+  )
+
+const rowsAtOnce = 100
+
+const some = (rows: IterableIterator<object>): Array<object> => {
+  const found: Array<object> = []
+  while (found.length < rowsAtOnce) {
+    const next = rows.next()
+    if (next.done === true) break
+    found.push(next.value)
+  }
+  return found
+}
+
+/** The values that were asked for last, made where they are not there. */
+const cached = <A>(size: number, make: (key: string) => A) => {
+  const entries = new Map<string, A>()
+  return {
+    get: (key: string): A => {
+      const found = entries.get(key)
+      const value = found ?? make(key)
+      // A `Map` is in the order of insertion: what was used goes to its end.
+      if (found !== undefined) entries.delete(key)
+      entries.set(key, value)
+      if (entries.size > size) {
+        const oldest = entries.keys().next()
+        if (oldest.done !== true) entries.delete(oldest.value)
+      }
+      return value
+    },
+    clear: () => entries.clear()
+  }
+}

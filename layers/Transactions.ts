@@ -1,0 +1,147 @@
+/** Transactions on the connection that is handed out, and whose statements take part in them. */
+import type { Connection } from "@effect/sql/SqlConnection"
+import { SqlError } from "@effect/sql/SqlError"
+import type * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import type Driver from "better-sqlite3"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { sqlError, statementsOn } from "./ClientConnection.ts"
+
+/** What users of the client can choose, as for the client of `@effect/sql-sqlite-node`. */
+export type ClientOptions = Pick<
+  SqliteClient.SqliteClientConfig,
+  "transformQueryNames" | "transformResultNames" | "spanAttributes" | "prepareCacheSize"
+>
+
+/** A connection for many fibers, of which one at a time has a transaction. */
+export interface Transactions {
+  /** Within a transaction of this connection, or when nobody is in one: the connection to run a statement on. */
+  readonly connected: Effect.Effect<Connection>
+  /** The connection for one alone, until the scope is closed. */
+  readonly reserve: Effect.Effect<Connection, SqlError, Scope.Scope>
+  readonly withTransaction: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+  /** Whether this fiber is in a transaction of this connection that is not over. */
+  readonly isWithin: Effect.Effect<boolean>
+  /**
+   * Runs an effect whose statements take part in a transaction that its caller has begun on the connection, which is
+   * reserved. What outlives the effect has statements of its own again.
+   */
+  readonly within: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** A call of the driver that is not a statement, when nobody is in a transaction. */
+  readonly call: <A>(question: () => A) => Effect.Effect<A, SqlError>
+  /** Forgets the prepared statements. */
+  readonly forget: () => void
+  readonly options: ClientOptions & Pick<SqliteClient.SqliteClientConfig, "readonly">
+  readonly spanAttributes: Readonly<Record<string, unknown>>
+}
+
+/** A transaction that a fiber is in. A fiber that outlives it still has it, over as it is. */
+interface Transaction {
+  readonly depth: number
+  isOpen: boolean
+}
+
+/** The statements at the two ends of a transaction. */
+interface Ends {
+  readonly begin: string
+  readonly commit: string
+  readonly undo: ReadonlyArray<string>
+}
+
+const whole: Ends = { begin: "BEGIN", commit: "COMMIT", undo: ["ROLLBACK"] }
+
+const part = (depth: number): Ends => {
+  const name = `effect_sql_${depth}`
+  return { begin: `SAVEPOINT ${name}`, commit: `RELEASE ${name}`, undo: [`ROLLBACK TO ${name}`, `RELEASE ${name}`] }
+}
+
+let connections = 0
+
+export const transactionsOn = (database: Driver.Database, options: Transactions["options"]): Transactions => {
+  // A tag of this connection alone: within a transaction of one database, statements of another are the other's.
+  connections += 1
+  const tag = Context.GenericTag<Transaction>(`database-ready/Transaction/${connections}`)
+  const spanAttributes = { ...options.spanAttributes, "db.system.name": "sqlite", "db.namespace": database.name }
+  const turns = Effect.unsafeMakeSemaphore(1)
+  const take = Effect.interruptible(turns.take(1))
+  const statements = statementsOn(database, options.prepareCacheSize ?? 200)
+
+  const free = statements.waiting(turns.withPermits(1))
+  const reserved = statements.holding((statement) => statement)
+  // SQLite ends a transaction by itself on a full disk, an I/O error and the like. What follows in its body would be
+  // committed statement by statement.
+  const isOver = new SqlError({
+    cause: undefined,
+    message: `The transaction is over: SQLite rolled it back (database ${database.name})`
+  })
+  const inTransaction = statements.holding((statement) =>
+    Effect.filterOrElse(
+      Effect.sync(() => database.inTransaction),
+      (isThere) => isThere,
+      () => Effect.fail(isOver)
+    ).pipe(Effect.zipRight(statement))
+  )
+  const reserve: Effect.Effect<Connection, SqlError, Scope.Scope> = Effect.as(
+    Effect.acquireRelease(take, () => turns.release(1)),
+    reserved
+  )
+
+  const open = Effect.map(
+    Effect.serviceOption(tag),
+    Option.filter(({ isOpen }) => isOpen)
+  )
+  const connected = Effect.map(open, (transaction) => (Option.isSome(transaction) ? inTransaction : free))
+  const entering = <A, E, R>(depth: number, body: Effect.Effect<A, E, R>) =>
+    Effect.suspend(() => {
+      const transaction: Transaction = { depth, isOpen: true }
+      const end = Effect.sync(() => {
+        transaction.isOpen = false
+      })
+      return Effect.ensuring(Effect.provideService(body, tag, transaction), end)
+    })
+
+  const run = (sql: string) => reserved.executeUnprepared(sql, [], undefined)
+  const ending = <A, E, R>({ begin, commit, undo }: Ends, body: Effect.Effect<A, E, R>) =>
+    Effect.uninterruptibleMask((restore) => {
+      // After what ended the transaction there is nothing to undo.
+      const undone = Effect.suspend(() =>
+        database.inTransaction ? Effect.forEach(undo, run, { discard: true }) : Effect.void
+      )
+      const committed = Effect.zipLeft(restore(body), run(commit))
+      return Effect.zipRight(
+        run(begin),
+        Effect.onError(committed, () => Effect.ignoreLogged(undone))
+      )
+    })
+  const withTransaction = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
+    Effect.flatMap(
+      open,
+      Option.match({
+        // Without a scope: what the body acquires belongs to its caller's.
+        onNone: () =>
+          Effect.acquireUseRelease(
+            take,
+            () => ending(whole, entering(0, body)),
+            () => turns.release(1)
+          ),
+        onSome: ({ depth }) => ending(part(depth + 1), entering(depth + 1, body))
+      })
+    ).pipe(Effect.withSpan("sql.transaction", { kind: "client", attributes: spanAttributes, captureStackTrace: false }))
+
+  return {
+    connected,
+    reserve,
+    withTransaction,
+    isWithin: Effect.map(open, Option.isSome),
+    within: (body) => entering(0, body),
+    call: (question) => turns.withPermits(1)(attempt(database, question)),
+    forget: statements.forget,
+    options,
+    spanAttributes
+  }
+}
+
+const attempt = <A>(database: Driver.Database, question: () => A) =>
+  Effect.try({ try: question, catch: (thrown) => sqlError(database, thrown) })
