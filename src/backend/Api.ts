@@ -20,6 +20,7 @@ export * from "./ApiModels.ts"
 export * from "./ApiProbes.ts"
 export * from "./ApiSessions.ts"
 export * from "./ApiStreams.ts"
+export * from "./OperatorModels.ts"
 
 /** What is served from the first moment on. */
 export class ProbesApi extends HttpApi.make("probes").add(ProbesGroup) {}

@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import { Authorization, Failure } from "./ApiAuthorization.ts"
 import { RefusalPage } from "./ApiModels.ts"
 import { limit, Position } from "./ApiParameters.ts"
+import { DatabaseFacts, HealthTurns } from "./OperatorModels.ts"
 
 /** For administrators. */
 export class OperatorGroup extends HttpApiGroup.make("operator")
@@ -14,6 +15,16 @@ export class OperatorGroup extends HttpApiGroup.make("operator")
       .setUrlParams(Schema.Struct({ limit, before: Schema.optional(Position) }))
       .addSuccess(RefusalPage)
       .annotate(OpenApi.Summary, "Who was refused, how often and why, by the minute; for administrators")
+  )
+  .add(
+    HttpApiEndpoint.get("database", "/api/database")
+      .addSuccess(DatabaseFacts)
+      .annotate(OpenApi.Summary, "The database file, its migrations and its backups; for administrators")
+  )
+  .add(
+    HttpApiEndpoint.get("healthHistory", "/api/health/history")
+      .addSuccess(HealthTurns)
+      .annotate(OpenApi.Summary, "How health turned since the start, the latest first; for administrators")
   )
   .addError(Failure)
   .middleware(Authorization) {}

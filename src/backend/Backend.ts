@@ -37,12 +37,14 @@ import { ContentChanges } from "./ContentChanges.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
+import { DatabaseOverview } from "./DatabaseOverview.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Deletions } from "./Deletions.ts"
 import { Discarding } from "./Discarding.ts"
 import { Door, whileRequestsEnd } from "./Door.ts"
 import { filesHttp } from "./FilesHttp.ts"
 import { Health } from "./Health.ts"
+import { HealthHistory } from "./HealthHistory.ts"
 import { Limits } from "./Limits.ts"
 import { operatorHttp } from "./OperatorHttp.ts"
 import { page } from "./Page.ts"
@@ -147,7 +149,7 @@ export const files = Cleanup.layer.pipe(
 
 const service = Layer.mergeAll(Health.layer, authorization).pipe(
   Layer.provideMerge(files),
-  Layer.provideMerge(Limits.layer)
+  Layer.provideMerge(Layer.mergeAll(DatabaseOverview.layer, HealthHistory.layer, Limits.layer))
 )
 
 export const database = DatabaseReady.pipeline.pipe(

@@ -9,6 +9,7 @@ import type { Belonging } from "./Belonging.ts"
 import type { Cleanup } from "./Cleanup.ts"
 import type { ContentFaults } from "./ContentFaults.ts"
 import { contentsFinding } from "./ContentsHealth.ts"
+import { HealthHistory } from "./HealthHistory.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
 
@@ -41,13 +42,14 @@ export class Health extends Context.Tag("conversation-files/Health")<
   static readonly layer: Layer.Layer<
     Health,
     never,
-    Belonging | Cleanup | ContentFaults | DatabaseReady | Reserve | Settings
+    Belonging | Cleanup | ContentFaults | DatabaseReady | HealthHistory | Reserve | Settings
   > = Layer.effect(
     Health,
     Effect.gen(function* () {
       const ready = yield* DatabaseReady
       const finding = yield* contentsFinding
       const { healthCache } = yield* Settings
+      const { seen } = yield* HealthHistory
 
       const database = ready.health.pipe(
         Effect.retry({ schedule: whileANeighbourPasses, while: ({ retryable }) => retryable }),
@@ -85,11 +87,15 @@ export class Health extends Context.Tag("conversation-files/Health")<
         )
       )
 
+      /** Looked at once for all who ask at that moment. */
+      const remembered = (name: string, check: Effect.Effect<Check>) =>
+        Effect.cachedWithTTL(Effect.tap(check, seen(name)), healthCache)
+
       return {
-        database: yield* Effect.cachedWithTTL(database, healthCache),
-        writeLock: yield* Effect.cachedWithTTL(writeLock, healthCache),
-        contents: yield* Effect.cachedWithTTL(contents, healthCache),
-        space: yield* Effect.cachedWithTTL(space, healthCache)
+        database: yield* remembered("database", database),
+        writeLock: yield* remembered("writeLock", writeLock),
+        contents: yield* remembered("contents", contents),
+        space: yield* remembered("space", space)
       }
     })
   )

@@ -69,6 +69,13 @@ describe("the typed client", () => {
           next: null
         }
       )
+      const facts = yield* call("operator.database", operator.database())
+      assert.strictEqual(facts.schemaVersion, facts.migrations.at(-1)?.version)
+      const { turns } = yield* call("operator.healthHistory", operator.healthHistory())
+      assert.deepStrictEqual(
+        turns.map(({ status }) => status),
+        ["pass"]
+      )
       assert.deepInclude(storage, { files: 1, deletedFiles: 0, sessions: 1, bytes: 5, storedBytes: 5 })
       assert.isAbove(storage.freeBytes ?? 0, 0)
       const at = new Date(Date.now() + 60_000)

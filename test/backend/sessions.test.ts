@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import * as Option from "effect/Option"
 import { type Client, fileForm, type SessionSummary } from "../../src/backend/Client.ts"
 import { independently, rowsOf } from "../support/database.ts"
 import { accounts, serving, tokenOf } from "../support/service.ts"
@@ -279,6 +280,13 @@ describe("/api/me", () => {
       yield* alice.files.destroy({ path })
       assert.deepStrictEqual((yield* alice.account.me()).usage, { files: 1, bytes: 3 })
       assert.deepInclude(yield* root.account.me(), { name: "root", isAdministrator: true, ...nothing })
+    })
+  )
+
+  it.scopedLive("says what the quotas are", () =>
+    Effect.gen(function* () {
+      const { client } = yield* serving({ userQuotaFiles: Option.some(3), userQuotaBytes: Option.some(1000) })
+      assert.deepStrictEqual((yield* client.account.me()).quota, { files: 3, bytes: 1000 })
     })
   )
 })

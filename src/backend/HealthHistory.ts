@@ -1,0 +1,53 @@
+/** How health turned since the start of the process: kept in memory, for those who run the service. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { HealthTurn } from "./Api.ts"
+import type { Check } from "./Health.ts"
+
+/** So many turns are kept, the latest. */
+const mostTurns = 200
+
+export class HealthHistory extends Context.Tag("conversation-files/HealthHistory")<
+  HealthHistory,
+  {
+    /** To be told what a check found, each time that somebody looks. */
+    readonly seen: (name: string) => (check: Check) => Effect.Effect<void>
+    /** The latest first. */
+    readonly turns: Effect.Effect<ReadonlyArray<HealthTurn>>
+  }
+>() {
+  static readonly layer: Layer.Layer<HealthHistory> = Layer.sync(HealthHistory, () => {
+    const latest = new Map<string, Check>()
+    const turns: Array<HealthTurn> = []
+    let standing = ""
+
+    return {
+      seen: (name) => (check) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          latest.set(name, check)
+          const checks = [...latest.values()].filter(({ status }) => status !== "pass")
+          // By the reasons: a sentence may have numbers in it, which change with each look.
+          const status = worstOf(checks)
+          const found = JSON.stringify([status, checks.map(({ reason }) => reason).sort()])
+          if (found === standing) return
+          standing = found
+          turns.unshift(
+            new HealthTurn({
+              at: new Date(now).toISOString(),
+              status,
+              reasons: checks.flatMap(({ message, reason }) => message ?? reason ?? [])
+            })
+          )
+          turns.length = Math.min(turns.length, mostTurns)
+        }),
+      turns: Effect.sync(() => [...turns])
+    }
+  })
+}
+
+const worstOf = (checks: ReadonlyArray<Check>): Check["status"] => {
+  if (checks.some(({ status }) => status === "fail")) return "fail"
+  return checks.length > 0 ? "warn" : "pass"
+}
