@@ -5,6 +5,8 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import * as Schema from "effect/Schema"
 import { Authorization, Failure } from "./ApiAuthorization.ts"
+import { FileDeleted, FileNotFound, TooManyFiles } from "./ApiErrors.ts"
+import { FileId } from "./ApiModels.ts"
 import { inSession, Position } from "./ApiParameters.ts"
 
 /** What somebody changed in a session. It is the `data` of an event, whose `id` is `eventId`. */
@@ -23,6 +25,14 @@ export class SessionEvent extends Schema.Class<SessionEvent>("SessionEvent")({
   filename: Schema.NullOr(Schema.String)
 }) {}
 
+/** Files of one archive. */
+export const mostArchived = 1000
+
+/** Those of the session that are wanted; without `fileIds`, all. */
+export const ArchivedFiles = Schema.Struct({
+  fileIds: Schema.optional(Schema.Array(FileId).pipe(Schema.minItems(1), Schema.maxItems(mostArchived)))
+})
+
 export class StreamsGroup extends HttpApiGroup.make("streams")
   .add(
     HttpApiEndpoint.get("events", "/api/sessions/:sessionId/events")
@@ -36,6 +46,16 @@ export class StreamsGroup extends HttpApiGroup.make("streams")
       )
       .addSuccess(HttpApiSchema.Text({ contentType: "text/event-stream" }))
       .annotate(OpenApi.Summary, "Changes in a session as they happen, as server-sent events")
+  )
+  .add(
+    HttpApiEndpoint.post("archive", "/api/sessions/:sessionId/archive")
+      .setPath(inSession)
+      .setPayload(ArchivedFiles)
+      .addSuccess(HttpApiSchema.Uint8Array({ contentType: "application/zip" }))
+      .addError(FileNotFound)
+      .addError(FileDeleted)
+      .addError(TooManyFiles)
+      .annotate(OpenApi.Summary, "Files of a session as one archive; what is missing is named in its MISSING.txt")
   )
   .addError(Failure)
   .middleware(Authorization) {}

@@ -27,6 +27,7 @@ import { Access, authorization, isLoopback } from "./Access.ts"
 import { AccessLog } from "./AccessLog.ts"
 import { accountHttp } from "./AccountHttp.ts"
 import { Api, FilesApi, ProbesApi, ProbesGroup } from "./Api.ts"
+import { Archives } from "./Archives.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { Belonging } from "./Belonging.ts"
 import { BulkChanges } from "./BulkChanges.ts"
@@ -128,6 +129,7 @@ const api = Layer.scopedDiscard(
 export const files = Cleanup.layer.pipe(
   Layer.provideMerge(
     Layer.mergeAll(
+      Archives.layer,
       BulkChanges.layer,
       ContentChanges.layer,
       ConversationFiles.layer,

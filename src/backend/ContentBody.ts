@@ -6,7 +6,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { type FileTooLarge, InvalidUpload, tooLarge, UnsupportedMediaType } from "./Api.ts"
+import { FileTooLarge, InvalidUpload, tooLarge, UnsupportedMediaType } from "./Api.ts"
 
 /**
  * The bytes of a request, as they come. What is announced as longer than the limit is refused unread; otherwise up to
@@ -35,6 +35,12 @@ const unreadable = (cause: unknown): InvalidUpload =>
     message: `The body cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`
   })
 
+const longText = (limitBytes: number): FileTooLarge =>
+  new FileTooLarge({
+    limitBytes,
+    message: `The request may have ${limitBytes} bytes at most. Upload a longer text as a file.`
+  })
+
 /** A body of JSON in UTF-8, as a schema has it. All of it is in memory meanwhile. */
 export const jsonBodyOf = Effect.fnUntraced(function* <A, I>(
   request: IncomingMessage,
@@ -50,9 +56,10 @@ export const jsonBodyOf = Effect.fnUntraced(function* <A, I>(
       seen += chunk.length
       return seen > limit ? new Uint8Array() : chunk
     }),
-    Stream.runCollect
+    Stream.runCollect,
+    Effect.catchTag("FileTooLarge", () => longText(limit))
   )
-  if (seen > limit) return yield* tooLarge(limit)
+  if (seen > limit) return yield* longText(limit)
   const text = yield* Effect.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(Chunk.toReadonlyArray(chunks))),
     catch: () => new UnsupportedMediaType({ message: "The body is no valid UTF-8." })

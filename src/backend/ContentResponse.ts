@@ -1,6 +1,4 @@
 /** A content as an answer: the whole, the part that is asked for, or that it is still the same (RFC 9110, 13 and 14). */
-import { read } from "node:fs"
-import { Readable } from "node:stream"
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import contentDisposition from "content-disposition"
@@ -8,6 +6,7 @@ import * as Effect from "effect/Effect"
 import parseRange from "range-parser"
 import { type ConversationFile, RangeNotSatisfiable } from "./Api.ts"
 import type { ReadableFile } from "./ConversationFiles.ts"
+import { exactly } from "./exactly.ts"
 
 export const contentResponse = Effect.fnUntraced(function* (
   { content, file }: ReadableFile,
@@ -37,28 +36,6 @@ export const contentResponse = Effect.fnUntraced(function* (
     }
   })
 })
-
-/**
- * So many bytes of a file, or an error, which ends the connection: an answer that is shorter than it says would be
- * taken for whole, or joined with the next one.
- */
-const exactly = (fd: number, start: number, length: number): Readable => {
-  let sent = 0
-  return new Readable({
-    highWaterMark: 128 * 1024,
-    read(size) {
-      const left = length - sent
-      if (left === 0) return void this.push(null)
-      const buffer = Buffer.allocUnsafe(Math.min(size, left))
-      read(fd, buffer, 0, buffer.length, start + sent, (error, count) => {
-        if (error !== null) return void this.destroy(error)
-        if (count === 0) return void this.destroy(new Error(`The file ended after ${sent} of ${length} bytes.`))
-        sent += count
-        this.push(count === buffer.length ? buffer : buffer.subarray(0, count))
-      })
-    }
-  })
-}
 
 /** What a browser may show without running anything; other text is shown as plain text, the rest is saved. */
 const isShown = (mimeType: string): boolean =>

@@ -1,30 +1,57 @@
 /** HTTP handlers for what is sent for as long as it takes. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import contentDisposition from "content-disposition"
 import * as Effect from "effect/Effect"
-import { CurrentUser, FilesApi } from "./Api.ts"
+import { ArchivedFiles, CurrentUser, FilesApi } from "./Api.ts"
+import { Archives } from "./Archives.ts"
 import { Door } from "./Door.ts"
 import { eventStream, eventStreamHeaders } from "./EventStream.ts"
 import { answered } from "./failures.ts"
 import { Limits } from "./Limits.ts"
 import { SessionEvents } from "./SessionEvents.ts"
 
+/** Read as the platform reads a body, for a handler that makes its own answer. */
+const wanted = HttpServerRequest.schemaBodyJson(ArchivedFiles).pipe(
+  Effect.catchTags({
+    ParseError: (error) => Effect.flatMap(HttpApiDecodeError.fromParseError(error), Effect.fail),
+    RequestError: Effect.die
+  })
+)
+
 /** Every endpoint of `StreamsGroup`. */
 export const streamsHttp = HttpApiBuilder.group(
   FilesApi,
   "streams",
   Effect.fnUntraced(function* (handlers) {
+    const archives = yield* Archives
     const { follow } = yield* SessionEvents
     const { left } = yield* Door
     const { holdStream } = yield* Limits
 
-    return handlers.handleRaw("events", ({ headers, path, urlParams }) =>
-      Effect.gen(function* () {
-        const { name } = yield* CurrentUser
-        const follower = yield* answered(follow(path.sessionId, headers["last-event-id"] ?? urlParams.after))
-        yield* holdStream(`user ${name}`)
-        return HttpServerResponse.raw(yield* eventStream(follower, left), { headers: eventStreamHeaders })
-      })
-    )
+    return handlers
+      .handleRaw("archive", ({ path }) =>
+        Effect.gen(function* () {
+          const { fileIds } = yield* wanted
+          const rows = yield* answered(archives.filesOf(path.sessionId, fileIds))
+          return HttpServerResponse.raw(yield* archives.archive(rows), {
+            headers: {
+              "content-type": "application/zip",
+              "content-disposition": contentDisposition(`${path.sessionId}.zip`),
+              "cache-control": "no-store"
+            }
+          })
+        })
+      )
+      .handleRaw("events", ({ headers, path, urlParams }) =>
+        Effect.gen(function* () {
+          const { name } = yield* CurrentUser
+          const follower = yield* answered(follow(path.sessionId, headers["last-event-id"] ?? urlParams.after))
+          yield* holdStream(`user ${name}`)
+          return HttpServerResponse.raw(yield* eventStream(follower, left), { headers: eventStreamHeaders })
+        })
+      )
   })
 )

@@ -1,0 +1,32 @@
+/** A part of a file that is open, as a stream. */
+import { read } from "node:fs"
+import { Readable } from "node:stream"
+
+/**
+ * So many bytes of a file, or an error, which ends the connection: an answer that is shorter than it says would be
+ * taken for whole, or joined with the next one.
+ */
+export const exactly = (
+  fd: number,
+  start: number,
+  length: number,
+  seen: (bytes: Buffer) => void = () => {}
+): Readable => {
+  let sent = 0
+  return new Readable({
+    highWaterMark: 128 * 1024,
+    read(size) {
+      const left = length - sent
+      if (left === 0) return void this.push(null)
+      const buffer = Buffer.allocUnsafe(Math.min(size, left))
+      read(fd, buffer, 0, buffer.length, start + sent, (error, count) => {
+        if (error !== null) return void this.destroy(error)
+        if (count === 0) return void this.destroy(new Error(`The file ended after ${sent} of ${length} bytes.`))
+        sent += count
+        const bytes = count === buffer.length ? buffer : buffer.subarray(0, count)
+        seen(bytes)
+        this.push(bytes)
+      })
+    }
+  })
+}
