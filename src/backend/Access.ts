@@ -61,7 +61,7 @@ export class Access extends Context.Tag("conversation-files/Access")<
   )
 }
 
-/** `Authorization` of the API: identifies, and counts also who is not let in. */
+/** `Authorization` of the API: identifies, and counts also who is not let in. Strangers are limited before. */
 export const authorization: Layer.Layer<Authorization, never, Access | Limits | Refusals> = Layer.effect(
   Authorization,
   Effect.gen(function* () {
@@ -74,7 +74,6 @@ export const authorization: Layer.Layer<Authorization, never, Access | Limits | 
       // The platform's own token is what stands after any scheme.
       const user = userOf(bearerOf(request.headers) ?? "")
       if (Option.isNone(user)) {
-        yield* admit(`address ${Option.getOrElse(request.remoteAddress, () => "")}`)
         return yield* new Unauthorized({ message: "A bearer token is needed, and this is none that is known." })
       }
       if (isOpen && !isLocalRequest(request.headers)) {
@@ -90,9 +89,7 @@ export const authorization: Layer.Layer<Authorization, never, Access | Limits | 
 
     return {
       bearer: () =>
-        Effect.tap(counted(identified), (user) =>
-          Effect.provideService(counted(admit(`user ${user.name}`)), CurrentUser, user)
-        )
+        Effect.tap(counted(identified), (user) => Effect.provideService(counted(admit(user.name)), CurrentUser, user))
     }
   })
 )

@@ -33,7 +33,7 @@ import { Belonging } from "./Belonging.ts"
 import { BulkChanges } from "./BulkChanges.ts"
 import { changesHttp } from "./ChangesHttp.ts"
 import { Cleanup } from "./Cleanup.ts"
-import { boundedServer } from "./Connections.ts"
+import { BoundedServer } from "./Connections.ts"
 import { ContentChanges } from "./ContentChanges.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
@@ -62,6 +62,7 @@ import { SessionList } from "./SessionList.ts"
 import { Sessions } from "./Sessions.ts"
 import { sessionsHttp } from "./SessionsHttp.ts"
 import { Settings } from "./Settings.ts"
+import { Strangers } from "./Strangers.ts"
 import { streamsHttp } from "./StreamsHttp.ts"
 import { Sweeper } from "./Sweeper.ts"
 import { signallingWrites } from "./WriteSignal.ts"
@@ -149,7 +150,7 @@ export const files = Cleanup.layer.pipe(
   Layer.provideMerge(signallingWrites)
 )
 
-const service = Layer.mergeAll(Health.layer, authorization).pipe(
+const service = Layer.mergeAll(Health.layer, authorization, Strangers.counted).pipe(
   Layer.provideMerge(files),
   Layer.provideMerge(Layer.mergeAll(DatabaseOverview.layer, HealthHistory.layer, Limits.layer))
 )
@@ -191,7 +192,7 @@ const listening = Layer.unwrapEffect(
     const onLoopback = isOpen && !isLoopback(host)
     if (onLoopback)
       yield* Effect.logWarning(`No accounts are configured (API_TOKENS): listening on 127.0.0.1, not on ${host}`)
-    const server = boundedServer(maxConnections, lockPatience)
+    const server = new BoundedServer(maxConnections, lockPatience, yield* Strangers)
     const closing = Effect.addFinalizer(() =>
       Effect.suspend(() => {
         let isClosed = false
@@ -220,6 +221,7 @@ export const Backend = {
     Layer.provide(database),
     Layer.provide(front),
     Layer.provideMerge(listening),
-    Layer.provide(Layer.mergeAll(Door.layer, Access.layer))
+    Layer.provide(Door.layer),
+    Layer.provide(Layer.provideMerge(Strangers.layer, Access.layer))
   )
 }

@@ -1,9 +1,11 @@
 /** What one connection, and all of them, may take of the server: before any request is looked at. */
 import { readFileSync } from "node:fs"
-import { createServer, type Server } from "node:http"
-import type { Socket } from "node:net"
+import { IncomingMessage, Server, ServerResponse } from "node:http"
+import { Socket } from "node:net"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { callerOf } from "./Address.ts"
+import type { Strangers } from "./Strangers.ts"
 
 /** A connection that waits for a first or a next request, or sends its head, is heard for so long (milliseconds). */
 const patience = { head: 10_000, next: 5_000, silence: 60_000 }
@@ -13,19 +15,110 @@ const mostWaiting = 16
 
 /**
  * A server that ends silent connections after seconds, and has no more than its descriptors allow: a connection may
- * need three, with a content and an upload.
+ * need three, with a content and an upload. Where there are too many, one of those goes on which nobody has shown a
+ * token yet: of the address that has most of them, the oldest. So a stranger who opens more drives out his own.
  */
-export const boundedServer = (maxConnections: number, lockPatience: Duration.Duration): Server => {
-  const server = createServer({
-    // How often Node.js looks for heads that are late.
-    connectionsCheckingInterval: 1000,
-    headersTimeout: patience.head,
-    keepAliveTimeout: patience.next
-  })
-  server.maxConnections = Math.max(8, Math.min(maxConnections, Math.floor(descriptorLimit() / 3)))
-  // Of a connection on which nothing moves in either direction, whatever is under way on it.
-  server.timeout = patience.silence + Duration.toMillis(lockPatience)
-  return server
+export class BoundedServer extends Server {
+  private readonly strange = new Map<string, Set<Socket>>()
+  private readonly strangers: Strangers["Type"]
+  private readonly most: number
+  private open = 0
+
+  constructor(maxConnections: number, lockPatience: Duration.Duration, strangers: Strangers["Type"]) {
+    super({
+      // How often Node.js looks for heads that are late.
+      connectionsCheckingInterval: 1000,
+      headersTimeout: patience.head,
+      keepAliveTimeout: patience.next
+    })
+    this.strangers = strangers
+    this.most = Math.max(8, Math.min(maxConnections, Math.floor(descriptorLimit() / 3)))
+    // Of a connection on which nothing moves in either direction, whatever is under way on it.
+    this.timeout = patience.silence + Duration.toMillis(lockPatience)
+    this.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+      continueWhenRead(request, response)
+      this.emit("request", request, response)
+    })
+  }
+
+  /** Strangers who ask too much get no further than here: what listens is not told of them. */
+  override emit(event: string, ...args: ReadonlyArray<unknown>): boolean {
+    const [first, second] = args
+    if (event === "connection" && first instanceof Socket) this.admit(first)
+    if (event === "request" && first instanceof IncomingMessage && second instanceof ServerResponse) {
+      if (this.isTurnedAway(first, second)) return true
+    }
+    return super.emit(event, ...args)
+  }
+
+  /** Nothing else than HTTP/1.1 is spoken here: who offers to upgrade is answered as if he had not (RFC 9110, 7.8). */
+  override listenerCount(event: string | symbol): number {
+    return event === "upgrade" ? 0 : super.listenerCount(event)
+  }
+
+  private isTurnedAway(request: IncomingMessage, response: ServerResponse): boolean {
+    const { socket } = request
+    // Its last answer said that it closes.
+    if (refused.has(socket)) {
+      socket.destroy()
+      return true
+    }
+    const isKnown = this.strangers.isKnown(request)
+    if (isKnown) this.forget(socket)
+    const isTurnedAway = this.strangers.turnAway(request, response, isKnown)
+    if (isTurnedAway && !response.shouldKeepAlive) refused.add(socket)
+    return isTurnedAway
+  }
+
+  private admit(socket: Socket): void {
+    this.open += 1
+    const caller = callerOf(socket.remoteAddress ?? "")
+    const others = this.strange.get(caller)
+    if (others === undefined) this.strange.set(caller, new Set([socket]))
+    else others.add(socket)
+    socket.once("close", () => {
+      this.open -= 1
+      this.forget(socket, caller)
+    })
+    if (this.open > this.most) this.driveOut()
+  }
+
+  private driveOut(): void {
+    let largest: Set<Socket> = new Set()
+    for (const sockets of this.strange.values()) if (sockets.size > largest.size) largest = sockets
+    const [oldest] = largest
+    if (oldest === undefined) return
+    this.forget(oldest)
+    oldest.destroy()
+  }
+
+  private forget(socket: Socket, caller = callerOf(socket.remoteAddress ?? "")): void {
+    const sockets = this.strange.get(caller)
+    sockets?.delete(socket)
+    if (sockets?.size === 0) this.strange.delete(caller)
+  }
+}
+
+/** Connections that end with the answer that is sent on them. */
+const refused = new WeakSet<Socket>()
+
+/**
+ * A sender who waits to be told to send is told when somebody reads, not before: what is refused is never sent
+ * (RFC 9110, 10.1.1). Where nobody reads, the connection ends with the answer, for the body may still come.
+ */
+const continueWhenRead = (request: IncomingMessage, response: ServerResponse): void => {
+  const keepsAlive = response.shouldKeepAlive
+  response.shouldKeepAlive = false
+  const read = request._read.bind(request)
+  let isRead = false
+  request._read = (size) => {
+    if (!isRead && !response.headersSent) {
+      response.shouldKeepAlive = keepsAlive
+      response.writeContinue()
+    }
+    isRead = true
+    read(size)
+  }
 }
 
 /** What this process may open; where nobody says, what most systems begin with. */

@@ -1,97 +1,67 @@
-/** How fast, and how much at once, one caller may ask. */
+/** How fast, and how much at once, one user may ask. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { TooManyRequests } from "./Api.ts"
-import { retryAfter } from "./retryAfter.ts"
+import { Buckets } from "./Buckets.ts"
 import { Settings } from "./Settings.ts"
 
-/** A bucket of permissions that fills with time, and what runs now. */
+/** What runs now. */
 interface Caller {
-  permissions: number
-  filledAt: number
   running: number
   streams: number
 }
 
-/** So many callers are remembered before those who could do anything again are forgotten. */
-const mostCallers = 10_000
-
 export class Limits extends Context.Tag("conversation-files/Limits")<
   Limits,
   {
-    /** Lets a caller in for as long as the scope lives, or fails with when to come again. */
-    readonly admit: (caller: string) => Effect.Effect<void, TooManyRequests, Scope.Scope>
-    /** Makes the request of a caller who was let in a stream, which is counted apart: it takes no one's turn. */
-    readonly holdStream: (caller: string) => Effect.Effect<void, TooManyRequests, Scope.Scope>
+    /** Lets a user in for as long as the scope lives, or fails with when to come again. */
+    readonly admit: (user: string) => Effect.Effect<void, TooManyRequests, Scope.Scope>
+    /** Makes the request of a user who was let in a stream, which is counted apart: it takes no one's turn. */
+    readonly holdStream: (user: string) => Effect.Effect<void, TooManyRequests, Scope.Scope>
   }
 >() {
   static readonly layer: Layer.Layer<Limits, never, Settings> = Layer.effect(
     Limits,
     Effect.gen(function* () {
       const { concurrentRequests, eventStreams, requestsPerSecond } = yield* Settings
-      const most = 2 * requestsPerSecond
+      // As many as there are accounts.
+      const buckets = new Buckets(requestsPerSecond, Number.POSITIVE_INFINITY)
       const callers = new Map<string, Caller>()
 
-      const filled = (caller: Caller, now: number): number =>
-        // A clock that is set back gives nothing, and takes nothing.
-        Math.min(most, caller.permissions + (Math.max(0, now - caller.filledAt) / 1000) * requestsPerSecond)
-
-      const callerOf = (name: string, now: number): Caller => {
-        const known = callers.get(name)
+      const callerOf = (user: string): Caller => {
+        const known = callers.get(user)
         if (known !== undefined) return known
-        if (callers.size >= mostCallers) {
-          for (const [other, caller] of callers) {
-            if (caller.running === 0 && caller.streams === 0 && filled(caller, now) === most) callers.delete(other)
-          }
-        }
-        const caller: Caller = { permissions: most, filledAt: now, running: 0, streams: 0 }
-        callers.set(name, caller)
+        const caller: Caller = { running: 0, streams: 0 }
+        callers.set(user, caller)
         return caller
       }
 
-      const admit = Effect.fnUntraced(function* (name: string) {
-        const now = yield* Clock.currentTimeMillis
-        const caller = callerOf(name, now)
-        caller.permissions = filled(caller, now)
-        caller.filledAt = now
+      const admit = Effect.fnUntraced(function* (user: string) {
+        const caller = callerOf(user)
         if (caller.running >= concurrentRequests) {
-          return yield* retryAfter(
-            new TooManyRequests({
-              retryAfterSeconds: 1,
-              message: `${concurrentRequests} requests at once are the most.`
-            })
-          )
+          const message = `${concurrentRequests} requests at once are the most.`
+          return yield* new TooManyRequests({ retryAfterSeconds: 1, message })
         }
-        if (caller.permissions < 1) {
-          const retryAfterSeconds = Math.ceil((1 - caller.permissions) / requestsPerSecond)
-          return yield* retryAfter(
-            new TooManyRequests({ retryAfterSeconds, message: `${requestsPerSecond} requests a second are the most.` })
-          )
+        const retryAfterSeconds = buckets.take(user, yield* Clock.currentTimeMillis)
+        if (retryAfterSeconds > 0) {
+          const message = `${requestsPerSecond} requests a second are the most.`
+          return yield* new TooManyRequests({ retryAfterSeconds, message })
         }
-        yield* Effect.acquireRelease(
+        const count = (by: 1 | -1) =>
           Effect.sync(() => {
-            caller.permissions -= 1
-            caller.running += 1
-          }),
-          () =>
-            Effect.sync(() => {
-              caller.running -= 1
-            })
-        )
+            caller.running += by
+          })
+        yield* Effect.acquireRelease(count(1), () => count(-1))
       })
 
-      const holdStream = Effect.fnUntraced(function* (name: string) {
-        const caller = callerOf(name, yield* Clock.currentTimeMillis)
+      const holdStream = Effect.fnUntraced(function* (user: string) {
+        const caller = callerOf(user)
         if (caller.streams >= eventStreams) {
-          return yield* retryAfter(
-            new TooManyRequests({
-              retryAfterSeconds: 5,
-              message: `${eventStreams} streams of events at once are the most.`
-            })
-          )
+          const message = `${eventStreams} streams of events at once are the most.`
+          return yield* new TooManyRequests({ retryAfterSeconds: 5, message })
         }
         const count = (streams: 1 | -1) =>
           Effect.sync(() => {

@@ -10,6 +10,7 @@ import { Door, isServing, type Phase } from "./Door.ts"
 import type { Check } from "./Health.ts"
 import { contentType, exposition } from "./Prometheus.ts"
 import { Settings } from "./Settings.ts"
+import { type Answer, Strangers } from "./Strangers.ts"
 
 /** Every endpoint of `ProbesGroup`. */
 export const probesHttp = HttpApiBuilder.group(
@@ -19,6 +20,7 @@ export const probesHttp = HttpApiBuilder.group(
     const door = yield* Door
     const { timeline } = yield* Initialization
     const { mayLookInside } = yield* Access
+    const { remember } = yield* Strangers
     const { healthCache } = yield* Settings
     // Made once for all who ask at that moment.
     const text = yield* Effect.cachedWithTTL(exposition, healthCache)
@@ -34,22 +36,22 @@ export const probesHttp = HttpApiBuilder.group(
     return handlers
       .handleRaw("livez", () => Effect.succeed(HttpServerResponse.text("ok\n", { headers: neverKept })))
       .handleRaw("readyz", ({ request }) =>
-        Effect.map(seen, ({ checks, phase, start, status }) =>
-          answer(status, {
-            ...whereIn(phase, start),
-            checks: shown(notPassing(checks), mayLookInside(request.headers))
-          })
-        )
+        Effect.flatMap(seen, ({ checks, phase, start, status }) => {
+          const inside = mayLookInside(request.headers)
+          const answer = answerOf(status, { ...whereIn(phase, start), checks: shown(notPassing(checks), inside) })
+          return Effect.as(inside ? Effect.void : remember("/readyz", answer), sent(answer))
+        })
       )
       .handleRaw("startupz", () =>
-        Effect.map(Effect.all([door.phase, timeline]), ([phase, start]) =>
-          answer(phase._tag === "Starting" ? "fail" : "pass", whereIn(phase, start))
-        )
+        Effect.flatMap(Effect.all([door.phase, timeline]), ([phase, start]) => {
+          const answer = answerOf(phase._tag === "Starting" ? "fail" : "pass", whereIn(phase, start))
+          return Effect.as(remember("/startupz", answer), sent(answer))
+        })
       )
       .handleRaw("health", ({ request }) =>
         Effect.map(seen, ({ checks, phase, start, status }) => {
           const inside = mayLookInside(request.headers)
-          return answer(status, {
+          const answer = answerOf(status, {
             serviceId: "conversation-files",
             releaseId: packageJson.version,
             description: "The files of conversations, on a database that is provably ready",
@@ -58,6 +60,7 @@ export const probesHttp = HttpApiBuilder.group(
             checks: shown(checks, inside),
             startup: { ...start, stages: start.stages.map((stage) => (inside ? stage : withoutFinding(stage))) }
           })
+          return sent(answer)
         })
       )
       .handleRaw("metrics", () =>
@@ -95,12 +98,14 @@ type Checks = Readonly<Record<string, Check>>
 const neverKept = { "cache-control": "no-store" }
 
 /** The status code counts: 503 for what fails, 200 for the rest. */
-const answer = (status: Status, body: Readonly<Record<string, unknown>>) =>
-  HttpServerResponse.text(`${JSON.stringify({ status, ...body })}\n`, {
-    status: status === "fail" ? 503 : 200,
-    contentType: "application/health+json",
-    headers: neverKept
-  })
+const answerOf = (status: Status, body: Readonly<Record<string, unknown>>): Answer => ({
+  status: status === "fail" ? 503 : 200,
+  headers: { "content-type": "application/health+json", ...neverKept },
+  body: `${JSON.stringify({ status, ...body })}\n`
+})
+
+const sent = ({ body, headers, status }: Answer) =>
+  HttpServerResponse.text(body, { status, headers, contentType: "application/health+json" })
 
 /** Where the service is; while it starts, in which stage, at which attempt and since when, what runs and how far it is. */
 const whereIn = (phase: Phase, { current, doing, stages, step }: Course) => {

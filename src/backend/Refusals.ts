@@ -54,6 +54,10 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
   {
     /** Counts a refusal of the request at hand. Waits for nothing. */
     readonly count: (reason: string) => Effect.Effect<void>
+    /** Counts refusals of strangers that no request is at hand of any more. */
+    readonly countStrangers: (
+      refused: ReadonlyArray<{ readonly address: string; readonly path: string; readonly count: number }>
+    ) => Effect.Effect<void>
     /** The latest first. */
     readonly list: (page: {
       readonly before?: number | undefined
@@ -146,28 +150,36 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
         Effect.forkScoped
       )
 
+      const remember = (count: Count) => {
+        add(isOneOfFew(count) ? count : { ...count, actor: "", address: others })
+        return Effect.zipRight(
+          isWaiting.open,
+          Metric.incrementBy(Metric.tagged(refusedRequests, "reason", count.reason), count.count)
+        )
+      }
+
       return {
         count: Effect.fnUntraced(function* (reason) {
           const request = yield* Effect.serviceOption(HttpServerRequest.HttpServerRequest)
           const user = yield* Effect.serviceOption(CurrentUser)
-          const minute = `${timestampOf(yield* Clock.currentTimeMillis).slice(0, 16)}:00`
-          const count: Count = {
-            minute,
+          yield* remember({
+            minute: minuteOf(yield* Clock.currentTimeMillis),
             actor: Option.match(user, { onNone: () => "", onSome: ({ name }) => name }),
             address: Option.getOrElse(
               Option.flatMap(request, ({ remoteAddress }) => remoteAddress),
               () => ""
             ),
             reason,
-            path: Option.match(request, {
-              onNone: () => "",
-              onSome: ({ originalUrl }) => originalUrl.replace(/[?#].*$/s, "").slice(0, longestPath)
-            }),
+            path: Option.match(request, { onNone: () => "", onSome: ({ originalUrl }) => pathOf(originalUrl) }),
             count: 1
+          })
+        }),
+
+        countStrangers: Effect.fnUntraced(function* (refused) {
+          const minute = minuteOf(yield* Clock.currentTimeMillis)
+          for (const { address, count, path } of refused) {
+            yield* remember({ minute, actor: "", address, reason: "TooManyRequests", path: pathOf(path), count })
           }
-          add(isOneOfFew(count) ? count : { ...count, actor: "", address: others })
-          yield* isWaiting.open
-          yield* Metric.increment(Metric.tagged(refusedRequests, "reason", reason))
         }),
 
         list: ({ before, limit }) =>
@@ -202,6 +214,10 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
     })
   )
 }
+
+const minuteOf = (millis: number): string => `${timestampOf(millis).slice(0, 16)}:00`
+
+const pathOf = (url: string): string => url.replace(/[?#].*$/s, "").slice(0, longestPath)
 
 interface RefusalRow {
   readonly refusal_id: number

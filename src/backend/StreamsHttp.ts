@@ -49,7 +49,7 @@ export const streamsHttp = HttpApiBuilder.group(
         Effect.gen(function* () {
           const { name } = yield* CurrentUser
           const follower = yield* answered(follow(path.sessionId, headers["last-event-id"] ?? urlParams.after))
-          yield* holdStream(`user ${name}`)
+          yield* holdStream(name)
           return HttpServerResponse.raw(yield* eventStream(follower, left), { headers: eventStreamHeaders })
         })
       )

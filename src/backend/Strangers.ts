@@ -1,0 +1,157 @@
+/**
+ * Those who come without a token that is known. They are limited by their address before anything else is done for
+ * them: below the HTTP layer, so that a refusal costs next to nothing. Who has a token is none, whatever the address;
+ * and probes are always answered, beyond their limit as they were answered last.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import * as Headers from "@effect/platform/Headers"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import { Access } from "./Access.ts"
+import { callerOf } from "./Address.ts"
+import { TooManyRequests } from "./Api.ts"
+import { Buckets } from "./Buckets.ts"
+import { bearerOf } from "./bearer.ts"
+import { pathOf, problemOf } from "./Problem.ts"
+import { Refusals } from "./Refusals.ts"
+import { Settings } from "./Settings.ts"
+
+/** So many addresses are remembered. */
+const mostAddresses = 10_000
+
+/** So many addresses that were refused are told apart until they are counted; the others together. */
+const mostCounted = 100
+
+/** A probe's last answer serves for so long (milliseconds): readiness has to turn at once. */
+const freshness = 1000
+
+/** What one address asks of probes in a second before it gets answers that are there already. */
+const probesPerSecond = 50
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+export interface RefusedStranger {
+  readonly address: string
+  readonly path: string
+  readonly count: number
+}
+
+export class Strangers extends Context.Tag("conversation-files/Strangers")<
+  Strangers,
+  {
+    /** Whether a request has a token that is known, or none is needed. */
+    readonly isKnown: (request: IncomingMessage) => boolean
+    /** Answers a request that goes no further; whether it did. */
+    readonly turnAway: (request: IncomingMessage, response: ServerResponse, isKnown: boolean) => boolean
+    /** Keeps the answer of a probe, for those who ask too often. */
+    readonly remember: (path: string, answer: Answer) => Effect.Effect<void>
+    /** Those who were refused since this was asked last. */
+    readonly refused: Effect.Effect<ReadonlyArray<RefusedStranger>>
+  }
+>() {
+  static readonly layer: Layer.Layer<Strangers, never, Access | Settings> = Layer.effect(
+    Strangers,
+    Effect.gen(function* () {
+      const { isOpen, userOf } = yield* Access
+      const { requestsPerSecond } = yield* Settings
+      const clock = yield* Effect.clock
+      const buckets = new Buckets(requestsPerSecond, mostAddresses)
+      const probes = new Buckets(probesPerSecond, mostAddresses)
+      const answers = new Map<string, Answer & { readonly at: number }>([
+        ["/livez", { ...alive, at: Number.POSITIVE_INFINITY }]
+      ])
+      let counts = new Map<string, { path: string; count: number }>()
+
+      const count = (address: string, path: string) => {
+        const known = counts.get(address)
+        if (known !== undefined) {
+          known.count += 1
+          known.path = path
+        } else if (counts.size < mostCounted) counts.set(address, { path, count: 1 })
+        else if (address !== others) count(others, path)
+        else counts.set(others, { path, count: 1 })
+      }
+
+      const isKnown = ({ headers }: IncomingMessage): boolean =>
+        isOpen || Option.isSome(userOf(bearerOf(Headers.fromInput({ authorization: headers.authorization })) ?? ""))
+
+      const turnAway = (request: IncomingMessage, response: ServerResponse, isKnown: boolean): boolean => {
+        if (isKnown) return false
+        const address = request.socket.remoteAddress ?? ""
+        const caller = callerOf(address)
+        const path = pathOf(request.url ?? "")
+        const now = clock.unsafeCurrentTimeMillis()
+        if (isProbe.has(path)) {
+          if (probes.take(caller, now) === 0) return false
+          const last = answers.get(path)
+          if (last === undefined || now - last.at > freshness) return false
+          send(request, response, last)
+          return true
+        }
+        const retryAfterSeconds = buckets.take(caller, now)
+        if (retryAfterSeconds === 0) return false
+        count(address, path)
+        const message = `${requestsPerSecond} requests a second are the most from one address without a token.`
+        const problem = problemOf(new TooManyRequests({ retryAfterSeconds, message }), {
+          path,
+          headers: Headers.empty
+        })
+        // The rest of its body is nothing that anybody reads.
+        send(request, response, { ...problem, headers: { ...problem.headers, connection: "close" } })
+        return true
+      }
+
+      return {
+        isKnown,
+        turnAway,
+        remember: (path, answer) =>
+          Effect.sync(() => {
+            if (isProbe.has(path)) answers.set(path, { ...answer, at: clock.unsafeCurrentTimeMillis() })
+          }),
+        refused: Effect.sync(() => {
+          const since = counts
+          counts = new Map()
+          return [...since].map(([address, { count, path }]) => ({ address, path, count }))
+        })
+      }
+    })
+  )
+
+  /** Has those who were refused counted, every second and at the end. */
+  static readonly counted: Layer.Layer<never, never, Refusals | Strangers> = Layer.scopedDiscard(
+    Effect.gen(function* () {
+      const { refused } = yield* Strangers
+      const { countStrangers } = yield* Refusals
+      const count = Effect.flatMap(refused, countStrangers)
+      yield* Effect.addFinalizer(() => count)
+      yield* Effect.forkScoped(Effect.repeat(count, Schedule.spaced("1 second")))
+    })
+  )
+}
+
+/** Stands for the addresses that are counted together. */
+const others = "others"
+
+const isProbe = new Set(["/livez", "/readyz", "/startupz"])
+
+const alive: Answer = {
+  status: 200,
+  headers: { "content-type": "text/plain", "cache-control": "no-store" },
+  body: "ok\n"
+}
+
+const send = ({ method }: IncomingMessage, response: ServerResponse, { body, headers, status }: Answer) => {
+  response.writeHead(status, {
+    ...headers,
+    "content-length": Buffer.byteLength(body),
+    "x-content-type-options": "nosniff"
+  })
+  response.end(method === "HEAD" ? undefined : body)
+}
