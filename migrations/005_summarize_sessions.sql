@@ -281,3 +281,67 @@ BEGIN
     deleted_files = deleted_files + excluded.deleted_files,
     deleted_bytes = deleted_bytes + excluded.deleted_bytes;
 END;
+
+-- Whose a planned deletion is, so that users see theirs in the order of time without looking at those of others. NULL
+-- where the session is nobody's.
+ALTER TABLE file_cleanup_queue ADD COLUMN owner TEXT;
+ALTER TABLE file_expiries ADD COLUMN owner TEXT;
+ALTER TABLE ended_sessions ADD COLUMN owner TEXT;
+
+UPDATE file_cleanup_queue SET owner = (SELECT owner FROM session_owners so WHERE so.session_id = file_cleanup_queue.session_id)
+WHERE is_processed = 0;
+UPDATE file_expiries SET owner = (
+  SELECT so.owner FROM conversation_files cf JOIN session_owners so ON so.session_id = cf.session_id
+  WHERE cf.file_id = file_expiries.file_id
+);
+UPDATE ended_sessions SET owner = (SELECT owner FROM session_owners so WHERE so.session_id = ended_sessions.session_id);
+
+CREATE INDEX idx_cleanup_queue_owner ON file_cleanup_queue(owner, is_processed, scheduled_deletion_time);
+CREATE INDEX idx_cleanup_queue_session ON file_cleanup_queue(session_id, is_processed);
+CREATE INDEX idx_file_expiries_owner ON file_expiries(owner, expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX idx_ended_sessions_owner ON ended_sessions(owner, expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TRIGGER trg_cleanup_queue_owner
+AFTER INSERT ON file_cleanup_queue
+BEGIN
+  UPDATE file_cleanup_queue SET owner = (SELECT owner FROM session_owners WHERE session_id = NEW.session_id)
+  WHERE cleanup_id = NEW.cleanup_id;
+END;
+
+CREATE TRIGGER trg_file_expiries_owner
+AFTER INSERT ON file_expiries
+BEGIN
+  UPDATE file_expiries SET owner = (
+    SELECT so.owner FROM conversation_files cf JOIN session_owners so ON so.session_id = cf.session_id
+    WHERE cf.file_id = NEW.file_id
+  ) WHERE file_id = NEW.file_id;
+END;
+
+CREATE TRIGGER trg_ended_sessions_owner
+AFTER INSERT ON ended_sessions
+BEGIN
+  UPDATE ended_sessions SET owner = (SELECT owner FROM session_owners WHERE session_id = NEW.session_id)
+  WHERE session_id = NEW.session_id;
+END;
+
+-- By way of the summaries, which follow the owners.
+CREATE TRIGGER trg_session_summaries_planned_given
+AFTER UPDATE OF owner ON session_summaries
+WHEN NEW.owner IS NOT OLD.owner
+BEGIN
+  UPDATE file_cleanup_queue SET owner = NEW.owner WHERE session_id = NEW.session_id AND is_processed = 0;
+  UPDATE file_expiries SET owner = NEW.owner
+  WHERE file_id IN (SELECT file_id FROM conversation_files WHERE session_id = NEW.session_id);
+  UPDATE ended_sessions SET owner = NEW.owner WHERE session_id = NEW.session_id;
+END;
+
+CREATE TRIGGER trg_conversation_files_planned_moved
+AFTER UPDATE OF session_id ON conversation_files
+WHEN NEW.session_id <> OLD.session_id
+BEGIN
+  UPDATE file_cleanup_queue SET
+    session_id = NEW.session_id, owner = (SELECT owner FROM session_owners WHERE session_id = NEW.session_id)
+  WHERE file_id = NEW.file_id AND is_processed = 0;
+  UPDATE file_expiries SET owner = (SELECT owner FROM session_owners WHERE session_id = NEW.session_id)
+  WHERE file_id = NEW.file_id;
+END;

@@ -2,6 +2,7 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
 import { CurrentUser, FilesApi, Me, StorageStatistics } from "./Api.ts"
+import { CleanupList } from "./CleanupList.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
 import { answered } from "./failures.ts"
@@ -12,12 +13,14 @@ export const accountHttp = HttpApiBuilder.group(
   FilesApi,
   "account",
   Effect.fnUntraced(function* (handlers) {
+    const cleanups = yield* CleanupList
     const files = yield* ConversationFiles
     const quota = yield* Quota
     const store = yield* ContentStore
 
     return handlers
       .handle("me", () => Effect.zipWith(CurrentUser, answered(quota.own), (user, own) => new Me({ ...user, ...own })))
+      .handle("cleanups", ({ urlParams }) => answered(cleanups.page(urlParams)))
       .handle("storage", () =>
         Effect.map(
           Effect.all([answered(files.statistics), store.freeBytes]),

@@ -12,6 +12,7 @@ import { ProbesGroup } from "./ApiProbes.ts"
 import { SessionsGroup } from "./ApiSessions.ts"
 import { StreamsGroup } from "./ApiStreams.ts"
 
+export * from "./ApiAccount.ts"
 export * from "./ApiAuthorization.ts"
 export * from "./ApiChanges.ts"
 export * from "./ApiErrors.ts"

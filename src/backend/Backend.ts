@@ -33,6 +33,7 @@ import { Belonging } from "./Belonging.ts"
 import { BulkChanges } from "./BulkChanges.ts"
 import { changesHttp } from "./ChangesHttp.ts"
 import { Cleanup } from "./Cleanup.ts"
+import { CleanupList } from "./CleanupList.ts"
 import { BoundedServer } from "./Connections.ts"
 import { ContentChanges } from "./ContentChanges.ts"
 import { ContentFaults } from "./ContentFaults.ts"
@@ -132,6 +133,7 @@ export const files = Cleanup.layer.pipe(
     Layer.mergeAll(
       Archives.layer,
       BulkChanges.layer,
+      CleanupList.layer,
       ContentChanges.layer,
       ConversationFiles.layer,
       Deletions.layer,

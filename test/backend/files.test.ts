@@ -82,6 +82,10 @@ describe("the typed client", () => {
       const expiring = yield* call("files.expire", files.expire({ path, payload: { expiresAt: at } }))
       assert.strictEqual(expiring.expiresAt, at.toISOString())
       assert.strictEqual((yield* files.expire({ path, payload: { expiresAt: null } })).expiresAt, null)
+      assert.deepStrictEqual(yield* call("account.cleanups", account.cleanups({ urlParams: { limit: 50 } })), {
+        cleanups: [],
+        next: null
+      })
       assert.isString((yield* call("sessions.end", sessions.end(session))).endedAt)
       assert.strictEqual((yield* Effect.flip(files.upload(upload("s1", "d.txt", "d"))))._tag, "SessionEnded")
       assert.isNull((yield* call("sessions.reopen", sessions.reopen(session))).endedAt)

@@ -1,0 +1,144 @@
+/** What is going to be deleted, and when: of a user's sessions, or of all. The next first, page by page. */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { CleanupCursor, CleanupPage, CurrentUser, PlannedCleanup } from "./Api.ts"
+import { cursorOf } from "./Cursor.ts"
+import { fromDatabase, isUsedElsewhere } from "./FileRow.ts"
+import { isoOf } from "./timestamp.ts"
+
+export interface CleanupsRequest {
+  readonly limit: number
+  /** The `next` of the page before. */
+  readonly after?: string | undefined
+}
+
+export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
+  CleanupList,
+  { readonly page: (request: CleanupsRequest) => Effect.Effect<CleanupPage, SqlError, CurrentUser> }
+>() {
+  static readonly layer: Layer.Layer<CleanupList, never, SqlClient.SqlClient> = Layer.effect(
+    CleanupList,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const file = sql.literal("cf.file_id, cf.original_filename, cf.session_id, cf.file_size, cf.is_deleted")
+      const usedElsewhere = sql.literal(isUsedElsewhere)
+
+      // Each statement begins at an index of times and stops at its limit. CROSS JOIN keeps SQLite to that order
+      // (https://sqlite.org/optoverview.html#crossjoin).
+      const sources = Effect.map(CurrentUser, ({ isAdministrator, name }) => {
+        const whose = (column: string) => (isAdministrator ? sql`` : sql`${sql.literal(column)} = ${name} AND`)
+        return {
+          /** Of several entries of a file the last one counts. */
+          queued: ([due, key]: Place, most: number) => sql<PlannedRow>`
+            SELECT 0 AS kind, q.scheduled_deletion_time AS due_at, q.cleanup_id AS first, 0 AS second, ${file}
+            FROM file_cleanup_queue q CROSS JOIN conversation_files cf ON cf.file_id = q.file_id
+            WHERE ${whose("q.owner")} q.is_processed = 0 AND (q.scheduled_deletion_time, q.cleanup_id) > (${due}, ${key})
+              AND NOT EXISTS (
+                SELECT 1 FROM file_cleanup_queue later INDEXED BY idx_cleanup_queue_file
+                WHERE later.file_id = q.file_id AND later.is_processed = 0
+                  AND (later.scheduled_deletion_time, later.cleanup_id) > (q.scheduled_deletion_time, q.cleanup_id)
+              )
+            ORDER BY q.scheduled_deletion_time, q.cleanup_id LIMIT ${most}`,
+          expiring: ([due, key]: Place, most: number) => sql<PlannedRow>`
+            SELECT 1 AS kind, fe.expires_at AS due_at, fe.rowid AS first, 0 AS second, ${file}
+            FROM file_expiries fe CROSS JOIN conversation_files cf ON cf.file_id = fe.file_id
+            WHERE ${whose("fe.owner")} fe.expires_at IS NOT NULL AND (fe.expires_at, fe.rowid) > (${due}, ${key})
+              AND cf.is_deleted = 0
+            ORDER BY fe.expires_at, fe.rowid LIMIT ${most}`,
+          /** Of the sessions that have ended, but for what has an expiry of its own. */
+          ending: ([due, key]: Place, most: number) => sql<PlannedRow>`
+            SELECT 2 AS kind, es.expires_at AS due_at, es.rowid AS first, cf.rowid AS second, ${file}
+            FROM ended_sessions es
+            CROSS JOIN conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
+            WHERE ${whose("es.owner")} es.expires_at IS NOT NULL AND (es.expires_at, es.rowid) > (${due}, ${key})
+              AND NOT EXISTS (SELECT 1 FROM file_expiries fe WHERE fe.file_id = cf.file_id) AND NOT ${usedElsewhere}
+            ORDER BY es.expires_at, es.rowid, cf.rowid LIMIT ${most}`,
+          /** The rest of the session that the page before ended in. */
+          endingToo: ([due, key, second]: readonly [...Place, number], most: number) => sql<PlannedRow>`
+            SELECT 2 AS kind, es.expires_at AS due_at, es.rowid AS first, cf.rowid AS second, ${file}
+            FROM ended_sessions es
+            CROSS JOIN conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
+            WHERE ${whose("es.owner")} es.rowid = ${key} AND es.expires_at = ${due} AND cf.rowid > ${second}
+              AND NOT EXISTS (SELECT 1 FROM file_expiries fe WHERE fe.file_id = cf.file_id) AND NOT ${usedElsewhere}
+            ORDER BY cf.rowid LIMIT ${most}`
+        }
+      })
+
+      return {
+        page: Effect.fnUntraced(function* ({ after, limit }) {
+          const { ending, endingToo, expiring, queued } = yield* sources
+          const position = Option.getOrElse(
+            Option.flatMap(Option.fromNullable(after), CleanupCursor.read),
+            (): Position => ["", 0, beforeAll, 0]
+          )
+          const most = limit + 1
+          const [due, kind, key, second] = position
+          const rows = (yield* Effect.all([
+            queued(placeOf(0, position), most),
+            expiring(placeOf(1, position), most),
+            kind === 2 ? endingToo([due, key, second], most) : Effect.succeed([]),
+            ending(placeOf(2, position), most)
+          ]))
+            .flat()
+            .sort(inOrder)
+          const some = rows.slice(0, limit)
+          const last = rows.length > limit ? some.at(-1) : undefined
+          return new CleanupPage({
+            cleanups: some.map(cleanupOf),
+            next: last === undefined ? null : cursorOf([last.due_at, last.kind, last.first, last.second])
+          })
+        })
+      }
+    })
+  )
+}
+
+interface PlannedRow {
+  /** Of which source; the order of those that are due at the same moment. */
+  readonly kind: number
+  readonly due_at: string
+  readonly first: number
+  readonly second: number
+  readonly file_id: string
+  readonly original_filename: string
+  readonly session_id: string
+  readonly file_size: number
+  readonly is_deleted: number
+}
+
+/** Time and key of a row: a source goes on behind it. */
+type Place = readonly [due: string, key: number]
+type Position = Option.Option.Value<ReturnType<typeof CleanupCursor.read>>
+
+const beforeAll = -1
+
+/** Where a source goes on, when a page ended in another one: with what is due at that moment, or behind it. */
+const placeOf = (kind: number, [due, last, key]: Position): Place => {
+  if (kind === last) return [due, key]
+  return [due, kind < last ? Number.MAX_SAFE_INTEGER : beforeAll]
+}
+
+const inOrder = (one: PlannedRow, other: PlannedRow): number => {
+  if (one.due_at !== other.due_at) return one.due_at < other.due_at ? -1 : 1
+  return one.kind - other.kind || one.first - other.first || one.second - other.second
+}
+
+const cleanupOf = (row: PlannedRow): PlannedCleanup => {
+  const forGood = row.is_deleted === 1
+  return new PlannedCleanup(
+    {
+      fileId: row.file_id,
+      name: row.original_filename,
+      sessionId: row.session_id,
+      size: row.file_size,
+      dueAt: isoOf(row.due_at),
+      reason: forGood ? "retention" : row.kind === 2 ? "session_ended" : "expired",
+      forGood
+    },
+    fromDatabase
+  )
+}
