@@ -239,7 +239,7 @@ describe("the six machines", () => {
           )
         })
       )
-      const appliedByInits = inits.map(({ stdout }) => JSON.parse(stdout).applied.length === 4)
+      const appliedByInits = inits.map(({ stdout }) => JSON.parse(stdout).applied.length === 5)
       assert.deepStrictEqual(
         [...found, ...appliedByInits].filter((applied) => applied),
         [true]
@@ -255,6 +255,15 @@ describe("the six machines", () => {
       )
       for (const files of clients) {
         assert.deepStrictEqual((yield* files.list(everyFile)).files.map(({ name }) => name).sort(), names)
+      }
+      // Each lists the session with what all of them stored in it; to another user it is not listed.
+      for (const { url } of backends) {
+        const { sessions } = yield* clientOf(url, tokenOf.ann)
+        const listed = (yield* sessions.list({ urlParams: { limit: 50 } })).sessions
+        assert.strictEqual(listed.length, 1)
+        assert.deepInclude(listed[0], { ...inSession.path, owner: "ann", files: names.length, endedAt: null })
+        const others = yield* clientOf(url, tokenOf.bob)
+        assert.deepStrictEqual((yield* others.sessions.list({ urlParams: { limit: 50 } })).sessions, [])
       }
       assert.deepStrictEqual(
         (yield* Effect.forEach(backends, (backend) => stopped(backend))).map(({ code }) => code),
