@@ -4,6 +4,7 @@ import type * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as LogLevel from "effect/LogLevel"
 import { isUpToDate, look, recorded, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
 import { type HistoryError, historyFailure, type Verdict } from "./AppliedMigrations/MigrationHistory.ts"
 import { allowed, type UpgradeError, upgradeError } from "./AppliedMigrations/MigrationRun.ts"
@@ -11,7 +12,7 @@ import { MigrationSource, titleOf } from "./AppliedMigrations/MigrationSource.ts
 import { madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { tryPending } from "./AppliedMigrations/Trial.ts"
-import { type Done, type Room, upgrade } from "./AppliedMigrations/Upgrade.ts"
+import { type Done, type Room, removeRemains, upgrade } from "./AppliedMigrations/Upgrade.ts"
 import { type BackupError, pruneBackups } from "./Backup.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
@@ -120,7 +121,10 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
     historyFailure,
     look(config, source, database.sqlite)
   )
+  const tidied = (level: LogLevel.LogLevel) =>
+    config.inMemory || config.access === "inspect" ? Effect.void : removeRemains(room, level)
   if (isUpToDate(first)) {
+    yield* tidied(LogLevel.Warning)
     // Without migrations too a new file gets its settings before its first page.
     if (first.isBlank && database.before === "clean" && config.access !== "inspect") yield* pragmas.settle
     return evidence(room, done, first)
@@ -129,6 +133,7 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   yield* allowed(first.verdict.pending)
   if (config.access === "inspect") return yield* notInitialized(first)
 
+  yield* tidied(LogLevel.Debug)
   // A new database has no neighbours whom a start that fails could be in the way of.
   if (!first.isBlank && !config.inMemory && done.triedAt !== first.dataVersion) {
     yield* tryPending(config, database.sqlite, first, running)

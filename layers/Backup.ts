@@ -17,6 +17,7 @@ import {
   type Upgrade
 } from "./BackupNames.ts"
 import { codeRemedy } from "./codeRemedy.ts"
+import { usersOf } from "./FileLocks.ts"
 import { permissionsFor } from "./FilePermissions.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
 import {
@@ -81,16 +82,32 @@ export interface Backup {
   readonly keep: Effect.Effect<void, BackupError, FileSystem.FileSystem | Path.Path>
 }
 
-const unfinished = /^\.\w+-to-\d+(\.\d+)?\.backup\.partial/
+/** Copies before an upgrade, and those of a restore, with what SQLite keeps beside them. Nobody else names files so. */
+const unfinished =
+  /^\.(?:(?:none|\d+)-to-\d+(?:\.\d+)?\.backup|replaced-\d{8}T\d{9}Z(?:\.restored)?)\.partial(?:-journal|-wal|-shm)?$/
 
 /** Beside a backup from before its upgrade is committed until after. */
 const mark = ".uncommitted"
 const markOf = (backup: string): string => `${backup}${mark}`
 const marks = new RegExp(`\\.backup\\${mark}$`)
 
+/** What could not be done about a backup. */
+const refusedAs = (backup: string) =>
+  Effect.mapError(
+    ({ code, detail, retryable }: CopyFailure) =>
+      new BackupError({ reason: isNoSpace(code) ? "NoSpace" : "NotWritten", backup, code, detail, retryable })
+  )
+
+/** Refuses early where the copy would not fit, through a connection to the database. */
+export const spaceForBackup = (sqlite: Sqlite, file: string, upgrade: Upgrade) => {
+  const backup = `${file}${formatBackupName({ ...upgrade, number: 1 })}`
+  return refusedAs(backup)(enoughSpace(sqlite, backup))
+}
+
 /**
  * Copies a database with the event loop free in between, and lets `check` look at the copy. Call it while you hold
- * the write lock and before the first write: then nobody else makes a copy, and nothing changes under it. When the
+ * the write lock: then nobody else makes a copy, and nobody commits. Call it before the first write, or in WAL mode
+ * at any time: the copy is of what is committed, which readers see until your commit. When the
  * scope closes with a failure the copy is deleted, named or not. Close that scope before releasing the lock, or you
  * may delete the next process's copy.
  */
@@ -100,11 +117,6 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   check: (copy: string) => Effect.Effect<void, E, R>
 ) {
   // The write lock is ours: the processes that began these are gone.
-  const refusedAs = (backup: string) =>
-    Effect.mapError(
-      ({ code, detail, retryable }: CopyFailure) =>
-        new BackupError({ reason: isNoSpace(code) ? "NoSpace" : "NotWritten", backup, code, detail, retryable })
-    )
   const there = yield* removeUnfinished(file, upgrade.from).pipe(
     Effect.zipRight(backupsOf(file)),
     refusedAs(`${file}${formatBackupName({ ...upgrade, number: 1 })}`)
@@ -151,12 +163,24 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
     if (name?.from === version) yield* removed(backup)
     yield* removed(path)
   }
-  const remains = yield* besides(file, unfinished)
-  yield* Effect.forEach(remains, ({ path }) => removed(path), { discard: true })
+  for (const { path } of yield* besides(file, unfinished)) {
+    // A restore prepares its copy before it has the lock.
+    const isInUse = path.includes(".replaced-") && (yield* usersOf([path])).length > 0
+    if (!isInUse) yield* removed(path)
+  }
 })
 
-/** Whether there is a copy whose upgrade may not have been committed. */
-export const isAnyUncommitted = (file: string) => Effect.map(besides(file, marks), ({ length }) => length > 0)
+/** Absolute paths of what `removeUnfinished` looks at, by their names alone: one look at the directory. */
+export const unfinishedBeside = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
+  Effect.flatMap(Path.Path, (path) =>
+    ask(() => {
+      const [directory, base] = [path.dirname(file), path.basename(file)]
+      return files.names(directory).flatMap((name) => {
+        const more = name.startsWith(base) ? name.slice(base.length) : ""
+        return unfinished.test(more) || marks.test(more) ? [path.join(directory, name)] : []
+      })
+    })
+  )
 
 /**
  * To be run once the upgrade of a backup is committed. Keeps the newest backups of a database, by what their names

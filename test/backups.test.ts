@@ -1,10 +1,13 @@
 import {
   chmodSync,
   chownSync,
+  closeSync,
   linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -21,6 +24,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import { DatabaseReady, Migrations, type RestoreError, restoreBackup } from "../layers/index.ts"
 import {
@@ -39,7 +43,7 @@ import {
   start,
   temporaryFile
 } from "./support/database.ts"
-import { runProgram } from "./support/program.ts"
+import { runProgram, spawnProgram } from "./support/program.ts"
 
 /** What lies beside the database, by its name without the database's. */
 const beside = (file: string) =>
@@ -153,15 +157,20 @@ describe("an upgrade of a database with rows", () => {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
       const reached = yield* Deferred.make<void>()
-      const stuck = Migrations.fromLoader(
-        Effect.succeed([
-          [2, "stuck", Effect.succeed(Effect.zipRight(Deferred.succeed(reached, undefined), Effect.never))]
-        ])
+      const stuck = platformWith((fs) => ({
+        open: (path, options) =>
+          path.endsWith(".partial")
+            ? Effect.zipRight(Deferred.succeed(reached, undefined), Effect.never)
+            : fs.open(path, options)
+      }))
+      const starting = DatabaseReady.layer({ filename: file, migrations: notes }).pipe(
+        Layer.fresh,
+        Layer.provide(stuck)
       )
-      const starting = yield* Effect.fork(start(file, { migrations: Migrations.all(onlyFirst, stuck) }))
+      const fiber = yield* Effect.fork(Effect.scoped(Layer.build(starting)))
       yield* Deferred.await(reached)
       assert.include(yield* beside(file), ".001-to-002.backup.partial")
-      yield* Fiber.interrupt(starting)
+      yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual(yield* beside(file), [])
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations"), [{ version: "001" }])
     })
@@ -181,11 +190,13 @@ describe("an upgrade of a database with rows", () => {
           codes.push(thrown instanceof Sqlite.SqliteError && thrown.code)
         }
       })
-      const again = "INSERT INTO notes (id, body) VALUES (1, 'again');"
-      const migrations = Migrations.fromRecord({ ...notesFiles, "003_wrong.sql": again })
-      const starting = Layer.fresh(DatabaseReady.layer({ filename: file, migrations })).pipe(
+      const starting = Layer.fresh(DatabaseReady.layer({ filename: file, migrations: notes })).pipe(
         Layer.provide(
           platformWith((fs) => ({
+            open: (path, options) => {
+              if (path.includes(".partial")) truncateSync(path)
+              return fs.open(path, options)
+            },
             remove: (path, options) =>
               Effect.zipRight(path.includes(".partial") ? tryToWrite : Effect.void, fs.remove(path, options))
           }))
@@ -195,6 +206,58 @@ describe("an upgrade of a database with rows", () => {
       assert.deepStrictEqual(codes, ["SQLITE_BUSY"])
     })
   )
+
+  const wrong = {
+    "a row": "INSERT INTO notes (id, body) VALUES (1, 'again');",
+    "rows that it would delete": "DELETE FROM notes;",
+    "rows that refer to nothing": "PRAGMA defer_foreign_keys = ON; INSERT INTO tags VALUES (99, 'x');",
+    "its history": "UPDATE schema_migrations SET checksum = 'x';"
+  }
+  for (const [what, sql] of Object.entries(wrong)) {
+    it.scoped(`that fails again and again for ${what} copies nothing`, () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* start(file, { migrations: onlyFirst })
+        const copies: Array<string> = []
+        const watching = platformWith((fs) => ({
+          open: (path, options) => {
+            if (path.includes(".backup")) copies.push(path)
+            return fs.open(path, options)
+          }
+        }))
+        const migrations = Migrations.fromRecord({ ...notesFiles, "003_wrong.sql": sql })
+        const starting = DatabaseReady.layer({ filename: file, migrations })
+        yield* refusal(Layer.build(Layer.fresh(starting).pipe(Layer.provide(watching))))
+        yield* refusal(Layer.build(Layer.fresh(starting).pipe(Layer.provide(watching))))
+        assert.deepStrictEqual(copies, [])
+        assert.deepStrictEqual(yield* rowsOf(file, bodies), [{ body: "first" }])
+      })
+    )
+  }
+
+  for (const journalMode of ["wal", "delete"] as const) {
+    it.scoped(
+      `has in its copy nothing of what it writes, more than fits into memory: in journal mode ${journalMode}`,
+      () =>
+        Effect.gen(function* () {
+          const file = yield* temporaryFile
+          const pragmas = { journalMode, cacheSize: 10 }
+          yield* start(file, { migrations: onlyFirst, pragmas })
+          yield* independently(file, (connection) =>
+            connection.exec(
+              "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 500) INSERT INTO notes (body) SELECT x FROM n"
+            )
+          )
+          const expected = yield* rowsOf(file, bodies)
+          const longer = "UPDATE notes SET body = hex(zeroblob(1000)); INSERT INTO notes (body) SELECT body FROM notes;"
+          const migrations = Migrations.fromRecord({ ...notesFiles, "003_longer.sql": longer })
+          const { backup = "" } = yield* start(file, { migrations, pragmas })
+          assert.deepStrictEqual(yield* rowsOf(backup, bodies), expected)
+          assert.deepStrictEqual(yield* rowsOf(backup, "SELECT version FROM schema_migrations"), [{ version: "001" }])
+          assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS rows FROM notes"), [{ rows: 1002 }])
+        })
+    )
+  }
 
   it.scoped("does not begin where nothing is in the copy", () =>
     Effect.gen(function* () {
@@ -279,6 +342,135 @@ describe("an upgrade of a database with rows", () => {
       assert.deepInclude(error, { _tag: "BackupError", reason: "NotWritten", code: "EISDIR" })
       assert.deepStrictEqual(readFileSync(file), bytes)
       assert.deepStrictEqual(yield* beside(file), [".001-to-002.backup"])
+    })
+  )
+})
+
+const remains = [
+  ".001-to-002.backup.partial",
+  ".001-to-002.backup.partial-journal",
+  ".none-to-7.3.backup.partial-wal",
+  ".replaced-20261126T000000000Z.partial",
+  ".replaced-20261126T000000000Z.restored.partial",
+  ".replaced-20261126T000000000Z.restored.partial-shm"
+]
+const ofSomebody = [
+  ".001-to-002.backup.partial-notes",
+  ".001-to-002.backup.partial.gz",
+  ".backup.partial",
+  ".mine-to-002.backup.partial",
+  ".replaced-20261126T000000000Z",
+  ".replaced-yesterday.partial"
+]
+const writeBeside = (file: string, names: ReadonlyArray<string>) => {
+  for (const name of names) writeFileSync(`${file}${name}`, "half a copy")
+}
+
+describe("copies that nobody works on any more", () => {
+  const starts = {
+    "with nothing pending": start,
+    "with nothing pending that makes no backups": (file: string) => start(file, { backups: 0 }),
+    "that upgrades and makes no backups": (file: string) =>
+      start(file, {
+        backups: 0,
+        migrations: Migrations.fromRecord({ ...notesFiles, "003_more.sql": "CREATE TABLE m (x);" })
+      }),
+    "that is refused": (file: string) =>
+      refusal(
+        start(file, { migrations: Migrations.fromRecord({ ...notesFiles, "003_wrong.sql": "CREATE TABEL m (x);" }) })
+      )
+  }
+  for (const [which, starting] of Object.entries(starts)) {
+    it.scoped(`go with a start ${which}; what others may have named so stays`, () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* start(file)
+        writeBeside(file, [...remains, ...ofSomebody])
+        mkdirSync(`${file}.002-to-003.backup.partial`)
+        yield* starting(file)
+        assert.deepStrictEqual(yield* beside(file), [...ofSomebody, ".002-to-003.backup.partial"].sort())
+      })
+    )
+  }
+
+  it.scoped("go with a start of the older release, and with them a backup whose upgrade was never committed", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      const kept = [".000-to-001.backup", ".000-to-001.backup.uncommitted"]
+      writeBeside(file, [...kept, ".001-to-002.backup", ".001-to-002.backup.uncommitted"])
+      yield* start(file, { migrations: onlyFirst })
+      assert.deepStrictEqual(yield* beside(file), [".000-to-001.backup"])
+    })
+  )
+
+  it.scoped("stay and are named while another process writes, which may be at work on them", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      writeBeside(file, remains)
+      const rival = yield* openConnection(file)
+      rival.exec("BEGIN IMMEDIATE")
+      const lines: Array<string> = []
+      const listening = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ message }) => {
+          lines.push(String(message))
+        })
+      )
+      yield* Effect.provide(start(file), listening)
+      for (const name of remains) assert.include(lines.join(), `${file}${name}`)
+      rival.exec("ROLLBACK")
+      yield* start(file)
+      assert.deepStrictEqual(
+        (yield* beside(file)).filter((name) => name.includes("partial")),
+        []
+      )
+    })
+  )
+
+  it.scoped("are not touched by an inspection, nor is a restore's that somebody has open", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      writeBeside(file, remains)
+      yield* start(file, { access: "inspect" })
+      assert.deepStrictEqual(yield* beside(file), remains)
+      const inUse = remains[4] ?? ""
+      const scope = yield* Effect.scope
+      const descriptor = openSync(`${file}${inUse}`, "r")
+      yield* Scope.addFinalizer(
+        scope,
+        Effect.sync(() => closeSync(descriptor))
+      )
+      yield* start(file)
+      assert.deepStrictEqual(yield* beside(file), [inUse])
+    })
+  )
+
+  it.scopedLive("go with a start of the older release after one that was killed while it copied", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const folder = join(dirname(dirname(file)), "migrations")
+      mkdirSync(folder)
+      writeFileSync(join(folder, "001_create_notes.sql"), notesFiles["001_create_notes.sql"])
+      const args = ["init", "--json", "--database", file, "--migrations", folder]
+      yield* runProgram(args)
+      yield* independently(file, (connection) =>
+        connection.exec(
+          "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 60000) INSERT INTO notes (body) SELECT hex(randomblob(500)) FROM n"
+        )
+      )
+      writeFileSync(join(folder, "002_add_tags.sql"), notesFiles["002_add_tags.sql"])
+      const upgrading = spawnProgram(args)
+      while (!readdirSync(dirname(file)).some((name) => name.endsWith(".partial"))) yield* Effect.sleep("2 millis")
+      upgrading.process.kill("SIGKILL")
+      yield* Effect.promise(() => upgrading.ended)
+      assert.include(yield* beside(file), ".001-to-002.backup.partial")
+      rmSync(join(folder, "002_add_tags.sql"))
+      const { code } = yield* runProgram([...args, "--backups", "0"])
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(yield* beside(file), [])
     })
   )
 })

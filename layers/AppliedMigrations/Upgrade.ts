@@ -4,13 +4,14 @@
  * and whether the database is new, the result is the same.
  */
 import * as Effect from "effect/Effect"
-import { isAnyUncommitted, makeBackup, removeUnfinished } from "../Backup.ts"
+import * as LogLevel from "effect/LogLevel"
+import { makeBackup, removeUnfinished, spaceForBackup, unfinishedBeside } from "../Backup.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
 import type { Attempt } from "../Initialization.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { checkCopy, describeViolation, foreignKeyViolations } from "../PageCheck.ts"
 import type { SqliteConnection } from "../SqliteConnection.ts"
-import { integer, type Sqlite, type SqliteFailure } from "../seams.ts"
+import { integer, type Sqlite, type SqliteFailure, text } from "../seams.ts"
 import type { VerifiedPragmas } from "../VerifiedPragmas.ts"
 import { brokenObjects, describeBroken } from "./CompiledSchema.ts"
 import { isUpToDate, look, recorded, type Seen } from "./DatabaseLook.ts"
@@ -87,7 +88,7 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
       isForeignKeyViolation,
       (error) => Effect.zipRight(foreignKeysHeld(database.sqlite), error)
     ).pipe(
-      Effect.tapError((error) => (mayBeCommitted(error) ? Effect.void : withdrawBackup(room))),
+      Effect.tapError((error) => (mayBeCommitted(error) ? Effect.void : removeRemains(room, LogLevel.Debug))),
       Effect.tapErrorTag("UpgradeError", (error) =>
         Effect.sync(() => {
           error.applied = done.completed.map(({ migration }) => titleOf(migration))
@@ -109,19 +110,24 @@ const mayBeCommitted = (error: { readonly _tag: string; readonly code?: string }
   error._tag === "UpgradeError" && /^SQLITE_IOERR_(DIR_)?FSYNC$/.test(error.code ?? "")
 
 /**
- * A backup has its name before the commit, so that a commit that fails leaves it. It is deleted under the write lock,
- * unless the database has moved on from it. When others have the lock, the next upgrade does this.
+ * Removes what starts and restores that are gone left of their copies: a partial copy, and a backup whose upgrade was
+ * never committed, for it has its name before the commit. Who makes a copy holds the write lock, so that nobody is at
+ * work on one while it is ours. What stays is removed by the next start.
  */
-const withdrawBackup = ({ config, database: { file, sqlite }, source }: Room) =>
-  Effect.flatMap(isAnyUncommitted(file), (isAny) =>
-    isAny
-      ? transaction(
+export const removeRemains = ({ config, database: { file, sqlite }, source }: Room, level: LogLevel.LogLevel) =>
+  Effect.flatMap(unfinishedBeside(file), (remains) =>
+    remains.length === 0
+      ? Effect.void
+      : transaction(
           sqlite,
           { begin: sqlite.run("BEGIN IMMEDIATE") },
           (failure) => failure,
           Effect.flatMap(look(config, source, sqlite), ({ verdict }) => removeUnfinished(file, verdict.version))
+        ).pipe(
+          Effect.catchAll(({ message }) =>
+            Effect.logWithLevel(level, `Copies that were not finished stay: ${remains.join(", ")} (${message})`)
+          )
         )
-      : Effect.void
   ).pipe(Effect.ignoreLogged, Effect.uninterruptible)
 
 export const isRebuild = (migration: Migration | undefined): boolean => migration?.declared.foreignKeys === "off"
@@ -162,15 +168,25 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied
   const before = yield* proveSchema(seen.verdict, seen.objects, madeBy(applied))
   const guard = guardRows(sqlite, seen.objects, attempt.breathe)
   const newest = pending.at(-1)
-  doing("making the backup")
-  const backup =
+  const { version: from } = seen.verdict
+  const isDue =
     config.backups > 0 && newest !== undefined && !isCopied && !(yield* Effect.mapError(guard.isEmpty, notCounted))
-      ? yield* makeBackup(database.file, { from: seen.verdict.version, to: newest.version }, (copy) =>
-          checkCopy(copy, progress)
-        )
-      : undefined
+  const copied = Effect.suspend(() => {
+    if (!isDue) return Effect.succeed(undefined)
+    doing("making the backup")
+    return makeBackup(database.file, { from, to: newest.version }, (copy) => checkCopy(copy, progress))
+  })
+  if (isDue) yield* spaceForBackup(sqlite, database.file, { from, to: newest.version })
+  // Readers see what is committed while this transaction writes, in WAL mode alone.
+  const isCopiedLast = isDue && (yield* written(isInWal(sqlite)))
+  const early = isCopiedLast ? undefined : yield* copied
   yield* written(seen.prepareHistory)
-  const completed = yield* applyAll(room, seen.objects, scripts, guard, attempt)
+  const completed = yield* applyAll(room, seen.objects, scripts, guard, attempt).pipe(
+    // The pages are looked at in the copy, which there is none of yet.
+    Effect.tapError((error) =>
+      isCopiedLast && error.code.startsWith("SQLITE_CORRUPT") ? checkCopy(database.file, progress) : Effect.void
+    )
+  )
   doing(`recording ${titles}`)
   yield* written(recordAdopted(sqlite, adopted))
   yield* written(recordContents(sqlite, seen.verdict.incomplete))
@@ -206,9 +222,14 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied
     const detail = `application_id is no longer ${config.applicationId}`
     return yield* upgradeError("HistoryRewritten", { migration: titles, detail })
   }
+  // A release that fails again and again copies nothing: the copy is made once everything has worked.
+  const backup = early ?? (isCopiedLast ? yield* copied : undefined)
   if (backup !== undefined) yield* backup.keep
   return { completed, adopted: adopted.map(({ migration }) => migration), backup: backup?.file, seen: now }
 })
+
+const isInWal = (sqlite: Sqlite) =>
+  Effect.map(sqlite.run("PRAGMA journal_mode"), ([row]) => text(row, "journal_mode") === "wal")
 
 /**
  * The first of the pending files, as far as they want foreign keys as they are. A file that drops a table where
