@@ -26,6 +26,7 @@ import { absoluteName } from "./DatabasePath.ts"
 import { ownDescriptorsOn } from "./FileLocks.ts"
 import { Initialization, type StageError, type StageReport, type Timeline } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
+import { checkpointBeside, leftoverOf } from "./LeftoverWal.ts"
 import { LockError } from "./LockError.ts"
 import type { StageName } from "./policy.ts"
 import { inDatabase, type Refusal } from "./Refusal.ts"
@@ -247,18 +248,19 @@ interface Evidence {
 
 const ready = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
-  { timeline }: Initialization["Type"],
+  initialization: Initialization["Type"],
   evidence: Evidence
 ) {
   const { connection, gate, integrity, migrations, pragmas } = evidence
   yield* connection.accept
+  const leftover = yield* checkpointed(config, initialization, connection)
   const settings = yield* pragmas.confirm
   // Somebody may have put another file there while the start looked at the one that it had opened.
   const inPlace = yield* stayingInPlace(connection, config.access)
   yield* inPlace
   // The WAL of a new database was opened on the way.
   yield* connection.canWrite
-  const { durationMs, stages, startedAt } = yield* timeline
+  const { durationMs, stages, startedAt } = yield* initialization.timeline
   const report: ReadyReport = {
     status: "ready",
     database: connection.file,
@@ -268,7 +270,7 @@ const ready = Effect.fnUntraced(function* (
     stages,
     pragmas: settings,
     integrity,
-    warnings: evidence.directory.warnings,
+    warnings: [...evidence.directory.warnings, ...leftover],
     startedAt,
     durationMs
   }
@@ -290,6 +292,30 @@ const ready = Effect.fnUntraced(function* (
     write: writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
   }).pipe(Context.add(SqlClient.SqlClient, client), Context.add(SqliteClient.SqliteClient, client))
 })
+
+/** Writes a large WAL into the database before anybody is served, and gives the warning where that cannot be done. */
+const checkpointed = Effect.fnUntraced(function* (
+  { access, inMemory, pragmas }: DatabaseConfig["Type"],
+  { stage, timeline }: Initialization["Type"],
+  { file, sqlite }: SqliteConnection["Type"]
+) {
+  const bytes = inMemory || access === "inspect" ? 0 : yield* leftoverOf({ file, sqlite })
+  if (bytes === 0) return []
+  const { stages } = yield* timeline
+  const before = stages.find(({ name }) => name === "connection")?.found
+  const limit = pragmas.journalSizeLimit < 0 ? Number.POSITIVE_INFINITY : pragmas.journalSizeLimit
+  const { warning } = yield* stage(
+    "connection",
+    (attempt) => checkpointBeside({ bytes, file, limit }, attempt),
+    ({ warning }) => `${before}, ${describeCheckpoint(bytes, warning)}`
+  )
+  return warning === undefined ? [] : [warning]
+})
+
+const describeCheckpoint = (bytes: number, warning: string | undefined): string =>
+  warning === undefined
+    ? `${Math.round(bytes / 1_000_000)} MB of its WAL were written into it`
+    : `${Math.round(bytes / 1_000_000)} MB in its WAL`
 
 const noted = ({ database, durationMs, schemaVersion }: ReadyReport, level: LogLevel.LogLevel) =>
   Effect.logWithLevel(level, "Database ready").pipe(

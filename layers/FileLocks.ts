@@ -7,6 +7,8 @@ interface Lock {
   /** 0 or less where the process is in another namespace. */
   readonly pid: number
   readonly mode: string
+  /** The first of its bytes. */
+  readonly from: number
 }
 
 /** The locks on a file, which has answered before. Not to find one is no proof that there is none. */
@@ -22,8 +24,10 @@ const locksOf = (paths: ReadonlyArray<string>): ReadonlyArray<Lock> => {
     return found === undefined ? [] : [lockKey(found.dev, found.ino)]
   })
   if (keys.length === 0) return []
-  return [...files.text("/proc/locks").matchAll(/^\d+: (?:POSIX|OFDLCK) +\w+ +(READ|WRITE) +(-?\d+) (\S+) /gm)].flatMap(
-    ([, mode = "", pid, at = ""]) => (keys.includes(at) ? [{ pid: Number(pid), mode }] : [])
+  return [
+    ...files.text("/proc/locks").matchAll(/^\d+: (?:POSIX|OFDLCK) +\w+ +(READ|WRITE) +(-?\d+) (\S+) (\d+)/gm)
+  ].flatMap(([, mode = "", pid, at = "", from]) =>
+    keys.includes(at) ? [{ pid: Number(pid), mode, from: Number(from) }] : []
   )
 }
 
@@ -57,6 +61,20 @@ export const holdersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
       // This connection is one of those that read.
       const holding = exclusive.length > 0 ? exclusive : locks.filter(({ pid }) => pid !== process.pid)
       return [...new Set(holding.map(({ pid }) => pid))].map(holder)
+    }),
+    () => []
+  )
+
+/**
+ * The processes that read from a database in WAL mode at this moment: a checkpoint does not get past what they read.
+ * Those locks are the bytes 123 to 127 of the `-shm` (https://sqlite.org/walformat.html, 2.3.1).
+ */
+export const readersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
+  Effect.orElseSucceed(
+    ask(() => {
+      const locks = locksOf([`${files.realPath(file)}-shm`])
+      const reading = locks.filter(({ from, pid }) => pid > 0 && from >= 123 && from <= 127)
+      return [...new Set(reading.map(({ pid }) => pid))].map(holder)
     }),
     () => []
   )

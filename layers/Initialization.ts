@@ -190,6 +190,8 @@ export interface Attempt {
    * be cut off, but what it did can still be rolled back.
    */
   readonly inTime: Effect.Effect<void, StageTimeoutError>
+  /** Milliseconds until the deadline, which what moves on may put off. */
+  readonly left: () => number
   /**
    * For between two statements of many: lets timers, signals and the deadline have their turn when the
    * event loop has been held for 16 ms, and costs a look at the clock otherwise.
@@ -450,7 +452,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
       const once = Effect.suspend(() => {
         entry.attempts += 1
         doing("")
-        return attempt({ inTime, breathe, doing, progress, committed })
+        return attempt({ inTime, left: remaining, breathe, doing, progress, committed })
       }).pipe(
         Effect.mapError((refusal) => inDatabase(database, refusal)),
         Effect.tapError((refusal) => (isFinal(refusal) ? Effect.void : refused(refusal)))

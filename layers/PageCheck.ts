@@ -2,13 +2,11 @@
  * The one place that looks at pages: in this process where that takes no longer than a health check can
  * wait, else in one of its own, so that timers, signals and deadlines go on.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import { brokenObjects, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
 import type { Attempt } from "./Initialization.ts"
 import { IntegrityError } from "./IntegrityError.ts"
-import { askBeside, type Course, type Question } from "./PageCheck/SqliteBeside.ts"
-import { whileALookRuns } from "./policy.ts"
+import { answerBeside, type Moved } from "./PageCheck/SqliteBeside.ts"
 import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, type SystemFailure, text } from "./seams.ts"
 
 /** `quick` does not look at indexes (https://sqlite.org/pragma.html#pragma_quick_check). */
@@ -60,7 +58,7 @@ export const bytesOf = (sqlite: Sqlite): Effect.Effect<number, IntegrityError> =
     Effect.mapError(IntegrityError.unreadable)
   )
 
-type Ask = (pragma: string, sql: string) => Effect.Effect<ReadonlyArray<Row>, IntegrityError, FileSystem.FileSystem>
+type Ask = (pragma: string, sql: string) => Effect.Effect<ReadonlyArray<Row>, IntegrityError>
 
 const checkStructure = Effect.fnUntraced(function* (ask: Ask, depth: Depth) {
   const pragma = depth === "quick" ? "quick_check" : "integrity_check"
@@ -76,12 +74,14 @@ const asking = ({ bytes, file, sqlite }: Looked, depth: Depth, progress: Attempt
       const here = sqlite.run(sql)
       if (isShort) return Effect.mapError(here, IntegrityError.unreadable)
       const doing = `running ${pragma}`
-      const tell = (course: Course, read: number) =>
-        course._tag === "Reading"
-          ? progress(`reading the file before ${pragma}`, course.done, course.total)
-          : progress(doing, read / (passes[pragma] ?? 1), bytes)
+      const tell = ({ course, read }: Moved) => {
+        if (course._tag === "Reading") {
+          return progress(`reading the file before ${pragma}`, course.done, course.total)
+        }
+        return read === undefined ? Effect.void : progress(doing, read / (passes[pragma] ?? 1), bytes)
+      }
       // What was read once is in memory for the next question.
-      const beside = lookBeside({ file, sql, ahead: !isRead }, tell)
+      const beside = Effect.scoped(answerBeside({ file, sql, ahead: !isRead }, tell))
       isRead = true
       return Effect.mapError(Effect.catchIf(beside, isLasting, instead(here)), IntegrityError.unreadable)
     })
@@ -92,30 +92,6 @@ const asking = ({ bytes, file, sqlite }: Looked, depth: Depth, progress: Attempt
  * each entry of an index up as well.
  */
 const passes: Partial<Record<string, number>> = { quick_check: 2, integrity_check: 5 }
-
-const lookBeside = (question: Question, tell: (course: Course, read: number) => Effect.Effect<void>) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { course, pid, rows } = yield* askBeside(question)
-      yield* Effect.forkScoped(told(`/proc/${pid}/io`, course, tell))
-      return yield* rows
-    })
-  )
-
-/** Where nobody can see how much a process has read, there are no figures. */
-const told = (io: string, course: () => Course, tell: (course: Course, read: number) => Effect.Effect<void>) =>
-  FileSystem.FileSystem.pipe(
-    Effect.flatMap((fs) => fs.readFileString(io)),
-    Effect.orElseSucceed(() => ""),
-    Effect.flatMap((counters) => {
-      const now = course()
-      const read = /^rchar: (\d+)$/m.exec(counters)?.[1]
-      if (read === undefined && now._tag === "Asking") return Effect.void
-      return tell(now, now._tag === "Asking" ? Math.max(0, Number(read) - now.read) : 0)
-    }),
-    Effect.repeat(whileALookRuns),
-    Effect.ignore
-  )
 
 /** What SQLite answers is an answer, and what passes is waited for. */
 const isLasting = (failure: SqliteFailure | SystemFailure): failure is SystemFailure =>

@@ -14,7 +14,8 @@ import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { locksOn } from "./FileLocks.ts"
 import { faultOfSharing, permissionsFor } from "./FilePermissions.ts"
-import { Initialization, type StageError } from "./Initialization.ts"
+import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
+import { isLarge, recoverBeside } from "./LeftoverWal.ts"
 import { headOf, likenessOf } from "./Likeness.ts"
 import { type Descriptors, openDescriptors, openedAs } from "./OpenFiles.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
@@ -194,9 +195,9 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     stage(
       "connection",
       // Looked at when the attempt has closed its connections.
-      () =>
+      ({ progress }) =>
         Effect.mapError(
-          whole((scope) => connect(config, directory, scope)),
+          whole((scope) => connect(config, directory, scope, progress)),
           likened
         ),
       ({ before, origin, sqliteVersion }) =>
@@ -225,11 +226,12 @@ const whole = <A, E, R>(
 const connect = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
   { file, isWritable }: DatabaseDirectory["Type"],
-  scope: Scope.CloseableScope
+  scope: Scope.CloseableScope,
+  progress: Attempt["progress"]
 ) {
   yield* soundDriver(file)
   const onDisk = !config.inMemory
-  const found = onDisk ? yield* look(file, config.access) : { exists: false, empty: true, wal: false }
+  const found = onDisk ? yield* look(file, config.access) : { exists: false, empty: true, wal: false, walBytes: 0 }
   if (found.exists && config.access === "inspect" && config.pragmas.journalMode === "wal") {
     yield* staysClean(file, isWritable)
   }
@@ -255,6 +257,11 @@ const connect = Effect.fnUntraced(function* (
 
   const refused = Effect.mapError((failure: SqliteFailure) => refusal(file, reasonOf(failure.code), failure))
   const identity = onDisk ? yield* identityOf(file) : undefined
+  // Gone when this has read: what it found in the WAL stays as long as anybody has the database open.
+  const attendant = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+  if (before === "unclean" && isLarge(found.walBytes)) {
+    yield* Scope.extend(recoverBeside({ file, walBytes: found.walBytes }, progress), attendant)
+  }
   const accept = found.wal ? yield* refused(pinned(file, scope)) : Effect.void
   const readonly = config.access === "inspect" && found.wal
   const descriptors = openDescriptors()
@@ -267,6 +274,8 @@ const connect = Effect.fnUntraced(function* (
   const [answer] = yield* refused(
     sqlite.run("SELECT sqlite_version() AS version, application_id FROM pragma_application_id, pragma_schema_version")
   )
+
+  yield* Scope.close(attendant, Exit.void)
 
   if (onDisk && (yield* identityOf(file)) !== identity) {
     return yield* refusal(file, "Replaced", { ...another, retryable: true })
@@ -470,7 +479,8 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
   return {
     exists: main !== undefined,
     empty: main === undefined || main.size === 0,
-    wal: main !== undefined && wal !== undefined
+    wal: main !== undefined && wal !== undefined,
+    walBytes: main === undefined ? 0 : (wal?.size ?? 0)
   }
 })
 

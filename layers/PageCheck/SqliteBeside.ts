@@ -5,9 +5,11 @@
 import { once } from "node:events"
 import { basename } from "node:path"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import { driverModule, type Row, SqliteFailure, SystemFailure } from "../seams.ts"
+import { whileALookRuns } from "../policy.ts"
+import { ask, driverModule, files, type Row, SqliteFailure, SystemFailure } from "../seams.ts"
 
 /** What the other process is to do. */
 export interface Question {
@@ -66,6 +68,42 @@ export const askBeside = (question: Question): Effect.Effect<Beside, SystemFailu
         answerIn
       )
     }
+  })
+
+/** How far a process is; bytes that it has read and written since SQLite was asked, undefined where nobody can see that. */
+export interface Moved {
+  readonly course: Course
+  readonly read: number | undefined
+  readonly written: number | undefined
+}
+
+/** The same, and tells now and then how far it is. */
+export const answerBeside = (
+  question: Question,
+  tell: (moved: Moved) => Effect.Effect<void>
+): Effect.Effect<ReadonlyArray<Row>, SqliteFailure | SystemFailure, Scope.Scope> =>
+  Effect.flatMap(askBeside(question), ({ course, pid, rows }) => {
+    const told = Effect.flatMap(
+      Effect.orElseSucceed(
+        ask(() => files.text(`/proc/${pid}/io`)),
+        () => ""
+      ),
+      (counters) => {
+        const now = course()
+        const since = (counter: string, before: number) => {
+          const count = new RegExp(`^${counter}: (\\d+)$`, "m").exec(counters)?.[1]
+          return count === undefined ? undefined : Math.max(0, Number(count) - before)
+        }
+        return now._tag === "Asking"
+          ? tell({ course: now, read: since("rchar", now.read), written: since("wchar", now.written) })
+          : tell({ course: now, read: 0, written: 0 })
+      }
+    )
+    return Effect.acquireUseRelease(
+      Effect.fork(Effect.interruptible(Effect.repeat(told, whileALookRuns))),
+      () => rows,
+      Fiber.interrupt
+    )
   })
 
 /** How a process ended, and the answer that it had given by then. */
