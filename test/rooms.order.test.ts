@@ -112,6 +112,7 @@ const rooms = [
   ["layers/Restore.ts", "layers/WriteError.ts", "layers/WriteGate.ts"],
   ["layers/WriteTransaction.ts"],
   ["layers/AppliedMigrations/Upgrade.ts"],
+  ["layers/AppliedMigrations/Trial.ts"],
   ["layers/AppliedMigrations.ts"],
   ["layers/CheckedIntegrity.ts"],
   ["layers/DatabaseReady.ts"],
