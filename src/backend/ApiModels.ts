@@ -51,7 +51,10 @@ export class FileDetails extends ConversationFile.extend<FileDetails>("FileDetai
   messageId: Schema.NullOr(Schema.String)
 }) {}
 
-/** A page of a list, newest first; `next` is the `after` of the following page, null on the last one. */
+/**
+ * A page of a list, newest first; `next` is the `after` of the following page, null on the last one. A search looks at
+ * 10,000 files for one page: it may have few files, or none, and a `next`.
+ */
 export class FilePage extends Schema.Class<FilePage>("FilePage")({
   files: Schema.Array(ConversationFile),
   next: Schema.NullOr(Schema.String)
@@ -105,9 +108,9 @@ export class StorageStatistics extends Schema.Class<StorageStatistics>("StorageS
   sessions: Schema.Number,
   /** Bytes that the files would take without deduplication. */
   bytes: Schema.Number,
-  /** Bytes on the disk: equal content once. */
-  storedBytes: Schema.Number,
-  /** Deletions that are due within the next seven days. */
+  /** Bytes on the disk: equal content once. Null of a user who has too many files to compare them. */
+  storedBytes: Schema.NullOr(Schema.Number),
+  /** Deletions that are due within the next seven days, among the next 2,000 of all. */
   pendingCleanups: Schema.Number,
   /** Bytes that can still be written; null where nobody knows. */
   freeBytes: Schema.NullOr(Schema.Number)

@@ -7,7 +7,6 @@ import { randomUUID } from "node:crypto"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
-import type { Fragment } from "@effect/sql/Statement"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -23,7 +22,7 @@ import {
   type FileDeleted,
   FileDetails,
   type FileNotFound,
-  FilePage,
+  type FilePage,
   type Forbidden,
   type InvalidFileName,
   type QuotaExceeded,
@@ -36,12 +35,14 @@ import { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore, type Received } from "./ContentStore.ts"
 import type { Discarding } from "./Discarding.ts"
 import { fileNameOf } from "./FileName.ts"
-import { type FileRow, fileOf, fromDatabase, notDeleted, timestampNow } from "./FileRow.ts"
+import { filePages, type PageRequest } from "./FilePages.ts"
+import { fileOf, notDeleted, timestampNow } from "./FileRow.ts"
 import { writeKeeping } from "./Keeping.ts"
 import { Quota } from "./Quota.ts"
 import { rowContent } from "./RowContent.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
+import { statistics } from "./Statistics.ts"
 import { isoOf } from "./timestamp.ts"
 
 /** A file that has arrived, and what its uploader says of it. */
@@ -51,14 +52,6 @@ export interface NewFile {
   readonly mimeType: string
   readonly messageId: string | undefined
   readonly metadata: Readonly<Record<string, string>>
-}
-
-export interface PageRequest {
-  readonly limit: number
-  /** The `next` of the page before. */
-  readonly after?: string | undefined
-  /** Part of the name. */
-  readonly name?: string | undefined
 }
 
 /** A file whose content may be sent. */
@@ -136,10 +129,11 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
       const { record } = yield* AccessLog
       const faults = yield* ContentFaults
       const { mayGrow } = yield* Quota
-      const { columns, detailsOf, found } = yield* Rows
+      const { detailsOf, found } = yield* Rows
       const { open } = yield* rowContent
       const writing = yield* writeKeeping
-      const { claim, mayAdd, mayUse, own } = yield* Sessions
+      const { inSession, ofAll, ofOwner } = yield* filePages
+      const { claim, mayAdd, mayUse } = yield* Sessions
 
       const insert = Effect.fnUntraced(function* (
         sessionId: string,
@@ -192,30 +186,6 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
         })
       })
 
-      const page = (where: ReadonlyArray<Fragment>, { after, limit, name }: PageRequest) =>
-        Effect.gen(function* () {
-          const conditions = [...where]
-          if (name !== undefined) conditions.push(sql`cf.original_filename LIKE ${likePattern(name)} ESCAPE '\\'`)
-          const [at, fileId] = after?.split("~") ?? []
-          if (at !== undefined && fileId !== undefined) {
-            // What has no time comes last.
-            conditions.push(
-              at === ""
-                ? sql`cf.uploaded_at IS NULL AND cf.file_id < ${fileId}`
-                : sql`((cf.uploaded_at, cf.file_id) < (${at}, ${fileId}) OR cf.uploaded_at IS NULL)`
-            )
-          }
-          const rows = yield* sql<FileRow>`SELECT ${columns} FROM conversation_files cf
-            LEFT JOIN session_owners so ON so.session_id = cf.session_id
-            WHERE ${sql.and(conditions)} ORDER BY cf.uploaded_at DESC, cf.file_id DESC LIMIT ${limit + 1}`
-          const files = rows.slice(0, limit).map(fileOf)
-          const last = rows.length > limit ? rows[limit - 1] : undefined
-          return new FilePage(
-            { files, next: last === undefined ? null : `${last.uploaded_at ?? ""}~${last.file_id}` },
-            fromDatabase
-          )
-        })
-
       return {
         mayWrite: (sessionId) => mayAdd(sessionId).pipe(audited("upload", { sessionId })),
 
@@ -232,10 +202,13 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
         list: (sessionId, { deleted, ...request }) =>
           mayUse(sessionId).pipe(
             audited("list", { sessionId }),
-            Effect.zipRight(page([sql`cf.session_id = ${sessionId}`, sql`cf.is_deleted = ${deleted ? 1 : 0}`], request))
+            Effect.zipRight(inSession(sessionId, deleted, request))
           ),
 
-        search: (request) => Effect.flatMap(own, (owned) => page([owned, sql`cf.is_deleted = 0`], request)),
+        search: (request) =>
+          Effect.flatMap(CurrentUser, ({ isAdministrator, name }) =>
+            isAdministrator ? ofAll(request) : ofOwner(name, request)
+          ),
 
         details: (fileId) => found(fileId).pipe(Effect.flatMap(detailsOf), audited("view", { fileId })),
 
@@ -270,26 +243,8 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
         events: (sessionId, request) =>
           mayUse(sessionId).pipe(audited("audit", { sessionId }), Effect.zipRight(audit.events(sessionId, request))),
 
-        statistics: Effect.gen(function* () {
-          const owned = yield* own
-          const [row] = yield* sql<Omit<StorageStatistics, "freeBytes">>`
-            WITH own AS (
-              SELECT cf.* FROM conversation_files cf LEFT JOIN session_owners so ON so.session_id = cf.session_id
-              WHERE ${owned}
-            )
-            SELECT
-              (SELECT count(*) FROM own WHERE is_deleted = 0) AS files,
-              (SELECT count(*) FROM own WHERE is_deleted = 1) AS "deletedFiles",
-              (SELECT count(DISTINCT session_id) FROM own) AS sessions,
-              (SELECT coalesce(sum(file_size), 0) FROM own) AS bytes,
-              (SELECT coalesce(sum(file_size), 0) FROM (SELECT DISTINCT file_hash, file_size FROM own)) AS "storedBytes",
-              (SELECT count(*) FROM v_pending_cleanups WHERE file_id IN (SELECT file_id FROM own)) AS "pendingCleanups"`
-          return row ?? { files: 0, deletedFiles: 0, sessions: 0, bytes: 0, storedBytes: 0, pendingCleanups: 0 }
-        })
+        statistics: yield* statistics
       }
     })
   )
 }
-
-/** A part of a name for LIKE, whose wildcards stand for themselves. */
-const likePattern = (part: string): string => `%${part.normalize("NFC").replace(/[\\%_]/g, "\\$&")}%`

@@ -1,7 +1,6 @@
 /** Whose a session is, and until when it goes on. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
-import type { Fragment } from "@effect/sql/Statement"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -33,8 +32,6 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
     readonly reopen: (sessionId: string) => Write
     /** Makes it another user's; for administrators. */
     readonly giveTo: (sessionId: string, owner: string) => Write
-    /** The condition for the sessions that are the user's; of an administrator, all. */
-    readonly own: Effect.Effect<Fragment, never, CurrentUser>
   }
 >() {
   static readonly layer: Layer.Layer<Sessions, never, AuditTrail | DatabaseReady | Settings | SqlClient.SqlClient> =
@@ -142,10 +139,7 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
                 )
               ),
               audit.audited("give", { sessionId })
-            ),
-          own: Effect.map(CurrentUser, ({ isAdministrator, name }) =>
-            isAdministrator ? sql`1 = 1` : sql`so.owner = ${name}`
-          )
+            )
         }
       })
     )

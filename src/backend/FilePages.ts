@@ -1,0 +1,172 @@
+/**
+ * Pages of files, the newest first: of a session, of a user, or of all. They are read along an index in steps, so that
+ * a search looks at no more at once than others can wait for, and at no more in one request than is reasonable.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import type { Fragment } from "@effect/sql/Statement"
+import * as Effect from "effect/Effect"
+import { FilePage } from "./Api.ts"
+import { type FileRow, fileOf, fromDatabase } from "./FileRow.ts"
+import { Rows } from "./Rows.ts"
+
+export interface PageRequest {
+  readonly limit: number
+  /** The `next` of the page before. */
+  readonly after?: string | undefined
+  /** Part of the name. */
+  readonly name?: string | undefined
+}
+
+/** A search looks at so many files with one statement: others get their turn in between. */
+const atOnce = 1000
+
+/** A request looks at so many times at most. Then its page ends, however few it has found, and the next one goes on. */
+const mostLooks = 10
+
+/** Who has no more files and sessions than this has all of them looked at, and sorted, with one statement. */
+export const few = 2000
+
+/** Behind which file the next step begins; what has no time comes last. */
+interface Position {
+  readonly at: string | null
+  readonly fileId: string
+}
+
+interface Seen {
+  readonly file_id: string
+  readonly uploaded_at: string | null
+  readonly is_meant: 0 | 1
+}
+
+export const filePages = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { columns } = yield* Rows
+
+  const behind = (position: Position | undefined, isTimed: boolean): ReadonlyArray<Fragment> => {
+    if (!isTimed) {
+      const rest = sql`cf.uploaded_at IS NULL`
+      return position?.at === null ? [rest, sql`cf.file_id < ${position.fileId}`] : [rest]
+    }
+    const timed = sql`cf.uploaded_at IS NOT NULL`
+    return position === undefined ? [timed] : [sql`(cf.uploaded_at, cf.file_id) < (${position.at}, ${position.fileId})`]
+  }
+
+  const order = sql`ORDER BY cf.uploaded_at DESC, cf.file_id DESC`
+
+  /** The rows of files, in the order of their ids. */
+  const rowsOf = (ids: ReadonlyArray<string>) =>
+    Effect.map(
+      sql<FileRow>`SELECT ${columns} FROM json_each(${JSON.stringify(ids)}) wanted
+        JOIN conversation_files cf ON cf.file_id = wanted.value`,
+      (rows) => {
+        const byId = new Map(rows.map((row) => [row.file_id, row]))
+        // Somebody may have deleted one for good meanwhile.
+        return ids.flatMap((id) => byId.get(id) ?? [])
+      }
+    )
+
+  const pageOf = (rows: ReadonlyArray<FileRow>, next: Position | undefined): FilePage =>
+    new FilePage(
+      { files: rows.map(fileOf), next: next === undefined ? null : `${next.at ?? ""}~${next.fileId}` },
+      fromDatabase
+    )
+
+  const namedLike = (name: string | undefined): ReadonlyArray<Fragment> =>
+    name === undefined ? [] : [sql`cf.original_filename LIKE ${likePattern(name)} ESCAPE '\\'`]
+
+  /** Along an index that begins with the columns of `scope`. */
+  const page = Effect.fnUntraced(function* (
+    scope: ReadonlyArray<Fragment>,
+    { after, limit, name }: PageRequest,
+    owner?: string
+  ) {
+    const meant = [
+      ...namedLike(name),
+      ...(owner === undefined
+        ? []
+        : [sql`(SELECT so.owner FROM session_owners so WHERE so.session_id = cf.session_id) IS ${owner}`])
+    ]
+    let position = positionOf(after)
+    let isTimed = position?.at !== null
+    if (meant.length === 0) {
+      const rows: Array<FileRow> = []
+      for (;;) {
+        const most = limit + 1 - rows.length
+        const some = yield* sql<FileRow>`SELECT ${columns} FROM conversation_files cf
+          WHERE ${sql.and([...scope, ...behind(position, isTimed)])} ${order} LIMIT ${most}`
+        rows.push(...some)
+        if (some.length === most) return pageOf(rows.slice(0, limit), positionOfRow(rows[limit - 1]))
+        if (!isTimed) return pageOf(rows, undefined)
+        isTimed = false
+      }
+    }
+    const found: Array<string> = []
+    for (let looks = 0; looks < mostLooks; looks += 1) {
+      if (looks > 0) yield* Effect.yieldNow()
+      const seen = yield* sql<Seen>`SELECT cf.file_id, cf.uploaded_at, ${sql.and(meant)} AS is_meant
+        FROM conversation_files cf WHERE ${sql.and([...scope, ...behind(position, isTimed)])} ${order} LIMIT ${atOnce}`
+      for (const row of seen) {
+        if (row.is_meant === 1) {
+          // There is one more: the page ends before it.
+          if (found.length === limit) return pageOf(yield* rowsOf(found), position)
+          found.push(row.file_id)
+        }
+        position = positionOfRow(row)
+      }
+      if (seen.length < atOnce) {
+        if (!isTimed) return pageOf(yield* rowsOf(found), undefined)
+        isTimed = false
+      }
+    }
+    return pageOf(yield* rowsOf(found), position)
+  })
+
+  /** All files of an owner who has few. */
+  const ofFew = Effect.fnUntraced(function* (owner: string, { after, limit, name }: PageRequest) {
+    const position = positionOf(after)
+    const conditions = [
+      sql`ss.owner = ${owner}`,
+      sql`cf.is_deleted = 0`,
+      ...namedLike(name),
+      ...(position === undefined
+        ? []
+        : position.at === null
+          ? behind(position, false)
+          : [sql`((cf.uploaded_at, cf.file_id) < (${position.at}, ${position.fileId}) OR cf.uploaded_at IS NULL)`])
+    ]
+    const rows = yield* sql<FileRow>`SELECT ${columns} FROM session_summaries ss
+      CROSS JOIN conversation_files cf ON cf.session_id = ss.session_id
+      WHERE ${sql.and(conditions)} ${order} LIMIT ${limit + 1}`
+    return pageOf(rows.slice(0, limit), rows.length > limit ? positionOfRow(rows[limit - 1]) : undefined)
+  })
+
+  const hasFew = (owner: string): Effect.Effect<boolean, SqlError> =>
+    Effect.map(
+      sql<{ readonly most: number }>`SELECT max(sessions, files + deleted_files) AS most FROM owner_usage
+        WHERE owner = ${owner}`,
+      ([row]) => (row?.most ?? 0) <= few
+    )
+
+  return {
+    hasFew,
+    inSession: (sessionId: string, isDeleted: boolean, request: PageRequest) =>
+      page([sql`cf.session_id = ${sessionId}`, sql`cf.is_deleted = ${isDeleted ? 1 : 0}`], request),
+    ofAll: (request: PageRequest) => page([sql`cf.is_deleted = 0`], request),
+    ofOwner: (owner: string, request: PageRequest) =>
+      Effect.flatMap(hasFew(owner), (isFew) =>
+        isFew ? ofFew(owner, request) : page([sql`cf.is_deleted = 0`], request, owner)
+      )
+  }
+})
+
+const positionOf = (after: string | undefined): Position | undefined => {
+  const [at, fileId] = after?.split("~") ?? []
+  return at === undefined || fileId === undefined ? undefined : { at: at === "" ? null : at, fileId }
+}
+
+const positionOfRow = (row: Pick<FileRow, "file_id" | "uploaded_at"> | undefined): Position | undefined =>
+  row === undefined ? undefined : { at: row.uploaded_at, fileId: row.file_id }
+
+/** A part of a name for LIKE, whose wildcards stand for themselves. */
+const likePattern = (part: string): string => `%${part.normalize("NFC").replace(/[\\%_]/g, "\\$&")}%`
