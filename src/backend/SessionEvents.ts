@@ -1,8 +1,9 @@
 /**
  * Changes of sessions as they happen. They are read from the audit trail, where an event has a number and is committed
  * in the order of the numbers, whichever process writes it: who knows the last number misses nothing and sees nothing
- * twice. One watcher looks for new events and wakes those whose session has some; each of them reads from where it
- * stands, so that nothing is kept for one that is slow.
+ * twice. A statement outside of a transaction waits for one, so that none is seen that may be taken back. One watcher
+ * looks for new events and wakes those whose session has some; each of them reads from where it stands, so that nothing
+ * is kept for one that is slow.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
@@ -47,16 +48,8 @@ export class SessionEvents extends Context.Tag("conversation-files/SessionEvents
         const isFollowed = yield* Effect.makeLatch()
         const followers = new Map<string, Set<Effect.Latch>>()
 
-        /** Between transactions: within one, events would be seen that may never be committed. */
-        const settled = <A, E, R>(query: Effect.Effect<A, E, R>) =>
-          Effect.scoped(
-            Effect.flatMap(sql.reserve, (connection) =>
-              Effect.provideService(query, SqlClient.TransactionConnection, [connection, 0] as const)
-            )
-          )
-
         const lastEvent = Effect.map(
-          settled(sql<{ readonly last: number | null }>`SELECT max(event_id) AS last FROM audit_log`),
+          sql<{ readonly last: number | null }>`SELECT max(event_id) AS last FROM audit_log`,
           ([row]) => row?.last ?? 0
         )
 
@@ -71,10 +64,8 @@ export class SessionEvents extends Context.Tag("conversation-files/SessionEvents
               for (const latches of followers.values()) yield* wake(latches)
               return last
             }
-            const rows = yield* settled(
-              sql<{ readonly event_id: number; readonly session_id: string | null }>`
-                SELECT event_id, session_id FROM audit_log WHERE event_id > ${seen} ORDER BY event_id LIMIT ${atOnce}`
-            )
+            const rows = yield* sql<{ readonly event_id: number; readonly session_id: string | null }>`
+              SELECT event_id, session_id FROM audit_log WHERE event_id > ${seen} ORDER BY event_id LIMIT ${atOnce}`
             for (const sessionId of new Set(rows.map(({ session_id }) => session_id))) {
               yield* wake(followers.get(sessionId ?? "") ?? [])
             }
@@ -124,13 +115,12 @@ export class SessionEvents extends Context.Tag("conversation-files/SessionEvents
               const last = yield* lastEvent
               // A number that is not given yet is another database's.
               let position = Math.min(after ?? last, last)
-              const events = Effect.suspend(() =>
-                settled(
+              const events = Effect.suspend(
+                () =>
                   sql<EventRow>`SELECT event_id, happened_at, actor, action, session_id, file_id, filename FROM audit_log
                     WHERE session_id = ${sessionId} AND event_id > ${position} AND outcome = 'done'
                       AND action NOT IN ('view', 'download')
                     ORDER BY event_id LIMIT ${atOnce}`
-                )
               )
               const follower: Follower = {
                 position,
