@@ -184,6 +184,13 @@ export class MalformedRequest extends Schema.TaggedError<MalformedRequest>()(
   HttpApiSchema.annotations({ status: 400 })
 ) {}
 
+/** The header `Expect` asks for what the service does not do. */
+export class ExpectationFailed extends Schema.TaggedError<ExpectationFailed>()(
+  "ExpectationFailed",
+  { message: Schema.String },
+  HttpApiSchema.annotations({ status: 417 })
+) {}
+
 /** The request did not arrive in time. */
 export class RequestTimedOut extends Schema.TaggedError<RequestTimedOut>()(
   "RequestTimedOut",

@@ -12,9 +12,11 @@ import {
   FileTooLarge,
   InvalidFileName,
   InvalidUpload,
+  PreconditionFailed,
   QuotaExceeded,
   RangeNotSatisfiable,
-  SessionEnded
+  SessionEnded,
+  UnsupportedMediaType
 } from "./ApiErrors.ts"
 import { ConversationFile, FileDetails, FilePage } from "./ApiModels.ts"
 import { inSession, name, ofFile, PageOf } from "./ApiParameters.ts"
@@ -39,6 +41,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .setPayload(Upload)
       .addSuccess(FileDetails, { status: 201 })
       .addError(InvalidUpload)
+      .addError(UnsupportedMediaType)
       .addError(InvalidFileName)
       .addError(FileTooLarge)
       .addError(QuotaExceeded)
@@ -77,6 +80,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .addSuccess(Content)
       .addSuccess(Content, { status: 206 })
       .addError(FileNotFound)
+      .addError(PreconditionFailed)
       .addError(FileDeleted)
       .addError(ContentLost)
       .addError(RangeNotSatisfiable)
@@ -88,6 +92,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .addSuccess(Content)
       .addSuccess(Content, { status: 206 })
       .addError(FileNotFound)
+      .addError(PreconditionFailed)
       .addError(FileDeleted)
       .addError(ContentLost)
       .addError(RangeNotSatisfiable)
@@ -99,6 +104,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .setPayload(Schema.Struct({ name: Schema.String }))
       .addSuccess(ConversationFile)
       .addError(FileNotFound)
+      .addError(PreconditionFailed)
       .addError(FileDeleted)
       .addError(InvalidFileName)
       .annotate(OpenApi.Summary, "Give a file another name")
@@ -109,6 +115,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .setPayload(Schema.Struct({ expiresAt: Schema.NullOr(Schema.Date) }))
       .addSuccess(ConversationFile)
       .addError(FileNotFound)
+      .addError(PreconditionFailed)
       .addError(FileDeleted)
       .annotate(OpenApi.Summary, "Say when a file is deleted by itself; null is never, also in a session that ends")
   )
@@ -117,6 +124,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .setPath(ofFile)
       .addSuccess(ConversationFile)
       .addError(FileNotFound)
+      .addError(PreconditionFailed)
       .annotate(OpenApi.Summary, "Delete a file; it can be restored until it is cleaned up")
   )
   .add(
@@ -124,6 +132,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .setPath(ofFile)
       .addSuccess(ConversationFile)
       .addError(FileNotFound)
+      .addError(PreconditionFailed)
       .annotate(OpenApi.Summary, "Undo a deletion")
   )
   .add(
@@ -131,6 +140,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .setPath(ofFile)
       .addSuccess(HttpApiSchema.NoContent)
       .addError(FileNotFound)
+      .addError(PreconditionFailed)
       .annotate(OpenApi.Summary, "Delete a file for good")
   )
   .addError(Failure)

@@ -6,7 +6,6 @@ import * as Etag from "@effect/platform/Etag"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import * as HttpPlatform from "@effect/platform/HttpPlatform"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
@@ -66,6 +65,7 @@ import { Settings } from "./Settings.ts"
 import { Strangers } from "./Strangers.ts"
 import { streamsHttp } from "./StreamsHttp.ts"
 import { Sweeper } from "./Sweeper.ts"
+import { answerByItself } from "./Wire.ts"
 import { signallingWrites } from "./WriteSignal.ts"
 
 /** Builds one API with routes of its own: the builder's router would otherwise be shared between two. */
@@ -82,7 +82,7 @@ const appOf = Effect.fnUntraced(function* <E, R>(api: Layer.Layer<HttpApi.Api, E
   const context = yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>()
   // No more than these: the scope of a request is its own, not the one in which the service is built.
   const services = Context.pick(FileSystem.FileSystem, Path.Path, HttpPlatform.HttpPlatform, Etag.Generator)(context)
-  return Effect.provide(app, services).pipe(HttpIncomingMessage.withMaxBodySize(Option.some(longestBody)))
+  return Effect.provide(app, services)
 })
 
 /** The paths are spelt when they get there; ids are as long as a request's head allows. */
@@ -92,9 +92,6 @@ const oneSpelling = {
   ignoreTrailingSlash: false,
   maxParamLength: Number.MAX_SAFE_INTEGER
 }
-
-/** Bytes of a body that is read into memory. Those of files are not. */
-const longestBody = 64 * 1024
 
 const probePaths = new Set<string>(Object.values(ProbesGroup.endpoints).map(({ path }) => path))
 
@@ -195,6 +192,7 @@ const listening = Layer.unwrapEffect(
     if (onLoopback)
       yield* Effect.logWarning(`No accounts are configured (API_TOKENS): listening on 127.0.0.1, not on ${host}`)
     const server = new BoundedServer(maxConnections, lockPatience, yield* Strangers)
+    answerByItself(server)
     const closing = Effect.addFinalizer(() =>
       Effect.suspend(() => {
         let isClosed = false

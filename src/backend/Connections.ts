@@ -29,7 +29,9 @@ export class BoundedServer extends Server {
       // How often Node.js looks for heads that are late.
       connectionsCheckingInterval: 1000,
       headersTimeout: patience.head,
-      keepAliveTimeout: patience.next
+      keepAliveTimeout: patience.next,
+      // Its absence is a problem like others.
+      requireHostHeader: false
     })
     this.strangers = strangers
     this.most = Math.max(8, Math.min(maxConnections, Math.floor(descriptorLimit() / 3)))

@@ -1,28 +1,36 @@
 /** A content as an answer: the whole, the part that is asked for, or that it is still the same (RFC 9110, 13 and 14). */
 import type * as Headers from "@effect/platform/Headers"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import contentDisposition from "content-disposition"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import parseRange from "range-parser"
 import { type ConversationFile, RangeNotSatisfiable } from "./Api.ts"
 import type { ReadableFile } from "./ConversationFiles.ts"
 import { exactly } from "./exactly.ts"
+import { checkConditions, isUnmodified } from "./Preconditions.ts"
+import { isWeaklyIn } from "./tags.ts"
 
 export const contentResponse = Effect.fnUntraced(function* (
-  { content, file }: ReadableFile,
+  { content, file, record }: ReadableFile,
   access: "view" | "download",
-  request: Headers.Headers
+  { headers: asked, method }: Pick<HttpServerRequest.HttpServerRequest, "headers" | "method">
 ) {
-  const headers = headersOf(file, access)
-  const sameAs = request["if-none-match"]?.split(",").map((tag) => tag.trim().replace(/^W\//, ""))
-  if (sameAs?.some((tag) => tag === headers.etag || tag === "*")) {
-    return HttpServerResponse.empty({ status: 304, headers })
+  const headers = yield* headersOf(file, access)
+  yield* checkConditions(
+    { file_id: file.fileId, file_hash: file.sha256, uploaded_at: file.uploadedAt },
+    { ifMatch: asked["if-match"], ifUnmodifiedSince: asked["if-unmodified-since"] }
+  )
+  if (isKnown(file, headers.etag, asked)) {
+    const { "content-disposition": _, "content-type": __, ...validators } = headers
+    return HttpServerResponse.empty({ status: 304, headers: validators })
   }
-  const isRangeOfThis = request["if-range"] === undefined || request["if-range"] === headers.etag
-  const range = isRangeOfThis ? rangeOf(file.size, request["range"]) : undefined
+  const range = isPartial(headers, asked, method) ? rangeOf(file.size, asked["range"]) : undefined
   if (range === "unsatisfiable") {
     return yield* new RangeNotSatisfiable({ size: file.size, message: `The file has ${file.size} bytes.` })
   }
+  if (method !== "HEAD") yield* record(range === undefined ? undefined : asked["range"])
   const { end, start } = range ?? { start: 0, end: file.size - 1 }
   const contentLength = end - start + 1
   // From the file that is open already: it can be read to its end even when it is deleted meanwhile.
@@ -37,24 +45,55 @@ export const contentResponse = Effect.fnUntraced(function* (
   })
 })
 
+/** Whether the caller has it already. A date counts where there is no tag (RFC 9110, 13.1.3). */
+const isKnown = ({ uploadedAt }: ConversationFile, etag: string, asked: Headers.Headers): boolean => {
+  const { "if-modified-since": since, "if-none-match": known } = asked
+  if (known !== undefined) return isWeaklyIn(known, etag)
+  return since !== undefined && isDate(since) && isDate(uploadedAt) && isUnmodified(since, uploadedAt)
+}
+
+/** A part is a matter of GET alone (RFC 9110, 14.2), and of the content that the caller has a part of. */
+const isPartial = (
+  { etag, "last-modified": changed }: { readonly etag: string; readonly "last-modified"?: string },
+  { "if-range": same }: Headers.Headers,
+  method: string
+): boolean => method === "GET" && (same === undefined || same === etag || same === changed)
+
+const isDate = (text: string | null): boolean => text !== null && !Number.isNaN(Date.parse(text))
+
 /** What a browser may show without running anything; other text is shown as plain text, the rest is saved. */
 const isShown = (mimeType: string): boolean =>
   /^(image\/(png|jpeg|gif|webp|avif)|audio\/.+|video\/.+|application\/(json|pdf))$/.test(mimeType)
 
-const headersOf = ({ mimeType, name, sha256 }: ConversationFile, access: "view" | "download") => {
-  const isText = mimeType.startsWith("text/")
-  const type = access === "view" && (isShown(mimeType) || isText) ? "inline" : "attachment"
-  return {
-    "accept-ranges": "bytes",
-    "cache-control": "private, no-cache",
-    "content-disposition": contentDisposition(name, { type }),
-    // Even what is shown runs nothing and loads nothing.
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-    "content-type": isText && type === "inline" ? "text/plain; charset=utf-8" : mimeType,
-    "cross-origin-resource-policy": "same-origin",
-    etag: `"${sha256}"`
-  }
+/** A type as a header can have it (RFC 9110, 8.3.1); an earlier system may have written down anything. */
+const mediaTypeOf = (written: string): string => {
+  const [, type, parameters = ""] = /^\s*([\w!#$&^.+-]+\/[\w!#$&^.+-]+)\s*(;[ -~]*)?$/.exec(written) ?? []
+  return type === undefined ? "application/octet-stream" : `${type.toLowerCase()}${parameters}`
 }
+
+/** A name as a header can have it, without what stands for no sign, and for a way to a folder. */
+const sayable = (name: string): string => name.replace(/[\p{Cc}\p{Cs}/\\]/gu, "_")
+
+const headersOf = ({ mimeType, name, sha256, uploadedAt }: ConversationFile, access: "view" | "download") =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const mediaType = mediaTypeOf(mimeType)
+    const isText = mediaType.startsWith("text/")
+    const type = access === "view" && (isShown(mediaType) || isText) ? "inline" : "attachment"
+    return {
+      "accept-ranges": "bytes",
+      "cache-control": "private, no-cache",
+      "content-disposition": contentDisposition(sayable(name), { type }),
+      // Even what is shown runs nothing and loads nothing.
+      "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+      "content-type": isText && type === "inline" ? "text/plain; charset=utf-8" : mediaType,
+      "cross-origin-resource-policy": "same-origin",
+      etag: `"${sha256}"`,
+      // Never later than the answer (RFC 9110, 8.8.2.1).
+      ...(isDate(uploadedAt)
+        ? { "last-modified": new Date(Math.min(now, Date.parse(uploadedAt ?? ""))).toUTCString() }
+        : {})
+    }
+  })
 
 /** One range; for several at once, as for what is none, the whole is sent, which is allowed (RFC 9110, 14.2). */
 const rangeOf = (size: number, header: string | undefined): parseRange.Range | "unsatisfiable" | undefined => {

@@ -25,6 +25,7 @@ import {
   type FilePage,
   type Forbidden,
   type InvalidFileName,
+  type PreconditionFailed,
   type QuotaExceeded,
   type SessionEnded,
   type StorageStatistics
@@ -38,6 +39,7 @@ import { fileNameOf } from "./FileName.ts"
 import { filePages, type PageRequest } from "./FilePages.ts"
 import { fileOf, notDeleted, timestampNow } from "./FileRow.ts"
 import { writeKeeping } from "./Keeping.ts"
+import { stillAsRead } from "./Preconditions.ts"
 import { Quota } from "./Quota.ts"
 import { rowContent } from "./RowContent.ts"
 import { Rows } from "./Rows.ts"
@@ -59,6 +61,8 @@ export interface ReadableFile {
   readonly file: ConversationFile
   /** Open until the scope closes; as many bytes as the file has. */
   readonly content: FileSystem.File
+  /** For when it is sent, or a part of it: the access goes on record. */
+  readonly record: (range: string | undefined) => Effect.Effect<void>
 }
 
 type Refused = Forbidden | FileNotFound
@@ -87,16 +91,19 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
     /** Through all sessions of the user, or all of all for an administrator. */
     readonly search: (page: PageRequest) => Effect.Effect<FilePage, SqlError, CurrentUser>
     readonly details: (fileId: string) => Effect.Effect<FileDetails, Refused | SqlError, CurrentUser>
-    /** What is needed to send the content, opened before anybody else could delete it. The access is logged. */
+    /** What is needed to send the content, opened before anybody else could delete it. */
     readonly read: (
       fileId: string,
-      access: "view" | "download",
-      range: string | undefined
+      access: "view" | "download"
     ) => Effect.Effect<ReadableFile, Refused | ContentLost | FileDeleted | Failed, CurrentUser | Scope.Scope>
     readonly rename: (
       fileId: string,
       name: string
-    ) => Effect.Effect<ConversationFile, Refused | FileDeleted | InvalidFileName | SqlError, CurrentUser>
+    ) => Effect.Effect<
+      ConversationFile,
+      Refused | FileDeleted | InvalidFileName | PreconditionFailed | SqlError,
+      CurrentUser
+    >
     /** What was done in a session, and what was refused. */
     readonly events: (
       sessionId: string,
@@ -212,7 +219,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
 
         details: (fileId) => found(fileId).pipe(Effect.flatMap(detailsOf), audited("view", { fileId })),
 
-        read: (fileId, access, range) =>
+        read: (fileId, access) =>
           Effect.gen(function* () {
             const row = yield* Effect.flatMap(found(fileId), notDeleted)
             const { name } = yield* CurrentUser
@@ -220,8 +227,12 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
             const { file: content } = yield* Effect.tapErrorTag(open(row), "ContentLost", () =>
               Effect.tapError(found(fileId), () => faults.over(row.file_hash))
             )
-            yield* record({ file: row, access, by: name, details: range === undefined ? {} : { range } })
-            return { file: fileOf(row), content }
+            return {
+              file: fileOf(row),
+              content,
+              record: (range: string | undefined) =>
+                record({ file: row, access, by: name, details: range === undefined ? {} : { range } })
+            }
           }).pipe(audited(access, { fileId })),
 
         rename: (fileId, given) =>
@@ -229,7 +240,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
             Effect.flatMap((name) =>
               write(
                 Effect.gen(function* () {
-                  const row = yield* Effect.flatMap(found(fileId), notDeleted)
+                  const row = yield* found(fileId).pipe(Effect.flatMap(notDeleted), Effect.flatMap(stillAsRead))
                   yield* sql`UPDATE conversation_files SET original_filename = ${name} WHERE file_id = ${fileId}`
                   const about = { sessionId: row.session_id, fileId, filename: name }
                   yield* audit.done("rename", about, { from: row.original_filename })

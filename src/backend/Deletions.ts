@@ -8,16 +8,24 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseReady } from "../../layers/index.ts"
-import { type ConversationFile, CurrentUser, type FileDeleted, type FileNotFound, type Forbidden } from "./Api.ts"
+import {
+  type ConversationFile,
+  CurrentUser,
+  type FileDeleted,
+  type FileNotFound,
+  type Forbidden,
+  type PreconditionFailed
+} from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Discarding } from "./Discarding.ts"
 import { type FileRow, fileOf, isUsedElsewhere, notDeleted, timestampNow } from "./FileRow.ts"
+import { stillAsRead } from "./Preconditions.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
 
-type Refused = Forbidden | FileNotFound | SqlError
+type Refused = Forbidden | FileNotFound | PreconditionFailed | SqlError
 
 /** What asks on its own, where no user does. */
 const cleaner = "cleanup"
@@ -60,6 +68,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
       const rows = yield* DeletionRows
       const { destroyRows, markDeleted, releaseIfOver } = rows
       const { mayUse } = yield* Sessions
+      const asRead = (fileId: string) => Effect.flatMap(found(fileId), stillAsRead)
 
       const destroySome = (sessionId: string) =>
         write(
@@ -136,14 +145,16 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
       )
 
       return {
-        remove: (fileId) => write(rows.remove(fileId)).pipe(audited("delete", { fileId })),
+        remove: (fileId) =>
+          write(Effect.zipRight(asRead(fileId), rows.remove(fileId))).pipe(audited("delete", { fileId })),
 
-        restore: (fileId) => write(rows.restore(fileId)).pipe(audited("restore", { fileId })),
+        restore: (fileId) =>
+          write(Effect.zipRight(asRead(fileId), rows.restore(fileId))).pipe(audited("restore", { fileId })),
 
         expire: (fileId, at) =>
           write(
             Effect.gen(function* () {
-              const row = yield* Effect.flatMap(found(fileId), notDeleted)
+              const row = yield* Effect.flatMap(asRead(fileId), notDeleted)
               const { name } = yield* CurrentUser
               yield* sql`INSERT INTO file_expiries ${sql.insert({
                 file_id: fileId,
@@ -157,7 +168,11 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
             })
           ).pipe(audited("expire", { fileId })),
 
-        destroy: (fileId) => write(rows.destroy(fileId)).pipe(audited("delete", { fileId }), Effect.flatMap(discard)),
+        destroy: (fileId) =>
+          write(Effect.zipRight(asRead(fileId), rows.destroy(fileId))).pipe(
+            audited("delete", { fileId }),
+            Effect.flatMap(discard)
+          ),
 
         destroySession: (sessionId) =>
           Effect.gen(function* () {

@@ -2,6 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { ConversationFile, FileDeleted } from "./Api.ts"
+import { tagOf } from "./tags.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
 
 export interface FileRow {
@@ -53,6 +54,22 @@ export const fieldsOf = (row: FileRow) => ({
 export const fromDatabase = { disableValidation: true }
 
 export const fileOf = (row: FileRow): ConversationFile => new ConversationFile(fieldsOf(row), fromDatabase)
+
+/** The tag of what is told of a file: another with each of its changes, not only with those of its content. */
+export const fileTag = (file: ConversationFile): string =>
+  tagOf(
+    JSON.stringify([
+      file.fileId,
+      file.sessionId,
+      file.name,
+      file.size,
+      file.sha256,
+      file.mimeType,
+      file.uploadedAt,
+      file.deletedAt,
+      file.expiresAt
+    ])
+  )
 
 export const notDeleted = (row: FileRow): Effect.Effect<FileRow, FileDeleted> =>
   row.is_deleted === 0

@@ -1,7 +1,10 @@
 /** Whether a file is still as its caller saw it (RFC 9110, 13). */
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { PreconditionFailed, PreconditionRequired } from "./Api.ts"
-import type { FileRow } from "./FileRow.ts"
+import { type FileRow, fileOf, fileTag } from "./FileRow.ts"
+import { isStronglyIn } from "./tags.ts"
 import { isoOf } from "./timestamp.ts"
 
 /** The headers of a request, as they came. */
@@ -12,12 +15,8 @@ export interface Conditions {
 
 type Subject = Pick<FileRow, "file_hash" | "file_id" | "uploaded_at">
 
-/** Strong tags alone match (RFC 9110, 13.1.1): a weak one says nothing about the bytes. */
-const isMatched = (ifMatch: string, etag: string): boolean =>
-  ifMatch.split(",").some((tag) => tag.trim() === etag || tag.trim() === "*")
-
 /** A date that is none is no condition (RFC 9110, 13.1.4). HTTP's dates have no fractions of a second. */
-const isUnmodified = (since: string, uploadedAt: string | null): boolean => {
+export const isUnmodified = (since: string, uploadedAt: string | null): boolean => {
   const limit = Date.parse(since)
   const changed = Date.parse(isoOf(uploadedAt ?? ""))
   return Number.isNaN(limit) || Number.isNaN(changed) || Math.floor(changed / 1000) * 1000 <= limit
@@ -26,17 +25,34 @@ const isUnmodified = (since: string, uploadedAt: string | null): boolean => {
 /** Fails where the file has changed. With `If-Match` there, the date does not count (RFC 9110, 13.2.2). */
 export const checkConditions = (
   row: Subject,
-  { ifMatch, ifUnmodifiedSince }: Conditions
+  { ifMatch, ifUnmodifiedSince }: Conditions,
+  ...tags: ReadonlyArray<string>
 ): Effect.Effect<void, PreconditionFailed> => {
   const etag = `"${row.file_hash}"`
   const holds =
     ifMatch === undefined
       ? ifUnmodifiedSince === undefined || isUnmodified(ifUnmodifiedSince, row.uploaded_at)
-      : isMatched(ifMatch, etag)
+      : isStronglyIn(ifMatch, etag, ...tags)
   return holds
     ? Effect.void
     : new PreconditionFailed({ fileId: row.file_id, etag, message: "The file has changed since you read it." })
 }
+
+/**
+ * The row, where it is still as the request at hand says, by the tag of its content or of its details. To be asked
+ * within the transaction that changes it.
+ */
+export const stillAsRead = (row: FileRow): Effect.Effect<FileRow, PreconditionFailed> =>
+  Effect.flatMap(
+    Effect.serviceOption(HttpServerRequest.HttpServerRequest),
+    Option.match({
+      onNone: () => Effect.succeed(row),
+      onSome: ({ headers }) => {
+        const conditions = { ifMatch: headers["if-match"], ifUnmodifiedSince: headers["if-unmodified-since"] }
+        return Effect.as(checkConditions(row, conditions, fileTag(fileOf(row))), row)
+      }
+    })
+  )
 
 /** The same, for a change that would silently undo another's: it has to say which content it replaces. */
 export const requireMatch = (

@@ -3,7 +3,6 @@
  * Beside the standard's members a problem has the error's own: `_tag`, `message` and its fields.
  */
 import { randomUUID } from "node:crypto"
-import type * as Headers from "@effect/platform/Headers"
 import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import type * as HttpApp from "@effect/platform/HttpApp"
@@ -39,7 +38,7 @@ export interface Problem {
 /** Where the answer is one of a request: its path, and whether it had a token. */
 export interface Asked {
   readonly path?: string | undefined
-  readonly headers: Headers.Headers
+  readonly headers: Readonly<Record<string, string | undefined>>
 }
 
 export const problemOf = (given: Told, { headers, path }: Asked): Problem => {
@@ -69,7 +68,7 @@ export const problemOf = (given: Told, { headers, path }: Asked): Problem => {
 const headersOf = (
   status: number,
   { allow, accept, retryAfterSeconds, size }: Readonly<Record<string, unknown>>,
-  asked: Headers.Headers
+  asked: Asked["headers"]
 ): Readonly<Record<string, string>> => {
   switch (status) {
     // RFC 6750, 3.1: whoever gave no token is told of no error.
@@ -123,12 +122,14 @@ const answerTo = <E>(cause: Cause.Cause<E>) => {
   if (Cause.isInterruptedOnly(cause)) return Effect.failCause(Cause.stripFailures(cause))
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
   if (isTold(failure)) return respond(failure)
+  const defect = Option.getOrUndefined(Cause.dieOption(cause))
+  // The platform takes whatever a body cannot be read with for a defect.
+  if (isTold(defect)) return respond(defect)
   if (failure instanceof HttpServerError.RouteNotFound) {
     const { method, originalUrl } = failure.request
     return respond(new RouteNotFound({ message: `There is nothing at ${method} ${pathOf(originalUrl)}.` }))
   }
-  // What the platform makes of a body that is too long, or none of the kind that it says it is.
-  if (Option.exists(Cause.dieOption(cause), (defect) => defect instanceof HttpServerError.RequestError)) {
+  if (defect instanceof HttpServerError.RequestError) {
     return respond(new HttpApiDecodeError({ issues: [], message: "The body cannot be read." }))
   }
   const instance = `urn:uuid:${randomUUID()}`

@@ -16,6 +16,7 @@ import {
   type FileNotFound,
   type Forbidden,
   type InvalidFileName,
+  type PreconditionFailed,
   type QuotaExceeded,
   type SessionEnded
 } from "./Api.ts"
@@ -26,6 +27,7 @@ import { ContentStore } from "./ContentStore.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { fileNameOf } from "./FileName.ts"
 import { type FileRow, fileOf, notDeleted, timestampNow } from "./FileRow.ts"
+import { stillAsRead } from "./Preconditions.ts"
 import { Quota } from "./Quota.ts"
 import { rowContent } from "./RowContent.ts"
 import { Rows } from "./Rows.ts"
@@ -41,7 +43,10 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
     /** A new file with the same content and metadata, under the same name where no other is given. */
     readonly copy: (fileId: string, to: { readonly sessionId: string; readonly name?: string | undefined }) => Copied
     /** The file in another session. Out of one that has ended too, which saves it from that end. */
-    readonly move: (fileId: string, sessionId: string) => Effect.Effect<ConversationFile, Refused, CurrentUser>
+    readonly move: (
+      fileId: string,
+      sessionId: string
+    ) => Effect.Effect<ConversationFile, PreconditionFailed | Refused, CurrentUser>
   }
 >() {
   static readonly layer: Layer.Layer<
@@ -157,7 +162,7 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
         move: (fileId, sessionId) =>
           write(
             Effect.gen(function* () {
-              const row = yield* Effect.flatMap(found(fileId), notDeleted)
+              const row = yield* found(fileId).pipe(Effect.flatMap(notDeleted), Effect.flatMap(stillAsRead))
               return row.session_id === sessionId ? fileOf(row) : yield* moveRow(row, sessionId)
             })
           ).pipe(audited("move", { fileId }))

@@ -1,13 +1,17 @@
-/** What every answer has in common: the conventions of HTTP, metrics, and security headers. */ import type * as HttpApp from "@effect/platform/HttpApp"
+/** What every answer has in common: the conventions of HTTP, metrics, and security headers. */ import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import { finished } from "./Answers.ts"
+import { endingUnread } from "./Body.ts"
 import { turnOf } from "./Connections.ts"
 import { problems } from "./Problem.ts"
 import { type Asked, askedOf, routed } from "./Routing.ts"
@@ -61,13 +65,27 @@ const answered = <E, R>(app: HttpApp.Default<E, R>) =>
   Effect.gen(function* () {
     const startedAt = yield* Clock.currentTimeMillis
     const asked = askedOf(yield* HttpServerRequest.HttpServerRequest)
-    const response = yield* problems(routed(asked, app))
+    const handled = yield* Effect.flatMap(problems(routed(asked, app)), (response) => saidBefore(asked, response))
+    const response = endingUnread(asked.request, yield* finished(asked, handled))
     const labelled = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) =>
       Metric.tagged(Metric.tagged(metric, "method", methodOf(asked.request.method)), "route", routeOf(asked))
     yield* Metric.increment(Metric.tagged(labelled(requests), "status", String(response.status)))
     yield* Metric.update(labelled(durations), (yield* Clock.currentTimeMillis) - startedAt)
-    return HttpServerResponse.setHeader(response, "x-content-type-options", "nosniff")
+    return response
   })
+
+/** What handlers have added to an answer that they did not make; here, for the rest looks at it. */
+const saidBefore = (
+  { request }: Asked,
+  response: HttpServerResponse.HttpServerResponse
+): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
+  Effect.flatMap(
+    FiberRef.getAndSet(HttpApp.currentPreResponseHandlers, Option.none()),
+    Option.match({
+      onNone: () => Effect.succeed(response),
+      onSome: (handler) => Effect.orElseSucceed(handler(request, response), () => response)
+    })
+  )
 
 /** The methods of the API; who sends others makes no more series of them than one. */
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

@@ -1,22 +1,59 @@
 /** What is at which path, and with which methods: by the API, and the files that are served beside it. */
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import * as Option from "effect/Option"
+import * as SchemaAST from "effect/SchemaAST"
 import { Api } from "./Api.ts"
 
 export interface Route {
   /** As the API has it: `/api/files/:fileId`. */
   readonly path: string
   readonly method: string
+  /** Whether its body is JSON that the platform reads. */
+  readonly takesJson: boolean
+  /** The parameter that says where a page of its list begins. */
+  readonly pageFrom: string | undefined
 }
 
-const beside: ReadonlyArray<Route> = ["/", "/openapi.json"].map((path) => ({ path, method: "GET" }))
+const beside: ReadonlyArray<Route> = ["/", "/openapi.json"].map((path) => ({
+  path,
+  method: "GET",
+  takesJson: false,
+  pageFrom: undefined
+}))
+
+/** What is asked of an endpoint here, whatever its types. */
+interface Endpoint {
+  readonly method: string
+  readonly path: string
+  readonly payloadSchema: Option.Option<{ readonly ast: SchemaAST.AST }>
+  readonly urlParamsSchema: Option.Option<{ readonly ast: SchemaAST.AST }>
+}
+
+const routeOf = ({ method, path, payloadSchema, urlParamsSchema }: Endpoint): Route => ({
+  path,
+  method,
+  takesJson: Option.exists(
+    payloadSchema,
+    ({ ast }) =>
+      HttpApiSchema.getMultipart(ast) === undefined &&
+      HttpApiSchema.getMultipartStream(ast) === undefined &&
+      HttpApiSchema.getEncoding(ast).kind === "Json"
+  ),
+  pageFrom: Option.match(urlParamsSchema, {
+    onNone: () => undefined,
+    onSome: ({ ast }) =>
+      SchemaAST.getPropertySignatures(SchemaAST.encodedAST(ast))
+        .map(({ name }) => String(name))
+        .find((name) => name === "after" || name === "before")
+  })
+})
 
 const isParameter = (segment: string): boolean => segment.startsWith(":")
 
 /** Those without parameters first: they are meant where both fit. */
 const routes = [
   ...beside,
-  ...Object.values(Api.groups).flatMap(({ endpoints }) =>
-    Object.values(endpoints).map(({ method, path }): Route => ({ path, method }))
-  )
+  ...Object.values(Api.groups).flatMap(({ endpoints }) => Object.values(endpoints).map((endpoint) => routeOf(endpoint)))
 ]
   .map((route) => ({ ...route, segments: route.path.split("/") }))
   .sort((a, b) => a.segments.filter(isParameter).length - b.segments.filter(isParameter).length)

@@ -3,8 +3,10 @@ import * as Headers from "@effect/platform/Headers"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
-import { MalformedRequest, MethodNotAllowed, RouteNotFound } from "./ApiErrors.ts"
+import { MalformedRequest, MethodNotAllowed, RouteNotFound, UnsupportedMediaType } from "./ApiErrors.ts"
+import { isEncoded, withJson } from "./Body.ts"
 import { allMethods, methodsOf, type Route, routeFor, routesAt } from "./Routes.ts"
 import { type Target, targetOf } from "./Target.ts"
 
@@ -27,6 +29,7 @@ export const askedOf = (request: HttpServerRequest.HttpServerRequest): Asked => 
 export const routed = <E, R>({ request, route, routes, target }: Asked, app: HttpApp.Default<E, R>) =>
   Effect.suspend((): Effect.Effect<HttpServerResponse.HttpServerResponse, E | Refused, R> => {
     const { method, url } = request
+    if (!hasHost(request)) return new MalformedRequest({ message: "A request has one header `Host`." })
     if (method === "OPTIONS" && url === "*") return Effect.succeed(options(allMethods))
     if (target === undefined) {
       return new MalformedRequest({ message: "The target of the request is not a path in percent-encoded ASCII." })
@@ -38,10 +41,21 @@ export const routed = <E, R>({ request, route, routes, target }: Asked, app: Htt
       const allow = methodsOf(routes)
       return new MethodNotAllowed({ allow, message: `${target.path} takes ${allow.join(", ")}, not ${method}.` })
     }
-    return Effect.provideService(app, HttpServerRequest.HttpServerRequest, relative(request, target))
+    if (isEncoded(request)) {
+      return new UnsupportedMediaType({ message: "A body is taken without a Content-Encoding." })
+    }
+    const asked = relative(request, target)
+    return Effect.provideService(app, HttpServerRequest.HttpServerRequest, route.takesJson ? withJson(asked) : asked)
   })
 
-type Refused = MalformedRequest | MethodNotAllowed | RouteNotFound
+type Refused = MalformedRequest | MethodNotAllowed | RouteNotFound | UnsupportedMediaType
+
+/** One host, where there is more than one to be told apart (RFC 9112, 3.2). */
+const hasHost = (request: HttpServerRequest.HttpServerRequest): boolean => {
+  const { httpVersion, rawHeaders } = NodeHttpServerRequest.toIncomingMessage(request)
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host").length
+  return hosts === 1 || (hosts === 0 && httpVersion === "1.0")
+}
 
 const options = (allow: ReadonlyArray<string>) =>
   HttpServerResponse.empty({ status: 204, headers: { allow: allow.join(", "), "cache-control": "no-store" } })

@@ -10,7 +10,14 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type FileTooLarge, InvalidUpload, Metadata, type QuotaExceeded, tooLarge } from "./Api.ts"
+import {
+  type FileTooLarge,
+  InvalidUpload,
+  Metadata,
+  type QuotaExceeded,
+  tooLarge,
+  UnsupportedMediaType
+} from "./Api.ts"
 import type { ContentError } from "./ContentError.ts"
 import type { Received } from "./ContentStore.ts"
 import type { NewFile } from "./ConversationFiles.ts"
@@ -40,6 +47,7 @@ export const uploadForm = Effect.fnUntraced(function* (
 ) {
   const announced = Number(request.headers["content-length"] ?? 0)
   if (announced > maxFileSize + mostOfTheRest) return yield* tooLarge(maxFileSize)
+  if (!/^multipart\/form-data *(;|$)/i.test(request.headers["content-type"] ?? "")) return yield* noForm
   const parser = yield* parserOf(request)
   const { file, finished, fields } = yield* heard(parser)
 
@@ -66,6 +74,11 @@ export const uploadForm = Effect.fnUntraced(function* (
   )
 })
 
+const noForm = new UnsupportedMediaType({
+  accept: "multipart/form-data",
+  message: "The body has to be multipart/form-data."
+})
+
 const parserOf = ({ headers }: IncomingMessage): Effect.Effect<BusboyInstance, InvalidUpload, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.try({
@@ -77,7 +90,7 @@ const parserOf = ({ headers }: IncomingMessage): Effect.Effect<BusboyInstance, I
           preservePath: true,
           isPartAFile: (key, _type, name) => key === "file" || name !== undefined
         }),
-      catch: () => new InvalidUpload({ message: "The body is not multipart/form-data with a boundary." })
+      catch: () => new InvalidUpload({ message: "The multipart body has no boundary." })
     }),
     (parser) => Effect.sync(() => parser.destroy())
   )

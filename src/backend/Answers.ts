@@ -1,0 +1,90 @@
+/** What every answer has, whoever made it: who may keep it, what it depends on, its tag, and in which coding it is sent. */
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import { coded, codingFor, isCoded } from "./Coding.ts"
+import type { Asked } from "./Routing.ts"
+import { codedTag, isWeaklyIn, tagOf } from "./tags.ts"
+
+type Response = HttpServerResponse.HttpServerResponse
+
+/** In this order: a tag is of what is sent before it is compressed, and a compressed answer has one of its own. */
+export const finished = (asked: Asked, response: Response): Effect.Effect<Response> =>
+  sentCoded(asked, sameOrWhole(asked, withNext(asked, withDefaults(asked, response))))
+
+/** Without a word of the handler. What an API answers is its caller's, and is asked for again each time. */
+const withDefaults = ({ request, route }: Asked, response: Response): Response => {
+  const { headers, status } = response
+  const isApi = /^\/api\b/.test(route?.path ?? request.url)
+  const kept = status >= 400 ? "no-store" : isApi ? "private, no-cache" : "no-cache"
+  const varies = [
+    ...(isApi ? ["Authorization"] : []),
+    ...(isCoded(headers["content-type"] ?? "") ? ["Accept-Encoding"] : [])
+  ]
+  return HttpServerResponse.setHeaders(response, {
+    "cache-control": headers["cache-control"] ?? kept,
+    "x-content-type-options": "nosniff",
+    ...(varies.length === 0 ? {} : { vary: [...new Set([...listed(headers["vary"]), ...varies])].join(", ") }),
+    // Whatever is refused for now tells when to ask again (RFC 9110, 10.2.3).
+    ...((status === 503 || status === 429) && headers["retry-after"] === undefined ? { "retry-after": "1" } : {})
+  })
+}
+
+const listed = (header: string | undefined): ReadonlyArray<string> =>
+  header === undefined ? [] : header.split(",").map((part) => part.trim())
+
+/** `next` is the last field of every page, and a JSON text of its own. */
+const nextField = /"next":("(?:[^"\\]|\\.)*"|\d+)\}$/
+
+/** The page behind this one, as its address (RFC 8288): the same request, from there on. */
+const withNext = ({ request, route }: Asked, response: Response): Response => {
+  const bytes = bytesOf(response)
+  if (route?.pageFrom === undefined || response.status !== 200 || bytes === undefined) return response
+  const [, next] = nextField.exec(Buffer.from(bytes.subarray(-4096)).toString("utf8")) ?? []
+  if (next === undefined) return response
+  const url = new URL(request.url, "http://localhost")
+  url.searchParams.set(route.pageFrom, String(JSON.parse(next)))
+  return HttpServerResponse.setHeader(response, "link", `<${url.pathname}${url.search}>; rel="next"`)
+}
+
+/** A tag for what can be asked for again, and 304 for whoever has it (RFC 9110, 15.4.5). */
+const sameOrWhole = ({ request }: Asked, response: Response): Response => {
+  const bytes = bytesOf(response)
+  const isRead = request.method === "GET" || request.method === "HEAD"
+  if (!isRead || response.status !== 200 || bytes === undefined) return response
+  if (response.headers["cache-control"] === "no-store") return response
+  const etag = response.headers["etag"] ?? tagOf(bytes)
+  const known = request.headers["if-none-match"]
+  if (known === undefined || !isWeaklyIn(known, etag)) return HttpServerResponse.setHeader(response, "etag", etag)
+  const coding = codingOf(response, bytes, request.headers["accept-encoding"])
+  const { "content-length": _, "content-type": __, ...headers } = response.headers
+  return HttpServerResponse.empty({
+    status: 304,
+    headers: { ...headers, etag: coding === undefined ? etag : codedTag(etag, coding) }
+  })
+}
+
+const sentCoded = ({ request }: Asked, response: Response): Effect.Effect<Response> => {
+  const bytes = bytesOf(response)
+  const coding = bytes === undefined ? undefined : codingOf(response, bytes, request.headers["accept-encoding"])
+  if (bytes === undefined || coding === undefined) return Effect.succeed(response)
+  return Effect.map(
+    Effect.promise(() => coded(bytes, coding)),
+    (shorter) => {
+      const { etag } = response.headers
+      const body = HttpBody.uint8Array(shorter, response.headers["content-type"] ?? "")
+      return HttpServerResponse.setHeaders(HttpServerResponse.setBody(response, body), {
+        "content-encoding": coding,
+        ...(etag === undefined ? {} : { etag: codedTag(etag, coding) })
+      })
+    }
+  )
+}
+
+const codingOf = ({ headers }: Response, bytes: Uint8Array, acceptEncoding: string | undefined) =>
+  headers["content-encoding"] === undefined && isCoded(headers["content-type"] ?? "")
+    ? codingFor(bytes, acceptEncoding)
+    : undefined
+
+/** Of an answer that is in memory. */
+const bytesOf = ({ body }: Response): Uint8Array | undefined => (body._tag === "Uint8Array" ? body.body : undefined)

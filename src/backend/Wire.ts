@@ -1,0 +1,99 @@
+/** What the server itself answers, where there is no request yet that anything else could be asked about. */
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http"
+import type { Duplex } from "node:stream"
+import * as Predicate from "effect/Predicate"
+import {
+  BodyTooLarge,
+  ExpectationFailed,
+  HeadersTooLarge,
+  MalformedRequest,
+  MethodNotAllowed,
+  MethodNotImplemented,
+  RequestTimedOut
+} from "./ApiErrors.ts"
+import { problemOf, type Told } from "./Problem.ts"
+import { allMethods } from "./Routes.ts"
+
+/** Bytes of a request's head: Node.js' own limit. */
+const longestHead = 16 * 1024
+
+/** Makes the server answer in problems as well. */
+export const answerByItself = (server: Server): void => {
+  const open = new WeakMap<Duplex, Set<ServerResponse>>()
+  const follow = ({ socket }: IncomingMessage, response: ServerResponse) => {
+    const responses = open.get(socket) ?? new Set()
+    open.set(socket, responses.add(response))
+    response.once("close", () => responses.delete(response))
+  }
+
+  server
+    .on("request", follow)
+    .on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
+      const { body, headers, status } = problemOf(
+        new ExpectationFailed({ message: "The only expectation that is met is `100-continue`." }),
+        { headers: {} }
+      )
+      response.writeHead(status, { ...headers, connection: "close", "content-length": Buffer.byteLength(body) })
+      response.end(request.method === "HEAD" ? undefined : body)
+    })
+    .on("connect", (_, socket) =>
+      end(socket, new MethodNotAllowed({ allow: allMethods, message: "This is no proxy: there is no CONNECT." }))
+    )
+    .on("clientError", (error, socket) => {
+      const responses = [...(open.get(socket) ?? [])]
+      // What has begun is not to be continued by another answer.
+      if (!socket.writable || responses.some(({ headersSent }) => headersSent) || isGone(error)) {
+        return void socket.destroy()
+      }
+      end(socket, errorOf(error))
+    })
+}
+
+const codeOf = (error: unknown): string => (Predicate.hasProperty(error, "code") ? String(error.code) : "")
+
+const isGone = (error: unknown): boolean => /^(ECONNRESET|EPIPE)$/.test(codeOf(error))
+
+/** A method that Node.js does not know makes all of a request unreadable for it. */
+const isRequestLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP\/1\.[01]\r?\n/
+
+const errorOf = (error: unknown): Told => {
+  switch (codeOf(error)) {
+    case "HPE_HEADER_OVERFLOW":
+      return new HeadersTooLarge({
+        limitBytes: longestHead,
+        message: `The path and the headers may have ${longestHead} bytes together.`
+      })
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return new BodyTooLarge({
+        limitBytes: longestHead,
+        message: `The extensions of chunks may have ${longestHead} bytes together.`
+      })
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return new RequestTimedOut({ message: "The request did not arrive in time." })
+    case "HPE_INVALID_METHOD":
+      if (isRequestLine.test(firstBytesOf(error))) {
+        return new MethodNotImplemented({ message: "This method is not known." })
+      }
+  }
+  return new MalformedRequest({ message: "This is not a request in HTTP/1.1." })
+}
+
+const firstBytesOf = (error: unknown): string =>
+  Predicate.hasProperty(error, "rawPacket") && Buffer.isBuffer(error.rawPacket)
+    ? error.rawPacket.subarray(0, 2 * longestHead).toString("latin1")
+    : ""
+
+/** Writes a problem as the last words of a connection. */
+const end = (socket: Duplex, error: Told): void => {
+  const { body, headers, status } = problemOf(error, { headers: {} })
+  const head = Object.entries({
+    ...headers,
+    "x-content-type-options": "nosniff",
+    date: new Date().toUTCString(),
+    "content-length": String(Buffer.byteLength(body)),
+    connection: "close"
+  }).map(([name, value]) => `${name}: ${value}`)
+  socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`, ...head, "", body].join("\r\n"), () =>
+    socket.destroy()
+  )
+}
