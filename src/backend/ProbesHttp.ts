@@ -8,7 +8,7 @@ import { Access } from "./Access.ts"
 import { ProbesApi } from "./Api.ts"
 import { Door, isServing, type Phase } from "./Door.ts"
 import type { Check } from "./Health.ts"
-import { contentType, exposition } from "./Prometheus.ts"
+import { contentType, exposition, type Gauge } from "./Prometheus.ts"
 import { Settings } from "./Settings.ts"
 import { type Answer, Strangers } from "./Strangers.ts"
 
@@ -22,8 +22,6 @@ export const probesHttp = HttpApiBuilder.group(
     const { mayLookInside } = yield* Access
     const { remember } = yield* Strangers
     const { healthCache } = yield* Settings
-    // Made once for all who ask at that moment.
-    const text = yield* Effect.cachedWithTTL(exposition, healthCache)
 
     /** Everything that can be said at this moment. */
     const seen = Effect.gen(function* () {
@@ -32,6 +30,13 @@ export const probesHttp = HttpApiBuilder.group(
       const checks: Checks = { ...stageChecks(start), ...(yield* liveChecks(phase)) }
       return { phase, start, checks, status: worstOf(phase, checks) }
     })
+
+    // Made once for all who ask at that moment.
+    const metrics = yield* seen.pipe(
+      Effect.flatMap((now) => exposition(gaugesOf(now))),
+      Effect.map((text) => HttpServerResponse.text(text, { contentType, headers: neverKept })),
+      Effect.cachedWithTTL(healthCache)
+    )
 
     return handlers
       .handleRaw("livez", () => Effect.succeed(HttpServerResponse.text("ok\n", { headers: neverKept })))
@@ -63,11 +68,53 @@ export const probesHttp = HttpApiBuilder.group(
           return sent(answer)
         })
       )
-      .handleRaw("metrics", () =>
-        Effect.map(text, (metrics) => HttpServerResponse.text(metrics, { contentType, headers: neverKept }))
-      )
+      .handleRaw("metrics", () => metrics)
   })
 )
+
+/** What the service is at this moment, beside what has happened in it. */
+const gaugesOf = ({
+  checks,
+  start,
+  status
+}: {
+  readonly checks: Checks
+  readonly start: Course
+  readonly status: Status
+}): ReadonlyArray<Gauge> => {
+  const free = checks["storage:space"]
+  // The stage that opened the database tells with which SQLite.
+  const found = start.stages.find(({ name }) => name === "connection")?.found
+  const sqlite = /^SQLite ([\d.]+)/.exec(found ?? "")?.[1] ?? ""
+  return [
+    {
+      name: "conversation_files_ready",
+      help: "Whether requests are served: 1, or 0",
+      value: status === "fail" ? 0 : 1
+    },
+    {
+      name: "conversation_files_build_info",
+      help: "With what the service runs; always 1",
+      labels: { version: packageJson.version, node: process.versions.node, sqlite },
+      value: 1
+    },
+    ...(free?.observedUnit === "bytes" && typeof free.observedValue === "number"
+      ? [
+          {
+            name: "conversation_files_disk_free_bytes",
+            help: "Bytes that can still be written where the contents are",
+            value: free.observedValue
+          }
+        ]
+      : []),
+    {
+      name: "process_start_time_seconds",
+      help: "When the process began, in seconds since 1970",
+      value: Math.round(performance.timeOrigin) / 1000
+    },
+    { name: "process_resident_memory_bytes", help: "Memory of the process", value: process.memoryUsage.rss() }
+  ]
+}
 
 /** What probes show of a start: no path of a file. */
 interface Course extends Pick<Timeline, "startedAt" | "durationMs" | "current" | "stages"> {

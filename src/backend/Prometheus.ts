@@ -5,70 +5,92 @@
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type * as MetricKey from "effect/MetricKey"
-import type * as MetricPair from "effect/MetricPair"
+import * as MetricKeyType from "effect/MetricKeyType"
 import * as MetricState from "effect/MetricState"
 import * as Option from "effect/Option"
 
 export const contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-/** All metrics as they are now. A frequency is a counter per word, a summary has its quantiles. */
-export const exposition: Effect.Effect<string> = Effect.map(Metric.snapshot, (pairs) => {
-  const families = new Map<string, Array<string>>()
-  for (const { metricKey, metricState } of pairs) {
-    const name = metricKey.name.replace(/[^a-zA-Z0-9_:]/g, "_")
-    const known = families.get(name)
-    const lines = known ?? heading(name, metricKey, metricState)
-    lines.push(...samplesOf(name, labelsOf(metricKey), metricState))
-    if (known === undefined) families.set(name, lines)
-  }
-  return `${[...families.values()].flat().join("\n")}\n`
-})
+/** What is only known when somebody asks. */
+export interface Gauge {
+  readonly name: string
+  readonly help: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+/**
+ * All metrics as they are now, by the conventions for their names: units are Prometheus' base units, counters end in
+ * `_total` (https://prometheus.io/docs/practices/naming/). A frequency is a counter per word, a summary has its
+ * quantiles.
+ */
+export const exposition = (gauges: ReadonlyArray<Gauge>): Effect.Effect<string> =>
+  Effect.map(Metric.snapshot, (pairs) => {
+    const families = new Map<string, Array<string>>()
+    for (const { metricKey, metricState } of pairs) {
+      const type = typeOf(metricKey, metricState)
+      const { name, scale } = namedAs(metricKey.name, type)
+      const lines = families.get(name) ?? heading(name, Option.getOrUndefined(metricKey.description), type)
+      lines.push(...samplesOf(name, labelsOf(metricKey), metricState, scale))
+      families.set(name, lines)
+    }
+    for (const { help, labels = {}, name, value } of gauges) {
+      const lines = families.get(name) ?? heading(name, help, "gauge")
+      lines.push(sample(name, Object.entries(labels), value))
+      families.set(name, lines)
+    }
+    return `${[...families.values()].flat().join("\n")}\n`
+  })
 
 type Labels = ReadonlyArray<readonly [name: string, value: string]>
 
-const heading = (
-  name: string,
-  key: MetricKey.MetricKey.Untyped,
-  state: MetricPair.MetricPair.Untyped["metricState"]
-): Array<string> => [
-  ...Option.match(key.description, {
-    onNone: () => [],
-    onSome: (text) => [`# HELP ${name} ${text.replace(/\\/g, "\\\\").replace(/\n/g, "\\n")}`]
-  }),
-  `# TYPE ${name} ${typeOf(state)}`
-]
+/** Effect's own, whose names tell no unit. */
+const withUnit: Readonly<Record<string, string>> = { effect_fiber_lifetimes: "effect_fiber_lifetime_ms" }
 
-const typeOf = (state: unknown): string => {
-  if (MetricState.isCounterState(state) || MetricState.isFrequencyState(state)) return "counter"
+/** What Effect measures in milliseconds is told in seconds. */
+const namedAs = (key: string, type: string): { readonly name: string; readonly scale: number } => {
+  const clean = (withUnit[key] ?? key).replace(/[^a-zA-Z0-9_:]/g, "_").replace(/^(?=\d)/, "_")
+  const name = clean.replace(/_(ms|millis|milliseconds)$/, "_seconds")
+  return {
+    name: type === "counter" && !name.endsWith("_total") ? `${name}_total` : name,
+    scale: name === clean ? 1 : 1000
+  }
+}
+
+const heading = (name: string, description: string | undefined, type: string): Array<string> => {
+  const help = description ?? `${name.replace(/_(total|seconds)$/, "").replaceAll("_", " ")}, as Effect counts it`
+  return [`# HELP ${name} ${help.replace(/\\/g, "\\\\").replace(/\n/g, "\\n")}`, `# TYPE ${name} ${type}`]
+}
+
+/** What may also go down is a gauge to Prometheus, also where it is called a counter. */
+const typeOf = ({ keyType }: MetricKey.MetricKey.Untyped, state: unknown): string => {
+  if (MetricKeyType.isCounterKey(keyType)) return keyType.incremental ? "counter" : "gauge"
+  if (MetricState.isFrequencyState(state)) return "counter"
   if (MetricState.isHistogramState(state)) return "histogram"
   return MetricState.isSummaryState(state) ? "summary" : "gauge"
 }
 
-const samplesOf = (name: string, labels: Labels, state: unknown): ReadonlyArray<string> => {
-  if (MetricState.isCounterState(state)) return [sample(name, labels, state.count)]
-  if (MetricState.isGaugeState(state)) return [sample(name, labels, state.value)]
+const samplesOf = (name: string, labels: Labels, state: unknown, scale: number): ReadonlyArray<string> => {
+  if (MetricState.isCounterState(state)) return [sample(name, labels, Number(state.count) / scale)]
+  if (MetricState.isGaugeState(state)) return [sample(name, labels, Number(state.value) / scale)]
   if (MetricState.isFrequencyState(state)) {
     return [...state.occurrences].map(([word, count]) => sample(name, [...labels, ["key", word]], count))
   }
   if (MetricState.isHistogramState(state)) {
     return [
       ...state.buckets.map(([boundary, count]) =>
-        sample(`${name}_bucket`, [...labels, ["le", numberOf(boundary)]], count)
+        sample(`${name}_bucket`, [...labels, ["le", numberOf(boundary / scale)]], count)
       ),
-      sample(`${name}_sum`, labels, state.sum),
+      sample(`${name}_sum`, labels, state.sum / scale),
       sample(`${name}_count`, labels, state.count)
     ]
   }
   if (MetricState.isSummaryState(state)) {
     return [
       ...state.quantiles.map(([quantile, value]) =>
-        sample(
-          name,
-          [...labels, ["quantile", String(quantile)]],
-          Option.getOrElse(value, () => Number.NaN)
-        )
+        sample(name, [...labels, ["quantile", String(quantile)]], Option.getOrElse(value, () => Number.NaN) / scale)
       ),
-      sample(`${name}_sum`, labels, state.sum),
+      sample(`${name}_sum`, labels, state.sum / scale),
       sample(`${name}_count`, labels, state.count)
     ]
   }
@@ -76,7 +98,10 @@ const samplesOf = (name: string, labels: Labels, state: unknown): ReadonlyArray<
 }
 
 const labelsOf = ({ tags }: MetricKey.MetricKey.Untyped): Labels =>
-  tags.map(({ key, value }) => [key.replace(/[^a-zA-Z0-9_]/g, "_"), value] as const)
+  tags
+    // Of Effect's own timers, which are told in seconds like the others.
+    .filter(({ key }) => key !== "time_unit")
+    .map(({ key, value }) => [key.replace(/[^a-zA-Z0-9_]/g, "_"), value] as const)
 
 const sample = (name: string, labels: Labels, value: number | bigint): string => {
   const inside = labels.map(([label, text]) => `${label}="${escaped(text)}"`).join(",")

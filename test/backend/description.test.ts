@@ -1,6 +1,7 @@
 /** What is said to machines, by the grammars that they read it with. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import packageJson from "../../package.json" with { type: "json" }
 import { Api, fileForm } from "../../src/backend/Client.ts"
 import { jsonOf, serving } from "../support/service.ts"
 
@@ -21,13 +22,29 @@ describe("/metrics", () => {
       assert.strictEqual(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8")
       const families = familiesOf(yield* Effect.promise(() => response.text()))
       assert.containsAllKeys(families, [
-        "http_requests",
-        "http_request_duration_ms",
-        "conversation_files_uploads",
-        "conversation_files_refusals"
+        "http_requests_total",
+        "http_request_duration_seconds",
+        "conversation_files_uploads_total",
+        "conversation_files_refusals_total",
+        "conversation_files_ready",
+        "conversation_files_build_info",
+        "conversation_files_disk_free_bytes"
       ])
+      for (const [name, { help, type }] of Object.entries(families)) {
+        assert.match(help ?? "", /\S/, name)
+        assert.strictEqual(name.endsWith("_total"), type === "counter", name)
+        assert.notMatch(name, /_(ms|millis|milliseconds|kb|mb)(_|$)/, name)
+      }
+      assert.deepInclude(families["conversation_files_ready"]?.samples[0], { value: 1 })
+      assert.deepInclude(families["conversation_files_build_info"]?.samples[0]?.labels, {
+        version: packageJson.version,
+        node: process.versions.node
+      })
+      assert.match(families["conversation_files_build_info"]?.samples[0]?.labels["sqlite"] ?? "", /^3\.\d+\.\d+/)
       const routes = new Set(
-        families["http_requests"]?.samples.map(({ labels }) => labels["route"]).filter((route) => route !== undefined)
+        families["http_requests_total"]?.samples
+          .map(({ labels }) => labels["route"])
+          .filter((route) => route !== undefined)
       )
       const known = [
         "unknown",
@@ -96,6 +113,7 @@ describe("/openapi.json", () => {
 
 interface Family {
   type?: string
+  help?: string
   readonly samples: Array<{
     readonly name: string
     readonly labels: Readonly<Record<string, string>>
@@ -118,6 +136,10 @@ const familiesOf = (text: string): Readonly<Record<string, Family>> => {
       if (name !== current) assert.notProperty(families, name, "a family comes in one piece")
       current = name
       families[name] ??= { samples: [] }
+      if (kind === "HELP") {
+        assert.notProperty(families[name], "type", "what it means comes before its type")
+        families[name].help = rest ?? ""
+      }
       if (kind === "TYPE") {
         assert.match(rest ?? "", /^(counter|gauge|histogram|summary|untyped)$/)
         families[name].type = rest ?? ""

@@ -21,21 +21,21 @@ describe("/metrics", () => {
       const { headers, status, text } = yield* ask(`${url}/metrics`)
       assert.deepStrictEqual([status, headers.get("content-type")], [200, "text/plain; version=0.0.4; charset=utf-8"])
       for (const stage of stages) {
-        assert.match(text, new RegExp(`^database_ready_stage_attempts\\{stage="${stage}"\\} [12]$`, "m"))
-        assert.include(text, `database_ready_stage_duration_ms_count{stage="${stage}"}`)
+        assert.match(text, new RegExp(`^database_ready_stage_attempts_total\\{stage="${stage}"\\} [12]$`, "m"))
+        assert.include(text, `database_ready_stage_duration_seconds_count{stage="${stage}"}`)
       }
       const lines = [
-        `http_requests{method="POST",route="/api/sessions/:sessionId/files",status="201"} 1`,
-        `http_requests{method="GET",route="/api/files/:fileId/content",status="200"} 1`,
-        `http_requests{method="GET",route="/api/files/:fileId",status="404"} 1`,
-        "conversation_files_uploads 1",
-        "conversation_files_uploaded_bytes 4",
-        "conversation_files_deletions 1"
+        `http_requests_total{method="POST",route="/api/sessions/:sessionId/files",status="201"} 1`,
+        `http_requests_total{method="GET",route="/api/files/:fileId/content",status="200"} 1`,
+        `http_requests_total{method="GET",route="/api/files/:fileId",status="404"} 1`,
+        "conversation_files_uploads_total 1",
+        "conversation_files_uploaded_bytes_total 4",
+        "conversation_files_deletions_total 1"
       ]
       const labels = (line: string) => line.replace(/\{(.*)\}/, (_, inside: string) => `{${inside.split(",").sort()}}`)
       const seen = text.split("\n").map(labels)
       for (const line of lines) assert.include(seen, labels(line))
-      assert.include(text, "# TYPE http_request_duration_ms histogram")
+      assert.include(text, "# TYPE http_request_duration_seconds histogram")
     })
   )
 })
