@@ -262,7 +262,7 @@ const connect = Effect.fnUntraced(function* (
   if (before === "unclean" && isLarge(found.walBytes)) {
     yield* Scope.extend(recoverBeside({ file, walBytes: found.walBytes }, progress), attendant)
   }
-  const accept = found.wal ? yield* refused(pinned(file, scope)) : Effect.void
+  const pin = found.wal ? yield* refused(pinned(file, scope)) : undefined
   const readonly = config.access === "inspect" && found.wal
   const descriptors = openDescriptors()
   const opened = yield* refused(openSqliteIn(scope, { filename: file, readonly }))
@@ -270,6 +270,10 @@ const connect = Effect.fnUntraced(function* (
   if (config.access === "inspect") {
     yield* refused(sqlite.run("PRAGMA query_only = 1"))
   }
+  const accept = Effect.zipRight(
+    pin?.letGo ?? Effect.void,
+    pin?.isMixed === true ? inItsHeaderToo(sqlite) : Effect.void
+  )
   // Opening reads nothing. The first read tells a database from any other file.
   const [answer] = yield* refused(
     sqlite.run("SELECT sqlite_version() AS version, application_id FROM pragma_application_id, pragma_schema_version")
@@ -426,20 +430,32 @@ export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> 
         : refusal(file, "UnsafeDriver", { code: `Node.js ${process.versions.node}`, detail, retryable: false })
   })
 
-/** A second, read-only connection keeps the last one that can write from checkpointing when it closes, until what this gives is run. */
+/**
+ * Of a WAL beside a file whose header says that it has none, SQLite reads the WAL, and then says that the mode is WAL:
+ * once the WAL is gone, the header has its way again. Somebody who is in the way has it as it was.
+ */
+const inItsHeaderToo = ({ run }: Sqlite) =>
+  Effect.ignore(Effect.zipRight(run("PRAGMA journal_mode = delete"), run("PRAGMA journal_mode = wal")))
+
+/**
+ * A second, read-only connection keeps the last one that can write from checkpointing when it closes, until it is let go.
+ * `isMixed`: the WAL was beside a rollback journal.
+ */
 const pinned = Effect.fnUntraced(function* (file: string, scope: Scope.Scope) {
   const pin = yield* Scope.fork(scope, ExecutionStrategy.sequential)
   const reader = yield* openSqliteIn(pin, { filename: file, readonly: true })
   // Beside a rollback journal that a crash left, only a connection that can write reads: it rolls back first. It is
   // open until the other one has read, and so does not checkpoint.
-  yield* Effect.catchIf(readSchema(reader), isNotRolledBack, () =>
-    Effect.scoped(
-      Effect.flatMap(openSqlite({ filename: file }), (writer) =>
-        Effect.zipRight(readSchema(writer), readSchema(reader))
+  const isMixed = yield* Effect.as(readSchema(reader), false).pipe(
+    Effect.catchIf(isNotRolledBack, () =>
+      Effect.scoped(
+        Effect.flatMap(openSqlite({ filename: file }), (writer) =>
+          Effect.as(Effect.zipRight(readSchema(writer), readSchema(reader)), true)
+        )
       )
     )
   )
-  return Scope.close(pin, Exit.void)
+  return { letGo: Scope.close(pin, Exit.void), isMixed }
 })
 
 const readSchema = (sqlite: Sqlite) => sqlite.run("SELECT count(*) FROM sqlite_schema")

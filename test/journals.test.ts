@@ -55,6 +55,8 @@ describe("a rollback journal that a crash left", () => {
           yield* rowsOf(file, "SELECT body FROM notes ORDER BY id"),
           bodies.map((body) => ({ body }))
         )
+        // As the file itself says: the connection has read the WAL, and would be in WAL mode by that alone.
+        assert.strictEqual(readFileSync(file)[18], 2)
       })
     )
   }
