@@ -6,6 +6,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import {
   type BackupName,
@@ -19,6 +20,7 @@ import {
 import { codeRemedy } from "./codeRemedy.ts"
 import { usersOf } from "./FileLocks.ts"
 import { permissionsFor } from "./FilePermissions.ts"
+import { whileALookRuns } from "./policy.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
 import {
   ask,
@@ -114,7 +116,8 @@ export const spaceForBackup = (sqlite: Sqlite, file: string, upgrade: Upgrade) =
 export const makeBackup = Effect.fnUntraced(function* <E, R>(
   file: string,
   upgrade: Upgrade,
-  check: (copy: string) => Effect.Effect<void, E, R>
+  check: (copy: string) => Effect.Effect<void, E, R>,
+  progress: (doing: string, done: number, total: number) => Effect.Effect<void> = () => Effect.void
 ) {
   // The write lock is ours: the processes that began these are gone.
   const there = yield* removeUnfinished(file, upgrade.from).pipe(
@@ -131,7 +134,11 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
       ? Effect.zipRight(tidied(backup), tidied(markOf(backup)))
       : Effect.zipRight(tidied(partial), isNamed ? Effect.void : tidied(markOf(backup)))
   )
-  yield* refused(copyDatabase(file, partial))
+  yield* Effect.acquireUseRelease(
+    Effect.fork(Effect.interruptible(Effect.repeat(copied(file, partial, progress), whileALookRuns))),
+    () => refused(copyDatabase(file, partial)),
+    Fiber.interrupt
+  )
   yield* check(partial)
   yield* refused(somethingIn(partial))
 
@@ -149,6 +156,20 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   }
   return made
 })
+
+/** How much of a copy is there. */
+const copied = (
+  file: string,
+  partial: string,
+  progress: (doing: string, done: number, total: number) => Effect.Effect<void>
+) =>
+  Effect.suspend(() => {
+    const [done, total] = [partial, file].map((path) => files.stat(path)?.size ?? 0)
+    // Nothing to tell of what is over at once.
+    return done === undefined || total === undefined || done === 0
+      ? Effect.void
+      : progress("making the backup", done, Math.max(done, total))
+  })
 
 /**
  * Deletes what starts that were killed, or whose commit failed, left of their copies. To be run while the write lock

@@ -207,7 +207,7 @@ export interface Attempt {
     doing: string,
     done: number,
     total: number,
-    more?: Partial<Pick<Measure, "unit" | "detail">>
+    more?: Partial<Pick<Measure, "unit" | "detail"> & { readonly isTold: boolean }>
   ) => Effect.Effect<void>
   /** Says what is committed: it stands, however the start ends. */
   readonly committed: (what: Committed) => void
@@ -379,13 +379,14 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         entry.measure = undefined
         entry.since = elapsed()
       }
-      const progress: Attempt["progress"] = (what, done, total, { detail = "", unit = "bytes" } = {}) =>
+      const progress: Attempt["progress"] = (what, done, total, { detail = "", isTold = true, unit = "bytes" } = {}) =>
         Effect.suspend(() => {
           const now = elapsed()
           doing(what)
           if (entry.measure !== undefined && done > entry.measure.done) moving += now - entry.lookedAt
           entry.lookedAt = now
           entry.measure = { done, total, unit, detail }
+          if (!isTold) return Effect.void
           return Effect.asVoid(
             tell({
               _tag: "StageProgress",

@@ -29,7 +29,8 @@ import {
   Migrations,
   type Permissions,
   type ProgressEvent,
-  type Refusal
+  type Refusal,
+  type Timeline
 } from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
 import { Ended, exitCode, exitCodeOf } from "./exitCode.ts"
@@ -80,6 +81,7 @@ export const run = (access: "initialize" | "inspect") =>
       onSome: Migrations.fromDirectory
     })
     const initialization = yield* Initialization.make(config)
+    course = initialization.timeline
     const report = yield* MigrationSource.make(migrations).pipe(
       Effect.flatMap((source) => DatabaseReady.make(config, initialization, source)),
       Effect.map((ready) => Context.get(ready, DatabaseReady).report),
@@ -130,7 +132,23 @@ interface Ending {
   readonly error: Pick<Refusal, "_tag" | "reason" | "message" | "remedy" | "retryable">
 }
 
-const endingOf = (cause: Cause.Cause<unknown>): Ending | undefined => {
+/** How far the start is that is under way. */
+let course: Effect.Effect<Timeline> | undefined
+
+/** What was going on when the program was ended, and what stands of it. */
+const interruptedIn = ({ applied, backup, current, doing, step }: Timeline): string => {
+  if (current === undefined) return "Interrupted; nothing half-done is left behind"
+  const what = doing === "" ? "" : ` while it was ${doing}`
+  const howFar = step === undefined ? "" : `: ${describeMeasure(step)}, after ${Math.round(step.forMs / 1000)} s of it`
+  const copy = backup === undefined ? "" : ` What was there before is in ${backup}.`
+  const stands =
+    applied.length === 0
+      ? "nothing half-done is left behind"
+      : `applied and kept: ${applied.join(", ")}; the rest was rolled back.${copy}`
+  return `Interrupted in the ${current} stage${what}${howFar}; ${stands}`
+}
+
+const endingOf = (cause: Cause.Cause<unknown>, timeline?: Timeline): Ending | undefined => {
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
   if (failure instanceof Ended) return undefined
   if (failure instanceof Misused) {
@@ -139,7 +157,7 @@ const endingOf = (cause: Cause.Cause<unknown>): Ending | undefined => {
     return { code: exitCode.usage, line: undefined, error }
   }
   if (Cause.isInterruptedOnly(cause)) {
-    const message = "Interrupted; nothing half-done is left behind"
+    const message = timeline === undefined ? "Interrupted; nothing half-done is left behind" : interruptedIn(timeline)
     const error = { _tag: "Interrupted", reason: "Signal", message, remedy: "Start again.", retryable: true }
     return { code: 128 + signal, line: message, error }
   }
@@ -150,7 +168,8 @@ const endingOf = (cause: Cause.Cause<unknown>): Ending | undefined => {
 
 const sayEnding = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const ending = Exit.isFailure(exit) ? endingOf(exit.cause) : undefined
+    const timeline = course === undefined ? undefined : yield* course
+    const ending = Exit.isFailure(exit) ? endingOf(exit.cause, timeline) : undefined
     if (ending?.line !== undefined) yield* tell(ending.line)
     if (ending !== undefined && process.argv.includes("--json")) {
       // The process ends badly as it is, and the code says how.

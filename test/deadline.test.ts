@@ -3,7 +3,15 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import { type Attempt, DatabaseConfig, Initialization, type StageName } from "../layers/index.ts"
+import {
+  type Attempt,
+  DatabaseConfig,
+  Initialization,
+  Migrations,
+  type ProgressEvent,
+  type StageName
+} from "../layers/index.ts"
+import { independently, notesFiles, start, temporaryFile } from "./support/database.ts"
 
 /** A stage that says how far it is every two seconds, as long as the figures last, and then stands still. */
 const working = (
@@ -117,6 +125,37 @@ describe("the timeline of a start", () => {
         }
       )
       yield* Fiber.interrupt(fiber)
+    })
+  )
+})
+
+describe("an upgrade of a large database", () => {
+  it.scopedLive("tells each statement that may take long before it runs, by its number and line", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      yield* independently(file, (connection) =>
+        connection.exec(`CREATE TABLE filling (bytes BLOB);
+          WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 36)
+          INSERT INTO filling SELECT randomblob(1000000) FROM n;`)
+      )
+      const told: Array<string> = []
+      const onProgress = (event: ProgressEvent) =>
+        Effect.sync(() => {
+          if (event._tag === "StageProgress" && event.unit === "statements")
+            told.push(`${event.doing}: ${event.detail}`)
+        })
+      const more =
+        "CREATE TABLE more (x);\nUPDATE notes SET body = body;\nINSERT INTO more VALUES (1);\nCREATE INDEX by_body ON notes(body);"
+      yield* start(file, {
+        backups: 0,
+        onProgress,
+        migrations: Migrations.fromRecord({ ...notesFiles, "003_more.sql": more })
+      })
+      assert.deepStrictEqual(told, [
+        "applying 003_more: statement 2 of 4, line 2",
+        "applying 003_more: statement 4 of 4, line 4"
+      ])
     })
   )
 })

@@ -334,7 +334,7 @@ describe("database-ready init", () => {
           running.process.kill(signal)
           const ended = yield* Effect.promise(() => running.ended)
           assert.deepStrictEqual([ended.code, ended.stdout], [code, ""])
-          assert.include(ended.stderr, "Interrupted; nothing half-done is left behind")
+          assert.include(ended.stderr, "Interrupted in the migrations stage; nothing half-done is left behind")
         }
         rival.exec("ROLLBACK")
         assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])

@@ -202,7 +202,8 @@ export const allowed = (migrations: ReadonlyArray<Migration>): Effect.Effect<voi
 export const runMigration = (
   sqlite: Connected,
   { migration, statements }: Script,
-  between: Effect.Effect<void>
+  between: Effect.Effect<void>,
+  begins: (statement: Statement, index: number) => Effect.Effect<void> = () => Effect.void
 ): Effect.Effect<void, UpgradeError> =>
   migration.body._tag === "Effect"
     ? // Whatever the Effect asks for is asked within our transaction; a transaction of its own is a savepoint.
@@ -213,7 +214,8 @@ export const runMigration = (
         )
       )
     : Effect.gen(function* () {
-        for (const statement of statements) {
+        for (const [index, statement] of statements.entries()) {
+          yield* begins(statement, index)
           yield* Effect.catchAll(sqlite.run(statement.text), (failure) =>
             Effect.flatMap(cureOf(sqlite, statement.text, failure), (cure) =>
               upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure, cure })

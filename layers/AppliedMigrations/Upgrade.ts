@@ -3,13 +3,14 @@
  * itself, in order, with foreign keys on, and off only around a file that declares it. However many are pending,
  * and whether the database is new, the result is the same.
  */
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import { makeBackup, removeUnfinished, spaceForBackup, unfinishedBeside } from "../Backup.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
 import type { Attempt } from "../Initialization.ts"
 import { IntegrityError } from "../IntegrityError.ts"
-import { checkCopy, describeViolation, foreignKeyViolations } from "../PageCheck.ts"
+import { bytesOf, checkCopy, describeViolation, foreignKeyViolations } from "../PageCheck.ts"
 import type { SqliteConnection } from "../SqliteConnection.ts"
 import { integer, type Sqlite, type SqliteFailure, text } from "../seams.ts"
 import type { VerifiedPragmas } from "../VerifiedPragmas.ts"
@@ -28,6 +29,7 @@ import { type Migration, titleOf } from "./MigrationSource.ts"
 import { describeLoss, guardRows, type RowGuard } from "./RowGuard.ts"
 import { fingerprintOf, namesOf, objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
 import { type Made, madeBy, proveSchema, schemaAfter } from "./SchemaProof.ts"
+import { openingWords, type Statement } from "./SqlScript.ts"
 import { transaction } from "./Transaction.ts"
 
 export interface Room {
@@ -174,7 +176,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied
   const copied = Effect.suspend(() => {
     if (!isDue) return Effect.succeed(undefined)
     doing("making the backup")
-    return makeBackup(database.file, { from, to: newest.version }, (copy) => checkCopy(copy, progress))
+    return makeBackup(database.file, { from, to: newest.version }, (copy) => checkCopy(copy, progress), progress)
   })
   if (isDue) yield* spaceForBackup(sqlite, database.file, { from, to: newest.version })
   // Readers see what is committed while this transaction writes, in WAL mode alone.
@@ -265,9 +267,11 @@ const applyAll = Effect.fnUntraced(function* (
   objects: ReadonlyArray<SchemaObject>,
   scripts: ReadonlyArray<Script>,
   guard: RowGuard,
-  { breathe, doing }: Attempt
+  { breathe, doing, progress }: Attempt
 ) {
   const completed: Array<Completed> = []
+  const bytes = yield* bytesOf(sqlite)
+  const tellers = tellStatements(progress, bytes, yield* Effect.clock)
   const clock = yield* Effect.clock
   const foreignKeys = foreignKeyWatch(sqlite, objects)
   let unrecorded: Array<Completed> = []
@@ -284,12 +288,17 @@ const applyAll = Effect.fnUntraced(function* (
     if (last !== undefined && mayReadHistory(script)) {
       yield* written(Effect.zipRight(record, mirrorVersion(sqlite, last.migration)))
     }
-    doing(`applying ${titleOf(migration)}`)
+    const title = titleOf(migration)
     const appliedAt = clock.unsafeCurrentTimeMillis()
-    const run = runMigration(sqlite, script, breathe)
+    const { begins, ends } = tellers(script)
+    const run = runMigration(sqlite, script, breathe, begins)
     const alone = maySetPragmas(script) ? pragmas.leavingOthers(run) : run
+    doing(`counting rows before ${title}`)
     const deleted = yield* Effect.mapError(guard.watch(script), notCounted)
+    doing(`applying ${title}`)
     yield* alone
+    yield* ends
+    doing(`counting rows after ${title}`)
     const losses = yield* Effect.mapError(deleted, notCounted)
     const done = { migration, appliedAt, executionTimeMs: clock.unsafeCurrentTimeMillis() - appliedAt }
     completed.push(done)
@@ -299,6 +308,7 @@ const applyAll = Effect.fnUntraced(function* (
       return yield* upgradeError("RowsDeleted", { migration: titleOf(migration), detail, losses })
     }
     if (mayLeaveTemporary(script)) yield* written(dropTemporary(sqlite))
+    doing(`checking foreign keys after ${title}`)
     yield* foreignKeys.check(script, index === scripts.length - 1)
   }
   yield* Effect.mapError(record, notWritten(scripts.map(({ migration }) => titleOf(migration)).join(", ")))
@@ -306,6 +316,43 @@ const applyAll = Effect.fnUntraced(function* (
   if (scripts.length === 0) yield* foreignKeysHeld(sqlite)
   return completed
 })
+
+/** Bytes of a database above which a statement that reads a table may take seconds. */
+const largeDatabase = 32 * 1024 * 1024
+
+/** Milliseconds within which no more than one statement is told of, unless it may take long. */
+const quiet = 2000
+
+/**
+ * Tells which statement begins, for nothing can be told while it runs: one that may take long, and another after some
+ * silence. Of a file with many of the first kind each would be a line, and they are told as the others are.
+ */
+const tellStatements = (progress: Attempt["progress"], bytes: number, clock: Clock.Clock) => {
+  let toldAt = clock.unsafeCurrentTimeMillis()
+  return (script: Script) => {
+    const total = script.statements.length
+    const doing = `applying ${titleOf(script.migration)}`
+    const isFew = bytes > largeDatabase && script.statements.filter(mayTakeLong).length <= 20
+    return {
+      begins: (statement: Statement, index: number) => {
+        const now = clock.unsafeCurrentTimeMillis()
+        const isTold = (isFew && mayTakeLong(statement)) || now - toldAt >= quiet
+        if (isTold) toldAt = now
+        const detail = `statement ${index + 1} of ${total}, line ${statement.line}`
+        return progress(doing, index, total, { unit: "statements", detail, isTold })
+      },
+      ends: total === 0 ? Effect.void : progress(doing, total, total, { unit: "statements", isTold: false })
+    }
+  }
+}
+
+/** Whether a statement may read or write a whole table. */
+const mayTakeLong = ({ text }: Statement): boolean => {
+  const [first = "", second = ""] = openingWords(text, 2)
+  if (first === "CREATE" && (second === "VIEW" || second === "TRIGGER")) return false
+  if (first === "CREATE" && (second === "INDEX" || second === "UNIQUE")) return true
+  return /^(ALTER|ANALYZE|DELETE|DROP|REINDEX|UPDATE)$/.test(first) || /\bselect\b/i.test(text)
+}
 
 /** An Effect has no text to look into. */
 const says =

@@ -19,7 +19,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { DatabaseConfig, DatabaseReady, MigrationSource } from "../../layers/index.ts"
+import { DatabaseConfig, DatabaseReady, describeMeasure, MigrationSource } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import * as conversationFiles from "../conversationFiles.ts"
 import { Access, authorization, isLoopback } from "./Access.ts"
@@ -167,6 +167,11 @@ export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Laye
       integrity,
       trustedFilesystems,
       timeout: Option.getOrUndefined(databaseTimeout),
+      // Whoever looks at a start that takes long wants to see what it does.
+      onProgress: (event) =>
+        event._tag === "StageProgress"
+          ? Effect.logInfo(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
+          : Effect.void,
       backups,
       lockPatience,
       // A statement that waits inside SQLite would stop every request, the probes included.
