@@ -16,15 +16,17 @@ import { because, everything, type Fault, kill, limit, threadsOf, unattachable, 
 
 type Thread = keyof ReturnType<typeof threadsOf>
 
+type Calls = Readonly<Record<Thread, ReadonlyArray<string>>>
+
 /** SQLite and the sockets are the main thread's, the contents are the pool's; `write` wakes the one or the other. */
-const killed: Readonly<Record<Thread, ReadonlyArray<string>>> = everything
+const killed: Calls = everything
   ? {
       main: ["openat", "pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "write", "writev"],
       pool: ["openat", "pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "mkdir", "link", "rename", "write"]
     }
   : { main: ["writev"], pool: ["mkdir", "link", "unlink"] }
 
-const failing: Readonly<Record<Thread, ReadonlyArray<string>>> = everything
+const failing: Calls = everything
   ? {
       main: ["openat", "pwrite64", "fsync", "fdatasync", "ftruncate", "unlink"],
       pool: ["openat", "pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "mkdir", "link", "rename"]
@@ -87,6 +89,8 @@ const makeSubject = Effect.gen(function* () {
   /** Acknowledged files, by id, with their hashes; and the ids of those whose deletion was acknowledged. */
   const files = new Map<string, string>()
   const deleted = new Set<string>()
+  /** Those whose change was not answered: they have one of two contents. */
+  const either = new Map<string, readonly [string, string]>()
 
   /** A content that nobody has, for a shelf that is not there. */
   const fresh = (): string => {
@@ -117,6 +121,35 @@ const makeSubject = Effect.gen(function* () {
     return { answer, fileId }
   })
 
+  const post = (path: string, body: unknown) =>
+    answerOf(`${backend.url}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body)
+    })
+  const replace = Effect.fnUntraced(function* (fileId: string, content: string) {
+    const before = files.get(fileId) ?? ""
+    const after = digestOf(content)
+    const answer = yield* answerOf(`${backend.url}/api/files/${fileId}/content`, {
+      method: "PUT",
+      headers: { "if-match": `"${before}"`, "content-type": "text/plain" },
+      body: content
+    })
+    if (answer?.status === 200) files.set(fileId, after)
+    if (answer === undefined) {
+      files.delete(fileId)
+      either.set(fileId, [before, after])
+    }
+    return { answer, fileId }
+  })
+  const copy = (fileId: string) =>
+    Effect.map(post(`/api/files/${fileId}/copy`, { sessionId: "copies" }), (answer) => {
+      if (answer?.status === 201) files.set(String(answer.body["fileId"]), files.get(fileId) ?? "")
+      return { answer, fileId }
+    })
+  const move = (fileId: string) =>
+    Effect.map(post(`/api/files/${fileId}/move`, { sessionId: "moved" }), (answer) => ({ answer, fileId }))
+
   /** What holds at any moment: acknowledged rows are there, deleted ones are not, each row has its content. */
   const agrees = Effect.fnUntraced(function* (label: string) {
     const rows = yield* rowsIn(folder)
@@ -124,6 +157,7 @@ const makeSubject = Effect.gen(function* () {
     for (const { file_hash } of rows) assert.strictEqual(found[file_hash], file_hash, label)
     const hashes = new Map(rows.map(({ file_hash, file_id }) => [file_id, file_hash]))
     for (const [fileId, hash] of files) assert.strictEqual(hashes.get(fileId), hash, label)
+    for (const [fileId, both] of either) assert.include(both, hashes.get(fileId), label)
     for (const fileId of deleted) assert.isFalse(hashes.has(fileId), label)
     return { rows, found }
   })
@@ -132,6 +166,9 @@ const makeSubject = Effect.gen(function* () {
     fresh,
     upload,
     destroy,
+    replace,
+    copy,
+    move,
     /** What holds besides where every request was answered: there is no row that was not acknowledged. */
     agreesExactly: Effect.fnUntraced(function* (label: string) {
       const { rows } = yield* agrees(label)
@@ -167,13 +204,35 @@ const requests = {
     return Effect.as(subject.upload(content), subject.upload(content))
   },
   "a deletion for good": (subject: Subject) =>
-    Effect.map(subject.upload(subject.fresh()), ({ fileId }) => subject.destroy(fileId))
+    Effect.map(subject.upload(subject.fresh()), ({ fileId }) => subject.destroy(fileId)),
+  "a change of a content": (subject: Subject) =>
+    Effect.map(subject.upload(subject.fresh()), ({ fileId }) => subject.replace(fileId, subject.fresh())),
+  "a copy": (subject: Subject) => Effect.map(subject.upload(subject.fresh()), ({ fileId }) => subject.copy(fileId)),
+  "a move": (subject: Subject) => Effect.map(subject.upload(subject.fresh()), ({ fileId }) => subject.move(fileId))
 }
+
+interface Form {
+  readonly killed: Calls
+  readonly failing: Calls
+  /** Each n-th call of a kind, beginning with the first. */
+  readonly every: number
+}
+
+/** A copy reads a content, and neither of the two writes one: their short form is about the row, which takes many writes. */
+const rowsAlone: Form = {
+  killed: { main: ["pwrite64"], pool: [] },
+  failing: { main: ["pwrite64"], pool: ["openat"] },
+  every: 12
+}
+
+const formOf = (name: string): Form =>
+  !everything && (name === "a copy" || name === "a move") ? rowsAlone : { killed, failing, every: 1 }
 
 /** Requests with the first, second ... call under the fault, until the call is not reached; the number of faults. */
 const sweep = Effect.fnUntraced(function* <E, R>(
   subject: Subject,
-  calls: Readonly<Record<Thread, ReadonlyArray<string>>>,
+  calls: Calls,
+  every: number,
   what: string,
   prepare: (typeof requests)[keyof typeof requests],
   survived: (answer: Answer, label: string) => Effect.Effect<void, E, R>
@@ -181,17 +240,17 @@ const sweep = Effect.fnUntraced(function* <E, R>(
   const counts: Record<string, number> = {}
   for (const thread of ["main", "pool"] as const) {
     for (const call of calls[thread]) {
-      for (let nth = 1; ; nth += 1) {
+      for (let nth = 1; ; nth += every) {
         const fault: Fault = { what, call, nth }
         const request = yield* prepare(subject)
         const { reached, value } = yield* underFault(threadsOf(subject.pid)[thread], fault, subject.trace, request)
         // Who is killed does not answer any more; the tracer may be gone before it could note the end.
         const isOver = what === kill ? value.answer === undefined || (yield* subject.isSilent) : reached
         if (!isOver) {
-          assert.include([201, 204], value.answer?.status, `without a fault: ${JSON.stringify(fault)}`)
+          assert.include([200, 201, 204], value.answer?.status, `without a fault: ${JSON.stringify(fault)}`)
           break
         }
-        counts[`${thread} ${call}`] = nth
+        counts[`${thread} ${call}`] = (counts[`${thread} ${call}`] ?? 0) + 1
         yield* survived(value.answer, `${what} ${thread} ${call} ${nth}`)
       }
     }
@@ -205,12 +264,13 @@ const sweep = Effect.fnUntraced(function* <E, R>(
 
 describe.skipIf(unattachable !== undefined)(`the service${because(unattachable)}`, () => {
   for (const [name, prepare] of Object.entries(requests)) {
+    const form = formOf(name)
     it.scopedLive(
       `killed at every step of ${name}: started again, each row has its content and no content is without a row`,
       () =>
         Effect.gen(function* () {
           const subject = yield* makeSubject
-          const count = yield* sweep(subject, killed, kill, prepare, (_, label) =>
+          const count = yield* sweep(subject, form.killed, form.every, kill, prepare, (_, label) =>
             Effect.zipRight(subject.ended, subject.again(label))
           )
           // What the killed ones left half-way is nobody's, and gone once it is an hour old.
@@ -230,11 +290,11 @@ describe.skipIf(unattachable !== undefined)(`the service${because(unattachable)}
           for (const what of codes) {
             // A new one each time: there are 256 shelves.
             const subject = yield* makeSubject
-            const count = yield* sweep(subject, failing, what, prepare, (answer, label) =>
+            const count = yield* sweep(subject, form.failing, form.every, what, prepare, (answer, label) =>
               Effect.gen(function* () {
                 assert.isTrue(subject.isAlive(), label)
                 if (answer === undefined) return assert.fail(`no answer: ${label}`)
-                assert.include([201, 204, 500, 503, 507], answer.status, label)
+                assert.include([200, 201, 204, 500, 503, 507], answer.status, label)
                 if (answer.status >= 500) {
                   assert.include(
                     ["InternalError", "NotReady", "DatabaseBusy", "StorageFull"],
