@@ -33,6 +33,7 @@ import { inDatabase, type Refusal } from "./Refusal.ts"
 import { ConnectionError, SqliteConnection, soundDriver, stayingInPlace } from "./SqliteConnection.ts"
 import { openSqlite } from "./seams.ts"
 import { type PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
+import { lookAtWal } from "./WalLook.ts"
 import type { WriteError } from "./WriteError.ts"
 import { makeWriteGate, type WriteGate } from "./WriteGate.ts"
 import { guardTransactions, writeThrough } from "./WriteTransaction.ts"
@@ -89,7 +90,9 @@ export interface Health {
   readonly schemaVersion: string | undefined
   readonly fingerprint: string
   readonly pragmas: Settings
-  /** As in the report. */
+  /** Bytes of the `-wal`; 0 where there is none. */
+  readonly walBytes: number
+  /** Those of the report; and who reads from a WAL that has grown over `journalSizeLimit`. */
   readonly warnings: ReadonlyArray<string>
 }
 
@@ -123,6 +126,11 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
      * not the one that was opened. Fails with `WriteError`, which is a `SqlError`, and with what the effect fails with.
      */
     readonly write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | WriteError, R>
+    /**
+     * Proves that a write would be possible at this moment: the disk takes another page, the lock is free within some
+     * hundredths of a second or this process's own, and this program may write. Changes nothing, and names who holds the lock.
+     */
+    readonly writable: Effect.Effect<void, WriteError>
   }
 >() {
   /**
@@ -289,7 +297,7 @@ const ready = Effect.fnUntraced(function* (
     report,
     health,
     healthChanges: changesOf(health, config),
-    write: writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
+    ...writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
   }).pipe(Context.add(SqlClient.SqlClient, client), Context.add(SqliteClient.SqliteClient, client))
 })
 
@@ -324,7 +332,7 @@ const noted = ({ database, durationMs, schemaVersion }: ReadyReport, level: LogL
   )
 
 const liveHealth = (
-  { inMemory }: DatabaseConfig["Type"],
+  config: DatabaseConfig["Type"],
   { connection: { file, sqlite }, directory: { warnings }, gate, migrations, pragmas }: Evidence,
   inPlace: Effect.Effect<void, ConnectionError>
 ) => {
@@ -336,14 +344,21 @@ const liveHealth = (
     yield* inPlace
     // Through a connection of its own, opened by path like any newcomer's: the one that is handed out may be
     // in the middle of a transaction, and would wait for locks with the event loop standing still.
-    const { fingerprint, version } = yield* inMemory
+    const { fingerprint, version } = yield* config.inMemory
       ? migrations.schemaOn(sqlite)
       : Effect.scoped(Effect.flatMap(newcomer, migrations.schemaOn)).pipe(
           Effect.tapErrorTag("HistoryError", gate.learn),
           Effect.zipLeft(gate.learn("sound"))
         )
     const settings = yield* pragmas.stillHold
-    const health: Health = { schemaVersion: version, fingerprint, pragmas: settings, warnings }
+    const { bytes, warning } = yield* lookAtWal(file, config)
+    const health: Health = {
+      schemaVersion: version,
+      fingerprint,
+      pragmas: settings,
+      walBytes: bytes,
+      warnings: warning === undefined ? warnings : [...warnings, warning]
+    }
     return health
   }).pipe(
     Effect.mapError((refusal) => inDatabase(file, refusal)),

@@ -4,9 +4,10 @@ import * as Predicate from "effect/Predicate"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import { type CodeReason, codeReason } from "./codeReason.ts"
 import { codeRemedy } from "./codeRemedy.ts"
+import { describeHolders, type Holder } from "./FileLocks.ts"
 import { jsonOf, messageOf, type Refusal } from "./Refusal.ts"
 import type { ConnectionError } from "./SqliteConnection.ts"
-import { files, SqliteFailure } from "./seams.ts"
+import { files, SqliteFailure, type SystemFailure } from "./seams.ts"
 
 /** `Refused`: SQLite failed with a code that has many causes. The reasons of a history are those of `HistoryError`. */
 type Reason = CodeReason | ConnectionError["reason"] | HistoryError["reason"] | "Refused"
@@ -22,6 +23,8 @@ export class WriteError extends SqlError implements Refusal {
   readonly code: string
   readonly retryable: boolean
   readonly database: string
+  /** Who holds the lock that was not to be had, as far as that can be seen. */
+  readonly holders: ReadonlyArray<Holder>
 
   constructor({ cause, ...facts }: Omit<Refusal, "_tag" | "message" | "reason"> & Facts) {
     super({ cause, message: messageOf(facts) })
@@ -31,14 +34,24 @@ export class WriteError extends SqlError implements Refusal {
     this.code = facts.code
     this.retryable = facts.retryable
     this.database = facts.database
+    this.holders = facts.holders ?? []
   }
 
   /** Of what SQLite answered to a statement that writes. */
-  static fromSqlite(database: string, cause: SqliteFailure): WriteError {
+  static fromSqlite(database: string, cause: SqliteFailure, holders: ReadonlyArray<Holder> = []): WriteError {
     const { code, detail, retryable } = cause
     const reason = reasonOf(database, code)
-    const sentence = `${sentences[reason](database)} (${code}: ${detail})`
+    const sentence = `${sentences[reason](database)} (${code}: ${detail}${describeHolders(holders)})`
     const remedy = reason === "Busy" ? patience : (remedies[reason] ?? codeRemedy(code) ?? unclear)
+    return new WriteError({ cause, reason, sentence, remedy, code, retryable, database, holders })
+  }
+
+  /** Of what the disk answered to a page that is none of SQLite's. */
+  static fromSystem(database: string, cause: SystemFailure): WriteError {
+    const { code, detail, retryable } = cause
+    const reason = code === "EIO" ? "IoError" : code === "EROFS" ? "PermissionDenied" : "DiskFull"
+    const sentence = `${sentences[reason](database)} (${detail})`
+    const remedy = remedies[reason] ?? codeRemedy(code) ?? unclear
     return new WriteError({ cause, reason, sentence, remedy, code, retryable, database })
   }
 
@@ -63,7 +76,8 @@ export class WriteError extends SqlError implements Refusal {
 }
 
 interface Facts {
-  readonly cause: SqliteFailure | HistoryError | ConnectionError
+  readonly cause: SqliteFailure | SystemFailure | HistoryError | ConnectionError
+  readonly holders?: ReadonlyArray<Holder>
   readonly reason: Reason
   readonly code: string
   readonly database: string

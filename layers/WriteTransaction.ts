@@ -1,20 +1,26 @@
 /** Transactions of the service that may write, on the connection that is handed out. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
+import { holdersOf } from "./FileLocks.ts"
 import { upTo } from "./monotonic.ts"
+import { writeNewPage } from "./NewPage.ts"
 import { whileAnotherWorks } from "./policy.ts"
 import type { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
-import { integer, SqliteFailure } from "./seams.ts"
+import { integer, isLock, SqliteFailure } from "./seams.ts"
 import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
 import { WriteError } from "./WriteError.ts"
 import type { WriteGate } from "./WriteGate.ts"
 
 /** The lock was not to be had: nothing of the body has run, so that it may be tried again. */
 class NotBegun extends Data.TaggedError("NotBegun")<{ readonly failure: SqliteFailure }> {}
+
+/** Others in this process are in a transaction. */
+class Taken extends Data.TaggedError("Taken") {}
 
 /** What a database in memory has for a gate: there is no other program. */
 const open: WriteGate = { check: Effect.void, learn: () => Effect.void, begun: (begin) => begin }
@@ -56,15 +62,15 @@ export const writeThrough = (
     isPatient ? Effect.zipLeft(body, Effect.mapError(patientCommit, writeError)) : body
   const commit = isPatient ? Effect.void : sqlite.run("COMMIT")
 
-  const locked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
+  const reserved = Effect.mapError(sqlite.reserve, ({ cause }) => writeError(SqliteFailure.from(cause)))
+  /** One attempt, once nobody else in this process has the connection. */
+  const attempt = <A, E, R, E2>(body: Effect.Effect<A, E, R>, reserve: Effect.Effect<unknown, E2, Scope.Scope>) =>
     // A scope for the reservation alone: what the body acquires belongs to its caller's.
     Effect.acquireUseRelease(
       Scope.make(),
       (reservation) =>
         Effect.zipRight(
-          Effect.mapError(Scope.extend(sqlite.reserve, reservation), ({ cause }) =>
-            writeError(SqliteFailure.from(cause))
-          ),
+          Scope.extend(reserve, reservation),
           transaction(
             sqlite,
             { begin, commit },
@@ -73,21 +79,47 @@ export const writeThrough = (
           )
         ),
       Scope.close
-    ).pipe(
-      Effect.retry({
-        schedule: patiently,
-        while: (error) => error instanceof NotBegun && error.failure.retryable
-      }),
-      Effect.mapError((error) => (error instanceof NotBegun ? writeError(error.failure) : error)),
-      Effect.withSpan("database-ready.write")
     )
+  const patient =
+    (schedule: Schedule.Schedule<unknown>) =>
+    <A, E, R>(attempts: Effect.Effect<A, E | NotBegun, R>): Effect.Effect<A, Exclude<E, NotBegun> | WriteError, R> =>
+      Effect.retry(attempts, {
+        schedule,
+        while: (error) => error instanceof NotBegun && error.failure.retryable
+      }).pipe(
+        Effect.catchIf(
+          (error): error is NotBegun => error instanceof NotBegun,
+          ({ failure }) =>
+            Effect.flatMap(isLock(failure.code) ? holdersOf(file) : Effect.succeed([]), (holders) =>
+              Effect.fail(WriteError.fromSqlite(file, failure, holders))
+            )
+        )
+      )
+  const locked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
+    patient(patiently)(attempt(body, reserved)).pipe(Effect.withSpan("database-ready.write"))
 
   const there = Effect.mapError(inPlace, (refusal) => WriteError.fromRefusal(file, refusal))
-  return <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
+  const write = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
     Effect.flatMap(sqlite.isWithin, (isWithin) =>
       isWithin ? withTransaction(body) : Effect.zipRight(there, locked(body))
     )
+
+  // Where others of this process have the connection for longer, it is they who have the lock.
+  const atOnce = Effect.timeoutFail(reserved, { duration: aMoment, onTimeout: () => new Taken() })
+  const free = Effect.catchTag(patient(shortly)(attempt(Effect.void, atOnce)), "Taken", () => Effect.void)
+  const writable = inMemory
+    ? Effect.void
+    : there.pipe(
+        Effect.zipRight(Effect.mapError(writeNewPage(file), (failure) => WriteError.fromSystem(file, failure))),
+        Effect.zipRight(free),
+        Effect.asVoid
+      )
+  return { write, writable }
 }
+
+/** A neighbour who writes is through in a moment; whoever is not has the lock for longer. */
+const aMoment = "30 millis"
+const shortly = upTo(whileAnotherWorks, aMoment)
 
 const refusedBy =
   (file: string) =>

@@ -1,6 +1,6 @@
 /**
- * Patience and age by a clock that is never set. Effect's own `Schedule.upTo` and `cachedWithTTL` compare wall-clock times:
- * set back by an hour, the clock makes them wait an hour more. `Clock`'s nanoseconds go on evenly (`process.hrtime`).
+ * Patience by a clock that is never set. Effect's own `Schedule.upTo` compares wall-clock times: set back by an hour, the
+ * clock makes it wait an hour more. `Clock`'s nanoseconds go on evenly: those of the live one are `process.hrtime`'s.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -28,23 +28,3 @@ export const upTo = <Out, In, R>(
 
 /** Milliseconds between two readings of `Clock`'s nanoseconds. */
 export const millisBetween = (from: bigint, to: bigint): number => Number(to - from) / 1_000_000
-
-/** An effect whose success serves for so long. Those who ask meanwhile wait for one another. */
-export const cachedFor = <A, E, R>(
-  effect: Effect.Effect<A, E, R>,
-  duration: Duration.DurationInput
-): Effect.Effect<Effect.Effect<A, E, R>> =>
-  Effect.sync(() => {
-    const limit = Duration.toMillis(duration)
-    const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
-    let last: { readonly value: A; readonly at: bigint } | undefined
-    return alone(
-      Effect.gen(function* () {
-        const now = yield* Clock.currentTimeNanos
-        if (last !== undefined && millisBetween(last.at, now) < limit) return last.value
-        const value = yield* effect
-        last = { value, at: yield* Clock.currentTimeNanos }
-        return value
-      })
-    )
-  })

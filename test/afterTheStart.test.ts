@@ -1,5 +1,6 @@
 /** What a program is told, and kept from, once others have changed its database beneath it. */
 import { renameSync } from "node:fs"
+import { dirname } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
 import { assert, describe, it } from "@effect/vitest"
@@ -18,6 +19,8 @@ import {
   independently,
   notesFiles,
   openConnection,
+  pictureOf,
+  rivalProcess,
   rowsOf,
   start,
   starting,
@@ -289,6 +292,61 @@ describe("a write", () => {
         assert.isTrue(Exit.isFailure(exit) && Cause.isFailure(exit.cause))
         assert.deepStrictEqual(yield* write(sql`SELECT count(*) AS tags FROM tags`), [{ tags: 0 }])
       }
+    })
+  )
+})
+
+describe("whether a write would be possible", () => {
+  it.scopedLive("is known beside writers: who holds the lock is named, and this process is in nobody's way", () =>
+    Effect.gen(function* () {
+      const { file, insert, sql, writable, write } = yield* serving()
+      const before = yield* pictureOf(dirname(file))
+      yield* writable
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+      yield* write(Effect.zipRight(insert, writable))
+      yield* sql.withTransaction(Effect.zipRight(insert, writable))
+      const rival = yield* rivalProcess(file, "BEGIN IMMEDIATE")
+      assert.deepStrictEqual(yield* refused(writable), ["SqlError", "Busy", true])
+      const error = yield* Effect.flip(writable)
+      assert.include(error.message, `the lock is held by process ${rival.pid} (node)`)
+      assert.deepStrictEqual(
+        error.holders.map(({ pid }) => pid),
+        [rival.pid]
+      )
+    })
+  )
+
+  it.scoped("depends on the file and on the history, as a write does", () =>
+    Effect.gen(function* () {
+      const { file, writable } = yield* serving()
+      renameSync(file, `${file}.away`)
+      assert.deepStrictEqual(yield* refused(writable), ["SqlError", "Replaced", false])
+      renameSync(`${file}.away`, file)
+      yield* start(file, { migrations: next(rename) })
+      assert.deepStrictEqual(yield* refused(writable), ["SqlError", "NewerDatabase", false])
+    })
+  )
+})
+
+describe("a WAL that grows", () => {
+  it.scopedLive("behind a reader is a warning with its size and who reads, until it has begun anew", () =>
+    Effect.gen(function* () {
+      const { file, health, sql, write } = yield* serving({ pragmas: { journalSizeLimit: 1024 * 1024 } })
+      const grow = Effect.repeatN(write(sql`INSERT INTO notes (body) VALUES (hex(zeroblob(100000)))`), 59)
+      yield* grow
+      assert.deepStrictEqual((yield* health).warnings, [])
+      const rival = yield* rivalProcess(file, "BEGIN; CREATE TEMP TABLE seen AS SELECT id FROM notes LIMIT 1")
+      yield* grow
+      const { walBytes, warnings } = yield* health
+      assert.isAbove(walBytes, 8 * 1024 * 1024)
+      assert.deepStrictEqual(warnings, [
+        `The WAL ${file}-wal has grown over 8 MiB. It begins anew when this reading ends: process ${rival.pid} (node).`
+      ])
+      rival.kill("SIGKILL")
+      yield* Effect.promise(() => new Promise((resolve) => rival.once("exit", resolve)))
+      yield* sql`PRAGMA wal_checkpoint`
+      yield* write(sql`INSERT INTO notes (body) VALUES ('last')`)
+      assert.deepStrictEqual((yield* health).warnings, [])
     })
   )
 })

@@ -16,6 +16,7 @@ import {
   DestroyedFiles,
   type FileNotFound,
   type Forbidden,
+  type NotReady,
   type StorageFull
 } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
@@ -28,9 +29,9 @@ import { Reserve } from "./Reserve.ts"
 const atOnce = 100
 
 /** Fails where nothing was done at all. What fails later is the verdict of the files that it met. */
-type Bulk<A> = (fileIds: ReadonlyArray<string>) => Effect.Effect<A, DatabaseBusy | StorageFull, CurrentUser>
+type Bulk<A> = (fileIds: ReadonlyArray<string>) => Effect.Effect<A, DatabaseBusy | NotReady | StorageFull, CurrentUser>
 
-type Refused = Forbidden | FileNotFound | DatabaseBusy | StorageFull
+type Refused = Forbidden | FileNotFound | DatabaseBusy | NotReady | StorageFull
 
 interface Verdict<A> {
   readonly fileId: string

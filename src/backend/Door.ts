@@ -121,6 +121,7 @@ export class Door extends Context.Tag("conversation-files/Door")<
  * interrupted, so that a race or a timeout around a wait would itself have to wait.
  */
 export const whileRequestsEnd = (timeout: Duration.Duration): Schedule.Schedule<unknown> =>
-  Schedule.upTo(Schedule.spaced("20 millis"), timeout)
+  // Counted, for `Schedule.upTo` asks the wall clock, which may be set meanwhile.
+  Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(Math.ceil(Duration.toMillis(timeout) / 20)))
 
 const refused = (message: string) => new NotReady({ retryAfterSeconds: 1, message })

@@ -1,10 +1,11 @@
-/** The live database, looked at again and again: cheaply, never at its pages, and for a moment from memory. */
+/** The live database, looked at again and again: cheaply, never at its pages, for a moment from memory, in time. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import { DatabaseReady, type Refusal } from "../../layers/index.ts"
+import { ConnectionError, DatabaseReady, HistoryError, type Refusal, type WriteError } from "../../layers/index.ts"
 import type { Belonging } from "./Belonging.ts"
 import type { Cleanup } from "./Cleanup.ts"
 import type { ContentFaults } from "./ContentFaults.ts"
@@ -12,26 +13,14 @@ import { contentsFinding } from "./ContentsHealth.ts"
 import { HealthHistory } from "./HealthHistory.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
-
-/** One check, in the words of application/health+json (draft-inadarei-api-health-check-06). */
-export interface Check {
-  readonly status: "pass" | "warn" | "fail"
-  /** ISO 8601, UTC. */
-  readonly time: string
-  readonly observedValue: string | number
-  readonly observedUnit: string
-  /** What is wrong, as `Tag.Reason`; undefined where nothing is. */
-  readonly reason: string | undefined
-  /** The same for people; may name paths. */
-  readonly message: string | undefined
-}
+import { type Check, watching } from "./Watch.ts"
 
 export class Health extends Context.Tag("conversation-files/Health")<
   Health,
   {
     /** Whether the file is still ours, answers, and has the history and schema of our migrations. */
     readonly database: Effect.Effect<Check>
-    /** Whether the write lock is to be had within the patience that the settings allow. */
+    /** Whether a page can be written, and the write lock is free or this process's own. */
     readonly writeLock: Effect.Effect<Check>
     /** Whether the contents are this database's, and as far as anybody has looked as they were stored. */
     readonly contents: Effect.Effect<Check>
@@ -43,7 +32,7 @@ export class Health extends Context.Tag("conversation-files/Health")<
     Health,
     never,
     Belonging | Cleanup | ContentFaults | DatabaseReady | HealthHistory | Reserve | Settings
-  > = Layer.effect(
+  > = Layer.scoped(
     Health,
     Effect.gen(function* () {
       const ready = yield* DatabaseReady
@@ -63,15 +52,20 @@ export class Health extends Context.Tag("conversation-files/Health")<
             )
         })
       )
-      const writeLock = Effect.matchEffect(ready.write(Effect.void), {
-        onFailure: ({ message }) => failing("write lock", { _tag: "SqlError", reason: "NotWritable", message }),
+      const { isHeld, space: seenSpace } = yield* Reserve
+      const writeLock = Effect.matchEffect(ready.writable, {
+        onFailure: (error) =>
+          Effect.flatMap(isHeld, (held) =>
+            failing("write lock", { _tag: "WriteError", reason: error.reason, message: error.message }).pipe(
+              Effect.map((check): Check => ({ ...check, status: isPassing(error, held) ? "warn" : "fail" }))
+            )
+          ),
         onSuccess: () => passing("free", "write lock")
       })
       const contents = Effect.flatMap(finding, ({ message, missing, reason, status }) =>
         Effect.map(passing(missing, "missing contents"), (check) => ({ ...check, status, reason, message }))
       )
 
-      const { space: seenSpace } = yield* Reserve
       const space = Effect.flatMap(seenSpace, (seen) =>
         Effect.map(
           passing(seen?.free ?? "unknown", "bytes"),
@@ -87,19 +81,36 @@ export class Health extends Context.Tag("conversation-files/Health")<
         )
       )
 
-      /** Looked at once for all who ask at that moment. */
-      const remembered = (name: string, check: Effect.Effect<Check>) =>
-        Effect.cachedWithTTL(Effect.tap(check, seen(name)), healthCache)
-
-      return {
-        database: yield* remembered("database", database),
-        writeLock: yield* remembered("writeLock", writeLock),
-        contents: yield* remembered("contents", contents),
-        space: yield* remembered("space", space)
+      const watch = (name: string, look: Effect.Effect<Check>) => watching(name, look, healthCache, seen(name))
+      const checks = {
+        database: yield* watch("sqlite:database", database),
+        writeLock: yield* watch("sqlite:write-lock", writeLock),
+        contents: yield* watch("storage:contents", contents),
+        space: yield* watch("storage:space", space)
       }
+      // So that there is something to tell from the first request on.
+      yield* Effect.all(checks, { concurrency: "unbounded", discard: true })
+      // Somebody who reads the log hears of a turn although nobody asks. Where nothing is kept, nobody is looked for.
+      if (Duration.greaterThan(healthCache, Duration.zero)) {
+        yield* Effect.all(checks, { concurrency: "unbounded", discard: true }).pipe(
+          Effect.repeat(Schedule.spaced(Duration.max(healthCache, Duration.seconds(1)))),
+          Effect.forkScoped
+        )
+      }
+      return checks
     })
   )
 }
+
+/**
+ * Reading goes on beside a lock, and what is kept of the disk is given up for a deletion. For what is wrong with the
+ * database itself, the check of the database fails.
+ */
+const isPassing = ({ cause, reason }: WriteError, isHeld: boolean): boolean =>
+  reason === "Busy" ||
+  (reason === "DiskFull" && isHeld) ||
+  cause instanceof HistoryError ||
+  cause instanceof ConnectionError
 
 /** Somebody opens or closes the database at this moment: after 50 ms, four times. */
 const whileANeighbourPasses = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(4))

@@ -4,7 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { HealthTurn } from "./Api.ts"
-import type { Check } from "./Health.ts"
+import type { Check } from "./Watch.ts"
 
 /** So many turns are kept, the latest. */
 const mostTurns = 200

@@ -6,11 +6,12 @@ import { Initialization, type ReadyReport, type StageReport, type Timeline } fro
 import packageJson from "../../package.json" with { type: "json" }
 import { Access } from "./Access.ts"
 import { ProbesApi } from "./Api.ts"
+import { cachedFor } from "./cachedFor.ts"
 import { Door, isServing, type Phase } from "./Door.ts"
-import type { Check } from "./Health.ts"
 import { contentType, exposition, type Gauge } from "./Prometheus.ts"
 import { Settings } from "./Settings.ts"
 import { type Answer, Strangers } from "./Strangers.ts"
+import type { Check } from "./Watch.ts"
 
 /** Every endpoint of `ProbesGroup`. */
 export const probesHttp = HttpApiBuilder.group(
@@ -32,10 +33,12 @@ export const probesHttp = HttpApiBuilder.group(
     })
 
     // Made once for all who ask at that moment.
-    const metrics = yield* seen.pipe(
-      Effect.flatMap((now) => exposition(gaugesOf(now))),
-      Effect.map((text) => HttpServerResponse.text(text, { contentType, headers: neverKept })),
-      Effect.cachedWithTTL(healthCache)
+    const metrics = cachedFor(
+      seen.pipe(
+        Effect.flatMap((now) => exposition(gaugesOf(now))),
+        Effect.map((text) => HttpServerResponse.text(text, { contentType, headers: neverKept }))
+      ),
+      healthCache
     )
 
     return handlers
@@ -193,12 +196,15 @@ const stageChecks = ({ current, stages }: Course): Checks =>
 
 const liveChecks = (phase: Phase): Effect.Effect<Checks> =>
   isServing(phase)
-    ? Effect.all({
-        "sqlite:database": phase.health.database,
-        "sqlite:write-lock": phase.health.writeLock,
-        "storage:contents": phase.health.contents,
-        "storage:space": phase.health.space
-      })
+    ? Effect.all(
+        {
+          "sqlite:database": phase.health.database,
+          "sqlite:write-lock": phase.health.writeLock,
+          "storage:contents": phase.health.contents,
+          "storage:space": phase.health.space
+        },
+        { concurrency: "unbounded" }
+      )
     : Effect.succeed({})
 
 const worstOf = (phase: Phase, checks: Checks): Status => {

@@ -28,6 +28,8 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
   {
     /** Undefined where nobody knows. */
     readonly space: Effect.Effect<Space | undefined>
+    /** Whether what is kept is there, to be given up for a deletion. */
+    readonly isHeld: Effect.Effect<boolean>
     /** Fails where so many bytes more would take what is kept. */
     readonly mayStore: (bytes: number) => Effect.Effect<void, StorageFull>
     /** What frees space, once more with the reserve given up where the disk is full. */
@@ -79,6 +81,7 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
 
       return {
         space,
+        isHeld: Effect.match(lookAt(file), { onFailure: () => false, onSuccess: (held) => held !== undefined }),
         mayStore: (bytes) =>
           Effect.flatMap(space, (now) =>
             now !== undefined && now.free - bytes < now.kept

@@ -2,7 +2,8 @@
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import { DatabaseBusy, StorageFull } from "./Api.ts"
+import { WriteError } from "../../layers/index.ts"
+import { DatabaseBusy, NotReady, StorageFull } from "./Api.ts"
 import { ContentError } from "./ContentError.ts"
 import { retryAfter } from "./retryAfter.ts"
 
@@ -18,16 +19,37 @@ export const isBusy = (error: unknown): boolean =>
 
 export const isFull = (error: unknown): boolean =>
   error instanceof SqlError
-    ? sqliteCodeOf(error) === "SQLITE_FULL"
+    ? sqliteCodeOf(error) === "SQLITE_FULL" || (error instanceof WriteError && error.reason === "DiskFull")
     : error instanceof ContentError && error.reason === "Full"
 
-/** A lock passes, and a full disk is an answer. Nobody who asks can do anything about the rest: its cause is logged. */
+/** What SQLite says where the database or its disk cannot be used at this moment, or not any more. */
+const isUnusable = (error: SqlError): boolean =>
+  error instanceof WriteError ||
+  /^SQLITE_(IOERR|READONLY|CORRUPT|NOTADB|CANTOPEN|PERM|AUTH|NOMEM)/.test(sqliteCodeOf(error))
+
+/**
+ * A lock passes, and a full disk is an answer. Nobody who asks can do anything about a disk that fails, a file that was
+ * replaced or a database that is newer than this program: the log has what is wrong, in one line. The rest is a mistake
+ * of this program.
+ */
 export const answered = <A, E, R>(work: Effect.Effect<A, E, R>) =>
-  Effect.catchIf(work, isFailed<E>, (error: Failed): Effect.Effect<never, DatabaseBusy | StorageFull> => {
+  Effect.catchIf(work, isFailed<E>, (error: Failed): Effect.Effect<never, DatabaseBusy | StorageFull | NotReady> => {
     if (isBusy(error)) {
       return retryAfter(
         new DatabaseBusy({ retryAfterSeconds: 1, message: "Another process writes to the database at this moment." })
       )
     }
-    return isFull(error) ? new StorageFull({ message: "The disk is full." }) : Effect.die(error)
+    if (isFull(error)) return new StorageFull({ message: "The disk is full." })
+    const [what, isKnown] = error instanceof SqlError ? ["database", isUnusable(error)] : ["store of contents", true]
+    return isKnown
+      ? Effect.zipRight(
+          Effect.logError(`The ${what} failed a request: ${messageOf(error)}`),
+          retryAfter(new NotReady({ retryAfterSeconds: 1, message: `The ${what} cannot be used at this moment.` }))
+        )
+      : Effect.die(error)
   })
+
+const messageOf = (error: Failed): string => {
+  const cause = error instanceof SqlError && !(error instanceof WriteError) ? error.cause : error
+  return cause instanceof Error ? cause.message : String(cause)
+}

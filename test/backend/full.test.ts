@@ -1,6 +1,6 @@
 /** A disk that is full: reading and deleting go on, uploads are told so. On a small filesystem of its own. */
 import { spawnSync } from "node:child_process"
-import { existsSync, rmSync } from "node:fs"
+import { existsSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -71,5 +71,40 @@ describe.skipIf(why !== undefined)(`a full disk${why === undefined ? "" : ` (ski
       )
       assert.isAtLeast(Number(Object(views).n), 1)
     })
+  )
+
+  it.scopedLive(
+    "that keeps no reserve turns readiness, with the reason in the log, until a page can be written again",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* mounted
+        const settings = { DATA_DIRECTORY: folder, HEALTH_CACHE: "0ms", DISK_RESERVE: "0" }
+        const backend = yield* runningBackend(settings)
+        const { files } = yield* clientOf(backend.url)
+        const kept = yield* files.upload({ ...inSession, payload: fileForm("a.bin", new Uint8Array(30_000)) })
+        const before = readdirSync(folder).sort()
+        const readyz = Effect.promise(() =>
+          fetch(`${backend.url}/readyz`).then(async (it) => [it.status, await it.text()])
+        )
+        const [was] = yield* readyz
+        assert.strictEqual(was, 200)
+        fill(join(folder, "filler"))
+        const [status, text] = yield* readyz
+        assert.strictEqual(status, 503)
+        assert.match(String(text), /"sqlite:write-lock":\[\{[^}]*"status":"fail"[^}]*There is no space left for/)
+        // What is there can be read, and whatever else would write is a typed refusal.
+        assert.strictEqual((yield* files.view({ path: kept })).length, 30_000)
+        const renames = Effect.forEach(
+          Array.from({ length: 2000 }, (_, n) => n),
+          (n) => files.rename({ path: kept, payload: { name: `${"n".repeat(200)}${n}` } })
+        )
+        assert.strictEqual((yield* Effect.flip(renames))._tag, "StorageFull")
+        rmSync(join(folder, "filler"))
+        assert.deepStrictEqual([(yield* readyz)[0], readdirSync(folder).sort()], [200, before])
+        const { stderr } = yield* stopped(backend)
+        assert.match(stderr, /level=ERROR .*Health: sqlite:write-lock is fail, was pass: WriteError.DiskFull: /)
+        assert.match(stderr, /level=INFO .*Health: sqlite:write-lock is (pass|warn), was fail/)
+        assert.notInclude(stderr, "defect")
+      })
   )
 })

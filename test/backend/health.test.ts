@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { fileForm } from "../../src/backend/Client.ts"
-import { ask, askJson, clientOf, runBackend, runningBackend } from "../support/backend.ts"
+import { ask, askJson, clientOf, runBackend, runningBackend, stopped } from "../support/backend.ts"
 import { damagePage, independently, rivalProcess, rowsOf, temporaryFolder } from "../support/database.ts"
 import { runProgram } from "../support/program.ts"
 
@@ -35,7 +35,7 @@ const standing = Effect.fnUntraced(function* (url: string) {
 
 const sound = Effect.fnUntraced(function* (url: string) {
   const { body, reasons, statuses } = yield* standing(url)
-  assert.deepStrictEqual([statuses, body.status, reasons], [[200, 200, 200], "pass", {}])
+  assert.deepStrictEqual([statuses, body.status, reasons], [[200, 200, 200], "pass", {}], JSON.stringify(body.checks))
 })
 
 const unsound = Effect.fnUntraced(function* (url: string, reason: string) {
@@ -179,25 +179,59 @@ describe("readiness turns, the API is refused, and both come back, when the data
 })
 
 describe("while another process has the write lock", () => {
-  it.scopedLive("readiness turns within LOCK_PATIENCE; reads go on, and writes are told when to come again", () =>
+  it.scopedLive(
+    "reads go on and readiness passes with a warning that names it, and writes are told when to come again",
+    () =>
+      Effect.gen(function* () {
+        const { file, url, ...backend } = yield* watched
+        const { files } = yield* clientOf(url)
+        const upload = files.upload({ path: { sessionId: "s" }, payload: fileForm("a.txt", "a") })
+        const { fileId } = yield* upload
+        const rival = yield* rivalProcess(file, "BEGIN IMMEDIATE")
+        const { body, reasons, statuses } = yield* Effect.repeat(standing(url), {
+          until: ({ body }) => body.checks["sqlite:write-lock"][0].status !== "pass"
+        })
+        assert.deepStrictEqual([statuses, body.status, reasons], [[200, 200, 200], "warn", {}])
+        const [lock] = body.checks["sqlite:write-lock"]
+        assert.deepInclude(lock, { status: "warn", observedValue: "Busy" })
+        assert.include(lock.output, `the lock is held by process ${rival.pid} (node)`)
+        assert.strictEqual((yield* files.details({ path: { fileId } })).name, "a.txt")
+        const busy = yield* askJson(`${url}/api/files/${fileId}`, { method: "DELETE" })
+        assert.deepStrictEqual(
+          [busy.status, busy.headers.get("retry-after"), busy.body._tag],
+          [503, "1", "DatabaseBusy"]
+        )
+        assert.strictEqual((yield* Effect.flip(upload))._tag, "DatabaseBusy")
+        const gone = Effect.promise(() => new Promise((resolve) => rival.once("exit", resolve)))
+        rival.kill("SIGKILL")
+        yield* gone
+        yield* sound(url)
+        yield* upload
+        const { stderr } = yield* stopped(backend)
+        assert.match(
+          stderr,
+          /level=WARN .*Health: sqlite:write-lock is warn, was pass: WriteError.Busy: .*process \d+ \(node\)/
+        )
+        assert.match(stderr, /level=INFO .*Health: sqlite:write-lock is pass, was warn/)
+      })
+  )
+})
+
+describe("once a newer program has made an upgrade that is not compatible", () => {
+  it.scopedLive("the service is not ready any more, says why in its log, refuses the API, and lives", () =>
     Effect.gen(function* () {
-      const { file, url } = yield* watched
-      const { files } = yield* clientOf(url)
-      const upload = files.upload({ path: { sessionId: "s" }, payload: fileForm("a.txt", "a") })
-      const { fileId } = yield* upload
-      const rival = yield* rivalProcess(file, "BEGIN IMMEDIATE")
-      const { body, reasons, statuses } = yield* standing(url)
-      assert.deepStrictEqual([statuses, body.status], [[503, 503, 200], "fail"])
-      assert.deepStrictEqual(reasons, { "sqlite:write-lock": "NotWritable" })
-      assert.strictEqual((yield* files.details({ path: { fileId } })).name, "a.txt")
-      const busy = yield* askJson(`${url}/api/files/${fileId}`, { method: "DELETE" })
-      assert.deepStrictEqual([busy.status, busy.headers.get("retry-after"), busy.body._tag], [503, "1", "DatabaseBusy"])
-      assert.strictEqual((yield* Effect.flip(upload))._tag, "DatabaseBusy")
-      const gone = Effect.promise(() => new Promise((resolve) => rival.once("exit", resolve)))
-      rival.kill("SIGKILL")
-      yield* gone
+      const { file, url, ...backend } = yield* watched
       yield* sound(url)
-      yield* upload
+      yield* independently(file, (connection) =>
+        connection.exec(`INSERT INTO schema_migrations (version, description, name, checksum)
+          VALUES ('999', 'next', 'next', 'x')`)
+      )
+      yield* unsound(url, "NewerDatabase")
+      const { stderr } = yield* stopped(backend)
+      assert.match(
+        stderr,
+        /level=ERROR .*Health: sqlite:database is fail, was pass: HistoryError.NewerDatabase: .*999_next/
+      )
     })
   )
 })

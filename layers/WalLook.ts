@@ -1,0 +1,49 @@
+/** How large the WAL has grown, and behind whom. */
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import type { DatabaseConfig } from "./DatabaseConfig.ts"
+import { nameHolders, readersOf } from "./FileLocks.ts"
+import { ask, files } from "./seams.ts"
+
+export interface Wal {
+  /** Bytes of the `-wal`; 0 where there is none. */
+  readonly bytes: number
+  /** What is wrong with that; undefined where nothing is. */
+  readonly warning: string | undefined
+}
+
+const size = Metric.gauge("database_ready_wal_bytes", { description: "Size of the database's WAL in bytes" })
+
+/**
+ * A WAL begins anew when a checkpoint has reached its end and nobody reads from it any more. Until then it grows with
+ * every commit, and every reading gets slower (https://sqlite.org/wal.html#avoiding_excessively_large_wal_files).
+ * What a checkpoint leaves is cut to `journal_size_limit` by the next commit, so that a larger one has not begun anew since.
+ */
+export const lookAtWal = (file: string, { inMemory, pragmas }: DatabaseConfig["Type"]): Effect.Effect<Wal> =>
+  inMemory
+    ? Effect.succeed({ bytes: 0, warning: undefined })
+    : Effect.gen(function* () {
+        const bytes = yield* Effect.orElseSucceed(
+          ask(() => files.stat(`${file}-wal`)?.size ?? 0),
+          () => 0
+        )
+        yield* Metric.set(size, bytes)
+        const { journalSizeLimit } = pragmas
+        const limit = journalSizeLimit < 0 ? usual : Math.max(journalSizeLimit, least)
+        if (bytes <= limit) return { bytes, warning: undefined }
+        const readers = yield* readersOf(file)
+        const who =
+          readers.length === 0
+            ? "Nobody is seen to read from it: a checkpoint that reaches its end makes it begin anew."
+            : `It begins anew when this reading ends: ${nameHolders(readers)}.`
+        // Twice the size is news; every byte is none.
+        const magnitude = 2 ** Math.floor(Math.log2(bytes / 1024))
+        return { bytes, warning: `The WAL ${file}-wal has grown over ${sizeOf(magnitude)}. ${who}` }
+      })
+
+const sizeOf = (kibibytes: number): string => (kibibytes < 1024 ? `${kibibytes} KiB` : `${kibibytes / 1024} MiB`)
+
+/** Twice what a WAL has before SQLite begins a checkpoint by itself: 1000 pages, of 4096 bytes by default. */
+const least = 8 * 1024 * 1024
+
+const usual = 64 * 1024 * 1024
