@@ -57,7 +57,7 @@ const complete = Effect.fnUntraced(function* (file: string) {
     { version: "001" },
     { version: "002" },
     { version: "003" },
-    { version: "005" }
+    { version: "004" }
   ])
   assert.deepStrictEqual(yield* rowsOf(file, "SELECT body, tag FROM notes JOIN tags ON note = id"), [
     { body: "first", tag: "a" }
