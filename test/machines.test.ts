@@ -6,11 +6,15 @@
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import { FileDetails, fileForm } from "../src/backend/Client.ts"
+import * as Stream from "effect/Stream"
+import { FileDetails, fileForm, watchSession } from "../src/backend/Client.ts"
 import { clientOf, runningBackend, stopped } from "./support/backend.ts"
 import { noBrowser, page } from "./support/browser.ts"
 import { migrationsDirectory, refusal, rowsOf, temporaryFolder } from "./support/database.ts"
@@ -168,6 +172,36 @@ describe("the six machines", () => {
       assert.deepStrictEqual(yield* files.details({ path }), result)
       assert.strictEqual(new TextDecoder().decode(yield* files.view({ path })), expected)
     })
+  )
+
+  it.scopedLive(
+    "what one adds another hears of: the worker reacts to a text and to its change, the user to the result",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* runningBackend(settingsFor(yield* temporaryFolder))
+        const ann = yield* clientOf(url, tokenOf.ann)
+        const working = yield* Effect.fork(machine("npu", FileDetails, url, "watch"))
+        const text = yield* ann.changes.createText({ ...inSession, payload: { name: "words.txt", text: "one two" } })
+
+        const watching = { baseUrl: url, token: Redacted.make(tokenOf.ann), after: 0 }
+        const heard = yield* watchSession(sessionId, watching).pipe(
+          Stream.filter(({ actor }) => actor === "npu"),
+          Stream.runHead,
+          Effect.flatten,
+          Effect.provide(FetchHttpClient.layer)
+        )
+        assert.include(heard, { action: "upload", filename: "result.json", sessionId })
+        const ofText = { path: { fileId: text.fileId }, headers: { "if-match": `"${text.sha256}"` } }
+        yield* ann.changes.replace({ ...ofText, payload: "one two three" })
+        assert.include(yield* refusal(ann.changes.replace({ ...ofText, payload: "too late" })), {
+          _tag: "PreconditionFailed"
+        })
+
+        const result = yield* Fiber.join(working)
+        const expected = JSON.stringify({ source: text.fileId, words: ["one", "two", "three"] })
+        assert.include(result, { fileId: `${heard.fileId}`, sha256: sha256(expected), mimeType: "application/json" })
+        assert.strictEqual(new TextDecoder().decode(yield* ann.files.view({ path: result })), expected)
+      })
   )
 
   const inABrowser = noBrowser === undefined ? "" : ` (skipped: ${noBrowser})`
