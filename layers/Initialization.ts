@@ -406,7 +406,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         backup ??= what.backup
       }
 
-      let lookAgainAt = startedAt
+      let lookAgainAt = elapsed()
       let looks = { ours: 0, nobodys: 0 }
       /** Fails where waiting cannot help. */
       const judge = Effect.fnUntraced(function* ({ code = "" }: E, holders: ReadonlyArray<Holder>) {
@@ -437,9 +437,9 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         if (!refusal.retryable) return
         doing("")
         if (!isLockFailure(refusal.code ?? "")) entry.holders = []
-        else if (clock.unsafeCurrentTimeMillis() >= lookAgainAt) {
+        else if (elapsed() >= lookAgainAt) {
           entry.holders = yield* holdersOf(config.filename)
-          lookAgainAt = clock.unsafeCurrentTimeMillis() + (entry.holders.length === 0 ? nobodyHolds : holdersHold)
+          lookAgainAt = elapsed() + (entry.holders.length === 0 ? nobodyHolds : holdersHold)
           if (!config.inMemory) yield* judge(refusal, entry.holders)
         }
         const { attempts, holders } = entry

@@ -98,7 +98,7 @@ const smallest = 32 * 1024
 const sentences: Record<CodeReason | "Refused", (database: string) => string> = {
   NotADatabase: (database) => `${database} is not a SQLite database any more`,
   Damaged: (database) => `The database ${database} is damaged`,
-  Busy: (database) => `Another process has locked ${database}`,
+  Busy: () => "Another process has the write lock",
   NotRecovered: (database) => `A transaction on ${database} was not finished: its rollback journal is still there`,
   Replaced: (database) => `${database} is no longer the file that was opened`,
   PermissionDenied: (database) => `This process may not write to ${database}`,
