@@ -19,7 +19,7 @@ import {
   UnsupportedMediaType
 } from "./ApiErrors.ts"
 import { ConversationFile, FileDetails, FileId, SessionId } from "./ApiModels.ts"
-import { inSession, ofFile } from "./ApiParameters.ts"
+import { inWritableSession, ofFile } from "./ApiParameters.ts"
 import { GivenMetadata } from "./GivenMetadata.ts"
 
 /** A text as it is stored: an unpaired surrogate has no bytes in UTF-8. */
@@ -71,7 +71,7 @@ const withTextBody = (operation: Record<string, unknown>) => ({
 export class ChangesGroup extends HttpApiGroup.make("changes")
   .add(
     HttpApiEndpoint.post("createText", "/api/sessions/:sessionId/texts")
-      .setPath(inSession)
+      .setPath(inWritableSession)
       .setPayload(NewText)
       .addSuccess(FileDetails, { status: 201 })
       .addError(InvalidFileName)

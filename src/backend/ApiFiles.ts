@@ -19,7 +19,7 @@ import {
   UnsupportedMediaType
 } from "./ApiErrors.ts"
 import { ConversationFile, FileDetails, FilePage } from "./ApiModels.ts"
-import { inSession, name, ofFile, PageOf } from "./ApiParameters.ts"
+import { inSession, inWritableSession, name, ofFile, PageOf } from "./ApiParameters.ts"
 
 /** The one file, and what is known about it. Fields may come before or after the file. */
 export const Upload = HttpApiSchema.MultipartStream(
@@ -37,7 +37,7 @@ const Content = HttpApiSchema.Uint8Array({ contentType: "application/octet-strea
 export class FilesGroup extends HttpApiGroup.make("files")
   .add(
     HttpApiEndpoint.post("upload", "/api/sessions/:sessionId/files")
-      .setPath(inSession)
+      .setPath(inWritableSession)
       .setPayload(Upload)
       .addSuccess(FileDetails, { status: 201 })
       .addError(InvalidUpload)

@@ -1,7 +1,16 @@
 /** What is spoken of. */
 import * as Schema from "effect/Schema"
 
-/** A conversation, as its system names it. */
+/** Characters of an id that an earlier system gave. */
+const longestId = 1024
+
+/** A conversation, as whoever wrote to it first named it: an earlier system may have used any text. */
+export const AnySessionId = Schema.String.pipe(
+  Schema.minLength(1),
+  Schema.maxLength(longestId, { identifier: "AnySessionId", description: "the id of a session" })
+)
+
+/** A conversation to which something is added, as its system names it. */
 export const SessionId = Schema.String.pipe(
   Schema.pattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, {
     identifier: "SessionId",
@@ -19,7 +28,8 @@ export const UserName = Schema.String.pipe(
 
 /** A UUID in this service's own rows; an earlier system may have given others. */
 export const FileId = Schema.String.pipe(
-  Schema.pattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, { identifier: "FileId", description: "the id of a file" })
+  Schema.minLength(1),
+  Schema.maxLength(longestId, { identifier: "FileId", description: "the id of a file" })
 )
 
 /** One file of a conversation. Times are ISO 8601 in UTC, sizes are bytes. */

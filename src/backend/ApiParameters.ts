@@ -1,14 +1,39 @@
 /** Parts of paths and queries that several endpoints take. */
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { FileId, SessionId } from "./ApiModels.ts"
+import { AnySessionId, FileId, SessionId } from "./ApiModels.ts"
+import { cursorAs, cursorOf } from "./Cursor.ts"
 
 export const limit = Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 200)), {
   default: () => 50
 })
 
-/** Where a page begins: behind the file with this time, as the database has it, and id. */
+const usual = /^[\d:.TZ +-]{0,40}~[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+
+const unusual = cursorAs(Schema.Tuple(Schema.NullOr(Schema.Union(Schema.String, Schema.Number)), Schema.String))
+
+/** The time of a file, as the database has it, and its id. */
+export interface FilePosition {
+  readonly at: string | number | null
+  readonly fileId: string
+}
+
+/** Where a page begins: behind a file. Times and ids of an earlier system that look like none are encoded. */
+export const FileCursor = {
+  of: ({ at, fileId }: FilePosition): string => {
+    const cursor = `${at ?? ""}~${fileId}`
+    return at !== "" && usual.test(cursor) ? cursor : cursorOf([at, fileId])
+  },
+  read: (cursor: string): Option.Option<FilePosition> => {
+    const [at = "", fileId = ""] = cursor.split("~")
+    return usual.test(cursor)
+      ? Option.some({ at: at === "" ? null : at, fileId })
+      : Option.map(unusual.read(cursor), ([at, fileId]) => ({ at, fileId }))
+  }
+}
+
 const Cursor = Schema.String.pipe(
-  Schema.pattern(/^[\d:.TZ +-]{0,40}~[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, {
+  Schema.filter((cursor) => Option.isSome(FileCursor.read(cursor)), {
     identifier: "Cursor",
     description: "the `next` of the page before"
   })
@@ -22,5 +47,8 @@ export const PageOf = { limit, after: Schema.optional(Cursor) }
 /** Files whose names contain this, whatever the case of its letters a to z. */
 export const name = Schema.optional(Schema.String.pipe(Schema.minLength(1), Schema.maxLength(255)))
 
-export const inSession = Schema.Struct({ sessionId: SessionId })
+/** A session that is there, whatever it is called. */
+export const inSession = Schema.Struct({ sessionId: AnySessionId })
+/** One to which something is added, which may be its first. */
+export const inWritableSession = Schema.Struct({ sessionId: SessionId })
 export const ofFile = Schema.Struct({ fileId: FileId })

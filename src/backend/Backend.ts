@@ -11,7 +11,6 @@ import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as OpenApi from "@effect/platform/OpenApi"
 import * as Path from "@effect/platform/Path"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
@@ -25,7 +24,7 @@ import * as conversationFiles from "../conversationFiles.ts"
 import { Access, authorization, isLoopback } from "./Access.ts"
 import { AccessLog } from "./AccessLog.ts"
 import { accountHttp } from "./AccountHttp.ts"
-import { Api, FilesApi, ProbesApi, ProbesGroup } from "./Api.ts"
+import { FilesApi, ProbesApi, ProbesGroup } from "./Api.ts"
 import { Archives } from "./Archives.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { Belonging } from "./Belonging.ts"
@@ -41,6 +40,7 @@ import { ConversationFiles } from "./ConversationFiles.ts"
 import { DatabaseOverview } from "./DatabaseOverview.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Deletions } from "./Deletions.ts"
+import { description } from "./Description.ts"
 import { Discarding } from "./Discarding.ts"
 import { Door, whileRequestsEnd } from "./Door.ts"
 import { filesHttp } from "./FilesHttp.ts"
@@ -95,7 +95,7 @@ const oneSpelling = {
 
 const probePaths = new Set<string>(Object.values(ProbesGroup.endpoints).map(({ path }) => path))
 
-const description = HttpServerResponse.unsafeJson(OpenApi.fromApi(Api))
+const descriptionResponse = HttpServerResponse.unsafeJson(description)
 
 /** What needs no database, and the door to what does. */
 const front = Layer.scopedDiscard(
@@ -106,7 +106,7 @@ const front = Layer.scopedDiscard(
       const path = pathOf(url)
       if (probePaths.has(path)) return probes
       if (path === "/") return Effect.succeed(page)
-      return path === "/openapi.json" ? Effect.succeed(description) : door.app
+      return path === "/openapi.json" ? Effect.succeed(descriptionResponse) : door.app
     })
     yield* HttpServer.serveEffect(answering(app))
     yield* HttpServer.addressFormattedWith((address) => Effect.logInfo(`Listening on ${address}`))

@@ -2,7 +2,8 @@
 import * as HttpApiClient from "@effect/platform/HttpApiClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import { Api } from "./Api.ts"
 
@@ -21,12 +22,35 @@ export interface ClientOptions {
  * endpoint's own errors, `HttpClientError`, or `ParseError` where the service is another version's.
  */
 export const makeClient = ({ baseUrl, token }: ClientOptions) =>
-  HttpApiClient.make(Api, {
-    baseUrl,
-    transformClient: HttpClient.mapRequest((request) =>
-      token === undefined ? request : HttpClientRequest.bearerToken(request, token)
-    )
+  Effect.map(
+    HttpApiClient.make(Api, {
+      baseUrl,
+      transformClient: HttpClient.mapRequest((request) =>
+        token === undefined ? request : HttpClientRequest.bearerToken(request, token)
+      )
+    }),
+    encodingPaths
+  )
+
+/** The platform's client puts what is in a path there as it is; ids may have any character in them. */
+const encodingPaths = <C extends object>(client: C): C =>
+  new Proxy(client, {
+    get: (target, key): unknown => {
+      const found: unknown = Reflect.get(target, key)
+      if (Predicate.isFunction(found)) return (request: unknown): unknown => found(encodedPath(request))
+      return Predicate.isObject(found) ? encodingPaths(found) : found
+    }
   })
+
+const encodedPath = (request: unknown): unknown =>
+  Predicate.hasProperty(request, "path") && Predicate.isRecord(request.path)
+    ? {
+        ...request,
+        path: Object.fromEntries(
+          Object.entries(request.path).map(([name, id]) => [name, encodeURIComponent(String(id))])
+        )
+      }
+    : request
 
 export type Client = Effect.Effect.Success<ReturnType<typeof makeClient>>
 

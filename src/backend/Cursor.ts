@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 
 const encoded = /^[A-Za-z0-9_-]{1,2048}$/
 
-export const cursorOf = (values: ReadonlyArray<string | number>): string =>
+export const cursorOf = (values: ReadonlyArray<string | number | null>): string =>
   Buffer.from(JSON.stringify(values)).toString("base64url")
 
 /** A cursor as a parameter, and what is in it. A text that no list gave is refused with the request. */

@@ -6,7 +6,9 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { FilePage } from "./Api.ts"
+import { FileCursor, type FilePosition } from "./ApiParameters.ts"
 import { type FileRow, fileOf, fromDatabase } from "./FileRow.ts"
 import { Rows } from "./Rows.ts"
 
@@ -28,10 +30,7 @@ const mostLooks = 10
 export const few = 2000
 
 /** Behind which file the next step begins; what has no time comes last. */
-interface Position {
-  readonly at: string | null
-  readonly fileId: string
-}
+type Position = FilePosition
 
 interface Seen {
   readonly file_id: string
@@ -67,10 +66,7 @@ export const filePages = Effect.gen(function* () {
     )
 
   const pageOf = (rows: ReadonlyArray<FileRow>, next: Position | undefined): FilePage =>
-    new FilePage(
-      { files: rows.map(fileOf), next: next === undefined ? null : `${next.at ?? ""}~${next.fileId}` },
-      fromDatabase
-    )
+    new FilePage({ files: rows.map(fileOf), next: next === undefined ? null : FileCursor.of(next) }, fromDatabase)
 
   const namedLike = (name: string | undefined): ReadonlyArray<Fragment> =>
     name === undefined ? [] : [sql`cf.original_filename LIKE ${likePattern(name)} ESCAPE '\\'`]
@@ -160,10 +156,8 @@ export const filePages = Effect.gen(function* () {
   }
 })
 
-const positionOf = (after: string | undefined): Position | undefined => {
-  const [at, fileId] = after?.split("~") ?? []
-  return at === undefined || fileId === undefined ? undefined : { at: at === "" ? null : at, fileId }
-}
+const positionOf = (after: string | undefined): Position | undefined =>
+  after === undefined ? undefined : Option.getOrUndefined(FileCursor.read(after))
 
 const positionOfRow = (row: Pick<FileRow, "file_id" | "uploaded_at"> | undefined): Position | undefined =>
   row === undefined ? undefined : { at: row.uploaded_at, fileId: row.file_id }

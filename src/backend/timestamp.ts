@@ -2,9 +2,13 @@
 
 export const timestampOf = (millis: number): string => new Date(millis).toISOString().slice(0, 23).replace("T", " ")
 
-/** ISO 8601 with milliseconds, also of what other systems write; what is no time is given as it is. */
-export const isoOf = (timestamp: string): string => {
+/** What a column for times has: also seconds or milliseconds since 1970, which an earlier system may have written. */
+export const isoOf = (timestamp: string | number): string => {
+  if (typeof timestamp === "number") return isoOfMillis(timestamp < 1e11 ? timestamp * 1000 : timestamp, timestamp)
   const written = timestamp.replace(" ", "T")
-  const millis = Date.parse(/(Z|[+-]\d\d:?\d\d)$/i.test(written) ? written : `${written}Z`)
-  return Number.isNaN(millis) ? timestamp : new Date(millis).toISOString()
+  return isoOfMillis(Date.parse(/(Z|[+-]\d\d:?\d\d)$/i.test(written) ? written : `${written}Z`), timestamp)
 }
+
+/** ISO 8601 with milliseconds; what is no time is given as it is. */
+const isoOfMillis = (millis: number, given: string | number): string =>
+  Number.isNaN(new Date(millis).getTime()) ? String(given) : new Date(millis).toISOString()

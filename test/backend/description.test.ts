@@ -1,8 +1,10 @@
 /** What is said to machines, by the grammars that they read it with. */
 import { assert, describe, it } from "@effect/vitest"
+import { createConfig, lintFromString } from "@redocly/openapi-core"
 import * as Effect from "effect/Effect"
 import packageJson from "../../package.json" with { type: "json" }
 import { Api, fileForm } from "../../src/backend/Client.ts"
+import { description } from "../../src/backend/Description.ts"
 import { jsonOf, serving } from "../support/service.ts"
 
 describe("/metrics", () => {
@@ -106,6 +108,39 @@ describe("/openapi.json", () => {
       // Every reference leads somewhere.
       for (const [, name = ""] of schemas.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
         assert.property(Object(Object(description["components"])["schemas"]), name)
+      }
+    })
+  )
+})
+
+describe("the description", () => {
+  it.effect("is accepted by Redocly's linter, has the release's version, and every error as a problem", () =>
+    Effect.gen(function* () {
+      const config = yield* Effect.promise(() => createConfig({ extends: ["recommended"] }))
+      const found = yield* Effect.promise(() => lintFromString({ source: JSON.stringify(description), config }))
+      assert.deepStrictEqual(
+        found.map(({ message, ruleId }) => `${ruleId}: ${message}`),
+        []
+      )
+      assert.strictEqual(description.info.version, packageJson.version)
+      for (const [path, item] of Object.entries(description.paths)) {
+        for (const [method, operation] of Object.entries(item)) {
+          const responses = Object.entries<{ readonly content?: object; readonly headers: object }>(
+            Object(operation)["responses"]
+          )
+          assert.includeMembers(
+            responses.map(([status]) => status),
+            ["400", "404", "405", "408", "413", "415", "429", "431"],
+            `${method} ${path}`
+          )
+          for (const [status, { content = {}, headers }] of responses) {
+            if (Number(status) < 400 || "application/health+json" in content) continue
+            assert.hasAllKeys(content, ["application/problem+json"], `${method} ${path} ${status}`)
+            if (status === "405") assert.property(headers, "Allow")
+            if (status === "429" || status === "503") assert.property(headers, "Retry-After")
+            if (status === "401") assert.property(headers, "WWW-Authenticate")
+          }
+        }
       }
     })
   )

@@ -1,0 +1,188 @@
+/**
+ * The API's description (OpenAPI 3.1): what is derived from the API, and what every answer has beside it. An error is
+ * described as it is sent, as problem details.
+ */
+import * as OpenApi from "@effect/platform/OpenApi"
+import packageJson from "../../package.json" with { type: "json" }
+import { Api } from "./Api.ts"
+import {
+  BodyTooLarge,
+  ExpectationFailed,
+  HeadersTooLarge,
+  MalformedRequest,
+  MethodNotAllowed,
+  MethodNotImplemented,
+  RequestTimedOut,
+  RouteNotFound,
+  TooManyRequests,
+  UnsupportedMediaType
+} from "./ApiErrors.ts"
+import { contentType as problemType } from "./Problem.ts"
+import { routeFor, routesAt } from "./Routes.ts"
+
+/** With what the server answers in front of every endpoint. No typed client ever meets it. */
+const Described = Api.addError(MalformedRequest)
+  .addError(RouteNotFound)
+  .addError(MethodNotAllowed)
+  .addError(RequestTimedOut)
+  .addError(BodyTooLarge)
+  .addError(UnsupportedMediaType)
+  .addError(ExpectationFailed)
+  .addError(TooManyRequests)
+  .addError(HeadersTooLarge)
+  .addError(MethodNotImplemented)
+
+const tagDescriptions: Readonly<Record<string, string>> = {
+  files: "Files by themselves, and those of a session",
+  changes: "Texts, and changes of one or several files",
+  streams: "What is sent for as long as it takes",
+  sessions: "Conversations, and whose they are",
+  account: "What is the user's",
+  operator: "For those who run the service",
+  probes: "For supervisors and monitors; no token is needed"
+}
+
+/** Headers of answers, by what they say. */
+const headers = {
+  Allow: "The methods that the path takes",
+  Accept: "The type that a body has to have",
+  "Cache-Control": "Who may keep the answer",
+  "Content-Range": "Which part it is, or how long the whole is",
+  ETag: "Another one with each change, for If-Match and If-None-Match",
+  "Last-Modified": "When the content was stored, for If-Modified-Since and If-Unmodified-Since",
+  Link: "The next page, where there is one",
+  Location: "Where the new file is",
+  "Retry-After": "Seconds after which it is worth asking again",
+  Vary: "The headers of the request that the answer depends on",
+  "WWW-Authenticate": "How to say who asks"
+} as const
+
+type Header = keyof typeof headers
+
+const headersOf = (status: number, isRead: boolean, isPage: boolean, isContent: boolean): ReadonlyArray<Header> => [
+  "Cache-Control",
+  "Vary",
+  ...(status === 201 ? (["Location", "ETag"] as const) : []),
+  ...(isRead && (status === 200 || status === 206 || status === 304) ? (["ETag"] as const) : []),
+  ...(isContent && (status === 200 || status === 206 || status === 304) ? (["Last-Modified"] as const) : []),
+  ...(isPage && status === 200 ? (["Link"] as const) : []),
+  ...(status === 206 || status === 416 ? (["Content-Range"] as const) : []),
+  ...(status === 401 ? (["WWW-Authenticate"] as const) : []),
+  ...(status === 405 ? (["Allow"] as const) : []),
+  ...(status === 415 ? (["Accept"] as const) : []),
+  ...(status === 429 || status === 503 ? (["Retry-After"] as const) : [])
+]
+
+const inComponents = (names: ReadonlyArray<Header>) =>
+  Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
+
+type Operation = OpenApi.OpenAPISpecOperation
+type Responses = Operation["responses"]
+
+/** What a request can say of what it has seen. */
+const conditionsOf = (method: string, { parameters, responses }: Operation) => {
+  const conditions = [
+    ...(method === "get" ? ["If-None-Match"] : []),
+    ...(method === "get" && 206 in responses ? ["If-Modified-Since", "Range", "If-Range"] : []),
+    ...(412 in responses ? ["If-Match", "If-Unmodified-Since"] : [])
+  ]
+  const known = new Set(parameters.map(({ name }) => name.toLowerCase()))
+  return conditions
+    .filter((name) => !known.has(name.toLowerCase()))
+    .map((name) => ({ name, in: "header", required: false, schema: { type: "string" } }))
+}
+
+const responsesOf = (path: string, method: string, responses: Responses) => {
+  const isRead = method === "get"
+  const route = routeFor(routesAt(path.replace(/\{(\w+)\}/g, ":$1")), method.toUpperCase())
+  const isPage = isRead && route?.pageFrom !== undefined
+  const isContent = 206 in responses
+  const described = Object.entries(responses).map(([status, { content, description }]) => {
+    const { "application/json": json, ...others } = content ?? {}
+    const told =
+      json === undefined ? content : { ...others, [Number(status) < 400 ? "application/json" : problemType]: json }
+    return [
+      status,
+      {
+        description,
+        headers: inComponents(headersOf(Number(status), isRead, isPage, isContent)),
+        ...(told === undefined ? {} : { content: told })
+      }
+    ]
+  })
+  const same = {
+    description: "What If-None-Match or If-Modified-Since tells is still what is there",
+    headers: inComponents(headersOf(304, isRead, isPage, isContent))
+  }
+  return { ...Object.fromEntries(described), ...(isRead && path.startsWith("/api/") ? { 304: same } : {}) }
+}
+
+const operationOf = (path: string, method: string, operation: Operation) => ({
+  ...operation,
+  parameters: [...operation.parameters, ...conditionsOf(method, operation)],
+  responses: responsesOf(path, method, operation.responses)
+})
+
+/** The members of every problem (RFC 9457, 3.1). */
+const members = {
+  type: { type: "string", format: "uri-reference", description: "Where this kind of error is described" },
+  title: { type: "string" },
+  status: { type: "integer" },
+  detail: { type: "string", description: "The same as `message`" },
+  instance: { type: "string", format: "uri-reference", description: "What was asked for, or this one occurrence" }
+}
+
+const problemSchema = (schema: object) => {
+  const { properties, required }: { readonly properties?: object; readonly required?: ReadonlyArray<string> } = schema
+  return {
+    ...schema,
+    required: ["type", "title", "status", "detail", ...(required ?? [])],
+    properties: { ...members, ...properties },
+    additionalProperties: true
+  }
+}
+
+/** Those that some answer refers to whose status says that it is an error. */
+const errorsOf = ({ paths }: OpenApi.OpenAPISpec): ReadonlySet<string> => {
+  const responses = Object.values(paths).flatMap((item) =>
+    Object.values(item).flatMap((operation) => Object.entries(operation.responses))
+  )
+  const errors = JSON.stringify(responses.filter(([status]) => Number(status) >= 400))
+  return new Set([...errors.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name = ""]) => name))
+}
+
+const described = (spec: OpenApi.OpenAPISpec) => {
+  const errors = errorsOf(spec)
+  return {
+    ...spec,
+    info: {
+      ...spec.info,
+      version: packageJson.version,
+      license: { name: packageJson.license, identifier: packageJson.license }
+    },
+    servers: [{ url: "/" }],
+    tags: spec.tags.map((tag) => ({ ...tag, description: tagDescriptions[tag.name] ?? tag.name })),
+    paths: Object.fromEntries(
+      Object.entries(spec.paths).map(([path, item]) => [
+        path,
+        Object.fromEntries(
+          Object.entries(item).map(([method, operation]) => [method, operationOf(path, method, operation)])
+        )
+      ])
+    ),
+    components: {
+      ...spec.components,
+      schemas: Object.fromEntries(
+        Object.entries(spec.components.schemas).map(([name, schema]) => [
+          name,
+          errors.has(name) && name !== "Issue" ? problemSchema(schema) : schema
+        ])
+      ),
+      headers: Object.fromEntries(
+        Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: "string" } }])
+      )
+    }
+  }
+}
+
+export const description = described(OpenApi.fromApi(Described))
