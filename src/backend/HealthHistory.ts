@@ -9,6 +9,12 @@ import type { Check } from "./Watch.ts"
 /** So many turns are kept, the latest. */
 const mostTurns = 200
 
+/**
+ * The checks of one look end one after the other (milliseconds). What one of them finds before the others is a step of
+ * their turn, not a turn of its own.
+ */
+const oneLook = 1000
+
 export class HealthHistory extends Context.Tag("conversation-files/HealthHistory")<
   HealthHistory,
   {
@@ -33,18 +39,29 @@ export class HealthHistory extends Context.Tag("conversation-files/HealthHistory
           const found = JSON.stringify([status, checks.map(({ reason }) => reason).sort()])
           if (found === standing) return
           standing = found
-          turns.unshift(
-            new HealthTurn({
-              at: new Date(now).toISOString(),
-              status,
-              reasons: checks.flatMap(({ message, reason }) => message ?? reason ?? [])
-            })
-          )
+          const reasons = checks.flatMap(({ message, reason }) => message ?? reason ?? [])
+          const [newest, before] = turns
+          const isStep =
+            newest !== undefined &&
+            before !== undefined &&
+            now - Date.parse(newest.at) < oneLook &&
+            isBetween(newest.status, before.status, status)
+          if (isStep) turns.shift()
+          turns.unshift(new HealthTurn({ at: isStep ? newest.at : new Date(now).toISOString(), status, reasons }))
           turns.length = Math.min(turns.length, mostTurns)
         }),
       turns: Effect.sync(() => [...turns])
     }
   })
+}
+
+const statuses: ReadonlyArray<Check["status"]> = ["pass", "warn", "fail"]
+
+/** Neither better nor worse than both others. */
+const isBetween = (status: Check["status"], one: Check["status"], other: Check["status"]): boolean => {
+  const at = statuses.indexOf(status)
+  const ends = [statuses.indexOf(one), statuses.indexOf(other)]
+  return Math.min(...ends) <= at && at <= Math.max(...ends)
 }
 
 const worstOf = (checks: ReadonlyArray<Check>): Check["status"] => {
