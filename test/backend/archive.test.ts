@@ -278,7 +278,7 @@ describe("an archive", () => {
         body: "{}"
       })
       assert.deepStrictEqual([response.status, (yield* jsonOf(response))["_tag"]], [422, "TooManyFiles"])
-      for (const body of ['{"fileIds":[]}', '{"fileIds":["../x"]}', "{"]) {
+      for (const body of ['{"fileIds":[]}', '{"fileIds":[""]}', "{"]) {
         const refused = yield* ask("/api/sessions/s1/archive", {
           method: "POST",
           headers: { "content-type": "application/json" },

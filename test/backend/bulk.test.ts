@@ -87,7 +87,7 @@ describe("several files at once", () => {
       assert.strictEqual(yield* status([]), 400)
       assert.strictEqual(yield* status(ids), 400)
       assert.strictEqual(yield* status(ids.slice(1)), 200)
-      assert.strictEqual(yield* status(["../x"]), 400)
+      assert.strictEqual(yield* status([""]), 400)
     })
   )
 
