@@ -131,14 +131,16 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
 
       const filesDue = markAll(
         "expired",
-        (at) => sql`SELECT cf.file_id, cf.session_id FROM file_expiries fe JOIN conversation_files cf USING (file_id)
+        (
+          at
+        ) => sql`SELECT cf.file_id, cf.session_id FROM file_expiries fe CROSS JOIN conversation_files cf ON cf.file_id = fe.file_id
           WHERE fe.expires_at <= ${at} AND cf.is_deleted = 0 ORDER BY fe.expires_at LIMIT ${atOnce}`
       )
 
       const sessionsDue = markAll(
         "session_ended",
         (at) => sql`SELECT cf.file_id, cf.session_id FROM ended_sessions es
-          JOIN conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
+          CROSS JOIN conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
           WHERE es.expires_at <= ${at} AND NOT EXISTS (SELECT 1 FROM file_expiries fe WHERE fe.file_id = cf.file_id)
             AND NOT ${sql.literal(isUsedElsewhere)}
           ORDER BY es.expires_at LIMIT ${atOnce}`
