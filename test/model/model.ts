@@ -3,7 +3,15 @@
  * nothing of how the library does it; what files do to rows it asks of SQLite (`reference.ts`).
  */
 import type { MigrationFile } from "./files.ts"
-import { applyAlone, compiles, hasRows, type Image, isBlank, violatesForeignKeys } from "./reference.ts"
+import {
+  applyAlone,
+  compiles,
+  hasRows,
+  type Image,
+  isBlank,
+  refusedWithoutRows,
+  violatesForeignKeys
+} from "./reference.ts"
 
 export interface HistoryRow {
   readonly version: string
@@ -153,6 +161,15 @@ export const expectation = (
 
   const isBroken = violatesForeignKeys(content.image)
   if (content.isDrifted) return { ...refused("IntegrityError.SchemaDiffers"), isPending: true }
+
+  // What cannot work whatever rows there are is refused before anything is touched; a new database is not tried first.
+  const certain = holdsNothing(content) ? [] : refusedWithoutRows(content.image, pending)
+  if (certain.length > 0) {
+    return {
+      ...refused(...certain.flatMap((reason) => [`UpgradeError.${reason}`, `IntegrityError.${reason}`])),
+      isPending: true
+    }
+  }
 
   const states: Array<Content> = [content]
   const applied: Array<string> = []

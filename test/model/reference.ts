@@ -1,5 +1,6 @@
 /** What a database holds, and what a migration file does to it when it is run by itself, in plain SQLite. */
 import Sqlite from "better-sqlite3"
+import { statementsOf } from "../support/reference.ts"
 import type { MigrationFile } from "./files.ts"
 
 /** A database as bytes, without a history; undefined where nothing is in it. */
@@ -77,6 +78,38 @@ export const compiles = (image: Image): boolean =>
     }
   })
 
+/**
+ * Why files cannot be applied whatever rows there are: they are tried on the same schema without a row, where what
+ * makes objects is run and what changes rows is only compiled. None where all of it works.
+ */
+export const refusedWithoutRows = (image: Image, files: ReadonlyArray<MigrationFile>): ReadonlyArray<FileRefusal> => {
+  const objects = within(image, (connection) =>
+    connection
+      .prepare(
+        "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid"
+      )
+      .pluck()
+      .all()
+      .map(String)
+  )
+  return within(undefined, (connection) => {
+    connection.pragma("foreign_keys = 0")
+    for (const sql of objects) connection.exec(sql)
+    for (const { foreignKeys, text } of files) {
+      connection.pragma(`foreign_keys = ${foreignKeys}`)
+      for (const sql of statementsOf(text.replace(/^--.*$/gm, ""))) {
+        try {
+          const statement = connection.prepare(sql)
+          if (/^(?:alter|create|drop)/i.test(sql)) statement.run()
+        } catch {
+          return ["StatementFailed"]
+        }
+      }
+    }
+    return compiles(connection.serialize()) ? [] : ["SchemaBroken"]
+  })
+}
+
 /** How many rows each table has, and how many of them refer to another by a foreign key that is cleared. */
 const countsOf = (connection: Sqlite.Database) => {
   const tables = new Map<string, number>()
@@ -101,7 +134,7 @@ const countsOf = (connection: Sqlite.Database) => {
   return { tables, references }
 }
 
-export type FileRefusal = "StatementFailed" | "RowsDeleted" | "ForeignKeyViolations"
+export type FileRefusal = "SchemaBroken" | "StatementFailed" | "RowsDeleted" | "ForeignKeyViolations"
 
 /** What a file left, or all the reasons for which it has to be refused. */
 export type Applied = { readonly image: Image } | { readonly refused: ReadonlyArray<FileRefusal> }

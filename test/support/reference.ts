@@ -133,7 +133,7 @@ export const fileByFile = (
 }
 
 /** As the generators write them: only a trigger has a semicolon inside, before its END. */
-const statementsOf = (sql: string): ReadonlyArray<string> =>
+export const statementsOf = (sql: string): ReadonlyArray<string> =>
   sql
     .split(/;(?!\s*END\b)/)
     .map((text) => text.trim())
