@@ -12,7 +12,7 @@ import { MigrationSource, titleOf } from "./AppliedMigrations/MigrationSource.ts
 import { madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { tryPending } from "./AppliedMigrations/Trial.ts"
-import { type Done, type Room, removeRemains, upgrade } from "./AppliedMigrations/Upgrade.ts"
+import { type Done, enoughTime, type Room, removeRemains, upgrade } from "./AppliedMigrations/Upgrade.ts"
 import { type BackupError, pruneBackups } from "./Backup.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
@@ -137,6 +137,7 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   // A new database has no neighbours whom a start that fails could be in the way of.
   if (!first.isBlank && !config.inMemory && done.triedAt !== first.dataVersion) {
     yield* tryPending(config, database.sqlite, first, running)
+    yield* enoughTime(room, first, running)
     done.triedAt = first.dataVersion
   }
 

@@ -221,6 +221,8 @@ interface FileBeside {
   readonly bytes: number
   /** Milliseconds since the epoch. It does not tell the order: a copied file may have a new time. */
   readonly modifiedAt: number
+  /** The same of when it was created here; 0 where nobody knows. */
+  readonly createdAt: number
 }
 
 export interface BackupFile extends FileBeside, BackupName {}
@@ -334,7 +336,8 @@ const fileAt = (target: string): Effect.Effect<ReadonlyArray<FileBeside>, System
           {
             path: target,
             bytes: Number(found.size),
-            modifiedAt: Option.match(found.mtime, { onNone: () => 0, onSome: Number })
+            modifiedAt: Option.match(found.mtime, { onNone: () => 0, onSome: Number }),
+            createdAt: Option.match(found.birthtime, { onNone: () => 0, onSome: Number })
           }
         ]
       : []

@@ -100,7 +100,7 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
 const capitalised = (sentence: string): string => sentence.charAt(0).toUpperCase() + sentence.slice(1)
 
 /** In whole seconds, but for what is shorter. */
-const shown = (millis: number): string =>
+export const shown = (millis: number): string =>
   Duration.format(Duration.millis(millis < 1000 ? Math.ceil(millis) : Math.ceil(millis / 1000) * 1000))
 
 /** What is left of it, and half as much again; undefined before anything is done. */

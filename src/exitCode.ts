@@ -46,6 +46,7 @@ export const exitCodeOf = (error: InitializationError | RestoreError): ExitCode 
           ? exitCode.data
           : ofWriting(error.code)
     case "UpgradeError":
+      if (error.reason === "DeadlineTooShort") return exitCode.usage
       return error.reason === "Pending" ? exitCode.tryAgain : ofSqlite(error.code)
     case "IntegrityError":
       return ofSqlite(error.code)

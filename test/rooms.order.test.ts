@@ -90,6 +90,7 @@ const rooms = [
   [
     "layers/AppliedMigrations/CauseDetail.ts",
     "layers/AppliedMigrations/Checksum.ts",
+    "layers/AppliedMigrations/CopyTime.ts",
     "layers/AppliedMigrations/Cures.ts",
     "layers/AppliedMigrations/Halves.ts",
     "layers/AppliedMigrations/MigrationFiles.ts",

@@ -18,6 +18,7 @@ import { isLostSetting, obstacleIn } from "./StatementRules.ts"
 type Reason =
   | "Pending"
   | "Busy"
+  | "DeadlineTooShort"
   | "StatementFailed"
   | "EffectFailed"
   | "TransactionEnded"
@@ -96,12 +97,19 @@ const standing = ({ applied, backup, reason }: UpgradeError): string => {
   return beforeAnything.has(reason) ? "Nothing was changed." : "Everything was rolled back."
 }
 
-const beforeAnything: ReadonlySet<Reason> = new Set<Reason>(["Busy", "NotAllowed", "Incomplete", "NotSql"])
+const beforeAnything: ReadonlySet<Reason> = new Set<Reason>([
+  "Busy",
+  "DeadlineTooShort",
+  "NotAllowed",
+  "Incomplete",
+  "NotSql"
+])
 
 const sentences: Record<Reason, (migration: string) => string> = {
   Pending: (migration) =>
     migration === "" ? "The database has not been taken over yet" : `Migrations are pending: ${migration}`,
   Busy: (migration) => `Another process is writing to the database; ${migration} must wait`,
+  DeadlineTooShort: (migration) => `The deadline is too short for the copy that is made for ${migration}`,
   StatementFailed: (migration) => `Migration ${migration} failed`,
   EffectFailed: (migration) => `Migration ${migration} failed`,
   TransactionEnded: (migration) => `Migration ${migration} ended the transaction in which all migrations are applied`,
@@ -120,6 +128,7 @@ const sentences: Record<Reason, (migration: string) => string> = {
 const remedies: Record<Reason, string> = {
   Pending: "Start this program, or run `database-ready init`: that applies them.",
   Busy: "Let the other process finish, or stop it.",
+  DeadlineTooShort: "Set a longer deadline.",
   StatementFailed: "Fix the statement and start again.",
   EffectFailed: "Fix the migration's Effect and start again.",
   TransactionEnded: "Take COMMIT and ROLLBACK out of the Effect. What it committed stays: restore a backup.",
