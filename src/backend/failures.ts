@@ -5,7 +5,6 @@ import * as Predicate from "effect/Predicate"
 import { WriteError } from "../../layers/index.ts"
 import { DatabaseBusy, NotReady, StorageFull } from "./Api.ts"
 import { ContentError } from "./ContentError.ts"
-import { retryAfter } from "./retryAfter.ts"
 
 export type Failed = SqlError | ContentError
 
@@ -35,16 +34,17 @@ const isUnusable = (error: SqlError): boolean =>
 export const answered = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   Effect.catchIf(work, isFailed<E>, (error: Failed): Effect.Effect<never, DatabaseBusy | StorageFull | NotReady> => {
     if (isBusy(error)) {
-      return retryAfter(
-        new DatabaseBusy({ retryAfterSeconds: 1, message: "Another process writes to the database at this moment." })
-      )
+      return new DatabaseBusy({
+        retryAfterSeconds: 1,
+        message: "Another process writes to the database at this moment."
+      })
     }
     if (isFull(error)) return new StorageFull({ message: "The disk is full." })
     const [what, isKnown] = error instanceof SqlError ? ["database", isUnusable(error)] : ["store of contents", true]
     return isKnown
       ? Effect.zipRight(
           Effect.logError(`The ${what} failed a request: ${messageOf(error)}`),
-          retryAfter(new NotReady({ retryAfterSeconds: 1, message: `The ${what} cannot be used at this moment.` }))
+          new NotReady({ retryAfterSeconds: 1, message: `The ${what} cannot be used at this moment.` })
         )
       : Effect.die(error)
   })
