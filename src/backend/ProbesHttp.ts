@@ -150,7 +150,12 @@ const neverKept = { "cache-control": "no-store" }
 /** The status code counts: 503 for what fails, 200 for the rest. */
 const answerOf = (status: Status, body: Readonly<Record<string, unknown>>): Answer => ({
   status: status === "fail" ? 503 : 200,
-  headers: { "content-type": "application/health+json", ...neverKept },
+  headers: {
+    "content-type": "application/health+json",
+    ...neverKept,
+    // Also where the answer is kept for strangers, below what adds it to others.
+    ...(status === "fail" ? { "retry-after": "1" } : {})
+  },
   body: `${JSON.stringify({ status, ...body })}\n`
 })
 

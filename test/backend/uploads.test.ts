@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { FileTooLarge, InvalidFileName, InvalidUpload } from "../../src/backend/Api.ts"
+import { FileTooLarge, InvalidFileName, InvalidUpload, UnsupportedMediaType } from "../../src/backend/Api.ts"
 import { fileForm } from "../../src/backend/Client.ts"
 import { beginUpload, connected, preface, whenEntries } from "../support/connection.ts"
 import { rowsOf } from "../support/database.ts"
@@ -52,40 +52,60 @@ describe("an upload", () => {
     })
   )
 
-  it.scopedLive("that is not one file with its fields is a 400 that says why, and leaves nothing", () =>
-    Effect.gen(function* () {
-      const at = yield* service
-      const cases: ReadonlyArray<readonly [what: string, body: string, message: RegExp, contentType?: string]> = [
-        ["no part", end, /missing/],
-        ["no file", field("message_id", "m1") + end, /missing/],
-        ["the file under another name", filePart("a.txt", "x", "document") + end, /One part `file`/],
-        ["two files", filePart() + filePart("b.txt") + end, /One part `file`/],
-        ["another file after it", filePart() + filePart("b.txt", "x", "more") + end, /One part `file`/],
-        ["no end", filePart(), /Unexpected end/],
-        ["an end in the middle of the file", filePart().slice(0, -4), /Unexpected end/],
-        ["an end in the middle of its headers", filePart().slice(0, 30), /Unexpected end/],
-        ["nothing", "", /Unexpected end|missing/],
-        ["another boundary", filePart().replaceAll("--X", "--Y") + end.replace("X", "Y"), /Unexpected end|missing/],
-        ["a huge field", field("metadata", "x".repeat(70_000)) + filePart() + end, /65536 bytes at most/],
-        ["too many parts", field("a", "b").repeat(20) + filePart() + end, /8 parts at most/],
-        ["metadata that is no JSON", field("metadata", "{") + filePart() + end, /not a JSON object/],
-        ["metadata of numbers", field("metadata", '{"a":1}') + filePart() + end, /not a JSON object/],
-        ["no boundary", filePart() + end, /not multipart/, "multipart/form-data"],
-        ["JSON", "{}", /not multipart/, "application/json"],
-        ["a form of another kind", "file=x", /missing/, "application/x-www-form-urlencoded"]
-      ]
-      for (const [what, body, message, contentType] of cases) {
-        const response = yield* at.post(body, contentType)
-        const refused = Schema.decodeUnknownSync(InvalidUpload)(yield* jsonOf(response))
-        assert.deepStrictEqual([response.status, response.headers.get("content-type")], [400, "application/json"], what)
-        assert.match(refused.message, message, what)
-      }
-      yield* nothingStored(at)
-      const audited = yield* rowsOf(at.file, "SELECT DISTINCT action, outcome, reason, session_id FROM audit_log")
-      assert.deepStrictEqual(audited, [
-        { action: "upload", outcome: "refused", reason: "InvalidUpload", session_id: "s1" }
-      ])
-    })
+  it.scopedLive(
+    "that is not one file with its fields is a 400 that says why, of another type a 415, and leaves nothing",
+    () =>
+      Effect.gen(function* () {
+        const at = yield* service
+        const cases: ReadonlyArray<readonly [what: string, body: string, message: RegExp, contentType?: string]> = [
+          ["no part", end, /missing/],
+          ["no file", field("message_id", "m1") + end, /missing/],
+          ["the file under another name", filePart("a.txt", "x", "document") + end, /One part `file`/],
+          ["two files", filePart() + filePart("b.txt") + end, /One part `file`/],
+          ["another file after it", filePart() + filePart("b.txt", "x", "more") + end, /One part `file`/],
+          ["no end", filePart(), /Unexpected end/],
+          ["an end in the middle of the file", filePart().slice(0, -4), /Unexpected end/],
+          ["an end in the middle of its headers", filePart().slice(0, 30), /Unexpected end/],
+          ["nothing", "", /Unexpected end|missing/],
+          ["another boundary", filePart().replaceAll("--X", "--Y") + end.replace("X", "Y"), /Unexpected end|missing/],
+          ["a huge field", field("metadata", "x".repeat(70_000)) + filePart() + end, /65536 bytes at most/],
+          ["too many parts", field("a", "b").repeat(20) + filePart() + end, /8 parts at most/],
+          ["metadata that is no JSON", field("metadata", "{") + filePart() + end, /not a JSON object/],
+          ["metadata of numbers", field("metadata", '{"a":1}') + filePart() + end, /not a JSON object/],
+          ["no boundary", filePart() + end, /no boundary/, "multipart/form-data"]
+        ]
+        for (const [what, body, message, contentType] of cases) {
+          const response = yield* at.post(body, contentType)
+          const refused = Schema.decodeUnknownSync(InvalidUpload)(yield* jsonOf(response))
+          assert.strictEqual(response.status, 400, what)
+          assert.strictEqual(response.headers.get("content-type"), "application/problem+json", what)
+          assert.match(refused.message, message, what)
+        }
+        for (const contentType of [
+          "application/json",
+          "application/x-www-form-urlencoded",
+          "multipart/mixed; boundary=X"
+        ]) {
+          const response = yield* at.post(filePart() + end, contentType)
+          assert.deepStrictEqual(
+            [response.status, response.headers.get("accept")],
+            [415, "multipart/form-data"],
+            contentType
+          )
+          Schema.decodeUnknownSync(UnsupportedMediaType)(yield* jsonOf(response))
+        }
+        yield* nothingStored(at)
+        const audited = yield* rowsOf(at.file, "SELECT DISTINCT action, outcome, reason, session_id FROM audit_log")
+        assert.sameDeepMembers(
+          [...audited],
+          ["InvalidUpload", "UnsupportedMediaType"].map((reason) => ({
+            action: "upload",
+            outcome: "refused",
+            reason,
+            session_id: "s1"
+          }))
+        )
+      })
   )
 
   it.scopedLive("with a name that the parser cannot decode does not end the process", () =>
