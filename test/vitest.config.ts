@@ -1,5 +1,8 @@
 import { readFileSync } from "node:fs"
+import { dirname, resolve } from "node:path"
 import { defineConfig } from "vitest/config"
+
+const suffix = "\0text"
 
 export default defineConfig({
   test: {
@@ -11,10 +14,18 @@ export default defineConfig({
   },
   plugins: [
     {
-      // The bundler's `--loader:.sql=text --loader:.html=text`, for the tests.
+      // What the bundler does with `--loader:.sql=text` and `with { type: "text" }`, for the tests. The suffix keeps
+      // style from the plugins that would compile it.
       name: "files-as-text",
+      enforce: "pre",
+      resolveId: (id, importer) =>
+        importer !== undefined && /\.(sql|html|css)$|^\.\/page\/\w+\.js$/.test(id)
+          ? `${resolve(dirname(importer), id)}${suffix}`
+          : undefined,
       load: (id) =>
-        /\.(sql|html)$/.test(id) ? `export default ${JSON.stringify(readFileSync(id, "utf8"))}` : undefined
+        id.endsWith(suffix)
+          ? `export default ${JSON.stringify(readFileSync(id.slice(0, -suffix.length), "utf8"))}`
+          : undefined
     }
   ]
 })

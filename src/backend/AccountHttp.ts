@@ -7,6 +7,7 @@ import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
 import { answered } from "./failures.ts"
 import { Quota } from "./Quota.ts"
+import { Settings } from "./Settings.ts"
 
 /** Every endpoint of `AccountGroup`. */
 export const accountHttp = HttpApiBuilder.group(
@@ -17,9 +18,12 @@ export const accountHttp = HttpApiBuilder.group(
     const files = yield* ConversationFiles
     const quota = yield* Quota
     const store = yield* ContentStore
+    const { maxFileSize } = yield* Settings
 
     return handlers
-      .handle("me", () => Effect.zipWith(CurrentUser, answered(quota.own), (user, own) => new Me({ ...user, ...own })))
+      .handle("me", () =>
+        Effect.zipWith(CurrentUser, answered(quota.own), (user, own) => new Me({ ...user, ...own, maxFileSize }))
+      )
       .handle("cleanups", ({ urlParams }) => answered(cleanups.page(urlParams)))
       .handle("storage", () =>
         Effect.map(

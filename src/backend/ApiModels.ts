@@ -164,5 +164,7 @@ export class Me extends Schema.Class<Me>("Me")({
   /** What is stored in the user's sessions, with the deleted files that can be restored. */
   usage: Usage,
   /** How much that may be; null is any number. */
-  quota: Schema.Struct({ files: Schema.NullOr(Schema.Number), bytes: Schema.NullOr(Schema.Number) })
+  quota: Schema.Struct({ files: Schema.NullOr(Schema.Number), bytes: Schema.NullOr(Schema.Number) }),
+  /** Bytes that one file may have. */
+  maxFileSize: Schema.Number
 }) {}

@@ -48,7 +48,7 @@ import { Health } from "./Health.ts"
 import { HealthHistory } from "./HealthHistory.ts"
 import { Limits } from "./Limits.ts"
 import { operatorHttp } from "./OperatorHttp.ts"
-import { page } from "./Page.ts"
+import { isOfPage, page } from "./Page.ts"
 import { probesHttp } from "./ProbesHttp.ts"
 import { pathOf, problems } from "./Problem.ts"
 import { Quota } from "./Quota.ts"
@@ -102,11 +102,12 @@ const front = Layer.scopedDiscard(
   Effect.gen(function* () {
     const door = yield* Door
     const probes = yield* appOf(Layer.provide(HttpApiBuilder.api(ProbesApi), probesHttp))
-    const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
+    const app = Effect.gen(function* () {
+      const { url } = yield* HttpServerRequest.HttpServerRequest
       const path = pathOf(url)
-      if (probePaths.has(path)) return probes
-      if (path === "/") return Effect.succeed(page)
-      return path === "/openapi.json" ? Effect.succeed(descriptionResponse) : door.app
+      if (probePaths.has(path)) return yield* probes
+      if (isOfPage(path)) return yield* page(path)
+      return path === "/openapi.json" ? descriptionResponse : yield* door.app
     })
     yield* HttpServer.serveEffect(answering(app))
     yield* HttpServer.addressFormattedWith((address) => Effect.logInfo(`Listening on ${address}`))

@@ -1,29 +1,56 @@
-/** The page at `/`: one file, nothing loaded from elsewhere, its own script and style and no others. */
-import { createHash } from "node:crypto"
+/**
+ * The page: its document at `/`, style and script in files of their own under `/page/`. Nothing is loaded from
+ * elsewhere, and nothing runs that is not in one of these files.
+ */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import html from "./page.html"
+import * as Effect from "effect/Effect"
+import { RouteNotFound } from "./ApiErrors.ts"
+import { index, scripts, styles } from "./PageFiles.ts"
 
-/** The browser runs and shows what has one of these hashes, and asks nobody else (https://www.w3.org/TR/CSP3/). */
-const hashesOf = (element: "script" | "style"): string =>
-  [...html.matchAll(new RegExp(`<${element}>([\\s\\S]*?)</${element}>`, "g"))]
-    .map(([, text = ""]) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`)
-    .join(" ")
+/** What a browser may do here (https://www.w3.org/TR/CSP3/); a script that makes HTML of text is refused by it. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src blob: data:",
+  "media-src blob:",
+  "frame-src blob:",
+  "connect-src 'self'",
+  "form-action 'none'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'"
+].join("; ")
 
-export const page = HttpServerResponse.html(html).pipe(
-  HttpServerResponse.setHeaders({
-    "cache-control": "no-cache",
-    "content-security-policy": [
-      "default-src 'none'",
-      `script-src ${hashesOf("script")}`,
-      `style-src ${hashesOf("style")}`,
-      "img-src blob: data:",
-      "media-src blob:",
-      "frame-src blob:",
-      "connect-src 'self'",
-      "form-action 'none'",
-      "base-uri 'none'",
-      "frame-ancestors 'none'"
-    ].join("; "),
-    "referrer-policy": "no-referrer"
+const assetOf = (text: string, contentType: string): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.text(text, {
+    contentType,
+    headers: {
+      // It is asked for again each time, and sent when it has changed: no browser mixes two versions.
+      "cache-control": "no-cache",
+      "content-security-policy": policy,
+      "cross-origin-opener-policy": "same-origin",
+      "cross-origin-resource-policy": "same-origin",
+      "referrer-policy": "no-referrer"
+    }
   })
-)
+
+/** A browser would find one script in another, and ask for them one after the other. */
+const preloads = Object.keys(scripts).map((name) => `<link rel="modulepreload" href="/page/${name}.js">\n`)
+const document = index.replace('<script type="module"', (script) => `${preloads.join("")}${script}`)
+
+const assets: ReadonlyMap<string, HttpServerResponse.HttpServerResponse> = new Map([
+  ["/", assetOf(document, "text/html")],
+  ...Object.entries(styles).map(([name, text]) => [`/page/${name}.css`, assetOf(text, "text/css")] as const),
+  ...Object.entries(scripts).map(([name, text]) => [`/page/${name}.js`, assetOf(text, "text/javascript")] as const)
+])
+
+export const isOfPage = (path: string): boolean => path === "/" || path.startsWith("/page/")
+
+export const page = (path: string): Effect.Effect<HttpServerResponse.HttpServerResponse, RouteNotFound> => {
+  const asset = assets.get(path)
+  return asset === undefined
+    ? Effect.fail(new RouteNotFound({ message: `There is nothing at ${path}.` }))
+    : Effect.succeed(asset)
+}

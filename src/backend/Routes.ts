@@ -14,7 +14,7 @@ export interface Route {
   readonly pageFrom: string | undefined
 }
 
-const beside: ReadonlyArray<Route> = ["/", "/openapi.json"].map((path) => ({
+const beside: ReadonlyArray<Route> = ["/", "/page/:file", "/openapi.json"].map((path) => ({
   path,
   method: "GET",
   takesJson: false,

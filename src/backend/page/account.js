@@ -1,0 +1,130 @@
+/** Who is signed in, what is theirs, and the way in and out. */
+import { authorization, hasToken, isCurrent, json, keepToken, messageOf, Refused, whenTokenIsUnknown } from "./api.js"
+import { box, buttonAt, form, input, make, say } from "./dom.js"
+import { bytes, counted, number } from "./words.js"
+
+/** @typedef {import("./types.d.ts").Me} Me */
+
+const notice = "notice"
+
+/** @type {Me | undefined} */
+let user
+export const me = () => user
+
+/** @type {() => void} */
+let onEntry = () => {}
+/** @param {() => void} listener is called once, when somebody is let in */
+export const whenIn = (listener) => {
+  onEntry = listener
+}
+
+/** @param {"identify" | "wait" | undefined} card */
+const showCard = (card) => {
+  for (const id of ["identify", "wait"]) box(id).hidden = id !== card
+}
+
+/** @param {string} problem */
+const askForToken = (problem) => {
+  const isNew = box("identify").hidden
+  showCard("identify")
+  say(box("token-problem"), problem)
+  if (isNew) input("token").focus()
+}
+
+/** Asks who this is; who is let in stays in until he signs out. */
+export const enter = async () => {
+  if (user !== undefined) return
+  const asked = authorization()["authorization"]
+  try {
+    const answer = /** @type {Me} */ (await json("/api/me"))
+    // Another token was given meanwhile, or the same answer has come already.
+    if (user !== undefined || asked !== authorization()["authorization"]) return
+    user = answer
+  } catch (error) {
+    const isUnknown = error instanceof Refused && error.status === 401
+    if (user !== undefined || isUnknown || asked !== authorization()["authorization"]) return
+    showCard("wait")
+    // A service without accounts serves this machine alone, and says so.
+    if (error instanceof Refused && error.status === 403) say(box("wait"), error.message)
+    return
+  }
+  sessionStorage.removeItem(notice)
+  showCard(undefined)
+  box("side").hidden = false
+  box("account").hidden = false
+  buttonAt("sign-out").hidden = !hasToken()
+  say(box("who"), user.isAdministrator ? `${user.name}, administrator` : user.name)
+  box("administration-link").hidden = !user.isAdministrator
+  showUsage()
+  onEntry()
+}
+
+const showUsage = () => {
+  if (user === undefined) return
+  const { quota, usage } = user
+  const lines = [
+    make("p", {}, `You store ${counted(usage.files, "file")}, ${bytes(usage.bytes)}.`),
+    ...shareOf("Space", usage.bytes, quota.bytes, bytes),
+    ...shareOf("Files", usage.files, quota.files, number)
+  ]
+  box("usage").replaceChildren(...lines)
+  box("usage").hidden = false
+}
+
+/**
+ * @param {string} name
+ * @param {number} used
+ * @param {number | null} most
+ * @param {(value: number) => string} inWords
+ */
+const shareOf = (name, used, most, inWords) =>
+  most === null
+    ? []
+    : [
+        make("progress", { max: Math.max(1, most), value: Math.min(used, most), ariaLabel: `${name} used` }),
+        make("p", { className: "soft" }, `${inWords(used)} of ${inWords(most)}`)
+      ]
+
+/** What is stored has changed. */
+export const refreshUsage = async () => {
+  user = /** @type {Me} */ (await json("/api/me"))
+  showUsage()
+}
+
+/**
+ * Nothing of one user stays for the next: the page begins anew, without the session in its address.
+ * @param {string} [reason]
+ */
+export const signOut = (reason) => {
+  keepToken("")
+  document.body.hidden = true
+  // What is under way would ask whether to leave.
+  dispatchEvent(new Event("signedout"))
+  if (reason === undefined) sessionStorage.removeItem(notice)
+  else sessionStorage.setItem(notice, reason)
+  history.replaceState(null, "", "/")
+  location.reload()
+}
+
+whenTokenIsUnknown(({ message }) => {
+  if (user !== undefined) return signOut("The service does not know your token any more. Sign in again.")
+  const problem = hasToken() ? message : (sessionStorage.getItem(notice) ?? "")
+  keepToken("")
+  askForToken(problem)
+})
+
+form("identify").onsubmit = async (event) => {
+  event.preventDefault()
+  keepToken(input("token").value.trim())
+  say(box("token-problem"), "")
+  try {
+    await enter()
+  } catch (error) {
+    say(box("token-problem"), messageOf(error))
+  }
+  if (user !== undefined) input("token").value = ""
+}
+buttonAt("sign-out").onclick = () => signOut()
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted && !isCurrent()) location.reload()
+})

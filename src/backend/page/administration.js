@@ -1,0 +1,216 @@
+/** The service for those who run it: what was, what is stored, who was refused, whose the sessions are. */
+
+import { me } from "./account.js"
+import { isAbort, json, messageOf } from "./api.js"
+import { reasonOf } from "./auditWords.js"
+import { box, button, facts, make } from "./dom.js"
+import { addressOf } from "./place.js"
+import { askGift } from "./sessionView.js"
+import { bytes, counted, exact, millis, number, time } from "./words.js"
+
+/** @typedef {import("./types.d.ts").SessionPage} SessionPage */
+/** @typedef {import("./types.d.ts").RefusalPage} RefusalPage */
+/** @typedef {import("./types.d.ts").StorageStatistics} StorageStatistics */
+/** @typedef {import("./types.d.ts").DatabaseState} DatabaseState */
+/** @typedef {import("./types.d.ts").HealthHistory} HealthHistory */
+
+/** Which visit this is: answers to an earlier one are not shown. */
+let visit = 0
+
+export const showAdministration = () => {
+  visit += 1
+  if (me()?.isAdministrator !== true) {
+    box("administration").replaceChildren(make("p", { className: "soft" }, "This is for administrators."))
+    return
+  }
+  box("administration").replaceChildren(
+    card("Storage", storage),
+    card("Sessions", sessions),
+    card("Health since the start", history),
+    card("Refusals", refusals),
+    card("Database", database)
+  )
+}
+
+/**
+ * A part that is read by itself: one that cannot be read does not hide the others.
+ * @param {string} heading
+ * @param {(host: HTMLElement) => Promise<void>} fill
+ */
+const card = (heading, fill) => {
+  const host = make("div", {}, make("p", { className: "soft" }, "Loading"))
+  const section = make("section", { className: "card" }, make("h3", {}, heading), host)
+  const mine = visit
+  fill(host).catch((error) => {
+    if (visit === mine && !isAbort(error))
+      host.replaceChildren(make("p", { className: "problem", role: "alert" }, messageOf(error)))
+  })
+  return section
+}
+
+/** @param {HTMLElement} host */
+const storage = async (host) => {
+  const figures = /** @type {StorageStatistics} */ (await json("/api/storage"))
+  const list = make("dl", {})
+  facts(list, [
+    ["Files", number(figures.files)],
+    ["Deleted, can be restored", number(figures.deletedFiles)],
+    ["Sessions", number(figures.sessions)],
+    ["Size of all files", bytes(figures.bytes)],
+    ["On the disk, equal contents once", figures.storedBytes === null ? "not counted yet" : bytes(figures.storedBytes)],
+    ["Free on the disk", figures.freeBytes === null ? "unknown" : bytes(figures.freeBytes)],
+    ["Deleted in the next 7 days", number(figures.pendingCleanups)]
+  ])
+  host.replaceChildren(list)
+}
+
+/**
+ * A table that scrolls in itself where the screen is narrow.
+ * @param {string} label
+ * @param {ReadonlyArray<string>} columns
+ * @param {ReadonlyArray<ReadonlyArray<import("./dom.js").Child>>} rows
+ */
+const table = (label, columns, rows) =>
+  make(
+    "div",
+    { className: "scroll", tabIndex: 0, role: "region", ariaLabel: label },
+    make(
+      "table",
+      {},
+      make("thead", {}, make("tr", {}, ...columns.map((column) => make("th", { scope: "col" }, column)))),
+      make("tbody", {}, ...rows.map((cells) => make("tr", {}, ...cells.map((cell) => make("td", {}, cell)))))
+    )
+  )
+
+/**
+ * A list that comes page by page.
+ * @template T
+ * @param {HTMLElement} host
+ * @param {string} label
+ * @param {ReadonlyArray<string>} columns
+ * @param {string} none what is said where there is nothing
+ * @param {(after: T | undefined) => Promise<{ readonly rows: ReadonlyArray<ReadonlyArray<import("./dom.js").Child>>, readonly next: T | null }>} read
+ */
+const paged = async (host, label, columns, none, read) => {
+  /** @type {Array<ReadonlyArray<import("./dom.js").Child>>} */
+  const rows = []
+  /** @param {T | undefined} after */
+  const more = async (after) => {
+    const page = await read(after)
+    rows.push(...page.rows)
+    const { next } = page
+    host.replaceChildren(
+      rows.length === 0 ? make("p", { className: "soft" }, none) : table(label, columns, rows),
+      ...(next === null ? [] : [button("Show more", () => more(next), { about: label.toLowerCase() })])
+    )
+  }
+  await more(undefined)
+}
+
+/** @param {HTMLElement} host */
+const sessions = (host) =>
+  paged(
+    host,
+    "All sessions",
+    ["Session", "Owner", "Files", "Size", "Changed", "Give away"],
+    "There are no sessions.",
+    async (after) => {
+      const query = new URLSearchParams({ limit: "50", ...(after === undefined ? {} : { after: String(after) }) })
+      const page = /** @type {SessionPage} */ (await json(`/api/sessions?${query}`))
+      return {
+        next: page.next,
+        rows: page.sessions.map((session) => [
+          make("a", { href: addressOf(session.sessionId) }, session.sessionId),
+          session.owner ?? "nobody",
+          number(session.files),
+          bytes(session.bytes),
+          session.changedAt === null ? "unknown" : time(session.changedAt),
+          button("Give away", () => askGift(session, showAdministration), {
+            about: session.sessionId,
+            className: "small"
+          })
+        ])
+      }
+    }
+  )
+
+/** @param {HTMLElement} host */
+const refusals = (host) =>
+  paged(
+    host,
+    "Refusals",
+    ["When", "Who", "From", "Why", "What", "Times"],
+    "Nobody was refused anything.",
+    async (before) => {
+      const query = new URLSearchParams({ limit: "50", ...(before === undefined ? {} : { before: String(before) }) })
+      const page = /** @type {RefusalPage} */ (await json(`/api/refusals?${query}`))
+      return {
+        next: page.next,
+        rows: page.refusals.map(({ actor, address, count, minute, path, reason }) => [
+          time(minute),
+          actor ?? "unknown",
+          address,
+          reasonOf(reason),
+          path,
+          number(count)
+        ])
+      }
+    }
+  )
+
+const states = { pass: "ready", warn: "ready, with warnings", fail: "not serving" }
+/** @param {HTMLElement} host */
+const history = async (host) => {
+  const { turns } = /** @type {HealthHistory} */ (await json("/api/health/history"))
+  const rows = turns.map(({ at, reasons, status }) => [time(at), states[status], reasons.join(" ")])
+  host.replaceChildren(
+    rows.length === 0
+      ? make("p", { className: "soft" }, "Nothing has changed since the start.")
+      : table("Health since the start", ["When", "State", "Why"], rows)
+  )
+}
+
+/** @param {HTMLElement} host */
+const database = async (host) => {
+  const { backups, file, migrations, schemaVersion, sizeBytes, walBytes } = /** @type {DatabaseState} */ (
+    await json("/api/database")
+  )
+  const list = make("dl", {})
+  facts(list, [
+    ["File", file],
+    ["Schema version", schemaVersion ?? "none"],
+    ["Size", sizeBytes === null ? "unknown" : bytes(sizeBytes)],
+    ["Write-ahead log", walBytes === null ? "unknown" : bytes(walBytes)]
+  ])
+  host.replaceChildren(
+    list,
+    make("h4", {}, counted(migrations.length, "migration")),
+    table(
+      "Migrations",
+      ["Version", "What", "Applied", "Took"],
+      migrations.map(({ appliedAt, description, executionTimeMs, version }) => [
+        version,
+        description ?? "",
+        appliedAt === null ? "unknown" : time(appliedAt),
+        executionTimeMs === null ? "" : millis(executionTimeMs)
+      ])
+    ),
+    make("h4", {}, backups === null ? "Backups" : counted(backups.length, "backup")),
+    backups === null || backups.length === 0
+      ? make(
+          "p",
+          { className: "soft" },
+          backups === null ? "Their directory cannot be looked at." : "A backup is made before each upgrade."
+        )
+      : table(
+          "Backups",
+          ["File", "Size", "Made", "Before the upgrade"],
+          backups.map(({ createdAt, file, fromVersion, sizeBytes, toVersion }) => [
+            file,
+            bytes(sizeBytes),
+            exact(createdAt),
+            `${fromVersion ?? "no version"} to ${toVersion}`
+          ])
+        )
+  )
+}

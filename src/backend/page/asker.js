@@ -1,0 +1,90 @@
+/** A dialog that asks for something and does it. What is refused keeps it open, with the reason. */
+import { isAbort, messageOf } from "./api.js"
+import { at, box, buttonAt, form, make, say } from "./dom.js"
+import { tell } from "./message.js"
+
+/**
+ * @typedef {object} Question
+ * @property {string} heading
+ * @property {ReadonlyArray<Node>} [fields]
+ * @property {string} action the words on the button that does it
+ * @property {string} [otherwise] the words on the one that does not
+ * @property {boolean} [isDanger] it cannot be undone: who only presses Enter does not do it
+ * @property {() => unknown} act
+ * @property {() => Element | null | undefined} [backTo] where the focus goes when its opener is gone
+ */
+
+const dialog = at("asker", HTMLDialogElement)
+/** @type {Question | undefined} */
+let asked
+
+/** @param {Question} question */
+export const ask = (question) => {
+  const { action, fields = [], heading, isDanger = false, otherwise = "Cancel" } = question
+  if (dialog.open) dialog.close()
+  asked = question
+  say(box("asker-heading"), heading)
+  box("asker-fields").replaceChildren(...fields)
+  say(box("asker-problem"), "")
+  say(box("asker-do"), action)
+  say(box("asker-cancel"), otherwise)
+  dialog.classList.toggle("danger", isDanger)
+  buttonAt("asker-do").className = isDanger ? "danger filled" : "first"
+  buttonAt("asker-do").disabled = false
+  dialog.showModal()
+  if (isDanger) buttonAt("asker-cancel").focus()
+}
+
+form("asker-form").onsubmit = async (event) => {
+  event.preventDefault()
+  const question = asked
+  if (question === undefined) return
+  const submit = buttonAt("asker-do")
+  submit.disabled = true
+  try {
+    await question.act()
+    if (asked !== question) return
+    dialog.close()
+    const target = question.backTo?.()
+    // The opener may be gone; the field that had the focus has it until the next frame.
+    const { activeElement } = document
+    const isLost = activeElement === null || activeElement === document.body || dialog.contains(activeElement)
+    if (isLost && target instanceof HTMLElement) target.focus()
+  } catch (error) {
+    if (isAbort(error)) return
+    // It may ask something else by the time there is an answer, and is left alone then.
+    if (asked === question) say(box("asker-problem"), messageOf(error))
+    else tell(messageOf(error), { isProblem: true })
+  } finally {
+    if (asked === question) submit.disabled = false
+  }
+}
+dialog.onclose = () => {
+  asked = undefined
+  box("asker-fields").replaceChildren()
+}
+buttonAt("asker-cancel").onclick = () => dialog.close()
+/** What was written is not thrown away by one key, or by a click beside it. */
+const hasText = () => [...dialog.querySelectorAll("textarea")].some(({ value }) => value !== "")
+dialog.oncancel = (event) => {
+  const warning = "This text is not saved. Press Escape once more to discard it."
+  if (!hasText() || box("asker-problem").textContent === warning) return
+  event.preventDefault()
+  say(box("asker-problem"), warning)
+}
+dialog.onclick = ({ target }) => {
+  if (target === dialog && !hasText()) dialog.close()
+}
+
+let fields = 0
+/**
+ * A field with its label.
+ * @param {string} label
+ * @param {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} control
+ */
+export const field = (label, control) => {
+  fields += 1
+  control.id = `field-${fields}`
+  control.setAttribute("aria-describedby", "asker-problem")
+  return make("div", {}, make("label", { htmlFor: control.id }, label), control)
+}

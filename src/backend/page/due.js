@@ -1,0 +1,50 @@
+/** What is deleted by itself, the next first. */
+import { isAbort, json, messageOf } from "./api.js"
+import { box, buttonAt, make } from "./dom.js"
+import { addressOf } from "./place.js"
+import { bytes, dotted, time } from "./words.js"
+
+/** @typedef {import("./types.d.ts").CleanupPage} CleanupPage */
+
+const reasons = {
+  expired: "its time is over",
+  session_ended: "the session has ended",
+  retention: "it was deleted"
+}
+
+/** @type {string | null} */
+let next = null
+
+/** @param {CleanupPage["cleanups"][number]} cleanup */
+const entryOf = ({ dueAt, forGood, name, reason, sessionId, size }) =>
+  make(
+    "li",
+    {},
+    make(
+      "div",
+      { className: "about" },
+      make("strong", {}, name),
+      make("small", {}, ...dotted([make("a", { href: addressOf(sessionId) }, sessionId), bytes(size), reasons[reason]]))
+    ),
+    make("div", { className: forGood ? "due" : "" }, forGood ? "gone for good " : "deleted ", time(dueAt))
+  )
+
+/**
+ * @param {HTMLElement} list
+ * @param {string | null} after
+ */
+export const showDue = async (list, after = null) => {
+  try {
+    const query = new URLSearchParams({ limit: "50", ...(after === null ? {} : { after }) })
+    const page = /** @type {CleanupPage} */ (await json(`/api/cleanups?${query}`))
+    const entries = page.cleanups.map(entryOf)
+    if (after === null) list.replaceChildren(...entries)
+    else list.append(...entries)
+    if (list.childElementCount === 0) list.append(make("li", { className: "soft" }, "Nothing is going to be deleted."))
+    next = page.next
+    buttonAt("more-due").hidden = next === null
+  } catch (error) {
+    if (!isAbort(error)) list.replaceChildren(make("li", { className: "problem" }, messageOf(error)))
+  }
+}
+buttonAt("more-due").onclick = () => showDue(box("due"), next)

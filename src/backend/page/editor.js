@@ -1,0 +1,157 @@
+/** A text is changed in place. Nobody's change is overwritten unseen. */
+import { call, fileUrl, messageOf, Refused } from "./api.js"
+import { button, make, say } from "./dom.js"
+import { isWritable } from "./kinds.js"
+import { put } from "./list.js"
+import { tell } from "./message.js"
+import { storageChanged } from "./storageChanges.js"
+
+/** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
+
+/** A longer text is for another program. */
+const longest = 1024 * 1024
+
+/** @param {ConversationFile} file */
+export const mayEdit = ({ deletedAt, mimeType, size }) => deletedAt === null && isWritable(mimeType) && size <= longest
+
+/** @type {{ readonly isChanged: () => boolean, readonly warn: () => void, isWarned: boolean } | undefined} */
+let editing
+export const isEditing = () => editing !== undefined
+
+/** Ends it, at the second time where something is not saved. Whether it ended. */
+export const stopEditing = () => {
+  if (editing?.isChanged() === true && !editing.isWarned) {
+    editing.isWarned = true
+    editing.warn()
+    return false
+  }
+  editing = undefined
+  return true
+}
+addEventListener("signedout", () => {
+  editing = undefined
+})
+addEventListener("beforeunload", (event) => {
+  if (editing?.isChanged() === true) event.preventDefault()
+})
+
+/**
+ * The text and which version it is. Only what can be written back byte by byte is edited.
+ * @param {ConversationFile} file
+ */
+const read = async (file) => {
+  const response = await call(fileUrl(file, "/content"), { cache: "no-store" })
+  const version = /[0-9a-f]{64}/.exec(response.headers.get("etag") ?? "")?.[0] ?? file.sha256
+  try {
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+    return { text: decoder.decode(await response.arrayBuffer()), version }
+  } catch {
+    throw new Error("This text is not in UTF-8. It cannot be edited here.")
+  }
+}
+
+/**
+ * A field for text has line feeds alone; the file keeps its own line ends.
+ * @param {string} text
+ */
+const lineEndOf = (text) => (text.includes("\r\n") && !/[^\r]\n/.test(text) ? "\r\n" : "\n")
+
+/**
+ * @param {ConversationFile} file
+ * @param {HTMLElement} host
+ * @param {(file?: ConversationFile) => void} done is called when it is over, with the file where it was saved
+ */
+export const edit = async (file, host, done) => {
+  const area = make("textarea", { spellcheck: false, ariaLabel: `Text of ${file.name}` })
+  const problem = make("p", { className: "problem", role: "alert" })
+  const others = make("div", { className: "others" })
+  const save = button("Save", () => store(), { className: "first" })
+  const cancel = button("Cancel", () => {
+    if (stopEditing()) done()
+  })
+  const mine = {
+    isChanged: () => area.value !== begin,
+    warn: () => say(problem, "Your changes are not saved. Do it once more to discard them."),
+    isWarned: false
+  }
+  let begin = ""
+  let lineEnd = "\n"
+  let version = file.sha256
+  editing = mine
+  host.replaceChildren(make("p", { className: "soft" }, "Loading"))
+  try {
+    const now = await read(file)
+    if (editing !== mine) return
+    lineEnd = lineEndOf(now.text)
+    version = now.version
+    area.value = now.text
+    begin = area.value
+    host.replaceChildren(
+      make("div", { className: "editor" }, area, problem, others, make("div", { className: "row" }, save, cancel))
+    )
+    area.focus()
+    area.setSelectionRange(0, 0)
+  } catch (error) {
+    if (editing !== mine) return
+    editing = undefined
+    host.replaceChildren(make("p", { className: "problem", role: "alert" }, messageOf(error)))
+  }
+  area.oninput = () => {
+    mine.isWarned = false
+    say(problem, "")
+  }
+
+  const store = async () => {
+    save.disabled = true
+    say(problem, "")
+    try {
+      const response = await call(fileUrl(file, "/content"), {
+        method: "PUT",
+        body: area.value.replaceAll("\n", lineEnd),
+        headers: { "content-type": file.mimeType, "if-match": `"${version}"` }
+      })
+      /** @type {ConversationFile} */
+      const saved = await response.json()
+      storageChanged()
+      if (editing === mine) editing = undefined
+      put(saved)
+      tell(`${saved.name} is saved.`)
+      done(saved)
+    } catch (error) {
+      say(problem, messageOf(error))
+      if (error instanceof Refused && error.status === 412) showConflict()
+    } finally {
+      save.disabled = false
+    }
+  }
+
+  const showConflict = () => {
+    say(problem, "Somebody changed this file after you opened it. Nothing was overwritten.")
+    others.replaceChildren(button("Look at the other version", () => look()))
+  }
+
+  const look = async () => {
+    try {
+      const now = await read(file)
+      const theirs = make("pre", { tabIndex: 0, role: "region", ariaLabel: "The other version" }, now.text)
+      const take = button("Take the other version", () => {
+        area.value = now.text
+        begin = area.value
+        accept(now.version)
+      })
+      const keep = button("Keep mine", () => accept(now.version))
+      others.replaceChildren(make("h3", {}, "The other version"), theirs, make("div", { className: "row" }, keep, take))
+      keep.focus()
+    } catch (error) {
+      say(problem, messageOf(error))
+    }
+  }
+
+  /** What was seen may be replaced. @param {string} seen */
+  const accept = (seen) => {
+    version = seen
+    others.replaceChildren()
+    say(problem, "")
+    area.focus()
+  }
+}

@@ -1,0 +1,124 @@
+/** The service's state in words: a line, a few sentences, and what each check found. */
+import { bytes, clock, exact, millis, readable, relative } from "./words.js"
+
+/** @typedef {import("./types.d.ts").Health} Health */
+/** @typedef {import("./types.d.ts").HealthCheck} HealthCheck */
+/** @typedef {{ readonly text: string, readonly state: "pass" | "warn" | "fail" }} Line */
+
+/** @type {Readonly<Record<string, string>>} */
+const names = {
+  "sqlite:database": "Database",
+  "sqlite:write-lock": "Writing",
+  "storage:contents": "Contents",
+  "storage:space": "Free space"
+}
+
+/** For those who may not see the service's own sentences, which name files. */
+/** @type {Readonly<Record<string, string>>} */
+const reasons = {
+  "WriteError.Busy": "Another process is writing.",
+  "WriteError.DiskFull": "The disk is full. Nothing can be uploaded.",
+  "ContentStore.AlmostFull": "The disk is almost full.",
+  "ContentStore.Full": "The disk is full. Nothing can be uploaded.",
+  "ContentStore.Missing": "Some contents are missing.",
+  "ContentStore.Damaged": "Some contents are damaged."
+}
+
+/** Another process has the lock, which passes; files can be read meanwhile. */
+/** @param {HealthCheck} check */
+const isLocked = ({ observedUnit, observedValue }) => observedUnit === "write lock" && observedValue === "Busy"
+
+/** @param {HealthCheck} check */
+const problemOf = (check) => {
+  const { output, status } = check
+  if (status === "pass") return undefined
+  if (output === undefined) return "Nobody gave a reason."
+  const [, pid, name] = (isLocked(check) && /\bprocess (\d+)(?: \(([^)]*)\))?/.exec(output)) || []
+  if (pid !== undefined) return `Another process (${name === undefined ? pid : `${pid}, ${name}`}) is writing.`
+  // A reason's code is for programs.
+  const isCode = /^[A-Za-z]+\.[A-Za-z]+$/.test(output)
+  return isCode ? (reasons[output] ?? "An administrator sees the reason here.") : readable(output)
+}
+
+/** @param {HealthCheck} check */
+const foundOf = ({ observedUnit, observedValue }) => {
+  if (observedUnit === "bytes" && typeof observedValue === "number") return bytes(observedValue)
+  if (observedUnit === "missing contents") return observedValue === 0 ? "none is missing" : `${observedValue} missing`
+  if (observedUnit === "write lock") return observedValue === "free" ? "possible" : "not possible at this moment"
+  return `${observedUnit} ${observedValue}`
+}
+
+/**
+ * The checks that are made again and again, without the stages of the start.
+ * @param {Health} health
+ */
+export const liveChecks = ({ checks = {}, startup }) =>
+  Object.entries(checks)
+    .filter(([id]) => startup?.stages.some((stage) => id === `sqlite:${stage.name}`) !== true)
+    .flatMap(([id, [check]]) =>
+      check === undefined
+        ? []
+        : [
+            {
+              id,
+              name: names[id] ?? id.replace(/^.*:/, "").replaceAll("-", " "),
+              status: check.status,
+              time: check.time,
+              isLocked: isLocked(check),
+              found: foundOf(check),
+              problem: problemOf(check)
+            }
+          ]
+    )
+
+/** @type {Record<"starting" | "leaving" | "stopping" | "gone", Line>} */
+const otherwise = {
+  starting: { text: "Starting", state: "fail" },
+  leaving: { text: "Stopping soon", state: "warn" },
+  stopping: { text: "Stopping", state: "fail" },
+  gone: { text: "Not reachable", state: "fail" }
+}
+
+/**
+ * @param {Health} health
+ * @returns {Line}
+ */
+export const lineOf = (health) => {
+  if (health.phase !== "open") return otherwise[health.phase] ?? otherwise.gone
+  const problems = liveChecks(health).filter(({ status }) => status !== "pass")
+  if (problems.length === 0) return { text: "Ready", state: "pass" }
+  if (problems.every(({ isLocked }) => isLocked)) return { text: "Ready, waiting to write", state: "warn" }
+  return problems.some(({ status }) => status === "fail")
+    ? { text: "Not serving files", state: "fail" }
+    : { text: "Ready, with warnings", state: "warn" }
+}
+
+/**
+ * @param {Health} health
+ * @param {Date | undefined} lastAnswer
+ */
+export const detailOf = (health, lastAnswer) => {
+  const { attempts = 1, phase, since, stage, startup } = health
+  switch (phase) {
+    case "open": {
+      const problems = liveChecks(health).filter(({ status }) => status !== "pass")
+      if (problems.length > 0) return problems.map(({ name, problem }) => `${name}: ${problem}`).join("\n")
+      if (startup === undefined) return ""
+      return `Everything is as it should be. The service was ready ${millis(startup.durationMs)} after its start on ${exact(startup.startedAt)}. Schema version ${health.schemaVersion ?? "none"}.`
+    }
+    case "starting": {
+      const begun = startup === undefined ? "The service starts." : `The start began at ${clock(startup.startedAt)}.`
+      if (stage === undefined || since === undefined) return begun
+      const tries = attempts > 1 ? ` This is attempt ${attempts}.` : ""
+      return `${begun} The stage ${stage} began ${relative(since)}.${tries} No file is served before the database is ready.`
+    }
+    case "leaving":
+      return "The service is about to stop. It still answers."
+    case "stopping":
+      return "The service stops. It answers what was asked before, and nothing new."
+    default:
+      return lastAnswer === undefined
+        ? "There was no answer yet. The page asks again every second."
+        : `The last answer came at ${clock(lastAnswer)}. The page asks again every second.`
+  }
+}

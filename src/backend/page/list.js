@@ -1,0 +1,180 @@
+/** The files that are listed: read page by page, kept true while answers come late and files change. */
+import { isAbort, json, messageOf, sessionUrl } from "./api.js"
+import { place } from "./place.js"
+
+/** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
+/** @typedef {import("./types.d.ts").FilePage} FilePage */
+/** @typedef {keyof typeof orders} Order */
+
+/** Files of a page, those one answer may have, and those that are sorted otherwise than the service does. */
+const count = { page: 25, answer: 200, sorted: 1000 }
+
+/** @type {Record<string, ((one: ConversationFile, other: ConversationFile) => number) | undefined>} */
+const orders = {
+  // As the service sends them.
+  newest: undefined,
+  oldest: (one, other) => (one.uploadedAt ?? "").localeCompare(other.uploadedAt ?? ""),
+  name: (one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }),
+  largest: (one, other) => other.size - one.size,
+  smallest: (one, other) => one.size - other.size
+}
+
+export const list = {
+  /** What is asked for. */
+  deleted: false,
+  name: "",
+  /** @type {Order} */
+  order: "newest",
+  /** @type {ReadonlyArray<ConversationFile>} in the order in which they are shown */
+  files: [],
+  /** @type {string | null} where the next page begins */
+  next: null,
+  /** @type {string | undefined} why nothing could be read */
+  problem: undefined,
+  isLoading: false
+}
+
+/** @type {Array<() => void>} */
+const listeners = []
+/** @param {() => void} listener */
+export const whenListed = (listener) => {
+  listeners.push(listener)
+}
+const onChange = () => {
+  for (const listener of listeners) listener()
+}
+
+/** How often the files were changed from here: an answer about them may be older than that. */
+let changes = 0
+/** @type {AbortController | undefined} */
+let loading
+
+/** @param {Iterable<ConversationFile>} files */
+const set = (files) => {
+  const order = orders[list.order]
+  list.files = order === undefined ? [...files] : [...files].sort(order)
+  onChange()
+}
+
+export const empty = () => {
+  loading?.abort()
+  list.next = null
+  list.problem = undefined
+  list.isLoading = false
+  set([])
+}
+
+/**
+ * @param {number} limit
+ * @param {string | null} after
+ * @param {AbortSignal} signal
+ * @returns {Promise<FilePage>}
+ */
+const pageOf = (limit, after, signal) => {
+  const here = place()
+  const query = new URLSearchParams({ limit: String(limit) })
+  if (list.name !== "") query.set("name", list.name)
+  if (after !== null) query.set("after", after)
+  if (here.kind !== "session") return json(`/api/files?${query}`, { signal })
+  query.set("deleted", String(list.deleted))
+  return json(sessionUrl(here.id, `/files?${query}`), { signal })
+}
+
+/**
+ * So many files from `after` on, in as many answers as that takes.
+ * @param {number} wanted
+ * @param {string | null} after
+ * @param {AbortSignal} signal
+ */
+const gather = async (wanted, after, signal) => {
+  /** @type {Array<ConversationFile>} */
+  const files = []
+  let next = after
+  do {
+    const page = await pageOf(Math.min(count.answer, wanted - files.length), next, signal)
+    files.push(...page.files)
+    next = page.next
+  } while (next !== null && files.length < wanted)
+  return { files, next }
+}
+
+/**
+ * Reads again until nothing was changed from here meanwhile. A later reading takes the place of an earlier one.
+ * @param {number} wanted
+ * @param {string | null} after
+ */
+const latest = async (wanted, after) => {
+  loading?.abort()
+  const mine = new AbortController()
+  loading = mine
+  for (;;) {
+    const before = changes
+    const read = await gather(wanted, after, mine.signal)
+    mine.signal.throwIfAborted()
+    if (changes === before) return read
+  }
+}
+
+/** The list anew. Quietly: as far as it is shown, and what is shown stays until the answer is there. */
+export const load = async ({ quietly = false } = {}) => {
+  const { kind } = place()
+  if (kind !== "session" && kind !== "all") return empty()
+  if (!quietly) {
+    list.isLoading = true
+    list.problem = undefined
+    onChange()
+  }
+  const shown = quietly ? list.files.length : 0
+  try {
+    const { files, next } = await latest(list.order === "newest" ? Math.max(count.page, shown) : count.sorted, null)
+    list.next = next
+    list.isLoading = false
+    list.problem = undefined
+    set(files)
+  } catch (error) {
+    if (isAbort(error)) return
+    // Files of another session, or that one may not see any more, must not stay in sight.
+    empty()
+    list.problem = messageOf(error)
+    onChange()
+  }
+}
+
+/** The page behind what is shown. */
+export const loadMore = async () => {
+  const { files, next } = await latest(count.page, list.next)
+  const known = new Set(list.files.map(({ fileId }) => fileId))
+  list.next = next
+  set([...list.files, ...files.filter(({ fileId }) => !known.has(fileId))])
+}
+
+// What is changed from here
+
+/** @param {ReadonlyArray<{ readonly fileId: string }>} gone */
+export const takeAway = (gone) => {
+  changes += 1
+  const ids = new Set(gone.map(({ fileId }) => fileId))
+  set(list.files.filter(({ fileId }) => !ids.has(fileId)))
+}
+
+/** @param {ConversationFile} file */
+const isWanted = (file) => {
+  const here = place()
+  return (
+    (here.kind === "all" || (here.kind === "session" && here.id === file.sessionId)) &&
+    (file.deletedAt !== null) === list.deleted &&
+    file.name.toLowerCase().includes(list.name.toLowerCase())
+  )
+}
+
+/**
+ * A file that is new, or other than it was, where the list would show it.
+ * @param {ConversationFile} file
+ */
+export const put = (file) => {
+  changes += 1
+  const others = list.files.filter(({ fileId }) => fileId !== file.fileId)
+  const place = list.files.findIndex(({ fileId }) => fileId === file.fileId)
+  if (!isWanted(file)) set(others)
+  else set(others.toSpliced(Math.max(0, place), 0, file))
+}

@@ -1,0 +1,126 @@
+/** The list of files, as it is seen: rows that stay where nothing changed, so that nobody loses his place. */
+import { at, box, button, buttonAt, focusIn, form, input, say } from "./dom.js"
+import { list, load, loadMore, whenListed } from "./list.js"
+import { attempt } from "./message.js"
+import { place, session } from "./place.js"
+import { rowOf } from "./row.js"
+import { showSelection } from "./selection.js"
+import { bytes, number } from "./words.js"
+
+/** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
+
+const rows = box("files")
+/** What a row tells of a file. @type {ReadonlyArray<keyof ConversationFile>} */
+const told = ["deletedAt", "expiresAt", "mimeType", "name", "sessionId", "sha256", "size", "uploadedAt", "uploadedBy"]
+/** @param {Element} row */
+const controlsOf = (row) => [...row.querySelectorAll("a, button, input")]
+
+/** @type {Map<string, { readonly seen: string, readonly row: HTMLLIElement }>} */
+let drawn = new Map()
+
+const draw = () => {
+  const isElsewhere = place().kind === "all"
+  /** @type {typeof drawn} */
+  const now = new Map()
+  // A row that goes may have the focus: its neighbour gets it then.
+  const focused = document.activeElement?.closest("#files > li")
+  const control =
+    focused === null || focused === undefined ? -1 : controlsOf(focused).findIndex((one) => one.matches(":focus"))
+  const neighbour = focused?.nextElementSibling ?? focused?.previousElementSibling
+  for (const file of list.files) {
+    const seen = JSON.stringify([...told.map((key) => file[key]), isElsewhere])
+    const before = drawn.get(file.fileId)
+    now.set(file.fileId, before?.seen === seen ? before : { seen, row: rowOf(file, isElsewhere) })
+  }
+  const focusedId = focused instanceof HTMLElement ? focused.dataset["fileId"] : undefined
+  drawn = now
+  let index = 0
+  for (const { row } of now.values()) {
+    const there = rows.children[index]
+    if (there !== row) rows.insertBefore(row, there ?? null)
+    index += 1
+  }
+  while (rows.children.length > index) rows.lastElementChild?.remove()
+  if (focused !== null && focused !== undefined && !focused.isConnected) {
+    const row = now.get(focusedId ?? "")?.row
+    const same = row === undefined ? undefined : controlsOf(row)[control]
+    if (same instanceof HTMLElement) same.focus()
+    else focusIn(row ?? (neighbour?.isConnected === true ? neighbour : rows.firstElementChild), box("files-heading"))
+  }
+  rows.ariaBusy = String(list.isLoading)
+  buttonAt("more").hidden = list.next === null || list.order !== "newest"
+  box("list-bar").classList.toggle("bare", list.files.length === 0)
+  showCount()
+  showSelection()
+}
+whenListed(draw)
+
+const showCount = () => {
+  const count = box("count")
+  count.classList.toggle("problem", list.problem !== undefined)
+  box("list-bar").querySelector(".again")?.remove()
+  if (list.problem !== undefined) {
+    say(count, list.problem)
+    box("list-bar").append(button("Try again", () => load(), { className: "again" }))
+    return
+  }
+  if (list.isLoading && list.files.length === 0) return say(count, "Loading")
+  say(count, sentence())
+}
+
+const sentence = () => {
+  const { files, name, next, order } = list
+  const all = files.length
+  const what = `${list.deleted ? "deleted " : ""}file${all === 1 ? "" : "s"}${name === "" ? "" : ` with “${name}” in the name`}`
+  if (all === 0) {
+    if (name !== "" || list.deleted || session() === undefined) return `No ${what}.`
+    return "No files. Drop some here, or write a text."
+  }
+  const size = bytes(files.reduce((sum, file) => sum + file.size, 0))
+  const which = next === null ? "" : order === "newest" ? "The newest " : "Sorted among the newest "
+  return `${which}${number(all)} ${what}, ${size}.`
+}
+
+/** @param {string} fileId */
+export const rowFor = (fileId) => drawn.get(fileId)?.row
+
+buttonAt("more").onclick = () =>
+  attempt(async () => {
+    const last = rows.lastElementChild
+    await loadMore()
+    // Who asked for more goes on with what came, where the button may be gone.
+    focusIn(last?.nextElementSibling, box("files-heading"))
+  })
+input("search").oninput = () => {
+  list.name = input("search").value
+  load()
+}
+const sort = at("sort", HTMLSelectElement)
+sort.onchange = () => {
+  list.order = sort.value
+  load()
+}
+form("narrow").onsubmit = (event) => event.preventDefault()
+
+/** @param {boolean} deleted */
+const choose = (deleted) => {
+  list.deleted = deleted
+  showChoice()
+  load()
+}
+const showChoice = () => {
+  buttonAt("kept").ariaPressed = String(!list.deleted)
+  buttonAt("deleted").ariaPressed = String(list.deleted)
+}
+buttonAt("kept").onclick = () => choose(false)
+buttonAt("deleted").onclick = () => choose(true)
+
+/** Another place begins with what it keeps, all of it. */
+export const beginList = () => {
+  list.deleted = false
+  list.name = ""
+  input("search").value = ""
+  showChoice()
+  list.files = []
+  load()
+}

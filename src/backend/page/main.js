@@ -1,0 +1,84 @@
+/** Puts the parts together: who is in, where one is, and what is read again when. */
+import { enter, me, refreshUsage, whenIn } from "./account.js"
+import { showAdministration } from "./administration.js"
+import { follow } from "./changes.js"
+import { box, buttonAt, say } from "./dom.js"
+import "./drop.js"
+import { showDue } from "./due.js"
+import { look, whenOpen } from "./health.js"
+import { load } from "./list.js"
+import { beginList } from "./listView.js"
+import { place, session, whenMoved } from "./place.js"
+import { clearSelection } from "./selection.js"
+import { loadSessions, markSession } from "./sessions.js"
+import { showSession } from "./sessionView.js"
+import { whenStorageChanges } from "./storageChanges.js"
+import { closeTrail } from "./trail.js"
+import { showUploadLimit } from "./uploadView.js"
+
+/** @typedef {import("./types.d.ts").Place} Place */
+
+/** @type {Readonly<Record<Place["kind"], string>>} */
+const views = {
+  welcome: "welcome",
+  session: "files-view",
+  all: "files-view",
+  due: "due-view",
+  administration: "administration-view"
+}
+
+const show = () => {
+  const here = place()
+  // On a narrow screen either the places or one of them is shown.
+  document.body.dataset["place"] = here.kind
+  for (const id of new Set(Object.values(views))) box(id).hidden = id !== views[here.kind]
+  say(box("files-heading"), here.kind === "session" ? here.id : "All files")
+  document.title = here.kind === "session" ? `${here.id} – Conversation files` : "Conversation files"
+  box("which").hidden = here.kind !== "session"
+  clearSelection()
+  closeTrail()
+  markSession()
+  showSession()
+  beginList()
+  follow()
+  if (here.kind === "due") showDue(box("due"))
+  if (here.kind === "administration") showAdministration()
+}
+
+/** The heading of where one is now is where a screen reader goes on. */
+const moved = () => {
+  if (me() === undefined) return
+  show()
+  const heading = box(views[place().kind]).querySelector("h2")
+  if (heading instanceof HTMLElement) heading.focus({ preventScroll: true })
+  scrollTo(0, 0)
+}
+
+whenIn(() => {
+  show()
+  showUploadLimit()
+  loadSessions()
+  look()
+})
+whenMoved(moved)
+whenOpen(() => {
+  if (me() === undefined) {
+    enter()
+    return
+  }
+  // It was away: what is shown may be old.
+  load({ quietly: true })
+  loadSessions()
+  if (session() !== undefined) showSession()
+})
+whenStorageChanges(() => {
+  loadSessions()
+  showSession()
+  refreshUsage().catch(() => {
+    // The line above tells when the service is gone.
+  })
+})
+buttonAt("skip").onclick = () => box("main").focus()
+
+enter()
+look()

@@ -1,0 +1,69 @@
+/** What became of something: one sentence at a time, and what can be done about it. */
+import { isAbort, messageOf } from "./api.js"
+import { box, button, say } from "./dom.js"
+
+const toast = box("toast")
+const message = box("message")
+const actions = box("message-actions")
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let fading
+
+/** A message that asks for nothing goes by itself (milliseconds). */
+const readFor = 12_000
+
+export const clear = () => {
+  clearTimeout(fading)
+  // The focus must not be lost with the button that had it.
+  if (actions.contains(document.activeElement)) box("main").focus()
+  say(message, "")
+  actions.replaceChildren()
+  toast.classList.remove("shown", "problem")
+}
+
+/** What is outside of an open dialog is out of reach. */
+const bringToFront = () => {
+  const host = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body
+  if (toast.parentElement !== host) host.append(toast)
+}
+
+/**
+ * @param {string} text
+ * @param {{ isProblem?: boolean, undo?: () => unknown }} options
+ */
+export const tell = (text, { isProblem = false, undo } = {}) => {
+  clear()
+  bringToFront()
+  say(message, text)
+  toast.classList.add("shown")
+  toast.classList.toggle("problem", isProblem)
+  if (undo !== undefined) {
+    const once = () => {
+      clear()
+      attempt(undo)
+    }
+    actions.append(button("Undo", once, { className: "undo" }))
+  }
+  actions.append(button("Dismiss message", clear, { icon: "close", className: "icon-button" }))
+  if (!isProblem && undo === undefined) fading = setTimeout(clear, readFor)
+}
+
+/** @param {unknown} error */
+export const tellProblem = (error) => {
+  if (!isAbort(error)) tell(messageOf(error), { isProblem: true })
+}
+
+/**
+ * Does what a person asked for, and tells what was in the way.
+ * @param {() => unknown} work
+ */
+export const attempt = async (work) => {
+  try {
+    await work()
+  } catch (error) {
+    tellProblem(error)
+  }
+}
+
+for (const dialog of document.querySelectorAll("dialog")) {
+  dialog.addEventListener("close", bringToFront)
+}

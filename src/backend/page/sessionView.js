@@ -1,0 +1,155 @@
+/** What stands above a session's files: whose it is, whether it goes on, and what can be done with all of it. */
+
+import { me } from "./account.js"
+import { json, send, sessionUrl } from "./api.js"
+import { ask, field } from "./asker.js"
+import { box, button, make } from "./dom.js"
+import { archive } from "./fileActions.js"
+import { load } from "./list.js"
+import { menuButton } from "./menu.js"
+import { attempt, tell } from "./message.js"
+import { session } from "./place.js"
+import { storageChanged } from "./storageChanges.js"
+import { askText } from "./texts.js"
+import { bytes, counted, dotted, time } from "./words.js"
+
+/** @typedef {import("./types.d.ts").SessionSummary} SessionSummary */
+
+/** Reads it again; what is shown is another session's no longer, even before the answer is there. */
+export const showSession = async () => {
+  const id = session()
+  const isNew = box("session-facts").dataset["session"] !== id
+  if (isNew) clear()
+  if (id === undefined) return
+  box("session-facts").dataset["session"] = id
+  /** @type {SessionSummary | undefined} */
+  let summary
+  try {
+    summary = await json(sessionUrl(id))
+  } catch {
+    // The list of its files tells why.
+    return
+  }
+  if (summary !== undefined && session() === id) draw(summary)
+}
+
+const clear = () => {
+  box("session-facts").replaceChildren()
+  box("session-actions").replaceChildren()
+  box("session-notice").hidden = true
+  box("drop").hidden = session() === undefined
+}
+
+let drawn = ""
+/** @param {SessionSummary} summary */
+const draw = (summary) => {
+  const { bytes: size, deletedFiles, endedAt, expiresAt, files, owner, sessionId } = summary
+  const isAnothers = owner !== null && owner !== me()?.name
+  box("session-facts").replaceChildren(
+    ...dotted([
+      owner === null ? "nobody’s yet" : isAnothers ? `belongs to ${owner}` : undefined,
+      counted(files, "file"),
+      bytes(size),
+      deletedFiles > 0 ? `${counted(deletedFiles, "deleted file")}` : undefined
+    ])
+  )
+  box("drop").hidden = endedAt !== null
+  box("session-notice").hidden = endedAt === null
+  const reopen = button("Reopen", () => attempt(() => change(sessionId, "reopen", "is open again")))
+  if (endedAt !== null) {
+    box("session-notice").replaceChildren(
+      "This session ended ",
+      time(endedAt),
+      ". It takes no files. ",
+      ...(expiresAt === null
+        ? []
+        : ["Its files are deleted ", time(expiresAt), ". They can be restored for some time after that. "]),
+      reopen
+    )
+  }
+  const now = JSON.stringify([sessionId, endedAt, files + deletedFiles > 0, files > 0, me()?.isAdministrator])
+  if (now === drawn && box("session-actions").childElementCount > 0) return
+  drawn = now
+  const items = [
+    ...(files > 0 ? [{ text: "Download all", act: () => attempt(() => archive(sessionId)) }] : []),
+    ...(endedAt === null && files + deletedFiles > 0
+      ? [{ text: "End the session", act: () => attempt(() => change(sessionId, "end", "has ended")) }]
+      : []),
+    ...(me()?.isAdministrator === true ? [{ text: "Give it away", act: () => askGift(summary, reload) }] : []),
+    ...(files + deletedFiles > 0
+      ? [{ text: "Delete all for good", act: () => askEmptying(summary), isDanger: true }]
+      : [])
+  ]
+  box("session-actions").replaceChildren(
+    ...(endedAt === null ? [button("New text", () => askText(sessionId))] : []),
+    ...(items.length > 0 ? [menuButton(`More for ${sessionId}`, () => items)] : [])
+  )
+}
+
+const reload = () => {
+  showSession()
+  load({ quietly: true })
+  storageChanged()
+}
+
+/**
+ * @param {string} sessionId
+ * @param {"end" | "reopen"} verb
+ * @param {string} words
+ */
+const change = async (sessionId, verb, words) => {
+  await send("POST", sessionUrl(sessionId, `/${verb}`))
+  tell(`${sessionId} ${words}.`, verb === "end" ? { undo: () => change(sessionId, "reopen", "is open again") } : {})
+  reload()
+}
+
+/** @param {SessionSummary} summary */
+const askEmptying = ({ deletedFiles, files, sessionId }) =>
+  ask({
+    heading: "Delete all for good?",
+    fields: [
+      make(
+        "p",
+        {},
+        make("strong", {}, counted(files + deletedFiles, "file")),
+        ` of ${sessionId}, the deleted ones too, are gone then. Nobody can restore them.`
+      )
+    ],
+    action: "Delete all for good",
+    otherwise: "Keep",
+    isDanger: true,
+    act: async () => {
+      const { deleted } = await send("DELETE", sessionUrl(sessionId, "/files"))
+      tell(`${counted(deleted, "file")} of ${sessionId} are deleted for good.`)
+      reload()
+    },
+    backTo: () => box("files-heading")
+  })
+
+/**
+ * Another user's from then on.
+ * @param {{ readonly sessionId: string, readonly owner: string | null }} session
+ * @param {() => void} after
+ */
+export const askGift = ({ owner, sessionId }, after) => {
+  const to = make("input", {
+    autocomplete: "off",
+    autocapitalize: "off",
+    spellcheck: false,
+    required: true,
+    maxLength: 64
+  })
+  ask({
+    heading: "Give it away",
+    fields: [make("p", { className: "soft" }, `${sessionId} belongs to ${owner ?? "nobody"}.`), field("New owner", to)],
+    action: "Give it away",
+    act: async () => {
+      const name = to.value.trim()
+      if (name === "") throw new Error("Name a user.")
+      await send("PUT", sessionUrl(sessionId, "/owner"), { owner: name })
+      tell(`${sessionId} belongs to ${name} now.`)
+      after()
+    }
+  })
+  to.focus()
+}

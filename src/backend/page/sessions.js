@@ -1,0 +1,161 @@
+/** The list of sessions: the user's, or all for an administrator. Typing finds one, or begins one. */
+
+import { me } from "./account.js"
+import { isAbort, json, messageOf } from "./api.js"
+import { box, buttonAt, focusIn, form, input, make, say } from "./dom.js"
+import { addressOf, goTo, session } from "./place.js"
+import { bytes, counted, dotted, time } from "./words.js"
+
+/** @typedef {import("./types.d.ts").SessionSummary} SessionSummary */
+/** @typedef {import("./types.d.ts").SessionPage} SessionPage */
+
+const pageSize = 50
+const mostAtOnce = 200
+const field = input("session")
+const shape = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+
+/** @type {ReadonlyArray<SessionSummary>} */
+let sessions = []
+/** @type {string | null} */
+let next = null
+let state = ""
+/** @type {AbortController | undefined} */
+let loading
+
+export const sessionNames = () => sessions.map(({ sessionId }) => sessionId)
+
+/**
+ * So many sessions from `after` on. A page of a search may be short while there is more: the next one is asked then.
+ * @param {number} wanted
+ * @param {string | null} after
+ */
+const read = async (wanted, after) => {
+  loading?.abort()
+  loading = new AbortController()
+  const { signal } = loading
+  /** @type {Array<SessionSummary>} */
+  const found = []
+  let next = after
+  do {
+    const query = new URLSearchParams({ limit: String(Math.min(mostAtOnce, wanted - found.length)) })
+    const name = field.value.trim()
+    if (name !== "") query.set("name", name)
+    if (state !== "") query.set("state", state)
+    if (next !== null) query.set("after", next)
+    const page = /** @type {SessionPage} */ (await json(`/api/sessions?${query}`, { signal }))
+    found.push(...page.sessions)
+    next = page.next
+  } while (next !== null && found.length < wanted)
+  signal.throwIfAborted()
+  return { found, next }
+}
+
+export const loadSessions = async () => {
+  try {
+    const anew = await read(Math.max(pageSize, sessions.length), null)
+    sessions = anew.found
+    next = anew.next
+    draw()
+  } catch (error) {
+    if (!isAbort(error)) say(box("no-sessions"), messageOf(error))
+  }
+}
+
+const draw = () => {
+  const list = box("sessions")
+  const focused = list.contains(document.activeElement) ? document.activeElement : null
+  const focusedAddress = focused?.getAttribute("href")
+  const typed = field.value.trim()
+  const isNew = shape.test(typed) && !sessions.some(({ sessionId }) => sessionId === typed)
+  list.replaceChildren(
+    ...(isNew
+      ? [make("li", {}, make("a", { href: addressOf(typed), className: "begin" }, `Open or begin ${typed}`))]
+      : []),
+    ...sessions.map(entryOf)
+  )
+  buttonAt("more-sessions").hidden = next === null
+  const none = typed === "" ? "There are no sessions yet." : "No session has this in its name."
+  say(box("no-sessions"), sessions.length === 0 ? none : "")
+  markSession()
+  const same = [...list.querySelectorAll("a")].find((link) => link.getAttribute("href") === focusedAddress)
+  if (focusedAddress !== undefined) same?.focus()
+}
+
+/** @param {SessionSummary} summary */
+const entryOf = ({ bytes: size, changedAt, endedAt, expiresAt, files, owner, sessionId }) => {
+  const isOthers = owner !== me()?.name
+  return make(
+    "li",
+    {},
+    make(
+      "a",
+      { href: addressOf(sessionId) },
+      make("span", { className: "session-name" }, sessionId),
+      make(
+        "small",
+        {},
+        ...dotted([
+          isOthers ? (owner ?? "nobody’s") : undefined,
+          counted(files, "file"),
+          bytes(size),
+          changedAt === null ? undefined : time(changedAt)
+        ])
+      ),
+      endedAt === null
+        ? undefined
+        : make(
+            "small",
+            { className: "due" },
+            "ended",
+            ...(expiresAt === null ? [] : [", files deleted ", time(expiresAt)])
+          )
+    )
+  )
+}
+
+/** Shows which one is open. */
+export const markSession = () => {
+  for (const link of box("side").querySelectorAll("a")) {
+    const isHere = link.getAttribute("href") === location.hash
+    if (isHere) link.ariaCurrent = "page"
+    else link.removeAttribute("aria-current")
+  }
+}
+
+field.oninput = () => {
+  say(box("session-problem"), "")
+  loadSessions()
+}
+form("choose").onsubmit = (event) => {
+  event.preventDefault()
+  const typed = field.value.trim()
+  if (typed === "") return
+  if (!shape.test(typed)) {
+    const rule = "A session is named with letters, digits, “.”, “_” and “-”. The first is a letter or a digit."
+    return say(box("session-problem"), rule)
+  }
+  field.value = ""
+  if (typed !== session()) goTo(typed)
+  loadSessions()
+}
+buttonAt("more-sessions").onclick = async () => {
+  const list = box("sessions")
+  const last = list.lastElementChild
+  const count = list.childElementCount
+  try {
+    const more = await read(pageSize, next)
+    sessions = [...sessions, ...more.found]
+    next = more.next
+    draw()
+    if (last !== null) focusIn(list.children[count], list)
+  } catch (error) {
+    if (!isAbort(error)) say(box("no-sessions"), messageOf(error))
+  }
+}
+for (const choice of box("session-states").querySelectorAll("button")) {
+  choice.onclick = () => {
+    state = choice.value
+    for (const other of box("session-states").querySelectorAll("button")) other.ariaPressed = String(other === choice)
+    loadSessions()
+  }
+}

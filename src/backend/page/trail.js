@@ -1,0 +1,37 @@
+/** What happened in a session: read when it is opened, and again when it is opened again. */
+import { json, sessionUrl } from "./api.js"
+import { eventOf } from "./auditWords.js"
+import { at, box, buttonAt } from "./dom.js"
+import { attempt } from "./message.js"
+import { session } from "./place.js"
+
+const trail = at("trail", HTMLDetailsElement)
+let laterThan = 0
+
+/** @param {number} from */
+const read = async (from) => {
+  const asked = session()
+  if (asked === undefined) return
+  /** @type {import("./types.d.ts").AuditPage} */
+  const { events, next } = await json(sessionUrl(asked, `/audit?limit=50&after=${from}`))
+  if (asked !== session() || !trail.open) return
+  box("events").append(...events.map(eventOf))
+  laterThan = next ?? 0
+  buttonAt("later").hidden = next === null
+}
+
+const empty = () => {
+  box("events").replaceChildren()
+  buttonAt("later").hidden = true
+}
+/** Another session's has not been asked for. */
+export const closeTrail = () => {
+  trail.open = false
+  trail.hidden = session() === undefined
+  empty()
+}
+trail.ontoggle = () => {
+  empty()
+  if (trail.open) attempt(() => read(0))
+}
+buttonAt("later").onclick = () => attempt(() => read(laterThan))

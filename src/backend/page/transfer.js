@@ -1,0 +1,44 @@
+/** A file goes to another session, or a copy of it does. */
+
+import { fileUrl, send } from "./api.js"
+import { ask, field } from "./asker.js"
+import { make } from "./dom.js"
+import { put, takeAway } from "./list.js"
+import { tell } from "./message.js"
+import { session } from "./place.js"
+import { sessionNames } from "./sessions.js"
+import { storageChanged } from "./storageChanges.js"
+
+/** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
+
+/** @param {ConversationFile} file */
+export const askTransfer = (file) => {
+  const known = make("datalist", { id: "known-sessions" }, ...sessionNames().map((value) => make("option", { value })))
+  const to = make("input", { autocomplete: "off", spellcheck: false, required: true, maxLength: 128 })
+  to.setAttribute("list", known.id)
+  const copy = make("input", { type: "radio", name: "transfer", checked: true })
+  const move = make("input", { type: "radio", name: "transfer" })
+  ask({
+    heading: "Copy or move",
+    fields: [
+      make("p", { className: "soft" }, file.name),
+      make("label", { className: "option" }, copy, "Copy it"),
+      make("label", { className: "option" }, move, "Move it"),
+      field("To the session", to),
+      known
+    ],
+    action: "Go",
+    act: async () => {
+      const sessionId = to.value.trim()
+      if (sessionId === "") throw new Error("Name a session.")
+      /** @type {ConversationFile} */
+      const there = await send("POST", fileUrl(file, copy.checked ? "/copy" : "/move"), { sessionId })
+      if (move.checked && session() !== undefined && session() !== sessionId) takeAway([file])
+      put(there)
+      tell(`${file.name} is ${copy.checked ? "copied" : "moved"} to ${sessionId}.`)
+      storageChanged()
+    },
+    backTo: () => document.querySelector("#files .actions button") ?? document.querySelector("#files-heading")
+  })
+  to.focus()
+}

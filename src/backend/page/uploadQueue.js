@@ -1,0 +1,194 @@
+/** Files on their way to the service: several at a time, the others in line. What cannot be kept is not sent. */
+
+import { me } from "./account.js"
+import { authorization, refusalOf, sessionUrl, unreachable } from "./api.js"
+import { bytes, counted } from "./words.js"
+
+/** @typedef {import("./types.d.ts").FileDetails} FileDetails */
+/** @typedef {import("./api.js").Refused} Refused */
+
+/**
+ * @typedef {object} Upload
+ * @property {number} id
+ * @property {File} file
+ * @property {string} session
+ * @property {"waiting" | "sending" | "refused"} state
+ * @property {number} sent bytes
+ * @property {string} problem
+ * @property {number} attempts
+ * @property {XMLHttpRequest} [request]
+ */
+
+const atOnce = 3
+/** So often the service may ask to come again later. */
+const mostAttempts = 5
+
+/** Uploads that are not over, in the order in which they were chosen. @type {Set<Upload>} */
+export const uploads = new Set()
+/** What became of those since the last time that nothing was under way. */
+export const tally = { all: 0, done: 0, refused: 0, cancelled: 0, allBytes: 0, doneBytes: 0, last: "" }
+
+/** @type {{ changed: () => void, added: (file: FileDetails, session: string) => void, over: () => void }} */
+let listener = { changed: () => {}, added: () => {}, over: () => {} }
+/** @param {typeof listener} given */
+export const whenUploads = (given) => {
+  listener = given
+}
+
+export const sending = () => [...uploads].filter(({ state }) => state === "sending")
+export const waiting = () => [...uploads].filter(({ state }) => state === "waiting")
+export const refused = () => [...uploads].filter(({ state }) => state === "refused")
+export const isBusy = () => [...uploads].some(({ state }) => state !== "refused")
+
+let ids = 0
+/**
+ * @param {ReadonlyArray<File>} files
+ * @param {string} session
+ */
+export const enqueue = (files, session) => {
+  if (!isBusy())
+    Object.assign(tally, { all: 0, done: 0, refused: 0, cancelled: 0, allBytes: 0, doneBytes: 0, last: "" })
+  for (const file of files) {
+    ids += 1
+    const problem = whyNot(file)
+    uploads.add({
+      id: ids,
+      file,
+      session,
+      state: problem === "" ? "waiting" : "refused",
+      sent: 0,
+      problem,
+      attempts: 0
+    })
+    tally.all += 1
+    if (problem === "") tally.allBytes += file.size
+    else tally.refused += 1
+  }
+  next()
+}
+
+/**
+ * Why the service would refuse it, as far as that is known before it is sent.
+ * @param {File} file
+ */
+const whyNot = (file) => {
+  const user = me()
+  if (user === undefined) return ""
+  if (file.size > user.maxFileSize) {
+    return `It has ${bytes(file.size)}. A file may have ${bytes(user.maxFileSize)} at most.`
+  }
+  const ahead = [...uploads].filter(({ state }) => state !== "refused")
+  const { quota, usage } = user
+  const left =
+    quota.bytes === null ? Infinity : quota.bytes - usage.bytes - ahead.reduce((sum, { file }) => sum + file.size, 0)
+  if (file.size > left) return `It has ${bytes(file.size)}. There is room for ${bytes(Math.max(0, left))} more.`
+  if (quota.files !== null && usage.files + ahead.length >= quota.files) {
+    return `You may store ${counted(quota.files, "file")}, and have as many.`
+  }
+  return ""
+}
+
+const next = () => {
+  for (const upload of waiting()) {
+    if (sending().length >= atOnce) break
+    send(upload)
+  }
+  listener.changed()
+  if (!isBusy() && tally.all > 0) listener.over()
+}
+
+/** @param {Upload} upload */
+const send = async (upload) => {
+  upload.state = "sending"
+  upload.sent = 0
+  upload.attempts += 1
+  try {
+    const added = await transfer(upload)
+    uploads.delete(upload)
+    tally.done += 1
+    tally.doneBytes += upload.file.size
+    tally.last = added.name
+    listener.added(added, upload.session)
+  } catch (error) {
+    // Who cancelled it has taken it away already.
+    if (!uploads.has(upload)) return
+    upload.state = "refused"
+    upload.problem = error instanceof Error ? error.message : String(error)
+    tally.refused += 1
+    tally.allBytes -= upload.file.size
+  }
+  next()
+}
+
+/**
+ * @param {Upload} upload
+ * @returns {Promise<FileDetails>}
+ */
+const transfer = async (upload) => {
+  for (;;) {
+    const request = new XMLHttpRequest()
+    upload.request = request
+    const { status, text } = await answerTo(request, upload)
+    if (status === 201) return JSON.parse(text)
+    // Too many at once: the service says when to come again. Nothing was stored.
+    if (status !== 429 || upload.attempts >= mostAttempts) throw refusalOf(status, text, authorization())
+    upload.attempts += 1
+    upload.sent = 0
+    await pause(Number(request.getResponseHeader("retry-after") ?? 1))
+    if (!uploads.has(upload)) throw new Error("Cancelled.")
+  }
+}
+
+/** @param {number} seconds */
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(60, Math.max(1, seconds))))
+
+/**
+ * `fetch` does not tell how much of a body is sent.
+ * @param {XMLHttpRequest} request
+ * @param {Upload} upload
+ * @returns {Promise<{ readonly status: number, readonly text: string }>}
+ */
+const answerTo = (request, upload) =>
+  new Promise((resolve, reject) => {
+    const form = new FormData()
+    form.append("file", upload.file)
+    request.upload.onprogress = ({ lengthComputable, loaded, total }) => {
+      if (!lengthComputable) return
+      upload.sent = Math.round((loaded / total) * upload.file.size)
+      listener.changed()
+    }
+    request.onload = () => resolve({ status: request.status, text: request.responseText })
+    request.onerror = () => reject(unreachable())
+    request.onabort = () => reject(new Error("Cancelled."))
+    request.open("POST", sessionUrl(upload.session, "/files"))
+    for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value)
+    request.send(form)
+  })
+
+/** @param {ReadonlyArray<Upload>} which */
+export const cancel = (which) => {
+  for (const upload of which) {
+    uploads.delete(upload)
+    upload.request?.abort()
+    tally.cancelled += 1
+    tally.allBytes -= upload.file.size
+  }
+  next()
+}
+
+/** @param {ReadonlyArray<Upload>} which those that were refused */
+export const dismiss = (which) => {
+  for (const upload of which) uploads.delete(upload)
+  listener.changed()
+}
+
+/** @param {ReadonlyArray<Upload>} which those that were refused */
+export const again = (which) => {
+  for (const upload of which) uploads.delete(upload)
+  for (const { file, session } of which) enqueue([file], session)
+}
+
+addEventListener("signedout", () => cancel([...uploads]))
+addEventListener("beforeunload", (event) => {
+  if (isBusy()) event.preventDefault()
+})

@@ -1,0 +1,165 @@
+/** The uploads as they are seen: how many of how many, the few that are under way, and those that were refused. */
+
+import { me } from "./account.js"
+import { at, box, button, buttonAt, input, make, say } from "./dom.js"
+import { put } from "./list.js"
+import { tell } from "./message.js"
+import { session } from "./place.js"
+import { storageChanged } from "./storageChanges.js"
+import {
+  again,
+  cancel,
+  dismiss,
+  enqueue,
+  isBusy,
+  refused,
+  sending,
+  tally,
+  uploads,
+  waiting,
+  whenUploads
+} from "./uploadQueue.js"
+import { bytes, counted, number } from "./words.js"
+
+/** @typedef {import("./uploadQueue.js").Upload} Upload */
+
+/** So many that were refused are shown; the others are counted. */
+const shownRefused = 20
+
+/** @type {Map<number, { readonly row: HTMLLIElement, readonly state: string, readonly bar: HTMLProgressElement | undefined }>} */
+const rows = new Map()
+let isDrawn = true
+
+const draw = () => {
+  if (!isDrawn) return
+  isDrawn = false
+  requestAnimationFrame(() => {
+    isDrawn = true
+    drawNow()
+  })
+}
+
+const drawNow = () => {
+  const [failed, active, queued] = [refused(), sending(), waiting()]
+  box("uploads").hidden = uploads.size === 0
+  say(box("uploads-heading"), heading(failed.length))
+  const sent = tally.doneBytes + active.reduce((sum, upload) => sum + upload.sent, 0)
+  at("upload-progress", HTMLProgressElement).hidden = !isBusy()
+  at("upload-progress", HTMLProgressElement).value = tally.allBytes === 0 ? 0 : Math.min(1, sent / tally.allBytes)
+  buttonAt("cancel-all").hidden = !isBusy()
+  buttonAt("try-all").hidden = isBusy() || failed.length < 2
+  buttonAt("dismiss-all").hidden = isBusy() || failed.length < 2
+  const shown = [...failed.slice(0, shownRefused), ...active]
+  const list = box("upload-list")
+  const ids = new Set(shown.map(({ id }) => id))
+  for (const [id, { row }] of rows) {
+    if (ids.has(id)) continue
+    const hadFocus = row.contains(document.activeElement)
+    row.remove()
+    rows.delete(id)
+    if (hadFocus) (list.querySelector("button") ?? input("upload")).focus()
+  }
+  for (const upload of shown) {
+    const before = rows.get(upload.id)
+    if (before?.state === upload.state) {
+      if (before.bar !== undefined) before.bar.value = shareOf(upload)
+      continue
+    }
+    const entry = rowOf(upload)
+    if (before === undefined) list.append(entry.row)
+    else before.row.replaceWith(entry.row)
+    rows.set(upload.id, entry)
+  }
+  const more = [
+    failed.length > shownRefused ? `${number(failed.length - shownRefused)} more were refused.` : undefined,
+    queued.length > 0 ? `${counted(queued.length, "file")} ${queued.length === 1 ? "waits" : "wait"}.` : undefined
+  ].filter((part) => part !== undefined)
+  box("uploads-left-out").hidden = more.length === 0
+  say(box("uploads-left-out"), more.join(" "))
+}
+
+/** @param {number} failed */
+const heading = (failed) => {
+  if (!isBusy()) return `${counted(failed, "file")} ${failed === 1 ? "was" : "were"} not uploaded`
+  const under = Math.min(tally.all, tally.done + tally.refused + tally.cancelled + sending().length)
+  return `Uploading ${number(under)} of ${number(tally.all)}, ${bytes(tally.doneBytes)} of ${bytes(Math.max(0, tally.allBytes))} done`
+}
+
+/** @param {Upload} upload */
+const shareOf = ({ file, sent }) => (file.size === 0 ? 0 : sent / file.size)
+
+/** @param {Upload} upload */
+const rowOf = (upload) => {
+  const { file, problem, state } = upload
+  const name = make("span", {}, file.name, " ", make("small", {}, bytes(file.size)))
+  if (state === "refused") {
+    const buttons = make(
+      "div",
+      { className: "row" },
+      button("Try again", () => again([upload]), { about: file.name }),
+      button("Dismiss", () => dismiss([upload]), { about: file.name })
+    )
+    return {
+      state,
+      bar: undefined,
+      row: make("li", {}, name, buttons, make("p", { className: "problem", role: "alert" }, problem))
+    }
+  }
+  const bar = make("progress", { max: 1, value: shareOf(upload), ariaLabel: `Upload of ${file.name}` })
+  return {
+    state,
+    bar,
+    row: make(
+      "li",
+      {},
+      name,
+      button("Cancel", () => cancel([upload]), { about: file.name }),
+      bar
+    )
+  }
+}
+
+whenUploads({
+  changed: draw,
+  added: (file, to) => {
+    if (to === session()) put(file)
+  },
+  over: () => {
+    storageChanged()
+    const { all, cancelled, done, last, refused: not } = tally
+    tally.all = 0
+    if (all === 0 || done + cancelled === 0) return
+    const parts = [
+      done === 0
+        ? undefined
+        : done === 1 && last !== ""
+          ? `${last} is uploaded.`
+          : `${counted(done, "file")} ${done === 1 ? "is" : "are"} uploaded.`,
+      cancelled === 0 ? undefined : `${counted(cancelled, "upload")} ${cancelled === 1 ? "is" : "are"} cancelled.`,
+      not === 0 ? undefined : `${counted(not, "file")} ${not === 1 ? "was" : "were"} refused.`
+    ]
+    tell(parts.filter((part) => part !== undefined).join(" "))
+  }
+})
+
+/** @param {ReadonlyArray<File>} files */
+export const upload = (files) => {
+  const to = session()
+  if (to === undefined) return tell("Open a session first. Files are uploaded to it.", { isProblem: true })
+  if (box("drop").hidden) return tell("This session takes no files.", { isProblem: true })
+  enqueue(files, to)
+}
+
+buttonAt("cancel-all").onclick = () => cancel([...sending(), ...waiting()])
+buttonAt("try-all").onclick = () => again(refused())
+buttonAt("dismiss-all").onclick = () => dismiss(refused())
+const picker = input("upload")
+picker.onchange = () => {
+  upload([...(picker.files ?? [])])
+  picker.value = ""
+}
+
+export const showUploadLimit = () => {
+  const most = me()?.maxFileSize
+  say(box("upload-limit"), most === undefined ? "" : `up to ${bytes(most)} each`)
+}

@@ -1,0 +1,187 @@
+/** One file, large: its content, what is known about it, and the way to the next and the previous one. */
+import { messageOf } from "./api.js"
+import { contentOf, isShown } from "./content.js"
+import { showDetails } from "./details.js"
+import { at, box, button, make, say } from "./dom.js"
+import { edit, isEditing, mayEdit, stopEditing } from "./editor.js"
+import { actionsOf, destroy, download, remove, restore } from "./fileActions.js"
+import { list, whenListed } from "./list.js"
+import { menuButton } from "./menu.js"
+import { attempt } from "./message.js"
+import { number } from "./words.js"
+
+/** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
+
+const dialog = at("viewer", HTMLDialogElement)
+const preview = box("preview")
+/** @type {ConversationFile | undefined} */
+let shown
+/** The content that is being read: another one may be wanted by the time it is there. @type {symbol | undefined} */
+let drawing
+/** What was made for the content that is shown. */
+let letGo = () => {}
+let wantsDetails = matchMedia("(min-width: 800px)").matches
+
+/** @param {ConversationFile} file */
+export const view = (file) => {
+  if (!dialog.open) dialog.showModal()
+  show(file)
+  dialog.focus()
+}
+
+/** @param {ConversationFile} file */
+const show = (file) => {
+  stopEditing()
+  shown = file
+  showBar(file)
+  showContent(file)
+  showAside()
+}
+
+/** @param {ConversationFile} file */
+const showBar = (file) => {
+  const { deletedAt, name } = file
+  say(box("viewer-name"), name)
+  const index = indexOf(file)
+  say(
+    box("viewer-place"),
+    index < 0 ? "" : `${number(index + 1)} of ${number(list.files.length)}${list.next === null ? "" : " and more"}`
+  )
+  const previous = button("Previous", () => go(-1), { icon: "previous" })
+  const next = button("Next", () => go(1), { icon: "next" })
+  previous.disabled = index <= 0
+  next.disabled = index < 0 || index >= list.files.length - 1
+  const details = button("Details", toggleDetails, { icon: "details" })
+  details.ariaPressed = String(wantsDetails)
+  details.id = "viewer-details"
+  const focused = document.activeElement?.getAttribute("aria-label")
+  box("viewer-actions").replaceChildren(
+    previous,
+    next,
+    ...(deletedAt === null
+      ? [
+          button("Download", () => attempt(() => download(file)), { icon: "download" }),
+          ...(mayEdit(file) ? [button("Edit", () => startEditing(file), { icon: "edit" })] : []),
+          details,
+          menuButton(`More for ${name}`, () => [
+            ...actionsOf(file),
+            { text: "Delete", act: () => attempt(() => leaving(file, () => remove([file]))) }
+          ])
+        ]
+      : [
+          button("Restore", () => attempt(() => leaving(file, () => restore([file])))),
+          button("Delete for good", () => destroy([file]), { className: "danger" }),
+          details
+        ]),
+    button("Close", close, { icon: "close" })
+  )
+  // The buttons are new ones: who stood on one stands on its successor.
+  const same = [...box("viewer-actions").querySelectorAll("button")].find(
+    (one) => one.ariaLabel === focused && !one.disabled
+  )
+  if (focused !== null && focused !== undefined) (same ?? dialog).focus()
+}
+
+/** @param {{ readonly fileId: string }} file */
+const indexOf = ({ fileId }) => list.files.findIndex((file) => file.fileId === fileId)
+
+/** @param {number} step */
+const go = (step) => {
+  if (shown === undefined || isEditing()) return
+  const other = list.files[indexOf(shown) + step]
+  if (other !== undefined) show(other)
+}
+
+/**
+ * The file leaves the list: the one that takes its place is shown, or none.
+ * @param {ConversationFile} file
+ * @param {() => Promise<unknown>} work
+ */
+const leaving = async (file, work) => {
+  const index = indexOf(file)
+  await work()
+  if (shown?.fileId !== file.fileId) return
+  const other = list.files[index] ?? list.files[index - 1]
+  if (other === undefined) dialog.close()
+  else show(other)
+}
+
+/** @param {ConversationFile} file */
+const showContent = async (file) => {
+  const mine = Symbol(file.fileId)
+  drawing = mine
+  letGo()
+  letGo = () => {}
+  /** @param {string} text */
+  const note = (text, properties = {}) => preview.replaceChildren(make("p", { className: "soft", ...properties }, text))
+  if (file.deletedAt !== null) return note("This file is deleted. Restore it to see its content.")
+  if (!isShown(file)) return note("There is no preview for this kind of file. Download it to open it.")
+  note("Loading")
+  try {
+    const content = await contentOf(file)
+    if (drawing !== mine) return content.letGo()
+    letGo = content.letGo
+    preview.replaceChildren(content.element)
+  } catch (error) {
+    if (drawing === mine) note(messageOf(error), { className: "problem", role: "alert" })
+  }
+}
+
+/** @param {ConversationFile} file */
+const startEditing = (file) => {
+  drawing = undefined
+  letGo()
+  letGo = () => {}
+  edit(file, preview, (now) => {
+    if (shown?.fileId === file.fileId) show(now ?? file)
+    dialog.focus()
+  })
+}
+
+const toggleDetails = () => {
+  wantsDetails = !wantsDetails
+  box("viewer-details").ariaPressed = String(wantsDetails)
+  showAside()
+}
+const showAside = () => {
+  box("details").hidden = !wantsDetails
+  dialog.classList.toggle("with-details", wantsDetails)
+  if (wantsDetails && shown !== undefined) showDetails(shown, () => shown)
+}
+
+/** The list has changed: the file may have another name, or be gone for good. */
+whenListed(() => {
+  if (shown === undefined || isEditing()) return
+  const before = shown
+  const now = list.files.find(({ fileId }) => fileId === before.fileId)
+  if (now === undefined && before.deletedAt !== null && list.deleted && !list.isLoading) return dialog.close()
+  if (now === undefined || JSON.stringify(now) === JSON.stringify(before)) return showBar(before)
+  shown = now
+  showBar(now)
+  if (now.sha256 !== before.sha256 || now.deletedAt !== before.deletedAt) showContent(now)
+  showAside()
+})
+
+const close = () => {
+  if (stopEditing()) dialog.close()
+}
+dialog.oncancel = (event) => {
+  if (!stopEditing()) event.preventDefault()
+}
+dialog.onclose = () => {
+  shown = undefined
+  drawing = undefined
+  letGo()
+  letGo = () => {}
+  preview.replaceChildren()
+  box("details").replaceChildren()
+}
+dialog.onclick = ({ target }) => {
+  if (target === dialog && !isEditing()) dialog.close()
+}
+dialog.onkeydown = (event) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
+  const isElsewhere =
+    event.target instanceof Element && event.target.closest("textarea, input, audio, video, [role=menu], pre")
+  if (step !== undefined && !isElsewhere && !event.altKey && !event.ctrlKey && !event.metaKey) go(step)
+}

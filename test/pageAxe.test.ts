@@ -1,0 +1,237 @@
+/** Whether everybody can use the page: axe-core finds nothing in any state, light and dark, narrow and wide. */
+import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { assert, describe, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { Page } from "playwright-core"
+import { runningBackend } from "./support/backend.ts"
+import { noBrowser } from "./support/browser.ts"
+import { temporaryFolder } from "./support/database.ts"
+import {
+  choose,
+  entry,
+  image,
+  listed,
+  maxFileSize,
+  onThePage,
+  ready,
+  Site,
+  textFile,
+  uploaded,
+  withFiles
+} from "./support/page.ts"
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
+const skipped = noBrowser === undefined ? "" : ` (skipped: ${noBrowser})`
+
+/** Every rule in the light, and what the dark can change. */
+const schemes = [
+  { colorScheme: "light", options: {} },
+  { colorScheme: "dark", options: { runOnly: ["color-contrast"] } }
+] as const
+
+/** What axe finds, as `state: rule, where, why`; and whether anything stands out sideways. */
+const findings = async (page: Page, state: string): Promise<ReadonlyArray<string>> => {
+  const found: Array<string> = []
+  for (const { colorScheme, options } of schemes) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" })
+    const violations: unknown = await page.evaluate(`(async () => {
+      if (window.axe === undefined) { ${axe} }
+      const { violations } = await axe.run(document, ${JSON.stringify({ ...options, resultTypes: ["violations"] })})
+      return violations.flatMap(({ id, nodes }) => nodes.map(({ any, all, none, target }) =>
+        id + ", " + target + ", " + [...any, ...all, ...none].map(({ message }) => message).join("; ")))
+    })()`)
+    assert(Array.isArray(violations))
+    found.push(...violations.map((violation) => `${state}, ${colorScheme}: ${violation}`))
+  }
+  const isSideways = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+  return isSideways ? [...found, `${state}: scrolls sideways`] : found
+}
+
+const closed = (page: Page) => page.locator("dialog[open]").waitFor({ state: "hidden" })
+
+/** Each is reached from the one before it. */
+const statesOf = (
+  session: string
+): ReadonlyArray<readonly [state: string, reach: (page: Page) => Promise<unknown>]> => [
+  ["welcome", (page) => page.locator("#sessions li").first().waitFor({ state: "attached" })],
+  ["readiness", (page) => page.getByRole("button", { name: "Ready" }).click()],
+  [
+    "session",
+    async (page) => {
+      await page.getByRole("button", { name: "Ready" }).click()
+      await page.evaluate(`location.hash = '${session}'`)
+      await entry(page, "picture.png").locator("canvas").waitFor()
+    }
+  ],
+  [
+    "selection",
+    async (page) => {
+      await page.getByLabel("Select a.txt").check()
+      await page.getByText("What happened in this session").click()
+      await page.locator("#events li").first().waitFor()
+    }
+  ],
+  ["menu", (page) => page.getByRole("button", { name: "More for b.txt" }).click()],
+  [
+    "rename",
+    async (page) => {
+      await page.getByRole("menuitem", { name: "Rename" }).click()
+      await page.getByLabel("New name").fill("a/b")
+      await page.keyboard.press("Enter")
+      await page.locator("#asker-problem:not(:empty)").waitFor()
+    }
+  ],
+  [
+    "expiry",
+    async (page) => {
+      await page.keyboard.press("Escape")
+      await choose(page, "b.txt", "Change when it is deleted")
+    }
+  ],
+  [
+    "transfer",
+    async (page) => {
+      await page.keyboard.press("Escape")
+      await choose(page, "b.txt", "Copy or move")
+    }
+  ],
+  [
+    "new text",
+    async (page) => {
+      await page.keyboard.press("Escape")
+      await page.getByRole("button", { name: "New text" }).click()
+    }
+  ],
+  [
+    "text in large, with details",
+    async (page) => {
+      await page.keyboard.press("Escape")
+      await page.getByRole("button", { name: "a.txt", exact: true }).click()
+      await page.locator("#preview pre").waitFor()
+      if (await page.locator("#details").isHidden()) await page.getByRole("button", { name: "Details" }).click()
+      await page.getByText("Who did what").click()
+      await page.locator("#details li").first().waitFor()
+    }
+  ],
+  [
+    "editor",
+    async (page) => {
+      await page.getByRole("button", { name: "Edit" }).click()
+      await page.getByLabel("Text of a.txt").waitFor()
+    }
+  ],
+  [
+    "image in large",
+    async (page) => {
+      await page.keyboard.press("Escape")
+      await closed(page)
+      await page.getByRole("button", { name: "picture.png", exact: true }).click()
+      await page.locator("#preview img").waitFor()
+    }
+  ],
+  [
+    "undo",
+    async (page) => {
+      await page.keyboard.press("Escape")
+      await closed(page)
+      await page.getByRole("button", { name: "Delete b.txt" }).click()
+      await page.getByRole("button", { name: "Undo" }).waitFor()
+    }
+  ],
+  [
+    "delete for good",
+    async (page) => {
+      await page.getByRole("button", { name: "Deleted", exact: true }).click()
+      await page.getByRole("button", { name: "Delete for good b.txt" }).click()
+    }
+  ],
+  [
+    "refused upload, in an empty session",
+    async (page) => {
+      await page.keyboard.press("Escape")
+      await page.evaluate(`location.hash = '${session}-empty'`)
+      await listed(page, "No files.")
+      await page.locator("#upload").setInputFiles(["1", "2"].map((name) => textFile(name, "x".repeat(maxFileSize + 1))))
+      await page.locator("#uploads .problem").first().waitFor()
+    }
+  ],
+  [
+    "ended",
+    async (page) => {
+      await page.getByRole("button", { name: "Dismiss all" }).click()
+      await uploaded(page, "a.txt")
+      await page.locator("#session-facts", { hasText: "1 file" }).waitFor()
+      await choose(page, `${session}-empty`, "End the session")
+      await page.getByText(/^This session ended/).waitFor()
+    }
+  ],
+  ["problem", async (page) => page.evaluate("location.hash = '%25'").then(() => listed(page, "letters"))],
+  ["all files", async (page) => page.evaluate("location.hash = '/all'").then(() => listed(page, /file/))],
+  [
+    "planned deletions",
+    async (page) => page.evaluate("location.hash = '/due'").then(() => page.locator("#due li").first().waitFor())
+  ],
+  [
+    "administration",
+    async (page) => {
+      await page.evaluate("location.hash = '/administration'")
+      await page.locator("#administration td").first().waitFor()
+      while ((await page.locator("#administration").getByText("Loading").count()) > 0) await page.waitForTimeout(20)
+    }
+  ]
+]
+
+describe.skipIf(noBrowser !== undefined)(`the page, for everybody${skipped}`, () => {
+  layer(Site.layer, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+    for (const width of [320, 1280]) {
+      it.scoped(
+        `has nothing that axe-core finds at ${width} pixels, light and dark, in any of its states`,
+        () =>
+          Effect.gen(function* () {
+            const session = `axe-${width}`
+            yield* withFiles(session, ["a.txt", "b.txt"])
+            yield* onThePage(
+              "",
+              async (page) => {
+                await ready(page)
+                const found: Array<string> = []
+                await page.evaluate(`location.hash = '${session}'`)
+                await page
+                  .locator("#upload")
+                  .setInputFiles({ name: "picture.png", mimeType: "image/png", buffer: image })
+                await entry(page, "picture.png").waitFor()
+                await page.evaluate("location.hash = '/'")
+                for (const [state, reach] of statesOf(session)) {
+                  await reach(page)
+                  found.push(...(await findings(page, state)))
+                }
+                assert.deepStrictEqual(found, [])
+              },
+              { viewport: { width, height: 800 }, provoked: /status of 400/ }
+            )
+          }),
+        180_000
+      )
+    }
+
+    it.scoped("has nothing that axe-core finds where a token is asked for", () =>
+      Effect.gen(function* () {
+        const { url } = yield* runningBackend({
+          DATA_DIRECTORY: yield* temporaryFolder,
+          API_TOKENS: "ada:token-of-ada-0123"
+        })
+        yield* onThePage(
+          "",
+          async (page) => {
+            await page.getByLabel("Token").fill("none")
+            await page.keyboard.press("Enter")
+            await page.locator("#token-problem:not(:empty)").waitFor()
+            assert.deepStrictEqual(await findings(page, "sign in"), [])
+          },
+          { url, provoked: /status of 401/, viewport: { width: 320, height: 800 } }
+        )
+      })
+    )
+  })
+})

@@ -1,0 +1,423 @@
+/** What people do with many files, with texts, sessions and a service of several users, on the page. */
+import { readFileSync } from "node:fs"
+import { assert, describe, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { fileForm } from "../src/backend/Client.ts"
+import { clientOf, runningBackend } from "./support/backend.ts"
+import { noBrowser } from "./support/browser.ts"
+import { temporaryFolder } from "./support/database.ts"
+import {
+  choose,
+  entry,
+  image,
+  listed,
+  namesIn,
+  onThePage,
+  Site,
+  said,
+  textFile,
+  textOf,
+  uploaded,
+  withFiles
+} from "./support/page.ts"
+
+const skipped = noBrowser === undefined ? "" : ` (skipped: ${noBrowser})`
+
+/** Puts one file with these facts into a session, by the API. */
+const withFile = (session: string, name: string, content: string, facts: Parameters<typeof fileForm>[2] = {}) =>
+  Effect.gen(function* () {
+    const { url } = yield* Site
+    const { files } = yield* clientOf(url)
+    const payload = fileForm(name, content, { type: "text/plain", ...facts })
+    return yield* files.upload({ path: { sessionId: session }, payload })
+  })
+
+describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
+  layer(Site.layer, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+    it.scoped("lists the sessions with what they hold, finds one by a part of its name, and begins another", () =>
+      Effect.gen(function* () {
+        yield* withFiles("list-one", ["a.txt", "b.txt"])
+        yield* withFiles("list-two", ["c.txt"])
+        yield* onThePage("", async (page) => {
+          const rows = page.locator("#sessions li")
+          await page.getByText("Choose a session to see its files.").waitFor()
+          await page.getByLabel("Find or begin a session").fill("LIST-")
+          await rows.filter({ hasText: "Open or begin LIST-" }).waitFor()
+          await rows.filter({ hasText: /list-one2 files · 32 bytes/ }).waitFor()
+          assert.strictEqual(await rows.count(), 3)
+          await rows.filter({ hasText: "list-two" }).getByRole("link").click()
+          await listed(page, "1 file,")
+          assert.deepStrictEqual(await namesIn(page), ["c.txt"])
+          await page.locator("#sessions [aria-current=page]", { hasText: "list-two" }).waitFor()
+          await page.getByLabel("Find or begin a session").fill("not/a/name")
+          await page.keyboard.press("Enter")
+          await page.locator("#session-problem", { hasText: "A session is named with letters, digits" }).waitFor()
+          await page.getByLabel("Find or begin a session").fill("list-three")
+          await page.keyboard.press("Enter")
+          await listed(page, "No files.")
+          await uploaded(page, "first.txt")
+          await rows.filter({ hasText: "list-three1 file" }).waitFor()
+        })
+      })
+    )
+
+    it.scoped("lists the files of all sessions, searches in them, and leads to the session of each", () =>
+      Effect.gen(function* () {
+        yield* withFiles("everywhere-1", ["needle one.txt", "hay.txt"])
+        yield* withFiles("everywhere-2", ["needle two.txt"])
+        yield* onThePage("/all", async (page) => {
+          await page.getByLabel("Search by name").fill("needle")
+          await listed(page, "2 files with “needle” in the name")
+          await entry(page, "needle one.txt").getByRole("link", { name: "everywhere-1" }).click()
+          await listed(page, "2 files,")
+          assert.strictEqual(await textOf(page.locator("#files-heading")), "everywhere-1")
+        })
+      })
+    )
+
+    it.scoped("sorts by name, size and time, all of a list and not only what is shown of it", () =>
+      Effect.gen(function* () {
+        yield* withFile("sorted", "file 10.txt", "x".repeat(10))
+        for (let index = 0; index < 25; index += 1) yield* withFile("sorted", `other ${index}.txt`, "xxx")
+        yield* withFile("sorted", "file 9.txt", "x".repeat(2000))
+        yield* onThePage("sorted", async (page) => {
+          await listed(page, "The newest 25 files")
+          const sort = page.getByLabel("Sort by")
+          const firstTwo = async () => (await namesIn(page)).slice(0, 2)
+          await sort.selectOption("Name")
+          await listed(page, /^27 files/)
+          assert.deepStrictEqual(await firstTwo(), ["file 9.txt", "file 10.txt"])
+          await sort.selectOption("Largest first")
+          await entry(page, "file 9.txt").and(page.locator("li:first-child")).waitFor()
+          assert.deepStrictEqual(await firstTwo(), ["file 9.txt", "file 10.txt"])
+          await sort.selectOption("Oldest first")
+          await entry(page, "file 10.txt").and(page.locator("li:first-child")).waitFor()
+        })
+      })
+    )
+
+    it.scoped("selects one by one, by a range and all, and deletes, restores and destroys what is selected", () =>
+      Effect.gen(function* () {
+        yield* withFiles("bulk", ["a.txt", "b.txt", "c.txt", "d.txt", "e.txt"])
+        yield* onThePage("bulk", async (page) => {
+          await listed(page, "5 files")
+          const [first = "", , third = ""] = await namesIn(page)
+          const bulk = page.locator("#bulk")
+          await page.getByLabel(`Select ${first}`).check()
+          await bulk.getByText("1 selected").waitFor()
+          await page.getByLabel(`Select ${third}`).click({ modifiers: ["Shift"] })
+          await bulk.getByText("3 selected").waitFor()
+          await bulk.getByRole("button", { name: "Delete" }).click()
+          await said(page, "3 files are deleted.")
+          await listed(page, "2 files")
+          await page.getByRole("button", { name: "Undo" }).click()
+          await said(page, "3 files are restored.")
+          await listed(page, "5 files")
+          await page.getByLabel("Select all shown files").check()
+          await bulk.getByText("5 selected").waitFor()
+          await bulk.getByRole("button", { name: "Delete" }).click()
+          await said(page, "5 files are deleted.")
+          await page.getByRole("button", { name: "Deleted", exact: true }).click()
+          await listed(page, "5 deleted files")
+          await page.getByLabel(`Select ${first}`).check()
+          await page.getByLabel(`Select ${third}`).check()
+          await bulk.getByRole("button", { name: "Restore" }).click()
+          await said(page, "2 files are restored.")
+          await listed(page, "3 deleted files")
+          await page.getByLabel("Select all shown files").check()
+          await bulk.getByRole("button", { name: "Delete for good" }).click()
+          await page.getByRole("dialog").getByText("3 files are gone then.").waitFor()
+          await page.getByRole("dialog").getByRole("button", { name: "Delete for good" }).click()
+          await said(page, "3 files are deleted for good.")
+          await listed(page, "No deleted files.")
+        })
+      })
+    )
+
+    it.scoped("uploads many at several at a time, tells how many of how many, shows few, and cancels all", () =>
+      onThePage("two-hundred", async (page) => {
+        await listed(page, "No files.")
+        let waiting = 0
+        let most = 0
+        const letGo: Array<() => void> = []
+        await page.route("**/two-hundred/files", async (route) => {
+          if (route.request().method() !== "POST") return route.continue()
+          waiting += 1
+          most = Math.max(most, waiting)
+          await new Promise<void>((resolve) => letGo.push(resolve))
+          waiting -= 1
+          await route.continue().catch(() => undefined)
+        })
+        const next = async () => {
+          while (letGo.length === 0) await page.waitForTimeout(10)
+          letGo.shift()?.()
+        }
+        const names = Array.from({ length: 200 }, (_, index) => `f${index}.txt`)
+        await page.locator("#upload").setInputFiles(names.map((name) => textFile(name)))
+        const heading = page.locator("#uploads-heading")
+        await heading.filter({ hasText: "Uploading 3 of 200, 0 bytes of 1.8 KB done" }).waitFor()
+        for (let index = 0; index < 4; index += 1) await next()
+        await heading.filter({ hasText: "Uploading 7 of 200" }).waitFor()
+        assert.strictEqual(await page.locator("#upload-list li").count(), 3)
+        await page.getByText("193 files wait.").waitFor()
+        await page.getByRole("button", { name: "Cancel all" }).click()
+        await said(page, "4 files are uploaded. 196 uploads are cancelled.")
+        await page.locator("#uploads").waitFor({ state: "hidden" })
+        for (const go of letGo) go()
+        assert.strictEqual(most, 3)
+        assert.isAtLeast((await namesIn(page)).length, 4)
+      })
+    )
+
+    it.scoped("shows images as pictures in the list, and goes from one file to the next in large", () =>
+      onThePage("pictures", async (page) => {
+        await page.locator("#upload").setInputFiles({ name: "dot.png", mimeType: "image/png", buffer: image })
+        await said(page, "dot.png is uploaded.")
+        await page
+          .locator("#upload")
+          .setInputFiles({ name: "no image.png", mimeType: "image/png", buffer: Buffer.from("no image") })
+        await said(page, "no image.png is uploaded.")
+        await uploaded(page, "text.txt")
+        await entry(page, "dot.png").locator("canvas").waitFor()
+        assert.strictEqual(await entry(page, "no image.png").locator(".kind").textContent(), "png")
+        await page.getByRole("button", { name: "text.txt", exact: true }).click()
+        const place = page.locator("#viewer-place")
+        await place.filter({ hasText: "1 of 3" }).waitFor()
+        assert.isTrue(await page.getByRole("button", { name: "Previous" }).isDisabled())
+        await page.getByRole("button", { name: "Next" }).click()
+        await place.filter({ hasText: "2 of 3" }).waitFor()
+        await page.keyboard.press("ArrowRight")
+        await page.locator("#viewer-name", { hasText: "dot.png" }).waitFor()
+        await page.locator("#preview img").waitFor()
+        await page.keyboard.press("ArrowLeft")
+        await page.locator("#viewer-name", { hasText: "no image.png" }).waitFor()
+        await page.keyboard.press("ArrowLeft")
+        const [download] = await Promise.all([
+          page.waitForEvent("download"),
+          page.getByRole("dialog").getByRole("button", { name: "Download" }).click()
+        ])
+        assert.strictEqual(download.suggestedFilename(), "text.txt")
+        // Where a file is deleted from here, the next one takes its place.
+        await page.getByRole("dialog").getByRole("button", { name: "More for text.txt" }).click()
+        await page.getByRole("menuitem", { name: "Delete", exact: true }).click()
+        await page.locator("#viewer-name", { hasText: "no image.png" }).waitFor()
+        await page.keyboard.press("Escape")
+        assert.deepStrictEqual(await namesIn(page), ["no image.png", "dot.png"])
+      })
+    )
+
+    it.scoped("writes a text, changes it in place with the line ends it has, and throws no change away unasked", () =>
+      onThePage("texts", async (page) => {
+        await page.getByRole("button", { name: "New text" }).click()
+        await page.getByLabel("Name", { exact: true }).fill("poem.txt")
+        await page.getByLabel("Text", { exact: true }).fill("roses\nviolets")
+        await page.keyboard.press("Escape")
+        await page.locator("#asker-problem", { hasText: "This text is not saved." }).waitFor()
+        await page.getByRole("button", { name: "Create" }).click()
+        await said(page, "poem.txt is created.")
+        await page.locator("#upload").setInputFiles(textFile("windows.txt", "one\r\ntwo\r\n"))
+        await said(page, "windows.txt is uploaded.")
+        await page.getByRole("button", { name: "windows.txt", exact: true }).click()
+        await page.getByRole("button", { name: "Edit" }).click()
+        const area = page.getByLabel("Text of windows.txt")
+        await area.fill("one\ntwo\nthree\n")
+        await page.keyboard.press("Escape")
+        await page.locator("#preview .problem", { hasText: "Your changes are not saved." }).waitFor()
+        await page.getByRole("button", { name: "Save" }).click()
+        await said(page, "windows.txt is saved.")
+        await page.locator("#preview pre", { hasText: "three" }).waitFor()
+        const [download] = await Promise.all([
+          page.waitForEvent("download"),
+          page.getByRole("dialog").getByRole("button", { name: "Download" }).click()
+        ])
+        assert.strictEqual(readFileSync(await download.path(), "utf8"), "one\r\ntwo\r\nthree\r\n")
+      })
+    )
+
+    it.scoped("overwrites nothing that somebody else changed meanwhile, and offers to look at it", () =>
+      Effect.gen(function* () {
+        const { url } = yield* Site
+        const { fileId } = yield* withFile("conflict", "shared.txt", "begin")
+        const change = async (text: string) => {
+          const headers = { "if-match": "*", "content-type": "text/plain" }
+          const answer = await fetch(`${url}/api/files/${fileId}/content`, { method: "PUT", body: text, headers })
+          assert.strictEqual(answer.status, 200)
+        }
+        const now = async () => (await fetch(`${url}/api/files/${fileId}/content`)).text()
+        yield* onThePage(
+          "conflict",
+          async (page) => {
+            await page.getByRole("button", { name: "shared.txt", exact: true }).click()
+            await page.getByRole("button", { name: "Edit" }).click()
+            const area = page.getByLabel("Text of shared.txt")
+            await area.fill("mine")
+            await change("theirs")
+            await page.getByRole("button", { name: "Save" }).click()
+            await page.getByText("Somebody changed this file after you opened it. Nothing was overwritten.").waitFor()
+            assert.strictEqual(await now(), "theirs")
+            await page.getByRole("button", { name: "Look at the other version" }).click()
+            await page.locator(".others pre", { hasText: "theirs" }).waitFor()
+            await page.getByRole("button", { name: "Take the other version" }).click()
+            assert.strictEqual(await area.inputValue(), "theirs")
+            await area.fill("theirs and mine")
+            await page.getByRole("button", { name: "Save" }).click()
+            await said(page, "shared.txt is saved.")
+            assert.strictEqual(await now(), "theirs and mine")
+          },
+          { provoked: /status of 412/ }
+        )
+      })
+    )
+
+    it.scoped("copies a file to another session, and moves it", () =>
+      Effect.gen(function* () {
+        yield* withFiles("from", ["copied.txt", "moved.txt"])
+        yield* onThePage("from", async (page) => {
+          await choose(page, "copied.txt", "Copy or move")
+          await page.getByLabel("To the session").fill("to")
+          await page.keyboard.press("Enter")
+          await said(page, "copied.txt is copied to to.")
+          await choose(page, "moved.txt", "Copy or move")
+          await page.getByLabel("Move it").check()
+          await page.getByLabel("To the session").fill("to")
+          await page.keyboard.press("Enter")
+          await said(page, "moved.txt is moved to to.")
+          assert.deepStrictEqual(await namesIn(page), ["copied.txt"])
+          await page.locator("#sessions a", { hasText: /^to2 files/ }).click()
+          await listed(page, "2 files")
+          assert.deepStrictEqual((await namesIn(page)).toSorted(), ["copied.txt", "moved.txt"])
+        })
+      })
+    )
+
+    it.scoped("shows what is known about a file, copies its hash, and tells who did what with it", () =>
+      Effect.gen(function* () {
+        const metadata = { model: "<b>yolo</b>", width: "640" }
+        const { sha256 } = yield* withFile("known", "facts.txt", "facts", { messageId: "m-17", metadata })
+        yield* withFile("known", "other.txt", "other")
+        yield* onThePage(
+          "known",
+          async (page) => {
+            await page.getByRole("button", { name: "facts.txt", exact: true }).click()
+            const details = page.locator("#details")
+            for (const text of ["m-17", "<b>yolo</b>", "640", sha256, "5 bytes", "text/plain"]) {
+              await details.getByText(text, { exact: true }).first().waitFor()
+            }
+            await page.getByRole("button", { name: "Copy SHA-256" }).click()
+            await said(page, "The SHA-256 is copied.")
+            assert.strictEqual(await page.evaluate("navigator.clipboard.readText()"), sha256)
+            await page.getByText("Who did what").click()
+            await details.locator("li", { hasText: "local uploaded facts.txt" }).waitFor()
+            assert.strictEqual(await details.locator("li", { hasText: "other.txt" }).count(), 0)
+          },
+          { permissions: ["clipboard-read", "clipboard-write"] }
+        )
+      })
+    )
+
+    it.scoped("says when a file is deleted by itself, changes that and cancels it", () =>
+      Effect.gen(function* () {
+        yield* withFiles("expiry", ["passing.txt"])
+        yield* onThePage("expiry", async (page) => {
+          await choose(page, "passing.txt", "Change when it is deleted")
+          await page.getByRole("button", { name: "In a week" }).click()
+          await page.getByRole("button", { name: "Save" }).click()
+          await said(page, /^passing\.txt is deleted on /)
+          await entry(page, "passing.txt").getByText("deleted in 7 days").waitFor()
+          await page.getByRole("button", { name: "passing.txt", exact: true }).click()
+          await page.getByRole("button", { name: "Change when it is deleted" }).click()
+          await page.getByLabel("Never by itself").check()
+          await page.getByRole("button", { name: "Save" }).click()
+          await said(page, "passing.txt is deleted never by itself.")
+          await page.locator("#details").getByText("never").waitFor()
+        })
+      })
+    )
+
+    it.scoped("shows what others do in a session as it happens, and comes back when it was away", () =>
+      Effect.gen(function* () {
+        const { url } = yield* Site
+        yield* withFiles("live", ["mine.txt"])
+        const add = async (name: string) => {
+          const body = fileForm(name, name, { type: "text/plain" })
+          assert.strictEqual((await fetch(`${url}/api/sessions/live/files`, { method: "POST", body })).status, 201)
+        }
+        yield* onThePage(
+          "live",
+          async (page) => {
+            await entry(page, "mine.txt").waitFor()
+            await page.getByLabel("Select mine.txt").check()
+            await add("theirs.txt")
+            await entry(page, "theirs.txt").waitFor()
+            // What one has done oneself stays: the selection, and the place.
+            assert.isTrue(await page.getByLabel("Select mine.txt").isChecked())
+            await page.context().setOffline(true)
+            await add("meanwhile.txt")
+            await page.context().setOffline(false)
+            await entry(page, "meanwhile.txt").waitFor()
+          },
+          { provoked: /ERR_/ }
+        )
+      })
+    )
+
+    it.scoped("ends a session, takes that back, and tells of its end where nothing can be added", () =>
+      Effect.gen(function* () {
+        yield* withFiles("ending", ["a.txt"])
+        yield* onThePage("ending", async (page) => {
+          await choose(page, "ending", "End the session")
+          await said(page, "ending has ended.")
+          await page.getByText(/^This session ended/).waitFor()
+          assert.isTrue(await page.locator("#drop").isHidden())
+          await page.getByRole("button", { name: "Ended", exact: true }).click()
+          await page.locator("#sessions a", { hasText: /^ending/ }).waitFor()
+          await page.getByRole("button", { name: "Undo" }).click()
+          await said(page, "ending is open again.")
+          await page.locator("#drop").waitFor()
+        })
+      })
+    )
+
+    it.scoped("tells each user what is theirs, and lets an administrator give a session away", () =>
+      Effect.gen(function* () {
+        const { url } = yield* runningBackend({
+          DATA_DIRECTORY: yield* temporaryFolder,
+          API_TOKENS: "ada:token-of-ada-0123:administrator,bob:token-of-bob-0123",
+          USER_QUOTA_BYTES: "40",
+          USER_QUOTA_FILES: "10"
+        })
+        yield* onThePage(
+          "gift",
+          async (page) => {
+            const signIn = async (token: string) => {
+              await page.getByLabel("Token").fill(token)
+              await page.keyboard.press("Enter")
+            }
+            await signIn("token-of-ada-0123")
+            await uploaded(page, "a.txt")
+            await page.locator("#usage", { hasText: "You store 1 file, 9 bytes." }).waitFor()
+            await choose(page, "gift", "Give it away")
+            await page.getByLabel("New owner").fill("bob")
+            await page.keyboard.press("Enter")
+            await said(page, "gift belongs to bob now.")
+            await page.locator("#session-facts", { hasText: "belongs to bob" }).waitFor()
+            await page.getByRole("button", { name: "Sign out" }).click()
+            await signIn("token-of-bob-0123")
+            await page.locator("#sessions a", { hasText: "gift" }).click()
+            await listed(page, "1 file,")
+            await page.locator("#usage", { hasText: "9 bytes of 40 bytes" }).waitFor()
+            // What does not fit any more is not sent.
+            await page
+              .locator("#upload")
+              .setInputFiles([textFile("b.txt", "x".repeat(20)), textFile("c.txt", "x".repeat(20))])
+            await page
+              .locator("#uploads .problem", { hasText: "It has 20 bytes. There is room for 11 bytes more." })
+              .waitFor()
+            await entry(page, "b.txt").waitFor()
+          },
+          { url, provoked: /status of 401/ }
+        )
+      })
+    )
+  })
+})

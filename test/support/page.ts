@@ -1,0 +1,136 @@
+/** A person on the page: a real browser, on a real service. */
+import { assert } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core"
+import { fileForm } from "../../src/backend/Client.ts"
+import { clientOf, runningBackend } from "./backend.ts"
+import { browser, visit } from "./browser.ts"
+import { temporaryFolder } from "./database.ts"
+
+export const maxFileSize = 1024 * 1024
+
+/** What the tests share: a browser, and a service without accounts, in which each has a session of its own. */
+export class Site extends Context.Tag("test/Site")<Site, { readonly url: string; readonly chromium: Browser }>() {
+  static readonly layer = Layer.scoped(
+    Site,
+    Effect.gen(function* () {
+      const { url } = yield* runningBackend({
+        DATA_DIRECTORY: yield* temporaryFolder,
+        MAX_FILE_SIZE: String(maxFileSize)
+      })
+      return { url, chromium: yield* browser }
+    })
+  )
+}
+
+/** What a person does on the page; a step that cannot be done fails the test. */
+export type Steps = (page: Page) => Promise<void>
+
+export interface Visiting extends BrowserContextOptions {
+  /** Where the service is; the shared one without. */
+  readonly url?: string
+  /** What the console says of answers that a test provokes. */
+  readonly provoked?: RegExp
+}
+
+/** Opens the page on a session. In the end nothing was complained of, and nobody else was asked for anything. */
+export const onThePage = (session: string, steps: Steps, { provoked, url, ...options }: Visiting = {}) =>
+  Effect.gen(function* () {
+    const site = yield* Site
+    const origin = url ?? site.url
+    const { complaints, page, requests } = yield* visit(site.chromium, options)
+    yield* Effect.promise(() => page.goto(`${origin}/#${session}`))
+    yield* Effect.promise(() => steps(page))
+    assert.deepStrictEqual(
+      complaints.filter((text) => provoked?.test(text) !== true),
+      []
+    )
+    // The viewer of PDF documents is the browser's own.
+    const others = requests.filter(
+      (address) => !/^(blob|chrome|chrome-extension):/.test(address) && !address.startsWith(`${origin}/`)
+    )
+    assert.deepStrictEqual(others, [])
+  })
+
+/** Puts text files into a session, by the API. */
+export const withFiles = (session: string, names: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const { url } = yield* Site
+    const { files } = yield* clientOf(url)
+    const add = (name: string) =>
+      files.upload({
+        path: { sessionId: session },
+        payload: fileForm(name, `content of ${name}`, { type: "text/plain" })
+      })
+    return yield* Effect.forEach(names, add, { concurrency: 8 })
+  })
+
+export const ready = (page: Page) => page.locator("#status", { hasText: /^Ready$/ }).waitFor()
+export const entry = (page: Page, name: string) => page.locator("#files [data-file-id]", { hasText: name })
+/** What became of something. */
+export const said = (page: Page, text: string | RegExp) => page.locator("#message", { hasText: text }).waitFor()
+/** What the line above the list says of it. */
+export const listed = (page: Page, text: string | RegExp) => page.locator("#count", { hasText: text }).waitFor()
+/** One after the other: what the page says of an upload must not come after what it says of the next thing. */
+export const uploaded = async (page: Page, ...names: ReadonlyArray<string>) => {
+  for (const name of names) {
+    await page.locator("#upload").setInputFiles(textFile(name))
+    await said(page, `${name} is uploaded.`)
+  }
+}
+/** Chooses from the menu of a file in the list. */
+export const choose = async (page: Page, name: string, item: string) => {
+  await page.getByRole("button", { name: `More for ${name}` }).click()
+  await page.getByRole("menuitem", { name: item }).click()
+}
+export const textOf = async (locator: Locator) => (await locator.textContent()) ?? ""
+/** What happens when the user comes back from another tab: the page looks at once. */
+export const comeBack = (page: Page) => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+/** Answers from now on are the service's of that moment, and reach the page when they are let go. */
+export const holdAnswers = async (page: Page, address: RegExp) => {
+  let letGo = () => {}
+  const gone = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  await page.route(address, async (route) => {
+    const response = await route.fetch()
+    await gone
+    await route.fulfill({ response }).catch(() => {
+      // The page has gone on without it.
+    })
+  })
+  return letGo
+}
+export const namesIn = (page: Page) => page.locator("#files .name").allTextContents()
+export const textFile = (name: string, text = "some text") => ({
+  name,
+  mimeType: "text/plain",
+  buffer: Buffer.from(text)
+})
+
+/** One pixel. */
+export const image = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64"
+)
+
+/** A quarter of a second of silence: 8 bits, 8000 times a second. */
+export const sound = (() => {
+  const samples = Buffer.alloc(2000, 128)
+  const header = Buffer.alloc(44)
+  header.write("RIFF", 0)
+  header.writeUInt32LE(36 + samples.length, 4)
+  header.write("WAVEfmt ", 8)
+  header.writeUInt32LE(16, 16)
+  header.writeUInt16LE(1, 20)
+  header.writeUInt16LE(1, 22)
+  header.writeUInt32LE(8000, 24)
+  header.writeUInt32LE(8000, 28)
+  header.writeUInt16LE(1, 32)
+  header.writeUInt16LE(8, 34)
+  header.write("data", 36)
+  header.writeUInt32LE(samples.length, 40)
+  return Buffer.concat([header, samples])
+})()
