@@ -111,15 +111,12 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
     )
 
     it.scoped("takes an address that is none of its own for what it says, and goes on", () =>
-      onThePage(
-        "%",
-        async (page) => {
-          await ready(page)
-          assert.strictEqual(await textOf(page.locator("#files-heading")), "%")
-          await listed(page, "letters, digits")
-        },
-        { provoked: /status of 400/ }
-      )
+      onThePage("%", async (page) => {
+        await ready(page)
+        assert.strictEqual(await textOf(page.locator("#files-heading")), "%")
+        // An earlier system may have had such a session; here it has no files.
+        await page.getByText("No files. Drop some here, or write a text.").waitFor()
+      })
     )
 
     it.scoped("shows how far an upload is, and cancels it", () =>

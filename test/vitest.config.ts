@@ -10,6 +10,9 @@ export default defineConfig({
     include: ["**/*.test.ts"],
     // Whole processes start under load here; nothing is measured by this limit.
     testTimeout: 60_000,
+    // Much of a test is waiting for another process.
+    maxWorkers: 2,
+    minWorkers: 1,
     silent: "passed-only"
   },
   plugins: [
