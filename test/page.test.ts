@@ -111,12 +111,18 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
     )
 
     it.scoped("takes an address that is none of its own for what it says, and goes on", () =>
-      onThePage("%", async (page) => {
-        await ready(page)
-        assert.strictEqual(await textOf(page.locator("#files-heading")), "%")
-        // An earlier system may have had such a session; here it has no files.
-        await page.getByText("No files. Drop some here, or write a text.").waitFor()
-      })
+      onThePage(
+        "%",
+        async (page) => {
+          await ready(page)
+          assert.strictEqual(await textOf(page.locator("#files-heading")), "%")
+          await listed(page, "No files.")
+          // A session of that name is found, where an earlier system has one, and not begun.
+          await page.locator("#upload").setInputFiles(textFile("a.txt"))
+          await page.locator("#uploads .problem", { hasText: "letters, digits" }).waitFor()
+        },
+        { provoked: /status of 400/ }
+      )
     )
 
     it.scoped("shows how far an upload is, and cancels it", () =>

@@ -166,7 +166,15 @@ const statesOf = (
       await page.getByText(/^This session ended/).waitFor()
     }
   ],
-  ["problem", async (page) => page.evaluate("location.hash = '%25'").then(() => listed(page, "letters"))],
+  [
+    "problem",
+    async (page) => {
+      const body = JSON.stringify({ _tag: "DatabaseBusy", detail: "Another process writes to the database." })
+      await page.route("**/unlisted/files?*", (route) => route.fulfill({ status: 503, body }))
+      await page.evaluate("location.hash = 'unlisted'")
+      await listed(page, "Another process writes")
+    }
+  ],
   ["all files", async (page) => page.evaluate("location.hash = '/all'").then(() => listed(page, /file/))],
   [
     "planned deletions",
@@ -208,7 +216,7 @@ describe.skipIf(noBrowser !== undefined)(`the page, for everybody${skipped}`, ()
                 }
                 assert.deepStrictEqual(found, [])
               },
-              { viewport: { width, height: 800 }, provoked: /status of 400/ }
+              { viewport: { width, height: 800 }, provoked: /status of (400|503)/ }
             )
           }),
         180_000

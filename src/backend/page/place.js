@@ -19,7 +19,8 @@ const decoded = (hash) => {
  * @returns {Place}
  */
 const placeOf = (hash) => {
-  const text = decoded(hash.replace(/^#/, ""))
+  // As it is written: a session may have any name, whose slash is encoded.
+  const text = hash.replace(/^#/, "")
   switch (text) {
     case "":
     case "/":
@@ -31,7 +32,7 @@ const placeOf = (hash) => {
     case "/administration":
       return { kind: "administration" }
     default:
-      return { kind: "session", id: text }
+      return { kind: "session", id: decoded(text) }
   }
 }
 

@@ -130,7 +130,8 @@ form("choose").onsubmit = (event) => {
   event.preventDefault()
   const typed = field.value.trim()
   if (typed === "") return
-  if (!shape.test(typed)) {
+  // What an earlier system named otherwise is found, and not begun.
+  if (!shape.test(typed) && !sessionNames().includes(typed)) {
     const rule = "A session is named with letters, digits, “.”, “_” and “-”. The first is a letter or a digit."
     return say(box("session-problem"), rule)
   }
