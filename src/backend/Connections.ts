@@ -163,6 +163,8 @@ export const turnOf = (socket: Socket): Effect.Effect<(() => void) | undefined> 
         resolve()
       }
     })
+    // Also where this one is given up before its turn: the one that is under way is not over by that.
+    line.last = Promise.all([before, line.last]).then(() => {})
     return Effect.promise(() => before).pipe(
       Effect.as(over),
       Effect.onInterrupt(() => Effect.sync(over))

@@ -1,8 +1,12 @@
 /** What one connection, and one request, may take of the service. `ATTACKS=all` is the long form. */
-import { connect } from "node:net"
+import { connect, Socket } from "node:net"
+import { setImmediate } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import { fileForm } from "../../src/backend/Client.ts"
+import { turnOf } from "../../src/backend/Connections.ts"
 import { connected } from "../support/connection.ts"
 import { jsonOf, serving } from "../support/service.ts"
 
@@ -47,6 +51,23 @@ describe("a connection", () => {
         socket.write(`GET /api/health ${head}\r\nGET /livez ${head}\r\nGET /startupz ${head}Connection: close\r\n\r\n`)
       })
       assert.match(answers, /releaseId.*\r\n\r\nok\n.*"status":"pass"/s)
+    })
+  )
+})
+
+describe("the turns of a connection", () => {
+  it.live("come after the request that is under way, also where one that waited is given up", () =>
+    Effect.gen(function* () {
+      const socket = new Socket()
+      const first = yield* turnOf(socket)
+      const second = yield* Effect.fork(turnOf(socket))
+      yield* Effect.promise(() => setImmediate())
+      yield* Fiber.interrupt(second)
+      const third = yield* Effect.fork(turnOf(socket))
+      yield* Effect.promise(() => setImmediate())
+      assert.isTrue(Option.isNone(yield* Fiber.poll(third)))
+      first?.()
+      assert.isDefined(yield* Fiber.join(third))
     })
   )
 })
