@@ -40,7 +40,7 @@ export const statementsOn = (database: Driver.Database, cacheSize: number) => {
       }
     })
 
-  const rowsOf = (statement: Driver.Statement<Array<unknown>, object>, parameters: Values, safe: boolean) => {
+  const rowsOf = <Row>(statement: Driver.Statement<Array<unknown>, Row>, parameters: Values, safe: boolean) => {
     if (statement.reader) return statement.safeIntegers(safe).all(...parameters)
     statement.run(...parameters)
     return []
@@ -59,15 +59,7 @@ export const statementsOn = (database: Driver.Database, cacheSize: number) => {
           return statement.reader ? statement.all(...parameters) : statement.run(...parameters)
         })
       ),
-    executeValues: (sql, parameters) =>
-      around(
-        attempt((safe) => {
-          const statement = values.get(sql)
-          if (statement.reader) return statement.safeIntegers(safe).all(...parameters)
-          statement.run(...parameters)
-          return []
-        })
-      ),
+    executeValues: (sql, parameters) => around(attempt((safe) => rowsOf(values.get(sql), parameters, safe))),
     executeUnprepared: (sql, parameters, transform) =>
       around(
         attempt((safe) =>

@@ -24,7 +24,7 @@ import { DatabaseConfig, type DatabaseOptions } from "./DatabaseConfig.ts"
 import { DatabaseDirectory, type DirectoryError } from "./DatabaseDirectory.ts"
 import { absoluteName } from "./DatabasePath.ts"
 import { ownDescriptorsOn } from "./FileLocks.ts"
-import { Initialization, type StageError, type StageReport, type Timeline } from "./Initialization.ts"
+import { Initialization, megabytes, type StageError, type StageReport, type Timeline } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import { checkpointBeside, leftoverOf } from "./LeftoverWal.ts"
 import { LockError } from "./LockError.ts"
@@ -286,7 +286,7 @@ const ready = Effect.fnUntraced(function* (
   const isNews = connection.origin === "created" || migrations.applied.length > 0 || migrations.adopted.length > 0
   yield* noted(report, isNews ? LogLevel.Info : LogLevel.Debug)
   const health = liveHealth(config, evidence, inPlace)
-  const withTransaction = guardTransactions(connection, config, gate)
+  const withTransaction = guardTransactions(connection, gate)
   const reactivity = yield* Effect.serviceOption(Reactivity.Reactivity)
   const client = clientOf(
     connection.sqlite,
@@ -321,9 +321,7 @@ const checkpointed = Effect.fnUntraced(function* (
 })
 
 const describeCheckpoint = (bytes: number, warning: string | undefined): string =>
-  warning === undefined
-    ? `${Math.round(bytes / 1_000_000)} MB of its WAL were written into it`
-    : `${Math.round(bytes / 1_000_000)} MB in its WAL`
+  warning === undefined ? `${megabytes(bytes)} MB of its WAL were written into it` : `${megabytes(bytes)} MB in its WAL`
 
 const noted = ({ database, durationMs, schemaVersion }: ReadyReport, level: LogLevel.LogLevel) =>
   Effect.logWithLevel(level, "Database ready").pipe(

@@ -32,6 +32,7 @@ import {
   refusesLocks
 } from "./FileLocks.ts"
 import { LockError } from "./LockError.ts"
+import { millisBetween } from "./monotonic.ts"
 import { defaultPolicies, type StageName } from "./policy.ts"
 import { inDatabase, jsonOf, messageOf, type Refusal } from "./Refusal.ts"
 import { eventLoopTurn, isLockFailure } from "./seams.ts"
@@ -130,7 +131,7 @@ export const describeMeasure = ({ detail, done, total, unit }: Measure): string 
       ? `${megabytes(done)} of ${megabytes(total)} MB`
       : `${done} of ${total} ${unit}`
 
-const megabytes = (bytes: number): number => Math.round(bytes / 1_000_000)
+export const megabytes = (bytes: number): number => Math.round(bytes / 1_000_000)
 
 const howFar = (step: Step | undefined): string =>
   step === undefined ? "" : `: ${describeMeasure(step)}, after ${shown(step.forMs)} of it`
@@ -304,7 +305,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     const tell = (event: ProgressEvent) => config.onProgress(event)
 
     /** Milliseconds of this start, whatever happens to the wall clock. */
-    const elapsed = () => millisBetween(begunNanos, clock.unsafeCurrentTimeNanos())
+    const elapsed = () => timeBetween(begunNanos, clock.unsafeCurrentTimeNanos())
     /** Those in which something that is measured moved on. */
     let moving = 0
 
@@ -466,7 +467,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
       /** What a stage leaves behind: measures, a line for who listens, and an event. */
       const leave = (outcome: string, event: (at: number) => ProgressEvent) =>
         Effect.withFiberRuntime<void>((fiber) => {
-          entry.durationMs = millisBetween(startedNanos, clock.unsafeCurrentTimeNanos())
+          entry.durationMs = timeBetween(startedNanos, clock.unsafeCurrentTimeNanos())
           const { attempts, duration } = measures[name]
           const labels = fiber.getFiberRef(FiberRef.currentMetricLabels)
           duration.unsafeUpdate(entry.durationMs, labels)
@@ -501,7 +502,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
       const running = current === undefined ? undefined : entries.at(-1)
       return {
         startedAt: new Date(begunAt).toISOString(),
-        durationMs: millisBetween(begunNanos, now),
+        durationMs: timeBetween(begunNanos, now),
         current,
         stages: reportOf(entries, now),
         applied: [...applied],
@@ -593,7 +594,7 @@ const reportOf = (entries: ReadonlyArray<Entry>, now: bigint): ReadonlyArray<Sta
   const reports = new Map<StageName, StageReport>()
   for (const entry of entries) {
     const before = reports.get(entry.name)
-    const durationMs = entry.durationMs ?? millisBetween(entry.startedNanos, now)
+    const durationMs = entry.durationMs ?? timeBetween(entry.startedNanos, now)
     reports.set(entry.name, {
       name: entry.name,
       attempts: (before?.attempts ?? 1) + entry.attempts - 1,
@@ -605,7 +606,7 @@ const reportOf = (entries: ReadonlyArray<Entry>, now: bigint): ReadonlyArray<Sta
   return [...reports.values()]
 }
 
-const millisBetween = (from: bigint, to: bigint): number => rounded(Number(to - from) / 1_000_000)
+const timeBetween = (from: bigint, to: bigint): number => rounded(millisBetween(from, to))
 
 /** Microseconds are what a clock can tell; more digits would be noise. */
 const rounded = (millis: number): number => Math.round(millis * 1000) / 1000

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { nameHolders, readersOf } from "./FileLocks.ts"
-import type { Attempt } from "./Initialization.ts"
+import { type Attempt, megabytes } from "./Initialization.ts"
 import { answerBeside } from "./PageCheck/SqliteBeside.ts"
 import { ask, files, integer, type Sqlite, text } from "./seams.ts"
 
@@ -111,8 +111,6 @@ export const checkpointBeside = (
 }
 
 const slow = "Until it is, the next commits may take long."
-
-const megabytes = (bytes: number): number => Math.round(bytes / 1_000_000)
 
 /** A moment before the deadline, which what moves on may put off. */
 const untilLate = (left: () => number): Effect.Effect<void> =>

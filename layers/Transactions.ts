@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { sqlError, statementsOn } from "./ClientConnection.ts"
+import { statementsOn } from "./ClientConnection.ts"
 
 /** What users of the client can choose, as for the client of `@effect/sql-sqlite-node`. */
 export type ClientOptions = Pick<
@@ -74,7 +74,7 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
   // committed statement by statement.
   const isOver = new SqlError({
     cause: undefined,
-    message: `The transaction is over: SQLite rolled it back (database ${database.name})`
+    message: `The transaction is over: SQLite rolled it back, or a statement of its own ended it (database ${database.name})`
   })
   const inTransaction = statements.holding((statement) =>
     Effect.filterOrElse(
@@ -136,12 +136,9 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
     withTransaction,
     isWithin: Effect.map(open, Option.isSome),
     within: (body) => entering(0, body),
-    call: (question) => turns.withPermits(1)(attempt(database, question)),
+    call: (question) => turns.withPermits(1)(statements.attempt(question)),
     forget: statements.forget,
     options,
     spanAttributes
   }
 }
-
-const attempt = <A>(database: Driver.Database, question: () => A) =>
-  Effect.try({ try: question, catch: (thrown) => sqlError(database, thrown) })

@@ -23,11 +23,15 @@ export interface WriteGate {
   readonly begun: <A, E>(begin: Effect.Effect<A, E>) => Effect.Effect<A, E>
 }
 
+/** Of a database in memory, which no other program has. */
+const open: WriteGate = { check: Effect.void, learn: () => Effect.void, begun: (begin) => begin }
+
 export const makeWriteGate = (
   config: DatabaseConfig["Type"],
   source: MigrationSource["Type"],
   { sqlite }: SqliteConnection["Type"]
 ): WriteGate => {
+  if (config.inMemory) return open
   /** What the last look that found the history sound has seen; undefined before the first one. */
   let sound: { dataVersion: number; readonly mark: string } | undefined
   let isShut = false

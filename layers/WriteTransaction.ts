@@ -22,9 +22,6 @@ class NotBegun extends Data.TaggedError("NotBegun")<{ readonly failure: SqliteFa
 /** Others in this process are in a transaction. */
 class Taken extends Data.TaggedError("Taken") {}
 
-/** What a database in memory has for a gate: there is no other program. */
-const open: WriteGate = { check: Effect.void, learn: () => Effect.void, begun: (begin) => begin }
-
 /**
  * Runs `body` in one transaction that has the write lock from its first moment. One that reads first and
  * writes later, as `withTransaction` begins it, fails at once when another connection has written in
@@ -32,19 +29,18 @@ const open: WriteGate = { check: Effect.void, learn: () => Effect.void, begun: (
  *
  * While another process has the lock it is asked for again, by the schedule that the start waits with, until
  * the patience is over; the connection is free for reading meanwhile, and so is the event loop. Within a
- * transaction of this database it is a savepoint. With the lock held it is asked whether this program may still write (`gate`). Fails with
- * `WriteError`, and with what `body` fails with: of the errors of its statements those become `WriteError`s
- * that say something of the database.
+ * transaction of this database it is a savepoint. With the lock held it is asked whether this program may still
+ * write (`gate`). Fails with `WriteError`, and with what `body` fails with: of the errors of its statements those
+ * become `WriteError`s that say something of the database.
  */
 export const writeThrough = (
   { file, sqlite }: SqliteConnection["Type"],
   { withoutWaiting }: VerifiedPragmas["Type"],
   { inMemory, lockPatience, pragmas }: DatabaseConfig["Type"],
-  asked: WriteGate,
+  gate: WriteGate,
   inPlace: Effect.Effect<void, ConnectionError>,
   withTransaction: ReturnType<typeof guardTransactions>
 ) => {
-  const gate = inMemory ? open : asked
   const writeError = (cause: SqliteFailure) => WriteError.fromSqlite(file, cause)
   const mayWrite = Effect.mapError(gate.check, refusedBy(file))
   const refusal = (failure: SqliteFailure, step: "begin" | "commit") =>
@@ -142,12 +138,7 @@ class OfBody<E> {
  * has changed rows is not committed where the gate forbids it: at its end, for what asks at its beginning has a snapshot,
  * and would be refused its first write once a neighbour has written.
  */
-export const guardTransactions = (
-  { file, sqlite }: SqliteConnection["Type"],
-  { inMemory }: DatabaseConfig["Type"],
-  asked: WriteGate
-) => {
-  const gate = inMemory ? open : asked
+export const guardTransactions = ({ file, sqlite }: SqliteConnection["Type"], gate: WriteGate) => {
   const changes = Effect.map(sqlite.run("SELECT total_changes() AS changes"), ([row]) => integer(row, "changes"))
   const changed = Effect.mapError(changes, (failure) => WriteError.fromSqlite(file, failure))
   const mayWrite = Effect.mapError(gate.check, refusedBy(file))

@@ -69,9 +69,7 @@ export class SqliteFailure extends Data.TaggedError("SqliteFailure")<{
  * place and was ended by somebody can be started again.
  */
 const isTransient = (code: string): boolean =>
-  /^SQLITE_(BUSY|LOCKED|PROTOCOL)|^SQLITE_CANTOPEN$|^SQLITE_IOERR_(LOCK|RDLOCK|UNLOCK|BLOCKED|CHECKRESERVEDLOCK|SHMLOCK)$|^SIG(HUP|INT|KILL|TERM)$/.test(
-    code
-  )
+  isLockFailure(code) || /^SQLITE_CANTOPEN$|^SIG(HUP|INT|KILL|TERM)$/.test(code)
 
 /** Whether somebody else's lock is in the way. */
 export const isLock = (code: string): boolean => /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path"
 import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -171,6 +172,22 @@ describe("the source of migrations", () => {
 })
 
 describe("migrations", () => {
+  it.scopedLive(
+    "are told to have taken the time that has passed, where the clock of the wall is set back meanwhile",
+    () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        const clock = yield* Effect.clock
+        let wall = 1_700_000_000_000
+        const setBack: Clock.Clock = Object.create(clock, {
+          unsafeCurrentTimeMillis: { value: () => (wall -= 1000) }
+        })
+        yield* Effect.withClock(start(file), setBack)
+        const times = "count(*) > 0 AS isAny, sum(execution_time_ms NOT BETWEEN 0 AND 900) AS wrong"
+        assert.deepStrictEqual(yield* rowsOf(file, `SELECT ${times} FROM schema_migrations`), [{ isAny: 1, wrong: 0 }])
+      })
+  )
+
   it.scoped("run completely: many statements, triggers and all, from a directory as from a record", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile

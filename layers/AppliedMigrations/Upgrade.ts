@@ -9,8 +9,9 @@ import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import { backupsOf, makeBackup, removeUnfinished, spaceForBackup, unfinishedBeside } from "../Backup.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
-import { type Attempt, shown } from "../Initialization.ts"
+import { type Attempt, megabytes, shown } from "../Initialization.ts"
 import { IntegrityError } from "../IntegrityError.ts"
+import { millisBetween } from "../monotonic.ts"
 import { bytesOf, checkCopy, describeViolation, foreignKeyViolations } from "../PageCheck.ts"
 import type { SqliteConnection } from "../SqliteConnection.ts"
 import { integer, type Sqlite, type SqliteFailure, text } from "../seams.ts"
@@ -125,12 +126,11 @@ export const enoughTime = Effect.fnUntraced(function* (room: Room, { objects, ve
   const time = copyTime(bytes, yield* Effect.orElseSucceed(backupsOf(database.file), () => []))
   if (time.likely <= deadline.millis) return
   const cure = `Set ${deadline.setting} to ${shown(enoughFor(bytes, time))}, or leave it unset: it is then put off while the work moves on. If you make backups yourself, set \`backups\` to 0.`
-  const megabytes = Math.round(bytes / 1_000_000)
   if (time.least <= deadline.millis) {
-    const took = `The copy of ${megabytes} MB before ${titleOf(newest)} would take ${shown(time.likely)} at the rate of the last one`
+    const took = `The copy of ${megabytes(bytes)} MB before ${titleOf(newest)} would take ${shown(time.likely)} at the rate of the last one`
     return yield* Effect.logWarning(`${took}, and the deadline is ${shown(deadline.millis)}. ${cure}`)
   }
-  const detail = `${megabytes} MB take ${shown(time.least)} at least, and the deadline is ${shown(deadline.millis)}`
+  const detail = `${megabytes(bytes)} MB take ${shown(time.least)} at least, and the deadline is ${shown(deadline.millis)}`
   return yield* upgradeError("DeadlineTooShort", { migration: titleOf(newest), detail, cure })
 })
 
@@ -327,6 +327,7 @@ const applyAll = Effect.fnUntraced(function* (
     }
     const title = titleOf(migration)
     const appliedAt = clock.unsafeCurrentTimeMillis()
+    const begun = clock.unsafeCurrentTimeNanos()
     const { begins, ends } = tellers(script)
     const run = runMigration(sqlite, script, breathe, begins)
     const alone = maySetPragmas(script) ? pragmas.leavingOthers(run) : run
@@ -337,7 +338,8 @@ const applyAll = Effect.fnUntraced(function* (
     yield* ends
     doing(`counting rows after ${title}`)
     const losses = yield* Effect.mapError(deleted, notCounted)
-    const done = { migration, appliedAt, executionTimeMs: clock.unsafeCurrentTimeMillis() - appliedAt }
+    const executionTimeMs = Math.round(millisBetween(begun, clock.unsafeCurrentTimeNanos()))
+    const done = { migration, appliedAt, executionTimeMs }
     completed.push(done)
     unrecorded.push(done)
     if (losses.length > 0) {
@@ -365,15 +367,15 @@ const quiet = 2000
  * silence. Of a file with many of the first kind each would be a line, and they are told as the others are.
  */
 const tellStatements = (progress: Attempt["progress"], bytes: number, clock: Clock.Clock) => {
-  let toldAt = clock.unsafeCurrentTimeMillis()
+  let toldAt = clock.unsafeCurrentTimeNanos()
   return (script: Script) => {
     const total = script.statements.length
     const doing = `applying ${titleOf(script.migration)}`
     const isFew = bytes > largeDatabase && script.statements.filter(mayTakeLong).length <= 20
     return {
       begins: (statement: Statement, index: number) => {
-        const now = clock.unsafeCurrentTimeMillis()
-        const isTold = (isFew && mayTakeLong(statement)) || now - toldAt >= quiet
+        const now = clock.unsafeCurrentTimeNanos()
+        const isTold = (isFew && mayTakeLong(statement)) || millisBetween(toldAt, now) >= quiet
         if (isTold) toldAt = now
         const detail = `statement ${index + 1} of ${total}, line ${statement.line}`
         return progress(doing, index, total, { unit: "statements", detail, isTold })
