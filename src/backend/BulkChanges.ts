@@ -2,7 +2,6 @@
  * Several files at once. Each has a verdict of its own; they are changed in steps of one transaction each, so that
  * other requests get their turn, and so does a probe.
  */
-import { setImmediate } from "node:timers/promises"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -24,16 +23,11 @@ import { AuditTrail } from "./AuditTrail.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Discarding } from "./Discarding.ts"
 import { answered } from "./failures.ts"
+import { inTurns } from "./inTurns.ts"
 import { Reserve } from "./Reserve.ts"
 
 /** So many are changed in one transaction. */
 const atOnce = 100
-
-/** So many are changed before what needs no database, such as a probe, gets its turn. */
-const uninterrupted = 10
-
-/** Everything that waits in the event loop. A fiber's own yield gives way to other fibers alone, most times. */
-const othersTurn = Effect.promise(() => setImmediate())
 
 /** Fails where nothing was done at all. What fails later is the verdict of the files that it met. */
 type Bulk<A> = (fileIds: ReadonlyArray<string>) => Effect.Effect<A, DatabaseBusy | NotReady | StorageFull, CurrentUser>
@@ -72,8 +66,8 @@ export class BulkChanges extends Context.Tag("conversation-files/BulkChanges")<
         change: (fileId: string) => Effect.Effect<A, Forbidden | FileNotFound | SqlError, CurrentUser>
       ) =>
         write(
-          Effect.forEach(fileIds, (fileId, index) =>
-            (index % uninterrupted === 0 ? Effect.zipRight(othersTurn, change(fileId)) : change(fileId)).pipe(
+          inTurns(fileIds, (fileId) =>
+            change(fileId).pipe(
               Effect.map((changed): Verdict<A> => ({ fileId, result: Either.right(changed) })),
               Effect.catchTags({
                 Forbidden: (error) => Effect.succeed<Verdict<A>>({ fileId, result: Either.left(error) }),

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import { type ConversationFile, CurrentUser, type FileNotFound, type Forbidden } from "./Api.ts"
 import { type FileRow, fileOf, timestampNow } from "./FileRow.ts"
+import { inTurns } from "./inTurns.ts"
 import { Rows } from "./Rows.ts"
 import { Settings } from "./Settings.ts"
 import { timestampOf } from "./timestamp.ts"
@@ -73,10 +74,12 @@ export class DeletionRows extends Context.Tag("conversation-files/DeletionRows")
         by: string,
         details: Readonly<Record<string, unknown>>
       ) {
-        for (const { file_id } of rows) {
-          yield* log(file_id, "delete", by, { permanently: true, ...details })
-          yield* sql`DELETE FROM conversation_files WHERE file_id = ${file_id}`
-        }
+        yield* inTurns(rows, ({ file_id }) =>
+          Effect.zipRight(
+            log(file_id, "delete", by, { permanently: true, ...details }),
+            sql`DELETE FROM conversation_files WHERE file_id = ${file_id}`
+          )
+        )
         yield* Metric.incrementBy(deletions, rows.length)
         return [...new Set(rows.map(({ file_hash }) => file_hash))]
       })

@@ -20,6 +20,7 @@ import { AuditTrail } from "./AuditTrail.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Discarding } from "./Discarding.ts"
 import { type FileRow, fileOf, isUsedElsewhere, notDeleted, timestampNow } from "./FileRow.ts"
+import { inTurns } from "./inTurns.ts"
 import { stillAsRead } from "./Preconditions.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
@@ -107,7 +108,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
         const due = yield* sql<{ readonly cleanup_id: number }>`SELECT cleanup_id FROM file_cleanup_queue
           WHERE is_processed = 0 AND scheduled_deletion_time <= ${at} ORDER BY scheduled_deletion_time LIMIT ${atOnce}`
         if (due.length === 0) return 0
-        const hashes = yield* write(Effect.forEach(due, ({ cleanup_id }) => cleanUp(cleanup_id, at)))
+        const hashes = yield* write(inTurns(due, ({ cleanup_id }) => cleanUp(cleanup_id, at)))
         yield* discard([...new Set(hashes.flat())])
         return due.length
       })
@@ -123,7 +124,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
           return yield* write(
             Effect.gen(function* () {
               const rows = yield* due(at)
-              yield* Effect.forEach(rows, (row) => markDeleted(row, cleaner, reason), { discard: true })
+              yield* inTurns(rows, (row) => markDeleted(row, cleaner, reason))
               return rows.length
             })
           )

@@ -1,9 +1,9 @@
 /** A session's events as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 import { Readable } from "node:stream"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { SessionEvent } from "./Api.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import type { Follower } from "./SessionEvents.ts"
 
 /** A comment is sent when nothing else was for as long, so that whoever is in between keeps the connection. */
@@ -46,16 +46,16 @@ export const eventStream = Effect.fnUntraced(function* (follower: Follower, end:
   const first = send(`: events of this session\nid: ${follower.position}\n\n`)
 
   const sending = Effect.gen(function* () {
-    let sentAt = yield* Clock.currentTimeMillis
+    let sentAt = yield* monotonicMillis
     for (;;) {
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* monotonicMillis
       const left = Duration.millis(Math.max(0, sentAt + Duration.toMillis(heartbeat) - now))
       const isNews = yield* Effect.raceFirst(Effect.as(follower.news, true), Effect.as(Effect.sleep(left), false))
       // Also with each heartbeat: what nobody told of, such as rights that were changed by hand, shows then.
       const events = yield* follower.take
       if (events.length === 0 && isNews) continue
       yield* send(events.length === 0 ? ":\n\n" : events.map(textOf).join(""))
-      sentAt = yield* Clock.currentTimeMillis
+      sentAt = yield* monotonicMillis
     }
   })
 

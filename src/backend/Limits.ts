@@ -1,11 +1,11 @@
 /** How fast, and how much at once, one user may ask. */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { TooManyRequests } from "./Api.ts"
 import { Buckets } from "./Buckets.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import { Settings } from "./Settings.ts"
 
 /** What runs now. */
@@ -45,7 +45,7 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
           const message = `${concurrentRequests} requests at once are the most.`
           return yield* new TooManyRequests({ retryAfterSeconds: 1, message })
         }
-        const retryAfterSeconds = buckets.take(user, yield* Clock.currentTimeMillis)
+        const retryAfterSeconds = buckets.take(user, yield* monotonicMillis)
         if (retryAfterSeconds > 0) {
           const message = `${requestsPerSecond} requests a second are the most.`
           return yield* new TooManyRequests({ retryAfterSeconds, message })

@@ -2,7 +2,6 @@
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
@@ -13,6 +12,7 @@ import * as Scope from "effect/Scope"
 import { finished } from "./Answers.ts"
 import { endingUnread } from "./Body.ts"
 import { turnOf } from "./Connections.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import { problems } from "./Problem.ts"
 import { type Asked, askedOf, routed } from "./Routing.ts"
 
@@ -63,14 +63,14 @@ const untilSent = <E, R>(app: HttpApp.Default<E, R>) =>
 
 const answered = <E, R>(app: HttpApp.Default<E, R>) =>
   Effect.gen(function* () {
-    const startedAt = yield* Clock.currentTimeMillis
+    const startedAt = yield* monotonicMillis
     const asked = askedOf(yield* HttpServerRequest.HttpServerRequest)
     const handled = yield* Effect.flatMap(problems(routed(asked, app)), (response) => saidBefore(asked, response))
     const response = endingUnread(asked.request, yield* finished(asked, handled))
     const labelled = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) =>
       Metric.tagged(Metric.tagged(metric, "method", methodOf(asked.request.method)), "route", routeOf(asked))
     yield* Metric.increment(Metric.tagged(labelled(requests), "status", String(response.status)))
-    yield* Metric.update(labelled(durations), (yield* Clock.currentTimeMillis) - startedAt)
+    yield* Metric.update(labelled(durations), (yield* monotonicMillis) - startedAt)
     return response
   })
 

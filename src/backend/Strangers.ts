@@ -15,6 +15,7 @@ import { callerOf } from "./Address.ts"
 import { TooManyRequests } from "./Api.ts"
 import { Buckets } from "./Buckets.ts"
 import { bearerOf } from "./bearer.ts"
+import { unsafeMonotonicMillis } from "./monotonic.ts"
 import { pathOf, problemOf } from "./Problem.ts"
 import { Refusals } from "./Refusals.ts"
 import { Settings } from "./Settings.ts"
@@ -87,7 +88,7 @@ export class Strangers extends Context.Tag("conversation-files/Strangers")<
         const address = request.socket.remoteAddress ?? ""
         const caller = callerOf(address)
         const path = pathOf(request.url ?? "")
-        const now = clock.unsafeCurrentTimeMillis()
+        const now = unsafeMonotonicMillis(clock)
         if (isProbe.has(path)) {
           if (probes.take(caller, now) === 0) return false
           const last = answers.get(path)
@@ -113,7 +114,7 @@ export class Strangers extends Context.Tag("conversation-files/Strangers")<
         turnAway,
         remember: (path, answer) =>
           Effect.sync(() => {
-            if (isProbe.has(path)) answers.set(path, { ...answer, at: clock.unsafeCurrentTimeMillis() })
+            if (isProbe.has(path)) answers.set(path, { ...answer, at: unsafeMonotonicMillis(clock) })
           }),
         refused: Effect.sync(() => {
           const since = counts

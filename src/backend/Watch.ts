@@ -4,6 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { monotonicMillis } from "./monotonic.ts"
 
 /** One check, in the words of application/health+json (draft-inadarei-api-health-check-06). */
 export interface Check {
@@ -44,12 +45,12 @@ export const watching = Effect.fnUntraced(function* (
   const bound = Duration.toMillis(cache)
   /** How many looks were begun: a look that was begun before somebody asked is no answer where nothing is kept. */
   let looks = 0
-  let last: { readonly check: Check; readonly begun: bigint; readonly number: number } | undefined
-  let running: { readonly done: Deferred.Deferred<void>; readonly begun: bigint } | undefined
+  let last: { readonly check: Check; readonly begun: number; readonly number: number } | undefined
+  let running: { readonly done: Deferred.Deferred<void>; readonly begun: number } | undefined
   let told: Check | undefined
 
   const begin = Effect.gen(function* () {
-    const begun = yield* Clock.currentTimeNanos
+    const begun = yield* monotonicMillis
     const done = yield* Deferred.make<void>()
     running = { begun, done }
     looks += 1
@@ -73,8 +74,8 @@ export const watching = Effect.fnUntraced(function* (
     return done
   })
 
-  const kept = (now: bigint): Check | undefined =>
-    bound > 0 && last !== undefined && millisBetween(last.begun, now) <= bound ? last.check : undefined
+  const kept = (now: number): Check | undefined =>
+    bound > 0 && last !== undefined && now - last.begun <= bound ? last.check : undefined
 
   const lookedAfter = (before: number): Effect.Effect<Check> =>
     Effect.suspend(() => {
@@ -84,9 +85,9 @@ export const watching = Effect.fnUntraced(function* (
     })
 
   const overdue = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeNanos
-    const waits = Duration.millis(millisBetween(running?.begun ?? now, now))
-    const age = Duration.millis(last === undefined ? 0 : millisBetween(last.begun, now))
+    const now = yield* monotonicMillis
+    const waits = Duration.millis(now - (running?.begun ?? now))
+    const age = Duration.millis(last === undefined ? 0 : now - last.begun)
     if (last !== undefined && Duration.lessThan(waits, usual)) return { ...last.check, age: secondsOf(age) }
     const isOver = Duration.greaterThan(waits, longest)
     const before: Check = last?.check ?? {
@@ -117,7 +118,7 @@ export const watching = Effect.fnUntraced(function* (
       return before === undefined && check.status === "pass" ? Effect.void : say(name, before, check)
     })
 
-  return Clock.currentTimeNanos.pipe(
+  return monotonicMillis.pipe(
     Effect.flatMap((now) => {
       const known = kept(now)
       if (known !== undefined) return Effect.succeed(known)
@@ -132,8 +133,6 @@ export const watching = Effect.fnUntraced(function* (
     Effect.tap(seen)
   )
 })
-
-const millisBetween = (from: bigint, to: bigint): number => Number(to - from) / 1_000_000
 
 const secondsOf = (duration: Duration.Duration): number => Math.round(Duration.toMillis(duration) / 100) / 10
 
