@@ -73,7 +73,7 @@ export const run = (access: "initialize" | "inspect") =>
       backups: choices.backups,
       trustedFilesystems: choices.trustedFilesystems,
       program: `${packageJson.name} ${packageJson.version}`,
-      onProgress: showProgress,
+      onProgress: choices.json ? showWork : showProgress,
       applicationId: Option.getOrUndefined(choices.applicationId ?? Option.none())
     })
     const migrations = Option.match(choices.migrations, {
@@ -115,14 +115,16 @@ const refuse = Effect.fnUntraced(function* (
 })
 
 /** Somebody who looks at a start that hangs wants to know what it hangs on: once at first, then now and then. */
-const showProgress = (event: ProgressEvent): Effect.Effect<void> => {
-  if (event._tag === "StageProgress") {
-    return tell(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
-  }
-  return event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
+const showProgress = (event: ProgressEvent): Effect.Effect<void> =>
+  event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
     ? tell(`waiting in the ${event.stage} stage: ${event.reason}`)
+    : showWork(event)
+
+/** How far long work is. With `--json` this alone: the one line tells how often each stage was tried. */
+const showWork = (event: ProgressEvent): Effect.Effect<void> =>
+  event._tag === "StageProgress"
+    ? tell(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
     : Effect.void
-}
 
 /** How a run ended that no report was made of: badly called, interrupted, or by a defect. */
 interface Ending {

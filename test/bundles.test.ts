@@ -20,7 +20,7 @@ const migrations = Migrations.fromRecord({ "001_notes.sql": "CREATE TABLE notes 
 const database = DatabaseReady.layer({ filename, migrations }).pipe(Layer.provide(NodeContext.layer))
 const program = Effect.gen(function* () {
   const { report } = yield* DatabaseReady
-  const [row] = yield* Effect.flatMap(askBeside(filename, "PRAGMA quick_check"), ({ rows }) => rows)
+  const [row] = yield* Effect.flatMap(askBeside({ file: filename, sql: "PRAGMA quick_check" }), ({ rows }) => rows)
   console.log(JSON.stringify([report.status, row.quick_check]))
 })
 Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(database), Effect.provide(Layer.empty)))

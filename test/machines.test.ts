@@ -89,7 +89,7 @@ const uploadInThePage = (user: "ann" | "bob", url: string, name: string, text: s
       await tab.locator("#session").fill(sessionId)
       await tab.locator("#session").press("Enter")
       // The page has asked for what is there before something is added to it.
-      await tab.locator("#message", { hasText: "No files." }).waitFor()
+      await tab.locator("#count", { hasText: "No files." }).waitFor()
       await tab.locator("#upload").setInputFiles({ name, mimeType: "text/plain", buffer: Buffer.from(text) })
       await tab.locator("#files [data-file-id]", { hasText: name }).waitFor()
     })
