@@ -234,6 +234,29 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
+    it.scoped("keeps the buttons of the preview while nothing about the file changes: a click is not lost", () =>
+      Effect.gen(function* () {
+        const { url } = yield* Site
+        const { fileId } = yield* withFile("steady", "steady.txt", "text")
+        yield* onThePage("steady", async (page) => {
+          await page.getByRole("button", { name: "steady.txt", exact: true }).click()
+          const download = page.getByRole("dialog").getByRole("button", { name: "Download" })
+          await download.evaluate((element) => element.setAttribute("data-kept", ""))
+          const listedAgain = page.waitForResponse((answer) => answer.url().includes("/api/sessions/steady/files?"))
+          const body = JSON.stringify({ name: "steady.txt" })
+          const headers = { "content-type": "application/json" }
+          assert.strictEqual(
+            (await fetch(`${url}/api/files/${fileId}`, { method: "PATCH", body, headers })).status,
+            200
+          )
+          await (await listedAgain).finished()
+          // The page draws what it was told before it takes anything else.
+          await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)))
+          assert.strictEqual(await download.getAttribute("data-kept"), "")
+        })
+      })
+    )
+
     it.scoped("overwrites nothing that somebody else changed meanwhile, and offers to look at it", () =>
       Effect.gen(function* () {
         const { url } = yield* Site

@@ -20,6 +20,8 @@ let shown
 let drawing
 /** What was made for the content that is shown. */
 let letGo = () => {}
+/** What the bar was drawn for. @type {string | undefined} */
+let drawn
 let wantsDetails = matchMedia("(min-width: 800px)").matches
 
 /** @param {ConversationFile} file */
@@ -41,8 +43,12 @@ const show = (file) => {
 /** @param {ConversationFile} file */
 const showBar = (file) => {
   const { deletedAt, name } = file
-  say(box("viewer-name"), name)
   const index = indexOf(file)
+  // A click on a button that is replaced in its middle would be lost.
+  const wanted = JSON.stringify([file, index, list.files.length, list.next === null])
+  if (drawn === wanted) return
+  drawn = wanted
+  say(box("viewer-name"), name)
   say(
     box("viewer-place"),
     index < 0 ? "" : `${number(index + 1)} of ${number(list.files.length)}${list.next === null ? "" : " and more"}`
@@ -170,6 +176,7 @@ dialog.oncancel = (event) => {
 }
 dialog.onclose = () => {
   shown = undefined
+  drawn = undefined
   drawing = undefined
   letGo()
   letGo = () => {}
