@@ -92,19 +92,14 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       onThePage("overtaken", async (page) => {
         await ready(page)
         await listed(page, "No files.")
-        const uploaded = said(page, "a.txt is uploaded.")
-        // The answer is there before the upload begins, and reaches the page after its end; later ones are not held.
-        await page.route(
-          "**/api/sessions/overtaken/files?**",
-          async (route) => {
-            const response = await route.fetch()
-            await page.locator("#upload").setInputFiles(textFile("a.txt"))
-            await uploaded
-            await route.fulfill({ response })
-          },
-          { times: 1 }
-        )
+        // The answer is there before the upload begins, and reaches the page after its end.
+        const { held, letGo } = await holdAnswers(page, /\/sessions\/overtaken\/files\?/)
         await page.getByRole("button", { name: "Kept" }).click()
+        await held
+        await page.locator("#upload").setInputFiles(textFile("a.txt"))
+        await said(page, "a.txt is uploaded.")
+        letGo()
+        await page.locator("#files:not([aria-busy=true])").waitFor()
         await listed(page, "1 file,")
         assert.deepStrictEqual(await namesIn(page), ["a.txt"])
       })
@@ -263,7 +258,12 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
           await entry(page, "new.txt").waitFor()
           await page.getByRole("button", { name: "Delete new.txt" }).click()
           await said(page, "new.txt is deleted.")
+          const { held, letGo } = await holdAnswers(page, /deleted=true/)
           await page.getByRole("button", { name: "Deleted", exact: true }).click()
+          await held
+          // What is kept is never shown as deleted.
+          assert.deepStrictEqual(await namesIn(page), [])
+          letGo()
           await listed(page, "1 deleted file")
           assert.deepStrictEqual(await namesIn(page), ["new.txt"])
           await page.getByRole("button", { name: "Restore new.txt" }).click()
@@ -538,7 +538,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
               await page.reload()
               await entry(page, "hers.txt").waitFor()
               await page.locator("#sessions li").first().waitFor()
-              const letGo = await holdAnswers(page, /\/api\/(me|sessions\?)|\/files\?/)
+              const { letGo } = await holdAnswers(page, /\/api\/(me|sessions\?)|\/files\?/)
               // Her files are asked for once more, and the answer is hers.
               const asked = page.waitForRequest(/\/files\?/)
               await page.getByRole("button", { name: "Deleted", exact: true }).click()
@@ -576,7 +576,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
             const token = page.getByLabel("Token")
             await token.waitFor()
             await ready(page)
-            const letGo = await holdAnswers(page, /\/api\/me$/)
+            const { letGo } = await holdAnswers(page, /\/api\/me$/)
             const asked = page.waitForRequest("**/api/me")
             await token.fill("token-of-nobody")
             await token.press("Enter")

@@ -163,8 +163,12 @@ export const removeRemains = ({ config, database: { file, sqlite }, source }: Ro
           (failure) => failure,
           Effect.flatMap(look(config, source, sqlite), ({ verdict }) => removeUnfinished(file, verdict.version))
         ).pipe(
-          Effect.catchAll(({ message }) =>
-            Effect.logWithLevel(level, `Copies that were not finished stay: ${remains.join(", ")} (${message})`)
+          Effect.catchAll((failure) =>
+            // Who holds the write lock may be making one of them, or removing them as this start would.
+            Effect.logWithLevel(
+              failure.retryable && level !== LogLevel.Debug ? LogLevel.Info : level,
+              `Copies that were not finished stay: ${remains.join(", ")} (${failure.message})`
+            )
           )
         )
   ).pipe(Effect.ignoreLogged, Effect.uninterruptible)

@@ -94,14 +94,19 @@ export const holdAnswers = async (page: Page, address: RegExp) => {
   const gone = new Promise<void>((resolve) => {
     letGo = resolve
   })
+  let hasOne = () => {}
+  const held = new Promise<void>((resolve) => {
+    hasOne = resolve
+  })
   await page.route(address, async (route) => {
     const response = await route.fetch()
+    hasOne()
     await gone
     await route.fulfill({ response }).catch(() => {
       // The page has gone on without it.
     })
   })
-  return letGo
+  return { held, letGo }
 }
 export const namesIn = (page: Page) => page.locator("#files .name").allTextContents()
 export const textFile = (name: string, text = "some text") => ({

@@ -104,6 +104,8 @@ form("narrow").onsubmit = (event) => event.preventDefault()
 
 /** @param {boolean} deleted */
 const choose = (deleted) => {
+  // Those of the other kind must not be seen as this one while the answer is on its way.
+  if (deleted !== list.deleted) list.files = []
   list.deleted = deleted
   showChoice()
   load()
