@@ -6,20 +6,15 @@
  * Each is a room that takes the evidence of those before it, and a layer by itself; `DatabaseReady.layer` is all of them.
  */
 
-export type { Declaration } from "./AppliedMigrations/Declaration.ts"
-export { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
-export { type Loss, UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
-export * as Migrations from "./AppliedMigrations/MigrationSource.ts"
-export {
-  type Migration,
-  MigrationSource,
-  MigrationSourceError
-} from "./AppliedMigrations/MigrationSource.ts"
-export type { SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
-export type { SchemaState } from "./AppliedMigrations/SchemaProof.ts"
-export { AppliedMigrations, type LiveSchema } from "./AppliedMigrations.ts"
-export { BackupError, type BackupFile, backupsOf } from "./Backup.ts"
-export { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
+export { type Permissions, permissionChoices } from "./machine/FilePermissions.ts"
+export type { Declaration } from "./schema/Declaration.ts"
+export { HistoryError } from "./sqlite/AppliedMigrations/MigrationHistory.ts"
+export { type Loss, UpgradeError } from "./sqlite/AppliedMigrations/MigrationRun.ts"
+export type { SchemaDifference } from "./sqlite/AppliedMigrations/SchemaFingerprint.ts"
+export type { SchemaState } from "./sqlite/AppliedMigrations/SchemaProof.ts"
+export { AppliedMigrations, type LiveSchema } from "./sqlite/AppliedMigrations.ts"
+export { BackupError, type BackupFile, backupsOf } from "./sqlite/Backup.ts"
+export { CheckedIntegrity, type IntegrityReport } from "./sqlite/CheckedIntegrity.ts"
 export {
   DatabaseConfig,
   type DatabaseOptions,
@@ -32,8 +27,8 @@ export {
   type Pragmas,
   type ProgressEvent,
   typesIn
-} from "./DatabaseConfig.ts"
-export { DatabaseDirectory, DirectoryError } from "./DatabaseDirectory.ts"
+} from "./sqlite/DatabaseConfig.ts"
+export { DatabaseDirectory, DirectoryError } from "./sqlite/DatabaseDirectory.ts"
 export {
   DatabaseReady,
   type FailedReport,
@@ -43,9 +38,8 @@ export {
   type InitializationError,
   type InitializationReport,
   type ReadyReport
-} from "./DatabaseReady.ts"
-export type { Holder } from "./FileLocks.ts"
-export { type Permissions, permissionChoices } from "./FilePermissions.ts"
+} from "./sqlite/DatabaseReady.ts"
+export type { Holder } from "./sqlite/FileLocks.ts"
 export {
   type Attempt,
   describeMeasure,
@@ -55,13 +49,19 @@ export {
   StageTimeoutError,
   type Step,
   type Timeline
-} from "./Initialization.ts"
-export { IntegrityError } from "./IntegrityError.ts"
-export { LockError } from "./LockError.ts"
-export { defaultPolicies, type Policies, type Policy, type StageName, stageNames } from "./policy.ts"
-export type { Refusal } from "./Refusal.ts"
-export { type Restored, RestoreError, type RestoreOptions, restoreBackup } from "./Restore.ts"
-export { ConnectionError, SqliteConnection } from "./SqliteConnection.ts"
-export type { Sqlite, SqliteFailure } from "./seams.ts"
-export { PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
-export { WriteError } from "./WriteError.ts"
+} from "./sqlite/Initialization.ts"
+export { IntegrityError } from "./sqlite/IntegrityError.ts"
+export { type Restored, RestoreError, type RestoreOptions, restoreBackup } from "./sqlite/Restore.ts"
+export { ConnectionError, SqliteConnection } from "./sqlite/SqliteConnection.ts"
+export type { Sqlite, SqliteFailure } from "./sqlite/seams.ts"
+export { PragmaError, type Settings, VerifiedPragmas } from "./sqlite/VerifiedPragmas.ts"
+export { WriteError } from "./sqlite/WriteError.ts"
+export { LockError } from "./start/LockError.ts"
+export * as Migrations from "./start/MigrationSource.ts"
+export {
+  type Migration,
+  MigrationSource,
+  MigrationSourceError
+} from "./start/MigrationSource.ts"
+export { defaultPolicies, type Policies, type Policy, type StageName, stageNames } from "./start/policy.ts"
+export type { Refusal } from "./start/Refusal.ts"

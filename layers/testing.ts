@@ -7,8 +7,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
-import type { Migrations } from "./AppliedMigrations/MigrationSource.ts"
-import { DatabaseReady, type InitializationError } from "./DatabaseReady.ts"
+import { DatabaseReady, type InitializationError } from "./sqlite/DatabaseReady.ts"
+import type { Migrations } from "./start/MigrationSource.ts"
 
 /** A ready database in memory, made by the program's own migrations: a new one for every layer, and for every time it is provided. */
 export const inMemory = <R = never>(

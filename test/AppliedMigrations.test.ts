@@ -8,8 +8,8 @@ import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { checksumOf } from "../layers/AppliedMigrations/MigrationSource.ts"
 import { DatabaseReady, Migrations } from "../layers/index.ts"
+import { checksumOf } from "../layers/start/MigrationSource.ts"
 import {
   independently,
   migrationsDirectory,

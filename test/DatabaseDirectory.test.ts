@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseConfig, DatabaseDirectory, Initialization } from "../layers/index.ts"
-import { kindOfFilesystem, mountIn, mountsIn, neverHang } from "../layers/MountTable.ts"
+import { kindOfFilesystem, mountIn, mountsIn, neverHang } from "../layers/machine/MountTable.ts"
 import { platform, refusal, temporaryFolder } from "./support/database.ts"
 
 const directoryOf = (filename: string, access: "initialize" | "inspect" = "initialize") =>

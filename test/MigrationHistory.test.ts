@@ -2,13 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
+import type { Migration } from "../layers/index.ts"
 import {
   type AppliedMigration,
   type History,
   judge,
   userVersionOf
-} from "../layers/AppliedMigrations/MigrationHistory.ts"
-import type { Migration } from "../layers/index.ts"
+} from "../layers/sqlite/AppliedMigrations/MigrationHistory.ts"
 
 const migration = (id: number): Migration => ({
   id,

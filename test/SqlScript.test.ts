@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import * as FastCheck from "effect/FastCheck"
-import { openingWords, statementsOf, structureOf } from "../layers/AppliedMigrations/SqlScript.ts"
+import { openingWords, statementsOf, structureOf } from "../layers/schema/SqlScript.ts"
 import { migrationsDirectory } from "./support/database.ts"
 
 /** Statements that make splitting hard: semicolons where they end nothing. */

@@ -14,9 +14,9 @@ import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
-import { openDescriptors, openedAs } from "../layers/OpenFiles.ts"
-import { hasWalResetBug } from "../layers/SqliteConnection.ts"
-import { needsNode22, takesBackHooks } from "../layers/seams.ts"
+import { openDescriptors, openedAs } from "../layers/machine/OpenFiles.ts"
+import { hasWalResetBug } from "../layers/sqlite/SqliteConnection.ts"
+import { needsNode22, takesBackHooks } from "../layers/sqlite/seams.ts"
 import {
   crashAfter,
   independently,

@@ -7,9 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
-import { plain } from "../layers/AppliedMigrations/Declaration.ts"
-import { statementsOf } from "../layers/AppliedMigrations/SqlScript.ts"
-import { obstacleIn } from "../layers/AppliedMigrations/StatementRules.ts"
 import {
   DatabaseConfig,
   DatabaseDirectory,
@@ -20,6 +17,9 @@ import {
   SqliteConnection,
   VerifiedPragmas
 } from "../layers/index.ts"
+import { plain } from "../layers/schema/Declaration.ts"
+import { statementsOf } from "../layers/schema/SqlScript.ts"
+import { obstacleIn } from "../layers/schema/StatementRules.ts"
 import {
   independently,
   onlyFirst,

@@ -13,6 +13,7 @@ import {
 import { basename, dirname } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { backupsOf, Migrations, restoreBackup } from "../layers/index.ts"
 import {
   type BackupName,
   formatBackupName,
@@ -21,8 +22,7 @@ import {
   nextBackupName,
   parseBackupName,
   superseded
-} from "../layers/BackupNames.ts"
-import { backupsOf, Migrations, restoreBackup } from "../layers/index.ts"
+} from "../layers/sqlite/BackupNames.ts"
 import {
   independently,
   notesFiles,

@@ -6,9 +6,9 @@ import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { checksumOf, statementsChecksumOf } from "../layers/AppliedMigrations/Checksum.ts"
-import { statementsOf } from "../layers/AppliedMigrations/SqlScript.ts"
 import { DatabaseReady, Migrations } from "../layers/index.ts"
+import { checksumOf, statementsChecksumOf } from "../layers/schema/Checksum.ts"
+import { statementsOf } from "../layers/schema/SqlScript.ts"
 import { independently, pictureOf, refusal, rowsOf, start, starting, temporaryFile } from "./support/database.ts"
 
 const create = `CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT);

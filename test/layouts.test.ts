@@ -5,8 +5,8 @@ import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
-import { lowerHalfIn, upperHalfOf } from "../layers/AppliedMigrations/Halves.ts"
 import { Migrations } from "../layers/index.ts"
+import { lowerHalfIn, upperHalfOf } from "../layers/schema/Halves.ts"
 import {
   independently,
   objectNames,

@@ -9,10 +9,10 @@ import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
-import { type Declaration, plain } from "../layers/AppliedMigrations/Declaration.ts"
-import { statementsOf } from "../layers/AppliedMigrations/SqlScript.ts"
-import { obstacleIn } from "../layers/AppliedMigrations/StatementRules.ts"
 import { Migrations } from "../layers/index.ts"
+import { type Declaration, plain } from "../layers/schema/Declaration.ts"
+import { statementsOf } from "../layers/schema/SqlScript.ts"
+import { obstacleIn } from "../layers/schema/StatementRules.ts"
 import { notesFiles, onlyFirst, pictureOf, refusal, start, temporaryFile } from "./support/database.ts"
 
 const obstacle = (text: string, declared: Partial<Declaration> = {}) =>

@@ -4,10 +4,10 @@ import * as Migrator from "@effect/sql/Migrator"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
-import { statementsChecksumOf } from "../layers/AppliedMigrations/Checksum.ts"
-import { declarationOf } from "../layers/AppliedMigrations/Declaration.ts"
-import { statementsOf } from "../layers/AppliedMigrations/SqlScript.ts"
 import { Migrations } from "../layers/index.ts"
+import { statementsChecksumOf } from "../layers/schema/Checksum.ts"
+import { declarationOf } from "../layers/schema/Declaration.ts"
+import { statementsOf } from "../layers/schema/SqlScript.ts"
 import { independently, refusal, rowsOf, start, temporaryFile } from "./support/database.ts"
 
 const create = { "001_create.sql": "CREATE TABLE drafts (x);\nCREATE TABLE kept (x);" }

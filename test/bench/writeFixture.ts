@@ -1,7 +1,7 @@
 /** Writes one set of migrations down in the form that each subject's documentation asks for. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { statementsOf } from "../../layers/AppliedMigrations/SqlScript.ts"
+import { statementsOf } from "../../layers/schema/SqlScript.ts"
 import { conversationFiles, type Fixture, fixtureIn } from "./fixture.ts"
 
 type Files = ReadonlyArray<readonly [file: string, text: string]>

@@ -1,0 +1,45 @@
+/** Who may use the files that this library creates: owner, group and mode of what was there, else of the directory. */
+import { dirname } from "node:path"
+import { files, type NewFile } from "../sqlite/seams.ts"
+
+/** Who may use a database: its owner alone, or its group as well. */
+export const permissionChoices = ["owner", "group"] as const
+export type Permissions = (typeof permissionChoices)[number]
+
+/** Whether a directory is made for a group: everything in it gets its group, and the group may write. */
+const isForGroup = (mode: number): boolean => (mode & 0o2070) === 0o2070
+
+/**
+ * For a file that takes the place of a database or is made beside it. Without `permissions` the directory decides
+ * for a database that is absent. Run as root, a file of root's own would lock the service out. To be run within `ask`.
+ */
+export const permissionsFor = (file: string, chosen?: Permissions): NewFile => {
+  const there = files.stat(file)
+  if (there !== undefined) return { uid: there.uid, gid: there.gid, mode: there.mode & 0o777 }
+  const directory = files.stat(dirname(file))
+  const isShared = chosen === undefined ? isForGroup(directory?.mode ?? 0) : chosen === "group"
+  return { uid: directory?.uid, gid: directory?.gid, mode: isShared ? 0o660 : 0o600 }
+}
+
+/** For a directory that was just created: that of its parent, as far as root created it. To be run within `ask`. */
+export const permissionsForDirectory = (directory: string, chosen: Permissions): NewFile => {
+  const parent = process.getuid?.() === 0 ? files.stat(dirname(directory)) : undefined
+  return { uid: parent?.uid, gid: parent?.gid, mode: chosen === "group" ? 0o2770 : 0o700 }
+}
+
+/** What keeps a group from using a database; undefined where nothing does. To be run within `ask`. */
+export const faultOfSharing = (file: string): { readonly path: string; readonly fault: string } | undefined => {
+  const directory = dirname(file)
+  const [ofFile, ofDirectory] = [files.stat(file), files.stat(directory)]
+  if (ofDirectory !== undefined && !isForGroup(ofDirectory.mode)) {
+    return { path: directory, fault: `its mode is ${octal(ofDirectory.mode)}, not 2770` }
+  }
+  if (ofFile !== undefined && (ofFile.mode & 0o060) !== 0o060) {
+    return { path: file, fault: `its mode is ${octal(ofFile.mode)}, not 660` }
+  }
+  return ofFile !== undefined && ofDirectory !== undefined && ofFile.gid !== ofDirectory.gid
+    ? { path: file, fault: `its group is ${ofFile.gid}, its directory's is ${ofDirectory.gid}` }
+    : undefined
+}
+
+const octal = (mode: number): string => (mode & 0o7777).toString(8)

@@ -1,0 +1,84 @@
+/** What is mounted where, as the kernel tells: Linux lists it in `/proc/self/mountinfo` (proc(5)). */
+import * as Effect from "effect/Effect"
+import { ask, files } from "../sqlite/seams.ts"
+
+/** Filesystems for which the kernel answers by itself, from disks and memory: nobody else has to be waited for. */
+const kernelFilesystems = new Set(
+  "ext2 ext3 ext4 xfs btrfs zfs f2fs bcachefs vfat exfat iso9660 squashfs erofs overlay tmpfs ramfs".split(" ")
+)
+
+/**
+ * Filesystems that one kernel alone has, whose locks all its processes see. `fuse.fuse-overlayfs` is the private root
+ * of a container; `lxfs` and `wslfs` are the root of WSL 1.
+ */
+const localFilesystems = new Set([
+  ...kernelFilesystems,
+  ..."msdos ntfs ntfs3 fuseblk hfs hfsplus apfs jfs reiserfs reiser4 nilfs2 ubifs jffs2 yaffs2 minix udf".split(" "),
+  ..."ecryptfs aufs shiftfs rootfs devtmpfs fuse.fuse-overlayfs lxfs wslfs".split(" ")
+])
+
+/**
+ * Filesystems that several kernels share: the locks of one are not seen by the others, or its shared memory is not
+ * (https://sqlite.org/wal.html, 1). A type that is neither here nor above is not known.
+ */
+const sharedFilesystems = new Set([
+  ..."nfs nfs4 cifs smb smb2 smb3 smbfs ncpfs afs coda davfs fuse.davfs2 fuse.sshfs fuse.rclone".split(" "),
+  ..."9p virtiofs fuse.virtiofs grpcfuse fuse.grpcfuse osxfs fuse.osxfs fakeowner vboxsf drvfs prl_fs".split(" "),
+  ..."vmhgfs fuse.vmhgfs-fuse fuse.s3fs fuse.gcsfuse fuse.goofys fuse.blobfuse fuse.mount-s3".split(" "),
+  ..."ceph fuse.ceph fuse.ceph-fuse glusterfs fuse.glusterfs lustre juicefs fuse.juicefs gpfs ocfs2 gfs2 beegfs".split(
+    " "
+  ),
+  ..."fhgfs orangefs pvfs2 moosefs fuse.mfs lizardfs fuse.lizardfs fuse.seaweedfs panfs wekafs quobyte".split(" ")
+])
+
+/** Whose locks a filesystem keeps. `unknown` alone is no type: there is no mount table, and nothing to decide by. */
+export const kindOfFilesystem = (type: string): "local" | "shared" | "unfamiliar" => {
+  if (type === unknown || localFilesystems.has(type)) return "local"
+  return sharedFilesystems.has(type) ? "shared" : "unfamiliar"
+}
+
+const unknown = "unknown"
+
+/** A mount of a mount table: where it is, and of what type. */
+export interface Mount {
+  readonly point: string
+  readonly type: string
+}
+
+/** Reads a mount table as in proc(5): mount point in the fifth field, type after the lone hyphen. */
+export const mountsIn = (mountinfo: string): ReadonlyArray<Mount> =>
+  Array.from(mountinfo.matchAll(/^\S+ \S+ \S+ \S+ (\S+) .*? - (\S+)/gm), ([, point = "", type = ""]) => ({
+    point: point.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
+    type
+  }))
+
+/** `statfs` is not asked: it knows a number, and some servers give a wrong one. Empty where there is no table, or none that can be read. */
+export const mountTable: Effect.Effect<ReadonlyArray<Mount>> = ask(() =>
+  mountsIn(files.text("/proc/self/mountinfo"))
+).pipe(Effect.orElseSucceed(() => []))
+
+const holds = (directory: string, point: string): boolean =>
+  directory === point || directory.startsWith(point === "/" ? "/" : `${point}/`)
+
+/** The longest mount point that holds the directory; of type "unknown" where the table has none. */
+export const mountIn = (mounts: ReadonlyArray<Mount>, directory: string): Mount => {
+  let longest: Mount = { point: "", type: unknown }
+  for (const mount of mounts) {
+    // Of two mounts on one point the later one hides the earlier.
+    if (holds(directory, mount.point) && mount.point.length >= longest.point.length) longest = mount
+  }
+  return longest
+}
+
+/**
+ * Whether no path of this machine can lead to a mount that hangs, so that a question about files may be asked
+ * with everything else standing still, which saves two changes of thread. A link may lead anywhere: one mount
+ * that somebody else answers for is enough for a no, and so is not to know. What is mounted below the kernel's
+ * own directories is the kernel's own, and no place for files.
+ */
+export const neverHang = (mounts: ReadonlyArray<Mount>): boolean =>
+  mounts.length > 0 &&
+  mounts.every(
+    ({ point, type }) =>
+      kernelFilesystems.has(type) || ["/proc", "/sys", "/dev"].some((directory) => holds(point, directory))
+  )

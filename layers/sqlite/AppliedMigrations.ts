@@ -1,0 +1,203 @@
+/** Room 4: from a connection to one on a database whose history is exactly the program's migrations. */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as LogLevel from "effect/LogLevel"
+import { MigrationSource, titleOf } from "../start/MigrationSource.ts"
+import { isUpToDate, look, recorded, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
+import { type HistoryError, historyFailure, type Verdict } from "./AppliedMigrations/MigrationHistory.ts"
+import { allowed, type UpgradeError, upgradeError } from "./AppliedMigrations/MigrationRun.ts"
+import { madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
+import { transaction } from "./AppliedMigrations/Transaction.ts"
+import { tryPending } from "./AppliedMigrations/Trial.ts"
+import { type Done, enoughTime, type Room, removeRemains, upgrade } from "./AppliedMigrations/Upgrade.ts"
+import { type BackupError, pruneBackups } from "./Backup.ts"
+import { DatabaseConfig } from "./DatabaseConfig.ts"
+import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
+import type { IntegrityError } from "./IntegrityError.ts"
+import { SqliteConnection } from "./SqliteConnection.ts"
+import { integer, type Sqlite } from "./seams.ts"
+import { type PragmaError, VerifiedPragmas } from "./VerifiedPragmas.ts"
+
+/** The schema at a moment after the start; a newer program may have added to it. */
+export interface LiveSchema extends SchemaState {
+  readonly version: string | undefined
+}
+
+/** Evidence that the history in the file is exactly the program's migrations. */
+export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrations")<
+  AppliedMigrations,
+  {
+    /** The newest version in the database, as in its file's name; undefined where there are no migrations. */
+    readonly version: string | undefined
+    /** What a newer program applied that lets this one run, as `NNN_name`. */
+    readonly ahead: ReadonlyArray<string>
+    /** What this start applied. */
+    readonly applied: ReadonlyArray<{
+      readonly version: string
+      readonly name: string
+      readonly executionTimeMs: number
+    }>
+    /** Absolute path of the copy that this start made before it applied anything. */
+    readonly backup: string | undefined
+    /** Rows of the system before this library that this start took over, as `NNN_name`. */
+    readonly adopted: ReadonlyArray<string>
+    /** What declared something else when it was applied, as `NNN_name`: it is not run again, and no edit. */
+    readonly redeclared: ReadonlyArray<string>
+    /**
+     * History and schema once this start is through with them. What its first look found is not read again
+     * where it was all there was to do and no other connection has committed anything since.
+     */
+    readonly schema: Effect.Effect<LiveSchema, IntegrityError | HistoryError>
+    /** Reads the history and the live schema through a connection, and compares them with what the migrations make. */
+    readonly schemaOn: (sqlite: Sqlite) => Effect.Effect<LiveSchema, IntegrityError | HistoryError>
+  }
+>() {
+  /**
+   * Applies what is pending in one `BEGIN IMMEDIATE` transaction, and in one more each time that a file switches
+   * foreign keys off or on again. Where nothing is pending no write lock is taken. Fails with `HistoryError`, `IntegrityError` (the schema has drifted, or the pages of a
+   * database that is about to be upgraded are damaged), `BackupError`, `UpgradeError`, `PragmaError` (the
+   * journal mode), or `StageError`.
+   */
+  static readonly make = (
+    config: DatabaseConfig["Type"],
+    { stage }: Initialization["Type"],
+    source: MigrationSource["Type"],
+    database: SqliteConnection["Type"],
+    pragmas: VerifiedPragmas["Type"],
+    /** What this start has done already, through a connection that it had to close. */
+    done: Done = nothingDone()
+  ): Effect.Effect<
+    AppliedMigrations["Type"],
+    UpgradeError | HistoryError | IntegrityError | BackupError | PragmaError | StageError,
+    FileSystem.FileSystem | Path.Path
+  > => {
+    const room: Room = { config, source, made: madeOnceBy(source), database, pragmas }
+    return stage("migrations", (running) => attempt(room, done, running), summary)
+  }
+
+  static readonly layer = Layer.effect(
+    AppliedMigrations,
+    Effect.flatMap(
+      Effect.all([DatabaseConfig, Initialization, MigrationSource, SqliteConnection, VerifiedPragmas]),
+      (before) => AppliedMigrations.make(...before)
+    )
+  )
+}
+
+export const nothingDone = (): Done => ({
+  completed: [],
+  adopted: [],
+  backup: undefined,
+  isNew: undefined,
+  triedAt: undefined
+})
+
+const summary = ({ adopted, ahead, applied, backup, redeclared, version }: AppliedMigrations["Type"]): string => {
+  if (version === undefined) return "no migrations"
+  const done =
+    listed("applied", applied.map(titleOf)) ||
+    listed("took over", adopted) ||
+    listed("newer than this program by", ahead) ||
+    "nothing to apply"
+  const changed = redeclared.length === 0 ? "" : `, ${listed("declared otherwise when applied:", redeclared)}`
+  return `at ${version}, ${done}${changed}${backup === undefined ? "" : `, backup ${backup}`}`
+}
+
+const listed = (verb: string, titles: ReadonlyArray<string>): string =>
+  titles.length === 0 ? "" : titles.length > 5 ? `${verb} ${titles.length}` : `${verb} ${titles.join(", ")}`
+
+/**
+ * Look, judge, and only then touch. Another process may do the same work at the same moment, so that
+ * everything is read and judged once more when the write lock is ours.
+ */
+const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: Attempt) {
+  const { config, database, pragmas, source } = room
+  const first = yield* transaction(
+    database.sqlite,
+    { begin: database.sqlite.run("BEGIN") },
+    historyFailure,
+    look(config, source, database.sqlite)
+  )
+  const tidied = (level: LogLevel.LogLevel) =>
+    config.inMemory || config.access === "inspect" ? Effect.void : removeRemains(room, level)
+  if (isUpToDate(first)) {
+    yield* tidied(LogLevel.Warning)
+    // Without migrations too a new file gets its settings before its first page.
+    if (first.isBlank && database.before === "clean" && config.access !== "inspect") yield* pragmas.settle
+    return evidence(room, done, first)
+  }
+  // Before an inspection answers: it says what a start would say.
+  yield* allowed(first.verdict.pending)
+  if (config.access === "inspect") return yield* notInitialized(first)
+
+  yield* tidied(LogLevel.Debug)
+  // A new database has no neighbours whom a start that fails could be in the way of.
+  if (!first.isBlank && !config.inMemory && done.triedAt !== first.dataVersion) {
+    yield* tryPending(config, database.sqlite, first, running)
+    yield* enoughTime(room, first, running)
+    done.triedAt = first.dataVersion
+  }
+
+  // A file that holds nothing has nothing to lose, and its first transaction is cheaper in WAL mode.
+  // Beside a WAL that a crash left, our own pin would be waited for.
+  if (first.isBlank && database.before === "clean") yield* pragmas.settle
+  const seen = yield* upgrade(room, first, done, running)
+  // The upgrade is committed: a backup too many is no reason to refuse it.
+  if (done.backup !== undefined) {
+    yield* Effect.catchAll(pruneBackups(database.file, config.backups, done.backup), ({ detail }) =>
+      Effect.logWarning(`Older backups could not be deleted: ${detail}`)
+    )
+  }
+  return evidence(room, done, seen)
+})
+
+const evidence = (room: Room, { adopted, backup, completed }: Done, seen: Seen): AppliedMigrations["Type"] => ({
+  version: versionOf(room, seen.verdict),
+  ahead: seen.verdict.ahead,
+  backup,
+  applied: completed.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs })),
+  adopted: adopted.map(titleOf),
+  redeclared: seen.verdict.redeclared,
+  schema: unlessChanged(room, seen),
+  schemaOn: (sqlite) => stillApplied(room, sqlite)
+})
+
+/** The database's own version where a newer program wrote it, else the newest of ours. */
+const versionOf = ({ source }: Room, { ahead, version }: Verdict): string | undefined =>
+  ahead.length > 0 ? version : source.at(-1)?.version
+
+const unlessChanged = (room: Room, seen: Seen): AppliedMigrations["Type"]["schema"] => {
+  const { sqlite } = room.database
+  return Effect.flatMap(Effect.mapError(sqlite.run("PRAGMA data_version"), historyFailure), ([row]) =>
+    integer(row, "data_version") === seen.dataVersion ? provenSchema(room, seen) : stillApplied(room, sqlite)
+  )
+}
+
+const provenSchema = (room: Room, { objects, verdict }: Seen): Effect.Effect<LiveSchema, IntegrityError> =>
+  Effect.map(proveSchema(verdict, objects, room.made), (state) => ({ ...state, version: versionOf(room, verdict) }))
+
+/**
+ * In one snapshot, for a newer program may commit between two of the questions. In memory there is no other program,
+ * and the service may be in a transaction.
+ */
+const stillApplied = (room: Room, sqlite: Sqlite): AppliedMigrations["Type"]["schema"] => {
+  const seen = Effect.flatMap(look(room.config, room.source, sqlite), recorded)
+  return Effect.flatMap(
+    room.config.inMemory ? seen : transaction(sqlite, { begin: sqlite.run("BEGIN") }, historyFailure, seen),
+    (seen) => provenSchema(room, seen)
+  )
+}
+
+const notInitialized = ({ isInitialized, verdict: { adopted, pending } }: Seen) =>
+  upgradeError("Pending", {
+    migration: pending.map(titleOf).join(", "),
+    detail:
+      adopted.length > 0
+        ? `applied by the system before: ${adopted.map(({ migration }) => titleOf(migration)).join(", ")}`
+        : isInitialized
+          ? "the database is older than this program"
+          : "the database was never initialized"
+  })

@@ -1,0 +1,97 @@
+/**
+ * The proof that the schema is one that works. SQLite compiles a view or a trigger only when a statement needs it, so
+ * that one which names a table that is gone passes every check of pages (https://sqlite.org/lang_altertable.html, 2).
+ */
+import * as Effect from "effect/Effect"
+import { identifier, openingWords } from "../../schema/SqlScript.ts"
+import { type Sqlite, type SqliteFailure, text } from "../seams.ts"
+import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
+
+/** A view, or the triggers of a table, that no statement can use. */
+export interface Broken {
+  /** `view v`, or `trigger t of table x`. */
+  readonly object: string
+  /** What SQLite said. */
+  readonly detail: string
+}
+
+export const describeBroken = ({ detail, object }: Broken): string => `${object} (${detail})`
+
+/**
+ * Compiles every view, and a statement of each kind for every table with triggers; runs none of them. A trigger is
+ * compiled with all others of its table and event, so that SQLite's sentence has to tell which one is meant.
+ */
+export const brokenObjects = Effect.fnUntraced(function* (sqlite: Sqlite) {
+  const objects = objectsOf(yield* sqlite.run(schemaStatement))
+  const broken: Array<Broken> = []
+  for (const { name, type } of objects) {
+    if (type !== "view") continue
+    const detail = yield* complaintOf(sqlite, `SELECT * FROM main.${identifier(name)}`)
+    if (detail !== undefined) broken.push({ object: `view ${name}`, detail })
+  }
+  const triggers = objects.filter(({ type }) => type === "trigger")
+  for (const table of new Set(triggers.map((trigger) => trigger.table))) {
+    const ofTable = triggers.filter((trigger) => trigger.table === table)
+    for (const event of ["INSERT", "UPDATE", "DELETE"] as const) {
+      const asked = ofTable.filter(({ sql }) => eventOf(sql) === event)
+      if (asked.length === 0) continue
+      const detail = yield* complaintOf(sqlite, yield* statementOn(sqlite, table, event))
+      if (detail === undefined || (yield* isOfForeignKey(sqlite, table, detail, asked))) continue
+      broken.push({ object: `trigger ${meantBy(detail, asked).join(", ")} of ${table}`, detail })
+    }
+  }
+  return broken
+})
+
+/** What SQLite has against a statement, undefined where it compiles. Whatever else it answers is no judgement. */
+const complaintOf = (sqlite: Sqlite, statement: string): Effect.Effect<string | undefined, SqliteFailure> =>
+  sqlite.run(`EXPLAIN ${statement}`).pipe(
+    Effect.as(undefined),
+    Effect.catchIf(
+      ({ code }) => code === "SQLITE_ERROR",
+      ({ detail }) => Effect.succeed(detail)
+    )
+  )
+
+const statementOn = Effect.fnUntraced(function* (sqlite: Sqlite, name: string, event: "INSERT" | "UPDATE" | "DELETE") {
+  const table = `main.${identifier(name)}`
+  if (event === "DELETE") return `DELETE FROM ${table}`
+  if (event === "INSERT") return `INSERT INTO ${table} DEFAULT VALUES`
+  // Generated columns cannot be set.
+  const rows = yield* sqlite.run("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", [name])
+  const columns = rows.map((row) => identifier(text(row, "name")))
+  return `UPDATE ${table} SET ${columns.map((column) => `${column} = ${column}`).join(", ")}`
+})
+
+/** `CREATE TRIGGER name [BEFORE | AFTER | INSTEAD OF] event`, with or without TEMP, IF NOT EXISTS and a schema's name. */
+const eventOf = (sql: string): string | undefined => {
+  const words = openingWords(sql, 16)
+  const name = words.indexOf("TRIGGER") + (words[words.indexOf("TRIGGER") + 1] === "IF" ? 4 : 1)
+  const at = words[name + 1] === "." ? name + 3 : name + 1
+  return words.slice(at).find((word) => word === "INSERT" || word === "UPDATE" || word === "DELETE")
+}
+
+/** The triggers that speak of what SQLite misses; all of them where none does. */
+const meantBy = (detail: string, triggers: ReadonlyArray<SchemaObject>): ReadonlyArray<string> => {
+  const missed = missedIn(detail)
+  const naming = missed === undefined ? [] : triggers.filter(({ sql }) => sql.toLowerCase().includes(missed))
+  return (naming.length === 0 ? triggers : naming).map(({ name }) => name)
+}
+
+/** `no such table: main.x`, `no such column: new.x` */
+const missedIn = (detail: string): string | undefined =>
+  /^no such \w+(?: \w+)?: (?:main\.)?(.+)$/.exec(detail)?.[1]?.toLowerCase()
+
+/** A foreign key to a table that is not there stops the same statement, and is no trigger's fault. */
+const isOfForeignKey = Effect.fnUntraced(function* (
+  sqlite: Sqlite,
+  table: string,
+  detail: string,
+  triggers: ReadonlyArray<SchemaObject>
+) {
+  if (detail.startsWith("foreign key mismatch")) return true
+  const missed = missedIn(detail)
+  if (missed === undefined || triggers.some(({ sql }) => sql.toLowerCase().includes(missed))) return false
+  const parents = yield* sqlite.run(`SELECT lower("table") AS parent FROM pragma_foreign_key_list(?)`, [table])
+  return parents.some((row) => text(row, "parent") === missed)
+})

@@ -1,0 +1,95 @@
+/** What to do about a statement that SQLite refused: its code and its sentence say why, the statement says at what. */
+import * as Effect from "effect/Effect"
+import { openingWords } from "../../schema/SqlScript.ts"
+import { type Sqlite, type SqliteFailure, text } from "../seams.ts"
+
+/** Tables in which other migration tools keep what they applied, by their names in lower case. */
+const ledgers: Readonly<Partial<Record<string, string>>> = {
+  __drizzle_migrations: "Drizzle",
+  _prisma_migrations: "Prisma",
+  knex_migrations: "Knex",
+  kysely_migration: "Kysely",
+  effect_sql_migrations: "@effect/sql's Migrator",
+  goose_db_version: "goose",
+  flyway_schema_history: "Flyway",
+  _sqlx_migrations: "sqlx",
+  __diesel_schema_migrations: "Diesel",
+  django_migrations: "Django",
+  migrations: "TypeORM or Laravel",
+  typeorm_metadata: "TypeORM",
+  sequelizemeta: "Sequelize",
+  mikro_orm_migrations: "MikroORM",
+  d1_migrations: "Cloudflare D1",
+  _migrations: "PocketBase",
+  alembic_version: "Alembic",
+  __efmigrationshistory: "Entity Framework",
+  databasechangelog: "Liquibase",
+  gorp_migrations: "sql-migrate",
+  refinery_schema_history: "refinery",
+  phinxlog: "Phinx",
+  room_master_table: "Android Room",
+  ar_internal_metadata: "Rails",
+  schema_version: "a tool that calls its table schema_version"
+}
+
+/** Undefined where nothing better is known than to fix the statement. */
+export const cureOf = (
+  sqlite: Sqlite,
+  statement: string,
+  { code, detail }: Pick<SqliteFailure, "code" | "detail">
+): Effect.Effect<string | undefined> =>
+  /already exists$/.test(detail)
+    ? Effect.map(ledgersIn(sqlite), alreadyThere)
+    : Effect.succeed(cureOfStatement(statement, code, detail))
+
+const cureOfStatement = (statement: string, code: string, detail: string): string | undefined => {
+  const [first] = openingWords(statement, 1)
+  if (code === "SQLITE_CONSTRAINT_FOREIGNKEY") {
+    return first === "DROP" || first === "ALTER"
+      ? `Rows of other tables refer to this table. To rebuild it, write \`-- database-ready: foreign_keys = off\` above the first statement of the file. To remove it, delete those rows in the migration first.`
+      : `The statement would leave rows that refer to rows that do not exist. Insert the rows that are referred to first, or delete or change the rows that refer to them.`
+  }
+  if (code === "SQLITE_CONSTRAINT_TRIGGER") {
+    return `A trigger of the database refuses it with that message. Change the rows so that it accepts them, or drop the trigger in the migration and create it again.`
+  }
+  if (code.startsWith("SQLITE_CONSTRAINT")) {
+    return `Rows break the constraint that the message names. Change or delete those rows in the migration, before this statement.`
+  }
+  const [, kind = "", name = ""] = /^no such (module|tokenizer|function|collation sequence): (\S+)/.exec(detail) ?? []
+  if (kind !== "") {
+    return `Check the name ${name}. If an extension or the application gives SQLite this ${kind}, the migrations cannot use it: extensions are loaded only after the start.`
+  }
+  if (/^Cannot add a NOT NULL column/.test(detail)) return `Give the column a DEFAULT that is not NULL.`
+  if (/^Cannot add a (UNIQUE|PRIMARY KEY) column/.test(detail)) {
+    return `Add the column without the constraint and create a unique index, or rebuild the table.`
+  }
+  if (/^no such (table|column|index|view|trigger)/.test(detail)) {
+    return `Check the name, and whether an earlier migration makes it, renames it or drops it.`
+  }
+  return undefined
+}
+
+const alreadyThere = (tools: ReadonlyArray<string>): string => {
+  const whose =
+    tools.length === 0
+      ? "Something else made it: another program, an earlier tool, or a person."
+      : `This database belongs to ${tools.join(" and ")}, whose ledger is in it.`
+  return `${whose} ${takeOver("")}`
+}
+
+/** How another program's database becomes this program's, once its path is known to be right. */
+export const takeOver = (first: string): string =>
+  `Check the path of the database. To take it over: 1. Write its schema as the first migration, without the other tool's tables; \`sqlite3 FILE .schema\` prints it. 2. ${first}Run \`CREATE TABLE schema_migrations (migration_id INTEGER PRIMARY KEY, version, description, applied_at, status, execution_time_ms); INSERT INTO schema_migrations (version, description, status) VALUES ('001', 'taken over', 'completed');\`, with the number of that migration in place of 001.`
+
+/** By the tables that are there. If they cannot be read, the refusal stays as it is. */
+const ledgersIn = (sqlite: Sqlite): Effect.Effect<ReadonlyArray<string>> =>
+  sqlite.run("SELECT name FROM sqlite_schema WHERE type = 'table'").pipe(
+    Effect.map((tables) =>
+      tables.flatMap((table) => {
+        const name = text(table, "name")
+        const tool = ledgers[name.toLowerCase()]
+        return tool === undefined ? [] : [`${tool} (${name})`]
+      })
+    ),
+    Effect.orElseSucceed(() => [])
+  )

@@ -1,0 +1,64 @@
+/** What a database says of itself, read in one transaction and judged. */
+import * as Effect from "effect/Effect"
+import { type Migration, titleOf } from "../../start/MigrationSource.ts"
+import type { DatabaseConfig } from "../DatabaseConfig.ts"
+import { integer, type Sqlite, type SqliteFailure } from "../seams.ts"
+import { HistoryError, historyFailure, judge, prepareHistory, readHistory, type Verdict } from "./MigrationHistory.ts"
+import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
+
+export interface Seen {
+  readonly verdict: Verdict
+  /** Another value once another connection has committed (https://sqlite.org/pragma.html#pragma_data_version). */
+  readonly dataVersion: number
+  readonly objects: ReadonlyArray<SchemaObject>
+  readonly prepareHistory: Effect.Effect<void, SqliteFailure>
+  readonly isInitialized: boolean
+  /** Whether there is neither an object nor a history in the file. */
+  readonly isBlank: boolean
+  /** Whether the file's header names this program, as far as the settings ask for it. */
+  readonly isMarked: boolean
+}
+
+export const look = Effect.fnUntraced(
+  function* (config: DatabaseConfig["Type"], source: ReadonlyArray<Migration>, sqlite: Sqlite) {
+    const [header] = yield* sqlite.run(
+      "SELECT user_version, application_id, data_version FROM pragma_user_version, pragma_application_id, pragma_data_version"
+    )
+    const objects = objectsOf(yield* sqlite.run(schemaStatement))
+    const history = yield* readHistory(sqlite)
+    const seen: Seen = {
+      verdict: yield* judge(source, history, integer(header, "user_version")),
+      dataVersion: integer(header, "data_version"),
+      objects,
+      prepareHistory: prepareHistory(sqlite, history),
+      isInitialized: history.exists,
+      isBlank: objects.length === 0 && !history.exists,
+      // An inspection cannot mark the file, and a file without a mark is nobody else's.
+      isMarked:
+        config.access === "inspect" ||
+        config.applicationId === undefined ||
+        config.applicationId === integer(header, "application_id")
+    }
+    return seen
+  },
+  Effect.catchTag("SqliteFailure", historyFailure)
+)
+
+export const isUpToDate = ({ isMarked, verdict: { adopted, pending } }: Seen): boolean =>
+  pending.length === 0 && adopted.length === 0 && isMarked
+
+/** Refuses a history in which migrations are pending that should be recorded. */
+export const recorded = (seen: Seen, allowedToBePending = 0): Effect.Effect<Seen, HistoryError> => {
+  const { pending } = seen.verdict
+  return pending.length <= allowedToBePending
+    ? Effect.succeed(seen)
+    : Effect.fail(
+        new HistoryError({
+          reason: "Unrecorded",
+          migrations: pending.slice(0, pending.length - allowedToBePending).map(titleOf),
+          detail: "",
+          code: "",
+          retryable: false
+        })
+      )
+}

@@ -1,0 +1,233 @@
+/** Rows that were there before a migration are there after it, but for those that it declares to delete. */
+import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import { identifier, openingWords } from "../../schema/SqlScript.ts"
+import { integer, type Sqlite, type SqliteFailure, text } from "../seams.ts"
+import { historyTable } from "./MigrationHistory.ts"
+import type { Loss, Script } from "./MigrationRun.ts"
+import type { SchemaObject } from "./SchemaFingerprint.ts"
+
+export const describeLoss = ({ after, before, column, table }: Loss): string =>
+  column === undefined
+    ? `${table}: ${before} rows before, ${after} after`
+    : `${table}.${column}: ${before} references before, ${after} after`
+
+/** What is counted. */
+interface Counts {
+  /** By the table's name in lower case. */
+  readonly tables: ReadonlyMap<string, Rows>
+  /** Rows that refer to others by a foreign key that is cleared when those go. */
+  readonly references: ReadonlyArray<References>
+}
+
+interface Rows {
+  /** The table's name, that of the virtual table whose rows it keeps where it is one of those. */
+  readonly table: string
+  /** What its own name has behind that. */
+  readonly suffix: string
+  readonly rows: number
+  /** The first page and the columns, which a table keeps when it is renamed. */
+  readonly root: string
+}
+
+interface References {
+  /** In lower case, as the table that is referred to. */
+  readonly from: string
+  readonly to: string
+  readonly table: string
+  readonly column: string
+  readonly rows: number
+}
+
+/** What keeps the rows of one transaction of migrations. */
+export interface RowGuard {
+  /** Whether no table of the database has a row. */
+  readonly isEmpty: Effect.Effect<boolean, SqliteFailure>
+  /** To be run before a migration; what it gives, after it: the rows that it deleted without declaring it. */
+  readonly watch: (script: Script) => Effect.Effect<Effect.Effect<ReadonlyArray<Loss>, SqliteFailure>, SqliteFailure>
+}
+
+/**
+ * Counts rows before and after each migration that could delete some, which reads every page of a table or of
+ * its smallest index. Each migration answers for itself: what one deletes another cannot make up for. Of a
+ * virtual table those rows are counted that full-text search and R*Tree keep for it; an index over another
+ * table's rows has none of its own. A row that is deleted and another inserted in one migration cancel out.
+ */
+export const guardRows = (
+  sqlite: Sqlite,
+  objects: ReadonlyArray<SchemaObject>,
+  between: Effect.Effect<void>
+): RowGuard => {
+  /** Counts that hold at this moment; undefined after a migration that nobody had to count for. */
+  let counted: Counts | undefined
+  /** Whether an INSERT or UPDATE can delete rows: by a trigger, or by a table's own ON CONFLICT REPLACE. */
+  let mayReplace = objects.some(({ sql, type }) =>
+    type === "trigger" ? /\b(?:delete|replace)\b/i.test(sql) : /\breplace\b/i.test(sql)
+  )
+  const mayDelete = ({ migration: { body } }: Script): boolean => {
+    if (body._tag === "Effect") {
+      mayReplace = true
+      return true
+    }
+    const deletes = /\b(?:delete|drop|pragma|rename|replace)\b/i.test(body.text)
+    mayReplace ||= deletes && /\b(?:replace|trigger)\b/i.test(body.text)
+    return deletes || mayReplace
+  }
+
+  return {
+    isEmpty: Effect.gen(function* () {
+      for (const row of yield* sqlite.run(countedTables)) {
+        const some = yield* sqlite.run(`SELECT 1 FROM main.${identifier(text(row, "name"))} LIMIT 1`)
+        if (some.length > 0) return false
+      }
+      return true
+    }),
+    watch: Effect.fnUntraced(function* (script) {
+      if (!mayDelete(script)) {
+        counted = undefined
+        return Effect.succeed([])
+      }
+      const before: Counts = counted ?? (yield* countAll(sqlite, between))
+      const earlier = yield* stateOf(sqlite)
+      return Effect.gen(function* () {
+        const now = yield* stateOf(sqlite)
+        if (now.changes === earlier.changes && now.schema === earlier.schema) {
+          counted = before
+          return []
+        }
+        const after = yield* countAll(sqlite, between)
+        counted = after
+        return yield* lost(sqlite, script, before, after)
+      })
+    })
+  }
+}
+
+const lost = Effect.fnUntraced(function* (
+  sqlite: Sqlite,
+  { migration, statements }: Script,
+  before: Counts,
+  after: Counts
+) {
+  const mayLose = new Set(migration.declared.deletes.map((table) => table.toLowerCase()))
+  const isEffect = migration.body._tag === "Effect"
+  // What an Effect has said is not known. Where the file vacuums itself tables move to other pages.
+  const [vacuum] = isEffect ? yield* sqlite.run("PRAGMA auto_vacuum") : []
+  const keepsRoots = integer(vacuum, "auto_vacuum") === 0
+  const follow = isEffect ? (keepsRoots ? byRoot(before, after) : identity) : renames(statements)
+  const losses: Array<Loss> = []
+  for (const [name, { rows, suffix, table }] of before.tables) {
+    if (rows === 0 || mayLose.has(name) || mayLose.has(table.toLowerCase())) continue
+    const renamed = follow(table.toLowerCase())
+    const left = Math.max(after.tables.get(name)?.rows ?? 0, after.tables.get(renamed + suffix)?.rows ?? 0)
+    if (left >= rows) continue
+    const shown = suffix === "" ? left : Math.max(left, yield* rowsThrough(sqlite, renamed))
+    if (shown < rows) losses.push({ table, before: rows, after: shown })
+  }
+  const dropped = isEffect ? movedOrGone(before, after) : tablesDroppedBy(statements)
+  for (const { column, from, rows, table, to } of before.references) {
+    if (!(dropped.has(to) || dropped.has(follow(to))) || mayLose.has(to) || mayLose.has(from)) continue
+    const found = after.references.find((other) => other.from === follow(from) && other.column === column)
+    if (found !== undefined && found.rows < rows) losses.push({ table, column, before: rows, after: found.rows })
+  }
+  return losses
+})
+
+/**
+ * Rows that a virtual table shows where it keeps none itself any more: full-text search that moved to external
+ * content has lost nothing (https://sqlite.org/fts5.html#external_content_tables). 0 where it is gone.
+ */
+const rowsThrough = Effect.fnUntraced(function* (sqlite: Sqlite, name: string) {
+  const [found] = yield* sqlite.run(
+    "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual' AND lower(name) = ?",
+    [name]
+  )
+  if (found === undefined) return 0
+  const [shown] = yield* sqlite.run(`SELECT count(*) AS rows FROM main.${identifier(text(found, "name"))}`)
+  return integer(shown, "rows")
+})
+
+const stateOf = (sqlite: Sqlite) =>
+  Effect.map(
+    sqlite.run("SELECT total_changes() AS changes, schema_version AS schema FROM pragma_schema_version"),
+    ([row]) => ({ changes: integer(row, "changes"), schema: integer(row, "schema") })
+  )
+
+/** `_content` is what full-text search keeps, `_rowid` what R*Tree does; what else they have are indexes. */
+const countedTables = `SELECT name, CASE WHEN type = 'shadow' THEN substr(name, 1, length(name) - length(suffix)) ELSE name END AS owner
+FROM pragma_table_list, (SELECT '' AS suffix UNION ALL VALUES ('_content'), ('_rowid'))
+WHERE schema = 'main' AND lower(name) <> '${historyTable}' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+AND (type = 'table' AND suffix = '' OR type = 'shadow' AND suffix <> '' AND substr(name, -length(suffix)) = suffix)`
+
+const clearedReferences = `SELECT child.name, "from" AS column, "table" AS parent
+FROM pragma_table_list AS child, pragma_foreign_key_list(child.name, child.schema)
+WHERE child.schema = 'main' AND child.type = 'table' AND on_delete IN ('SET NULL', 'SET DEFAULT') AND seq = 0`
+
+const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Effect<void>) {
+  const tables = new Map<string, Rows>()
+  for (const row of yield* sqlite.run(countedTables)) {
+    const [name, table] = [text(row, "name"), text(row, "owner")]
+    const [found] = yield* sqlite.run(
+      `SELECT count(*) AS rows, (SELECT rootpage || substr(sql, instr(sql, '(')) FROM sqlite_schema WHERE type = 'table' AND name = ?) AS root FROM main.${identifier(name)}`,
+      [name]
+    )
+    const suffix = name.slice(table.length).toLowerCase()
+    tables.set(name.toLowerCase(), { table, suffix, rows: integer(found, "rows"), root: text(found, "root") })
+    yield* between
+  }
+  const references: Array<References> = []
+  for (const row of yield* sqlite.run(clearedReferences)) {
+    const [table, column] = [text(row, "name"), text(row, "column")]
+    const [found] = yield* sqlite.run(`SELECT count(${identifier(column)}) AS rows FROM main.${identifier(table)}`)
+    const [from, to] = [table.toLowerCase(), text(row, "parent").toLowerCase()]
+    references.push({ from, to, table, column, rows: integer(found, "rows") })
+    yield* between
+  }
+  const counts: Counts = { tables, references }
+  return counts
+})
+
+/** The name that a table goes by now, found by where it is: one that was not there before, in the place of one that is gone. */
+const byRoot = (before: Counts, after: Counts) => {
+  const added = [...after.tables].filter(([name]) => !before.tables.has(name))
+  const names = new Map(added.map(([name, { root }]) => [root, name]))
+  return (name: string): string =>
+    after.tables.has(name) ? name : (names.get(before.tables.get(name)?.root ?? "") ?? name)
+}
+
+/** Dropping a table deletes its rows first, and clears what refers to them, also where it is only rebuilt. */
+const movedOrGone = (before: Counts, after: Counts): ReadonlySet<string> =>
+  new Set(
+    [...before.tables].filter(([name, rows]) => pageOf(after.tables.get(name)) !== pageOf(rows)).map(([name]) => name)
+  )
+
+const pageOf = (rows: Rows | undefined): number | undefined =>
+  rows === undefined ? undefined : Number.parseInt(rows.root, 10)
+
+const isDrop = ({ text }: Script["statements"][number]): boolean => openingWords(text, 1)[0] === "DROP"
+
+/** `DROP TABLE [IF EXISTS] [schema .] name` */
+const tablesDroppedBy = (statements: Script["statements"]): ReadonlySet<string> =>
+  new Set(
+    statements.filter(isDrop).flatMap(({ text }) => {
+      const words = openingWords(text, 7)
+      return words[1] === "TABLE" ? [words.at(-1)?.toLowerCase() ?? ""] : []
+    })
+  )
+
+/** `ALTER TABLE [schema .] a RENAME TO b`, as the words it begins with. */
+const renameIn = (statement: string): readonly [string, string] | undefined => {
+  const words = openingWords(statement, 8)
+  const at = words[3] === "." ? 4 : 2
+  const [from, rename, to, name] = words.slice(at, at + 4)
+  return words[0] === "ALTER" && rename === "RENAME" && to === "TO" && from !== undefined && name !== undefined
+    ? [from.toLowerCase(), name.toLowerCase()]
+    : undefined
+}
+
+/** The name that a table goes by after all renames of a script. */
+const renames = (statements: Script["statements"]) => (name: string) =>
+  statements.reduce((current, { text }) => {
+    const [from, to] = renameIn(text) ?? []
+    return from === current && to !== undefined ? to : current
+  }, name)

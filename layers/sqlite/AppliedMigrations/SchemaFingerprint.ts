@@ -1,0 +1,109 @@
+/** What a schema is: its objects, their fingerprint, and how two schemas differ. Nothing here touches a database. */
+import { hash } from "node:crypto"
+import { structureOf } from "../../schema/SqlScript.ts"
+import { type Row, text } from "../seams.ts"
+import { historyTable } from "./MigrationHistory.ts"
+
+/** A table, index, trigger or view as SQLite keeps it. */
+export interface SchemaObject {
+  readonly type: string
+  readonly name: string
+  readonly table: string
+  readonly sql: string
+}
+
+/**
+ * Every object that a migration can define. The history table is the library's own. What SQLite makes for itself
+ * (`sqlite_sequence`, statistics, the indexes of constraints) follows from the rest or is no schema.
+ */
+export const schemaStatement = `SELECT type, name, tbl_name, sql FROM sqlite_schema
+WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND lower(tbl_name) <> '${historyTable}' ORDER BY type, name`
+
+export const objectsOf = (rows: ReadonlyArray<Row>): ReadonlyArray<SchemaObject> =>
+  rows.map((row) => ({
+    type: text(row, "type"),
+    name: text(row, "name"),
+    table: text(row, "tbl_name"),
+    sql: text(row, "sql")
+  }))
+
+/** SHA-256 over the objects exactly as SQLite keeps them, in hexadecimal. Equal fingerprints need no further look. */
+export const fingerprintOf = (objects: ReadonlyArray<SchemaObject>): string => {
+  const texts = objects.map(({ name, sql, table, type }) => `${type}\0${name}\0${table}\0${sql}\0`)
+  return hash("sha256", texts.join(""), "hex")
+}
+
+/** How a live schema differs from the one that its migrations make. Each entry is type and name. */
+export interface SchemaDifference {
+  readonly missing: ReadonlyArray<string>
+  readonly changed: ReadonlyArray<{ readonly object: string; readonly expected: string; readonly found: string }>
+  readonly extra: ReadonlyArray<string>
+}
+
+/** Compares by structure: white space, comments, capitals and quotes around names make no difference. */
+export const differenceOf = (
+  expected: ReadonlyArray<SchemaObject>,
+  live: ReadonlyArray<SchemaObject>
+): SchemaDifference => {
+  const wanted = new Map(expected.map((object) => [keyOf(object), object]))
+  const found = new Map(live.map((object) => [keyOf(object), object]))
+  return {
+    missing: expected.filter((object) => !found.has(keyOf(object))).map(titleOf),
+    changed: expected.flatMap((object) => {
+      const other = found.get(keyOf(object))
+      return other === undefined || saysTheSame(object, other)
+        ? []
+        : [{ object: titleOf(object), expected: object.sql, found: other.sql }]
+    }),
+    extra: live.filter((object) => !wanted.has(keyOf(object))).map(titleOf)
+  }
+}
+
+/** The objects of `live` that `expected` has too: what the fingerprint is taken over where a file holds more. */
+export const withoutExtra = (
+  expected: ReadonlyArray<SchemaObject>,
+  live: ReadonlyArray<SchemaObject>
+): ReadonlyArray<SchemaObject> => dividedBy(new Set(expected.map(keyOf)), live).ours
+
+/** A list of objects as it is kept in the history, to tell them from what others add later. */
+export const namesOf = (objects: ReadonlyArray<SchemaObject>): string => JSON.stringify(objects.map(keyOf))
+
+/** What `namesOf` wrote; empty where somebody else wrote it. */
+export const namesIn = (kept: string): ReadonlySet<string> => {
+  try {
+    const names: unknown = JSON.parse(kept)
+    return new Set(Array.isArray(names) ? names : [])
+  } catch {
+    return new Set()
+  }
+}
+
+/** Objects that are on a list, and all others. */
+export const dividedBy = (names: ReadonlySet<string>, live: ReadonlyArray<SchemaObject>) => ({
+  ours: live.filter((object) => names.has(keyOf(object))),
+  extra: live.filter((object) => !names.has(keyOf(object)))
+})
+
+export const isAccepted = ({ changed, missing }: SchemaDifference): boolean =>
+  missing.length === 0 && changed.length === 0
+
+/** A difference in one line. */
+export const describeDifference = ({ changed, extra, missing }: SchemaDifference): string =>
+  [
+    listed("missing", missing),
+    listed(
+      "changed",
+      changed.map(({ object }) => object)
+    ),
+    listed("extra", extra)
+  ]
+    .filter((part) => part !== "")
+    .join("; ")
+
+const listed = (what: string, objects: ReadonlyArray<string>): string =>
+  objects.length === 0 ? "" : `${what}: ${objects.join(", ")}`
+
+const keyOf = ({ name, type }: SchemaObject): string => `${type} ${name.toLowerCase()}`
+export const titleOf = ({ name, type }: SchemaObject): string => `${type} ${name}`
+const saysTheSame = (one: SchemaObject, other: SchemaObject): boolean =>
+  one.sql === other.sql || structureOf(one.sql) === structureOf(other.sql)

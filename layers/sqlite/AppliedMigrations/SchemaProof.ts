@@ -1,0 +1,135 @@
+/** The proof that a live schema is the one that its migrations make. */
+import * as Effect from "effect/Effect"
+import type { Migration } from "../../start/MigrationSource.ts"
+import { IntegrityError } from "../IntegrityError.ts"
+import { openSqlite } from "../seams.ts"
+import { transactionsOn } from "../Transactions.ts"
+import type { Verdict } from "./MigrationHistory.ts"
+import { dropTemporary, runMigration, type Script, scriptOf } from "./MigrationRun.ts"
+import {
+  differenceOf,
+  dividedBy,
+  fingerprintOf,
+  isAccepted,
+  namesIn,
+  objectsOf,
+  type SchemaObject,
+  schemaStatement,
+  titleOf,
+  withoutExtra
+} from "./SchemaFingerprint.ts"
+
+/** How the live schema relates to the one that the migrations make. */
+export interface SchemaState {
+  /** SHA-256 of the schema's objects, without those that no migration made. */
+  readonly fingerprint: string
+  /** Objects that no migration made. */
+  readonly extra: ReadonlyArray<string>
+}
+
+/** The objects that migrations make on their own. */
+export type Made = Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
+
+/**
+ * Compares the live schema with the one that the applied migrations make: by the fingerprint that was
+ * kept with the newest of them, and with what they make where it differs or was never kept. What others have
+ * added costs nothing where it is known which objects are ours. Fails with `IntegrityError` where an object is
+ * missing or changed.
+ */
+export const proveSchema = (
+  { ahead, fingerprint, ours }: Pick<Verdict, "ahead" | "fingerprint" | "ours">,
+  live: ReadonlyArray<SchemaObject>,
+  made: Made
+): Effect.Effect<SchemaState, IntegrityError> => {
+  const found = fingerprintOf(live)
+  if (found === fingerprint) return Effect.succeed({ fingerprint: found, extra: [] })
+  const known = ours === undefined ? undefined : dividedBy(namesIn(ours), live)
+  if (known !== undefined && fingerprintOf(known.ours) === fingerprint) {
+    return Effect.succeed({ fingerprint, extra: known.extra.map(titleOf) })
+  }
+  if (ahead.length === 0) return Effect.flatMap(made, (expected) => compared(expected, live))
+  return Effect.fail(
+    IntegrityError.found("SchemaDiffers", [
+      `it is not as the newer program left it, whose migrations ${ahead.join(", ")} are not here to compare with`
+    ])
+  )
+}
+
+/** The state before some migrations, and all objects that there were. */
+interface Before {
+  readonly before: SchemaState
+  readonly live: ReadonlyArray<SchemaObject>
+}
+
+/**
+ * The objects that are ours after migrations ran. What they made is ours by construction, and what was there
+ * before is whose it was, unless a migration speaks of it or is an Effect: then only a replay can tell.
+ */
+export const schemaAfter = (
+  { before, live }: Before,
+  scripts: ReadonlyArray<Script>,
+  now: ReadonlyArray<SchemaObject>,
+  adopted: number,
+  made: Made
+): Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError> => {
+  if (before.extra.length === 0 && adopted === 0) return Effect.succeed(now)
+  const isExtra = new Set(before.extra)
+  const extra = live.filter((object) => isExtra.has(titleOf(object)))
+  if (adopted > 0 || scripts.some((script) => extra.some(({ name }) => maySpeakOf(script, name)))) {
+    return Effect.flatMap(made, (expected) => Effect.as(compared(expected, now), withoutExtra(expected, now)))
+  }
+  return Effect.succeed(now.filter((object) => !isExtra.has(titleOf(object))))
+}
+
+const maySpeakOf = ({ migration: { body } }: Script, name: string): boolean =>
+  body._tag === "Effect" || body.text.toLowerCase().includes(name.toLowerCase())
+
+const compared = (
+  expected: ReadonlyArray<SchemaObject>,
+  live: ReadonlyArray<SchemaObject>
+): Effect.Effect<SchemaState, IntegrityError> => {
+  const difference = differenceOf(expected, live)
+  return isAccepted(difference)
+    ? Effect.succeed({ fingerprint: fingerprintOf(withoutExtra(expected, live)), extra: difference.extra })
+    : Effect.fail(IntegrityError.schemaDiffers(difference))
+}
+
+/** Replays migrations in a database in memory. */
+export const madeBy = (migrations: ReadonlyArray<Migration>): Made =>
+  migrations.length === 0 ? Effect.succeed([]) : replay(migrations)
+
+/** Replays them once: with an object more in the file, every look has to compare. */
+export const madeOnceBy = (migrations: ReadonlyArray<Migration>): Made => {
+  let made: ReadonlyArray<SchemaObject> | undefined
+  return Effect.suspend(() =>
+    made === undefined
+      ? Effect.tap(madeBy(migrations), (objects) =>
+          Effect.sync(() => {
+            made = objects
+          })
+        )
+      : Effect.succeed(made)
+  )
+}
+
+const replay = (migrations: ReadonlyArray<Migration>): Made =>
+  Effect.gen(function* () {
+    const opened = yield* openSqlite({ filename: ":memory:" })
+    const sqlite = { ...opened, ...transactionsOn(opened.database, {}) }
+    // No rows of anybody are in it, and a table rebuild counts on them being off.
+    yield* sqlite.run("PRAGMA foreign_keys = 0")
+    for (const script of migrations.map(scriptOf)) {
+      yield* runMigration(sqlite, script, Effect.void)
+      yield* dropTemporary(sqlite)
+      // Of all that a file can set, this decides what a later RENAME makes of the schema.
+      yield* sqlite.run("PRAGMA legacy_alter_table = 0")
+    }
+    return objectsOf(yield* sqlite.run(schemaStatement))
+  }).pipe(
+    Effect.scoped,
+    Effect.mapError((error) =>
+      IntegrityError.found("SchemaDiffers", [
+        `the fingerprint differs, and replaying the migrations to find out where failed: ${error._tag === "SqliteFailure" ? error.detail : error.sentence}`
+      ])
+    )
+  )

@@ -1,0 +1,214 @@
+/**
+ * What is pending, tried on the schema alone: before the write lock is taken and before anything is copied. A release
+ * that starts again and again, and cannot work, is refused in milliseconds and is in nobody's way.
+ *
+ * In memory there are the live schema and no rows. What defines something is run there; what changes rows is only
+ * compiled, so that no table ever has one. SQLite compiles by the schema alone: what it refuses there it refuses in
+ * the file as well, whatever the rows. Everything else is in doubt, and the real run decides.
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import { openingWords, type Statement } from "../../schema/SqlScript.ts"
+import { titleOf } from "../../start/MigrationSource.ts"
+import type { DatabaseConfig } from "../DatabaseConfig.ts"
+import type { Attempt } from "../Initialization.ts"
+import type { IntegrityError } from "../IntegrityError.ts"
+import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, text } from "../seams.ts"
+import { brokenObjects, describeBroken } from "./CompiledSchema.ts"
+import { cureOf } from "./Cures.ts"
+import type { Seen } from "./DatabaseLook.ts"
+import { prepareHistory, readHistory } from "./MigrationHistory.ts"
+import { dropTemporary, type Script, type UpgradeError, upgradeError } from "./MigrationRun.ts"
+import { objectsOf, schemaStatement } from "./SchemaFingerprint.ts"
+import { madeBy, proveSchema } from "./SchemaProof.ts"
+import { foreignKeyWatch, isRebuild, mayLeaveTemporary, maySetPragmas, runOf } from "./Upgrade.ts"
+
+/** Where the trial ends: from there on the real run alone can tell. */
+class Doubt extends Data.TaggedError("Doubt")<{ readonly why: string }> {}
+
+/**
+ * Fails with what the real run would fail with at the latest: an earlier migration may still fail for its rows.
+ * `live` is the connection on which `seen` was seen.
+ */
+export const tryPending = (
+  config: DatabaseConfig["Type"],
+  live: Sqlite,
+  seen: Seen,
+  attempt: Attempt
+): Effect.Effect<void, UpgradeError | IntegrityError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      yield* proveSchema(seen.verdict, seen.objects, madeBy(seen.verdict.applied))
+      attempt.doing("trying the pending migrations on the schema")
+      const trial = yield* inDoubt(openSqlite({ filename: ":memory:" }))
+      yield* inDoubt(trial.run(`PRAGMA trusted_schema = ${config.pragmas.trustedSchema ? 1 : 0}`))
+      yield* sameSchema(live, trial, seen)
+      let pending = seen.verdict.pending
+      while (pending.length > 0) {
+        const isOff = isRebuild(pending[0])
+        const objects = objectsOf(yield* inDoubt(trial.run(schemaStatement)))
+        const scripts = runOf(pending, objects, isOff)
+        pending = pending.slice(scripts.length)
+        const titles = scripts.map(({ migration }) => titleOf(migration)).join(", ")
+        yield* inDoubt(trial.run(`PRAGMA foreign_keys = ${isOff ? 0 : 1}`))
+        yield* inDoubt(trial.run("BEGIN"))
+        const foreignKeys = foreignKeyWatch(trial, objects)
+        for (const [index, script] of scripts.entries()) {
+          yield* tryScript(trial, script, config, attempt)
+          yield* Effect.catchIf(foreignKeys.check(script, index === scripts.length - 1), isNoMismatch, doubtOf)
+        }
+        if (pending.length === 0) {
+          const broken = yield* inDoubt(brokenObjects(trial))
+          const isSure = broken.every(({ detail }) => isOfSchema(detail))
+          if (!isSure) return yield* new Doubt({ why: broken.map(describeBroken).join("; ") })
+          if (broken.length > 0) {
+            return yield* upgradeError("SchemaBroken", {
+              migration: titles,
+              detail: broken.map(describeBroken).join("; ")
+            })
+          }
+        }
+        yield* inDoubt(trial.run("COMMIT"))
+      }
+    })
+  ).pipe(
+    Effect.catchTag("Doubt", ({ why }) => Effect.logDebug(`The trial of the pending migrations ended early: ${why}`))
+  )
+
+const doubtOf = (failure: { readonly message: string }) => new Doubt({ why: failure.message })
+const inDoubt = Effect.mapError(doubtOf)
+
+const isNoMismatch = ({ reason }: UpgradeError): boolean => reason !== "ForeignKeyMismatch"
+
+/** Statistics and counters that SQLite makes for itself may be there because of rows. */
+const isOfSchema = (detail: string): boolean => !/sqlite_/i.test(detail)
+
+const allObjects = `SELECT type, name, tbl_name, ifnull(sql, '') AS sql,
+  name LIKE 'sqlite\\_%' ESCAPE '\\' AS is_own,
+  name IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow') AS is_shadow
+FROM sqlite_schema
+ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 WHEN 'view' THEN 2 ELSE 3 END, rowid`
+
+/** Makes the live schema, the history's table included. It is the same, object by object, or there is no trial. */
+const sameSchema = Effect.fnUntraced(function* (live: Sqlite, trial: Sqlite, seen: Seen) {
+  const objects = yield* inDoubt(live.run(allObjects))
+  const [now] = yield* inDoubt(live.run("PRAGMA data_version"))
+  if (integer(now, "data_version") !== seen.dataVersion) return yield* new Doubt({ why: "somebody has written" })
+  for (const object of objects) {
+    if (integer(object, "is_own") === 1) {
+      yield* inDoubt(makeOwn(trial, text(object, "name")))
+    } else if (integer(object, "is_shadow") === 0) {
+      yield* inDoubt(trial.run(text(object, "sql")))
+    }
+  }
+  // A build of SQLite may keep more statistics than the one that made those.
+  const wanted = new Set(objects.map((object) => text(object, "name")))
+  for (const object of yield* inDoubt(trial.run(allObjects))) {
+    const name = text(object, "name")
+    if (name.startsWith("sqlite_stat") && !wanted.has(name)) yield* inDoubt(trial.run(`DROP TABLE ${name}`))
+  }
+  const made = yield* inDoubt(trial.run(allObjects))
+  if (pictureOf(made) !== pictureOf(objects)) return yield* new Doubt({ why: "its schema cannot be made again" })
+  yield* inDoubt(Effect.flatMap(readHistory(trial), (history) => prepareHistory(trial, history)))
+})
+
+/** What SQLite makes for itself, and keeps when what it was made for is gone. */
+const makeOwn = (trial: Sqlite, name: string): Effect.Effect<unknown, SqliteFailure> => {
+  if (name.startsWith("sqlite_stat")) return trial.run("ANALYZE")
+  return name === "sqlite_sequence"
+    ? Effect.zipRight(
+        trial.run("CREATE TABLE IF NOT EXISTS database_ready_trial (id INTEGER PRIMARY KEY AUTOINCREMENT)"),
+        trial.run("DROP TABLE database_ready_trial")
+      )
+    : Effect.void
+}
+
+const pictureOf = (objects: ReadonlyArray<Row>): string =>
+  objects
+    .map((object) => [text(object, "type"), text(object, "name"), text(object, "tbl_name"), text(object, "sql")])
+    .map((parts) => parts.join("\0"))
+    .sort()
+    .join("\0\0")
+
+const tryScript = Effect.fnUntraced(function* (
+  trial: Sqlite,
+  script: Script,
+  config: DatabaseConfig["Type"],
+  { breathe }: Attempt
+) {
+  const { migration, statements } = script
+  if (migration.body._tag === "Effect") return yield* new Doubt({ why: `${titleOf(migration)} is an Effect` })
+  for (const statement of statements) {
+    yield* Effect.catchTag(tryStatement(trial, statement), "Refused", ({ failure }) =>
+      Effect.flatMap(cureOf(trial, statement.text, failure), (cure) =>
+        upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure, cure })
+      )
+    )
+    yield* breathe
+  }
+  if (mayLeaveTemporary(script)) yield* inDoubt(dropTemporary(trial))
+  if (maySetPragmas(script)) {
+    for (const setting of ["legacy_alter_table = 0", `trusted_schema = ${config.pragmas.trustedSchema ? 1 : 0}`]) {
+      yield* inDoubt(trial.run(`PRAGMA ${setting}`))
+    }
+  }
+})
+
+/** SQLite refuses it, whatever the rows. */
+class Refused extends Data.TaggedError("Refused")<{ readonly failure: SqliteFailure }> {}
+
+const judged = (failure: SqliteFailure): Refused | Doubt =>
+  failure.code === "SQLITE_ERROR" && isOfSchema(failure.detail) ? new Refused({ failure }) : doubtOf(failure)
+
+const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<unknown, Refused | Doubt> => {
+  const [first = "", second = "", third = ""] = openingWords(sql, 3)
+  const compiled = Effect.mapError(trial.run(`EXPLAIN ${sql}`), judged)
+  switch (first) {
+    case "SELECT":
+    case "VALUES":
+    case "WITH":
+    case "INSERT":
+    case "REPLACE":
+    case "UPDATE":
+    case "DELETE":
+    case "REINDEX":
+      return compiled
+    case "CREATE":
+      if (second === "VIRTUAL") {
+        return Effect.zipRight(
+          compiled,
+          Effect.mapError(trial.run(sql), (failure) => ofModule(sql, failure))
+        )
+      }
+      if ((second === "TABLE" || third === "TABLE") && /\bas\b/i.test(sql)) {
+        // Rows may come from nowhere, and what becomes of them is no question of the schema.
+        return /\brecursive\b|generate_series/i.test(sql)
+          ? new Doubt({ why: "a table is made of rows" })
+          : Effect.zipRight(compiled, inDoubt(trial.run(sql)))
+      }
+      return Effect.mapError(trial.run(sql), judged)
+    case "ALTER":
+    case "DROP":
+      return Effect.mapError(trial.run(sql), judged)
+    case "PRAGMA":
+      return /writable_schema|schema_version/i.test(sql)
+        ? new Doubt({ why: "the schema is written by hand" })
+        : inDoubt(trial.run(sql))
+    case "ANALYZE":
+    case "SAVEPOINT":
+    case "RELEASE":
+    case "ROLLBACK":
+      return inDoubt(trial.run(sql))
+    case "EXPLAIN":
+      return Effect.void
+    default:
+      // No statement begins so.
+      return compiled
+  }
+}
+
+/** Of a module that is not SQLite's own nobody knows what else it looks at. */
+const ofModule = (sql: string, failure: SqliteFailure): Refused | Doubt =>
+  /^no such module/.test(failure.detail) || /\busing\s+(?:fts[345]|rtree(?:_i32)?|geopoly)\b/i.test(sql)
+    ? judged(failure)
+    : doubtOf(failure)

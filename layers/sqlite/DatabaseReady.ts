@@ -1,0 +1,404 @@
+/** Room 6: all the evidence, as the one service that programs ask for. */
+import * as Reactivity from "@effect/experimental/Reactivity"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { LockError } from "../start/LockError.ts"
+import { MigrationSource, type MigrationSourceError, type Migrations } from "../start/MigrationSource.ts"
+import type { StageName } from "../start/policy.ts"
+import { inDatabase, type Refusal } from "../start/Refusal.ts"
+import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
+import type { UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
+import { AppliedMigrations, nothingDone } from "./AppliedMigrations.ts"
+import type { BackupError } from "./Backup.ts"
+import { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
+import { clientOf } from "./Client.ts"
+import { DatabaseConfig, type DatabaseOptions } from "./DatabaseConfig.ts"
+import { DatabaseDirectory, type DirectoryError } from "./DatabaseDirectory.ts"
+import { absoluteName } from "./DatabasePath.ts"
+import { ownDescriptorsOn } from "./FileLocks.ts"
+import { Initialization, megabytes, type StageError, type StageReport, type Timeline } from "./Initialization.ts"
+import type { IntegrityError } from "./IntegrityError.ts"
+import { checkpointBeside, leftoverOf } from "./LeftoverWal.ts"
+import { ConnectionError, SqliteConnection, soundDriver, stayingInPlace } from "./SqliteConnection.ts"
+import { openSqlite } from "./seams.ts"
+import { type PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
+import { lookAtWal } from "./WalLook.ts"
+import type { WriteError } from "./WriteError.ts"
+import { makeWriteGate, type WriteGate } from "./WriteGate.ts"
+import { guardTransactions, writeThrough } from "./WriteTransaction.ts"
+
+/** Every reason why a start can be refused. */
+export type InitializationError =
+  | MigrationSourceError
+  | DirectoryError
+  | ConnectionError
+  | PragmaError
+  | HistoryError
+  | BackupError
+  | UpgradeError
+  | IntegrityError
+  | StageError
+
+/** What a start that is ready has to tell. Times in milliseconds. */
+export interface ReadyReport {
+  readonly status: "ready"
+  readonly database: string
+  readonly schemaVersion: string | undefined
+  readonly applied: AppliedMigrations["Type"]["applied"]
+  /** Absolute path of the copy that was made before anything was applied; undefined where none was called for. */
+  readonly backup: string | undefined
+  readonly stages: ReadonlyArray<StageReport>
+  readonly pragmas: Settings
+  readonly integrity: IntegrityReport
+  /** What was let pass because the settings say so. */
+  readonly warnings: ReadonlyArray<string>
+  readonly startedAt: string
+  readonly durationMs: number
+}
+
+/** What a start that was refused has to tell. */
+export interface FailedReport {
+  readonly status: "failed"
+  readonly database: string
+  /** The stage that refused. */
+  readonly stage: StageName
+  readonly error: Refusal
+  /** Migrations that this start committed before it was refused, as `NNN_name`: they stay. */
+  readonly applied: ReadonlyArray<string>
+  /** Absolute path of the copy that was made before them; undefined where none was. */
+  readonly backup: string | undefined
+  readonly stages: ReadonlyArray<StageReport>
+  readonly startedAt: string
+  readonly durationMs: number
+}
+
+export type InitializationReport = ReadyReport | FailedReport
+
+/** What the live health check found. */
+export interface Health {
+  readonly schemaVersion: string | undefined
+  readonly fingerprint: string
+  readonly pragmas: Settings
+  /** Bytes of the `-wal`; 0 where there is none. */
+  readonly walBytes: number
+  /** Those of the report; and who reads from a WAL that has grown over `journalSizeLimit`. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+/** Why a database that was ready is not any more. */
+export type HealthError = ConnectionError | PragmaError | HistoryError | IntegrityError
+
+/**
+ * A database that is provably ready: its directory, connection, pragmas, migrations and integrity
+ * have been proven, on the very connection that `SqlClient` hands out.
+ */
+export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
+  DatabaseReady,
+  {
+    readonly report: ReadyReport
+    /**
+     * Proves again, at this moment, that the file is still the one that was opened, the connection
+     * answers, the pragmas hold, and the history and the schema are still ours. Never looks at pages:
+     * it costs well under a millisecond for a file of any size.
+     */
+    readonly health: Effect.Effect<Health, HealthError>
+    /**
+     * What `health` finds now, and then each time that it finds something else; looked at every `healthInterval`.
+     * A refusal that passes by itself, such as a lock, is told when it has not passed within 200 ms. A program that
+     * cannot serve a newer database ends or connects anew when it hears of one.
+     */
+    readonly healthChanges: Stream.Stream<Either.Either<Health, HealthError>>
+    /**
+     * Runs an effect in one transaction that has the write lock from its first moment, and waits for the
+     * lock outside SQLite, `lockPatience` at most. `SqlClient` takes part in it. Refused where this program may not
+     * write any more: another one has made an upgrade that is not `compatible_from` this one's version, or the file is
+     * not the one that was opened. Fails with `WriteError`, which is a `SqlError`, and with what the effect fails with.
+     */
+    readonly write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | WriteError, R>
+    /**
+     * Proves that a write would be possible at this moment: the disk takes another page, the lock is free within some
+     * hundredths of a second or this process's own, and this program may write. Changes nothing, and names who holds the lock.
+     */
+    readonly writable: Effect.Effect<void, WriteError>
+  }
+>() {
+  /**
+   * The start itself, closed with its scope, for programs that build nothing else. Fails with an
+   * `InitializationError`.
+   */
+  static readonly make = (
+    config: DatabaseConfig["Type"],
+    initialization: Initialization["Type"],
+    source: MigrationSource["Type"]
+  ): Effect.Effect<
+    Context.Context<Given>,
+    Exclude<InitializationError, MigrationSourceError>,
+    FileSystem.FileSystem | Path.Path | Scope.Scope
+  > => start(config, initialization, source)
+
+  /**
+   * The same on what is given as services. For programs that look at the start from outside, through
+   * `Initialization`; all others want `layer`.
+   */
+  static readonly pipeline: Layer.Layer<
+    Given,
+    Exclude<InitializationError, MigrationSourceError>,
+    DatabaseConfig | Initialization | MigrationSource | FileSystem.FileSystem | Path.Path
+  > = Layer.scopedContext(
+    Effect.flatMap(Effect.all([DatabaseConfig, Initialization, MigrationSource]), (given) => start(...given))
+  )
+
+  /**
+   * `DatabaseReady` and the `SqlClient` and `SqliteClient` that only it gives. What depends on one of
+   * them is not built before the database is ready. Fails with an `InitializationError`.
+   */
+  static readonly layer = <R = never>(
+    options: DatabaseOptions & { readonly migrations: Migrations<R> }
+  ): Layer.Layer<Given, InitializationError, FileSystem.FileSystem | Path.Path | R> =>
+    Layer.scopedContext(
+      Effect.gen(function* () {
+        // The source is read before the first stage: migrations that are at fault leave no trace on the disk.
+        const source = yield* MigrationSource.make(options.migrations)
+        const config = DatabaseConfig.from(options)
+        return yield* start(config, yield* Initialization.make(config), source)
+      }).pipe((making) => located(making, options))
+      // The same as the program's, whose mutations are to reach the client's reactive queries.
+    ).pipe(Layer.provide(Reactivity.layer))
+}
+
+/** What only a start that is ready gives. */
+type Given = DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient
+
+/** Every refusal of a start with its database. */
+const located = <A, E extends Refusal, R>(
+  start: Effect.Effect<A, E, R>,
+  { filename }: Pick<DatabaseConfig["Type"], "filename">
+) => Effect.mapError(start, (refusal) => inDatabase(absoluteName(filename), refusal))
+
+/**
+ * The rooms in their order; each takes the evidence of those before it. What their layers would do together, at a
+ * tenth of the cost: nothing has to be looked up, or shared between those who build one start.
+ */
+const start = Effect.fnUntraced(function* (
+  config: DatabaseConfig["Type"],
+  initialization: Initialization["Type"],
+  source: MigrationSource["Type"]
+) {
+  // A driver that cannot be used leaves no directory behind.
+  const driver = soundDriver(config.filename)
+  const sound = yield* Effect.either(driver)
+  if (Either.isLeft(sound))
+    yield* initialization.stage(
+      "connection",
+      () => driver,
+      () => ""
+    )
+  const directory = yield* DatabaseDirectory.make(config, initialization)
+  const done = nothingDone()
+  const proven = Effect.fnUntraced(function* (connection: SqliteConnection["Type"]) {
+    const pragmas = yield* VerifiedPragmas.make(config, initialization, connection)
+    const migrations = yield* AppliedMigrations.make(config, initialization, source, connection, pragmas, done)
+    const integrity = yield* CheckedIntegrity.make(config, initialization, connection, migrations)
+    const gate = makeWriteGate(config, source, connection)
+    return yield* ready(config, initialization, { directory, connection, pragmas, migrations, integrity, gate })
+  })
+  const connect = SqliteConnection.make(config, initialization, directory)
+  initialization.onOwnLock("reopen")
+  const connection = yield* connect
+  return yield* Effect.catchIf(proven(connection), isOwnLock, (first) =>
+    Effect.gen(function* () {
+      yield* releaseOwnLock(connection, initialization)
+      yield* Effect.logWarning(`${first.sentence}. The database was closed and is opened again.`)
+      const second = yield* connect
+      return yield* Effect.catchIf(proven(second), isOwnLock, (refusal) =>
+        Effect.flatMap(releaseOwnLock(second, initialization), (isOthers) =>
+          isOthers ? Effect.flatMap(connect, proven) : Effect.fail(refusal)
+        )
+      )
+    })
+  )
+}, located)
+
+const isOwnLock = (refusal: Refusal): refusal is LockError =>
+  refusal instanceof LockError && refusal.reason === "NotReleased"
+
+/**
+ * SQLite does not see that a lock on the `-shm` was not released, and then never gets it again: its note of it goes
+ * with the last connection of the process (`unixShmLock` in os_unix.c). Another connection of this process that
+ * is open after that may hold the lock by right, and is waited for.
+ */
+const releaseOwnLock = ({ close, file }: SqliteConnection["Type"], { onOwnLock }: Initialization["Type"]) =>
+  Effect.map(close, () => {
+    const isOthers = ownDescriptorsOn(file) !== 0
+    if (isOthers) onOwnLock("wait")
+    return isOthers
+  })
+
+interface Evidence {
+  readonly directory: DatabaseDirectory["Type"]
+  readonly connection: SqliteConnection["Type"]
+  readonly pragmas: VerifiedPragmas["Type"]
+  readonly migrations: AppliedMigrations["Type"]
+  readonly integrity: IntegrityReport
+  readonly gate: WriteGate
+}
+
+const ready = Effect.fnUntraced(function* (
+  config: DatabaseConfig["Type"],
+  initialization: Initialization["Type"],
+  evidence: Evidence
+) {
+  const { connection, gate, integrity, migrations, pragmas } = evidence
+  yield* connection.accept
+  const leftover = yield* checkpointed(config, initialization, connection)
+  const settings = yield* pragmas.confirm
+  // Somebody may have put another file there while the start looked at the one that it had opened.
+  const inPlace = yield* stayingInPlace(connection, config.access)
+  yield* inPlace
+  // The WAL of a new database was opened on the way.
+  yield* connection.canWrite
+  const { durationMs, stages, startedAt } = yield* initialization.timeline
+  const report: ReadyReport = {
+    status: "ready",
+    database: connection.file,
+    schemaVersion: migrations.version,
+    applied: migrations.applied,
+    backup: migrations.backup,
+    stages,
+    pragmas: settings,
+    integrity,
+    warnings: [...evidence.directory.warnings, ...leftover],
+    startedAt,
+    durationMs
+  }
+  // Most starts find everything as it should be, which is news for nobody.
+  const isNews = connection.origin === "created" || migrations.applied.length > 0 || migrations.adopted.length > 0
+  yield* noted(report, isNews ? LogLevel.Info : LogLevel.Debug)
+  const health = liveHealth(config, evidence, inPlace)
+  const withTransaction = guardTransactions(connection, gate)
+  const reactivity = yield* Effect.serviceOption(Reactivity.Reactivity)
+  const client = clientOf(
+    connection.sqlite,
+    Option.isSome(reactivity) ? reactivity.value : yield* Reactivity.make,
+    withTransaction
+  )
+  return Context.make(DatabaseReady, {
+    report,
+    health,
+    healthChanges: changesOf(health, config),
+    ...writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
+  }).pipe(Context.add(SqlClient.SqlClient, client), Context.add(SqliteClient.SqliteClient, client))
+})
+
+/** Writes a large WAL into the database before anybody is served, and gives the warning where that cannot be done. */
+const checkpointed = Effect.fnUntraced(function* (
+  { access, inMemory, pragmas }: DatabaseConfig["Type"],
+  { stage, timeline }: Initialization["Type"],
+  { file, sqlite }: SqliteConnection["Type"]
+) {
+  const bytes = inMemory || access === "inspect" ? 0 : yield* leftoverOf({ file, sqlite })
+  if (bytes === 0) return []
+  const { stages } = yield* timeline
+  const before = stages.find(({ name }) => name === "connection")?.found
+  const limit = pragmas.journalSizeLimit < 0 ? Number.POSITIVE_INFINITY : pragmas.journalSizeLimit
+  const { warning } = yield* stage(
+    "connection",
+    (attempt) => checkpointBeside({ bytes, file, limit }, attempt),
+    ({ warning }) => `${before}, ${describeCheckpoint(bytes, warning)}`
+  )
+  return warning === undefined ? [] : [warning]
+})
+
+const describeCheckpoint = (bytes: number, warning: string | undefined): string =>
+  warning === undefined ? `${megabytes(bytes)} MB of its WAL were written into it` : `${megabytes(bytes)} MB in its WAL`
+
+const noted = ({ database, durationMs, schemaVersion }: ReadyReport, level: LogLevel.LogLevel) =>
+  Effect.logWithLevel(level, "Database ready").pipe(
+    Effect.annotateLogs({ database, schemaVersion: schemaVersion ?? "none", durationMs }),
+    Effect.whenLogLevel(level)
+  )
+
+const liveHealth = (
+  config: DatabaseConfig["Type"],
+  { connection: { file, sqlite }, directory: { warnings }, gate, migrations, pragmas }: Evidence,
+  inPlace: Effect.Effect<void, ConnectionError>
+) => {
+  const newcomer = Effect.mapError(
+    openSqlite({ filename: file, readonly: true }),
+    ({ code, detail, retryable }) => new ConnectionError({ reason: "CannotOpen", file, code, detail, retryable })
+  )
+  return Effect.gen(function* () {
+    yield* inPlace
+    // Through a connection of its own, opened by path like any newcomer's: the one that is handed out may be
+    // in the middle of a transaction, and would wait for locks with the event loop standing still.
+    const { fingerprint, version } = yield* config.inMemory
+      ? migrations.schemaOn(sqlite)
+      : Effect.scoped(Effect.flatMap(newcomer, migrations.schemaOn)).pipe(
+          Effect.tapErrorTag("HistoryError", gate.learn),
+          Effect.zipLeft(gate.learn("sound"))
+        )
+    const settings = yield* pragmas.stillHold
+    const { bytes, warning } = yield* lookAtWal(file, config)
+    const health: Health = {
+      schemaVersion: version,
+      fingerprint,
+      pragmas: settings,
+      walBytes: bytes,
+      warnings: warning === undefined ? warnings : [...warnings, warning]
+    }
+    return health
+  }).pipe(
+    Effect.mapError((refusal) => inDatabase(file, refusal)),
+    Effect.withSpan("database-ready.health", { attributes: { "database.file": file } })
+  )
+}
+
+/** Another look after 50 ms, four times: somebody opens or closes the database at this moment. */
+const whileANeighbourPasses = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(4))
+
+const changesOf = (
+  health: Effect.Effect<Health, HealthError>,
+  { healthInterval }: DatabaseConfig["Type"]
+): Stream.Stream<Either.Either<Health, HealthError>> => {
+  const look = Effect.either(
+    Effect.retry(health, { schedule: whileANeighbourPasses, while: ({ retryable }) => retryable })
+  )
+  return Stream.changesWith(
+    Stream.repeatEffectWithSchedule(look, Schedule.spaced(healthInterval)),
+    (one, other) => gistOf(one) === gistOf(other)
+  )
+}
+
+const gistOf = Either.match({
+  onLeft: ({ _tag, reason }: HealthError) => JSON.stringify([_tag, reason]),
+  onRight: ({ fingerprint, schemaVersion, warnings }: Health) => JSON.stringify([schemaVersion, fingerprint, warnings])
+})
+
+/** The report of a start that was refused: what `timeline` shows, with the refusal. */
+export const failedReport = (
+  filename: string,
+  error: InitializationError,
+  { applied, backup, current, durationMs, stages, startedAt }: Timeline
+): FailedReport => ({
+  status: "failed",
+  database: filename,
+  // Before the first stage only the migrations' source is read.
+  stage: current ?? "migrations",
+  error,
+  applied,
+  backup,
+  stages,
+  startedAt,
+  durationMs
+})

@@ -1,0 +1,119 @@
+/** What a transaction that should write fails with. */
+import { SqlError } from "@effect/sql/SqlError"
+import * as Predicate from "effect/Predicate"
+import { codeRemedy } from "../start/codeRemedy.ts"
+import { jsonOf, messageOf, type Refusal } from "../start/Refusal.ts"
+import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
+import { type CodeReason, codeReason } from "./codeReason.ts"
+import { describeHolders, type Holder } from "./FileLocks.ts"
+import type { ConnectionError } from "./SqliteConnection.ts"
+import { files, SqliteFailure, type SystemFailure } from "./seams.ts"
+
+/** `Refused`: SQLite failed with a code that has many causes. The reasons of a history are those of `HistoryError`. */
+type Reason = CodeReason | ConnectionError["reason"] | HistoryError["reason"] | "Refused"
+
+/**
+ * Nothing was committed. It is a `SqlError`, so that who handles those of `SqlClient` handles it too: its `cause` has
+ * SQLite's `code`, or is the `HistoryError` or `ConnectionError` for which the database may not be written to.
+ */
+export class WriteError extends SqlError implements Refusal {
+  readonly reason: Reason
+  readonly sentence: string
+  readonly remedy: string
+  readonly code: string
+  readonly retryable: boolean
+  readonly database: string
+  /** Who holds the lock that was not to be had, as far as that can be seen. */
+  readonly holders: ReadonlyArray<Holder>
+
+  constructor({ cause, ...facts }: Omit<Refusal, "_tag" | "message" | "reason"> & Facts) {
+    super({ cause, message: messageOf(facts) })
+    this.reason = facts.reason
+    this.sentence = facts.sentence
+    this.remedy = facts.remedy
+    this.code = facts.code
+    this.retryable = facts.retryable
+    this.database = facts.database
+    this.holders = facts.holders ?? []
+  }
+
+  /** Of what SQLite answered to a statement that writes. */
+  static fromSqlite(database: string, cause: SqliteFailure, holders: ReadonlyArray<Holder> = []): WriteError {
+    const { code, detail, retryable } = cause
+    const reason = reasonOf(database, code)
+    const sentence = `${sentences[reason](database)} (${code}: ${detail}${describeHolders(holders)})`
+    const remedy = reason === "Busy" ? patience : (remedies[reason] ?? codeRemedy(code) ?? unclear)
+    return new WriteError({ cause, reason, sentence, remedy, code, retryable, database, holders })
+  }
+
+  /** Of what the disk answered to a page that is none of SQLite's. */
+  static fromSystem(database: string, cause: SystemFailure): WriteError {
+    const { code, detail, retryable } = cause
+    const reason = code === "EIO" ? "IoError" : code === "EROFS" ? "PermissionDenied" : "DiskFull"
+    const sentence = `${sentences[reason](database)} (${detail})`
+    const remedy = remedies[reason] ?? codeRemedy(code) ?? unclear
+    return new WriteError({ cause, reason, sentence, remedy, code, retryable, database })
+  }
+
+  /** Of what keeps the database from being written to, which SQLite knows nothing of. */
+  static fromRefusal(database: string, cause: HistoryError | ConnectionError): WriteError {
+    const { code, reason, remedy, retryable, sentence } = cause
+    return new WriteError({ cause, reason, sentence, remedy, code, retryable, database })
+  }
+
+  /** An error of a statement as this one, where its code says what is wrong with the database; else as it is. */
+  static classify<E>(database: string, error: E): E | WriteError {
+    if (!(error instanceof SqlError) || error instanceof WriteError || !Predicate.hasProperty(error.cause, "code")) {
+      return error
+    }
+    const failure = SqliteFailure.from(error.cause)
+    return codeReason(failure.code) === undefined ? error : WriteError.fromSqlite(database, failure)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+}
+
+interface Facts {
+  readonly cause: SqliteFailure | SystemFailure | HistoryError | ConnectionError
+  readonly holders?: ReadonlyArray<Holder>
+  readonly reason: Reason
+  readonly code: string
+  readonly database: string
+}
+
+/** SQLite says `FULL` for ENOSPC on a write alone; a `-shm` that cannot grow is an I/O error (`unixShmMap` in os_unix.c). */
+const reasonOf = (database: string, code: string): CodeReason | "Refused" => {
+  const reason = codeReason(code)
+  const isFull = reason === "IoError" && /_(WRITE|SHMSIZE|TRUNCATE|FSYNC)$/.test(code) && freeBytes(database) < smallest
+  return isFull ? "DiskFull" : (reason ?? "Refused")
+}
+
+const freeBytes = (database: string): number => files.freeBytes(database) ?? Number.POSITIVE_INFINITY
+
+/** What SQLite adds to a `-shm` at once. */
+const smallest = 32 * 1024
+
+const sentences: Record<CodeReason | "Refused", (database: string) => string> = {
+  NotADatabase: (database) => `${database} is not a SQLite database any more`,
+  Damaged: (database) => `The database ${database} is damaged`,
+  Busy: () => "Another process has the write lock",
+  NotRecovered: (database) => `A transaction on ${database} was not finished: its rollback journal is still there`,
+  Replaced: (database) => `${database} is no longer the file that was opened`,
+  PermissionDenied: (database) => `This process may not write to ${database}`,
+  DiskFull: (database) => `There is no space left for ${database}`,
+  IoError: (database) => `The disk failed while ${database} was written`,
+  Refused: (database) => `SQLite did not write to ${database}`
+}
+
+const remedies: Partial<Record<CodeReason | "Refused", string>> = {
+  DiskFull: "Free some space on that filesystem. What was committed before is safe.",
+  Replaced:
+    "Restart the program. It still has the old file open, and what it wrote there is lost when it ends: copy it out first if you need it.",
+  PermissionDenied:
+    "Give the file, its -wal and its -shm to the user that runs this program, and mount the filesystem for writing."
+}
+
+const patience = "Let the process that holds the lock finish, or wait longer with `lockPatience`."
+const unclear = "Look at SQLite's message; nothing was committed."

@@ -1,0 +1,372 @@
+/** Where migrations come from, and the proof that they are a sequence: well named, each number once. */
+
+import { isUtf8 } from "node:buffer"
+import type { Dirent } from "node:fs"
+import * as FileSystem from "@effect/platform/FileSystem"
+import type * as Migrator from "@effect/sql/Migrator"
+import type * as SqlClient from "@effect/sql/SqlClient"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import { mountTable, neverHang } from "../machine/MountTable.ts"
+import { checksumOf } from "../schema/Checksum.ts"
+import { type Declaration, declarationOf, plain } from "../schema/Declaration.ts"
+import { liquibaseLineIn, lowerHalfIn, upperHalfOf } from "../schema/Halves.ts"
+import { type Entry, looksLikeOne, type MigrationFile, migrationFilesOf } from "../schema/MigrationFiles.ts"
+import { ask, files, kindOf, SystemFailure } from "../sqlite/seams.ts"
+import { failedWith } from "./CauseDetail.ts"
+import { jsonOf, messageOf } from "./Refusal.ts"
+
+export { checksumOf }
+
+/** The migrations themselves cannot be used; no database was opened. */
+export class MigrationSourceError extends Data.TaggedError("MigrationSourceError")<{
+  readonly reason:
+    | "DirectoryUnreadable"
+    | "BadName"
+    | "BadLayout"
+    | "NotUtf8"
+    | "BadDeclaration"
+    | "Duplicate"
+    | "NotLoaded"
+  /** The directory, or the names of the files at fault. */
+  readonly path: string
+  readonly detail: string
+  readonly code: string
+  readonly retryable: boolean
+  /** What can be done about this one, where that is more than the reason says. */
+  readonly cure?: string | undefined
+  /** What a loader failed with. */
+  readonly cause?: unknown
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
+}> {
+  override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    // Anything may be in a cause, even what cannot be written; the detail tells of it, as the remedy does of the cure.
+    return { ...jsonOf(this), cause: undefined, cure: undefined }
+  }
+
+  get sentence(): string {
+    return `${sentences[this.reason](this.path)} (${this.detail})`
+  }
+
+  get remedy(): string {
+    return this.cure ?? remedies[this.reason]
+  }
+}
+
+const sentences = {
+  DirectoryUnreadable: (path: string) => `The migrations in ${path} cannot be read`,
+  BadName: (path: string) => `${path} is not named like a migration`,
+  BadLayout: (path: string) => `${path} is laid out for another tool`,
+  NotUtf8: (path: string) => `${path} is not UTF-8 text`,
+  BadDeclaration: (path: string) => `${path} declares something that cannot be understood`,
+  Duplicate: (path: string) => `Two migrations have one number: ${path}`,
+  NotLoaded: (path: string) => `The migrations of ${path} cannot be loaded`
+}
+
+const remedies = {
+  DirectoryUnreadable: "Check the path of the migrations directory, and that this user can read it.",
+  BadName: "Name it NNN_name.sql, for example 002_add_owner.sql, or move it out of the directory.",
+  BadLayout: "Keep in NNN_name.sql only what is to be run. Move what undoes it out of the directory.",
+  NotUtf8: "Save it as UTF-8. It may be UTF-16 or Latin-1 now.",
+  BadDeclaration:
+    "Fix the declaration, at the head of the file or in the call of Migrations.fromLoader. The README lists what can be declared.",
+  Duplicate:
+    "Number them in the order in which they are to run, and then the files after them. A file that any database has applied keeps its number and name: give new files numbers above it.",
+  NotLoaded: "Fix the loader that was given to Migrations.fromLoader."
+}
+
+/** One step of the schema, as text or as an Effect. */
+export interface Migration {
+  /** The number, for order. */
+  readonly id: number
+  /** The number as it is written, e.g. `001`. */
+  readonly version: string
+  readonly name: string
+  /** SHA-256 of the whole normalised text in hexadecimal; `effect` where there is no text. */
+  readonly checksum: string
+  readonly declared: Declaration
+  readonly body: SqlText | EffectBody
+}
+
+export interface SqlText {
+  readonly _tag: "Sql"
+  readonly text: string
+}
+
+export interface EffectBody {
+  readonly _tag: "Effect"
+  /**
+   * Runs within the transaction of the start, on its connection. It is run a second time, against an
+   * empty database in memory, where the schema has to be compared: it should use nothing but its client.
+   */
+  readonly run: Effect.Effect<unknown, unknown, SqlClient.SqlClient>
+  /**
+   * Compared with the version under which it was applied. An Effect has no text to compare: without a version an
+   * edit is not seen.
+   */
+  readonly version?: string | undefined
+}
+
+/** Migrations, not yet known to be a sequence. */
+export type Migrations<R = never> = Effect.Effect<ReadonlyArray<Migration>, MigrationSourceError, R>
+
+/** The migrations of a program, in order, each number once. */
+export class MigrationSource extends Context.Tag("database-ready/MigrationSource")<
+  MigrationSource,
+  ReadonlyArray<Migration>
+>() {
+  /** Loads and orders. Fails with `MigrationSourceError` before anything else is touched. */
+  static readonly make = <R>(migrations: Migrations<R>): Migrations<R> => Effect.flatMap(migrations, inSequence)
+
+  static readonly layer = <R>(migrations: Migrations<R>): Layer.Layer<MigrationSource, MigrationSourceError, R> =>
+    Layer.effect(MigrationSource, MigrationSource.make(migrations))
+}
+
+const inSequence = (migrations: ReadonlyArray<Migration>): Migrations => {
+  const ordered = migrations.toSorted((one, other) => one.id - other.id)
+  const twin = ordered.find((migration, index) => migration.id === ordered[index - 1]?.id)
+  if (twin === undefined) return Effect.succeed(ordered)
+  const titles = ordered.filter(({ id }) => id === twin.id).map(titleOf)
+  return Effect.fail(
+    new MigrationSourceError({
+      reason: "Duplicate",
+      path: titles.join(", "),
+      detail: `number ${twin.id}`,
+      code: "",
+      retryable: false
+    })
+  )
+}
+
+/** `NNN_name`, as the file is called. */
+export const titleOf = ({ name, version }: Pick<Migration, "name" | "version">): string => `${version}_${name}`
+
+/** How the files of other tools are to be read. */
+export interface ReadOptions {
+  /**
+   * Of a file in two halves, such as goose's, dbmate's or sql-migrate's, `up` runs the half that does and leaves out
+   * the half that undoes. Without it such a file is refused.
+   */
+  readonly halves?: "up" | undefined
+}
+
+/**
+ * The `NNN_name.sql` files of a directory, and the `NNN_name/migration.sql` and `NNN_name/up.sql` of its folders. Every
+ * other `.sql` file, and everything that begins with a number, is refused: what looks like a migration and is not run
+ * has been forgotten by somebody. What undoes (`.down.sql`) beside what does (`.up.sql`) is never run.
+ */
+export const fromDirectory = (directory: string, options: ReadOptions = {}): Migrations<FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    // Through the platform a mount that never answers holds nobody else up.
+    if (!neverHang(yield* mountTable)) {
+      yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
+    }
+    const found = yield* ask(() => filesIn(directory))
+    return yield* Either.flatMap(found, (files) => migrationsOf(files, options))
+  }).pipe(Effect.catchTag("SystemFailure", (failure) => Effect.fail(unreadable(directory, failure))))
+
+/** A file by its name: its text, or what is the matter with it. */
+interface File extends MigrationFile {
+  readonly content: { readonly text: string } | { readonly error: MigrationSourceError }
+}
+
+const filesIn = (directory: string): Either.Either<ReadonlyArray<File>, MigrationSourceError> =>
+  Either.map(planned(files.entries(directory).map((entry) => entryOf(directory, entry))), (found) =>
+    found.map((file) => ({ ...file, content: textAt(`${directory}/${file.path}`, file.path) }))
+  )
+
+/** What looks like a migration is looked at. A fifo is not read, for it would never end. */
+const entryOf = (directory: string, entry: Dirent): Entry => {
+  const { name } = entry
+  if (entry.isFile() || !looksLikeOne.test(name)) return { name }
+  // What is no file by itself may be a link to one.
+  const found = files.stat(`${directory}/${name}`)
+  if (found?.isFile() === true) return { name }
+  if (found === undefined) return { name, kind: "a link that leads nowhere" }
+  if (!found.isDirectory()) return { name, kind: kindOf(found) }
+  return { name, inside: files.entries(`${directory}/${name}`).map((inner) => inner.name) }
+}
+
+const planned = (entries: ReadonlyArray<Entry>): Either.Either<ReadonlyArray<MigrationFile>, MigrationSourceError> =>
+  Either.mapLeft(
+    migrationFilesOf(entries),
+    ({ detail, path, reason, remedy }) =>
+      new MigrationSourceError({ reason, path, detail, code: "", retryable: false, cure: remedy })
+  )
+
+/**
+ * What is not UTF-8 would be run with U+FFFD for every character that cannot be read, and have one checksum whatever
+ * these are. Only a text with that character has its bytes looked at, for it may be one that was written.
+ */
+const textAt = (path: string, file: string): File["content"] => {
+  const text = files.text(path)
+  // UTF-16 of ASCII characters alone is UTF-8 as well, with a NUL at each.
+  if (text.includes("\0")) return { error: notUtf8(file, "it has NUL characters, as UTF-16 has") }
+  if (!text.includes("\uFFFD") || isUtf8(files.bytes(path))) return { text }
+  return { error: notUtf8(file, "it has bytes that are no character of it") }
+}
+
+const unreadable = (directory: string, { code, detail, retryable }: SystemFailure) =>
+  new MigrationSourceError({ reason: "DirectoryUnreadable", path: directory, detail, code, retryable })
+
+const badName = (file: string, detail: string) =>
+  new MigrationSourceError({ reason: "BadName", path: file, detail, code: "", retryable: false })
+
+const notUtf8 = (file: string, detail: string) =>
+  new MigrationSourceError({ reason: "NotUtf8", path: file, detail, code: "", retryable: false })
+
+const badDeclaration = (path: string, detail: string) =>
+  new MigrationSourceError({ reason: "BadDeclaration", path, detail, code: "", retryable: false })
+
+/** The same from `{ "NNN_name.sql": text }`, for a program that is bundled into one file. */
+export const fromRecord = (record: Readonly<Record<string, string>>, options: ReadOptions = {}): Migrations =>
+  Effect.suspend(() =>
+    Either.flatMap(planned(entriesOf(Object.keys(record))), (found) =>
+      migrationsOf(
+        found.map((file) => ({ ...file, content: inRecord(file.path, record[file.path]) })),
+        options
+      )
+    )
+  )
+
+/** `NNN_name/up.sql` is in a folder, as in a directory. */
+const entriesOf = (keys: ReadonlyArray<string>): ReadonlyArray<Entry> => {
+  const folders = new Map<string, Array<string>>()
+  const entries: Array<Entry> = []
+  for (const key of keys) {
+    const [, folder = "", file = ""] = /^(\d[^/]*)\/([^/]+)$/.exec(key) ?? []
+    if (folder === "") {
+      entries.push({ name: key })
+      continue
+    }
+    const inside = folders.get(folder)
+    if (inside === undefined) {
+      const first = [file]
+      folders.set(folder, first)
+      entries.push({ name: folder, inside: first })
+    } else inside.push(file)
+  }
+  return entries
+}
+
+/** A bundler, or a call without types, may give something else: a module with the text as its default export. */
+const inRecord = (path: string, text: unknown): File["content"] =>
+  typeof text === "string" ? { text } : { error: badName(path, `it is no text, but of type ${typeof text}`) }
+
+const migrationsOf = (
+  found: ReadonlyArray<File>,
+  { halves }: ReadOptions
+): Either.Either<ReadonlyArray<Migration>, MigrationSourceError> => {
+  const migrations: Array<Migration> = []
+  for (const { content, name, path, version } of found) {
+    if ("error" in content) return Either.left(content.error)
+    const text = halves === "up" ? upperHalfOf(content.text) : content.text
+    const twofold = halves === "up" ? undefined : twoHalves(path, text)
+    if (twofold !== undefined) return Either.left(twofold)
+    const id = Number(version)
+    const declared = declarationOf(text, id)
+    if (Either.isLeft(declared)) return Either.left(badDeclaration(path, declared.left))
+    const body = { _tag: "Sql", text } as const
+    migrations.push({ id, version, name, checksum: checksumOf(text), declared: declared.right, body })
+  }
+  return Either.right(migrations)
+}
+
+/** What would run both halves of a file, or lose what is said of them. */
+const twoHalves = (path: string, text: string): MigrationSourceError | undefined => {
+  const badLayout = (detail: string, cure: string) =>
+    new MigrationSourceError({ reason: "BadLayout", path, detail, code: "", retryable: false, cure })
+  const lower = lowerHalfIn(text)
+  if (lower !== undefined) {
+    const { lastLine, line, mark, tool } = lower
+    return badLayout(
+      `line ${line}, \`${mark}\`, is a mark of ${tool}: what follows undoes, and would be run too`,
+      `Take lines ${line} to ${lastLine} out and keep the rest; or run the upper half of every file, with ${upOption}. Where the line is no such mark, word it otherwise.`
+    )
+  }
+  const liquibase = liquibaseLineIn(text)
+  return liquibase === 0
+    ? undefined
+    : badLayout(
+        `line ${liquibase} is a mark of Liquibase, whose changesets, conditions and rollbacks are comments here`,
+        `Make each changeset a file of its own, NNN_name.sql, without the marks; or run every statement of the file, with ${upOption}.`
+      )
+}
+
+const upOption = '`Migrations.fromDirectory(directory, { halves: "up" })`'
+
+/**
+ * The Effects of a loader of `@effect/sql`'s `Migrator`. A loader knows its numbers as numbers, so
+ * that the version is written with at least three digits. What a file says at its head is given here by
+ * title: `{ "003_merge_owners": { deletes: ["owners"], version: "1" } }`. Change the `version` whenever the Effect
+ * is edited: it is compared with the one that was applied. Without one an edited Effect is not seen.
+ */
+export const fromLoader = <R>(
+  loader: Migrator.Loader<R>,
+  declarations: Readonly<Record<string, Partial<Declaration> & { readonly version?: string | undefined }>> = {}
+): Migrations<R> =>
+  Effect.gen(function* () {
+    const resolved = yield* Effect.catchAllCause(loader, (cause) =>
+      Cause.isInterruptedOnly(cause) ? Effect.interrupt : notLoadedFor(cause)
+    )
+    const odd = resolved.find(([id]) => !isVersion(id))
+    if (odd !== undefined) return yield* notLoaded(`${odd[0]}, the number of ${odd[1]}, cannot be a version`)
+    const migrations = resolved.map(([id, name, load]): Migration => {
+      const version = String(id).padStart(3, "0")
+      const { version: ofBody, ...given } = declarations[titleOf({ version, name })] ?? {}
+      const body: EffectBody = { ...effectOf(load), version: ofBody }
+      return { id, version, name, checksum: "effect", declared: { ...plain, ...given }, body }
+    })
+    const titles = new Set(migrations.map(titleOf))
+    const stray = Object.keys(declarations).find((title) => !titles.has(title))
+    return stray === undefined ? migrations : yield* badDeclaration(stray, "the loader has no migration of that title")
+  })
+
+/** As in the name of a file: 15 digits at most, which a number holds exactly. */
+const isVersion = (id: number): boolean => Number.isInteger(id) && id >= 0 && id < 1e15
+
+const effectOf = (load: Effect.Effect<unknown, unknown, SqlClient.SqlClient>): EffectBody => ({
+  _tag: "Effect",
+  run: Effect.flatten(loaded(load))
+})
+
+/** Several sources as one, e.g. SQL files and the Effects between them. */
+export const all = <R>(...sources: ReadonlyArray<Migrations<R>>): Migrations<R> =>
+  Effect.map(Effect.all(sources), (migrations) => migrations.flat())
+
+const notLoaded = (detail: string, facts: { readonly cause?: unknown } = {}) =>
+  new MigrationSourceError({ reason: "NotLoaded", path: "the loader", detail, code: "", retryable: false, ...facts })
+
+const notLoadedFor = (failed: Cause.Cause<unknown>) => {
+  const { cause, detail } = failedWith(failed)
+  return notLoaded(detail, { cause })
+}
+
+/** A loader gives an Effect, or a module whose default export is one. */
+const loaded = (
+  load: Effect.Effect<unknown, unknown, SqlClient.SqlClient>
+): Effect.Effect<Effect.Effect<unknown, unknown, SqlClient.SqlClient>, unknown, SqlClient.SqlClient> =>
+  Effect.catchAllDefect(load, (thrown) => Effect.fail(notLoadedFor(Cause.die(thrown)))).pipe(
+    Effect.map(defaultExport),
+    Effect.flatMap((value) =>
+      isMigrationEffect(value) ? Effect.succeed(value) : Effect.fail(notLoaded("its default export is not an Effect"))
+    )
+  )
+
+const defaultExport = (module: unknown): unknown =>
+  typeof module === "object" && module !== null && !Effect.isEffect(module) && "default" in module
+    ? defaultExport(module.default)
+    : module
+
+const isMigrationEffect = (value: unknown): value is Effect.Effect<unknown, unknown, SqlClient.SqlClient> =>
+  Effect.isEffect(value)
