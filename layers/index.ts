@@ -6,6 +6,7 @@
  * Each is a room that takes the evidence of those before it, and a layer by itself; `DatabaseReady.layer` is all of them.
  */
 
+export type { Holder } from "./machine/FileLocks.ts"
 export { type Permissions, permissionChoices } from "./machine/FilePermissions.ts"
 export type { Declaration } from "./schema/Declaration.ts"
 export { HistoryError } from "./sqlite/AppliedMigrations/MigrationHistory.ts"
@@ -39,7 +40,6 @@ export {
   type InitializationReport,
   type ReadyReport
 } from "./sqlite/DatabaseReady.ts"
-export type { Holder } from "./sqlite/FileLocks.ts"
 export {
   type Attempt,
   describeMeasure,
@@ -52,8 +52,8 @@ export {
 } from "./sqlite/Initialization.ts"
 export { IntegrityError } from "./sqlite/IntegrityError.ts"
 export { type Restored, RestoreError, type RestoreOptions, restoreBackup } from "./sqlite/Restore.ts"
+export type { Sqlite, SqliteFailure } from "./sqlite/Sqlite.ts"
 export { ConnectionError, SqliteConnection } from "./sqlite/SqliteConnection.ts"
-export type { Sqlite, SqliteFailure } from "./sqlite/seams.ts"
 export { PragmaError, type Settings, VerifiedPragmas } from "./sqlite/VerifiedPragmas.ts"
 export { WriteError } from "./sqlite/WriteError.ts"
 export { LockError } from "./start/LockError.ts"

@@ -15,8 +15,8 @@ import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import { openDescriptors, openedAs } from "../layers/machine/OpenFiles.ts"
+import { needsNode22, takesBackHooks } from "../layers/sqlite/Driver.ts"
 import { hasWalResetBug } from "../layers/sqlite/SqliteConnection.ts"
-import { needsNode22, takesBackHooks } from "../layers/sqlite/seams.ts"
 import {
   crashAfter,
   independently,

@@ -25,7 +25,7 @@ import {
   SqliteConnection,
   VerifiedPragmas
 } from "../layers/index.ts"
-import { SqliteFailure } from "../layers/sqlite/seams.ts"
+import { SqliteFailure } from "../layers/sqlite/Sqlite.ts"
 import {
   independently,
   notes,

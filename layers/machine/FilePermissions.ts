@@ -1,6 +1,7 @@
 /** Who may use the files that this library creates: owner, group and mode of what was there, else of the directory. */
 import { dirname } from "node:path"
-import { files, type NewFile } from "../sqlite/seams.ts"
+import { files } from "./files.ts"
+import type { NewFile } from "./newFile.ts"
 
 /** Who may use a database: its owner alone, or its group as well. */
 export const permissionChoices = ["owner", "group"] as const

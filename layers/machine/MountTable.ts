@@ -1,6 +1,6 @@
 /** What is mounted where, as the kernel tells: Linux lists it in `/proc/self/mountinfo` (proc(5)). */
 import * as Effect from "effect/Effect"
-import { ask, files } from "../sqlite/seams.ts"
+import { ask, files } from "./files.ts"
 
 /** Filesystems for which the kernel answers by itself, from disks and memory: nobody else has to be waited for. */
 const kernelFilesystems = new Set(

@@ -1,5 +1,5 @@
 /** How this process has its files open: Linux lists them in `/proc/self/fd` and `/proc/self/fdinfo` (proc(5)). */
-import { files } from "../sqlite/seams.ts"
+import { files } from "./files.ts"
 
 /** The numbers of the open descriptors; undefined where they cannot be seen. */
 export type Descriptors = ReadonlySet<string> | undefined

@@ -1,5 +1,4 @@
 /** What a migration says of itself, in comments at the head of its file: `-- database-ready: name = value`. */
-import * as Either from "effect/Either"
 import { commentsOf, identifier } from "./SqlScript.ts"
 
 /** What sets a migration apart from one that only adds. */
@@ -24,25 +23,26 @@ export const plain: Declaration = { foreignKeys: "on", deletes: [], compatibleFr
 
 const mark = "database-ready:"
 
-/** Reads the declarations of a script. Left is what is wrong with one: a misspelt one must not be a comment like any other. */
-export const declarationOf = (script: string, id: number): Either.Either<Declaration, string> => {
+/** What a script declares; a sentence where that is wrong: a misspelt declaration must not be a comment like any other. */
+export const declarationOf = (script: string, id: number): Declaration | string => {
   // Nearly every migration has none, and need not be cut into tokens here.
-  if (!mayDeclare.test(script)) return Either.right(plain)
+  if (!mayDeclare.test(script)) return plain
   let declared = plain
   for (const { isAtHead, text } of commentsOf(script)) {
-    const misspelt = text.split("\n").find(resemblesOne)
-    if (misspelt === undefined && !beginsWithMark.test(text)) continue
     const [, name = "", value = ""] = /^--\s*database-ready:\s*(\w+)\s*=\s*(.+?)\s*$/.exec(text) ?? []
+    // A line as it should be is not held against what resembles one: those patterns take long to compile.
+    const misspelt = name === "" ? text.split("\n").find(resemblesOne) : undefined
+    if (name === "" && misspelt === undefined && !beginsWithMark.test(text)) continue
     const line = (misspelt ?? text).trim()
-    if (name === "") return Either.left(`\`${line}\` is not of the form \`-- ${mark} name = value\``)
-    if (!isAtHead) return Either.left(`\`${line}\` has to stand before the first statement`)
+    if (name === "") return `\`${line}\` is not of the form \`-- ${mark} name = value\``
+    if (!isAtHead) return `\`${line}\` has to stand before the first statement`
     const read = readers[name]
-    if (read === undefined) return Either.left(`\`${line}\`: there are ${Object.keys(readers).join(", ")}`)
+    if (read === undefined) return `\`${line}\`: there are ${Object.keys(readers).join(", ")}`
     const next = read(value, id)
-    if (typeof next === "string") return Either.left(`\`${line}\`: ${next}`)
+    if (typeof next === "string") return `\`${line}\`: ${next}`
     declared = { ...declared, ...next }
   }
-  return Either.right(declared)
+  return declared
 }
 
 /**

@@ -1,5 +1,4 @@
 /** Which files of a directory are migrations, by their names alone: ours, and other tools' where the meaning is clear. */
-import * as Either from "effect/Either"
 
 /** What is in a directory, or in a record. */
 export interface Entry {
@@ -31,9 +30,7 @@ export interface Misplaced {
  * Every other `.sql` file, and everything that begins with a number, is at fault: what looks like a migration and is
  * not run has been forgotten by somebody. What undoes a migration that is here is not run and not missed.
  */
-export const migrationFilesOf = (
-  entries: ReadonlyArray<Entry>
-): Either.Either<ReadonlyArray<MigrationFile>, Misplaced> => {
+export const migrationFilesOf = (entries: ReadonlyArray<Entry>): ReadonlyArray<MigrationFile> | Misplaced => {
   const found: Array<MigrationFile> = []
   const downs: Array<MigrationFile> = []
   const names = new Set(entries.map(({ name }) => name))
@@ -43,14 +40,14 @@ export const migrationFilesOf = (
     const [, original = ""] = copy.exec(name) ?? []
     if (names.has(original)) continue
     const file = entry.inside === undefined || isSql.test(name) ? fileOf(entry) : folderOf(entry.name, entry.inside)
-    if ("reason" in file) return Either.left(file)
+    if ("reason" in file) return file
     const tooLong = tooManyDigits(file)
-    if (tooLong !== undefined) return Either.left(tooLong)
+    if (tooLong !== undefined) return tooLong
     const list = "undoes" in file ? downs : found
     list.push(file)
   }
   const alone = downs.find((down) => !found.some(isSame(down)))
-  return alone === undefined ? Either.right(found) : Either.left(downAlone(alone))
+  return alone === undefined ? found : downAlone(alone)
 }
 
 const isSql = /\.sql$/i

@@ -17,8 +17,8 @@ import { type BackupError, pruneBackups } from "./Backup.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
+import { integer, type Sqlite } from "./Sqlite.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
-import { integer, type Sqlite } from "./seams.ts"
 import { type PragmaError, VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /** The schema at a moment after the start; a newer program may have added to it. */

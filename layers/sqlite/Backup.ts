@@ -8,7 +8,11 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import { usersOf } from "../machine/FileLocks.ts"
 import { permissionsFor } from "../machine/FilePermissions.ts"
+import { ask, files } from "../machine/files.ts"
+import { createExclusively } from "../machine/newFile.ts"
+import { SystemFailure } from "../machine/SystemFailure.ts"
 import { codeRemedy } from "../start/codeRemedy.ts"
 import { whileALookRuns } from "../start/policy.ts"
 import { jsonOf, messageOf } from "../start/Refusal.ts"
@@ -21,18 +25,8 @@ import {
   superseded,
   type Upgrade
 } from "./BackupNames.ts"
-import { usersOf } from "./FileLocks.ts"
-import {
-  ask,
-  backupInto,
-  createExclusively,
-  files,
-  integer,
-  openSqlite,
-  type Sqlite,
-  type SqliteFailure,
-  SystemFailure
-} from "./seams.ts"
+import { backupInto } from "./PageCopy.ts"
+import { integer, openSqlite, type Sqlite, type SqliteFailure } from "./Sqlite.ts"
 
 /** The copy that has to be there before an upgrade could not be made. Nothing was changed. */
 export class BackupError extends Data.TaggedError("BackupError")<{

@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import { sqlError } from "./ClientConnection.ts"
-import type { Sqlite } from "./seams.ts"
+import type { Sqlite } from "./Sqlite.ts"
 import type { Transactions } from "./Transactions.ts"
 
 /** A connection, and the transactions on it. */

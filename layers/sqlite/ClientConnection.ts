@@ -8,7 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { SqliteFailure } from "./seams.ts"
+import { SqliteFailure } from "./Sqlite.ts"
 
 type TransformRows = Parameters<Connection["execute"]>[2]
 /** What is bound to the parameters of a statement. */

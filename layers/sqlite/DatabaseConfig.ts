@@ -7,10 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type { Holder } from "../machine/FileLocks.ts"
 import { type Permissions, permissionChoices } from "../machine/FilePermissions.ts"
 import { defaultPolicies, type Policies, type Policy, type StageName } from "../start/policy.ts"
 import { isInMemory } from "./DatabasePath.ts"
-import type { Holder } from "./FileLocks.ts"
 import type { ClientOptions } from "./Transactions.ts"
 
 /**

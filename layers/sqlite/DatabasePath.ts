@@ -1,7 +1,7 @@
 /** What a database's path is. Decided here for start, status, restore, backups and health alike. */
 import { resolve } from "node:path"
 import type * as Path from "@effect/platform/Path"
-import { files } from "./seams.ts"
+import { files } from "../machine/files.ts"
 
 /** A database that is only in memory. Any other name is the path of a file. */
 export const isInMemory = (filename: string): boolean => filename === ":memory:"

@@ -21,21 +21,16 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import * as Tracer from "effect/Tracer"
+import { eventLoopTurn } from "../machine/eventLoopTurn.ts"
+import { describeHolders, type Holder, holdersOf, ownDescriptorsOn } from "../machine/FileLocks.ts"
 import { millisBetween } from "../machine/monotonic.ts"
 import { LockError } from "../start/LockError.ts"
 import { defaultPolicies, type StageName } from "../start/policy.ts"
 import { inDatabase, jsonOf, messageOf, type Refusal } from "../start/Refusal.ts"
 import { DatabaseConfig, type ProgressEvent } from "./DatabaseConfig.ts"
 import { absoluteName } from "./DatabasePath.ts"
-import {
-  describeHolders,
-  type Holder,
-  holdersOf,
-  isLockedByNobody,
-  ownDescriptorsOn,
-  refusesLocks
-} from "./FileLocks.ts"
-import { eventLoopTurn, isLockFailure } from "./seams.ts"
+import { isLockedByNobody, refusesLocks } from "./RefusedLocks.ts"
+import { isLockFailure } from "./Sqlite.ts"
 
 /** A stage, or the whole start, was not over by its deadline. */
 export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{

@@ -3,10 +3,11 @@
  * rooms refuse with it: migrations, before the first write to a schema that has drifted, and integrity.
  */
 import * as Data from "effect/Data"
+import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { codeRemedy, damaged } from "../start/codeRemedy.ts"
 import { jsonOf, messageOf } from "../start/Refusal.ts"
 import { describeDifference, type SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
-import type { SqliteFailure, SystemFailure } from "./seams.ts"
+import type { SqliteFailure } from "./Sqlite.ts"
 
 type Reason = "SchemaDiffers" | "SchemaBroken" | "DamagedPages" | "ForeignKeyViolations" | "Unreadable"
 

@@ -5,10 +5,11 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { nameHolders, readersOf } from "./FileLocks.ts"
+import { nameHolders, readersOf } from "../machine/FileLocks.ts"
+import { ask, files } from "../machine/files.ts"
 import { type Attempt, megabytes } from "./Initialization.ts"
 import { answerBeside } from "./PageCheck/SqliteBeside.ts"
-import { ask, files, integer, type Sqlite, text } from "./seams.ts"
+import { integer, type Sqlite, text } from "./Sqlite.ts"
 
 /**
  * Bytes above which a WAL is large. SQLite itself writes it into the database at 4 MiB, with the event loop standing

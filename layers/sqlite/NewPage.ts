@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto"
 import { constants } from "node:fs"
 import { open, unlink } from "node:fs/promises"
 import * as Effect from "effect/Effect"
-import { SystemFailure } from "./seams.ts"
+import { SystemFailure } from "../machine/SystemFailure.ts"
 
 /**
  * SQLite has no such question: what a transaction writes before its commit stays in memory, and a commit is written into

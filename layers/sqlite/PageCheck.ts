@@ -3,11 +3,12 @@
  * wait, else in one of its own, so that timers, signals and deadlines go on.
  */
 import * as Effect from "effect/Effect"
+import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { brokenObjects, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
 import type { Attempt } from "./Initialization.ts"
 import { IntegrityError } from "./IntegrityError.ts"
 import { answerBeside, type Moved } from "./PageCheck/SqliteBeside.ts"
-import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, type SystemFailure, text } from "./seams.ts"
+import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
 
 /** `quick` does not look at indexes (https://sqlite.org/pragma.html#pragma_quick_check). */
 type Depth = "quick" | "full"

@@ -6,6 +6,10 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { describeHolders, holdersOf, locksOn, nameHolders, usersOf } from "../machine/FileLocks.ts"
+import { ask, files, kindOf } from "../machine/files.ts"
+import { createExclusively } from "../machine/newFile.ts"
+import { SystemFailure } from "../machine/SystemFailure.ts"
 import { codeRemedy } from "../start/codeRemedy.ts"
 import { inDatabase, jsonOf, messageOf } from "../start/Refusal.ts"
 import { readHistory } from "./AppliedMigrations/MigrationHistory.ts"
@@ -27,23 +31,10 @@ import {
 import { newestCandidates } from "./BackupNames.ts"
 import { DirectoryError, prepareDirectory } from "./DatabaseDirectory.ts"
 import { absoluteName, faultOfName, isInMemory } from "./DatabasePath.ts"
-import { describeHolders, holdersOf, locksOn, nameHolders, usersOf } from "./FileLocks.ts"
 import { checkCopy } from "./PageCheck.ts"
+import { overwriteKeeping } from "./PageCopy.ts"
+import { integer, isLock, openSqlite, type Sqlite, SqliteFailure, text } from "./Sqlite.ts"
 import { ConnectionError, smallestPage, soundDriver } from "./SqliteConnection.ts"
-import {
-  ask,
-  createExclusively,
-  files,
-  integer,
-  isLock,
-  kindOf,
-  openSqlite,
-  overwriteKeeping,
-  type Sqlite,
-  SqliteFailure,
-  SystemFailure,
-  text
-} from "./seams.ts"
 
 type Reason =
   | "NoBackup"

@@ -7,34 +7,23 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { locksOn } from "../machine/FileLocks.ts"
 import { faultOfSharing, permissionsFor } from "../machine/FilePermissions.ts"
+import { ask, files, kindOf } from "../machine/files.ts"
+import { createExclusively } from "../machine/newFile.ts"
 import { type Descriptors, openDescriptors, openedAs } from "../machine/OpenFiles.ts"
+import { runtime } from "../machine/runtime.ts"
 import { codeRemedy, damaged } from "../start/codeRemedy.ts"
 import { jsonOf, messageOf } from "../start/Refusal.ts"
 import type { Connected } from "./Client.ts"
 import { codeReason } from "./codeReason.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
-import { locksOn } from "./FileLocks.ts"
+import { fatalAddon, loadDriver } from "./Driver.ts"
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
 import { isLarge, recoverBeside } from "./LeftoverWal.ts"
 import { headOf, likenessOf } from "./Likeness.ts"
-import {
-  ask,
-  createExclusively,
-  fatalAddon,
-  files,
-  integer,
-  isLock,
-  kindOf,
-  loadDriver,
-  openSqlite,
-  openSqliteIn,
-  runtime,
-  type Sqlite,
-  type SqliteFailure,
-  text
-} from "./seams.ts"
+import { integer, isLock, openSqlite, openSqliteIn, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
 import { transactionsOn } from "./Transactions.ts"
 
 type Reason =

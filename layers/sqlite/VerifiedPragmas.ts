@@ -9,8 +9,8 @@ import { codeRemedy } from "../start/codeRemedy.ts"
 import { jsonOf, messageOf } from "../start/Refusal.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { Initialization, type StageError } from "./Initialization.ts"
+import { type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
-import { type Sqlite, type SqliteFailure, text } from "./seams.ts"
 
 /** A pragma could not be set or read, or reads back as something else. */
 export class PragmaError extends Data.TaggedError("PragmaError")<{

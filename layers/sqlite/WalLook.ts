@@ -1,9 +1,9 @@
 /** How large the WAL has grown, and behind whom. */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
+import { nameHolders, readersOf } from "../machine/FileLocks.ts"
+import { ask, files } from "../machine/files.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
-import { nameHolders, readersOf } from "./FileLocks.ts"
-import { ask, files } from "./seams.ts"
 
 export interface Wal {
   /** Bytes of the `-wal`; 0 where there is none. */

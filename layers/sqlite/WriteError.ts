@@ -1,13 +1,15 @@
 /** What a transaction that should write fails with. */
 import { SqlError } from "@effect/sql/SqlError"
 import * as Predicate from "effect/Predicate"
+import { describeHolders, type Holder } from "../machine/FileLocks.ts"
+import { files } from "../machine/files.ts"
+import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { codeRemedy } from "../start/codeRemedy.ts"
 import { jsonOf, messageOf, type Refusal } from "../start/Refusal.ts"
 import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
 import { type CodeReason, codeReason } from "./codeReason.ts"
-import { describeHolders, type Holder } from "./FileLocks.ts"
+import { SqliteFailure } from "./Sqlite.ts"
 import type { ConnectionError } from "./SqliteConnection.ts"
-import { files, SqliteFailure, type SystemFailure } from "./seams.ts"
 
 /** `Refused`: SQLite failed with a code that has many causes. The reasons of a history are those of `HistoryError`. */
 type Reason = CodeReason | ConnectionError["reason"] | HistoryError["reason"] | "Refused"

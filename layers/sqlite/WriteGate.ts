@@ -4,8 +4,8 @@ import type { MigrationSource } from "../start/MigrationSource.ts"
 import { look, recorded } from "./AppliedMigrations/DatabaseLook.ts"
 import { type HistoryError, historyTable } from "./AppliedMigrations/MigrationHistory.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
+import { integer, type SqliteFailure } from "./Sqlite.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
-import { integer, type SqliteFailure } from "./seams.ts"
 
 export interface WriteGate {
   /**

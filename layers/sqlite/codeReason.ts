@@ -1,5 +1,5 @@
 /** What a code of SQLite says of a database, whatever was asked when it came. */
-import { isLock } from "./seams.ts"
+import { isLock } from "./Sqlite.ts"
 
 export type CodeReason =
   | "NotADatabase"

@@ -11,12 +11,13 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import { ask, files, kindOf } from "../machine/files.ts"
 import { mountTable, neverHang } from "../machine/MountTable.ts"
+import { SystemFailure } from "../machine/SystemFailure.ts"
 import { checksumOf } from "../schema/Checksum.ts"
 import { type Declaration, declarationOf, plain } from "../schema/Declaration.ts"
 import { liquibaseLineIn, lowerHalfIn, upperHalfOf } from "../schema/Halves.ts"
 import { type Entry, looksLikeOne, type MigrationFile, migrationFilesOf } from "../schema/MigrationFiles.ts"
-import { ask, files, kindOf, SystemFailure } from "../sqlite/seams.ts"
 import { failedWith } from "./CauseDetail.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
 
@@ -197,12 +198,12 @@ const entryOf = (directory: string, entry: Dirent): Entry => {
   return { name, inside: files.entries(`${directory}/${name}`).map((inner) => inner.name) }
 }
 
-const planned = (entries: ReadonlyArray<Entry>): Either.Either<ReadonlyArray<MigrationFile>, MigrationSourceError> =>
-  Either.mapLeft(
-    migrationFilesOf(entries),
-    ({ detail, path, reason, remedy }) =>
-      new MigrationSourceError({ reason, path, detail, code: "", retryable: false, cure: remedy })
-  )
+const planned = (entries: ReadonlyArray<Entry>): Either.Either<ReadonlyArray<MigrationFile>, MigrationSourceError> => {
+  const found = migrationFilesOf(entries)
+  if (!("reason" in found)) return Either.right(found)
+  const { detail, path, reason, remedy } = found
+  return Either.left(new MigrationSourceError({ reason, path, detail, code: "", retryable: false, cure: remedy }))
+}
 
 /**
  * What is not UTF-8 would be run with U+FFFD for every character that cannot be read, and have one checksum whatever
@@ -275,9 +276,9 @@ const migrationsOf = (
     if (twofold !== undefined) return Either.left(twofold)
     const id = Number(version)
     const declared = declarationOf(text, id)
-    if (Either.isLeft(declared)) return Either.left(badDeclaration(path, declared.left))
+    if (typeof declared === "string") return Either.left(badDeclaration(path, declared))
     const body = { _tag: "Sql", text } as const
-    migrations.push({ id, version, name, checksum: checksumOf(text), declared: declared.right, body })
+    migrations.push({ id, version, name, checksum: checksumOf(text), declared, body })
   }
   return Either.right(migrations)
 }

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import { identifier, openingWords } from "../../schema/SqlScript.ts"
-import { type Sqlite, type SqliteFailure, text } from "../seams.ts"
+import { type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
 
 /** A view, or the triggers of a table, that no statement can use. */

@@ -1,7 +1,7 @@
 /** What to do about a statement that SQLite refused: its code and its sentence say why, the statement says at what. */
 import * as Effect from "effect/Effect"
 import { openingWords } from "../../schema/SqlScript.ts"
-import { type Sqlite, type SqliteFailure, text } from "../seams.ts"
+import { type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 
 /** Tables in which other migration tools keep what they applied, by their names in lower case. */
 const ledgers: Readonly<Partial<Record<string, string>>> = {

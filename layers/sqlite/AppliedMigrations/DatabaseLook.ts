@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { type Migration, titleOf } from "../../start/MigrationSource.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
-import { integer, type Sqlite, type SqliteFailure } from "../seams.ts"
+import { integer, type Sqlite, type SqliteFailure } from "../Sqlite.ts"
 import { HistoryError, historyFailure, judge, prepareHistory, readHistory, type Verdict } from "./MigrationHistory.ts"
 import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
 

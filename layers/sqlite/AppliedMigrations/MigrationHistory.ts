@@ -6,7 +6,7 @@ import { declarationText } from "../../schema/Declaration.ts"
 import { codeRemedy } from "../../start/codeRemedy.ts"
 import { type Migration, titleOf } from "../../start/MigrationSource.ts"
 import { jsonOf, messageOf } from "../../start/Refusal.ts"
-import { integer, type Row, type Sqlite, type SqliteFailure, text } from "../seams.ts"
+import { integer, type Row, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 import { takeOver } from "./Cures.ts"
 
 export const historyTable = "schema_migrations"

@@ -12,7 +12,7 @@ import { codeRemedy } from "../../start/codeRemedy.ts"
 import { type Migration, titleOf } from "../../start/MigrationSource.ts"
 import { jsonOf, messageOf } from "../../start/Refusal.ts"
 import { type Connected, clientOf } from "../Client.ts"
-import { type Sqlite, SqliteFailure, text } from "../seams.ts"
+import { type Sqlite, SqliteFailure, text } from "../Sqlite.ts"
 import { cureOf } from "./Cures.ts"
 
 type Reason =

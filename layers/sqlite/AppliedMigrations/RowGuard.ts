@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import { identifier, openingWords } from "../../schema/SqlScript.ts"
-import { integer, type Sqlite, type SqliteFailure, text } from "../seams.ts"
+import { integer, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 import { historyTable } from "./MigrationHistory.ts"
 import type { Loss, Script } from "./MigrationRun.ts"
 import type { SchemaObject } from "./SchemaFingerprint.ts"

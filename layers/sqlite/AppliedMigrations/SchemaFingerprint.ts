@@ -1,7 +1,7 @@
 /** What a schema is: its objects, their fingerprint, and how two schemas differ. Nothing here touches a database. */
 import { hash } from "node:crypto"
 import { structureOf } from "../../schema/SqlScript.ts"
-import { type Row, text } from "../seams.ts"
+import { type Row, text } from "../Sqlite.ts"
 import { historyTable } from "./MigrationHistory.ts"
 
 /** A table, index, trigger or view as SQLite keeps it. */

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Migration } from "../../start/MigrationSource.ts"
 import { IntegrityError } from "../IntegrityError.ts"
-import { openSqlite } from "../seams.ts"
+import { openSqlite } from "../Sqlite.ts"
 import { transactionsOn } from "../Transactions.ts"
 import type { Verdict } from "./MigrationHistory.ts"
 import { dropTemporary, runMigration, type Script, scriptOf } from "./MigrationRun.ts"

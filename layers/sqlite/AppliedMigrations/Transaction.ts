@@ -1,6 +1,6 @@
 /** A transaction on the rooms' connection. */
 import * as Effect from "effect/Effect"
-import type { Sqlite, SqliteFailure } from "../seams.ts"
+import type { Sqlite, SqliteFailure } from "../Sqlite.ts"
 
 /** The statements at the two ends of a transaction, as they are to be run. */
 interface Ends {

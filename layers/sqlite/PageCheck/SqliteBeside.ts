@@ -8,8 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
+import { ask, files } from "../../machine/files.ts"
+import { SystemFailure } from "../../machine/SystemFailure.ts"
 import { whileALookRuns } from "../../start/policy.ts"
-import { ask, driverModule, files, type Row, SqliteFailure, SystemFailure } from "../seams.ts"
+import { driverModule } from "../Driver.ts"
+import { type Row, SqliteFailure } from "../Sqlite.ts"
 
 /** What the other process is to do. */
 export interface Question {

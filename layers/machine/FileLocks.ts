@@ -1,7 +1,6 @@
 /** Who holds locks on a database, as far as the kernel tells: Linux lists them in `/proc/locks` (proc(5)). */
-import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
-import { ask, createExclusively, files, isLockFailure, openSqlite } from "./seams.ts"
+import { ask, files } from "./files.ts"
 
 interface Lock {
   /** 0 or less where the process is in another namespace. */
@@ -105,53 +104,13 @@ export const ownDescriptorsOn = (file: string): number | undefined => {
 }
 
 /**
- * Whether a filesystem gives no lock on a new file beside the database, which nobody else knows. SQLite says `SQLITE_BUSY`
- * for ENOLCK as for a lock that another has (`sqliteErrorFromPosixError` in os_unix.c). False where no file can be made.
+ * Whether nobody but this process holds a lock on one of these files. Undefined where that cannot be known: only the first
+ * PID namespace sees the locks of all others (`locks_show` in the kernel's locks.c). To be run within `ask`.
  */
-export const refusesLocks = (file: string): Effect.Effect<boolean> =>
-  Effect.orElseSucceed(
-    Effect.flatMap(
-      ask(() => `${files.realPath(file)}.locks-${randomUUID()}`),
-      (scratch) =>
-        Effect.acquireUseRelease(
-          createExclusively(scratch),
-          () => isNeverLocked(scratch),
-          () => Effect.ignore(ask(() => files.remove(scratch)))
-        )
-    ),
-    () => false
-  )
-
-/** More than once, for a signal may interrupt one of them. */
-const isNeverLocked = (scratch: string): Effect.Effect<boolean> =>
-  Effect.every([1, 2, 3], () => isRefused({ filename: scratch }, "BEGIN EXCLUSIVE"))
-
-const isRefused = (options: Parameters<typeof openSqlite>[0], sql: string): Effect.Effect<boolean> =>
-  Effect.scoped(Effect.flatMap(openSqlite(options), ({ run }) => run(sql))).pipe(
-    Effect.match({ onFailure: ({ code }) => isLockFailure(code), onSuccess: () => false })
-  )
-
-/**
- * Whether a database cannot even be read, while nobody holds a lock on it. Looked at more than once, for a neighbour may
- * hold one for a moment. Only the first PID namespace sees the locks of all others (`locks_show` in the kernel's locks.c).
- */
-export const isLockedByNobody = (file: string): Effect.Effect<boolean> =>
-  Effect.orElseSucceed(
-    Effect.every([1, 2, 3, 4, 5], () =>
-      Effect.flatMap(
-        ask(() => {
-          const real = files.realPath(file)
-          const others = locksOf([real, `${real}-shm`]).filter(({ pid }) => pid !== process.pid)
-          return files.stat("/proc/self/ns/pid")?.ino === firstNamespace && others.length === 0 ? real : undefined
-        }),
-        (real) =>
-          real === undefined
-            ? Effect.succeed(false)
-            : isRefused({ filename: real, readonly: true }, "SELECT count(*) FROM sqlite_schema")
-      )
-    ),
-    () => false
-  )
+export const areFree = (paths: ReadonlyArray<string>): boolean | undefined =>
+  files.stat("/proc/self/ns/pid")?.ino === firstNamespace
+    ? locksOf(paths).every(({ pid }) => pid === process.pid)
+    : undefined
 
 /** `PROC_PID_INIT_INO` in the kernel's proc_ns.h. */
 const firstNamespace = 0xef_ff_ff_fc

@@ -1,0 +1,83 @@
+/** Overwriting one database with another, as one transaction of SQLite's. */
+import Driver from "better-sqlite3"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { integer, openSqlite, type Sqlite, SqliteFailure } from "./Sqlite.ts"
+
+/**
+ * Copies a whole database over another file, as one transaction of that file. It goes on after an
+ * interruption until the connection of the source is closed. The driver takes "busy" for an end like any
+ * other when it comes first or last, so that only the file itself can tell whether a copy was committed.
+ */
+export const backupInto = ({ database }: Sqlite, destination: string): Effect.Effect<void, SqliteFailure> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const witness = yield* openSqlite({ filename: destination })
+      // It changes with every commit of another connection (https://sqlite.org/pragma.html#pragma_data_version).
+      const commits = Effect.map(witness.run("PRAGMA data_version"), ([row]) => integer(row, "data_version"))
+      const before = yield* commits
+      yield* Effect.tryPromise({ try: () => database.backup(destination), catch: SqliteFailure.from })
+      if ((yield* commits) === before) {
+        return yield* new SqliteFailure({ code: "SQLITE_BUSY", detail: "a lock kept the copy from being committed" })
+      }
+    })
+  )
+
+/** What is done with a database before it is overwritten, and what takes that back where it was not. */
+interface Keeping<E, R, R2> {
+  readonly keep: Effect.Effect<void, E, R>
+  readonly undo: Effect.Effect<void, never, R2>
+}
+
+/**
+ * Overwrites a database with another, as one transaction of SQLite's whose lock is held from before `keep` to the
+ * commit: nobody commits in between. The client does not pass on the driver's `progress`, which is first asked
+ * when SQLite has the lock (https://sqlite.org/backup.html) and says how many pages the next step copies; without
+ * the lock it is never asked. Whatever ends this before the commit leaves the database as it was.
+ */
+export const overwriteKeeping = <E, R, R2>(
+  source: string,
+  destination: string,
+  { keep, undo }: Keeping<E, R, R2>
+): Effect.Effect<void, E | SqliteFailure, R | R2> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const driver = yield* Effect.try({
+        try: () => new Driver(source, { readonly: true, timeout: 0 }),
+        catch: SqliteFailure.from
+      })
+      // Until then the copying goes on; one that is closed already may be closed again.
+      const close = Effect.sync(() => driver.close())
+      const locked = yield* Deferred.make<void, SqliteFailure>()
+      let pages = 0
+      const progress = () => {
+        Deferred.unsafeDone(locked, Exit.void)
+        return pages
+      }
+      const copying = yield* Effect.fork(
+        Effect.tryPromise({ try: () => driver.backup(destination, { progress }), catch: SqliteFailure.from }).pipe(
+          Effect.onExit((exit) => Deferred.done(locked, Exit.zipRight(exit, notLocked)))
+        )
+      )
+      const overwritten = keep.pipe(
+        Effect.zipRight(Effect.sync(() => (pages = pagesAtOnce))),
+        Effect.zipRight(Fiber.join(copying))
+      )
+      const undoUnlessCommitted = Effect.flatMap(Fiber.await(copying), (exit) =>
+        Exit.isSuccess(exit) ? Effect.void : undo
+      )
+      yield* restore(Deferred.await(locked)).pipe(
+        Effect.zipRight(Effect.onError(restore(overwritten), () => Effect.zipRight(close, undoUnlessCommitted))),
+        Effect.ensuring(close)
+      )
+    })
+  )
+
+const notLocked = Exit.fail(
+  new SqliteFailure({ code: "SQLITE_BUSY", detail: "a lock keeps it from being overwritten" })
+)
+
+/** Between two steps the event loop has its turn. */
+const pagesAtOnce = 100

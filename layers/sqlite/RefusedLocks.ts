@@ -1,0 +1,55 @@
+/** Whether the system refuses the locks that SQLite needs, which it does not tell apart from a lock that another has. */
+import { randomUUID } from "node:crypto"
+import * as Effect from "effect/Effect"
+import { areFree } from "../machine/FileLocks.ts"
+import { ask, files } from "../machine/files.ts"
+import { createExclusively } from "../machine/newFile.ts"
+import { isLockFailure, openSqlite } from "./Sqlite.ts"
+
+/**
+ * Whether a filesystem gives no lock on a new file beside the database, which nobody else knows. SQLite says `SQLITE_BUSY`
+ * for ENOLCK as for a lock that another has (`sqliteErrorFromPosixError` in os_unix.c). False where no file can be made.
+ */
+export const refusesLocks = (file: string): Effect.Effect<boolean> =>
+  Effect.orElseSucceed(
+    Effect.flatMap(
+      ask(() => `${files.realPath(file)}.locks-${randomUUID()}`),
+      (scratch) =>
+        Effect.acquireUseRelease(
+          createExclusively(scratch),
+          () => isNeverLocked(scratch),
+          () => Effect.ignore(ask(() => files.remove(scratch)))
+        )
+    ),
+    () => false
+  )
+
+/** More than once, for a signal may interrupt one of them. */
+const isNeverLocked = (scratch: string): Effect.Effect<boolean> =>
+  Effect.every([1, 2, 3], () => isRefused({ filename: scratch }, "BEGIN EXCLUSIVE"))
+
+const isRefused = (options: Parameters<typeof openSqlite>[0], sql: string): Effect.Effect<boolean> =>
+  Effect.scoped(Effect.flatMap(openSqlite(options), ({ run }) => run(sql))).pipe(
+    Effect.match({ onFailure: ({ code }) => isLockFailure(code), onSuccess: () => false })
+  )
+
+/**
+ * Whether a database cannot even be read, while nobody holds a lock on it. Looked at more than once, for a neighbour may
+ * hold one for a moment.
+ */
+export const isLockedByNobody = (file: string): Effect.Effect<boolean> =>
+  Effect.orElseSucceed(
+    Effect.every([1, 2, 3, 4, 5], () =>
+      Effect.flatMap(
+        ask(() => {
+          const real = files.realPath(file)
+          return areFree([real, `${real}-shm`]) === true ? real : undefined
+        }),
+        (real) =>
+          real === undefined
+            ? Effect.succeed(false)
+            : isRefused({ filename: real, readonly: true }, "SELECT count(*) FROM sqlite_schema")
+      )
+    ),
+    () => false
+  )
