@@ -14,7 +14,7 @@ const source = `
 import { NodeContext } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import { DatabaseReady, Migrations } from ${JSON.stringify(join(layers, "index.ts"))}
-import { askBeside } from ${JSON.stringify(join(layers, "PageCheck/SqliteBeside.ts"))}
+import { askBeside } from ${JSON.stringify(join(layers, "sqlite/PageCheck/SqliteBeside.ts"))}
 const [, , filename] = process.argv
 const migrations = Migrations.fromRecord({ "001_notes.sql": "CREATE TABLE notes (body);" })
 const database = DatabaseReady.layer({ filename, migrations }).pipe(Layer.provide(NodeContext.layer))
