@@ -152,6 +152,8 @@ export const expectation = (
   const isMarked = applicationId === undefined || applicationId === content.applicationId
   const marked = isMarked ? content : { ...content, applicationId }
   if (pending.length === 0) {
+    // A start that has something to write, if only its mark, proves the schema before.
+    if (content.isDrifted && !isMarked) return refused("IntegrityError.SchemaDiffers")
     const schema = content.isDrifted ? ["IntegrityError.SchemaDiffers"] : []
     const rows =
       integrity !== "schema" && violatesForeignKeys(content.image) ? ["IntegrityError.ForeignKeyViolations"] : []
