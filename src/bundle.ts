@@ -17,7 +17,8 @@ export const bundle = (name: string) => {
       new Script(
         `(function (exports, require, module, __filename, __dirname) {${readFileSync(program, "latin1")}\n})`,
         {
-          filename: program,
+          // Kept in the cache, and shown in stacks by whoever runs it: a path would be the one of the build.
+          filename: `database-ready/dist/${name}.cjs`,
           ...cachedIn(cacheFile)
         }
       ),

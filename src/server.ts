@@ -23,6 +23,7 @@ import type { ContentsError } from "./backend/ContentsError.ts"
 import { isBusy } from "./backend/failures.ts"
 import { Settings } from "./backend/Settings.ts"
 import { Ended, type ExitCode, exitCode, exitCodeOf } from "./exitCode.ts"
+import { interruptedCode, interruptedIn } from "./interruption.ts"
 import { failedLines } from "./report.ts"
 
 const ended = (code: ExitCode, ...lines: ReadonlyArray<string>) =>
@@ -88,8 +89,15 @@ const wrongSettings = (error: ConfigError.ConfigError) =>
     "  remedy  Correct the variable that is named here. The README lists all of them."
   )
 
+/** Whether the API was served: before that a signal ends a start, after it a service that has done its work. */
+let hasServed = false
+
 const serving = Effect.gen(function* () {
+  const { timeline } = yield* Initialization
   yield* Layer.build(Backend.layer).pipe(
+    Effect.tap(() => {
+      hasServed = true
+    }),
     Effect.tap((context) =>
       Effect.provide(
         HttpServer.addressFormattedWith((address) => Console.log(`serving  ${address}`)),
@@ -97,7 +105,8 @@ const serving = Effect.gen(function* () {
       )
     ),
     Effect.catchTags({ ServeError: notServed, ContentError: notStored, ContentsError: notOurs, SqlError: notBound }),
-    Effect.catchAll((error) => (error instanceof Ended ? error : notReady(error)))
+    Effect.catchAll((error) => (error instanceof Ended ? error : notReady(error))),
+    Effect.onInterrupt(() => Effect.flatMap(timeline, (start) => Console.error(`not served  ${interruptedIn(start)}`)))
   )
   return yield* Effect.never
 })
@@ -126,8 +135,10 @@ const endOf = (exit: Exit.Exit<unknown, unknown>): Ended | undefined => {
 const endedWell = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)
 
-const codeOf = (exit: Exit.Exit<unknown, unknown>): number =>
-  endedWell(exit) ? exitCode.ready : (endOf(exit)?.code ?? exitCode.defect)
+const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
+  if (endedWell(exit)) return hasServed ? exitCode.ready : interruptedCode()
+  return endOf(exit)?.code ?? exitCode.defect
+}
 
 const sayDefect = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Exit.isFailure(exit) && !endedWell(exit) && endOf(exit) === undefined

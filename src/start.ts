@@ -34,6 +34,7 @@ import {
 } from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
 import { Ended, exitCode, exitCodeOf } from "./exitCode.ts"
+import { interruptedCode, interruptedIn } from "./interruption.ts"
 import { asJson, failedLines, readyLines } from "./report.ts"
 import { say, tell } from "./say.ts"
 
@@ -137,19 +138,6 @@ interface Ending {
 /** How far the start is that is under way. */
 let course: Effect.Effect<Timeline> | undefined
 
-/** What was going on when the program was ended, and what stands of it. */
-const interruptedIn = ({ applied, backup, current, doing, step }: Timeline): string => {
-  if (current === undefined) return "Interrupted; nothing half-done is left behind"
-  const what = doing === "" ? "" : ` while it was ${doing}`
-  const howFar = step === undefined ? "" : `: ${describeMeasure(step)}, after ${Math.round(step.forMs / 1000)} s of it`
-  const copy = backup === undefined ? "" : ` What was there before is in ${backup}.`
-  const stands =
-    applied.length === 0
-      ? "nothing half-done is left behind"
-      : `applied and kept: ${applied.join(", ")}; the rest was rolled back.${copy}`
-  return `Interrupted in the ${current} stage${what}${howFar}; ${stands}`
-}
-
 const endingOf = (cause: Cause.Cause<unknown>, timeline?: Timeline): Ending | undefined => {
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
   if (failure instanceof Ended) return undefined
@@ -159,9 +147,9 @@ const endingOf = (cause: Cause.Cause<unknown>, timeline?: Timeline): Ending | un
     return { code: exitCode.usage, line: undefined, error }
   }
   if (Cause.isInterruptedOnly(cause)) {
-    const message = timeline === undefined ? "Interrupted; nothing half-done is left behind" : interruptedIn(timeline)
+    const message = interruptedIn(timeline)
     const error = { _tag: "Interrupted", reason: "Signal", message, remedy: "Start again.", retryable: true }
-    return { code: 128 + signal, line: message, error }
+    return { code: interruptedCode(), line: message, error }
   }
   const message = `A defect in this program: ${Cause.pretty(cause)}`
   const error = { _tag: "Defect", reason: "Defect", message, remedy: "Please report it.", retryable: false }
@@ -178,15 +166,6 @@ const sayEnding = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
       yield* Effect.ignore(say(JSON.stringify({ status: "failed", error: ending.error })))
     }
   })
-
-/** The number of the signal that ends us. */
-let signal = 0
-process.once("SIGINT", () => {
-  signal = 2
-})
-process.once("SIGTERM", () => {
-  signal = 15
-})
 
 const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(exit)) return exitCode.ready

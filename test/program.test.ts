@@ -12,6 +12,7 @@ import {
   writeFileSync
 } from "node:fs"
 import { dirname, join } from "node:path"
+import { setTimeout } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import packageJson from "../package.json" with { type: "json" }
@@ -339,6 +340,54 @@ describe("database-ready init", () => {
         rival.exec("ROLLBACK")
         assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])
       })
+  )
+
+  it.scopedLive("says how far it had come where it is ended in the middle of a copy or of a long migration", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const migrations = yield* temporaryFolder
+      writeFileSync(join(migrations, "001_create.sql"), "CREATE TABLE notes (body TEXT);")
+      const args = ["init", "--database", file, "--migrations", migrations]
+      yield* runProgram(args)
+      yield* independently(file, (connection) =>
+        connection.exec(
+          "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 60000) INSERT INTO notes SELECT hex(randomblob(500)) FROM n"
+        )
+      )
+      const endedAt = Effect.fnUntraced(function* (
+        when: (running: ReturnType<typeof spawnProgram>) => Promise<unknown>,
+        ...more: ReadonlyArray<string>
+      ) {
+        const running = spawnProgram([...args, ...more])
+        yield* Effect.promise(() => when(running))
+        running.process.kill("SIGTERM")
+        const { code, stderr, stdout } = yield* Effect.promise(() => running.ended)
+        assert.strictEqual(code, 143, stderr)
+        return stdout + stderr
+      })
+      writeFileSync(join(migrations, "002_more.sql"), "ALTER TABLE notes ADD COLUMN more;")
+      const partial = async () => {
+        while (!readdirSync(dirname(file)).some((name) => name.endsWith(".partial"))) await setTimeout(2)
+      }
+      assert.match(
+        yield* endedAt(partial),
+        /Interrupted in the migrations stage while it was making the backup.*; nothing half-done is left behind/
+      )
+      const long = `CREATE TABLE copies (body);
+INSERT INTO copies SELECT hex(body) FROM notes;
+INSERT INTO copies SELECT body FROM copies;`
+      writeFileSync(join(migrations, "002_more.sql"), long)
+      const said = yield* endedAt(({ says }) => says(/statement 2 of 3/), "--backups", "0", "--json")
+      const where =
+        "Interrupted in the migrations stage while it was applying 002_more: statement [23] of 3, line [23], after \\d+ s of it; nothing half-done is left behind"
+      assert.match(said, new RegExp(`^${where}$`, "m"))
+      assert.match(said, new RegExp(`^\\{.*"message":"${where}".*\\}$`, "m"))
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations"), [{ version: "001" }])
+      assert.deepStrictEqual(
+        readdirSync(dirname(file)).filter((name) => name.includes("partial")),
+        []
+      )
+    })
   )
 
   it.scopedLive("is safe when sixteen start at one moment on an absent file: all exit 0, one applies all", () =>

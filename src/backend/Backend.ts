@@ -187,8 +187,8 @@ export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Laye
 const lastAnswers = Duration.seconds(1)
 
 /**
- * Listens on loopback alone where no accounts are configured. When the scope closes, which is after the door
- * was shut, connections that nothing is answered on are closed at once, the others a moment later.
+ * Listens on loopback alone where no accounts are configured. From the moment on at which the service is told to
+ * stop, connections end with their next answer; when the scope closes, which is after the door was shut, all of them.
  */
 const listening = Layer.unwrapEffect(
   Effect.gen(function* () {
@@ -199,13 +199,20 @@ const listening = Layer.unwrapEffect(
       yield* Effect.logWarning(`No accounts are configured (API_TOKENS): listening on 127.0.0.1, not on ${host}`)
     const server = new BoundedServer(maxConnections, lockPatience, yield* Strangers)
     answerByItself(server)
+    const { left } = yield* Door
+    yield* Effect.forkScoped(
+      Effect.zipRight(
+        left,
+        Effect.sync(() => server.drain())
+      )
+    )
     const closing = Effect.addFinalizer(() =>
       Effect.suspend(() => {
         let isClosed = false
+        server.drain()
         server.close(() => {
           isClosed = true
         })
-        // A connection whose answer ends now would be kept alive for a next request, which nobody would answer.
         const letGo = Effect.sync(() => server.closeIdleConnections())
         return Effect.repeat(letGo, { schedule: whileRequestsEnd(lastAnswers), until: () => isClosed })
       }).pipe(Effect.zipRight(Effect.sync(() => server.closeAllConnections())))

@@ -10,6 +10,23 @@ import type { Strangers } from "./Strangers.ts"
 /** A connection that waits for a first or a next request, or sends its head, is heard for so long (milliseconds). */
 const patience = { head: 10_000, next: 5_000, silence: 60_000 }
 
+/**
+ * A connection counts as idle when nothing came on it for so long (milliseconds): its client may be sending the next
+ * request at the moment at which it is closed, and cannot know whether that was taken. nginx has the same
+ * (`keepalive_min_timeout`).
+ */
+const turnaround = 500
+
+/** What is known of a connection. */
+interface Talk {
+  /** Requests on it whose answers are not sent. */
+  readonly open: Set<ServerResponse>
+  /** When it was opened, or the last answer was sent on it (monotonic milliseconds). */
+  since: number
+  /** Bytes that had come by then. */
+  heard: number
+}
+
 /** Requests that may wait on one connection behind the one that is under way. Browsers send none before its answer. */
 const mostWaiting = 16
 
@@ -21,7 +38,9 @@ const mostWaiting = 16
 export class BoundedServer extends Server {
   private readonly strange = new Map<string, Set<Socket>>()
   private readonly strangers: Strangers["Type"]
+  private readonly talks = new Map<Socket, Talk>()
   private readonly most: number
+  private isDraining = false
   private open = 0
 
   constructor(maxConnections: number, lockPatience: Duration.Duration, strangers: Strangers["Type"]) {
@@ -38,7 +57,7 @@ export class BoundedServer extends Server {
     // Of a connection on which nothing moves in either direction, whatever is under way on it.
     this.timeout = patience.silence + Duration.toMillis(lockPatience)
     this.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
-      continueWhenRead(request, response)
+      continueWhenRead(request, response, () => !this.isDraining)
       this.emit("request", request, response)
     })
   }
@@ -48,9 +67,52 @@ export class BoundedServer extends Server {
     const [first, second] = args
     if (event === "connection" && first instanceof Socket) this.admit(first)
     if (event === "request" && first instanceof IncomingMessage && second instanceof ServerResponse) {
-      if (this.isTurnedAway(first, second)) return true
+      if (this.isBehindTheLast(first, second) || this.isTurnedAway(first, second)) return true
     }
     return super.emit(event, ...args)
+  }
+
+  /**
+   * From now on each answer is the last one on its connection, and says so; connections on which nothing is answered
+   * are closed. It still listens: who has not heard of it yet is answered.
+   */
+  drain(): void {
+    if (this.isDraining) return
+    this.isDraining = true
+    for (const { open } of this.talks.values()) isLastOf(open)
+    this.closeIdleConnections()
+    const timer = setInterval(() => this.closeIdleConnections(), turnaround / 10).unref()
+    this.once("close", () => clearInterval(timer))
+  }
+
+  /** Node.js' own, which `close` calls too, takes an answer for sent that waits in the socket's buffer. */
+  override closeIdleConnections(): void {
+    // After the event loop has read what came while it was held.
+    setImmediate(() => this.closeIdle())
+  }
+
+  private closeIdle(): void {
+    const now = performance.now()
+    for (const [socket, talk] of this.talks) {
+      // A request that has begun to come is waited for as long as any other.
+      const isIdle = talk.open.size === 0 && socket.bytesRead === talk.heard
+      if (isIdle && now - talk.since >= turnaround) socket.destroy()
+    }
+  }
+
+  /** Whether an answer that was sent before has ended its connection; this one is not looked at. */
+  private isBehindTheLast({ socket }: IncomingMessage, response: ServerResponse): boolean {
+    const talk = this.talks.get(socket)
+    if (talk === undefined) return false
+    const { open } = talk
+    if (this.isDraining && [...open].some((before) => before.headersSent && !before.shouldKeepAlive)) return true
+    open.add(response)
+    response.once("close", () => {
+      open.delete(response)
+      hear(socket, talk)
+    })
+    if (this.isDraining) isLastOf(open)
+    return false
   }
 
   /** Nothing else than HTTP/1.1 is spoken here: who offers to upgrade is answered as if he had not (RFC 9110, 7.8). */
@@ -74,12 +136,14 @@ export class BoundedServer extends Server {
 
   private admit(socket: Socket): void {
     this.open += 1
+    this.talks.set(socket, { open: new Set(), since: performance.now(), heard: 0 })
     const caller = callerOf(socket.remoteAddress ?? "")
     const others = this.strange.get(caller)
     if (others === undefined) this.strange.set(caller, new Set([socket]))
     else others.add(socket)
     socket.once("close", () => {
       this.open -= 1
+      this.talks.delete(socket)
       this.forget(socket, caller)
     })
     if (this.open > this.most) this.driveOut()
@@ -101,6 +165,19 @@ export class BoundedServer extends Server {
   }
 }
 
+const hear = (socket: Socket, talk: Talk): void => {
+  talk.since = performance.now()
+  talk.heard = socket.bytesRead
+}
+
+/** Of several requests on one connection the last one ends it: what was asked before is answered too. */
+const isLastOf = (open: ReadonlySet<ServerResponse>): void => {
+  const responses = [...open]
+  for (const response of responses) {
+    if (!response.headersSent) response.shouldKeepAlive = response !== responses.at(-1)
+  }
+}
+
 /** Connections that end with the answer that is sent on them. */
 const refused = new WeakSet<Socket>()
 
@@ -108,14 +185,14 @@ const refused = new WeakSet<Socket>()
  * A sender who waits to be told to send is told when somebody reads, not before: what is refused is never sent
  * (RFC 9110, 10.1.1). Where nobody reads, the connection ends with the answer, for the body may still come.
  */
-const continueWhenRead = (request: IncomingMessage, response: ServerResponse): void => {
+const continueWhenRead = (request: IncomingMessage, response: ServerResponse, mayGoOn: () => boolean): void => {
   const keepsAlive = response.shouldKeepAlive
   response.shouldKeepAlive = false
   const read = request._read.bind(request)
   let isRead = false
   request._read = (size) => {
     if (!isRead && !response.headersSent) {
-      response.shouldKeepAlive = keepsAlive
+      response.shouldKeepAlive = keepsAlive && mayGoOn()
       response.writeContinue()
     }
     isRead = true

@@ -1,12 +1,15 @@
 /** How the service stops: readiness first, then nothing new, then what is under way, then the database. */
 import { createHash } from "node:crypto"
+import { once } from "node:events"
 import { readdirSync, readFileSync, watch } from "node:fs"
-import { type ClientRequest, type IncomingMessage, request } from "node:http"
+import { Agent, type ClientRequest, get, type IncomingMessage, request } from "node:http"
+import type { Socket } from "node:net"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { fileForm } from "../../src/backend/Client.ts"
 import { ask, askJson, clientOf, runningBackend, stopped } from "../support/backend.ts"
+import { connected } from "../support/connection.ts"
 import { rowsOf, temporaryFolder } from "../support/database.ts"
 
 const databaseIn = (folder: string) => join(folder, "conversation_files.db")
@@ -21,7 +24,11 @@ const end = `\r\n--${boundary}--\r\n`
 
 /** The whole answer. */
 const answerTo = (upload: ClientRequest) =>
-  new Promise<{ readonly status: number | undefined; readonly text: string }>((resolve, reject) => {
+  new Promise<{
+    readonly status: number | undefined
+    readonly connection: string | undefined
+    readonly text: string
+  }>((resolve, reject) => {
     upload.once("error", reject)
     upload.once("response", (response: IncomingMessage) => {
       let text = ""
@@ -29,7 +36,8 @@ const answerTo = (upload: ClientRequest) =>
         text += part
       })
       response.once("error", reject)
-      response.once("end", () => resolve({ status: response.statusCode, text }))
+      const { headers, statusCode: status } = response
+      response.once("end", () => resolve({ status, connection: headers.connection, text }))
     })
   })
 
@@ -115,6 +123,58 @@ describe("told to stop, the service", () => {
     })
   )
 
+  it.scopedLive("ends each connection with its next answer, and the idle ones at once", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const backend = yield* runningBackend({ DATA_DIRECTORY: folder, SHUTDOWN_DELAY: "1h" })
+      const port = Number(new URL(backend.url).port)
+      const idle = yield* connected(port)
+      const answered = yield* connected(port)
+      const half = yield* connected(port)
+      const heard = closingOf(answered)
+      answered.write(getLivez)
+      yield* Effect.promise(() => once(answered, "data"))
+      half.write(getLivez.slice(0, 10))
+      const { answer, upload } = yield* slowUpload(backend.url, folder, "half of it")
+      backend.process.kill("SIGTERM")
+      yield* Effect.promise(() => backend.leaving)
+      // Nothing is under way on these; the delay goes on.
+      idle.resume()
+      yield* Effect.promise(() => once(idle, "close"))
+      assert.match(yield* Effect.promise(() => heard), /^HTTP\/1.1 200 OK\r\n.*keep-alive/s)
+      const late = closingOf(half)
+      half.write(getLivez.slice(10) + getLivez)
+      const both = (yield* Effect.promise(() => late)).match(/^connection: \S+|^ok$/gim)
+      assert.deepStrictEqual(both, ["Connection: keep-alive", "ok", "Connection: close", "ok"])
+      upload.end(end)
+      const { connection, status } = yield* Effect.promise(() => answer)
+      assert.deepStrictEqual([connection, status], ["close", 201])
+    })
+  )
+
+  it.scopedLive("resets no request of clients that keep their connections busy", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      for (const SHUTDOWN_DELAY of ["0s", "200ms"]) {
+        const backend = yield* runningBackend({ DATA_DIRECTORY: folder, SHUTDOWN_DELAY })
+        let answers = 0
+        const clients = Array.from({ length: 32 }, (_, n) =>
+          busyClient(`${backend.url}${n % 2 === 0 ? "/livez" : "/api/files"}`, () => {
+            answers += 1
+          })
+        )
+        yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => answers > 200 })
+        const { code, stderr } = yield* stopped(backend)
+        assert.strictEqual(code, 0, stderr)
+        const ends = yield* Effect.promise(() => Promise.all(clients))
+        assert.deepStrictEqual(
+          ends,
+          ends.map(() => "told to close")
+        )
+      }
+    })
+  )
+
   it.scopedLive("lets an upload that is under way end, and refuses new requests meanwhile", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
@@ -191,6 +251,37 @@ describe("told to stop, the service", () => {
     })
   )
 })
+
+const getLivez = "GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+/** All that comes on a connection until it is closed. */
+const closingOf = (socket: Socket) =>
+  new Promise<string>((resolve) => {
+    let text = ""
+    socket.setEncoding("utf8").on("data", (part: string) => {
+      text += part
+    })
+    socket.on("error", (error) => {
+      text += String(error)
+    })
+    socket.once("close", () => resolve(text))
+  })
+
+/** Asks again as soon as it has an answer, on one connection, until an answer says that it is the last one there. */
+const busyClient = async (url: string, onAnswer: () => void): Promise<string> => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  for (;;) {
+    const told = await new Promise<string | undefined>((resolve) => {
+      get(url, { agent }, (response) => {
+        response.once("error", (error) => resolve(String(error)))
+        response.once("end", () => resolve(response.headers.connection === "close" ? "told to close" : undefined))
+        response.resume()
+      }).once("error", (error) => resolve(String(error)))
+    })
+    onAnswer()
+    if (told !== undefined) return told
+  }
+}
 
 /** Whether a body ends before it is whole, which its reader can tell. */
 const cutOff = (response: IncomingMessage) =>

@@ -204,18 +204,22 @@ describe("while the start waits for a lock", () => {
     })
   )
 
-  it.scopedLive("SIGTERM and SIGINT end it at once, with 0 and the file as it was", () =>
+  it.scopedLive("SIGTERM and SIGINT end it at once as they end the program, and it says how far it had come", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* blankDatabase(file)
       const rival = yield* openConnection(file)
       rival.exec("BEGIN IMMEDIATE")
-      for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      for (const [signal, expected] of [
+        ["SIGTERM", 143],
+        ["SIGINT", 130]
+      ] as const) {
         const backend = yield* backendProcess(on(file))
         const url = yield* Effect.promise(() => backend.listening)
         yield* Effect.repeat(askJson(`${url}/startupz`), { until: ({ body }) => body.attempts > 1 })
         const { code, stderr, stdout } = yield* stopped(backend, signal)
-        assert.deepStrictEqual([code, stdout], [0, ""], stderr)
+        assert.deepStrictEqual([code, stdout], [expected, ""], stderr)
+        assert.match(stderr, /^not served {2}Interrupted in the migrations stage; nothing half-done is left behind$/m)
       }
       rival.exec("ROLLBACK")
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])
