@@ -6,6 +6,7 @@ import * as Etag from "@effect/platform/Etag"
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpPlatform from "@effect/platform/HttpPlatform"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
@@ -16,6 +17,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { DatabaseConfig, DatabaseReady, describeMeasure, MigrationSource } from "../../layers/index.ts"
@@ -109,7 +111,9 @@ const front = Layer.scopedDiscard(
       if (isOfPage(path)) return yield* page(path)
       return path === "/openapi.json" ? descriptionResponse : yield* door.app
     })
-    yield* HttpServer.serveEffect(answering(app))
+    // The platform describes a request for its span also where nobody makes spans.
+    const isTraced = yield* FiberRef.get(FiberRef.currentTracerEnabled)
+    yield* HttpMiddleware.withTracerDisabledWhenEffect(HttpServer.serveEffect(answering(app)), () => !isTraced)
     yield* HttpServer.addressFormattedWith((address) => Effect.logInfo(`Listening on ${address}`))
   })
 )

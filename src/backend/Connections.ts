@@ -242,6 +242,7 @@ export const turnOf = (socket: Socket): Effect.Effect<(() => void) | undefined> 
     })
     // Also where this one is given up before its turn: the one that is under way is not over by that.
     line.last = Promise.all([before, line.last]).then(() => {})
+    if (line.waiting === 1) return Effect.succeed(over)
     return Effect.promise(() => before).pipe(
       Effect.as(over),
       Effect.onInterrupt(() => Effect.sync(over))

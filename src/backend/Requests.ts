@@ -1,4 +1,7 @@
-/** What every answer has in common: the conventions of HTTP, metrics, and security headers. */ import * as HttpApp from "@effect/platform/HttpApp"
+/** What every answer has in common: the conventions of HTTP, metrics, and security headers. */
+import type { ServerResponse } from "node:http"
+import type { Socket } from "node:net"
+import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
@@ -8,6 +11,7 @@ import * as FiberRef from "effect/FiberRef"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import { finished } from "./Answers.ts"
 import { endingUnread } from "./Body.ts"
@@ -42,24 +46,29 @@ const untilSent = <E, R>(app: HttpApp.Default<E, R>) =>
     const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
     const over = yield* turnOf(socket)
     if (over === undefined) return yield* Effect.interrupt
-    // An answer that waits behind another on its connection is not closed with it.
-    const closed = Effect.async<void>((resume) => {
-      const over = () => {
-        response.off("close", over)
-        socket.off("close", over)
-        resume(Effect.void)
-      }
-      if (response.closed || socket.destroyed) return over()
-      response.once("close", over)
-      socket.once("close", over)
-    })
     const scope = yield* Scope.make()
     yield* Scope.addFinalizer(scope, Effect.sync(over))
+    const runFork = Runtime.runFork(yield* Effect.runtime())
     return yield* Effect.onExit(Scope.extend(app, scope), (exit) => {
       const close = Scope.close(scope, exit)
-      return Exit.isSuccess(exit) ? Effect.forkDaemon(Effect.zipRight(closed, close)) : close
+      return Exit.isSuccess(exit) ? Effect.sync(() => whenClosed(response, socket, () => runFork(close))) : close
     })
   })
+
+/** An answer that waits behind another on its connection is not closed with it. */
+const whenClosed = (response: ServerResponse, socket: Socket, act: () => void): void => {
+  if (response.closed || socket.destroyed) {
+    act()
+    return
+  }
+  const over = () => {
+    response.off("close", over)
+    socket.off("close", over)
+    act()
+  }
+  response.once("close", over)
+  socket.once("close", over)
+}
 
 const answered = <E, R>(app: HttpApp.Default<E, R>) =>
   Effect.gen(function* () {
@@ -67,10 +76,7 @@ const answered = <E, R>(app: HttpApp.Default<E, R>) =>
     const asked = askedOf(yield* HttpServerRequest.HttpServerRequest)
     const handled = yield* Effect.flatMap(problems(routed(asked, app)), (response) => saidBefore(asked, response))
     const response = endingUnread(asked.request, yield* finished(asked, handled))
-    const labelled = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) =>
-      Metric.tagged(Metric.tagged(metric, "method", methodOf(asked.request.method)), "route", routeOf(asked))
-    yield* Metric.increment(Metric.tagged(labelled(requests), "status", String(response.status)))
-    yield* Metric.update(labelled(durations), (yield* monotonicMillis) - startedAt)
+    count(asked, response.status, (yield* monotonicMillis) - startedAt)
     return response
   })
 
@@ -93,3 +99,23 @@ const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIO
 const methodOf = (method: string): string => (methods.has(method) ? method : "other")
 
 const routeOf = ({ route, routes }: Asked): string => (route ?? routes[0])?.path ?? "unknown"
+
+/** By their labels, of which there are few: to make a series anew for each request takes longer than to count in it. */
+const series = new Map<string, { readonly requests: Count; readonly durations: Count }>()
+
+type Count = Pick<Metric.Metric<unknown, number, unknown>, "unsafeUpdate">
+
+const count = (asked: Asked, status: number, millis: number): void => {
+  const method = methodOf(asked.request.method)
+  const route = routeOf(asked)
+  const key = `${method} ${route} ${status}`
+  const labelled = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) =>
+    Metric.tagged(Metric.tagged(metric, "method", method), "route", route)
+  const known = series.get(key) ?? {
+    requests: Metric.tagged(labelled(requests), "status", String(status)),
+    durations: labelled(durations)
+  }
+  series.set(key, known)
+  known.requests.unsafeUpdate(1, [])
+  known.durations.unsafeUpdate(millis, [])
+}

@@ -61,13 +61,14 @@ const routes = [
 /** The paths of all, for metrics that have as many series as there are routes. */
 export const paths: ReadonlyArray<string> = [...new Set(routes.map(({ path }) => path))]
 
+const ofLength = new Map<number, typeof routes>()
+for (const route of routes) ofLength.set(route.segments.length, [...(ofLength.get(route.segments.length) ?? []), route])
+
 /** What fits a path in its one spelling, whatever the method. */
 export const routesAt = (path: string): ReadonlyArray<Route> => {
   const given = path.split("/")
-  return routes.filter(
-    ({ segments }) =>
-      segments.length === given.length &&
-      segments.every((segment, index) => segment === given[index] || (isParameter(segment) && isId(given[index])))
+  return (ofLength.get(given.length) ?? []).filter(({ segments }) =>
+    segments.every((segment, index) => segment === given[index] || (isParameter(segment) && isId(given[index])))
   )
 }
 
