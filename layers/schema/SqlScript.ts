@@ -145,17 +145,30 @@ const triggerDetector = () => {
   }
 }
 
-/** The words and dots a statement begins with, in capitals and without quotes, for telling what kind it is. */
-export const openingWords = (statement: string, count: number): ReadonlyArray<string> => {
-  const words: Array<string> = []
+/** A word, a name or a dot. Only what stands without quotes can be a keyword; of a name the quotes are gone. */
+export interface Part {
+  /** In capitals; empty for a name in quotes. */
+  readonly keyword: string
+  readonly name: string
+}
+
+/** The words, names and dots that a statement begins with. SQLite takes a string for a name where a name has to be. */
+export const openingParts = (statement: string, count: number): ReadonlyArray<Part> => {
+  const parts: Array<Part> = []
   for (const token of tokensOf(statement)) {
     if (isBlank(token)) continue
-    if (token.kind !== "word" && token.kind !== "quoted" && token.text !== ".") break
-    words.push((token.kind === "quoted" ? token.text.slice(1, -1) : token.text).toUpperCase())
-    if (words.length === count) break
+    if (token.kind === "quoted" || token.kind === "string") parts.push({ keyword: "", name: unquoted(token.text) })
+    else if (token.kind === "word" || token.text === ".")
+      parts.push({ keyword: token.text.toUpperCase(), name: token.text })
+    else break
+    if (parts.length === count) break
   }
-  return words
+  return parts
 }
+
+/** The same in capitals, for telling what kind of statement it is. */
+export const openingWords = (statement: string, count: number): ReadonlyArray<string> =>
+  openingParts(statement, count).map(({ name }) => name.toUpperCase())
 
 /**
  * What a definition says, whatever its white space, comments, capitals and needless quotes. Two
@@ -168,7 +181,7 @@ export const structureOf = (definition: string): string => {
     // Behind DEFAULT, older builds of SQLite take a double-quoted text for a string.
     const isName = token.kind === "quoted" && parts.at(-1) !== "default"
     const isVerbatim = token.kind === "string" || token.kind === "quoted"
-    parts.push(isName ? unquoted(token.text) : isVerbatim ? token.text : token.text.toLowerCase())
+    parts.push(isName ? asName(token.text) : isVerbatim ? token.text : foldName(token.text))
   }
   return parts.join(" ")
 }
@@ -176,8 +189,21 @@ export const structureOf = (definition: string): string => {
 /** A name as it stands in a statement, whatever is in it. */
 export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-/** SQLite names are compared without regard to ASCII case; a name that needs its quotes keeps one kind of them. */
-const unquoted = (name: string): string => {
-  const inner = name.slice(1, -1).toLowerCase()
-  return /^[a-z_][a-z0-9_$]*$/.test(inner) ? inner : `"${inner}"`
+/**
+ * Two names are one to SQLite where this is equal: it knows no other letters than those of ASCII
+ * (https://sqlite.org/c3ref/stricmp.html). To JavaScript "Straße" in capitals is "STRASSE", another name.
+ */
+export const foldName = (name: string): string => name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+
+/** What a quoted name or a string says. Within brackets nothing can be doubled. */
+const unquoted = (text: string): string => {
+  const quote = text.charAt(0)
+  const inner = text.slice(1, -1)
+  return quote === "[" ? inner : inner.replaceAll(quote + quote, quote)
+}
+
+/** Quotes that a name does not need make no difference, nor does which kind of them it has. */
+const asName = (text: string): string => {
+  const name = foldName(unquoted(text))
+  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : identifier(name)
 }

@@ -53,6 +53,7 @@ const clearedOf = (database: Sqlite.Database) =>
           `${table}.${from}`,
           {
             table,
+            from,
             parent: parent.toLowerCase(),
             rows: database.prepare<[], number>(`SELECT count("${from}") FROM "${table}"`).pluck().get() ?? 0
           }
@@ -68,12 +69,22 @@ const violationOf = (database: Sqlite.Database): string | undefined => {
   }
 }
 
-/** `ALTER TABLE a RENAME TO b`, as the generator writes it: where a table is found afterwards. */
-const renamedIn = (sql: string, table: string): string => {
-  let name = table
-  for (const [, from, to] of sql.matchAll(/ALTER TABLE (\w+) RENAME TO (\w+)/g)) if (from === name) name = to ?? name
-  return name
+/** `ALTER TABLE a RENAME TO b`, as the generator writes it: every name that a table goes by, the last one at the end. */
+const namesIn = (sql: string, table: string): ReadonlyArray<string> => {
+  const names = [table]
+  for (const [, from, to = ""] of sql.matchAll(/ALTER TABLE (\w+) RENAME TO (\w+)/g)) {
+    if (from === names.at(-1)) names.push(to)
+  }
+  return names
 }
+
+const renamedIn = (sql: string, table: string): string => namesIn(sql, table).at(-1) ?? table
+
+/** Rows that have something in a column; undefined where there is no such column. */
+const filledIn = (database: Sqlite.Database, table: string, column: string): number | undefined =>
+  database.prepare("SELECT 1 FROM pragma_table_xinfo(?) WHERE lower(name) = lower(?)").get(table, column) === undefined
+    ? undefined
+    : database.prepare<[], number>(`SELECT count("${column}") FROM "${table}"`).pluck().get()
 
 const applyOne = (database: Sqlite.Database, { deletes, isOff, sql }: ReferenceFile): string | undefined => {
   database.pragma(`foreign_keys = ${isOff ? 0 : 1}`)
@@ -87,17 +98,17 @@ const applyOne = (database: Sqlite.Database, { deletes, isOff, sql }: ReferenceF
     return "StatementFailed"
   }
   const after = countsOf(database)
+  // A declaration may name a table by any name that it goes by.
+  const isDeclared = (table: string) => namesIn(sql, table).some((name) => deletes.includes(name))
   const lost = [...before].some(
     ([table, rows]) =>
-      !deletes.includes(table) && Math.max(after.get(table) ?? 0, after.get(renamedIn(sql, table)) ?? 0) < rows
+      !isDeclared(table) && Math.max(after.get(table) ?? 0, after.get(renamedIn(sql, table)) ?? 0) < rows
   )
-  const clearedAfter = clearedOf(database)
   const dropped = new Set([...sql.matchAll(/DROP TABLE (\w+)/g)].map(([, table]) => table ?? ""))
-  const unbound = [...cleared].some(([column, { parent, rows, table }]) => {
-    if (!(dropped.has(parent) || dropped.has(renamedIn(sql, parent)))) return false
-    if (deletes.includes(parent) || deletes.includes(table)) return false
-    const now = clearedAfter.get(column.replace(table, renamedIn(sql, table)))
-    return now !== undefined && now.rows < rows
+  const unbound = [...cleared.values()].some(({ from, parent, rows, table }) => {
+    if (!namesIn(sql, parent).some((name) => dropped.has(name)) || isDeclared(parent) || isDeclared(table)) return false
+    const now = filledIn(database, renamedIn(sql, table), from)
+    return now !== undefined && now < rows
   })
   const reason = lost || unbound ? "RowsDeleted" : violationOf(database)
   if (reason !== undefined) {

@@ -3,7 +3,7 @@
  * that one which names a table that is gone passes every check of pages (https://sqlite.org/lang_altertable.html, 2).
  */
 import * as Effect from "effect/Effect"
-import { identifier, openingWords } from "../../schema/SqlScript.ts"
+import { foldName, identifier, openingWords } from "../../schema/SqlScript.ts"
 import { type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
 
@@ -74,13 +74,15 @@ const eventOf = (sql: string): string | undefined => {
 /** The triggers that speak of what SQLite misses; all of them where none does. */
 const meantBy = (detail: string, triggers: ReadonlyArray<SchemaObject>): ReadonlyArray<string> => {
   const missed = missedIn(detail)
-  const naming = missed === undefined ? [] : triggers.filter(({ sql }) => sql.toLowerCase().includes(missed))
+  const naming = missed === undefined ? [] : triggers.filter(({ sql }) => foldName(sql).includes(missed))
   return (naming.length === 0 ? triggers : naming).map(({ name }) => name)
 }
 
 /** `no such table: main.x`, `no such column: new.x` */
-const missedIn = (detail: string): string | undefined =>
-  /^no such \w+(?: \w+)?: (?:main\.)?(.+)$/.exec(detail)?.[1]?.toLowerCase()
+const missedIn = (detail: string): string | undefined => {
+  const [, missed] = /^no such \w+(?: \w+)?: (?:main\.)?(.+)$/.exec(detail) ?? []
+  return missed === undefined ? undefined : foldName(missed)
+}
 
 /** A foreign key to a table that is not there stops the same statement, and is no trigger's fault. */
 const isOfForeignKey = Effect.fnUntraced(function* (
@@ -91,7 +93,7 @@ const isOfForeignKey = Effect.fnUntraced(function* (
 ) {
   if (detail.startsWith("foreign key mismatch")) return true
   const missed = missedIn(detail)
-  if (missed === undefined || triggers.some(({ sql }) => sql.toLowerCase().includes(missed))) return false
+  if (missed === undefined || triggers.some(({ sql }) => foldName(sql).includes(missed))) return false
   const parents = yield* sqlite.run(`SELECT lower("table") AS parent FROM pragma_foreign_key_list(?)`, [table])
   return parents.some((row) => text(row, "parent") === missed)
 })

@@ -1,7 +1,6 @@
 /** Rows that were there before a migration are there after it, but for those that it declares to delete. */
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
-import { identifier, openingWords } from "../../schema/SqlScript.ts"
+import { foldName, identifier, openingParts, openingWords } from "../../schema/SqlScript.ts"
 import { integer, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 import { historyTable } from "./MigrationHistory.ts"
 import type { Loss, Script } from "./MigrationRun.ts"
@@ -14,7 +13,7 @@ export const describeLoss = ({ after, before, column, table }: Loss): string =>
 
 /** What is counted. */
 interface Counts {
-  /** By the table's name in lower case. */
+  /** By the table's name as `foldName` has it. */
   readonly tables: ReadonlyMap<string, Rows>
   /** Rows that refer to others by a foreign key that is cleared when those go. */
   readonly references: ReadonlyArray<References>
@@ -31,7 +30,7 @@ interface Rows {
 }
 
 interface References {
-  /** In lower case, as the table that is referred to. */
+  /** As `foldName` has it, as the table that is referred to. */
   readonly from: string
   readonly to: string
   readonly table: string
@@ -109,16 +108,18 @@ const lost = Effect.fnUntraced(function* (
   before: Counts,
   after: Counts
 ) {
-  const mayLose = new Set(migration.declared.deletes.map((table) => table.toLowerCase()))
+  const declared = new Set(migration.declared.deletes.map(foldName))
   const isEffect = migration.body._tag === "Effect"
   // What an Effect has said is not known. Where the file vacuums itself tables move to other pages.
   const [vacuum] = isEffect ? yield* sqlite.run("PRAGMA auto_vacuum") : []
   const keepsRoots = integer(vacuum, "auto_vacuum") === 0
-  const follow = isEffect ? (keepsRoots ? byRoot(before, after) : identity) : renames(statements)
+  const follow = isEffect ? (keepsRoots ? byRoot(before, after) : unfollowed) : renames(statements)
+  // A declaration may name a table as it was, as it is now, or as it was called in between.
+  const mayLose = (name: string) => follow(name).some((called) => declared.has(called))
   const losses: Array<Loss> = []
   for (const [name, { rows, suffix, table }] of before.tables) {
-    if (rows === 0 || mayLose.has(name) || mayLose.has(table.toLowerCase())) continue
-    const renamed = follow(table.toLowerCase())
+    if (rows === 0 || declared.has(name) || mayLose(foldName(table))) continue
+    const renamed = nameNow(follow, foldName(table))
     const left = Math.max(after.tables.get(name)?.rows ?? 0, after.tables.get(renamed + suffix)?.rows ?? 0)
     if (left >= rows) continue
     const shown = suffix === "" ? left : Math.max(left, yield* rowsThrough(sqlite, renamed))
@@ -126,11 +127,29 @@ const lost = Effect.fnUntraced(function* (
   }
   const dropped = isEffect ? movedOrGone(before, after) : tablesDroppedBy(statements)
   for (const { column, from, rows, table, to } of before.references) {
-    if (!(dropped.has(to) || dropped.has(follow(to))) || mayLose.has(to) || mayLose.has(from)) continue
-    const found = after.references.find((other) => other.from === follow(from) && other.column === column)
-    if (found !== undefined && found.rows < rows) losses.push({ table, column, before: rows, after: found.rows })
+    if (!follow(to).some((called) => dropped.has(called)) || mayLose(to) || mayLose(from)) continue
+    const now = isEffect ? column : columnNow(statements, from, column)
+    const left = yield* rowsReferring(sqlite, nameNow(follow, from), now)
+    if (left !== undefined && left < rows) losses.push({ table, column, before: rows, after: left })
   }
   return losses
+})
+
+/** All names that a table goes by, one after the other. */
+type Follow = (name: string) => ReadonlyArray<string>
+
+const unfollowed: Follow = (name) => [name]
+const nameNow = (follow: Follow, name: string): string => follow(name).at(-1) ?? name
+
+/** Rows that refer to others by a column, also where the foreign key is gone; undefined where the column is. */
+const rowsReferring = Effect.fnUntraced(function* (sqlite: Sqlite, table: string, column: string) {
+  const columns = yield* sqlite.run("SELECT name FROM pragma_table_xinfo(?, 'main') WHERE name = ? COLLATE NOCASE", [
+    table,
+    column
+  ])
+  if (columns.length === 0) return undefined
+  const [found] = yield* sqlite.run(`SELECT count(${identifier(column)}) AS rows FROM main.${identifier(table)}`)
+  return integer(found, "rows")
 })
 
 /**
@@ -171,15 +190,15 @@ const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Ef
       `SELECT count(*) AS rows, (SELECT rootpage || substr(sql, instr(sql, '(')) FROM sqlite_schema WHERE type = 'table' AND name = ?) AS root FROM main.${identifier(name)}`,
       [name]
     )
-    const suffix = name.slice(table.length).toLowerCase()
-    tables.set(name.toLowerCase(), { table, suffix, rows: integer(found, "rows"), root: text(found, "root") })
+    const suffix = foldName(name.slice(table.length))
+    tables.set(foldName(name), { table, suffix, rows: integer(found, "rows"), root: text(found, "root") })
     yield* between
   }
   const references: Array<References> = []
   for (const row of yield* sqlite.run(clearedReferences)) {
     const [table, column] = [text(row, "name"), text(row, "column")]
     const [found] = yield* sqlite.run(`SELECT count(${identifier(column)}) AS rows FROM main.${identifier(table)}`)
-    const [from, to] = [table.toLowerCase(), text(row, "parent").toLowerCase()]
+    const [from, to] = [foldName(table), foldName(text(row, "parent"))]
     references.push({ from, to, table, column, rows: integer(found, "rows") })
     yield* between
   }
@@ -188,11 +207,13 @@ const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Ef
 })
 
 /** The name that a table goes by now, found by where it is: one that was not there before, in the place of one that is gone. */
-const byRoot = (before: Counts, after: Counts) => {
+const byRoot = (before: Counts, after: Counts): Follow => {
   const added = [...after.tables].filter(([name]) => !before.tables.has(name))
   const names = new Map(added.map(([name, { root }]) => [root, name]))
-  return (name: string): string =>
-    after.tables.has(name) ? name : (names.get(before.tables.get(name)?.root ?? "") ?? name)
+  return (name) => {
+    const found = after.tables.has(name) ? undefined : names.get(before.tables.get(name)?.root ?? "")
+    return found === undefined ? [name] : [name, found]
+  }
 }
 
 /** Dropping a table deletes its rows first, and clears what refers to them, also where it is only rebuilt. */
@@ -210,24 +231,47 @@ const isDrop = ({ text }: Script["statements"][number]): boolean => openingWords
 const tablesDroppedBy = (statements: Script["statements"]): ReadonlySet<string> =>
   new Set(
     statements.filter(isDrop).flatMap(({ text }) => {
-      const words = openingWords(text, 7)
-      return words[1] === "TABLE" ? [words.at(-1)?.toLowerCase() ?? ""] : []
+      const parts = openingParts(text, 7)
+      return parts[1]?.keyword === "TABLE" ? [foldName(parts.at(-1)?.name ?? "")] : []
     })
   )
 
-/** `ALTER TABLE [schema .] a RENAME TO b`, as the words it begins with. */
-const renameIn = (statement: string): readonly [string, string] | undefined => {
-  const words = openingWords(statement, 8)
-  const at = words[3] === "." ? 4 : 2
-  const [from, rename, to, name] = words.slice(at, at + 4)
-  return words[0] === "ALTER" && rename === "RENAME" && to === "TO" && from !== undefined && name !== undefined
-    ? [from.toLowerCase(), name.toLowerCase()]
+/** What follows `ALTER TABLE [schema .] name RENAME`, and the name. */
+const renamingIn = (statement: string) => {
+  const parts = openingParts(statement, 10)
+  const at = parts[3]?.keyword === "." ? 4 : 2
+  const [table, rename, ...rest] = parts.slice(at)
+  return parts[0]?.keyword === "ALTER" && rename?.keyword === "RENAME" && table !== undefined
+    ? { table: foldName(table.name), rest }
     : undefined
 }
 
-/** The name that a table goes by after all renames of a script. */
-const renames = (statements: Script["statements"]) => (name: string) =>
-  statements.reduce((current, { text }) => {
-    const [from, to] = renameIn(text) ?? []
-    return from === current && to !== undefined ? to : current
-  }, name)
+/** Every name that a table goes by while a script runs. */
+const renames =
+  (statements: Script["statements"]): Follow =>
+  (name) => {
+    const names = [name]
+    for (const { text } of statements) {
+      const { rest: [to, next] = [], table } = renamingIn(text) ?? {}
+      if (table === names.at(-1) && to?.keyword === "TO" && next !== undefined) names.push(foldName(next.name))
+    }
+    return names
+  }
+
+/** The name that a column goes by after a script: `RENAME [COLUMN] a TO b`, whatever its table is called by then. */
+const columnNow = (statements: Script["statements"], from: string, column: string): string => {
+  let [table, current] = [from, column]
+  for (const { text } of statements) {
+    const renaming = renamingIn(text)
+    if (renaming?.table !== table) continue
+    const [first, second, third, fourth] = renaming.rest
+    if (first?.keyword === "TO" && second !== undefined) table = foldName(second.name)
+    else {
+      // A column may itself be called "column", without quotes.
+      const hasWord = first?.keyword === "COLUMN" && third?.keyword === "TO"
+      const [old, made] = hasWord ? [second, fourth] : [first, third]
+      if (old !== undefined && made !== undefined && foldName(old.name) === foldName(current)) current = made.name
+    }
+  }
+  return current
+}

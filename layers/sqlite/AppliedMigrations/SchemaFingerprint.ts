@@ -1,6 +1,6 @@
 /** What a schema is: its objects, their fingerprint, and how two schemas differ. Nothing here touches a database. */
 import { hash } from "node:crypto"
-import { structureOf } from "../../schema/SqlScript.ts"
+import { foldName, structureOf } from "../../schema/SqlScript.ts"
 import { type Row, text } from "../Sqlite.ts"
 import { historyTable } from "./MigrationHistory.ts"
 
@@ -80,9 +80,13 @@ export const namesIn = (kept: string): ReadonlySet<string> => {
 
 /** Objects that are on a list, and all others. */
 export const dividedBy = (names: ReadonlySet<string>, live: ReadonlyArray<SchemaObject>) => ({
-  ours: live.filter((object) => names.has(keyOf(object))),
-  extra: live.filter((object) => !names.has(keyOf(object)))
+  ours: live.filter((object) => isOn(names, object)),
+  extra: live.filter((object) => !isOn(names, object))
 })
+
+/** Earlier releases kept names in JavaScript's lower case. */
+const isOn = (names: ReadonlySet<string>, object: SchemaObject): boolean =>
+  names.has(keyOf(object)) || names.has(`${object.type} ${object.name.toLowerCase()}`)
 
 export const isAccepted = ({ changed, missing }: SchemaDifference): boolean =>
   missing.length === 0 && changed.length === 0
@@ -103,7 +107,7 @@ export const describeDifference = ({ changed, extra, missing }: SchemaDifference
 const listed = (what: string, objects: ReadonlyArray<string>): string =>
   objects.length === 0 ? "" : `${what}: ${objects.join(", ")}`
 
-const keyOf = ({ name, type }: SchemaObject): string => `${type} ${name.toLowerCase()}`
+const keyOf = ({ name, type }: SchemaObject): string => `${type} ${foldName(name)}`
 export const titleOf = ({ name, type }: SchemaObject): string => `${type} ${name}`
 const saysTheSame = (one: SchemaObject, other: SchemaObject): boolean =>
   one.sql === other.sql || structureOf(one.sql) === structureOf(other.sql)

@@ -1,5 +1,6 @@
 /** The proof that a live schema is the one that its migrations make. */
 import * as Effect from "effect/Effect"
+import { foldName } from "../../schema/SqlScript.ts"
 import type { Migration } from "../../start/MigrationSource.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { openSqlite } from "../Sqlite.ts"
@@ -82,7 +83,7 @@ export const schemaAfter = (
 }
 
 const maySpeakOf = ({ migration: { body } }: Script, name: string): boolean =>
-  body._tag === "Effect" || body.text.toLowerCase().includes(name.toLowerCase())
+  body._tag === "Effect" || foldName(body.text).includes(foldName(name))
 
 const compared = (
   expected: ReadonlyArray<SchemaObject>,
