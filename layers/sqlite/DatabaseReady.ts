@@ -323,9 +323,14 @@ const checkpointed = Effect.fnUntraced(function* (
 const describeCheckpoint = (bytes: number, warning: string | undefined): string =>
   warning === undefined ? `${megabytes(bytes)} MB of its WAL were written into it` : `${megabytes(bytes)} MB in its WAL`
 
-const noted = ({ database, durationMs, schemaVersion }: ReadyReport, level: LogLevel.LogLevel) =>
+const noted = (report: ReadyReport, level: LogLevel.LogLevel) =>
   Effect.logWithLevel(level, "Database ready").pipe(
-    Effect.annotateLogs({ database, schemaVersion: schemaVersion ?? "none", durationMs }),
+    Effect.annotateLogs({
+      database: report.database,
+      schemaVersion: report.schemaVersion ?? "none",
+      durationMs: report.durationMs,
+      ...(report.backup === undefined ? {} : { backup: report.backup })
+    }),
     Effect.whenLogLevel(level)
   )
 
