@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { plainArguments } from "../src/arguments.ts"
+import { plainArguments } from "../src/program/arguments.ts"
 import { temporaryFolder } from "./support/database.ts"
 import { program } from "./support/program.ts"
 

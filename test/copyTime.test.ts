@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import { Migrations } from "../layers/index.ts"
 import { copyTime } from "../layers/sqlite/AppliedMigrations/CopyTime.ts"
-import { exitCodeOf } from "../src/exitCode.ts"
+import { exitCodeOf } from "../src/program/exitCode.ts"
 import {
   independently,
   notesFiles,

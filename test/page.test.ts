@@ -671,7 +671,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
     it.scoped("is served file by file under a strict policy, and sent again only when it has changed", () =>
       Effect.gen(function* () {
         const { url } = yield* Site
-        const files = readdirSync(join(import.meta.dirname, "../src/backend/page"))
+        const files = readdirSync(join(import.meta.dirname, "../src/service/page"))
         const served = files.filter((name) => /\.(css|js)$/.test(name)).map((name) => `/page/${name}`)
         for (const path of ["/", ...served]) {
           const answer = yield* Effect.promise(() => fetch(`${url}${path}`))

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { fileForm } from "../src/backend/Client.ts"
+import { fileForm } from "../src/service/Client.ts"
 import { clientOf, runningBackend } from "./support/backend.ts"
 import { noBrowser } from "./support/browser.ts"
 import { temporaryFolder } from "./support/database.ts"

@@ -16,7 +16,7 @@ import { setTimeout } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import packageJson from "../package.json" with { type: "json" }
-import { applicationId } from "../src/conversationFiles.ts"
+import { applicationId } from "../src/service/migrations.ts"
 import {
   independently,
   migrationsDirectory,

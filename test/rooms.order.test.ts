@@ -15,7 +15,7 @@ import {
   type SqliteConnection,
   type VerifiedPragmas
 } from "../layers/index.ts"
-import * as conversationFiles from "../src/conversationFiles.ts"
+import * as conversationFiles from "../src/service/migrations.ts"
 
 type Needs<L> = L extends Layer.Layer<infer _A, infer _E, infer R> ? R : never
 type Start = DatabaseConfig | Initialization

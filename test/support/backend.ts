@@ -5,7 +5,7 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { makeClient } from "../../src/backend/Client.ts"
+import { makeClient } from "../../src/service/Client.ts"
 import { type Ended, type Surroundings, spawnNode } from "./program.ts"
 
 const program = join(import.meta.dirname, "../../dist/conversation-files.cjs")

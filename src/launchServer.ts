@@ -1,5 +1,0 @@
-/** What `npm start` runs: the conversation-files service. */
-import { bundle } from "./bundle.ts"
-
-const { compile, run } = bundle("service")
-run(compile())

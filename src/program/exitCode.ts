@@ -1,0 +1,109 @@
+/** What the process ends with, after sysexits(3), so that a supervisor knows whether a restart helps. */
+import * as Data from "effect/Data"
+import type { InitializationError, RestoreError } from "../../layers/index.ts"
+
+export const exitCode = {
+  ready: 0,
+  usage: 64,
+  data: 65,
+  defect: 70,
+  cannotCreate: 73,
+  inputOutput: 74,
+  tryAgain: 75,
+  newerDatabase: 76,
+  permission: 77
+} as const
+
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
+
+/** The program has said what there is to say; what remains is the exit code. */
+export class Ended extends Data.TaggedError("Ended")<{ readonly code: ExitCode }> {}
+
+/** A new reason in any room does not compile until it has its code here. */
+export const exitCodeOf = (error: InitializationError | RestoreError): ExitCode => {
+  // Every timeout is among these.
+  if (error.retryable) return exitCode.tryAgain
+  switch (error._tag) {
+    case "MigrationSourceError":
+      return error.reason === "DirectoryUnreadable" ? ofSystem(error.code) : exitCode.data
+    case "DirectoryError":
+      return ofDirectory[error.reason]
+    case "LockError":
+      return exitCode.cannotCreate
+    case "ConnectionError":
+      return ofConnection[error.reason]
+    case "PragmaError":
+      if (error.reason === "OutOfRange") return exitCode.usage
+      return error.reason === "Mismatch" ? exitCode.data : ofSqlite(error.got)
+    case "HistoryError":
+      return error.reason === "NewerDatabase" ? exitCode.newerDatabase : ofSqlite(error.code)
+    case "BackupError":
+      return ofWriting(error.code)
+    case "RestoreError":
+      return /^(NoBackup|Ambiguous|SameFile)$/.test(error.reason)
+        ? exitCode.usage
+        : error.reason === "NotABackup"
+          ? exitCode.data
+          : ofWriting(error.code)
+    case "UpgradeError":
+      if (error.reason === "DeadlineTooShort") return exitCode.usage
+      return error.reason === "Pending" ? exitCode.tryAgain : ofSqlite(error.code)
+    case "IntegrityError":
+      return ofSqlite(error.code)
+  }
+}
+
+type ReasonOf<Tag> = Extract<InitializationError, { readonly _tag: Tag }>["reason"]
+
+const ofDirectory: Record<ReasonOf<"DirectoryError">, ExitCode> = {
+  InvalidFilename: exitCode.usage,
+  NotADirectory: exitCode.cannotCreate,
+  // Only an inspection finds no directory, where there was no initialization yet.
+  NotFound: exitCode.tryAgain,
+  PermissionDenied: exitCode.permission,
+  BrokenLink: exitCode.cannotCreate,
+  ReadOnlyFilesystem: exitCode.cannotCreate,
+  DiskFull: exitCode.inputOutput,
+  NetworkFilesystem: exitCode.cannotCreate,
+  UnknownFilesystem: exitCode.cannotCreate,
+  Unavailable: exitCode.inputOutput
+}
+
+const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
+  Absent: exitCode.tryAgain,
+  NotRecovered: exitCode.tryAgain,
+  Orphaned: exitCode.data,
+  NotAFile: exitCode.cannotCreate,
+  NotADatabase: exitCode.data,
+  Damaged: exitCode.data,
+  CannotCreate: exitCode.cannotCreate,
+  CannotOpen: exitCode.cannotCreate,
+  PermissionDenied: exitCode.permission,
+  ReadOnly: exitCode.permission,
+  NotReadable: exitCode.permission,
+  NotShared: exitCode.permission,
+  DiskFull: exitCode.inputOutput,
+  IoError: exitCode.inputOutput,
+  Busy: exitCode.tryAgain,
+  Replaced: exitCode.tryAgain,
+  DriverNotLoaded: exitCode.defect,
+  UnsafeDriver: exitCode.defect,
+  UnsafeSqlite: exitCode.defect,
+  ForeignApplication: exitCode.data
+}
+
+const ofSqlite = (code: string): ExitCode => {
+  if (/^SQLITE_(FULL|IOERR)/.test(code)) return exitCode.inputOutput
+  if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return exitCode.permission
+  if (code.startsWith("SQLITE_CANTOPEN")) return exitCode.cannotCreate
+  return exitCode.data
+}
+
+/** Of a copy that could not be made. */
+const ofWriting = (code: string): ExitCode =>
+  /^(EACCES|EPERM|EROFS|SQLITE_READONLY)/.test(code) ? exitCode.permission : exitCode.inputOutput
+
+const ofSystem = (code: string): ExitCode => {
+  if (code === "EACCES" || code === "EPERM") return exitCode.permission
+  return code === "ENOENT" || code === "ENOTDIR" ? exitCode.usage : exitCode.inputOutput
+}

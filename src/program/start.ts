@@ -1,0 +1,189 @@
+/** What the program does once it knows what is wanted, however its command line was read. */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
+import * as HashSet from "effect/HashSet"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import {
+  DatabaseConfig,
+  DatabaseReady,
+  describeMeasure,
+  failedReport,
+  Initialization,
+  type InitializationError,
+  type IntegrityPolicy,
+  MigrationSource,
+  MigrationSourceError,
+  Migrations,
+  type Permissions,
+  type ProgressEvent,
+  type Refusal,
+  type Timeline
+} from "../../layers/index.ts"
+import packageJson from "../../package.json" with { type: "json" }
+import { Ended, exitCode, exitCodeOf } from "./exitCode.ts"
+import { interruptedCode, interruptedIn } from "./interruption.ts"
+import { asJson, failedLines, readyLines } from "./report.ts"
+import { say, tell } from "./say.ts"
+
+/** The command line makes no sense; its parser has said so on stderr. */
+export class Misused extends Data.TaggedError("Misused")<{ readonly parser: string; readonly message: string }> {}
+
+export interface Choices {
+  readonly database: string
+  readonly migrations: Option.Option<string>
+  readonly applicationId?: Option.Option<number>
+  readonly integrity: IntegrityPolicy
+  readonly timeout: Option.Option<Duration.Duration>
+  readonly json: boolean
+  readonly permissions?: Permissions
+  readonly trustedFilesystems: ReadonlyArray<string>
+  readonly backups?: number
+}
+
+/** What is meant where nothing is said. */
+export const defaults = {
+  database: "data/conversation_files.db",
+  migrations: "migrations",
+  integrity: "auto",
+  permissions: "owner",
+  backups: 2
+} as const
+
+/** `init` and `status`. */
+export const run = (access: "initialize" | "inspect") =>
+  Effect.fnUntraced(function* (choices: Choices) {
+    const config = DatabaseConfig.from({
+      filename: choices.database,
+      access,
+      integrity: choices.integrity,
+      timeout: Option.getOrUndefined(choices.timeout),
+      permissions: choices.permissions,
+      backups: choices.backups,
+      trustedFilesystems: choices.trustedFilesystems,
+      program: `${packageJson.name} ${packageJson.version}`,
+      onProgress: choices.json ? showWork : showProgress,
+      applicationId: Option.getOrUndefined(choices.applicationId ?? Option.none())
+    })
+    const migrations = Option.match(choices.migrations, {
+      onNone: () => Effect.mapError(Migrations.fromDirectory(defaults.migrations), notNamed),
+      onSome: Migrations.fromDirectory
+    })
+    const initialization = yield* Initialization.make(config)
+    course = initialization.timeline
+    const report = yield* MigrationSource.make(migrations).pipe(
+      Effect.flatMap((source) => DatabaseReady.make(config, initialization, source)),
+      Effect.map((ready) => Context.get(ready, DatabaseReady).report),
+      Effect.scoped,
+      Effect.catchAll((error) => refuse(choices, initialization, error))
+    )
+    yield* choices.json ? say(asJson(report)) : say(readyLines(report).join("\n"))
+  })
+
+/** Nobody has named a directory, and the one that is meant then is not there. */
+const notNamed = (error: MigrationSourceError): MigrationSourceError =>
+  error.reason === "DirectoryUnreadable" && error.code === "ENOENT"
+    ? new MigrationSourceError({
+        reason: error.reason,
+        path: `./${defaults.migrations}`,
+        detail: `${process.cwd()} has no directory of that name`,
+        cure: "Name the directory: --migrations DIRECTORY, or DATABASE_MIGRATIONS; or start where ./migrations is.",
+        code: error.code,
+        retryable: false
+      })
+    : error
+
+const refuse = Effect.fnUntraced(function* (
+  choices: Choices,
+  { timeline }: Initialization["Type"],
+  error: InitializationError
+) {
+  const report = failedReport(choices.database, error, yield* timeline)
+  yield* choices.json ? say(asJson(report)) : tell(failedLines(report).join("\n"))
+  return yield* new Ended({ code: exitCodeOf(error) })
+})
+
+/** Somebody who looks at a start that hangs wants to know what it hangs on: once at first, then now and then. */
+const showProgress = (event: ProgressEvent): Effect.Effect<void> =>
+  event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
+    ? tell(`waiting in the ${event.stage} stage: ${event.reason}`)
+    : showWork(event)
+
+/** How far long work is. With `--json` this alone: the one line tells how often each stage was tried. */
+const showWork = (event: ProgressEvent): Effect.Effect<void> =>
+  event._tag === "StageProgress"
+    ? tell(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
+    : Effect.void
+
+/** How a run ended that no report was made of: badly called, interrupted, or by a defect. */
+interface Ending {
+  readonly code: number
+  /** For stderr; undefined where it has been said. */
+  readonly line: string | undefined
+  readonly error: Pick<Refusal, "_tag" | "reason" | "message" | "remedy" | "retryable">
+}
+
+/** How far the start is that is under way. */
+let course: Effect.Effect<Timeline> | undefined
+
+const endingOf = (cause: Cause.Cause<unknown>, timeline?: Timeline): Ending | undefined => {
+  const failure = Option.getOrUndefined(Cause.failureOption(cause))
+  if (failure instanceof Ended) return undefined
+  if (failure instanceof Misused) {
+    const { message, parser } = failure
+    const error = { _tag: parser, reason: "Usage", message, remedy: "See --help.", retryable: false }
+    return { code: exitCode.usage, line: undefined, error }
+  }
+  if (Cause.isInterruptedOnly(cause)) {
+    const message = interruptedIn(timeline)
+    const error = { _tag: "Interrupted", reason: "Signal", message, remedy: "Start again.", retryable: true }
+    return { code: interruptedCode(), line: message, error }
+  }
+  const message = `A defect in this program: ${Cause.pretty(cause)}`
+  const error = { _tag: "Defect", reason: "Defect", message, remedy: "Please report it.", retryable: false }
+  return { code: exitCode.defect, line: message, error }
+}
+
+const sayEnding = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const timeline = course === undefined ? undefined : yield* course
+    const ending = Exit.isFailure(exit) ? endingOf(exit.cause, timeline) : undefined
+    if (ending?.line !== undefined) yield* tell(ending.line)
+    if (ending !== undefined && process.argv.includes("--json")) {
+      // The process ends badly as it is, and the code says how.
+      yield* Effect.ignore(say(JSON.stringify({ status: "failed", error: ending.error })))
+    }
+  })
+
+const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
+  if (Exit.isSuccess(exit)) return exitCode.ready
+  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  return failure instanceof Ended ? failure.code : (endingOf(exit.cause)?.code ?? exitCode.defect)
+}
+
+/** Runs the program to its end, and ends the process with what the end means. */
+export const main = <E>(program: Effect.Effect<void, E, FileSystem.FileSystem | Path.Path>): void =>
+  program.pipe(
+    Effect.onExit(sayEnding),
+    Logger.withMinimumLogLevel(LogLevel.Warning),
+    Effect.locally(FiberRef.currentLoggers, HashSet.make(Logger.withConsoleError(Logger.logfmtLogger))),
+    // One after the other: to build two layers at once takes fibers.
+    Effect.provide(Layer.provideMerge(NodeFileSystem.layer, NodePath.layer)),
+    NodeRuntime.runMain({
+      disableErrorReporting: true,
+      disablePrettyLogger: true,
+      teardown: (exit, onExit) => onExit(codeOf(exit))
+    })
+  )

@@ -1,0 +1,244 @@
+/**
+ * The conversation-files service: the probes are answered at once, the API is built on `DatabaseReady` and
+ * is never served before it.
+ */
+import * as Etag from "@effect/platform/Etag"
+import * as FileSystem from "@effect/platform/FileSystem"
+import type * as HttpApi from "@effect/platform/HttpApi"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
+import * as HttpPlatform from "@effect/platform/HttpPlatform"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Path from "@effect/platform/Path"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { DatabaseConfig, DatabaseReady, describeMeasure, MigrationSource } from "../../layers/index.ts"
+import packageJson from "../../package.json" with { type: "json" }
+import { Access, authorization, isLoopback } from "./Access.ts"
+import { AccessLog } from "./AccessLog.ts"
+import { accountHttp } from "./AccountHttp.ts"
+import { FilesApi, ProbesApi, ProbesGroup } from "./Api.ts"
+import { Archives } from "./Archives.ts"
+import { AuditTrail } from "./AuditTrail.ts"
+import { Belonging } from "./Belonging.ts"
+import { BulkChanges } from "./BulkChanges.ts"
+import { changesHttp } from "./ChangesHttp.ts"
+import { Cleanup } from "./Cleanup.ts"
+import { CleanupList } from "./CleanupList.ts"
+import { BoundedServer } from "./Connections.ts"
+import { ContentChanges } from "./ContentChanges.ts"
+import { ContentFaults } from "./ContentFaults.ts"
+import { ContentStore } from "./ContentStore.ts"
+import { ConversationFiles } from "./ConversationFiles.ts"
+import { DatabaseOverview } from "./DatabaseOverview.ts"
+import { DeletionRows } from "./DeletionRows.ts"
+import { Deletions } from "./Deletions.ts"
+import { description } from "./Description.ts"
+import { Discarding } from "./Discarding.ts"
+import { Door, whileRequestsEnd } from "./Door.ts"
+import { filesHttp } from "./FilesHttp.ts"
+import { Health } from "./Health.ts"
+import { HealthHistory } from "./HealthHistory.ts"
+import { Limits } from "./Limits.ts"
+import * as conversationFiles from "./migrations.ts"
+import { operatorHttp } from "./OperatorHttp.ts"
+import { isOfPage, page } from "./Page.ts"
+import { probesHttp } from "./ProbesHttp.ts"
+import { pathOf, problems } from "./Problem.ts"
+import { Quota } from "./Quota.ts"
+import { Refusals } from "./Refusals.ts"
+import { Relocations } from "./Relocations.ts"
+import { answering } from "./Requests.ts"
+import { Reserve } from "./Reserve.ts"
+import { Rows } from "./Rows.ts"
+import { SessionEvents } from "./SessionEvents.ts"
+import { SessionList } from "./SessionList.ts"
+import { Sessions } from "./Sessions.ts"
+import { sessionsHttp } from "./SessionsHttp.ts"
+import { Settings } from "./Settings.ts"
+import { Strangers } from "./Strangers.ts"
+import { streamsHttp } from "./StreamsHttp.ts"
+import { Sweeper } from "./Sweeper.ts"
+import { answerByItself } from "./Wire.ts"
+import { signallingWrites } from "./WriteSignal.ts"
+
+/** Builds one API with routes of its own: the builder's router would otherwise be shared between two. */
+const appOf = Effect.fnUntraced(function* <E, R>(api: Layer.Layer<HttpApi.Api, E, R>) {
+  const built = yield* Layer.build(
+    Layer.mergeAll(
+      api,
+      HttpApiBuilder.Router.Live,
+      HttpApiBuilder.Middleware.layer,
+      HttpApiBuilder.middleware(problems)
+    )
+  )
+  const app = yield* Effect.provide(HttpRouter.withRouterConfig(HttpApiBuilder.httpApp, oneSpelling), built)
+  const context = yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>()
+  // No more than these: the scope of a request is its own, not the one in which the service is built.
+  const services = Context.pick(FileSystem.FileSystem, Path.Path, HttpPlatform.HttpPlatform, Etag.Generator)(context)
+  return Effect.provide(app, services)
+})
+
+/** The paths are spelt when they get there; ids are as long as a request's head allows. */
+const oneSpelling = {
+  caseSensitive: true,
+  ignoreDuplicateSlashes: false,
+  ignoreTrailingSlash: false,
+  maxParamLength: Number.MAX_SAFE_INTEGER
+}
+
+const probePaths = new Set<string>(Object.values(ProbesGroup.endpoints).map(({ path }) => path))
+
+const descriptionResponse = HttpServerResponse.unsafeJson(description)
+
+/** What needs no database, and the door to what does. */
+const front = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    const door = yield* Door
+    const probes = yield* appOf(Layer.provide(HttpApiBuilder.api(ProbesApi), probesHttp))
+    const app = Effect.gen(function* () {
+      const { url } = yield* HttpServerRequest.HttpServerRequest
+      const path = pathOf(url)
+      if (probePaths.has(path)) return yield* probes
+      if (isOfPage(path)) return yield* page(path)
+      return path === "/openapi.json" ? descriptionResponse : yield* door.app
+    })
+    // The platform describes a request for its span also where nobody makes spans.
+    const isTraced = yield* FiberRef.get(FiberRef.currentTracerEnabled)
+    yield* HttpMiddleware.withTracerDisabledWhenEffect(HttpServer.serveEffect(answering(app)), () => !isTraced)
+    yield* HttpServer.addressFormattedWith((address) => Effect.logInfo(`Listening on ${address}`))
+  })
+)
+
+/** What does: it takes `DatabaseReady`, so that it cannot be there before. */
+const api = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    const { report } = yield* DatabaseReady
+    const health = yield* Health
+    const { open } = yield* Door
+    const handlers = Layer.mergeAll(filesHttp, changesHttp, streamsHttp, sessionsHttp, accountHttp, operatorHttp)
+    yield* open({ app: yield* appOf(Layer.provide(HttpApiBuilder.api(FilesApi), handlers)), health, report })
+  })
+)
+
+/** Everything on database and contents, without HTTP. */
+export const files = Cleanup.layer.pipe(
+  Layer.provideMerge(
+    Layer.mergeAll(
+      Archives.layer,
+      BulkChanges.layer,
+      CleanupList.layer,
+      ContentChanges.layer,
+      ConversationFiles.layer,
+      Deletions.layer,
+      Relocations.layer,
+      SessionList.layer,
+      SessionEvents.layer,
+      Sweeper.layer
+    )
+  ),
+  Layer.provideMerge(DeletionRows.layer),
+  Layer.provideMerge(Rows.layer),
+  Layer.provideMerge(Sessions.layer),
+  Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer, Quota.layer)),
+  Layer.provideMerge(Layer.mergeAll(Belonging.layer, Refusals.layer, Reserve.layer)),
+  Layer.provideMerge(Layer.mergeAll(ContentStore.layer, ContentFaults.layer)),
+  Layer.provideMerge(signallingWrites)
+)
+
+const service = Layer.mergeAll(Health.layer, authorization, Strangers.counted).pipe(
+  Layer.provideMerge(files),
+  Layer.provideMerge(Layer.mergeAll(DatabaseOverview.layer, HealthHistory.layer, Limits.layer))
+)
+
+export const database = DatabaseReady.pipeline.pipe(
+  Layer.provide(MigrationSource.layer(conversationFiles.migrations)),
+  Layer.provide(Belonging.guard)
+)
+
+/** The start's settings, by the service's. */
+export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Layer.unwrapEffect(
+  Effect.map(Settings, ({ backups, databaseFile, databaseTimeout, integrity, lockPatience, trustedFilesystems }) =>
+    DatabaseConfig.layer({
+      filename: databaseFile,
+      integrity,
+      trustedFilesystems,
+      timeout: Option.getOrUndefined(databaseTimeout),
+      // Whoever looks at a start that takes long wants to see what it does.
+      onProgress: (event) =>
+        event._tag === "StageProgress"
+          ? Effect.logInfo(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
+          : Effect.void,
+      backups,
+      lockPatience,
+      // A statement that waits inside SQLite would stop every request, the probes included.
+      pragmas: { busyTimeout: 0 },
+      program: `${packageJson.name} ${packageJson.version}`,
+      applicationId: conversationFiles.applicationId
+    })
+  )
+)
+
+/** For the last answers to leave: those to probes, and to requests that were not over in time. */
+const lastAnswers = Duration.seconds(1)
+
+/**
+ * Listens on loopback alone where no accounts are configured. From the moment on at which the service is told to
+ * stop, connections end with their next answer; when the scope closes, which is after the door was shut, all of them.
+ */
+const listening = Layer.unwrapEffect(
+  Effect.gen(function* () {
+    const { host, lockPatience, maxConnections, port } = yield* Settings
+    const { isOpen } = yield* Access
+    const onLoopback = isOpen && !isLoopback(host)
+    if (onLoopback)
+      yield* Effect.logWarning(`No accounts are configured (API_TOKENS): listening on 127.0.0.1, not on ${host}`)
+    const server = new BoundedServer(maxConnections, lockPatience, yield* Strangers)
+    answerByItself(server)
+    const { left } = yield* Door
+    yield* Effect.forkScoped(
+      Effect.zipRight(
+        left,
+        Effect.sync(() => server.drain())
+      )
+    )
+    const closing = Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        let isClosed = false
+        server.drain()
+        server.close(() => {
+          isClosed = true
+        })
+        const letGo = Effect.sync(() => server.closeIdleConnections())
+        return Effect.repeat(letGo, { schedule: whileRequestsEnd(lastAnswers), until: () => isClosed })
+      }).pipe(Effect.zipRight(Effect.sync(() => server.closeAllConnections())))
+    )
+    return Layer.provideMerge(
+      Layer.scopedDiscard(closing),
+      NodeHttpServer.layer(() => server, { host: onLoopback ? "127.0.0.1" : host, port })
+    )
+  })
+)
+
+/**
+ * The whole service. Fails with an `InitializationError` where the database is not ready, in which case the
+ * API was never served; with `ServeError` where the address cannot be had, before the database is touched.
+ */
+export const Backend = {
+  layer: api.pipe(
+    Layer.provide(service),
+    Layer.provide(database),
+    Layer.provide(front),
+    Layer.provideMerge(listening),
+    Layer.provide(Door.layer),
+    Layer.provide(Layer.provideMerge(Strangers.layer, Access.layer))
+  )
+}

@@ -1,0 +1,20 @@
+/** The migrations that the program carries inside, and what marks a file as theirs. */
+import { Migrations } from "../../layers/index.ts"
+import createConversationFiles from "../../migrations/001_create_conversation_files.sql"
+import addOwnershipAndAudit from "../../migrations/002_add_ownership_and_audit.sql"
+import keepContentsAndExpiries from "../../migrations/003_keep_contents_and_expiries.sql"
+import countRefusalsAndUsage from "../../migrations/004_count_refusals_and_usage.sql"
+import summarizeSessions from "../../migrations/005_summarize_sessions.sql"
+
+export const files = {
+  "001_create_conversation_files.sql": createConversationFiles,
+  "002_add_ownership_and_audit.sql": addOwnershipAndAudit,
+  "003_keep_contents_and_expiries.sql": keepContentsAndExpiries,
+  "004_count_refusals_and_usage.sql": countRefusalsAndUsage,
+  "005_summarize_sessions.sql": summarizeSessions
+}
+
+export const migrations = Migrations.fromRecord(files)
+
+/** `AbCF` in ASCII; `file` shows it, and a database of another program is refused by it. */
+export const applicationId = 0x41_62_43_46

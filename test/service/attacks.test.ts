@@ -1,0 +1,232 @@
+/**
+ * Attacks on a real process while a good user works and `/livez` is probed. `ATTACKS=all` is the long form, which also
+ * prints how long probes waited.
+ */
+import { randomBytes } from "node:crypto"
+import { readdirSync, readFileSync } from "node:fs"
+import { connect, type Socket } from "node:net"
+import { join } from "node:path"
+import { gzipSync } from "node:zlib"
+import { assert, describe, it } from "@effect/vitest"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import { fileForm } from "../../src/service/Client.ts"
+import { runningBackend } from "../support/backend.ts"
+import { rowsOf, temporaryFolder } from "../support/database.ts"
+import { tokenOf } from "../support/service.ts"
+
+const isLong = process.env["ATTACKS"] === "all"
+const times = isLong ? 10 : 1
+
+const bearer = (name: string) => ({ authorization: `Bearer ${tokenOf(name)}` })
+const asBob = `Authorization: Bearer ${tokenOf("bob")}\r\n`
+
+/** A connection that is not read from unless it is said so, gone with the scope. */
+const opened = (port: number) =>
+  Effect.acquireRelease(
+    Effect.async<Socket>((resume) => {
+      const socket = connect(port, "127.0.0.1")
+      socket.on("error", () => undefined)
+      socket.once("connect", () => resume(Effect.succeed(socket)))
+      socket.once("close", () => resume(Effect.succeed(socket)))
+    }),
+    (socket) => Effect.sync(() => socket.destroy())
+  )
+
+const many = (count: number) => Array.from({ length: count * times }, (_, n) => n)
+
+/** Each on a connection of its own, all of them held for a second. */
+const onMany = (port: number, count: number, text: (n: number) => string) =>
+  Effect.forEach(many(count), (n) =>
+    Effect.map(opened(port), (socket) => {
+      socket.resume().write(text(n))
+    })
+  ).pipe(Effect.zipRight(Effect.sleep("1 second")))
+
+const asked = (url: string, init: RequestInit) =>
+  Effect.promise(() =>
+    fetch(url, init).then(
+      (response) => response.arrayBuffer().then(() => response.status),
+      () => 0
+    )
+  )
+
+type Attack = (port: number) => Effect.Effect<unknown, never, Scope.Scope>
+
+const form = `--X\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n`
+const uploading = (more: string) =>
+  `POST /api/sessions/bobs/files HTTP/1.1\r\nHost: x\r\n${asBob}Content-Type: multipart/form-data; boundary=X\r\n${more}\r\n\r\n`
+
+const attacks: Readonly<Record<string, Attack>> = {
+  "metrics, asked 1,800 times on one connection": (port) =>
+    onMany(port, 2, () => "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1800)),
+  "probes, asked 1,800 times on one connection": (port) =>
+    onMany(port, 2, () => "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1800)),
+  "odd methods and paths": (port) =>
+    Effect.forEach(many(300), (n) => asked(`http://127.0.0.1:${port}/odd/${n}`, { method: `ODD${n}` }), {
+      concurrency: 20
+    }),
+  "wrong tokens": (port) =>
+    Effect.forEach(
+      many(500),
+      (n) => asked(`http://127.0.0.1:${port}/api/files`, { headers: { authorization: `Bearer wrong-${n}` } }),
+      { concurrency: 20 }
+    ),
+  "connections that say nothing": (port) => onMany(port, 300, () => ""),
+  "heads that never end": (port) => onMany(port, 300, () => "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "),
+  "giant heads": (port) => onMany(port, 50, () => `GET / HTTP/1.1\r\nHost: x\r\nX-Giant: ${"x".repeat(100_000)}`),
+  "bodies that never end": (port) => onMany(port, 20, () => `${uploading("Content-Length: 100000")}${form}`),
+  "uploads that wait to be told to go on": (port) =>
+    onMany(port, 20, () => uploading("Expect: 100-continue\r\nContent-Length: 100000")),
+  "uploads that are broken off": (port) =>
+    Effect.forEach(
+      many(200),
+      () =>
+        Effect.scoped(
+          Effect.flatMap(opened(port), (socket) =>
+            Effect.async<void>((resume) => {
+              socket.write(`${uploading("Content-Length: 1000000")}${form}${"x".repeat(100_000)}`, () =>
+                resume(Effect.void)
+              )
+            })
+          )
+        ),
+      { concurrency: 10 }
+    ),
+  "thousands of ranges": (port) =>
+    Effect.forEach(
+      many(50),
+      () =>
+        asked(`http://127.0.0.1:${port}/api/files/none/content`, {
+          headers: { ...bearer("bob"), range: `bytes=${Array.from({ length: 2000 }, (_, n) => `${n}-`).join(",")}` }
+        }),
+      { concurrency: 5 }
+    ),
+  "bodies that are compressed a thousand times": (port) =>
+    Effect.forEach(
+      many(20),
+      () =>
+        asked(`http://127.0.0.1:${port}/api/sessions/bobs/texts`, {
+          method: "POST",
+          headers: { ...bearer("bob"), "content-type": "application/json", "content-encoding": "gzip" },
+          body: new Uint8Array(gzipSync(Buffer.alloc(50_000_000)))
+        }),
+      { concurrency: 2 }
+    ),
+  "thousands of keys of metadata": (port) =>
+    Effect.forEach(
+      many(20),
+      () =>
+        asked(`http://127.0.0.1:${port}/api/sessions/bobs/files`, {
+          method: "POST",
+          headers: bearer("bob"),
+          body: fileForm("a", "a", {
+            metadata: Object.fromEntries(Array.from({ length: 6000 }, (_, n) => [`k${n}`, ""]))
+          })
+        }),
+      { concurrency: 5 }
+    )
+}
+
+/** What a user does all day; what was not answered as it should be. */
+const goodUser = (url: string, failures: Array<string>) =>
+  Effect.gen(function* () {
+    const headers = bearer("alice")
+    const content = randomBytes(20_000)
+    const uploaded = yield* Effect.promise(async () => {
+      const response = await fetch(`${url}/api/sessions/alices/files`, {
+        method: "POST",
+        headers,
+        body: fileForm("a.bin", content)
+      })
+      if (response.status !== 201) failures.push(`upload: ${response.status}`)
+      return Object((await response.json()) ?? {})
+    })
+    for (const [path, length] of [
+      [`/api/files/${String(uploaded.fileId)}/content`, content.length],
+      ["/api/sessions/alices/files?limit=5", undefined],
+      ["/api/files?name=a&limit=5", undefined]
+    ] as const) {
+      yield* Effect.promise(async () => {
+        const response = await fetch(url + path, { headers })
+        const body = await response.arrayBuffer()
+        if (response.status !== 200) failures.push(`${path}: ${response.status}`)
+        else if (length !== undefined && body.byteLength !== length) failures.push(`${path}: ${body.byteLength} bytes`)
+      })
+    }
+  }).pipe(
+    Effect.catchAllCause((cause) => Effect.sync(() => failures.push(String(cause)))),
+    Effect.zipRight(Effect.sleep("20 millis")),
+    Effect.forever
+  )
+
+const probing = (url: string, waits: Array<number>, failures: Array<string>) =>
+  Effect.forever(
+    Effect.zipRight(
+      Effect.promise(async () => {
+        const before = performance.now()
+        const status = await fetch(`${url}/livez`).then(
+          (response) => response.text().then(() => response.status),
+          (error: unknown) => String(error)
+        )
+        waits.push(performance.now() - before)
+        if (status !== 200) failures.push(`/livez: ${status}`)
+      }),
+      Effect.sleep("10 millis")
+    )
+  )
+
+const rssOf = (pid: number): number =>
+  Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024)
+
+const quantile = (values: ReadonlyArray<number>, share: number): string =>
+  ([...values].sort((a, b) => a - b)[Math.floor(share * (values.length - 1))] ?? Number.NaN).toFixed(1)
+
+describe("a good user and the probes", () => {
+  it.scopedLive(
+    "are answered under every attack, and what the service holds stays bounded",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const backend = yield* runningBackend({
+          DATA_DIRECTORY: folder,
+          API_TOKENS: ["alice", "bob"].map((name) => `${name}:${tokenOf(name)}`).join(",")
+        })
+        const { url } = backend
+        const port = Number(new URL(url).port)
+        const pid = backend.process.pid ?? 0
+        const wrong: Array<string> = []
+        const table: Array<string> = []
+        for (const [name, attack] of Object.entries(attacks)) {
+          const failures: Array<string> = []
+          const waits: Array<number> = []
+          const before = rssOf(pid)
+          const others = yield* Effect.all([
+            Effect.fork(goodUser(url, failures)),
+            Effect.fork(probing(url, waits, failures))
+          ])
+          yield* Effect.sleep("100 millis")
+          yield* Effect.scoped(attack(port))
+          yield* Effect.sleep("100 millis")
+          yield* Fiber.interruptAll(others)
+          const after = rssOf(pid)
+          const open = readdirSync(`/proc/${pid}/fd`).length
+          table.push(
+            `| ${name} | ${quantile(waits, 0.5)} | ${quantile(waits, 0.99)} | ${quantile(waits, 1)} | ${before} | ${after} |`
+          )
+          if (failures.length > 0) wrong.push(`${name}: ${failures.length} failures, the first: ${failures[0]}`)
+          if (after - before > 300) wrong.push(`${name}: from ${before} to ${after} MiB`)
+          if (open > 1100) wrong.push(`${name}: ${open} descriptors`)
+        }
+        if (isLong) {
+          yield* Console.log(["| attack | p50 ms | p99 ms | max ms | RSS before, MiB | after |", ...table].join("\n"))
+        }
+        assert.deepStrictEqual(wrong, [])
+        const [rows] = yield* rowsOf(join(folder, "conversation_files.db"), "SELECT count(*) AS count FROM refusals")
+        assert.isBelow(Number(Object(rows).count), 100 * (isLong ? 60 : 10))
+      }),
+    isLong ? 1_800_000 : 300_000
+  )
+})

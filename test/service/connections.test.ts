@@ -1,0 +1,105 @@
+/** What one connection, and one request, may take of the service. `ATTACKS=all` is the long form. */
+import { connect, Socket } from "node:net"
+import { setImmediate } from "node:timers/promises"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import { fileForm } from "../../src/service/Client.ts"
+import { turnOf } from "../../src/service/Connections.ts"
+import { connected } from "../support/connection.ts"
+import { jsonOf, serving } from "../support/service.ts"
+
+const times = process.env["ATTACKS"] === "all" ? 10 : 1
+
+const portOf = (baseUrl: string): number => Number(new URL(baseUrl).port)
+
+describe("a connection", () => {
+  it.scopedLive("on which far more is asked than answered is closed, and others are served", () =>
+    Effect.gen(function* () {
+      const { ask, baseUrl } = yield* serving()
+      for (let n = 0; n < times; n += 1) {
+        const received = yield* Effect.async<number>((resume) => {
+          let bytes = 0
+          const socket = connect(portOf(baseUrl), "127.0.0.1", () => {
+            socket.write("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(1800))
+          })
+          socket.on("data", (data) => {
+            bytes += data.length
+          })
+          socket.on("error", () => undefined)
+          socket.once("close", () => resume(Effect.succeed(bytes)))
+        })
+        const { length } = yield* Effect.flatMap(ask("/metrics"), (answer) => Effect.promise(() => answer.text()))
+        assert.isBelow(received, 20 * (length + 1000))
+      }
+      assert.strictEqual((yield* ask("/livez")).status, 200)
+    })
+  )
+
+  it.scopedLive("may send a few requests at once, which are answered in their order", () =>
+    Effect.gen(function* () {
+      const { baseUrl } = yield* serving()
+      const socket = yield* connected(portOf(baseUrl))
+      const answers = yield* Effect.async<string>((resume) => {
+        let text = ""
+        socket.setEncoding("utf8").on("data", (data: string) => {
+          text += data
+        })
+        socket.once("end", () => resume(Effect.succeed(text)))
+        const head = "HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        socket.write(`GET /api/health ${head}\r\nGET /livez ${head}\r\nGET /startupz ${head}Connection: close\r\n\r\n`)
+      })
+      assert.match(answers, /releaseId.*\r\n\r\nok\n.*"status":"pass"/s)
+    })
+  )
+})
+
+describe("the turns of a connection", () => {
+  it.live("come after the request that is under way, also where one that waited is given up", () =>
+    Effect.gen(function* () {
+      const socket = new Socket()
+      const first = yield* turnOf(socket)
+      const second = yield* Effect.fork(turnOf(socket))
+      yield* Effect.promise(() => setImmediate())
+      yield* Fiber.interrupt(second)
+      const third = yield* Effect.fork(turnOf(socket))
+      yield* Effect.promise(() => setImmediate())
+      assert.isTrue(Option.isNone(yield* Fiber.poll(third)))
+      first?.()
+      assert.isDefined(yield* Fiber.join(third))
+    })
+  )
+})
+
+describe("odd requests", () => {
+  it.scopedLive("make no series of their own in the metrics", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* serving()
+      for (let n = 0; n < 20 * times; n += 1) yield* ask(`/odd/${n}`, { method: `ODD${n}` })
+      for (const method of ["PROPFIND", "MKCOL", "LOCK"]) yield* ask("/livez", { method })
+      const text = yield* Effect.flatMap(ask("/metrics"), (answer) => Effect.promise(() => answer.text()))
+      assert.notMatch(text, /ODD|PROPFIND|MKCOL/)
+      assert.include(text, 'method="other"')
+    })
+  )
+})
+
+describe("metadata", () => {
+  it.scopedLive("has bounds: a hundred keys, and none that is long", () =>
+    Effect.gen(function* () {
+      const { ask, client } = yield* serving()
+      const upload = (metadata: Readonly<Record<string, string>>) =>
+        ask("/api/sessions/s/files", { method: "POST", body: fileForm("a.txt", "a", { metadata }) })
+      const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, ""]))
+      const taken = yield* jsonOf(yield* upload(keys(100)))
+      const { metadata } = yield* client.files.details({ path: { fileId: String(taken["fileId"]) } })
+      assert.strictEqual(Object.keys(metadata).length, 100)
+      for (const wrong of [keys(101), keys(6600), { ["k".repeat(129)]: "" }]) {
+        const answer = yield* upload(wrong)
+        assert.strictEqual(answer.status, 400)
+        assert.strictEqual((yield* jsonOf(answer))["_tag"], "InvalidUpload")
+      }
+    })
+  )
+})

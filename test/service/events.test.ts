@@ -1,0 +1,349 @@
+/** Changes of sessions as they happen: nothing missed, nothing twice, nothing of others. */
+import { get, type IncomingMessage } from "node:http"
+import { join } from "node:path"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import { assert, describe, it } from "@effect/vitest"
+import Sqlite from "better-sqlite3"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { fileForm, watchSession } from "../../src/service/Client.ts"
+import { clientOf as clientAt, runningBackend, stopped } from "../support/backend.ts"
+import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
+import { accounts, jsonOf, serving, tokenOf } from "../support/service.ts"
+
+const upload = (sessionId: string, name: string) => ({
+  path: { sessionId },
+  payload: fileForm(name, name, { type: "text/plain" })
+})
+
+/** A connection that gives what came on it so far, as text. */
+const listening = (url: string, headers: Record<string, string> = {}) =>
+  Effect.acquireRelease(
+    Effect.async<{
+      readonly response: IncomingMessage
+      readonly text: () => string
+      readonly isOver: () => boolean
+    }>((resume) => {
+      const request = get(url, { headers, agent: false }, (response) => {
+        let text = ""
+        let isOver = false
+        response.setEncoding("utf8").on("data", (part: string) => {
+          text += part
+        })
+        response.on("error", () => undefined)
+        response.once("end", () => {
+          isOver = true
+        })
+        resume(Effect.succeed({ response, text: () => text, isOver: () => isOver }))
+      })
+      request.on("error", () => undefined)
+    }),
+    ({ response }) => Effect.sync(() => response.destroy())
+  )
+
+/** Looks again until it holds; a test that waits in vain ends with its own limit. */
+const eventually = <A>(look: () => A, holds: (value: A) => boolean): Effect.Effect<A> =>
+  Effect.flatMap(Effect.delay(Effect.sync(look), "5 millis"), (value) =>
+    holds(value) ? Effect.succeed(value) : eventually(look, holds)
+  )
+
+const idsIn = (text: string) => [...text.matchAll(/^id: (\d+)\nevent: change$/gm)].map(([, id]) => Number(id))
+
+const eventsOf = (file: string, sessionId: string, more = "") =>
+  Effect.map(
+    rowsOf(
+      file,
+      `SELECT event_id FROM audit_log WHERE session_id = '${sessionId}' AND outcome = 'done'
+        AND action NOT IN ('view', 'download') ${more} ORDER BY event_id`
+    ),
+    (rows) => rows.map((row) => Number(Object(row).event_id))
+  )
+
+const bearer = (name: string) => ({ authorization: `Bearer ${tokenOf(name)}` })
+
+describe("a stream of events", () => {
+  it.scopedLive("tells of what is changed in its session, in the form of server-sent events, and of nothing else", () =>
+    Effect.gen(function* () {
+      const { baseUrl, client } = yield* serving()
+      const { response, text } = yield* listening(`${baseUrl}/api/sessions/s1/events`)
+      assert.deepStrictEqual(
+        [response.statusCode, response.headers["content-type"], response.headers["cache-control"]],
+        [200, "text/event-stream", "no-store"]
+      )
+      const one = yield* client.files.upload(upload("s1", "größe.txt"))
+      yield* client.files.upload(upload("s2", "other.txt"))
+      yield* client.files.view({ path: one })
+      yield* client.files.rename({ path: one, payload: { name: "two.txt" } })
+      yield* client.changes.replace({ path: one, headers: { "if-match": "*" }, payload: "new" })
+      yield* client.files.delete({ path: one })
+      yield* client.sessions.end({ path: { sessionId: "s1" } })
+      const all = yield* eventually(text, (seen) => idsIn(seen).length === 5)
+      assert.isTrue(all.startsWith(": events of this session\nid: 0\n\n"))
+      const data = [...all.matchAll(/^data: (.+)$/gm)].map(([, json]) => JSON.parse(json ?? ""))
+      assert.deepStrictEqual(
+        data.map(({ action, actor, fileId, filename, sessionId }) => [action, actor, sessionId, fileId, filename]),
+        [
+          ["upload", "local", "s1", one.fileId, "größe.txt"],
+          ["rename", "local", "s1", one.fileId, "two.txt"],
+          ["change", "local", "s1", one.fileId, "two.txt"],
+          ["delete", "local", "s1", one.fileId, "two.txt"],
+          ["end", "local", "s1", null, null]
+        ]
+      )
+      assert.deepStrictEqual(
+        idsIn(all),
+        data.map(({ eventId }) => eventId)
+      )
+      for (const { at } of data) assert.match(at, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+    })
+  )
+
+  it.scopedLive("goes on from the event that its reader had last, by the header or the query", () =>
+    Effect.gen(function* () {
+      const { ask, baseUrl, client, file } = yield* serving()
+      for (const name of ["a", "b", "c", "d"]) yield* client.files.upload(upload("s1", name))
+      const ids = yield* eventsOf(file, "s1")
+      const url = `${baseUrl}/api/sessions/s1/events`
+      const seen = (query: string, headers: Record<string, string>, count: number) =>
+        Effect.flatMap(listening(`${url}${query}`, headers), ({ text }) =>
+          Effect.map(
+            eventually(text, (all) => idsIn(all).length >= count),
+            idsIn
+          )
+        )
+      assert.deepStrictEqual(yield* seen("?after=0", {}, 4), ids)
+      assert.deepStrictEqual(yield* seen(`?after=${ids[1]}`, {}, 2), ids.slice(2))
+      assert.deepStrictEqual(yield* seen("?after=0", { "last-event-id": String(ids[2]) }, 1), ids.slice(3))
+      // A number that nobody gave is another database's: it follows from now on.
+      const { text } = yield* listening(`${url}?after=9999`)
+      yield* client.files.upload(upload("s1", "e"))
+      assert.deepStrictEqual(
+        idsIn(yield* eventually(text, (all) => idsIn(all).length > 0)),
+        (yield* eventsOf(file, "s1")).slice(-1)
+      )
+      assert.strictEqual((yield* ask("/api/sessions/s1/events?after=-1")).status, 400)
+      assert.strictEqual((yield* ask("/api/sessions/s1/events", { headers: { "last-event-id": "x" } })).status, 400)
+    })
+  )
+
+  it.scopedLive("misses nothing and tells nothing twice while this process and another one write", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const settings = {
+        DATA_DIRECTORY: folder,
+        REQUESTS_PER_SECOND: "100000",
+        CONCURRENT_REQUESTS: "1000",
+        LOCK_PATIENCE: "1 minute"
+      }
+      const [here, there] = yield* Effect.all([runningBackend(settings), runningBackend(settings)])
+      const file = join(folder, "conversation_files.db")
+      const watched = yield* Effect.forEach([here, there, here], ({ url }) =>
+        Stream.runCollect(Stream.take(watchSession("s1", { baseUrl: url, after: 0 }), 40)).pipe(
+          Effect.provide(FetchHttpClient.layer),
+          Effect.fork
+        )
+      )
+      // Whoever begins in the middle, and again, has the same.
+      const late = yield* Effect.fork(
+        Effect.forEach(
+          [1, 2, 3],
+          (n) =>
+            Effect.zipRight(
+              Effect.sleep(`${n * 30} millis`),
+              Stream.runCollect(Stream.take(watchSession("s1", { baseUrl: here.url, after: 0 }), 40))
+            ),
+          { concurrency: "unbounded" }
+        ).pipe(Effect.provide(FetchHttpClient.layer))
+      )
+      yield* Effect.forEach(
+        [here, there],
+        ({ url }, at) =>
+          Effect.flatMap(clientAt(url), ({ files }) =>
+            Effect.forEach(
+              Array.from({ length: 20 }, (_, n) => `${at}-${n}`),
+              (name) => files.upload(upload("s1", name)),
+              { concurrency: 4 }
+            )
+          ),
+        { concurrency: "unbounded" }
+      )
+      const expected = yield* eventsOf(file, "s1")
+      assert.strictEqual(expected.length, 40)
+      for (const fiber of watched) {
+        assert.deepStrictEqual(
+          Chunk.toReadonlyArray(yield* Fiber.join(fiber)).map(({ eventId }) => eventId),
+          expected
+        )
+      }
+      for (const events of yield* Fiber.join(late)) {
+        assert.deepStrictEqual(
+          Chunk.toReadonlyArray(events).map(({ eventId }) => eventId),
+          expected
+        )
+      }
+    })
+  )
+
+  it.scopedLive("tells of what another program writes", () =>
+    Effect.gen(function* () {
+      const { baseUrl, client, file } = yield* serving()
+      const { fileId } = yield* client.files.upload(upload("s1", "a"))
+      const { text } = yield* listening(`${baseUrl}/api/sessions/s1/events`)
+      yield* independently(file, (connection) =>
+        connection
+          .prepare("INSERT INTO file_access_log (file_id, access_type, accessed_by) VALUES (?, 'delete', 'other')")
+          .run(fileId)
+      )
+      const all = yield* eventually(text, (seen) => idsIn(seen).length === 1)
+      assert.include(all, '"actor":"other"')
+    })
+  )
+
+  it.scopedLive("does not tell of what is taken back", () =>
+    Effect.gen(function* () {
+      const { baseUrl, client, file } = yield* serving()
+      yield* client.files.upload(upload("s1", "a"))
+      const { text } = yield* listening(`${baseUrl}/api/sessions/s1/events`)
+      yield* Effect.acquireUseRelease(
+        Effect.sync(() => new Sqlite(file)),
+        (other) =>
+          Effect.gen(function* () {
+            other.exec("BEGIN IMMEDIATE")
+            other.exec("INSERT INTO audit_log (action, session_id) VALUES ('rename', 's1')")
+            yield* client.files.view({ path: { fileId: "none" } }).pipe(Effect.flip)
+            other.exec("ROLLBACK")
+          }),
+        (other) => Effect.sync(() => other.close())
+      )
+      yield* client.files.upload(upload("s1", "b"))
+      const all = yield* eventually(text, (seen) => idsIn(seen).length > 0)
+      assert.notInclude(all, "rename")
+    })
+  )
+
+  it.scopedLive("is for those who may use the session, and ends when it is given away, before others write there", () =>
+    Effect.gen(function* () {
+      const { ask, baseUrl, clientOf, file } = yield* serving({ accounts })
+      const alice = yield* clientOf(tokenOf("alice"))
+      const bob = yield* clientOf(tokenOf("bob"))
+      const root = yield* clientOf(tokenOf("root"))
+      yield* alice.files.upload(upload("s1", "a"))
+      const url = `${baseUrl}/api/sessions/s1/events`
+      const refused = yield* ask("/api/sessions/s1/events", { headers: bearer("bob") })
+      assert.deepStrictEqual([refused.status, (yield* jsonOf(refused))["_tag"]], [403, "Forbidden"])
+      assert.strictEqual((yield* ask("/api/sessions/s1/events")).status, 401)
+
+      const hers = yield* listening(url, bearer("alice"))
+      const theirs = yield* listening(url, bearer("root"))
+      yield* alice.files.upload(upload("s1", "b"))
+      yield* eventually(hers.text, (all) => idsIn(all).length === 1)
+      yield* root.sessions.give({ path: { sessionId: "s1" }, payload: { owner: "bob" } })
+      yield* bob.files.upload(upload("s1", "c"))
+      yield* eventually(hers.isOver, (isOver) => isOver)
+      assert.notInclude(hers.text(), '"actor":"bob"')
+      yield* eventually(theirs.text, (all) => all.includes('"actor":"bob"'))
+      assert.isFalse(theirs.isOver())
+      assert.deepStrictEqual(
+        yield* rowsOf(file, "SELECT actor, reason FROM audit_log WHERE action = 'watch' ORDER BY event_id"),
+        [
+          { actor: "bob", reason: "Forbidden" },
+          { actor: "alice", reason: "Forbidden" }
+        ]
+      )
+    })
+  )
+
+  it.scopedLive("takes no request's turn, and there are so many of one user; one that ends makes room", () =>
+    Effect.gen(function* () {
+      const { ask, baseUrl, clientOf } = yield* serving({ accounts, concurrentRequests: 2, eventStreams: 3 })
+      const url = `${baseUrl}/api/sessions/s1/events`
+      const streams = yield* Effect.forEach([1, 2, 3], () => listening(url, bearer("alice")))
+      const alice = yield* clientOf(tokenOf("alice"))
+      yield* alice.files.upload(upload("s1", "a"))
+      for (const { text } of streams) yield* eventually(text, (all) => idsIn(all).length === 1)
+      const refused = yield* ask("/api/sessions/s1/events", { headers: bearer("alice") })
+      assert.deepStrictEqual([refused.status, refused.headers.get("retry-after")], [429, "5"])
+      assert.strictEqual((yield* jsonOf(refused))["_tag"], "TooManyRequests")
+      const his = yield* listening(`${baseUrl}/api/sessions/s9/events`, bearer("bob"))
+      assert.strictEqual(his.response.statusCode, 200)
+
+      streams[0]?.response.destroy()
+      yield* Effect.repeat(
+        Effect.acquireUseRelease(
+          listening(url, bearer("alice")).pipe(Effect.scoped),
+          ({ response }) => Effect.succeed(response.statusCode),
+          () => Effect.void
+        ),
+        { until: (status) => status === 200 }
+      )
+      yield* alice.files.upload(upload("s1", "b"))
+    })
+  )
+
+  it.scopedLive("ends at once when the service stops, which waits for none, also for one that is not read", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const backend = yield* runningBackend({
+        DATA_DIRECTORY: folder,
+        SHUTDOWN_TIMEOUT: "1h",
+        REQUESTS_PER_SECOND: "100000"
+      })
+      const { files } = yield* clientAt(backend.url)
+      const url = `${backend.url}/api/sessions/s1/events`
+      const { isOver, text } = yield* listening(url)
+      const deaf = yield* listening(url)
+      deaf.response.pause()
+      yield* files.upload(upload("s1", "a"))
+      yield* eventually(text, (all) => idsIn(all).length === 1)
+      const { code, stderr } = yield* stopped(backend)
+      assert.strictEqual(code, 0)
+      assert.notMatch(stderr, /level=(WARN|ERROR)/)
+      yield* eventually(isOver, (over) => over)
+    })
+  )
+})
+
+describe("the watching client", () => {
+  it.scopedLive("comes again where the service was gone, and goes on where it was", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const settings = { DATA_DIRECTORY: folder }
+      const first = yield* runningBackend(settings)
+      const { port } = new URL(first.url)
+      const seen: Array<string | null> = []
+      const watching = yield* watchSession("s1", { baseUrl: first.url }).pipe(
+        Stream.take(3),
+        Stream.runForEach(({ filename }) => Effect.sync(() => void seen.push(filename))),
+        Effect.provide(FetchHttpClient.layer),
+        Effect.fork
+      )
+      const { files } = yield* clientAt(first.url)
+      yield* Effect.repeat(files.upload(upload("s1", "a")), { until: () => seen.length > 0 })
+      const before = seen.length
+      first.process.kill("SIGKILL")
+      yield* Effect.promise(() => first.ended)
+      const second = yield* runningBackend({ ...settings, PORT: port })
+      const again = yield* clientAt(second.url)
+      for (const name of ["b", "c", "d"].slice(0, 3 - before)) yield* again.files.upload(upload("s1", name))
+      yield* Fiber.join(watching)
+      assert.deepStrictEqual(seen.slice(before), ["b", "c", "d"].slice(0, 3 - before))
+    })
+  )
+
+  it.scopedLive("fails with the reason where the service refuses", () =>
+    Effect.gen(function* () {
+      const { baseUrl, clientOf } = yield* serving({ accounts })
+      const alice = yield* clientOf(tokenOf("alice"))
+      yield* alice.files.upload(upload("s1", "a"))
+      const refused = yield* watchSession("s1", { baseUrl, token: Redacted.make(tokenOf("bob")) }).pipe(
+        Stream.runDrain,
+        Effect.flip,
+        Effect.provide(FetchHttpClient.layer)
+      )
+      assert.strictEqual(refused._tag, "Forbidden")
+    })
+  )
+})

@@ -1,0 +1,298 @@
+/** Every statement of the service has a plan that does not grow with a table: SQLite says so of each that is run. */
+import { readdirSync, readFileSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import Sqlite from "better-sqlite3"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { fileForm } from "../../src/service/Client.ts"
+import { files as migrationFiles } from "../../src/service/migrations.ts"
+import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
+import { accounts, jsonOf, serveOn, tokenOf } from "../support/service.ts"
+
+const source = join(import.meta.dirname, "../../src/service")
+
+/** Tables that hold as much as users put into them. */
+const growing = [
+  "conversation_files",
+  "file_metadata",
+  "session_file_associations",
+  "file_access_log",
+  "file_cleanup_queue",
+  "file_expiries",
+  "ended_sessions",
+  "session_owners",
+  "session_summaries",
+  "session_usage",
+  "audit_log",
+  "refusals"
+]
+
+/** What may be looked at from end to end, or sorted, and why it does not grow. */
+const allowed: ReadonlyArray<readonly [statement: RegExp, why: string]> = [
+  [
+    /FROM session_summaries ss CROSS JOIN conversation_files cf /,
+    "an owner with 2,000 files and sessions at most: all of them are sorted"
+  ],
+  [/^SELECT file_hash FROM conversation_files LIMIT 1000$/, "the first 1,000 rows, once at a start"],
+  [/^SELECT 1 FROM conversation_files LIMIT 1$/, "the first row"],
+  [/^SELECT rowid AS id, .* ORDER BY rowid LIMIT 1000$/, "1,000 rows, from where the step before ended"],
+  [
+    / FROM session_summaries ss .*ORDER BY ss\.changed_at DESC, ss\.session_id DESC LIMIT \?$/,
+    "along an index that has the order, a page or 500 rows"
+  ],
+  [/^SELECT max\((event_id|refusal_id)\)/, "the last row"],
+  [/^SELECT refusal_id FROM \(.* LIMIT \?\) UNION .* LIMIT \?\)$/, "1,000 rows of each half are sorted"],
+  [/ FROM json_each\(\?\)/, "as many rows as the statement was given"]
+]
+
+const plain = (sql: string): string => sql.replace(/--.*$/gm, "").replace(/\s+/g, " ").trim()
+
+/** Everything that is prepared or executed on any connection of this process while something runs. */
+const recording = <A, E, R>(work: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      const seen = new Set<string>()
+      const { prepare } = Sqlite.prototype
+      Sqlite.prototype.prepare = new Proxy(prepare, {
+        apply: (target, connection, args) => {
+          seen.add(plain(String(args[0])))
+          return Reflect.apply(target, connection, args)
+        }
+      })
+      return { seen, prepare }
+    }),
+    ({ seen }) => Effect.as(work, seen),
+    ({ prepare }) =>
+      Effect.sync(() => {
+        Sqlite.prototype.prepare = prepare
+      })
+  )
+
+/** The texts of the statements and fragments in a file, what is put into them left out. */
+const templatesOf = (file: string): ReadonlyArray<ReadonlyArray<string>> => {
+  // Comments have backticks of their own.
+  const text = file.replace(/\/\*\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "")
+  /** Where the template ends that begins here, and its parts. */
+  const template = (from: number): { readonly end: number; readonly parts: ReadonlyArray<string> } => {
+    const parts: Array<string> = []
+    let begin = from
+    let at = from
+    for (; at < text.length && text[at] !== "`"; at += 1) {
+      if (text[at] === "\\") at += 1
+      else if (text.startsWith("${", at)) {
+        parts.push(text.slice(begin, at))
+        at = code(at + 2)
+        begin = at + 1
+      }
+    }
+    return { end: at, parts: [...parts, text.slice(begin, at)].map((part) => part.replace(/\\(.)/g, "$1")) }
+  }
+  /** Where the code ends that is put into a template. */
+  const code = (from: number): number => {
+    let depth = 0
+    for (let at = from; at < text.length; at += 1) {
+      if (text[at] === "`") at = template(at + 1).end
+      else if (text[at] === "{") depth += 1
+      else if (text[at] === "}") {
+        if (depth === 0) return at
+        depth -= 1
+      }
+    }
+    return text.length
+  }
+  return [...text.matchAll(/\bsql(?:<(?:[^`;]|;(?! *\n))*?>)?`/g)].map(
+    (found) => template(found.index + found[0].length).parts
+  )
+}
+
+/** What migrations do they do once, with as much of a table as there is. */
+const migrations = Object.values(migrationFiles).map(plain).join(" ")
+
+const escaped = (text: string): string => plain(text).replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
+
+/** Whether a statement that was run is made of this template. */
+const wasRun = (parts: ReadonlyArray<string>, seen: ReadonlySet<string>): boolean => {
+  const pattern = new RegExp(
+    parts
+      .map(escaped)
+      .filter((part) => part !== "")
+      .join(".*")
+  )
+  return [...seen].some((statement) => pattern.test(statement))
+}
+
+/** An owner with more files than are looked at with one statement, and a deletion that an earlier system queued. */
+const fillBy = (connection: Sqlite.Database) => {
+  connection.exec(`
+    INSERT INTO session_owners (session_id, owner) VALUES ('large', 'bob'), ('queued', 'bob');
+    WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n <= 2100)
+    INSERT INTO conversation_files
+      (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, uploaded_at)
+    SELECT 'large' || n, iif(n = 1, 'queued', 'large'), 'name', 'large' || n, 'p', 1, 'none', '2020-01-01 00:00:00' FROM n;
+    INSERT INTO file_cleanup_queue (file_id, session_id, scheduled_deletion_time, cleanup_reason)
+    VALUES ('large1', 'queued', '2020-01-01 00:00:00', 'expired')`)
+}
+
+const settings = {
+  accounts,
+  userQuotaBytes: Option.some(1_000_000),
+  totalQuotaBytes: Option.some(1_000_000),
+  retention: Duration.zero,
+  sessionRetention: Duration.zero,
+  refusalRetention: Duration.zero
+}
+
+/** Uses everything that the service offers, as a user and as an administrator. */
+const asked = Effect.fnUntraced(function* (folder: string) {
+  const { ask, baseUrl, clientOf, file: database } = yield* serveOn(folder, settings)
+  yield* independently(database, fillBy)
+  const bob = yield* clientOf(tokenOf("bob"))
+  yield* bob.files.search({ urlParams: { limit: 1, name: "nothing" } })
+  yield* bob.account.storage()
+  for (const name of ["alice", "root"]) {
+    const { account, changes, files, operator, sessions } = yield* clientOf(tokenOf(name))
+    const sessionId = `of-${name}`
+    const path = { sessionId }
+    const upload = (text: string) =>
+      files.upload({
+        path,
+        payload: fileForm(`${text}.txt`, text, { messageId: "m", metadata: { some: "thing" } })
+      })
+    const file = yield* upload("one")
+    const other = yield* upload("two")
+    for (const name of [undefined, "one"]) {
+      for (const deleted of [false, true]) {
+        const first = yield* files.list({ path, urlParams: { limit: 1, deleted, name } })
+        if (first.next !== null) yield* files.list({ path, urlParams: { limit: 1, deleted, name, after: first.next } })
+        yield* files.list({ path, urlParams: { limit: 1, deleted, name, after: "~zzz" } })
+      }
+      const first = yield* files.search({ urlParams: { limit: 1, name } })
+      if (first.next !== null) yield* files.search({ urlParams: { limit: 1, name, after: first.next } })
+      yield* files.search({ urlParams: { limit: 1, name, after: "~zzz" } })
+      yield* sessions.list({ urlParams: { limit: 1, name } })
+      const all = yield* sessions.list({ urlParams: { limit: 1, state: "open" } })
+      if (all.next !== null) yield* sessions.list({ urlParams: { limit: 1, after: all.next } })
+    }
+    yield* files.details({ path: file })
+    yield* files.view({ path: file })
+    yield* files.rename({ path: file, payload: { name: "other.txt" } })
+    yield* changes.createText({ path, payload: { name: "text.txt", text: "text" } })
+    const copy = yield* changes.copy({ path: file, payload: { sessionId } })
+    yield* changes.move({ path: copy, payload: { sessionId: `${sessionId}-2` } })
+    yield* Effect.ignore(files.delete({ path: other }))
+    yield* Effect.ignore(files.restore({ path: other }))
+    yield* Effect.ignore(files.destroy({ path: other }))
+    yield* Effect.ignore(files.details({ path: other }))
+    for (const action of [changes.deleteFiles, changes.restoreFiles, changes.destroyFiles]) {
+      yield* action({ payload: { fileIds: [copy.fileId] } })
+    }
+    yield* account.storage()
+    yield* files.expire({ path: file, payload: { expiresAt: new Date(0) } })
+    yield* account.me()
+    yield* sessions.get({ path })
+    yield* sessions.audit({ path, urlParams: { limit: 1, after: 0 } })
+    yield* sessions.end({ path })
+    yield* sessions.reopen({ path })
+    yield* Effect.ignore(sessions.give({ path, payload: { owner: "bob" } }))
+    yield* sessions.end({ path: { sessionId: `${sessionId}-2` } })
+    yield* Effect.ignore(operator.refusals({ urlParams: { limit: 1 } }))
+    yield* ask("/api/files", { headers: { authorization: "Bearer wrong" } })
+    const headers = { authorization: `Bearer ${tokenOf(name)}` }
+    yield* changes.replace({
+      path: file,
+      headers: { "if-match": "*", "content-type": "text/plain" },
+      payload: "another text"
+    })
+    for (const fileIds of [undefined, [file.fileId]]) {
+      const body = JSON.stringify({ fileIds })
+      const archived = yield* ask(`/api/sessions/${sessionId}/archive`, {
+        method: "POST",
+        headers: { ...headers, "content-type": "application/json" },
+        body
+      })
+      assert.strictEqual(archived.status, 200)
+      yield* Effect.promise(() => archived.arrayBuffer())
+    }
+    yield* Effect.promise(async () => {
+      const abort = new AbortController()
+      const followed = await fetch(`${baseUrl}/api/sessions/${sessionId}/events?after=0`, {
+        headers,
+        signal: abort.signal
+      })
+      await followed.body?.getReader().read()
+      abort.abort()
+    })
+    yield* changes.createText({ path, payload: { name: "more.txt", text: "more" } })
+    yield* changes.createText({ path, payload: { name: "most.txt", text: "most" } })
+    yield* Effect.ignore(sessions.end({ path }))
+    for (const path of ["/api/cleanups?limit=1", "/api/database", "/api/health/history"]) {
+      let next: unknown = null
+      do {
+        const after = next === null ? "" : `&after=${encodeURIComponent(String(next))}`
+        next = (yield* jsonOf(yield* ask(`${path}${after}`, { headers })))["next"] ?? null
+      } while (next !== null)
+    }
+  }
+})
+
+/** What it does by itself, on contents that nobody has marked as this database's. */
+const cleanedUp = (folder: string) =>
+  Effect.gen(function* () {
+    rmSync(join(folder, "files", "identity"))
+    const { clientOf, file } = yield* serveOn(folder, { ...settings, cleanupInterval: Duration.millis(100) })
+    const left = rowsOf(
+      file,
+      "/* the test */ SELECT 1 FROM file_cleanup_queue WHERE is_processed = 0 UNION SELECT 1 FROM refusals"
+    )
+    yield* Effect.repeat(Effect.delay(left, "100 millis"), { until: (rows) => rows.length === 0 })
+    const { sessions } = yield* clientOf(tokenOf("root"))
+    yield* sessions.deleteFiles({ path: { sessionId: "queued" } })
+    yield* sessions.end({ path: { sessionId: "queued" } })
+  })
+
+describe("every statement of the service", () => {
+  it.scopedLive("has a plan that does not grow with a table", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const seen = yield* recording(Effect.zipRight(Effect.scoped(asked(folder)), Effect.scoped(cleanedUp(folder))))
+      const unbounded: Array<string> = []
+      yield* independently(join(folder, "app.db"), (connection) => {
+        for (const statement of seen) {
+          if (migrations.includes(statement)) continue
+          if (!/^(SELECT|WITH|INSERT|UPDATE|DELETE)\b/i.test(statement)) continue
+          if (!growing.some((table) => new RegExp(`\\b${table}\\b`).test(statement))) continue
+          const values = (statement.match(/\?/g) ?? []).map(() => null)
+          const plan = connection.prepare(`EXPLAIN QUERY PLAN ${statement}`).all(...values)
+          const lines = plan.map((row) => String(Object(row)["detail"]))
+          const names = [...growing, ...aliasesIn(statement)]
+          const bad = lines.filter(
+            (line) =>
+              names.some((name) => new RegExp(`^SCAN ${name}( USING|$)`).test(line)) || /USE TEMP B-TREE/.test(line)
+          )
+          if (bad.length > 0 && !allowed.some(([pattern]) => pattern.test(statement))) {
+            unbounded.push(`${statement}\n    ${bad.join("\n    ")}`)
+          }
+        }
+      })
+      assert.deepStrictEqual(unbounded, [])
+
+      const never: Array<string> = []
+      for (const name of readdirSync(source).filter((name) => name.endsWith(".ts"))) {
+        for (const parts of templatesOf(readFileSync(join(source, name), "utf8"))) {
+          if (!wasRun(parts, seen)) never.push(`${name}: ${plain(parts.join("..."))}`)
+        }
+      }
+      assert.deepStrictEqual(never, [])
+    })
+  )
+})
+
+/** Other names of growing tables in a statement. */
+const aliasesIn = (statement: string): ReadonlyArray<string> =>
+  growing.flatMap((table) =>
+    [...statement.matchAll(new RegExp(`\\b${table} (?:AS )?([a-z]{1,10})\\b`, "g"))].flatMap(([, alias]) =>
+      alias === undefined ? [] : [alias]
+    )
+  )

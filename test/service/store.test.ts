@@ -1,0 +1,173 @@
+/** What a disk does to contents, and what others put among them. */
+import { spawnSync } from "node:child_process"
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync
+} from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { rivalWriter } from "../../layers/testing.ts"
+import { fileForm } from "../../src/service/Client.ts"
+import { rowsOf, temporaryFolder } from "../support/database.ts"
+import { contentsIn, jsonOf, serveOn, serving } from "../support/service.ts"
+
+const inSession = { path: { sessionId: "s" } }
+const text = "x".repeat(1000)
+
+const stored = Effect.fnUntraced(function* (content = text) {
+  const at = yield* serving()
+  const upload = at.client.files.upload({ ...inSession, payload: fileForm("a.txt", content) })
+  const file = yield* upload
+  const path = join(at.folder, "files", file.sha256.slice(0, 2), file.sha256)
+  const health = Effect.map(Effect.flatMap(at.ask("/api/health"), jsonOf), (body) =>
+    JSON.stringify(Object(body["checks"])["storage:contents"])
+  )
+  return { ...at, upload, stored: file, path, health, read: at.ask(`/api/files/${file.fileId}/content`) }
+})
+
+describe("a content that is damaged on the disk", () => {
+  it.scopedLive("is not sent as if it were whole, and is replaced by the next upload of the same bytes", () =>
+    Effect.gen(function* () {
+      const { health, path, read, upload } = yield* stored()
+      truncateSync(path, 400)
+      const answer = yield* read
+      assert.strictEqual(answer.status, 410)
+      assert.deepInclude(yield* jsonOf(answer), { _tag: "ContentLost", reason: "damaged" })
+      assert.match(yield* health, /"warn".*damaged/)
+      yield* upload
+      assert.strictEqual(yield* Effect.flatMap(read, (whole) => Effect.promise(() => whole.text())), text)
+      assert.match(yield* health, /"pass"/)
+      writeFileSync(path, "y".repeat(1000))
+      yield* upload
+      assert.strictEqual(readFileSync(path, "utf8"), text)
+    })
+  )
+
+  it.scopedLive("while it is sent ends the connection", () =>
+    Effect.gen(function* () {
+      const size = 30_000_000
+      const { folder } = yield* Effect.scoped(serving())
+      const { baseUrl, client } = yield* serveOn(yield* Effect.succeed(`${folder}-large`), { maxFileSize: size })
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(`${folder}-large`, { recursive: true, force: true })))
+      const file = yield* client.files.upload({ ...inSession, payload: fileForm("a.bin", new Uint8Array(size)) })
+      const outcome = yield* Effect.promise(async () => {
+        const response = await fetch(`${baseUrl}/api/files/${file.fileId}/content`)
+        const reader = response.body?.getReader()
+        await reader?.read()
+        truncateSync(join(`${folder}-large`, "files", file.sha256.slice(0, 2), file.sha256), 1000)
+        try {
+          for (;;) if ((await reader?.read())?.done !== false) return "whole"
+        } catch {
+          return "broken off"
+        }
+      })
+      assert.strictEqual(outcome, "broken off")
+    })
+  )
+
+  it.scopedLive("is found by a sweep, which compares sizes", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const file = yield* Effect.scoped(
+        Effect.flatMap(serveOn(folder), ({ client }) =>
+          client.files.upload({ ...inSession, payload: fileForm("a.txt", text) })
+        )
+      )
+      truncateSync(join(folder, "files", file.sha256.slice(0, 2), file.sha256), 400)
+      const { ask } = yield* serveOn(folder)
+      assert.include(JSON.stringify(yield* jsonOf(yield* ask("/api/health"))), `${file.sha256} is damaged`)
+    })
+  )
+})
+
+describe("a content that is gone", () => {
+  it.scopedLive("is a typed 410 each time, health knows at once, and an upload of the same bytes brings it back", () =>
+    Effect.gen(function* () {
+      const { health, path, read, upload } = yield* stored()
+      rmSync(path)
+      for (const _ of [1, 2]) {
+        const answer = yield* read
+        assert.strictEqual(answer.status, 410)
+        assert.deepInclude(yield* jsonOf(answer), { _tag: "ContentLost", reason: "missing" })
+      }
+      assert.match(yield* health, /"warn".*missing/)
+      yield* upload
+      assert.strictEqual((yield* read).status, 200)
+      assert.match(yield* health, /"pass"/)
+    })
+  )
+})
+
+describe("an upload that is refused because another process writes", () => {
+  it.scopedLive("leaves no content, once that one is over", () =>
+    Effect.gen(function* () {
+      const at = yield* serving({ lockPatience: Duration.millis(50) })
+      const error = yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* rivalWriter(at.file)
+          return yield* Effect.flip(at.client.files.upload({ ...inSession, payload: fileForm("a.txt", "refused") }))
+        })
+      )
+      assert.strictEqual(error._tag, "DatabaseBusy")
+      yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => contentsIn(at.folder).length === 0 })
+      assert.deepStrictEqual(yield* rowsOf(at.file, "SELECT 1 FROM conversation_files"), [])
+    })
+  )
+})
+
+describe("whatever lies among the contents", () => {
+  it.scopedLive("is left alone and told, and a sweep goes on", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const elsewhere = yield* temporaryFolder
+      yield* Effect.scoped(
+        Effect.flatMap(serveOn(folder), ({ client }) =>
+          client.files.upload({ ...inSession, payload: fileForm("a.txt", text) })
+        )
+      )
+      const at = (...parts: ReadonlyArray<string>) => join(folder, "files", ...parts)
+      const hash = (pair: string) => pair.repeat(32)
+      writeFileSync(join(elsewhere, hash("dd")), "another's")
+      for (const name of ["aa", "bb", "cc", "ee", "ff"]) mkdirSync(at(name), { recursive: true })
+      mkdirSync(at("trash"))
+      const strays = {
+        "stray.txt": (path: string) => writeFileSync(path, "stray"),
+        directory: (path: string) => mkdirSync(path),
+        fifo: (path: string) => spawnSync("mkfifo", [path]),
+        nowhere: (path: string) => symlinkSync("/nonexistent", path),
+        dd: (path: string) => symlinkSync(elsewhere, path),
+        [`aa/${hash("aa")}`]: (path: string) => mkdirSync(path),
+        [`bb/${hash("bb")}`]: (path: string) => symlinkSync(join(elsewhere, hash("dd")), path),
+        [`cc/${hash("cc")}`]: (path: string) => spawnSync("mkfifo", [path]),
+        [`ee/${hash("ab")}`]: (path: string) => writeFileSync(path, "on another shelf"),
+        "ee/name": (path: string) => writeFileSync(path, "no hash"),
+        "incoming/directory": (path: string) => mkdirSync(path),
+        "incoming/link": (path: string) => symlinkSync(elsewhere, path),
+        "trash/name": (path: string) => writeFileSync(path, "no hash")
+      }
+      for (const [name, make] of Object.entries(strays)) make(at(...name.split("/")))
+      writeFileSync(at("ff", hash("ff")), "orphan")
+
+      const { ask } = yield* serveOn(folder)
+      const health = JSON.stringify(yield* jsonOf(yield* ask("/api/health")))
+      assert.match(health, /"storage:contents":\[\{[^}]*"warn".*left alone/)
+      for (const name of Object.keys(strays)) {
+        assert.isTrue(existsSync(at(name)) || readlinkSync(at(name)) === "/nonexistent", name)
+      }
+      assert.deepStrictEqual(readdirSync(at("trash")).sort(), [hash("ff"), "name"])
+      assert.strictEqual(readFileSync(join(elsewhere, hash("dd")), "utf8"), "another's")
+      assert.strictEqual(readlinkSync(at("bb", hash("bb"))), join(elsewhere, hash("dd")))
+      assert.isTrue(statSync(at("cc", hash("cc"))).isFIFO())
+    })
+  )
+})
