@@ -1,10 +1,21 @@
 /** What a crash, or another journal mode, leaves beside a database: a start and `status` say the same of it. */
-import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { spawn } from "node:child_process"
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { dirname } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import { Migrations } from "../layers/index.ts"
-import { crashAfter, independently, onlyFirst, refusal, rowsOf, start, temporaryFile } from "./support/database.ts"
+import {
+  crashAfter,
+  independently,
+  onlyFirst,
+  pictureOf,
+  refusal,
+  rowsOf,
+  start,
+  temporaryFile
+} from "./support/database.ts"
 
 const parts = ["", "-wal", "-shm", "-journal"] as const
 
@@ -18,6 +29,26 @@ const killedAfter = (file: string, ...statements: ReadonlyArray<string>) =>
     connection.close()
     for (const part of left) renameSync(`${file}${part}.killed`, file + part)
   })
+
+/** Another process that has a database open in WAL mode, idle, once it has run a statement. It ends with the scope. */
+const holding = (file: string, statement: string) => {
+  const script = `const connection = new (require("better-sqlite3"))(process.argv[1])
+connection.pragma("journal_mode = wal"); connection.exec(process.argv[2]); process.stdout.write("open"); process.stdin.resume()`
+  return Effect.acquireRelease(
+    Effect.async<ReturnType<typeof spawn>>((resume) => {
+      const child = spawn(process.execPath, ["-e", script, file, statement], {
+        cwd: import.meta.dirname,
+        stdio: ["pipe", "pipe", "inherit"]
+      })
+      child.stdout.once("data", () => resume(Effect.succeed(child)))
+    }),
+    (child) =>
+      Effect.async<void>((resume) => {
+        child.once("exit", () => resume(Effect.void))
+        child.kill()
+      })
+  )
+}
 
 /** More rows than the cache holds, which are in the file before the commit that never comes. */
 const unfinished = [
@@ -95,4 +126,68 @@ describe("an inspection of a database with a rollback journal", () => {
       })
     )
   }
+})
+
+describe("a journal whose header is zeros", () => {
+  it.scoped("is no part of a database that is gone: nothing in it is missed", () =>
+    Effect.gen(function* () {
+      const options = { migrations: onlyFirst, pragmas: { journalMode: "persist" } } as const
+      for (const zeros of [undefined, 1, 28, 5000]) {
+        const file = yield* temporaryFile
+        yield* start(file, options)
+        rmSync(file)
+        if (zeros !== undefined) writeFileSync(`${file}-journal`, Buffer.alloc(zeros))
+        const inspected = yield* refusal(start(file, { ...options, access: "inspect" }))
+        assert.deepInclude(inspected, { _tag: "ConnectionError", reason: "Absent" })
+        const { applied } = yield* start(file, options)
+        assert.strictEqual(applied.length, 1)
+      }
+    })
+  )
+})
+
+describe("a database that is renamed while a process has it open", () => {
+  const moves: Readonly<Record<string, (file: string) => void>> = {
+    "and is gone": () => {},
+    "and an empty file is in its place": (file) => writeFileSync(file, ""),
+    "and a copy is in its place": (file) => copyFileSync(`${file}.away`, file),
+    "and another database is in its place": (file) => {
+      const other = new Sqlite(`${file}.other`)
+      other.exec("CREATE TABLE other (x)")
+      other.close()
+      renameSync(`${file}.other`, file)
+    }
+  }
+  for (const [what, put] of Object.entries(moves)) {
+    for (const isEmpty of [false, true]) {
+      it.scoped(`${what} keeps its -wal${isEmpty ? ", an empty one," : ""} and its -shm`, () =>
+        Effect.gen(function* () {
+          const file = yield* temporaryFile
+          yield* start(file)
+          yield* holding(file, isEmpty ? "SELECT 1 FROM notes" : "INSERT INTO notes (body) VALUES ('of the other')")
+          renameSync(file, `${file}.away`)
+          put(file)
+          const before = yield* pictureOf(dirname(file))
+          for (const access of ["inspect", "initialize"] as const) {
+            const refused = yield* refusal(start(file, { access }))
+            assert.deepInclude(refused, { _tag: "ConnectionError", reason: "Moved", retryable: false }, refused.message)
+            assert.include(refused.message, "(node)")
+          }
+          assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+        })
+      )
+    }
+  }
+
+  it.scoped("and back is ready, beside that process", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      yield* holding(file, "INSERT INTO notes (body) VALUES ('of the other')")
+      renameSync(file, `${file}.away`)
+      yield* refusal(start(file))
+      renameSync(`${file}.away`, file)
+      yield* start(file)
+    })
+  )
 })

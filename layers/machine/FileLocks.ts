@@ -79,6 +79,27 @@ export const readersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
   )
 
 /**
+ * The processes that use the `-shm` of a database, and with it its WAL, but have another file open than the one that
+ * is there: theirs was renamed or replaced. Who opens the new one as well shares a WAL with the old one. `isUsed`: a
+ * lock is held on that `-shm`, by whomever. To be run within `ask`.
+ */
+export const strangersOn = (file: string): { readonly isUsed: boolean; readonly strangers: ReadonlyArray<Holder> } => {
+  const shm = `${file}-shm`
+  const strangers = () => {
+    const main = files.identity(file)
+    return pidsOf([shm]).filter((pid) => pid > 0 && (main === undefined || hasOpen(pid, new Set([main])) === false))
+  }
+  // Who has closed it since the locks were read seems to be a stranger: SQLite lets go of the locks first.
+  const found = strangers()
+  const again = found.length === 0 ? [] : strangers()
+  return { isUsed: pidsOf([shm]).length > 0, strangers: found.filter((pid) => again.includes(pid)).map(holder) }
+}
+
+const pidsOf = (paths: ReadonlyArray<string>): ReadonlyArray<number> => [
+  ...new Set(locksOf(paths).map(({ pid }) => pid))
+]
+
+/**
  * The processes that have one of these files open, locked or not; this one among them. Those of another user or
  * in another namespace are not seen, and nobody is where there is no `/proc`.
  */
@@ -88,7 +109,7 @@ export const usersOf = (paths: ReadonlyArray<string>): Effect.Effect<ReadonlyArr
       const targets = new Set(paths.flatMap((path) => files.identity(path) ?? []))
       if (targets.size === 0) return []
       const processes = files.entries("/proc").flatMap(({ name }) => (/^\d+$/.test(name) ? [Number(name)] : []))
-      return processes.filter((pid) => hasOpen(pid, targets)).map(holder)
+      return processes.filter((pid) => hasOpen(pid, targets) === true).map(holder)
     }),
     () => []
   )
@@ -115,14 +136,14 @@ export const areFree = (paths: ReadonlyArray<string>): boolean | undefined =>
 /** `PROC_PID_INIT_INO` in the kernel's proc_ns.h. */
 const firstNamespace = 0xef_ff_ff_fc
 
-const hasOpen = (pid: number, targets: ReadonlySet<string>): boolean => {
+/** Undefined where that cannot be seen: it is gone, or another user's. */
+const hasOpen = (pid: number, targets: ReadonlySet<string>): boolean | undefined => {
   try {
     return files
       .entries(`/proc/${pid}/fd`)
       .some(({ name }) => targets.has(files.identity(`/proc/${pid}/fd/${name}`) ?? ""))
   } catch {
-    // It is gone, or another user's.
-    return false
+    return undefined
   }
 }
 

@@ -7,7 +7,7 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { locksOn } from "../machine/FileLocks.ts"
+import { locksOn, nameHolders, strangersOn } from "../machine/FileLocks.ts"
 import { faultOfSharing, permissionsFor } from "../machine/FilePermissions.ts"
 import { ask, files, kindOf } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
@@ -29,6 +29,7 @@ import { transactionsOn } from "./Transactions.ts"
 type Reason =
   | "Absent"
   | "Orphaned"
+  | "Moved"
   | "NotAFile"
   | "NotRecovered"
   | "NotADatabase"
@@ -89,6 +90,7 @@ const fromCode: ReadonlySet<Reason> = new Set<Reason>(["CannotCreate", "CannotOp
 const sentences: Record<Reason, (file: string) => string> = {
   Absent: (file) => `There is no database at ${file}`,
   Orphaned: (file) => `${file} is missing or empty, but its WAL or journal is still there`,
+  Moved: (file) => `Another process has the database open that was at ${file} before`,
   NotAFile: (file) => `${file} is not a regular file`,
   NotRecovered: (file) => `A transaction on ${file} was not finished: its rollback journal is still there`,
   NotADatabase: (file) => `${file} is not a SQLite database`,
@@ -115,6 +117,8 @@ const remedies: Record<Reason, string> = {
     "Check the path. If it is right, start the program once, or run `database-ready init`: that creates the database.",
   Orphaned:
     "Put the database back. If it is gone, move its -wal or -journal away and keep it: it may hold the only copy of recent commits.",
+  Moved:
+    "Stop that process, or put its database back in this place. Until then leave the -wal and the -shm where they are: it writes its commits into them.",
   NotAFile: "Choose another path, or move away what is there.",
   NotRecovered:
     "Start the program, or run `database-ready init`: SQLite then rolls that transaction back. An inspection writes nothing, and so cannot.",
@@ -466,9 +470,14 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
   if (access === "inspect" && journal !== undefined && journal.size > 0 && (main?.size === 0 || (yield* isHot(file)))) {
     return yield* refusal(file, "NotRecovered", { code: "", detail: `${file}-journal`, retryable: false })
   }
+  const moved = shm === undefined ? undefined : yield* movedFrom(file, main)
+  if (moved !== undefined) return yield* refusal(file, "Moved", { code: "", detail: moved, retryable: false })
   const isPart = (found: Stats | undefined) => found !== undefined && found.size > 0
+  // A journal whose header is zeros holds nothing that anybody could miss.
+  const isHotPart = isPart(journal) && (main !== undefined || (yield* isHot(file)))
   // A transaction that made the first page may have left a journal beside an empty file; nothing leaves a WAL there.
-  const part = main === undefined ? [journal, wal].find(isPart) : main.size <= 1 && isPart(wal) ? wal : undefined
+  const gone = isHotPart ? journal : isPart(wal) ? wal : undefined
+  const part = main === undefined ? gone : main.size <= 1 && isPart(wal) ? wal : undefined
   if (part !== undefined) {
     // SQLite would take an empty file for the whole database, and delete what belongs to the lost one.
     const detail = `${file}${part === wal ? "-wal" : "-journal"}, ${part.size} bytes`
@@ -487,6 +496,22 @@ const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "
     wal: main !== undefined && wal !== undefined,
     walBytes: main === undefined ? 0 : (wal?.size ?? 0)
   }
+})
+
+/**
+ * Who uses the `-shm` of a database without having it open: theirs was renamed, deleted or replaced, and its WAL would
+ * become that of this one. A `-shm` that is in use is never that of a file without a page.
+ */
+const movedFrom = Effect.fnUntraced(function* (file: string, main: Stats | undefined) {
+  // Where the locks cannot be seen, nobody is.
+  const none = { isUsed: false, strangers: [] }
+  const { isUsed, strangers } = yield* Effect.orElseSucceed(
+    ask(() => strangersOn(file)),
+    () => none
+  )
+  if (strangers.length > 0) return `${file}-shm is locked by ${nameHolders(strangers)}`
+  const isBlank = main === undefined || main.size === 0
+  return isBlank && isUsed ? `${file}-shm is locked` : undefined
 })
 
 /**

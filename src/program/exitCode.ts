@@ -73,6 +73,7 @@ const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
   Absent: exitCode.tryAgain,
   NotRecovered: exitCode.tryAgain,
   Orphaned: exitCode.data,
+  Moved: exitCode.tryAgain,
   NotAFile: exitCode.cannotCreate,
   NotADatabase: exitCode.data,
   Damaged: exitCode.data,
