@@ -152,6 +152,46 @@ describe("an upgrade of a database with rows", () => {
     )
   }
 
+  it.scopedLive("flushes the copy of a large one while it is written, and the whole of it in the end", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      const rows = 36
+      yield* independently(file, (connection) => {
+        const insert = connection.prepare("INSERT INTO notes (body) VALUES (hex(randomblob(500000)))")
+        for (let row = 0; row < rows; row += 1) insert.run()
+        connection.pragma("wal_checkpoint(TRUNCATE)")
+      })
+      const { size } = statSync(file)
+      /** Bytes that were there when a flush was asked for. */
+      const flushes: Array<number> = []
+      const watching = platformWith((fs) => ({
+        open: (path, options) =>
+          Effect.map(fs.open(path, options), (opened) =>
+            path.endsWith(".partial")
+              ? Object.create(opened, {
+                  sync: {
+                    value: Effect.zipRight(
+                      Effect.sync(() => flushes.push(statSync(path).size)),
+                      opened.sync
+                    )
+                  }
+                })
+              : opened
+          )
+      }))
+      const { backup } = yield* Effect.scoped(
+        Effect.provide(
+          Effect.map(DatabaseReady, ({ report }) => report),
+          Layer.fresh(DatabaseReady.layer({ filename: file, migrations: notes })).pipe(Layer.provide(watching))
+        )
+      )
+      assert.isBelow(flushes.at(0) ?? size, size)
+      assert.strictEqual(flushes.at(-1), size)
+      assert.deepStrictEqual(yield* rowsOf(backup ?? "", "SELECT count(*) AS n FROM notes"), [{ n: rows + 1 }])
+    })
+  )
+
   it.scoped("leaves no copy when it is interrupted", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile

@@ -8,6 +8,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import { usersOf } from "../machine/FileLocks.ts"
 import { permissionsFor } from "../machine/FilePermissions.ts"
 import { ask, files } from "../machine/files.ts"
@@ -257,7 +258,8 @@ export const copyDatabase = (
         if (!(yield* createExclusively(copy, permissions))) {
           return yield* new SystemFailure({ code: "EEXIST", detail: `${copy} is there already` })
         }
-        yield* backupInto(source, copy)
+        const isLarge = (yield* ask(() => files.stat(from)?.size ?? 0)) > largeCopy
+        yield* isLarge ? whileFlushing(copy, backupInto(source, copy)) : backupInto(source, copy)
       })
     )
     // In WAL mode a copy that is kept could not be opened without files beside it.
@@ -266,6 +268,24 @@ export const copyDatabase = (
     )
     yield* synced(copy)
   })
+
+/** Bytes above which SQLite's own flush of a copy holds the event loop for a tenth of a second and longer. */
+const largeCopy = 32 * 1024 * 1024
+
+/**
+ * Flushes a file again and again while SQLite writes it. Else all of it is flushed by SQLite's commit, in one call with the
+ * event loop standing still: 1 s for 500 MB, where it is 0.1 s so, and the copy is there sooner. Only SQLite's own flush
+ * tells of failures. Nobody else takes a lock on a copy that is not finished, which closing a descriptor would drop.
+ */
+const whileFlushing = <A, E, R>(copy: string, writing: Effect.Effect<A, E, R>) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const { sync } = yield* Effect.mapError(fs.open(copy), SystemFailure.fromPlatform)
+      yield* Effect.forkScoped(Effect.repeat(Effect.ignore(sync), Schedule.spaced("100 millis")))
+      return yield* writing
+    })
+  )
 
 const somethingIn = (copy: string) =>
   Effect.scoped(Effect.flatMap(openSqlite({ filename: copy, readonly: true }), holdsSomething))
