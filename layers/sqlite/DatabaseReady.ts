@@ -27,6 +27,7 @@ import { clientOf } from "./Client.ts"
 import { DatabaseConfig, type DatabaseOptions } from "./DatabaseConfig.ts"
 import { DatabaseDirectory, type DirectoryError } from "./DatabaseDirectory.ts"
 import { absoluteName } from "./DatabasePath.ts"
+import { databaseVersion } from "./DatabaseVersion.ts"
 import { Initialization, megabytes, type StageError, type StageReport, type Timeline } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import { checkpointBeside, leftoverOf } from "./LeftoverWal.ts"
@@ -131,6 +132,11 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
      * hundredths of a second or this process's own, and this program may write. Changes nothing, and names who holds the lock.
      */
     readonly writable: Effect.Effect<void, WriteError>
+    /**
+     * A text that is another one once anything was written to the database since, by this program or another: what was
+     * read when it was the same is still so. Known at once; undefined where SQLite does not answer.
+     */
+    readonly unsafeVersion: () => string | undefined
   }
 >() {
   /**
@@ -297,6 +303,7 @@ const ready = Effect.fnUntraced(function* (
     report,
     health,
     healthChanges: changesOf(health, config),
+    unsafeVersion: databaseVersion(connection.sqlite),
     ...writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
   }).pipe(Context.add(SqlClient.SqlClient, client), Context.add(SqliteClient.SqliteClient, client))
 })

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { Authorization, CurrentUser, Forbidden, Unauthorized } from "./Api.ts"
 import { bearerOf } from "./bearer.ts"
+import { KeptAnswers } from "./KeptAnswers.ts"
 import { Limits } from "./Limits.ts"
 import { Refusals } from "./Refusals.ts"
 import { Settings } from "./Settings.ts"
@@ -62,11 +63,12 @@ export class Access extends Context.Tag("conversation-files/Access")<
 }
 
 /** `Authorization` of the API: identifies, and counts also who is not let in. Strangers are limited before. */
-export const authorization: Layer.Layer<Authorization, never, Access | Limits | Refusals> = Layer.effect(
+export const authorization: Layer.Layer<Authorization, never, Access | KeptAnswers | Limits | Refusals> = Layer.effect(
   Authorization,
   Effect.gen(function* () {
     const { isOpen, userOf } = yield* Access
-    const { admit } = yield* Limits
+    const { admit, unsafeTake } = yield* Limits
+    const { require } = yield* KeptAnswers
     const { count } = yield* Refusals
 
     const identified = Effect.gen(function* () {
@@ -89,7 +91,12 @@ export const authorization: Layer.Layer<Authorization, never, Access | Limits | 
 
     return {
       bearer: () =>
-        Effect.tap(counted(identified), (user) => Effect.provideService(counted(admit(user.name)), CurrentUser, user))
+        Effect.tap(counted(identified), (user) =>
+          Effect.zipRight(
+            Effect.provideService(counted(admit(user.name)), CurrentUser, user),
+            require(() => unsafeTake(user.name))
+          )
+        )
     }
   })
 )

@@ -47,6 +47,7 @@ import { Door, whileRequestsEnd } from "./Door.ts"
 import { filesHttp } from "./FilesHttp.ts"
 import { Health } from "./Health.ts"
 import { HealthHistory } from "./HealthHistory.ts"
+import { KeptAnswers } from "./KeptAnswers.ts"
 import { Limits } from "./Limits.ts"
 import * as conversationFiles from "./migrations.ts"
 import { operatorHttp } from "./OperatorHttp.ts"
@@ -103,6 +104,7 @@ const descriptionResponse = HttpServerResponse.unsafeJson(description)
 const front = Layer.scopedDiscard(
   Effect.gen(function* () {
     const door = yield* Door
+    const { keep } = yield* KeptAnswers
     const probes = yield* appOf(Layer.provide(HttpApiBuilder.api(ProbesApi), probesHttp))
     const app = Effect.gen(function* () {
       const { url } = yield* HttpServerRequest.HttpServerRequest
@@ -113,7 +115,7 @@ const front = Layer.scopedDiscard(
     })
     // The platform describes a request for its span also where nobody makes spans.
     const isTraced = yield* FiberRef.get(FiberRef.currentTracerEnabled)
-    yield* HttpMiddleware.withTracerDisabledWhenEffect(HttpServer.serveEffect(answering(app)), () => !isTraced)
+    yield* HttpMiddleware.withTracerDisabledWhenEffect(HttpServer.serveEffect(answering(app, keep)), () => !isTraced)
     yield* HttpServer.addressFormattedWith((address) => Effect.logInfo(`Listening on ${address}`))
   })
 )
@@ -201,7 +203,7 @@ const listening = Layer.unwrapEffect(
     const onLoopback = isOpen && !isLoopback(host)
     if (onLoopback)
       yield* Effect.logWarning(`No accounts are configured (API_TOKENS): listening on 127.0.0.1, not on ${host}`)
-    const server = new BoundedServer(maxConnections, lockPatience, yield* Strangers)
+    const server = new BoundedServer(maxConnections, lockPatience, yield* Strangers, yield* KeptAnswers)
     answerByItself(server)
     const { left } = yield* Door
     yield* Effect.forkScoped(
@@ -239,6 +241,6 @@ export const Backend = {
     Layer.provide(front),
     Layer.provideMerge(listening),
     Layer.provide(Door.layer),
-    Layer.provide(Layer.provideMerge(Strangers.layer, Access.layer))
+    Layer.provide(Layer.merge(KeptAnswers.layer, Layer.provideMerge(Strangers.layer, Access.layer)))
   )
 }

@@ -5,6 +5,7 @@ import { Socket } from "node:net"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { callerOf } from "./Address.ts"
+import type { KeptAnswers } from "./KeptAnswers.ts"
 import type { Strangers } from "./Strangers.ts"
 
 /** A connection that waits for a first or a next request, or sends its head, is heard for so long (milliseconds). */
@@ -38,12 +39,18 @@ const mostWaiting = 16
 export class BoundedServer extends Server {
   private readonly strange = new Map<string, Set<Socket>>()
   private readonly strangers: Strangers["Type"]
+  private readonly kept: KeptAnswers["Type"]
   private readonly talks = new Map<Socket, Talk>()
   private readonly most: number
   private isDraining = false
   private open = 0
 
-  constructor(maxConnections: number, lockPatience: Duration.Duration, strangers: Strangers["Type"]) {
+  constructor(
+    maxConnections: number,
+    lockPatience: Duration.Duration,
+    strangers: Strangers["Type"],
+    kept: KeptAnswers["Type"]
+  ) {
     super({
       // How often Node.js looks for heads that are late.
       connectionsCheckingInterval: 1000,
@@ -53,6 +60,7 @@ export class BoundedServer extends Server {
       requireHostHeader: false
     })
     this.strangers = strangers
+    this.kept = kept
     this.most = Math.max(8, Math.min(maxConnections, Math.floor(descriptorLimit() / 3)))
     // Of a connection on which nothing moves in either direction, whatever is under way on it.
     this.timeout = patience.silence + Duration.toMillis(lockPatience)
@@ -62,12 +70,13 @@ export class BoundedServer extends Server {
     })
   }
 
-  /** Strangers who ask too much get no further than here: what listens is not told of them. */
+  /** Strangers who ask too much, and who asks what was answered before, get no further: what listens is not told. */
   override emit(event: string, ...args: ReadonlyArray<unknown>): boolean {
     const [first, second] = args
     if (event === "connection" && first instanceof Socket) this.admit(first)
     if (event === "request" && first instanceof IncomingMessage && second instanceof ServerResponse) {
       if (this.isBehindTheLast(first, second) || this.isTurnedAway(first, second)) return true
+      if (this.kept.answer(first, second)) return true
     }
     return super.emit(event, ...args)
   }
@@ -242,7 +251,7 @@ export const turnOf = (socket: Socket): Effect.Effect<(() => void) | undefined> 
     })
     // Also where this one is given up before its turn: the one that is under way is not over by that.
     line.last = Promise.all([before, line.last]).then(() => {})
-    if (line.waiting === 1) return Effect.succeed(over)
+    // Also where nobody is before it: whether a request has a body to come is known after this turn of the parser.
     return Effect.promise(() => before).pipe(
       Effect.as(over),
       Effect.onInterrupt(() => Effect.sync(over))

@@ -14,7 +14,9 @@ import type * as Scope from "effect/Scope"
 import type { ReadyReport } from "../../layers/index.ts"
 import { NotReady } from "./Api.ts"
 import type { Health } from "./Health.ts"
+import { KeptAnswers } from "./KeptAnswers.ts"
 import { Settings } from "./Settings.ts"
+import type { Check } from "./Watch.ts"
 
 /** What is behind the door while it is open. */
 export interface Behind {
@@ -37,6 +39,7 @@ export class Door extends Context.Tag("conversation-files/Door")<
   Door,
   {
     readonly phase: Effect.Effect<Phase>
+    readonly unsafePhase: () => Phase
     /** Lets requests through to what is behind, where that is sound; refuses them with 503 otherwise. */
     readonly app: HttpApp.Default<NotReady, Scope.Scope>
     /** Done when it is not open any more, for what would otherwise stay inside for ever. */
@@ -49,9 +52,10 @@ export class Door extends Context.Tag("conversation-files/Door")<
     readonly open: (behind: Behind) => Effect.Effect<void, never, Scope.Scope>
   }
 >() {
-  static readonly layer: Layer.Layer<Door, never, Settings> = Layer.effect(
+  static readonly layer: Layer.Layer<Door, never, KeptAnswers | Settings> = Layer.effect(
     Door,
     Effect.gen(function* () {
+      const { require } = yield* KeptAnswers
       const { shutdownDelay, shutdownTimeout } = yield* Settings
       let phase: Phase = { _tag: "Starting" }
       const inside = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
@@ -76,6 +80,7 @@ export class Door extends Context.Tag("conversation-files/Door")<
 
       return {
         phase: Effect.sync(() => phase),
+        unsafePhase: () => phase,
         left: left.await,
         app: Effect.gen(function* () {
           const { found } = yield* enter
@@ -84,12 +89,13 @@ export class Door extends Context.Tag("conversation-files/Door")<
               found._tag === "Starting" ? "The database is not ready yet." : "The service is stopping."
             )
           }
-          const database = yield* found.health.database
-          if (database.status === "fail") return yield* refused("The database is not sound at this moment.")
-          const contents = yield* found.health.contents
-          return yield* contents.status === "fail"
-            ? refused("The contents are another database's at this moment.")
-            : found.app
+          const { contents, database } = found.health
+          if (isFailing(yield* database.check)) return yield* refused("The database is not sound at this moment.")
+          if (isFailing(yield* contents.check)) {
+            return yield* refused("The contents are another database's at this moment.")
+          }
+          yield* require(() => phase === found && [database, contents].every(({ kept }) => isSound(kept())))
+          return yield* found.app
         }),
         open: (behind) =>
           Effect.acquireRelease(become({ _tag: "Open", ...behind }), () =>
@@ -115,6 +121,10 @@ export class Door extends Context.Tag("conversation-files/Door")<
     })
   )
 }
+
+const isFailing = ({ status }: Check): boolean => status === "fail"
+
+const isSound = (check: Check | undefined): boolean => check !== undefined && !isFailing(check)
 
 /**
  * Looks 50 times a second whether requests are over, until there is no more time. Finalizers cannot be

@@ -14,6 +14,7 @@ import { ConversationFiles } from "./ConversationFiles.ts"
 import { Deletions } from "./Deletions.ts"
 import { fileTag } from "./FileRow.ts"
 import { answered } from "./failures.ts"
+import { keptUnchanged } from "./keptUnchanged.ts"
 import { Quota, within } from "./Quota.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
@@ -31,6 +32,7 @@ export const filesHttp = HttpApiBuilder.group(
     const { freeing, mayStore } = yield* Reserve
     const { mayGrow, room } = yield* Quota
     const { maxFileSize } = yield* Settings
+    const kept = yield* keptUnchanged
 
     const upload = Effect.fnUntraced(function* (sessionId: string, request: HttpServerRequest.HttpServerRequest) {
       yield* files.mayWrite(sessionId)
@@ -64,9 +66,11 @@ export const filesHttp = HttpApiBuilder.group(
           Effect.tap((file) => withHeaders({ location: `/api/files/${file.fileId}`, etag: fileTag(file) }))
         )
       )
-      .handleRaw("list", ({ path, urlParams }) => Effect.map(answered(files.list(path.sessionId, urlParams)), asIs))
-      .handleRaw("search", ({ urlParams }) => Effect.map(answered(files.search(urlParams)), asIs))
-      .handle("details", ({ path }) => Effect.tap(answered(files.details(path.fileId)), tagged))
+      .handleRaw("list", ({ path, urlParams }) =>
+        kept(Effect.map(answered(files.list(path.sessionId, urlParams)), asIs))
+      )
+      .handleRaw("search", ({ urlParams }) => kept(Effect.map(answered(files.search(urlParams)), asIs)))
+      .handle("details", ({ path }) => kept(Effect.tap(answered(files.details(path.fileId)), tagged)))
       .handleRaw("view", ({ path, request }) => send(path.fileId, "view", request))
       .handleRaw("download", ({ path, request }) => send(path.fileId, "download", request))
       .handle("rename", ({ path, payload }) => Effect.tap(answered(files.rename(path.fileId, payload.name)), tagged))

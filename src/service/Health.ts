@@ -13,19 +13,19 @@ import { contentsFinding } from "./ContentsHealth.ts"
 import { HealthHistory } from "./HealthHistory.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
-import { type Check, watching } from "./Watch.ts"
+import { type Check, type Watched, watching } from "./Watch.ts"
 
 export class Health extends Context.Tag("conversation-files/Health")<
   Health,
   {
     /** Whether the file is still ours, answers, and has the history and schema of our migrations. */
-    readonly database: Effect.Effect<Check>
+    readonly database: Watched
     /** Whether a page can be written, and the write lock is free or this process's own. */
-    readonly writeLock: Effect.Effect<Check>
+    readonly writeLock: Watched
     /** Whether the contents are this database's, and as far as anybody has looked as they were stored. */
-    readonly contents: Effect.Effect<Check>
+    readonly contents: Watched
     /** Whether there is space for more than what is kept for reading and deleting. */
-    readonly space: Effect.Effect<Check>
+    readonly space: Watched
   }
 >() {
   static readonly layer: Layer.Layer<
@@ -88,11 +88,15 @@ export class Health extends Context.Tag("conversation-files/Health")<
         contents: yield* watch("storage:contents", contents),
         space: yield* watch("storage:space", space)
       }
+      const lookAtAll = Effect.forEach(Object.values(checks), ({ check }) => check, {
+        concurrency: "unbounded",
+        discard: true
+      })
       // So that there is something to tell from the first request on.
-      yield* Effect.all(checks, { concurrency: "unbounded", discard: true })
+      yield* lookAtAll
       // Somebody who reads the log hears of a turn although nobody asks. Where nothing is kept, nobody is looked for.
       if (Duration.greaterThan(healthCache, Duration.zero)) {
-        yield* Effect.all(checks, { concurrency: "unbounded", discard: true }).pipe(
+        yield* lookAtAll.pipe(
           Effect.repeat(Schedule.spaced(Duration.max(healthCache, Duration.seconds(1)))),
           Effect.forkScoped
         )

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { TooManyRequests } from "./Api.ts"
 import { Buckets } from "./Buckets.ts"
-import { monotonicMillis } from "./monotonic.ts"
+import { monotonicMillis, unsafeMonotonicMillis } from "./monotonic.ts"
 import { Settings } from "./Settings.ts"
 
 /** What runs now. */
@@ -19,6 +19,8 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
   {
     /** Lets a user in for as long as the scope lives, or fails with when to come again. */
     readonly admit: (user: string) => Effect.Effect<void, TooManyRequests, Scope.Scope>
+    /** Whether a user may ask for something now that is answered at once. */
+    readonly unsafeTake: (user: string) => boolean
     /** Makes the request of a user who was let in a stream, which is counted apart: it takes no one's turn. */
     readonly holdStream: (user: string) => Effect.Effect<void, TooManyRequests, Scope.Scope>
   }
@@ -29,6 +31,7 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
       const { concurrentRequests, eventStreams, requestsPerSecond } = yield* Settings
       // As many as there are accounts.
       const buckets = new Buckets(requestsPerSecond, Number.POSITIVE_INFINITY)
+      const clock = yield* Effect.clock
       const callers = new Map<string, Caller>()
 
       const callerOf = (user: string): Caller => {
@@ -71,7 +74,10 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
         yield* Effect.acquireRelease(count(1), () => count(-1))
       })
 
-      return { admit, holdStream }
+      const unsafeTake = (user: string) =>
+        callerOf(user).running < concurrentRequests && buckets.take(user, unsafeMonotonicMillis(clock)) === 0
+
+      return { admit, unsafeTake, holdStream }
     })
   )
 }

@@ -2,16 +2,18 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
+import * as Record from "effect/Record"
 import { Initialization, type ReadyReport, type StageReport, type Timeline } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import { Access } from "./Access.ts"
 import { ProbesApi } from "./Api.ts"
 import { cachedFor } from "./cachedFor.ts"
-import { Door, isServing, type Phase } from "./Door.ts"
+import { type Behind, Door, isServing, type Phase } from "./Door.ts"
+import { KeptAnswers } from "./KeptAnswers.ts"
 import { contentType, exposition, type Gauge } from "./Prometheus.ts"
 import { Settings } from "./Settings.ts"
 import { type Answer, Strangers } from "./Strangers.ts"
-import type { Check } from "./Watch.ts"
+import type { Check, Watched } from "./Watch.ts"
 
 /** Every endpoint of `ProbesGroup`. */
 export const probesHttp = HttpApiBuilder.group(
@@ -22,6 +24,7 @@ export const probesHttp = HttpApiBuilder.group(
     const { timeline } = yield* Initialization
     const { mayLookInside } = yield* Access
     const { remember } = yield* Strangers
+    const { keepWhile } = yield* KeptAnswers
     const { healthCache } = yield* Settings
 
     /** Everything that can be said at this moment. */
@@ -31,6 +34,15 @@ export const probesHttp = HttpApiBuilder.group(
       const checks: Checks = { ...stageChecks(start), ...(yield* liveChecks(phase)) }
       return { phase, start, checks, status: worstOf(phase, checks) }
     })
+
+    /** What was told of it stands as long as each check does. */
+    const still = ({ checks, phase }: { readonly checks: Checks; readonly phase: Phase }) =>
+      keepWhile(
+        () =>
+          door.unsafePhase() === phase &&
+          isServing(phase) &&
+          Object.entries(watchedIn(phase)).every(([name, { kept }]) => kept() === checks[name])
+      )
 
     // Made once for all who ask at that moment.
     const metrics = cachedFor(
@@ -42,9 +54,14 @@ export const probesHttp = HttpApiBuilder.group(
     )
 
     return handlers
-      .handleRaw("livez", () => Effect.succeed(HttpServerResponse.text("ok\n", { headers: neverKept })))
+      .handleRaw("livez", () =>
+        Effect.as(
+          keepWhile(() => true),
+          HttpServerResponse.text("ok\n", { headers: neverKept })
+        )
+      )
       .handleRaw("readyz", ({ request }) =>
-        Effect.flatMap(seen, ({ checks, phase, start, status }) => {
+        Effect.flatMap(Effect.tap(seen, still), ({ checks, phase, start, status }) => {
           const inside = mayLookInside(request.headers)
           const answer = answerOf(status, { ...whereIn(phase, start), checks: shown(notPassing(checks), inside) })
           return Effect.as(inside ? Effect.void : remember("/readyz", answer), sent(answer))
@@ -57,7 +74,7 @@ export const probesHttp = HttpApiBuilder.group(
         })
       )
       .handleRaw("health", ({ request }) =>
-        Effect.map(seen, ({ checks, phase, start, status }) => {
+        Effect.map(Effect.tap(seen, still), ({ checks, phase, start, status }) => {
           const inside = mayLookInside(request.headers)
           const answer = answerOf(status, {
             serviceId: "conversation-files",
@@ -199,15 +216,17 @@ const stageChecks = ({ current, stages }: Course): Checks =>
     ])
   )
 
+const watchedIn = ({ health }: Behind): Readonly<Record<string, Watched>> => ({
+  "sqlite:database": health.database,
+  "sqlite:write-lock": health.writeLock,
+  "storage:contents": health.contents,
+  "storage:space": health.space
+})
+
 const liveChecks = (phase: Phase): Effect.Effect<Checks> =>
   isServing(phase)
     ? Effect.all(
-        {
-          "sqlite:database": phase.health.database,
-          "sqlite:write-lock": phase.health.writeLock,
-          "storage:contents": phase.health.contents,
-          "storage:space": phase.health.space
-        },
+        Record.map(watchedIn(phase), ({ check }) => check),
         { concurrency: "unbounded" }
       )
     : Effect.succeed({})

@@ -16,6 +16,7 @@ import * as Scope from "effect/Scope"
 import { finished } from "./Answers.ts"
 import { endingUnread } from "./Body.ts"
 import { turnOf } from "./Connections.ts"
+import type { KeptAnswers } from "./KeptAnswers.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { problems } from "./Problem.ts"
 import { type Asked, askedOf, routed } from "./Routing.ts"
@@ -32,8 +33,10 @@ const durations = Metric.histogram(
  * What a request acquires, it has until its answer is sent, or nobody is there any more to take it.
  */
 export const answering = <E, R>(
-  app: HttpApp.Default<E, R>
-): HttpApp.Default<never, Exclude<R, Scope.Scope> | HttpServerRequest.HttpServerRequest> => untilSent(answered(app))
+  app: HttpApp.Default<E, R>,
+  keep: KeptAnswers["Type"]["keep"]
+): HttpApp.Default<never, Exclude<R, Scope.Scope> | HttpServerRequest.HttpServerRequest> =>
+  untilSent(answered(app, keep))
 
 /**
  * The platform's own scope of a request waits for its answer to be taken. A caller who hangs up in the middle
@@ -70,13 +73,15 @@ const whenClosed = (response: ServerResponse, socket: Socket, act: () => void): 
   socket.once("close", over)
 }
 
-const answered = <E, R>(app: HttpApp.Default<E, R>) =>
+const answered = <E, R>(app: HttpApp.Default<E, R>, keep: KeptAnswers["Type"]["keep"]) =>
   Effect.gen(function* () {
     const startedAt = yield* monotonicMillis
     const asked = askedOf(yield* HttpServerRequest.HttpServerRequest)
     const handled = yield* Effect.flatMap(problems(routed(asked, app)), (response) => saidBefore(asked, response))
     const response = endingUnread(asked.request, yield* finished(asked, handled))
-    count(asked, response.status, (yield* monotonicMillis) - startedAt)
+    const counted = countedAs(asked, response.status)
+    counted((yield* monotonicMillis) - startedAt)
+    keep(asked.request, response, counted)
     return response
   })
 
@@ -101,21 +106,22 @@ const methodOf = (method: string): string => (methods.has(method) ? method : "ot
 const routeOf = ({ route, routes }: Asked): string => (route ?? routes[0])?.path ?? "unknown"
 
 /** By their labels, of which there are few: to make a series anew for each request takes longer than to count in it. */
-const series = new Map<string, { readonly requests: Count; readonly durations: Count }>()
+const series = new Map<string, (millis: number) => void>()
 
-type Count = Pick<Metric.Metric<unknown, number, unknown>, "unsafeUpdate">
-
-const count = (asked: Asked, status: number, millis: number): void => {
+const countedAs = (asked: Asked, status: number): ((millis: number) => void) => {
   const method = methodOf(asked.request.method)
   const route = routeOf(asked)
   const key = `${method} ${route} ${status}`
+  const known = series.get(key)
+  if (known !== undefined) return known
   const labelled = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>) =>
     Metric.tagged(Metric.tagged(metric, "method", method), "route", route)
-  const known = series.get(key) ?? {
-    requests: Metric.tagged(labelled(requests), "status", String(status)),
-    durations: labelled(durations)
+  const one = Metric.tagged(labelled(requests), "status", String(status))
+  const duration = labelled(durations)
+  const counted = (millis: number) => {
+    one.unsafeUpdate(1, [])
+    duration.unsafeUpdate(millis, [])
   }
-  series.set(key, known)
-  known.requests.unsafeUpdate(1, [])
-  known.durations.unsafeUpdate(millis, [])
+  series.set(key, counted)
+  return counted
 }

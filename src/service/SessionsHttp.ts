@@ -5,6 +5,7 @@ import { DeletedFiles, FilesApi } from "./Api.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
 import { Deletions } from "./Deletions.ts"
 import { answered } from "./failures.ts"
+import { keptUnchanged } from "./keptUnchanged.ts"
 import { Reserve } from "./Reserve.ts"
 import { SessionList } from "./SessionList.ts"
 import { Sessions } from "./Sessions.ts"
@@ -19,10 +20,11 @@ export const sessionsHttp = HttpApiBuilder.group(
     const sessions = yield* Sessions
     const list = yield* SessionList
     const { freeing } = yield* Reserve
+    const kept = yield* keptUnchanged
 
     return handlers
-      .handle("list", ({ urlParams }) => answered(list.page(urlParams)))
-      .handle("get", ({ path }) => answered(sessions.state(path.sessionId)))
+      .handle("list", ({ urlParams }) => kept(answered(list.page(urlParams))))
+      .handle("get", ({ path }) => kept(answered(sessions.state(path.sessionId))))
       .handle("end", ({ path }) => answered(freeing(sessions.end(path.sessionId))))
       .handle("reopen", ({ path }) => answered(sessions.reopen(path.sessionId)))
       .handle("give", ({ path, payload }) => answered(sessions.giveTo(path.sessionId, payload.owner)))

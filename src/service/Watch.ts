@@ -4,7 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { monotonicMillis } from "./monotonic.ts"
+import { monotonicMillis, unsafeMonotonicMillis } from "./monotonic.ts"
 
 /** One check, in the words of application/health+json (draft-inadarei-api-health-check-06). */
 export interface Check {
@@ -19,6 +19,13 @@ export interface Check {
   readonly message: string | undefined
   /** Seconds since that look was begun, where a newer one is not over. */
   readonly age?: number
+}
+
+/** A check that is watched. */
+export interface Watched {
+  readonly check: Effect.Effect<Check>
+  /** What `check` gives at this moment without a look; undefined where it would take one. */
+  readonly kept: () => Check | undefined
 }
 
 /** So long somebody who asks waits for a look. */
@@ -42,6 +49,7 @@ export const watching = Effect.fnUntraced(function* (
   seen: (check: Check) => Effect.Effect<void>
 ) {
   const scope = yield* Effect.scope
+  const clock = yield* Effect.clock
   const bound = Duration.toMillis(cache)
   /** How many looks were begun: a look that was begun before somebody asked is no answer where nothing is kept. */
   let looks = 0
@@ -118,7 +126,7 @@ export const watching = Effect.fnUntraced(function* (
       return before === undefined && check.status === "pass" ? Effect.void : say(name, before, check)
     })
 
-  return monotonicMillis.pipe(
+  const check = monotonicMillis.pipe(
     Effect.flatMap((now) => {
       const known = kept(now)
       if (known !== undefined) return Effect.succeed(known)
@@ -132,6 +140,8 @@ export const watching = Effect.fnUntraced(function* (
     Effect.tap(note),
     Effect.tap(seen)
   )
+  const watched: Watched = { check, kept: () => kept(unsafeMonotonicMillis(clock)) }
+  return watched
 })
 
 const secondsOf = (duration: Duration.Duration): number => Math.round(Duration.toMillis(duration) / 100) / 10

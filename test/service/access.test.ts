@@ -7,13 +7,13 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import * as Tracer from "effect/Tracer"
 import { type Client, fileForm } from "../../src/service/Client.ts"
 import { Limits } from "../../src/service/Limits.ts"
 import { Settings } from "../../src/service/Settings.ts"
 import { beginUpload, whenEntries } from "../support/connection.ts"
 import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
 import { accounts, jsonOf, serveOn, serving, settingsOn, tokenOf } from "../support/service.ts"
+import { afterStatements } from "../support/statements.ts"
 
 const upload = (sessionId: string, content = "x") => ({ path: { sessionId }, payload: fileForm("a.txt", content) })
 
@@ -27,22 +27,6 @@ const threeUsers = Effect.gen(function* () {
     audited: rowsOf(at.file, "SELECT actor, action, outcome, reason, session_id FROM audit_log ORDER BY event_id")
   }
 })
-
-/** Tells of each statement of a service once it has been answered. */
-const afterStatements = (tracer: Tracer.Tracer, tell: (statement: string) => void): Tracer.Tracer =>
-  Tracer.make({
-    context: tracer.context,
-    span: (...args) => {
-      const span = tracer.span(...args)
-      const end = span.end.bind(span)
-      return Object.assign(span, {
-        end: (...ending: Parameters<typeof end>) => {
-          end(...ending)
-          tell(String(span.attributes.get("db.query.text")))
-        }
-      })
-    }
-  })
 
 describe("a session", () => {
   it.scopedLive(

@@ -29,7 +29,7 @@ const watched = Effect.fnUntraced(function* (cache: Duration.DurationInput) {
     Ref.update(looks, (n) => n + 1),
     Effect.flatten(Ref.get(finds))
   )
-  const answer = yield* watching("disk", look, Duration.decode(cache), seen)
+  const { check: answer } = yield* watching("disk", look, Duration.decode(cache), seen)
   return { answer, finds, looks: Ref.get(looks), told }
 })
 

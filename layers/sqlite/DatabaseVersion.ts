@@ -1,0 +1,23 @@
+/** Whether a database is still as it was when somebody read it. */
+import type { Sqlite } from "./Sqlite.ts"
+
+/**
+ * Two counters of SQLite, of which one moves with each commit of another connection and one with each row that this
+ * one changes (https://sqlite.org/pragma.html#pragma_data_version). Undefined where SQLite does not answer.
+ */
+export const databaseVersion = ({ database }: Sqlite): (() => string | undefined) => {
+  let ask: (() => string) | undefined
+  const prepared = () => {
+    const others = database.prepare<[], number>("PRAGMA data_version").pluck()
+    const own = database.prepare<[], number>("SELECT total_changes()").pluck()
+    return () => `${others.get()} ${own.get()}`
+  }
+  return () => {
+    try {
+      ask ??= prepared()
+      return ask()
+    } catch {
+      return undefined
+    }
+  }
+}

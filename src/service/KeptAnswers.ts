@@ -1,0 +1,142 @@
+/**
+ * Answers that are still true. The very same request, header by header, gets the answer that was made for it before, as
+ * long as everything stands that let it in and that it told of; below the HTTP layer, where this costs a tenth. Nothing
+ * is decided here: whoever has a say about a request adds a condition, and where one does not hold the request goes the
+ * whole way.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { unsafeMonotonicMillis } from "./monotonic.ts"
+import { Settings } from "./Settings.ts"
+
+/** So many bytes are kept, with their requests; what was asked for longest ago goes first. */
+const mostBytes = 8 * 1024 * 1024
+
+/** A longer answer is not kept. */
+const longest = 256 * 1024
+
+/** Whether what it stands for still holds, or is granted once more. */
+type Condition = () => boolean
+
+/** What is known of a request while it is answered. */
+interface Asking {
+  readonly conditions: Array<Condition>
+  mayBeKept: boolean
+}
+
+interface Kept {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array | undefined
+  readonly conditions: ReadonlyArray<Condition>
+  readonly counted: (millis: number) => void
+  readonly bytes: number
+}
+
+export class KeptAnswers extends Context.Tag("conversation-files/KeptAnswers")<
+  KeptAnswers,
+  {
+    /** Answers a request that was answered before, where nothing has changed; whether it did. */
+    readonly answer: (request: IncomingMessage, response: ServerResponse) => boolean
+    /** Adds a condition to the request at hand, to be asked again with each further answer. */
+    readonly require: (condition: Condition) => Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>
+    /** The same, of the one who answers: where this and all the others hold the answer may be given again. */
+    readonly keepWhile: (condition: Condition) => Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>
+    /** Keeps the answer to a request where that is allowed; `counted` is told of each time that it is given again. */
+    readonly keep: (
+      request: HttpServerRequest.HttpServerRequest,
+      response: HttpServerResponse.HttpServerResponse,
+      counted: (millis: number) => void
+    ) => void
+  }
+>() {
+  static readonly layer: Layer.Layer<KeptAnswers, never, Settings> = Layer.effect(
+    KeptAnswers,
+    Effect.gen(function* () {
+      const clock = yield* Effect.clock
+      const { otlpEndpoint } = yield* Settings
+      // Where somebody looks at the spans, each request has one.
+      const most = Option.isSome(otlpEndpoint) ? 0 : mostBytes
+      const asking = new WeakMap<IncomingMessage, Asking>()
+      const answers = new Map<string, Kept>()
+      let bytes = 0
+
+      const forget = (key: string) => {
+        bytes -= answers.get(key)?.bytes ?? 0
+        answers.delete(key)
+      }
+
+      const remember = (key: string, answer: Kept) => {
+        forget(key)
+        answers.set(key, answer)
+        bytes += answer.bytes
+        for (const oldest of answers.keys()) {
+          if (bytes <= most) break
+          forget(oldest)
+        }
+      }
+
+      const add = (mayBeKept: boolean) => (condition: Condition) =>
+        Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
+          const incoming = NodeHttpServerRequest.toIncomingMessage(request)
+          const known = asking.get(incoming) ?? { conditions: [], mayBeKept }
+          known.conditions.push(condition)
+          known.mayBeKept ||= mayBeKept
+          asking.set(incoming, known)
+        })
+
+      return {
+        require: add(false),
+        keepWhile: add(true),
+
+        keep: (request, { body, headers, status }, counted) => {
+          const incoming = NodeHttpServerRequest.toIncomingMessage(request)
+          const known = asking.get(incoming)
+          if (known?.mayBeKept !== true || !isPlain(incoming) || (body._tag !== "Uint8Array" && body._tag !== "Empty"))
+            return
+          const content = body._tag === "Uint8Array" ? body.body : undefined
+          const length = content?.length ?? 0
+          if (length > longest) return
+          const key = keyOf(incoming)
+          // Two bytes for each character of the key, and something for the rest.
+          const size = length + 2 * key.length + 1024
+          remember(key, { status, headers, body: content, conditions: known.conditions, counted, bytes: size })
+        },
+
+        answer: (request, response) => {
+          // Behind another on its connection an answer waits for it, which is the HTTP layer's to bound.
+          if (response.socket === null) return false
+          const begun = unsafeMonotonicMillis(clock)
+          const key = keyOf(request)
+          const known = answers.get(key)
+          if (known === undefined) return false
+          // From the last to the first: who counts the requests of a caller is asked when the answer is still true.
+          if (!known.conditions.toReversed().every((holds) => holds())) return false
+          remember(key, known)
+          response.writeHead(known.status, known.headers)
+          response.end(request.method === "HEAD" ? undefined : known.body)
+          known.counted(unsafeMonotonicMillis(clock) - begun)
+          return true
+        }
+      }
+    })
+  )
+}
+
+/** All that an answer can depend on, but for who is at the other end, which is asked before. */
+const keyOf = ({ httpVersion, method, rawHeaders, url }: IncomingMessage): string =>
+  `${method} ${url} ${httpVersion}\n${rawHeaders.join("\n")}`
+
+/** Without a body, and without a word about the connection that is more than usual. */
+const isPlain = ({ headers, method }: IncomingMessage): boolean =>
+  (method === "GET" || method === "HEAD") &&
+  headers["content-length"] === undefined &&
+  headers["transfer-encoding"] === undefined &&
+  headers.expect === undefined &&
+  !/close/i.test(headers.connection ?? "")

@@ -1,0 +1,99 @@
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import Sqlite from "better-sqlite3"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { fileForm } from "../../src/service/Client.ts"
+import { temporaryFolder } from "../support/database.ts"
+import { accounts, jsonOf, type SomeSettings, serveOn, tokenOf } from "../support/service.ts"
+import { afterStatements } from "../support/statements.ts"
+
+const path = "/api/sessions/s1/files"
+const upload = { path: { sessionId: "s1" }, payload: fileForm("a.txt", "x") }
+
+/** A service whose looks at its health are kept, as they are where nobody says otherwise; and how often it lists files. */
+const watched = Effect.fnUntraced(function* (settings: SomeSettings = {}) {
+  const folder = yield* temporaryFolder
+  let lists = 0
+  const count = (statement: string) => {
+    if (/uploaded_at IS NOT NULL.*ORDER BY/s.test(statement)) lists += 1
+  }
+  const at = yield* Effect.withTracer(
+    serveOn(folder, { healthCache: Duration.minutes(10), ...settings }),
+    afterStatements(yield* Effect.tracer, count)
+  )
+  const namesOf = (answer: Response) =>
+    Effect.map(jsonOf(answer), ({ files }) =>
+      Array.isArray(files) ? files.map(({ name }) => String(name)).sort() : []
+    )
+  const names = Effect.flatMap(at.ask(path), namesOf)
+  return { ...at, names, lists: () => lists }
+})
+
+const headersOf = (answer: Response) => [...answer.headers].filter(([name]) => name !== "date")
+
+const by = (user: string) => ({ headers: { authorization: `Bearer ${tokenOf(user)}` } })
+
+describe("an answer that is given again", () => {
+  it.scopedLive("is the same to its last header, takes no statement, and is counted like the first", () =>
+    Effect.gen(function* () {
+      const { ask, client, lists } = yield* watched()
+      yield* client.files.upload(upload)
+      const first = yield* ask(path)
+      const second = yield* ask(path)
+      assert.strictEqual(lists(), 1)
+      assert.deepStrictEqual(headersOf(second), headersOf(first))
+      assert.strictEqual(second.headers.get("connection"), "keep-alive")
+      assert.deepStrictEqual(yield* jsonOf(second), yield* jsonOf(first))
+      const known = { headers: { "if-none-match": first.headers.get("etag") ?? "" } }
+      for (const answer of [yield* ask(path, known), yield* ask(path, known)]) assert.strictEqual(answer.status, 304)
+      assert.strictEqual(lists(), 2)
+      const metrics = yield* Effect.promise(async () => (await fetch(new URL("/metrics", first.url))).text())
+      assert.match(
+        metrics,
+        /http_requests_total\{method="GET",route="\/api\/sessions\/:sessionId\/files",status="200"\} [2-9]/
+      )
+    })
+  )
+
+  it.scopedLive("is not given any more once anything was written, by this process or another", () =>
+    Effect.gen(function* () {
+      const { client, file, folder, lists, names } = yield* watched()
+      yield* client.files.upload(upload)
+      assert.deepStrictEqual([yield* names, yield* names], [["a.txt"], ["a.txt"]])
+      assert.strictEqual(lists(), 1)
+      yield* client.files.upload({ ...upload, payload: fileForm("b.txt", "y") })
+      assert.deepStrictEqual(yield* names, ["a.txt", "b.txt"])
+      const other = new Sqlite(join(folder, "app.db"))
+      other.exec("UPDATE conversation_files SET original_filename = 'c.txt' WHERE original_filename = 'b.txt'")
+      other.close()
+      assert.strictEqual(file, join(folder, "app.db"))
+      assert.deepStrictEqual(yield* names, ["a.txt", "c.txt"])
+    })
+  )
+
+  it.scopedLive("is given to nobody else, and counts for the rate of its user", () =>
+    Effect.gen(function* () {
+      const { ask, clientOf, lists } = yield* watched({ accounts, requestsPerSecond: 3 })
+      yield* (yield* clientOf(tokenOf("alice"))).files.upload(upload)
+      const statuses: Array<number> = []
+      for (let times = 0; times < 7; times += 1) statuses.push((yield* ask(path, by("alice"))).status)
+      assert.strictEqual(lists(), 1)
+      assert.strictEqual(statuses.at(-1), 429)
+      assert.strictEqual((yield* ask(path, by("bob"))).status, 403)
+      assert.strictEqual((yield* ask(path)).status, 401)
+    })
+  )
+
+  it.scopedLive("of a probe leaves its connection open", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* watched()
+      for (const probe of ["/livez", "/livez", "/readyz", "/readyz", "/api/health", "/api/health"]) {
+        const answer = yield* ask(probe)
+        assert.strictEqual(answer.status, 200)
+        assert.strictEqual(answer.headers.get("connection"), "keep-alive")
+        assert.strictEqual(answer.headers.get("cache-control"), "no-store")
+      }
+    })
+  )
+})
