@@ -44,6 +44,7 @@ import { Deletions } from "./Deletions.ts"
 import { description } from "./Description.ts"
 import { Discarding } from "./Discarding.ts"
 import { Door, whileRequestsEnd } from "./Door.ts"
+import { DueTime } from "./DueTime.ts"
 import { filesHttp } from "./FilesHttp.ts"
 import { Health } from "./Health.ts"
 import { HealthHistory } from "./HealthHistory.ts"
@@ -153,7 +154,7 @@ export const files = Cleanup.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer, Quota.layer)),
   Layer.provideMerge(Layer.mergeAll(Belonging.layer, Refusals.layer, Reserve.layer)),
   Layer.provideMerge(Layer.mergeAll(ContentStore.layer, ContentFaults.layer)),
-  Layer.provideMerge(signallingWrites)
+  Layer.provideMerge(Layer.merge(DueTime.layer, signallingWrites))
 )
 
 const service = Layer.mergeAll(Health.layer, authorization, Strangers.counted).pipe(

@@ -6,7 +6,6 @@ import { randomUUID } from "node:crypto"
 import { dirname, resolve } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,6 +15,7 @@ import { DatabaseReady } from "../../layers/index.ts"
 import { type ContentError, entriesOf, lookAt } from "./ContentError.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ContentsError, unmarked } from "./ContentsError.ts"
+import { DueTime } from "./DueTime.ts"
 import { Settings } from "./Settings.ts"
 import { inventoryOf } from "./StoreInventory.ts"
 import { inodeOf, readMark, type StoreMark, writeMark } from "./StoreMark.ts"
@@ -40,7 +40,7 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
   static readonly layer: Layer.Layer<
     Belonging,
     ContentsError | ContentError | SqlError,
-    ContentStore | DatabaseReady | Settings | SqlClient.SqlClient
+    ContentStore | DatabaseReady | DueTime | Settings | SqlClient.SqlClient
   > = Layer.scoped(
     Belonging,
     Effect.gen(function* () {
@@ -48,6 +48,7 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
       const { report, write } = yield* DatabaseReady
       const { directory, inventory, sizeOf } = yield* ContentStore
       const { adoptContents } = yield* Settings
+      const { earliest, latest } = yield* DueTime
       const of = { contents: directory, database: report.database }
       const [own] = yield* sql<{ readonly identity: string }>`SELECT identity FROM contents_identity WHERE only_row = 1`
       if (own === undefined) return yield* new ContentsError({ ...of, reason: "NoIdentity", identity: "" })
@@ -100,7 +101,7 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
         const [row] = yield* sql<{ readonly stamp: string | null }>`SELECT stamp FROM contents_identity`
         const mark = yield* marked
         const continued = yield* isContinued(mark, row?.stamp ?? null)
-        const now = yield* Clock.currentTimeMillis
+        const now = yield* latest
         const known = mark?.identity === identity ? mark.quietUntil : 0
         const stamp = randomUUID()
         yield* sql`UPDATE contents_identity SET stamp = ${stamp}`
@@ -153,7 +154,7 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
         quietUntil: Effect.gen(function* () {
           const { quietUntil } = yield* ours
           if (!isBound) return Number.POSITIVE_INFINITY
-          return quietUntil > (yield* Clock.currentTimeMillis) ? quietUntil : undefined
+          return quietUntil > (yield* earliest) ? quietUntil : undefined
         }),
         remember
       }

@@ -9,7 +9,6 @@ import { statfs, utimes } from "node:fs/promises"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -17,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type FileTooLarge, tooLarge } from "./Api.ts"
 import { ContentError, foreign, lookAt, onDisk, orUndefined } from "./ContentError.ts"
+import { DueTime } from "./DueTime.ts"
 import { Settings } from "./Settings.ts"
 import { type Inventory, inventoryOf, isHash } from "./StoreInventory.ts"
 
@@ -74,152 +74,155 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
   }
 >() {
   /** Makes the directories, readable by their owner alone. Fails with `ContentError`. */
-  static readonly layer: Layer.Layer<ContentStore, ContentError, Settings | FileSystem.FileSystem | Path.Path> =
-    Layer.effect(
-      ContentStore,
-      Effect.gen(function* () {
-        const { dataDirectory, maxFileSize } = yield* Settings
-        const fs = yield* FileSystem.FileSystem
-        const path = yield* Path.Path
-        const directory = path.resolve(dataDirectory, "files")
-        const incoming = path.join(directory, "incoming")
-        const trash = path.join(directory, "trash")
-        yield* makeDirectory(fs, incoming)
+  static readonly layer: Layer.Layer<
+    ContentStore,
+    ContentError,
+    DueTime | Settings | FileSystem.FileSystem | Path.Path
+  > = Layer.effect(
+    ContentStore,
+    Effect.gen(function* () {
+      const { dataDirectory, maxFileSize } = yield* Settings
+      const { latest } = yield* DueTime
+      const fs = yield* FileSystem.FileSystem
+      const path = yield* Path.Path
+      const directory = path.resolve(dataDirectory, "files")
+      const incoming = path.join(directory, "incoming")
+      const trash = path.join(directory, "trash")
+      yield* makeDirectory(fs, incoming)
 
-        const relativePathOf = (sha256: string) => path.join("files", sha256.slice(0, 2), sha256)
-        const pathOf = (sha256: string) =>
-          // What an earlier system has as a hash can be anything, and names no content here.
-          isHash(sha256) ? path.resolve(dataDirectory, relativePathOf(sha256)) : path.join(directory, "none")
-        const inTrash = (sha256: string) => path.join(trash, sha256)
-        const remove = (target: string) =>
-          Effect.mapError(fs.remove(target, { force: true }), ContentError.from(target))
+      const relativePathOf = (sha256: string) => path.join("files", sha256.slice(0, 2), sha256)
+      const pathOf = (sha256: string) =>
+        // What an earlier system has as a hash can be anything, and names no content here.
+        isHash(sha256) ? path.resolve(dataDirectory, relativePathOf(sha256)) : path.join(directory, "none")
+      const inTrash = (sha256: string) => path.join(trash, sha256)
+      const remove = (target: string) => Effect.mapError(fs.remove(target, { force: true }), ContentError.from(target))
 
-        /** The bytes of our own file; undefined where nothing is. Through a link nothing is ours. */
-        const sizeAt = Effect.fnUntraced(function* (target: string) {
-          const shelf = yield* lookAt(path.dirname(target))
-          const stats = yield* lookAt(target)
-          if (stats === undefined || shelf === undefined) return undefined
-          if (!shelf.isDirectory() || !stats.isFile()) return yield* foreign(target, "This is no file of this service.")
-          return stats.size
-        })
-
-        /** Moves a content between shelf and trash, durably. */
-        const move = Effect.fnUntraced(function* (from: string, to: string) {
-          const folder = path.dirname(to)
-          if ((yield* lookAt(folder)) === undefined) {
-            yield* makeDirectory(fs, folder)
-            yield* syncDirectory(fs, directory)
-          }
-          yield* sizeAt(to)
-          yield* Effect.mapError(fs.rename(from, to), ContentError.from(from))
-          yield* syncDirectory(fs, folder)
-          yield* syncDirectory(fs, path.dirname(from))
-        })
-
-        const receive = <E>(content: Stream.Stream<Uint8Array, E>) =>
-          Effect.gen(function* () {
-            const target = path.join(incoming, randomUUID())
-            const failed = Effect.mapError(ContentError.from(target))
-            yield* Effect.addFinalizer(() => Effect.ignoreLogged(fs.remove(target, { force: true })))
-            const { sha256, size } = yield* Effect.scoped(
-              Effect.gen(function* () {
-                const file = yield* failed(fs.open(target, { flag: "wx", mode: 0o600 }))
-                const hash = createHash("sha256")
-                let size = 0
-                const take = (chunk: Uint8Array): Effect.Effect<void, ContentError> => {
-                  size += chunk.length
-                  if (size > maxFileSize) return Effect.void
-                  hash.update(chunk)
-                  return failed(file.writeAll(chunk))
-                }
-                yield* Stream.runForEach(content, take)
-                if (size > maxFileSize) return yield* tooLarge(maxFileSize)
-                yield* failed(file.sync)
-                return { sha256: hash.digest("hex"), size }
-              })
-            )
-            const received: Received = { path: target, sha256, size }
-            return received
-          })
-
-        const keep = Effect.fnUntraced(function* ({ path: from, sha256 }: Received) {
-          const to = pathOf(sha256)
-          const shelf = path.dirname(to)
-          if ((yield* lookAt(shelf)) === undefined) {
-            yield* makeDirectory(fs, shelf)
-            yield* syncDirectory(fs, directory)
-          }
-          const isNew = (yield* sizeAt(to)) === undefined
-          // A second name, so that it can be given once more when somebody discards it before there is a row.
-          const isThere = yield* fs.link(from, to).pipe(
-            Effect.as(false),
-            Effect.catchIf(isAlreadyThere, () => Effect.succeed(true)),
-            Effect.mapError(ContentError.from(to))
-          )
-          if (isThere) yield* replace(from, to)
-          yield* syncDirectory(fs, shelf)
-          return isNew
-        })
-
-        const replace = (from: string, to: string) => {
-          const second = path.join(incoming, randomUUID())
-          return fs.link(from, second).pipe(
-            Effect.zipRight(fs.rename(second, to)),
-            // Two names of one file stay two (rename(2)).
-            Effect.ensuring(Effect.ignore(fs.remove(second, { force: true }))),
-            Effect.mapError(ContentError.from(to))
-          )
-        }
-
-        const open = Effect.fnUntraced(function* (sha256: string) {
-          const target = pathOf(sha256)
-          if ((yield* sizeAt(target)) === undefined) yield* takeBack(sha256)
-          const file = yield* Effect.mapError(fs.open(target), ContentError.from(target))
-          const { size } = yield* Effect.mapError(file.stat, ContentError.from(target))
-          const content: OpenContent = { file, size: Number(size) }
-          return content
-        })
-
-        const takeBack = Effect.fnUntraced(function* (sha256: string) {
-          if (!isHash(sha256) || (yield* sizeAt(inTrash(sha256))) === undefined) return false
-          const moved = yield* orUndefined(Effect.as(move(inTrash(sha256), pathOf(sha256)), true))
-          return moved ?? false
-        })
-
-        const putAway = Effect.fnUntraced(function* (sha256: string) {
-          const from = pathOf(sha256)
-          if ((yield* sizeAt(from)) === undefined) return
-          const now = new Date(yield* Clock.currentTimeMillis)
-          // The time at which it was put away is what its time in the trash is counted from.
-          yield* onDisk(from, () => utimes(from, now, now))
-          yield* move(from, inTrash(sha256))
-        })
-
-        // The platform's FileSystem has no such question.
-        const freeBytes = Effect.promise(() =>
-          statfs(directory).then(
-            ({ bavail, bsize }) => bavail * bsize,
-            () => null
-          )
-        )
-
-        return {
-          directory,
-          receive,
-          keep,
-          discard: (sha256) => Effect.flatMap(sizeAt(pathOf(sha256)), () => remove(pathOf(sha256))),
-          sizeOf: (sha256) => sizeAt(pathOf(sha256)),
-          open,
-          relativePathOf,
-          inventory: inventoryOf(directory),
-          putAway,
-          takeBack,
-          emptyOf: (sha256) => remove(inTrash(sha256)),
-          forgetUpload: (name) => remove(path.join(incoming, name)),
-          freeBytes
-        }
+      /** The bytes of our own file; undefined where nothing is. Through a link nothing is ours. */
+      const sizeAt = Effect.fnUntraced(function* (target: string) {
+        const shelf = yield* lookAt(path.dirname(target))
+        const stats = yield* lookAt(target)
+        if (stats === undefined || shelf === undefined) return undefined
+        if (!shelf.isDirectory() || !stats.isFile()) return yield* foreign(target, "This is no file of this service.")
+        return stats.size
       })
-    )
+
+      /** Moves a content between shelf and trash, durably. */
+      const move = Effect.fnUntraced(function* (from: string, to: string) {
+        const folder = path.dirname(to)
+        if ((yield* lookAt(folder)) === undefined) {
+          yield* makeDirectory(fs, folder)
+          yield* syncDirectory(fs, directory)
+        }
+        yield* sizeAt(to)
+        yield* Effect.mapError(fs.rename(from, to), ContentError.from(from))
+        yield* syncDirectory(fs, folder)
+        yield* syncDirectory(fs, path.dirname(from))
+      })
+
+      const receive = <E>(content: Stream.Stream<Uint8Array, E>) =>
+        Effect.gen(function* () {
+          const target = path.join(incoming, randomUUID())
+          const failed = Effect.mapError(ContentError.from(target))
+          yield* Effect.addFinalizer(() => Effect.ignoreLogged(fs.remove(target, { force: true })))
+          const { sha256, size } = yield* Effect.scoped(
+            Effect.gen(function* () {
+              const file = yield* failed(fs.open(target, { flag: "wx", mode: 0o600 }))
+              const hash = createHash("sha256")
+              let size = 0
+              const take = (chunk: Uint8Array): Effect.Effect<void, ContentError> => {
+                size += chunk.length
+                if (size > maxFileSize) return Effect.void
+                hash.update(chunk)
+                return failed(file.writeAll(chunk))
+              }
+              yield* Stream.runForEach(content, take)
+              if (size > maxFileSize) return yield* tooLarge(maxFileSize)
+              yield* failed(file.sync)
+              return { sha256: hash.digest("hex"), size }
+            })
+          )
+          const received: Received = { path: target, sha256, size }
+          return received
+        })
+
+      const keep = Effect.fnUntraced(function* ({ path: from, sha256 }: Received) {
+        const to = pathOf(sha256)
+        const shelf = path.dirname(to)
+        if ((yield* lookAt(shelf)) === undefined) {
+          yield* makeDirectory(fs, shelf)
+          yield* syncDirectory(fs, directory)
+        }
+        const isNew = (yield* sizeAt(to)) === undefined
+        // A second name, so that it can be given once more when somebody discards it before there is a row.
+        const isThere = yield* fs.link(from, to).pipe(
+          Effect.as(false),
+          Effect.catchIf(isAlreadyThere, () => Effect.succeed(true)),
+          Effect.mapError(ContentError.from(to))
+        )
+        if (isThere) yield* replace(from, to)
+        yield* syncDirectory(fs, shelf)
+        return isNew
+      })
+
+      const replace = (from: string, to: string) => {
+        const second = path.join(incoming, randomUUID())
+        return fs.link(from, second).pipe(
+          Effect.zipRight(fs.rename(second, to)),
+          // Two names of one file stay two (rename(2)).
+          Effect.ensuring(Effect.ignore(fs.remove(second, { force: true }))),
+          Effect.mapError(ContentError.from(to))
+        )
+      }
+
+      const open = Effect.fnUntraced(function* (sha256: string) {
+        const target = pathOf(sha256)
+        if ((yield* sizeAt(target)) === undefined) yield* takeBack(sha256)
+        const file = yield* Effect.mapError(fs.open(target), ContentError.from(target))
+        const { size } = yield* Effect.mapError(file.stat, ContentError.from(target))
+        const content: OpenContent = { file, size: Number(size) }
+        return content
+      })
+
+      const takeBack = Effect.fnUntraced(function* (sha256: string) {
+        if (!isHash(sha256) || (yield* sizeAt(inTrash(sha256))) === undefined) return false
+        const moved = yield* orUndefined(Effect.as(move(inTrash(sha256), pathOf(sha256)), true))
+        return moved ?? false
+      })
+
+      const putAway = Effect.fnUntraced(function* (sha256: string) {
+        const from = pathOf(sha256)
+        if ((yield* sizeAt(from)) === undefined) return
+        const now = new Date(yield* latest)
+        // The time at which it was put away is what its time in the trash is counted from.
+        yield* onDisk(from, () => utimes(from, now, now))
+        yield* move(from, inTrash(sha256))
+      })
+
+      // The platform's FileSystem has no such question.
+      const freeBytes = Effect.promise(() =>
+        statfs(directory).then(
+          ({ bavail, bsize }) => bavail * bsize,
+          () => null
+        )
+      )
+
+      return {
+        directory,
+        receive,
+        keep,
+        discard: (sha256) => Effect.flatMap(sizeAt(pathOf(sha256)), () => remove(pathOf(sha256))),
+        sizeOf: (sha256) => sizeAt(pathOf(sha256)),
+        open,
+        relativePathOf,
+        inventory: inventoryOf(directory),
+        putAway,
+        takeBack,
+        emptyOf: (sha256) => remove(inTrash(sha256)),
+        forgetUpload: (name) => remove(path.join(incoming, name)),
+        freeBytes
+      }
+    })
+  )
 }
 
 const isAlreadyThere = (error: PlatformError): boolean =>

@@ -1,8 +1,10 @@
 /** What is known of the contents on the disk, as one check. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Belonging } from "./Belonging.ts"
 import { Cleanup } from "./Cleanup.ts"
 import { ContentFaults } from "./ContentFaults.ts"
+import { DueTime } from "./DueTime.ts"
 import type { Sweep } from "./Sweeper.ts"
 
 export interface Finding {
@@ -17,6 +19,7 @@ export const contentsFinding = Effect.gen(function* () {
   const { lastSweep, sweepError } = yield* Cleanup
   const { verify } = yield* Belonging
   const { all } = yield* ContentFaults
+  const { jump } = yield* DueTime
 
   return Effect.gen(function* () {
     const faults = [...(yield* all)]
@@ -42,9 +45,18 @@ export const contentsFinding = Effect.gen(function* () {
     }
     const failure = yield* sweepError
     if (failure !== undefined) return warn("ContentStore.NotSwept", `The last sweep did not end: ${failure}`)
+    const jumped = yield* jump
+    if (jumped !== undefined) {
+      return warn(
+        "DueTime.ClockJumped",
+        `The clock was set ahead by ${inWords(jumped.ahead)}. If that is wrong, set it back; if it is right, what is due meanwhile is deleted when it has gone on evenly for ${inWords(jumped.left)}.`
+      )
+    }
     return unsettled(yield* lastSweep, warn) ?? passed
   })
 })
+
+const inWords = (millis: number): string => Duration.format(Duration.minutes(Math.round(millis / 60_000)))
 
 const passed: Finding = { status: "pass", missing: 0, reason: undefined, message: undefined }
 

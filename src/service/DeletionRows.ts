@@ -1,13 +1,13 @@
 /** Deletions, restores and deletions for good as rows, each within a transaction of its caller. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import { type ConversationFile, CurrentUser, type FileNotFound, type Forbidden } from "./Api.ts"
+import { DueTime } from "./DueTime.ts"
 import { type FileRow, fileOf, timestampNow } from "./FileRow.ts"
 import { inTurns } from "./inTurns.ts"
 import { Rows } from "./Rows.ts"
@@ -45,87 +45,89 @@ export class DeletionRows extends Context.Tag("conversation-files/DeletionRows")
     readonly releaseIfOver: (sessionId: string) => Effect.Effect<void, SqlError>
   }
 >() {
-  static readonly layer: Layer.Layer<DeletionRows, never, Rows | Settings | SqlClient.SqlClient> = Layer.effect(
-    DeletionRows,
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const { found, log } = yield* Rows
-      const { retention } = yield* Settings
+  static readonly layer: Layer.Layer<DeletionRows, never, DueTime | Rows | Settings | SqlClient.SqlClient> =
+    Layer.effect(
+      DeletionRows,
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { found, log } = yield* Rows
+        const { retention } = yield* Settings
+        const { latest } = yield* DueTime
 
-      const markDeleted = Effect.fnUntraced(function* (
-        { file_id, session_id }: Pick<FileRow, "file_id" | "session_id">,
-        by: string,
-        reason: "user_request" | "expired" | "session_ended"
-      ) {
-        const now = yield* Clock.currentTimeMillis
-        yield* log(file_id, "delete", by, reason === "user_request" ? {} : { reason })
-        yield* sql`UPDATE conversation_files SET is_deleted = 1 WHERE file_id = ${file_id}`
-        yield* sql`DELETE FROM file_expiries WHERE file_id = ${file_id}`
-        yield* sql`INSERT INTO file_cleanup_queue ${sql.insert({
-          file_id,
-          session_id,
-          scheduled_deletion_time: timestampOf(now + Duration.toMillis(retention)),
-          cleanup_reason: reason
-        })}`
-      })
+        const markDeleted = Effect.fnUntraced(function* (
+          { file_id, session_id }: Pick<FileRow, "file_id" | "session_id">,
+          by: string,
+          reason: "user_request" | "expired" | "session_ended"
+        ) {
+          const now = yield* latest
+          yield* log(file_id, "delete", by, reason === "user_request" ? {} : { reason })
+          yield* sql`UPDATE conversation_files SET is_deleted = 1 WHERE file_id = ${file_id}`
+          yield* sql`DELETE FROM file_expiries WHERE file_id = ${file_id}`
+          yield* sql`INSERT INTO file_cleanup_queue ${sql.insert({
+            file_id,
+            session_id,
+            scheduled_deletion_time: timestampOf(now + Duration.toMillis(retention)),
+            cleanup_reason: reason
+          })}`
+        })
 
-      const destroyRows = Effect.fnUntraced(function* (
-        rows: ReadonlyArray<Pick<FileRow, "file_hash" | "file_id">>,
-        by: string,
-        details: Readonly<Record<string, unknown>>
-      ) {
-        yield* inTurns(rows, ({ file_id }) =>
-          Effect.zipRight(
-            log(file_id, "delete", by, { permanently: true, ...details }),
-            sql`DELETE FROM conversation_files WHERE file_id = ${file_id}`
+        const destroyRows = Effect.fnUntraced(function* (
+          rows: ReadonlyArray<Pick<FileRow, "file_hash" | "file_id">>,
+          by: string,
+          details: Readonly<Record<string, unknown>>
+        ) {
+          yield* inTurns(rows, ({ file_id }) =>
+            Effect.zipRight(
+              log(file_id, "delete", by, { permanently: true, ...details }),
+              sql`DELETE FROM conversation_files WHERE file_id = ${file_id}`
+            )
           )
-        )
-        yield* Metric.incrementBy(deletions, rows.length)
-        return [...new Set(rows.map(({ file_hash }) => file_hash))]
-      })
+          yield* Metric.incrementBy(deletions, rows.length)
+          return [...new Set(rows.map(({ file_hash }) => file_hash))]
+        })
 
-      const releaseIfOver = Effect.fnUntraced(function* (sessionId: string) {
-        yield* sql`DELETE FROM session_owners WHERE session_id = ${sessionId}
+        const releaseIfOver = Effect.fnUntraced(function* (sessionId: string) {
+          yield* sql`DELETE FROM session_owners WHERE session_id = ${sessionId}
           AND EXISTS (SELECT 1 FROM ended_sessions es WHERE es.session_id = ${sessionId})
           AND NOT EXISTS (SELECT 1 FROM conversation_files cf WHERE cf.session_id = ${sessionId})`
-        yield* sql`DELETE FROM ended_sessions WHERE session_id = ${sessionId}
+          yield* sql`DELETE FROM ended_sessions WHERE session_id = ${sessionId}
           AND NOT EXISTS (SELECT 1 FROM conversation_files cf WHERE cf.session_id = ${sessionId})`
-      })
+        })
 
-      return {
-        markDeleted,
-        destroyRows,
-        releaseIfOver,
+        return {
+          markDeleted,
+          destroyRows,
+          releaseIfOver,
 
-        remove: Effect.fnUntraced(function* (fileId) {
-          const row = yield* found(fileId)
-          if (row.is_deleted === 1) return fileOf(row)
-          yield* markDeleted(row, (yield* CurrentUser).name, "user_request")
-          return fileOf(yield* found(fileId))
-        }),
+          remove: Effect.fnUntraced(function* (fileId) {
+            const row = yield* found(fileId)
+            if (row.is_deleted === 1) return fileOf(row)
+            yield* markDeleted(row, (yield* CurrentUser).name, "user_request")
+            return fileOf(yield* found(fileId))
+          }),
 
-        restore: Effect.fnUntraced(function* (fileId) {
-          const row = yield* found(fileId)
-          if (row.is_deleted === 0) return fileOf(row)
-          const { name } = yield* CurrentUser
-          yield* sql`UPDATE conversation_files SET is_deleted = 0, deleted_at = NULL WHERE file_id = ${fileId}`
-          yield* sql`DELETE FROM file_cleanup_queue WHERE file_id = ${fileId} AND is_processed = 0`
-          // In a session whose time is over it would be deleted again at once.
-          yield* sql`INSERT INTO file_expiries (file_id, expires_at, set_by)
+          restore: Effect.fnUntraced(function* (fileId) {
+            const row = yield* found(fileId)
+            if (row.is_deleted === 0) return fileOf(row)
+            const { name } = yield* CurrentUser
+            yield* sql`UPDATE conversation_files SET is_deleted = 0, deleted_at = NULL WHERE file_id = ${fileId}`
+            yield* sql`DELETE FROM file_cleanup_queue WHERE file_id = ${fileId} AND is_processed = 0`
+            // In a session whose time is over it would be deleted again at once.
+            yield* sql`INSERT INTO file_expiries (file_id, expires_at, set_by)
             SELECT ${fileId}, NULL, ${name} WHERE EXISTS (
               SELECT 1 FROM ended_sessions WHERE session_id = ${row.session_id} AND expires_at <= ${yield* timestampNow}
             ) ON CONFLICT (file_id) DO UPDATE SET expires_at = NULL`
-          yield* log(fileId, "restore", name)
-          return fileOf(yield* found(fileId))
-        }),
+            yield* log(fileId, "restore", name)
+            return fileOf(yield* found(fileId))
+          }),
 
-        destroy: Effect.fnUntraced(function* (fileId) {
-          const row = yield* found(fileId)
-          const hashes = yield* destroyRows([row], (yield* CurrentUser).name, {})
-          yield* releaseIfOver(row.session_id)
-          return hashes
-        })
-      }
-    })
-  )
+          destroy: Effect.fnUntraced(function* (fileId) {
+            const row = yield* found(fileId)
+            const hashes = yield* destroyRows([row], (yield* CurrentUser).name, {})
+            yield* releaseIfOver(row.session_id)
+            return hashes
+          })
+        }
+      })
+    )
 }

@@ -19,7 +19,8 @@ import {
 import { AuditTrail } from "./AuditTrail.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Discarding } from "./Discarding.ts"
-import { type FileRow, fileOf, isUsedElsewhere, notDeleted, timestampNow } from "./FileRow.ts"
+import { DueTime } from "./DueTime.ts"
+import { type FileRow, fileOf, isUsedElsewhere, notDeleted } from "./FileRow.ts"
 import { inTurns } from "./inTurns.ts"
 import { stillAsRead } from "./Preconditions.ts"
 import { Rows } from "./Rows.ts"
@@ -56,7 +57,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
   static readonly layer: Layer.Layer<
     Deletions,
     never,
-    AuditTrail | DatabaseReady | DeletionRows | Discarding | Rows | Sessions | SqlClient.SqlClient
+    AuditTrail | DatabaseReady | DeletionRows | Discarding | DueTime | Rows | Sessions | SqlClient.SqlClient
   > = Layer.effect(
     Deletions,
     Effect.gen(function* () {
@@ -69,6 +70,8 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
       const rows = yield* DeletionRows
       const { destroyRows, markDeleted, releaseIfOver } = rows
       const { mayUse } = yield* Sessions
+      const { earliest } = yield* DueTime
+      const dueBy = Effect.map(earliest, timestampOf)
       const asRead = (fileId: string) => Effect.flatMap(found(fileId), stillAsRead)
 
       const destroySome = (sessionId: string) =>
@@ -104,7 +107,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
       })
 
       const queuedDue = Effect.gen(function* () {
-        const at = yield* timestampNow
+        const at = yield* dueBy
         const due = yield* sql<{ readonly cleanup_id: number }>`SELECT cleanup_id FROM file_cleanup_queue
           WHERE is_processed = 0 AND scheduled_deletion_time <= ${at} ORDER BY scheduled_deletion_time LIMIT ${atOnce}`
         if (due.length === 0) return 0
@@ -119,7 +122,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
         due: (at: string) => Effect.Effect<ReadonlyArray<Pick<FileRow, "file_id" | "session_id">>, SqlError>
       ) =>
         Effect.gen(function* () {
-          const at = yield* timestampNow
+          const at = yield* dueBy
           if ((yield* due(at)).length === 0) return 0
           return yield* write(
             Effect.gen(function* () {

@@ -10,6 +10,7 @@ import type { Belonging } from "./Belonging.ts"
 import type { Cleanup } from "./Cleanup.ts"
 import type { ContentFaults } from "./ContentFaults.ts"
 import { contentsFinding } from "./ContentsHealth.ts"
+import type { DueTime } from "./DueTime.ts"
 import { HealthHistory } from "./HealthHistory.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
@@ -31,7 +32,7 @@ export class Health extends Context.Tag("conversation-files/Health")<
   static readonly layer: Layer.Layer<
     Health,
     never,
-    Belonging | Cleanup | ContentFaults | DatabaseReady | HealthHistory | Reserve | Settings
+    Belonging | Cleanup | ContentFaults | DatabaseReady | DueTime | HealthHistory | Reserve | Settings
   > = Layer.scoped(
     Health,
     Effect.gen(function* () {

@@ -14,6 +14,7 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import { DatabaseReady } from "../../layers/index.ts"
 import { CurrentUser, Refusal, RefusalPage } from "./Api.ts"
+import { DueTime } from "./DueTime.ts"
 import { Settings } from "./Settings.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
 
@@ -68,151 +69,153 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
   }
 >() {
   /** Writes what still waits when the scope closes. */
-  static readonly layer: Layer.Layer<Refusals, never, DatabaseReady | Settings | SqlClient.SqlClient> = Layer.scoped(
-    Refusals,
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const { write } = yield* DatabaseReady
-      const { refusalRetention } = yield* Settings
-      let waiting = new Map<string, Count>()
-      let seen = { minute: "", keys: new Set<string>() }
-      let isBlocked = false
-      const isWaiting = yield* Effect.makeLatch()
+  static readonly layer: Layer.Layer<Refusals, never, DatabaseReady | DueTime | Settings | SqlClient.SqlClient> =
+    Layer.scoped(
+      Refusals,
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { write } = yield* DatabaseReady
+        const { refusalRetention } = yield* Settings
+        const { earliest } = yield* DueTime
+        let waiting = new Map<string, Count>()
+        let seen = { minute: "", keys: new Set<string>() }
+        let isBlocked = false
+        const isWaiting = yield* Effect.makeLatch()
 
-      const add = (count: Count) => {
-        const key = JSON.stringify([count.minute, count.actor, count.address, count.reason])
-        const known = waiting.get(key)
-        if (known === undefined) waiting.set(key, count)
-        else {
-          known.count += count.count
-          known.path = count.path
+        const add = (count: Count) => {
+          const key = JSON.stringify([count.minute, count.actor, count.address, count.reason])
+          const known = waiting.get(key)
+          if (known === undefined) waiting.set(key, count)
+          else {
+            known.count += count.count
+            known.path = count.path
+          }
         }
-      }
 
-      /** Whether a caller may have a row of its own in this minute. */
-      const isOneOfFew = ({ actor, address, minute, reason }: Count): boolean => {
-        if (seen.minute !== minute) seen = { minute, keys: new Set() }
-        const key = JSON.stringify([actor, address, reason])
-        if (seen.keys.has(key)) return true
-        if (seen.keys.size >= mostAMinute || waiting.size >= mostWaiting) return false
-        seen.keys.add(key)
-        return true
-      }
+        /** Whether a caller may have a row of its own in this minute. */
+        const isOneOfFew = ({ actor, address, minute, reason }: Count): boolean => {
+          if (seen.minute !== minute) seen = { minute, keys: new Set() }
+          const key = JSON.stringify([actor, address, reason])
+          if (seen.keys.has(key)) return true
+          if (seen.keys.size >= mostAMinute || waiting.size >= mostWaiting) return false
+          seen.keys.add(key)
+          return true
+        }
 
-      const writeAll = Effect.suspend(() => {
-        const counts = waiting
-        if (counts.size === 0) return Effect.void
-        waiting = new Map()
-        return write(
-          sql`INSERT INTO refusals (minute, actor, address, reason, path, count)
+        const writeAll = Effect.suspend(() => {
+          const counts = waiting
+          if (counts.size === 0) return Effect.void
+          waiting = new Map()
+          return write(
+            sql`INSERT INTO refusals (minute, actor, address, reason, path, count)
             SELECT value->>'minute', value->>'actor', value->>'address', value->>'reason', value->>'path',
               value->>'count'
             FROM json_each(${JSON.stringify([...counts.values()])}) WHERE true
             ON CONFLICT (minute, actor, address, reason)
             DO UPDATE SET count = count + excluded.count, path = excluded.path`
-        ).pipe(
-          Effect.onExit((exit) =>
-            Effect.sync(() => {
-              if (exit._tag === "Success") {
-                isBlocked = false
-                return
-              }
-              // The newer ones have the newer path.
-              const newer = waiting
-              waiting = counts
-              for (const count of newer.values()) add(count)
-            })
-          )
-        )
-      })
-
-      yield* Effect.addFinalizer(() =>
-        Effect.catchAll(writeAll, ({ message }) =>
-          Effect.logError(`Counts of refusals could not be written: ${message}`)
-        )
-      )
-      yield* isWaiting.await.pipe(
-        Effect.zipRight(isWaiting.close),
-        Effect.zipRight(writeAll),
-        Effect.catchAll(({ message }) => {
-          const isNews = !isBlocked
-          isBlocked = true
-          return Effect.zipRight(
-            isNews
-              ? Effect.logWarning(`Counts of refusals are written later, it cannot be done now: ${message}`)
-              : Effect.void,
-            isWaiting.open
-          )
-        }),
-        // What comes meanwhile is one transaction.
-        Effect.zipRight(Effect.sleep("1 second")),
-        Effect.forever,
-        Effect.forkScoped
-      )
-
-      const remember = (count: Count) => {
-        add(isOneOfFew(count) ? count : { ...count, actor: "", address: others })
-        return Effect.zipRight(
-          isWaiting.open,
-          Metric.incrementBy(Metric.tagged(refusedRequests, "reason", count.reason), count.count)
-        )
-      }
-
-      return {
-        count: Effect.fnUntraced(function* (reason) {
-          const request = yield* Effect.serviceOption(HttpServerRequest.HttpServerRequest)
-          const user = yield* Effect.serviceOption(CurrentUser)
-          yield* remember({
-            minute: minuteOf(yield* Clock.currentTimeMillis),
-            actor: Option.match(user, { onNone: () => "", onSome: ({ name }) => name }),
-            address: Option.getOrElse(
-              Option.flatMap(request, ({ remoteAddress }) => remoteAddress),
-              () => ""
-            ),
-            reason,
-            path: Option.match(request, { onNone: () => "", onSome: ({ originalUrl }) => pathOf(originalUrl) }),
-            count: 1
-          })
-        }),
-
-        countStrangers: Effect.fnUntraced(function* (refused) {
-          const minute = minuteOf(yield* Clock.currentTimeMillis)
-          for (const { address, count, path } of refused) {
-            yield* remember({ minute, actor: "", address, reason: "TooManyRequests", path: pathOf(path), count })
-          }
-        }),
-
-        list: ({ before, limit }) =>
-          Effect.map(
-            sql<RefusalRow>`SELECT refusal_id, minute, actor, address, reason, path, count FROM refusals
-              WHERE refusal_id < ${before ?? Number.MAX_SAFE_INTEGER} ORDER BY refusal_id DESC LIMIT ${limit + 1}`,
-            (rows) => {
-              const some = rows.slice(0, limit)
-              return new RefusalPage({
-                refusals: some.map(refusalOf),
-                next: rows.length > limit ? (some.at(-1)?.refusal_id ?? null) : null
+          ).pipe(
+            Effect.onExit((exit) =>
+              Effect.sync(() => {
+                if (exit._tag === "Success") {
+                  isBlocked = false
+                  return
+                }
+                // The newer ones have the newer path.
+                const newer = waiting
+                waiting = counts
+                for (const count of newer.values()) add(count)
               })
-            }
-          ),
+            )
+          )
+        })
 
-        prune: Effect.gen(function* () {
-          const before = timestampOf((yield* Clock.currentTimeMillis) - Duration.toMillis(refusalRetention))
-          const old = yield* sql<{ readonly refusal_id: number }>`
+        yield* Effect.addFinalizer(() =>
+          Effect.catchAll(writeAll, ({ message }) =>
+            Effect.logError(`Counts of refusals could not be written: ${message}`)
+          )
+        )
+        yield* isWaiting.await.pipe(
+          Effect.zipRight(isWaiting.close),
+          Effect.zipRight(writeAll),
+          Effect.catchAll(({ message }) => {
+            const isNews = !isBlocked
+            isBlocked = true
+            return Effect.zipRight(
+              isNews
+                ? Effect.logWarning(`Counts of refusals are written later, it cannot be done now: ${message}`)
+                : Effect.void,
+              isWaiting.open
+            )
+          }),
+          // What comes meanwhile is one transaction.
+          Effect.zipRight(Effect.sleep("1 second")),
+          Effect.forever,
+          Effect.forkScoped
+        )
+
+        const remember = (count: Count) => {
+          add(isOneOfFew(count) ? count : { ...count, actor: "", address: others })
+          return Effect.zipRight(
+            isWaiting.open,
+            Metric.incrementBy(Metric.tagged(refusedRequests, "reason", count.reason), count.count)
+          )
+        }
+
+        return {
+          count: Effect.fnUntraced(function* (reason) {
+            const request = yield* Effect.serviceOption(HttpServerRequest.HttpServerRequest)
+            const user = yield* Effect.serviceOption(CurrentUser)
+            yield* remember({
+              minute: minuteOf(yield* Clock.currentTimeMillis),
+              actor: Option.match(user, { onNone: () => "", onSome: ({ name }) => name }),
+              address: Option.getOrElse(
+                Option.flatMap(request, ({ remoteAddress }) => remoteAddress),
+                () => ""
+              ),
+              reason,
+              path: Option.match(request, { onNone: () => "", onSome: ({ originalUrl }) => pathOf(originalUrl) }),
+              count: 1
+            })
+          }),
+
+          countStrangers: Effect.fnUntraced(function* (refused) {
+            const minute = minuteOf(yield* Clock.currentTimeMillis)
+            for (const { address, count, path } of refused) {
+              yield* remember({ minute, actor: "", address, reason: "TooManyRequests", path: pathOf(path), count })
+            }
+          }),
+
+          list: ({ before, limit }) =>
+            Effect.map(
+              sql<RefusalRow>`SELECT refusal_id, minute, actor, address, reason, path, count FROM refusals
+              WHERE refusal_id < ${before ?? Number.MAX_SAFE_INTEGER} ORDER BY refusal_id DESC LIMIT ${limit + 1}`,
+              (rows) => {
+                const some = rows.slice(0, limit)
+                return new RefusalPage({
+                  refusals: some.map(refusalOf),
+                  next: rows.length > limit ? (some.at(-1)?.refusal_id ?? null) : null
+                })
+              }
+            ),
+
+          prune: Effect.gen(function* () {
+            const before = timestampOf((yield* earliest) - Duration.toMillis(refusalRetention))
+            const old = yield* sql<{ readonly refusal_id: number }>`
             SELECT refusal_id FROM (SELECT refusal_id FROM refusals WHERE minute < ${before} LIMIT ${atOnce})
             UNION SELECT refusal_id FROM (SELECT refusal_id FROM refusals
               WHERE refusal_id <= (SELECT max(refusal_id) FROM refusals) - ${mostRows} LIMIT ${atOnce})`
-          if (old.length === 0) return false
-          yield* write(
-            sql`DELETE FROM refusals WHERE ${sql.in(
-              "refusal_id",
-              old.map(({ refusal_id }) => refusal_id)
-            )}`
-          )
-          return old.length >= atOnce
-        })
-      }
-    })
-  )
+            if (old.length === 0) return false
+            yield* write(
+              sql`DELETE FROM refusals WHERE ${sql.in(
+                "refusal_id",
+                old.map(({ refusal_id }) => refusal_id)
+              )}`
+            )
+            return old.length >= atOnce
+          })
+        }
+      })
+    )
 }
 
 const minuteOf = (millis: number): string => `${timestampOf(millis).slice(0, 16)}:00`

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import { DatabaseReady } from "../../layers/index.ts"
 import { CurrentUser, Forbidden, SessionEnded, type SessionSummary } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
+import { DueTime } from "./DueTime.ts"
 import { timestampNow } from "./FileRow.ts"
 import { type SessionRow, sessionColumns, summaryOf } from "./SessionRow.ts"
 import { Settings } from "./Settings.ts"
@@ -34,113 +35,117 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
     readonly giveTo: (sessionId: string, owner: string) => Write
   }
 >() {
-  static readonly layer: Layer.Layer<Sessions, never, AuditTrail | DatabaseReady | Settings | SqlClient.SqlClient> =
-    Layer.effect(
-      Sessions,
-      Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        const { write } = yield* DatabaseReady
-        const audit = yield* AuditTrail
-        const { sessionRetention } = yield* Settings
+  static readonly layer: Layer.Layer<
+    Sessions,
+    never,
+    AuditTrail | DatabaseReady | DueTime | Settings | SqlClient.SqlClient
+  > = Layer.effect(
+    Sessions,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { write } = yield* DatabaseReady
+      const audit = yield* AuditTrail
+      const { sessionRetention } = yield* Settings
+      const { latest } = yield* DueTime
 
-        /** A session that is used and nobody's comes from a program that knew no owners: it is the administrators'. */
-        const mayUse = Effect.fnUntraced(function* (sessionId: string) {
-          const user = yield* CurrentUser
-          if (user.isAdministrator) return
-          // One statement sees one moment: between two, another process may take the session for this very user.
-          const [session] = yield* sql<{ readonly owner: string | null; readonly is_used: 0 | 1 }>`
+      /** A session that is used and nobody's comes from a program that knew no owners: it is the administrators'. */
+      const mayUse = Effect.fnUntraced(function* (sessionId: string) {
+        const user = yield* CurrentUser
+        if (user.isAdministrator) return
+        // One statement sees one moment: between two, another process may take the session for this very user.
+        const [session] = yield* sql<{ readonly owner: string | null; readonly is_used: 0 | 1 }>`
           SELECT (SELECT owner FROM session_owners WHERE session_id = ${sessionId}) AS owner,
             EXISTS (SELECT 1 FROM conversation_files WHERE session_id = ${sessionId}) AS is_used`
-          const isFree = session?.owner === null && session.is_used === 0
-          if (!isFree && session?.owner !== user.name) {
-            return yield* new Forbidden({ message: `The session ${sessionId} is not yours.` })
-          }
-        })
-
-        const mayAdd = Effect.fnUntraced(function* (sessionId: string) {
-          yield* mayUse(sessionId)
-          const [ended] = yield* sql<{ readonly ended_at: string }>`
-          SELECT ended_at FROM ended_sessions WHERE session_id = ${sessionId}`
-          if (ended !== undefined) {
-            return yield* new SessionEnded({
-              endedAt: isoOf(ended.ended_at),
-              message: `The session ${sessionId} has ended; it can be reopened.`
-            })
-          }
-        })
-
-        const claim = Effect.fnUntraced(function* (sessionId: string) {
-          const { name } = yield* CurrentUser
-          const at = yield* timestampNow
-          yield* sql`INSERT INTO session_owners (session_id, owner, claimed_at) VALUES (${sessionId}, ${name}, ${at})
-          ON CONFLICT (session_id) DO NOTHING`
-        })
-
-        const summary = (sessionId: string) =>
-          Effect.map(
-            sql<SessionRow>`SELECT ${sql.literal(sessionColumns)} FROM (SELECT 1)
-              LEFT JOIN session_summaries ss ON ss.session_id = ${sessionId}
-              LEFT JOIN ended_sessions es ON es.session_id = ${sessionId}`,
-            ([row]) => summaryOf(sessionId, row)
-          )
-
-        const ended = Effect.fnUntraced(function* (sessionId: string) {
-          const { name } = yield* CurrentUser
-          const now = yield* Clock.currentTimeMillis
-          const isUsed = yield* sql`SELECT 1 FROM conversation_files WHERE session_id = ${sessionId} LIMIT 1`
-          if (isUsed.length === 0) {
-            yield* sql`DELETE FROM session_owners WHERE session_id = ${sessionId}`
-            yield* sql`DELETE FROM ended_sessions WHERE session_id = ${sessionId}`
-          } else {
-            yield* sql`INSERT INTO ended_sessions ${sql.insert({
-              session_id: sessionId,
-              ended_at: timestampOf(now),
-              ended_by: name,
-              expires_at: timestampOf(now + Duration.toMillis(sessionRetention))
-            })} ON CONFLICT (session_id) DO NOTHING`
-          }
-          yield* audit.done("end", { sessionId })
-        })
-
-        /** A change of a session by somebody who may use it, and what it is afterwards. */
-        const changing = <E>(sessionId: string, change: Effect.Effect<void, E, CurrentUser>) =>
-          write(mayUse(sessionId).pipe(Effect.zipRight(change), Effect.zipRight(summary(sessionId))))
-
-        return {
-          mayUse,
-          mayAdd,
-          claim,
-          state: (sessionId) =>
-            mayUse(sessionId).pipe(audit.audited("view", { sessionId }), Effect.zipRight(summary(sessionId))),
-          end: (sessionId) => changing(sessionId, ended(sessionId)).pipe(audit.audited("end", { sessionId })),
-          reopen: (sessionId) =>
-            changing(
-              sessionId,
-              Effect.zipRight(
-                sql`DELETE FROM ended_sessions WHERE session_id = ${sessionId}`,
-                audit.done("reopen", { sessionId })
-              )
-            ).pipe(audit.audited("reopen", { sessionId })),
-          giveTo: (sessionId, owner) =>
-            CurrentUser.pipe(
-              Effect.filterOrFail(
-                ({ isAdministrator }) => isAdministrator,
-                () => new Forbidden({ message: "Only an administrator gives a session to another user." })
-              ),
-              Effect.zipRight(timestampNow),
-              Effect.flatMap((at) =>
-                changing(
-                  sessionId,
-                  Effect.zipRight(
-                    sql`INSERT INTO session_owners (session_id, owner, claimed_at) VALUES (${sessionId}, ${owner}, ${at})
-                    ON CONFLICT (session_id) DO UPDATE SET owner = excluded.owner, claimed_at = excluded.claimed_at`,
-                    audit.done("give", { sessionId }, { to: owner })
-                  )
-                )
-              ),
-              audit.audited("give", { sessionId })
-            )
+        const isFree = session?.owner === null && session.is_used === 0
+        if (!isFree && session?.owner !== user.name) {
+          return yield* new Forbidden({ message: `The session ${sessionId} is not yours.` })
         }
       })
-    )
+
+      const mayAdd = Effect.fnUntraced(function* (sessionId: string) {
+        yield* mayUse(sessionId)
+        const [ended] = yield* sql<{ readonly ended_at: string }>`
+          SELECT ended_at FROM ended_sessions WHERE session_id = ${sessionId}`
+        if (ended !== undefined) {
+          return yield* new SessionEnded({
+            endedAt: isoOf(ended.ended_at),
+            message: `The session ${sessionId} has ended; it can be reopened.`
+          })
+        }
+      })
+
+      const claim = Effect.fnUntraced(function* (sessionId: string) {
+        const { name } = yield* CurrentUser
+        const at = yield* timestampNow
+        yield* sql`INSERT INTO session_owners (session_id, owner, claimed_at) VALUES (${sessionId}, ${name}, ${at})
+          ON CONFLICT (session_id) DO NOTHING`
+      })
+
+      const summary = (sessionId: string) =>
+        Effect.map(
+          sql<SessionRow>`SELECT ${sql.literal(sessionColumns)} FROM (SELECT 1)
+              LEFT JOIN session_summaries ss ON ss.session_id = ${sessionId}
+              LEFT JOIN ended_sessions es ON es.session_id = ${sessionId}`,
+          ([row]) => summaryOf(sessionId, row)
+        )
+
+      const ended = Effect.fnUntraced(function* (sessionId: string) {
+        const { name } = yield* CurrentUser
+        const now = yield* Clock.currentTimeMillis
+        const isUsed = yield* sql`SELECT 1 FROM conversation_files WHERE session_id = ${sessionId} LIMIT 1`
+        if (isUsed.length === 0) {
+          yield* sql`DELETE FROM session_owners WHERE session_id = ${sessionId}`
+          yield* sql`DELETE FROM ended_sessions WHERE session_id = ${sessionId}`
+        } else {
+          yield* sql`INSERT INTO ended_sessions ${sql.insert({
+            session_id: sessionId,
+            ended_at: timestampOf(now),
+            ended_by: name,
+            expires_at: timestampOf((yield* latest) + Duration.toMillis(sessionRetention))
+          })} ON CONFLICT (session_id) DO NOTHING`
+        }
+        yield* audit.done("end", { sessionId })
+      })
+
+      /** A change of a session by somebody who may use it, and what it is afterwards. */
+      const changing = <E>(sessionId: string, change: Effect.Effect<void, E, CurrentUser>) =>
+        write(mayUse(sessionId).pipe(Effect.zipRight(change), Effect.zipRight(summary(sessionId))))
+
+      return {
+        mayUse,
+        mayAdd,
+        claim,
+        state: (sessionId) =>
+          mayUse(sessionId).pipe(audit.audited("view", { sessionId }), Effect.zipRight(summary(sessionId))),
+        end: (sessionId) => changing(sessionId, ended(sessionId)).pipe(audit.audited("end", { sessionId })),
+        reopen: (sessionId) =>
+          changing(
+            sessionId,
+            Effect.zipRight(
+              sql`DELETE FROM ended_sessions WHERE session_id = ${sessionId}`,
+              audit.done("reopen", { sessionId })
+            )
+          ).pipe(audit.audited("reopen", { sessionId })),
+        giveTo: (sessionId, owner) =>
+          CurrentUser.pipe(
+            Effect.filterOrFail(
+              ({ isAdministrator }) => isAdministrator,
+              () => new Forbidden({ message: "Only an administrator gives a session to another user." })
+            ),
+            Effect.zipRight(timestampNow),
+            Effect.flatMap((at) =>
+              changing(
+                sessionId,
+                Effect.zipRight(
+                  sql`INSERT INTO session_owners (session_id, owner, claimed_at) VALUES (${sessionId}, ${owner}, ${at})
+                    ON CONFLICT (session_id) DO UPDATE SET owner = excluded.owner, claimed_at = excluded.claimed_at`,
+                  audit.done("give", { sessionId }, { to: owner })
+                )
+              )
+            ),
+            audit.audited("give", { sessionId })
+          )
+      }
+    })
+  )
 }

@@ -3,7 +3,6 @@
  * wants it; only time takes it away for good.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,6 +12,7 @@ import { Belonging } from "./Belonging.ts"
 import { type ContentFault, ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { type DiscardError, Discarding } from "./Discarding.ts"
+import { DueTime } from "./DueTime.ts"
 import { Settings } from "./Settings.ts"
 import { type Inventory, isHash, isUnknown } from "./StoreInventory.ts"
 
@@ -70,7 +70,7 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
   static readonly layer: Layer.Layer<
     Sweeper,
     never,
-    Belonging | ContentFaults | ContentStore | DatabaseReady | Discarding | Settings | SqlClient.SqlClient
+    Belonging | ContentFaults | ContentStore | DatabaseReady | Discarding | DueTime | Settings | SqlClient.SqlClient
   > = Layer.effect(
     Sweeper,
     Effect.gen(function* () {
@@ -80,6 +80,7 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
       const { quietUntil, verify } = yield* Belonging
       const { forUnwanted, isWanted } = yield* Discarding
       const faults = yield* ContentFaults
+      const { earliest } = yield* DueTime
       const { allowSweep, lockPatience, trashRetention } = yield* Settings
 
       /** Every hash of a row with its sizes, read in steps. */
@@ -110,8 +111,7 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
 
       const sweepIncoming = Effect.fnUntraced(function* ({ incoming }: Inventory) {
         const before =
-          (yield* Clock.currentTimeMillis) -
-          Math.max(Duration.toMillis(abandonedAfter), 2 * Duration.toMillis(lockPatience))
+          (yield* earliest) - Math.max(Duration.toMillis(abandonedAfter), 2 * Duration.toMillis(lockPatience))
         const removed = yield* Effect.filter(
           [...incoming].filter(([, { since }]) => since < before),
           ([name]) => tried("An upload that was left cannot be removed", store.forgetUpload(name))
@@ -142,7 +142,7 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
       })
 
       const emptyTrash = Effect.fnUntraced(function* ({ trash }: Inventory) {
-        const before = (yield* Clock.currentTimeMillis) - Duration.toMillis(trashRetention)
+        const before = (yield* earliest) - Duration.toMillis(trashRetention)
         const old = [...trash].filter(([, { since }]) => since < before).map(([hash]) => hash)
         return yield* forUnwanted(old, (hash) => tried("A content stays in the trash", store.emptyOf(hash)))
       })

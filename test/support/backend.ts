@@ -6,11 +6,11 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { makeClient } from "../../src/service/Client.ts"
-import { type Ended, type Surroundings, spawnNode } from "./program.ts"
+import { type Ended, type Running, type Surroundings, spawnNode } from "./program.ts"
 
 const program = join(import.meta.dirname, "../../dist/conversation-files.cjs")
 
-export interface BackendProcess {
+export interface BackendProcess extends Pick<Running, "says"> {
   readonly process: ChildProcess
   /** Settles with the address when the process listens: the probes answer from then on. */
   readonly listening: Promise<string>
@@ -31,6 +31,7 @@ export const spawnBackend = (env: Environment, user: Pick<Surroundings, "gid" | 
   const { says, ...child } = spawnNode([program], { env: { PORT: "0", ...env }, ...user })
   return {
     ...child,
+    says,
     listening: unheard(says(/Listening on (http:\/\/[^\s"]+)/)),
     serving: unheard(says(/^serving {2}(\S+)$/m, "stdout")),
     leaving: unheard(says(/Leaving/)),
