@@ -116,7 +116,8 @@ export class BoundedServer extends Server {
     const { open } = talk
     if (this.isDraining && [...open].some((before) => before.headersSent && !before.shouldKeepAlive)) return true
     open.add(response)
-    response.once("close", () => {
+    // Where it is not sent to its end, the connection is over as well.
+    response.once("finish", () => {
       open.delete(response)
       hear(socket, talk)
     })
