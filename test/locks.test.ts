@@ -1,6 +1,6 @@
 /** Locks that the system does not give or does not release. strace makes fcntl(2) fail; the files and the program are real. */
 import { spawnSync } from "node:child_process"
-import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -149,6 +149,38 @@ describe.skipIf(unavailable !== undefined)(`a lock${skipped}`, () => {
             []
           )
           assert.strictEqual((yield* runProgram(home.args)).code, 0)
+        }),
+      limit
+    )
+  }
+
+  for (const [command, deadline] of [
+    ["init", "1s"],
+    ["status", "1s"],
+    ["restore", "3s"]
+  ] as const) {
+    it.scopedLive(
+      `that reading takes and the system does not give holds ${command} past its deadline for no ten seconds of SQLite's`,
+      () =>
+        Effect.gen(function* () {
+          const { args, file, trace } = (yield* homes)("ready", "standstill")
+          const migrations = args.at(-1) ?? ""
+          writeFileSync(join(migrations, "002_more.sql"), "CREATE TABLE more (x); INSERT INTO notes DEFAULT VALUES;")
+          writeFileSync(join(migrations, "003_last.sql"), "CREATE TABLE last (x);")
+          copyFileSync(file, `${file}.001-to-003.backup`)
+          yield* runProgram(args)
+          const flags = command === "restore" ? ["--database", file] : ["--database", file, "--migrations", migrations]
+          // From the fourth lock on: SQLite takes it for a reader that is about to go.
+          const { ended, stdout, traced } = runWith(
+            { args: [command, "--json", "--timeout", deadline, ...flags], trace },
+            { code: "ENOLCK", paths: [`${file}-shm`], when: "4+" }
+          )
+          assert.strictEqual(ended, 75, stdout)
+          // It gives up after the hundredth try, within one call.
+          const tries = [...traced.matchAll(/^(\d+) .*\(INJECTED\)$/gm)].map(([, thread]) => thread)
+          for (const thread of new Set(tries)) assert.isBelow(tries.filter((one) => one === thread).length, 100)
+          assert.isAbove(tries.length, 0)
+          if (command !== "restore") assert.include(stdout, "reading the database for the first time")
         }),
       limit
     )

@@ -212,3 +212,46 @@ const failingFile = (copy: string, files: ReadonlyArray<{ readonly sql: string }
   }
   return undefined
 }
+
+describe("an inspection of a database with something pending", () => {
+  for (const [what, [sql]] of Object.entries(certain)) {
+    it.scoped(`tells what a start will be refused for: ${what}`, () =>
+      Effect.gen(function* () {
+        const file = yield* based
+        const migrations = withBase(sql)
+        const before = yield* pictureOf(dirname(file))
+        const inspected = yield* refusal(start(file, { migrations, access: "inspect" }))
+        assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+        assert.strictEqual(inspected.message, (yield* refusal(start(file, { migrations }))).message)
+      })
+    )
+  }
+
+  for (const [what, change] of Object.entries({
+    "a column more": "ALTER TABLE p ADD COLUMN by_hand",
+    "a table less": "PRAGMA foreign_keys = 0; DROP TABLE few",
+    "an index on other columns": "DROP INDEX IF EXISTS by_name; ALTER TABLE p RENAME COLUMN name TO title"
+  })) {
+    it.scoped(`and with a schema that was changed by hand tells that, as a start does: ${what}`, () =>
+      Effect.gen(function* () {
+        const file = yield* based
+        yield* independently(file, (connection) => connection.exec(change))
+        const migrations = withBase("CREATE TABLE added (x);")
+        const inspected = yield* refusal(start(file, { migrations, access: "inspect" }))
+        const started = yield* refusal(start(file, { migrations }))
+        assert.deepInclude(started, { _tag: "IntegrityError", reason: "SchemaDiffers" })
+        assert.strictEqual(inspected.message, started.message)
+      })
+    )
+  }
+
+  it.scoped("says that it is pending where nothing is in the way", () =>
+    Effect.gen(function* () {
+      const file = yield* based
+      const inspected = yield* refusal(
+        start(file, { migrations: withBase("CREATE TABLE added (x);"), access: "inspect" })
+      )
+      assert.deepInclude(inspected, { _tag: "UpgradeError", reason: "Pending" })
+    })
+  )
+})

@@ -9,7 +9,7 @@ import { MigrationSource, titleOf } from "../start/MigrationSource.ts"
 import { isUpToDate, look, recorded, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
 import { type HistoryError, historyFailure, type Verdict } from "./AppliedMigrations/MigrationHistory.ts"
 import { allowed, type UpgradeError, upgradeError } from "./AppliedMigrations/MigrationRun.ts"
-import { madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
+import { madeBy, madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { tryPending } from "./AppliedMigrations/Trial.ts"
 import { type Done, enoughTime, type Room, removeRemains, upgrade } from "./AppliedMigrations/Upgrade.ts"
@@ -131,7 +131,12 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   }
   // Before an inspection answers: it says what a start would say.
   yield* allowed(first.verdict.pending)
-  if (config.access === "inspect") return yield* notInitialized(first)
+  if (config.access === "inspect") {
+    // What a start would refuse is told before what it would apply.
+    yield* proveSchema(first.verdict, first.objects, madeBy(first.verdict.applied))
+    if (!first.isBlank && !config.inMemory) yield* tryPending(config, database.sqlite, first, running)
+    return yield* notInitialized(first)
+  }
 
   yield* tidied(LogLevel.Debug)
   // A new database has no neighbours whom a start that fails could be in the way of.

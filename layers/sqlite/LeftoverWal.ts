@@ -9,7 +9,7 @@ import { nameHolders, readersOf } from "../machine/FileLocks.ts"
 import { ask, files } from "../machine/files.ts"
 import { type Attempt, megabytes } from "./Initialization.ts"
 import { answerBeside } from "./PageCheck/SqliteBeside.ts"
-import { integer, type Sqlite, text } from "./Sqlite.ts"
+import { integer, type Sqlite, SqliteFailure, text } from "./Sqlite.ts"
 
 /**
  * Bytes above which a WAL is large. SQLite itself writes it into the database at 4 MiB, with the event loop standing
@@ -31,6 +31,24 @@ export const recoverBeside = (
     answerBeside({ file, sql: "SELECT count(*) FROM sqlite_schema", stays: true }, ({ read = 0 }) =>
       progress("recovering the WAL", read, walBytes)
     )
+  )
+
+/**
+ * Milliseconds for which SQLite tries again, asleep within one call, where the system refuses it the lock on the `-shm`
+ * that reading takes (`walTryBeginRead` in wal.c). Neither a deadline nor an interruption ends that.
+ */
+export const standstill = 11_000
+
+/**
+ * Whether a database can be read at all, asked in a process that can be ended meanwhile. It fails where SQLite has tried
+ * in vain (`SQLITE_PROTOCOL`); whatever else it meets the next connection meets at once. The process stays until the scope
+ * closes, for as a reader it could not take away the files that it made beside the database.
+ */
+export const readBeside = (file: string): Effect.Effect<void, SqliteFailure, Scope.Scope> =>
+  Effect.catchAll(
+    answerBeside({ file, sql: "SELECT count(*) FROM sqlite_schema", stays: true }, () => Effect.void),
+    (failure) =>
+      failure instanceof SqliteFailure && failure.code === "SQLITE_PROTOCOL" ? Effect.fail(failure) : Effect.void
   )
 
 /** What became of a large WAL: how much of it there was, and why it is still there. */

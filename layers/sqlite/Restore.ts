@@ -31,6 +31,7 @@ import {
 import { newestCandidates } from "./BackupNames.ts"
 import { DirectoryError, prepareDirectory } from "./DatabaseDirectory.ts"
 import { absoluteName, faultOfName, isInMemory } from "./DatabasePath.ts"
+import { readBeside } from "./LeftoverWal.ts"
 import { checkCopy } from "./PageCheck.ts"
 import { overwriteKeeping } from "./PageCopy.ts"
 import { integer, isLock, openSqlite, type Sqlite, SqliteFailure, text } from "./Sqlite.ts"
@@ -199,6 +200,8 @@ const restoreFrom = Effect.fnUntraced(function* ({ backup, filename, trustedFile
   if (Either.isLeft(found)) yield* prepareDirectory({ filename, access: "initialize", trustedFilesystems })
   const isThere = yield* refused(isFile(file))
   yield* refused(unused(file))
+  // SQLite may stand still at its first read, past any deadline.
+  if (isThere) yield* refused(Effect.scoped(readBeside(file)))
   const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`
   if (yield* refused(isFile(kept))) {
     return yield* refuse("NotWritten", { code: "EEXIST", detail: `${kept} is there already`, retryable: false })

@@ -21,7 +21,7 @@ import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { fatalAddon, loadDriver } from "./Driver.ts"
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
-import { isLarge, recoverBeside } from "./LeftoverWal.ts"
+import { isLarge, readBeside, recoverBeside, standstill } from "./LeftoverWal.ts"
 import { headOf, likenessOf } from "./Likeness.ts"
 import { integer, isLock, openSqlite, openSqliteIn, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
 import { transactionsOn } from "./Transactions.ts"
@@ -184,18 +184,20 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     config: DatabaseConfig["Type"],
     { stage }: Initialization["Type"],
     directory: DatabaseDirectory["Type"]
-  ): Effect.Effect<SqliteConnection["Type"], ConnectionError | StageError, Scope.Scope> =>
-    stage(
+  ): Effect.Effect<SqliteConnection["Type"], ConnectionError | StageError, Scope.Scope> => {
+    const firstRead: FirstRead = { isAsked: false, stoodStill: false }
+    return stage(
       "connection",
       // Looked at when the attempt has closed its connections.
-      ({ progress }) =>
+      (attempt) =>
         Effect.mapError(
-          whole((scope) => connect(config, directory, scope, progress)),
+          whole((scope) => connect(config, directory, scope, attempt, firstRead)),
           likened
         ),
       ({ before, origin, sqliteVersion }) =>
         `SQLite ${sqliteVersion}, ${origin}${before === "clean" ? "" : before === "shared" ? ", in use by others" : ", after an unclean shutdown"}`
     )
+  }
 
   static readonly layer = Layer.scoped(
     SqliteConnection,
@@ -216,11 +218,20 @@ const whole = <A, E, R>(
     })
   )
 
+/** What a start knows of its first reading. */
+interface FirstRead {
+  /** Whether another process was asked to read, where that was worth it. */
+  isAsked: boolean
+  /** Whether SQLite has met a lock that it could not get. */
+  stoodStill: boolean
+}
+
 const connect = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
   { file, isWritable }: DatabaseDirectory["Type"],
   scope: Scope.CloseableScope,
-  progress: Attempt["progress"]
+  { doing, left, progress }: Pick<Attempt, "doing" | "left" | "progress">,
+  firstRead: FirstRead
 ) {
   yield* soundDriver(file)
   const onDisk = !config.inMemory
@@ -248,12 +259,22 @@ const connect = Effect.fnUntraced(function* (
   // Read back: some filesystems have one mode for all their files.
   if (isCreated) yield* isShared
 
-  const refused = Effect.mapError((failure: SqliteFailure) => refusal(file, reasonOf(failure.code), failure))
+  const refused = Effect.mapError((failure: SqliteFailure) => {
+    firstRead.stoodStill ||= failure.code === "SQLITE_PROTOCOL"
+    return refusal(file, reasonOf(failure.code), failure)
+  })
   const identity = onDisk ? yield* identityOf(file) : undefined
   // Gone when this has read: what it found in the WAL stays as long as anybody has the database open.
   const attendant = yield* Scope.fork(scope, ExecutionStrategy.sequential)
   if (before === "unclean" && isLarge(found.walBytes)) {
     yield* Scope.extend(recoverBeside({ file, walBytes: found.walBytes }, progress), attendant)
+  }
+  // A process of its own takes longer than all the rest: only where a standstill would outlast the deadline.
+  const isBeside = firstRead.stoodStill || (!firstRead.isAsked && left() < standstill)
+  firstRead.isAsked = true
+  if (isBeside && onDisk && found.exists && !found.empty) {
+    doing("reading the database for the first time")
+    yield* refused(Scope.extend(readBeside(file), attendant))
   }
   const pin = found.wal ? yield* refused(pinned(file, scope)) : undefined
   const readonly = config.access === "inspect" && found.wal

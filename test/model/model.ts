@@ -67,7 +67,7 @@ export interface Expectation {
   readonly states: ReadonlyArray<Content>
   /** What a copy is made of before it is changed, and between which versions. */
   readonly backup: Backup | undefined
-  /** Whether anything is to be written: `status` then says that it is pending. */
+  /** Whether anything is to be written, and nothing foresees a refusal: `status` then says that it is pending. */
   readonly isPending: boolean
 }
 
@@ -162,15 +162,12 @@ export const expectation = (
   }
 
   const isBroken = violatesForeignKeys(content.image)
-  if (content.isDrifted) return { ...refused("IntegrityError.SchemaDiffers"), isPending: true }
+  if (content.isDrifted) return refused("IntegrityError.SchemaDiffers")
 
   // What cannot work whatever rows there are is refused before anything is touched; a new database is not tried first.
   const certain = holdsNothing(content) ? [] : refusedWithoutRows(content.image, pending)
   if (certain.length > 0) {
-    return {
-      ...refused(...certain.flatMap((reason) => [`UpgradeError.${reason}`, `IntegrityError.${reason}`])),
-      isPending: true
-    }
+    return refused(...certain.flatMap((reason) => [`UpgradeError.${reason}`, `IntegrityError.${reason}`]))
   }
 
   const states: Array<Content> = [content]
