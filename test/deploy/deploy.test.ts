@@ -250,22 +250,25 @@ describe.skipIf(long === "")(`a release that serves on ${megabytes} MB`, () => {
     )
   }
 
-  it.scopedLive(
-    "is shut out for a time by an upgrade that works, its backup included",
-    () =>
-      Effect.gen(function* () {
-        const { file, fleet, serving, took } = yield* prepared("1")
-        const alone = took()
-        const begun = performance.now()
-        assert.strictEqual((yield* startAndEnd(fleet, "2")).stdout, "ready 002 copied\n")
-        const seconds = ((performance.now() - begun) / 1000).toFixed(1)
-        yield* serving.says("wrote", 5)
-        assert.strictEqual((yield* stop(serving)).code, 0)
-        yield* complete(fleet, file)
-        console.log(`an upgrade with its backup, ${seconds} s: ${figures(took().slice(alone.length))}`)
-      }),
-    1_200_000
-  )
+  for (const backups of [2, 0]) {
+    it.scopedLive(
+      `is shut out for a time by an upgrade that works, with ${backups} backups`,
+      () =>
+        Effect.gen(function* () {
+          const { file, fleet, serving, took } = yield* prepared("1")
+          const alone = took()
+          const begun = performance.now()
+          const { code } = yield* Effect.flatMap(fleet.spawn("2", { backups }), end)
+          assert.strictEqual(code, 0)
+          const seconds = ((performance.now() - begun) / 1000).toFixed(1)
+          yield* serving.says("wrote", 5)
+          assert.strictEqual((yield* stop(serving)).code, 0)
+          yield* complete(fleet, file)
+          console.log(`an upgrade with ${backups} backups, ${seconds} s: ${figures(took().slice(alone.length))}`)
+        }),
+      1_200_000
+    )
+  }
 })
 
 const percentile = (figures: ReadonlyArray<number>, share: number): number =>

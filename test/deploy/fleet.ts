@@ -45,7 +45,7 @@ export interface Member {
 interface Circumstances {
   /** Without a name it starts and ends. */
   readonly writer?: string
-  readonly deadline?: string
+  readonly backups?: number
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -67,9 +67,9 @@ export const makeFleet = Effect.fnUntraced(function* (program: string, file: str
   )
   const everything = (word: string) => members.flatMap(({ said }) => said(word))
   const fleet: Fleet = {
-    spawn: (release, { deadline = "", env = {}, writer = "" } = {}) =>
+    spawn: (release, { backups, env = {}, writer = "" } = {}) =>
       Effect.sync(() => {
-        const member = memberOf(spawnNode([program, file, release, writer, deadline], { env }))
+        const member = memberOf(spawnNode([program, file, release, writer, String(backups ?? "")], { env }))
         members.push(member)
         return member
       }),

@@ -13,18 +13,10 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import {
-  DatabaseReady,
-  describeMeasure,
-  durationFrom,
-  Migrations,
-  type ProgressEvent,
-  WriteError
-} from "../../layers/index.ts"
+import { DatabaseReady, describeMeasure, Migrations, type ProgressEvent, WriteError } from "../../layers/index.ts"
 
-const [, , file = "", release = "", writer = "", deadline = ""] = process.argv
+const [, , file = "", release = "", writer = "", backups = ""] = process.argv
 
 const say = (...words: ReadonlyArray<string | number>) => Effect.sync(() => console.log(words.join(" ")))
 
@@ -122,7 +114,7 @@ const database = DatabaseReady.layer({
   migrations: migrations[release] ?? Migrations.fromRecord({}),
   // Nothing is measured by it: the machine may be slow.
   lockPatience: "60 seconds",
-  timeout: Option.getOrUndefined(durationFrom(deadline)),
+  backups: backups === "" ? undefined : Number(backups),
   onProgress: tell
 }).pipe(Layer.provide(NodeContext.layer))
 
