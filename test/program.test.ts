@@ -88,7 +88,7 @@ describe("database-ready init", () => {
 
   it.scoped("says so where its driver was built for another Node.js, or not at all", () =>
     Effect.gen(function* () {
-      const folder = yield* withBrokenDriver("database-ready.cjs", "direct.cjs")
+      const folder = yield* withBrokenDriver(program, join(dirname(program), "program.cjs"))
       const args = [join(folder, "database-ready.cjs"), "init", "--database", join(folder, "new", "app.db")]
       const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" })
       assert.strictEqual(status, 70)

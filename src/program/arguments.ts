@@ -7,6 +7,7 @@ export interface PlainArguments {
   readonly command: "init" | "status"
   readonly database: string | undefined
   readonly migrations: string | undefined
+  readonly applicationId: string | undefined
   readonly integrity: string | undefined
   readonly permissions: string | undefined
   readonly backups: string | undefined
@@ -20,13 +21,22 @@ const path = /^[^\s-]([^\n]*\S)?$/
 const flags = {
   database: { variable: "DATABASE_FILE", plain: path },
   migrations: { variable: "DATABASE_MIGRATIONS", plain: path },
+  "application-id": { variable: undefined, plain: /^[1-9]\d{0,9}$/ },
   integrity: { variable: "DATABASE_INTEGRITY", plain: /^(schema|quick|full|auto)$/ },
   permissions: { variable: "DATABASE_PERMISSIONS", plain: /^(owner|group)$/ },
   backups: { variable: "DATABASE_BACKUPS", plain: /^\d{1,6}$/ },
   timeout: { variable: "DATABASE_TIMEOUT", plain: /^\d{1,9}(ms|s|m|h)$/ },
   "trust-filesystem": { variable: "DATABASE_TRUST_FILESYSTEM", plain: /^\w[\w.-]*(,\w[\w.-]*)*$/ }
 }
-const ofBoth = ["database", "migrations", "integrity", "permissions", "timeout", "trust-filesystem"] as const
+const ofBoth = [
+  "database",
+  "migrations",
+  "application-id",
+  "integrity",
+  "permissions",
+  "timeout",
+  "trust-filesystem"
+] as const
 /** Only an initialization makes backups. */
 const names = { init: [...ofBoth, "backups"], status: ofBoth } as const
 
@@ -50,11 +60,13 @@ export const plainArguments = (
     values[name] = value
   }
   for (const name of names[command]) {
-    values[name] ??= environment[flags[name].variable]
+    const { plain, variable } = flags[name]
+    values[name] ??= variable === undefined ? undefined : environment[variable]
     const value = values[name]
-    if (value !== undefined && !flags[name].plain.test(value)) return undefined
+    if (value !== undefined && !plain.test(value)) return undefined
   }
   const {
+    "application-id": applicationId,
     backups,
     database,
     integrity,
@@ -63,5 +75,16 @@ export const plainArguments = (
     timeout,
     "trust-filesystem": trustedFilesystems
   } = values
-  return { command, database, migrations, integrity, permissions, backups, timeout, trustedFilesystems, json }
+  return {
+    command,
+    database,
+    migrations,
+    applicationId,
+    integrity,
+    permissions,
+    backups,
+    timeout,
+    trustedFilesystems,
+    json
+  }
 }

@@ -1,7 +1,6 @@
 /**
  * Lines for whoever started the program, written at once: the streams of `process` take 6 to 10 ms of CPU to be
- * made, as much as everything that SQLite does in a start, and are only for a pipe that is full for now. The
- * bundle for plain command lines hides them from Effect, which would make one to see whether it is a terminal.
+ * made, as much as everything that SQLite does in a start, and are only for a pipe that is full for now.
  */
 import { writeSync } from "node:fs"
 import * as Effect from "effect/Effect"

@@ -174,7 +174,7 @@ const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
 }
 
 /** Runs the program to its end, and ends the process with what the end means. */
-export const main = <E>(program: Effect.Effect<void, E, FileSystem.FileSystem | Path.Path>): void =>
+export const runMain = <E>(program: Effect.Effect<void, E, FileSystem.FileSystem | Path.Path>): void =>
   program.pipe(
     Effect.onExit(sayEnding),
     Logger.withMinimumLogLevel(LogLevel.Warning),

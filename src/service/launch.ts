@@ -1,5 +1,4 @@
 /** What `npm start` runs: the conversation-files service. */
-import { bundle } from "../build/bundle.ts"
+import { launch } from "../build/launch.ts"
 
-const { compile, run } = bundle("service")
-run(compile())
+launch({ name: "service", isTypical: true })

@@ -145,17 +145,19 @@ const sayDefect = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
     ? Console.error(`A defect in this program: ${Cause.pretty(exit.cause)}`)
     : Effect.void
 
-serving.pipe(
+const program = serving.pipe(
   Effect.scoped,
   Effect.provide(traces),
   Effect.provide(Layer.provideMerge(Initialization.layer, Layer.merge(databaseConfig, NodeFileSystem.layer))),
   Effect.provide(Settings.layer),
   Effect.catchTag("ConfigError", wrongSettings),
   Effect.onExit(sayDefect),
-  Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
-  NodeRuntime.runMain({
+  Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
+)
+
+export const main = (): void =>
+  NodeRuntime.runMain(program, {
     disableErrorReporting: true,
     disablePrettyLogger: true,
     teardown: (exit, onExit) => onExit(codeOf(exit))
   })
-)

@@ -3,7 +3,9 @@ import { measure } from "./measure.ts"
 import { start } from "./subjects/ours.ts"
 
 const [, , folder = "", ...files] = process.argv
-measure(start, folder, files).catch((thrown) => {
-  console.error(thrown)
-  process.exitCode = 1
-})
+export const main = (): void => {
+  measure(start, folder, files).catch((thrown) => {
+    console.error(thrown)
+    process.exitCode = 1
+  })
+}

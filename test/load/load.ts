@@ -54,7 +54,7 @@ const listening = /Listening on (http:\/\/[^"\s]+)/
 
 const service = (data: string, env: Readonly<Record<string, string>> = {}, line = ready): Promise<Server> =>
   started(
-    [join(root, "dist/conversation-files.cjs")],
+    [join(root, "src/service/dist/conversation-files.cjs")],
     {
       DATA_DIRECTORY: data,
       PORT: "0",

@@ -368,7 +368,7 @@ describe.skipIf(unavailable !== undefined)(`a start that is killed${because(unav
               "strace",
               [
                 ...["-f", "-qq", "-o", "/dev/null", ...options({ what: kill, call, nth })],
-                ...["timeout", "-s", "KILL", "4", process.execPath, "dist/conversation-files.cjs"]
+                ...["timeout", "-s", "KILL", "4", process.execPath, "src/service/dist/conversation-files.cjs"]
               ],
               {
                 cwd: join(import.meta.dirname, "../.."),

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { applicationId } from "../../src/service/migrations.ts"
-import { ask, askJson, backendProcess, runBackend, runningBackend, stopped } from "../support/backend.ts"
+import { ask, askJson, backend, backendProcess, runBackend, runningBackend, stopped } from "../support/backend.ts"
 import {
   damagePage,
   independently,
@@ -90,7 +90,7 @@ describe("a start that is refused never serves the API, and ends the process wit
 
   it.scopedLive("70 where its driver cannot be loaded, which is no defect of its own", () =>
     Effect.gen(function* () {
-      const folder = yield* withBrokenDriver("conversation-files.cjs", "service.cjs")
+      const folder = yield* withBrokenDriver(backend, join(dirname(backend), "service.cjs"))
       const env = { PORT: "0", DATA_DIRECTORY: join(folder, "data") }
       const ended = yield* Effect.promise(() => spawnNode([join(folder, "conversation-files.cjs")], { env }).ended)
       refused(ended, 70, /ConnectionError\.DriverNotLoaded/)

@@ -8,7 +8,7 @@ import * as Redacted from "effect/Redacted"
 import { makeClient } from "../../src/service/Client.ts"
 import { type Ended, type Running, type Surroundings, spawnNode } from "./program.ts"
 
-const program = join(import.meta.dirname, "../../dist/conversation-files.cjs")
+export const backend = join(import.meta.dirname, "../../src/service/dist/conversation-files.cjs")
 
 export interface BackendProcess extends Pick<Running, "says"> {
   readonly process: ChildProcess
@@ -28,7 +28,7 @@ type Environment = Readonly<Record<string, string>>
 
 /** A process of the service on a port of its own. */
 export const spawnBackend = (env: Environment, user: Pick<Surroundings, "gid" | "uid"> = {}): BackendProcess => {
-  const { says, ...child } = spawnNode([program], { env: { PORT: "0", ...env }, ...user })
+  const { says, ...child } = spawnNode([backend], { env: { PORT: "0", ...env }, ...user })
   return {
     ...child,
     says,

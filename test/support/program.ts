@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { cpSync, mkdirSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
 import packageJson from "../../package.json" with { type: "json" }
 import { temporaryFolder } from "./database.ts"
@@ -80,7 +80,7 @@ export const runProgram = (...args: Parameters<typeof spawnProgram>): Effect.Eff
 export const withBrokenDriver = (...parts: ReadonlyArray<string>) =>
   Effect.tap(temporaryFolder, (folder) =>
     Effect.sync(() => {
-      for (const part of parts) cpSync(join(dirname(program), part), join(folder, part))
+      for (const part of parts) cpSync(part, join(folder, basename(part)))
       const driver = join(folder, "node_modules", "better-sqlite3")
       const installed = dirname(createRequire(import.meta.url).resolve("better-sqlite3/package.json"))
       for (const part of ["package.json", "lib"]) {

@@ -1,7 +1,7 @@
 /** What the programs of all machines have in common: the service's client, and one line of JSON in the end. */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { makeClient } from "database-ready/client"
+import { makeClient } from "conversation-files/client"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"

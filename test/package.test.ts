@@ -1,0 +1,52 @@
+/** What is published: the library and the program, and nothing else of this repository. */
+import { execFileSync } from "node:child_process"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+
+const root = join(import.meta.dirname, "..")
+
+interface Packed {
+  readonly unpackedSize: number
+  readonly files: ReadonlyArray<{ readonly path: string }>
+}
+
+const packed = (): Packed => {
+  const told: ReadonlyArray<Packed> = JSON.parse(
+    execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: root, encoding: "utf8" })
+  )
+  const [first] = told
+  if (first === undefined) throw new Error("npm packs nothing")
+  return first
+}
+
+/** Everything that may be in it. */
+const published = [
+  /^(package\.json|README\.md|LICENSE)$/,
+  /^dist\/(database-ready|program)\.cjs$/,
+  /^dist\/layers\/(index|testing|layers\/)?[\w-]*\.js$/,
+  /^dist\/layers\/([\w-]+\/)*[\w-]+\.d\.ts$/
+]
+
+describe("the package", () => {
+  const { files, unpackedSize } = packed()
+  const paths = files.map(({ path }) => path)
+
+  it("has the library with its types, and the program: no service, no tests, no sources, no caches, no maps", () => {
+    assert.deepStrictEqual(
+      paths.filter((path) => !published.some((pattern) => pattern.test(path))),
+      []
+    )
+    assert.includeMembers(paths, [
+      "dist/database-ready.cjs",
+      "dist/program.cjs",
+      "dist/layers/index.js",
+      "dist/layers/index.d.ts",
+      "dist/layers/testing.js",
+      "dist/layers/testing.d.ts"
+    ])
+  })
+
+  it("takes at most 1 MiB", () => {
+    assert.isAtMost(unpackedSize, 1024 * 1024)
+  })
+})
