@@ -1,7 +1,7 @@
 /** The browser machine: opens the page on a session, waits until it shows the files, and saves what it looks like. */
 import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
-import { fileForm } from "database-ready/client"
+import { fileForm } from "conversation-files/client"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { chromium } from "playwright-core"

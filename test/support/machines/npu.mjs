@@ -2,7 +2,7 @@
  * The NPU worker: fetches a file, and uploads what its model makes of it. The model counts words. With `watch` it waits
  * for a text to be added to its session, and for the first change of it, after which its result is changed too.
  */
-import { fileForm, watchSession } from "database-ready/client"
+import { fileForm, watchSession } from "conversation-files/client"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { runMachine } from "./machine.mjs"
