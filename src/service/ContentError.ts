@@ -50,7 +50,20 @@ export const onDisk = <A>(path: string, call: () => Promise<A>): Effect.Effect<A
 
 /** What is at a path, links not followed; undefined where nothing is. */
 export const lookAt = (path: string): Effect.Effect<Stats | undefined, ContentError> =>
-  orUndefined(onDisk(path, () => lstat(path)))
+  onDisk(path, () => statsOf(path))
+
+/** The same of a file and of its directory, looked at together. */
+export const lookAtBoth = (
+  directory: string,
+  file: string
+): Effect.Effect<readonly [directory: Stats | undefined, file: Stats | undefined], ContentError> =>
+  onDisk(file, () => Promise.all([statsOf(directory), statsOf(file)]))
+
+const statsOf = (path: string): Promise<Stats | undefined> =>
+  lstat(path).catch((cause) => {
+    if (errorOf(path, cause).reason === "Missing") return undefined
+    throw cause
+  })
 
 /** The entries of a directory with their kinds; undefined where there is no such directory. */
 export const entriesOf = (path: string): Effect.Effect<ReadonlyArray<Dirent> | undefined, ContentError> =>

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import parseRange from "range-parser"
 import { type ConversationFile, RangeNotSatisfiable } from "./Api.ts"
 import type { ReadableFile } from "./ConversationFiles.ts"
-import { exactly } from "./exactly.ts"
+import { atOnce, exactly } from "./exactly.ts"
 import { checkConditions, isUnmodified } from "./Preconditions.ts"
 import { isWeaklyIn } from "./tags.ts"
 
@@ -34,16 +34,27 @@ export const contentResponse = Effect.fnUntraced(function* (
   const { end, start } = range ?? { start: 0, end: file.size - 1 }
   const contentLength = end - start + 1
   // From the file that is open already: it can be read to its end even when it is deleted meanwhile.
-  const body = contentLength === 0 ? undefined : exactly(Number(content.fd), start, contentLength)
-  return HttpServerResponse.raw(body, {
-    status: range === undefined ? 200 : 206,
-    headers: {
-      ...headers,
-      "content-length": String(contentLength),
-      ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end}/${file.size}` })
+  return HttpServerResponse.raw(
+    method === "HEAD" ? undefined : yield* bodyOf(Number(content.fd), start, contentLength),
+    {
+      status: range === undefined ? 200 : 206,
+      headers: {
+        ...headers,
+        "content-length": String(contentLength),
+        ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end}/${file.size}` })
+      }
     }
-  })
+  )
 })
+
+/** What is short is sent with one call. What cannot be read like this ends the connection as a stream. */
+const bodyOf = (fd: number, start: number, length: number) =>
+  length <= short
+    ? Effect.map(atOnce(fd, start, length), (bytes) => bytes ?? exactly(fd, start, length))
+    : Effect.succeed(exactly(fd, start, length))
+
+/** Bytes. */
+const short = 128 * 1024
 
 /** Whether the caller has it already. A date counts where there is no tag (RFC 9110, 13.1.3). */
 const isKnown = ({ uploadedAt }: ConversationFile, etag: string, asked: Headers.Headers): boolean => {

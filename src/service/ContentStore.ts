@@ -5,7 +5,7 @@
  * commit a row, who look under it that the content is there: so no other process can be in between.
  */
 import { createHash, randomUUID } from "node:crypto"
-import { statfs, utimes } from "node:fs/promises"
+import { statfs, unlink, utimes } from "node:fs/promises"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -15,7 +15,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type FileTooLarge, tooLarge } from "./Api.ts"
-import { ContentError, foreign, lookAt, onDisk, orUndefined } from "./ContentError.ts"
+import { ContentError, foreign, lookAt, lookAtBoth, onDisk, orUndefined } from "./ContentError.ts"
 import { DueTime } from "./DueTime.ts"
 import { Settings } from "./Settings.ts"
 import { type Inventory, inventoryOf, isHash } from "./StoreInventory.ts"
@@ -99,8 +99,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
 
       /** The bytes of our own file; undefined where nothing is. Through a link nothing is ours. */
       const sizeAt = Effect.fnUntraced(function* (target: string) {
-        const shelf = yield* lookAt(path.dirname(target))
-        const stats = yield* lookAt(target)
+        const [shelf, stats] = yield* lookAtBoth(path.dirname(target), target)
         if (stats === undefined || shelf === undefined) return undefined
         if (!shelf.isDirectory() || !stats.isFile()) return yield* foreign(target, "This is no file of this service.")
         return stats.size
@@ -123,7 +122,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         Effect.gen(function* () {
           const target = path.join(incoming, randomUUID())
           const failed = Effect.mapError(ContentError.from(target))
-          yield* Effect.addFinalizer(() => Effect.ignoreLogged(fs.remove(target, { force: true })))
+          yield* Effect.addFinalizer(() => Effect.ignoreLogged(orUndefined(onDisk(target, () => unlink(target)))))
           const { sha256, size } = yield* Effect.scoped(
             Effect.gen(function* () {
               const file = yield* failed(fs.open(target, { flag: "wx", mode: 0o600 }))

@@ -1,6 +1,7 @@
 /** Rows of a log that nobody waits for: what cannot be written at once is written when it can. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 
 export interface LateWriter {
@@ -16,6 +17,9 @@ const mostWaiting = 10_000
 /** So many are written in one transaction. */
 const most = 500
 
+/** So long a write is waited for by those whose rows it has. */
+const patience = "100 millis"
+
 /**
  * Rows are JSON; those of one moment are given to `insert` as one JSON array. Writes what still waits when the scope
  * closes.
@@ -29,13 +33,21 @@ export const lateWriter = Effect.fnUntraced(function* (
   let isBlocked = false
   let lost = 0
 
+  /** Nobody waits any more, until something was written. */
+  const letGo = Effect.sync(() => {
+    isBlocked = true
+    for (const { written } of waiting) Deferred.unsafeDone(written, Effect.void)
+  })
+
   const writeSome = Effect.gen(function* () {
     const some = waiting.slice(0, most)
-    yield* insert(`[${some.map(({ row }) => row).join(",")}]`)
+    const overdue = yield* Effect.fork(Effect.delay(letGo, patience))
+    const rows = `[${some.map(({ row }) => row).join(",")}]`
+    yield* Effect.ensuring(insert(rows), Fiber.interruptFork(overdue))
     // Those that were lost meanwhile are not there any more.
     const written = new Set(some)
     waiting.splice(0, waiting.length, ...waiting.filter((one) => !written.has(one)))
-    yield* Effect.forEach(some, (one) => Deferred.succeed(one.written, undefined), { discard: true })
+    for (const one of some) Deferred.unsafeDone(one.written, Effect.void)
     isBlocked = false
   })
 
@@ -55,10 +67,12 @@ export const lateWriter = Effect.fnUntraced(function* (
     Effect.catchAll(({ message }) =>
       Effect.suspend(() => {
         const isNews = !isBlocked
-        isBlocked = true
-        return isNews
-          ? Effect.logWarning(`The record of ${what} is written later, it cannot be done now: ${message}`)
-          : Effect.void
+        return Effect.zipRight(
+          letGo,
+          isNews
+            ? Effect.logWarning(`The record of ${what} is written later, it cannot be done now: ${message}`)
+            : Effect.void
+        )
       }).pipe(Effect.zipRight(Effect.sleep("1 second")), Effect.zipRight(isWaiting.open))
     ),
     Effect.forever,
@@ -70,18 +84,14 @@ export const lateWriter = Effect.fnUntraced(function* (
       const written = yield* Deferred.make<void>()
       waiting.push({ row, written })
       if (waiting.length > mostWaiting) {
-        waiting.shift()
+        const oldest = waiting.shift()
+        if (oldest !== undefined) Deferred.unsafeDone(oldest.written, Effect.void)
         lost += 1
         if (lost === 1) yield* Effect.logError(`${mostWaiting} ${what} wait to be recorded: the oldest are lost`)
       }
       yield* isWaiting.open
       if (isBlocked) return
-      yield* Deferred.await(written).pipe(
-        Effect.timeoutOption("100 millis"),
-        Effect.tap((done) => {
-          if (done._tag === "None") isBlocked = true
-        })
-      )
+      yield* Deferred.await(written)
     }),
     state: Effect.sync(() => ({ waiting: waiting.length, lost }))
   }

@@ -1,6 +1,7 @@
-/** A part of a file that is open, as a stream. */
+/** A part of a file that is open, as a stream, or at once. */
 import { read } from "node:fs"
 import { Readable } from "node:stream"
+import * as Effect from "effect/Effect"
 
 /**
  * So many bytes of a file, or an error, which ends the connection: an answer that is shorter than it says would be
@@ -30,3 +31,12 @@ export const exactly = (
     }
   })
 }
+
+/** The same in memory, read with one call; undefined where that gives less. */
+export const atOnce = (fd: number, start: number, length: number): Effect.Effect<Buffer | undefined> =>
+  Effect.async((resume) => {
+    const buffer = Buffer.allocUnsafe(length)
+    read(fd, buffer, 0, length, start, (error, count) => {
+      resume(Effect.succeed(error === null && count === length ? buffer : undefined))
+    })
+  })
