@@ -4,7 +4,7 @@ import { dirname } from "node:path"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { Migrations } from "../layers/index.ts"
+import { Migrations, UpgradeError } from "../layers/index.ts"
 import { independently, pictureOf, refusal, rowsOf, start, temporaryFile } from "./support/database.ts"
 
 const before =
@@ -135,4 +135,36 @@ describe("a table schema_migrations of another tool", () => {
       })
     )
   }
+})
+
+describe("a code of SQLite for a file that it cannot open or write", () => {
+  it("has a remedy of its own, whatever was asked when it came", () => {
+    const codes = [
+      "READONLY_DBMOVED",
+      "READONLY_ROLLBACK",
+      "READONLY_RECOVERY",
+      "READONLY_CANTLOCK",
+      "READONLY_CANTINIT",
+      "READONLY_DIRECTORY",
+      "CANTOPEN",
+      "CANTOPEN_ISDIR",
+      "CANTOPEN_FULLPATH",
+      "CANTOPEN_CONVPATH",
+      "CANTOPEN_SYMLINK"
+    ]
+    for (const code of codes) {
+      const error = new UpgradeError({
+        reason: "StatementFailed",
+        migration: "002_then",
+        statement: "DROP TABLE parents",
+        line: 1,
+        losses: [],
+        detail: "SQLite said so",
+        code: `SQLITE_${code}`,
+        retryable: false
+      })
+      assert.notMatch(error.remedy, /^Fix the statement/, code)
+      assert.match(error.remedy, /\b(file|directory|wal|link)\b/, code)
+    }
+  })
 })

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync
@@ -388,6 +389,35 @@ INSERT INTO copies SELECT body FROM copies;`
         []
       )
     })
+  )
+
+  it.scopedLive(
+    "ends with 75 where the database is moved away or replaced while it waits, and names what happened",
+    () =>
+      Effect.gen(function* () {
+        for (const isReplaced of [false, true]) {
+          const file = yield* temporaryFile
+          mkdirSync(dirname(file))
+          yield* independently(file, (connection) => connection.exec("CREATE TABLE others (x)"))
+          const rival = yield* openConnection(file)
+          rival.exec("BEGIN IMMEDIATE")
+          const running = spawnProgram(["init", "--database", file])
+          yield* Effect.promise(() => running.says(/waiting in the migrations stage/))
+          renameSync(file, `${file}.moved`)
+          if (isReplaced) yield* independently(file, (connection) => connection.exec("CREATE TABLE another (x)"))
+          rival.exec("ROLLBACK")
+          const { code, stderr } = yield* Effect.promise(() => running.ended)
+          assert.strictEqual(code, 75, stderr)
+          assert.include(stderr, `${file} is no longer the file that was opened (SQLITE_READONLY_DBMOVED: `)
+          assert.match(stderr, /remedy {2}Restart the program\..*\n {2}code {4}ConnectionError\.Replaced$/m)
+          for (const [path, table] of [
+            [`${file}.moved`, "others"],
+            ...(isReplaced ? [[file, "another"] as const] : [])
+          ]) {
+            assert.deepStrictEqual(yield* rowsOf(path ?? "", "SELECT name FROM sqlite_schema"), [{ name: table }])
+          }
+        }
+      })
   )
 
   it.scopedLive("is safe when sixteen start at one moment on an absent file: all exit 0, one applies all", () =>

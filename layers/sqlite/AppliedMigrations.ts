@@ -14,11 +14,12 @@ import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { tryPending } from "./AppliedMigrations/Trial.ts"
 import { type Done, enoughTime, type Room, removeRemains, upgrade } from "./AppliedMigrations/Upgrade.ts"
 import { type BackupError, pruneBackups } from "./Backup.ts"
+import { codeReason } from "./codeReason.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import { integer, type Sqlite } from "./Sqlite.ts"
-import { SqliteConnection } from "./SqliteConnection.ts"
+import { type ConnectionError, replaced, SqliteConnection } from "./SqliteConnection.ts"
 import { type PragmaError, VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /** The schema at a moment after the start; a newer program may have added to it. */
@@ -71,11 +72,20 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     done: Done = nothingDone()
   ): Effect.Effect<
     AppliedMigrations["Type"],
-    UpgradeError | HistoryError | IntegrityError | BackupError | PragmaError | StageError,
+    UpgradeError | HistoryError | IntegrityError | BackupError | PragmaError | ConnectionError | StageError,
     FileSystem.FileSystem | Path.Path
   > => {
     const room: Room = { config, source, made: madeOnceBy(source), database, pragmas }
-    return stage("migrations", (running) => attempt(room, done, running), summary)
+    return stage(
+      "migrations",
+      (running) =>
+        // Whatever was written when SQLite found it out is not to blame.
+        Effect.mapError(attempt(room, done, running), (error) => {
+          const code = "code" in error ? error.code : ""
+          return codeReason(code) === "Replaced" ? replaced(database.file, code) : error
+        }),
+      summary
+    )
   }
 
   static readonly layer = Layer.effect(

@@ -395,6 +395,16 @@ const likened = (error: ConnectionError): ConnectionError => {
 const another = { code: "ESTALE", detail: "another file has taken its place", retryable: false }
 const nothing = { code: "ENOENT", detail: "there is nothing any more", retryable: false }
 
+/** What SQLite says when another file, or none, is where the one was that it has open. */
+export const replaced = (file: string, code: string): ConnectionError =>
+  new ConnectionError({
+    reason: "Replaced",
+    file,
+    code,
+    detail: "it was moved, deleted or replaced meanwhile",
+    retryable: false
+  })
+
 const identityOf = (file: string): Effect.Effect<string | undefined, ConnectionError> =>
   Effect.mapError(
     ask(() => files.identity(file)),

@@ -93,7 +93,11 @@ const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
   ForeignApplication: exitCode.data
 }
 
+/** Another file is at the path, or what a crash left is to be completed first: the next start may find it well. */
+const isOverNextTime = (code: string): boolean => /^SQLITE_READONLY_(DBMOVED|ROLLBACK|RECOVERY)$/.test(code)
+
 const ofSqlite = (code: string): ExitCode => {
+  if (isOverNextTime(code)) return exitCode.tryAgain
   if (/^SQLITE_(FULL|IOERR)/.test(code)) return exitCode.inputOutput
   if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return exitCode.permission
   if (code.startsWith("SQLITE_CANTOPEN")) return exitCode.cannotCreate
@@ -102,7 +106,11 @@ const ofSqlite = (code: string): ExitCode => {
 
 /** Of a copy that could not be made. */
 const ofWriting = (code: string): ExitCode =>
-  /^(EACCES|EPERM|EROFS|SQLITE_READONLY)/.test(code) ? exitCode.permission : exitCode.inputOutput
+  isOverNextTime(code)
+    ? exitCode.tryAgain
+    : /^(EACCES|EPERM|EROFS|SQLITE_READONLY)/.test(code)
+      ? exitCode.permission
+      : exitCode.inputOutput
 
 const ofSystem = (code: string): ExitCode => {
   if (code === "EACCES" || code === "EPERM") return exitCode.permission

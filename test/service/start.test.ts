@@ -1,5 +1,5 @@
 /** How the service starts, or does not: what it says, what it ends with, and what is answered meanwhile. */
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -223,6 +223,24 @@ describe("while the start waits for a lock", () => {
       }
       rival.exec("ROLLBACK")
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])
+    })
+  )
+})
+
+describe("a database that is moved away while the start waits", () => {
+  it.scopedLive("ends the service with 75, as it ends the program", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      mkdirSync(dirname(file), { recursive: true })
+      yield* independently(file, (connection) => connection.exec("CREATE TABLE others (x)"))
+      const rival = yield* openConnection(file)
+      rival.exec("BEGIN IMMEDIATE")
+      const backend = yield* backendProcess(on(file))
+      const url = yield* Effect.promise(() => backend.listening)
+      yield* Effect.repeat(askJson(`${url}/startupz`), { until: ({ body }) => body.attempts > 1 })
+      renameSync(file, `${file}.moved`)
+      rival.exec("ROLLBACK")
+      refused(yield* Effect.promise(() => backend.ended), 75, /code {4}ConnectionError\.Replaced/)
     })
   )
 })
