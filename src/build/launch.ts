@@ -23,7 +23,8 @@ export const launch = ({ isTypical, name }: Launched): void => {
   const cachedData = readIfThere(cacheFile)
   const script = new Script(
     `(function (exports, require, module, __filename, __dirname) {${readFileSync(program, "latin1")}\n})`,
-    { filename: program, ...(cachedData === undefined ? {} : { cachedData }) }
+    // V8 keeps this name in the cache, and stacks show it wherever the cache is used: no path of this machine.
+    { filename: `${packageJson.name}/${name}.cjs`, ...(cachedData === undefined ? {} : { cachedData }) }
   )
   const module: { readonly exports: { readonly main?: () => void } } = { exports: {} }
   const show = hidden()
