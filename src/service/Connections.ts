@@ -75,6 +75,8 @@ export class BoundedServer extends Server {
     const [first, second] = args
     if (event === "connection" && first instanceof Socket) this.admit(first)
     if (event === "request" && first instanceof IncomingMessage && second instanceof ServerResponse) {
+      // What had come in one piece with the request that ended the connection is read to its end, for nobody.
+      if (first.socket.destroyed) return true
       if (this.isBehindTheLast(first, second) || this.isTurnedAway(first, second)) return true
       if (this.kept.answer(first, second)) return true
     }

@@ -48,7 +48,12 @@ const untilSent = <E, R>(app: HttpApp.Default<E, R>) =>
     const response = NodeHttpServerRequest.toServerResponse(request)
     const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
     const over = yield* turnOf(socket)
-    if (over === undefined) return yield* Effect.interrupt
+    if (over === undefined || socket.destroyed) {
+      over?.()
+      // The platform would wait for this answer to be sent, and keep all that belongs to it.
+      response.end()
+      return yield* Effect.interrupt
+    }
     const scope = yield* Scope.make()
     yield* Scope.addFinalizer(scope, Effect.sync(over))
     const runFork = Runtime.runFork(yield* Effect.runtime())
