@@ -27,7 +27,8 @@ import {
   type Upgrade
 } from "./BackupNames.ts"
 import { backupInto } from "./PageCopy.ts"
-import { integer, openSqlite, type Sqlite, type SqliteFailure } from "./Sqlite.ts"
+import { aloneRestoring, restoreLock } from "./RestoreLock.ts"
+import { integer, isLock, openSqlite, type Sqlite, type SqliteFailure } from "./Sqlite.ts"
 
 /** The copy that has to be there before an upgrade could not be made. Nothing was changed. */
 export class BackupError extends Data.TaggedError("BackupError")<{
@@ -81,7 +82,7 @@ export interface Backup {
 
 /** Copies before an upgrade, and those of a restore, with what SQLite keeps beside them. Nobody else names files so. */
 const unfinished =
-  /^\.(?:(?:none|\d+)-to-\d+(?:\.\d+)?\.backup|replaced-\d{8}T\d{9}Z(?:\.restored)?)\.partial(?:-journal|-wal|-shm)?$/
+  /^\.(?:(?:none|\d+)-to-\d+(?:\.\d+)?\.backup|replaced-\d{8}T\d{9}Z(?:\.restored)?|restore)\.partial(?:-journal|-wal|-shm)?$/
 
 /** Beside a backup from before its upgrade is committed until after. */
 const mark = ".uncommitted"
@@ -179,11 +180,22 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
     if (name?.from === version) yield* removed(backup)
     yield* removed(path)
   }
-  for (const { path } of yield* besides(file, unfinished)) {
-    // A restore prepares its copy before it has the lock.
-    const isInUse = path.includes(".replaced-") && (yield* usersOf([path])).length > 0
-    if (!isInUse) yield* removed(path)
-  }
+  const remains = yield* besides(file, unfinished)
+  const isOfRestore = (path: string) => path.includes(".replaced-", file.length) || path === `${file}${restoreLock}`
+  for (const { path } of remains) if (!isOfRestore(path)) yield* removed(path)
+  const ofRestores = remains.filter(({ path }) => isOfRestore(path))
+  if (ofRestores.length === 0) return
+  // A restore prepares its copy before it has the write lock.
+  const cleared = Effect.forEach(
+    ofRestores,
+    ({ path }) => Effect.flatMap(usersOf([path]), (users) => (users.length > 0 ? Effect.void : removed(path))),
+    { discard: true }
+  )
+  yield* Effect.catchIf(
+    aloneRestoring(file, cleared),
+    ({ code }) => isLock(code),
+    () => Effect.void
+  )
 })
 
 /** Absolute paths of what `removeUnfinished` looks at, by their names alone: one look at the directory. */

@@ -34,6 +34,7 @@ import { absoluteName, faultOfName, isInMemory } from "./DatabasePath.ts"
 import { readBeside } from "./LeftoverWal.ts"
 import { checkCopy } from "./PageCheck.ts"
 import { overwriteKeeping } from "./PageCopy.ts"
+import { aloneRestoring } from "./RestoreLock.ts"
 import { integer, isLock, openSqlite, type Sqlite, SqliteFailure, text } from "./Sqlite.ts"
 import { ConnectionError, smallestPage, soundDriver } from "./SqliteConnection.ts"
 
@@ -198,26 +199,27 @@ const restoreFrom = Effect.fnUntraced(function* ({ backup, filename, trustedFile
 
   // A start creates missing parents as well.
   if (Either.isLeft(found)) yield* prepareDirectory({ filename, access: "initialize", trustedFilesystems })
-  const isThere = yield* refused(isFile(file))
-  yield* refused(unused(file))
-  // SQLite may stand still at its first read, past any deadline.
-  if (isThere) yield* refused(Effect.scoped(readBeside(file)))
-  const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`
-  if (yield* refused(isFile(kept))) {
-    return yield* refuse("NotWritten", { code: "EEXIST", detail: `${kept} is there already`, retryable: false })
-  }
-  yield* refused(
-    isThere
-      ? Effect.catchIf(overwrite(from, file, kept), isUnreadable, () => replace(from, file, kept))
-      : replace(from, file, kept)
-  )
   const restored: Restored = {
     database: file,
     backup: from,
     schemaVersion,
-    replaced: isThere ? kept : undefined
+    replaced: yield* refused(aloneRestoring(file, putBack(from, file)))
   }
   return restored
+})
+
+/** Gives the path under which what was there is kept. */
+const putBack = Effect.fnUntraced(function* (from: string, file: string) {
+  const isThere = yield* isFile(file)
+  yield* unused(file)
+  // SQLite may stand still at its first read, past any deadline.
+  if (isThere) yield* Effect.scoped(readBeside(file))
+  const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`
+  if (yield* isFile(kept)) return yield* new SystemFailure({ code: "EEXIST", detail: `${kept} is there already` })
+  yield* isThere
+    ? Effect.catchIf(overwrite(from, file, kept), isUnreadable, () => replace(from, file, kept))
+    : replace(from, file, kept)
+  return isThere ? kept : undefined
 })
 
 const inMemory = "a database in memory has no file"

@@ -1,0 +1,45 @@
+/** One restore at a time. A database that is gone, or is none, has no lock of its own that two could meet at. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { permissionsFor } from "../machine/FilePermissions.ts"
+import { ask, files } from "../machine/files.ts"
+import { createExclusively } from "../machine/newFile.ts"
+import { SystemFailure } from "../machine/SystemFailure.ts"
+import { isLock, openSqlite, SqliteFailure } from "./Sqlite.ts"
+
+/** What the file that is locked has behind the name of the database. */
+export const restoreLock = ".restore.partial"
+
+/**
+ * Runs something while nobody else restores this database or clears what restores have left; fails with `SQLITE_BUSY`
+ * where somebody does. The lock is SQLite's on an empty file of its own, which works wherever a start does and ends
+ * with its process.
+ */
+export const aloneRestoring = <A, E, R>(file: string, use: Effect.Effect<A, E, R>) =>
+  Effect.scoped(Effect.zipRight(locked(`${file}${restoreLock}`, file, 10), use))
+
+const locked = (
+  lock: string,
+  file: string,
+  attempts: number
+): Effect.Effect<void, SqliteFailure | SystemFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    yield* Effect.flatMap(
+      ask(() => permissionsFor(file)),
+      (permissions) => createExclusively(lock, permissions)
+    )
+    const identity = yield* ask(() => files.identity(lock))
+    const { run } = yield* openSqlite({ filename: lock })
+    yield* Effect.mapError(Effect.zipRight(run("PRAGMA journal_mode = memory"), run("BEGIN EXCLUSIVE")), (failure) =>
+      isLock(failure.code)
+        ? new SqliteFailure({ code: "SQLITE_BUSY", detail: "another restore is under way" })
+        : failure
+    )
+    // The one before us has deleted what we have locked, or the next one has made another.
+    if (identity === undefined || (yield* ask(() => files.identity(lock))) !== identity) {
+      if (attempts === 0) return yield* new SystemFailure({ code: "EBUSY", detail: `${lock} comes and goes` })
+      return yield* locked(lock, file, attempts - 1)
+    }
+    // Before the connection is closed: whoever locks it afterwards finds out.
+    yield* Effect.addFinalizer(() => Effect.ignore(ask(() => files.remove(lock))))
+  })
