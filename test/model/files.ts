@@ -70,6 +70,13 @@ interface Table {
   readonly action: Draft["action"]
 }
 
+/** Letters that JavaScript folds and SQLite does not: of the last two each table has a twin beside it. */
+const named = (plain: "t" | "r", id: number, pick: number): string => {
+  const letter = [plain, plain, "ß", "ﬁ", id % 2 === 0 ? "ä" : "Ä", plain][pick] ?? plain
+  return `${letter}${letter === "ä" || letter === "Ä" ? `${plain}${Math.floor(id / 2)}` : id}`
+}
+export const isOfMigrations = (name: string): boolean => /^[trßﬁäÄ]+\d+$/.test(name)
+
 const definitionOf = ({ action, columns, parent }: Table, name: string): string => {
   const reference =
     parent === undefined ? [] : [`parent INTEGER REFERENCES ${parent}(id) ON DELETE ${action} ON UPDATE CASCADE`]
@@ -99,7 +106,7 @@ const bodyOf = (drawn: Draft, id: number, tables: ReadonlyArray<Table>): Body =>
     tables: [...tables, made]
   })
   if (table === undefined || kind === "create") {
-    const name = `t${id}`
+    const name = named("t", id, drawn.pick)
     const values = Array.from({ length: drawn.rows }, (_, index) => `('seed ${index}')`).join(", ")
     return make(
       { name, columns: [], parent: undefined, action: drawn.action },
@@ -110,7 +117,7 @@ const bodyOf = (drawn: Draft, id: number, tables: ReadonlyArray<Table>): Body =>
   const declared = drawn.declares ? [name, ...tables.filter(({ parent }) => parent === name).map((t) => t.name)] : []
   switch (kind) {
     case "child": {
-      const child = `t${id}`
+      const child = named("t", id, drawn.pick)
       return make(
         { name: child, columns: [], parent: name, action: drawn.action },
         `INSERT INTO ${child} (body, parent) SELECT 'seed', id FROM ${name};`
@@ -130,9 +137,15 @@ const bodyOf = (drawn: Draft, id: number, tables: ReadonlyArray<Table>): Body =>
     case "delete":
       return { statements: [`DELETE FROM ${name} WHERE id % 2 = 1;`], tables, deletes: declared }
     case "rename": {
-      const to = `r${id}`
+      const to = named("r", id, drawn.pick)
+      // Rows may also go under the new name, which is then the one that is declared.
+      const isCleared = drawn.declares && drawn.rows === 0
       return {
-        statements: [`ALTER TABLE ${name} RENAME TO ${to};`],
+        statements: [
+          `ALTER TABLE ${name} RENAME TO ${to};`,
+          ...(isCleared ? [`DELETE FROM ${to} WHERE id % 2 = 1;`] : [])
+        ],
+        ...(isCleared ? { deletes: [to] } : {}),
         tables: tables.map((other) => ({
           ...other,
           name: other === table ? to : other.name,

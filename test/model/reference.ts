@@ -153,16 +153,17 @@ export const applyAlone = (image: Image, file: MigrationFile): Applied =>
     const after = countsOf(connection)
     const renamed = new Map(file.renames)
     const now = (name: string): string => renamed.get(name) ?? name
-    // A table may have fewer rows only where that is declared, under whatever name it goes now.
+    // A table may have fewer rows only where that is declared, by the name that it had or the one that it has now.
+    const isDeclared = (name: string): boolean => file.deletes.includes(name) || file.deletes.includes(now(name))
     const isLost = [...before.tables].some(
-      ([name, rows]) => !file.deletes.includes(name) && (after.tables.get(now(name)) ?? 0) < rows
+      ([name, rows]) => !isDeclared(name) && (after.tables.get(now(name)) ?? 0) < rows
     )
     // Dropping a table clears what refers to it, also where it is only rebuilt.
     const isCleared = before.references.some(
       ({ child, column, parent, rows }) =>
         file.drops.includes(parent) &&
-        !file.deletes.includes(parent) &&
-        !file.deletes.includes(child) &&
+        !isDeclared(parent) &&
+        !isDeclared(child) &&
         after.references.some((other) => other.child === now(child) && other.column === column && other.rows < rows)
     )
     const refused: Array<FileRefusal> = []

@@ -16,7 +16,7 @@ import { basename, join } from "node:path"
 import type Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
-import { describeRelease, filesOfRelease, type MigrationFile, type Release, release } from "./files.ts"
+import { describeRelease, filesOfRelease, isOfMigrations, type MigrationFile, type Release, release } from "./files.ts"
 import {
   type Backup,
   type Content,
@@ -564,8 +564,7 @@ const edited = (
   return "done"
 }
 
-const madeByMigrations = (image: Image): ReadonlyArray<string> =>
-  tablesIn(image).filter((name) => /^[tr]\d+$/.test(name))
+const madeByMigrations = (image: Image): ReadonlyArray<string> => tablesIn(image).filter(isOfMigrations)
 
 const insertInto = (image: Image, pick: number, rows: number): string | undefined => {
   const tables = madeByMigrations(image)
