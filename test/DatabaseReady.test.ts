@@ -18,10 +18,12 @@ import {
   DatabaseConfig,
   DatabaseDirectory,
   DatabaseReady,
+  failedReport,
   Initialization,
   Migrations,
   type ProgressEvent,
   SqliteConnection,
+  type Timeline,
   VerifiedPragmas
 } from "../layers/index.ts"
 import { inMemory, rivalWriter } from "../layers/testing.ts"
@@ -182,6 +184,18 @@ describe("DatabaseReady", () => {
         event._tag === "StagePassed" && event.stage === "integrity" ? exchange : Effect.void
       const refused = yield* refusal(start(file, { onProgress }))
       assert.deepStrictEqual([refused._tag, refused.reason], ["ConnectionError", "Replaced"])
+      // All stages had passed: the one that is named is the refusal's own.
+      const over: Timeline = {
+        startedAt: "",
+        durationMs: 0,
+        current: undefined,
+        stages: [],
+        applied: [],
+        backup: undefined,
+        doing: "",
+        step: undefined
+      }
+      assert.strictEqual(failedReport(file, refused, over).stage, "connection")
     })
   )
 

@@ -405,8 +405,7 @@ export const failedReport = (
 ): FailedReport => ({
   status: "failed",
   database: filename,
-  // Before the first stage only the migrations' source is read.
-  stage: current ?? "migrations",
+  stage: current ?? stageOf(error),
   error,
   applied,
   backup,
@@ -414,3 +413,25 @@ export const failedReport = (
   startedAt,
   durationMs
 })
+
+/**
+ * Where no stage is under way: before the first one the migrations are read, and after the last one the file is held
+ * once more against what was found.
+ */
+const stageOf = (error: InitializationError): StageName => {
+  switch (error._tag) {
+    case "DirectoryError":
+      return "directory"
+    case "ConnectionError":
+      return "connection"
+    case "PragmaError":
+      return "pragmas"
+    case "IntegrityError":
+      return "integrity"
+    case "LockError":
+    case "StageTimeoutError":
+      return error.stage
+    default:
+      return "migrations"
+  }
+}
