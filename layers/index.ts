@@ -9,59 +9,52 @@
 export type { Holder } from "./machine/FileLocks.ts"
 export { type Permissions, permissionChoices } from "./machine/FilePermissions.ts"
 export type { Declaration } from "./schema/Declaration.ts"
-export { HistoryError } from "./sqlite/AppliedMigrations/MigrationHistory.ts"
-export { type Loss, UpgradeError } from "./sqlite/AppliedMigrations/MigrationRun.ts"
+export { HistoryError } from "./sqlite/AppliedMigrations/HistoryError.ts"
 export type { SchemaDifference } from "./sqlite/AppliedMigrations/SchemaFingerprint.ts"
 export type { SchemaState } from "./sqlite/AppliedMigrations/SchemaProof.ts"
+export { type Loss, UpgradeError } from "./sqlite/AppliedMigrations/UpgradeError.ts"
 export { AppliedMigrations, type LiveSchema } from "./sqlite/AppliedMigrations.ts"
-export { BackupError, type BackupFile, backupsOf } from "./sqlite/Backup.ts"
+export { BackupError } from "./sqlite/BackupError.ts"
+export { type BackupFile, backupsOf } from "./sqlite/BackupFiles.ts"
 export { CheckedIntegrity, type IntegrityReport } from "./sqlite/CheckedIntegrity.ts"
+export { ConnectionError } from "./sqlite/ConnectionError.ts"
 export {
   DatabaseConfig,
   type DatabaseOptions,
-  durationFrom,
-  environment,
   type IntegrityPolicy,
   integrityPolicies,
   type NewFile,
-  notADuration,
   type Pragmas,
-  type ProgressEvent,
-  typesIn
+  type ProgressEvent
 } from "./sqlite/DatabaseConfig.ts"
-export { DatabaseDirectory, DirectoryError } from "./sqlite/DatabaseDirectory.ts"
+export { DatabaseDirectory } from "./sqlite/DatabaseDirectory.ts"
+export { DatabaseReady } from "./sqlite/DatabaseReady.ts"
+export { DirectoryError } from "./sqlite/DirectoryError.ts"
+export { durationFrom, environment, notADuration, typesIn } from "./sqlite/environment.ts"
+export { type Attempt, Initialization } from "./sqlite/Initialization.ts"
 export {
-  DatabaseReady,
   type FailedReport,
   failedReport,
-  type Health,
-  type HealthError,
   type InitializationError,
   type InitializationReport,
   type ReadyReport
-} from "./sqlite/DatabaseReady.ts"
-export {
-  type Attempt,
-  describeMeasure,
-  Initialization,
-  type Measure,
-  type StageReport,
-  StageTimeoutError,
-  type Step,
-  type Timeline
-} from "./sqlite/Initialization.ts"
+} from "./sqlite/InitializationReport.ts"
 export { IntegrityError } from "./sqlite/IntegrityError.ts"
-export { type Restored, RestoreError, type RestoreOptions, restoreBackup } from "./sqlite/Restore.ts"
+export type { Health, HealthError } from "./sqlite/LiveHealth.ts"
+export { PragmaError } from "./sqlite/PragmaError.ts"
+export type { Settings } from "./sqlite/pragmas.ts"
+export { type Restored, type RestoreOptions, restoreBackup } from "./sqlite/Restore.ts"
+export { RestoreError } from "./sqlite/RestoreError.ts"
 export type { Sqlite, SqliteFailure } from "./sqlite/Sqlite.ts"
-export { ConnectionError, SqliteConnection } from "./sqlite/SqliteConnection.ts"
-export { PragmaError, type Settings, VerifiedPragmas } from "./sqlite/VerifiedPragmas.ts"
+export { SqliteConnection } from "./sqlite/SqliteConnection.ts"
+export { VerifiedPragmas } from "./sqlite/VerifiedPragmas.ts"
 export { WriteError } from "./sqlite/WriteError.ts"
 export { LockError } from "./start/LockError.ts"
+export { describeMeasure, type Measure, type Step } from "./start/Measure.ts"
 export * as Migrations from "./start/MigrationSource.ts"
-export {
-  type Migration,
-  MigrationSource,
-  MigrationSourceError
-} from "./start/MigrationSource.ts"
+export { type Migration, MigrationSource } from "./start/MigrationSource.ts"
+export { MigrationSourceError } from "./start/MigrationSourceError.ts"
 export { defaultPolicies, type Policies, type Policy, type StageName, stageNames } from "./start/policy.ts"
 export type { Refusal } from "./start/Refusal.ts"
+export { StageTimeoutError } from "./start/StageTimeoutError.ts"
+export type { StageReport, Timeline } from "./start/Timeline.ts"

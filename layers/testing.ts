@@ -7,7 +7,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
-import { DatabaseReady, type InitializationError } from "./sqlite/DatabaseReady.ts"
+import { DatabaseReady } from "./sqlite/DatabaseReady.ts"
+import type { InitializationError } from "./sqlite/InitializationReport.ts"
 import type { Migrations } from "./start/MigrationSource.ts"
 
 /** A ready database in memory, made by the program's own migrations: a new one for every layer, and for every time it is provided. */

@@ -3,10 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import type { Migration } from "../layers/index.ts"
+import { judge } from "../layers/sqlite/AppliedMigrations/HistoryJudgement.ts"
 import {
   type AppliedMigration,
   type History,
-  judge,
   userVersionOf
 } from "../layers/sqlite/AppliedMigrations/MigrationHistory.ts"
 

@@ -1,4 +1,5 @@
 /** Room 6: all the evidence, as the one service that programs ask for. */
+
 import * as Reactivity from "@effect/experimental/Reactivity"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
@@ -10,95 +11,31 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import { ownDescriptorsOn } from "../machine/FileLocks.ts"
 import { LockError } from "../start/LockError.ts"
-import { MigrationSource, type MigrationSourceError, type Migrations } from "../start/MigrationSource.ts"
+import { megabytes } from "../start/Measure.ts"
+import { MigrationSource, type Migrations } from "../start/MigrationSource.ts"
+import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
 import type { StageName } from "../start/policy.ts"
 import { inDatabase, type Refusal } from "../start/Refusal.ts"
-import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
-import type { UpgradeError } from "./AppliedMigrations/MigrationRun.ts"
 import { AppliedMigrations, nothingDone } from "./AppliedMigrations.ts"
-import type { BackupError } from "./Backup.ts"
-import { CheckedIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
+import { CheckedIntegrity } from "./CheckedIntegrity.ts"
 import { clientOf } from "./Client.ts"
 import { DatabaseConfig, type DatabaseOptions } from "./DatabaseConfig.ts"
-import { DatabaseDirectory, type DirectoryError } from "./DatabaseDirectory.ts"
+import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { absoluteName } from "./DatabasePath.ts"
 import { databaseVersion } from "./DatabaseVersion.ts"
-import { Initialization, megabytes, type StageError, type StageReport, type Timeline } from "./Initialization.ts"
-import type { IntegrityError } from "./IntegrityError.ts"
+import { Initialization } from "./Initialization.ts"
+import type { InitializationError, ReadyReport } from "./InitializationReport.ts"
 import { checkpointBeside, leftoverOf } from "./LeftoverWal.ts"
-import { openSqlite } from "./Sqlite.ts"
-import { ConnectionError, SqliteConnection, soundDriver, stayingInPlace } from "./SqliteConnection.ts"
-import { type PragmaError, type Settings, VerifiedPragmas } from "./VerifiedPragmas.ts"
-import { lookAtWal } from "./WalLook.ts"
+import { changesOf, type Evidence, type Health, type HealthError, liveHealth } from "./LiveHealth.ts"
+import { SqliteConnection, soundDriver, stayingInPlace } from "./SqliteConnection.ts"
+import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 import type { WriteError } from "./WriteError.ts"
-import { makeWriteGate, type WriteGate } from "./WriteGate.ts"
+import { makeWriteGate } from "./WriteGate.ts"
 import { guardTransactions, writeThrough } from "./WriteTransaction.ts"
-
-/** Every reason why a start can be refused. */
-export type InitializationError =
-  | MigrationSourceError
-  | DirectoryError
-  | ConnectionError
-  | PragmaError
-  | HistoryError
-  | BackupError
-  | UpgradeError
-  | IntegrityError
-  | StageError
-
-/** What a start that is ready has to tell. Times in milliseconds. */
-export interface ReadyReport {
-  readonly status: "ready"
-  readonly database: string
-  readonly schemaVersion: string | undefined
-  readonly applied: AppliedMigrations["Type"]["applied"]
-  /** Absolute path of the copy that was made before anything was applied; undefined where none was called for. */
-  readonly backup: string | undefined
-  readonly stages: ReadonlyArray<StageReport>
-  readonly pragmas: Settings
-  readonly integrity: IntegrityReport
-  /** What was let pass because the settings say so. */
-  readonly warnings: ReadonlyArray<string>
-  readonly startedAt: string
-  readonly durationMs: number
-}
-
-/** What a start that was refused has to tell. */
-export interface FailedReport {
-  readonly status: "failed"
-  readonly database: string
-  /** The stage that refused. */
-  readonly stage: StageName
-  readonly error: Refusal
-  /** Migrations that this start committed before it was refused, as `NNN_name`: they stay. */
-  readonly applied: ReadonlyArray<string>
-  /** Absolute path of the copy that was made before them; undefined where none was. */
-  readonly backup: string | undefined
-  readonly stages: ReadonlyArray<StageReport>
-  readonly startedAt: string
-  readonly durationMs: number
-}
-
-export type InitializationReport = ReadyReport | FailedReport
-
-/** What the live health check found. */
-export interface Health {
-  readonly schemaVersion: string | undefined
-  readonly fingerprint: string
-  readonly pragmas: Settings
-  /** Bytes of the `-wal`; 0 where there is none. */
-  readonly walBytes: number
-  /** Those of the report; and who reads from a WAL that has grown over `journalSizeLimit`. */
-  readonly warnings: ReadonlyArray<string>
-}
-
-/** Why a database that was ready is not any more. */
-export type HealthError = ConnectionError | PragmaError | HistoryError | IntegrityError
 
 /**
  * A database that is provably ready: its directory, connection, pragmas, migrations and integrity
@@ -251,16 +188,7 @@ const releaseOwnLock = ({ close, file }: SqliteConnection["Type"], { onOwnLock }
     return isOthers
   })
 
-interface Evidence {
-  readonly directory: DatabaseDirectory["Type"]
-  readonly connection: SqliteConnection["Type"]
-  readonly pragmas: VerifiedPragmas["Type"]
-  readonly migrations: AppliedMigrations["Type"]
-  readonly integrity: IntegrityReport
-  readonly gate: WriteGate
-}
-
-const ready = Effect.fnUntraced(function* (
+export const ready = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
   initialization: Initialization["Type"],
   evidence: Evidence
@@ -341,84 +269,11 @@ const noted = (report: ReadyReport, level: LogLevel.LogLevel) =>
     Effect.whenLogLevel(level)
   )
 
-const liveHealth = (
-  config: DatabaseConfig["Type"],
-  { connection: { file, sqlite }, directory: { warnings }, gate, migrations, pragmas }: Evidence,
-  inPlace: Effect.Effect<void, ConnectionError>
-) => {
-  const newcomer = Effect.mapError(
-    openSqlite({ filename: file, readonly: true }),
-    ({ code, detail, retryable }) => new ConnectionError({ reason: "CannotOpen", file, code, detail, retryable })
-  )
-  return Effect.gen(function* () {
-    yield* inPlace
-    // Through a connection of its own, opened by path like any newcomer's: the one that is handed out may be
-    // in the middle of a transaction, and would wait for locks with the event loop standing still.
-    const { fingerprint, version } = yield* config.inMemory
-      ? migrations.schemaOn(sqlite)
-      : Effect.scoped(Effect.flatMap(newcomer, migrations.schemaOn)).pipe(
-          Effect.tapErrorTag("HistoryError", gate.learn),
-          Effect.zipLeft(gate.learn("sound"))
-        )
-    const settings = yield* pragmas.stillHold
-    const { bytes, warning } = yield* lookAtWal(file, config)
-    const health: Health = {
-      schemaVersion: version,
-      fingerprint,
-      pragmas: settings,
-      walBytes: bytes,
-      warnings: warning === undefined ? warnings : [...warnings, warning]
-    }
-    return health
-  }).pipe(
-    Effect.mapError((refusal) => inDatabase(file, refusal)),
-    Effect.withSpan("database-ready.health", { attributes: { "database.file": file } })
-  )
-}
-
-/** Another look after 50 ms, four times: somebody opens or closes the database at this moment. */
-const whileANeighbourPasses = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(4))
-
-const changesOf = (
-  health: Effect.Effect<Health, HealthError>,
-  { healthInterval }: DatabaseConfig["Type"]
-): Stream.Stream<Either.Either<Health, HealthError>> => {
-  const look = Effect.either(
-    Effect.retry(health, { schedule: whileANeighbourPasses, while: ({ retryable }) => retryable })
-  )
-  return Stream.changesWith(
-    Stream.repeatEffectWithSchedule(look, Schedule.spaced(healthInterval)),
-    (one, other) => gistOf(one) === gistOf(other)
-  )
-}
-
-const gistOf = Either.match({
-  onLeft: ({ _tag, reason }: HealthError) => JSON.stringify([_tag, reason]),
-  onRight: ({ fingerprint, schemaVersion, warnings }: Health) => JSON.stringify([schemaVersion, fingerprint, warnings])
-})
-
-/** The report of a start that was refused: what `timeline` shows, with the refusal. */
-export const failedReport = (
-  filename: string,
-  error: InitializationError,
-  { applied, backup, current, durationMs, stages, startedAt }: Timeline
-): FailedReport => ({
-  status: "failed",
-  database: filename,
-  stage: current ?? stageOf(error),
-  error,
-  applied,
-  backup,
-  stages,
-  startedAt,
-  durationMs
-})
-
 /**
  * Where no stage is under way: before the first one the migrations are read, and after the last one the file is held
  * once more against what was found.
  */
-const stageOf = (error: InitializationError): StageName => {
+export const stageOf = (error: InitializationError): StageName => {
   switch (error._tag) {
     case "DirectoryError":
       return "directory"

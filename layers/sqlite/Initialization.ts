@@ -3,182 +3,29 @@
  * through `stage`, so that retries, deadlines, spans, metrics, logs and the report cannot differ
  * from room to room.
  */
-import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
-import * as FiberRefs from "effect/FiberRefs"
-import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
-import * as LogLevel from "effect/LogLevel"
 import * as Metric from "effect/Metric"
-import * as MetricBoundaries from "effect/MetricBoundaries"
-import * as MetricKey from "effect/MetricKey"
-import * as Option from "effect/Option"
-import * as Runtime from "effect/Runtime"
-import type * as Schedule from "effect/Schedule"
-import * as Tracer from "effect/Tracer"
 import { eventLoopTurn } from "../machine/eventLoopTurn.ts"
 import { describeHolders, type Holder, holdersOf, ownDescriptorsOn } from "../machine/FileLocks.ts"
-import { millisBetween } from "../machine/monotonic.ts"
+import { again, isFinal, isHeard, mayPass, noted, within } from "../start/attempts.ts"
 import { LockError } from "../start/LockError.ts"
+import type { Measure, Step } from "../start/Measure.ts"
 import { defaultPolicies, type StageName } from "../start/policy.ts"
-import { inDatabase, jsonOf, messageOf, type Refusal } from "../start/Refusal.ts"
+import { inDatabase, type Refusal } from "../start/Refusal.ts"
+import { StageTimeoutError } from "../start/StageTimeoutError.ts"
+import { measures, stageRefusals } from "../start/stageMetrics.ts"
+import { type Entry, reportOf, type Timeline, timeBetween } from "../start/Timeline.ts"
 import { DatabaseConfig, type ProgressEvent } from "./DatabaseConfig.ts"
 import { absoluteName } from "./DatabasePath.ts"
 import { isLockedByNobody, refusesLocks } from "./RefusedLocks.ts"
 import { isLockFailure } from "./Sqlite.ts"
 
-/** A stage, or the whole start, was not over by its deadline. */
-export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
-  /** `Stage`: the stage's own timeout; `Start`: the deadline of the whole start. */
-  readonly reason: "Stage" | "Start"
-  readonly stage: StageName
-  /** Milliseconds that were allowed. */
-  readonly timeoutMs: number
-  readonly attempts: number
-  /** What was going on at that moment, such as "applying 003_add_owner"; "" where it has no name. */
-  readonly doing: string
-  /** How far that was, where it can be measured. */
-  readonly step?: Step | undefined
-  /** What the last attempt was refused with, or "" when none was over yet. */
-  readonly waitingFor: string
-  /** Who held the lock that it waited for, as far as that could be seen. */
-  readonly holders: ReadonlyArray<Holder>
-  /** Absolute path of the database file, once it has left its stage. */
-  readonly database?: string | undefined
-}> {
-  readonly retryable = true
-
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  override toJSON(): object {
-    return jsonOf(this)
-  }
-
-  get sentence(): string {
-    const { doing, reason, stage, waitingFor } = this
-    const whose = reason === "Start" ? "The start" : `The ${stage} stage`
-    const over = `${whose} was not over after ${Duration.format(Duration.millis(this.timeoutMs))}.`
-    if (doing !== "") return `${over} It was ${doing} in the ${stage} stage${howFar(this.step)}.`
-    if (waitingFor !== "") return `${over} Waiting in the ${stage} stage for this to pass: ${waitingFor}`
-    return reason === "Stage" ? over : `${over} It was in the ${stage} stage.`
-  }
-
-  /** The option that allows more. */
-  get setting(): string {
-    return this.reason === "Start" ? "timeout" : `policies.${this.stage}.timeout`
-  }
-
-  get remedy(): string {
-    const { doing, reason, setting, stage, step, waitingFor } = this
-    const isWaiting = waitingFor !== "" && doing === ""
-    const option = reason === "Start" ? `\`${setting}\` (\`--timeout\`, DATABASE_TIMEOUT)` : `\`${setting}\``
-    const needed = step === undefined ? undefined : neededMillis(step)
-    const more =
-      needed === undefined
-        ? `set ${option} to more than ${shown(this.timeoutMs)}`
-        : `set ${option} to ${shown(this.timeoutMs + needed)}, which allows for half more than what is left takes at this rate`
-    const less =
-      stage === "integrity" && !isWaiting
-        ? " Or set `integrity` to `schema`, which looks at no pages, and look at them with `database-ready status --integrity quick`."
-        : ""
-    const way = isWaiting ? `Let the other process finish, or stop it; or ${more}.` : `${capitalised(more)}.`
-    return `${way}${less} Nothing is left half done.`
-  }
-}
-
-const capitalised = (sentence: string): string => sentence.charAt(0).toUpperCase() + sentence.slice(1)
-
-/** In whole seconds, but for what is shorter. */
-export const shown = (millis: number): string =>
-  Duration.format(Duration.millis(millis < 1000 ? Math.ceil(millis) : Math.ceil(millis / 1000) * 1000))
-
-/** What is left of it, and half as much again; undefined before anything is done. */
-const neededMillis = ({ done, forMs, total }: Step): number | undefined =>
-  done > 0 && done < total ? (1.5 * forMs * (total - done)) / done : undefined
-
-/** How far something is that takes long. */
-export interface Step extends Measure {
-  /** Milliseconds since it began. */
-  readonly forMs: number
-}
-
-/** What of something that takes long is done, and what of it there is. */
-export interface Measure {
-  readonly done: number
-  readonly total: number
-  readonly unit: "bytes" | "statements" | "tables"
-  /** What of it is going on: "statement 3 of 7, line 12"; "" where the figures say it all. */
-  readonly detail: string
-}
-
-/** `300 of 1298 MB`, or `statement 3 of 7, line 12`. */
-export const describeMeasure = ({ detail, done, total, unit }: Measure): string =>
-  detail !== ""
-    ? detail
-    : unit === "bytes"
-      ? `${megabytes(done)} of ${megabytes(total)} MB`
-      : `${done} of ${total} ${unit}`
-
-export const megabytes = (bytes: number): number => Math.round(bytes / 1_000_000)
-
-const howFar = (step: Step | undefined): string =>
-  step === undefined ? "" : `: ${describeMeasure(step)}, after ${shown(step.forMs)} of it`
-
 /** What any stage can be refused with. */
 export type StageError = StageTimeoutError | LockError
-
-/** What one stage did. */
-export interface StageReport {
-  readonly name: StageName
-  readonly attempts: number
-  /** ISO 8601, UTC. */
-  readonly startedAt: string
-  readonly durationMs: number
-  /** What the stage saw, in a few words; why it refused or what it waits for, while it has not passed. */
-  readonly found: string
-}
-
-/** How far the start is, as a value: for probes while it runs, and for the report when it is over. */
-export interface Timeline {
-  /** ISO 8601, UTC. */
-  readonly startedAt: string
-  readonly durationMs: number
-  /** The stage that runs or has refused. */
-  readonly current: StageName | undefined
-  readonly stages: ReadonlyArray<StageReport>
-  /** Migrations that this start has committed, as `NNN_name`. */
-  readonly applied: ReadonlyArray<string>
-  /** Absolute path of the copy that it made before. */
-  readonly backup: string | undefined
-  /** What is going on in the current stage, such as "applying 003_add_owner"; "" where it has no name. */
-  readonly doing: string
-  /** How far that is, where it can be measured. */
-  readonly step: Step | undefined
-}
-
-interface Entry {
-  readonly name: StageName
-  readonly startedAt: number
-  readonly startedNanos: bigint
-  attempts: number
-  durationMs: number | undefined
-  /** What the attempt that runs is at, for a timeout to name; "" before it has said anything. */
-  doing: string
-  /** How far that is. */
-  measure: Measure | undefined
-  /** Milliseconds of the start at which it began, and at which it was last looked at how far it is. */
-  since: number
-  lookedAt: number
-  found: string
-  holders: ReadonlyArray<Holder>
-}
 
 export interface Attempt {
   /**
@@ -227,45 +74,6 @@ const nobodyHolds = 500
 
 /** Who meets a lock of this process that is in its own way: `refuse`s, lets the start `reopen` its connection, or `wait`s for it. */
 type OwnLock = "refuse" | "reopen" | "wait"
-
-/**
- * How long and in how many attempts a stage passed or was refused. Tagged once: a metric that is tagged where it
- * is used is looked up at each use, by all its boundaries.
- */
-const measuresOf = (stage: StageName) => ({
-  duration: Metric.fromMetricKey(
-    MetricKey.tagged(
-      MetricKey.histogram(
-        "database_ready_stage_duration_ms",
-        MetricBoundaries.exponential({ start: 0.25, factor: 2, count: 20 }),
-        "How long a stage of the start took, its waits included, in milliseconds"
-      ),
-      "stage",
-      stage
-    )
-  ),
-  attempts: Metric.fromMetricKey(
-    MetricKey.tagged(
-      MetricKey.counter("database_ready_stage_attempts", {
-        description: "Attempts of a stage of the start",
-        incremental: true
-      }),
-      "stage",
-      stage
-    )
-  )
-})
-const measures: Readonly<Record<StageName, ReturnType<typeof measuresOf>>> = {
-  directory: measuresOf("directory"),
-  connection: measuresOf("connection"),
-  pragmas: measuresOf("pragmas"),
-  migrations: measuresOf("migrations"),
-  integrity: measuresOf("integrity")
-}
-const stageRefusals = Metric.counter("database_ready_stage_refusals", {
-  description: "Starts that ended in this stage",
-  incremental: true
-})
 
 /** The start that is under way. Made once per start: a second start needs a second one. */
 export class Initialization extends Context.Tag("database-ready/Initialization")<
@@ -516,92 +324,3 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
 
   static readonly layer = Layer.effect(Initialization, Effect.flatMap(DatabaseConfig, Initialization.make))
 }
-
-/** Trying again cannot help against this start's own deadline, or its own lock. */
-const isFinal = ({ _tag }: Refusal): boolean => _tag === "StageTimeoutError" || _tag === "LockError"
-const mayPass = (refusal: Refusal): boolean => refusal.retryable && !isFinal(refusal)
-
-/** Goes on after a first attempt that was refused. Nearly every first attempt passes, and needs no schedule. */
-const again = <A, E, R>(
-  once: Effect.Effect<A, E, R>,
-  refusal: E,
-  policy: { readonly schedule: Schedule.Schedule<unknown>; readonly while: (refusal: E) => boolean }
-): Effect.Effect<A, E, R> => {
-  let next: Effect.Effect<A, E, R> = Effect.fail(refusal)
-  return Effect.retry(
-    Effect.suspend(() => {
-      const now = next
-      next = once
-      return now
-    }),
-    policy
-  )
-}
-
-/**
- * Ends what is not over in the milliseconds that remain. It is begun at once, in a fiber of its own: nearly every
- * stage is over before that fiber has waited for anything, and needs neither a timer nor a race. The span and the
- * name in the logs come with the fiber; on one that goes on they would have to be set and set back.
- */
-const within = <A, E, E2, R>(
-  stage: StageName,
-  { begun, clock }: { readonly begun: Effect.Effect<Tracer.Span>; readonly clock: Clock.Clock },
-  whole: Effect.Effect<A, E, R>,
-  remaining: () => number,
-  tooLate: () => E2
-): Effect.Effect<A, E | E2, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      const span = yield* begun
-      const runtime = yield* Effect.runtime<R>()
-      const ofStage = runtime.pipe(
-        Runtime.provideService(Tracer.ParentSpan, span),
-        Runtime.setFiberRef(FiberRef.currentLogAnnotations, annotationsOf(runtime, stage))
-      )
-      const fiber = Runtime.runFork(ofStage, restore(whole))
-      // What moves on meanwhile may have put the deadline off.
-      const inTime: Effect.Effect<A, E | E2> = Effect.suspend(() =>
-        Effect.flatMap(Effect.timeoutOption(Fiber.await(fiber), Math.max(0, remaining())), (exit) =>
-          Option.isSome(exit) ? exit.value : remaining() > 0 ? inTime : Effect.fail(tooLate())
-        )
-      )
-      const raced = Effect.exit(Effect.ensuring(restore(inTime), Fiber.interrupt(fiber)))
-      // A semaphore that is free makes a fiber wait all the same, for one turn.
-      if (fiber.unsafePoll() === null) yield* Effect.yieldNow()
-      const exit = fiber.unsafePoll() ?? (yield* raced)
-      span.end(clock.unsafeCurrentTimeNanos(), exit)
-      return yield* exit
-    })
-  )
-
-const annotationsOf = ({ fiberRefs }: Runtime.Runtime<never>, stage: StageName) =>
-  HashMap.set(FiberRefs.getOrDefault(fiberRefs, FiberRef.currentLogAnnotations), "stage", stage)
-
-/** Whether somebody listens: the annotation of a line costs more than the line. */
-const isHeard = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
-  LogLevel.lessThanEqual(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), LogLevel.Debug)
-
-const noted = (stage: StageName, message: string): Effect.Effect<void> =>
-  Effect.annotateLogs(Effect.logDebug(message), "stage", stage)
-
-/** A stage that runs twice is one line: pragmas are confirmed once more at the end, which is no second attempt. */
-const reportOf = (entries: ReadonlyArray<Entry>, now: bigint): ReadonlyArray<StageReport> => {
-  const reports = new Map<StageName, StageReport>()
-  for (const entry of entries) {
-    const before = reports.get(entry.name)
-    const durationMs = entry.durationMs ?? timeBetween(entry.startedNanos, now)
-    reports.set(entry.name, {
-      name: entry.name,
-      attempts: (before?.attempts ?? 1) + entry.attempts - 1,
-      startedAt: before?.startedAt ?? new Date(entry.startedAt).toISOString(),
-      durationMs: rounded((before?.durationMs ?? 0) + durationMs),
-      found: entry.found
-    })
-  }
-  return [...reports.values()]
-}
-
-const timeBetween = (from: bigint, to: bigint): number => rounded(millisBetween(from, to))
-
-/** Microseconds are what a clock can tell; more digits would be noise. */
-const rounded = (millis: number): number => Math.round(millis * 1000) / 1000

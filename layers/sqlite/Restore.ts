@@ -1,115 +1,28 @@
 /** The way back: a backup in the place of a database, and what was there kept beside it. */
-import * as FileSystem from "@effect/platform/FileSystem"
+
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
-import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { describeHolders, holdersOf, locksOn, nameHolders, usersOf } from "../machine/FileLocks.ts"
+import { describeHolders, holdersOf } from "../machine/FileLocks.ts"
 import { ask, files, kindOf } from "../machine/files.ts"
-import { createExclusively } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
-import { codeRemedy } from "../start/codeRemedy.ts"
-import { inDatabase, jsonOf, messageOf } from "../start/Refusal.ts"
-import { readHistory } from "./AppliedMigrations/MigrationHistory.ts"
-import {
-  type BackupFile,
-  backupsOf,
-  besides,
-  type CopyFailure,
-  copyDatabase,
-  holdsSomething,
-  infoOf,
-  isAbsent,
-  isNoSpace,
-  removed,
-  renamed,
-  syncedDirectory,
-  tidied
-} from "./Backup.ts"
-import { newestCandidates } from "./BackupNames.ts"
-import { DirectoryError, prepareDirectory } from "./DatabaseDirectory.ts"
-import { absoluteName, faultOfName, isInMemory } from "./DatabasePath.ts"
+import { inDatabase } from "../start/Refusal.ts"
+import type { CopyFailure } from "./BackupError.ts"
+import { infoOf } from "./BackupFiles.ts"
+import { ConnectionError } from "./ConnectionError.ts"
+import { prepareDirectory } from "./DatabaseDirectory.ts"
+import { absoluteName, isInMemory } from "./DatabasePath.ts"
+import { DirectoryError } from "./DirectoryError.ts"
 import { readBeside } from "./LeftoverWal.ts"
-import { checkCopy } from "./PageCheck.ts"
-import { overwriteKeeping } from "./PageCopy.ts"
+import { backupAt, isSameVersion, isVerdict, newestBeside, proven } from "./RestoreChoice.ts"
+import { inMemory, isUnreadable, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
+import { overwrite, partsOf, replace, unused } from "./RestoreFile.ts"
 import { aloneRestoring } from "./RestoreLock.ts"
-import { integer, isLock, openSqlite, type Sqlite, SqliteFailure, text } from "./Sqlite.ts"
-import { ConnectionError, smallestPage, soundDriver } from "./SqliteConnection.ts"
-
-type Reason =
-  | "NoBackup"
-  | "Ambiguous"
-  | "SameFile"
-  | "NotABackup"
-  | "NotProven"
-  | "InUse"
-  | "TimedOut"
-  | "NoSpace"
-  | "NotWritten"
-
-/** A backup could not be restored. The database is as it was. */
-export class RestoreError extends Data.TaggedError("RestoreError")<{
-  readonly reason: Reason
-  /** Absolute path of the database. */
-  readonly database: string
-  /** Absolute path of the backup, or "" where there is none. */
-  readonly backup: string
-  /** The backups of which nobody knows which is the newest; else empty. */
-  readonly candidates: ReadonlyArray<BackupFile>
-  /** What SQLite or the operating system said. */
-  readonly detail: string
-  /** SQLite's or the system's code, or "". */
-  readonly code: string
-  readonly retryable: boolean
-}> {
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  override toJSON(): object {
-    return jsonOf(this)
-  }
-
-  get sentence(): string {
-    const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
-    return `${sentences[this.reason](this)}${said === "" ? "" : ` (${said})`}`
-  }
-
-  get remedy(): string {
-    const cure = fromCode.has(this.reason) ? codeRemedy(this.code) : undefined
-    return cure === undefined ? remedies[this.reason] : `${cure} Then restore again. The database is as it was.`
-  }
-}
-
-/** Of these the code knows more: each has several causes. */
-const fromCode: ReadonlySet<Reason> = new Set<Reason>(["NotProven", "NotWritten"])
-
-const sentences: Record<Reason, (error: Pick<RestoreError, "backup" | "database">) => string> = {
-  NoBackup: ({ backup, database }) =>
-    backup === "" ? `There is no backup beside ${database}` : `There is no backup at ${backup}`,
-  Ambiguous: ({ database }) => `The newest backup of ${database} cannot be told from the names`,
-  SameFile: ({ backup }) => `${backup} is the database itself`,
-  NotABackup: ({ backup }) => `${backup} is not a sound database`,
-  NotProven: ({ backup }) => `The backup ${backup} could not be checked`,
-  InUse: ({ database }) => `Another program uses ${database}`,
-  TimedOut: ({ database }) => `${database} was not restored in time`,
-  NoSpace: ({ database }) => `There is no space to restore ${database} and to keep what is there now`,
-  NotWritten: ({ database }) => `${database} could not be restored`
-}
-
-const remedies: Record<Reason, string> = {
-  NoBackup: "Name the file to restore with --backup.",
-  Ambiguous: "Choose one of them and name it with --backup.",
-  SameFile: "Name a backup of it with --backup.",
-  NotABackup: "Name another backup with --backup.",
-  NotProven: "Fix what the message names, then restore again.",
-  InUse: "Stop every program that has it open, then restore again.",
-  TimedOut: "Stop every program that has it open, then restore again with a longer --timeout.",
-  NoSpace: "Free some space on that filesystem.",
-  NotWritten: "Fix what the message names, then restore again. The database is as it was."
-}
+import { isLock } from "./Sqlite.ts"
+import { soundDriver } from "./SqliteConnection.ts"
 
 export interface Restored {
   /** Absolute path of the database. */
@@ -222,8 +135,6 @@ const putBack = Effect.fnUntraced(function* (from: string, file: string) {
   return isThere ? kept : undefined
 })
 
-const inMemory = "a database in memory has no file"
-
 const noFileAt = (filename: string) =>
   new DirectoryError({ reason: "InvalidFilename", path: filename, detail: inMemory, retryable: false })
 
@@ -241,70 +152,8 @@ const refuseNoFile = Effect.fnUntraced(function* (file: string) {
   }
 })
 
-/** A backup to restore, and what its name says, where it was chosen by that. */
-interface Chosen {
-  readonly path: string
-  readonly named?: BackupFile
-}
-
-/** The one that was asked for. A link to a file is as good as the file. */
-const backupAt = Effect.fnUntraced(function* (file: string, backup: string) {
-  const path = yield* Path.Path
-  const fault = isInMemory(backup) ? inMemory : faultOfName(backup)
-  if (fault !== undefined) {
-    return yield* refusalOf(file, JSON.stringify(backup))("NoBackup", { ...nothing, detail: fault })
-  }
-  const chosen: Chosen = { path: path.resolve(backup) }
-  const refuse = refusalOf(file, chosen.path)
-  const there = yield* Effect.mapError(infoOf(chosen.path), (failure) =>
-    refuse(/^(ENOTDIR|ELOOP|ENAMETOOLONG)$/.test(failure.code) ? "NoBackup" : "NotProven", failure)
-  )
-  if (there === undefined) return yield* refuse("NoBackup", nothing)
-  if (there.type !== "File") return yield* refuse("NotABackup", noFile(chosen.path, there))
-  return chosen
-})
-
-/** The newest one beside the database, by what the names say. When they do not say it, nobody guesses. */
-const newestBeside = Effect.fnUntraced(function* (file: string) {
-  const refuse = refusalOf(file, "")
-  const backups = yield* Effect.mapError(backupsOf(file), (failure) =>
-    refuse(isAbsent(failure) ? "NoBackup" : reasonOf(failure.code), failure)
-  )
-  const [newest, ...others] = newestCandidates(backups)
-  if (newest === undefined) return yield* refuse("NoBackup", nothing)
-  const candidates = [newest, ...others]
-  if (others.length > 0) {
-    return yield* refuse("Ambiguous", { ...nothing, detail: candidates.map(describeBackup).join("; ") }, candidates)
-  }
-  const chosen: Chosen = { path: newest.path, named: newest }
-  return chosen
-})
-
-const describeBackup = ({ bytes, from, modifiedAt, path, to }: BackupFile): string =>
-  `${path} from version ${from ?? "none"}, before ${to}, ${bytes} bytes, modified ${new Date(modifiedAt).toISOString()}`
-
-const isSameVersion = (one: string | undefined, other: string | undefined): boolean =>
-  one === undefined || other === undefined ? one === other : Number(one) === Number(other)
-
-/** Whether it tells something of the backup, and not of a lock or of a driver that could not be loaded. */
-const isVerdict = ({ code, retryable }: typeof nothing): boolean => !retryable && /^(SQLITE_|$)/.test(code)
-
 /** `20261123T212905123Z`: a restore never writes over what an earlier one kept. */
 const compact = (millis: number): string => new Date(millis).toISOString().replace(/\W/g, "")
-
-const nothing = { code: "", detail: "", retryable: false }
-
-const refusalOf =
-  (database: string, backup: string) =>
-  (reason: Reason, { code, detail, retryable }: typeof nothing, candidates: ReadonlyArray<BackupFile> = []) =>
-    new RestoreError({ reason, database, backup, candidates, code, detail, retryable })
-
-const reasonOf = (code: string): Reason => {
-  if (isNoSpace(code)) return "NoSpace"
-  return /^(EBUSY|SQLITE_(BUSY|LOCKED))/.test(code) ? "InUse" : "NotWritten"
-}
-
-const isUnreadable = ({ code }: CopyFailure): boolean => /^SQLITE_(NOTADB|CORRUPT)/.test(code)
 
 /** False where there is nothing; what is there and is no file can be neither read nor replaced. */
 const isFile = (target: string): Effect.Effect<boolean, SystemFailure, FileSystem.FileSystem> =>
@@ -313,187 +162,3 @@ const isFile = (target: string): Effect.Effect<boolean, SystemFailure, FileSyste
       ? Effect.succeed(there !== undefined)
       : Effect.fail(new SystemFailure(noFile(target, there)))
   )
-
-const noFile = (target: string, { type }: FileSystem.File.Info) => ({
-  ...nothing,
-  detail: `${target} is a ${type}, not a regular file`
-})
-
-/** A database with all that may lie beside it. */
-const partsOf = (file: string) => ["", "-wal", "-shm", "-journal"].map((suffix) => `${file}${suffix}`)
-
-/**
- * Refuses while somebody is seen to use a database. Without a WAL an idle connection holds no lock, and of another
- * user's process, or one in another namespace, only its locks are seen.
- */
-const unused = Effect.fnUntraced(function* (file: string) {
-  const users = yield* usersOf(partsOf(file))
-  if (users.length > 0) return yield* new SystemFailure({ code: "EBUSY", detail: `open in ${nameHolders(users)}` })
-  const locks = yield* Effect.forEach(partsOf(file), locksOn)
-  if (locks.flat().length > 0) return yield* new SystemFailure({ code: "EBUSY", detail: "a lock is held on it" })
-})
-
-/** The newest version that a sound backup records. */
-const proven = (backup: string) =>
-  checkCopy(backup).pipe(
-    Effect.zipRight(openSqlite({ filename: backup, readonly: true })),
-    Effect.tap(holdsSomething),
-    Effect.flatMap(readHistory),
-    Effect.scoped,
-    Effect.map(({ rows }) => newestVersion(rows)),
-    Effect.mapError(({ code, message, retryable }) => ({ code, detail: message, retryable }))
-  )
-
-const newestVersion = (rows: ReadonlyArray<{ readonly version: string }>): string | undefined =>
-  [...rows].sort((one, other) => Number(one.version) - Number(other.version)).at(-1)?.version
-
-/**
- * Switching to a rollback journal takes in the WAL, and is refused while anybody else has the file open in WAL
- * mode. The overwriting is done in WAL mode, where the old content can be read under its lock until the commit.
- * Afterwards the database has the journal mode again that it had.
- */
-const overwrite = (from: string, file: string, kept: string) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      yield* Effect.catchIf(
-        readable(file),
-        (failure) => !isUnreadable(failure),
-        () => Effect.void
-      )
-      const partial = `${kept}.restored.partial`
-      yield* sharesMemory(partial)
-      const live = yield* openSqlite({ filename: file })
-      const before = yield* journalModeOf(live)
-      const again = Effect.zipRight(
-        Effect.ignoreLogged(live.run("PRAGMA wal_checkpoint(FULL)")),
-        Effect.ignoreLogged(live.run(`PRAGMA journal_mode = ${before}`))
-      )
-      yield* live.run("PRAGMA journal_mode = delete").pipe(
-        Effect.zipRight(inWal(live)),
-        Effect.zipRight(inItsPages(from, live, partial)),
-        Effect.flatMap((source) => overwriteKeeping(source, file, { keep: keepCopy(file, kept), undo: tidied(kept) })),
-        Effect.ensuring(again)
-      )
-    })
-  )
-
-const inWal = (sqlite: Sqlite) =>
-  Effect.filterOrFail(
-    Effect.zipRight(sqlite.run("PRAGMA journal_mode = wal"), journalModeOf(sqlite)),
-    (mode) => mode === "wal",
-    (mode) => new SystemFailure({ code: "", detail: `the journal mode stays ${mode}, not wal` })
-  )
-
-/**
- * Tries WAL on a file that is nobody's: where a filesystem has no shared memory, a database that was switched to it
- * could not be opened any more (https://sqlite.org/wal.html, 1).
- */
-const sharesMemory = (scratch: string) =>
-  Effect.acquireUseRelease(
-    Effect.asVoid(createExclusively(scratch)),
-    () =>
-      Effect.scoped(
-        Effect.flatMap(openSqlite({ filename: scratch }), (tried) =>
-          Effect.zipRight(inWal(tried), tried.run("CREATE TABLE tried (x)"))
-        )
-      ),
-    // SQLite leaves the WAL that it could not use.
-    () => Effect.zipRight(tidied(scratch), tidied(`${scratch}-wal`))
-  )
-
-const journalModeOf = (sqlite: Sqlite) =>
-  Effect.map(sqlite.run("PRAGMA journal_mode"), ([row]) => text(row, "journal_mode"))
-
-/** In WAL mode SQLite overwrites nothing with pages of another size: a backup that has such is written again in ours. */
-const inItsPages = Effect.fnUntraced(function* (from: string, live: Sqlite, partial: string) {
-  const pageSize = yield* pageSizeOf(live)
-  const theirs = yield* Effect.scoped(Effect.flatMap(openSqlite({ filename: from, readonly: true }), pageSizeOf))
-  if (theirs === pageSize) return from
-  yield* Effect.addFinalizer(() => tidied(partial))
-  yield* copyDatabase(from, partial)
-  yield* Effect.scoped(
-    Effect.flatMap(openSqlite({ filename: partial }), ({ run }) =>
-      Effect.zipRight(run(`PRAGMA page_size = ${pageSize}`), run("VACUUM"))
-    )
-  )
-  return partial
-})
-
-const pageSizeOf = ({ run }: Sqlite) => Effect.map(run("PRAGMA page_size"), ([row]) => integer(row, "page_size"))
-
-/** Without writing: the last connection that can would play the WAL into what is no database when it closes. */
-const readable = (file: string) =>
-  Effect.zipRight(
-    oneOrMorePages(file),
-    Effect.scoped(
-      Effect.flatMap(openSqlite({ filename: file, readonly: true }), (reader) =>
-        reader.run("SELECT count(*) FROM sqlite_schema")
-      )
-    )
-  )
-
-/** SQLite takes a file of one byte for an empty one, and would write over what nobody has kept. */
-const oneOrMorePages = (file: string) =>
-  Effect.flatMap(
-    ask(() => [file, `${file}-journal`].map((part) => files.stat(part)?.size ?? 0)),
-    ([size = 0, journal]) =>
-      size > 0 && size < smallestPage && journal === 0
-        ? new SqliteFailure({ code: "SQLITE_NOTADB", detail: `${size} bytes are no database` })
-        : Effect.void
-  )
-
-/** Copies that are not finished, with what is beside them. */
-const unfinished = /^\.replaced-\w+(\.restored)?\.partial/
-
-const withoutRemains = Effect.fnUntraced(function* (file: string, kept: string) {
-  const remains = yield* besides(file, unfinished)
-  const ofOthers = remains.filter(({ path }) => !path.startsWith(kept))
-  yield* Effect.forEach(ofOthers, ({ path }) => removed(path), { discard: true })
-})
-
-/** Under the write lock: the processes that began the unfinished copies are gone. */
-const keepCopy = Effect.fnUntraced(function* (file: string, kept: string) {
-  yield* withoutRemains(file, kept)
-  const partial = `${kept}.partial`
-  yield* copyDatabase(file, partial).pipe(
-    Effect.zipRight(renamed(partial, kept)),
-    Effect.onError(() => tidied(partial))
-  )
-  yield* syncedDirectory(file)
-})
-
-/**
- * What SQLite cannot open is kept byte for byte, its parts together. The new one is in WAL mode, as most starts want,
- * where that can be had.
- */
-const replace = (from: string, file: string, kept: string) => {
-  const partial = `${kept}.restored.partial`
-  const moves = ["-wal", "-journal", "-shm"].map((part) => ({ at: `${file}${part}`, kept: `${kept}${part}` }))
-  const putIn = ifThere(linked(file, kept)).pipe(
-    Effect.zipRight(Effect.forEach(moves, (move) => ifThere(renamed(move.at, move.kept)))),
-    Effect.zipRight(renamed(partial, file)),
-    Effect.onError(() =>
-      Effect.forEach(moves, (move) => Effect.ignoreLogged(ifThere(renamed(move.kept, move.at)))).pipe(
-        Effect.zipRight(tidied(kept))
-      )
-    )
-  )
-  // Copying took its time, and there is no lock on what is no database.
-  return Effect.match(sharesMemory(partial), {
-    onSuccess: () => "wal" as const,
-    onFailure: () => "delete" as const
-  }).pipe(
-    Effect.flatMap((journalMode) => copyDatabase(from, partial, { file, journalMode })),
-    Effect.zipRight(unused(file)),
-    Effect.zipRight(Effect.uninterruptible(putIn)),
-    Effect.onError(() => tidied(partial)),
-    Effect.zipRight(syncedDirectory(file)),
-    Effect.zipRight(withoutRemains(file, kept))
-  )
-}
-
-const linked = (from: string, to: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(fs.link(from, to), SystemFailure.fromPlatform))
-
-const ifThere = <R>(step: Effect.Effect<void, SystemFailure, R>): Effect.Effect<void, SystemFailure, R> =>
-  Effect.catchIf(step, isAbsent, () => Effect.void)

@@ -1,152 +1,26 @@
 /** Room 2: from a directory to one connection that is open and answers. */
-import type { Stats } from "node:fs"
+
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { locksOn, nameHolders, strangersOn } from "../machine/FileLocks.ts"
-import { faultOfSharing, permissionsFor } from "../machine/FilePermissions.ts"
-import { ask, files, kindOf } from "../machine/files.ts"
+import { permissionsFor } from "../machine/FilePermissions.ts"
+import { ask, files } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
 import { type Descriptors, openDescriptors, openedAs } from "../machine/OpenFiles.ts"
-import { runtime } from "../machine/runtime.ts"
-import { codeRemedy, damaged } from "../start/codeRemedy.ts"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
 import type { Connected } from "./Client.ts"
-import { codeReason } from "./codeReason.ts"
+import { another, ConnectionError, nothing, reasonOf, refusal, systemReasons } from "./ConnectionError.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { fatalAddon, loadDriver } from "./Driver.ts"
+import { inItsHeaderToo, look, refuseUnshared, shutdownOf, staysClean } from "./FileLook.ts"
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
 import { isLarge, readBeside, recoverBeside, standstill } from "./LeftoverWal.ts"
 import { headOf, likenessOf } from "./Likeness.ts"
 import { integer, isLock, openSqlite, openSqliteIn, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
 import { transactionsOn } from "./Transactions.ts"
-
-type Reason =
-  | "Absent"
-  | "Orphaned"
-  | "Moved"
-  | "NotAFile"
-  | "NotRecovered"
-  | "NotADatabase"
-  | "Damaged"
-  | "CannotCreate"
-  | "CannotOpen"
-  | "PermissionDenied"
-  | "ReadOnly"
-  | "NotReadable"
-  | "NotShared"
-  | "DiskFull"
-  | "IoError"
-  | "Busy"
-  | "Replaced"
-  | "DriverNotLoaded"
-  | "UnsafeDriver"
-  | "UnsafeSqlite"
-  | "ForeignApplication"
-
-/** The file cannot be opened as this program's SQLite database. Nothing in it was changed. */
-export class ConnectionError extends Data.TaggedError("ConnectionError")<{
-  readonly reason: Reason
-  /** Absolute path of the database file. */
-  readonly file: string
-  /** What SQLite or the operating system said. */
-  readonly detail: string
-  /** SQLite's or the system's code, e.g. `SQLITE_NOTADB` or `EMFILE`. */
-  readonly code: string
-  readonly retryable: boolean
-  /** What can be done about this file, where that is more than the reason says. */
-  readonly cure?: string | undefined
-  /** Absolute path of the database file, once it has left its stage. */
-  readonly database?: string | undefined
-}> {
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  override toJSON(): object {
-    return jsonOf(this)
-  }
-
-  get sentence(): string {
-    return `${sentences[this.reason](this.file)} (${this.code === "" || this.detail.startsWith(this.code) ? "" : `${this.code}: `}${this.detail})`
-  }
-
-  get remedy(): string {
-    if (this.cure !== undefined) return `${this.cure} ${untouched}`
-    return (fromCode.has(this.reason) ? codeRemedy(this.code) : undefined) ?? remedies[this.reason]
-  }
-}
-
-const untouched = "Or choose another path. Nothing in the file was changed."
-
-/** Of these the code knows more: each has several causes. */
-const fromCode: ReadonlySet<Reason> = new Set<Reason>(["CannotCreate", "CannotOpen"])
-
-const sentences: Record<Reason, (file: string) => string> = {
-  Absent: (file) => `There is no database at ${file}`,
-  Orphaned: (file) => `${file} is missing or empty, but its WAL or journal is still there`,
-  Moved: (file) => `Another process has the database open that was at ${file} before`,
-  NotAFile: (file) => `${file} is not a regular file`,
-  NotRecovered: (file) => `A transaction on ${file} was not finished: its rollback journal is still there`,
-  NotADatabase: (file) => `${file} is not a SQLite database`,
-  Damaged: (file) => `The database ${file} is damaged`,
-  CannotCreate: (file) => `The database ${file} cannot be created`,
-  CannotOpen: (file) => `The database ${file} cannot be opened`,
-  PermissionDenied: (file) => `This user may not open ${file}`,
-  ReadOnly: (file) => `SQLite could open ${file} for reading only`,
-  NotReadable: (file) =>
-    `${file} cannot be inspected: reading it makes a -wal and a -shm, and this user could not delete them again`,
-  NotShared: (file) => `The group may not use the database ${file}`,
-  DiskFull: (file) => `There is no space left for ${file}`,
-  IoError: (file) => `The disk failed while ${file} was read`,
-  Busy: (file) => `Another process has locked ${file}`,
-  Replaced: (file) => `${file} is no longer the file that was opened`,
-  DriverNotLoaded: () => `${runtime} cannot load better-sqlite3`,
-  UnsafeDriver: () => "This build of better-sqlite3 crashes on this release of Node.js",
-  UnsafeSqlite: () => "This SQLite version can corrupt a database in WAL mode that several connections use",
-  ForeignApplication: (file) => `${file} belongs to another program`
-}
-
-const remedies: Record<Reason, string> = {
-  Absent:
-    "Check the path. If it is right, start the program once, or run `database-ready init`: that creates the database.",
-  Orphaned:
-    "Put the database back. If it is gone, move its -wal or -journal away and keep it: it may hold the only copy of recent commits.",
-  Moved:
-    "Stop that process, or put its database back in this place. Until then leave the -wal and the -shm where they are: it writes its commits into them.",
-  NotAFile: "Choose another path, or move away what is there.",
-  NotRecovered:
-    "Start the program, or run `database-ready init`: SQLite then rolls that transaction back. An inspection writes nothing, and so cannot.",
-  NotADatabase: `Move that file away. ${untouched}`,
-  Damaged: damaged,
-  CannotCreate: "Check that the directory still exists, and that this user can write in it.",
-  CannotOpen: "Check that this user can read and write the file, its -wal and its -shm.",
-  PermissionDenied:
-    "Give the file, its -wal and its -shm to the user that runs this program, and mount the filesystem for writing.",
-  ReadOnly:
-    "Let this user write the file. Check its owner and mode, a read-only mount, `lsattr`, a sticky directory (`fs.protected_regular`), AppArmor and Landlock.",
-  NotReadable:
-    "Run this as a user who can write the database and its directory, or while a program has the database open.",
-  NotShared:
-    "Run `chgrp GROUP` on the directory and the database, `chmod 2770` on the directory and `chmod 660` on the database; or set `permissions` to `owner`.",
-  DiskFull: "Free some space on that filesystem.",
-  IoError: "Check the disk and the kernel's log. If the disk is at fault, restore a backup on another one.",
-  Busy: "Let the other process finish, or stop it.",
-  Replaced:
-    "Restart the program. It still has the old file open, and what it wrote there is lost when it ends: copy it out first if you need it.",
-  DriverNotLoaded:
-    "Run `npm rebuild better-sqlite3` with the runtime that runs this program. If your package manager does not run install scripts, allow them first: `pnpm approve-builds` and `pnpm rebuild better-sqlite3`, or `bun pm trust better-sqlite3`.",
-  UnsafeDriver:
-    'Run the program on Node.js 22, or install the better-sqlite3 that fits: 12 on Node.js 20; on Node.js 24 and newer 13, by `"overrides": { "better-sqlite3": "^13.2.0" }` in its package.json.',
-  UnsafeSqlite: "Update better-sqlite3 to a release with SQLite 3.51.3 or newer. 3.50.7 and 3.44.6 are safe too.",
-  ForeignApplication:
-    "Check the path: by its application_id the file is another program's. If it is this program's, set `applicationId` to the number in the file."
-}
 
 /** Evidence of one connection, open and answering; closed with the layer's scope. */
 export class SqliteConnection extends Context.Tag("database-ready/SqliteConnection")<
@@ -374,26 +248,12 @@ const asksToWrite = (sqlite: Sqlite): Effect.Effect<void, SqliteFailure> =>
 
 const isReadOnly = ({ code }: SqliteFailure): boolean => code.startsWith("SQLITE_READONLY")
 
-/** Refuses a database that its group may not use, where the settings give it to the group. */
-const refuseUnshared = (file: string): Effect.Effect<void, ConnectionError> =>
-  ask(() => faultOfSharing(file)).pipe(
-    Effect.mapError((failure) => refusal(file, "CannotOpen", failure)),
-    Effect.flatMap((found) =>
-      found === undefined
-        ? Effect.void
-        : refusal(file, "NotShared", { code: "", detail: `${found.path}: ${found.fault}`, retryable: false })
-    )
-  )
-
 const likened = (error: ConnectionError): ConnectionError => {
   const likeness = error.reason === "NotADatabase" ? likenessOf(headOf(error.file)) : undefined
   if (likeness === undefined) return error
   const { cure, looks } = likeness
   return new ConnectionError({ ...error, detail: `${error.detail}; it looks like ${looks}`, cure })
 }
-
-const another = { code: "ESTALE", detail: "another file has taken its place", retryable: false }
-const nothing = { code: "ENOENT", detail: "there is nothing any more", retryable: false }
 
 /** What SQLite says when another file, or none, is where the one was that it has open. */
 export const replaced = (file: string, code: string): ConnectionError =>
@@ -455,13 +315,6 @@ export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> 
   })
 
 /**
- * Of a WAL beside a file whose header says that it has none, SQLite reads the WAL, and then says that the mode is WAL:
- * once the WAL is gone, the header has its way again. Somebody who is in the way has it as it was.
- */
-const inItsHeaderToo = ({ run }: Sqlite) =>
-  Effect.ignore(Effect.zipRight(run("PRAGMA journal_mode = delete"), run("PRAGMA journal_mode = wal")))
-
-/**
  * A second, read-only connection keeps the last one that can write from checkpointing when it closes, until it is let go.
  * `isMixed`: the WAL was beside a rollback journal.
  */
@@ -486,114 +339,6 @@ const readSchema = (sqlite: Sqlite) => sqlite.run("SELECT count(*) FROM sqlite_s
 
 const isNotRolledBack = ({ code }: SqliteFailure): boolean => code === "SQLITE_READONLY_ROLLBACK"
 
-const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "inspect") {
-  const { journal, main, shm, wal } = yield* Effect.mapError(
-    ask(() => filesOf(file, { writing: access === "initialize" })),
-    (failure) => refusal(file, systemReasons[failure.code] ?? "CannotOpen", failure)
-  )
-  // SQLite follows no link to one of them (`O_NOFOLLOW`), and could only say that it cannot open it.
-  for (const [suffix, beside] of Object.entries({ "-wal": wal, "-shm": shm, "-journal": journal })) {
-    if (beside !== undefined && !beside.isFile()) {
-      const facts = { code: kindOf(beside), detail: "not a regular file", retryable: false }
-      return yield* refusal(`${file}${suffix}`, "NotAFile", facts)
-    }
-  }
-  if (access === "inspect" && journal !== undefined && journal.size > 0 && (main?.size === 0 || (yield* isHot(file)))) {
-    return yield* refusal(file, "NotRecovered", { code: "", detail: `${file}-journal`, retryable: false })
-  }
-  const moved = shm === undefined ? undefined : yield* movedFrom(file, main)
-  if (moved !== undefined) return yield* refusal(file, "Moved", { code: "", detail: moved, retryable: false })
-  const isPart = (found: Stats | undefined) => found !== undefined && found.size > 0
-  // A journal whose header is zeros holds nothing that anybody could miss.
-  const isHotPart = isPart(journal) && (main !== undefined || (yield* isHot(file)))
-  // A transaction that made the first page may have left a journal beside an empty file; nothing leaves a WAL there.
-  const gone = isHotPart ? journal : isPart(wal) ? wal : undefined
-  const part = main === undefined ? gone : main.size <= 1 && isPart(wal) ? wal : undefined
-  if (part !== undefined) {
-    // SQLite would take an empty file for the whole database, and delete what belongs to the lost one.
-    const detail = `${file}${part === wal ? "-wal" : "-journal"}, ${part.size} bytes`
-    return yield* refusal(file, "Orphaned", { code: "", detail, retryable: false })
-  }
-  if (main !== undefined && !main.isFile()) {
-    return yield* refusal(file, "NotAFile", { code: kindOf(main), detail: "not a regular file", retryable: false })
-  }
-  if (main !== undefined && main.size > 0 && main.size < smallestPage && !isPart(journal)) {
-    const detail = `${main.size} bytes; a database is one page at least`
-    return yield* refusal(file, "NotADatabase", { code: "SQLITE_NOTADB", detail, retryable: false })
-  }
-  return {
-    exists: main !== undefined,
-    empty: main === undefined || main.size === 0,
-    wal: main !== undefined && wal !== undefined,
-    walBytes: main === undefined ? 0 : (wal?.size ?? 0)
-  }
-})
-
-/**
- * Who uses the `-shm` of a database without having it open: theirs was renamed, deleted or replaced, and its WAL would
- * become that of this one. A `-shm` that is in use is never that of a file without a page.
- */
-const movedFrom = Effect.fnUntraced(function* (file: string, main: Stats | undefined) {
-  // Where the locks cannot be seen, nobody is.
-  const none = { isUsed: false, strangers: [] }
-  const { isUsed, strangers } = yield* Effect.orElseSucceed(
-    ask(() => strangersOn(file)),
-    () => none
-  )
-  if (strangers.length > 0) return `${file}-shm is locked by ${nameHolders(strangers)}`
-  const isBlank = main === undefined || main.size === 0
-  return isBlank && isUsed ? `${file}-shm is locked` : undefined
-})
-
-/**
- * Whether a transaction was not finished. With `journal_mode = persist` a journal stays behind whose header was
- * overwritten with zeros (https://sqlite.org/pragma.html#pragma_journal_mode).
- */
-const isHot = (file: string): Effect.Effect<boolean, ConnectionError> =>
-  Effect.mapError(
-    ask(() => (files.firstByte(`${file}-journal`) ?? 0) !== 0),
-    (failure) => refusal(file, systemReasons[failure.code] ?? "CannotOpen", failure)
-  )
-
-/** Of a database's pages (https://sqlite.org/fileformat2.html#pages). SQLite takes a file of one byte for an empty one. */
-export const smallestPage = 512
-
-/** What there is of a database, all of which this user may use. */
-const filesOf = (file: string, use: { readonly writing: boolean }) => {
-  // The file last: a neighbour who makes all of them begins with it.
-  const [wal, journal, shm] = [
-    files.itself(`${file}-wal`),
-    files.itself(`${file}-journal`),
-    files.itself(`${file}-shm`)
-  ]
-  const main = files.stat(file)
-  // SQLite would open what it may not write without a word, and only the first write would tell. A neighbour
-  // who closes takes what is beside the file away at any moment.
-  for (const suffix of ["", "-wal", "-shm"]) files.mayUseIfThere(`${file}${suffix}`, use)
-  return { main, wal, journal, shm }
-}
-
-/**
- * An inspection may make files only where it can take them away again: those of another user would be in the
- * way of the next start. Where a program has the database open they are there already.
- */
-const staysClean = (file: string, isDirectoryWritable: boolean): Effect.Effect<void, ConnectionError> =>
-  Effect.suspend(() => {
-    const may = (suffix: string, writing: boolean) => files.isUsable(`${file}${suffix}`, { writing })
-    const stays = (isDirectoryWritable && may("", true)) || (may("-wal", false) && may("-shm", false))
-    return stays
-      ? Effect.void
-      : refusal(file, "NotReadable", { code: "", detail: "nobody has it open", retryable: false })
-  })
-
-/**
- * Whether a living process has the database open in WAL mode: it then holds a shared lock on the
- * `-shm` file (https://sqlite.org/walformat.html, 2.3.1). Not to find one is no proof that nobody is
- * there, so "unclean" is the answer that makes us look harder.
- */
-const shutdownOf = (file: string): Effect.Effect<"shared" | "unclean"> =>
-  Effect.map(locksOn(`${file}-shm`), (locks) => (locks.length > 0 ? "shared" : "unclean"))
-
 /**
  * Two connections in WAL mode could lose a transaction, from 3.7.0 to 3.51.2; fixed in 3.51.3 and,
  * for older lines, in 3.50.7 and 3.44.6 (https://sqlite.org/wal.html).
@@ -606,22 +351,3 @@ export const hasWalResetBug = (version: string): boolean => {
   if (minor === 44) return patch < 6
   return minor >= 7 && minor < 51
 }
-
-const systemReasons: Partial<Record<string, Reason>> = {
-  EACCES: "PermissionDenied",
-  EPERM: "PermissionDenied",
-  EROFS: "PermissionDenied",
-  ENOSPC: "DiskFull",
-  EDQUOT: "DiskFull",
-  EIO: "IoError"
-}
-
-const reasonOf = (code: string): Reason =>
-  codeReason(code) ?? (/^(ERR_DLOPEN_FAILED|MODULE_NOT_FOUND)$/.test(code) ? "DriverNotLoaded" : "CannotOpen")
-
-const refusal = (
-  file: string,
-  reason: Reason,
-  facts: { readonly code: string; readonly detail: string; readonly retryable: boolean }
-): ConnectionError =>
-  new ConnectionError({ reason, file, code: facts.code, detail: facts.detail, retryable: facts.retryable })

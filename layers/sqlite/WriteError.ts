@@ -6,10 +6,10 @@ import { files } from "../machine/files.ts"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { codeRemedy } from "../start/codeRemedy.ts"
 import { jsonOf, messageOf, type Refusal } from "../start/Refusal.ts"
-import type { HistoryError } from "./AppliedMigrations/MigrationHistory.ts"
+import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
+import type { ConnectionError } from "./ConnectionError.ts"
 import { type CodeReason, codeReason } from "./codeReason.ts"
 import { SqliteFailure } from "./Sqlite.ts"
-import type { ConnectionError } from "./SqliteConnection.ts"
 
 /** `Refused`: SQLite failed with a code that has many causes. The reasons of a history are those of `HistoryError`. */
 type Reason = CodeReason | ConnectionError["reason"] | HistoryError["reason"] | "Refused"

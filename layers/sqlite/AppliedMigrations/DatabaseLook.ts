@@ -3,7 +3,10 @@ import * as Effect from "effect/Effect"
 import { type Migration, titleOf } from "../../start/MigrationSource.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
 import { integer, type Sqlite, type SqliteFailure } from "../Sqlite.ts"
-import { HistoryError, historyFailure, judge, prepareHistory, readHistory, type Verdict } from "./MigrationHistory.ts"
+import { HistoryError, historyFailure } from "./HistoryError.ts"
+import { judge, type Verdict } from "./HistoryJudgement.ts"
+import { prepareHistory } from "./HistoryRecords.ts"
+import { readHistory } from "./MigrationHistory.ts"
 import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
 
 export interface Seen {

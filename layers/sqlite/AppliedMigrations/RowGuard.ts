@@ -1,10 +1,12 @@
 /** Rows that were there before a migration are there after it, but for those that it declares to delete. */
 import * as Effect from "effect/Effect"
-import { foldName, identifier, openingParts, openingWords } from "../../schema/SqlScript.ts"
+import { foldName, identifier } from "../../schema/SqlScript.ts"
 import { integer, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
-import { historyTable } from "./MigrationHistory.ts"
-import type { Loss, Script } from "./MigrationRun.ts"
+import { historyTable } from "./historyTable.ts"
+import type { Script } from "./MigrationRun.ts"
 import type { SchemaObject } from "./SchemaFingerprint.ts"
+import { columnNow, type Follow, renames, tablesDroppedBy } from "./TableRenames.ts"
+import type { Loss } from "./UpgradeError.ts"
 
 export const describeLoss = ({ after, before, column, table }: Loss): string =>
   column === undefined
@@ -135,9 +137,6 @@ const lost = Effect.fnUntraced(function* (
   return losses
 })
 
-/** All names that a table goes by, one after the other. */
-type Follow = (name: string) => ReadonlyArray<string>
-
 const unfollowed: Follow = (name) => [name]
 const nameNow = (follow: Follow, name: string): string => follow(name).at(-1) ?? name
 
@@ -224,54 +223,3 @@ const movedOrGone = (before: Counts, after: Counts): ReadonlySet<string> =>
 
 const pageOf = (rows: Rows | undefined): number | undefined =>
   rows === undefined ? undefined : Number.parseInt(rows.root, 10)
-
-const isDrop = ({ text }: Script["statements"][number]): boolean => openingWords(text, 1)[0] === "DROP"
-
-/** `DROP TABLE [IF EXISTS] [schema .] name` */
-const tablesDroppedBy = (statements: Script["statements"]): ReadonlySet<string> =>
-  new Set(
-    statements.filter(isDrop).flatMap(({ text }) => {
-      const parts = openingParts(text, 7)
-      return parts[1]?.keyword === "TABLE" ? [foldName(parts.at(-1)?.name ?? "")] : []
-    })
-  )
-
-/** What follows `ALTER TABLE [schema .] name RENAME`, and the name. */
-const renamingIn = (statement: string) => {
-  const parts = openingParts(statement, 10)
-  const at = parts[3]?.keyword === "." ? 4 : 2
-  const [table, rename, ...rest] = parts.slice(at)
-  return parts[0]?.keyword === "ALTER" && rename?.keyword === "RENAME" && table !== undefined
-    ? { table: foldName(table.name), rest }
-    : undefined
-}
-
-/** Every name that a table goes by while a script runs. */
-const renames =
-  (statements: Script["statements"]): Follow =>
-  (name) => {
-    const names = [name]
-    for (const { text } of statements) {
-      const { rest: [to, next] = [], table } = renamingIn(text) ?? {}
-      if (table === names.at(-1) && to?.keyword === "TO" && next !== undefined) names.push(foldName(next.name))
-    }
-    return names
-  }
-
-/** The name that a column goes by after a script: `RENAME [COLUMN] a TO b`, whatever its table is called by then. */
-const columnNow = (statements: Script["statements"], from: string, column: string): string => {
-  let [table, current] = [from, column]
-  for (const { text } of statements) {
-    const renaming = renamingIn(text)
-    if (renaming?.table !== table) continue
-    const [first, second, third, fourth] = renaming.rest
-    if (first?.keyword === "TO" && second !== undefined) table = foldName(second.name)
-    else {
-      // A column may itself be called "column", without quotes.
-      const hasWord = first?.keyword === "COLUMN" && third?.keyword === "TO"
-      const [old, made] = hasWord ? [second, fourth] : [first, third]
-      if (old !== undefined && made !== undefined && foldName(old.name) === foldName(current)) current = made.name
-    }
-  }
-  return current
-}

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto"
 import { foldName, structureOf } from "../../schema/SqlScript.ts"
 import { type Row, text } from "../Sqlite.ts"
-import { historyTable } from "./MigrationHistory.ts"
+import { historyTable } from "./historyTable.ts"
 
 /** A table, index, trigger or view as SQLite keeps it. */
 export interface SchemaObject {

@@ -5,7 +5,7 @@ import type { Migration } from "../../start/MigrationSource.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { openSqlite } from "../Sqlite.ts"
 import { transactionsOn } from "../Transactions.ts"
-import type { Verdict } from "./MigrationHistory.ts"
+import type { Verdict } from "./HistoryJudgement.ts"
 import { dropTemporary, runMigration, type Script, scriptOf } from "./MigrationRun.ts"
 import {
   differenceOf,

@@ -17,11 +17,14 @@ import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, text } 
 import { brokenObjects, describeBroken } from "./CompiledSchema.ts"
 import { cureOf } from "./Cures.ts"
 import type { Seen } from "./DatabaseLook.ts"
-import { prepareHistory, readHistory } from "./MigrationHistory.ts"
-import { dropTemporary, type Script, type UpgradeError, upgradeError } from "./MigrationRun.ts"
+import { foreignKeyWatch } from "./ForeignKeyWatch.ts"
+import { prepareHistory } from "./HistoryRecords.ts"
+import { readHistory } from "./MigrationHistory.ts"
+import { dropTemporary, type Script } from "./MigrationRun.ts"
 import { objectsOf, schemaStatement } from "./SchemaFingerprint.ts"
 import { madeBy, proveSchema } from "./SchemaProof.ts"
-import { foreignKeyWatch, isRebuild, mayLeaveTemporary, maySetPragmas, runOf } from "./Upgrade.ts"
+import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
+import { isRebuild, mayLeaveTemporary, maySetPragmas, runOf } from "./UpgradeRuns.ts"
 
 /** Where the trial ends: from there on the real run alone can tell. */
 class Doubt extends Data.TaggedError("Doubt")<{ readonly why: string }> {}

@@ -1,0 +1,181 @@
+/** Pragmas that a migration cannot set. */
+import type { Obstacle, Script } from "./Obstacle.ts"
+import { openingWords, type Statement, tokensOf } from "./SqlScript.ts"
+
+/** Statements that are out of place begin with one of these words, all others need not be read further. */
+const suspects = /^(?:ATTACH|BEGIN|COMMIT|DETACH|END|EXPLAIN|PRAGMA|ROLLBACK|VACUUM)\b/i
+
+export const outOfPlace = (statement: Statement, script: Script): Obstacle | undefined => {
+  const { text } = statement
+  const notAllowed = (detail: string, remedy?: string): Obstacle =>
+    remedy === undefined
+      ? { reason: "NotAllowed", statement, detail }
+      : { reason: "NotAllowed", statement, detail, remedy }
+  if (text.includes("\0")) {
+    return notAllowed("SQLite reads nothing behind a NUL character", "Take the character out, or write it as char(0).")
+  }
+  if (!suspects.test(text)) return undefined
+  const [first = "", second = "", third = ""] = openingWords(text, 3)
+  if (first === "ATTACH" || first === "DETACH") {
+    return notAllowed("another database is not part of this one's history", "Copy what is in it with the program.")
+  }
+  if (["BEGIN", "COMMIT", "END"].includes(first)) return notAllowed(`${first} would begin or end a transaction`)
+  if (first === "ROLLBACK" && second !== "TO" && third !== "TO") {
+    return notAllowed("ROLLBACK would undo the other migrations")
+  }
+  if (first === "VACUUM") {
+    return notAllowed(
+      "SQLite refuses VACUUM inside a transaction",
+      "Take it out. Run VACUUM from the program or by hand, when nobody else uses the database."
+    )
+  }
+  const pragma = pragmaOf(text)
+  if (pragma === undefined) return undefined
+  const { name, value } = pragma
+  if (name === "foreign_keys") return value === undefined ? undefined : foreignKeys(statement, value, script)
+  if (name === "user_version") {
+    return value === undefined || Number(value) === script.id
+      ? undefined
+      : notAllowed(
+          "user_version is the number of the newest migration, which the library writes",
+          "Take it out. Keep a number of your own in a table."
+        )
+  }
+  if (script.declared.settings === "ignored" && isLostSetting(statement)) return undefined
+  const why = lost[name] ?? failing[name]
+  if (why === undefined) return known.has(name) ? undefined : unknown(statement, name)
+  if (value === undefined && name !== "wal_checkpoint") return undefined
+  const [detail, remedy] = why
+  return notAllowed(detail, isLostSetting(statement) ? `${remedy} ${whereApplied}` : remedy)
+}
+
+/** The way out for a file that cannot be changed any more. What failed was never applied, and has none. */
+const whereApplied =
+  "If a database has applied this file already, do not change its statements: write `-- database-ready: settings = ignored` above the first one. The setting is then skipped."
+
+/**
+ * Whether a statement is a setting that a migration cannot make, or a PRAGMA that SQLite does not have. Earlier
+ * releases applied such files.
+ */
+export const isLostSetting = ({ text }: Statement): boolean => {
+  const { name, value } = (text.includes("\0") ? undefined : pragmaOf(text)) ?? {}
+  if (name === undefined || name === "") return false
+  return lost[name] === undefined ? !known.has(name) && !others.has(name) : value !== undefined
+}
+
+const unknown = (statement: Statement, name: string): Obstacle =>
+  /^(?:hex|text)?(?:re)?key$|^cipher|^kdf/.test(name)
+    ? {
+        reason: "NotAllowed",
+        statement,
+        detail: `PRAGMA ${name} is for a database that is not open yet`,
+        remedy: `Take it out: this library's SQLite does not encrypt. ${whereApplied}`
+      }
+    : {
+        reason: "NotAllowed",
+        statement,
+        detail: `SQLite has no PRAGMA ${name}, and would ignore it`,
+        remedy: `Correct its name, or take it out. ${whereApplied}`
+      }
+
+/** The usual pair around a rebuild is to become one declaration. */
+export const foreignKeys = (statement: Statement, value: string, { declared, statements }: Script): Obstacle => {
+  const settings = statements.flatMap(({ line, text }) => {
+    const pragma = pragmaOf(text)
+    return pragma?.name === "foreign_keys" && pragma.value !== undefined ? [{ line, isOn: isOn(pragma.value) }] : []
+  })
+  const lines = [...new Set(settings.map(({ line }) => line))]
+  const them = lines.length === 1 ? `line ${lines[0]}` : `lines ${lines.slice(0, -1).join(", ")} and ${lines.at(-1)}`
+  const bad = (detail: string, remedy: string): Obstacle => ({ reason: "NotAllowed", statement, detail, remedy })
+  if (declared.foreignKeys === "off") {
+    return bad(
+      "SQLite ignores PRAGMA foreign_keys inside a transaction, and the file declares it already",
+      `Take ${them} out.`
+    )
+  }
+  if (isOn(value) && settings.every((setting) => setting.isOn)) {
+    return bad("foreign keys are on already, and SQLite ignores the PRAGMA inside a transaction", `Take ${them} out.`)
+  }
+  return bad(
+    "SQLite ignores PRAGMA foreign_keys inside a transaction; declare `-- database-ready: foreign_keys = off` instead",
+    `Take ${them} out, and write \`-- database-ready: foreign_keys = off\` above the first statement: they are off around this file then, and on again behind it.`
+  )
+}
+
+/** As SQLite reads a boolean: a number other than 0, or one of these words; all else is false. */
+const isOn = (value: string): boolean =>
+  /^[+-]?\d/.test(value) ? Number.parseInt(value.replace(/^\+/, ""), 10) !== 0 : /^(?:on|yes|true)$/.test(value)
+
+/** `PRAGMA schema.name = value` or `name(value)`, also behind EXPLAIN, which sets some all the same. */
+const pragmaOf = (text: string): { readonly name: string; readonly value: string | undefined } | undefined => {
+  if (!/^(?:EXPLAIN|PRAGMA)\b/i.test(text)) return undefined
+  const parts: Array<string> = []
+  for (const { kind, text: token } of tokensOf(text)) {
+    if (kind === "space" || kind === "comment") continue
+    parts.push((kind === "quoted" || kind === "string" ? token.slice(1, -1) : token).toLowerCase())
+    if (parts.length > 10) break
+  }
+  if (parts[0] === "explain") parts.splice(0, parts[1] === "query" ? 3 : 1)
+  if (parts.shift() !== "pragma") return undefined
+  if (parts[1] === ".") parts.splice(0, 2)
+  const [name = "", sign, ...value] = parts
+  return { name, value: sign === "=" || sign === "(" ? value.filter((part) => part !== ")").join("") : undefined }
+}
+
+const ofNewFile = (name: string, option: string): readonly [string, string] => [
+  `PRAGMA ${name} takes effect before the first page of a file is written, and is lost in a migration`,
+  `Take it out. For a new file give DatabaseReady.layer the option \`newFile: { ${option} }\`; a file that is there keeps what it has.`
+]
+
+const ofSettings = (name: string, option: string): readonly [string, string] => [
+  `SQLite ignores or refuses PRAGMA ${name} inside a transaction`,
+  `Take it out, and give DatabaseReady.layer the option \`pragmas: { ${option} }\`.`
+]
+
+const ofProcess = (name: string, instead: string): readonly [string, string] => [
+  `PRAGMA ${name} is of the whole process, and would outlive the migration`,
+  `Take it out. ${instead}`
+]
+
+/** Settings that have no effect in a transaction, or none that is the migration's. They can be declared to be ignored. */
+const lost: Partial<Record<string, readonly [detail: string, remedy: string]>> = {
+  auto_vacuum: ofNewFile("auto_vacuum", 'autoVacuum: "incremental"'),
+  encoding: ofNewFile("encoding", 'encoding: "UTF-16le"'),
+  page_size: ofNewFile("page_size", "pageSize: 8192"),
+  temp_store: ofSettings("temp_store", 'tempStore: "memory"'),
+  default_cache_size: [
+    "PRAGMA default_cache_size is overridden by the settings",
+    "Take it out, and give DatabaseReady.layer the option `pragmas: { cacheSize: -64000 }`."
+  ],
+  legacy_file_format: ["PRAGMA legacy_file_format does nothing any more", "Take it out."],
+  temp_store_directory: ofProcess("temp_store_directory", "Set the variable SQLITE_TMPDIR of the process."),
+  data_store_directory: ofProcess("data_store_directory", "Give an absolute path as the filename."),
+  soft_heap_limit: ofProcess("soft_heap_limit", "Set it in the program, where it opens the database."),
+  hard_heap_limit: ofProcess("hard_heap_limit", "Set it in the program, where it opens the database.")
+}
+
+/** Settings on which SQLite fails in a transaction, unless they are what holds already. */
+const failing: Partial<Record<string, readonly [detail: string, remedy: string]>> = {
+  journal_mode: ofSettings("journal_mode", 'journalMode: "wal"'),
+  synchronous: ofSettings("synchronous", 'synchronous: "full"'),
+  wal_checkpoint: [
+    "SQLite refuses PRAGMA wal_checkpoint inside a transaction",
+    "Take it out. SQLite checkpoints by itself; the program may do so once the database is ready."
+  ]
+}
+
+/** What has a rule of its own. */
+const others = new Set(["foreign_keys", "user_version", ...Object.keys(failing)])
+
+/** What is read, done, or set for the rest of the migration: the library sets back what outlives it. */
+const known = new Set([
+  ...["analysis_limit", "application_id", "automatic_index", "busy_timeout", "cache_size", "cache_spill"],
+  ...["case_sensitive_like", "cell_size_check", "checkpoint_fullfsync", "collation_list", "compile_options"],
+  ...["count_changes", "data_version", "database_list", "defer_foreign_keys", "empty_result_callbacks"],
+  ...["foreign_key_check", "foreign_key_list", "freelist_count", "full_column_names", "fullfsync", "function_list"],
+  ...["ignore_check_constraints", "incremental_vacuum", "index_info", "index_list", "index_xinfo", "integrity_check"],
+  ...["journal_size_limit", "legacy_alter_table", "locking_mode", "max_page_count", "mmap_size", "module_list"],
+  ...["optimize", "page_count", "pragma_list", "query_only", "quick_check", "read_uncommitted", "recursive_triggers"],
+  ...["reverse_unordered_selects", "schema_version", "secure_delete", "short_column_names", "shrink_memory", "stats"],
+  ...["table_info", "table_list", "table_xinfo", "threads", "trusted_schema", "wal_autocheckpoint", "writable_schema"]
+])

@@ -1,0 +1,49 @@
+/** Whether a deadline leaves time for the copy. */
+
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { megabytes, shown } from "../../start/Measure.ts"
+import { titleOf } from "../../start/MigrationSource.ts"
+import { backupsOf } from "../BackupFiles.ts"
+import type { DatabaseConfig } from "../DatabaseConfig.ts"
+import type { Attempt } from "../Initialization.ts"
+import { bytesOf } from "../PageCheck.ts"
+import { copyTime, enoughFor } from "./CopyTime.ts"
+import type { Seen } from "./DatabaseLook.ts"
+import { guardRows } from "./RowGuard.ts"
+import { upgradeError } from "./UpgradeError.ts"
+import { notCounted, type Room } from "./UpgradeRoom.ts"
+
+/**
+ * Refuses a deadline that somebody has set and that is certainly too short for the copy, before the write lock is
+ * taken: each start of a supervisor's would shut all writers out until it ended. One that was too short last time is
+ * warned of. Without a deadline of somebody's own there is nothing to look at: the default is put off.
+ */
+export const enoughTime = Effect.fnUntraced(function* (room: Room, { objects, verdict }: Seen, { breathe }: Attempt) {
+  const { config, database } = room
+  const deadline = deadlineOf(config)
+  const newest = verdict.pending.at(-1)
+  if (deadline === undefined || newest === undefined || config.backups === 0) return
+  const { sqlite } = database
+  if (yield* Effect.mapError(guardRows(sqlite, objects, breathe).isEmpty, notCounted)) return
+  const bytes = yield* bytesOf(sqlite)
+  const time = copyTime(bytes, yield* Effect.orElseSucceed(backupsOf(database.file), () => []))
+  if (time.likely <= deadline.millis) return
+  const cure = `Set ${deadline.setting} to ${shown(enoughFor(bytes, time))}, or leave it unset: it is then put off while the work moves on. If you make backups yourself, set \`backups\` to 0.`
+  if (time.least <= deadline.millis) {
+    const took = `The copy of ${megabytes(bytes)} MB before ${titleOf(newest)} would take ${shown(time.likely)} at the rate of the last one`
+    return yield* Effect.logWarning(`${took}, and the deadline is ${shown(deadline.millis)}. ${cure}`)
+  }
+  const detail = `${megabytes(bytes)} MB take ${shown(time.least)} at least, and the deadline is ${shown(deadline.millis)}`
+  return yield* upgradeError("DeadlineTooShort", { migration: titleOf(newest), detail, cure })
+})
+
+/** The shorter one of those that somebody has set. */
+const deadlineOf = ({ isTimeoutDefault, policies, timeout }: DatabaseConfig["Type"]) => {
+  const whole = isTimeoutDefault ? Number.POSITIVE_INFINITY : Duration.toMillis(timeout)
+  const stage = Duration.toMillis(policies.migrations.timeout)
+  const millis = Math.min(whole, stage)
+  if (millis === Number.POSITIVE_INFINITY) return undefined
+  const setting = stage < whole ? "`policies.migrations.timeout`" : "`timeout` (`--timeout`, DATABASE_TIMEOUT)"
+  return { millis, setting }
+}

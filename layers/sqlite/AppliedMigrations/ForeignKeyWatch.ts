@@ -1,0 +1,42 @@
+/** Rows without their parent, looked for after each file that could leave some. */
+import * as Effect from "effect/Effect"
+import { titleOf } from "../../start/MigrationSource.ts"
+import { describeViolation, foreignKeyViolations } from "../PageCheck.ts"
+import { integer, type Sqlite } from "../Sqlite.ts"
+import type { Script } from "./MigrationRun.ts"
+import type { SchemaObject } from "./SchemaFingerprint.ts"
+import { upgradeError } from "./UpgradeError.ts"
+import { notWritten } from "./UpgradeRoom.ts"
+import { hasDeferred, mayDefer, mayRefer } from "./UpgradeRuns.ts"
+
+/**
+ * Looks for rows without their parent after each file that could leave some. With foreign keys on SQLite refuses
+ * them at once, but for those that are deferred to the commit, and for a table that loses the key that is referred to.
+ */
+export const foreignKeyWatch = (sqlite: Sqlite, objects: ReadonlyArray<SchemaObject>) => {
+  let hasKeys = objects.some(({ sql }) => /references/i.test(sql))
+  let isDeferred = hasDeferred(objects)
+  let schema = Number.NaN
+  return {
+    check: Effect.fnUntraced(function* (script: Script, isLast: boolean) {
+      const migration = titleOf(script.migration)
+      const asked = Effect.mapError(notWritten(migration))
+      hasKeys ||= mayRefer(script)
+      isDeferred ||= mayDefer(script)
+      if (!hasKeys && !isLast) return
+      const [row] = yield* asked(sqlite.run("PRAGMA schema_version"))
+      const isSame = integer(row, "schema_version") === schema
+      schema = integer(row, "schema_version")
+      if (isSame && !isDeferred && !isLast && script.migration.declared.foreignKeys === "on") return
+      const rows = yield* Effect.mapError(sqlite.run(`${foreignKeyViolations} LIMIT 100`), (failure) =>
+        failure.code === "SQLITE_ERROR"
+          ? upgradeError("ForeignKeyMismatch", { migration, detail: failure.detail })
+          : notWritten(migration)(failure)
+      )
+      if (rows.length > 0) {
+        const detail = rows.slice(0, 3).map(describeViolation).join("; ")
+        return yield* upgradeError("ForeignKeyViolations", { migration, detail })
+      }
+    })
+  }
+}

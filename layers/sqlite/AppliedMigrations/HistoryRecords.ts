@@ -1,0 +1,134 @@
+/** What is written into the history. */
+import * as Effect from "effect/Effect"
+import { declarationText } from "../../schema/Declaration.ts"
+import type { Migration } from "../../start/MigrationSource.ts"
+import type { Sqlite, SqliteFailure } from "../Sqlite.ts"
+import { contentOf, type Incomplete, type Verdict } from "./HistoryJudgement.ts"
+import { historyTable } from "./historyTable.ts"
+import { type History, userVersionOf } from "./MigrationHistory.ts"
+
+const createHistory = `CREATE TABLE ${historyTable} (
+  migration_id INTEGER PRIMARY KEY,
+  version TEXT NOT NULL UNIQUE,
+  description TEXT NOT NULL,
+  applied_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  status TEXT NOT NULL DEFAULT 'completed',
+  execution_time_ms INTEGER,
+  name TEXT,
+  checksum TEXT,
+  schema_fingerprint TEXT,
+  program TEXT,
+  compatible_from TEXT,
+  schema_objects TEXT,
+  content_version TEXT,
+  declared TEXT
+)`
+
+export interface Completed {
+  readonly migration: Migration
+  readonly appliedAt: number
+  readonly executionTimeMs: number
+}
+
+/** Makes the table ours: creates it, or adds the columns that the system before us did not have; no row is lost. */
+export const prepareHistory = (sqlite: Sqlite, { exists, lacks }: History): Effect.Effect<void, SqliteFailure> =>
+  exists
+    ? Effect.forEach(lacks, (column) => sqlite.run(`ALTER TABLE ${historyTable} ADD COLUMN ${column} TEXT`), {
+        discard: true
+      })
+    : Effect.asVoid(sqlite.run(createHistory))
+
+/** Records in one statement what was completed in this transaction. */
+export const recordCompleted = (
+  sqlite: Sqlite,
+  completed: ReadonlyArray<Completed>,
+  program: string
+): Effect.Effect<void, SqliteFailure> =>
+  sqlite
+    .run(
+      `INSERT INTO ${historyTable} (version, description, applied_at, status, execution_time_ms, name, checksum, program, compatible_from, content_version, declared)
+SELECT value->>'version', value->>'description', value->>'appliedAt', 'completed', value->>'executionTimeMs',
+  value->>'name', value->>'checksum', value->>'program', value->>'compatibleFrom', value->>'content', value->>'declared'
+FROM json_each(?) ORDER BY key`,
+      [
+        JSON.stringify(
+          completed.map(({ appliedAt, executionTimeMs, migration }) => ({
+            version: migration.version,
+            description: migration.name.replaceAll("_", " "),
+            appliedAt: sqliteTimestamp(appliedAt),
+            executionTimeMs,
+            name: migration.name,
+            checksum: migration.checksum,
+            program,
+            compatibleFrom: migration.declared.compatibleFrom?.toString() ?? null,
+            content: contentOf(migration.body, migration.checksum) ?? null,
+            declared: declarationText(migration.declared)
+          }))
+        )
+      ]
+    )
+    .pipe(Effect.asVoid)
+
+/** Completes rows with what is run and declared now; both are known to be no edit. */
+export const recordContents = (sqlite: Sqlite, rows: ReadonlyArray<Incomplete>): Effect.Effect<void, SqliteFailure> =>
+  sqlite
+    .run(
+      `UPDATE ${historyTable} SET content_version = value->>'content', declared = value->>'declared',
+  compatible_from = value->>'compatibleFrom'
+FROM json_each(?) WHERE migration_id = value->>'rowId'`,
+      [
+        JSON.stringify(
+          rows.map(({ checksum, migration, rowId }) => ({
+            rowId,
+            content: contentOf(migration.body, checksum) ?? null,
+            declared: declarationText(migration.declared),
+            compatibleFrom: migration.declared.compatibleFrom?.toString() ?? null
+          }))
+        )
+      ]
+    )
+    .pipe(
+      Effect.when(() => rows.length > 0),
+      Effect.asVoid
+    )
+
+/** Completes the rows of the system before us with what we hold of their migrations. */
+export const recordAdopted = (sqlite: Sqlite, adopted: Verdict["adopted"]): Effect.Effect<void, SqliteFailure> =>
+  Effect.forEach(
+    adopted,
+    ({ migration, rowId }) =>
+      sqlite.run(`UPDATE ${historyTable} SET name = ?, checksum = ? WHERE migration_id = ?`, [
+        migration.name,
+        migration.checksum,
+        rowId
+      ]),
+    { discard: true }
+  ).pipe(
+    Effect.zipRight(
+      recordContents(
+        sqlite,
+        adopted.map((row) => ({ ...row, checksum: row.migration.checksum }))
+      )
+    )
+  )
+
+/** Keeps what the schema is now with the newest migration, and mirrors its version in the file's header. */
+export const recordSchema = Effect.fnUntraced(function* (
+  sqlite: Sqlite,
+  newest: Migration,
+  schema: { readonly fingerprint: string; readonly ours: string }
+) {
+  // Only the newest one is asked for its objects.
+  yield* sqlite.run(`UPDATE ${historyTable} SET schema_objects = NULL WHERE schema_objects IS NOT NULL`)
+  yield* sqlite.run(
+    `UPDATE ${historyTable} SET schema_fingerprint = ?, schema_objects = ? WHERE CAST(version AS INTEGER) = ?`,
+    [schema.fingerprint, schema.ours, newest.id]
+  )
+  yield* mirrorVersion(sqlite, newest)
+})
+
+export const mirrorVersion = (sqlite: Sqlite, newest: Migration): Effect.Effect<void, SqliteFailure> =>
+  Effect.asVoid(sqlite.run(`PRAGMA user_version = ${userVersionOf(newest.id)}`))
+
+/** As CURRENT_TIMESTAMP writes it: UTC, to the second. */
+const sqliteTimestamp = (millis: number): string => new Date(millis).toISOString().slice(0, 19).replace("T", " ")

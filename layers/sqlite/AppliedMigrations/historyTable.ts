@@ -1,0 +1,3 @@
+/** The table of the history. */
+
+export const historyTable = "schema_migrations"

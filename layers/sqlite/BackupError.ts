@@ -1,0 +1,58 @@
+/** Why a copy cannot be made. */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type { SystemFailure } from "../machine/SystemFailure.ts"
+import { codeRemedy } from "../start/codeRemedy.ts"
+import { jsonOf, messageOf } from "../start/Refusal.ts"
+import type { SqliteFailure } from "./Sqlite.ts"
+
+/** The copy that has to be there before an upgrade could not be made. Nothing was changed. */
+export class BackupError extends Data.TaggedError("BackupError")<{
+  readonly reason: "NoSpace" | "NotWritten"
+  /** Absolute path of the file that could not be made. */
+  readonly backup: string
+  /** What SQLite or the operating system said. */
+  readonly detail: string
+  /** SQLite's or the system's code, e.g. `SQLITE_FULL` or `EACCES`; "" where neither said anything. */
+  readonly code: string
+  readonly retryable: boolean
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
+}> {
+  override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
+    const what =
+      this.reason === "NoSpace"
+        ? `There is no space for the backup ${this.backup}`
+        : `The backup ${this.backup} could not be made`
+    const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
+    return `${what}, so the upgrade was not started (${said})`
+  }
+
+  get remedy(): string {
+    const cure =
+      this.reason === "NoSpace"
+        ? "Free some space on that filesystem, or delete older backups."
+        : (codeRemedy(this.code) ?? "Let this user write in the database's directory.")
+    return `${cure} If you make backups yourself, set \`backups\` to 0.`
+  }
+}
+
+/** What could not be done about a backup. */
+export const refusedAs = (backup: string) =>
+  Effect.mapError(
+    ({ code, detail, retryable }: CopyFailure) =>
+      new BackupError({ reason: isNoSpace(code) ? "NoSpace" : "NotWritten", backup, code, detail, retryable })
+  )
+
+/** What can go wrong while a database is copied, in SQLite or around it. */
+export type CopyFailure = SqliteFailure | SystemFailure
+
+export const isNoSpace = (code: string): boolean => code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT"

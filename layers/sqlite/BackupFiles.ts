@@ -1,0 +1,163 @@
+/** The copies that lie beside a database. */
+
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { usersOf } from "../machine/FileLocks.ts"
+import { ask, files } from "../machine/files.ts"
+import { SystemFailure } from "../machine/SystemFailure.ts"
+import { type BackupName, newestFirst, parseBackupName, superseded } from "./BackupNames.ts"
+import { aloneRestoring, restoreLock } from "./RestoreLock.ts"
+import { isLock } from "./Sqlite.ts"
+
+/** Copies before an upgrade, and those of a restore, with what SQLite keeps beside them. Nobody else names files so. */
+const unfinished =
+  /^\.(?:(?:none|\d+)-to-\d+(?:\.\d+)?\.backup|replaced-\d{8}T\d{9}Z(?:\.restored)?|restore)\.partial(?:-journal|-wal|-shm)?$/
+
+/** Beside a backup from before its upgrade is committed until after. */
+const mark = ".uncommitted"
+export const markOf = (backup: string): string => `${backup}${mark}`
+const marks = new RegExp(`\\.backup\\${mark}$`)
+
+/**
+ * Deletes what starts that were killed, or whose commit failed, left of their copies. To be run while the write lock
+ * is held, with the version that the database has now. A marked copy of the upgrade from just that version was made
+ * for one that was never committed.
+ */
+export const removeUnfinished = Effect.fnUntraced(function* (file: string, version: string | undefined) {
+  const marked = yield* besides(file, marks)
+  for (const { path } of marked) {
+    const backup = path.slice(0, -mark.length)
+    const name = parseBackupName(backup.slice(file.length))
+    if (name?.from === version) yield* removed(backup)
+    yield* removed(path)
+  }
+  const remains = yield* besides(file, unfinished)
+  const isOfRestore = (path: string) => path.includes(".replaced-", file.length) || path === `${file}${restoreLock}`
+  for (const { path } of remains) if (!isOfRestore(path)) yield* removed(path)
+  const ofRestores = remains.filter(({ path }) => isOfRestore(path))
+  if (ofRestores.length === 0) return
+  // A restore prepares its copy before it has the write lock.
+  const cleared = Effect.forEach(
+    ofRestores,
+    ({ path }) => Effect.flatMap(usersOf([path]), (users) => (users.length > 0 ? Effect.void : removed(path))),
+    { discard: true }
+  )
+  yield* Effect.catchIf(
+    aloneRestoring(file, cleared),
+    ({ code }) => isLock(code),
+    () => Effect.void
+  )
+})
+
+/** Absolute paths of what `removeUnfinished` looks at, by their names alone: one look at the directory. */
+export const unfinishedBeside = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
+  Effect.flatMap(Path.Path, (path) =>
+    ask(() => {
+      const [directory, base] = [path.dirname(file), path.basename(file)]
+      return files.names(directory).flatMap((name) => {
+        const more = name.startsWith(base) ? name.slice(base.length) : ""
+        return unfinished.test(more) || marks.test(more) ? [path.join(directory, name)] : []
+      })
+    })
+  )
+
+/**
+ * To be run once the upgrade of a backup is committed. Keeps the newest backups of a database, by what their names
+ * say, and deletes the others. Two whose order nobody knows count as equally new. The one that was made just now stays.
+ */
+export const pruneBackups = Effect.fnUntraced(function* (file: string, kept: number, made: string) {
+  yield* tidied(markOf(made))
+  const backups = yield* backupsOf(file)
+  const old = superseded(backups, kept).filter(({ path }) => path !== made)
+  yield* Effect.forEach(old, ({ path }) => removed(path), { discard: true })
+})
+
+/** A regular file beside a database. */
+interface FileBeside {
+  /** Absolute path. */
+  readonly path: string
+  readonly bytes: number
+  /** Milliseconds since the epoch. It does not tell the order: a copied file may have a new time. */
+  readonly modifiedAt: number
+  /** The same of when it was created here; 0 where nobody knows. */
+  readonly createdAt: number
+}
+
+export interface BackupFile extends FileBeside, BackupName {}
+
+/** The backups that upgrades of a database left, the newest first, as far as their names tell. */
+export const backupsOf = (
+  file: string
+): Effect.Effect<ReadonlyArray<BackupFile>, SystemFailure, FileSystem.FileSystem | Path.Path> =>
+  Effect.map(besides(file, /\.backup$/), (found) =>
+    found
+      .flatMap((beside): ReadonlyArray<BackupFile> => {
+        const name = parseBackupName(beside.path.slice(file.length))
+        return name === undefined ? [] : [{ ...beside, ...name }]
+      })
+      .sort(newestFirst)
+  )
+
+/** Flushes the entries of the directory of a file, so that a rename in it outlives a power loss. */
+export const syncedDirectory = (file: string) => Effect.flatMap(Path.Path, (path) => synced(path.dirname(file)))
+
+export const synced = (target: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
+  FileSystem.FileSystem.pipe(
+    Effect.flatMap((fs) => fs.open(target)),
+    Effect.flatMap(({ sync }) => sync),
+    Effect.scoped,
+    Effect.mapError(SystemFailure.fromPlatform)
+  )
+
+export const renamed = (from: string, to: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(fs.rename(from, to), SystemFailure.fromPlatform))
+
+export const removed = (target: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.mapError(fs.remove(target, { force: true }), SystemFailure.fromPlatform)
+  )
+
+/** For a finalizer: what cannot be removed is said, and hides nothing. */
+export const tidied = (target: string): Effect.Effect<void, never, FileSystem.FileSystem> =>
+  Effect.catchAll(removed(target), ({ detail }) => Effect.logWarning(`${target} stays behind: ${detail}`))
+
+/** The regular files beside a database whose names are its own and something more. */
+export const besides = Effect.fnUntraced(function* (file: string, more: RegExp) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const directory = path.dirname(file)
+  const base = path.basename(file)
+  const names = yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
+  const matching = names.filter((name) => name.startsWith(base) && more.test(name.slice(base.length)))
+  const found = yield* Effect.forEach(matching, (name) => fileAt(path.join(directory, name)))
+  return found.flat()
+})
+
+/** None where it is gone by now, leads nowhere or is something else. */
+const fileAt = (target: string): Effect.Effect<ReadonlyArray<FileBeside>, SystemFailure, FileSystem.FileSystem> =>
+  Effect.map(infoOf(target), (found) =>
+    found?.type === "File"
+      ? [
+          {
+            path: target,
+            bytes: Number(found.size),
+            modifiedAt: Option.match(found.mtime, { onNone: () => 0, onSome: Number }),
+            createdAt: Option.match(found.birthtime, { onNone: () => 0, onSome: Number })
+          }
+        ]
+      : []
+  )
+
+/** What is at a path, undefined where nothing is. */
+export const infoOf = (
+  target: string
+): Effect.Effect<FileSystem.File.Info | undefined, SystemFailure, FileSystem.FileSystem> =>
+  FileSystem.FileSystem.pipe(
+    Effect.flatMap((fs) => fs.stat(target)),
+    Effect.mapError(SystemFailure.fromPlatform),
+    Effect.catchIf(isAbsent, () => Effect.succeed(undefined))
+  )
+
+export const isAbsent = ({ code }: SystemFailure): boolean => code === "ENOENT"

@@ -1,0 +1,150 @@
+/** Why a database cannot be opened, or may not be. */
+import * as Data from "effect/Data"
+import { runtime } from "../machine/runtime.ts"
+import { codeRemedy, damaged } from "../start/codeRemedy.ts"
+import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { codeReason } from "./codeReason.ts"
+
+type Reason =
+  | "Absent"
+  | "Orphaned"
+  | "Moved"
+  | "NotAFile"
+  | "NotRecovered"
+  | "NotADatabase"
+  | "Damaged"
+  | "CannotCreate"
+  | "CannotOpen"
+  | "PermissionDenied"
+  | "ReadOnly"
+  | "NotReadable"
+  | "NotShared"
+  | "DiskFull"
+  | "IoError"
+  | "Busy"
+  | "Replaced"
+  | "DriverNotLoaded"
+  | "UnsafeDriver"
+  | "UnsafeSqlite"
+  | "ForeignApplication"
+
+/** The file cannot be opened as this program's SQLite database. Nothing in it was changed. */
+export class ConnectionError extends Data.TaggedError("ConnectionError")<{
+  readonly reason: Reason
+  /** Absolute path of the database file. */
+  readonly file: string
+  /** What SQLite or the operating system said. */
+  readonly detail: string
+  /** SQLite's or the system's code, e.g. `SQLITE_NOTADB` or `EMFILE`. */
+  readonly code: string
+  readonly retryable: boolean
+  /** What can be done about this file, where that is more than the reason says. */
+  readonly cure?: string | undefined
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
+}> {
+  override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
+    return `${sentences[this.reason](this.file)} (${this.code === "" || this.detail.startsWith(this.code) ? "" : `${this.code}: `}${this.detail})`
+  }
+
+  get remedy(): string {
+    if (this.cure !== undefined) return `${this.cure} ${untouched}`
+    return (fromCode.has(this.reason) ? codeRemedy(this.code) : undefined) ?? remedies[this.reason]
+  }
+}
+
+const untouched = "Or choose another path. Nothing in the file was changed."
+
+/** Of these the code knows more: each has several causes. */
+const fromCode: ReadonlySet<Reason> = new Set<Reason>(["CannotCreate", "CannotOpen"])
+
+const sentences: Record<Reason, (file: string) => string> = {
+  Absent: (file) => `There is no database at ${file}`,
+  Orphaned: (file) => `${file} is missing or empty, but its WAL or journal is still there`,
+  Moved: (file) => `Another process has the database open that was at ${file} before`,
+  NotAFile: (file) => `${file} is not a regular file`,
+  NotRecovered: (file) => `A transaction on ${file} was not finished: its rollback journal is still there`,
+  NotADatabase: (file) => `${file} is not a SQLite database`,
+  Damaged: (file) => `The database ${file} is damaged`,
+  CannotCreate: (file) => `The database ${file} cannot be created`,
+  CannotOpen: (file) => `The database ${file} cannot be opened`,
+  PermissionDenied: (file) => `This user may not open ${file}`,
+  ReadOnly: (file) => `SQLite could open ${file} for reading only`,
+  NotReadable: (file) =>
+    `${file} cannot be inspected: reading it makes a -wal and a -shm, and this user could not delete them again`,
+  NotShared: (file) => `The group may not use the database ${file}`,
+  DiskFull: (file) => `There is no space left for ${file}`,
+  IoError: (file) => `The disk failed while ${file} was read`,
+  Busy: (file) => `Another process has locked ${file}`,
+  Replaced: (file) => `${file} is no longer the file that was opened`,
+  DriverNotLoaded: () => `${runtime} cannot load better-sqlite3`,
+  UnsafeDriver: () => "This build of better-sqlite3 crashes on this release of Node.js",
+  UnsafeSqlite: () => "This SQLite version can corrupt a database in WAL mode that several connections use",
+  ForeignApplication: (file) => `${file} belongs to another program`
+}
+
+const remedies: Record<Reason, string> = {
+  Absent:
+    "Check the path. If it is right, start the program once, or run `database-ready init`: that creates the database.",
+  Orphaned:
+    "Put the database back. If it is gone, move its -wal or -journal away and keep it: it may hold the only copy of recent commits.",
+  Moved:
+    "Stop that process, or put its database back in this place. Until then leave the -wal and the -shm where they are: it writes its commits into them.",
+  NotAFile: "Choose another path, or move away what is there.",
+  NotRecovered:
+    "Start the program, or run `database-ready init`: SQLite then rolls that transaction back. An inspection writes nothing, and so cannot.",
+  NotADatabase: `Move that file away. ${untouched}`,
+  Damaged: damaged,
+  CannotCreate: "Check that the directory still exists, and that this user can write in it.",
+  CannotOpen: "Check that this user can read and write the file, its -wal and its -shm.",
+  PermissionDenied:
+    "Give the file, its -wal and its -shm to the user that runs this program, and mount the filesystem for writing.",
+  ReadOnly:
+    "Let this user write the file. Check its owner and mode, a read-only mount, `lsattr`, a sticky directory (`fs.protected_regular`), AppArmor and Landlock.",
+  NotReadable:
+    "Run this as a user who can write the database and its directory, or while a program has the database open.",
+  NotShared:
+    "Run `chgrp GROUP` on the directory and the database, `chmod 2770` on the directory and `chmod 660` on the database; or set `permissions` to `owner`.",
+  DiskFull: "Free some space on that filesystem.",
+  IoError: "Check the disk and the kernel's log. If the disk is at fault, restore a backup on another one.",
+  Busy: "Let the other process finish, or stop it.",
+  Replaced:
+    "Restart the program. It still has the old file open, and what it wrote there is lost when it ends: copy it out first if you need it.",
+  DriverNotLoaded:
+    "Run `npm rebuild better-sqlite3` with the runtime that runs this program. If your package manager does not run install scripts, allow them first: `pnpm approve-builds` and `pnpm rebuild better-sqlite3`, or `bun pm trust better-sqlite3`.",
+  UnsafeDriver:
+    'Run the program on Node.js 22, or install the better-sqlite3 that fits: 12 on Node.js 20; on Node.js 24 and newer 13, by `"overrides": { "better-sqlite3": "^13.2.0" }` in its package.json.',
+  UnsafeSqlite: "Update better-sqlite3 to a release with SQLite 3.51.3 or newer. 3.50.7 and 3.44.6 are safe too.",
+  ForeignApplication:
+    "Check the path: by its application_id the file is another program's. If it is this program's, set `applicationId` to the number in the file."
+}
+
+export const another = { code: "ESTALE", detail: "another file has taken its place", retryable: false }
+export const nothing = { code: "ENOENT", detail: "there is nothing any more", retryable: false }
+
+export const systemReasons: Partial<Record<string, Reason>> = {
+  EACCES: "PermissionDenied",
+  EPERM: "PermissionDenied",
+  EROFS: "PermissionDenied",
+  ENOSPC: "DiskFull",
+  EDQUOT: "DiskFull",
+  EIO: "IoError"
+}
+
+export const reasonOf = (code: string): Reason =>
+  codeReason(code) ?? (/^(ERR_DLOPEN_FAILED|MODULE_NOT_FOUND)$/.test(code) ? "DriverNotLoaded" : "CannotOpen")
+
+export const refusal = (
+  file: string,
+  reason: Reason,
+  facts: { readonly code: string; readonly detail: string; readonly retryable: boolean }
+): ConnectionError =>
+  new ConnectionError({ reason, file, code: facts.code, detail: facts.detail, retryable: facts.retryable })

@@ -1,0 +1,100 @@
+/** Whether what was true at the start still is. */
+
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import { inDatabase } from "../start/Refusal.ts"
+import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
+import type { AppliedMigrations } from "./AppliedMigrations.ts"
+import type { IntegrityReport } from "./CheckedIntegrity.ts"
+import { ConnectionError } from "./ConnectionError.ts"
+import type { DatabaseConfig } from "./DatabaseConfig.ts"
+import type { DatabaseDirectory } from "./DatabaseDirectory.ts"
+import type { IntegrityError } from "./IntegrityError.ts"
+import type { PragmaError } from "./PragmaError.ts"
+import type { Settings } from "./pragmas.ts"
+import { openSqlite } from "./Sqlite.ts"
+import type { SqliteConnection } from "./SqliteConnection.ts"
+import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
+import { lookAtWal } from "./WalLook.ts"
+import type { WriteGate } from "./WriteGate.ts"
+
+/** What the live health check found. */
+export interface Health {
+  readonly schemaVersion: string | undefined
+  readonly fingerprint: string
+  readonly pragmas: Settings
+  /** Bytes of the `-wal`; 0 where there is none. */
+  readonly walBytes: number
+  /** Those of the report; and who reads from a WAL that has grown over `journalSizeLimit`. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+/** Why a database that was ready is not any more. */
+export type HealthError = ConnectionError | PragmaError | HistoryError | IntegrityError
+
+export interface Evidence {
+  readonly directory: DatabaseDirectory["Type"]
+  readonly connection: SqliteConnection["Type"]
+  readonly pragmas: VerifiedPragmas["Type"]
+  readonly migrations: AppliedMigrations["Type"]
+  readonly integrity: IntegrityReport
+  readonly gate: WriteGate
+}
+
+export const liveHealth = (
+  config: DatabaseConfig["Type"],
+  { connection: { file, sqlite }, directory: { warnings }, gate, migrations, pragmas }: Evidence,
+  inPlace: Effect.Effect<void, ConnectionError>
+) => {
+  const newcomer = Effect.mapError(
+    openSqlite({ filename: file, readonly: true }),
+    ({ code, detail, retryable }) => new ConnectionError({ reason: "CannotOpen", file, code, detail, retryable })
+  )
+  return Effect.gen(function* () {
+    yield* inPlace
+    // Through a connection of its own, opened by path like any newcomer's: the one that is handed out may be
+    // in the middle of a transaction, and would wait for locks with the event loop standing still.
+    const { fingerprint, version } = yield* config.inMemory
+      ? migrations.schemaOn(sqlite)
+      : Effect.scoped(Effect.flatMap(newcomer, migrations.schemaOn)).pipe(
+          Effect.tapErrorTag("HistoryError", gate.learn),
+          Effect.zipLeft(gate.learn("sound"))
+        )
+    const settings = yield* pragmas.stillHold
+    const { bytes, warning } = yield* lookAtWal(file, config)
+    const health: Health = {
+      schemaVersion: version,
+      fingerprint,
+      pragmas: settings,
+      walBytes: bytes,
+      warnings: warning === undefined ? warnings : [...warnings, warning]
+    }
+    return health
+  }).pipe(
+    Effect.mapError((refusal) => inDatabase(file, refusal)),
+    Effect.withSpan("database-ready.health", { attributes: { "database.file": file } })
+  )
+}
+
+/** Another look after 50 ms, four times: somebody opens or closes the database at this moment. */
+const whileANeighbourPasses = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(4))
+
+export const changesOf = (
+  health: Effect.Effect<Health, HealthError>,
+  { healthInterval }: DatabaseConfig["Type"]
+): Stream.Stream<Either.Either<Health, HealthError>> => {
+  const look = Effect.either(
+    Effect.retry(health, { schedule: whileANeighbourPasses, while: ({ retryable }) => retryable })
+  )
+  return Stream.changesWith(
+    Stream.repeatEffectWithSchedule(look, Schedule.spaced(healthInterval)),
+    (one, other) => gistOf(one) === gistOf(other)
+  )
+}
+
+const gistOf = Either.match({
+  onLeft: ({ _tag, reason }: HealthError) => JSON.stringify([_tag, reason]),
+  onRight: ({ fingerprint, schemaVersion, warnings }: Health) => JSON.stringify([schemaVersion, fingerprint, warnings])
+})

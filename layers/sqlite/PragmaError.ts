@@ -1,0 +1,88 @@
+/** A pragma that is not as it has to be. */
+import * as Data from "effect/Data"
+import { codeRemedy } from "../start/codeRemedy.ts"
+import { jsonOf, messageOf } from "../start/Refusal.ts"
+import type { SqliteFailure } from "./Sqlite.ts"
+
+/** A pragma could not be set or read, or reads back as something else. */
+export class PragmaError extends Data.TaggedError("PragmaError")<{
+  /**
+   * `Mismatch`: SQLite took it without complaint and answers another value. `OutOfRange`: no value of SQLite's, which
+   * was not asked. `Refused`: SQLite failed. `Unreadable`: SQLite could not even answer.
+   */
+  readonly reason: "Mismatch" | "OutOfRange" | "Refused" | "Unreadable"
+  readonly pragma: string
+  readonly wanted: string
+  /** The value read back, or SQLite's code; "" where it was not asked. */
+  readonly got: string
+  readonly detail: string
+  readonly retryable: boolean
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
+}> {
+  /** SQLite's code, "" where it answered or was not asked. */
+  get code(): string {
+    return this.reason === "Mismatch" ? "" : this.got
+  }
+
+  override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
+    if (this.reason === "Mismatch") {
+      return `PRAGMA ${this.pragma} should be ${this.wanted}, but the connection answers ${this.got}`
+    }
+    if (this.reason === "OutOfRange") return `PRAGMA ${this.pragma} cannot be ${this.wanted} (${this.detail})`
+    const what = this.reason === "Refused" ? `PRAGMA ${this.pragma} could not be made ${this.wanted}` : unread
+    return `${what} (${this.got}: ${this.detail})`
+  }
+
+  get remedy(): string {
+    if (this.retryable) return this.pragma === "journal_mode" ? inUse : (codeRemedy(this.code) ?? inUse)
+    if (this.reason === "OutOfRange") return ranges[this.pragma] ?? otherValue
+    return codeRemedy(this.code) ?? (this.reason === "Unreadable" ? unclear : (remedies[this.pragma] ?? otherValue))
+  }
+}
+
+const inUse =
+  "Let the other programs that use the database finish, or stop them. SQLite changes the journal mode of a file only when nobody else uses it."
+
+const unclear = "Fix what SQLite's message names, then start again."
+
+const otherValue =
+  "If the program or a migration sets this pragma itself, take that out. Otherwise choose a value in the settings that SQLite takes (https://sqlite.org/pragma.html)."
+
+const unread = "The pragmas of the connection could not be read"
+
+const firstPage =
+  "The file holds no table, but its first page is written, which fixes this value. Delete the file, or set `newFile` to what the file has."
+
+const ranges: Partial<Record<string, string>> = {
+  busy_timeout: "Set `pragmas.busyTimeout` to a shorter time, in whole milliseconds.",
+  page_size: "Set `newFile.pageSize` to such a number, for example 4096.",
+  application_id: "Set `applicationId` to such a number: the four bytes of a word, for example, as a signed integer."
+}
+
+const remedies: Partial<Record<string, string>> = {
+  page_size: firstPage,
+  auto_vacuum: firstPage,
+  encoding: firstPage,
+  journal_mode:
+    "If the database was only inspected, start the program once, or run `database-ready init`: that switches the mode. If a start is refused, put the file on a local disk with shared memory, or set `pragmas.journalMode` to another mode.",
+  foreign_keys:
+    "If the program switches foreign keys off on this connection, take that out: they have to stay on. Otherwise use a build of SQLite that has them.",
+  mmap_size: "Set `pragmas.mmapSize` to 0: this build of SQLite, or a database in memory, does not map files."
+}
+
+export const unreadable = ({ code, detail, retryable }: SqliteFailure) =>
+  new PragmaError({ reason: "Unreadable", pragma: "", wanted: "", got: code, detail, retryable })
+
+export const failed =
+  (pragma: string, wanted: string) =>
+  ({ code, detail, retryable }: SqliteFailure) =>
+    new PragmaError({ reason: "Refused", pragma, wanted, got: code, detail, retryable })

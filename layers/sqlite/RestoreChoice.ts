@@ -1,0 +1,74 @@
+/** Which backup is put back. */
+
+import * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import { readHistory } from "./AppliedMigrations/MigrationHistory.ts"
+import { holdsSomething } from "./Backup.ts"
+import { type BackupFile, backupsOf, infoOf, isAbsent } from "./BackupFiles.ts"
+import { newestCandidates } from "./BackupNames.ts"
+import { faultOfName, isInMemory } from "./DatabasePath.ts"
+import { checkCopy } from "./PageCheck.ts"
+import { inMemory, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
+import { openSqlite } from "./Sqlite.ts"
+
+/** A backup to restore, and what its name says, where it was chosen by that. */
+interface Chosen {
+  readonly path: string
+  readonly named?: BackupFile
+}
+
+/** The one that was asked for. A link to a file is as good as the file. */
+export const backupAt = Effect.fnUntraced(function* (file: string, backup: string) {
+  const path = yield* Path.Path
+  const fault = isInMemory(backup) ? inMemory : faultOfName(backup)
+  if (fault !== undefined) {
+    return yield* refusalOf(file, JSON.stringify(backup))("NoBackup", { ...nothing, detail: fault })
+  }
+  const chosen: Chosen = { path: path.resolve(backup) }
+  const refuse = refusalOf(file, chosen.path)
+  const there = yield* Effect.mapError(infoOf(chosen.path), (failure) =>
+    refuse(/^(ENOTDIR|ELOOP|ENAMETOOLONG)$/.test(failure.code) ? "NoBackup" : "NotProven", failure)
+  )
+  if (there === undefined) return yield* refuse("NoBackup", nothing)
+  if (there.type !== "File") return yield* refuse("NotABackup", noFile(chosen.path, there))
+  return chosen
+})
+
+/** The newest one beside the database, by what the names say. When they do not say it, nobody guesses. */
+export const newestBeside = Effect.fnUntraced(function* (file: string) {
+  const refuse = refusalOf(file, "")
+  const backups = yield* Effect.mapError(backupsOf(file), (failure) =>
+    refuse(isAbsent(failure) ? "NoBackup" : reasonOf(failure.code), failure)
+  )
+  const [newest, ...others] = newestCandidates(backups)
+  if (newest === undefined) return yield* refuse("NoBackup", nothing)
+  const candidates = [newest, ...others]
+  if (others.length > 0) {
+    return yield* refuse("Ambiguous", { ...nothing, detail: candidates.map(describeBackup).join("; ") }, candidates)
+  }
+  const chosen: Chosen = { path: newest.path, named: newest }
+  return chosen
+})
+
+const describeBackup = ({ bytes, from, modifiedAt, path, to }: BackupFile): string =>
+  `${path} from version ${from ?? "none"}, before ${to}, ${bytes} bytes, modified ${new Date(modifiedAt).toISOString()}`
+
+export const isSameVersion = (one: string | undefined, other: string | undefined): boolean =>
+  one === undefined || other === undefined ? one === other : Number(one) === Number(other)
+
+/** Whether it tells something of the backup, and not of a lock or of a driver that could not be loaded. */
+export const isVerdict = ({ code, retryable }: typeof nothing): boolean => !retryable && /^(SQLITE_|$)/.test(code)
+
+/** The newest version that a sound backup records. */
+export const proven = (backup: string) =>
+  checkCopy(backup).pipe(
+    Effect.zipRight(openSqlite({ filename: backup, readonly: true })),
+    Effect.tap(holdsSomething),
+    Effect.flatMap(readHistory),
+    Effect.scoped,
+    Effect.map(({ rows }) => newestVersion(rows)),
+    Effect.mapError(({ code, message, retryable }) => ({ code, detail: message, retryable }))
+  )
+
+const newestVersion = (rows: ReadonlyArray<{ readonly version: string }>): string | undefined =>
+  [...rows].sort((one, other) => Number(one.version) - Number(other.version)).at(-1)?.version

@@ -1,0 +1,38 @@
+/** How far something is that takes long. */
+import * as Duration from "effect/Duration"
+
+/** In whole seconds, but for what is shorter. */
+export const shown = (millis: number): string =>
+  Duration.format(Duration.millis(millis < 1000 ? Math.ceil(millis) : Math.ceil(millis / 1000) * 1000))
+
+/** What is left of it, and half as much again; undefined before anything is done. */
+export const neededMillis = ({ done, forMs, total }: Step): number | undefined =>
+  done > 0 && done < total ? (1.5 * forMs * (total - done)) / done : undefined
+
+/** How far something is that takes long. */
+export interface Step extends Measure {
+  /** Milliseconds since it began. */
+  readonly forMs: number
+}
+
+/** What of something that takes long is done, and what of it there is. */
+export interface Measure {
+  readonly done: number
+  readonly total: number
+  readonly unit: "bytes" | "statements" | "tables"
+  /** What of it is going on: "statement 3 of 7, line 12"; "" where the figures say it all. */
+  readonly detail: string
+}
+
+/** `300 of 1298 MB`, or `statement 3 of 7, line 12`. */
+export const describeMeasure = ({ detail, done, total, unit }: Measure): string =>
+  detail !== ""
+    ? detail
+    : unit === "bytes"
+      ? `${megabytes(done)} of ${megabytes(total)} MB`
+      : `${done} of ${total} ${unit}`
+
+export const megabytes = (bytes: number): number => Math.round(bytes / 1_000_000)
+
+export const howFar = (step: Step | undefined): string =>
+  step === undefined ? "" : `: ${describeMeasure(step)}, after ${shown(step.forMs)} of it`

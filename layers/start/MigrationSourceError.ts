@@ -1,0 +1,65 @@
+/** What is wrong with the migrations as they are written. */
+import * as Data from "effect/Data"
+import { jsonOf, messageOf } from "./Refusal.ts"
+
+/** The migrations themselves cannot be used; no database was opened. */
+export class MigrationSourceError extends Data.TaggedError("MigrationSourceError")<{
+  readonly reason:
+    | "DirectoryUnreadable"
+    | "BadName"
+    | "BadLayout"
+    | "NotUtf8"
+    | "BadDeclaration"
+    | "Duplicate"
+    | "NotLoaded"
+  /** The directory, or the names of the files at fault. */
+  readonly path: string
+  readonly detail: string
+  readonly code: string
+  readonly retryable: boolean
+  /** What can be done about this one, where that is more than the reason says. */
+  readonly cure?: string | undefined
+  /** What a loader failed with. */
+  readonly cause?: unknown
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
+}> {
+  override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    // Anything may be in a cause, even what cannot be written; the detail tells of it, as the remedy does of the cure.
+    return { ...jsonOf(this), cause: undefined, cure: undefined }
+  }
+
+  get sentence(): string {
+    return `${sentences[this.reason](this.path)} (${this.detail})`
+  }
+
+  get remedy(): string {
+    return this.cure ?? remedies[this.reason]
+  }
+}
+
+const sentences = {
+  DirectoryUnreadable: (path: string) => `The migrations in ${path} cannot be read`,
+  BadName: (path: string) => `${path} is not named like a migration`,
+  BadLayout: (path: string) => `${path} is laid out for another tool`,
+  NotUtf8: (path: string) => `${path} is not UTF-8 text`,
+  BadDeclaration: (path: string) => `${path} declares something that cannot be understood`,
+  Duplicate: (path: string) => `Two migrations have one number: ${path}`,
+  NotLoaded: (path: string) => `The migrations of ${path} cannot be loaded`
+}
+
+const remedies = {
+  DirectoryUnreadable: "Check the path of the migrations directory, and that this user can read it.",
+  BadName: "Name it NNN_name.sql, for example 002_add_owner.sql, or move it out of the directory.",
+  BadLayout: "Keep in NNN_name.sql only what is to be run. Move what undoes it out of the directory.",
+  NotUtf8: "Save it as UTF-8. It may be UTF-16 or Latin-1 now.",
+  BadDeclaration:
+    "Fix the declaration, at the head of the file or in the call of Migrations.fromLoader. The README lists what can be declared.",
+  Duplicate:
+    "Number them in the order in which they are to run, and then the files after them. A file that any database has applied keeps its number and name: give new files numbers above it.",
+  NotLoaded: "Fix the loader that was given to Migrations.fromLoader."
+}

@@ -1,0 +1,70 @@
+/** A deadline that was not kept. */
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import type { Holder } from "../machine/FileLocks.ts"
+import { howFar, neededMillis, type Step, shown } from "./Measure.ts"
+import type { StageName } from "./policy.ts"
+import { jsonOf, messageOf } from "./Refusal.ts"
+
+/** A stage, or the whole start, was not over by its deadline. */
+export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
+  /** `Stage`: the stage's own timeout; `Start`: the deadline of the whole start. */
+  readonly reason: "Stage" | "Start"
+  readonly stage: StageName
+  /** Milliseconds that were allowed. */
+  readonly timeoutMs: number
+  readonly attempts: number
+  /** What was going on at that moment, such as "applying 003_add_owner"; "" where it has no name. */
+  readonly doing: string
+  /** How far that was, where it can be measured. */
+  readonly step?: Step | undefined
+  /** What the last attempt was refused with, or "" when none was over yet. */
+  readonly waitingFor: string
+  /** Who held the lock that it waited for, as far as that could be seen. */
+  readonly holders: ReadonlyArray<Holder>
+  /** Absolute path of the database file, once it has left its stage. */
+  readonly database?: string | undefined
+}> {
+  readonly retryable = true
+
+  override get message(): string {
+    return messageOf(this)
+  }
+
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  get sentence(): string {
+    const { doing, reason, stage, waitingFor } = this
+    const whose = reason === "Start" ? "The start" : `The ${stage} stage`
+    const over = `${whose} was not over after ${Duration.format(Duration.millis(this.timeoutMs))}.`
+    if (doing !== "") return `${over} It was ${doing} in the ${stage} stage${howFar(this.step)}.`
+    if (waitingFor !== "") return `${over} Waiting in the ${stage} stage for this to pass: ${waitingFor}`
+    return reason === "Stage" ? over : `${over} It was in the ${stage} stage.`
+  }
+
+  /** The option that allows more. */
+  get setting(): string {
+    return this.reason === "Start" ? "timeout" : `policies.${this.stage}.timeout`
+  }
+
+  get remedy(): string {
+    const { doing, reason, setting, stage, step, waitingFor } = this
+    const isWaiting = waitingFor !== "" && doing === ""
+    const option = reason === "Start" ? `\`${setting}\` (\`--timeout\`, DATABASE_TIMEOUT)` : `\`${setting}\``
+    const needed = step === undefined ? undefined : neededMillis(step)
+    const more =
+      needed === undefined
+        ? `set ${option} to more than ${shown(this.timeoutMs)}`
+        : `set ${option} to ${shown(this.timeoutMs + needed)}, which allows for half more than what is left takes at this rate`
+    const less =
+      stage === "integrity" && !isWaiting
+        ? " Or set `integrity` to `schema`, which looks at no pages, and look at them with `database-ready status --integrity quick`."
+        : ""
+    const way = isWaiting ? `Let the other process finish, or stop it; or ${more}.` : `${capitalised(more)}.`
+    return `${way}${less} Nothing is left half done.`
+  }
+}
+
+const capitalised = (sentence: string): string => sentence.charAt(0).toUpperCase() + sentence.slice(1)

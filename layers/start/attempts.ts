@@ -1,0 +1,81 @@
+/** One attempt after the other, within a time. */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
+import * as HashMap from "effect/HashMap"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import type * as Schedule from "effect/Schedule"
+import * as Tracer from "effect/Tracer"
+import type { StageName } from "./policy.ts"
+import type { Refusal } from "./Refusal.ts"
+
+/** Trying again cannot help against this start's own deadline, or its own lock. */
+export const isFinal = ({ _tag }: Refusal): boolean => _tag === "StageTimeoutError" || _tag === "LockError"
+export const mayPass = (refusal: Refusal): boolean => refusal.retryable && !isFinal(refusal)
+
+/** Goes on after a first attempt that was refused. Nearly every first attempt passes, and needs no schedule. */
+export const again = <A, E, R>(
+  once: Effect.Effect<A, E, R>,
+  refusal: E,
+  policy: { readonly schedule: Schedule.Schedule<unknown>; readonly while: (refusal: E) => boolean }
+): Effect.Effect<A, E, R> => {
+  let next: Effect.Effect<A, E, R> = Effect.fail(refusal)
+  return Effect.retry(
+    Effect.suspend(() => {
+      const now = next
+      next = once
+      return now
+    }),
+    policy
+  )
+}
+
+/**
+ * Ends what is not over in the milliseconds that remain. It is begun at once, in a fiber of its own: nearly every
+ * stage is over before that fiber has waited for anything, and needs neither a timer nor a race. The span and the
+ * name in the logs come with the fiber; on one that goes on they would have to be set and set back.
+ */
+export const within = <A, E, E2, R>(
+  stage: StageName,
+  { begun, clock }: { readonly begun: Effect.Effect<Tracer.Span>; readonly clock: Clock.Clock },
+  whole: Effect.Effect<A, E, R>,
+  remaining: () => number,
+  tooLate: () => E2
+): Effect.Effect<A, E | E2, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const span = yield* begun
+      const runtime = yield* Effect.runtime<R>()
+      const ofStage = runtime.pipe(
+        Runtime.provideService(Tracer.ParentSpan, span),
+        Runtime.setFiberRef(FiberRef.currentLogAnnotations, annotationsOf(runtime, stage))
+      )
+      const fiber = Runtime.runFork(ofStage, restore(whole))
+      // What moves on meanwhile may have put the deadline off.
+      const inTime: Effect.Effect<A, E | E2> = Effect.suspend(() =>
+        Effect.flatMap(Effect.timeoutOption(Fiber.await(fiber), Math.max(0, remaining())), (exit) =>
+          Option.isSome(exit) ? exit.value : remaining() > 0 ? inTime : Effect.fail(tooLate())
+        )
+      )
+      const raced = Effect.exit(Effect.ensuring(restore(inTime), Fiber.interrupt(fiber)))
+      // A semaphore that is free makes a fiber wait all the same, for one turn.
+      if (fiber.unsafePoll() === null) yield* Effect.yieldNow()
+      const exit = fiber.unsafePoll() ?? (yield* raced)
+      span.end(clock.unsafeCurrentTimeNanos(), exit)
+      return yield* exit
+    })
+  )
+
+const annotationsOf = ({ fiberRefs }: Runtime.Runtime<never>, stage: StageName) =>
+  HashMap.set(FiberRefs.getOrDefault(fiberRefs, FiberRef.currentLogAnnotations), "stage", stage)
+
+/** Whether somebody listens: the annotation of a line costs more than the line. */
+export const isHeard = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
+  LogLevel.lessThanEqual(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), LogLevel.Debug)
+
+export const noted = (stage: StageName, message: string): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logDebug(message), "stage", stage)
