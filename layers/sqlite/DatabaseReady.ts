@@ -18,7 +18,6 @@ import { LockError } from "../start/LockError.ts"
 import { megabytes } from "../start/Measure.ts"
 import { MigrationSource, type Migrations } from "../start/MigrationSource.ts"
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
-import type { StageName } from "../start/policy.ts"
 import { inDatabase, type Refusal } from "../start/Refusal.ts"
 import { AppliedMigrations, nothingDone } from "./AppliedMigrations.ts"
 import { CheckedIntegrity } from "./CheckedIntegrity.ts"
@@ -268,25 +267,3 @@ const noted = (report: ReadyReport, level: LogLevel.LogLevel) =>
     }),
     Effect.whenLogLevel(level)
   )
-
-/**
- * Where no stage is under way: before the first one the migrations are read, and after the last one the file is held
- * once more against what was found.
- */
-export const stageOf = (error: InitializationError): StageName => {
-  switch (error._tag) {
-    case "DirectoryError":
-      return "directory"
-    case "ConnectionError":
-      return "connection"
-    case "PragmaError":
-      return "pragmas"
-    case "IntegrityError":
-      return "integrity"
-    case "LockError":
-    case "StageTimeoutError":
-      return error.stage
-    default:
-      return "migrations"
-  }
-}

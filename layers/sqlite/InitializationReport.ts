@@ -10,7 +10,6 @@ import type { AppliedMigrations } from "./AppliedMigrations.ts"
 import type { BackupError } from "./BackupError.ts"
 import type { IntegrityReport } from "./CheckedIntegrity.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
-import { stageOf } from "./DatabaseReady.ts"
 import type { DirectoryError } from "./DirectoryError.ts"
 import type { StageError } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
@@ -80,3 +79,25 @@ export const failedReport = (
   startedAt,
   durationMs
 })
+
+/**
+ * Where no stage is under way: before the first one the migrations are read, and after the last one the file is held
+ * once more against what was found.
+ */
+const stageOf = (error: InitializationError): StageName => {
+  switch (error._tag) {
+    case "DirectoryError":
+      return "directory"
+    case "ConnectionError":
+      return "connection"
+    case "PragmaError":
+      return "pragmas"
+    case "IntegrityError":
+      return "integrity"
+    case "LockError":
+    case "StageTimeoutError":
+      return error.stage
+    default:
+      return "migrations"
+  }
+}
