@@ -55,8 +55,6 @@ const cleaning = Effect.fnUntraced(function* (folder: string, settings: SomeSett
         files.add(sessionId, { received, name: "a.txt", mimeType: "text/plain", messageId: undefined, metadata: {} })
       ),
       Effect.scoped,
-      // Of what arrived, which was kept by then.
-      Effect.zipLeft(Queue.take(removed)),
       as
     )
   return {
