@@ -169,24 +169,27 @@ export const database = DatabaseReady.pipeline.pipe(
 
 /** The start's settings, by the service's. */
 export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Layer.unwrapEffect(
-  Effect.map(Settings, ({ backups, databaseFile, databaseTimeout, integrity, lockPatience, trustedFilesystems }) =>
-    DatabaseConfig.layer({
-      filename: databaseFile,
-      integrity,
-      trustedFilesystems,
-      timeout: Option.getOrUndefined(databaseTimeout),
-      // Whoever looks at a start that takes long wants to see what it does.
-      onProgress: (event) =>
-        event._tag === "StageProgress"
-          ? Effect.logInfo(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
-          : Effect.void,
-      backups,
-      lockPatience,
-      // A statement that waits inside SQLite would stop every request, the probes included.
-      pragmas: { busyTimeout: 0 },
-      program: `${packageJson.name} ${packageJson.version}`,
-      applicationId: conversationFiles.applicationId
-    })
+  Effect.map(
+    Settings,
+    ({ backups, databaseFile, databaseTimeout, integrity, lockPatience, permissions, trustedFilesystems }) =>
+      DatabaseConfig.layer({
+        filename: databaseFile,
+        integrity,
+        trustedFilesystems,
+        permissions,
+        timeout: Option.getOrUndefined(databaseTimeout),
+        // Whoever looks at a start that takes long wants to see what it does.
+        onProgress: (event) =>
+          event._tag === "StageProgress"
+            ? Effect.logInfo(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
+            : Effect.void,
+        backups,
+        lockPatience,
+        // A statement that waits inside SQLite would stop every request, the probes included.
+        pragmas: { busyTimeout: 0 },
+        program: `${packageJson.name} ${packageJson.version}`,
+        applicationId: conversationFiles.applicationId
+      })
   )
 )
 

@@ -46,7 +46,7 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { report, write } = yield* DatabaseReady
-      const { directory, inventory, sizeOf } = yield* ContentStore
+      const { directory, inventory, owner, sizeOf } = yield* ContentStore
       const { adoptContents } = yield* Settings
       const { earliest, latest } = yield* DueTime
       const of = { contents: directory, database: report.database }
@@ -105,13 +105,17 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
         const known = mark?.identity === identity ? mark.quietUntil : 0
         const stamp = randomUUID()
         yield* sql`UPDATE contents_identity SET stamp = ${stamp}`
-        yield* writeMark(directory, {
-          identity,
-          stamp,
-          events: yield* eventsSoFar,
-          inode: yield* inodeOf(report.database),
-          quietUntil: continued ? known : now + Duration.toMillis(quiet)
-        })
+        yield* writeMark(
+          directory,
+          {
+            identity,
+            stamp,
+            events: yield* eventsSoFar,
+            inode: yield* inodeOf(report.database),
+            quietUntil: continued ? known : now + Duration.toMillis(quiet)
+          },
+          owner
+        )
         if (!continued) {
           yield* Effect.logWarning(
             `Database and contents were not used together last: nothing is put away for ${Duration.format(quiet)}`
@@ -130,7 +134,7 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
         Effect.gen(function* () {
           const mark = yield* ours
           const events = yield* eventsSoFar
-          if (events !== mark.events) yield* writeMark(directory, { ...mark, events })
+          if (events !== mark.events) yield* writeMark(directory, { ...mark, events }, owner)
         })
       )
 

@@ -19,6 +19,7 @@ import { ContentError, foreign, lookAt, lookAtBoth, onDisk, orUndefined } from "
 import { DueTime } from "./DueTime.ts"
 import { Settings } from "./Settings.ts"
 import { type Inventory, inventoryOf, isHash } from "./StoreInventory.ts"
+import { give, type StoreOwner, storeOwnerOf } from "./StoreOwner.ts"
 
 /** What arrived, whole and on the disk, and not a content yet. */
 export interface Received {
@@ -40,6 +41,8 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
   {
     /** Absolute path. */
     readonly directory: string
+    /** Whose everything in it is. */
+    readonly owner: StoreOwner
     /**
      * Writes a stream to the disk while hashing it. What is beyond the limit is still read, so that the
      * sender hears the answer, but not written. Gone with the scope unless it is kept.
@@ -81,14 +84,18 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
   > = Layer.effect(
     ContentStore,
     Effect.gen(function* () {
-      const { dataDirectory, maxFileSize } = yield* Settings
+      const { dataDirectory, maxFileSize, permissions } = yield* Settings
       const { latest } = yield* DueTime
       const fs = yield* FileSystem.FileSystem
       const path = yield* Path.Path
       const directory = path.resolve(dataDirectory, "files")
       const incoming = path.join(directory, "incoming")
       const trash = path.join(directory, "trash")
-      yield* makeDirectory(fs, incoming)
+      const data = path.resolve(dataDirectory)
+      yield* Effect.mapError(fs.makeDirectory(data, { recursive: true, mode: 0o700 }), ContentError.from(data))
+      const owner = yield* onDisk(data, () => storeOwnerOf(data, permissions))
+      yield* makeDirectory(fs, directory, owner)
+      yield* makeDirectory(fs, incoming, owner)
 
       const relativePathOf = (sha256: string) => path.join("files", sha256.slice(0, 2), sha256)
       const pathOf = (sha256: string) =>
@@ -109,7 +116,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
       const move = Effect.fnUntraced(function* (from: string, to: string) {
         const folder = path.dirname(to)
         if ((yield* lookAt(folder)) === undefined) {
-          yield* makeDirectory(fs, folder)
+          yield* makeDirectory(fs, folder, owner)
           yield* syncDirectory(fs, directory)
         }
         yield* sizeAt(to)
@@ -126,6 +133,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
           const { sha256, size } = yield* Effect.scoped(
             Effect.gen(function* () {
               const file = yield* failed(fs.open(target, { flag: "wx", mode: 0o600 }))
+              yield* onDisk(target, () => give(target, "file", owner))
               const hash = createHash("sha256")
               let size = 0
               const take = (chunk: Uint8Array): Effect.Effect<void, ContentError> => {
@@ -148,7 +156,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         const to = pathOf(sha256)
         const shelf = path.dirname(to)
         if ((yield* lookAt(shelf)) === undefined) {
-          yield* makeDirectory(fs, shelf)
+          yield* makeDirectory(fs, shelf, owner)
           yield* syncDirectory(fs, directory)
         }
         const isNew = (yield* sizeAt(to)) === undefined
@@ -207,6 +215,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
 
       return {
         directory,
+        owner,
         receive,
         keep,
         discard: (sha256) => Effect.flatMap(sizeAt(pathOf(sha256)), () => remove(pathOf(sha256))),
@@ -227,8 +236,12 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
 const isAlreadyThere = (error: PlatformError): boolean =>
   error._tag === "SystemError" && error.reason === "AlreadyExists"
 
-const makeDirectory = (fs: FileSystem.FileSystem, folder: string): Effect.Effect<void, ContentError> =>
-  Effect.mapError(fs.makeDirectory(folder, { recursive: true, mode: 0o700 }), ContentError.from(folder))
+/** What is there already keeps its owner and its mode. */
+const makeDirectory = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, folder: string, owner: StoreOwner) {
+  if ((yield* lookAt(folder)) !== undefined) return
+  yield* Effect.mapError(fs.makeDirectory(folder, { recursive: true, mode: 0o700 }), ContentError.from(folder))
+  yield* onDisk(folder, () => give(folder, "directory", owner))
+})
 
 /** Flushes the entries of a directory, so that a name in it outlives a power loss. */
 const syncDirectory = (fs: FileSystem.FileSystem, folder: string): Effect.Effect<void, ContentError> =>

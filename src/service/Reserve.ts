@@ -14,6 +14,7 @@ import { type ContentError, lookAt, onDisk } from "./ContentError.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { isFull } from "./failures.ts"
 import { Settings } from "./Settings.ts"
+import { give, type StoreOwner } from "./StoreOwner.ts"
 
 export interface Space {
   readonly free: number
@@ -40,7 +41,7 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
   static readonly layer: Layer.Layer<Reserve, never, ContentStore | Settings> = Layer.scoped(
     Reserve,
     Effect.gen(function* () {
-      const { directory } = yield* ContentStore
+      const { directory, owner } = yield* ContentStore
       const { cleanupInterval, diskReserve, maxFileSize } = yield* Settings
       const file = join(directory, "reserve")
 
@@ -58,7 +59,7 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
         if (now === undefined || now.kept === 0) return
         const held = yield* lookAt(file)
         if (held !== undefined || now.free < 3 * now.kept) return
-        yield* onDisk(file, () => allocate(directory, file, now.kept))
+        yield* onDisk(file, () => allocate(directory, file, now.kept, owner))
       })
 
       const release = Effect.matchEffect(
@@ -100,7 +101,7 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
 }
 
 /** Written, for a hole takes no space, and of bytes that no filesystem makes smaller. */
-const allocate = async (directory: string, target: string, size: number): Promise<void> => {
+const allocate = async (directory: string, target: string, size: number, owner: StoreOwner): Promise<void> => {
   const partial = join(directory, "incoming", crypto.randomUUID())
   const handle = await open(partial, "wx", 0o600)
   try {
@@ -109,6 +110,7 @@ const allocate = async (directory: string, target: string, size: number): Promis
       await handle.write(chunk, 0, Math.min(chunk.length, size - at))
     }
     await handle.sync()
+    await give(partial, "file", owner)
     await rename(partial, target)
   } catch (cause) {
     await unlink(partial).catch(() => undefined)

@@ -8,7 +8,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { durationFrom, environment, type IntegrityPolicy, notADuration } from "../../layers/index.ts"
+import { durationFrom, environment, type IntegrityPolicy, notADuration, type Permissions } from "../../layers/index.ts"
 
 /** A user, and the token that makes a request theirs. */
 export interface Account {
@@ -34,6 +34,8 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     /** `DATABASE_INTEGRITY`: how far the start looks. Default `auto`. */
     readonly integrity: IntegrityPolicy
     readonly trustedFilesystems: ReadonlyArray<string>
+    /** `DATABASE_PERMISSIONS`: who may use database and contents, their owner (0600, 0700) or the group as well (0660, 2770). Default `owner`. */
+    readonly permissions: Permissions
     /** `DATABASE_TIMEOUT`: deadline of the start. Default 60 seconds, put off while work on a large file moves on. */
     readonly databaseTimeout: Option.Option<Duration.Duration>
     /** `DATABASE_BACKUPS`: backups to keep of those made before an upgrade. Default 2. */
@@ -100,6 +102,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         databaseFile: environment.filename.pipe(withDefault(`${dataDirectory}/conversation_files.db`)),
         integrity: environment.integrity.pipe(withDefault("auto" as const)),
         trustedFilesystems: environment.trustedFilesystems.pipe(withDefault<ReadonlyArray<string>>([])),
+        permissions: environment.permissions.pipe(withDefault("owner" as const)),
         databaseTimeout: Config.option(environment.timeout),
         backups: environment.backups.pipe(withDefault(2)),
         maxFileSize: positive("MAX_FILE_SIZE", 50 * 1024 * 1024),

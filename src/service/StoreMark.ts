@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { type ContentError, onDisk, orUndefined } from "./ContentError.ts"
+import { give, type StoreOwner } from "./StoreOwner.ts"
 
 export const StoreMark = Schema.Struct({
   /** The same as in the database. */
@@ -32,13 +33,14 @@ export const readMark = (directory: string): Effect.Effect<StoreMark | "damaged"
   )
 
 /** Whole or not at all, and on the disk when it is over. */
-export const writeMark = (directory: string, mark: StoreMark): Effect.Effect<void, ContentError> => {
+export const writeMark = (directory: string, mark: StoreMark, owner: StoreOwner): Effect.Effect<void, ContentError> => {
   const target = markIn(directory)
   // In a name of its own per process, for two may write at once.
   const partial = join(directory, "incoming", crypto.randomUUID())
   return onDisk(target, async () => {
     try {
       await writeFile(partial, `${JSON.stringify(mark)}\n`, { mode: 0o600, flush: true })
+      await give(partial, "file", owner)
       await rename(partial, target)
     } catch (cause) {
       await unlink(partial).catch(() => undefined)

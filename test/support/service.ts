@@ -26,6 +26,7 @@ export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): 
   databaseFile: join(dataDirectory, "app.db"),
   integrity: "auto",
   trustedFilesystems: [],
+  permissions: "owner",
   databaseTimeout: Option.none(),
   backups: 0,
   maxFileSize: 1024 * 1024,
