@@ -149,6 +149,19 @@ PRAGMA legacy_alter_table = ON; CREATE TEMP TABLE u (id); INSERT INTO u VALUES (
     })
   )
 
+  it.scoped("do not hand on what SQLite counted for the one before", () =>
+    Effect.gen(function* () {
+      const file = yield* inSteps(
+        {
+          "001_create.sql": "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (41), (42);",
+          "002_seen.sql": "CREATE TABLE seen AS SELECT last_insert_rowid() AS rowid, changes() AS changed;"
+        },
+        [2]
+      )
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT * FROM seen"), [{ rowid: 0, changed: 0 }])
+    })
+  )
+
   it.scoped("find those before them in the history, as they would one by one", () =>
     Effect.gen(function* () {
       const reading = {

@@ -87,6 +87,17 @@ ORDER BY type = 'table', sql NOT LIKE 'CREATE VIRTUAL %'`
   }
 })
 
+/**
+ * Sets `last_insert_rowid()` and `changes()` back to what they are on a new connection. Only an INSERT and a DELETE do
+ * that (https://sqlite.org/lang_corefunc.html#changes); `total_changes()` goes on.
+ */
+export const resetCounters = Effect.fnUntraced(function* (sqlite: Sqlite) {
+  yield* sqlite.run("CREATE TEMP TABLE database_ready_counters (id INTEGER PRIMARY KEY)")
+  yield* sqlite.run("INSERT INTO temp.database_ready_counters VALUES (0)")
+  yield* sqlite.run("DELETE FROM temp.database_ready_counters WHERE false")
+  yield* sqlite.run("DROP TABLE temp.database_ready_counters")
+})
+
 /** A savepoint is gone when the transaction is: an Effect that ended ours is found out, though it cannot be undone. */
 const withinSavepoint = <R>(
   sqlite: Sqlite,

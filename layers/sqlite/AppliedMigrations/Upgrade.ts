@@ -24,7 +24,7 @@ import {
   recordContents,
   recordSchema
 } from "./HistoryRecords.ts"
-import { dropTemporary, runMigration, type Script } from "./MigrationRun.ts"
+import { dropTemporary, resetCounters, runMigration, type Script } from "./MigrationRun.ts"
 import { removeRemains } from "./Remains.ts"
 import { describeLoss, guardRows, type RowGuard } from "./RowGuard.ts"
 import { fingerprintOf, namesOf, objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
@@ -33,7 +33,7 @@ import { tellStatements } from "./StatementProgress.ts"
 import { transaction } from "./Transaction.ts"
 import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
 import { type Done, notCounted, notReferring, notWritten, type Room } from "./UpgradeRoom.ts"
-import { isRebuild, mayLeaveTemporary, mayReadHistory, maySetPragmas, runOf } from "./UpgradeRuns.ts"
+import { isRebuild, mayLeaveTemporary, mayReadCounters, mayReadHistory, maySetPragmas, runOf } from "./UpgradeRuns.ts"
 
 /**
  * Applies what is pending: one transaction for each run of files that want foreign keys in the same state, for the
@@ -229,6 +229,7 @@ const applyAll = Effect.fnUntraced(function* (
     doing(`counting rows before ${title}`)
     const deleted = yield* Effect.mapError(guard.watch(script), notCounted)
     doing(`applying ${title}`)
+    if (mayReadCounters(script)) yield* written(resetCounters(sqlite))
     yield* alone
     yield* ends
     doing(`counting rows after ${title}`)

@@ -40,6 +40,7 @@ const says =
     body._tag === "Effect" || pattern.test(body.text)
 export const maySetPragmas = says(/pragma/i)
 export const mayLeaveTemporary = says(/temp/i)
+export const mayReadCounters = says(/last_insert_rowid|changes/i)
 export const mayReadHistory = says(/schema_migrations|user_version/i)
 export const mayDefer = says(/defer/i)
 const mayDrop = says(/drop/i)
