@@ -2,7 +2,6 @@
  * Copies of a database: the one that is made before an upgrade, under a name that tells between which
  * versions, and what making any copy takes. `Restore.ts` puts one back.
  */
-
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"

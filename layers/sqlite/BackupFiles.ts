@@ -1,5 +1,4 @@
 /** The copies that lie beside a database. */
-
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"

@@ -1,5 +1,4 @@
 /** Every knob: its name, unit, default and cost. No other file reads the environment. */
-
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

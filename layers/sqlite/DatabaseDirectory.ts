@@ -1,5 +1,4 @@
 /** Room 1: from a file name to the directory that can hold the file. */
-
 import type { PlatformError, SystemErrorReason } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"

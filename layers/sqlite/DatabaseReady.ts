@@ -1,5 +1,4 @@
 /** Room 6: all the evidence, as the one service that programs ask for. */
-
 import * as Reactivity from "@effect/experimental/Reactivity"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"

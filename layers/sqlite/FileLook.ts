@@ -1,5 +1,4 @@
 /** What lies at the path of a database, before anything opens it. */
-
 import type { Stats } from "node:fs"
 import * as Effect from "effect/Effect"
 import { locksOn, nameHolders, strangersOn } from "../machine/FileLocks.ts"

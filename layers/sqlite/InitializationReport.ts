@@ -1,5 +1,4 @@
 /** What a start tells of itself, ready or refused. */
-
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
 import type { StageName } from "../start/policy.ts"
 import type { Refusal } from "../start/Refusal.ts"

@@ -1,5 +1,4 @@
 /** Whether what was true at the start still is. */
-
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"

@@ -1,5 +1,4 @@
 /** The way back: a backup in the place of a database, and what was there kept beside it. */
-
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"

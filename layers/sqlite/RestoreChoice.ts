@@ -1,5 +1,4 @@
 /** Which backup is put back. */
-
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import { readHistory } from "./AppliedMigrations/MigrationHistory.ts"

@@ -1,5 +1,4 @@
 /** Why a backup is not put back. */
-
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Data from "effect/Data"
 import { codeRemedy } from "../start/codeRemedy.ts"

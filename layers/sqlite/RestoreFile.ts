@@ -1,5 +1,4 @@
 /** A backup in the place of a database. */
-
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import { locksOn, nameHolders, usersOf } from "../machine/FileLocks.ts"

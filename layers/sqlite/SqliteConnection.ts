@@ -1,5 +1,4 @@
 /** Room 2: from a directory to one connection that is open and answers. */
-
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"

@@ -1,5 +1,4 @@
 /** Pragmas that are set, read back and compared. */
-
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"

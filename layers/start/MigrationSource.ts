@@ -1,5 +1,4 @@
 /** Where migrations come from, and the proof that they are a sequence: well named, each number once. */
-
 import { isUtf8 } from "node:buffer"
 import type { Dirent } from "node:fs"
 import * as FileSystem from "@effect/platform/FileSystem"

@@ -1,5 +1,4 @@
 /** Whether a deadline leaves time for the copy. */
-
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { megabytes, shown } from "../../start/Measure.ts"

@@ -1,5 +1,4 @@
 /** Whether the rows of the history are the migrations of the program. */
-
 import * as Effect from "effect/Effect"
 import { mayHaveBeen, statementsChecksumOf, statementsIn } from "../../schema/Checksum.ts"
 import { declarationText } from "../../schema/Declaration.ts"

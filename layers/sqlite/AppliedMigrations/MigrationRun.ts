@@ -1,5 +1,4 @@
 /** How one migration is run, as text or as an Effect, and what it fails with. */
-
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"

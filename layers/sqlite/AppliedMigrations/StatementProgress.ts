@@ -1,5 +1,4 @@
 /** Which statement of a migration runs. */
-
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { millisBetween } from "../../machine/monotonic.ts"

@@ -1,5 +1,4 @@
 /** What a statement renames or drops. */
-
 import { foldName, openingParts, openingWords } from "../../schema/SqlScript.ts"
 import type { Script } from "./MigrationRun.ts"
 

@@ -3,7 +3,6 @@
  * itself, in order, with foreign keys on, and off only around a file that declares it. However many are pending,
  * and whether the database is new, the result is the same.
  */
-
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import { millisBetween } from "../../machine/monotonic.ts"

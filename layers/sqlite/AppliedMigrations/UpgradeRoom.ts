@@ -1,5 +1,4 @@
 /** What an upgrade knows, and what of it is done. */
-
 import type { Migration } from "../../start/MigrationSource.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
 import { IntegrityError } from "../IntegrityError.ts"
