@@ -279,7 +279,13 @@ const statusExpectation = (state: State, { journal }: Settings, expect: Expectat
   if (expect.isPending) return ["UpgradeError.Pending", ...(hasJournal ? ["ConnectionError.NotRecovered"] : [])]
   const differs = state.isWal !== (journal === "wal")
   if (expect.refusals.length > 0) return [...expect.refusals, ...(differs ? ["PragmaError.Mismatch"] : [])]
-  return [differs ? "PragmaError.Mismatch" : "ready", ...(hasJournal ? ["ConnectionError.NotRecovered"] : [])]
+  // Beside a WAL SQLite reads a file as one in WAL mode, whatever its header says.
+  const isWalByItsWal = !state.isWal && state.leftover === "wal"
+  return [
+    ...(differs || isWalByItsWal ? ["PragmaError.Mismatch"] : []),
+    ...(!differs || isWalByItsWal ? ["ready"] : []),
+    ...(hasJournal ? ["ConnectionError.NotRecovered"] : [])
+  ]
 }
 
 const start = Effect.fnUntraced(function* (state: State, step: Extract<Step, { _tag: "start" }>) {
