@@ -40,6 +40,9 @@ export const recoverBeside = (
  */
 export const standstill = 11_000
 
+/** Milliseconds that a process may take until it reads. */
+export const launching = 500
+
 /**
  * Whether a database can be read at all, asked in a process that can be ended meanwhile. It fails where SQLite has tried
  * in vain (`SQLITE_PROTOCOL`); whatever else it meets the next connection meets at once. The process stays until the scope

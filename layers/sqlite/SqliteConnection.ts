@@ -16,7 +16,7 @@ import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { fatalAddon, loadDriver } from "./Driver.ts"
 import { inItsHeaderToo, look, refuseUnshared, shutdownOf, staysClean } from "./FileLook.ts"
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
-import { isLarge, readBeside, recoverBeside, standstill } from "./LeftoverWal.ts"
+import { isLarge, launching, readBeside, recoverBeside, standstill } from "./LeftoverWal.ts"
 import { headOf, likenessOf } from "./Likeness.ts"
 import { integer, isLock, openSqlite, openSqliteIn, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
 import { transactionsOn } from "./Transactions.ts"
@@ -142,8 +142,9 @@ const connect = Effect.fnUntraced(function* (
   if (before === "unclean" && isLarge(found.walBytes)) {
     yield* Scope.extend(recoverBeside({ file, walBytes: found.walBytes }, progress), attendant)
   }
-  // A process of its own takes longer than all the rest: only where a standstill would outlast the deadline.
-  const isBeside = firstRead.stoodStill || (!firstRead.isAsked && left() < standstill)
+  // A process of its own takes longer than all the rest: only where a standstill would outlast the deadline, and the
+  // process would not.
+  const isBeside = firstRead.stoodStill || (!firstRead.isAsked && left() < standstill && left() > launching)
   firstRead.isAsked = true
   if (isBeside && onDisk && found.exists && !found.empty) {
     doing("reading the database for the first time")
