@@ -144,7 +144,8 @@ const connect = Effect.fnUntraced(function* (
   }
   // A process of its own takes longer than all the rest: only where a standstill would outlast the deadline, and the
   // process would not.
-  const isBeside = firstRead.stoodStill || (!firstRead.isAsked && left() < standstill && left() > launching)
+  const isShort = left() < standstill && left() > launching
+  const isBeside = isShort && (firstRead.stoodStill || !firstRead.isAsked)
   firstRead.isAsked = true
   if (isBeside && onDisk && found.exists && !found.empty) {
     doing("reading the database for the first time")
