@@ -143,8 +143,8 @@ const connect = Effect.fnUntraced(function* (
     yield* Scope.extend(recoverBeside({ file, walBytes: found.walBytes }, progress), attendant)
   }
   // A process of its own takes longer than all the rest: only where a standstill would outlast the deadline, and the
-  // process would not.
-  const isShort = left() < standstill && left() > launching
+  // process would not. Where others hold locks on the same -shm, the system gives them.
+  const isShort = before !== "shared" && left() < standstill && left() > launching
   const isBeside = isShort && (firstRead.stoodStill || !firstRead.isAsked)
   firstRead.isAsked = true
   if (isBeside && onDisk && found.exists && !found.empty) {
