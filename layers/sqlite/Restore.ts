@@ -2,7 +2,7 @@
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { describeHolders, holdersOf } from "../machine/FileLocks.ts"
@@ -15,7 +15,7 @@ import { ConnectionError } from "./ConnectionError.ts"
 import { prepareDirectory } from "./DatabaseDirectory.ts"
 import { absoluteName, isInMemory } from "./DatabasePath.ts"
 import { DirectoryError } from "./DirectoryError.ts"
-import { readBeside } from "./LeftoverWal.ts"
+import { readBeside, standstill } from "./LeftoverWal.ts"
 import { backupAt, isSameVersion, isVerdict, newestBeside, proven } from "./RestoreChoice.ts"
 import { inMemory, isUnreadable, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
 import { overwrite, partsOf, replace, unused } from "./RestoreFile.ts"
@@ -59,7 +59,7 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds", truste
     const path = yield* Path.Path
     const wanted = path.resolve(filename)
     const tooLate = { ...nothing, retryable: true }
-    return yield* restoreFrom({ backup, filename, trustedFilesystems }).pipe(
+    return yield* restoreFrom({ backup, filename, timeout, trustedFilesystems }).pipe(
       Effect.timeoutFail({
         duration: timeout,
         onTimeout: () => refusalOf(wanted, backup === undefined ? "" : path.resolve(backup))("TimedOut", tooLate)
@@ -70,7 +70,12 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds", truste
     Effect.withSpan("database-ready.restore", { attributes: { "database.file": filename } })
   )
 
-const restoreFrom = Effect.fnUntraced(function* ({ backup, filename, trustedFilesystems }: RestoreOptions) {
+const restoreFrom = Effect.fnUntraced(function* ({
+  backup,
+  filename,
+  timeout,
+  trustedFilesystems
+}: RestoreOptions & { readonly timeout: Duration.DurationInput }) {
   const path = yield* Path.Path
   if (isInMemory(filename)) return yield* noFileAt(filename)
   const found = yield* Effect.either(prepareDirectory({ filename, access: "replace", trustedFilesystems }))
@@ -115,17 +120,17 @@ const restoreFrom = Effect.fnUntraced(function* ({ backup, filename, trustedFile
     database: file,
     backup: from,
     schemaVersion,
-    replaced: yield* refused(aloneRestoring(file, putBack(from, file)))
+    replaced: yield* refused(aloneRestoring(file, putBack(from, file, Duration.toMillis(timeout) < standstill)))
   }
   return restored
 })
 
 /** Gives the path under which what was there is kept. */
-const putBack = Effect.fnUntraced(function* (from: string, file: string) {
+const putBack = Effect.fnUntraced(function* (from: string, file: string, isShort: boolean) {
   const isThere = yield* isFile(file)
   yield* unused(file)
-  // SQLite may stand still at its first read, past any deadline.
-  if (isThere) yield* Effect.scoped(readBeside(file))
+  // SQLite may stand still at its first read, past a deadline that is shorter than that.
+  if (isThere && isShort) yield* Effect.scoped(readBeside(file))
   const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`
   if (yield* isFile(kept)) return yield* new SystemFailure({ code: "EEXIST", detail: `${kept} is there already` })
   yield* isThere
