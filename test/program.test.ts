@@ -153,6 +153,7 @@ describe("database-ready init", () => {
         "database",
         "durationMs",
         "integrity",
+        "lastWritten",
         "pragmas",
         "schemaVersion",
         "stages",

@@ -469,6 +469,7 @@ describe("the integrity stage", () => {
       applied: [],
       adopted: [],
       redeclared: [],
+      warnings: [],
       schemaOn: () => Effect.die("not before the start is over"),
       schema: Effect.flatMap(
         Ref.getAndUpdate(refusals, (n) => n - 1),

@@ -25,6 +25,7 @@ import { codeReason } from "./codeReason.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
+import { olderThanBackup } from "./LostWal.ts"
 import type { PragmaError } from "./PragmaError.ts"
 import { integer, type Sqlite } from "./Sqlite.ts"
 import { replaced, SqliteConnection } from "./SqliteConnection.ts"
@@ -55,6 +56,8 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     readonly adopted: ReadonlyArray<string>
     /** What declared something else when it was applied, as `NNN_name`: it is not run again, and no edit. */
     readonly redeclared: ReadonlyArray<string>
+    /** What tells that the database is older than a backup of it, or nothing. */
+    readonly warnings: ReadonlyArray<string>
     /**
      * History and schema once this start is through with them. What its first look found is not read again
      * where it was all there was to do and no other connection has committed anything since.
@@ -110,7 +113,8 @@ export const nothingDone = (): Done => ({
   adopted: [],
   backup: undefined,
   isNew: undefined,
-  triedAt: undefined
+  triedAt: undefined,
+  warnings: []
 })
 
 const summary = ({ adopted, ahead, applied, backup, redeclared, version }: AppliedMigrations["Type"]): string => {
@@ -141,6 +145,7 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   )
   const tidied = (level: LogLevel.LogLevel) =>
     config.inMemory || config.access === "inspect" ? Effect.void : removeRemains(room, level)
+  if (database.origin === "existing") yield* warnOfAge(room, first, done)
   if (isUpToDate(first)) {
     yield* tidied(LogLevel.Warning)
     // Without migrations too a new file gets its settings before its first page.
@@ -177,13 +182,31 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   return evidence(room, done, seen)
 })
 
-const evidence = (room: Room, { adopted, backup, completed }: Done, seen: Seen): AppliedMigrations["Type"] => ({
+/** To be told before anything is applied again. */
+const warnOfAge = Effect.fnUntraced(function* ({ config, database, source }: Room, first: Seen, done: Done) {
+  const { version } = first.verdict
+  const warning = yield* olderThanBackup(database.file, version)
+  if (warning === undefined || done.warnings.includes(warning)) return
+  const seen = look(config, source, database.sqlite)
+  const begin = database.sqlite.run("BEGIN")
+  const now = yield* transaction(database.sqlite, { begin }, historyFailure, seen)
+  if (now.verdict.version !== version) return
+  done.warnings.push(warning)
+  yield* Effect.logWarning(warning)
+})
+
+const evidence = (
+  room: Room,
+  { adopted, backup, completed, warnings }: Done,
+  seen: Seen
+): AppliedMigrations["Type"] => ({
   version: versionOf(room, seen.verdict),
   ahead: seen.verdict.ahead,
   backup,
   applied: completed.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs })),
   adopted: adopted.map(titleOf),
   redeclared: seen.verdict.redeclared,
+  warnings,
   schema: unlessChanged(room, seen),
   schemaOn: (sqlite) => stillApplied(room, sqlite)
 })

@@ -50,15 +50,20 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
   )
 })
 
-/** Absolute paths of what `removeUnfinished` looks at, by their names alone: one look at the directory. */
+/** Absolute paths of what `removeUnfinished` looks at, by their names alone. */
 export const unfinishedBeside = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
+  Effect.map(besideByName(file), (beside) =>
+    beside.filter((more) => unfinished.test(more) || marks.test(more)).map((more) => `${file}${more}`)
+  )
+
+/** What files beside a database have behind its name: one look at the directory. */
+export const besideByName = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
   Effect.flatMap(Path.Path, (path) =>
     ask(() => {
-      const [directory, base] = [path.dirname(file), path.basename(file)]
-      return files.names(directory).flatMap((name) => {
-        const more = name.startsWith(base) ? name.slice(base.length) : ""
-        return unfinished.test(more) || marks.test(more) ? [path.join(directory, name)] : []
-      })
+      const base = path.basename(file)
+      return files
+        .names(path.dirname(file))
+        .flatMap((name) => (name.startsWith(base) && name !== base ? [name.slice(base.length)] : []))
     })
   )
 

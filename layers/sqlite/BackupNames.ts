@@ -65,3 +65,6 @@ const compare = (one: BackupName, other: BackupName): number => {
   const difference = BigInt(one.to) - BigInt(other.to) || startOf(one) - startOf(other)
   return difference < 0n ? -1 : difference > 0n ? 1 : 0
 }
+
+/** The time in the name of what a restore replaced, such as `20261127T163000123Z`. */
+export const compactTime = (millis: number): string => new Date(millis).toISOString().replace(/\W/g, "")

@@ -73,12 +73,13 @@ const smallFile = 1024 * 1024
  * A WAL beside living processes is theirs; one that nobody holds was left by a crash.
  */
 const chosen = (
-  { before }: SqliteConnection["Type"],
+  { before, lost }: SqliteConnection["Type"],
   { adopted, applied }: AppliedMigrations["Type"],
   bytes: number
 ) => {
   if (applied.length > 0) return { checked: "quick", because: "migrations were applied" } as const
   if (adopted.length > 0) return { checked: "quick", because: "it was taken over" } as const
+  if (lost !== undefined) return { checked: "quick", because: "commits are missing" } as const
   if (before === "unclean") return { checked: "quick", because: "the last shutdown was unclean" } as const
   return bytes <= smallFile
     ? ({ checked: "quick", because: "the file is small" } as const)

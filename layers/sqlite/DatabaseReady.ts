@@ -210,7 +210,13 @@ export const ready = Effect.fnUntraced(function* (
     stages,
     pragmas: settings,
     integrity,
-    warnings: [...evidence.directory.warnings, ...leftover],
+    warnings: [
+      ...evidence.directory.warnings,
+      ...(connection.lost === undefined ? [] : [connection.lost]),
+      ...migrations.warnings,
+      ...leftover
+    ],
+    lastWritten: connection.lastWritten === undefined ? undefined : new Date(connection.lastWritten).toISOString(),
     startedAt,
     durationMs
   }

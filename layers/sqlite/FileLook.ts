@@ -64,7 +64,10 @@ export const look = Effect.fnUntraced(function* (file: string, access: "initiali
     exists: main !== undefined,
     empty: main === undefined || main.size === 0,
     wal: main !== undefined && wal !== undefined,
-    walBytes: main === undefined ? 0 : (wal?.size ?? 0)
+    lastWritten: main === undefined || main.size === 0 ? undefined : newestTime(main, wal),
+    walBytes: main === undefined ? 0 : (wal?.size ?? 0),
+    shm: shm !== undefined,
+    main
   }
 })
 
@@ -96,6 +99,12 @@ const isHot = (file: string): Effect.Effect<boolean, ConnectionError> =>
 
 /** Of a database's pages (https://sqlite.org/fileformat2.html#pages). SQLite takes a file of one byte for an empty one. */
 export const smallestPage = 512
+
+/** Undefined where a date cannot hold it: some filesystems have 64 bits for the seconds. */
+const newestTime = (main: Stats, wal: Stats | undefined): number | undefined => {
+  const millis = Math.round(Math.max(main.mtimeMs, wal?.mtimeMs ?? 0))
+  return Math.abs(millis) <= 8.64e15 ? millis : undefined
+}
 
 /** What there is of a database, all of which this user may use. */
 const filesOf = (file: string, use: { readonly writing: boolean }) => {

@@ -38,8 +38,10 @@ export interface ReadyReport {
   readonly stages: ReadonlyArray<StageReport>
   readonly pragmas: Settings
   readonly integrity: IntegrityReport
-  /** What was let pass because the settings say so. */
+  /** What does not keep the database from being used, and somebody should know. */
   readonly warnings: ReadonlyArray<string>
+  /** When the file or its WAL had been written last before this start; undefined where nothing was in it. */
+  readonly lastWritten: string | undefined
   readonly startedAt: string
   readonly durationMs: number
 }

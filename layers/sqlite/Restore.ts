@@ -11,6 +11,7 @@ import { SystemFailure } from "../machine/SystemFailure.ts"
 import { inDatabase } from "../start/Refusal.ts"
 import type { CopyFailure } from "./BackupError.ts"
 import { infoOf } from "./BackupFiles.ts"
+import { compactTime } from "./BackupNames.ts"
 import { ConnectionError } from "./ConnectionError.ts"
 import { prepareDirectory } from "./DatabaseDirectory.ts"
 import { absoluteName, isInMemory } from "./DatabasePath.ts"
@@ -131,7 +132,7 @@ const putBack = Effect.fnUntraced(function* (from: string, file: string, isShort
   yield* unused(file)
   // SQLite may stand still at its first read, past a deadline that is shorter than that.
   if (isThere && isShort) yield* Effect.scoped(readBeside(file))
-  const kept = `${file}.replaced-${compact(yield* Clock.currentTimeMillis)}`
+  const kept = `${file}.replaced-${compactTime(yield* Clock.currentTimeMillis)}`
   if (yield* isFile(kept)) return yield* new SystemFailure({ code: "EEXIST", detail: `${kept} is there already` })
   yield* isThere
     ? Effect.catchIf(overwrite(from, file, kept), isUnreadable, () => replace(from, file, kept))
@@ -157,8 +158,6 @@ const refuseNoFile = Effect.fnUntraced(function* (file: string) {
 })
 
 /** `20261123T212905123Z`: a restore never writes over what an earlier one kept. */
-const compact = (millis: number): string => new Date(millis).toISOString().replace(/\W/g, "")
-
 /** False where there is nothing; what is there and is no file can be neither read nor replaced. */
 const isFile = (target: string): Effect.Effect<boolean, SystemFailure, FileSystem.FileSystem> =>
   Effect.flatMap(infoOf(target), (there) =>

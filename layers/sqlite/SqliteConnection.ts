@@ -18,6 +18,7 @@ import { inItsHeaderToo, look, refuseUnshared, shutdownOf, staysClean } from "./
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
 import { isLarge, launching, readBeside, recoverBeside, standstill } from "./LeftoverWal.ts"
 import { headOf, likenessOf } from "./Likeness.ts"
+import { lostFromFile, lostFromWal } from "./LostWal.ts"
 import { integer, isLock, openSqlite, openSqliteIn, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
 import { transactionsOn } from "./Transactions.ts"
 
@@ -35,6 +36,10 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
      * `unclean`: a WAL was left by a process that is gone. `shared`: living processes use it.
      */
     readonly before: "clean" | "unclean" | "shared"
+    /** When the file or its WAL was written last, in milliseconds since the epoch; undefined where nothing was in it. */
+    readonly lastWritten: number | undefined
+    /** What tells that commits are missing, for a WAL or a journal is; undefined where nothing does. */
+    readonly lost: string | undefined
     readonly sqliteVersion: string
     /** For the rooms that follow, not for queries: nothing is configured or migrated yet. */
     readonly sqlite: Connected
@@ -58,7 +63,7 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     { stage }: Initialization["Type"],
     directory: DatabaseDirectory["Type"]
   ): Effect.Effect<SqliteConnection["Type"], ConnectionError | StageError, Scope.Scope> => {
-    const firstRead: FirstRead = { isAsked: false, stoodStill: false }
+    const firstRead: FirstRead = { isAsked: false, stoodStill: false, lost: undefined }
     return stage(
       "connection",
       // Looked at when the attempt has closed its connections.
@@ -67,8 +72,11 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
           whole((scope) => connect(config, directory, scope, attempt, firstRead)),
           likened
         ),
-      ({ before, origin, sqliteVersion }) =>
-        `SQLite ${sqliteVersion}, ${origin}${before === "clean" ? "" : before === "shared" ? ", in use by others" : ", after an unclean shutdown"}`
+      ({ before, lastWritten, lost, origin, sqliteVersion }) => {
+        const written = lastWritten === undefined ? "" : `, last written ${toTheSecond(lastWritten)}`
+        const how = { clean: "", shared: ", in use by others", unclean: ", after an unclean shutdown" }[before]
+        return `SQLite ${sqliteVersion}, ${origin}${written}${how}${lost === undefined ? "" : ", commits are missing"}`
+      }
     )
   }
 
@@ -79,6 +87,19 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     )
   )
 }
+
+/** A database in memory has no files. */
+const nothingThere = {
+  exists: false,
+  empty: true,
+  wal: false,
+  lastWritten: undefined,
+  walBytes: 0,
+  shm: false,
+  main: undefined
+}
+
+const toTheSecond = (millis: number): string => new Date(millis).toISOString().replace(/\.\d+/, "")
 
 /** An attempt that fails closes what it opened, instead of leaving one open connection per attempt in the scope. */
 const whole = <A, E, R>(
@@ -97,7 +118,18 @@ interface FirstRead {
   isAsked: boolean
   /** Whether SQLite has met a lock that it could not get. */
   stoodStill: boolean
+  /** What told that commits are missing: SQLite's first reading takes the proof away. */
+  lost: string | undefined
 }
+
+/** To be told before anything is changed, and once. */
+const tellLost = (firstRead: FirstRead, look: Effect.Effect<string | undefined>) =>
+  firstRead.lost === undefined
+    ? Effect.flatMap(look, (lost) => {
+        firstRead.lost = lost
+        return lost === undefined ? Effect.void : Effect.logWarning(lost)
+      })
+    : Effect.void
 
 const connect = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
@@ -108,11 +140,13 @@ const connect = Effect.fnUntraced(function* (
 ) {
   yield* soundDriver(file)
   const onDisk = !config.inMemory
-  const found = onDisk ? yield* look(file, config.access) : { exists: false, empty: true, wal: false, walBytes: 0 }
+  const found = onDisk ? yield* look(file, config.access) : nothingThere
   if (found.exists && config.access === "inspect" && config.pragmas.journalMode === "wal") {
     yield* staysClean(file, isWritable)
   }
   const before = yield* found.wal ? shutdownOf(file) : Effect.succeed("clean" as const)
+
+  if (found.shm && before !== "shared") yield* tellLost(firstRead, lostFromWal(file))
 
   const isShared = onDisk && config.permissions === "group" ? refuseUnshared(file) : Effect.void
   yield* isShared
@@ -170,6 +204,12 @@ const connect = Effect.fnUntraced(function* (
 
   yield* Scope.close(attendant, Exit.void)
 
+  if (found.main !== undefined && !found.empty && !found.wal) {
+    const [now] = yield* refused(sqlite.run("SELECT page_count, page_size FROM pragma_page_count, pragma_page_size"))
+    const header = { pages: integer(now, "page_count"), pageSize: integer(now, "page_size") }
+    yield* tellLost(firstRead, lostFromFile(file, found.main, header))
+  }
+
   if (onDisk && (yield* identityOf(file)) !== identity) {
     return yield* refusal(file, "Replaced", { ...another, retryable: true })
   }
@@ -198,6 +238,8 @@ const connect = Effect.fnUntraced(function* (
     identity,
     origin,
     before,
+    lastWritten: found.lastWritten,
+    lost: firstRead.lost,
     sqliteVersion,
     sqlite,
     accept,

@@ -15,7 +15,12 @@ import type {
 export const asJson = (report: InitializationReport): string =>
   JSON.stringify(
     report.status === "ready"
-      ? { ...report, schemaVersion: report.schemaVersion ?? null, backup: report.backup ?? null }
+      ? {
+          ...report,
+          schemaVersion: report.schemaVersion ?? null,
+          backup: report.backup ?? null,
+          lastWritten: report.lastWritten ?? null
+        }
       : { ...report, backup: report.backup ?? null }
   )
 

@@ -27,6 +27,8 @@ export interface Done {
   isNew: boolean | undefined
   /** `dataVersion` of the state on which the pending migrations were tried: the trial need not be repeated on it. */
   triedAt: number | undefined
+  /** What was warned of. */
+  readonly warnings: Array<string>
 }
 
 /** Counting reads whole tables, and so meets damaged pages. */
