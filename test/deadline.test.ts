@@ -129,32 +129,77 @@ describe("the timeline of a start", () => {
   )
 })
 
+/** What a start tells of the migrations stage, but for how far a copy or a check is. */
+const tellingInto = (told: Array<string>) => (event: ProgressEvent) =>
+  Effect.sync(() => {
+    if (event._tag === "StageProgress" && event.stage === "migrations" && (event.unit !== "bytes" || event.done === 0))
+      told.push(
+        `${event.doing}: ${event.detail === "" ? `${event.done} of ${event.total} ${event.unit}` : event.detail}`
+      )
+  })
+
 describe("an upgrade of a large database", () => {
-  it.scopedLive("tells each statement that may take long before it runs, by its number and line", () =>
+  it.scopedLive("tells all that may take long before it runs, the statements by their number and line", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
       yield* independently(file, (connection) =>
-        connection.exec(`CREATE TABLE filling (bytes BLOB);
-          WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 36)
-          INSERT INTO filling SELECT randomblob(1000000) FROM n;`)
+        connection.exec(`WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 36)
+          INSERT INTO notes (body) SELECT randomblob(1000000) FROM n;`)
       )
       const told: Array<string> = []
-      const onProgress = (event: ProgressEvent) =>
-        Effect.sync(() => {
-          if (event._tag === "StageProgress" && event.unit === "statements")
-            told.push(`${event.doing}: ${event.detail}`)
-        })
       const more =
-        "CREATE TABLE more (x);\nUPDATE notes SET body = body;\nINSERT INTO more VALUES (1);\nCREATE INDEX by_body ON notes(body);"
+        "CREATE TABLE more (x REFERENCES notes(id));\nUPDATE notes SET body = body WHERE id = 1;\nINSERT INTO more VALUES (1);\nCREATE INDEX by_length ON notes(length(body));\nDELETE FROM more;\nUPDATE notes SET body = zeroblob(999999);"
       yield* start(file, {
-        backups: 0,
-        onProgress,
+        onProgress: tellingInto(told),
         migrations: Migrations.fromRecord({ ...notesFiles, "003_more.sql": more })
       })
+      assert.deepStrictEqual(
+        told.map((line) => line.replace(/\d{4,}/, "N")),
+        [
+          "counting rows before 003_more: 0 of 2 tables",
+          "applying 003_more: statement 2 of 6, line 2",
+          "applying 003_more: statement 4 of 6, line 4",
+          "applying 003_more: statement 5 of 6, line 5",
+          "applying 003_more: statement 6 of 6, line 6",
+          "counting rows after 003_more: 0 of 3 tables",
+          "checking foreign keys after 003_more: 0 of N bytes",
+          "making the backup: 0 of N bytes",
+          "running quick_check: 0 of N bytes",
+          "committing 003_more: writing what has changed"
+        ]
+      )
+    })
+  )
+})
+
+describe("an upgrade of a small database", () => {
+  it.scoped("tells a statement that makes its own rows, and that an Effect still runs", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const told: Array<string> = []
+      const rows =
+        "CREATE TABLE more (x);\nWITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 9)\nINSERT INTO more SELECT x FROM n;"
+      const begun = yield* Deferred.make<void>()
+      const slow = Effect.zipRight(Deferred.succeed(begun, undefined), Effect.sleep("5 seconds"))
+      const fiber = yield* Effect.fork(
+        start(file, {
+          onProgress: tellingInto(told),
+          migrations: Migrations.all(
+            Migrations.fromRecord({ ...notesFiles, "003_more.sql": rows }),
+            Migrations.fromLoader(Effect.succeed([[4, "slow", Effect.succeed(slow)]]))
+          )
+        })
+      )
+      yield* Deferred.await(begun)
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.join(fiber)
       assert.deepStrictEqual(told, [
-        "applying 003_more: statement 2 of 4, line 2",
-        "applying 003_more: statement 4 of 4, line 4"
+        "applying 003_more: statement 2 of 2, line 2",
+        "applying 004_slow: an Effect, for 2 s",
+        "applying 004_slow: an Effect, for 4 s",
+        "counting rows after 004_slow: 0 of 3 tables"
       ])
     })
   )

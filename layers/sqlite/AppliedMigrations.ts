@@ -156,7 +156,7 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   yield* allowed(first.verdict.pending)
   if (config.access === "inspect") {
     // What a start would refuse is told before what it would apply.
-    yield* proveSchema(first.verdict, first.objects, madeBy(first.verdict.applied))
+    yield* proveSchema(first.verdict, first.objects, madeBy(first.verdict.applied, running.progress))
     if (!first.isBlank && !config.inMemory) yield* tryPending(config, database.sqlite, first, running)
     return yield* notInitialized(first)
   }

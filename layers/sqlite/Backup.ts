@@ -63,6 +63,11 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
       ? Effect.zipRight(tidied(backup), tidied(markOf(backup)))
       : Effect.zipRight(tidied(partial), isNamed ? Effect.void : tidied(markOf(backup)))
   )
+  const bytes = yield* Effect.orElseSucceed(
+    ask(() => files.stat(file)?.size ?? 0),
+    () => 0
+  )
+  if (bytes > largeCopy) yield* progress("making the backup", 0, bytes)
   yield* Effect.acquireUseRelease(
     Effect.fork(Effect.interruptible(Effect.repeat(copied(file, partial, progress), whileALookRuns))),
     () => refused(copyDatabase(file, partial)),

@@ -52,6 +52,7 @@ const check = Effect.fnUntraced(function* (
   migrations: AppliedMigrations["Type"],
   { doing, inTime, progress }: Attempt
 ) {
+  doing("comparing the schema with what the migrations make")
   const { extra, fingerprint } = yield* migrations.schema
   const bytes = yield* bytesOf(database.sqlite)
   const { because, checked } =

@@ -13,7 +13,12 @@ import { hasDeferred, mayDefer, mayRefer } from "./UpgradeRuns.ts"
  * Looks for rows without their parent after each file that could leave some. With foreign keys on SQLite refuses
  * them at once, but for those that are deferred to the commit, and for a table that loses the key that is referred to.
  */
-export const foreignKeyWatch = (sqlite: Sqlite, objects: ReadonlyArray<SchemaObject>) => {
+export const foreignKeyWatch = (
+  sqlite: Sqlite,
+  objects: ReadonlyArray<SchemaObject>,
+  /** Told before the rows are looked at. */
+  looking: (script: Script) => Effect.Effect<void> = () => Effect.void
+) => {
   let hasKeys = objects.some(({ sql }) => /references/i.test(sql))
   let isDeferred = hasDeferred(objects)
   let schema = Number.NaN
@@ -28,6 +33,7 @@ export const foreignKeyWatch = (sqlite: Sqlite, objects: ReadonlyArray<SchemaObj
       const isSame = integer(row, "schema_version") === schema
       schema = integer(row, "schema_version")
       if (isSame && !isDeferred && !isLast && script.migration.declared.foreignKeys === "on") return
+      yield* looking(script)
       const rows = yield* Effect.mapError(sqlite.run(`${foreignKeyViolations} LIMIT 100`), (failure) =>
         failure.code === "SQLITE_ERROR"
           ? upgradeError("ForeignKeyMismatch", { migration, detail: failure.detail })

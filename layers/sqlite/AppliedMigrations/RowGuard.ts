@@ -40,12 +40,18 @@ interface References {
   readonly rows: number
 }
 
+/** Run before each table is counted, with how many were and how many there are. */
+type Counting = (done: number, total: number) => Effect.Effect<void>
+
 /** What keeps the rows of one transaction of migrations. */
 export interface RowGuard {
   /** Whether no table of the database has a row. */
   readonly isEmpty: Effect.Effect<boolean, SqliteFailure>
   /** To be run before a migration; what it gives, after it: the rows that it deleted without declaring it. */
-  readonly watch: (script: Script) => Effect.Effect<Effect.Effect<ReadonlyArray<Loss>, SqliteFailure>, SqliteFailure>
+  readonly watch: (
+    script: Script,
+    counting: (when: "before" | "after") => Counting
+  ) => Effect.Effect<Effect.Effect<ReadonlyArray<Loss>, SqliteFailure>, SqliteFailure>
 }
 
 /**
@@ -83,12 +89,12 @@ export const guardRows = (
       }
       return true
     }),
-    watch: Effect.fnUntraced(function* (script) {
+    watch: Effect.fnUntraced(function* (script, counting) {
       if (!mayDelete(script)) {
         counted = undefined
         return Effect.succeed([])
       }
-      const before: Counts = counted ?? (yield* countAll(sqlite, between))
+      const before: Counts = counted ?? (yield* countAll(sqlite, between, counting("before")))
       const earlier = yield* stateOf(sqlite)
       return Effect.gen(function* () {
         const now = yield* stateOf(sqlite)
@@ -96,7 +102,7 @@ export const guardRows = (
           counted = before
           return []
         }
-        const after = yield* countAll(sqlite, between)
+        const after = yield* countAll(sqlite, between, counting("after"))
         counted = after
         return yield* lost(sqlite, script, before, after)
       })
@@ -181,9 +187,11 @@ const clearedReferences = `SELECT child.name, "from" AS column, "table" AS paren
 FROM pragma_table_list AS child, pragma_foreign_key_list(child.name, child.schema)
 WHERE child.schema = 'main' AND child.type = 'table' AND on_delete IN ('SET NULL', 'SET DEFAULT') AND seq = 0`
 
-const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Effect<void>) {
+const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Effect<void>, counting: Counting) {
   const tables = new Map<string, Rows>()
-  for (const row of yield* sqlite.run(countedTables)) {
+  const named = yield* sqlite.run(countedTables)
+  for (const [index, row] of named.entries()) {
+    yield* counting(index, named.length)
     const [name, table] = [text(row, "name"), text(row, "owner")]
     const [found] = yield* sqlite.run(
       `SELECT count(*) AS rows, (SELECT rootpage || substr(sql, instr(sql, '(')) FROM sqlite_schema WHERE type = 'table' AND name = ?) AS root FROM main.${identifier(name)}`,

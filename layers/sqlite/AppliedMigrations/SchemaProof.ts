@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import { foldName } from "../../schema/SqlScript.ts"
 import type { Migration } from "../../start/MigrationSource.ts"
+import type { Attempt } from "../Initialization.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { openSqlite } from "../Sqlite.ts"
 import { transactionsOn } from "../Transactions.ts"
@@ -19,6 +20,7 @@ import {
   titleOf,
   withoutExtra
 } from "./SchemaFingerprint.ts"
+import { tellWork } from "./StatementProgress.ts"
 
 /** How the live schema relates to the one that the migrations make. */
 export interface SchemaState {
@@ -96,8 +98,8 @@ const compared = (
 }
 
 /** Replays migrations in a database in memory. */
-export const madeBy = (migrations: ReadonlyArray<Migration>): Made =>
-  migrations.length === 0 ? Effect.succeed([]) : replay(migrations)
+export const madeBy = (migrations: ReadonlyArray<Migration>, progress?: Attempt["progress"]): Made =>
+  migrations.length === 0 ? Effect.succeed([]) : replay(migrations, progress)
 
 /** Replays them once: with an object more in the file, every look has to compare. */
 export const madeOnceBy = (migrations: ReadonlyArray<Migration>): Made => {
@@ -113,14 +115,15 @@ export const madeOnceBy = (migrations: ReadonlyArray<Migration>): Made => {
   )
 }
 
-const replay = (migrations: ReadonlyArray<Migration>): Made =>
+const replay = (migrations: ReadonlyArray<Migration>, progress: Attempt["progress"] = () => Effect.void): Made =>
   Effect.gen(function* () {
     const opened = yield* openSqlite({ filename: ":memory:" })
     const sqlite = { ...opened, ...transactionsOn(opened.database, {}) }
     // No rows of anybody are in it, and a table rebuild counts on them being off.
     yield* sqlite.run("PRAGMA foreign_keys = 0")
+    const tellers = tellWork(progress, 0, yield* Effect.clock)
     for (const script of migrations.map(scriptOf)) {
-      yield* runMigration(sqlite, script, Effect.void)
+      yield* runMigration(sqlite, script, Effect.void, tellers.statementsOf(script, "replaying in memory").begins)
       yield* dropTemporary(sqlite)
       // Of all that a file can set, this decides what a later RENAME makes of the schema.
       yield* sqlite.run("PRAGMA legacy_alter_table = 0")

@@ -1,45 +1,97 @@
-/** Which statement of a migration runs. */
+/** What of an upgrade runs. Nothing can be told while SQLite runs a statement, so it is told before. */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { millisBetween } from "../../machine/monotonic.ts"
 import { openingWords, type Statement } from "../../schema/SqlScript.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
+import { whileALookRuns } from "../../start/policy.ts"
 import type { Attempt } from "../Initialization.ts"
 import type { Script } from "./MigrationRun.ts"
 
-/** Bytes of a database above which a statement that reads a table may take seconds. */
+/** Bytes of a database above which a statement that reads a table once may take seconds. */
 const largeDatabase = 32 * 1024 * 1024
+
+/** The same of one that may read a table for each row of another. */
+const notableDatabase = 1024 * 1024
 
 /** Milliseconds within which no more than one statement is told of, unless it may take long. */
 const quiet = 2000
 
 /**
- * Tells which statement begins, for nothing can be told while it runs: one that may take long, and another after some
- * silence. Of a file with many of the first kind each would be a line, and they are told as the others are.
+ * Tells what begins: what may take long, and anything after some silence. Of many of the first kind each would be a
+ * line, and they are told as the others are.
  */
-export const tellStatements = (progress: Attempt["progress"], bytes: number, clock: Clock.Clock) => {
+export const tellWork = (progress: Attempt["progress"], bytes: number, clock: Clock.Clock) => {
   let toldAt = clock.unsafeCurrentTimeNanos()
-  return (script: Script) => {
-    const total = script.statements.length
-    const doing = `applying ${titleOf(script.migration)}`
-    const isFew = bytes > largeDatabase && script.statements.filter(mayTakeLong).length <= 20
-    return {
-      begins: (statement: Statement, index: number) => {
-        const now = clock.unsafeCurrentTimeNanos()
-        const isTold = (isFew && mayTakeLong(statement)) || millisBetween(toldAt, now) >= quiet
-        if (isTold) toldAt = now
-        const detail = `statement ${index + 1} of ${total}, line ${statement.line}`
-        return progress(doing, index, total, { unit: "statements", detail, isTold })
-      },
-      ends: total === 0 ? Effect.void : progress(doing, total, total, { unit: "statements", isTold: false })
+  const isDue = (mayTakeLong: boolean): boolean => {
+    const now = clock.unsafeCurrentTimeNanos()
+    const isTold = mayTakeLong || millisBetween(toldAt, now) >= quiet
+    if (isTold) toldAt = now
+    return isTold
+  }
+  return {
+    /** The statements of a migration, by number and line. */
+    statementsOf: (script: Script, verb = "applying") => {
+      const total = script.statements.length
+      const doing = `${verb} ${titleOf(script.migration)}`
+      const isFew = script.statements.filter(mayTakeLong(bytes)).length <= few
+      return {
+        begins: (statement: Statement, index: number) => {
+          const isTold = isDue(isFew && mayTakeLong(bytes)(statement))
+          const detail = `statement ${index + 1} of ${total}, line ${statement.line}`
+          return progress(doing, index, total, { unit: "statements", detail, isTold })
+        },
+        ends: total === 0 ? Effect.void : progress(doing, total, total, { unit: "statements", isTold: false })
+      }
+    },
+    /** What is no statement of a migration. `isOneOfFew`: there are not so many that each would be a line. */
+    begins: (
+      doing: string,
+      { isOneOfFew, ...measure }: { readonly total: number; readonly isOneOfFew: boolean } & Partial<Counted>
+    ) => {
+      const { done = 0, detail = "", total, unit = "bytes" } = measure
+      return progress(doing, done, total, { unit, detail, isTold: isDue(bytes > largeDatabase && isOneOfFew) })
+    },
+    /** An Effect, which has no statements: at once where it may take long, and then for as long as it runs. */
+    whileItRuns: <A, E, R>(doing: string, run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+      const begun = clock.unsafeCurrentTimeNanos()
+      const tell = Effect.suspend(() => {
+        const seconds = Math.round(millisBetween(begun, clock.unsafeCurrentTimeNanos()) / 1000)
+        return progress(doing, 0, 1, {
+          unit: "statements",
+          detail: `an Effect, for ${seconds} s`,
+          isTold: seconds > 0 || bytes > largeDatabase
+        })
+      })
+      const again = Effect.forkScoped(Effect.schedule(tell, whileALookRuns))
+      return Effect.zipRight(tell, Effect.scoped(Effect.zipRight(again, run)))
     }
   }
 }
 
-/** Whether a statement may read or write a whole table. */
-const mayTakeLong = ({ text }: Statement): boolean => {
-  const [first = "", second = ""] = openingWords(text, 2)
-  if (first === "CREATE" && (second === "VIEW" || second === "TRIGGER")) return false
-  if (first === "CREATE" && (second === "INDEX" || second === "UNIQUE")) return true
-  return /^(ALTER|ANALYZE|DELETE|DROP|REINDEX|UPDATE)$/.test(first) || /\bselect\b/i.test(text)
+export type WorkTeller = ReturnType<typeof tellWork>
+
+interface Counted {
+  readonly done: number
+  readonly unit: "bytes" | "tables"
+  readonly detail: string
 }
+
+/** How many lines nobody minds. */
+export const few = 20
+
+/** Whether a statement makes rows from nothing: it takes as long as it likes, whatever the database. */
+export const makesRows = ({ text }: Statement): boolean => /\brecursive\b|\bgenerate_series\b/i.test(text)
+
+/** Whether a statement may read or write a whole table, of a database of that many bytes. */
+const mayTakeLong =
+  (bytes: number) =>
+  (statement: Statement): boolean => {
+    const [first = "", second = ""] = openingWords(statement.text, 2)
+    if (first === "CREATE" && (second === "VIEW" || second === "TRIGGER")) return false
+    if (makesRows(statement)) return true
+    if (/\bselect\b/i.test(statement.text)) return bytes > notableDatabase
+    const isOfTable = /^(ALTER|ANALYZE|DELETE|DROP|REINDEX|UPDATE)$/.test(first)
+    const isIndex = first === "CREATE" && (second === "INDEX" || second === "UNIQUE")
+    return (isOfTable || isIndex) && bytes > largeDatabase
+  }

@@ -41,7 +41,7 @@ export const tryPending = (
 ): Effect.Effect<void, UpgradeError | IntegrityError> =>
   Effect.scoped(
     Effect.gen(function* () {
-      yield* proveSchema(seen.verdict, seen.objects, madeBy(seen.verdict.applied))
+      yield* proveSchema(seen.verdict, seen.objects, madeBy(seen.verdict.applied, attempt.progress))
       attempt.doing("trying the pending migrations on the schema")
       const trial = yield* inDoubt(openSqlite({ filename: ":memory:" }))
       yield* inDoubt(trial.run(`PRAGMA trusted_schema = ${config.pragmas.trustedSchema ? 1 : 0}`))

@@ -28,7 +28,7 @@ import { removeRemains } from "./Remains.ts"
 import { describeLoss, guardRows, type RowGuard } from "./RowGuard.ts"
 import { fingerprintOf, namesOf, objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
 import { madeBy, proveSchema, schemaAfter } from "./SchemaProof.ts"
-import { tellStatements } from "./StatementProgress.ts"
+import { few, tellWork, type WorkTeller } from "./StatementProgress.ts"
 import { transaction } from "./Transaction.ts"
 import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
 import { type Done, notCounted, notReferring, notWritten, type Room } from "./UpgradeRoom.ts"
@@ -126,7 +126,8 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied
   // Another process may have applied what this step was begun for.
   if (scripts.length === 0 && adopted.length === 0) return { ...nothing, seen: { ...seen, isMarked: true } }
 
-  const before = yield* proveSchema(seen.verdict, seen.objects, madeBy(applied))
+  const before = yield* proveSchema(seen.verdict, seen.objects, madeBy(applied, progress))
+  const teller = tellWork(progress, yield* bytesOf(sqlite), yield* Effect.clock)
   const guard = guardRows(sqlite, seen.objects, attempt.breathe)
   const newest = pending.at(-1)
   const { version: from } = seen.verdict
@@ -142,7 +143,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied
   const isCopiedLast = isDue && (yield* written(isInWal(sqlite)))
   const early = isCopiedLast ? undefined : yield* copied
   yield* written(seen.prepareHistory)
-  const completed = yield* applyAll(room, seen.objects, scripts, guard, attempt).pipe(
+  const completed = yield* applyAll(room, seen.objects, scripts, { guard, teller }, attempt).pipe(
     // The pages are looked at in the copy, which there is none of yet.
     Effect.tapError((error) =>
       isCopiedLast && error.code.startsWith("SQLITE_CORRUPT") ? checkCopy(database.file, progress) : Effect.void
@@ -154,7 +155,13 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied
 
   const objects = objectsOf(yield* written(sqlite.run(schemaStatement)))
   const known = source.slice(0, applied.length + scripts.length)
-  const after = yield* schemaAfter({ before, live: seen.objects }, scripts, objects, adopted.length, madeBy(known))
+  const after = yield* schemaAfter(
+    { before, live: seen.objects },
+    scripts,
+    objects,
+    adopted.length,
+    madeBy(known, progress)
+  )
   const last = known.at(-1)
   if (last !== undefined) {
     yield* written(recordSchema(sqlite, last, { fingerprint: fingerprintOf(after), ours: namesOf(after) }))
@@ -186,6 +193,10 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied
   // A release that fails again and again copies nothing: the copy is made once everything has worked.
   const backup = early ?? (isCopiedLast ? yield* copied : undefined)
   if (backup !== undefined) yield* backup.keep
+  // The commit itself, and in WAL mode the checkpoint that it begins, hold the event loop.
+  const total = yield* bytesOf(sqlite)
+  const what = scripts.length > 5 ? `${scripts.length} migrations` : titles
+  yield* teller.begins(`committing ${what}`, { total, detail: "writing what has changed", isOneOfFew: true })
   return { completed, adopted: adopted.map(({ migration }) => migration), backup: backup?.file, seen: now }
 })
 
@@ -197,14 +208,16 @@ const applyAll = Effect.fnUntraced(function* (
   { config, database: { sqlite }, pragmas }: Room,
   objects: ReadonlyArray<SchemaObject>,
   scripts: ReadonlyArray<Script>,
-  guard: RowGuard,
-  { breathe, doing, progress }: Attempt
+  { guard, teller }: { readonly guard: RowGuard; readonly teller: WorkTeller },
+  { breathe, doing }: Attempt
 ) {
   const completed: Array<Completed> = []
-  const bytes = yield* bytesOf(sqlite)
-  const tellers = tellStatements(progress, bytes, yield* Effect.clock)
   const clock = yield* Effect.clock
-  const foreignKeys = foreignKeyWatch(sqlite, objects)
+  const bytes = yield* bytesOf(sqlite)
+  const isOneOfFew = scripts.length <= few
+  const foreignKeys = foreignKeyWatch(sqlite, objects, ({ migration }) =>
+    teller.begins(`checking foreign keys after ${titleOf(migration)}`, { total: bytes, isOneOfFew })
+  )
   let unrecorded: Array<Completed> = []
   const record = Effect.suspend(() => {
     const some = unrecorded
@@ -222,11 +235,22 @@ const applyAll = Effect.fnUntraced(function* (
     const title = titleOf(migration)
     const appliedAt = clock.unsafeCurrentTimeMillis()
     const begun = clock.unsafeCurrentTimeNanos()
-    const { begins, ends } = tellers(script)
-    const run = runMigration(sqlite, script, breathe, begins)
+    const { begins, ends } = teller.statementsOf(script)
+    const plain = runMigration(sqlite, script, breathe, begins)
+    const run = migration.body._tag === "Effect" ? teller.whileItRuns(`applying ${title}`, plain) : plain
     const alone = maySetPragmas(script) ? pragmas.leavingOthers(run) : run
     doing(`counting rows before ${title}`)
-    const deleted = yield* Effect.mapError(guard.watch(script), notCounted)
+    const watched = guard.watch(
+      script,
+      (when) => (done, total) =>
+        teller.begins(`counting rows ${when} ${title}`, {
+          done,
+          total,
+          unit: "tables",
+          isOneOfFew: isOneOfFew && done === 0
+        })
+    )
+    const deleted = yield* Effect.mapError(watched, notCounted)
     doing(`applying ${title}`)
     if (mayReadCounters(script)) yield* written(resetCounters(sqlite))
     yield* alone
