@@ -240,6 +240,21 @@ describe("a backup whose upgrade was not committed", () => {
     })
   )
 
+  it.scoped("stays when it was restored", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      const backup = yield* upgradeTo(file, 2)
+      // What a start leaves that is killed right after the commit.
+      writeFileSync(`${backup}.uncommitted`, "")
+      yield* restore({ filename: file })
+      yield* write(file, "written since")
+      yield* upgradeTo(file, 2)
+      assert.deepStrictEqual(backupsBeside(file), [".001-to-002.2.backup", ".001-to-002.backup"])
+      assert.notInclude(yield* bodies(backup), "written since")
+    })
+  )
+
   it.scoped("stays when it was committed after all", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile

@@ -50,6 +50,14 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
   )
 })
 
+/**
+ * To be run once a database is restored. Its version is that of a backup then, and would no longer tell whether an upgrade
+ * that left a mark was committed: the next start would delete the copy that was restored.
+ */
+export const forgetUncommitted = Effect.fnUntraced(function* (file: string) {
+  yield* Effect.forEach(yield* besides(file, marks), ({ path }) => tidied(path), { discard: true })
+})
+
 /** Absolute paths of what `removeUnfinished` looks at, by their names alone. */
 export const unfinishedBeside = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
   Effect.map(besideByName(file), (beside) =>

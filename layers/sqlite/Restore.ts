@@ -10,7 +10,7 @@ import { ask, files, kindOf } from "../machine/files.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { inDatabase } from "../start/Refusal.ts"
 import type { CopyFailure } from "./BackupError.ts"
-import { infoOf } from "./BackupFiles.ts"
+import { forgetUncommitted, infoOf } from "./BackupFiles.ts"
 import { compactTime } from "./BackupNames.ts"
 import { ConnectionError } from "./ConnectionError.ts"
 import { prepareDirectory } from "./DatabaseDirectory.ts"
@@ -137,6 +137,9 @@ const putBack = Effect.fnUntraced(function* (from: string, file: string, isShort
   yield* isThere
     ? Effect.catchIf(overwrite(from, file, kept), isUnreadable, () => replace(from, file, kept))
     : replace(from, file, kept)
+  yield* Effect.catchAll(forgetUncommitted(file), ({ detail }) =>
+    Effect.logWarning(`Not all marks of unfinished upgrades beside ${file} are removed: ${detail}`)
+  )
   return isThere ? kept : undefined
 })
 

@@ -38,6 +38,8 @@ const kinds = [
   "index",
   "view",
   "trigger",
+  "temporary",
+  "setting",
   "broken"
 ] as const
 
@@ -80,7 +82,7 @@ export const isOfMigrations = (name: string): boolean => /^[trßﬁäÄ]+\d+$/.t
 const definitionOf = ({ action, columns, parent }: Table, name: string): string => {
   const reference =
     parent === undefined ? [] : [`parent INTEGER REFERENCES ${parent}(id) ON DELETE ${action} ON UPDATE CASCADE`]
-  return `CREATE TABLE ${name} (${["id INTEGER PRIMARY KEY", "body TEXT", ...reference, ...columns.map((column) => `${column} TEXT`)].join(", ")});`
+  return `CREATE TABLE ${name} (${["id INTEGER PRIMARY KEY", "body TEXT CHECK (body <> 'never')", ...reference, ...columns.map((column) => `${column} TEXT`)].join(", ")});`
 }
 
 const columnsOf = ({ columns, parent }: Table): string =>
@@ -133,7 +135,11 @@ const bodyOf = (drawn: Draft, id: number, tables: ReadonlyArray<Table>): Body =>
     case "key":
       return { statements: [`UPDATE ${name} SET id = id + 100;`], tables }
     case "insert":
-      return { statements: [`INSERT INTO ${name} (body) VALUES ('of ${id}');`], tables }
+      // A third of them is for those who have switched the check off.
+      return {
+        statements: [`INSERT INTO ${name} (body) VALUES ('${drawn.rows === 0 ? "never" : `of ${id}`}');`],
+        tables
+      }
     case "delete":
       return { statements: [`DELETE FROM ${name} WHERE id % 2 = 1;`], tables, deletes: declared }
     case "rename": {
@@ -187,6 +193,23 @@ const bodyOf = (drawn: Draft, id: number, tables: ReadonlyArray<Table>): Body =>
         tables
       }
     }
+    // What these two leave on their connection is for no other file.
+    case "temporary":
+      return {
+        statements: [
+          `CREATE TEMP TABLE ${name} AS SELECT * FROM main.${name};`,
+          `UPDATE main.${name} SET body = coalesce(body, '') || ' ${id}';`
+        ],
+        tables
+      }
+    case "setting":
+      return {
+        statements: [
+          `PRAGMA ${drawn.declares ? "legacy_alter_table" : "ignore_check_constraints"} = ON;`,
+          `UPDATE ${name} SET body = coalesce(body, '') || ' ${id}';`
+        ],
+        tables
+      }
     case "broken":
       return { statements: [`INSERT INTO ${name} (body) VALUES ('of ${id}');`, "CREATE TABEL x;"], tables }
   }

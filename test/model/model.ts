@@ -127,10 +127,11 @@ const runsOf = (files: ReadonlyArray<MigrationFile>): ReadonlyArray<ReadonlyArra
   return runs
 }
 
-/** What a start has to make of a database. */
+/** What a start has to make of a database; of the one that it has looked at another may have made this one meanwhile. */
 export const expectation = (
   content: Content,
-  { applicationId, backups, files, integrity }: StartOptions
+  { applicationId, backups, files, integrity }: StartOptions,
+  lookedAt: Content = content
 ): Expectation => {
   const refused = (...refusals: ReadonlyArray<Refusal>): Expectation => ({
     refusals,
@@ -165,7 +166,7 @@ export const expectation = (
   if (content.isDrifted) return refused("IntegrityError.SchemaDiffers")
 
   // What cannot work whatever rows there are is refused before anything is touched; a new database is not tried first.
-  const certain = holdsNothing(content) ? [] : refusedWithoutRows(content.image, pending)
+  const certain = holdsNothing(lookedAt) ? [] : refusedWithoutRows(content.image, pending)
   if (certain.length > 0) {
     return refused(...certain.flatMap((reason) => [`UpgradeError.${reason}`, `IntegrityError.${reason}`]))
   }
@@ -230,7 +231,7 @@ const backupOf = (content: Content, pending: ReadonlyArray<MigrationFile>): Back
   return { from: versionOf(content.history ?? []), to, content }
 }
 
-const versionOf = (history: ReadonlyArray<HistoryRow>): string =>
+export const versionOf = (history: ReadonlyArray<HistoryRow>): string =>
   history.toSorted((one, other) => idOf(other.version) - idOf(one.version))[0]?.version ?? "none"
 
 /** Whether there is neither an object nor a history. */

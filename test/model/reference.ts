@@ -105,9 +105,18 @@ export const refusedWithoutRows = (image: Image, files: ReadonlyArray<MigrationF
           return ["StatementFailed"]
         }
       }
+      asOpened(connection)
     }
     return compiles(connection.serialize()) ? [] : ["SchemaBroken"]
   })
+}
+
+/** Takes away what a file has left on its connection alone. */
+const asOpened = (connection: Sqlite.Database): void => {
+  connection.pragma("legacy_alter_table = 0")
+  connection.pragma("ignore_check_constraints = 0")
+  const names = connection.prepare("SELECT name FROM temp.sqlite_schema WHERE type = 'table'").pluck().all()
+  for (const name of names) connection.exec(`DROP TABLE temp."${name}"`)
 }
 
 /** How many rows each table has, and how many of them refer to another by a foreign key that is cleared. */
@@ -120,14 +129,14 @@ const countsOf = (connection: Sqlite.Database) => {
     readonly rows: number
   }> = []
   for (const name of namesIn(connection)) {
-    tables.set(name, Number(connection.prepare(`SELECT count(*) FROM "${name}"`).pluck().get()))
+    tables.set(name, Number(connection.prepare(`SELECT count(*) FROM main."${name}"`).pluck().get()))
     const keys = connection
       .prepare(
         `SELECT "from" AS "column", "table" AS parent FROM pragma_foreign_key_list(?) WHERE on_delete IN ('SET NULL', 'SET DEFAULT')`
       )
       .all(name) as ReadonlyArray<{ readonly column: string; readonly parent: string }>
     for (const { column, parent } of keys) {
-      const rows = Number(connection.prepare(`SELECT count("${column}") FROM "${name}"`).pluck().get())
+      const rows = Number(connection.prepare(`SELECT count("${column}") FROM main."${name}"`).pluck().get())
       references.push({ child: name, column, parent, rows })
     }
   }

@@ -16,7 +16,16 @@ import { basename, join } from "node:path"
 import type Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
-import { describeRelease, filesOfRelease, isOfMigrations, type MigrationFile, type Release, release } from "./files.ts"
+import { mostRefused, runWithout, unavailable } from "../support/faults.ts"
+import {
+  describeRelease,
+  filesOfRelease,
+  isOfMigrations,
+  type MigrationFile,
+  type Release,
+  release,
+  titleOf
+} from "./files.ts"
 import {
   type Backup,
   type Content,
@@ -25,7 +34,8 @@ import {
   type HistoryRow,
   holdsNothing,
   nothing,
-  type StartOptions
+  type StartOptions,
+  versionOf
 } from "./model.ts"
 import { executed, type Image, tablesIn, within } from "./reference.ts"
 import {
@@ -93,6 +103,7 @@ export type Step =
       readonly settings: Settings
       readonly restores: boolean
     }
+  | { readonly _tag: "restores"; readonly count: number }
   | { readonly _tag: "restore"; readonly which: number | undefined; readonly fault: Fault | undefined }
   | { readonly _tag: "write"; readonly pick: number; readonly rows: number }
   | { readonly _tag: "crash"; readonly pick: number; readonly rows: number }
@@ -108,6 +119,8 @@ export type Step =
   | { readonly _tag: "drift"; readonly what: "table" | "column" }
   | { readonly _tag: "orphan"; readonly pick: number }
   | { readonly _tag: "hold"; readonly how: "idle" | "writing" }
+  | { readonly _tag: "move away"; readonly release: Release; readonly settings: Settings; readonly restores: boolean }
+  | { readonly _tag: "no locks"; readonly release: Release; readonly nth: number }
   | { readonly _tag: "let go" }
   | { readonly _tag: "forget backups" }
 
@@ -144,6 +157,7 @@ export const step: FastCheck.Arbitrary<Step> = FastCheck.oneof(
       FastCheck.record({ which: FastCheck.option(pick, { nil: undefined }), fault: rare(fault, 2) })
     )
   },
+  { weight: 1, arbitrary: tagged("restores", FastCheck.record({ count: FastCheck.integer({ min: 2, max: 3 }) })) },
   { weight: 5, arbitrary: tagged("write", FastCheck.record({ pick, rows: FastCheck.integer({ min: 1, max: 3 }) })) },
   { weight: 4, arbitrary: tagged("crash", FastCheck.record({ pick, rows: FastCheck.integer({ min: 1, max: 3 }) })) },
   { weight: 2, arbitrary: tagged("stray", FastCheck.record({ isEmpty: FastCheck.boolean() })) },
@@ -179,6 +193,14 @@ export const step: FastCheck.Arbitrary<Step> = FastCheck.oneof(
   { weight: 1, arbitrary: tagged("drift", FastCheck.record({ what: oneOf("table", "column") })) },
   { weight: 1, arbitrary: tagged("orphan", FastCheck.record({ pick })) },
   { weight: 1, arbitrary: tagged("hold", FastCheck.record({ how: oneOf("idle", "writing") })) },
+  {
+    weight: 1,
+    arbitrary: tagged("move away", FastCheck.record({ release, settings, restores: FastCheck.boolean() }))
+  },
+  {
+    weight: 1,
+    arbitrary: tagged("no locks", FastCheck.record({ release, nth: FastCheck.integer({ min: 1, max: 4 }) }))
+  },
   { weight: 2, arbitrary: FastCheck.constant<Step>({ _tag: "let go" }) },
   { weight: 1, arbitrary: FastCheck.constant<Step>({ _tag: "forget backups" }) }
 )
@@ -196,6 +218,8 @@ export interface State {
   isWal: boolean
   held: "no" | "idle" | "writing"
   readonly backups: Map<string, Content>
+  /** Those of upgrades that were never committed: the next start may delete them. */
+  readonly uncommitted: Set<string>
 }
 
 export const newState = (world: World, files: ReadonlyArray<MigrationFile>, neighbour: Neighbour): State => ({
@@ -208,7 +232,8 @@ export const newState = (world: World, files: ReadonlyArray<MigrationFile>, neig
   leftover: "none",
   isWal: false,
   held: "no",
-  backups: new Map()
+  backups: new Map(),
+  uncommitted: new Set()
 })
 
 const fileOf = ({ world }: State): string => fileIn(world.home)
@@ -289,7 +314,7 @@ const statusExpectation = (state: State, { journal }: Settings, expect: Expectat
 }
 
 const start = Effect.fnUntraced(function* (state: State, step: Extract<Step, { _tag: "start" }>) {
-  const { backups, content, kind, world } = state
+  const { content, kind, world } = state
   const { options, run } = optionsOf(state, step)
   const { fault } = step
   const expect = expectation(content, options)
@@ -318,9 +343,7 @@ const start = Effect.fnUntraced(function* (state: State, step: Extract<Step, { _
       assert.deepEqual(bytesIn(world.home), before, `${label} changed what is no database`)
       return done
     }
-    adopt(state, expect.states, label)
-    for (const name of backupsIn(world.home)) if (!backups.has(name)) adoptBackup(state, name, expect.states)
-    for (const name of [...backups.keys()]) if (!existsSync(join(world.home, name))) backups.delete(name)
+    adoptAll(state, expect.states, label)
     if (fault.kind === "fail" && outcome._tag === "ready")
       expected(outcome, expect.refusals.length === 0 ? ["ready"] : expect.refusals, "init")
     return done
@@ -342,6 +365,11 @@ const start = Effect.fnUntraced(function* (state: State, step: Extract<Step, { _
   expected(outcome, expect.refusals.length === 0 ? ["ready"] : expect.refusals, "init")
   state.kind = "database"
   state.content = expect.after
+  for (const name of state.uncommitted) {
+    const isGone = !existsSync(join(world.home, name))
+    if (isGone || expect.backup !== undefined) state.backups.delete(name)
+  }
+  state.uncommitted.clear()
   if (outcome._tag === "ready") {
     assert.deepEqual(outcome.applied, expect.applied, "what init says that it applied")
     assert.match(backupOf(outcome) ?? "", nameOf(expect.backup), "the backup that init tells of")
@@ -391,6 +419,19 @@ const adopt = (state: State, states: ReadonlyArray<Content>, label: string): voi
   state.base = undefined
   state.kind = existsSync(fileOf(state)) ? "database" : "absent"
   observe(state)
+}
+
+/** The same for the backups as well. */
+const adoptAll = (state: State, states: ReadonlyArray<Content>, label: string): void => {
+  adopt(state, states, label)
+  const { home } = state.world
+  const there = backupsIn(home)
+  for (const name of there) if (!state.backups.has(name)) adoptBackup(state, name, states)
+  const from = versionOf(state.content.history ?? [])
+  for (const name of there) {
+    if (name.startsWith(`app.db.${from}-`) && existsSync(join(home, `${name}.uncommitted`))) state.uncommitted.add(name)
+  }
+  for (const name of [...state.backups.keys()]) if (!there.includes(name)) state.backups.delete(name)
 }
 
 /** A backup holds one of some states. */
@@ -462,11 +503,85 @@ const restore = Effect.fnUntraced(function* (state: State, { fault, which }: Ext
   }
   state.kind = "database"
   state.content = put
+  state.uncommitted.clear()
   if (mode !== undefined) assert.equal(statSync(fileOf(state)).mode, mode, "the mode of the file after the restore")
   observe(state)
   assert.equal(state.leftover, "none", "what a restore leaves beside the file")
   if (kind === "database") assert.equal(state.isWal, wasWal, "the journal mode after a restore")
   return `${done} from ${from}`
+})
+
+/** Several restores at once: at least one succeeds, and the others tell that it is under way. */
+const restores = Effect.fnUntraced(function* (state: State, { count }: Extract<Step, { _tag: "restores" }>) {
+  const { backups, kind, world } = state
+  const newest = [...backups.values()].at(-1)
+  if (newest === undefined || state.held !== "no") return "skipped"
+  const kept = replacedIn(world.home)
+  const all = Array.from({ length: count }, () => restoreOn(world, undefined))
+  const outcomes = yield* Effect.all(all, { concurrency: "unbounded" })
+  const told = outcomes.map(({ outcome }) => said(outcome)).join("; ")
+  for (const { outcome } of outcomes) expected(outcome, ["ready", "RestoreError.InUse"], "a restore of several")
+  const done = outcomes.filter(({ outcome }) => outcome._tag === "ready").length
+  assert.ok(done > 0, `none of the restores has restored: ${told}`)
+  const added = replacedIn(world.home).length - kept.length
+  assert.equal(added, kind === "absent" ? done - 1 : done, `what was there is kept: ${told}`)
+  state.kind = "database"
+  state.content = newest
+  observe(state)
+  assert.equal(state.leftover, "none", "what restores leave beside the file")
+  return told
+})
+
+/**
+ * The program, where the system refuses every lock on the `-shm` from one of those on that the first read takes: SQLite
+ * would try for ten seconds, which the deadline of a start has to outrun. Of later ones nothing is promised.
+ */
+const withoutLocks = (state: State, { nth, release }: Extract<Step, { _tag: "no locks" }>): string => {
+  const { kind, world } = state
+  const isQuiet = kind === "database" && state.isWal && state.leftover === "none" && state.held === "no"
+  if (unavailable !== undefined || !isQuiet || isLinked(world)) return "skipped"
+  const settings: Settings = { integrity: "auto", backups: 2, journal: "wal", applicationId: undefined }
+  const { options } = optionsOf(state, { release, settings })
+  const migrations = join(world.folder, "migrations")
+  rmSync(migrations, { recursive: true, force: true })
+  mkdirSync(migrations)
+  for (const file of options.files) writeFileSync(join(migrations, `${titleOf(file)}.sql`), file.text)
+  const args = ["init", "--json", "--timeout", "1s", "--database", fileOf(state), "--migrations", migrations]
+  const { ended, stdout, traced } = runWithout(
+    { args, trace: join(world.folder, "trace") },
+    { code: "ENOLCK", paths: [`${fileOf(state)}-shm`], when: `${nth}+` }
+  )
+  assert.ok(typeof ended === "number" && ended !== 70, `init without locks ended with ${ended}: ${stdout}`)
+  assert.ok(mostRefused(traced) < 100, `SQLite stood still past the deadline of a start: ${stdout}`)
+  adoptAll(state, expectation(state.content, options).states, `init without locks (${stdout.trim()})`)
+  return String(ended)
+}
+
+/** The file goes elsewhere while a process has it open, and comes back: meanwhile nothing is made in its place. */
+const moveAway = Effect.fnUntraced(function* (
+  state: State,
+  { release, restores, settings }: Extract<Step, { _tag: "move away" }>
+) {
+  const { world } = state
+  if (isLinked(world)) return "skipped"
+  const isOurs = state.held === "no"
+  if (isOurs && (yield* hold(state, { _tag: "hold", how: "idle" })) !== "done") return "skipped"
+  const away = join(world.folder, "away.db")
+  renameSync(fileOf(state), away)
+  const before = bytesIn(world.home)
+  const { run } = optionsOf(state, { release, settings })
+  const { outcome } = yield* restores ? restoreOn(world, undefined) : startOn(world, { ...run, timeout: "20 seconds" })
+  expected(
+    outcome,
+    restores
+      ? ["RestoreError.InUse", ...(state.backups.size === 0 ? ["RestoreError.NoBackup"] : [])]
+      : ["ConnectionError.Moved"],
+    "beside a process whose file was moved away"
+  )
+  assert.deepEqual(bytesIn(world.home), before, `refused (${said(outcome)}), and the files are changed`)
+  renameSync(away, fileOf(state))
+  if (isOurs) yield* letGo(state)
+  return said(outcome)
 })
 
 const isSame = (one: object, other: object): boolean => JSON.stringify(one) === JSON.stringify(other)
@@ -510,28 +625,34 @@ const race = Effect.fnUntraced(function* (
   const wasRestored = restored._tag === "Some" && restored.value.outcome._tag === "ready"
   const seen = seenIn(world, pictureOf)
   const everything: Array<Content> = [content, ...newest]
-  let found: Content | undefined
   // As if they had come one after the other, in some order, the restore at some moment.
-  const turns = racers.map((racer, index) => ({ racer, index }))
-  const withRestores = wasRestored ? [...turns, undefined] : turns
-  for (const order of ordersOf(withRestores)) {
-    for (const put of wasRestored ? newest : [content]) {
-      let now = content
-      let fits = true
-      for (const turn of order) {
-        if (turn === undefined) {
-          now = put
-          continue
-        }
-        const expect = expectation(now, turn.racer.options)
-        everything.push(...expect.states)
-        const { outcome } = outcomes[turn.index] ?? { outcome: undefined }
-        fits &&= outcome !== undefined && isOneOf(outcome, expect.refusals.length === 0 ? ["ready"] : expect.refusals)
-        now = expect.after
-      }
-      if (fits && pictureIn(now) === seen) found = now
-    }
+  // Between two transactions of one of them another may have looked, and gone without a change.
+  type Turn = { readonly options: StartOptions; readonly outcome: Outcome } | "restore"
+  const turns = racers.flatMap(({ options }, index): ReadonlyArray<Turn> => {
+    const { outcome } = outcomes[index] ?? {}
+    return outcome === undefined ? [] : [{ options, outcome }]
+  })
+  const leadsTo = (states: ReadonlyArray<Content>, [turn, ...rest]: ReadonlyArray<Turn>): ReadonlyArray<Content> => {
+    const now = states.at(-1) ?? content
+    if (turn === undefined) return [now]
+    if (turn === "restore") return newest.flatMap((put) => leadsTo([...states, put], rest))
+    const fits = ({ refusals }: Expectation) => isOneOf(turn.outcome, refusals.length === 0 ? ["ready"] : refusals)
+    const isIdle = states.some((state) => {
+      const expect = expectation(state, turn.options)
+      return expect.after === state && fits(expect)
+    })
+    // One that looked before the first of them wrote has seen a new database.
+    const looked = holdsNothing(content) && now !== content ? [now, content] : [now]
+    const ended = looked.flatMap((lookedAt) => {
+      const expect = expectation(now, turn.options, lookedAt)
+      everything.push(...expect.states)
+      return fits(expect) ? leadsTo([...states, ...expect.states], rest) : []
+    })
+    return isIdle ? [...ended, ...leadsTo(states, rest)] : ended
   }
+  const found = ordersOf<Turn>(wasRestored ? [...turns, "restore"] : turns)
+    .flatMap((order) => leadsTo([content], order))
+    .find((reached) => pictureIn(reached) === seen)
   const label = `a race (${told.join("; ")}${restored._tag === "Some" ? `; restore: ${said(restored.value.outcome)}` : ""})`
   assert.ok(found !== undefined, `${label}: no order of the racers leads here: ${seen}`)
   if (restored._tag === "Some") {
@@ -820,6 +941,12 @@ export const take = (state: State, step: Step): Effect.Effect<string> =>
         return race(state, step)
       case "restore":
         return restore(state, step)
+      case "restores":
+        return restores(state, step)
+      case "move away":
+        return moveAway(state, step)
+      case "no locks":
+        return Effect.sync(() => withoutLocks(state, step))
       case "write":
         return Effect.succeed(write(state, step))
       case "crash":
@@ -877,6 +1004,12 @@ export const describeStep = (files: ReadonlyArray<MigrationFile>, step: Step): s
       return `status and init of [${describeRelease(files, step.release)}], ${withSettings(step.settings)}${withFault(step.fault)}`
     case "race":
       return `at once: ${step.releases.map((release) => `init of [${describeRelease(files, release)}]`).join(" and ")}${step.restores ? " and a restore" : ""}, ${withSettings(step.settings)}`
+    case "no locks":
+      return `init of [${describeRelease(files, step.release)}] with a deadline of 1 s, without locks on the -shm from the ${step.nth}th on`
+    case "restores":
+      return `${step.count} restores at once`
+    case "move away":
+      return `moved away while it is open, then ${step.restores ? "a restore" : `init of [${describeRelease(files, step.release)}], ${withSettings(step.settings)}`}, then put back`
     case "restore":
       return `restore ${step.which === undefined ? "the newest backup" : `backup ${step.which}`}${withFault(step.fault)}`
     default:

@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
+import { program } from "./program.ts"
 
 /** The long form: every call, every code. */
 export const everything = process.env["FAULTS"] === "all"
@@ -45,6 +46,30 @@ export const options = ({ call, nth, what }: Fault): ReadonlyArray<string> => [
 
 export const wasReached = ({ what }: Fault, trace: string): boolean =>
   trace.includes(what === kill ? "SIGKILL" : "(INJECTED)")
+
+/** Runs the program where the system refuses locks: fcntl(2) fails, on these paths or on all. */
+export const runWithout = (
+  { args, trace }: { readonly args: ReadonlyArray<string>; readonly trace: string },
+  { code, paths, when }: { readonly code: string; readonly paths: ReadonlyArray<string>; readonly when: string }
+) => {
+  const { signal, status, stdout } = spawnSync(
+    "strace",
+    [
+      ...["-f", "-qq", "-o", trace],
+      ...paths.flatMap((path) => ["-P", path]),
+      ...["-e", "trace=fcntl", "-e", `inject=fcntl:error=${code}:when=${when}`],
+      ...[process.execPath, program, ...args]
+    ],
+    { encoding: "utf8", timeout: 120_000, killSignal: "SIGKILL" }
+  )
+  return { ended: status ?? signal, stdout, traced: readFileSync(trace, "utf8") }
+}
+
+/** How often one thread was refused, at most. SQLite tries a hundred times within one call, and stands still for it. */
+export const mostRefused = (traced: string): number => {
+  const tries = [...traced.matchAll(/^(\d+) .*\(INJECTED\)$/gm)].map(([, thread]) => thread)
+  return Math.max(0, ...[...new Set(tries)].map((thread) => tries.filter((one) => one === thread).length))
+}
 
 /**
  * The threads of a Node.js process in which system calls are made that matter: its own, where SQLite works,
