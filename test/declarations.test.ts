@@ -513,9 +513,9 @@ describe("a declaration", () => {
     })
   )
 
-  it.effect("is written as the README shows it", () =>
+  it.effect("is written as migrations/README.md shows it", () =>
     Effect.gen(function* () {
-      const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
+      const readme = readFileSync(new URL("../migrations/README.md", import.meta.url), "utf8")
       const [, example = ""] = /^```sql\n(.*?)^```$/ms.exec(readme) ?? []
       const [migration] = yield* Migrations.fromRecord({ "004_example.sql": example })
       assert.deepStrictEqual(migration?.declared, {

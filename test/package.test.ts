@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { readDocument, targetOf } from "./support/documents.ts"
 
 const root = join(import.meta.dirname, "..")
 
@@ -44,6 +45,13 @@ describe("the package", () => {
       "dist/layers/testing.js",
       "dist/layers/testing.d.ts"
     ])
+  })
+
+  it("has a README whose links lead to what is in it, or are absolute", () => {
+    const readme = readDocument("README.md")
+    const relative = readme.links.filter(({ target }) => !target.startsWith("https://"))
+    const missing = relative.filter((link) => !paths.includes(targetOf(readme, link).path))
+    assert.deepStrictEqual(missing, [])
   })
 
   it("takes at most 1 MiB", () => {
