@@ -188,7 +188,8 @@ describe("an output", () => {
         "003_add_tags.sql",
         "CREATE TABLE tags (id INTEGER PRIMARY KEY);\nCREATE TABEL note_tags (note INTEGER, tag INTEGER);\n"
       )
-      assert.strictEqual(masked((yield* init()).stderr), refused)
+      // On a machine that is slow, lines of progress come before it.
+      assert.strictEqual(masked((yield* init()).stderr.replace(/^.*?(?=not ready)/s, "")), refused)
     })
   )
 })

@@ -17,7 +17,7 @@ import * as Stream from "effect/Stream"
 import { FileDetails, fileForm, watchSession } from "../src/service/Client.ts"
 import { clientOf, runningBackend, stopped } from "./support/backend.ts"
 import { noBrowser, page } from "./support/browser.ts"
-import { migrationsDirectory, refusal, rowsOf, temporaryFolder } from "./support/database.ts"
+import { migrationFiles, migrationsDirectory, refusal, rowsOf, temporaryFolder } from "./support/database.ts"
 import { runProgram, spawnNode } from "./support/program.ts"
 
 /** Ten processes and two browsers take their time where others have the processor; nothing is measured by this limit. */
@@ -111,7 +111,7 @@ const objects = `SELECT type, name, sql FROM sqlite_schema
 /** The schema that the files in migrations/ make, with nothing of this project between them and SQLite. */
 const plainSchema = Effect.sync(() => {
   const connection = new Sqlite(":memory:")
-  for (const name of readdirSync(migrationsDirectory).sort()) {
+  for (const name of migrationFiles) {
     connection.exec(readFileSync(join(migrationsDirectory, name), "utf8"))
   }
   const schema = connection.prepare(objects).all()

@@ -20,6 +20,7 @@ import packageJson from "../package.json" with { type: "json" }
 import { applicationId } from "../src/service/migrations.ts"
 import {
   independently,
+  migrationFiles,
   migrationsDirectory,
   openConnection,
   pictureOf,
@@ -47,9 +48,7 @@ const reportOf = ({ stdout }: Ended) => {
 }
 
 /** The migrations of the service, by their names without `.sql`. */
-const ours = readdirSync(migrationsDirectory)
-  .sort()
-  .map((name) => name.replace(/\.sql$/, ""))
+const ours = migrationFiles.map((name) => name.replace(/\.sql$/, ""))
 const newest = ours.at(-1)?.slice(0, 3)
 
 describe("database-ready init", () => {

@@ -16,6 +16,7 @@ import {
   type VerifiedPragmas
 } from "../layers/index.ts"
 import * as conversationFiles from "../src/service/migrations.ts"
+import { migrationFiles } from "./support/database.ts"
 
 type Needs<L> = L extends Layer.Layer<infer _A, infer _E, infer R> ? R : never
 type Start = DatabaseConfig | Initialization
@@ -107,6 +108,6 @@ describe("the arrows between the files", () => {
 
 describe("the migrations that the program carries", () => {
   it("are the files in migrations/, each of them", () => {
-    assert.deepStrictEqual(Object.keys(conversationFiles.files), readdirSync(join(root, "migrations")).sort())
+    assert.deepStrictEqual(Object.keys(conversationFiles.files), migrationFiles)
   })
 })

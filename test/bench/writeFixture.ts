@@ -11,6 +11,7 @@ export const writeConversationFiles = (folder: string, migrations: string): Fixt
   write(
     join(folder, conversationFiles),
     readdirSync(migrations)
+      .filter((file) => file.endsWith(".sql"))
       .sort()
       .map((file) => [file, readFileSync(join(migrations, file), "utf8")])
   )

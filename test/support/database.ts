@@ -28,6 +28,11 @@ export const platform = Layer.mergeAll(NodeFileSystem.layer, NodePath.layer)
 /** The directory of the real migrations. */
 export const migrationsDirectory = join(import.meta.dirname, "../../migrations")
 
+/** Their names, in order. */
+export const migrationFiles: ReadonlyArray<string> = readdirSync(migrationsDirectory)
+  .filter((name) => name.endsWith(".sql"))
+  .sort()
+
 /** A folder that is gone when the scope is. */
 export const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "database-ready-"))),
