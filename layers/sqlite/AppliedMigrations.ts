@@ -27,8 +27,9 @@ import { type Attempt, Initialization, type StageError } from "./Initialization.
 import type { IntegrityError } from "./IntegrityError.ts"
 import { olderThanBackup } from "./LostWal.ts"
 import type { PragmaError } from "./PragmaError.ts"
+import { replaced } from "./SameFile.ts"
 import { integer, type Sqlite } from "./Sqlite.ts"
-import { replaced, SqliteConnection } from "./SqliteConnection.ts"
+import { SqliteConnection } from "./SqliteConnection.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /** The schema at a moment after the start; a newer program may have added to it. */

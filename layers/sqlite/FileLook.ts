@@ -134,6 +134,9 @@ export const staysClean = (file: string, isDirectoryWritable: boolean): Effect.E
       : refusal(file, "NotReadable", { code: "", detail: "nobody has it open", retryable: false })
   })
 
+/** What the files beside a database tell of whoever had it open last. */
+export type Shutdown = "clean" | "unclean" | "shared"
+
 /**
  * Whether a living process has the database open in WAL mode: it then holds a shared lock on the
  * `-shm` file (https://sqlite.org/walformat.html, 2.3.1). Not to find one is no proof that nobody is

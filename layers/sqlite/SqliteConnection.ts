@@ -6,21 +6,25 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { permissionsFor } from "../machine/FilePermissions.ts"
-import { ask, files } from "../machine/files.ts"
+import { ask } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
-import { type Descriptors, openDescriptors, openedAs } from "../machine/OpenFiles.ts"
+import { openDescriptors } from "../machine/OpenFiles.ts"
 import type { Connected } from "./Client.ts"
-import { another, ConnectionError, nothing, reasonOf, refusal, systemReasons } from "./ConnectionError.ts"
+import { another, ConnectionError, reasonOf, refusal, systemReasons } from "./ConnectionError.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { fatalAddon, loadDriver } from "./Driver.ts"
-import { inItsHeaderToo, look, refuseUnshared, shutdownOf, staysClean } from "./FileLook.ts"
+import { inItsHeaderToo, look, refuseUnshared, type Shutdown, shutdownOf, staysClean } from "./FileLook.ts"
+import { type FirstRead, isReadBeside, tellLost } from "./FirstRead.ts"
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
-import { isLarge, launching, readBeside, recoverBeside, standstill } from "./LeftoverWal.ts"
+import { isLarge, readBeside, recoverBeside } from "./LeftoverWal.ts"
 import { headOf, likenessOf } from "./Likeness.ts"
 import { lostFromFile, lostFromWal } from "./LostWal.ts"
-import { integer, isLock, openSqlite, openSqliteIn, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
+import { identityOf } from "./SameFile.ts"
+import { integer, openSqliteIn, type SqliteFailure, text } from "./Sqlite.ts"
 import { transactionsOn } from "./Transactions.ts"
+import { pinned } from "./WalPin.ts"
+import { writableWith } from "./WritableFile.ts"
 
 /** Evidence of one connection, open and answering; closed with the layer's scope. */
 export class SqliteConnection extends Context.Tag("database-ready/SqliteConnection")<
@@ -35,7 +39,7 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
      * What the files beside the database told before it was opened. `clean`: no WAL was left.
      * `unclean`: a WAL was left by a process that is gone. `shared`: living processes use it.
      */
-    readonly before: "clean" | "unclean" | "shared"
+    readonly before: Shutdown
     /** When the file or its WAL was written last, in milliseconds since the epoch; undefined where nothing was in it. */
     readonly lastWritten: number | undefined
     /** What tells that commits are missing, for a WAL or a journal is; undefined where nothing does. */
@@ -63,7 +67,7 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     { stage }: Initialization["Type"],
     directory: DatabaseDirectory["Type"]
   ): Effect.Effect<SqliteConnection["Type"], ConnectionError | StageError, Scope.Scope> => {
-    const firstRead: FirstRead = { isAsked: false, stoodStill: false, lost: undefined }
+    const firstRead: FirstRead = { isTried: false, stoodStill: false, lost: undefined }
     return stage(
       "connection",
       // Looked at when the attempt has closed its connections.
@@ -112,25 +116,6 @@ const whole = <A, E, R>(
     })
   )
 
-/** What a start knows of its first reading. */
-interface FirstRead {
-  /** Whether another process was asked to read, where that was worth it. */
-  isAsked: boolean
-  /** Whether SQLite has met a lock that it could not get. */
-  stoodStill: boolean
-  /** What told that commits are missing: SQLite's first reading takes the proof away. */
-  lost: string | undefined
-}
-
-/** To be told before anything is changed, and once. */
-const tellLost = (firstRead: FirstRead, look: Effect.Effect<string | undefined>) =>
-  firstRead.lost === undefined
-    ? Effect.flatMap(look, (lost) => {
-        firstRead.lost = lost
-        return lost === undefined ? Effect.void : Effect.logWarning(lost)
-      })
-    : Effect.void
-
 const connect = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
   { file, isWritable }: DatabaseDirectory["Type"],
@@ -176,12 +161,8 @@ const connect = Effect.fnUntraced(function* (
   if (before === "unclean" && isLarge(found.walBytes)) {
     yield* Scope.extend(recoverBeside({ file, walBytes: found.walBytes }, progress), attendant)
   }
-  // A process of its own takes longer than all the rest: only where a standstill would outlast the deadline, and the
-  // process would not. Where others hold locks on the same -shm, the system gives them.
-  const isShort = before !== "shared" && left() < standstill && left() > launching
-  const isBeside = isShort && (firstRead.stoodStill || !firstRead.isAsked)
-  firstRead.isAsked = true
-  if (isBeside && onDisk && found.exists && !found.empty) {
+  const holdsPages = onDisk && found.exists && !found.empty
+  if (holdsPages && isReadBeside(firstRead, { before, left: left() })) {
     doing("reading the database for the first time")
     yield* refused(Scope.extend(readBeside(file), attendant))
   }
@@ -248,102 +229,12 @@ const connect = Effect.fnUntraced(function* (
   }
 })
 
-/**
- * SQLite opens what it may not write for reading, without a word, and access(2) does not see all that forbids
- * writing. So the descriptors are looked at: that takes no lock. Where they tell nothing SQLite is asked: it refuses
- * a write to a file that is open for reading before it asks for the lock.
- */
-const writableWith = (
-  sqlite: Sqlite,
-  { descriptors, file }: { readonly file: string; readonly descriptors: Descriptors }
-): Effect.Effect<void, ConnectionError> => {
-  const unproven = new Set(["", "-wal", "-shm"].map((suffix) => `${file}${suffix}`))
-  const refused = (path: string, facts = { code: "SQLITE_READONLY", detail: "it may not be opened for writing" }) =>
-    refusal(path, "ReadOnly", { ...facts, retryable: false })
-  return Effect.suspend(() => {
-    for (const path of unproven) {
-      const found = openedAs(path, descriptors)
-      if (found === "readonly") return refused(path)
-      if (found === "writable") unproven.delete(path)
-      else if (path === file) {
-        unproven.delete(path)
-        return Effect.catchIf(asksToWrite(sqlite), isReadOnly, (failure) => refused(file, failure)).pipe(
-          Effect.mapError((failure) =>
-            failure instanceof ConnectionError ? failure : refusal(file, reasonOf(failure.code), failure)
-          )
-        )
-      }
-    }
-    return Effect.void
-  })
-}
-
-/** A lock that another holds is in the way of those alone who may write. */
-const asksToWrite = (sqlite: Sqlite): Effect.Effect<void, SqliteFailure> =>
-  sqlite.run("BEGIN IMMEDIATE").pipe(
-    Effect.zipRight(sqlite.run("ROLLBACK")),
-    Effect.catchIf(
-      ({ code }) => isLock(code),
-      () => Effect.void
-    ),
-    Effect.asVoid
-  )
-
-const isReadOnly = ({ code }: SqliteFailure): boolean => code.startsWith("SQLITE_READONLY")
-
 const likened = (error: ConnectionError): ConnectionError => {
   const likeness = error.reason === "NotADatabase" ? likenessOf(headOf(error.file)) : undefined
   if (likeness === undefined) return error
   const { cure, looks } = likeness
   return new ConnectionError({ ...error, detail: `${error.detail}; it looks like ${looks}`, cure })
 }
-
-/** What SQLite says when another file, or none, is where the one was that it has open. */
-export const replaced = (file: string, code: string): ConnectionError =>
-  new ConnectionError({
-    reason: "Replaced",
-    file,
-    code,
-    detail: "it was moved, deleted or replaced meanwhile",
-    retryable: false
-  })
-
-const identityOf = (file: string): Effect.Effect<string | undefined, ConnectionError> =>
-  Effect.mapError(
-    ask(() => files.identity(file)),
-    (failure) => refusal(file, "CannotOpen", failure)
-  )
-
-/**
- * Proves that the paths still lead to the files that the connection has open. In WAL mode one of them is the `-shm`
- * with the locks: who opens the database after it was deleted makes another, and neither sees what the other locks.
- */
-export const stayingInPlace = Effect.fnUntraced(function* (
-  { file, identity }: SqliteConnection["Type"],
-  access: DatabaseConfig["Type"]["access"]
-) {
-  if (identity === undefined) return Effect.void
-  const shm = `${file}-shm`
-  const writable = Effect.mapError(
-    ask(() => files.mayUseIfThere(file, { writing: true })),
-    (failure) => refusal(file, "ReadOnly", failure)
-  ).pipe(
-    // A mode that was changed does not matter to a file that is open; a filesystem or a file that was frozen does.
-    Effect.catchIf(
-      ({ code }) => code !== "EROFS" && code !== "EPERM",
-      () => Effect.void
-    )
-  )
-  const mapped = yield* identityOf(shm)
-  const same = (path: string, opened: string) =>
-    Effect.flatMap(identityOf(path), (found) =>
-      found === opened ? Effect.void : refusal(path, "Replaced", found === undefined ? nothing : another)
-    )
-  return same(file, identity).pipe(
-    Effect.zipRight(mapped === undefined ? Effect.void : same(shm, mapped)),
-    Effect.zipRight(access === "initialize" ? writable : Effect.void)
-  )
-})
 
 /** Refuses a driver that would end this process or cannot be loaded, before anything is opened or created. */
 export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> =>
@@ -356,31 +247,6 @@ export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> 
           )
         : refusal(file, "UnsafeDriver", { code: `Node.js ${process.versions.node}`, detail, retryable: false })
   })
-
-/**
- * A second, read-only connection keeps the last one that can write from checkpointing when it closes, until it is let go.
- * `isMixed`: the WAL was beside a rollback journal.
- */
-const pinned = Effect.fnUntraced(function* (file: string, scope: Scope.Scope) {
-  const pin = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-  const reader = yield* openSqliteIn(pin, { filename: file, readonly: true })
-  // Beside a rollback journal that a crash left, only a connection that can write reads: it rolls back first. It is
-  // open until the other one has read, and so does not checkpoint.
-  const isMixed = yield* Effect.as(readSchema(reader), false).pipe(
-    Effect.catchIf(isNotRolledBack, () =>
-      Effect.scoped(
-        Effect.flatMap(openSqlite({ filename: file }), (writer) =>
-          Effect.as(Effect.zipRight(readSchema(writer), readSchema(reader)), true)
-        )
-      )
-    )
-  )
-  return { letGo: Scope.close(pin, Exit.void), isMixed }
-})
-
-const readSchema = (sqlite: Sqlite) => sqlite.run("SELECT count(*) FROM sqlite_schema")
-
-const isNotRolledBack = ({ code }: SqliteFailure): boolean => code === "SQLITE_READONLY_ROLLBACK"
 
 /**
  * Two connections in WAL mode could lose a transaction, from 3.7.0 to 3.51.2; fixed in 3.51.3 and,
