@@ -215,7 +215,12 @@ const isKnown = (command: string): boolean => {
   if (first !== "npx") return false
   if (second === "database-ready") return /^(init|status|restore)$/.test(third)
   // test/bundles.test.ts runs the same options.
-  if (second === "esbuild") return words.includes("--external:better-sqlite3")
+  if (second === "esbuild") {
+    const options = ["--bundle", "--platform=node", "--target=node20", "--external:better-sqlite3"]
+    return (
+      options.every((option) => words.includes(option)) && /--format=cjs|--format=esm .*createRequire/.test(command)
+    )
+  }
   const [, , , option, config = "", name = ""] = words
   return (
     second === "vitest" &&

@@ -58,7 +58,7 @@ const remedies = {
   BadLayout: "Keep in NNN_name.sql only what is to be run. Move what undoes it out of the directory.",
   NotUtf8: "Save it as UTF-8. It may be UTF-16 or Latin-1 now.",
   BadDeclaration:
-    "Fix the declaration, at the head of the file or in the call of Migrations.fromLoader. The README lists what can be declared.",
+    "Fix the declaration, at the head of the file or in the call of Migrations.fromLoader. There are foreign_keys, deletes, compatible_from and settings.",
   Duplicate:
     "Number them in the order in which they are to run, and then the files after them. A file that any database has applied keeps its number and name: give new files numbers above it.",
   NotLoaded: "Fix the loader that was given to Migrations.fromLoader."
