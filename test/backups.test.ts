@@ -209,7 +209,7 @@ describe("an upgrade of a database with rows", () => {
       )
       const fiber = yield* Effect.fork(Effect.scoped(Layer.build(starting)))
       yield* Deferred.await(reached)
-      assert.include(yield* beside(file), ".001-to-002.backup.partial")
+      assert.match((yield* beside(file)).join(), /\.001-to-002\.backup(\.early)?\.partial/)
       yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual(yield* beside(file), [])
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations"), [{ version: "001" }])
@@ -389,7 +389,7 @@ describe("an upgrade of a database with rows", () => {
 const remains = [
   ".001-to-002.backup.partial",
   ".001-to-002.backup.partial-journal",
-  ".none-to-7.3.backup.partial-wal",
+  ".none-to-7.3.backup.early.partial-wal",
   ".replaced-20261126T000000000Z.partial",
   ".replaced-20261126T000000000Z.restored.partial",
   ".replaced-20261126T000000000Z.restored.partial-shm"
@@ -505,10 +505,15 @@ describe("copies that nobody works on any more", () => {
       )
       writeFileSync(join(folder, "002_add_tags.sql"), notesFiles["002_add_tags.sql"])
       const upgrading = spawnProgram(args)
-      while (!readdirSync(dirname(file)).some((name) => name.endsWith(".partial"))) yield* Effect.sleep("2 millis")
+      while (
+        !readdirSync(dirname(file)).some(
+          (name) => name.endsWith(".backup.early.partial") || name.endsWith(".backup.partial")
+        )
+      )
+        yield* Effect.sleep("2 millis")
       upgrading.process.kill("SIGKILL")
       yield* Effect.promise(() => upgrading.ended)
-      assert.include(yield* beside(file), ".001-to-002.backup.partial")
+      assert.match((yield* beside(file)).join(), /\.001-to-002\.backup(\.early)?\.partial/)
       rmSync(join(folder, "002_add_tags.sql"))
       const { code } = yield* runProgram([...args, "--backups", "0"])
       assert.strictEqual(code, 0)

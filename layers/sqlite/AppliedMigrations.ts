@@ -162,7 +162,8 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
     return yield* notInitialized(first)
   }
 
-  yield* tidied(LogLevel.Debug)
+  // Who waits for another's copy looks again and again.
+  if (done.triedAt === undefined) yield* tidied(LogLevel.Debug)
   // A new database has no neighbours whom a start that fails could be in the way of.
   if (!first.isBlank && !config.inMemory && done.triedAt !== first.dataVersion) {
     yield* tryPending(config, database.sqlite, first, running)
@@ -173,7 +174,7 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   // A file that holds nothing has nothing to lose, and its first transaction is cheaper in WAL mode.
   // Beside a WAL that a crash left, our own pin would be waited for.
   if (first.isBlank && database.before === "clean") yield* pragmas.settle
-  const seen = yield* upgrade(room, first, done, running)
+  const seen = yield* Effect.scoped(upgrade(room, first, done, running))
   // The upgrade is committed: a backup too many is no reason to refuse it.
   if (done.backup !== undefined) {
     yield* Effect.catchAll(pruneBackups(database.file, config.backups, done.backup), ({ detail }) =>

@@ -5,18 +5,33 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import { permissionsFor } from "../machine/FilePermissions.ts"
 import { ask, files } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { whileALookRuns } from "../start/policy.ts"
 import { type BackupError, type CopyFailure, refusedAs } from "./BackupError.ts"
-import { backupsOf, markOf, removeUnfinished, renamed, synced, syncedDirectory, tidied } from "./BackupFiles.ts"
+import {
+  backupsOf,
+  earlyCopyOf,
+  markOf,
+  removed,
+  removeUnfinished,
+  renamed,
+  synced,
+  syncedDirectory,
+  tidied
+} from "./BackupFiles.ts"
 import { formatBackupName, nextBackupName, type Upgrade } from "./BackupNames.ts"
+import type { Attempt } from "./Initialization.ts"
 import { backupInto } from "./PageCopy.ts"
-import { integer, openSqlite, type Sqlite } from "./Sqlite.ts"
+import { integer, openSqlite, openSqliteIn, type Sqlite } from "./Sqlite.ts"
+import { applyCommits, endOfCommits, type WalEnd } from "./WalTail.ts"
 
 /** A copy that is made and checked, but has no name yet. */
 export interface Backup {
@@ -46,7 +61,7 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   file: string,
   upgrade: Upgrade,
   check: (copy: string) => Effect.Effect<void, E, R>,
-  progress: (doing: string, done: number, total: number) => Effect.Effect<void> = () => Effect.void
+  progress: Attempt["progress"] = () => Effect.void
 ) {
   // The write lock is ours: the processes that began these are gone.
   const there = yield* removeUnfinished(file, upgrade.from).pipe(
@@ -56,32 +71,27 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   const backup = `${file}${formatBackupName(nextBackupName(upgrade, there))}`
   const partial = `${backup}.partial`
   const refused = refusedAs(backup)
+  const made = yield* toBeNamed(file, partial, backup)
+  yield* refused(tellingHowFar(file, partial, progress, copyDatabase(file, partial)))
+  yield* check(partial)
+  yield* refused(somethingIn(partial))
+  return made
+})
 
+/** A copy that is going to have its name. When the scope closes with a failure, or before it has, it is deleted. */
+const toBeNamed = Effect.fnUntraced(function* (file: string, partial: string, backup: string) {
   let isNamed = false
   yield* Effect.addFinalizer((exit) =>
     exit._tag === "Failure" && isNamed
       ? Effect.zipRight(tidied(backup), tidied(markOf(backup)))
       : Effect.zipRight(tidied(partial), isNamed ? Effect.void : tidied(markOf(backup)))
   )
-  const bytes = yield* Effect.orElseSucceed(
-    ask(() => files.stat(file)?.size ?? 0),
-    () => 0
-  )
-  if (bytes > largeCopy) yield* progress("making the backup", 0, bytes)
-  yield* Effect.acquireUseRelease(
-    Effect.fork(Effect.interruptible(Effect.repeat(copied(file, partial, progress), whileALookRuns))),
-    () => refused(copyDatabase(file, partial)),
-    Fiber.interrupt
-  )
-  yield* check(partial)
-  yield* refused(somethingIn(partial))
-
   const named = Effect.sync(() => {
     isNamed = true
   })
   const made: Backup = {
     file: backup,
-    keep: refused(
+    keep: refusedAs(backup)(
       createExclusively(markOf(backup)).pipe(
         Effect.zipRight(Effect.uninterruptible(Effect.zipRight(renamed(partial, backup), named))),
         Effect.zipRight(syncedDirectory(file))
@@ -91,12 +101,123 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   return made
 })
 
-/** How much of a copy is there. */
-const copied = (
+/** A moment of a database that stays readable while others write. */
+export interface Pinned {
+  readonly source: Sqlite
+  readonly end: WalEnd
+  /** Lets the WAL begin anew. */
+  readonly release: Effect.Effect<void>
+}
+
+/**
+ * Holds what is committed at this moment, until the scope closes. To be run in WAL mode with the write lock held.
+ * Undefined where nobody could tell afterwards what was committed since.
+ */
+export const pinned = Effect.fnUntraced(function* (file: string, scope: Scope.Scope, breathe: Effect.Effect<void>) {
+  const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+  const source = yield* openSqliteIn(own, { filename: file, readonly: true })
+  yield* source.run("BEGIN")
+  // The read lock is taken by the first read.
+  yield* source.run("SELECT count(*) FROM sqlite_schema")
+  const end = yield* endOfCommits(file, breathe)
+  const release = Scope.close(own, Exit.void)
+  if (end === undefined) yield* release
+  return end === undefined ? undefined : { source, end, release }
+})
+
+/** A copy that was made while others wrote. */
+export interface EarlyCopy {
+  /**
+   * Makes it what is committed now. To be run with the write lock held, before the first write; false where that cannot
+   * be done, and the copy is of no use.
+   */
+  readonly catchUp: Effect.Effect<boolean, CopyFailure, FileSystem.FileSystem>
+  /** The backup that it becomes, within the transaction of the upgrade. */
+  readonly backup: Effect.Effect<Backup, BackupError, FileSystem.FileSystem | Path.Path | Scope.Scope>
+}
+
+/**
+ * Copies a moment that is pinned, and lets `check` look at the copy, with nobody shut out. Call it while you are
+ * `aloneCopying`. When the scope closes the copy is deleted, unless it has become a backup.
+ */
+export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
+  file: string,
+  upgrade: Upgrade,
+  { end, release, source }: Pinned,
+  live: Sqlite,
+  check: (copy: string) => Effect.Effect<void, E, R>,
+  { breathe, progress }: Pick<Attempt, "breathe" | "progress">
+) {
+  const partial = earlyCopyOf(file, upgrade)
+  // The process that began this one is gone.
+  yield* Effect.forEach(["", "-journal", "-wal", "-shm"], (suffix) => removed(`${partial}${suffix}`), { discard: true })
+  yield* Effect.addFinalizer(() => tidied(partial))
+  // An interruption ends the copying by closing its source.
+  yield* Effect.onError(tellingHowFar(file, partial, progress, copyDatabase(file, partial, { source })), () => release)
+  yield* check(partial)
+  yield* somethingIn(partial)
+  let reached: WalEnd | undefined = end
+  const caughtUp = Effect.suspend(() =>
+    reached === undefined ? Effect.succeed(undefined) : applyCommits(file, reached, partial, breathe)
+  ).pipe(
+    Effect.tap((now) =>
+      Effect.sync(() => {
+        reached = now
+      })
+    )
+  )
+  // Most of it while others may still write.
+  yield* caughtUp
+  const early: EarlyCopy = {
+    catchUp: Effect.gen(function* () {
+      if ((yield* caughtUp) === undefined) return false
+      yield* synced(partial)
+      return (
+        (yield* pictureOf(live)) ===
+        (yield* Effect.scoped(Effect.flatMap(openSqlite({ filename: partial, readonly: true }), pictureOf)))
+      )
+    }).pipe(Effect.ensuring(release)),
+    backup: Effect.gen(function* () {
+      const there = yield* removeUnfinished(file, upgrade.from).pipe(
+        Effect.zipRight(backupsOf(file)),
+        refusedAs(partial)
+      )
+      return yield* toBeNamed(file, partial, `${file}${formatBackupName(nextBackupName(upgrade, there))}`)
+    })
+  }
+  return early
+})
+
+/** What is the same in both: a second look. The copy has a schema version of its own (`sqlite3_backup_finish`). */
+const pictureOf = ({ run }: Sqlite) =>
+  Effect.map(
+    run(
+      "SELECT page_count, freelist_count, user_version, application_id FROM pragma_page_count, pragma_freelist_count, pragma_user_version, pragma_application_id"
+    ),
+    (rows) => JSON.stringify(rows)
+  )
+
+const tellingHowFar = <E, R>(
   file: string,
   partial: string,
-  progress: (doing: string, done: number, total: number) => Effect.Effect<void>
+  progress: Attempt["progress"],
+  copying: Effect.Effect<void, E, R>
 ) =>
+  Effect.gen(function* () {
+    const bytes = yield* Effect.orElseSucceed(
+      ask(() => files.stat(file)?.size ?? 0),
+      () => 0
+    )
+    if (bytes > largeCopy) yield* progress("making the backup", 0, bytes)
+    yield* Effect.acquireUseRelease(
+      Effect.fork(Effect.interruptible(Effect.repeat(copied(file, partial, progress), whileALookRuns))),
+      () => copying,
+      Fiber.interrupt
+    )
+  })
+
+/** How much of a copy is there. */
+const copied = (file: string, partial: string, progress: Attempt["progress"]) =>
   Effect.suspend(() => {
     const [done, total] = [partial, file].map((path) => files.stat(path)?.size ?? 0)
     // Nothing to tell of what is over at once.
@@ -112,13 +233,22 @@ const copied = (
 export const copyDatabase = (
   from: string,
   copy: string,
-  { file = from, journalMode = "delete" }: { readonly file?: string; readonly journalMode?: "delete" | "wal" } = {}
+  {
+    file = from,
+    journalMode = "delete",
+    source: given
+  }: {
+    readonly file?: string
+    readonly journalMode?: "delete" | "wal"
+    /** A connection to it that is open. */
+    readonly source?: Sqlite
+  } = {}
 ) =>
   Effect.gen(function* () {
     const permissions = yield* ask(() => permissionsFor(file))
     yield* Effect.scoped(
       Effect.gen(function* () {
-        const source = yield* openSqlite({ filename: from, readonly: true })
+        const source = given ?? (yield* openSqlite({ filename: from, readonly: true }))
         yield* enoughSpace(source, copy)
         if (!(yield* createExclusively(copy, permissions))) {
           return yield* new SystemFailure({ code: "EEXIST", detail: `${copy} is there already` })
@@ -135,7 +265,7 @@ export const copyDatabase = (
   })
 
 /** Bytes above which SQLite's own flush of a copy holds the event loop for a tenth of a second and longer. */
-const largeCopy = 32 * 1024 * 1024
+export const largeCopy = 32 * 1024 * 1024
 
 /**
  * Flushes a file again and again while SQLite writes it. Else all of it is flushed by SQLite's commit, in one call with the

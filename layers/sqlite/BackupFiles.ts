@@ -6,13 +6,25 @@ import * as Option from "effect/Option"
 import { usersOf } from "../machine/FileLocks.ts"
 import { ask, files } from "../machine/files.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
-import { type BackupName, newestFirst, parseBackupName, superseded } from "./BackupNames.ts"
-import { aloneRestoring, restoreLock } from "./RestoreLock.ts"
+import {
+  type BackupName,
+  formatBackupName,
+  newestFirst,
+  parseBackupName,
+  superseded,
+  type Upgrade
+} from "./BackupNames.ts"
+import { aloneCopying, aloneRestoring, copyLock, restoreLock } from "./RestoreLock.ts"
 import { isLock } from "./Sqlite.ts"
 
 /** Copies before an upgrade, and those of a restore, with what SQLite keeps beside them. Nobody else names files so. */
 const unfinished =
-  /^\.(?:(?:none|\d+)-to-\d+(?:\.\d+)?\.backup|replaced-\d{8}T\d{9}Z(?:\.restored)?|restore)\.partial(?:-journal|-wal|-shm)?$/
+  /^\.(?:(?:none|\d+)-to-\d+(?:\.\d+)?\.backup(?:\.early)?|replaced-\d{8}T\d{9}Z(?:\.restored)?|restore|upgrade)\.partial(?:-journal|-wal|-shm)?$/
+
+/** In the name of a copy that is begun before the write lock is taken for the upgrade. */
+const early = ".backup.early.partial"
+export const earlyCopyOf = (file: string, upgrade: Upgrade): string =>
+  `${file}${formatBackupName({ ...upgrade, number: 1 }).replace(/\.backup$/, early)}`
 
 /** Beside a backup from before its upgrade is committed until after. */
 const mark = ".uncommitted"
@@ -34,7 +46,16 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
   }
   const remains = yield* besides(file, unfinished)
   const isOfRestore = (path: string) => path.includes(".replaced-", file.length) || path === `${file}${restoreLock}`
-  for (const { path } of remains) if (!isOfRestore(path)) yield* removed(path)
+  const isEarly = (path: string) => path.includes(early, file.length) || path === `${file}${copyLock}`
+  for (const { path } of remains) if (!isOfRestore(path) && !isEarly(path)) yield* removed(path)
+  // Who makes an early copy does not have the write lock.
+  if (remains.some(({ path }) => isEarly(path))) {
+    const own = remains.filter(({ path }) => isEarly(path) && path !== `${file}${copyLock}`)
+    const cleared = Effect.forEach(own, ({ path }) => removed(path), { discard: true })
+    yield* Effect.catchAll(Effect.scoped(Effect.zipRight(aloneCopying(file), cleared)), ({ code, detail }) =>
+      Effect.unless(Effect.logWarning(`Copies that were not finished stay: ${detail}`), () => isLock(code))
+    )
+  }
   const ofRestores = remains.filter(({ path }) => isOfRestore(path))
   if (ofRestores.length === 0) return
   // A restore prepares its copy before it has the write lock.

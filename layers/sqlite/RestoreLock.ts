@@ -1,4 +1,7 @@
-/** One restore at a time. A database that is gone, or is none, has no lock of its own that two could meet at. */
+/**
+ * One restore at a time, and one copy beside a database while others write to it. A database that is gone, or is none, has
+ * no lock of its own that two could meet at, and who copies does not want to shut out who writes.
+ */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { permissionsFor } from "../machine/FilePermissions.ts"
@@ -9,6 +12,7 @@ import { isLock, openSqlite, SqliteFailure } from "./Sqlite.ts"
 
 /** What the file that is locked has behind the name of the database. */
 export const restoreLock = ".restore.partial"
+export const copyLock = ".upgrade.partial"
 
 /**
  * Runs something while nobody else restores this database or clears what restores have left; fails with `SQLITE_BUSY`
@@ -16,12 +20,17 @@ export const restoreLock = ".restore.partial"
  * with its process.
  */
 export const aloneRestoring = <A, E, R>(file: string, use: Effect.Effect<A, E, R>) =>
-  Effect.scoped(Effect.zipRight(locked(`${file}${restoreLock}`, file, 10), use))
+  Effect.scoped(Effect.zipRight(locked(`${file}${restoreLock}`, file, "another restore is under way"), use))
+
+/** The same for a copy, until the scope closes. */
+export const aloneCopying = (file: string) =>
+  locked(`${file}${copyLock}`, file, "another process copies the database for its upgrade")
 
 const locked = (
   lock: string,
   file: string,
-  attempts: number
+  who: string,
+  attempts = 10
 ): Effect.Effect<void, SqliteFailure | SystemFailure, Scope.Scope> =>
   Effect.gen(function* () {
     yield* Effect.flatMap(
@@ -31,14 +40,12 @@ const locked = (
     const identity = yield* ask(() => files.identity(lock))
     const { run } = yield* openSqlite({ filename: lock })
     yield* Effect.mapError(Effect.zipRight(run("PRAGMA journal_mode = memory"), run("BEGIN EXCLUSIVE")), (failure) =>
-      isLock(failure.code)
-        ? new SqliteFailure({ code: "SQLITE_BUSY", detail: "another restore is under way" })
-        : failure
+      isLock(failure.code) ? new SqliteFailure({ code: "SQLITE_BUSY", detail: who }) : failure
     )
     // The one before us has deleted what we have locked, or the next one has made another.
     if (identity === undefined || (yield* ask(() => files.identity(lock))) !== identity) {
       if (attempts === 0) return yield* new SystemFailure({ code: "EBUSY", detail: `${lock} comes and goes` })
-      return yield* locked(lock, file, attempts - 1)
+      return yield* locked(lock, file, who, attempts - 1)
     }
     // Before the connection is closed: whoever locks it afterwards finds out.
     yield* Effect.addFinalizer(() => Effect.ignore(ask(() => files.remove(lock))))

@@ -3,15 +3,21 @@
  * itself, in order, with foreign keys on, and off only around a file that declares it. However many are pending,
  * and whether the database is new, the result is the same.
  */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import { millisBetween } from "../../machine/monotonic.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
-import { makeBackup, spaceForBackup } from "../Backup.ts"
+import { type EarlyCopy, largeCopy, makeBackup, makeEarlyCopy, type Pinned, pinned, spaceForBackup } from "../Backup.ts"
+import type { Upgrade as Versions } from "../BackupNames.ts"
 import type { Attempt } from "../Initialization.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { bytesOf, checkCopy, describeViolation, foreignKeyViolations } from "../PageCheck.ts"
-import { type Sqlite, text } from "../Sqlite.ts"
+import { aloneCopying } from "../RestoreLock.ts"
+import { isLock, type Sqlite, text } from "../Sqlite.ts"
 import { brokenObjects, describeBroken } from "./CompiledSchema.ts"
 import { isUpToDate, look, recorded, type Seen } from "./DatabaseLook.ts"
 import { foreignKeyWatch } from "./ForeignKeyWatch.ts"
@@ -44,6 +50,9 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
   done.isNew ??= first.isBlank
   const { isNew } = done
   let seen = first
+  // Until the upgrade is over: what is copied early, and the lock that goes with it.
+  const outer = yield* Effect.scope
+  let early = isNew || done.backup !== undefined ? undefined : yield* mayCopyEarly(room, first)
   while (!isUpToDate(seen)) {
     const isOff = isRebuild(seen.verdict.pending[0])
     let last = "the pending migrations"
@@ -56,7 +65,7 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
       Effect.scoped(
         Effect.zipLeft(
           Effect.flatMap(look(room.config, room.source, database.sqlite), (now) =>
-            applyRun(room, now, { isOff, isCopied: isNew || done.backup !== undefined }, attempt)
+            applyRun(room, now, { isOff, isCopied: isNew || done.backup !== undefined, early, outer }, attempt)
           ).pipe(
             Effect.tap(({ completed }) => {
               const migration = completed.at(-1)?.migration
@@ -67,19 +76,30 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
         )
       )
     )
-    const { seen: after, ...added } = yield* Effect.catchIf(
-      isOff ? pragmas.withoutForeignKeys(step) : step,
+    const patient = early?._tag === "Made" ? Effect.retry(step, untilItIsOurs(attempt)) : step
+    const applied = yield* Effect.catchIf(
+      isOff ? pragmas.withoutForeignKeys(patient) : patient,
       isForeignKeyViolation,
       (error) => Effect.zipRight(foreignKeysHeld(database.sqlite), error)
     ).pipe(
-      Effect.tapError((error) => (mayBeCommitted(error) ? Effect.void : removeRemains(room, LogLevel.Debug))),
+      Effect.tapError((error) =>
+        mayBeCommitted(error) || error._tag === "CopyFirst" ? Effect.void : removeRemains(room, LogLevel.Debug)
+      ),
       Effect.tapErrorTag("UpgradeError", (error) =>
         Effect.sync(() => {
           error.applied = done.completed.map(({ migration }) => titleOf(migration))
           error.backup = done.backup
         })
+      ),
+      Effect.catchTag("CopyFirst", ({ from, moment, to }) =>
+        Effect.map(copyEarly(room, { from, to }, moment, attempt), (made) => {
+          early = made
+          return undefined
+        })
       )
     )
+    if (applied === undefined) continue
+    const { seen: after, ...added } = applied
     done.completed.push(...added.completed)
     done.adopted.push(...added.adopted)
     done.backup ??= added.backup
@@ -87,6 +107,83 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
     seen = after
   }
   return seen
+})
+
+/** Where the copy may be made while others write: allowed, made, or `undefined` where it is made with the lock held. */
+type Early =
+  | { readonly _tag: "Allowed" }
+  | { readonly _tag: "Made"; readonly copy: EarlyCopy; readonly versions: Versions }
+  | undefined
+
+/**
+ * All statements have worked, and are rolled back to let others write while the copy is made. Then they are run again. So
+ * a release that fails copies nothing, and one that works holds the write lock for its statements alone, twice.
+ */
+class CopyFirst extends Data.TaggedError("CopyFirst")<{
+  readonly from: string | undefined
+  readonly to: string
+  readonly moment: Pinned
+}> {}
+
+/**
+ * One start at a time: the others wait here, before they take the write lock. An Effect is run once, for nobody knows what
+ * it does elsewhere. Of a small database the copy takes no longer than all the rest.
+ */
+const mayCopyEarly = Effect.fnUntraced(function* ({ config, database }: Room, { isBlank, verdict }: Seen) {
+  const { file, sqlite } = database
+  const [newest] = verdict.pending.slice(-1)
+  if (isBlank || config.inMemory || config.backups === 0 || newest === undefined) return undefined
+  if (verdict.pending.some(({ body }) => body._tag === "Effect") || (yield* bytesOf(sqlite)) <= largeCopy)
+    return undefined
+  const allowed: Early = { _tag: "Allowed" }
+  return yield* aloneCopying(file).pipe(
+    Effect.as<Early>(allowed),
+    Effect.catchAll(({ code, detail }) =>
+      isLock(code)
+        ? // It is not a lock of the database's that is waited for.
+          upgradeError("Busy", { migration: titleOf(newest), failure: { code: "EBUSY", detail, retryable: true } })
+        : Effect.succeed<Early>(undefined)
+    )
+  )
+})
+
+/** Whatever keeps it from being made early, it is made with the lock held. What the check finds is found. */
+const copyEarly = ({ database: { file, sqlite } }: Room, versions: Versions, moment: Pinned, attempt: Attempt) =>
+  makeEarlyCopy(file, versions, moment, sqlite, (copy) => checkCopy(copy, attempt.progress), attempt).pipe(
+    Effect.map((copy): Early => ({ _tag: "Made", copy, versions })),
+    Effect.catchTags({
+      SqliteFailure: heldInstead,
+      SystemFailure: heldInstead
+    }),
+    Effect.tap((made) => (made === undefined ? moment.release : Effect.void)),
+    Effect.tap(() => attempt.inTime)
+  )
+
+const heldInstead = ({ code, detail }: { readonly code: string; readonly detail: string }) =>
+  Effect.as(Effect.logDebug(`The backup is made with the write lock held (${code}: ${detail})`), undefined)
+
+/** The early copy with all that was committed since, where it is of this upgrade. */
+const caughtUp = (
+  early: Early,
+  { from, to }: Versions
+): Effect.Effect<EarlyCopy | undefined, never, FileSystem.FileSystem> =>
+  early?._tag === "Made" && early.versions.from === from && early.versions.to === to
+    ? early.copy.catchUp.pipe(
+        Effect.orElseSucceed(() => false),
+        Effect.map((isCaughtUp) => (isCaughtUp ? early.copy : undefined))
+      )
+    : Effect.succeed(undefined)
+
+/** Copied, flushed and checked, about ten seconds for each GB. */
+const millisToCopy = (bytes: number): number => bytes / 100_000
+
+/** Who writes holds the lock for a moment; to begin anew would be to copy anew. */
+const untilItIsOurs = ({ inTime }: Attempt) => ({
+  schedule: Schedule.spaced("10 millis").pipe(Schedule.intersect(Schedule.recurs(500))),
+  while: (error: { readonly _tag: string; readonly reason?: string }) =>
+    error._tag === "UpgradeError" && error.reason === "Busy"
+      ? Effect.as(inTime, true).pipe(Effect.orElseSucceed(() => false))
+      : false
 })
 
 /** The log may hold the whole commit, which the next connection would then find. */
@@ -110,10 +207,16 @@ interface Step {
   readonly isOff: boolean
   /** Whether this start has made its backup, or needs none. */
   readonly isCopied: boolean
+  readonly early: Early
+  /** Open for as long as the whole upgrade. */
+  readonly outer: Scope.Scope
 }
 
 /** Everything that changes the file, within one transaction. */
-const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied, isOff }: Step, attempt: Attempt) {
+const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step, attempt: Attempt) {
+  const { early: allowed, isCopied, isOff, outer } = step
+  const clock = yield* Effect.clock
+  const begun = clock.unsafeCurrentTimeNanos()
   const { config, database, source } = room
   const { sqlite } = database
   const { doing, progress } = attempt
@@ -138,9 +241,10 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied
     doing("making the backup")
     return makeBackup(database.file, { from, to: newest.version }, (copy) => checkCopy(copy, progress), progress)
   })
-  if (isDue) yield* spaceForBackup(sqlite, database.file, { from, to: newest.version })
   // Readers see what is committed while this transaction writes, in WAL mode alone.
   const isCopiedLast = isDue && (yield* written(isInWal(sqlite)))
+  const copy = isCopiedLast ? yield* caughtUp(allowed, { from, to: newest.version }) : undefined
+  if (isDue && copy === undefined) yield* spaceForBackup(sqlite, database.file, { from, to: newest.version })
   const early = isCopiedLast ? undefined : yield* copied
   yield* written(seen.prepareHistory)
   const completed = yield* applyAll(room, seen.objects, scripts, { guard, teller }, attempt).pipe(
@@ -191,7 +295,12 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, { isCopied
     return yield* upgradeError("HistoryRewritten", { migration: titles, detail })
   }
   // A release that fails again and again copies nothing: the copy is made once everything has worked.
-  const backup = early ?? (isCopiedLast ? yield* copied : undefined)
+  const worked = millisBetween(begun, clock.unsafeCurrentTimeNanos())
+  if (isCopiedLast && allowed?._tag === "Allowed" && 2 * worked < millisToCopy(yield* bytesOf(sqlite))) {
+    const moment = yield* Effect.orElseSucceed(pinned(database.file, outer, attempt.breathe), () => undefined)
+    if (moment !== undefined) return yield* new CopyFirst({ from, to: newest.version, moment })
+  }
+  const backup = early ?? (isCopiedLast ? yield* copy?.backup ?? copied : undefined)
   if (backup !== undefined) yield* backup.keep
   // The commit itself, and in WAL mode the checkpoint that it begins, hold the event loop.
   const total = yield* bytesOf(sqlite)

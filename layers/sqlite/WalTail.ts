@@ -1,0 +1,188 @@
+/**
+ * The commits that a WAL got after a moment, brought into a copy of the database as it was at that moment. While a reader
+ * holds that moment, none of them is lost: a checkpoint gets no further than what the reader sees, so that the WAL begins
+ * anew only if nothing was committed since (https://sqlite.org/walformat.html, 4.3 and 4.4).
+ */
+import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs"
+import * as Effect from "effect/Effect"
+import { ask, files } from "../machine/files.ts"
+import type { SystemFailure } from "../machine/SystemFailure.ts"
+
+/** Where the last commit in a WAL ends. */
+export interface WalEnd {
+  /** Of this WAL, in hexadecimal; another one once it has begun anew. "" where it has no header. */
+  readonly salts: string
+  /** The frame that ends the last commit; 0 where there is none. */
+  readonly frame: number
+  /** The checksum up to there. */
+  readonly sums: Sums
+}
+
+type Sums = readonly [number, number]
+
+interface Header {
+  readonly salts: string
+  readonly pageSize: number
+  readonly isLittle: boolean
+  readonly sums: Sums
+}
+
+/** Bytes of the header, and of that of a frame (https://sqlite.org/fileformat2.html#walformat). */
+const headerSize = 32
+const frameHeaderSize = 24
+
+/** Bytes of a WAL above which it is not read with the write lock held, for a fifth of a second, */
+const readableAtOnce = 64 * 1024 * 1024
+
+/** and of commits above which they are not brought into a copy. */
+const largest = 256 * 1024 * 1024
+
+/**
+ * Where the commits end. To be asked while the write lock is held: what a transaction that is open has written behind them
+ * ends no commit. Undefined where that cannot be told.
+ */
+export const endOfCommits = (
+  database: string,
+  breathe: Effect.Effect<void>
+): Effect.Effect<WalEnd | undefined, SystemFailure> =>
+  withWal(database, (wal) =>
+    Effect.gen(function* () {
+      const header = yield* ask(() => headerOf(wal))
+      if (header === undefined) return yield* ask(() => (sizeOf(database) === 0 ? noHeader : undefined))
+      if ((yield* ask(() => sizeOf(database))) > readableAtOnce) return undefined
+      return (yield* commitsFrom(wal, header, { ...header, frame: 0 }, breathe)).end
+    })
+  )
+
+/**
+ * Brings what was committed since into the copy, which nobody has open, and gives the new end. Undefined where it
+ * cannot be told what was committed: the copy is then of no use. With the write lock held it is all there is.
+ */
+export const applyCommits = (
+  database: string,
+  since: WalEnd,
+  copy: string,
+  breathe: Effect.Effect<void>
+): Effect.Effect<WalEnd | undefined, SystemFailure> =>
+  withWal(database, (wal) =>
+    Effect.gen(function* () {
+      const header = yield* ask(() => headerOf(wal))
+      // It was emptied, and nothing was committed since.
+      if (header === undefined) return yield* ask(() => (sizeOf(database) === 0 ? { ...since } : undefined))
+      const isSame = header.salts === since.salts
+      if (isSame && !(yield* ask(() => isStill(wal, header, since)))) return undefined
+      const from: WalEnd = isSame && since.frame > 0 ? since : { ...header, frame: 0 }
+      const { end, pages } = yield* commitsFrom(wal, header, from, breathe)
+      if (end.frame - from.frame > largest / header.pageSize) return undefined
+      if (end.frame > from.frame)
+        yield* writePages(wal, header, { from: from.frame, to: end.frame, pages }, copy, breathe)
+      return end
+    })
+  )
+
+const noHeader: WalEnd = { salts: "", frame: 0, sums: [0, 0] }
+
+/** SQLite holds no lock on a WAL that closing a descriptor could drop. */
+const withWal = <A>(database: string, use: (wal: number) => Effect.Effect<A, SystemFailure>) =>
+  Effect.acquireUseRelease(
+    ask(() => openSync(`${database}-wal`, "r")),
+    use,
+    (wal) => Effect.ignore(ask(() => closeSync(wal)))
+  )
+
+const sizeOf = (database: string): number => files.stat(`${database}-wal`)?.size ?? 0
+
+const headerOf = (wal: number): Header | undefined => {
+  const bytes = Buffer.alloc(headerSize)
+  if (readSync(wal, bytes, 0, headerSize, 0) < headerSize) return undefined
+  const magic = bytes.readUInt32BE(0)
+  if (magic !== 0x377f_0682 && magic !== 0x377f_0683) return undefined
+  const isLittle = magic === 0x377f_0682
+  const sums = sumsOf(bytes.subarray(0, 24), isLittle, [0, 0])
+  if (sums[0] !== bytes.readUInt32BE(24) || sums[1] !== bytes.readUInt32BE(28)) return undefined
+  return { salts: bytes.toString("hex", 16, 24), pageSize: bytes.readUInt32BE(8), isLittle, sums }
+}
+
+/** Of bytes that are a multiple of eight (https://sqlite.org/fileformat2.html#checksum_algorithm). */
+const sumsOf = (bytes: Buffer, isLittle: boolean, [first, second]: Sums): Sums => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let [one, two] = [first, second]
+  for (let at = 0; at < bytes.length; at += 8) {
+    one = (one + view.getUint32(at, isLittle) + two) >>> 0
+    two = (two + view.getUint32(at + 4, isLittle) + one) >>> 0
+  }
+  return [one, two]
+}
+
+const offsetOf = (frame: number, { pageSize }: Header): number =>
+  headerSize + (frame - 1) * (frameHeaderSize + pageSize)
+
+/** Whether the frame up to which it was read is still what it was. */
+const isStill = (wal: number, header: Header, { frame, sums }: WalEnd): boolean => {
+  if (frame === 0) return true
+  const bytes = Buffer.alloc(frameHeaderSize)
+  readSync(wal, bytes, 0, frameHeaderSize, offsetOf(frame, header))
+  return bytes.readUInt32BE(16) === sums[0] && bytes.readUInt32BE(20) === sums[1]
+}
+
+/** Reads frame by frame, as far as they are this WAL's and whole. `pages`: how many the database has at the end. */
+const commitsFrom = Effect.fnUntraced(function* (
+  wal: number,
+  header: Header,
+  from: WalEnd,
+  breathe: Effect.Effect<void>
+) {
+  let end: WalEnd = { salts: header.salts, frame: from.frame, sums: from.sums }
+  let pages = 0
+  let sums = from.sums
+  const bytes = Buffer.alloc(frameHeaderSize + header.pageSize)
+  for (let frame = from.frame + 1; ; frame += 1) {
+    const read = yield* ask(() => readSync(wal, bytes, 0, bytes.length, offsetOf(frame, header)))
+    if (read < bytes.length || bytes.toString("hex", 8, 16) !== header.salts) break
+    sums = sumsOf(bytes.subarray(0, 8), header.isLittle, sums)
+    sums = sumsOf(bytes.subarray(frameHeaderSize), header.isLittle, sums)
+    if (sums[0] !== bytes.readUInt32BE(16) || sums[1] !== bytes.readUInt32BE(20)) break
+    const size = bytes.readUInt32BE(4)
+    if (size > 0) {
+      end = { salts: header.salts, frame, sums }
+      pages = size
+    }
+    yield* breathe
+  }
+  return { end, pages }
+})
+
+interface Frames {
+  /** Those behind this one, */
+  readonly from: number
+  /** up to this one. */
+  readonly to: number
+  readonly pages: number
+}
+
+const writePages = (
+  wal: number,
+  header: Header,
+  { from, pages, to }: Frames,
+  copy: string,
+  breathe: Effect.Effect<void>
+) =>
+  Effect.acquireUseRelease(
+    ask(() => openSync(copy, "r+")),
+    Effect.fnUntraced(function* (target) {
+      const bytes = Buffer.alloc(frameHeaderSize + header.pageSize)
+      for (let frame = from + 1; frame <= to; frame += 1) {
+        yield* ask(() => {
+          readSync(wal, bytes, 0, bytes.length, offsetOf(frame, header))
+          const page = bytes.readUInt32BE(0)
+          const content = bytes.subarray(frameHeaderSize)
+          // The copy is one file, with a rollback journal (https://sqlite.org/fileformat2.html#file_format_version_numbers).
+          if (page === 1) content.fill(1, 18, 20)
+          writeSync(target, content, 0, content.length, (page - 1) * header.pageSize)
+        })
+        yield* breathe
+      }
+      yield* ask(() => ftruncateSync(target, pages * header.pageSize))
+    }),
+    (target) => Effect.ignore(ask(() => closeSync(target)))
+  )

@@ -1,0 +1,181 @@
+/** The backup of a large database is made while others write, and is what was committed when the upgrade began. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { basename, dirname } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { Migrations, type ProgressEvent } from "../layers/index.ts"
+import { aloneCopying } from "../layers/sqlite/RestoreLock.ts"
+import { independently, notesFiles, refusal, rowsOf, start, temporaryFile } from "./support/database.ts"
+
+const picture =
+  "SELECT count(*) AS rows, total(id) AS ids, total(id * (length(body) + unicode(substr(body, 1 + id % 7)))) AS bodies FROM notes"
+
+/** What the upgrade finds is what has to be in the backup. */
+const proving = Migrations.fromRecord({ ...notesFiles, "003_proof.sql": `CREATE TABLE proof AS ${picture};` })
+
+const large = Effect.gen(function* () {
+  const file = yield* temporaryFile
+  yield* start(file)
+  yield* independently(file, (connection) =>
+    connection.exec(`WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 4400)
+      INSERT INTO notes (body) SELECT hex(randomblob(4000)) FROM n; PRAGMA wal_checkpoint(TRUNCATE);`)
+  )
+  return file
+})
+
+/** Another process that inserts, changes and deletes rows, and says so after each commit. */
+const writing = (file: string, also = "") =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const script = `const connection = new (require("better-sqlite3"))(process.argv[1], { timeout: 60000 })
+connection.pragma("synchronous = normal")
+const change = connection.transaction(() => connection.exec(\`INSERT INTO notes (body) SELECT hex(randomblob(200 + abs(random() % 900))) FROM (VALUES (1), (2), (3));
+UPDATE notes SET body = hex(randomblob(300)) WHERE id = abs(random() % 4400) OR id = (SELECT max(id) FROM notes) - 3;
+DELETE FROM notes WHERE id = abs(random() % 4400)\`))
+let done = 0
+const go = () => { change(); ${also}; console.log(++done); setTimeout(go, 2) }
+go()`
+      const child = spawn(process.execPath, ["-e", script, file], {
+        cwd: import.meta.dirname,
+        stdio: ["ignore", "pipe", "inherit"]
+      })
+      let commits = 0
+      child.stdout.setEncoding("utf8").on("data", (lines: string) => {
+        commits += lines.split("\n").length - 1
+      })
+      return { child, commits: () => commits }
+    }),
+    ({ child }) => ended(child)
+  )
+
+const ended = (child: ChildProcess) =>
+  Effect.async<void>((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    child.once("exit", () => resume(Effect.void))
+    child.kill("SIGKILL")
+  })
+
+const beside = (file: string) =>
+  readdirSync(dirname(file))
+    .map((name) => name.slice(basename(file).length))
+    .filter((suffix) => suffix !== "" && !/^-(wal|shm)$/.test(suffix))
+    .sort()
+
+/** However slow this machine is, the statements of the upgrade take no time, so that the copy is worth a second run of them. */
+const atOnce = <A, E, R>(upgrade: Effect.Effect<A, E, R>) =>
+  Effect.clockWith((clock) => {
+    const standing: Clock.Clock = Object.assign(Object.create(clock), { unsafeCurrentTimeNanos: () => 0n })
+    return Effect.withClock(upgrade, standing)
+  })
+
+/** Does something when a copy is begun. */
+const whenCopying = (act: Effect.Effect<void>) => (event: ProgressEvent) =>
+  event._tag === "StageProgress" && event.doing === "making the backup" && event.done === 0 ? act : Effect.void
+
+const isProven = Effect.fnUntraced(function* (file: string, backup: string) {
+  assert.deepStrictEqual(yield* rowsOf(backup, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
+  const wanted = yield* rowsOf(file, "SELECT * FROM proof")
+  assert.deepStrictEqual(yield* rowsOf(backup, picture), wanted)
+  assert.deepStrictEqual(yield* rowsOf(backup, "SELECT max(version) AS v FROM schema_migrations"), [{ v: "002" }])
+  // Rollback journal: a copy in WAL mode could not be read without files beside it.
+  assert.deepStrictEqual([...readFileSync(backup).subarray(18, 20)], [1, 1])
+})
+
+describe("the backup of a large database", () => {
+  // Nobody waits for the reader that holds the moment that is copied.
+  const checkpoint = (mode: string) =>
+    `connection.pragma("busy_timeout = 0"); connection.pragma("wal_checkpoint(${mode})"); connection.pragma("busy_timeout = 60000")`
+  const ways = {
+    "while another process writes, and the file grows and shrinks":
+      'if (done % 20 === 5) connection.exec("DELETE FROM notes WHERE id % 7 = 3; PRAGMA incremental_vacuum")',
+    "while the WAL is emptied again and again": checkpoint("TRUNCATE"),
+    ...(process.env["EARLY"] === "long" ? { "while the WAL begins anew again and again": checkpoint("RESTART") } : {})
+  }
+  for (const [how, also] of Object.entries(ways)) {
+    it.scopedLive(`is what is committed when the upgrade begins, ${how}`, () =>
+      Effect.gen(function* () {
+        const file = yield* large
+        const { commits } = yield* writing(file, also)
+        yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => commits() > 5 })
+        let during = 0
+        const wait = Effect.suspend(() => {
+          const before = commits()
+          return Effect.repeat(Effect.sleep("10 millis"), { until: () => commits() > before + 20 }).pipe(
+            Effect.zipRight(
+              Effect.sync(() => {
+                during = commits() - before
+              })
+            )
+          )
+        })
+        const { backup = "" } = yield* atOnce(start(file, { migrations: proving, onProgress: whenCopying(wait) }))
+        assert.isAbove(during, 20)
+        assert.deepStrictEqual(beside(file), [".002-to-003.backup"])
+        yield* isProven(file, backup)
+      })
+    )
+  }
+
+  it.scopedLive("is made once where several start at the same time, and the others wait without the write lock", () =>
+    Effect.gen(function* () {
+      const file = yield* large
+      let copies = 0
+      const count = whenCopying(Effect.sync(() => (copies += 1)).pipe(Effect.asVoid))
+      const starts = [1, 2, 3].map(() => atOnce(start(file, { migrations: proving, onProgress: count })))
+      const reports = yield* Effect.all(starts, { concurrency: "unbounded" })
+      const backups = reports.flatMap(({ backup }) => backup ?? [])
+      assert.deepStrictEqual([copies, backups], [1, [`${file}.002-to-003.backup`]])
+      yield* isProven(file, `${file}.002-to-003.backup`)
+      assert.deepStrictEqual(beside(file), [".002-to-003.backup"])
+    })
+  )
+
+  it.scopedLive("is of no use where somebody has upgraded the database meanwhile", () =>
+    Effect.gen(function* () {
+      const file = yield* large
+      const others = Migrations.fromRecord({ ...notesFiles, "003_proof.sql": `CREATE TABLE proof AS ${picture};` })
+      let isFirst = true
+      const meanwhile = Effect.suspend(() => {
+        if (!isFirst) return Effect.void
+        isFirst = false
+        return Effect.orDie(Effect.asVoid(start(file, { migrations: others, backups: 0 })))
+      })
+      const { applied, backup } = yield* atOnce(
+        start(file, { migrations: proving, onProgress: whenCopying(meanwhile) })
+      )
+      assert.deepStrictEqual([applied, backup, beside(file)], [[], undefined, []])
+    })
+  )
+
+  it.scopedLive("is not made for a release that fails for its rows", () =>
+    Effect.gen(function* () {
+      const file = yield* large
+      const wrong = Migrations.fromRecord({ ...notesFiles, "003_wrong.sql": "INSERT INTO notes (id) VALUES (1);" })
+      let copies = 0
+      const count = whenCopying(Effect.sync(() => (copies += 1)).pipe(Effect.asVoid))
+      yield* refusal(start(file, { migrations: wrong, onProgress: count }))
+      assert.deepStrictEqual([copies, beside(file)], [0, []])
+    })
+  )
+
+  it.scoped("that a killed process left unfinished is removed, and one that is being made is not", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const left = [".002-to-003.backup.early.partial", ".002-to-003.backup.early.partial-journal"]
+      for (const suffix of left) writeFileSync(`${file}${suffix}`, "")
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* aloneCopying(file)
+          yield* start(file)
+          assert.deepStrictEqual(beside(file), [...left, ".upgrade.partial"])
+        })
+      )
+      writeFileSync(`${file}.upgrade.partial`, "")
+      yield* start(file)
+      assert.deepStrictEqual(beside(file), [])
+    })
+  )
+})
