@@ -1,13 +1,26 @@
 /** The backup of a large database is made while others write, and is what was committed when the upgrade began. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
-import { basename, dirname } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { Migrations, type ProgressEvent } from "../layers/index.ts"
+import { copyDatabase } from "../layers/sqlite/Backup.ts"
 import { aloneCopying } from "../layers/sqlite/RestoreLock.ts"
-import { independently, notesFiles, refusal, rowsOf, start, temporaryFile } from "./support/database.ts"
+import { openSqlite } from "../layers/sqlite/Sqlite.ts"
+import { applyCommits, endOfCommits } from "../layers/sqlite/WalTail.ts"
+import {
+  independently,
+  notesFiles,
+  openConnection,
+  platform,
+  refusal,
+  rowsOf,
+  start,
+  temporaryFile,
+  temporaryFolder
+} from "./support/database.ts"
 
 const picture =
   "SELECT count(*) AS rows, total(id) AS ids, total(id * (length(body) + unicode(substr(body, 1 + id % 7)))) AS bodies FROM notes"
@@ -81,6 +94,48 @@ const isProven = Effect.fnUntraced(function* (file: string, backup: string) {
   assert.deepStrictEqual(yield* rowsOf(backup, "SELECT max(version) AS v FROM schema_migrations"), [{ v: "002" }])
   // Rollback journal: a copy in WAL mode could not be read without files beside it.
   assert.deepStrictEqual([...readFileSync(backup).subarray(18, 20)], [1, 1])
+})
+
+describe("what a WAL gets after a moment that a reader holds", () => {
+  for (const pageSize of [512, 4096, 65_536]) {
+    for (const emptied of [false, true]) {
+      it.scoped(
+        `is all that the copy lacks, in pages of ${pageSize} bytes${emptied ? ", in a WAL that begins anew" : ""}`,
+        () =>
+          Effect.gen(function* () {
+            const file = join(yield* temporaryFolder, "app.db")
+            const live = yield* openConnection(file)
+            live.exec(`PRAGMA page_size = ${pageSize}; PRAGMA journal_mode = wal; PRAGMA cache_size = 4;
+            CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT); CREATE INDEX by_body ON notes(body)`)
+            const commit = (rows: number) =>
+              live.exec(`WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < ${rows})
+              INSERT INTO notes (body) SELECT hex(randomblob(150)) FROM n; DELETE FROM notes WHERE id % 5 = 2`)
+            commit(300)
+            if (emptied) live.pragma("wal_checkpoint(PASSIVE)")
+            const source = yield* openSqlite({ filename: file, readonly: true })
+            yield* source.run("BEGIN")
+            yield* source.run("SELECT count(*) FROM notes")
+            const begun = yield* endOfCommits(file, Effect.void)
+            const copy = `${file}.copy`
+            yield* Effect.provide(copyDatabase(file, copy, { source }), platform)
+            let end = begun
+            for (const rows of [1, 40, 200]) {
+              commit(rows)
+              live.pragma("wal_checkpoint(PASSIVE)")
+              // Behind the commits there are pages of a transaction that is not over.
+              live.exec(`BEGIN; UPDATE notes SET body = body || 'x'`)
+              if (end === undefined) return assert.fail("the end of the commits is not known")
+              end = yield* applyCommits(file, end, copy, Effect.void)
+              live.exec("ROLLBACK")
+              const all = "SELECT id, body FROM notes ORDER BY body"
+              assert.deepStrictEqual(yield* rowsOf(copy, all), live.prepare(all).all())
+              assert.deepStrictEqual(yield* rowsOf(copy, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
+            }
+            assert.strictEqual(end?.salts !== begun?.salts, emptied)
+          })
+      )
+    }
+  }
 })
 
 describe("the backup of a large database", () => {

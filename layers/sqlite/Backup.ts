@@ -131,7 +131,7 @@ export interface EarlyCopy {
    * Makes it what is committed now. To be run with the write lock held, before the first write; false where that cannot
    * be done, and the copy is of no use.
    */
-  readonly catchUp: Effect.Effect<boolean, CopyFailure, FileSystem.FileSystem>
+  readonly catchUp: Effect.Effect<boolean, never, FileSystem.FileSystem>
   /** The backup that it becomes, within the transaction of the upgrade. */
   readonly backup: Effect.Effect<Backup, BackupError, FileSystem.FileSystem | Path.Path | Scope.Scope>
 }
@@ -172,11 +172,21 @@ export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
     catchUp: Effect.gen(function* () {
       if ((yield* caughtUp) === undefined) return false
       yield* synced(partial)
-      return (
-        (yield* pictureOf(live)) ===
-        (yield* Effect.scoped(Effect.flatMap(openSqlite({ filename: partial, readonly: true }), pictureOf)))
+      const copy = Effect.flatMap(openSqlite({ filename: partial, readonly: true }), pictureOf)
+      return (yield* pictureOf(live)) === (yield* Effect.scoped(copy))
+    }).pipe(
+      Effect.orElseSucceed(() => false),
+      Effect.tap((isCaughtUp) => (isCaughtUp ? Effect.void : tidied(partial))),
+      // From here on nothing holds that moment: it cannot be done again.
+      Effect.ensuring(
+        Effect.zipRight(
+          release,
+          Effect.sync(() => {
+            reached = undefined
+          })
+        )
       )
-    }).pipe(Effect.ensuring(release)),
+    ),
     backup: Effect.gen(function* () {
       const there = yield* removeUnfinished(file, upgrade.from).pipe(
         Effect.zipRight(backupsOf(file)),

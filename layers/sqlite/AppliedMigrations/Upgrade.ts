@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import { millisBetween } from "../../machine/monotonic.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
 import { type EarlyCopy, largeCopy, makeBackup, makeEarlyCopy, type Pinned, pinned, spaceForBackup } from "../Backup.ts"
+import { earlyCopyOf, tidied } from "../BackupFiles.ts"
 import type { Upgrade as Versions } from "../BackupNames.ts"
 import type { Attempt } from "../Initialization.ts"
 import { IntegrityError } from "../IntegrityError.ts"
@@ -155,7 +156,9 @@ const copyEarly = ({ database: { file, sqlite } }: Room, versions: Versions, mom
       SqliteFailure: heldInstead,
       SystemFailure: heldInstead
     }),
-    Effect.tap((made) => (made === undefined ? moment.release : Effect.void)),
+    Effect.tap((made) =>
+      made === undefined ? Effect.zipRight(moment.release, tidied(earlyCopyOf(file, versions))) : Effect.void
+    ),
     Effect.tap(() => attempt.inTime)
   )
 
@@ -168,10 +171,7 @@ const caughtUp = (
   { from, to }: Versions
 ): Effect.Effect<EarlyCopy | undefined, never, FileSystem.FileSystem> =>
   early?._tag === "Made" && early.versions.from === from && early.versions.to === to
-    ? early.copy.catchUp.pipe(
-        Effect.orElseSucceed(() => false),
-        Effect.map((isCaughtUp) => (isCaughtUp ? early.copy : undefined))
-      )
+    ? Effect.map(early.copy.catchUp, (isCaughtUp) => (isCaughtUp ? early.copy : undefined))
     : Effect.succeed(undefined)
 
 /** Copied, flushed and checked, about ten seconds for each GB. */
