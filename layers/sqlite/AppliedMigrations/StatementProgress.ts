@@ -50,7 +50,7 @@ export const tellWork = (progress: Attempt["progress"], bytes: number, clock: Cl
       { isOneOfFew, ...measure }: { readonly total: number; readonly isOneOfFew: boolean } & Partial<Counted>
     ) => {
       const { done = 0, detail = "", total, unit = "bytes" } = measure
-      return progress(doing, done, total, { unit, detail, isTold: isDue(bytes > largeDatabase && isOneOfFew) })
+      return progress(doing, done, total, { unit, detail, isTold: bytes > largeDatabase && isDue(isOneOfFew) })
     },
     /** An Effect, which has no statements: at once where it may take long, and then for as long as it runs. */
     whileItRuns: <A, E, R>(doing: string, run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
