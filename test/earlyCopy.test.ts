@@ -1,4 +1,7 @@
-/** The backup of a large database is made while others write, and is what was committed when the upgrade began. */
+/**
+ * The backup of a large database is made while others write, and is what was committed when the upgrade began. The long
+ * form has more ways to write: `EARLY=long npx vitest run --config test/vitest.config.ts earlyCopy`.
+ */
 import { type ChildProcess, spawn } from "node:child_process"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
@@ -145,8 +148,12 @@ describe("the backup of a large database", () => {
   const ways = {
     "while another process writes, and the file grows and shrinks":
       'if (done % 20 === 5) connection.exec("DELETE FROM notes WHERE id % 7 = 3; PRAGMA incremental_vacuum")',
-    "while the WAL is emptied again and again": checkpoint("TRUNCATE"),
-    ...(process.env["EARLY"] === "long" ? { "while the WAL begins anew again and again": checkpoint("RESTART") } : {})
+    ...(process.env["EARLY"] === "long"
+      ? {
+          "while the WAL is emptied again and again": checkpoint("TRUNCATE"),
+          "while the WAL begins anew again and again": checkpoint("RESTART")
+        }
+      : {})
   }
   for (const [how, also] of Object.entries(ways)) {
     it.scopedLive(`is what is committed when the upgrade begins, ${how}`, () =>
