@@ -149,6 +149,25 @@ PRAGMA legacy_alter_table = ON; CREATE TEMP TABLE u (id); INSERT INTO u VALUES (
     })
   )
 
+  it.scoped("do not hand on a savepoint that one leaves open", () =>
+    Effect.gen(function* () {
+      const files = {
+        "001_create.sql": "SAVEPOINT here; CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);",
+        "002_back.sql": "ROLLBACK TO here; CREATE TABLE u (id INTEGER PRIMARY KEY);"
+      }
+      for (const stops of [[2], [1, 2]]) {
+        const error = yield* refusal(inSteps(files, stops))
+        assert.deepInclude(error, { reason: "StatementFailed", migration: "002_back" })
+      }
+      const nested = {
+        ...files,
+        "002_back.sql": "SAVEPOINT a; DELETE FROM t; ROLLBACK TO a; INSERT INTO t VALUES (2);"
+      }
+      const file = yield* inSteps(nested, [2])
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT id FROM t"), [{ id: 1 }, { id: 2 }])
+    })
+  )
+
   it.scoped("do not hand on what SQLite counted for the one before", () =>
     Effect.gen(function* () {
       const file = yield* inSteps(

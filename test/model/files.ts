@@ -40,6 +40,7 @@ const kinds = [
   "trigger",
   "temporary",
   "setting",
+  "savepoint",
   "broken"
 ] as const
 
@@ -206,6 +207,14 @@ const bodyOf = (drawn: Draft, id: number, tables: ReadonlyArray<Table>): Body =>
       return {
         statements: [
           `PRAGMA ${drawn.declares ? "legacy_alter_table" : "ignore_check_constraints"} = ON;`,
+          `UPDATE ${name} SET body = coalesce(body, '') || ' ${id}';`
+        ],
+        tables
+      }
+    case "savepoint":
+      return {
+        statements: [
+          drawn.declares ? "SAVEPOINT here;" : "ROLLBACK TO here;",
           `UPDATE ${name} SET body = coalesce(body, '') || ' ${id}';`
         ],
         tables

@@ -97,14 +97,16 @@ export const refusedWithoutRows = (image: Image, files: ReadonlyArray<MigrationF
     for (const sql of objects) connection.exec(sql)
     for (const { foreignKeys, text } of files) {
       connection.pragma(`foreign_keys = ${foreignKeys}`)
+      connection.exec("SAVEPOINT file")
       for (const sql of statementsOf(text.replace(/^--.*$/gm, ""))) {
         try {
           const statement = connection.prepare(sql)
-          if (/^(?:alter|create|drop)/i.test(sql)) statement.run()
+          if (/^(?:alter|create|drop|savepoint|rollback)/i.test(sql)) statement.run()
         } catch {
           return ["StatementFailed"]
         }
       }
+      connection.exec("RELEASE file")
       asOpened(connection)
     }
     return compiles(connection.serialize()) ? [] : ["SchemaBroken"]

@@ -20,7 +20,7 @@ import type { Seen } from "./DatabaseLook.ts"
 import { foreignKeyWatch } from "./ForeignKeyWatch.ts"
 import { prepareHistory } from "./HistoryRecords.ts"
 import { readHistory } from "./MigrationHistory.ts"
-import { dropTemporary, type Script } from "./MigrationRun.ts"
+import { dropTemporary, type Script, savepointAround } from "./MigrationRun.ts"
 import { objectsOf, schemaStatement } from "./SchemaFingerprint.ts"
 import { madeBy, proveSchema } from "./SchemaProof.ts"
 import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
@@ -141,6 +141,8 @@ const tryScript = Effect.fnUntraced(function* (
 ) {
   const { migration, statements } = script
   if (migration.body._tag === "Effect") return yield* new Doubt({ why: `${titleOf(migration)} is an Effect` })
+  const savepoint = savepointAround(trial, statements)
+  yield* inDoubt(savepoint.open)
   for (const statement of statements) {
     yield* Effect.catchTag(tryStatement(trial, statement), "Refused", ({ failure }) =>
       Effect.flatMap(cureOf(trial, statement.text, failure), (cure) =>
@@ -149,6 +151,7 @@ const tryScript = Effect.fnUntraced(function* (
     )
     yield* breathe
   }
+  yield* inDoubt(savepoint.close)
   if (mayLeaveTemporary(script)) yield* inDoubt(dropTemporary(trial))
   if (maySetPragmas(script)) {
     for (const setting of ["legacy_alter_table = 0", `trusted_schema = ${config.pragmas.trustedSchema ? 1 : 0}`]) {
@@ -197,10 +200,11 @@ const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<un
       return /writable_schema|schema_version/i.test(sql)
         ? new Doubt({ why: "the schema is written by hand" })
         : inDoubt(trial.run(sql))
-    case "ANALYZE":
     case "SAVEPOINT":
     case "RELEASE":
     case "ROLLBACK":
+      return Effect.mapError(trial.run(sql), judged)
+    case "ANALYZE":
       return inDoubt(trial.run(sql))
     case "EXPLAIN":
       return Effect.void
