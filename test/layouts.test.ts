@@ -273,6 +273,9 @@ describe("other tools' layouts", () => {
     ["letters behind it", "002a_x.sql", "002a has a letter behind its number", "whole numbers of their own"],
     ["parts", "1.2_x.sql", "its number has parts", "one whole number"],
     ["too many digits", "20231231235959123_x.sql", "17 digits", "20231231235959_name.sql"],
+    ["another mark behind it", "002-add tags.sql", "expected NNN_name.sql", "Name it 002_add_tags.sql"],
+    ["a capital extension", "002_A.SQL", "expected NNN_name.sql", "Name it 002_A.sql"],
+    ["a time with a letter", "20240101T120000_x.sql", "expected NNN_name.sql", "Name it 20240101120000_x.sql"],
     ["a copy without its original", "002_x.sql.bak", "a copy that an editor or a merge left", "Give it back its name"]
   ] as const) {
     it.effect(`have numbers that are refused with what can be done: ${what}`, () =>

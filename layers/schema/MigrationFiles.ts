@@ -171,7 +171,11 @@ const misnamed = (path: string): Misplaced => {
     )
   }
   if (/^.+[/\\]/.test(path)) return bad("expected NNN_name.sql, or NNN_name/migration.sql, without a folder before it")
-  return bad("expected NNN_name.sql")
+  const [, date = "", time = "", named = ""] = /^(\d{1,15})(?:T(\d{4,6})Z?)?[\s_.-]+(.+)\.sql$/i.exec(path) ?? []
+  const clear = `${date}${time}_${named.replaceAll(/[^\p{L}\p{N}]+/gu, "_")}.sql`
+  return named === ""
+    ? bad("expected NNN_name.sql")
+    : bad("expected NNN_name.sql", `Name it ${clear}, or move it out of the directory.`)
 }
 
 const out = "Move it out of the directory. Do not number it as a migration: what it undoes would be lost."
