@@ -181,16 +181,17 @@ describe("three releases of a service on one file", { timeout: 240_000 }, () => 
       const serving = yield* some(fleet, "1", "old", ["a", "b"])
       const still = yield* standstill
       yield* still.end
+      // Begun before the write lock is taken, or on a slow machine with it.
+      const copy = /^\.001-to-002\.backup(?:\.early)?\.partial$/
       const upgrading = yield* fleet.spawn("2", { env: still.env })
       yield* Effect.repeat(
         Effect.sync(() => beside(file)),
-        { until: (names) => names.includes(".001-to-002.backup.partial"), schedule: Schedule.spaced("5 millis") }
+        { until: (names) => names.some((name) => copy.test(name)), schedule: Schedule.spaced("5 millis") }
       )
       assert.strictEqual((yield* stop(upgrading, "SIGKILL")).code, "SIGKILL")
-      assert.deepStrictEqual(
-        beside(file).filter((name) => !name.includes("-journal")),
-        [".001-to-002.backup.partial"]
-      )
+      const left = beside(file).filter((name) => !/-journal$|^\.upgrade\.partial$/.test(name))
+      assert.strictEqual(left.length, 1)
+      assert.match(left[0] ?? "", copy)
       yield* Effect.forEach(serving, ({ says }) => says("wrote", 2), go)
       yield* Effect.repeat(
         Effect.gen(function* () {
@@ -198,7 +199,7 @@ describe("three releases of a service on one file", { timeout: 240_000 }, () => 
           assert.strictEqual(code, 0)
           const left = beside(file)
           // Without the write lock nobody knows whether somebody is at work on it: then it is named.
-          if (left.length > 0) assert.match(stderr, /Copies that were not finished stay: .*\.backup\.partial/)
+          if (left.length > 0) assert.match(stderr, /Copies that were not finished stay: .*\.partial/)
           return left
         }),
         { until: (left) => left.length === 0 }
