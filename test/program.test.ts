@@ -368,7 +368,8 @@ describe("database-ready init", () => {
       })
       writeFileSync(join(migrations, "002_more.sql"), "ALTER TABLE notes ADD COLUMN more;")
       const partial = async () => {
-        while (!readdirSync(dirname(file)).some((name) => name.endsWith(".partial"))) await setTimeout(2)
+        while (!readdirSync(dirname(file)).some((name) => /\.backup(?:\.early)?\.partial$/.test(name)))
+          await setTimeout(2)
       }
       assert.match(
         yield* endedAt(partial),

@@ -11,7 +11,7 @@ export default defineConfig({
     // Whole processes start under load here; nothing is measured by this limit.
     testTimeout: 60_000,
     // Much of a test is waiting for another process.
-    maxWorkers: 3,
+    maxWorkers: 2,
     minWorkers: 1,
     silent: "passed-only"
   },
