@@ -10,7 +10,7 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { Migrations, type ProgressEvent } from "../layers/index.ts"
 import { copyDatabase } from "../layers/sqlite/Backup.ts"
-import { aloneCopying } from "../layers/sqlite/RestoreLock.ts"
+import { aloneCopying } from "../layers/sqlite/LockFile.ts"
 import { openSqlite } from "../layers/sqlite/Sqlite.ts"
 import { applyCommits, endOfCommits } from "../layers/sqlite/WalTail.ts"
 import {

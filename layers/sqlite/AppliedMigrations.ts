@@ -12,7 +12,7 @@ import { type HistoryError, historyFailure } from "./AppliedMigrations/HistoryEr
 import type { Verdict } from "./AppliedMigrations/HistoryJudgement.ts"
 import { allowed } from "./AppliedMigrations/MigrationRun.ts"
 import { removeRemains } from "./AppliedMigrations/Remains.ts"
-import { madeBy, madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
+import { madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { tryPending } from "./AppliedMigrations/Trial.ts"
 import { upgrade } from "./AppliedMigrations/Upgrade.ts"
@@ -156,8 +156,7 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   // Before an inspection answers: it says what a start would say.
   yield* allowed(first.verdict.pending)
   if (config.access === "inspect") {
-    // What a start would refuse is told before what it would apply.
-    yield* proveSchema(first.verdict, first.objects, madeBy(first.verdict.applied, running.progress))
+    // What a start would refuse is told before what it would apply: the trial proves the schema first.
     if (!first.isBlank && !config.inMemory) yield* tryPending(config, database.sqlite, first, running)
     return yield* notInitialized(first)
   }

@@ -14,7 +14,7 @@ import {
   superseded,
   type Upgrade
 } from "./BackupNames.ts"
-import { aloneCopying, aloneRestoring, copyLock, restoreLock } from "./RestoreLock.ts"
+import { aloneCopying, aloneRestoring, copyLock, restoreLock } from "./LockFile.ts"
 import { isLock } from "./Sqlite.ts"
 
 /** Copies before an upgrade, and those of a restore, with what SQLite keeps beside them. Nobody else names files so. */

@@ -79,8 +79,8 @@ export const lostFromFile = (
 
 /**
  * A backup of an upgrade that was committed, from the version that the database has now or from a later one. One that was
- * not committed is deleted or has a mark. A restore since then, which keeps what was there, explains it. Whoever has just
- * made the upgrade explains it too: look at the version once more.
+ * not committed is deleted or has a mark. A restore since then, which keeps what was there, explains it. So does
+ * another process that has just made the upgrade: look at the version once more.
  */
 export const olderThanBackup = (
   file: string,

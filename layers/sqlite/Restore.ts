@@ -17,10 +17,10 @@ import { prepareDirectory } from "./DatabaseDirectory.ts"
 import { absoluteName, isInMemory } from "./DatabasePath.ts"
 import { DirectoryError } from "./DirectoryError.ts"
 import { readBeside, standstill } from "./LeftoverWal.ts"
+import { aloneRestoring } from "./LockFile.ts"
 import { backupAt, isSameVersion, isVerdict, newestBeside, proven } from "./RestoreChoice.ts"
 import { inMemory, isUnreadable, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
 import { overwrite, partsOf, replace, unused } from "./RestoreFile.ts"
-import { aloneRestoring } from "./RestoreLock.ts"
 import { isLock } from "./Sqlite.ts"
 import { soundDriver } from "./SqliteConnection.ts"
 
@@ -160,7 +160,6 @@ const refuseNoFile = Effect.fnUntraced(function* (file: string) {
   }
 })
 
-/** `20261123T212905123Z`: a restore never writes over what an earlier one kept. */
 /** False where there is nothing; what is there and is no file can be neither read nor replaced. */
 const isFile = (target: string): Effect.Effect<boolean, SystemFailure, FileSystem.FileSystem> =>
   Effect.flatMap(infoOf(target), (there) =>

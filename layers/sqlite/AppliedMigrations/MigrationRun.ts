@@ -5,7 +5,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { statementsIn } from "../../schema/Checksum.ts"
 import { isLostSetting } from "../../schema/PragmaRules.ts"
-import { identifier, openingWords, type Statement } from "../../schema/SqlScript.ts"
+import { identifier, type Statement } from "../../schema/SqlScript.ts"
 import { obstacleIn } from "../../schema/StatementRules.ts"
 import { failedWith } from "../../start/CauseDetail.ts"
 import { type Migration, titleOf } from "../../start/MigrationSource.ts"
@@ -61,7 +61,10 @@ export const runMigration = (
       )
     : Effect.gen(function* () {
         const savepoint = savepointAround(sqlite, statements)
-        yield* Effect.mapError(savepoint.open, (failure) => refused(migration, failure))
+        const inTransaction = Effect.mapError((failure: SqliteFailure) =>
+          upgradeError("StatementFailed", { migration: titleOf(migration), failure })
+        )
+        yield* inTransaction(savepoint.open)
         for (const [index, statement] of statements.entries()) {
           yield* begins(statement, index)
           yield* Effect.catchAll(sqlite.run(statement.text), (failure) =>
@@ -71,15 +74,12 @@ export const runMigration = (
           )
           yield* between
         }
-        yield* Effect.mapError(savepoint.close, (failure) => refused(migration, failure))
+        yield* inTransaction(savepoint.close)
       })
-
-const refused = (migration: Migration, failure: SqliteFailure) =>
-  upgradeError("StatementFailed", { migration: titleOf(migration), failure })
 
 /** A savepoint that a file leaves open would let a later file undo it: it ends with one around the file. */
 export const savepointAround = ({ run }: Sqlite, statements: Script["statements"]) => {
-  const isNeeded = statements.some(({ text }) => openingWords(text, 1)[0] === "SAVEPOINT")
+  const isNeeded = statements.some(({ text }) => /\bsavepoint\b/i.test(text))
   const step = (sql: string) => (isNeeded ? Effect.asVoid(run(sql)) : Effect.void)
   return { open: step("SAVEPOINT database_ready_file"), close: step("RELEASE database_ready_file") }
 }

@@ -16,8 +16,8 @@ import { earlyCopyOf, tidied } from "../BackupFiles.ts"
 import type { Upgrade as Versions } from "../BackupNames.ts"
 import type { Attempt } from "../Initialization.ts"
 import { IntegrityError } from "../IntegrityError.ts"
+import { aloneCopying } from "../LockFile.ts"
 import { bytesOf, checkCopy, describeViolation, foreignKeyViolations } from "../PageCheck.ts"
-import { aloneCopying } from "../RestoreLock.ts"
 import { isLock, type Sqlite, text } from "../Sqlite.ts"
 import { brokenObjects, describeBroken } from "./CompiledSchema.ts"
 import { isUpToDate, look, recorded, type Seen } from "./DatabaseLook.ts"
@@ -230,7 +230,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
   if (scripts.length === 0 && adopted.length === 0) return { ...nothing, seen: { ...seen, isMarked: true } }
 
   const before = yield* proveSchema(seen.verdict, seen.objects, madeBy(applied, progress))
-  const teller = tellWork(progress, yield* bytesOf(sqlite), yield* Effect.clock)
+  const teller = tellWork(progress, yield* bytesOf(sqlite), clock)
   const guard = guardRows(sqlite, seen.objects, attempt.breathe)
   const newest = pending.at(-1)
   const { version: from } = seen.verdict
