@@ -266,7 +266,7 @@ describe("the six machines", () => {
       const found = yield* Effect.forEach(backends, ({ url }) =>
         Effect.gen(function* () {
           const { health } = yield* clientOf(url, tokenOf.ai)
-          // While one of the others writes it warns of that.
+          // It warns for as long as another holds the write lock, or a look is late.
           const passing = Effect.map(health(), (text) => JSON.parse(text)).pipe(
             Effect.tap(({ status }) => (status === "pass" ? Effect.void : Effect.fail(status)))
           )
