@@ -13,6 +13,7 @@ import { SqliteConnection } from "./SqliteConnection.ts"
 
 /** What was looked at, and why no further. */
 export interface IntegrityReport {
+  /** The policy that was asked for. */
   readonly policy: IntegrityPolicy
   /** How far this start looked: the policy, or what `auto` chose. */
   readonly checked: "schema" | "quick" | "full"
@@ -20,7 +21,7 @@ export interface IntegrityReport {
   readonly because: string
   /** SHA-256 of the schema's objects, in hexadecimal. */
   readonly fingerprint: string
-  /** Objects that no migration made. */
+  /** Objects that no migration made, each as type and name. They are no reason to refuse. */
   readonly extra: ReadonlyArray<string>
 }
 
@@ -29,7 +30,7 @@ export class CheckedIntegrity extends Context.Tag("database-ready/CheckedIntegri
   CheckedIntegrity,
   IntegrityReport
 >() {
-  /** Fails with `IntegrityError` or `StageError`, and with `HistoryError` if another process changed the history meanwhile. */
+  /** @internal Fails with `IntegrityError` or `StageError`, and with `HistoryError` if another process changed the history meanwhile. */
   static readonly make = (
     { integrity }: DatabaseConfig["Type"],
     { stage }: Initialization["Type"],
@@ -38,6 +39,11 @@ export class CheckedIntegrity extends Context.Tag("database-ready/CheckedIntegri
   ): Effect.Effect<IntegrityReport, IntegrityError | HistoryError | StageError, FileSystem.FileSystem> =>
     stage("integrity", (attempt) => check(integrity, database, migrations, attempt), summary)
 
+  /**
+   * The integrity stage: compares the live schema with the one of the migrations, and looks at pages as far as the policy
+   * says. Fails with `IntegrityError` or `StageError`, and with `HistoryError` if another process changed the history
+   * meanwhile.
+   */
   static readonly layer = Layer.effect(
     CheckedIntegrity,
     Effect.flatMap(Effect.all([DatabaseConfig, Initialization, SqliteConnection, AppliedMigrations]), (before) =>

@@ -10,35 +10,61 @@ import { isInMemory } from "./DatabasePath.ts"
 import type { ClientOptions } from "./Transactions.ts"
 
 /**
- * How far the integrity stage looks.
+ * The values of `IntegrityPolicy`: how far the integrity stage looks. For the choices of a flag or a setting.
  *
  * - `schema`: the schema fingerprint; costs the same for every size.
- * - `quick`: also `quick_check` and `foreign_key_check`, which read the whole file (about 3 s per GB).
+ * - `quick`: also `quick_check` and `foreign_key_check`, which read the whole file (about 3 s per GB), and that every
+ *   view and trigger compiles.
  * - `full`: also `integrity_check`, which compares indexes with tables (about 30 s per GB).
- * - `auto`: `quick` after a migration, after an unclean shutdown and for small files, else `schema`.
+ * - `auto`: `quick` after a migration, a takeover or an unclean shutdown, where commits are missing, and for files up to
+ *   1 MiB; else `schema`.
+ *
+ * What the checks are: https://sqlite.org/pragma.html#pragma_integrity_check.
  */
 export const integrityPolicies = ["schema", "quick", "full", "auto"] as const
+/** How far the integrity stage looks: `schema`, `quick`, `full` or `auto`. `integrityPolicies` says what each does and costs. */
 export type IntegrityPolicy = (typeof integrityPolicies)[number]
 
-/** The pragmas of the connection that is handed out. `foreign_keys` is not among them: it is always on. */
+/**
+ * The pragmas of the connection that is handed out. Each is set, read back, and proven again by `health`.
+ * `foreign_keys` is not among them: it is always on. What SQLite does with each: https://sqlite.org/pragma.html.
+ */
 export interface Pragmas {
-  /** How long a statement of the service waits for a lock, inside SQLite, with the event loop standing still. Default 5 s. During the start, and while `DatabaseReady.write` asks for the lock, it is 0. */
+  /**
+   * How long a statement of the service waits for a lock, inside SQLite, with the event loop standing still. A duration
+   * of whole milliseconds. Default 5 s. During the start, and while `DatabaseReady.write` asks for the lock, it is 0.
+   */
   readonly busyTimeout: Duration.DurationInput
-  /** Default `wal`: readers do not block the writer. An in-memory database has `memory` whatever is asked for. */
+  /**
+   * Default `wal`: readers do not block the writer (https://sqlite.org/wal.html). An in-memory database has `memory`
+   * whatever is asked for.
+   */
   readonly journalMode: "wal" | "delete" | "truncate" | "persist"
-  /** Default `normal`: with WAL a power loss may cost the last commits, never integrity. `full` keeps every commit. */
+  /**
+   * Default `normal`: with WAL a power loss may cost the last commits, never integrity. `full` keeps every commit, and
+   * flushes at each (https://sqlite.org/pragma.html#pragma_synchronous).
+   */
   readonly synchronous: "normal" | "full" | "extra"
-  /** Whether SQL in the schema may call functions with side effects. Default false (https://sqlite.org/pragma.html#pragma_trusted_schema). */
+  /**
+   * Whether SQL in the schema may call functions with side effects. Default false
+   * (https://sqlite.org/pragma.html#pragma_trusted_schema).
+   */
   readonly trustedSchema: boolean
   /** Finds damaged pages when they are read, at a small cost. Default true. */
   readonly cellSizeCheck: boolean
-  /** Bytes of a journal that are kept after a checkpoint. Default 64 MiB. */
+  /**
+   * Bytes of a journal that are kept after a checkpoint; -1 for no limit. Default 64 MiB. `health` warns of a larger WAL
+   * (https://sqlite.org/pragma.html#pragma_journal_size_limit).
+   */
   readonly journalSizeLimit: number
-  /** Default `memory`. */
+  /** Where temporary tables and indexes are. Default `memory`. */
   readonly tempStore: "default" | "file" | "memory"
   /** Page cache: pages when positive, KiB when negative. Default -64000 (64 MB). */
   readonly cacheSize: number
-  /** Bytes of the file that are mapped into memory. Default 0: with several processes an I/O error in a mapping is a signal, not an error. */
+  /**
+   * Bytes of the file that are mapped into memory. Default 0: with several processes an I/O error in a mapping is a
+   * signal, not an error (https://sqlite.org/mmap.html).
+   */
   readonly mmapSize: number
 }
 
@@ -59,48 +85,94 @@ const defaultPragmas: Pragmas = {
  * it empty; a database that is there keeps what it has.
  */
 export interface NewFile {
-  /** Bytes of a page, a power of two from 512 to 65536. Default SQLite's, 4096. */
+  /** Bytes of a page, a power of two from 512 to 65536. Default SQLite's, 4096 (https://sqlite.org/pragma.html#pragma_page_size). */
   readonly pageSize?: number | undefined
-  /** Default `none`: pages that are freed stay in the file. */
+  /** Default `none`: pages that are freed stay in the file (https://sqlite.org/pragma.html#pragma_auto_vacuum). */
   readonly autoVacuum?: "none" | "full" | "incremental" | undefined
   /** How text is kept. Default `UTF-8`. */
   readonly encoding?: "UTF-8" | "UTF-16le" | "UTF-16be" | undefined
 }
 
-/** A step of the start, for programs that show progress. Times are milliseconds since the epoch, by Effect's `Clock`. */
+/**
+ * A step of the start, for programs that show progress. Each has the `stage`, and `at`: milliseconds since the epoch, by
+ * Effect's `Clock`.
+ *
+ * - `StageStarted`: a stage begins.
+ * - `StageWaiting`: an attempt was refused by something that may pass; the stage tries again.
+ * - `StageProgress`: something that takes long moves on. `describeMeasure` makes a text of it.
+ * - `StagePassed`: a stage is over.
+ * - `StageFailed`: a stage has refused the start.
+ */
 export type ProgressEvent =
-  | { readonly _tag: "StageStarted"; readonly stage: StageName; readonly at: number }
+  | {
+      readonly _tag: "StageStarted"
+      /** The stage that begins. */
+      readonly stage: StageName
+      /** Milliseconds since the epoch. */
+      readonly at: number
+    }
   | {
       readonly _tag: "StageWaiting"
+      /** The stage that waits. */
       readonly stage: StageName
+      /** Milliseconds since the epoch. */
       readonly at: number
+      /** How many attempts of the stage were refused, this one included. */
       readonly attempts: number
+      /** What this attempt was refused with, as a sentence. */
       readonly reason: string
       /** Who holds the lock that is waited for, as far as it can be seen. */
       readonly holders: ReadonlyArray<Holder>
     }
   | {
       readonly _tag: "StageProgress"
+      /** The stage that is at work. */
       readonly stage: StageName
+      /** Milliseconds since the epoch. */
       readonly at: number
       /** What is going on, such as "running quick_check". */
       readonly doing: string
-      /** What of it is done, and what there is. */
+      /** How many of the units are done. */
       readonly done: number
+      /** How many there are. */
       readonly total: number
+      /** What is counted. */
       readonly unit: "bytes" | "statements" | "tables"
       /** What of it is going on, such as "statement 3 of 7, line 12"; "" where the figures say it all. */
       readonly detail: string
     }
-  | { readonly _tag: "StagePassed"; readonly stage: StageName; readonly at: number; readonly found: string }
-  | { readonly _tag: "StageFailed"; readonly stage: StageName; readonly at: number; readonly reason: string }
+  | {
+      readonly _tag: "StagePassed"
+      /** The stage that is over. */
+      readonly stage: StageName
+      /** Milliseconds since the epoch. */
+      readonly at: number
+      /** What the stage saw, in a few words. */
+      readonly found: string
+    }
+  | {
+      readonly _tag: "StageFailed"
+      /** The stage that refused. */
+      readonly stage: StageName
+      /** Milliseconds since the epoch. */
+      readonly at: number
+      /** The sentence of its error. */
+      readonly reason: string
+    }
 
+/**
+ * What a program chooses about its database. Only `filename` has no default. Durations are Effect's: `"5 seconds"`, or
+ * milliseconds as a number.
+ */
 export interface DatabaseOptions {
   /** The database file, relative to the working directory, or `:memory:`. */
   readonly filename: string
-  /** `initialize` (default) makes the database ready; `inspect` takes the same look and writes nothing. */
+  /**
+   * `initialize` (default) makes the database ready. `inspect` takes the same look and writes nothing: it fails with
+   * `UpgradeError`, reason `Pending`, where a start would apply something.
+   */
   readonly access?: "initialize" | "inspect" | undefined
-  /** Default `auto`. */
+  /** How far the integrity stage looks. Default `auto`. `integrityPolicies` says what each policy costs. */
   readonly integrity?: IntegrityPolicy | undefined
   /**
    * Deadline of the whole start. Default 60 s, without the time in which something that is measured moves on: the look
@@ -110,10 +182,14 @@ export interface DatabaseOptions {
   readonly timeout?: Duration.DurationInput | undefined
   /** Timeout and retry schedule per stage; what is not given is `defaultPolicies`. */
   readonly policies?: { readonly [Stage in StageName]?: Partial<Policy> } | undefined
+  /** The pragmas of the connection. What is not given has the default that `Pragmas` says. */
   readonly pragmas?: Partial<Pragmas> | undefined
   /** Settings that only a new file takes. Default SQLite's own. */
   readonly newFile?: NewFile | undefined
-  /** Marks the file as this program's, an int32 other than 0; a file of another program is refused. Default: neither marked nor looked at. */
+  /**
+   * Marks the file as this program's, an int32 other than 0; a file of another program is refused. Default: neither
+   * marked nor looked at (https://sqlite.org/pragma.html#pragma_application_id).
+   */
   readonly applicationId?: number | undefined
   /** Name and version of the program, kept with each migration that it applies. */
   readonly program?: string | undefined
@@ -144,31 +220,49 @@ export interface DatabaseOptions {
   readonly onProgress?: ((event: ProgressEvent) => Effect.Effect<unknown>) | undefined
 }
 
-/** The options, complete. */
+/** The options, complete: what is not given has its default. `DatabaseOptions` says what each means. */
 export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")<
   DatabaseConfig,
   {
+    /** The database file, relative to the working directory, or `:memory:`. */
     readonly filename: string
+    /** Whether `filename` names a database in memory, which has no file. */
     readonly inMemory: boolean
+    /** Whether the start makes the database ready, or only looks. */
     readonly access: "initialize" | "inspect"
+    /** How far the integrity stage looks. */
     readonly integrity: IntegrityPolicy
+    /** Deadline of the whole start. */
     readonly timeout: Duration.Duration
     /** Nobody has set the deadline: it is put off while something moves on. */
     readonly isTimeoutDefault: boolean
+    /** Timeout and retry schedule of each stage. */
     readonly policies: Policies
+    /** The pragmas of the connection. */
     readonly pragmas: Pragmas
+    /** Settings that only a new file takes. */
     readonly newFile: NewFile
+    /** The mark of this program's files; undefined where they are neither marked nor looked at. */
     readonly applicationId: number | undefined
+    /** Name and version of the program, or "". */
     readonly program: string
+    /** How many backups to keep. */
     readonly backups: number
+    /** Who may use the database. */
     readonly permissions: Permissions
+    /** Types of filesystems that are trusted although they are not known to be local. */
     readonly trustedFilesystems: ReadonlyArray<string>
+    /** How the client names columns and tables, and what its spans carry. */
     readonly client: ClientOptions
+    /** How long `DatabaseReady.write` waits for another process's write lock. */
     readonly lockPatience: Duration.Duration
+    /** How often `DatabaseReady.healthChanges` looks. */
     readonly healthInterval: Duration.Duration
+    /** Called at every step, within the start. */
     readonly onProgress: (event: ProgressEvent) => Effect.Effect<unknown>
   }
 >() {
+  /** Puts the defaults in. Proves nothing: a value that SQLite does not take is refused by the start, with `PragmaError`. */
   static readonly from = (options: DatabaseOptions): DatabaseConfig["Type"] => ({
     filename: options.filename,
     inMemory: isInMemory(options.filename),
@@ -196,6 +290,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     onProgress: options.onProgress ?? (() => Effect.void)
   })
 
+  /** The complete options as a service, for `DatabaseReady.pipeline` and the stages. */
   static readonly layer = (options: DatabaseOptions): Layer.Layer<DatabaseConfig> =>
     Layer.succeed(DatabaseConfig, DatabaseConfig.from(options))
 }

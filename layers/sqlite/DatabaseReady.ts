@@ -39,33 +39,58 @@ import { guardTransactions, writeThrough } from "./WriteTransaction.ts"
 /**
  * A database that is provably ready: its directory, connection, pragmas, migrations and integrity
  * have been proven, on the very connection that `SqlClient` hands out.
+ *
+ * @example
+ * ```ts
+ * import { SqlClient } from "@effect/sql"
+ * import { NodeContext } from "@effect/platform-node"
+ * import { DatabaseReady, Migrations } from "database-ready"
+ * import { Effect, Layer } from "effect"
+ *
+ * const Database = DatabaseReady.layer({
+ *   filename: "data/app.db",
+ *   migrations: Migrations.fromDirectory("migrations")
+ * }).pipe(Layer.provide(NodeContext.layer))
+ *
+ * const addNote = (text: string) =>
+ *   Effect.gen(function* () {
+ *     const { write } = yield* DatabaseReady
+ *     const sql = yield* SqlClient.SqlClient
+ *     yield* write(sql`INSERT INTO notes (text) VALUES (${text})`)
+ *   })
+ *
+ * export const program = addNote("hello").pipe(Effect.provide(Database))
+ * ```
  */
 export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
   DatabaseReady,
   {
+    /** What the start did and found. */
     readonly report: ReadyReport
     /**
      * Proves again, at this moment, that the file is still the one that was opened, the connection
      * answers, the pragmas hold, and the history and the schema are still ours. Never looks at pages:
-     * it costs well under a millisecond for a file of any size.
+     * it costs well under a millisecond for a file of any size. Fails with a `HealthError`.
      */
     readonly health: Effect.Effect<Health, HealthError>
     /**
-     * What `health` finds now, and then each time that it finds something else; looked at every `healthInterval`.
+     * What `health` finds now, and then each time that it finds something else; looked at every `healthInterval`
+     * (default 1 s). Never ends and never fails: a refusal is a `Left`.
      * A refusal that passes by itself, such as a lock, is told when it has not passed within 200 ms. A program that
      * cannot serve a newer database ends or connects anew when it hears of one.
      */
     readonly healthChanges: Stream.Stream<Either.Either<Health, HealthError>>
     /**
      * Runs an effect in one transaction that has the write lock from its first moment, and waits for the
-     * lock outside SQLite, `lockPatience` at most. `SqlClient` takes part in it. Refused where this program may not
+     * lock outside SQLite, `lockPatience` (default 5 s) at most. `SqlClient` takes part in it. Refused where this program may not
      * write any more: another one has made an upgrade that is not `compatible_from` this one's version, or the file is
      * not the one that was opened. Fails with `WriteError`, which is a `SqlError`, and with what the effect fails with.
      */
     readonly write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | WriteError, R>
     /**
      * Proves that a write would be possible at this moment: the disk takes another page, the lock is free within some
-     * hundredths of a second or this process's own, and this program may write. Changes nothing, and names who holds the lock.
+     * hundredths of a second or this process's own, and this program may write. Changes nothing. Fails with a
+     * `WriteError`, which names who holds the lock.
      */
     readonly writable: Effect.Effect<void, WriteError>
     /**
@@ -76,8 +101,28 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
   }
 >() {
   /**
-   * The start itself, closed with its scope, for programs that build nothing else. Fails with an
-   * `InitializationError`.
+   * The start itself, closed with its scope, for programs that build nothing else. Gives the services as a `Context`.
+   * Fails with an `InitializationError`; `MigrationSource.make`, which comes before, has a `MigrationSourceError`.
+   *
+   * @example
+   * ```ts
+   * import { DatabaseConfig, DatabaseReady, failedReport, Initialization, MigrationSource, Migrations } from "database-ready"
+   * import { Context, Effect } from "effect"
+   *
+   * // A report of the start, ready or refused.
+   * export const report = Effect.gen(function* () {
+   *   const config = DatabaseConfig.from({ filename: "data/app.db" })
+   *   const initialization = yield* Initialization.make(config)
+   *   return yield* MigrationSource.make(Migrations.fromDirectory("migrations")).pipe(
+   *     Effect.flatMap((source) => DatabaseReady.make(config, initialization, source)),
+   *     Effect.map((ready) => Context.get(ready, DatabaseReady).report),
+   *     Effect.scoped,
+   *     Effect.catchAll((error) =>
+   *       Effect.map(initialization.timeline, (timeline) => failedReport(config.filename, error, timeline))
+   *     )
+   *   )
+   * })
+   * ```
    */
   static readonly make = (
     config: DatabaseConfig["Type"],
@@ -90,8 +135,8 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
   > => start(config, initialization, source)
 
   /**
-   * The same on what is given as services. For programs that look at the start from outside, through
-   * `Initialization`; all others want `layer`.
+   * The same start, as a layer on `DatabaseConfig`, `Initialization` and `MigrationSource`. For programs that look at
+   * the start while it runs, through `Initialization`; all others want `layer`. Fails with an `InitializationError`.
    */
   static readonly pipeline: Layer.Layer<
     Given,
@@ -103,7 +148,8 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
 
   /**
    * `DatabaseReady` and the `SqlClient` and `SqliteClient` that only it gives. What depends on one of
-   * them is not built before the database is ready. Fails with an `InitializationError`.
+   * them is not built before the database is ready. The connection is closed with the layer. Needs the `FileSystem` and
+   * `Path` of a platform, such as `NodeContext.layer`. Fails with an `InitializationError`.
    */
   static readonly layer = <R = never>(
     options: DatabaseOptions & { readonly migrations: Migrations<R> }
@@ -187,6 +233,7 @@ const releaseOwnLock = ({ close, file }: SqliteConnection["Type"], { onOwnLock }
     return isOthers
   })
 
+/** @internal The last step: what was found in every room, as the services. */
 export const ready = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
   initialization: Initialization["Type"],

@@ -24,9 +24,10 @@ import { absoluteName } from "./DatabasePath.ts"
 import { isLockedByNobody, refusesLocks } from "./RefusedLocks.ts"
 import { isLockFailure } from "./Sqlite.ts"
 
-/** What any stage can be refused with. */
+/** What any stage can be refused with: its deadline passed, or waiting for a lock cannot help. */
 export type StageError = StageTimeoutError | LockError
 
+/** @internal One attempt of a stage, as the stage sees it. */
 export interface Attempt {
   /**
    * Fails when the deadline has passed. For the moment before a commit: a statement that runs cannot
@@ -75,11 +76,15 @@ const nobodyHolds = 500
 /** Who meets a lock of this process that is in its own way: `refuse`s, lets the start `reopen` its connection, or `wait`s for it. */
 type OwnLock = "refuse" | "reopen" | "wait"
 
-/** The start that is under way. Made once per start: a second start needs a second one. */
+/**
+ * The start that is under way, to be looked at from outside: a probe can tell how far it is. Made once per start: a
+ * second start needs a second one.
+ */
 export class Initialization extends Context.Tag("database-ready/Initialization")<
   Initialization,
   {
     /**
+     * @internal
      * Runs a stage under its policy: tries again, by the policy's schedule, while the refusal is
      * `retryable`, until the stage's timeout or the deadline of the start.
      */
@@ -88,11 +93,13 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
       attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
       found: (value: A) => string
     ) => Effect.Effect<A, E | StageError, R>
-    /** What the stages that follow do about a lock that this process alone holds. */
+    /** @internal What the stages that follow do about a lock that this process alone holds. */
     readonly onOwnLock: (choice: OwnLock) => void
+    /** How far the start is at this moment, while it runs and when it is over. */
     readonly timeline: Effect.Effect<Timeline>
   }
 >() {
+  /** Begins a start: its time counts from here. It runs once it is given to `DatabaseReady.make`. */
   static readonly make = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
     const clock = yield* Effect.clock
     const begunAt = clock.unsafeCurrentTimeMillis()
@@ -322,5 +329,6 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
     return { stage, onOwnLock, timeline }
   })
 
+  /** The same as a service, for `DatabaseReady.pipeline` and the stages. The time of the start counts from when it is built. */
   static readonly layer = Layer.effect(Initialization, Effect.flatMap(DatabaseConfig, Initialization.make))
 }

@@ -30,8 +30,9 @@ import { writableWith } from "./WritableFile.ts"
 export class SqliteConnection extends Context.Tag("database-ready/SqliteConnection")<
   SqliteConnection,
   {
+    /** Absolute path of the database file, or `:memory:`. */
     readonly file: string
-    /** Which file was opened, whatever is at its path later; undefined in memory. */
+    /** @internal Which file was opened, whatever is at its path later; undefined in memory. */
     readonly identity: string | undefined
     /** `created` by this start, `empty`: there but without a page, or an `existing` database. */
     readonly origin: "created" | "empty" | "existing"
@@ -44,21 +45,24 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     readonly lastWritten: number | undefined
     /** What tells that commits are missing, for a WAL or a journal is; undefined where nothing does. */
     readonly lost: string | undefined
+    /** The version of SQLite in the driver, such as `3.51.3`. */
     readonly sqliteVersion: string
-    /** For the rooms that follow, not for queries: nothing is configured or migrated yet. */
+    /** @internal For the rooms that follow, not for queries: nothing is configured or migrated yet. */
     readonly sqlite: Connected
     /**
+     * @internal
      * Until this is run, closing the connection leaves a WAL that was there before as it is, so that
      * a refused database keeps its bytes. Run once everything is accepted.
      */
     readonly accept: Effect.Effect<void>
-    /** Closes it before its scope does, with all its locks. */
+    /** @internal Closes it before its scope does, with all its locks. */
     readonly close: Effect.Effect<void>
-    /** Proves that SQLite has the file, its WAL and its `-shm` open for writing, as far as each is open by now. */
+    /** @internal Proves that SQLite has the file, its WAL and its `-shm` open for writing, as far as each is open by now. */
     readonly canWrite: Effect.Effect<void, ConnectionError>
   }
 >() {
   /**
+   * @internal
    * Creates an absent file, readable by its owner alone. The busy timeout is 0 from the first
    * statement on: waiting is the schedule's. Fails with `ConnectionError`, or `StageError`.
    */
@@ -84,6 +88,11 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     )
   }
 
+  /**
+   * The connection stage: opens the file and reads from it. Creates an absent file, readable by its owner alone unless
+   * `permissions` says otherwise. Refuses a SQLite with the WAL-reset bug (https://sqlite.org/wal.html). Fails with
+   * `ConnectionError`, or `StageError`.
+   */
   static readonly layer = Layer.scoped(
     SqliteConnection,
     Effect.flatMap(Effect.all([DatabaseConfig, Initialization, DatabaseDirectory]), (before) =>
@@ -236,7 +245,7 @@ const likened = (error: ConnectionError): ConnectionError => {
   return new ConnectionError({ ...error, detail: `${error.detail}; it looks like ${looks}`, cure })
 }
 
-/** Refuses a driver that would end this process or cannot be loaded, before anything is opened or created. */
+/** @internal Refuses a driver that would end this process or cannot be loaded, before anything is opened or created. */
 export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> =>
   Effect.matchEffect(fatalAddon, {
     onFailure: (failure) => refusal(file, "CannotOpen", failure),
@@ -249,6 +258,7 @@ export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> 
   })
 
 /**
+ * @internal
  * Two connections in WAL mode could lose a transaction, from 3.7.0 to 3.51.2; fixed in 3.51.3 and,
  * for older lines, in 3.50.7 and 3.44.6 (https://sqlite.org/wal.html).
  */

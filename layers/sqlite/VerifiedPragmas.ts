@@ -28,31 +28,38 @@ import { SqliteConnection } from "./SqliteConnection.ts"
 export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas")<
   VerifiedPragmas,
   {
+    /**
+     * What was read back. The journal mode of a file that holds something is still the one that it had: it is switched
+     * once everything is judged.
+     */
     readonly settings: Settings
     /**
+     * @internal
      * Switches a file that holds nothing yet to its journal mode, and reads it back. For a file with a
      * history that waits for `confirm`: it may be touched only once everything in it is judged.
      */
     readonly settle: Effect.Effect<void, PragmaError>
     /**
+     * @internal
      * Runs something with foreign keys off, outside a transaction, where alone they can be switched
      * (https://sqlite.org/pragma.html#pragma_foreign_keys). However it ends, they are on again.
      */
     readonly withoutForeignKeys: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
-    /** Runs a migration that may set pragmas, within its transaction, and sets back what it has set of them. */
+    /** @internal Runs a migration that may set pragmas, within its transaction, and sets back what it has set of them. */
     readonly leavingOthers: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
     /**
+     * @internal
      * Runs a statement with the busy timeout 0: SQLite refuses at once, whatever the settings say, where it would
      * wait with the event loop standing still. Nobody reads the pragmas meanwhile.
      */
     readonly withoutWaiting: <A>(statement: Effect.Effect<A, SqliteFailure>) => Effect.Effect<A, SqliteFailure>
-    /** Once everything is judged: sets what is kept in the file and the runtime busy timeout, and reads everything back. */
+    /** @internal Once everything is judged: sets what is kept in the file and the runtime busy timeout, and reads everything back. */
     readonly confirm: Effect.Effect<Settings, PragmaError | StageError>
-    /** Reads everything back and compares it with what `confirm` found. Sets nothing; for the live health check. */
+    /** @internal Reads everything back and compares it with what `confirm` found. Sets nothing; for the live health check. */
     readonly stillHold: Effect.Effect<Settings, PragmaError>
   }
 >() {
-  /** Sets what differs on this connection and reads it back. Fails with `PragmaError`, or `StageError`. */
+  /** @internal Sets what differs on this connection and reads it back. Fails with `PragmaError`, or `StageError`. */
   static readonly make = Effect.fnUntraced(function* (
     config: DatabaseConfig["Type"],
     { stage }: Initialization["Type"],
@@ -125,6 +132,10 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
     }
   })
 
+  /**
+   * The pragmas stage: sets what differs and reads everything back, because SQLite takes a misspelt pragma without an
+   * error (https://sqlite.org/pragma.html). Fails with `PragmaError`, or `StageError`.
+   */
   static readonly layer = Layer.effect(
     VerifiedPragmas,
     Effect.flatMap(Effect.all([DatabaseConfig, Initialization, SqliteConnection]), (before) =>
