@@ -2,16 +2,18 @@ import { mkdirSync } from "node:fs"
 import { dirname } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import {
+  AppliedMigrations,
+  CheckedIntegrity,
   DatabaseConfig,
   DatabaseDirectory,
   DatabaseReady,
   Initialization,
+  MigrationSource,
   Migrations,
   type ProgressEvent,
   SqliteConnection,
@@ -323,6 +325,8 @@ describe("the pragmas", () => {
 
   it.scoped("let nothing wait inside SQLite: the runtime busy timeout comes after all that may have to wait", () =>
     Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst, pragmas: { journalMode: "delete" } })
       const said: Array<string> = []
       const recorded = Layer.effect(
         SqliteConnection,
@@ -330,22 +334,25 @@ describe("the pragmas", () => {
           ...real,
           sqlite: {
             ...real.sqlite,
-            run: (sql: string) => {
+            run: (sql: string, parameters?: ReadonlyArray<unknown>) => {
               said.push(sql)
-              return real.sqlite.run(sql)
+              return real.sqlite.run(sql, parameters)
             }
           }
         }))
       ).pipe(Layer.provide(SqliteConnection.layer))
-      const context = yield* VerifiedPragmas.layer.pipe(
+      yield* DatabaseReady.fromRooms.pipe(
+        Layer.provide(CheckedIntegrity.layer),
+        Layer.provide(AppliedMigrations.layer),
+        Layer.provide(VerifiedPragmas.layer),
         Layer.provide(recorded),
         Layer.provide(DatabaseDirectory.layer),
         Layer.provide(Initialization.layer),
-        Layer.provide(DatabaseConfig.layer({ filename: yield* temporaryFile })),
+        Layer.provide(DatabaseConfig.layer({ filename: file })),
+        Layer.provide(MigrationSource.layer(onlyFirst)),
         Layer.provide(platform),
         Layer.build
       )
-      yield* Context.get(context, VerifiedPragmas).confirm
       const [journal, timeout] = ["PRAGMA journal_mode = wal", "PRAGMA busy_timeout = 5000"].map((sql) =>
         said.indexOf(sql)
       )

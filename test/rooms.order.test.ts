@@ -32,6 +32,15 @@ describe("the order of the rooms", () => {
     expectTypeOf<Needs<typeof CheckedIntegrity.layer>>().toEqualTypeOf<
       Start | SqliteConnection | AppliedMigrations | FileSystem.FileSystem
     >()
+    expectTypeOf<Needs<typeof DatabaseReady.fromRooms>>().toEqualTypeOf<
+      | Start
+      | MigrationSource
+      | DatabaseDirectory
+      | SqliteConnection
+      | VerifiedPragmas
+      | AppliedMigrations
+      | CheckedIntegrity
+    >()
     expectTypeOf<Needs<typeof DatabaseReady.pipeline>>().toEqualTypeOf<
       Start | MigrationSource | FileSystem.FileSystem | Path.Path
     >()
@@ -46,6 +55,9 @@ describe("the order of the rooms", () => {
     // @ts-expect-error nothing applied the migrations
     // @effect-diagnostics-next-line missingLayerContext:off
     whole(CheckedIntegrity.layer)
+    // @ts-expect-error no room has passed
+    // @effect-diagnostics-next-line missingLayerContext:off
+    whole(DatabaseReady.fromRooms)
   })
 })
 

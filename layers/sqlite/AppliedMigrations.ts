@@ -23,6 +23,7 @@ import { pruneBackups } from "./BackupFiles.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
 import { codeReason } from "./codeReason.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
+import { setPragmasOfNewFile } from "./FilePragmas.ts"
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import { olderThanBackup } from "./LostWal.ts"
@@ -150,7 +151,9 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   if (isUpToDate(first)) {
     yield* tidied(LogLevel.Warning)
     // Without migrations too a new file gets its settings before its first page.
-    if (first.isBlank && database.before === "clean" && config.access !== "inspect") yield* pragmas.settle
+    if (first.isBlank && database.before === "clean" && config.access !== "inspect") {
+      yield* setPragmasOfNewFile(config, database, pragmas)
+    }
     return evidence(room, done, first)
   }
   // Before an inspection answers: it says what a start would say.
@@ -172,7 +175,7 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
 
   // A file that holds nothing has nothing to lose, and its first transaction is cheaper in WAL mode.
   // Beside a WAL that a crash left, our own pin would be waited for.
-  if (first.isBlank && database.before === "clean") yield* pragmas.settle
+  if (first.isBlank && database.before === "clean") yield* setPragmasOfNewFile(config, database, pragmas)
   const seen = yield* Effect.scoped(upgrade(room, first, done, running))
   // The upgrade is committed: a backup too many is no reason to refuse it.
   if (done.backup !== undefined) {

@@ -14,7 +14,6 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { ownDescriptorsOn } from "../machine/FileLocks.ts"
 import { LockError } from "../start/LockError.ts"
-import { megabytes } from "../start/Measure.ts"
 import { MigrationSource, type Migrations } from "../start/MigrationSource.ts"
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
 import { inDatabase, type Refusal } from "../start/Refusal.ts"
@@ -27,9 +26,8 @@ import { absoluteName } from "./DatabasePath.ts"
 import { databaseVersion } from "./DatabaseVersion.ts"
 import { Initialization } from "./Initialization.ts"
 import type { InitializationError, ReadyReport } from "./InitializationReport.ts"
-import { checkpointBeside, leftoverOf } from "./LeftoverWal.ts"
-import { changesOf, type Evidence, type Health, type HealthError, liveHealth } from "./LiveHealth.ts"
-import { stayingInPlace } from "./SameFile.ts"
+import { changesOf, type Health, type HealthError, liveHealth } from "./LiveHealth.ts"
+import { type Evidence, settle } from "./SettledDatabase.ts"
 import { SqliteConnection, soundDriver } from "./SqliteConnection.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 import type { WriteError } from "./WriteError.ts"
@@ -147,6 +145,32 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
   )
 
   /**
+   * The same on the evidence of the five rooms, for programs that compose their layers by hand: the connection is
+   * as ready as with `layer`. A lock that this process alone still holds is refused; `layer` opens the database again.
+   */
+  static readonly fromRooms: Layer.Layer<
+    Given,
+    Exclude<InitializationError, MigrationSourceError>,
+    DatabaseConfig | Initialization | MigrationSource | Rooms
+  > = Layer.effectContext(
+    Effect.flatMap(
+      Effect.all([
+        DatabaseConfig,
+        Initialization,
+        MigrationSource,
+        Effect.all({
+          directory: DatabaseDirectory,
+          connection: SqliteConnection,
+          pragmas: VerifiedPragmas,
+          migrations: AppliedMigrations,
+          integrity: CheckedIntegrity
+        })
+      ]),
+      ([config, ...given]) => located(handOut(config, ...given), config)
+    )
+  )
+
+  /**
    * `DatabaseReady` and the `SqlClient` and `SqliteClient` that only it gives. What depends on one of
    * them is not built before the database is ready. The connection is closed with the layer. Needs the `FileSystem` and
    * `Path` of a platform, such as `NodeContext.layer`. Fails with an `InitializationError`.
@@ -165,6 +189,8 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<
     ).pipe(Layer.provide(Reactivity.layer))
 }
 
+type Rooms = DatabaseDirectory | SqliteConnection | VerifiedPragmas | AppliedMigrations | CheckedIntegrity
+
 /** What only a start that is ready gives. */
 type Given = DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient
 
@@ -175,8 +201,8 @@ const located = <A, E extends Refusal, R>(
 ) => Effect.mapError(start, (refusal) => inDatabase(absoluteName(filename), refusal))
 
 /**
- * The rooms in their order; each takes the evidence of those before it. What their layers would do together, at a
- * tenth of the cost: nothing has to be looked up, or shared between those who build one start.
+ * The rooms in their order; each takes the evidence of those before it. The layers of the rooms do the same, at ten
+ * times the cost: they look up their services and share what is built.
  */
 const start = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
@@ -198,8 +224,7 @@ const start = Effect.fnUntraced(function* (
     const pragmas = yield* VerifiedPragmas.make(config, initialization, connection)
     const migrations = yield* AppliedMigrations.make(config, initialization, source, connection, pragmas, done)
     const integrity = yield* CheckedIntegrity.make(config, initialization, connection, migrations)
-    const gate = makeWriteGate(config, source, connection)
-    return yield* ready(config, initialization, { directory, connection, pragmas, migrations, integrity, gate })
+    return yield* handOut(config, initialization, source, { directory, connection, pragmas, migrations, integrity })
   })
   const connect = SqliteConnection.make(config, initialization, directory)
   initialization.onOwnLock("reopen")
@@ -233,21 +258,15 @@ const releaseOwnLock = ({ close, file }: SqliteConnection["Type"], { onOwnLock }
     return isOthers
   })
 
-/** @internal The last step: what was found in every room, as the services. */
-export const ready = Effect.fnUntraced(function* (
+/** What is handed out once every room has passed. */
+const handOut = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
   initialization: Initialization["Type"],
+  source: MigrationSource["Type"],
   evidence: Evidence
 ) {
-  const { connection, gate, integrity, migrations, pragmas } = evidence
-  yield* connection.accept
-  const leftover = yield* checkpointed(config, initialization, connection)
-  const settings = yield* pragmas.confirm
-  // Somebody may have put another file there while the start looked at the one that it had opened.
-  const inPlace = yield* stayingInPlace(connection, config.access)
-  yield* inPlace
-  // The WAL of a new database was opened on the way.
-  yield* connection.canWrite
+  const { connection, integrity, migrations, pragmas } = evidence
+  const { inPlace, settings, warnings } = yield* settle(config, initialization, evidence)
   const { durationMs, stages, startedAt } = yield* initialization.timeline
   const report: ReadyReport = {
     status: "ready",
@@ -262,7 +281,7 @@ export const ready = Effect.fnUntraced(function* (
       ...evidence.directory.warnings,
       ...(connection.lost === undefined ? [] : [connection.lost]),
       ...migrations.warnings,
-      ...leftover
+      ...warnings
     ],
     lastWritten: connection.lastWritten === undefined ? undefined : new Date(connection.lastWritten).toISOString(),
     startedAt,
@@ -270,8 +289,9 @@ export const ready = Effect.fnUntraced(function* (
   }
   // Most starts find everything as it should be, which is news for nobody.
   const isNews = connection.origin === "created" || migrations.applied.length > 0 || migrations.adopted.length > 0
-  yield* noted(report, isNews ? LogLevel.Info : LogLevel.Debug)
-  const health = liveHealth(config, evidence, inPlace)
+  yield* logReady(report, isNews ? LogLevel.Info : LogLevel.Debug)
+  const gate = makeWriteGate(config, source, connection)
+  const health = liveHealth(config, evidence, gate, inPlace)
   const withTransaction = guardTransactions(connection, gate)
   const reactivity = yield* Effect.serviceOption(Reactivity.Reactivity)
   const client = clientOf(
@@ -288,29 +308,7 @@ export const ready = Effect.fnUntraced(function* (
   }).pipe(Context.add(SqlClient.SqlClient, client), Context.add(SqliteClient.SqliteClient, client))
 })
 
-/** Writes a large WAL into the database before anybody is served, and gives the warning where that cannot be done. */
-const checkpointed = Effect.fnUntraced(function* (
-  { access, inMemory, pragmas }: DatabaseConfig["Type"],
-  { stage, timeline }: Initialization["Type"],
-  { file, sqlite }: SqliteConnection["Type"]
-) {
-  const bytes = inMemory || access === "inspect" ? 0 : yield* leftoverOf({ file, sqlite })
-  if (bytes === 0) return []
-  const { stages } = yield* timeline
-  const before = stages.find(({ name }) => name === "connection")?.found
-  const limit = pragmas.journalSizeLimit < 0 ? Number.POSITIVE_INFINITY : pragmas.journalSizeLimit
-  const { warning } = yield* stage(
-    "connection",
-    (attempt) => checkpointBeside({ bytes, file, limit }, attempt),
-    ({ warning }) => `${before}, ${describeCheckpoint(bytes, warning)}`
-  )
-  return warning === undefined ? [] : [warning]
-})
-
-const describeCheckpoint = (bytes: number, warning: string | undefined): string =>
-  warning === undefined ? `${megabytes(bytes)} MB of its WAL were written into it` : `${megabytes(bytes)} MB in its WAL`
-
-const noted = (report: ReadyReport, level: LogLevel.LogLevel) =>
+const logReady = (report: ReadyReport, level: LogLevel.LogLevel) =>
   Effect.logWithLevel(level, "Database ready").pipe(
     Effect.annotateLogs({
       database: report.database,

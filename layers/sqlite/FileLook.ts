@@ -5,7 +5,6 @@ import { locksOn, nameHolders, strangersOn } from "../machine/FileLocks.ts"
 import { faultOfSharing } from "../machine/FilePermissions.ts"
 import { ask, files, kindOf } from "../machine/files.ts"
 import { type ConnectionError, refusal, systemReasons } from "./ConnectionError.ts"
-import type { Sqlite } from "./Sqlite.ts"
 
 /** Refuses a database that its group may not use, where the settings give it to the group. */
 export const refuseUnshared = (file: string): Effect.Effect<void, ConnectionError> =>
@@ -17,13 +16,6 @@ export const refuseUnshared = (file: string): Effect.Effect<void, ConnectionErro
         : refusal(file, "NotShared", { code: "", detail: `${found.path}: ${found.fault}`, retryable: false })
     )
   )
-
-/**
- * Of a WAL beside a file whose header says that it has none, SQLite reads the WAL, and then says that the mode is WAL:
- * once the WAL is gone, the header has its way again. Somebody who is in the way has it as it was.
- */
-export const inItsHeaderToo = ({ run }: Sqlite) =>
-  Effect.ignore(Effect.zipRight(run("PRAGMA journal_mode = delete"), run("PRAGMA journal_mode = wal")))
 
 export const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "inspect") {
   const { journal, main, shm, wal } = yield* Effect.mapError(

@@ -5,17 +5,13 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { inDatabase } from "../start/Refusal.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
-import type { AppliedMigrations } from "./AppliedMigrations.ts"
-import type { IntegrityReport } from "./CheckedIntegrity.ts"
 import { ConnectionError } from "./ConnectionError.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
-import type { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import type { PragmaError } from "./PragmaError.ts"
 import type { Settings } from "./pragmas.ts"
+import type { Evidence } from "./SettledDatabase.ts"
 import { openSqlite } from "./Sqlite.ts"
-import type { SqliteConnection } from "./SqliteConnection.ts"
-import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
 import { lookAtWal } from "./WalLook.ts"
 import type { WriteGate } from "./WriteGate.ts"
 
@@ -33,18 +29,10 @@ export interface Health {
 /** Why a database that was ready is not any more. */
 export type HealthError = ConnectionError | PragmaError | HistoryError | IntegrityError
 
-export interface Evidence {
-  readonly directory: DatabaseDirectory["Type"]
-  readonly connection: SqliteConnection["Type"]
-  readonly pragmas: VerifiedPragmas["Type"]
-  readonly migrations: AppliedMigrations["Type"]
-  readonly integrity: IntegrityReport
-  readonly gate: WriteGate
-}
-
 export const liveHealth = (
   config: DatabaseConfig["Type"],
-  { connection: { file, sqlite }, directory: { warnings }, gate, migrations, pragmas }: Evidence,
+  { connection: { file, sqlite }, directory: { warnings }, migrations, pragmas }: Evidence,
+  gate: WriteGate,
   inPlace: Effect.Effect<void, ConnectionError>
 ) => {
   const newcomer = Effect.mapError(

@@ -14,7 +14,7 @@ import { another, ConnectionError, reasonOf, refusal, systemReasons } from "./Co
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { fatalAddon, loadDriver } from "./Driver.ts"
-import { inItsHeaderToo, look, refuseUnshared, type Shutdown, shutdownOf, staysClean } from "./FileLook.ts"
+import { look, refuseUnshared, type Shutdown, shutdownOf, staysClean } from "./FileLook.ts"
 import { type FirstRead, isReadBeside, tellLost } from "./FirstRead.ts"
 import { type Attempt, Initialization, type StageError } from "./Initialization.ts"
 import { isLarge, readBeside, recoverBeside } from "./LeftoverWal.ts"
@@ -23,7 +23,7 @@ import { lostFromFile, lostFromWal } from "./LostWal.ts"
 import { identityOf } from "./SameFile.ts"
 import { integer, openSqliteIn, type SqliteFailure, text } from "./Sqlite.ts"
 import { transactionsOn } from "./Transactions.ts"
-import { pinned } from "./WalPin.ts"
+import { pinWal, type WalPin } from "./WalPin.ts"
 import { writableWith } from "./WritableFile.ts"
 
 /** Evidence of one connection, open and answering; closed with the layer's scope. */
@@ -49,12 +49,8 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     readonly sqliteVersion: string
     /** @internal For the rooms that follow, not for queries: nothing is configured or migrated yet. */
     readonly sqlite: Connected
-    /**
-     * @internal
-     * Until this is run, closing the connection leaves a WAL that was there before as it is, so that
-     * a refused database keeps its bytes. Run once everything is accepted.
-     */
-    readonly accept: Effect.Effect<void>
+    /** @internal Keeps a WAL that was there before as it is, until the database is judged sound; undefined where there was none. */
+    readonly walPin: WalPin | undefined
     /** @internal Closes it before its scope does, with all its locks. */
     readonly close: Effect.Effect<void>
     /** @internal Proves that SQLite has the file, its WAL and its `-shm` open for writing, as far as each is open by now. */
@@ -175,7 +171,7 @@ const connect = Effect.fnUntraced(function* (
     doing("reading the database for the first time")
     yield* refused(Scope.extend(readBeside(file), attendant))
   }
-  const pin = found.wal ? yield* refused(pinned(file, scope)) : undefined
+  const walPin = found.wal ? yield* refused(pinWal(file, scope)) : undefined
   const readonly = config.access === "inspect" && found.wal
   const descriptors = openDescriptors()
   const opened = yield* refused(openSqliteIn(scope, { filename: file, readonly }))
@@ -183,10 +179,6 @@ const connect = Effect.fnUntraced(function* (
   if (config.access === "inspect") {
     yield* refused(sqlite.run("PRAGMA query_only = 1"))
   }
-  const accept = Effect.zipRight(
-    pin?.letGo ?? Effect.void,
-    pin?.isMixed === true ? inItsHeaderToo(sqlite) : Effect.void
-  )
   // Opening reads nothing. The first read tells a database from any other file.
   const [answer] = yield* refused(
     sqlite.run("SELECT sqlite_version() AS version, application_id FROM pragma_application_id, pragma_schema_version")
@@ -232,7 +224,7 @@ const connect = Effect.fnUntraced(function* (
     lost: firstRead.lost,
     sqliteVersion,
     sqlite,
-    accept,
+    walPin,
     close: Scope.close(scope, Exit.void),
     canWrite
   }

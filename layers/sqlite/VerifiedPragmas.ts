@@ -14,11 +14,10 @@ import {
   inRange,
   isFixed,
   isOfConnection,
-  isOfFile,
   readAll,
   requiredOf,
   type Settings,
-  settleNewFile,
+  summaryOf,
   verified
 } from "./pragmas.ts"
 import type { SqliteFailure } from "./Sqlite.ts"
@@ -35,27 +34,23 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
     readonly settings: Settings
     /**
      * @internal
-     * Switches a file that holds nothing yet to its journal mode, and reads it back. For a file with a
-     * history that waits for `confirm`: it may be touched only once everything in it is judged.
-     */
-    readonly settle: Effect.Effect<void, PragmaError>
-    /**
-     * @internal
      * Runs something with foreign keys off, outside a transaction, where alone they can be switched
      * (https://sqlite.org/pragma.html#pragma_foreign_keys). However it ends, they are on again.
      */
     readonly withoutForeignKeys: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
     /** @internal Runs a migration that may set pragmas, within its transaction, and sets back what it has set of them. */
-    readonly leavingOthers: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
+    readonly restoringOthers: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
     /**
      * @internal
      * Runs a statement with the busy timeout 0: SQLite refuses at once, whatever the settings say, where it would
      * wait with the event loop standing still. Nobody reads the pragmas meanwhile.
      */
     readonly withoutWaiting: <A>(statement: Effect.Effect<A, SqliteFailure>) => Effect.Effect<A, SqliteFailure>
-    /** @internal Once everything is judged: sets what is kept in the file and the runtime busy timeout, and reads everything back. */
-    readonly confirm: Effect.Effect<Settings, PragmaError | StageError>
-    /** @internal Reads everything back and compares it with what `confirm` found. Sets nothing; for the live health check. */
+    /**
+     * @internal
+     * Reads everything back and compares it with what a database that is ready has. Sets nothing; for the live
+     * health check.
+     */
     readonly stillHold: Effect.Effect<Settings, PragmaError>
   }
 >() {
@@ -66,8 +61,7 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
     { sqlite }: SqliteConnection["Type"]
   ): Effect.fn.Return<VerifiedPragmas["Type"], PragmaError | StageError> {
     const busyTimeout = Duration.toMillis(config.pragmas.busyTimeout)
-    const during = requiredOf(config, 0)
-    const ofConnection = during.filter(isOfConnection)
+    const ofConnection = requiredOf(config, 0).filter(isOfConnection)
     const unswitched = ofConnection.filter(({ pragma }) => pragma !== "foreign_keys" && !isFixed(pragma))
     const atRuntime = requiredOf(config, busyTimeout)
     const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
@@ -80,21 +74,10 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
           inRange(config),
           Effect.flatMap(readAll(sqlite), (found) => verified(sqlite, ofConnection, ofConnection, found))
         ),
-      summary
-    )
-    // Before the journal mode, with which the first page is written.
-    const settle = Effect.zipRight(settleNewFile(sqlite, config), verified(sqlite, during, during, settings))
-    // The journal mode first, for it may have to wait, and once the runtime timeout holds SQLite would do
-    // the waiting. An inspection may not switch it, but insists on it all the same.
-    const confirm = verified(
-      sqlite,
-      [...(config.access === "inspect" ? [] : atRuntime.filter(isOfFile)), ...atRuntime.filter(isOfConnection)],
-      atRuntime,
-      settings
+      summaryOf
     )
     return {
       settings,
-      settle: Effect.asVoid(settle),
       withoutForeignKeys: (body) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.gen(function* () {
@@ -106,7 +89,7 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
             return yield* exit
           })
         ),
-      leavingOthers: (body) =>
+      restoringOthers: (body) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.gen(function* () {
             // Of an attempt before this one some may be set still.
@@ -127,7 +110,6 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
               yield* sqlite.run(`PRAGMA busy_timeout = ${busyTimeout}`)
               return yield* exit
             }).pipe(Effect.uninterruptible, alone),
-      confirm: stage("pragmas", () => confirm, summary),
       stillHold: Effect.flatMap(alone(readAll(sqlite)), (found) => compared(found, atRuntime))
     }
   })
@@ -143,6 +125,3 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
     )
   )
 }
-
-const summary = (settings: Settings): string =>
-  `journal ${settings["journal_mode"]}, synchronous ${settings["synchronous"]}, foreign keys ${settings["foreign_keys"] === 1 ? "on" : "off"}`

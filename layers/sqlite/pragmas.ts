@@ -106,6 +106,10 @@ export const foreignKeys = (sqlite: Sqlite, wanted: "0" | "1") => {
   return verified(sqlite, required, required, {})
 }
 
+/** What a stage says it found. */
+export const summaryOf = (settings: Settings): string =>
+  `journal ${settings["journal_mode"]}, synchronous ${settings["synchronous"]}, foreign keys ${settings["foreign_keys"] === 1 ? "on" : "off"}`
+
 /** What SQLite would take for another value, or for none, in the file or once everything else is done. */
 export const inRange = ({
   applicationId,

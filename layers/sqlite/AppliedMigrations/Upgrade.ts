@@ -347,7 +347,7 @@ const applyAll = Effect.fnUntraced(function* (
     const { begins, ends } = teller.statementsOf(script)
     const plain = runMigration(sqlite, script, breathe, begins)
     const run = migration.body._tag === "Effect" ? teller.whileItRuns(`applying ${title}`, plain) : plain
-    const alone = maySetPragmas(script) ? pragmas.leavingOthers(run) : run
+    const alone = maySetPragmas(script) ? pragmas.restoringOthers(run) : run
     doing(`counting rows before ${title}`)
     const watched = guard.watch(
       script,

@@ -1,0 +1,37 @@
+/** Pragmas that are kept in the file: set only where nothing can be lost by it, or once the database is judged sound. */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { DatabaseConfig } from "./DatabaseConfig.ts"
+import type { Initialization, StageError } from "./Initialization.ts"
+import type { PragmaError } from "./PragmaError.ts"
+import { isOfConnection, isOfFile, requiredOf, type Settings, settleNewFile, summaryOf, verified } from "./pragmas.ts"
+import type { SqliteConnection } from "./SqliteConnection.ts"
+import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
+
+/** Gives a file that holds nothing yet what it keeps from its first page on, then its journal mode, and reads both back. */
+export const setPragmasOfNewFile = (
+  config: DatabaseConfig["Type"],
+  { sqlite }: SqliteConnection["Type"],
+  { settings }: VerifiedPragmas["Type"]
+): Effect.Effect<Settings, PragmaError> => {
+  const required = requiredOf(config, 0)
+  // The journal mode writes the first page.
+  return Effect.zipRight(settleNewFile(sqlite, config), verified(sqlite, required, required, settings))
+}
+
+/** For a database that was judged sound: sets its journal mode and the runtime busy timeout, and reads everything back. */
+export const applyFileAndRuntimePragmas = (
+  config: DatabaseConfig["Type"],
+  { stage }: Initialization["Type"],
+  { sqlite }: SqliteConnection["Type"],
+  { settings }: VerifiedPragmas["Type"]
+): Effect.Effect<Settings, PragmaError | StageError> => {
+  const required = requiredOf(config, Duration.toMillis(config.pragmas.busyTimeout))
+  // The journal mode first, for it may have to wait: once the runtime timeout holds, SQLite would wait with the event
+  // loop standing still. An inspection may not switch it, but insists on it all the same.
+  const settable = [
+    ...(config.access === "inspect" ? [] : required.filter(isOfFile)),
+    ...required.filter(isOfConnection)
+  ]
+  return stage("pragmas", () => verified(sqlite, settable, required, settings), summaryOf)
+}
