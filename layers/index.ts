@@ -24,14 +24,13 @@ export {
   type IntegrityPolicy,
   integrityPolicies,
   type NewFile,
-  type Pragmas,
-  type ProgressEvent
+  type Pragmas
 } from "./sqlite/DatabaseConfig.ts"
 export { DatabaseDirectory } from "./sqlite/DatabaseDirectory.ts"
 export { DatabaseReady } from "./sqlite/DatabaseReady.ts"
 export { DirectoryError } from "./sqlite/DirectoryError.ts"
 export { durationFrom, environment, notADuration, typesIn } from "./sqlite/environment.ts"
-export { type Attempt, Initialization } from "./sqlite/Initialization.ts"
+export { Initialization } from "./sqlite/Initialization.ts"
 export {
   type FailedReport,
   failedReport,
@@ -54,6 +53,7 @@ export { describeMeasure, type Measure, type Step } from "./start/Measure.ts"
 export * as Migrations from "./start/MigrationSource.ts"
 export { type Migration, MigrationSource } from "./start/MigrationSource.ts"
 export { MigrationSourceError } from "./start/MigrationSourceError.ts"
+export type { ProgressEvent } from "./start/ProgressEvent.ts"
 export { defaultPolicies, type Policies, type Policy, type StageName, stageNames } from "./start/policy.ts"
 export type { Refusal } from "./start/Refusal.ts"
 export { StageTimeoutError } from "./start/StageTimeoutError.ts"

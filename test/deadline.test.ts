@@ -3,14 +3,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import {
-  type Attempt,
-  DatabaseConfig,
-  Initialization,
-  Migrations,
-  type ProgressEvent,
-  type StageName
-} from "../layers/index.ts"
+import { DatabaseConfig, Initialization, Migrations, type ProgressEvent, type StageName } from "../layers/index.ts"
+import type { Attempt } from "../layers/start/Attempt.ts"
 import { independently, notesFiles, start, temporaryFile } from "./support/database.ts"
 
 /** A stage that says how far it is every two seconds, as long as the figures last, and then stands still. */

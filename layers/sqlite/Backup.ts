@@ -14,6 +14,7 @@ import { permissionsFor } from "../machine/FilePermissions.ts"
 import { ask, files } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
+import type { Attempt } from "../start/Attempt.ts"
 import { whileALookRuns } from "../start/policy.ts"
 import { type BackupError, type CopyFailure, refusedAs } from "./BackupError.ts"
 import {
@@ -28,7 +29,6 @@ import {
   tidied
 } from "./BackupFiles.ts"
 import { formatBackupName, nextBackupName, type Upgrade } from "./BackupNames.ts"
-import type { Attempt } from "./Initialization.ts"
 import { backupInto } from "./PageCopy.ts"
 import { integer, openSqlite, openSqliteIn, type Sqlite } from "./Sqlite.ts"
 import { applyCommits, endOfCommits, type WalEnd } from "./WalTail.ts"

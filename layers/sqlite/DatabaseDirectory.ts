@@ -10,10 +10,11 @@ import { ask, files } from "../machine/files.ts"
 import { kindOfFilesystem, type Mount, mountIn, mountTable, neverHang } from "../machine/MountTable.ts"
 import { giveDirectory } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
+import type { StageError } from "../start/Attempt.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { faultOfName, realFile } from "./DatabasePath.ts"
 import { type Access, DirectoryError, refusal } from "./DirectoryError.ts"
-import { Initialization, type StageError } from "./Initialization.ts"
+import { Initialization } from "./Initialization.ts"
 
 /** Evidence of a directory that exists and can be written, on a filesystem that can hold the file. */
 export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirectory")<

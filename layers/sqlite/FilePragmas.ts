@@ -1,8 +1,9 @@
 /** Pragmas that are kept in the file: set only where nothing can be lost by it, or once the database is judged sound. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { StageError } from "../start/Attempt.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
-import type { Initialization, StageError } from "./Initialization.ts"
+import type { Initialization } from "./Initialization.ts"
 import type { PragmaError } from "./PragmaError.ts"
 import { isOfConnection, isOfFile, requiredOf, type Settings, settleNewFile, summaryOf, verified } from "./pragmas.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"

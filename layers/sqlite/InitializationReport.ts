@@ -1,4 +1,6 @@
 /** What a start tells of itself, ready or refused. */
+
+import type { StageError } from "../start/Attempt.ts"
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
 import type { StageName } from "../start/policy.ts"
 import type { Refusal } from "../start/Refusal.ts"
@@ -10,7 +12,6 @@ import type { BackupError } from "./BackupError.ts"
 import type { IntegrityReport } from "./CheckedIntegrity.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
 import type { DirectoryError } from "./DirectoryError.ts"
-import type { StageError } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import type { PragmaError } from "./PragmaError.ts"
 import type { Settings } from "./pragmas.ts"

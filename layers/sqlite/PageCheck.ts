@@ -4,8 +4,8 @@
  */
 import * as Effect from "effect/Effect"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
+import type { Attempt } from "../start/Attempt.ts"
 import { brokenObjects, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
-import type { Attempt } from "./Initialization.ts"
 import { IntegrityError } from "./IntegrityError.ts"
 import { answerBeside, type Moved } from "./PageCheck/SqliteBeside.ts"
 import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"

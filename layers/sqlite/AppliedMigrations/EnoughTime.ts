@@ -1,11 +1,11 @@
 /** Whether a deadline leaves time for the copy. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { Attempt } from "../../start/Attempt.ts"
 import { megabytes, shown } from "../../start/Measure.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
 import { backupsOf } from "../BackupFiles.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
-import type { Attempt } from "../Initialization.ts"
 import { bytesOf } from "../PageCheck.ts"
 import { copyTime, enoughFor } from "./CopyTime.ts"
 import type { Seen } from "./DatabaseLook.ts"

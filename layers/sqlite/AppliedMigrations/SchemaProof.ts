@@ -1,8 +1,8 @@
 /** The proof that a live schema is the one that its migrations make. */
 import * as Effect from "effect/Effect"
 import { foldName } from "../../schema/SqlScript.ts"
+import type { Attempt } from "../../start/Attempt.ts"
 import type { Migration } from "../../start/MigrationSource.ts"
-import type { Attempt } from "../Initialization.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { openSqlite } from "../Sqlite.ts"
 import { transactionsOn } from "../Transactions.ts"

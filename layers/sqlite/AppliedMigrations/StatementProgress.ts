@@ -3,9 +3,9 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { millisBetween } from "../../machine/monotonic.ts"
 import { openingWords, type Statement } from "../../schema/SqlScript.ts"
+import type { Attempt } from "../../start/Attempt.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
 import { whileALookRuns } from "../../start/policy.ts"
-import type { Attempt } from "../Initialization.ts"
 import type { Script } from "./MigrationRun.ts"
 
 /** Bytes of a database above which a statement that reads a table once may take seconds. */
