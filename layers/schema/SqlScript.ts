@@ -170,6 +170,15 @@ export const openingParts = (statement: string, count: number): ReadonlyArray<Pa
 export const openingWords = (statement: string, count: number): ReadonlyArray<string> =>
   openingParts(statement, count).map(({ name }) => name.toUpperCase())
 
+/** Whether a word, a name in quotes or a string in it is this name, as `foldName` gives it. */
+export const mentions = (sql: string, name: string): boolean => {
+  for (const { kind, text } of tokensOf(sql)) {
+    if (kind === "word" && foldName(text) === name) return true
+    if ((kind === "quoted" || kind === "string") && foldName(unquoted(text)) === name) return true
+  }
+  return false
+}
+
 /**
  * What a definition says, whatever its white space, comments, capitals and needless quotes. Two
  * definitions with one structure make the same object.

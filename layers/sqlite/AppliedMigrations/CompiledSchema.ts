@@ -3,7 +3,7 @@
  * that one which names a table that is gone passes every check of pages (https://sqlite.org/lang_altertable.html, 2).
  */
 import * as Effect from "effect/Effect"
-import { foldName, identifier, openingWords } from "../../schema/SqlScript.ts"
+import { foldName, identifier, mentions, openingWords } from "../../schema/SqlScript.ts"
 import { type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
 
@@ -74,7 +74,9 @@ const eventOf = (sql: string): string | undefined => {
 /** The triggers that speak of what SQLite misses; all of them where none does. */
 const meantBy = (detail: string, triggers: ReadonlyArray<SchemaObject>): ReadonlyArray<string> => {
   const missed = missedIn(detail)
-  const naming = missed === undefined ? [] : triggers.filter(({ sql }) => foldName(sql).includes(missed))
+  const isMissedIn = (sql: string, name: string) =>
+    mentions(sql, name) || name.split(".").every((part) => mentions(sql, part))
+  const naming = missed === undefined ? [] : triggers.filter(({ sql }) => isMissedIn(sql, missed))
   return (naming.length === 0 ? triggers : naming).map(({ name }) => name)
 }
 
@@ -93,7 +95,7 @@ const isOfForeignKey = Effect.fnUntraced(function* (
 ) {
   if (detail.startsWith("foreign key mismatch")) return true
   const missed = missedIn(detail)
-  if (missed === undefined || triggers.some(({ sql }) => foldName(sql).includes(missed))) return false
+  if (missed === undefined || triggers.some(({ sql }) => mentions(sql, missed))) return false
   const parents = yield* sqlite.run(`SELECT lower("table") AS parent FROM pragma_foreign_key_list(?)`, [table])
   return parents.some((row) => text(row, "parent") === missed)
 })
