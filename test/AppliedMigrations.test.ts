@@ -100,7 +100,7 @@ describe("the source of migrations", () => {
       ] as const) {
         const error = yield* Effect.flip(Migrations.fromRecord(JSON.parse(`{ "001_a.sql": ${value} }`)))
         assert.include(error, { reason: "BadName", path: "001_a.sql", retryable: false })
-        assert.include(error.detail, `it is no text, but of type ${kind}`)
+        assert.include(error.detail, `it is not text, but of type ${kind}`)
       }
     })
   )
@@ -117,7 +117,7 @@ describe("the source of migrations", () => {
         ),
         platform
       )
-      assert.strictEqual(refused.sentence, "001_fifo.sql is not named like a migration (it is no file: FIFO)")
+      assert.strictEqual(refused.sentence, "001_fifo.sql is not named like a migration (it is not a file: FIFO)")
     })
   )
 
@@ -139,7 +139,7 @@ describe("the source of migrations", () => {
       ] as const) {
         symlinkSync(target, join(mounted, "002_b.sql"))
         const { sentence } = yield* Effect.provide(refusal(started), platform)
-        assert.strictEqual(sentence, `002_b.sql is not named like a migration (it is no file: ${kind})`)
+        assert.strictEqual(sentence, `002_b.sql is not named like a migration (it is not a file: ${kind})`)
         unlinkSync(join(mounted, "002_b.sql"))
       }
     })

@@ -83,7 +83,7 @@ describe.skipIf(process.platform !== "linux")(
         const late = yield* Fiber.join(outcome)
         assert.strictEqual(
           late.sentence,
-          "The integrity stage was not over after 30s. It was running quick_check in the integrity stage: 0 of 37 MB, after 30s of it."
+          "The integrity stage did not finish within 30s. It was running quick_check in the integrity stage: 0 of 37 MB, after 30s of it."
         )
         assert.deepStrictEqual(childrenOf(process.pid), [])
         assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
@@ -189,7 +189,7 @@ describe.skipIf(process.platform !== "linux")(
         yield* TestClock.adjust("60 seconds")
         assert.strictEqual(
           (yield* Fiber.join(outcome)).sentence,
-          "The start was not over after 1m. It was running quick_check in the migrations stage: 0 of 37 MB, after 1m of it."
+          "The start did not finish within 1m. It was running quick_check in the migrations stage: 0 of 37 MB, after 1m of it."
         )
         assert.deepStrictEqual(childrenOf(process.pid), [])
         assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
@@ -274,7 +274,7 @@ describe.skipIf(process.platform !== "linux")(
           process.execPath = path
           const refused = yield* Effect.provide(refusal(start(file, { integrity: "quick" })), listening)
           assert.strictEqual(refused.reason, "DamagedPages")
-          assert.include((yield* Ref.getAndSet(said, [])).join(), `with the event loop standing still (${code}: `)
+          assert.include((yield* Ref.getAndSet(said, [])).join(), `The page check blocks the event loop (${code}: `)
         }
       })
     )

@@ -340,7 +340,7 @@ describe("a WAL that grows", () => {
       const { walBytes, warnings } = yield* health
       assert.isAbove(walBytes, 8 * 1024 * 1024)
       assert.deepStrictEqual(warnings, [
-        `The WAL ${file}-wal has grown over 8 MiB. It begins anew when this reading ends: process ${rival.pid} (node).`
+        `The WAL ${file}-wal has grown over 8 MiB. It starts over when this reader has finished: process ${rival.pid} (node).`
       ])
       rival.kill("SIGKILL")
       yield* Effect.promise(() => new Promise((resolve) => rival.once("exit", resolve)))

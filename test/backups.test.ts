@@ -314,7 +314,7 @@ describe("an upgrade of a database with rows", () => {
         )
       )
       const error = yield* refusal(Layer.build(starting))
-      assert.deepInclude(error, { _tag: "BackupError", reason: "NotWritten", detail: "nothing is in it" })
+      assert.deepInclude(error, { _tag: "BackupError", reason: "NotWritten", detail: "it is empty" })
       assert.deepStrictEqual(yield* beside(file), [])
     })
   )

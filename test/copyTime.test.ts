@@ -71,11 +71,11 @@ describe("a deadline that somebody has set", () => {
       assert.deepInclude(error, { _tag: "UpgradeError", reason: "DeadlineTooShort", retryable: false })
       assert.strictEqual(
         error.sentence,
-        "The deadline is too short for the copy that is made for 003_more (20 MB take 11ms at least, and the deadline is 5ms)"
+        "The deadline is too short for the backup before 003_more (copying 20 MB takes 11ms at least, and the deadline is 5ms)"
       )
       assert.strictEqual(
         error.remedy,
-        "Set `policies.migrations.timeout` to 1m 1s, or leave it unset: it is then put off while the work moves on. If you make backups yourself, set `backups` to 0. Nothing was changed."
+        "Set `policies.migrations.timeout` to 1m 1s, or leave it unset: the default deadline is extended while the work makes progress. If you make backups yourself, set `backups` to 0. Nothing was changed."
       )
       assert.strictEqual(exitCodeOf(error), 64)
       const after = yield* pictureOf(dirname(file))
@@ -114,7 +114,7 @@ describe("a deadline that somebody has set", () => {
       assert.strictEqual(warnings.length, 1, said.join("\n"))
       assert.match(
         warnings[0] ?? "",
-        /^WARN The copy of 20 MB before 004_again would take [89]s at the rate of the last one, and the deadline is 6s\. Set `timeout`/
+        /^WARN The backup of 20 MB before 004_again would take [89]s at the rate of the last one, and the deadline is 6s\. Set `timeout`/
       )
     })
   )

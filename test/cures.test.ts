@@ -14,7 +14,11 @@ describe("the remedy of a statement that fails", () => {
   const cases: ReadonlyArray<readonly [what: string, sql: string, remedy: RegExp]> = [
     ["a parent that is dropped", "DROP TABLE parents;", /foreign_keys = off/],
     ["a row without its parent", "INSERT INTO children VALUES (7, 'x');", /Insert the rows that are referred to/],
-    ["rows that are not unique", "CREATE UNIQUE INDEX one ON children(parent);", /Change or delete those rows/],
+    [
+      "rows that are not unique",
+      "CREATE UNIQUE INDEX one ON children(parent);",
+      /Change or delete the rows that break this constraint/
+    ],
     ["a column that needs a value", "ALTER TABLE children ADD COLUMN more NOT NULL;", /DEFAULT/],
     ["an unknown module", "CREATE VIRTUAL TABLE v USING vec0(a);", /Check the name vec0.*extension/],
     [
@@ -62,7 +66,7 @@ INSERT INTO schema_migrations (version, description, status) VALUES ('001', 'use
         const pending = yield* refusal(start(file, { migrations, access: "inspect" }))
         assert.include(
           pending.sentence,
-          "The database has not been taken over yet (applied by the system before: 001_users)"
+          "The database has not been taken over yet (applied by an earlier system: 001_users)"
         )
         assert.strictEqual((yield* start(file, { migrations })).schemaVersion, "001")
       })

@@ -45,7 +45,7 @@ describe("the deadline of a start", () => {
       if (late._tag !== "StageTimeoutError") assert.fail(late.message)
       assert.strictEqual(
         late.sentence,
-        "The start was not over after 4m 20s. It was running quick_check in the integrity stage: 500 of 1000 MB, after 4m 20s of it."
+        "The start did not finish within 4m 20s. It was running quick_check in the integrity stage: 500 of 1000 MB, after 4m 20s of it."
       )
       assert.strictEqual(late.timeoutMs, 260_000)
     })
@@ -56,7 +56,7 @@ describe("the deadline of a start", () => {
       const { fiber } = yield* working({}, Array(100).fill(7_000_000))
       yield* TestClock.adjust("60 seconds")
       const late = yield* Fiber.join(fiber)
-      assert.include(late.sentence, "The start was not over after 1m.")
+      assert.include(late.sentence, "The start did not finish within 1m.")
     })
   )
 
@@ -67,7 +67,7 @@ describe("the deadline of a start", () => {
       assert.strictEqual((yield* Fiber.poll(fiber))._tag, "None")
       yield* TestClock.adjust("1 seconds")
       const late = yield* Fiber.join(fiber)
-      assert.include(late.sentence, "The connection stage was not over after 2m 10s.")
+      assert.include(late.sentence, "The connection stage did not finish within 2m 10s.")
     })
   )
 
@@ -87,7 +87,7 @@ describe("the deadline of a start", () => {
       })
       assert.strictEqual(
         late.remedy,
-        "Set `timeout` (`--timeout`, DATABASE_TIMEOUT) to 1m 58s, which allows for half more than what is left takes at this rate. Or set `integrity` to `schema`, which looks at no pages, and look at them with `database-ready status --integrity quick`. Nothing is left half done."
+        "Set `timeout` (`--timeout`, DATABASE_TIMEOUT) to 1m 58s: the rest at this rate, and half as much again. Or set `integrity` to `schema`, which reads no pages, and check them with `database-ready status --integrity quick`. Nothing is left half done."
       )
     })
   )
@@ -99,7 +99,7 @@ describe("the deadline of a start", () => {
       const late = yield* Fiber.join(fiber)
       if (late._tag !== "StageTimeoutError") assert.fail(late.message)
       assert.deepInclude(late, { reason: "Stage", setting: "policies.integrity.timeout" })
-      assert.match(late.remedy, /^Set `policies\.integrity\.timeout` to 2m 11s, /)
+      assert.match(late.remedy, /^Set `policies\.integrity\.timeout` to 2m 11s: /)
     })
   )
 })

@@ -43,7 +43,7 @@ const twofold = {
 
 describe("a file with two halves", () => {
   for (const [whose, text] of Object.entries(twofold)) {
-    it.scoped(`is refused before there is a database, with the lines to take out: ${whose}`, () =>
+    it.scoped(`is refused before there is a database, with the lines to remove: ${whose}`, () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         const error = yield* refusal(start(file, { migrations: Migrations.fromRecord({ "001_users.sql": text }) }))
@@ -51,7 +51,7 @@ describe("a file with two halves", () => {
         const lines = text.split(/\r?\n/)
         const at = lines.findIndex((line) => /down|undo|drop below/i.test(line) && !line.includes("users"))
         assert.include(error.message, `line ${at + 1}, \`${lines[at]}\``)
-        assert.match("remedy" in error ? error.remedy : "", new RegExp(`Take lines ${at + 1} to \\d+ out`))
+        assert.match("remedy" in error ? error.remedy : "", new RegExp(`Remove lines ${at + 1} to \\d+;`))
       })
     )
 
@@ -248,8 +248,20 @@ describe("other tools' layouts", () => {
       "one migration.sql or up.sql"
     ],
     ["a folder of files", { "2024/001_a.sql": a }, "2024", "the folder has 001_a.sql", "directly into the migrations"],
-    ["an empty folder", { "001_a/notes.txt": "" }, "001_a", "no SQL file", "Put the file back"],
-    ["a folder that only undoes", { "001_a/down.sql": drop }, "001_a", "which undoes", "Put the file back"],
+    [
+      "an empty folder",
+      { "001_a/notes.txt": "" },
+      "001_a",
+      "no SQL file",
+      "Put the folder's migration.sql or up.sql back"
+    ],
+    [
+      "a folder that only undoes",
+      { "001_a/down.sql": drop },
+      "001_a",
+      "which undoes",
+      "Put the folder's migration.sql or up.sql back"
+    ],
     ["Flyway's versions", { "V1__a_b.sql": a }, "V1__a_b.sql", "named for Flyway, version 1", "Name it 1_a_b.sql"],
     ["Flyway's parts", { "V1.2__a.sql": a }, "V1.2__a.sql", "Flyway, version 1.2", "in Flyway's order"],
     ["Flyway's undo", { "U1__a.sql": drop }, "U1__a.sql", "undoes version 1", "Move it out"],
@@ -270,7 +282,12 @@ describe("other tools' layouts", () => {
   }
 
   for (const [what, name, sentence, cure] of [
-    ["letters behind it", "002a_x.sql", "002a has a letter behind its number", "whole numbers of their own"],
+    [
+      "letters behind it",
+      "002a_x.sql",
+      "002a has a letter after its number",
+      "Give it and the files after it whole numbers"
+    ],
     ["parts", "1.2_x.sql", "its number has parts", "one whole number"],
     ["too many digits", "20231231235959123_x.sql", "17 digits", "20231231235959_name.sql"],
     ["another mark behind it", "002-add tags.sql", "expected NNN_name.sql", "Name it 002_add_tags.sql"],

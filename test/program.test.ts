@@ -314,7 +314,7 @@ describe("database-ready init", () => {
       rival.exec("BEGIN IMMEDIATE")
       const { code, stderr } = yield* init(file, "--timeout", "300ms")
       assert.strictEqual(code, 75)
-      assert.include(stderr, "The start was not over after 300ms")
+      assert.include(stderr, "The start did not finish within 300ms")
       assert.include(stderr, "Another process is writing to the database")
     })
   )

@@ -211,7 +211,7 @@ describe("a timeout", () => {
       assert.strictEqual(late._tag, "StageTimeoutError")
       assert.include(
         late.sentence,
-        "The start was not over after 200ms. It was applying 001_wait in the migrations stage"
+        "The start did not finish within 200ms. It was applying 001_wait in the migrations stage"
       )
       assert.strictEqual(late.database, file)
     })

@@ -66,7 +66,7 @@ describe("what a restore holds while it runs", () => {
       other.exec("PRAGMA journal_mode = memory; BEGIN EXCLUSIVE")
       const refused = yield* refusal(Effect.provide(restoreBackup({ filename: file }), platform))
       assert.deepInclude(refused, { _tag: "RestoreError", reason: "InUse", retryable: true })
-      assert.include(refused.message, "another restore is under way")
+      assert.include(refused.message, "another restore is running")
       yield* start(file)
       assert.deepStrictEqual([existsSync(lock), existsSync(made)], [true, true])
       // As if its process had been killed.

@@ -99,20 +99,20 @@ describe("a setting that a migration cannot make", () => {
     for (const on of ["ON", "1", "true", "yes", "'on'", "2"]) {
       const said = told(`${table}PRAGMA foreign_keys = ${on};`)
       assert.include(said, "foreign keys are on already")
-      assert.include(said, "Take line 2 out.")
+      assert.include(said, "Remove line 2.")
       assert.notInclude(said, "declare")
     }
     for (const off of ["OFF", "0", "false", "no"]) {
       assert.include(
         told(`${table}PRAGMA foreign_keys(${off});`),
-        "Take line 2 out, and write `-- database-ready: foreign_keys = off`"
+        "Remove line 2, and write `-- database-ready: foreign_keys = off`"
       )
     }
     const pair = `PRAGMA foreign_keys=OFF;\n${table}PRAGMA foreign_keys=ON;`
-    assert.include(told(pair), "Take lines 1 and 3 out, and write `-- database-ready: foreign_keys = off`")
+    assert.include(told(pair), "Remove lines 1 and 3, and write `-- database-ready: foreign_keys = off`")
     const declared = obstacle(`-- database-ready: foreign_keys = off\n${pair}`, { foreignKeys: "off" })
     assert.include(declared?.detail, "the file declares it already")
-    assert.strictEqual(declared?.remedy, "Take lines 2 and 4 out.")
+    assert.strictEqual(declared?.remedy, "Remove lines 2 and 4.")
   })
 })
 
@@ -167,7 +167,7 @@ describe("a text that is not complete", () => {
     [
       "a trigger whose END lacks its semicolon",
       "CREATE TEMP TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END\nCREATE TABLE b (x);",
-      "no semicolon behind the END"
+      "no semicolon after the END"
     ]
   ] as const) {
     it(`is told what it lacks, and where: ${what}`, () => {

@@ -105,7 +105,7 @@ describe("the directory stage", () => {
       yield* TestClock.adjust("1 millis")
       const late = yield* Fiber.join(outcome)
       assert.strictEqual(late._tag, "StageTimeoutError")
-      assert.strictEqual(late.sentence, "The directory stage was not over after 5s.")
+      assert.strictEqual(late.sentence, "The directory stage did not finish within 5s.")
     })
   )
 })
@@ -159,7 +159,7 @@ describe("the connection stage", () => {
       assert.isTrue(late.retryable)
       assert.match(
         late.message,
-        /^The connection stage was not over after 12ms\. Waiting .*: Another process has locked /
+        /^The connection stage did not finish within 12ms\. Waiting .*: Another process has locked /
       )
       assert.deepStrictEqual(openDescriptors(dirname(file)), [])
     })
@@ -235,7 +235,7 @@ describe("the pragmas stage", () => {
       yield* TestClock.adjust("1 seconds")
       const late = yield* Fiber.join(outcome)
       assert.strictEqual(late._tag, "StageTimeoutError")
-      assert.include(late.message, "PRAGMA synchronous could not be made 1 (SQLITE_BUSY: database is locked)")
+      assert.include(late.message, "PRAGMA synchronous could not be set to 1 (SQLITE_BUSY: database is locked)")
     })
   )
 })
@@ -314,7 +314,7 @@ describe("the migrations stage", () => {
 
       assert.strictEqual(late._tag, "StageTimeoutError")
       assert.strictEqual(late.reason, "Start")
-      assert.match(late.message, /^The start was not over after 1m\. .*SQLITE_BUSY: database is locked/)
+      assert.match(late.message, /^The start did not finish within 1m\. .*SQLITE_BUSY: database is locked/)
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT version FROM schema_migrations"), [{ version: "001" }])
     })
   )
@@ -369,7 +369,7 @@ describe("the migrations stage", () => {
       reader.exec("BEGIN; SELECT * FROM notes")
       const outcome = yield* Effect.fork(start(file, watch))
       const wait = yield* watch.next
-      assert.include(wait.reason, "PRAGMA journal_mode could not be made wal")
+      assert.include(wait.reason, "PRAGMA journal_mode could not be set to wal")
       reader.exec("COMMIT")
       yield* TestClock.adjust("5 millis")
       assert.strictEqual((yield* Fiber.join(outcome)).pragmas["journal_mode"], "wal")
@@ -441,7 +441,7 @@ describe.skipIf(!linux)(`whoever holds the lock${linux ? "" : " (skipped: /proc/
         holders.map(({ pid }) => pid),
         [one.pid, other.pid]
       )
-      assert.match(reason, /PRAGMA journal_mode could not be made delete/)
+      assert.match(reason, /PRAGMA journal_mode could not be set to delete/)
       yield* Fiber.interrupt(outcome)
     })
   )
@@ -527,7 +527,7 @@ describe("a start at work", () => {
       const late = yield* refusal(start(file, { migrations: many(100_000), timeout: "300 millis" }))
       assert.match(
         late.sentence,
-        /^The start was not over after 300ms\. It was applying 001_many in the migrations stage: statement \d+ of 100001, line \d+, after \d+ms of it\.$/
+        /^The start did not finish within 300ms\. It was applying 001_many in the migrations stage: statement \d+ of 100001, line \d+, after \d+ms of it\.$/
       )
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])
     })

@@ -35,9 +35,9 @@ export const declarationOf = (script: string, id: number): Declaration | string 
     if (name === "" && misspelt === undefined && !beginsWithMark.test(text)) continue
     const line = (misspelt ?? text).trim()
     if (name === "") return `\`${line}\` is not of the form \`-- ${mark} name = value\``
-    if (!isAtHead) return `\`${line}\` has to stand before the first statement`
+    if (!isAtHead) return `\`${line}\` must stand before the first statement`
     const read = readers[name]
-    if (read === undefined) return `\`${line}\`: there are ${Object.keys(readers).join(", ")}`
+    if (read === undefined) return `\`${line}\`: the names are ${Object.keys(readers).join(", ")}`
     const next = read(value, id)
     if (typeof next === "string") return `\`${line}\`: ${next}`
     declared = { ...declared, ...next }
@@ -149,7 +149,7 @@ const readers: Partial<Record<string, (value: string, id: number) => Partial<Dec
       const name = names.find((name) => name !== undefined)
       if (name === undefined) {
         return /\S\s+\S/.test(rest)
-          ? `${rest.trim()}: a name with blanks needs quotes, and there are commas between names`
+          ? `${rest.trim()}: a name with blanks needs quotes, and names need commas between them`
           : "the value is a list of tables, with commas between"
       }
       tables.push(name.replaceAll('""', '"'))

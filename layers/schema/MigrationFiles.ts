@@ -61,7 +61,7 @@ type Found = MigrationFile | (MigrationFile & { readonly undoes: true }) | Mispl
 
 const fileOf = ({ inside, kind, name: path }: Entry): Found => {
   const notAFile = kind ?? (inside === undefined ? undefined : "Directory")
-  if (notAFile !== undefined) return { reason: "BadName", path, detail: `it is no file: ${notAFile}` }
+  if (notAFile !== undefined) return { reason: "BadName", path, detail: `it is not a file: ${notAFile}` }
   const [, version = "", name = "", half = ""] =
     /^(\d+)_([^/\\]+?)(?:(?:\.tx)?\.(up|down|undo|rollback|revert))?\.sql$/.exec(path) ?? []
   if (version === "" || name === "") return misnamed(path)
@@ -78,19 +78,19 @@ const folderOf = (folder: string, inside: ReadonlyArray<string>): Found => {
   if (script === undefined) {
     return bad(
       scripts.length > 0
-        ? "the folder has a down.sql, which undoes, and nothing that does"
+        ? "its only SQL file is a down.sql, which undoes a migration"
         : "the folder has no SQL file in it",
-      "A folder is a migration with a migration.sql or an up.sql in it. Put the file back, or move the folder out of the directory."
+      "Put the folder's migration.sql or up.sql back, or move the folder out of the directory."
     )
   }
   if (another !== undefined || !/^(?:migration|up)\.sql$/.test(script)) {
     return bad(
       `the folder has ${others.join(", ")}`,
-      "A folder is a migration with one migration.sql or up.sql in it. Put all of it into that file, or each file as NNN_name.sql directly into the migrations directory."
+      "Put everything into one migration.sql or up.sql in the folder, or each file as NNN_name.sql directly into the migrations directory."
     )
   }
   if (name === "") {
-    return bad("a folder that is a migration is called NNN_name", `Name it like ${number || folder}_create_users.`)
+    return bad("a folder that is a migration is named NNN_name", `Name it like ${number || folder}_create_users.`)
   }
   return { path: `${folder}/${script}`, version: number.replaceAll("-", ""), name }
 }
@@ -112,8 +112,8 @@ const tooManyDigits = ({ path, version }: MigrationFile): Misplaced | undefined 
     : {
         reason: "BadName",
         path,
-        detail: `its number has ${version.length} digits, and 15 are the most that are told apart`,
-        remedy: `Leave out what is behind the seconds or the leading zeros, of this number and of the others like it, as in ${version.slice(0, 14)}_name.sql. Where files share that second, count on from it. What was applied anywhere by this library keeps its number.`
+        detail: `its number has ${version.length} digits, and only 15 are compared exactly`,
+        remedy: `Drop the digits after the seconds or the leading zeros, here and in the other numbers like it, as in ${version.slice(0, 14)}_name.sql. If files share that second, count up from it. A file that this library has applied anywhere keeps its number.`
       }
 
 /** What each name means, most special first. Only where it is clear does the remedy name the new one. */
@@ -126,7 +126,7 @@ const misnamed = (path: string): Misplaced => {
   if (/u/i.test(kind)) return layout(`it is a Flyway script that undoes version ${flyway}`, out)
   if (/r/i.test(kind)) {
     return layout(
-      "it is a Flyway script that is run again whenever it changes, and here each is run once",
+      "it is a Flyway script that runs again whenever it changes, and here each file runs once",
       "Write what it does as a new migration, NNN_name.sql, each time it changes."
     )
   }
@@ -142,7 +142,7 @@ const misnamed = (path: string): Misplaced => {
   if (
     /[._-](?:down|undo|rollback|revert)(?:\.[^.]+)?\.sql$|^\d+\.undo\.|^(?:down|undo|rollback|revert)\.sql$/i.test(path)
   ) {
-    return layout("it undoes a migration, and here nothing is undone", out)
+    return layout("it undoes a migration, and this library undoes nothing", out)
   }
   const [, postgrator = "", rest = ""] = /^(\d+)\.do(?:\.(.+))?\.sql$/i.exec(path) ?? []
   if (postgrator !== "") {
@@ -154,14 +154,14 @@ const misnamed = (path: string): Misplaced => {
   const [, lettered = ""] = /^(\d+[a-z]{1,2})[_.-]/i.exec(path) ?? []
   if (lettered !== "") {
     return bad(
-      `${lettered} has a letter behind its number, and numbers alone are ordered`,
-      "Give it and those that follow whole numbers of their own, in the order in which they shall run. What was applied anywhere keeps its number: number what is new above it."
+      `${lettered} has a letter after its number, and only numbers are ordered`,
+      "Give it and the files after it whole numbers, in the order in which they should run. A file that any database has applied keeps its number: give new files numbers above it."
     )
   }
   if (/^\d+(?:\.\d+)+[_.-].*\.sql$/i.test(path)) {
     return bad(
-      "its number has parts, and whole numbers alone are ordered",
-      "Give each file one whole number, in the order in which they shall run. What was applied anywhere keeps its number."
+      "its number has parts, and only whole numbers are ordered",
+      "Give each file one whole number, in the order in which they should run. A file that any database has applied keeps its number."
     )
   }
   if (copy.test(path)) {

@@ -12,12 +12,12 @@ export const outOfPlace = (statement: Statement, script: Script): Obstacle | und
       ? { reason: "NotAllowed", statement, detail }
       : { reason: "NotAllowed", statement, detail, remedy }
   if (text.includes("\0")) {
-    return notAllowed("SQLite reads nothing behind a NUL character", "Take the character out, or write it as char(0).")
+    return notAllowed("SQLite reads nothing after a NUL character", "Remove the character, or write it as char(0).")
   }
   if (!suspects.test(text)) return undefined
   const [first = "", second = "", third = ""] = openingWords(text, 3)
   if (first === "ATTACH" || first === "DETACH") {
-    return notAllowed("another database is not part of this one's history", "Copy what is in it with the program.")
+    return notAllowed("another database is not part of this one's history", "Copy its rows with your program.")
   }
   if (["BEGIN", "COMMIT", "END"].includes(first)) return notAllowed(`${first} would begin or end a transaction`)
   if (first === "ROLLBACK" && second !== "TO" && third !== "TO") {
@@ -26,7 +26,7 @@ export const outOfPlace = (statement: Statement, script: Script): Obstacle | und
   if (first === "VACUUM") {
     return notAllowed(
       "SQLite refuses VACUUM inside a transaction",
-      "Take it out. Run VACUUM from the program or by hand, when nobody else uses the database."
+      "Remove it. Run VACUUM from the program or by hand, while nobody else uses the database."
     )
   }
   const pragma = pragmaOf(text)
@@ -38,7 +38,7 @@ export const outOfPlace = (statement: Statement, script: Script): Obstacle | und
       ? undefined
       : notAllowed(
           "user_version is the number of the newest migration, which the library writes",
-          "Take it out. Keep a number of your own in a table."
+          "Remove it. Keep a number of your own in a table."
         )
   }
   if (script.declared.settings === "ignored" && isLostSetting(statement)) return undefined
@@ -69,13 +69,13 @@ const unknown = (statement: Statement, name: string): Obstacle =>
         reason: "NotAllowed",
         statement,
         detail: `PRAGMA ${name} is for a database that is not open yet`,
-        remedy: `Take it out: this library's SQLite does not encrypt. ${whereApplied}`
+        remedy: `Remove it: this library's SQLite does not encrypt. ${whereApplied}`
       }
     : {
         reason: "NotAllowed",
         statement,
         detail: `SQLite has no PRAGMA ${name}, and would ignore it`,
-        remedy: `Correct its name, or take it out. ${whereApplied}`
+        remedy: `Correct its name, or remove it. ${whereApplied}`
       }
 
 /** The usual pair around a rebuild is to become one declaration. */
@@ -90,15 +90,15 @@ export const foreignKeys = (statement: Statement, value: string, { declared, sta
   if (declared.foreignKeys === "off") {
     return bad(
       "SQLite ignores PRAGMA foreign_keys inside a transaction, and the file declares it already",
-      `Take ${them} out.`
+      `Remove ${them}.`
     )
   }
   if (isOn(value) && settings.every((setting) => setting.isOn)) {
-    return bad("foreign keys are on already, and SQLite ignores the PRAGMA inside a transaction", `Take ${them} out.`)
+    return bad("foreign keys are on already, and SQLite ignores the PRAGMA inside a transaction", `Remove ${them}.`)
   }
   return bad(
     "SQLite ignores PRAGMA foreign_keys inside a transaction; declare `-- database-ready: foreign_keys = off` instead",
-    `Take ${them} out, and write \`-- database-ready: foreign_keys = off\` above the first statement: they are off around this file then, and on again behind it.`
+    `Remove ${them}, and write \`-- database-ready: foreign_keys = off\` above the first statement: foreign keys are then off for this file, and on again after it.`
   )
 }
 
@@ -123,18 +123,18 @@ const pragmaOf = (text: string): { readonly name: string; readonly value: string
 }
 
 const ofNewFile = (name: string, option: string): readonly [string, string] => [
-  `PRAGMA ${name} takes effect before the first page of a file is written, and is lost in a migration`,
-  `Take it out. For a new file give DatabaseReady.layer the option \`newFile: { ${option} }\`; a file that is there keeps what it has.`
+  `PRAGMA ${name} takes effect only before the first page of a file is written, and is lost in a migration`,
+  `Remove it. For a new file give DatabaseReady.layer the option \`newFile: { ${option} }\`; an existing file keeps what it has.`
 ]
 
 const ofSettings = (name: string, option: string): readonly [string, string] => [
   `SQLite ignores or refuses PRAGMA ${name} inside a transaction`,
-  `Take it out, and give DatabaseReady.layer the option \`pragmas: { ${option} }\`.`
+  `Remove it, and give DatabaseReady.layer the option \`pragmas: { ${option} }\`.`
 ]
 
 const ofProcess = (name: string, instead: string): readonly [string, string] => [
-  `PRAGMA ${name} is of the whole process, and would outlive the migration`,
-  `Take it out. ${instead}`
+  `PRAGMA ${name} is set for the whole process, and would outlive the migration`,
+  `Remove it. ${instead}`
 ]
 
 /** Settings that have no effect in a transaction, or none that is the migration's. They can be declared to be ignored. */
@@ -145,9 +145,9 @@ const lost: Partial<Record<string, readonly [detail: string, remedy: string]>> =
   temp_store: ofSettings("temp_store", 'tempStore: "memory"'),
   default_cache_size: [
     "PRAGMA default_cache_size is overridden by the settings",
-    "Take it out, and give DatabaseReady.layer the option `pragmas: { cacheSize: -64000 }`."
+    "Remove it, and give DatabaseReady.layer the option `pragmas: { cacheSize: -64000 }`."
   ],
-  legacy_file_format: ["PRAGMA legacy_file_format does nothing any more", "Take it out."],
+  legacy_file_format: ["PRAGMA legacy_file_format does nothing any more", "Remove it."],
   temp_store_directory: ofProcess("temp_store_directory", "Set the variable SQLITE_TMPDIR of the process."),
   data_store_directory: ofProcess("data_store_directory", "Give an absolute path as the filename."),
   soft_heap_limit: ofProcess("soft_heap_limit", "Set it in the program, where it opens the database."),
@@ -160,7 +160,7 @@ const failing: Partial<Record<string, readonly [detail: string, remedy: string]>
   synchronous: ofSettings("synchronous", 'synchronous: "full"'),
   wal_checkpoint: [
     "SQLite refuses PRAGMA wal_checkpoint inside a transaction",
-    "Take it out. SQLite checkpoints by itself; the program may do so once the database is ready."
+    "Remove it. SQLite checkpoints by itself; the program may do so once the database is ready."
   ]
 }
 

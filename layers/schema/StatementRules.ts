@@ -12,7 +12,7 @@ export const obstacleIn = (script: Script): Obstacle | undefined => {
       reason: "Incomplete",
       statement: { text: "", line: 0 },
       detail: "nothing in it is run",
-      remedy: "Write the statements that are missing, or delete the file where it was applied nowhere."
+      remedy: "Write the missing statements, or delete the file if no database has applied it."
     }
   }
   for (const statement of statements) {
@@ -36,7 +36,7 @@ const neverClosed = (text: string): Obstacle | undefined => {
     reason: "Incomplete",
     statement: { text: statement, line },
     detail: `the ${what} that begins here is never closed`,
-    remedy: `Close it with ${end} where it ends: all that follows belongs to it until then.`
+    remedy: `Close it with ${end} where it ends: until then everything after it belongs to it.`
   }
 }
 
@@ -64,12 +64,12 @@ const foreignTo = (statement: Statement): Obstacle | undefined => {
     detail,
     remedy
   })
-  if (text.startsWith(".")) return notSql("it is a command of the sqlite3 shell", "Take it out, or write it as SQL.")
-  if (text.startsWith("\\")) return notSql("it is a command of psql", "Take it out, or write it as SQL.")
+  if (text.startsWith(".")) return notSql("it is a command of the sqlite3 shell", "Remove it, or write it as SQL.")
+  if (text.startsWith("\\")) return notSql("it is a command of psql", "Remove it, or write it as SQL.")
   if (text.startsWith("#")) return notSql("SQLite has no comments with #", "Begin the comment with `--`.")
   if (text.startsWith("//")) return notSql("SQLite has no comments with //", "Begin the comment with `--`.")
   if (/^delimiter\b/i.test(text)) {
-    return notSql("DELIMITER is a command of the mysql client", "Take it out; a trigger ends with `END;`.")
+    return notSql("DELIMITER is a command of the mysql client", "Remove it; a trigger ends with `END;`.")
   }
   if (!/^(?:<{7}|={7}|>{7}|\|{7}|go[ \t\r]*$)|[?@{}#]|:[a-z_]|\$[a-z_{]/im.test(text)) return undefined
   let before = ""
@@ -82,7 +82,7 @@ const foreignTo = (statement: Statement): Obstacle | undefined => {
     if (kind === "word" && /^go$/i.test(rest) && isBatchEnd(text.slice(start + token.length))) {
       return notSql(
         "GO is a command of SQL Server's tools",
-        "End the statement before it with `;`, and take GO out.",
+        "End the statement before it with `;`, and remove GO.",
         start
       )
     }
@@ -142,7 +142,7 @@ const openTrigger = (statement: Statement): Obstacle | undefined => {
       return {
         reason: "Incomplete",
         statement: { text: text.slice(end).split("\n", 1).join(""), line: line + lineOf(text, end) - 1 },
-        detail: `there is no semicolon behind the END of the trigger of line ${line}`,
+        detail: `there is no semicolon after the END of the trigger of line ${line}`,
         remedy: "Write `END;`."
       }
     }
@@ -153,7 +153,7 @@ const openTrigger = (statement: Statement): Obstacle | undefined => {
   return {
     reason: "Incomplete",
     statement,
-    detail: "the trigger never ends, so that all that follows belongs to it",
+    detail: "the trigger never ends, so everything after it belongs to it",
     remedy: "End the last statement of the trigger with `;`, and the trigger with `END;`."
   }
 }

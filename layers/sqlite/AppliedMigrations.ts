@@ -247,7 +247,7 @@ const notInitialized = ({ isInitialized, verdict: { adopted, pending } }: Seen) 
     migration: pending.map(titleOf).join(", "),
     detail:
       adopted.length > 0
-        ? `applied by the system before: ${adopted.map(({ migration }) => titleOf(migration)).join(", ")}`
+        ? `applied by an earlier system: ${adopted.map(({ migration }) => titleOf(migration)).join(", ")}`
         : isInitialized
           ? "the database is older than this program"
           : "the database was never initialized"

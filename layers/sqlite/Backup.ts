@@ -261,7 +261,7 @@ export const copyDatabase = (
         const source = given ?? (yield* openSqlite({ filename: from, readonly: true }))
         yield* enoughSpace(source, copy)
         if (!(yield* createExclusively(copy, permissions))) {
-          return yield* new SystemFailure({ code: "EEXIST", detail: `${copy} is there already` })
+          return yield* new SystemFailure({ code: "EEXIST", detail: `${copy} already exists` })
         }
         const isLarge = (yield* ask(() => files.stat(from)?.size ?? 0)) > largeCopy
         yield* isLarge ? whileFlushing(copy, backupInto(source, copy)) : backupInto(source, copy)
@@ -298,7 +298,7 @@ const somethingIn = (copy: string) =>
 /** An empty file is a sound database too. */
 export const holdsSomething = (copy: Sqlite): Effect.Effect<void, CopyFailure> =>
   Effect.flatMap(copy.run("SELECT 1 FROM sqlite_schema LIMIT 1"), (objects) =>
-    objects.length > 0 ? Effect.void : new SystemFailure({ code: "", detail: "nothing is in it" })
+    objects.length > 0 ? Effect.void : new SystemFailure({ code: "", detail: "it is empty" })
   )
 
 const enoughSpace = Effect.fnUntraced(function* (source: Sqlite, copy: string) {

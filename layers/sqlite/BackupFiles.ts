@@ -53,7 +53,7 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
     const own = remains.filter(({ path }) => isEarly(path) && path !== `${file}${copyLock}`)
     const cleared = Effect.forEach(own, ({ path }) => removed(path), { discard: true })
     yield* Effect.catchAll(Effect.scoped(Effect.zipRight(aloneCopying(file), cleared)), ({ code, detail }) =>
-      Effect.unless(Effect.logWarning(`Copies that were not finished stay: ${detail}`), () => isLock(code))
+      Effect.unless(Effect.logWarning(`Unfinished copies stay: ${detail}`), () => isLock(code))
     )
   }
   const ofRestores = remains.filter(({ path }) => isOfRestore(path))
@@ -154,7 +154,7 @@ export const removed = (target: string): Effect.Effect<void, SystemFailure, File
 
 /** For a finalizer: what cannot be removed is said, and hides nothing. */
 export const tidied = (target: string): Effect.Effect<void, never, FileSystem.FileSystem> =>
-  Effect.catchAll(removed(target), ({ detail }) => Effect.logWarning(`${target} stays behind: ${detail}`))
+  Effect.catchAll(removed(target), ({ detail }) => Effect.logWarning(`${target} could not be deleted: ${detail}`))
 
 /** The regular files beside a database whose names are its own and something more. */
 export const besides = Effect.fnUntraced(function* (file: string, more: RegExp) {

@@ -69,7 +69,7 @@ const fromCode: ReadonlySet<Reason> = new Set<Reason>(["CannotCreate", "CannotOp
 const sentences: Record<Reason, (file: string) => string> = {
   Absent: (file) => `There is no database at ${file}`,
   Orphaned: (file) => `${file} is missing or empty, but its WAL or journal is still there`,
-  Moved: (file) => `Another process has the database open that was at ${file} before`,
+  Moved: (file) => `Another process still uses the database that was at ${file} before`,
   NotAFile: (file) => `${file} is not a regular file`,
   NotRecovered: (file) => `A transaction on ${file} was not finished: its rollback journal is still there`,
   NotADatabase: (file) => `${file} is not a SQLite database`,
@@ -77,9 +77,9 @@ const sentences: Record<Reason, (file: string) => string> = {
   CannotCreate: (file) => `The database ${file} cannot be created`,
   CannotOpen: (file) => `The database ${file} cannot be opened`,
   PermissionDenied: (file) => `This user may not open ${file}`,
-  ReadOnly: (file) => `SQLite could open ${file} for reading only`,
+  ReadOnly: (file) => `SQLite could open ${file} only for reading`,
   NotReadable: (file) =>
-    `${file} cannot be inspected: reading it makes a -wal and a -shm, and this user could not delete them again`,
+    `${file} cannot be inspected: reading it creates a -wal and a -shm, which this user could not delete`,
   NotShared: (file) => `The group may not use the database ${file}`,
   DiskFull: (file) => `There is no space left for ${file}`,
   IoError: (file) => `The disk failed while ${file} was read`,
@@ -97,10 +97,10 @@ const remedies: Record<Reason, string> = {
   Orphaned:
     "Put the database back. If it is gone, move its -wal or -journal away and keep it: it may hold the only copy of recent commits.",
   Moved:
-    "Stop that process, or put its database back in this place. Until then leave the -wal and the -shm where they are: it writes its commits into them.",
-  NotAFile: "Choose another path, or move away what is there.",
+    "Stop that process, or move its database back here. Until then leave the -wal and the -shm alone: it writes its commits into them.",
+  NotAFile: "Choose another path, or move what is there away.",
   NotRecovered:
-    "Start the program, or run `database-ready init`: SQLite then rolls that transaction back. An inspection writes nothing, and so cannot.",
+    "Start the program, or run `database-ready init`: SQLite then rolls that transaction back. An inspection may not write, so it cannot.",
   NotADatabase: `Move that file away. ${untouched}`,
   Damaged: damaged,
   CannotCreate: "Check that the directory still exists, and that this user can write in it.",
@@ -117,18 +117,18 @@ const remedies: Record<Reason, string> = {
   IoError: "Check the disk and the kernel's log. If the disk is at fault, restore a backup on another one.",
   Busy: "Let the other process finish, or stop it.",
   Replaced:
-    "Restart the program. It still has the old file open, and what it wrote there is lost when it ends: copy it out first if you need it.",
+    "Restart the program. It still has the old file open: what it wrote there is lost when it ends. Copy it out first if you need it.",
   DriverNotLoaded:
     "Run `npm rebuild better-sqlite3` with the runtime that runs this program. If your package manager does not run install scripts, allow them first: `pnpm approve-builds` and `pnpm rebuild better-sqlite3`, or `bun pm trust better-sqlite3`.",
   UnsafeDriver:
-    'Run the program on Node.js 22, or install the better-sqlite3 that fits: 12 on Node.js 20; on Node.js 24 and newer 13, by `"overrides": { "better-sqlite3": "^13.2.0" }` in its package.json.',
+    'Run the program on Node.js 22, or install the better-sqlite3 that fits: 12 on Node.js 20; 13 on Node.js 24 and newer, with `"overrides": { "better-sqlite3": "^13.2.0" }` in its package.json.',
   UnsafeSqlite: "Update better-sqlite3 to a release with SQLite 3.51.3 or newer. 3.50.7 and 3.44.6 are safe too.",
   ForeignApplication:
-    "Check the path: by its application_id the file is another program's. If it is this program's, set `applicationId` to the number in the file."
+    "Check the path: the application_id in the file is another program's. If the file is this program's, set `applicationId` to that number."
 }
 
-export const another = { code: "ESTALE", detail: "another file has taken its place", retryable: false }
-export const nothing = { code: "ENOENT", detail: "there is nothing any more", retryable: false }
+export const another = { code: "ESTALE", detail: "another file is there now", retryable: false }
+export const nothing = { code: "ENOENT", detail: "the file is gone", retryable: false }
 
 export const systemReasons: Partial<Record<string, Reason>> = {
   EACCES: "PermissionDenied",

@@ -169,4 +169,4 @@ export const memory: DatabaseDirectory["Type"] = {
 const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1)
 
 const leadsNowhere = (link: string): DirectoryError =>
-  new DirectoryError({ reason: "BrokenLink", path: link, detail: "its target is not there", retryable: false })
+  new DirectoryError({ reason: "BrokenLink", path: link, detail: "its target does not exist", retryable: false })

@@ -80,7 +80,7 @@ const resolved = (name: string): string | undefined => {
 /** The driver's module, for another process to load. Throws where it cannot be found. */
 export const driverModule = (): string => {
   const found = resolved("better-sqlite3")
-  if (found === undefined) throw new Error("better-sqlite3 is not to be found from here")
+  if (found === undefined) throw new Error("better-sqlite3 cannot be found from here")
   return found
 }
 

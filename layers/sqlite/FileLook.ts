@@ -49,7 +49,7 @@ export const look = Effect.fnUntraced(function* (file: string, access: "initiali
     return yield* refusal(file, "NotAFile", { code: kindOf(main), detail: "not a regular file", retryable: false })
   }
   if (main !== undefined && main.size > 0 && main.size < smallestPage && !isPart(journal)) {
-    const detail = `${main.size} bytes; a database is one page at least`
+    const detail = `${main.size} bytes; a database has at least one page`
     return yield* refusal(file, "NotADatabase", { code: "SQLITE_NOTADB", detail, retryable: false })
   }
   return {

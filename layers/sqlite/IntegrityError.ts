@@ -69,7 +69,7 @@ const remedies: Record<Reason, string> = {
   SchemaDiffers:
     "Undo the change that was made outside the migrations, or restore a backup. If the change is wanted, write it as a new migration after that.",
   SchemaBroken:
-    "Create the view or trigger again in a migration, with the names that the tables and columns have now, or drop it. If SQLite misses a function, a collation or a module, drop the object: extensions are loaded only after the start.",
+    "Create the view or trigger again in a migration, with the current names of tables and columns, or drop it. If SQLite misses a function, a collation or a module, drop the object: extensions are loaded only after the start.",
   DamagedPages: damaged,
   ForeignKeyViolations:
     "Run `PRAGMA foreign_key_check`: it lists the rows. Delete them, or insert the rows that they refer to.",

@@ -133,7 +133,7 @@ export const checkpointBeside = (
   )
 }
 
-const slow = "Until it is, the next commits may take long."
+const slow = "The next commits may be slow until it is written."
 
 /** A moment before the deadline, which what moves on may put off. */
 const untilLate = (left: () => number): Effect.Effect<void> =>

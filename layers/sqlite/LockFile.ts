@@ -20,11 +20,11 @@ export const copyLock = ".upgrade.partial"
  * with its process.
  */
 export const aloneRestoring = <A, E, R>(file: string, use: Effect.Effect<A, E, R>) =>
-  Effect.scoped(Effect.zipRight(locked(`${file}${restoreLock}`, file, "another restore is under way"), use))
+  Effect.scoped(Effect.zipRight(locked(`${file}${restoreLock}`, file, "another restore is running"), use))
 
 /** The same for a copy, until the scope closes. */
 export const aloneCopying = (file: string) =>
-  locked(`${file}${copyLock}`, file, "another process copies the database for its upgrade")
+  locked(`${file}${copyLock}`, file, "another process is copying the database for its upgrade")
 
 const locked = (
   lock: string,

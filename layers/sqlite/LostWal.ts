@@ -15,7 +15,7 @@ import { compactTime, parseBackupName } from "./BackupNames.ts"
 import { headOf } from "./Likeness.ts"
 
 const again =
-  "If you copied it, end the programs that use it, and copy all of it at once: the database, its -wal and its -journal. Else restore a backup."
+  "If you copied it, stop the programs that use it, and copy everything at once: the database, its -wal and its -journal. Otherwise restore a backup."
 
 /**
  * What the `-shm` that a crash left counts as committed, and the WAL does not have. To be asked before SQLite opens the

@@ -101,7 +101,4 @@ const isLasting = (failure: SqliteFailure | SystemFailure): failure is SystemFai
 const instead =
   <A, E>(here: Effect.Effect<A, E>) =>
   ({ code, detail }: SystemFailure): Effect.Effect<A, E> =>
-    Effect.zipRight(
-      Effect.logWarning(`The pages are looked at with the event loop standing still (${code}: ${detail})`),
-      here
-    )
+    Effect.zipRight(Effect.logWarning(`The page check blocks the event loop (${code}: ${detail})`), here)

@@ -38,7 +38,7 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
       return `PRAGMA ${this.pragma} should be ${this.wanted}, but the connection answers ${this.got}`
     }
     if (this.reason === "OutOfRange") return `PRAGMA ${this.pragma} cannot be ${this.wanted} (${this.detail})`
-    const what = this.reason === "Refused" ? `PRAGMA ${this.pragma} could not be made ${this.wanted}` : unread
+    const what = this.reason === "Refused" ? `PRAGMA ${this.pragma} could not be set to ${this.wanted}` : unread
     return `${what} (${this.got}: ${this.detail})`
   }
 
@@ -50,22 +50,22 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
 }
 
 const inUse =
-  "Let the other programs that use the database finish, or stop them. SQLite changes the journal mode of a file only when nobody else uses it."
+  "Let the other programs that use the database finish, or stop them. SQLite changes the journal mode of a file only while nobody else uses it."
 
 const unclear = "Fix what SQLite's message names, then start again."
 
 const otherValue =
-  "If the program or a migration sets this pragma itself, take that out. Otherwise choose a value in the settings that SQLite takes (https://sqlite.org/pragma.html)."
+  "If the program or a migration sets this pragma, remove that. Otherwise set a value that SQLite accepts (https://sqlite.org/pragma.html)."
 
 const unread = "The pragmas of the connection could not be read"
 
 const firstPage =
-  "The file holds no table, but its first page is written, which fixes this value. Delete the file, or set `newFile` to what the file has."
+  "Delete the file, or set `newFile` to what the file has. It holds no table, but its first page is written, which fixes this value."
 
 const ranges: Partial<Record<string, string>> = {
   busy_timeout: "Set `pragmas.busyTimeout` to a shorter time, in whole milliseconds.",
   page_size: "Set `newFile.pageSize` to such a number, for example 4096.",
-  application_id: "Set `applicationId` to such a number: the four bytes of a word, for example, as a signed integer."
+  application_id: "Set `applicationId` to such a number, for example four letters read as a signed integer."
 }
 
 const remedies: Partial<Record<string, string>> = {
@@ -73,9 +73,9 @@ const remedies: Partial<Record<string, string>> = {
   auto_vacuum: firstPage,
   encoding: firstPage,
   journal_mode:
-    "If the database was only inspected, start the program once, or run `database-ready init`: that switches the mode. If a start is refused, put the file on a local disk with shared memory, or set `pragmas.journalMode` to another mode.",
+    "If this was an inspection, start the program once, or run `database-ready init`: that switches the mode. If a start is refused, put the file on a local disk with shared memory, or set `pragmas.journalMode` to another mode.",
   foreign_keys:
-    "If the program switches foreign keys off on this connection, take that out: they have to stay on. Otherwise use a build of SQLite that has them.",
+    "If the program switches foreign keys off on this connection, remove that: they must stay on. Otherwise use a build of SQLite that has them.",
   mmap_size: "Set `pragmas.mmapSize` to 0: this build of SQLite, or a database in memory, does not map files."
 }
 

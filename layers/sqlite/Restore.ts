@@ -133,12 +133,12 @@ const putBack = Effect.fnUntraced(function* (from: string, file: string, isShort
   // SQLite may stand still at its first read, past a deadline that is shorter than that.
   if (isThere && isShort) yield* Effect.scoped(readBeside(file))
   const kept = `${file}.replaced-${compactTime(yield* Clock.currentTimeMillis)}`
-  if (yield* isFile(kept)) return yield* new SystemFailure({ code: "EEXIST", detail: `${kept} is there already` })
+  if (yield* isFile(kept)) return yield* new SystemFailure({ code: "EEXIST", detail: `${kept} already exists` })
   yield* isThere
     ? Effect.catchIf(overwrite(from, file, kept), isUnreadable, () => replace(from, file, kept))
     : replace(from, file, kept)
   yield* Effect.catchAll(forgetUncommitted(file), ({ detail }) =>
-    Effect.logWarning(`Not all marks of unfinished upgrades beside ${file} are removed: ${detail}`)
+    Effect.logWarning(`Not all marks of unfinished upgrades beside ${file} were deleted: ${detail}`)
   )
   return isThere ? kept : undefined
 })

@@ -57,7 +57,7 @@ const fromCode: ReadonlySet<Reason> = new Set<Reason>(["NotProven", "NotWritten"
 const sentences: Record<Reason, (error: Pick<RestoreError, "backup" | "database">) => string> = {
   NoBackup: ({ backup, database }) =>
     backup === "" ? `There is no backup beside ${database}` : `There is no backup at ${backup}`,
-  Ambiguous: ({ database }) => `The newest backup of ${database} cannot be told from the names`,
+  Ambiguous: ({ database }) => `The names do not tell which backup of ${database} is the newest`,
   SameFile: ({ backup }) => `${backup} is the database itself`,
   NotABackup: ({ backup }) => `${backup} is not a sound database`,
   NotProven: ({ backup }) => `The backup ${backup} could not be checked`,

@@ -34,8 +34,8 @@ export const lookAtWal = (file: string, { inMemory, pragmas }: DatabaseConfig["T
         const readers = yield* readersOf(file)
         const who =
           readers.length === 0
-            ? "Nobody is seen to read from it: a checkpoint that reaches its end makes it begin anew."
-            : `It begins anew when this reading ends: ${nameHolders(readers)}.`
+            ? "No reader of it is seen: it starts over after a checkpoint that reaches its end."
+            : `It starts over when this reader has finished: ${nameHolders(readers)}.`
         // Twice the size is news; every byte is none.
         const magnitude = 2 ** Math.floor(Math.log2(bytes / 1024))
         return { bytes, warning: `The WAL ${file}-wal has grown over ${sizeOf(magnitude)}. ${who}` }

@@ -98,7 +98,7 @@ const freeBytes = (database: string): number => files.freeBytes(database) ?? Num
 const smallest = 32 * 1024
 
 const sentences: Record<CodeReason | "Refused", (database: string) => string> = {
-  NotADatabase: (database) => `${database} is not a SQLite database any more`,
+  NotADatabase: (database) => `${database} is no longer a SQLite database`,
   Damaged: (database) => `The database ${database} is damaged`,
   Busy: () => "Another process has the write lock",
   NotRecovered: (database) => `A transaction on ${database} was not finished: its rollback journal is still there`,
@@ -112,10 +112,10 @@ const sentences: Record<CodeReason | "Refused", (database: string) => string> = 
 const remedies: Partial<Record<CodeReason | "Refused", string>> = {
   DiskFull: "Free some space on that filesystem. What was committed before is safe.",
   Replaced:
-    "Restart the program. It still has the old file open, and what it wrote there is lost when it ends: copy it out first if you need it.",
+    "Restart the program. It still has the old file open: what it wrote there is lost when it ends. Copy it out first if you need it.",
   PermissionDenied:
     "Give the file, its -wal and its -shm to the user that runs this program, and mount the filesystem for writing."
 }
 
-const patience = "Let the process that holds the lock finish, or wait longer with `lockPatience`."
-const unclear = "Look at SQLite's message; nothing was committed."
+const patience = "Let the process that holds the lock finish, or set a longer `lockPatience`."
+const unclear = "Fix what SQLite's message names. Nothing was committed."

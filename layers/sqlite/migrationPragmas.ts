@@ -43,7 +43,7 @@ const defaults = ["cache_spill = 1", "case_sensitive_like = 0", "locking_mode = 
 
 export const setBack = Effect.fnUntraced(function* (sqlite: Sqlite, before: Settings) {
   for (const one of defaults) {
-    yield* Effect.mapError(sqlite.run(`PRAGMA ${one}`), failed(one.split(" ", 1).join(), "set back"))
+    yield* Effect.mapError(sqlite.run(`PRAGMA ${one}`), failed(one.split(" ", 1).join(), "its default"))
   }
   yield* Effect.mapError(sqlite.run("SELECT count(*) FROM sqlite_schema"), unreadable)
   const required = Object.entries(before).map(([pragma, value]) => ({ pragma, wanted: String(value) }))

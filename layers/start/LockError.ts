@@ -44,5 +44,5 @@ const sentences: Record<LockError["reason"], (database: string) => string> = {
 const remedies: Record<LockError["reason"], string> = {
   NotReleased: "Start the program again: the kernel releases all locks of a process that ends.",
   LocksRefused:
-    "Put the database on a local disk. On NFS, look whether its lock service runs; in a sandbox, whether it allows fcntl(2) locks."
+    "Put the database on a local disk. On NFS, check that its lock service runs; in a sandbox, that it allows fcntl(2) locks."
 }

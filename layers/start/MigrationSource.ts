@@ -150,7 +150,7 @@ const textAt = (path: string, file: string): File["content"] => {
   // UTF-16 of ASCII characters alone is UTF-8 as well, with a NUL at each.
   if (text.includes("\0")) return { error: notUtf8(file, "it has NUL characters, as UTF-16 has") }
   if (!text.includes("\uFFFD") || isUtf8(files.bytes(path))) return { text }
-  return { error: notUtf8(file, "it has bytes that are no character of it") }
+  return { error: notUtf8(file, "some of its bytes are not valid UTF-8") }
 }
 
 const unreadable = (directory: string, { code, detail, retryable }: SystemFailure) =>
@@ -198,7 +198,7 @@ const entriesOf = (keys: ReadonlyArray<string>): ReadonlyArray<Entry> => {
 
 /** A bundler, or a call without types, may give something else: a module with the text as its default export. */
 const inRecord = (path: string, text: unknown): File["content"] =>
-  typeof text === "string" ? { text } : { error: badName(path, `it is no text, but of type ${typeof text}`) }
+  typeof text === "string" ? { text } : { error: badName(path, `it is not text, but of type ${typeof text}`) }
 
 const migrationsOf = (
   found: ReadonlyArray<File>,
@@ -227,8 +227,8 @@ const twoHalves = (path: string, text: string): MigrationSourceError | undefined
   if (lower !== undefined) {
     const { lastLine, line, mark, tool } = lower
     return badLayout(
-      `line ${line}, \`${mark}\`, is a mark of ${tool}: what follows undoes, and would be run too`,
-      `Take lines ${line} to ${lastLine} out and keep the rest; or run the upper half of every file, with ${upOption}. Where the line is no such mark, word it otherwise.`
+      `line ${line}, \`${mark}\`, is a mark of ${tool}: what follows undoes the migration, and would run too`,
+      `Remove lines ${line} to ${lastLine}; or run only the upper half of every file, with ${upOption}. If the line is no such mark, reword it.`
     )
   }
   const liquibase = liquibaseLineIn(text)

@@ -48,18 +48,18 @@ const sentences = {
   BadLayout: (path: string) => `${path} is laid out for another tool`,
   NotUtf8: (path: string) => `${path} is not UTF-8 text`,
   BadDeclaration: (path: string) => `${path} declares something that cannot be understood`,
-  Duplicate: (path: string) => `Two migrations have one number: ${path}`,
+  Duplicate: (path: string) => `Two migrations have the same number: ${path}`,
   NotLoaded: (path: string) => `The migrations of ${path} cannot be loaded`
 }
 
 const remedies = {
   DirectoryUnreadable: "Check the path of the migrations directory, and that this user can read it.",
   BadName: "Name it NNN_name.sql, for example 002_add_owner.sql, or move it out of the directory.",
-  BadLayout: "Keep in NNN_name.sql only what is to be run. Move what undoes it out of the directory.",
+  BadLayout: "Keep in NNN_name.sql only what should run. Move what undoes it out of the directory.",
   NotUtf8: "Save it as UTF-8. It may be UTF-16 or Latin-1 now.",
   BadDeclaration:
-    "Fix the declaration, at the head of the file or in the call of Migrations.fromLoader. There are foreign_keys, deletes, compatible_from and settings.",
+    "Fix the declaration, at the head of the file or in the call of Migrations.fromLoader. The names are foreign_keys, deletes, compatible_from and settings.",
   Duplicate:
-    "Number them in the order in which they are to run, and then the files after them. A file that any database has applied keeps its number and name: give new files numbers above it.",
+    "Number them in the order in which they should run, and then the files after them. A file that any database has applied keeps its number and name: give new files numbers above it.",
   NotLoaded: "Fix the loader that was given to Migrations.fromLoader."
 }

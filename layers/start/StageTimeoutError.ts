@@ -38,7 +38,7 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
   get sentence(): string {
     const { doing, reason, stage, waitingFor } = this
     const whose = reason === "Start" ? "The start" : `The ${stage} stage`
-    const over = `${whose} was not over after ${Duration.format(Duration.millis(this.timeoutMs))}.`
+    const over = `${whose} did not finish within ${Duration.format(Duration.millis(this.timeoutMs))}.`
     if (doing !== "") return `${over} It was ${doing} in the ${stage} stage${howFar(this.step)}.`
     if (waitingFor !== "") return `${over} Waiting in the ${stage} stage for this to pass: ${waitingFor}`
     return reason === "Stage" ? over : `${over} It was in the ${stage} stage.`
@@ -57,10 +57,10 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
     const more =
       needed === undefined
         ? `set ${option} to more than ${shown(this.timeoutMs)}`
-        : `set ${option} to ${shown(this.timeoutMs + needed)}, which allows for half more than what is left takes at this rate`
+        : `set ${option} to ${shown(this.timeoutMs + needed)}: the rest at this rate, and half as much again`
     const less =
       stage === "integrity" && !isWaiting
-        ? " Or set `integrity` to `schema`, which looks at no pages, and look at them with `database-ready status --integrity quick`."
+        ? " Or set `integrity` to `schema`, which reads no pages, and check them with `database-ready status --integrity quick`."
         : ""
     const way = isWaiting ? `Let the other process finish, or stop it; or ${more}.` : `${capitalised(more)}.`
     return `${way}${less} Nothing is left half done.`

@@ -17,11 +17,11 @@ const remedies: ReadonlyArray<readonly [codes: RegExp, remedy: string]> = [
   ],
   [
     /^SQLITE_READONLY_DBMOVED$/,
-    "Make sure that the right file is at that path, then start again: the file that this start has open is somewhere else by now, or deleted."
+    "Put the right file at that path, then start again: the file that this start opened was moved or deleted."
   ],
   [
     /^SQLITE_READONLY_(ROLLBACK|RECOVERY)$/,
-    "Start the program as a user who may write the file and its directory: SQLite then completes what a crash left."
+    "Start the program as a user who may write the file and its directory: SQLite then recovers from the crash."
   ],
   [
     /^SQLITE_READONLY_(CANTLOCK|CANTINIT)$/,
@@ -31,11 +31,11 @@ const remedies: ReadonlyArray<readonly [codes: RegExp, remedy: string]> = [
     /^SQLITE_READONLY_DIRECTORY$/,
     "Let this user write in the directory of the database: SQLite makes its journal there."
   ],
-  [/^SQLITE_CANTOPEN_ISDIR$/, "Move the directory away that is where SQLite needs a file, or choose another path."],
-  [/^SQLITE_CANTOPEN_SYMLINK$/, "Replace the link by the file, or name the file itself."],
+  [/^SQLITE_CANTOPEN_ISDIR$/, "Move away the directory that is where SQLite needs a file, or choose another path."],
+  [/^SQLITE_CANTOPEN_SYMLINK$/, "Replace the link with the file, or give the path of the file itself."],
   [
     /^SQLITE_CANTOPEN/,
-    "Check that the directory of the database is still there, and that this user can read and write the file and make others beside it."
+    "Check that the database's directory still exists, and that this user can read and write the file and create files beside it."
   ],
   [/^(EACCES|EPERM|SQLITE_PERM|SQLITE_AUTH)$/, "Let this user read and write the file and its directory."],
   [/^(EMFILE|ENFILE)$/, "Raise the limit of open files (`ulimit -n`), or close some."],

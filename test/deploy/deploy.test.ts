@@ -200,7 +200,7 @@ describe("three releases of a service on one file", { timeout: 240_000 }, () => 
           const left = beside(file)
           // Without the write lock nobody knows whether somebody is at work on it: then it is named.
           if (left.length > 0)
-            assert.match(stderr, /Copies that were not finished stay: .*\.(?:backup(?:\.early)?|upgrade)\.partial/)
+            assert.match(stderr, /Unfinished copies stay: .*\.(?:backup(?:\.early)?|upgrade)\.partial/)
           return left
         }),
         { until: (left) => left.length === 0 }

@@ -215,7 +215,7 @@ describe("a clock that is set while a start waits for a lock", () => {
       yield* clock.set(running, -3)
       const { code, stderr } = yield* Effect.promise(() => running.ended)
       assert.strictEqual(code, 75)
-      assert.include(stderr, "The start was not over after 3s")
+      assert.include(stderr, "The start did not finish within 3s")
     })
   )
 })

@@ -77,7 +77,7 @@ describe("a start that is refused never serves the API, and ends the process wit
       yield* blankDatabase(file)
       const rival = yield* rivalProcess(file, "BEGIN IMMEDIATE")
       const ended = yield* runBackend({ ...on(file), DATABASE_TIMEOUT: "5s" })
-      refused(ended, 75, /The start was not over after 5s/)
+      refused(ended, 75, /The start did not finish within 5s/)
       assert.include(ended.stderr, `process ${rival.pid}`)
     })
   )

@@ -47,13 +47,13 @@ const cureOfStatement = (statement: string, code: string, detail: string): strin
   if (code === "SQLITE_CONSTRAINT_FOREIGNKEY") {
     return first === "DROP" || first === "ALTER"
       ? `Rows of other tables refer to this table. To rebuild it, write \`-- database-ready: foreign_keys = off\` above the first statement of the file. To remove it, delete those rows in the migration first.`
-      : `The statement would leave rows that refer to rows that do not exist. Insert the rows that are referred to first, or delete or change the rows that refer to them.`
+      : `Insert the rows that are referred to first, or delete or change the rows that refer to them.`
   }
   if (code === "SQLITE_CONSTRAINT_TRIGGER") {
-    return `A trigger of the database refuses it with that message. Change the rows so that it accepts them, or drop the trigger in the migration and create it again.`
+    return `Change the rows so that the trigger that gives this message accepts them. Or drop that trigger in the migration, and create it again afterwards.`
   }
   if (code.startsWith("SQLITE_CONSTRAINT")) {
-    return `Rows break the constraint that the message names. Change or delete those rows in the migration, before this statement.`
+    return `Change or delete the rows that break this constraint, in the migration before this statement.`
   }
   const [, kind = "", name = ""] = /^no such (module|tokenizer|function|collation sequence): (\S+)/.exec(detail) ?? []
   if (kind !== "") {
@@ -64,7 +64,7 @@ const cureOfStatement = (statement: string, code: string, detail: string): strin
     return `Add the column without the constraint and create a unique index, or rebuild the table.`
   }
   if (/^no such (table|column|index|view|trigger)/.test(detail)) {
-    return `Check the name, and whether an earlier migration makes it, renames it or drops it.`
+    return `Check the name, and whether an earlier migration creates, renames or drops it.`
   }
   return undefined
 }
@@ -73,7 +73,7 @@ const alreadyThere = (tools: ReadonlyArray<string>): string => {
   const whose =
     tools.length === 0
       ? "Something else made it: another program, an earlier tool, or a person."
-      : `This database belongs to ${tools.join(" and ")}, whose ledger is in it.`
+      : `This database belongs to ${tools.join(" and ")}, whose history table is in it.`
   return `${whose} ${takeOver("")}`
 }
 

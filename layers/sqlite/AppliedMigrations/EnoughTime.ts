@@ -28,12 +28,12 @@ export const enoughTime = Effect.fnUntraced(function* (room: Room, { objects, ve
   const bytes = yield* bytesOf(sqlite)
   const time = copyTime(bytes, yield* Effect.orElseSucceed(backupsOf(database.file), () => []))
   if (time.likely <= deadline.millis) return
-  const cure = `Set ${deadline.setting} to ${shown(enoughFor(bytes, time))}, or leave it unset: it is then put off while the work moves on. If you make backups yourself, set \`backups\` to 0.`
+  const cure = `Set ${deadline.setting} to ${shown(enoughFor(bytes, time))}, or leave it unset: the default deadline is extended while the work makes progress. If you make backups yourself, set \`backups\` to 0.`
   if (time.least <= deadline.millis) {
-    const took = `The copy of ${megabytes(bytes)} MB before ${titleOf(newest)} would take ${shown(time.likely)} at the rate of the last one`
+    const took = `The backup of ${megabytes(bytes)} MB before ${titleOf(newest)} would take ${shown(time.likely)} at the rate of the last one`
     return yield* Effect.logWarning(`${took}, and the deadline is ${shown(deadline.millis)}. ${cure}`)
   }
-  const detail = `${megabytes(bytes)} MB take ${shown(time.least)} at least, and the deadline is ${shown(deadline.millis)}`
+  const detail = `copying ${megabytes(bytes)} MB takes ${shown(time.least)} at least, and the deadline is ${shown(deadline.millis)}`
   return yield* upgradeError("DeadlineTooShort", { migration: titleOf(newest), detail, cure })
 })
 

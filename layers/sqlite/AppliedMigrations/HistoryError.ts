@@ -73,7 +73,7 @@ const remedies: Record<Reason, string> = {
   OtherApplication:
     "Check which database and which migrations this program was given (--database, --migrations). If both are right, the files were renamed and edited after they had been applied: put them back.",
   NewerDatabase:
-    "Start the newer program. Or restore a backup from before its upgrade: what was written since is then lost. To let older programs run on the next upgrade, declare `compatible_from` in it.",
+    "Start the newer program. Or restore a backup from before its upgrade: what was written since is then lost. To let older programs run after the next upgrade, declare `compatible_from` in its migration.",
   Missing: "Put the missing files back, or start the release that has them.",
   Edited:
     "Put the migration back as it was applied: the text of the file, or the version of the Effect. Write the change as a new migration.",

@@ -25,7 +25,7 @@ export const removeRemains = ({ config, database: { file, sqlite }, source }: Ro
             // Who holds the write lock may be making one of them, or removing them as this start would.
             Effect.logWithLevel(
               failure.retryable && level !== LogLevel.Debug ? LogLevel.Info : level,
-              `Copies that were not finished stay: ${remains.join(", ")} (${failure.message})`
+              `Unfinished copies stay: ${remains.join(", ")} (${failure.message})`
             )
           )
         )

@@ -53,7 +53,7 @@ export const proveSchema = (
   if (ahead.length === 0) return Effect.flatMap(made, (expected) => compared(expected, live))
   return Effect.fail(
     IntegrityError.found("SchemaDiffers", [
-      `it is not as the newer program left it, whose migrations ${ahead.join(", ")} are not here to compare with`
+      `it is not as the newer program left it; its migrations ${ahead.join(", ")} are not here to compare with`
     ])
   )
 }
@@ -133,7 +133,7 @@ const replay = (migrations: ReadonlyArray<Migration>, progress: Attempt["progres
     Effect.scoped,
     Effect.mapError((error) =>
       IntegrityError.found("SchemaDiffers", [
-        `the fingerprint differs, and replaying the migrations to find out where failed: ${error._tag === "SqliteFailure" ? error.detail : error.sentence}`
+        `the fingerprint differs, and replaying the migrations to find the difference failed: ${error._tag === "SqliteFailure" ? error.detail : error.sentence}`
       ])
     )
   )

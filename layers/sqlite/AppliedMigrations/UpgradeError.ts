@@ -99,13 +99,13 @@ const sentences: Record<Reason, (migration: string) => string> = {
   Pending: (migration) =>
     migration === "" ? "The database has not been taken over yet" : `Migrations are pending: ${migration}`,
   Busy: (migration) => `Another process is writing to the database; ${migration} must wait`,
-  DeadlineTooShort: (migration) => `The deadline is too short for the copy that is made for ${migration}`,
+  DeadlineTooShort: (migration) => `The deadline is too short for the backup before ${migration}`,
   StatementFailed: (migration) => `Migration ${migration} failed`,
   EffectFailed: (migration) => `Migration ${migration} failed`,
   TransactionEnded: (migration) => `Migration ${migration} ended the transaction in which all migrations are applied`,
-  NotAllowed: (migration) => `Migration ${migration} holds a statement that a migration cannot run`,
+  NotAllowed: (migration) => `Migration ${migration} contains a statement that a migration cannot run`,
   Incomplete: (migration) => `Migration ${migration} is incomplete`,
-  NotSql: (migration) => `Migration ${migration} holds something that SQLite does not understand`,
+  NotSql: (migration) => `Migration ${migration} contains something that SQLite does not understand`,
   ForeignKeyViolations: (migration) => `After ${migration}, rows refer to rows that do not exist`,
   ForeignKeyMismatch: (migration) =>
     `After ${migration}, a foreign key refers to columns that are not a key of their table`,
@@ -121,19 +121,19 @@ const remedies: Record<Reason, string> = {
   DeadlineTooShort: "Set a longer deadline.",
   StatementFailed: "Fix the statement and start again.",
   EffectFailed: "Fix the migration's Effect and start again.",
-  TransactionEnded: "Take COMMIT and ROLLBACK out of the Effect. What it committed stays: restore a backup.",
-  NotAllowed: "Take the statement out: the library begins and ends the transaction of the pending migrations.",
-  Incomplete: "Write what is missing.",
-  NotSql: "Take it out.",
+  TransactionEnded: "Remove COMMIT and ROLLBACK from the Effect. What it committed stays: restore a backup.",
+  NotAllowed: "Remove the statement: the library begins and ends the transaction of the pending migrations.",
+  Incomplete: "Write the missing part.",
+  NotSql: "Remove it.",
   ForeignKeyViolations: "Change the migration so that it repairs or deletes those rows.",
   ForeignKeyMismatch:
     "Make those columns a PRIMARY KEY or UNIQUE, or refer to others (https://sqlite.org/foreignkeys.html#fk_indexes).",
   RowsDeleted:
     "If that is meant, write `-- database-ready: deletes = TABLE, TABLE` above the first statement. If the file rebuilds a table, write `-- database-ready: foreign_keys = off` there: otherwise dropping the old table deletes the rows that refer to it.",
   SchemaBroken:
-    "Create the view or trigger again in a migration, with the names that the tables and columns have now, or drop it. SQLite looks at it only when it is used.",
+    "Create the view or trigger again in a migration, with the current names of tables and columns, or drop it. SQLite looks at it only when it is used.",
   HistoryRewritten:
-    "Take out the statements that change the table schema_migrations, user_version or application_id. Only the library may write them.",
+    "Remove the statements that change the table schema_migrations, user_version or application_id. Only the library may write them.",
   NotWritten: "Fix what SQLite's message names, then start again."
 }
 
