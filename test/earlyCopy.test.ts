@@ -10,7 +10,7 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { Migrations, type ProgressEvent } from "../layers/index.ts"
 import { copyDatabase } from "../layers/sqlite/Backup.ts"
-import { aloneCopying } from "../layers/sqlite/LockFile.ts"
+import { lockForCopying } from "../layers/sqlite/LockFile.ts"
 import { openSqlite } from "../layers/sqlite/Sqlite.ts"
 import { applyCommits, endOfCommits } from "../layers/sqlite/WalTail.ts"
 import {
@@ -230,7 +230,7 @@ describe("the backup of a large database", () => {
       for (const suffix of left) writeFileSync(`${file}${suffix}`, "")
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* aloneCopying(file)
+          yield* lockForCopying(file)
           yield* start(file)
           assert.deepStrictEqual(beside(file), [...left, ".upgrade.partial"])
         })

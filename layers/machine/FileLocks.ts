@@ -1,6 +1,6 @@
 /** Who holds locks on a database, as far as the kernel tells: Linux lists them in `/proc/locks` (proc(5)). */
 import * as Effect from "effect/Effect"
-import { ask, files } from "./files.ts"
+import { files, trySync } from "./files.ts"
 
 interface Lock {
   /** 0 or less where the process is in another namespace. */
@@ -13,7 +13,7 @@ interface Lock {
 /** The locks on a file, which has answered before. Not to find one is no proof that there is none. */
 export const locksOn = (file: string): Effect.Effect<ReadonlyArray<Lock>> =>
   Effect.orElseSucceed(
-    ask(() => locksOf([file])),
+    trySync(() => locksOf([file])),
     () => []
   )
 
@@ -53,7 +53,7 @@ export interface Holder {
  */
 export const holdersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
   Effect.orElseSucceed(
-    ask(() => {
+    trySync(() => {
       const real = files.realPath(file)
       const locks = locksOf([real, `${real}-shm`]).filter(({ pid }) => pid > 0)
       const exclusive = locks.filter(({ mode }) => mode === "WRITE")
@@ -70,7 +70,7 @@ export const holdersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
  */
 export const readersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
   Effect.orElseSucceed(
-    ask(() => {
+    trySync(() => {
       const locks = locksOf([`${files.realPath(file)}-shm`])
       const reading = locks.filter(({ from, pid }) => pid > 0 && from >= 123 && from <= 127)
       return [...new Set(reading.map(({ pid }) => pid))].map(holder)
@@ -81,7 +81,7 @@ export const readersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
 /**
  * The processes that use the `-shm` of a database, and with it its WAL, but have another file open than the one that
  * is there: theirs was renamed or replaced. Who opens the new one as well shares a WAL with the old one. `isUsed`: a
- * lock is held on that `-shm`, by whomever. To be run within `ask`.
+ * lock is held on that `-shm`, by whomever. Run it inside `trySync`.
  */
 export const strangersOn = (file: string): { readonly isUsed: boolean; readonly strangers: ReadonlyArray<Holder> } => {
   const shm = `${file}-shm`
@@ -105,7 +105,7 @@ const pidsOf = (paths: ReadonlyArray<string>): ReadonlyArray<number> => [
  */
 export const usersOf = (paths: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Holder>> =>
   Effect.orElseSucceed(
-    ask(() => {
+    trySync(() => {
       const targets = new Set(paths.flatMap((path) => files.identity(path) ?? []))
       if (targets.size === 0) return []
       const processes = files.entries("/proc").flatMap(({ name }) => (/^\d+$/.test(name) ? [Number(name)] : []))
@@ -126,7 +126,7 @@ export const ownDescriptorsOn = (file: string): number | undefined => {
 
 /**
  * Whether nobody but this process holds a lock on one of these files. Undefined where that cannot be known: only the first
- * PID namespace sees the locks of all others (`locks_show` in the kernel's locks.c). To be run within `ask`.
+ * PID namespace sees the locks of all others (`locks_show` in the kernel's locks.c). Run it inside `trySync`.
  */
 export const areFree = (paths: ReadonlyArray<string>): boolean | undefined =>
   files.stat("/proc/self/ns/pid")?.ino === firstNamespace

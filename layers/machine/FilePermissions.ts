@@ -12,7 +12,7 @@ const isForGroup = (mode: number): boolean => (mode & 0o2070) === 0o2070
 
 /**
  * For a file that takes the place of a database or is made beside it. Without `permissions` the directory decides
- * for a database that is absent. Run as root, a file of root's own would lock the service out. To be run within `ask`.
+ * for a database that is absent. Run as root, a file of root's own would lock the service out. Run it inside `trySync`.
  */
 export const permissionsFor = (file: string, chosen?: Permissions): NewFile => {
   const there = files.stat(file)
@@ -22,13 +22,13 @@ export const permissionsFor = (file: string, chosen?: Permissions): NewFile => {
   return { uid: directory?.uid, gid: directory?.gid, mode: isShared ? 0o660 : 0o600 }
 }
 
-/** For a directory that was just created: that of its parent, as far as root created it. To be run within `ask`. */
+/** For a directory that was just created: that of its parent, as far as root created it. Run it inside `trySync`. */
 export const permissionsForDirectory = (directory: string, chosen: Permissions): NewFile => {
   const parent = process.getuid?.() === 0 ? files.stat(dirname(directory)) : undefined
   return { uid: parent?.uid, gid: parent?.gid, mode: chosen === "group" ? 0o2770 : 0o700 }
 }
 
-/** What keeps a group from using a database; undefined where nothing does. To be run within `ask`. */
+/** What keeps a group from using a database; undefined where nothing does. Run it inside `trySync`. */
 export const faultOfSharing = (file: string): { readonly path: string; readonly fault: string } | undefined => {
   const directory = dirname(file)
   const [ofFile, ofDirectory] = [files.stat(file), files.stat(directory)]

@@ -1,6 +1,6 @@
 /** What is mounted where, as the kernel tells: Linux lists it in `/proc/self/mountinfo` (proc(5)). */
 import * as Effect from "effect/Effect"
-import { ask, files } from "./files.ts"
+import { files, trySync } from "./files.ts"
 
 /** Filesystems for which the kernel answers by itself, from disks and memory: nobody else has to be waited for. */
 const kernelFilesystems = new Set(
@@ -53,11 +53,11 @@ export const mountsIn = (mountinfo: string): ReadonlyArray<Mount> =>
   }))
 
 /** `statfs` is not asked: it knows a number, and some servers give a wrong one. Empty where there is no table, or none that can be read. */
-export const mountTable: Effect.Effect<ReadonlyArray<Mount>> = ask(() =>
+export const mountTable: Effect.Effect<ReadonlyArray<Mount>> = trySync(() =>
   mountsIn(files.text("/proc/self/mountinfo"))
 ).pipe(Effect.orElseSucceed(() => []))
 
-const holds = (directory: string, point: string): boolean =>
+const isIn = (directory: string, point: string): boolean =>
   directory === point || directory.startsWith(point === "/" ? "/" : `${point}/`)
 
 /** The longest mount point that holds the directory; of type "unknown" where the table has none. */
@@ -65,7 +65,7 @@ export const mountIn = (mounts: ReadonlyArray<Mount>, directory: string): Mount 
   let longest: Mount = { point: "", type: unknown }
   for (const mount of mounts) {
     // Of two mounts on one point the later one hides the earlier.
-    if (holds(directory, mount.point) && mount.point.length >= longest.point.length) longest = mount
+    if (isIn(directory, mount.point) && mount.point.length >= longest.point.length) longest = mount
   }
   return longest
 }
@@ -76,9 +76,9 @@ export const mountIn = (mounts: ReadonlyArray<Mount>, directory: string): Mount 
  * that somebody else answers for is enough for a no, and so is not to know. What is mounted below the kernel's
  * own directories is the kernel's own, and no place for files.
  */
-export const neverHang = (mounts: ReadonlyArray<Mount>): boolean =>
+export const noMountCanHang = (mounts: ReadonlyArray<Mount>): boolean =>
   mounts.length > 0 &&
   mounts.every(
     ({ point, type }) =>
-      kernelFilesystems.has(type) || ["/proc", "/sys", "/dev"].some((directory) => holds(point, directory))
+      kernelFilesystems.has(type) || ["/proc", "/sys", "/dev"].some((directory) => isIn(point, directory))
   )

@@ -25,10 +25,10 @@ import { codeOf, SystemFailure } from "./SystemFailure.ts"
  * has answered before or cannot hang, for a mount that hangs would stop the whole process. What the step throws
  * is taken for what the system answered.
  */
-export const ask = <A>(questions: () => A): Effect.Effect<A, SystemFailure> =>
+export const trySync = <A>(questions: () => A): Effect.Effect<A, SystemFailure> =>
   Effect.try({ try: questions, catch: SystemFailure.from })
 
-/** For within `ask`: they throw the system's refusal. */
+/** For inside `trySync`: they throw the system's refusal. */
 export const files = {
   /** What is at a path, links followed; undefined where nothing is. */
   stat: (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false }),
@@ -40,10 +40,10 @@ export const files = {
   },
 
   /** What is at a path itself, links not followed; undefined where nothing is. */
-  itself: (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false }),
+  lstat: (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false }),
 
   /** Whether a link itself is at a path. */
-  isLink: (path: string): boolean => files.itself(path)?.isSymbolicLink() === true,
+  isLink: (path: string): boolean => files.lstat(path)?.isSymbolicLink() === true,
 
   /** The absolute path without links. */
   realPath: (path: string): string => realpathSync.native(path),
@@ -52,18 +52,18 @@ export const files = {
   target: (link: string): string | undefined => unless("ENOENT", () => files.realPath(link)),
 
   /** Throws where this user may not read, or not write, what is there. */
-  mayUse: (path: string, use: Use): void =>
+  requireAccess: (path: string, use: Use): void =>
     accessSync(path, use.writing ? constants.R_OK | constants.W_OK : constants.R_OK),
 
   /** The same for what may be absent. To look first is quicker than to be refused. */
-  mayUseIfThere: (path: string, use: Use): void => {
-    if (files.stat(path) !== undefined) unless("ENOENT", () => files.mayUse(path, use))
+  requireAccessIfThere: (path: string, use: Use): void => {
+    if (files.stat(path) !== undefined) unless("ENOENT", () => files.requireAccess(path, use))
   },
 
   /** The same as an answer: whatever keeps this user from it, it cannot be used. */
   isUsable: (path: string, use: Use): boolean => {
     try {
-      files.mayUse(path, use)
+      files.requireAccess(path, use)
       return true
     } catch {
       return false

@@ -53,7 +53,7 @@ const giveTo = (descriptor: number, { gid, mode, uid }: NewFile): void => {
   if ((own.mode & 0o777) !== allowed) isAllowed(() => fchmodSync(descriptor, allowed))
 }
 
-/** Gives away a directory that was just created, as far as this user may. To be run within `ask`. */
+/** Gives away a directory that was just created, as far as this user may. Run it inside `trySync`. */
 export const giveDirectory = (path: string, { gid, mode, uid }: NewFile): void => {
   const own = lstatSync(path)
   const [owner, group] = [uid ?? own.uid, gid ?? own.gid]

@@ -7,7 +7,7 @@ import { type Statement, statementsOf } from "./SqlScript.ts"
  * SHA-256 of a whole text, in hexadecimal. What an editor changes by itself does not count: line ends, blanks at the
  * end of a line and of the file, and a byte order mark.
  */
-export const checksumOf = (text: string): string => sha256(normalised(text))
+export const checksumOf = (text: string): string => sha256(normalise(text))
 
 /**
  * SHA-256 of the statements that are run. Comments inside a statement count, because SQLite keeps them in the
@@ -15,31 +15,31 @@ export const checksumOf = (text: string): string => sha256(normalised(text))
  * text as it was applied, so that a row of which one of the two was changed by hand fits nothing.
  */
 export const statementsChecksumOf = (statements: ReadonlyArray<Statement>, applied: string): string =>
-  sha256(`${applied}\n${statements.map(({ text }) => `${normalised(text)};\n`).join("")}`)
+  sha256(`${applied}\n${statements.map(({ text }) => `${normalise(text)};\n`).join("")}`)
 
 /**
  * Histories of earlier versions have the checksum of the whole text alone. A declaration may have been added since:
  * whether the text without it, or without the comment or the empty lines around it, is the one that was applied.
  */
 export const mayHaveBeen = (checksum: string, text: string): boolean =>
-  withoutDeclarations(unified(text)).some((former) => checksumOf(former) === checksum)
+  withoutDeclarations(unify(text)).some((former) => checksumOf(former) === checksum)
 
 /** Statements are checked, run and compared: cut each text once. */
 export const statementsIn = (body: { readonly text: string }): ReadonlyArray<Statement> => {
-  const known = cut.get(body)
+  const known = cutBefore.get(body)
   if (known !== undefined) return known
   const statements = statementsOf(body.text)
-  cut.set(body, statements)
+  cutBefore.set(body, statements)
   return statements
 }
 
-const cut = new WeakMap<object, ReadonlyArray<Statement>>()
+const cutBefore = new WeakMap<object, ReadonlyArray<Statement>>()
 
 const sha256 = (text: string): string => hash("sha256", text, "hex")
 
-const unified = (text: string): string => text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n")
+const unify = (text: string): string => text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n")
 
-const normalised = (text: string): string =>
-  unified(text)
+const normalise = (text: string): string =>
+  unify(text)
     .replace(/[ \t]+(?=[\n\u2028\u2029])/g, "")
     .trimEnd()

@@ -71,7 +71,7 @@ export const withoutDeclarations = (script: string): ReadonlyArray<string> => {
       })
     )
   )
-  return declaring.length === 0 ? [] : [...former, headless(script)]
+  return declaring.length === 0 ? [] : [...former, withoutHead(script)]
 }
 
 const none = /^(?!)/
@@ -85,7 +85,7 @@ const spread = (lines: ReadonlyArray<string>, gone: Set<number>, from: number, s
 const subsetsOf = ([first, ...rest]: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<number>> =>
   first === undefined ? [[]] : subsetsOf(rest).flatMap((set) => [set, [first, ...set]])
 
-const headless = (script: string): string => {
+const withoutHead = (script: string): string => {
   for (const { isAtHead, text } of commentsOf(script)) {
     if (!isAtHead) break
     script = script.slice(script.indexOf(text) + text.length)

@@ -5,7 +5,7 @@ import { openingWords, type Statement, tokensOf } from "./SqlScript.ts"
 /** Statements that are out of place begin with one of these words, all others need not be read further. */
 const suspects = /^(?:ATTACH|BEGIN|COMMIT|DETACH|END|EXPLAIN|PRAGMA|ROLLBACK|VACUUM)\b/i
 
-export const outOfPlace = (statement: Statement, script: Script): Obstacle | undefined => {
+export const misplacedStatement = (statement: Statement, script: Script): Obstacle | undefined => {
   const { text } = statement
   const notAllowed = (detail: string, remedy?: string): Obstacle =>
     remedy === undefined

@@ -88,14 +88,14 @@ export const statementsOf = (script: string): ReadonlyArray<Statement> => {
       continue
     }
     if (start < 0) start = token.start
-    end = token.start + (token.kind === "word" ? withoutBlankEnd(token.text) : token.text.length)
+    end = token.start + (token.kind === "word" ? lengthWithoutBlanks(token.text) : token.text.length)
   }
   finish()
   return statements
 }
 
 /** The length of a phrase without the blanks at its end. */
-const withoutBlankEnd = (text: string): number => {
+const lengthWithoutBlanks = (text: string): number => {
   let length = text.length
   while (length > 0 && " \t\n\f\r\uFEFF".includes(text.charAt(length - 1))) length -= 1
   return length

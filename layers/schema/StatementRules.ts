@@ -1,11 +1,11 @@
 /** What of a script cannot be run as it says, found before anything is written. Sources: SQLite's pragma.html and tokenizer. */
 import type { Obstacle, Script } from "./Obstacle.ts"
-import { outOfPlace } from "./PragmaRules.ts"
+import { misplacedStatement } from "./PragmaRules.ts"
 import { openingWords, phrasesOf, type Statement, tokensOf } from "./SqlScript.ts"
 
 export const obstacleIn = (script: Script): Obstacle | undefined => {
   const { statements, text } = script
-  const open = neverClosed(text)
+  const open = unclosedPartOf(text)
   if (open !== undefined) return open
   if (statements.length === 0) {
     return {
@@ -16,14 +16,14 @@ export const obstacleIn = (script: Script): Obstacle | undefined => {
     }
   }
   for (const statement of statements) {
-    const obstacle = foreignTo(statement) ?? unfinished(statement) ?? outOfPlace(statement, script)
+    const obstacle = foreignCommandIn(statement) ?? missingEndOf(statement) ?? misplacedStatement(statement, script)
     if (obstacle !== undefined) return obstacle
   }
   return undefined
 }
 
 /** A quote or a comment that is never closed reaches to the end, and so is the last token. */
-const neverClosed = (text: string): Obstacle | undefined => {
+const unclosedPartOf = (text: string): Obstacle | undefined => {
   let last: { readonly kind: string; readonly text: string; readonly start: number } | undefined
   if (!/['"`[]|\/\*/.test(text)) return undefined
   for (const token of phrasesOf(text)) last = token
@@ -55,7 +55,7 @@ const openKind = ({ kind, text }: { readonly kind: string; readonly text: string
 const lineOf = (text: string, offset: number): number => text.slice(0, offset).split("\n").length
 
 /** Commands of other programs, which read the same files. */
-const foreignTo = (statement: Statement): Obstacle | undefined => {
+const foreignCommandIn = (statement: Statement): Obstacle | undefined => {
   const { line, text } = statement
   const notSql = (detail: string, remedy: string, at = 0): Obstacle => ({
     reason: "NotSql",
@@ -113,7 +113,7 @@ const isBatchEnd = (rest: string): boolean =>
 /** What two statements are cut by in other tools, without the semicolon that SQLite needs. */
 const breakpoint = /^--+(?:>\s*statement-breakpoint|;;|\s*bun:split)/
 
-const unfinished = (statement: Statement): Obstacle | undefined => {
+const missingEndOf = (statement: Statement): Obstacle | undefined => {
   const { line, text } = statement
   if (/statement-breakpoint|--;;|bun:split/.test(text)) {
     for (const { kind, start, text: comment } of tokensOf(text)) {
@@ -126,10 +126,10 @@ const unfinished = (statement: Statement): Obstacle | undefined => {
       }
     }
   }
-  return /trigger/i.test(text) ? openTrigger(statement) : undefined
+  return /trigger/i.test(text) ? missingEndOfTrigger(statement) : undefined
 }
 
-const openTrigger = (statement: Statement): Obstacle | undefined => {
+const missingEndOfTrigger = (statement: Statement): Obstacle | undefined => {
   const { line, text } = statement
   const words = openingWords(text, 3)
   if (!/^CREATE (?:(?:TEMP|TEMPORARY) )?TRIGGER\b/.test(words.join(" "))) return undefined

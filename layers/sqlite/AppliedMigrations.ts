@@ -7,11 +7,11 @@ import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import type { Attempt, StageError } from "../start/Attempt.ts"
 import { MigrationSource, titleOf } from "../start/MigrationSource.ts"
-import { isUpToDate, look, recorded, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
-import { enoughTime } from "./AppliedMigrations/EnoughTime.ts"
+import { isUpToDate, look, requireRecorded, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
+import { requireTime } from "./AppliedMigrations/EnoughTime.ts"
 import { type HistoryError, historyFailure } from "./AppliedMigrations/HistoryError.ts"
 import type { Verdict } from "./AppliedMigrations/HistoryJudgement.ts"
-import { allowed } from "./AppliedMigrations/MigrationRun.ts"
+import { refuseObstacles } from "./AppliedMigrations/MigrationRun.ts"
 import { removeRemains } from "./AppliedMigrations/Remains.ts"
 import { madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
@@ -29,7 +29,7 @@ import { Initialization } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import { olderThanBackup } from "./LostWal.ts"
 import type { PragmaError } from "./PragmaError.ts"
-import { replaced } from "./SameFile.ts"
+import { replacedError } from "./SameFile.ts"
 import { integer, type Sqlite } from "./Sqlite.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
@@ -96,7 +96,7 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
         // Whatever was written when SQLite found it out is not to blame.
         Effect.mapError(attempt(room, done, running), (error) => {
           const code = "code" in error ? error.code : ""
-          return codeReason(code) === "Replaced" ? replaced(database.file, code) : error
+          return codeReason(code) === "Replaced" ? replacedError(database.file, code) : error
         }),
       summary
     )
@@ -123,15 +123,15 @@ export const nothingDone = (): Done => ({
 const summary = ({ adopted, ahead, applied, backup, redeclared, version }: AppliedMigrations["Type"]): string => {
   if (version === undefined) return "no migrations"
   const done =
-    listed("applied", applied.map(titleOf)) ||
-    listed("took over", adopted) ||
-    listed("newer than this program by", ahead) ||
+    list("applied", applied.map(titleOf)) ||
+    list("took over", adopted) ||
+    list("newer than this program by", ahead) ||
     "nothing to apply"
-  const changed = redeclared.length === 0 ? "" : `, ${listed("declared otherwise when applied:", redeclared)}`
+  const changed = redeclared.length === 0 ? "" : `, ${list("declared otherwise when applied:", redeclared)}`
   return `at ${version}, ${done}${changed}${backup === undefined ? "" : `, backup ${backup}`}`
 }
 
-const listed = (verb: string, titles: ReadonlyArray<string>): string =>
+const list = (verb: string, titles: ReadonlyArray<string>): string =>
   titles.length === 0 ? "" : titles.length > 5 ? `${verb} ${titles.length}` : `${verb} ${titles.join(", ")}`
 
 /**
@@ -146,11 +146,11 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
     historyFailure,
     look(config, source, database.sqlite)
   )
-  const tidied = (level: LogLevel.LogLevel) =>
+  const clearRemains = (level: LogLevel.LogLevel) =>
     config.inMemory || config.access === "inspect" ? Effect.void : removeRemains(room, level)
   if (database.origin === "existing") yield* warnOfAge(room, first, done)
   if (isUpToDate(first)) {
-    yield* tidied(LogLevel.Warning)
+    yield* clearRemains(LogLevel.Warning)
     // Without migrations too a new file gets its settings before its first page.
     if (first.isBlank && database.before === "clean" && config.access !== "inspect") {
       yield* setPragmasOfNewFile(config, database, pragmas)
@@ -158,19 +158,19 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
     return evidence(room, done, first)
   }
   // Before an inspection answers: it says what a start would say.
-  yield* allowed(first.verdict.pending)
+  yield* refuseObstacles(first.verdict.pending)
   if (config.access === "inspect") {
     // What a start would refuse is told before what it would apply: the trial proves the schema first.
     if (!first.isBlank && !config.inMemory) yield* tryPending(config, database.sqlite, first, running)
-    return yield* notInitialized(first)
+    return yield* refusePending(first)
   }
 
   // Who waits for another's copy looks again and again.
-  if (done.triedAt === undefined) yield* tidied(LogLevel.Debug)
+  if (done.triedAt === undefined) yield* clearRemains(LogLevel.Debug)
   // A new database has no neighbours whom a start that fails could be in the way of.
   if (!first.isBlank && !config.inMemory && done.triedAt !== first.dataVersion) {
     yield* tryPending(config, database.sqlite, first, running)
-    yield* enoughTime(room, first, running)
+    yield* requireTime(room, first, running)
     done.triedAt = first.dataVersion
   }
 
@@ -213,7 +213,7 @@ const evidence = (
   redeclared: seen.verdict.redeclared,
   warnings,
   schema: unlessChanged(room, seen),
-  schemaOn: (sqlite) => stillApplied(room, sqlite)
+  schemaOn: (sqlite) => checkApplied(room, sqlite)
 })
 
 /** The database's own version where a newer program wrote it, else the newest of ours. */
@@ -223,26 +223,26 @@ const versionOf = ({ source }: Room, { ahead, version }: Verdict): string | unde
 const unlessChanged = (room: Room, seen: Seen): AppliedMigrations["Type"]["schema"] => {
   const { sqlite } = room.database
   return Effect.flatMap(Effect.mapError(sqlite.run("PRAGMA data_version"), historyFailure), ([row]) =>
-    integer(row, "data_version") === seen.dataVersion ? provenSchema(room, seen) : stillApplied(room, sqlite)
+    integer(row, "data_version") === seen.dataVersion ? proveLiveSchema(room, seen) : checkApplied(room, sqlite)
   )
 }
 
-const provenSchema = (room: Room, { objects, verdict }: Seen): Effect.Effect<LiveSchema, IntegrityError> =>
+const proveLiveSchema = (room: Room, { objects, verdict }: Seen): Effect.Effect<LiveSchema, IntegrityError> =>
   Effect.map(proveSchema(verdict, objects, room.made), (state) => ({ ...state, version: versionOf(room, verdict) }))
 
 /**
  * In one snapshot, for a newer program may commit between two of the questions. In memory there is no other program,
  * and the service may be in a transaction.
  */
-const stillApplied = (room: Room, sqlite: Sqlite): AppliedMigrations["Type"]["schema"] => {
-  const seen = Effect.flatMap(look(room.config, room.source, sqlite), recorded)
+const checkApplied = (room: Room, sqlite: Sqlite): AppliedMigrations["Type"]["schema"] => {
+  const seen = Effect.flatMap(look(room.config, room.source, sqlite), requireRecorded)
   return Effect.flatMap(
     room.config.inMemory ? seen : transaction(sqlite, { begin: sqlite.run("BEGIN") }, historyFailure, seen),
-    (seen) => provenSchema(room, seen)
+    (seen) => proveLiveSchema(room, seen)
   )
 }
 
-const notInitialized = ({ isInitialized, verdict: { adopted, pending } }: Seen) =>
+const refusePending = ({ isInitialized, verdict: { adopted, pending } }: Seen) =>
   upgradeError("Pending", {
     migration: pending.map(titleOf).join(", "),
     detail:

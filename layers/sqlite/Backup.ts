@@ -11,22 +11,22 @@ import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { permissionsFor } from "../machine/FilePermissions.ts"
-import { ask, files } from "../machine/files.ts"
+import { files, trySync } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import type { Attempt } from "../start/Attempt.ts"
 import { whileALookRuns } from "../start/policy.ts"
-import { type BackupError, type CopyFailure, refusedAs } from "./BackupError.ts"
+import { asBackupError, type BackupError, type CopyFailure } from "./BackupError.ts"
 import {
   backupsOf,
   earlyCopyOf,
+  flush,
+  flushDirectoryOf,
   markOf,
-  removed,
+  remove,
+  removeOrWarn,
   removeUnfinished,
-  renamed,
-  synced,
-  syncedDirectory,
-  tidied
+  rename
 } from "./BackupFiles.ts"
 import { formatBackupName, nextBackupName, type Upgrade } from "./BackupNames.ts"
 import { backupInto } from "./PageCopy.ts"
@@ -45,9 +45,9 @@ export interface Backup {
 }
 
 /** Refuses early where the copy would not fit, through a connection to the database. */
-export const spaceForBackup = (sqlite: Sqlite, file: string, upgrade: Upgrade) => {
+export const requireSpaceForBackup = (sqlite: Sqlite, file: string, upgrade: Upgrade) => {
   const backup = `${file}${formatBackupName({ ...upgrade, number: 1 })}`
-  return refusedAs(backup)(enoughSpace(sqlite, backup))
+  return asBackupError(backup)(requireSpace(sqlite, backup))
 }
 
 /**
@@ -66,35 +66,35 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   // The write lock is ours: the processes that began these are gone.
   const there = yield* removeUnfinished(file, upgrade.from).pipe(
     Effect.zipRight(backupsOf(file)),
-    refusedAs(`${file}${formatBackupName({ ...upgrade, number: 1 })}`)
+    asBackupError(`${file}${formatBackupName({ ...upgrade, number: 1 })}`)
   )
   const backup = `${file}${formatBackupName(nextBackupName(upgrade, there))}`
   const partial = `${backup}.partial`
-  const refused = refusedAs(backup)
-  const made = yield* toBeNamed(file, partial, backup)
-  yield* refused(tellingHowFar(file, partial, progress, copyDatabase(file, partial)))
+  const refused = asBackupError(backup)
+  const made = yield* prepareBackup(file, partial, backup)
+  yield* refused(tellProgressOf(file, partial, progress, copyDatabase(file, partial)))
   yield* check(partial)
-  yield* refused(somethingIn(partial))
+  yield* refused(refuseEmptyCopy(partial))
   return made
 })
 
 /** A copy that is going to have its name. When the scope closes with a failure, or before it has, it is deleted. */
-const toBeNamed = Effect.fnUntraced(function* (file: string, partial: string, backup: string) {
+const prepareBackup = Effect.fnUntraced(function* (file: string, partial: string, backup: string) {
   let isNamed = false
   yield* Effect.addFinalizer((exit) =>
     exit._tag === "Failure" && isNamed
-      ? Effect.zipRight(tidied(backup), tidied(markOf(backup)))
-      : Effect.zipRight(tidied(partial), isNamed ? Effect.void : tidied(markOf(backup)))
+      ? Effect.zipRight(removeOrWarn(backup), removeOrWarn(markOf(backup)))
+      : Effect.zipRight(removeOrWarn(partial), isNamed ? Effect.void : removeOrWarn(markOf(backup)))
   )
   const named = Effect.sync(() => {
     isNamed = true
   })
   const made: Backup = {
     file: backup,
-    keep: refusedAs(backup)(
+    keep: asBackupError(backup)(
       createExclusively(markOf(backup)).pipe(
-        Effect.zipRight(Effect.uninterruptible(Effect.zipRight(renamed(partial, backup), named))),
-        Effect.zipRight(syncedDirectory(file))
+        Effect.zipRight(Effect.uninterruptible(Effect.zipRight(rename(partial, backup), named))),
+        Effect.zipRight(flushDirectoryOf(file))
       )
     )
   }
@@ -113,7 +113,7 @@ export interface Pinned {
  * Holds what is committed at this moment, until the scope closes. To be run in WAL mode with the write lock held.
  * Undefined where nobody could tell afterwards what was committed since.
  */
-export const pinned = Effect.fnUntraced(function* (file: string, scope: Scope.Scope, breathe: Effect.Effect<void>) {
+export const pinCommits = Effect.fnUntraced(function* (file: string, scope: Scope.Scope, breathe: Effect.Effect<void>) {
   const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
   const source = yield* openSqliteIn(own, { filename: file, readonly: true })
   yield* source.run("BEGIN")
@@ -137,8 +137,8 @@ export interface EarlyCopy {
 }
 
 /**
- * Copies a moment that is pinned, and lets `check` look at the copy, with nobody shut out. Call it while you are
- * `aloneCopying`. When the scope closes the copy is deleted, unless it has become a backup.
+ * Copies a moment that is pinned, and lets `check` look at the copy, with nobody shut out. Call it while you hold
+ * the lock of `lockForCopying`. When the scope closes the copy is deleted, unless it has become a backup.
  */
 export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
   file: string,
@@ -150,14 +150,14 @@ export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
 ) {
   const partial = earlyCopyOf(file, upgrade)
   // The process that began this one is gone.
-  yield* Effect.forEach(["", "-journal", "-wal", "-shm"], (suffix) => removed(`${partial}${suffix}`), { discard: true })
-  yield* Effect.addFinalizer(() => tidied(partial))
+  yield* Effect.forEach(["", "-journal", "-wal", "-shm"], (suffix) => remove(`${partial}${suffix}`), { discard: true })
+  yield* Effect.addFinalizer(() => removeOrWarn(partial))
   // An interruption ends the copying by closing its source.
-  yield* Effect.onError(tellingHowFar(file, partial, progress, copyDatabase(file, partial, { source })), () => release)
+  yield* Effect.onError(tellProgressOf(file, partial, progress, copyDatabase(file, partial, { source })), () => release)
   yield* check(partial)
-  yield* somethingIn(partial)
+  yield* refuseEmptyCopy(partial)
   let reached: WalEnd | undefined = end
-  const caughtUp = Effect.suspend(() =>
+  const applyNewCommits = Effect.suspend(() =>
     reached === undefined ? Effect.succeed(undefined) : applyCommits(file, reached, partial, breathe)
   ).pipe(
     Effect.tap((now) =>
@@ -167,16 +167,16 @@ export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
     )
   )
   // Most of it while others may still write.
-  yield* caughtUp
+  yield* applyNewCommits
   const early: EarlyCopy = {
     catchUp: Effect.gen(function* () {
-      if ((yield* caughtUp) === undefined) return false
-      yield* synced(partial)
+      if ((yield* applyNewCommits) === undefined) return false
+      yield* flush(partial)
       const copy = Effect.flatMap(openSqlite({ filename: partial, readonly: true }), pictureOf)
       return (yield* pictureOf(live)) === (yield* Effect.scoped(copy))
     }).pipe(
       Effect.orElseSucceed(() => false),
-      Effect.tap((isCaughtUp) => (isCaughtUp ? Effect.void : tidied(partial))),
+      Effect.tap((isCaughtUp) => (isCaughtUp ? Effect.void : removeOrWarn(partial))),
       // From here on nothing holds that moment: it cannot be done again.
       Effect.ensuring(
         Effect.zipRight(
@@ -190,9 +190,9 @@ export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
     backup: Effect.gen(function* () {
       const there = yield* removeUnfinished(file, upgrade.from).pipe(
         Effect.zipRight(backupsOf(file)),
-        refusedAs(partial)
+        asBackupError(partial)
       )
-      return yield* toBeNamed(file, partial, `${file}${formatBackupName(nextBackupName(upgrade, there))}`)
+      return yield* prepareBackup(file, partial, `${file}${formatBackupName(nextBackupName(upgrade, there))}`)
     })
   }
   return early
@@ -207,7 +207,7 @@ const pictureOf = ({ run }: Sqlite) =>
     (rows) => JSON.stringify(rows)
   )
 
-const tellingHowFar = <E, R>(
+const tellProgressOf = <E, R>(
   file: string,
   partial: string,
   progress: Attempt["progress"],
@@ -215,19 +215,19 @@ const tellingHowFar = <E, R>(
 ) =>
   Effect.gen(function* () {
     const bytes = yield* Effect.orElseSucceed(
-      ask(() => files.stat(file)?.size ?? 0),
+      trySync(() => files.stat(file)?.size ?? 0),
       () => 0
     )
     if (bytes > largeCopy) yield* progress("making the backup", 0, bytes)
     yield* Effect.acquireUseRelease(
-      Effect.fork(Effect.interruptible(Effect.repeat(copied(file, partial, progress), whileALookRuns))),
+      Effect.fork(Effect.interruptible(Effect.repeat(tellCopied(file, partial, progress), whileALookRuns))),
       () => copying,
       Fiber.interrupt
     )
   })
 
 /** How much of a copy is there. */
-const copied = (file: string, partial: string, progress: Attempt["progress"]) =>
+const tellCopied = (file: string, partial: string, progress: Attempt["progress"]) =>
   Effect.suspend(() => {
     const [done, total] = [partial, file].map((path) => files.stat(path)?.size ?? 0)
     // Nothing to tell of what is over at once.
@@ -255,23 +255,23 @@ export const copyDatabase = (
   } = {}
 ) =>
   Effect.gen(function* () {
-    const permissions = yield* ask(() => permissionsFor(file))
+    const permissions = yield* trySync(() => permissionsFor(file))
     yield* Effect.scoped(
       Effect.gen(function* () {
         const source = given ?? (yield* openSqlite({ filename: from, readonly: true }))
-        yield* enoughSpace(source, copy)
+        yield* requireSpace(source, copy)
         if (!(yield* createExclusively(copy, permissions))) {
           return yield* new SystemFailure({ code: "EEXIST", detail: `${copy} already exists` })
         }
-        const isLarge = (yield* ask(() => files.stat(from)?.size ?? 0)) > largeCopy
-        yield* isLarge ? whileFlushing(copy, backupInto(source, copy)) : backupInto(source, copy)
+        const isLarge = (yield* trySync(() => files.stat(from)?.size ?? 0)) > largeCopy
+        yield* isLarge ? flushWhile(copy, backupInto(source, copy)) : backupInto(source, copy)
       })
     )
     // In WAL mode a copy that is kept could not be opened without files beside it.
     yield* Effect.scoped(
       Effect.flatMap(openSqlite({ filename: copy }), ({ run }) => run(`PRAGMA journal_mode = ${journalMode}`))
     )
-    yield* synced(copy)
+    yield* flush(copy)
   })
 
 /** Bytes above which SQLite's own flush of a copy holds the event loop for a tenth of a second and longer. */
@@ -282,7 +282,7 @@ export const largeCopy = 32 * 1024 * 1024
  * event loop standing still: 1 s for 500 MB, where it is 0.1 s so, and the copy is there sooner. Only SQLite's own flush
  * tells of failures. Nobody else takes a lock on a copy that is not finished, which closing a descriptor would drop.
  */
-const whileFlushing = <A, E, R>(copy: string, writing: Effect.Effect<A, E, R>) =>
+const flushWhile = <A, E, R>(copy: string, writing: Effect.Effect<A, E, R>) =>
   Effect.scoped(
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
@@ -292,16 +292,16 @@ const whileFlushing = <A, E, R>(copy: string, writing: Effect.Effect<A, E, R>) =
     })
   )
 
-const somethingIn = (copy: string) =>
-  Effect.scoped(Effect.flatMap(openSqlite({ filename: copy, readonly: true }), holdsSomething))
+const refuseEmptyCopy = (copy: string) =>
+  Effect.scoped(Effect.flatMap(openSqlite({ filename: copy, readonly: true }), refuseEmpty))
 
 /** An empty file is a sound database too. */
-export const holdsSomething = (copy: Sqlite): Effect.Effect<void, CopyFailure> =>
+export const refuseEmpty = (copy: Sqlite): Effect.Effect<void, CopyFailure> =>
   Effect.flatMap(copy.run("SELECT 1 FROM sqlite_schema LIMIT 1"), (objects) =>
     objects.length > 0 ? Effect.void : new SystemFailure({ code: "", detail: "it is empty" })
   )
 
-const enoughSpace = Effect.fnUntraced(function* (source: Sqlite, copy: string) {
+const requireSpace = Effect.fnUntraced(function* (source: Sqlite, copy: string) {
   const path = yield* Path.Path
   const [size] = yield* source.run("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size")
   const needed = integer(size, "bytes")

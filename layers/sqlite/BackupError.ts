@@ -46,7 +46,7 @@ export class BackupError extends Data.TaggedError("BackupError")<{
 }
 
 /** What could not be done about a backup. */
-export const refusedAs = (backup: string) =>
+export const asBackupError = (backup: string) =>
   Effect.mapError(
     ({ code, detail, retryable }: CopyFailure) =>
       new BackupError({ reason: isNoSpace(code) ? "NoSpace" : "NotWritten", backup, code, detail, retryable })

@@ -4,7 +4,7 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { usersOf } from "../machine/FileLocks.ts"
-import { ask, files } from "../machine/files.ts"
+import { files, trySync } from "../machine/files.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import {
   type BackupName,
@@ -14,7 +14,7 @@ import {
   superseded,
   type Upgrade
 } from "./BackupNames.ts"
-import { aloneCopying, aloneRestoring, copyLock, restoreLock } from "./LockFile.ts"
+import { copyLock, lockForCopying, restoreLock, whileRestoringAlone } from "./LockFile.ts"
 import { isLock } from "./Sqlite.ts"
 
 /** Copies before an upgrade, and those of a restore, with what SQLite keeps beside them. Nobody else names files so. */
@@ -37,22 +37,22 @@ const marks = new RegExp(`\\.backup\\${mark}$`)
  * for one that was never committed.
  */
 export const removeUnfinished = Effect.fnUntraced(function* (file: string, version: string | undefined) {
-  const marked = yield* besides(file, marks)
+  const marked = yield* siblingFiles(file, marks)
   for (const { path } of marked) {
     const backup = path.slice(0, -mark.length)
     const name = parseBackupName(backup.slice(file.length))
-    if (name?.from === version) yield* removed(backup)
-    yield* removed(path)
+    if (name?.from === version) yield* remove(backup)
+    yield* remove(path)
   }
-  const remains = yield* besides(file, unfinished)
+  const remains = yield* siblingFiles(file, unfinished)
   const isOfRestore = (path: string) => path.includes(".replaced-", file.length) || path === `${file}${restoreLock}`
   const isEarly = (path: string) => path.includes(early, file.length) || path === `${file}${copyLock}`
-  for (const { path } of remains) if (!isOfRestore(path) && !isEarly(path)) yield* removed(path)
+  for (const { path } of remains) if (!isOfRestore(path) && !isEarly(path)) yield* remove(path)
   // Who makes an early copy does not have the write lock.
   if (remains.some(({ path }) => isEarly(path))) {
     const own = remains.filter(({ path }) => isEarly(path) && path !== `${file}${copyLock}`)
-    const cleared = Effect.forEach(own, ({ path }) => removed(path), { discard: true })
-    yield* Effect.catchAll(Effect.scoped(Effect.zipRight(aloneCopying(file), cleared)), ({ code, detail }) =>
+    const cleared = Effect.forEach(own, ({ path }) => remove(path), { discard: true })
+    yield* Effect.catchAll(Effect.scoped(Effect.zipRight(lockForCopying(file), cleared)), ({ code, detail }) =>
       Effect.unless(Effect.logWarning(`Unfinished copies stay: ${detail}`), () => isLock(code))
     )
   }
@@ -61,11 +61,11 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
   // A restore prepares its copy before it has the write lock.
   const cleared = Effect.forEach(
     ofRestores,
-    ({ path }) => Effect.flatMap(usersOf([path]), (users) => (users.length > 0 ? Effect.void : removed(path))),
+    ({ path }) => Effect.flatMap(usersOf([path]), (users) => (users.length > 0 ? Effect.void : remove(path))),
     { discard: true }
   )
   yield* Effect.catchIf(
-    aloneRestoring(file, cleared),
+    whileRestoringAlone(file, cleared),
     ({ code }) => isLock(code),
     () => Effect.void
   )
@@ -76,19 +76,19 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
  * that left a mark was committed: the next start would delete the copy that was restored.
  */
 export const forgetUncommitted = Effect.fnUntraced(function* (file: string) {
-  yield* Effect.forEach(yield* besides(file, marks), ({ path }) => tidied(path), { discard: true })
+  yield* Effect.forEach(yield* siblingFiles(file, marks), ({ path }) => removeOrWarn(path), { discard: true })
 })
 
 /** Absolute paths of what `removeUnfinished` looks at, by their names alone. */
 export const unfinishedBeside = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
-  Effect.map(besideByName(file), (beside) =>
+  Effect.map(siblingNames(file), (beside) =>
     beside.filter((more) => unfinished.test(more) || marks.test(more)).map((more) => `${file}${more}`)
   )
 
 /** What files beside a database have behind its name: one look at the directory. */
-export const besideByName = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
+export const siblingNames = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
   Effect.flatMap(Path.Path, (path) =>
-    ask(() => {
+    trySync(() => {
       const base = path.basename(file)
       return files
         .names(path.dirname(file))
@@ -101,10 +101,10 @@ export const besideByName = (file: string): Effect.Effect<ReadonlyArray<string>,
  * say, and deletes the others. Two whose order nobody knows count as equally new. The one that was made just now stays.
  */
 export const pruneBackups = Effect.fnUntraced(function* (file: string, kept: number, made: string) {
-  yield* tidied(markOf(made))
+  yield* removeOrWarn(markOf(made))
   const backups = yield* backupsOf(file)
   const old = superseded(backups, kept).filter(({ path }) => path !== made)
-  yield* Effect.forEach(old, ({ path }) => removed(path), { discard: true })
+  yield* Effect.forEach(old, ({ path }) => remove(path), { discard: true })
 })
 
 /** A regular file beside a database. */
@@ -124,7 +124,7 @@ export interface BackupFile extends FileBeside, BackupName {}
 export const backupsOf = (
   file: string
 ): Effect.Effect<ReadonlyArray<BackupFile>, SystemFailure, FileSystem.FileSystem | Path.Path> =>
-  Effect.map(besides(file, /\.backup$/), (found) =>
+  Effect.map(siblingFiles(file, /\.backup$/), (found) =>
     found
       .flatMap((beside): ReadonlyArray<BackupFile> => {
         const name = parseBackupName(beside.path.slice(file.length))
@@ -134,9 +134,9 @@ export const backupsOf = (
   )
 
 /** Flushes the entries of the directory of a file, so that a rename in it outlives a power loss. */
-export const syncedDirectory = (file: string) => Effect.flatMap(Path.Path, (path) => synced(path.dirname(file)))
+export const flushDirectoryOf = (file: string) => Effect.flatMap(Path.Path, (path) => flush(path.dirname(file)))
 
-export const synced = (target: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
+export const flush = (target: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
   FileSystem.FileSystem.pipe(
     Effect.flatMap((fs) => fs.open(target)),
     Effect.flatMap(({ sync }) => sync),
@@ -144,20 +144,20 @@ export const synced = (target: string): Effect.Effect<void, SystemFailure, FileS
     Effect.mapError(SystemFailure.fromPlatform)
   )
 
-export const renamed = (from: string, to: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
+export const rename = (from: string, to: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
   Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(fs.rename(from, to), SystemFailure.fromPlatform))
 
-export const removed = (target: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
+export const remove = (target: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
   Effect.flatMap(FileSystem.FileSystem, (fs) =>
     Effect.mapError(fs.remove(target, { force: true }), SystemFailure.fromPlatform)
   )
 
 /** For a finalizer: what cannot be removed is said, and hides nothing. */
-export const tidied = (target: string): Effect.Effect<void, never, FileSystem.FileSystem> =>
-  Effect.catchAll(removed(target), ({ detail }) => Effect.logWarning(`${target} could not be deleted: ${detail}`))
+export const removeOrWarn = (target: string): Effect.Effect<void, never, FileSystem.FileSystem> =>
+  Effect.catchAll(remove(target), ({ detail }) => Effect.logWarning(`${target} could not be deleted: ${detail}`))
 
 /** The regular files beside a database whose names are its own and something more. */
-export const besides = Effect.fnUntraced(function* (file: string, more: RegExp) {
+export const siblingFiles = Effect.fnUntraced(function* (file: string, more: RegExp) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const directory = path.dirname(file)

@@ -25,8 +25,8 @@ export const sqlError = (database: Driver.Database, thrown: unknown): SqlError =
 
 /** Statements on one connection, of which the `cacheSize` that were used last stay prepared. */
 export const statementsOn = (database: Driver.Database, cacheSize: number) => {
-  const objects = cached(cacheSize, (sql) => database.prepare<Array<unknown>, object>(sql))
-  const values = cached(cacheSize, (sql) => {
+  const objects = cacheOf(cacheSize, (sql) => database.prepare<Array<unknown>, object>(sql))
+  const values = cacheOf(cacheSize, (sql) => {
     const statement = database.prepare<Array<unknown>, ReadonlyArray<unknown>>(sql)
     return statement.reader ? statement.raw(true) : statement
   })
@@ -45,10 +45,10 @@ export const statementsOn = (database: Driver.Database, cacheSize: number) => {
     statement.run(...parameters)
     return []
   }
-  const transformed = (rows: ReadonlyArray<object>, transform: TransformRows) => transform?.(rows) ?? rows
+  const transformRows = (rows: ReadonlyArray<object>, transform: TransformRows) => transform?.(rows) ?? rows
 
   const all = (sql: string, parameters: Values, transform: TransformRows) =>
-    attempt((safe) => transformed(rowsOf(objects.get(sql), parameters, safe), transform))
+    attempt((safe) => transformRows(rowsOf(objects.get(sql), parameters, safe), transform))
 
   const connection = (around: Around, executeStream: Connection["executeStream"]): Connection => ({
     execute: (sql, parameters, transform) => around(all(sql, parameters, transform)),
@@ -63,14 +63,14 @@ export const statementsOn = (database: Driver.Database, cacheSize: number) => {
     executeUnprepared: (sql, parameters, transform) =>
       around(
         attempt((safe) =>
-          transformed(rowsOf(database.prepare<Array<unknown>, object>(sql), parameters ?? [], safe), transform)
+          transformRows(rowsOf(database.prepare<Array<unknown>, object>(sql), parameters ?? [], safe), transform)
         )
       ),
     executeStream
   })
 
   /** All rows at once: the connection can do nothing else while a statement is read row by row. */
-  const streamedAtOnce =
+  const streamAtOnce =
     (around: Around): Connection["executeStream"] =>
     (sql, parameters, transform) =>
       Stream.fromIterableEffect(around(all(sql, parameters, transform)))
@@ -79,20 +79,20 @@ export const statementsOn = (database: Driver.Database, cacheSize: number) => {
    * The rows as they are asked for, from a snapshot that a connection of their own reads: this one is free meanwhile,
    * for writing too. What is this connection's alone (temporary tables, what is attached) is not to be seen there.
    */
-  const streamedBeside =
+  const streamBeside =
     (around: Around): Connection["executeStream"] =>
     (sql, parameters, transform) =>
       Stream.unwrap(
         Effect.map(around(attempt(() => objects.get(sql))), ({ reader, readonly }) =>
           reader && readonly && !database.memory
             ? snapshotOf(database, sql, parameters, transform)
-            : streamedAtOnce(around)(sql, parameters, transform)
+            : streamAtOnce(around)(sql, parameters, transform)
         )
       )
 
   return {
-    waiting: (around: Around) => connection(around, streamedBeside(around)),
-    holding: (around: Around) => connection(around, streamedAtOnce(around)),
+    waiting: (around: Around) => connection(around, streamBeside(around)),
+    holding: (around: Around) => connection(around, streamAtOnce(around)),
     attempt,
     forget: () => {
       objects.clear()
@@ -152,7 +152,7 @@ const some = (rows: IterableIterator<object>): Array<object> => {
 }
 
 /** The values that were asked for last, made where they are not there. */
-const cached = <A>(size: number, make: (key: string) => A) => {
+const cacheOf = <A>(size: number, make: (key: string) => A) => {
   const entries = new Map<string, A>()
   return {
     get: (key: string): A => {

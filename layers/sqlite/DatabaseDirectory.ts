@@ -6,8 +6,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type Permissions, permissionsForDirectory } from "../machine/FilePermissions.ts"
-import { ask, files } from "../machine/files.ts"
-import { kindOfFilesystem, type Mount, mountIn, mountTable, neverHang } from "../machine/MountTable.ts"
+import { files, trySync } from "../machine/files.ts"
+import { kindOfFilesystem, type Mount, mountIn, mountTable, noMountCanHang } from "../machine/MountTable.ts"
 import { giveDirectory } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import type { StageError } from "../start/Attempt.ts"
@@ -71,7 +71,7 @@ export const prepareDirectory = Effect.fnUntraced(function* (config: {
   const mounts = yield* mountTable
   // Where no mount can hang it is quicker to look first. What is no answer then is one through the platform, where
   // a mount that never answers is given up on.
-  if (!(neverHang(mounts) && (yield* isThere(directory)))) {
+  if (!(noMountCanHang(mounts) && (yield* isThere(directory)))) {
     const throughPlatform = Effect.mapError(
       config.access === "initialize"
         ? createDirectory(fs, path, directory, config.permissions ?? "owner")
@@ -80,16 +80,16 @@ export const prepareDirectory = Effect.fnUntraced(function* (config: {
     )
     yield* refused(throughPlatform)
   }
-  const found = yield* refused(ask(() => lookIn(path, wanted, config.access)))
+  const found = yield* refused(trySync(() => lookIn(path, wanted, config.access)))
   if (found === undefined) return yield* leadsNowhere(wanted)
   const mount = mountIn(mounts, found.directory)
-  const warnings = yield* trusted(mount, found.directory, config.trustedFilesystems ?? [])
+  const warnings = yield* checkFilesystem(mount, found.directory, config.trustedFilesystems ?? [])
   const { file, freeBytes, isWritable } = found
   return { file, filesystem: mount.type, freeBytes, isWritable, warnings }
 })
 
 /** Refuses a filesystem that is not known to be local, or warns of it where the settings trust its type. */
-const trusted = (
+const checkFilesystem = (
   { point, type }: Mount,
   path: string,
   types: ReadonlyArray<string>
@@ -111,7 +111,7 @@ const trusted = (
 
 const isThere = (directory: string): Effect.Effect<boolean> =>
   Effect.orElseSucceed(
-    ask(() => files.stat(directory)?.isDirectory() === true),
+    trySync(() => files.stat(directory)?.isDirectory() === true),
     () => false
   )
 
@@ -120,7 +120,7 @@ const lookIn = (path: Path.Path, wanted: string, access: Access) => {
   const file = realFile(path, wanted)
   if (file === undefined) return undefined
   const real = path.dirname(file)
-  files.mayUse(real, { writing: access !== "inspect" })
+  files.requireAccess(real, { writing: access !== "inspect" })
   return {
     file,
     directory: real,
@@ -142,7 +142,7 @@ const createDirectory = (
   const isDirectory = Effect.map(fs.stat(directory), ({ type }) => type === "Directory")
   // A neighbour may create it between two questions: to find it there is as good as to have created it.
   const create = fs.makeDirectory(directory, { mode: 0o700 }).pipe(
-    Effect.zipRight(ask(() => giveDirectory(directory, permissionsForDirectory(directory, permissions)))),
+    Effect.zipRight(trySync(() => giveDirectory(directory, permissionsForDirectory(directory, permissions)))),
     Effect.catchIf(isSystem("AlreadyExists"), (exists) =>
       Effect.flatMap(isDirectory, (isIt) => (isIt ? Effect.void : Effect.fail(exists)))
     )

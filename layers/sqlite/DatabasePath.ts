@@ -24,7 +24,7 @@ const isFilename = (filename: string): boolean =>
 /**
  * The real path of a file in a directory that is there. A link is followed to the file, because SQLite puts the WAL
  * beside the file, not beside the link. Undefined for a link that leads nowhere: SQLite would make its target,
- * wherever it is and readable by everybody. To be run within `ask`.
+ * wherever it is and readable by everybody. Run it inside `trySync`.
  */
 export const realFile = (path: Path.Path, wanted: string): string | undefined =>
   files.isLink(wanted) ? files.target(wanted) : path.join(files.realPath(path.dirname(wanted)), path.basename(wanted))

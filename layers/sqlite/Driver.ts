@@ -3,7 +3,7 @@ import { createRequire } from "node:module"
 import { dirname, isAbsolute, join } from "node:path"
 import Driver from "better-sqlite3"
 import * as Effect from "effect/Effect"
-import { ask, files, unless } from "../machine/files.ts"
+import { files, trySync, unless } from "../machine/files.ts"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { SqliteFailure } from "./Sqlite.ts"
 
@@ -15,7 +15,7 @@ import { SqliteFailure } from "./Sqlite.ts"
  */
 export const fatalAddon: Effect.Effect<string | undefined, SystemFailure> = Effect.suspend(() => {
   if (isSound) return Effect.succeed(undefined)
-  return ask(() => {
+  return trySync(() => {
     const abi = Number(process.versions.modules)
     const fatal =
       abi < abiOfNode22
@@ -69,7 +69,7 @@ const bases = (): ReadonlyArray<string> => {
 }
 
 /** The file that a name leads to, from the first base from which it leads anywhere. */
-const resolved = (name: string): string | undefined => {
+const resolveModule = (name: string): string | undefined => {
   for (const base of bases()) {
     const found = unless("MODULE_NOT_FOUND", () => createRequire(base).resolve(name))
     if (found !== undefined) return found
@@ -79,7 +79,7 @@ const resolved = (name: string): string | undefined => {
 
 /** The driver's module, for another process to load. Throws where it cannot be found. */
 export const driverModule = (): string => {
-  const found = resolved("better-sqlite3")
+  const found = resolveModule("better-sqlite3")
   if (found === undefined) throw new Error("better-sqlite3 cannot be found from here")
   return found
 }
@@ -93,11 +93,11 @@ const addonsOfDriver = (): ReadonlyArray<string> =>
 /** The `package.json` of the driver, ours and the client's. */
 const drivers = (): ReadonlyArray<string> => {
   // A bundled program has the client inside, and one that is bundled whole has its addon wherever it put it.
-  const client = resolved("@effect/sql-sqlite-node/package.json")
+  const client = resolveModule("@effect/sql-sqlite-node/package.json")
   const name = "better-sqlite3/package.json"
   const theirs =
     client === undefined ? undefined : unless("MODULE_NOT_FOUND", () => createRequire(client).resolve(name))
-  return [...new Set([resolved(name), theirs].filter((found) => found !== undefined))]
+  return [...new Set([resolveModule(name), theirs].filter((found) => found !== undefined))]
 }
 
 /** A function that is called is named in the binary. */

@@ -3,12 +3,12 @@ import type { Stats } from "node:fs"
 import * as Effect from "effect/Effect"
 import { locksOn, nameHolders, strangersOn } from "../machine/FileLocks.ts"
 import { faultOfSharing } from "../machine/FilePermissions.ts"
-import { ask, files, kindOf } from "../machine/files.ts"
+import { files, kindOf, trySync } from "../machine/files.ts"
 import { type ConnectionError, refusal, systemReasons } from "./ConnectionError.ts"
 
 /** Refuses a database that its group may not use, where the settings give it to the group. */
 export const refuseUnshared = (file: string): Effect.Effect<void, ConnectionError> =>
-  ask(() => faultOfSharing(file)).pipe(
+  trySync(() => faultOfSharing(file)).pipe(
     Effect.mapError((failure) => refusal(file, "CannotOpen", failure)),
     Effect.flatMap((found) =>
       found === undefined
@@ -19,7 +19,7 @@ export const refuseUnshared = (file: string): Effect.Effect<void, ConnectionErro
 
 export const look = Effect.fnUntraced(function* (file: string, access: "initialize" | "inspect") {
   const { journal, main, shm, wal } = yield* Effect.mapError(
-    ask(() => filesOf(file, { writing: access === "initialize" })),
+    trySync(() => filesOf(file, { writing: access === "initialize" })),
     (failure) => refusal(file, systemReasons[failure.code] ?? "CannotOpen", failure)
   )
   // SQLite follows no link to one of them (`O_NOFOLLOW`), and could only say that it cannot open it.
@@ -71,7 +71,7 @@ const movedFrom = Effect.fnUntraced(function* (file: string, main: Stats | undef
   // Where the locks cannot be seen, nobody is.
   const none = { isUsed: false, strangers: [] }
   const { isUsed, strangers } = yield* Effect.orElseSucceed(
-    ask(() => strangersOn(file)),
+    trySync(() => strangersOn(file)),
     () => none
   )
   if (strangers.length > 0) return `${file}-shm is locked by ${nameHolders(strangers)}`
@@ -85,7 +85,7 @@ const movedFrom = Effect.fnUntraced(function* (file: string, main: Stats | undef
  */
 const isHot = (file: string): Effect.Effect<boolean, ConnectionError> =>
   Effect.mapError(
-    ask(() => (files.firstByte(`${file}-journal`) ?? 0) !== 0),
+    trySync(() => (files.firstByte(`${file}-journal`) ?? 0) !== 0),
     (failure) => refusal(file, systemReasons[failure.code] ?? "CannotOpen", failure)
   )
 
@@ -101,15 +101,11 @@ const newestTime = (main: Stats, wal: Stats | undefined): number | undefined => 
 /** What there is of a database, all of which this user may use. */
 const filesOf = (file: string, use: { readonly writing: boolean }) => {
   // The file last: a neighbour who makes all of them begins with it.
-  const [wal, journal, shm] = [
-    files.itself(`${file}-wal`),
-    files.itself(`${file}-journal`),
-    files.itself(`${file}-shm`)
-  ]
+  const [wal, journal, shm] = [files.lstat(`${file}-wal`), files.lstat(`${file}-journal`), files.lstat(`${file}-shm`)]
   const main = files.stat(file)
   // SQLite would open what it may not write without a word, and only the first write would tell. A neighbour
   // who closes takes what is beside the file away at any moment.
-  for (const suffix of ["", "-wal", "-shm"]) files.mayUseIfThere(`${file}${suffix}`, use)
+  for (const suffix of ["", "-wal", "-shm"]) files.requireAccessIfThere(`${file}${suffix}`, use)
   return { main, wal, journal, shm }
 }
 
@@ -117,7 +113,10 @@ const filesOf = (file: string, use: { readonly writing: boolean }) => {
  * An inspection may make files only where it can take them away again: those of another user would be in the
  * way of the next start. Where a program has the database open they are there already.
  */
-export const staysClean = (file: string, isDirectoryWritable: boolean): Effect.Effect<void, ConnectionError> =>
+export const requireRemovableSidecars = (
+  file: string,
+  isDirectoryWritable: boolean
+): Effect.Effect<void, ConnectionError> =>
   Effect.suspend(() => {
     const may = (suffix: string, writing: boolean) => files.isUsable(`${file}${suffix}`, { writing })
     const stays = (isDirectoryWritable && may("", true)) || (may("-wal", false) && may("-shm", false))

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { nameHolders, readersOf } from "../machine/FileLocks.ts"
-import { ask, files } from "../machine/files.ts"
+import { files, trySync } from "../machine/files.ts"
 import type { Attempt } from "../start/Attempt.ts"
 import { megabytes } from "../start/Measure.ts"
 import { answerBeside } from "./PageCheck/SqliteBeside.ts"
@@ -65,7 +65,7 @@ export interface Checkpointed {
 /** Bytes of the WAL that are not in the database yet, 0 where they are not worth a process. */
 export const leftoverOf = ({ file, sqlite }: { readonly file: string; readonly sqlite: Sqlite }) =>
   Effect.gen(function* () {
-    const bytes = yield* ask(() => files.stat(`${file}-wal`)?.size ?? 0)
+    const bytes = yield* trySync(() => files.stat(`${file}-wal`)?.size ?? 0)
     if (!isLarge(bytes)) return 0
     const [version] = yield* sqlite.run("SELECT sqlite_version() AS version")
     // Without that word SQLite would take it for `PASSIVE`, and do it here.

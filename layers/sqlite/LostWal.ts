@@ -9,8 +9,8 @@ import { endianness } from "node:os"
 import type * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import { locksOn, ownDescriptorsOn } from "../machine/FileLocks.ts"
-import { ask, files } from "../machine/files.ts"
-import { besideByName, markOf } from "./BackupFiles.ts"
+import { files, trySync } from "../machine/files.ts"
+import { markOf, siblingNames } from "./BackupFiles.ts"
 import { compactTime, parseBackupName } from "./BackupNames.ts"
 import { headOf } from "./Likeness.ts"
 
@@ -26,7 +26,7 @@ export const lostFromWal = (file: string): Effect.Effect<string | undefined> =>
     locks.length > 0
       ? Effect.succeed(undefined)
       : Effect.orElseSucceed(
-          ask(() => {
+          trySync(() => {
             const shm = `${file}-shm`
             // A descriptor that is closed would drop the locks of this process's other connections.
             if (ownDescriptorsOn(shm) !== 0) return undefined
@@ -66,7 +66,7 @@ export const lostFromFile = (
   { pages, pageSize }: { readonly pages: number; readonly pageSize: number }
 ): Effect.Effect<string | undefined> =>
   Effect.orElseSucceed(
-    ask(() => {
+    trySync(() => {
       const more = Math.floor(before.size / pageSize) - pages
       const now = more > 0 ? files.stat(file) : undefined
       // Who has written meanwhile may have made it shorter.
@@ -86,8 +86,8 @@ export const olderThanBackup = (
   file: string,
   version: string | undefined
 ): Effect.Effect<string | undefined, never, Path.Path> =>
-  Effect.flatMap(besideByName(file), (beside) =>
-    ask(() => {
+  Effect.flatMap(siblingNames(file), (beside) =>
+    trySync(() => {
       const now = BigInt(version ?? -1)
       const restoredAt = beside
         .flatMap((suffix) => /^\.replaced-(\w+)$/.exec(suffix)?.[1] ?? [])

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
 import { areFree } from "../machine/FileLocks.ts"
-import { ask, files } from "../machine/files.ts"
+import { files, trySync } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
 import { isLockFailure, openSqlite } from "./Sqlite.ts"
 
@@ -13,12 +13,12 @@ import { isLockFailure, openSqlite } from "./Sqlite.ts"
 export const refusesLocks = (file: string): Effect.Effect<boolean> =>
   Effect.orElseSucceed(
     Effect.flatMap(
-      ask(() => `${files.realPath(file)}.locks-${randomUUID()}`),
+      trySync(() => `${files.realPath(file)}.locks-${randomUUID()}`),
       (scratch) =>
         Effect.acquireUseRelease(
           createExclusively(scratch),
           () => isNeverLocked(scratch),
-          () => Effect.ignore(ask(() => files.remove(scratch)))
+          () => Effect.ignore(trySync(() => files.remove(scratch)))
         )
     ),
     () => false
@@ -41,7 +41,7 @@ export const isLockedByNobody = (file: string): Effect.Effect<boolean> =>
   Effect.orElseSucceed(
     Effect.every([1, 2, 3, 4, 5], () =>
       Effect.flatMap(
-        ask(() => {
+        trySync(() => {
           const real = files.realPath(file)
           return areFree([real, `${real}-shm`]) === true ? real : undefined
         }),

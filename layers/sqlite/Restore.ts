@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { describeHolders, holdersOf } from "../machine/FileLocks.ts"
-import { ask, files, kindOf } from "../machine/files.ts"
+import { files, kindOf, trySync } from "../machine/files.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { inDatabase } from "../start/Refusal.ts"
 import type { CopyFailure } from "./BackupError.ts"
@@ -17,10 +17,10 @@ import { prepareDirectory } from "./DatabaseDirectory.ts"
 import { absoluteName, isInMemory } from "./DatabasePath.ts"
 import { DirectoryError } from "./DirectoryError.ts"
 import { readBeside, standstill } from "./LeftoverWal.ts"
-import { aloneRestoring } from "./LockFile.ts"
-import { backupAt, isSameVersion, isVerdict, newestBeside, proven } from "./RestoreChoice.ts"
+import { whileRestoringAlone } from "./LockFile.ts"
+import { backupAt, isSameVersion, isVerdict, newestBeside, proveBackup } from "./RestoreChoice.ts"
 import { inMemory, isUnreadable, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
-import { overwrite, partsOf, replace, unused } from "./RestoreFile.ts"
+import { overwrite, partsOf, refuseInUse, replace } from "./RestoreFile.ts"
 import { isLock } from "./Sqlite.ts"
 import { soundDriver } from "./SqliteConnection.ts"
 
@@ -83,7 +83,7 @@ const restoreFrom = Effect.fnUntraced(function* ({
   if (Either.isLeft(found) && found.left.reason !== "NotFound") return yield* found.left
   const file = Either.isLeft(found) ? path.resolve(filename) : found.right.file
   yield* soundDriver(file)
-  yield* refuseNoFile(file)
+  yield* refuseOtherThanFiles(file)
 
   const chosen = yield* backup === undefined ? newestBeside(file) : backupAt(file, backup)
   const from = chosen.path
@@ -96,18 +96,18 @@ const restoreFrom = Effect.fnUntraced(function* ({
     )
   yield* Effect.mapError(
     // SQLite would only say that it cannot open it, which may pass.
-    ask(() => files.mayUse(from, { writing: false })),
+    trySync(() => files.requireAccess(from, { writing: false })),
     (failure) => refuse("NotProven", failure)
   )
   yield* refused(
-    ask(() => {
-      for (const part of partsOf(file)) files.mayUseIfThere(part, { writing: true })
+    trySync(() => {
+      for (const part of partsOf(file)) files.requireAccessIfThere(part, { writing: true })
     })
   )
-  if (yield* refused(ask(() => files.identity(from) === files.identity(file)))) {
+  if (yield* refused(trySync(() => files.identity(from) === files.identity(file)))) {
     return yield* refuse("SameFile", nothing)
   }
-  const schemaVersion = yield* Effect.mapError(proven(from), (failure) =>
+  const schemaVersion = yield* Effect.mapError(proveBackup(from), (failure) =>
     refuse(isVerdict(failure) ? "NotABackup" : "NotProven", failure)
   )
   if (chosen.named !== undefined && !isSameVersion(chosen.named.from, schemaVersion)) {
@@ -121,7 +121,7 @@ const restoreFrom = Effect.fnUntraced(function* ({
     database: file,
     backup: from,
     schemaVersion,
-    replaced: yield* refused(aloneRestoring(file, putBack(from, file, Duration.toMillis(timeout) < standstill)))
+    replaced: yield* refused(whileRestoringAlone(file, putBack(from, file, Duration.toMillis(timeout) < standstill)))
   }
   return restored
 })
@@ -129,7 +129,7 @@ const restoreFrom = Effect.fnUntraced(function* ({
 /** Gives the path under which what was there is kept. */
 const putBack = Effect.fnUntraced(function* (from: string, file: string, isShort: boolean) {
   const isThere = yield* isFile(file)
-  yield* unused(file)
+  yield* refuseInUse(file)
   // SQLite may stand still at its first read, past a deadline that is shorter than that.
   if (isThere && isShort) yield* Effect.scoped(readBeside(file))
   const kept = `${file}.replaced-${compactTime(yield* Clock.currentTimeMillis)}`
@@ -147,10 +147,10 @@ const noFileAt = (filename: string) =>
   new DirectoryError({ reason: "InvalidFilename", path: filename, detail: inMemory, retryable: false })
 
 /** Refuses what a start refuses: a directory, a FIFO, a socket or a device where a file should be. */
-const refuseNoFile = Effect.fnUntraced(function* (file: string) {
+const refuseOtherThanFiles = Effect.fnUntraced(function* (file: string) {
   for (const part of partsOf(file)) {
     const found = yield* Effect.mapError(
-      ask(() => files.stat(part)),
+      trySync(() => files.stat(part)),
       (failure) => refusalOf(file, "")("NotWritten", failure)
     )
     if (found !== undefined && !found.isFile()) {

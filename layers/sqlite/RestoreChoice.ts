@@ -2,7 +2,7 @@
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import { readHistory } from "./AppliedMigrations/MigrationHistory.ts"
-import { holdsSomething } from "./Backup.ts"
+import { refuseEmpty } from "./Backup.ts"
 import { type BackupFile, backupsOf, infoOf, isAbsent } from "./BackupFiles.ts"
 import { newestCandidates } from "./BackupNames.ts"
 import { faultOfName, isInMemory } from "./DatabasePath.ts"
@@ -59,10 +59,10 @@ export const isSameVersion = (one: string | undefined, other: string | undefined
 export const isVerdict = ({ code, retryable }: typeof nothing): boolean => !retryable && /^(SQLITE_|$)/.test(code)
 
 /** The newest version that a sound backup records. */
-export const proven = (backup: string) =>
+export const proveBackup = (backup: string) =>
   checkCopy(backup).pipe(
     Effect.zipRight(openSqlite({ filename: backup, readonly: true })),
-    Effect.tap(holdsSomething),
+    Effect.tap(refuseEmpty),
     Effect.flatMap(readHistory),
     Effect.scoped,
     Effect.map(({ rows }) => newestVersion(rows)),

@@ -2,11 +2,11 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import { locksOn, nameHolders, usersOf } from "../machine/FileLocks.ts"
-import { ask, files } from "../machine/files.ts"
+import { files, trySync } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { copyDatabase } from "./Backup.ts"
-import { besides, isAbsent, removed, renamed, syncedDirectory, tidied } from "./BackupFiles.ts"
+import { flushDirectoryOf, isAbsent, remove, removeOrWarn, rename, siblingFiles } from "./BackupFiles.ts"
 import { smallestPage } from "./FileLook.ts"
 import { overwriteKeeping } from "./PageCopy.ts"
 import { isUnreadable } from "./RestoreError.ts"
@@ -19,7 +19,7 @@ export const partsOf = (file: string) => ["", "-wal", "-shm", "-journal"].map((s
  * Refuses while somebody is seen to use a database. Without a WAL an idle connection holds no lock, and of another
  * user's process, or one in another namespace, only its locks are seen.
  */
-export const unused = Effect.fnUntraced(function* (file: string) {
+export const refuseInUse = Effect.fnUntraced(function* (file: string) {
   const users = yield* usersOf(partsOf(file))
   if (users.length > 0) return yield* new SystemFailure({ code: "EBUSY", detail: `open in ${nameHolders(users)}` })
   const locks = yield* Effect.forEach(partsOf(file), locksOn)
@@ -35,12 +35,12 @@ export const overwrite = (from: string, file: string, kept: string) =>
   Effect.scoped(
     Effect.gen(function* () {
       yield* Effect.catchIf(
-        readable(file),
+        requireReadable(file),
         (failure) => !isUnreadable(failure),
         () => Effect.void
       )
       const partial = `${kept}.restored.partial`
-      yield* sharesMemory(partial)
+      yield* tryWal(partial)
       const live = yield* openSqlite({ filename: file })
       const before = yield* journalModeOf(live)
       const again = Effect.zipRight(
@@ -48,15 +48,17 @@ export const overwrite = (from: string, file: string, kept: string) =>
         Effect.ignoreLogged(live.run(`PRAGMA journal_mode = ${before}`))
       )
       yield* live.run("PRAGMA journal_mode = delete").pipe(
-        Effect.zipRight(inWal(live)),
-        Effect.zipRight(inItsPages(from, live, partial)),
-        Effect.flatMap((source) => overwriteKeeping(source, file, { keep: keepCopy(file, kept), undo: tidied(kept) })),
+        Effect.zipRight(switchToWal(live)),
+        Effect.zipRight(matchPageSize(from, live, partial)),
+        Effect.flatMap((source) =>
+          overwriteKeeping(source, file, { keep: keepCopy(file, kept), undo: removeOrWarn(kept) })
+        ),
         Effect.ensuring(again)
       )
     })
   )
 
-const inWal = (sqlite: Sqlite) =>
+const switchToWal = (sqlite: Sqlite) =>
   Effect.filterOrFail(
     Effect.zipRight(sqlite.run("PRAGMA journal_mode = wal"), journalModeOf(sqlite)),
     (mode) => mode === "wal",
@@ -67,28 +69,28 @@ const inWal = (sqlite: Sqlite) =>
  * Tries WAL on a file that is nobody's: where a filesystem has no shared memory, a database that was switched to it
  * could not be opened any more (https://sqlite.org/wal.html, 1).
  */
-const sharesMemory = (scratch: string) =>
+const tryWal = (scratch: string) =>
   Effect.acquireUseRelease(
     Effect.asVoid(createExclusively(scratch)),
     () =>
       Effect.scoped(
         Effect.flatMap(openSqlite({ filename: scratch }), (tried) =>
-          Effect.zipRight(inWal(tried), tried.run("CREATE TABLE tried (x)"))
+          Effect.zipRight(switchToWal(tried), tried.run("CREATE TABLE tried (x)"))
         )
       ),
     // SQLite leaves the WAL that it could not use.
-    () => Effect.zipRight(tidied(scratch), tidied(`${scratch}-wal`))
+    () => Effect.zipRight(removeOrWarn(scratch), removeOrWarn(`${scratch}-wal`))
   )
 
 const journalModeOf = (sqlite: Sqlite) =>
   Effect.map(sqlite.run("PRAGMA journal_mode"), ([row]) => text(row, "journal_mode"))
 
 /** In WAL mode SQLite overwrites nothing with pages of another size: a backup that has such is written again in ours. */
-const inItsPages = Effect.fnUntraced(function* (from: string, live: Sqlite, partial: string) {
+const matchPageSize = Effect.fnUntraced(function* (from: string, live: Sqlite, partial: string) {
   const pageSize = yield* pageSizeOf(live)
   const theirs = yield* Effect.scoped(Effect.flatMap(openSqlite({ filename: from, readonly: true }), pageSizeOf))
   if (theirs === pageSize) return from
-  yield* Effect.addFinalizer(() => tidied(partial))
+  yield* Effect.addFinalizer(() => removeOrWarn(partial))
   yield* copyDatabase(from, partial)
   yield* Effect.scoped(
     Effect.flatMap(openSqlite({ filename: partial }), ({ run }) =>
@@ -101,9 +103,9 @@ const inItsPages = Effect.fnUntraced(function* (from: string, live: Sqlite, part
 const pageSizeOf = ({ run }: Sqlite) => Effect.map(run("PRAGMA page_size"), ([row]) => integer(row, "page_size"))
 
 /** Without writing: the last connection that can would play the WAL into what is no database when it closes. */
-const readable = (file: string) =>
+const requireReadable = (file: string) =>
   Effect.zipRight(
-    oneOrMorePages(file),
+    requirePage(file),
     Effect.scoped(
       Effect.flatMap(openSqlite({ filename: file, readonly: true }), (reader) =>
         reader.run("SELECT count(*) FROM sqlite_schema")
@@ -112,9 +114,9 @@ const readable = (file: string) =>
   )
 
 /** SQLite takes a file of one byte for an empty one, and would write over what nobody has kept. */
-const oneOrMorePages = (file: string) =>
+const requirePage = (file: string) =>
   Effect.flatMap(
-    ask(() => [file, `${file}-journal`].map((part) => files.stat(part)?.size ?? 0)),
+    trySync(() => [file, `${file}-journal`].map((part) => files.stat(part)?.size ?? 0)),
     ([size = 0, journal]) =>
       size > 0 && size < smallestPage && journal === 0
         ? new SqliteFailure({ code: "SQLITE_NOTADB", detail: `${size} bytes are no database` })
@@ -124,21 +126,21 @@ const oneOrMorePages = (file: string) =>
 /** Copies that are not finished, with what is beside them. */
 const unfinished = /^\.replaced-\w+(\.restored)?\.partial/
 
-const withoutRemains = Effect.fnUntraced(function* (file: string, kept: string) {
-  const remains = yield* besides(file, unfinished)
+const removeRemainsOfOthers = Effect.fnUntraced(function* (file: string, kept: string) {
+  const remains = yield* siblingFiles(file, unfinished)
   const ofOthers = remains.filter(({ path }) => !path.startsWith(kept))
-  yield* Effect.forEach(ofOthers, ({ path }) => removed(path), { discard: true })
+  yield* Effect.forEach(ofOthers, ({ path }) => remove(path), { discard: true })
 })
 
 /** Under the write lock: the processes that began the unfinished copies are gone. */
 const keepCopy = Effect.fnUntraced(function* (file: string, kept: string) {
-  yield* withoutRemains(file, kept)
+  yield* removeRemainsOfOthers(file, kept)
   const partial = `${kept}.partial`
   yield* copyDatabase(file, partial).pipe(
-    Effect.zipRight(renamed(partial, kept)),
-    Effect.onError(() => tidied(partial))
+    Effect.zipRight(rename(partial, kept)),
+    Effect.onError(() => removeOrWarn(partial))
   )
-  yield* syncedDirectory(file)
+  yield* flushDirectoryOf(file)
 })
 
 /**
@@ -148,31 +150,31 @@ const keepCopy = Effect.fnUntraced(function* (file: string, kept: string) {
 export const replace = (from: string, file: string, kept: string) => {
   const partial = `${kept}.restored.partial`
   const moves = ["-wal", "-journal", "-shm"].map((part) => ({ at: `${file}${part}`, kept: `${kept}${part}` }))
-  const putIn = ifThere(linked(file, kept)).pipe(
-    Effect.zipRight(Effect.forEach(moves, (move) => ifThere(renamed(move.at, move.kept)))),
-    Effect.zipRight(renamed(partial, file)),
+  const putIn = ignoreAbsent(link(file, kept)).pipe(
+    Effect.zipRight(Effect.forEach(moves, (move) => ignoreAbsent(rename(move.at, move.kept)))),
+    Effect.zipRight(rename(partial, file)),
     Effect.onError(() =>
-      Effect.forEach(moves, (move) => Effect.ignoreLogged(ifThere(renamed(move.kept, move.at)))).pipe(
-        Effect.zipRight(tidied(kept))
+      Effect.forEach(moves, (move) => Effect.ignoreLogged(ignoreAbsent(rename(move.kept, move.at)))).pipe(
+        Effect.zipRight(removeOrWarn(kept))
       )
     )
   )
   // Copying took its time, and there is no lock on what is no database.
-  return Effect.match(sharesMemory(partial), {
+  return Effect.match(tryWal(partial), {
     onSuccess: () => "wal" as const,
     onFailure: () => "delete" as const
   }).pipe(
     Effect.flatMap((journalMode) => copyDatabase(from, partial, { file, journalMode })),
-    Effect.zipRight(unused(file)),
+    Effect.zipRight(refuseInUse(file)),
     Effect.zipRight(Effect.uninterruptible(putIn)),
-    Effect.onError(() => tidied(partial)),
-    Effect.zipRight(syncedDirectory(file)),
-    Effect.zipRight(withoutRemains(file, kept))
+    Effect.onError(() => removeOrWarn(partial)),
+    Effect.zipRight(flushDirectoryOf(file)),
+    Effect.zipRight(removeRemainsOfOthers(file, kept))
   )
 }
 
-const linked = (from: string, to: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
+const link = (from: string, to: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
   Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(fs.link(from, to), SystemFailure.fromPlatform))
 
-const ifThere = <R>(step: Effect.Effect<void, SystemFailure, R>): Effect.Effect<void, SystemFailure, R> =>
+const ignoreAbsent = <R>(step: Effect.Effect<void, SystemFailure, R>): Effect.Effect<void, SystemFailure, R> =>
   Effect.catchIf(step, isAbsent, () => Effect.void)

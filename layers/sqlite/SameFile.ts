@@ -1,10 +1,10 @@
 /** Whether the file at a path is still the one that is open. */
 import * as Effect from "effect/Effect"
-import { ask, files } from "../machine/files.ts"
+import { files, trySync } from "../machine/files.ts"
 import { another, ConnectionError, nothing, refusal } from "./ConnectionError.ts"
 
 /** What SQLite says when another file, or none, is where the one was that it has open. */
-export const replaced = (file: string, code: string): ConnectionError =>
+export const replacedError = (file: string, code: string): ConnectionError =>
   new ConnectionError({
     reason: "Replaced",
     file,
@@ -15,7 +15,7 @@ export const replaced = (file: string, code: string): ConnectionError =>
 
 export const identityOf = (file: string): Effect.Effect<string | undefined, ConnectionError> =>
   Effect.mapError(
-    ask(() => files.identity(file)),
+    trySync(() => files.identity(file)),
     (failure) => refusal(file, "CannotOpen", failure)
   )
 
@@ -23,14 +23,14 @@ export const identityOf = (file: string): Effect.Effect<string | undefined, Conn
  * Proves that the paths still lead to the files that the connection has open. In WAL mode one of them is the `-shm`
  * with the locks: who opens the database after it was deleted makes another, and neither sees what the other locks.
  */
-export const stayingInPlace = Effect.fnUntraced(function* (
+export const sameFileStillThere = Effect.fnUntraced(function* (
   { file, identity }: { readonly file: string; readonly identity: string | undefined },
   access: "initialize" | "inspect"
 ) {
   if (identity === undefined) return Effect.void
   const shm = `${file}-shm`
   const writable = Effect.mapError(
-    ask(() => files.mayUseIfThere(file, { writing: true })),
+    trySync(() => files.requireAccessIfThere(file, { writing: true })),
     (failure) => refusal(file, "ReadOnly", failure)
   ).pipe(
     // A mode that was changed does not matter to a file that is open; a filesystem or a file that was frozen does.

@@ -8,7 +8,7 @@ import type { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { applyFileAndRuntimePragmas } from "./FilePragmas.ts"
 import type { Initialization } from "./Initialization.ts"
 import { checkpointBeside, leftoverOf } from "./LeftoverWal.ts"
-import { stayingInPlace } from "./SameFile.ts"
+import { sameFileStillThere } from "./SameFile.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
 import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
 import { releaseWalPin } from "./WalPin.ts"
@@ -35,7 +35,7 @@ export const settle = Effect.fnUntraced(function* (
   const warnings = yield* checkpointed(config, initialization, connection)
   const settings = yield* applyFileAndRuntimePragmas(config, initialization, connection, pragmas)
   // Another file may have been put there while the start looked at the one that it had opened.
-  const inPlace = yield* stayingInPlace(connection, config.access)
+  const inPlace = yield* sameFileStillThere(connection, config.access)
   yield* inPlace
   // The WAL of a new database was opened on the way.
   yield* connection.canWrite

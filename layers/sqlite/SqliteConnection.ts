@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { permissionsFor } from "../machine/FilePermissions.ts"
-import { ask } from "../machine/files.ts"
+import { trySync } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
 import { openDescriptors } from "../machine/OpenFiles.ts"
 import type { Attempt, StageError } from "../start/Attempt.ts"
@@ -15,7 +15,7 @@ import { another, ConnectionError, reasonOf, refusal, systemReasons } from "./Co
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { fatalAddon, loadDriver } from "./Driver.ts"
-import { look, refuseUnshared, type Shutdown, shutdownOf, staysClean } from "./FileLook.ts"
+import { look, refuseUnshared, requireRemovableSidecars, type Shutdown, shutdownOf } from "./FileLook.ts"
 import { type FirstRead, isReadBeside, tellLost } from "./FirstRead.ts"
 import { Initialization } from "./Initialization.ts"
 import { isLarge, readBeside, recoverBeside } from "./LeftoverWal.ts"
@@ -133,7 +133,7 @@ const connect = Effect.fnUntraced(function* (
   const onDisk = !config.inMemory
   const found = onDisk ? yield* look(file, config.access) : nothingThere
   if (found.exists && config.access === "inspect" && config.pragmas.journalMode === "wal") {
-    yield* staysClean(file, isWritable)
+    yield* requireRemovableSidecars(file, isWritable)
   }
   const before = yield* found.wal ? shutdownOf(file) : Effect.succeed("clean" as const)
 
@@ -149,7 +149,7 @@ const connect = Effect.fnUntraced(function* (
     onDisk &&
     (yield* Effect.mapError(
       Effect.flatMap(
-        ask(() => permissionsFor(file, config.permissions)),
+        trySync(() => permissionsFor(file, config.permissions)),
         (permissions) => createExclusively(file, permissions)
       ),
       (failure) => refusal(file, systemReasons[failure.code] ?? "CannotCreate", failure)

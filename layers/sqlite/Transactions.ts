@@ -93,7 +93,7 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
     Option.filter(({ isOpen }) => isOpen)
   )
   const connected = Effect.map(open, (transaction) => (Option.isSome(transaction) ? inTransaction : free))
-  const entering = <A, E, R>(depth: number, body: Effect.Effect<A, E, R>) =>
+  const enter = <A, E, R>(depth: number, body: Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
       const transaction: Transaction = { depth, isOpen: true }
       const end = Effect.sync(() => {
@@ -103,16 +103,16 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
     })
 
   const run = (sql: string) => reserved.executeUnprepared(sql, [], undefined)
-  const ending = <A, E, R>({ begin, commit, undo }: Ends, body: Effect.Effect<A, E, R>) =>
+  const runWithEnds = <A, E, R>({ begin, commit, undo }: Ends, body: Effect.Effect<A, E, R>) =>
     Effect.uninterruptibleMask((restore) => {
       // After what ended the transaction there is nothing to undo.
-      const undone = Effect.suspend(() =>
+      const undoAll = Effect.suspend(() =>
         database.inTransaction ? Effect.forEach(undo, run, { discard: true }) : Effect.void
       )
       const committed = Effect.zipLeft(restore(body), run(commit))
       return Effect.zipRight(
         run(begin),
-        Effect.onError(committed, () => Effect.ignoreLogged(undone))
+        Effect.onError(committed, () => Effect.ignoreLogged(undoAll))
       )
     })
   const withTransaction = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
@@ -123,10 +123,10 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
         onNone: () =>
           Effect.acquireUseRelease(
             take,
-            () => ending(whole, entering(0, body)),
+            () => runWithEnds(whole, enter(0, body)),
             () => turns.release(1)
           ),
-        onSome: ({ depth }) => ending(part(depth + 1), entering(depth + 1, body))
+        onSome: ({ depth }) => runWithEnds(part(depth + 1), enter(depth + 1, body))
       })
     ).pipe(Effect.withSpan("sql.transaction", { kind: "client", attributes: spanAttributes, captureStackTrace: false }))
 
@@ -135,7 +135,7 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
     reserve,
     withTransaction,
     isWithin: Effect.map(open, Option.isSome),
-    within: (body) => entering(0, body),
+    within: (body) => enter(0, body),
     call: (question) => turns.withPermits(1)(statements.attempt(question)),
     forget: statements.forget,
     options,

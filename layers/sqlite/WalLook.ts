@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import { nameHolders, readersOf } from "../machine/FileLocks.ts"
-import { ask, files } from "../machine/files.ts"
+import { files, trySync } from "../machine/files.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 
 export interface Wal {
@@ -24,7 +24,7 @@ export const lookAtWal = (file: string, { inMemory, pragmas }: DatabaseConfig["T
     ? Effect.succeed({ bytes: 0, warning: undefined })
     : Effect.gen(function* () {
         const bytes = yield* Effect.orElseSucceed(
-          ask(() => files.stat(`${file}-wal`)?.size ?? 0),
+          trySync(() => files.stat(`${file}-wal`)?.size ?? 0),
           () => 0
         )
         yield* Metric.set(size, bytes)

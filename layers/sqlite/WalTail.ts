@@ -5,7 +5,7 @@
  */
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs"
 import * as Effect from "effect/Effect"
-import { ask, files } from "../machine/files.ts"
+import { files, trySync } from "../machine/files.ts"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
 
 /** Where the last commit in a WAL ends. */
@@ -47,9 +47,9 @@ export const endOfCommits = (
 ): Effect.Effect<WalEnd | undefined, SystemFailure> =>
   withWal(database, (wal) =>
     Effect.gen(function* () {
-      const header = yield* ask(() => headerOf(wal))
-      if (header === undefined) return yield* ask(() => (sizeOf(database) === 0 ? noHeader : undefined))
-      if ((yield* ask(() => sizeOf(database))) > readableAtOnce) return undefined
+      const header = yield* trySync(() => headerOf(wal))
+      if (header === undefined) return yield* trySync(() => (sizeOf(database) === 0 ? noHeader : undefined))
+      if ((yield* trySync(() => sizeOf(database))) > readableAtOnce) return undefined
       return (yield* commitsFrom(wal, header, { ...header, frame: 0 }, breathe)).end
     })
   )
@@ -66,11 +66,11 @@ export const applyCommits = (
 ): Effect.Effect<WalEnd | undefined, SystemFailure> =>
   withWal(database, (wal) =>
     Effect.gen(function* () {
-      const header = yield* ask(() => headerOf(wal))
+      const header = yield* trySync(() => headerOf(wal))
       // It was emptied, and nothing was committed since.
-      if (header === undefined) return yield* ask(() => (sizeOf(database) === 0 ? { ...since } : undefined))
+      if (header === undefined) return yield* trySync(() => (sizeOf(database) === 0 ? { ...since } : undefined))
       const isSame = header.salts === since.salts
-      if (isSame && !(yield* ask(() => isStill(wal, header, since)))) return undefined
+      if (isSame && !(yield* trySync(() => isStill(wal, header, since)))) return undefined
       const from: WalEnd = isSame && since.frame > 0 ? since : { ...header, frame: 0 }
       const { end, pages } = yield* commitsFrom(wal, header, from, breathe)
       if (end.frame - from.frame > largest / header.pageSize) return undefined
@@ -85,9 +85,9 @@ const noHeader: WalEnd = { salts: "", frame: 0, sums: [0, 0] }
 /** SQLite holds no lock on a WAL that closing a descriptor could drop. */
 const withWal = <A>(database: string, use: (wal: number) => Effect.Effect<A, SystemFailure>) =>
   Effect.acquireUseRelease(
-    ask(() => openSync(`${database}-wal`, "r")),
+    trySync(() => openSync(`${database}-wal`, "r")),
     use,
-    (wal) => Effect.ignore(ask(() => closeSync(wal)))
+    (wal) => Effect.ignore(trySync(() => closeSync(wal)))
   )
 
 const sizeOf = (database: string): number => files.stat(`${database}-wal`)?.size ?? 0
@@ -137,7 +137,7 @@ const commitsFrom = Effect.fnUntraced(function* (
   let sums = from.sums
   const bytes = Buffer.alloc(frameHeaderSize + header.pageSize)
   for (let frame = from.frame + 1; ; frame += 1) {
-    const read = yield* ask(() => readSync(wal, bytes, 0, bytes.length, offsetOf(frame, header)))
+    const read = yield* trySync(() => readSync(wal, bytes, 0, bytes.length, offsetOf(frame, header)))
     if (read < bytes.length || bytes.toString("hex", 8, 16) !== header.salts) break
     sums = sumsOf(bytes.subarray(0, 8), header.isLittle, sums)
     sums = sumsOf(bytes.subarray(frameHeaderSize), header.isLittle, sums)
@@ -168,11 +168,11 @@ const writePages = (
   breathe: Effect.Effect<void>
 ) =>
   Effect.acquireUseRelease(
-    ask(() => openSync(copy, "r+")),
+    trySync(() => openSync(copy, "r+")),
     Effect.fnUntraced(function* (target) {
       const bytes = Buffer.alloc(frameHeaderSize + header.pageSize)
       for (let frame = from + 1; frame <= to; frame += 1) {
-        yield* ask(() => {
+        yield* trySync(() => {
           readSync(wal, bytes, 0, bytes.length, offsetOf(frame, header))
           const page = bytes.readUInt32BE(0)
           const content = bytes.subarray(frameHeaderSize)
@@ -182,7 +182,7 @@ const writePages = (
         })
         yield* breathe
       }
-      yield* ask(() => ftruncateSync(target, pages * header.pageSize))
+      yield* trySync(() => ftruncateSync(target, pages * header.pageSize))
     }),
-    (target) => Effect.ignore(ask(() => closeSync(target)))
+    (target) => Effect.ignore(trySync(() => closeSync(target)))
   )

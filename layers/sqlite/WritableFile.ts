@@ -23,7 +23,7 @@ export const writableWith = (
       if (found === "writable") unproven.delete(path)
       else if (path === file) {
         unproven.delete(path)
-        return Effect.catchIf(asksToWrite(sqlite), isReadOnly, (failure) => refused(file, failure)).pipe(
+        return Effect.catchIf(askToWrite(sqlite), isReadOnly, (failure) => refused(file, failure)).pipe(
           Effect.mapError((failure) =>
             failure instanceof ConnectionError ? failure : refusal(file, reasonOf(failure.code), failure)
           )
@@ -35,7 +35,7 @@ export const writableWith = (
 }
 
 /** A lock that another holds is in the way of those alone who may write. */
-const asksToWrite = (sqlite: Sqlite): Effect.Effect<void, SqliteFailure> =>
+const askToWrite = (sqlite: Sqlite): Effect.Effect<void, SqliteFailure> =>
   sqlite.run("BEGIN IMMEDIATE").pipe(
     Effect.zipRight(sqlite.run("ROLLBACK")),
     Effect.catchIf(

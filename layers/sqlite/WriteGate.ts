@@ -1,7 +1,7 @@
 /** Whether the database is still one that this program may write to, asked within the transaction that writes. */
 import * as Effect from "effect/Effect"
 import type { MigrationSource } from "../start/MigrationSource.ts"
-import { look, recorded } from "./AppliedMigrations/DatabaseLook.ts"
+import { look, requireRecorded } from "./AppliedMigrations/DatabaseLook.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
 import { historyTable } from "./AppliedMigrations/historyTable.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
@@ -21,11 +21,11 @@ export interface WriteGate {
    */
   readonly learn: (found: "sound" | HistoryError) => Effect.Effect<void>
   /** Begins a transaction that asks here by itself. */
-  readonly begun: <A, E>(begin: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  readonly beginThrough: <A, E>(begin: Effect.Effect<A, E>) => Effect.Effect<A, E>
 }
 
 /** Of a database in memory, which no other program has. */
-const open: WriteGate = { check: Effect.void, learn: () => Effect.void, begun: (begin) => begin }
+const open: WriteGate = { check: Effect.void, learn: () => Effect.void, beginThrough: (begin) => begin }
 
 export const makeWriteGate = (
   config: DatabaseConfig["Type"],
@@ -65,12 +65,12 @@ export const makeWriteGate = (
     if (sound?.dataVersion === dataVersion) return
     const now = yield* mark
     if (sound === undefined || sound.mark !== now || now === "") {
-      yield* Effect.tapError(Effect.flatMap(look(config, source, sqlite), recorded), learn)
+      yield* Effect.tapError(Effect.flatMap(look(config, source, sqlite), requireRecorded), learn)
     }
     sound = { dataVersion, mark: now }
   })
 
-  const begun: WriteGate["begun"] = (begin) =>
+  const beginThrough: WriteGate["beginThrough"] = (begin) =>
     Effect.suspend(() =>
       isShut
         ? Effect.zipRight(
@@ -80,7 +80,7 @@ export const makeWriteGate = (
         : begin
     )
 
-  return { check, learn, begun }
+  return { check, learn, beginThrough }
 }
 
 /**

@@ -43,11 +43,11 @@ export const writeThrough = (
   withTransaction: ReturnType<typeof guardTransactions>
 ) => {
   const writeError = (cause: SqliteFailure) => WriteError.fromSqlite(file, cause)
-  const mayWrite = Effect.mapError(gate.check, refusedBy(file))
+  const mayWrite = Effect.mapError(gate.check, asWriteError(file))
   const refusal = (failure: SqliteFailure, step: "begin" | "commit") =>
     step === "begin" ? new NotBegun({ failure }) : writeError(failure)
   const patiently = upTo(whileAnotherWorks, lockPatience)
-  const begin = gate.begun(withoutWaiting(sqlite.run("BEGIN IMMEDIATE")))
+  const begin = gate.beginThrough(withoutWaiting(sqlite.run("BEGIN IMMEDIATE")))
   // With a rollback journal it is the commit that waits for those who read, and it may be asked for again
   // (https://sqlite.org/lang_transaction.html). Whoever is interrupted while he waits has not committed.
   const isPatient = pragmas.journalMode !== "wal"
@@ -55,7 +55,7 @@ export const writeThrough = (
     schedule: patiently,
     while: ({ retryable }) => retryable
   })
-  const committed = <A, E, R>(body: Effect.Effect<A, E, R>) =>
+  const commitPatiently = <A, E, R>(body: Effect.Effect<A, E, R>) =>
     isPatient ? Effect.zipLeft(body, Effect.mapError(patientCommit, writeError)) : body
   const commit = isPatient ? Effect.void : sqlite.run("COMMIT")
 
@@ -72,12 +72,12 @@ export const writeThrough = (
             sqlite,
             { begin, commit },
             refusal,
-            Effect.zipRight(mayWrite, committed(sqlite.within(classified(file, body))))
+            Effect.zipRight(mayWrite, commitPatiently(sqlite.within(classifyErrors(file, body))))
           )
         ),
       Scope.close
     )
-  const patient =
+  const retryPatiently =
     (schedule: Schedule.Schedule<unknown>) =>
     <A, E, R>(attempts: Effect.Effect<A, E | NotBegun, R>): Effect.Effect<A, Exclude<E, NotBegun> | WriteError, R> =>
       Effect.retry(attempts, {
@@ -92,18 +92,18 @@ export const writeThrough = (
             )
         )
       )
-  const locked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
-    patient(patiently)(attempt(body, reserved)).pipe(Effect.withSpan("database-ready.write"))
+  const writeLocked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
+    retryPatiently(patiently)(attempt(body, reserved)).pipe(Effect.withSpan("database-ready.write"))
 
   const there = Effect.mapError(inPlace, (refusal) => WriteError.fromRefusal(file, refusal))
   const write = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
     Effect.flatMap(sqlite.isWithin, (isWithin) =>
-      isWithin ? withTransaction(body) : Effect.zipRight(there, locked(body))
+      isWithin ? withTransaction(body) : Effect.zipRight(there, writeLocked(body))
     )
 
   // Where others of this process have the connection for longer, it is they who have the lock.
   const atOnce = Effect.timeoutFail(reserved, { duration: aMoment, onTimeout: () => new Taken() })
-  const free = Effect.catchTag(patient(shortly)(attempt(Effect.void, atOnce)), "Taken", () => Effect.void)
+  const free = Effect.catchTag(retryPatiently(shortly)(attempt(Effect.void, atOnce)), "Taken", () => Effect.void)
   const writable = inMemory
     ? Effect.void
     : there.pipe(
@@ -118,12 +118,12 @@ export const writeThrough = (
 const aMoment = "30 millis"
 const shortly = upTo(whileAnotherWorks, aMoment)
 
-const refusedBy =
+const asWriteError =
   (file: string) =>
   (cause: HistoryError | SqliteFailure): WriteError =>
     cause instanceof SqliteFailure ? WriteError.fromSqlite(file, cause) : WriteError.fromRefusal(file, cause)
 
-const classified = <A, E, R>(file: string, body: Effect.Effect<A, E, R>) =>
+const classifyErrors = <A, E, R>(file: string, body: Effect.Effect<A, E, R>) =>
   Effect.mapError(body, (error) => WriteError.classify(file, error))
 
 /** What a body failed with, told apart from what its transaction failed with. */
@@ -142,8 +142,8 @@ class OfBody<E> {
 export const guardTransactions = ({ file, sqlite }: SqliteConnection["Type"], gate: WriteGate) => {
   const changes = Effect.map(sqlite.run("SELECT total_changes() AS changes"), ([row]) => integer(row, "changes"))
   const changed = Effect.mapError(changes, (failure) => WriteError.fromSqlite(file, failure))
-  const mayWrite = Effect.mapError(gate.check, refusedBy(file))
-  const checked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
+  const mayWrite = Effect.mapError(gate.check, asWriteError(file))
+  const checkGate = <A, E, R>(body: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
       const before = yield* changed
       const result = yield* body
@@ -152,8 +152,8 @@ export const guardTransactions = ({ file, sqlite }: SqliteConnection["Type"], ga
     })
   return <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
     Effect.flatMap(sqlite.isWithin, (isWithin) => {
-      const boxed = Effect.mapError(classified(file, body), (error) => new OfBody(error))
-      return Effect.mapError(sqlite.withTransaction(isWithin ? boxed : checked(boxed)), (error) => {
+      const boxed = Effect.mapError(classifyErrors(file, body), (error) => new OfBody(error))
+      return Effect.mapError(sqlite.withTransaction(isWithin ? boxed : checkGate(boxed)), (error) => {
         if (error instanceof OfBody) return error.error
         return error instanceof WriteError ? error : WriteError.fromSqlite(file, SqliteFailure.from(error.cause))
       })

@@ -12,7 +12,7 @@ export interface Failed {
   readonly chain: ReadonlyArray<unknown>
 }
 
-export const failedWith = (cause: Cause.Cause<unknown>): Failed => {
+export const describeCause = (cause: Cause.Cause<unknown>): Failed => {
   const errors = [
     ...new Set([...Chunk.toReadonlyArray(Cause.failures(cause)), ...Chunk.toReadonlyArray(Cause.defects(cause))])
   ]

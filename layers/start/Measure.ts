@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 
 /** In whole seconds, but for what is shorter. */
-export const shown = (millis: number): string =>
+export const formatMillis = (millis: number): string =>
   Duration.format(Duration.millis(millis < 1000 ? Math.ceil(millis) : Math.ceil(millis / 1000) * 1000))
 
 /** What is left of it, and half as much again; undefined before anything is done. */
@@ -34,5 +34,5 @@ export const describeMeasure = ({ detail, done, total, unit }: Measure): string 
 
 export const megabytes = (bytes: number): number => Math.round(bytes / 1_000_000)
 
-export const howFar = (step: Step | undefined): string =>
-  step === undefined ? "" : `: ${describeMeasure(step)}, after ${shown(step.forMs)} of it`
+export const describeStep = (step: Step | undefined): string =>
+  step === undefined ? "" : `: ${describeMeasure(step)}, after ${formatMillis(step.forMs)} of it`

@@ -9,14 +9,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import { ask, files, kindOf } from "../machine/files.ts"
-import { mountTable, neverHang } from "../machine/MountTable.ts"
+import { files, kindOf, trySync } from "../machine/files.ts"
+import { mountTable, noMountCanHang } from "../machine/MountTable.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { checksumOf } from "../schema/Checksum.ts"
 import { type Declaration, declarationOf, plain } from "../schema/Declaration.ts"
 import { liquibaseLineIn, lowerHalfIn, upperHalfOf } from "../schema/Halves.ts"
 import { type Entry, looksLikeOne, type MigrationFile, migrationFilesOf } from "../schema/MigrationFiles.ts"
-import { failedWith } from "./CauseDetail.ts"
+import { describeCause } from "./CauseDetail.ts"
 import { MigrationSourceError } from "./MigrationSourceError.ts"
 
 export { checksumOf }
@@ -62,13 +62,13 @@ export class MigrationSource extends Context.Tag("database-ready/MigrationSource
   ReadonlyArray<Migration>
 >() {
   /** Loads and orders. Fails with `MigrationSourceError` before anything else is touched. */
-  static readonly make = <R>(migrations: Migrations<R>): Migrations<R> => Effect.flatMap(migrations, inSequence)
+  static readonly make = <R>(migrations: Migrations<R>): Migrations<R> => Effect.flatMap(migrations, orderOnce)
 
   static readonly layer = <R>(migrations: Migrations<R>): Layer.Layer<MigrationSource, MigrationSourceError, R> =>
     Layer.effect(MigrationSource, MigrationSource.make(migrations))
 }
 
-const inSequence = (migrations: ReadonlyArray<Migration>): Migrations => {
+const orderOnce = (migrations: ReadonlyArray<Migration>): Migrations => {
   const ordered = migrations.toSorted((one, other) => one.id - other.id)
   const twin = ordered.find((migration, index) => migration.id === ordered[index - 1]?.id)
   if (twin === undefined) return Effect.succeed(ordered)
@@ -105,10 +105,10 @@ export const fromDirectory = (directory: string, options: ReadOptions = {}): Mig
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     // Through the platform a mount that never answers holds nobody else up.
-    if (!neverHang(yield* mountTable)) {
+    if (!noMountCanHang(yield* mountTable)) {
       yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
     }
-    const found = yield* ask(() => filesIn(directory))
+    const found = yield* trySync(() => filesIn(directory))
     return yield* Either.flatMap(found, (files) => migrationsOf(files, options))
   }).pipe(Effect.catchTag("SystemFailure", (failure) => Effect.fail(unreadable(directory, failure))))
 
@@ -118,7 +118,7 @@ interface File extends MigrationFile {
 }
 
 const filesIn = (directory: string): Either.Either<ReadonlyArray<File>, MigrationSourceError> =>
-  Either.map(planned(files.entries(directory).map((entry) => entryOf(directory, entry))), (found) =>
+  Either.map(chooseFiles(files.entries(directory).map((entry) => entryOf(directory, entry))), (found) =>
     found.map((file) => ({ ...file, content: textAt(`${directory}/${file.path}`, file.path) }))
   )
 
@@ -134,7 +134,9 @@ const entryOf = (directory: string, entry: Dirent): Entry => {
   return { name, inside: files.entries(`${directory}/${name}`).map((inner) => inner.name) }
 }
 
-const planned = (entries: ReadonlyArray<Entry>): Either.Either<ReadonlyArray<MigrationFile>, MigrationSourceError> => {
+const chooseFiles = (
+  entries: ReadonlyArray<Entry>
+): Either.Either<ReadonlyArray<MigrationFile>, MigrationSourceError> => {
   const found = migrationFilesOf(entries)
   if (!("reason" in found)) return Either.right(found)
   const { detail, path, reason, remedy } = found
@@ -168,7 +170,7 @@ const badDeclaration = (path: string, detail: string) =>
 /** The same from `{ "NNN_name.sql": text }`, for a program that is bundled into one file. */
 export const fromRecord = (record: Readonly<Record<string, string>>, options: ReadOptions = {}): Migrations =>
   Effect.suspend(() =>
-    Either.flatMap(planned(entriesOf(Object.keys(record))), (found) =>
+    Either.flatMap(chooseFiles(entriesOf(Object.keys(record))), (found) =>
       migrationsOf(
         found.map((file) => ({ ...file, content: inRecord(file.path, record[file.path]) })),
         options
@@ -285,7 +287,7 @@ const notLoaded = (detail: string, facts: { readonly cause?: unknown } = {}) =>
   new MigrationSourceError({ reason: "NotLoaded", path: "the loader", detail, code: "", retryable: false, ...facts })
 
 const notLoadedFor = (failed: Cause.Cause<unknown>) => {
-  const { cause, detail } = failedWith(failed)
+  const { cause, detail } = describeCause(failed)
   return notLoaded(detail, { cause })
 }
 

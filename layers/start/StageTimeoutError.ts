@@ -2,7 +2,7 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import type { Holder } from "../machine/FileLocks.ts"
-import { howFar, neededMillis, type Step, shown } from "./Measure.ts"
+import { describeStep, formatMillis, neededMillis, type Step } from "./Measure.ts"
 import type { StageName } from "./policy.ts"
 import { jsonOf, messageOf } from "./Refusal.ts"
 
@@ -39,7 +39,7 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
     const { doing, reason, stage, waitingFor } = this
     const whose = reason === "Start" ? "The start" : `The ${stage} stage`
     const over = `${whose} did not finish within ${Duration.format(Duration.millis(this.timeoutMs))}.`
-    if (doing !== "") return `${over} It was ${doing} in the ${stage} stage${howFar(this.step)}.`
+    if (doing !== "") return `${over} It was ${doing} in the ${stage} stage${describeStep(this.step)}.`
     if (waitingFor !== "") return `${over} Waiting in the ${stage} stage for this to pass: ${waitingFor}`
     return reason === "Stage" ? over : `${over} It was in the ${stage} stage.`
   }
@@ -56,8 +56,8 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
     const needed = step === undefined ? undefined : neededMillis(step)
     const more =
       needed === undefined
-        ? `set ${option} to more than ${shown(this.timeoutMs)}`
-        : `set ${option} to ${shown(this.timeoutMs + needed)}: the rest at this rate, and half as much again`
+        ? `set ${option} to more than ${formatMillis(this.timeoutMs)}`
+        : `set ${option} to ${formatMillis(this.timeoutMs + needed)}: the rest at this rate, and half as much again`
     const less =
       stage === "integrity" && !isWaiting
         ? " Or set `integrity` to `schema`, which reads no pages, and check them with `database-ready status --integrity quick`."

@@ -60,14 +60,14 @@ export const reportOf = (entries: ReadonlyArray<Entry>, now: bigint): ReadonlyAr
       name: entry.name,
       attempts: (before?.attempts ?? 1) + entry.attempts - 1,
       startedAt: before?.startedAt ?? new Date(entry.startedAt).toISOString(),
-      durationMs: rounded((before?.durationMs ?? 0) + durationMs),
+      durationMs: round((before?.durationMs ?? 0) + durationMs),
       found: entry.found
     })
   }
   return [...reports.values()]
 }
 
-export const timeBetween = (from: bigint, to: bigint): number => rounded(millisBetween(from, to))
+export const timeBetween = (from: bigint, to: bigint): number => round(millisBetween(from, to))
 
 /** Microseconds are what a clock can tell; more digits would be noise. */
-const rounded = (millis: number): number => Math.round(millis * 1000) / 1000
+const round = (millis: number): number => Math.round(millis * 1000) / 1000

@@ -18,7 +18,7 @@ export const isFinal = ({ _tag }: Refusal): boolean => _tag === "StageTimeoutErr
 export const mayPass = (refusal: Refusal): boolean => refusal.retryable && !isFinal(refusal)
 
 /** Goes on after a first attempt that was refused. Nearly every first attempt passes, and needs no schedule. */
-export const again = <A, E, R>(
+export const retryAfter = <A, E, R>(
   once: Effect.Effect<A, E, R>,
   refusal: E,
   policy: { readonly schedule: Schedule.Schedule<unknown>; readonly while: (refusal: E) => boolean }
@@ -77,5 +77,5 @@ const annotationsOf = ({ fiberRefs }: Runtime.Runtime<never>, stage: StageName) 
 export const isHeard = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
   LogLevel.lessThanEqual(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), LogLevel.Debug)
 
-export const noted = (stage: StageName, message: string): Effect.Effect<void> =>
+export const logStage = (stage: StageName, message: string): Effect.Effect<void> =>
   Effect.annotateLogs(Effect.logDebug(message), "stage", stage)

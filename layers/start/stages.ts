@@ -9,7 +9,7 @@ import * as Metric from "effect/Metric"
 import { eventLoopTurn } from "../machine/eventLoopTurn.ts"
 import { describeHolders, type Holder } from "../machine/FileLocks.ts"
 import type { Attempt, StageError } from "./Attempt.ts"
-import { again, isFinal, isHeard, mayPass, noted, within } from "./attempts.ts"
+import { isFinal, isHeard, logStage, mayPass, retryAfter, within } from "./attempts.ts"
 import type { LockError } from "./LockError.ts"
 import type { Step } from "./Measure.ts"
 import type { ProgressEvent } from "./ProgressEvent.ts"
@@ -180,7 +180,7 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
     )
 
     const whole = Effect.catchAll(once, (refusal) =>
-      mayPass(refusal) ? again(once, refusal, { schedule: policy.schedule, while: mayPass }) : Effect.fail(refusal)
+      mayPass(refusal) ? retryAfter(once, refusal, { schedule: policy.schedule, while: mayPass }) : Effect.fail(refusal)
     )
 
     /** What a stage leaves behind: measures, a line for who listens, and an event. */
@@ -192,7 +192,7 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
         duration.unsafeUpdate(entry.durationMs, labels)
         attempts.unsafeUpdate(entry.attempts, labels)
         const told = options.onProgress(event(clock.unsafeCurrentTimeMillis()))
-        return isHeard(fiber) ? Effect.zipRight(noted(name, `${outcome}: ${entry.found}`), told) : told
+        return isHeard(fiber) ? Effect.zipRight(logStage(name, `${outcome}: ${entry.found}`), told) : told
       })
     const passed = (value: A) => {
       entry.found = found(value)

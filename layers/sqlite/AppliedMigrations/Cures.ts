@@ -4,7 +4,7 @@ import { openingWords } from "../../schema/SqlScript.ts"
 import { type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 
 /** Tables in which other migration tools keep what they applied, by their names in lower case. */
-const ledgers: Readonly<Partial<Record<string, string>>> = {
+const historyTables: Readonly<Partial<Record<string, string>>> = {
   __drizzle_migrations: "Drizzle",
   _prisma_migrations: "Prisma",
   knex_migrations: "Knex",
@@ -39,7 +39,7 @@ export const cureOf = (
   { code, detail }: Pick<SqliteFailure, "code" | "detail">
 ): Effect.Effect<string | undefined> =>
   /already exists$/.test(detail)
-    ? Effect.map(ledgersIn(sqlite), alreadyThere)
+    ? Effect.map(toolsIn(sqlite), alreadyThere)
     : Effect.succeed(cureOfStatement(statement, code, detail))
 
 const cureOfStatement = (statement: string, code: string, detail: string): string | undefined => {
@@ -82,12 +82,12 @@ export const takeOver = (first: string): string =>
   `Check the path of the database. To take it over: 1. Write its schema as the first migration, without the other tool's tables; \`sqlite3 FILE .schema\` prints it. 2. ${first}Run \`CREATE TABLE schema_migrations (migration_id INTEGER PRIMARY KEY, version, description, applied_at, status, execution_time_ms); INSERT INTO schema_migrations (version, description, status) VALUES ('001', 'taken over', 'completed');\`, with the number of that migration in place of 001.`
 
 /** By the tables that are there. If they cannot be read, the refusal stays as it is. */
-const ledgersIn = (sqlite: Sqlite): Effect.Effect<ReadonlyArray<string>> =>
+const toolsIn = (sqlite: Sqlite): Effect.Effect<ReadonlyArray<string>> =>
   sqlite.run("SELECT name FROM sqlite_schema WHERE type = 'table'").pipe(
     Effect.map((tables) =>
       tables.flatMap((table) => {
         const name = text(table, "name")
-        const tool = ledgers[name.toLowerCase()]
+        const tool = historyTables[name.toLowerCase()]
         return tool === undefined ? [] : [`${tool} (${name})`]
       })
     ),

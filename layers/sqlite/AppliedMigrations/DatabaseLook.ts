@@ -51,7 +51,7 @@ export const isUpToDate = ({ isMarked, verdict: { adopted, pending } }: Seen): b
   pending.length === 0 && adopted.length === 0 && isMarked
 
 /** Refuses a history in which migrations are pending that should be recorded. */
-export const recorded = (seen: Seen, allowedToBePending = 0): Effect.Effect<Seen, HistoryError> => {
+export const requireRecorded = (seen: Seen, allowedToBePending = 0): Effect.Effect<Seen, HistoryError> => {
   const { pending } = seen.verdict
   return pending.length <= allowedToBePending
     ? Effect.succeed(seen)

@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Attempt } from "../../start/Attempt.ts"
-import { megabytes, shown } from "../../start/Measure.ts"
+import { formatMillis, megabytes } from "../../start/Measure.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
 import { backupsOf } from "../BackupFiles.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
@@ -18,7 +18,7 @@ import { notCounted, type Room } from "./UpgradeRoom.ts"
  * taken: each start of a supervisor's would shut all writers out until it ended. One that was too short last time is
  * warned of. Without a deadline of somebody's own there is nothing to look at: the default is put off.
  */
-export const enoughTime = Effect.fnUntraced(function* (room: Room, { objects, verdict }: Seen, { breathe }: Attempt) {
+export const requireTime = Effect.fnUntraced(function* (room: Room, { objects, verdict }: Seen, { breathe }: Attempt) {
   const { config, database } = room
   const deadline = deadlineOf(config)
   const newest = verdict.pending.at(-1)
@@ -28,12 +28,12 @@ export const enoughTime = Effect.fnUntraced(function* (room: Room, { objects, ve
   const bytes = yield* bytesOf(sqlite)
   const time = copyTime(bytes, yield* Effect.orElseSucceed(backupsOf(database.file), () => []))
   if (time.likely <= deadline.millis) return
-  const cure = `Set ${deadline.setting} to ${shown(enoughFor(bytes, time))}, or leave it unset: the default deadline is extended while the work makes progress. If you make backups yourself, set \`backups\` to 0.`
+  const cure = `Set ${deadline.setting} to ${formatMillis(enoughFor(bytes, time))}, or leave it unset: the default deadline is extended while the work makes progress. If you make backups yourself, set \`backups\` to 0.`
   if (time.least <= deadline.millis) {
-    const took = `The backup of ${megabytes(bytes)} MB before ${titleOf(newest)} would take ${shown(time.likely)} at the rate of the last one`
-    return yield* Effect.logWarning(`${took}, and the deadline is ${shown(deadline.millis)}. ${cure}`)
+    const took = `The backup of ${megabytes(bytes)} MB before ${titleOf(newest)} would take ${formatMillis(time.likely)} at the rate of the last one`
+    return yield* Effect.logWarning(`${took}, and the deadline is ${formatMillis(deadline.millis)}. ${cure}`)
   }
-  const detail = `copying ${megabytes(bytes)} MB takes ${shown(time.least)} at least, and the deadline is ${shown(deadline.millis)}`
+  const detail = `copying ${megabytes(bytes)} MB takes ${formatMillis(time.least)} at least, and the deadline is ${formatMillis(deadline.millis)}`
   return yield* upgradeError("DeadlineTooShort", { migration: titleOf(newest), detail, cure })
 })
 

@@ -7,7 +7,7 @@ import { statementsIn } from "../../schema/Checksum.ts"
 import { isLostSetting } from "../../schema/PragmaRules.ts"
 import { identifier, type Statement } from "../../schema/SqlScript.ts"
 import { obstacleIn } from "../../schema/StatementRules.ts"
-import { failedWith } from "../../start/CauseDetail.ts"
+import { describeCause } from "../../start/CauseDetail.ts"
 import { type Migration, titleOf } from "../../start/MigrationSource.ts"
 import { type Connected, clientOf } from "../Client.ts"
 import { type Sqlite, SqliteFailure, text } from "../Sqlite.ts"
@@ -22,15 +22,18 @@ export interface Script {
 
 export const scriptOf = (migration: Migration): Script => ({
   migration,
-  statements: migration.body._tag === "Sql" ? runIn(migration.body, migration.declared) : []
+  statements: migration.body._tag === "Sql" ? statementsToRun(migration.body, migration.declared) : []
 })
 
 /** Settings that are declared to be ignored are skipped: run, some of them would outlive the migration. */
-const runIn = (body: { readonly text: string }, { settings }: Migration["declared"]): ReadonlyArray<Statement> =>
+const statementsToRun = (
+  body: { readonly text: string },
+  { settings }: Migration["declared"]
+): ReadonlyArray<Statement> =>
   settings === "ignored" ? statementsIn(body).filter((statement) => !isLostSetting(statement)) : statementsIn(body)
 
 /** Refuses, before the first write, what cannot be run as its file says. */
-export const allowed = (migrations: ReadonlyArray<Migration>): Effect.Effect<void, UpgradeError> =>
+export const refuseObstacles = (migrations: ReadonlyArray<Migration>): Effect.Effect<void, UpgradeError> =>
   Effect.suspend(() => {
     for (const migration of migrations) {
       const { body, declared, id } = migration
@@ -53,7 +56,7 @@ export const runMigration = (
 ): Effect.Effect<void, UpgradeError> =>
   migration.body._tag === "Effect"
     ? // Whatever the Effect asks for is asked within our transaction; a transaction of its own is a savepoint.
-      withinSavepoint(sqlite, migration, sqlite.within(migration.body.run)).pipe(
+      runInSavepoint(sqlite, migration, sqlite.within(migration.body.run)).pipe(
         Effect.provideServiceEffect(
           SqlClient.SqlClient,
           Effect.map(Reactivity.make, (reactivity) => clientOf(sqlite, reactivity))
@@ -111,7 +114,7 @@ export const resetCounters = Effect.fnUntraced(function* (sqlite: Sqlite) {
 })
 
 /** A savepoint is gone when the transaction is: an Effect that ended ours is found out, though it cannot be undone. */
-const withinSavepoint = <R>(
+const runInSavepoint = <R>(
   sqlite: Sqlite,
   migration: Migration,
   run: Effect.Effect<unknown, unknown, R>
@@ -133,7 +136,7 @@ const withinSavepoint = <R>(
 
 /** SQLite's own answer where the Effect failed with one, so that BUSY stays worth another attempt. */
 const effectFailure = (migration: Migration, failed: Cause.Cause<unknown>) => {
-  const { cause, chain, detail } = failedWith(failed)
+  const { cause, chain, detail } = describeCause(failed)
   const failure = chain.map(SqliteFailure.from).find(({ code }) => code.startsWith("SQLITE_"))
   const { code = "", retryable = false } = failure ?? {}
   return { migration: titleOf(migration), cause, failure: { code, detail, retryable } }

@@ -5,7 +5,7 @@ import { integer, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 import { historyTable } from "./historyTable.ts"
 import type { Script } from "./MigrationRun.ts"
 import type { SchemaObject } from "./SchemaFingerprint.ts"
-import { columnNow, type Follow, renames, tablesDroppedBy } from "./TableRenames.ts"
+import { columnNow, type Follow, followRenames, tablesDroppedBy } from "./TableRenames.ts"
 import type { Loss } from "./UpgradeError.ts"
 
 export const describeLoss = ({ after, before, column, table }: Loss): string =>
@@ -104,13 +104,13 @@ export const guardRows = (
         }
         const after = yield* countAll(sqlite, between, counting("after"))
         counted = after
-        return yield* lost(sqlite, script, before, after)
+        return yield* lossesOf(sqlite, script, before, after)
       })
     })
   }
 }
 
-const lost = Effect.fnUntraced(function* (
+const lossesOf = Effect.fnUntraced(function* (
   sqlite: Sqlite,
   { migration, statements }: Script,
   before: Counts,
@@ -121,7 +121,7 @@ const lost = Effect.fnUntraced(function* (
   // What an Effect has said is not known. Where the file vacuums itself tables move to other pages.
   const [vacuum] = isEffect ? yield* sqlite.run("PRAGMA auto_vacuum") : []
   const keepsRoots = integer(vacuum, "auto_vacuum") === 0
-  const follow = isEffect ? (keepsRoots ? byRoot(before, after) : unfollowed) : renames(statements)
+  const follow = isEffect ? (keepsRoots ? byRoot(before, after) : unfollowed) : followRenames(statements)
   // A declaration may name a table as it was, as it is now, or as it was called in between.
   const mayLose = (name: string) => follow(name).some((called) => declared.has(called))
   const losses: Array<Loss> = []

@@ -63,7 +63,7 @@ export const differenceOf = (
 export const withoutExtra = (
   expected: ReadonlyArray<SchemaObject>,
   live: ReadonlyArray<SchemaObject>
-): ReadonlyArray<SchemaObject> => dividedBy(new Set(expected.map(keyOf)), live).ours
+): ReadonlyArray<SchemaObject> => divideBy(new Set(expected.map(keyOf)), live).ours
 
 /** A list of objects as it is kept in the history, to tell them from what others add later. */
 export const namesOf = (objects: ReadonlyArray<SchemaObject>): string => JSON.stringify(objects.map(keyOf))
@@ -79,7 +79,7 @@ export const namesIn = (kept: string): ReadonlySet<string> => {
 }
 
 /** Objects that are on a list, and all others. */
-export const dividedBy = (names: ReadonlySet<string>, live: ReadonlyArray<SchemaObject>) => ({
+export const divideBy = (names: ReadonlySet<string>, live: ReadonlyArray<SchemaObject>) => ({
   ours: live.filter((object) => isOn(names, object)),
   extra: live.filter((object) => !isOn(names, object))
 })
@@ -94,17 +94,17 @@ export const isAccepted = ({ changed, missing }: SchemaDifference): boolean =>
 /** A difference in one line. */
 export const describeDifference = ({ changed, extra, missing }: SchemaDifference): string =>
   [
-    listed("missing", missing),
-    listed(
+    list("missing", missing),
+    list(
       "changed",
       changed.map(({ object }) => object)
     ),
-    listed("extra", extra)
+    list("extra", extra)
   ]
     .filter((part) => part !== "")
     .join("; ")
 
-const listed = (what: string, objects: ReadonlyArray<string>): string =>
+const list = (what: string, objects: ReadonlyArray<string>): string =>
   objects.length === 0 ? "" : `${what}: ${objects.join(", ")}`
 
 const keyOf = ({ name, type }: SchemaObject): string => `${type} ${foldName(name)}`

@@ -10,7 +10,7 @@ import type { Verdict } from "./HistoryJudgement.ts"
 import { dropTemporary, runMigration, type Script, scriptOf } from "./MigrationRun.ts"
 import {
   differenceOf,
-  dividedBy,
+  divideBy,
   fingerprintOf,
   isAccepted,
   namesIn,
@@ -46,11 +46,11 @@ export const proveSchema = (
 ): Effect.Effect<SchemaState, IntegrityError> => {
   const found = fingerprintOf(live)
   if (found === fingerprint) return Effect.succeed({ fingerprint: found, extra: [] })
-  const known = ours === undefined ? undefined : dividedBy(namesIn(ours), live)
+  const known = ours === undefined ? undefined : divideBy(namesIn(ours), live)
   if (known !== undefined && fingerprintOf(known.ours) === fingerprint) {
     return Effect.succeed({ fingerprint, extra: known.extra.map(titleOf) })
   }
-  if (ahead.length === 0) return Effect.flatMap(made, (expected) => compared(expected, live))
+  if (ahead.length === 0) return Effect.flatMap(made, (expected) => compareSchemas(expected, live))
   return Effect.fail(
     IntegrityError.found("SchemaDiffers", [
       `it is not as the newer program left it; its migrations ${ahead.join(", ")} are not here to compare with`
@@ -79,7 +79,7 @@ export const schemaAfter = (
   const isExtra = new Set(before.extra)
   const extra = live.filter((object) => isExtra.has(titleOf(object)))
   if (adopted > 0 || scripts.some((script) => extra.some(({ name }) => maySpeakOf(script, name)))) {
-    return Effect.flatMap(made, (expected) => Effect.as(compared(expected, now), withoutExtra(expected, now)))
+    return Effect.flatMap(made, (expected) => Effect.as(compareSchemas(expected, now), withoutExtra(expected, now)))
   }
   return Effect.succeed(now.filter((object) => !isExtra.has(titleOf(object))))
 }
@@ -87,7 +87,7 @@ export const schemaAfter = (
 const maySpeakOf = ({ migration: { body } }: Script, name: string): boolean =>
   body._tag === "Effect" || foldName(body.text).includes(foldName(name))
 
-const compared = (
+const compareSchemas = (
   expected: ReadonlyArray<SchemaObject>,
   live: ReadonlyArray<SchemaObject>
 ): Effect.Effect<SchemaState, IntegrityError> => {

@@ -27,7 +27,7 @@ const renamingIn = (statement: string) => {
 }
 
 /** Every name that a table goes by while a script runs. */
-export const renames =
+export const followRenames =
   (statements: Script["statements"]): Follow =>
   (name) => {
     const names = [name]

@@ -45,7 +45,7 @@ export const tryPending = (
       attempt.doing("trying the pending migrations on the schema")
       const trial = yield* inDoubt(openSqlite({ filename: ":memory:" }))
       yield* inDoubt(trial.run(`PRAGMA trusted_schema = ${config.pragmas.trustedSchema ? 1 : 0}`))
-      yield* sameSchema(live, trial, seen)
+      yield* makeSameSchema(live, trial, seen)
       let pending = seen.verdict.pending
       while (pending.length > 0) {
         const isOff = isRebuild(pending[0])
@@ -93,7 +93,7 @@ FROM sqlite_schema
 ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 WHEN 'view' THEN 2 ELSE 3 END, rowid`
 
 /** Makes the live schema, the history's table included. It is the same, object by object, or there is no trial. */
-const sameSchema = Effect.fnUntraced(function* (live: Sqlite, trial: Sqlite, seen: Seen) {
+const makeSameSchema = Effect.fnUntraced(function* (live: Sqlite, trial: Sqlite, seen: Seen) {
   const objects = yield* inDoubt(live.run(allObjects))
   const [now] = yield* inDoubt(live.run("PRAGMA data_version"))
   if (integer(now, "data_version") !== seen.dataVersion) return yield* new Doubt({ why: "somebody has written" })
@@ -163,12 +163,12 @@ const tryScript = Effect.fnUntraced(function* (
 /** SQLite refuses it, whatever the rows. */
 class Refused extends Data.TaggedError("Refused")<{ readonly failure: SqliteFailure }> {}
 
-const judged = (failure: SqliteFailure): Refused | Doubt =>
+const judge = (failure: SqliteFailure): Refused | Doubt =>
   failure.code === "SQLITE_ERROR" && isOfSchema(failure.detail) ? new Refused({ failure }) : doubtOf(failure)
 
 const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<unknown, Refused | Doubt> => {
   const [first = "", second = "", third = ""] = openingWords(sql, 3)
-  const compiled = Effect.mapError(trial.run(`EXPLAIN ${sql}`), judged)
+  const compiled = Effect.mapError(trial.run(`EXPLAIN ${sql}`), judge)
   switch (first) {
     case "SELECT":
     case "VALUES":
@@ -183,7 +183,7 @@ const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<un
       if (second === "VIRTUAL") {
         return Effect.zipRight(
           compiled,
-          Effect.mapError(trial.run(sql), (failure) => ofModule(sql, failure))
+          Effect.mapError(trial.run(sql), (failure) => judgeModule(sql, failure))
         )
       }
       if ((second === "TABLE" || third === "TABLE") && /\bas\b/i.test(sql)) {
@@ -192,10 +192,10 @@ const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<un
           ? new Doubt({ why: "a table is made of rows" })
           : Effect.zipRight(compiled, inDoubt(trial.run(sql)))
       }
-      return Effect.mapError(trial.run(sql), judged)
+      return Effect.mapError(trial.run(sql), judge)
     case "ALTER":
     case "DROP":
-      return Effect.mapError(trial.run(sql), judged)
+      return Effect.mapError(trial.run(sql), judge)
     case "PRAGMA":
       return /writable_schema|schema_version/i.test(sql)
         ? new Doubt({ why: "the schema is written by hand" })
@@ -203,7 +203,7 @@ const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<un
     case "SAVEPOINT":
     case "RELEASE":
     case "ROLLBACK":
-      return Effect.mapError(trial.run(sql), judged)
+      return Effect.mapError(trial.run(sql), judge)
     case "ANALYZE":
       return inDoubt(trial.run(sql))
     case "EXPLAIN":
@@ -215,7 +215,7 @@ const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<un
 }
 
 /** Of a module that is not SQLite's own nobody knows what else it looks at. */
-const ofModule = (sql: string, failure: SqliteFailure): Refused | Doubt =>
+const judgeModule = (sql: string, failure: SqliteFailure): Refused | Doubt =>
   /^no such module/.test(failure.detail) || /\busing\s+(?:fts[345]|rtree(?:_i32)?|geopoly)\b/i.test(sql)
-    ? judged(failure)
+    ? judge(failure)
     : doubtOf(failure)

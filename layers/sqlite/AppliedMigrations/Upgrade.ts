@@ -12,15 +12,23 @@ import type * as Scope from "effect/Scope"
 import { millisBetween } from "../../machine/monotonic.ts"
 import type { Attempt } from "../../start/Attempt.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
-import { type EarlyCopy, largeCopy, makeBackup, makeEarlyCopy, type Pinned, pinned, spaceForBackup } from "../Backup.ts"
-import { earlyCopyOf, tidied } from "../BackupFiles.ts"
+import {
+  type EarlyCopy,
+  largeCopy,
+  makeBackup,
+  makeEarlyCopy,
+  type Pinned,
+  pinCommits,
+  requireSpaceForBackup
+} from "../Backup.ts"
+import { earlyCopyOf, removeOrWarn } from "../BackupFiles.ts"
 import type { Upgrade as Versions } from "../BackupNames.ts"
 import { IntegrityError } from "../IntegrityError.ts"
-import { aloneCopying } from "../LockFile.ts"
+import { lockForCopying } from "../LockFile.ts"
 import { bytesOf, checkCopy, describeViolation, foreignKeyViolations } from "../PageCheck.ts"
 import { isLock, type Sqlite, text } from "../Sqlite.ts"
 import { brokenObjects, describeBroken } from "./CompiledSchema.ts"
-import { isUpToDate, look, recorded, type Seen } from "./DatabaseLook.ts"
+import { isUpToDate, look, requireRecorded, type Seen } from "./DatabaseLook.ts"
 import { foreignKeyWatch } from "./ForeignKeyWatch.ts"
 import {
   type Completed,
@@ -53,7 +61,7 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
   let seen = first
   // Until the upgrade is over: what is copied early, and the lock that goes with it.
   const outer = yield* Effect.scope
-  let early = isNew || done.backup !== undefined ? undefined : yield* mayCopyEarly(room, first)
+  let early = isNew || done.backup !== undefined ? undefined : yield* decideEarlyCopy(room, first)
   while (!isUpToDate(seen)) {
     const isOff = isRebuild(seen.verdict.pending[0])
     let last = "the pending migrations"
@@ -81,7 +89,7 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
     const applied = yield* Effect.catchIf(
       isOff ? pragmas.withoutForeignKeys(patient) : patient,
       isForeignKeyViolation,
-      (error) => Effect.zipRight(foreignKeysHeld(database.sqlite), error)
+      (error) => Effect.zipRight(requireForeignKeys(database.sqlite), error)
     ).pipe(
       Effect.tapError((error) =>
         mayBeCommitted(error) || error._tag === "CopyFirst" ? Effect.void : removeRemains(room, LogLevel.Debug)
@@ -130,14 +138,14 @@ class CopyFirst extends Data.TaggedError("CopyFirst")<{
  * One start at a time: the others wait here, before they take the write lock. An Effect is run once, for nobody knows what
  * it does elsewhere. Of a small database the copy takes no longer than all the rest.
  */
-const mayCopyEarly = Effect.fnUntraced(function* ({ config, database }: Room, { isBlank, verdict }: Seen) {
+const decideEarlyCopy = Effect.fnUntraced(function* ({ config, database }: Room, { isBlank, verdict }: Seen) {
   const { file, sqlite } = database
   const [newest] = verdict.pending.slice(-1)
   if (isBlank || config.inMemory || config.backups === 0 || newest === undefined) return undefined
   if (verdict.pending.some(({ body }) => body._tag === "Effect") || (yield* bytesOf(sqlite)) <= largeCopy)
     return undefined
   const allowed: Early = { _tag: "Allowed" }
-  return yield* aloneCopying(file).pipe(
+  return yield* lockForCopying(file).pipe(
     Effect.as<Early>(allowed),
     Effect.catchAll(({ code, detail }) =>
       isLock(code)
@@ -153,20 +161,20 @@ const copyEarly = ({ database: { file, sqlite } }: Room, versions: Versions, mom
   makeEarlyCopy(file, versions, moment, sqlite, (copy) => checkCopy(copy, attempt.progress), attempt).pipe(
     Effect.map((copy): Early => ({ _tag: "Made", copy, versions })),
     Effect.catchTags({
-      SqliteFailure: heldInstead,
-      SystemFailure: heldInstead
+      SqliteFailure: copyWithLockHeld,
+      SystemFailure: copyWithLockHeld
     }),
     Effect.tap((made) =>
-      made === undefined ? Effect.zipRight(moment.release, tidied(earlyCopyOf(file, versions))) : Effect.void
+      made === undefined ? Effect.zipRight(moment.release, removeOrWarn(earlyCopyOf(file, versions))) : Effect.void
     ),
     Effect.tap(() => attempt.inTime)
   )
 
-const heldInstead = ({ code, detail }: { readonly code: string; readonly detail: string }) =>
+const copyWithLockHeld = ({ code, detail }: { readonly code: string; readonly detail: string }) =>
   Effect.as(Effect.logDebug(`The backup is made with the write lock held (${code}: ${detail})`), undefined)
 
 /** The early copy with all that was committed since, where it is of this upgrade. */
-const caughtUp = (
+const catchUp = (
   early: Early,
   { from, to }: Versions
 ): Effect.Effect<EarlyCopy | undefined, never, FileSystem.FileSystem> =>
@@ -194,7 +202,7 @@ const isForeignKeyViolation = (error: { readonly _tag: string; readonly reason?:
   error._tag === "UpgradeError" && error.reason === "ForeignKeyViolations"
 
 /** The step is rolled back: what is still violated is not the migrations' fault. */
-const foreignKeysHeld = (sqlite: Sqlite): Effect.Effect<void, IntegrityError> =>
+const requireForeignKeys = (sqlite: Sqlite): Effect.Effect<void, IntegrityError> =>
   sqlite.run(`${foreignKeyViolations} LIMIT 100`).pipe(
     Effect.mapError(IntegrityError.unreadable),
     Effect.flatMap((rows) =>
@@ -243,8 +251,8 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
   })
   // Readers see what is committed while this transaction writes, in WAL mode alone.
   const isCopiedLast = isDue && (yield* written(isInWal(sqlite)))
-  const copy = isCopiedLast ? yield* caughtUp(allowed, { from, to: newest.version }) : undefined
-  if (isDue && copy === undefined) yield* spaceForBackup(sqlite, database.file, { from, to: newest.version })
+  const copy = isCopiedLast ? yield* catchUp(allowed, { from, to: newest.version }) : undefined
+  if (isDue && copy === undefined) yield* requireSpaceForBackup(sqlite, database.file, { from, to: newest.version })
   const early = isCopiedLast ? undefined : yield* copied
   yield* written(seen.prepareHistory)
   const completed = yield* applyAll(room, seen.objects, scripts, { guard, teller }, attempt).pipe(
@@ -285,7 +293,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
   // (https://sqlite.org/pragma.html#pragma_optimize).
   if (isLast && !seen.isBlank) yield* written(sqlite.run("PRAGMA optimize = 0x10012"))
   const now = yield* look(config, source, sqlite).pipe(
-    Effect.flatMap((now) => recorded(now, pending.length - scripts.length)),
+    Effect.flatMap((now) => requireRecorded(now, pending.length - scripts.length)),
     Effect.mapError((error) =>
       error.code === "" ? upgradeError("HistoryRewritten", { migration: titles, detail: error.sentence }) : error
     )
@@ -297,7 +305,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
   // A release that fails again and again copies nothing: the copy is made once everything has worked.
   const worked = millisBetween(begun, clock.unsafeCurrentTimeNanos())
   if (isCopiedLast && allowed?._tag === "Allowed" && 2 * worked < millisToCopy(yield* bytesOf(sqlite))) {
-    const moment = yield* Effect.orElseSucceed(pinned(database.file, outer, attempt.breathe), () => undefined)
+    const moment = yield* Effect.orElseSucceed(pinCommits(database.file, outer, attempt.breathe), () => undefined)
     if (moment !== undefined) return yield* new CopyFirst({ from, to: newest.version, moment })
   }
   const backup = early ?? (isCopiedLast ? yield* copy?.backup ?? copied : undefined)
@@ -380,6 +388,6 @@ const applyAll = Effect.fnUntraced(function* (
   }
   yield* Effect.mapError(record, notWritten(scripts.map(({ migration }) => titleOf(migration)).join(", ")))
   // With nothing pending nobody but the database itself is to blame.
-  if (scripts.length === 0) yield* foreignKeysHeld(sqlite)
+  if (scripts.length === 0) yield* requireForeignKeys(sqlite)
   return completed
 })

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import { ask, files } from "../../machine/files.ts"
+import { files, trySync } from "../../machine/files.ts"
 import { SystemFailure } from "../../machine/SystemFailure.ts"
 import { whileALookRuns } from "../../start/policy.ts"
 import { driverModule } from "../Driver.ts"
@@ -61,7 +61,7 @@ export const askBeside = (question: Question): Effect.Effect<Beside, SystemFailu
     }
     const { answer, course, pid } = yield* Effect.acquireRelease(
       Effect.tryPromise({ try: () => launch({ driver, ...question }), catch: SystemFailure.from }),
-      killed
+      endProcess
     )
     return {
       pid,
@@ -86,9 +86,9 @@ export const answerBeside = (
   tell: (moved: Moved) => Effect.Effect<void>
 ): Effect.Effect<ReadonlyArray<Row>, SqliteFailure | SystemFailure, Scope.Scope> =>
   Effect.flatMap(askBeside(question), ({ course, pid, rows }) => {
-    const told = Effect.flatMap(
+    const tellNow = Effect.flatMap(
       Effect.orElseSucceed(
-        ask(() => files.text(`/proc/${pid}/io`)),
+        trySync(() => files.text(`/proc/${pid}/io`)),
         () => ""
       ),
       (counters) => {
@@ -103,7 +103,7 @@ export const answerBeside = (
       }
     )
     return Effect.acquireUseRelease(
-      Effect.fork(Effect.interruptible(Effect.repeat(told, whileALookRuns))),
+      Effect.fork(Effect.interruptible(Effect.repeat(tellNow, whileALookRuns))),
       () => rows,
       Fiber.interrupt
     )
@@ -158,7 +158,7 @@ const launch = async (question: Question & { readonly driver: string }): Promise
 }
 
 /** A process that waits for a disk that hangs is not gone at once, and is not waited for. */
-const killed = ({ end, kill }: Launched): Effect.Effect<void> =>
+const endProcess = ({ end, kill }: Launched): Effect.Effect<void> =>
   Effect.sync(kill).pipe(
     Effect.zipRight(Effect.interruptible(Effect.promise(() => end))),
     Effect.timeoutOption("1 second"),
