@@ -475,7 +475,7 @@ describe("a stdout that cannot be written", () => {
           spawnSync(process.execPath, [program, ...args], { stdio: ["ignore", full, stderr], encoding: "utf8" })
         const { status, stderr } = run("pipe")
         assert.deepStrictEqual([args, status], [args, 74])
-        assert.match(stderr, /^stdout cannot be written \(ENOSPC: no space left on device, write\)\n$/)
+        assert.match(stderr, /^Cannot write to stdout \(ENOSPC: no space left on device, write\)\n$/)
         assert.deepStrictEqual([args, run(full).status], [args, 74], "a stderr that cannot be written changes nothing")
       }
     })

@@ -1,4 +1,7 @@
-/** `bindings` for the bundle: the addon is where its package builds it, and is looked for elsewhere only after that. */
+/**
+ * Replaces `bindings` in the bundle: loads the addon from where its package builds it, and searches elsewhere only if
+ * it is not there.
+ */
 const { createRequire } = require("node:module")
 const { dirname } = require("node:path")
 

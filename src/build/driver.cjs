@@ -1,7 +1,7 @@
 /**
- * `better-sqlite3` for the bundle: its JavaScript comes out of the code cache, which saves a tenth of a start's
- * CPU. Where another release is installed than the one that was bundled, that one is taken whole: the addon and
- * its JavaScript belong together.
+ * `better-sqlite3` for the bundle. Its JavaScript comes out of the code cache, which saves a tenth of the CPU of a
+ * start. If another release is installed than the bundled one, all of that release is used: the addon and its
+ * JavaScript belong together.
  */
 const load = require
 const bundled = require("../../node_modules/better-sqlite3/package.json")

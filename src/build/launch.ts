@@ -1,6 +1,6 @@
 /**
- * A bundled program, compiled with what V8 remembers of an earlier run, which is a third of its start. The first run
- * that may write beside the bundle keeps it; where none may, and where it does not fit this Node.js, a start takes
+ * Runs a bundled program with V8's code cache from an earlier run, which saves a third of the start. The first run that
+ * may write next to the bundle saves the cache. If none may, or the cache does not fit this Node.js, each start takes
  * that third longer.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
@@ -12,22 +12,23 @@ import packageJson from "../../package.json" with { type: "json" }
 interface Launched {
   /** The bundle of that name beside this file. It exports `main`. */
   readonly name: string
-  /** Whether this run uses what most runs use. */
+  /** Whether this run loads what most runs load. Only such a run saves the cache. */
   readonly isTypical: boolean
 }
 
 export const launch = ({ isTypical, name }: Launched): void => {
   const program = join(__dirname, `${name}.cjs`)
-  // V8 knows its own version and the length of the text, not the text.
+  // V8 checks its own version and the length of the text, not the text.
   const cacheFile = join(__dirname, `${name}-${packageJson.version}-${process.version}-${process.arch}.cache`)
   const cachedData = readIfThere(cacheFile)
   const script = new Script(
     `(function (exports, require, module, __filename, __dirname) {${readFileSync(program, "latin1")}\n})`,
-    // V8 keeps this name in the cache, and stacks show it wherever the cache is used: no path of this machine.
+    // V8 keeps this name in the cache and shows it in stacks wherever the cache is used: put no path of this machine
+    // here.
     { filename: `${packageJson.name}/${name}.cjs`, ...(cachedData === undefined ? {} : { cachedData }) }
   )
   const module: { readonly exports: { readonly main?: () => void } } = { exports: {} }
-  const show = hidden()
+  const show = hideStreams()
   script.runInThisContext()(module.exports, createRequire(program), module, program, dirname(program))
   show()
   if (isTypical && cachedData === undefined) {
@@ -46,24 +47,24 @@ const readIfThere = (file: string): Buffer | undefined => {
   }
 }
 
-/** Others may start at this moment: the file gets its name when it is whole. */
+/** Others may start at this moment, so the file gets its name only when it is whole. */
 const keep = (script: Script, cacheFile: string): void => {
   const partial = `${cacheFile}.${process.pid}`
   try {
     writeFileSync(partial, script.createCachedData())
     renameSync(partial, cacheFile)
   } catch {
-    // A directory that this user may not write to, or a full disk: the next start takes as long as this one.
+    // This user may not write to the directory, or the disk is full: the next start takes as long as this one.
     rmSync(partial, { force: true })
   }
 }
 
 /**
- * Hides the streams of `process` and `performance` from modules that would ask for them while they are evaluated:
- * Node.js makes each when it is first asked for, which takes 6 to 10 ms of CPU, as much as everything that SQLite
- * does in a start. Gives what shows them again.
+ * Hides the streams of `process` and `performance` from modules that use them while they are evaluated. Node.js creates
+ * each on first use, which takes 6 to 10 ms of CPU: as much as all of SQLite's work in a start. Returns the function
+ * that shows them again.
  */
-const hidden = (): (() => void) => {
+const hideStreams = (): (() => void) => {
   const shown = [
     [process, "stdout"],
     [process, "stderr"],

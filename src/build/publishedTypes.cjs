@@ -1,4 +1,4 @@
-/** Part of the build: leaves of the library's declarations those that its doors lead to. */
+/** Part of the build: deletes the library's declarations that its entry points do not reach. */
 const { readdirSync, readFileSync, rmSync } = require("node:fs")
 const { dirname, join, resolve } = require("node:path")
 

@@ -1,4 +1,4 @@
-/** The text of a SQL file, put into the program by its bundler. */
+/** The text of a SQL file. The bundler puts it into the program. */
 declare module "*.sql" {
   const text: string
   export default text

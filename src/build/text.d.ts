@@ -1,4 +1,4 @@
-/** The text of a file, put into the program by its bundler: `with { type: "text" }`. */
+/** The text of a file: `with { type: "text" }`. The bundler puts it into the program. */
 declare module "*.html" {
   const text: string
   export default text

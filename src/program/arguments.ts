@@ -1,7 +1,7 @@
 /**
- * The command lines that supervisors and scripts write: `init` or `status`, then whole flags with plain values,
- * or the same from the environment. They are read without an import, so that a start does not pay for a parser
- * that can explain. Whatever else is written is left to that parser, and what is read here means the same there.
+ * Reads the command lines that supervisors and scripts write: `init` or `status`, then whole flags with plain values,
+ * or the same from the environment. It imports nothing, so that such a start does not pay for the full parser.
+ * Everything else goes to that parser. What is read here means the same there.
  */
 export interface PlainArguments {
   readonly command: "init" | "status"
@@ -16,7 +16,7 @@ export interface PlainArguments {
   readonly json: boolean
 }
 
-/** What makes a value plain: a path has no blank at its ends and does not look like a flag. */
+/** A plain value: a path without spaces at its ends that does not look like a flag. */
 const path = /^[^\s-]([^\n]*\S)?$/
 const flags = {
   database: { variable: "DATABASE_FILE", plain: path },
@@ -28,7 +28,7 @@ const flags = {
   timeout: { variable: "DATABASE_TIMEOUT", plain: /^\d{1,9}(ms|s|m|h)$/ },
   "trust-filesystem": { variable: "DATABASE_TRUST_FILESYSTEM", plain: /^\w[\w.-]*(,\w[\w.-]*)*$/ }
 }
-const ofBoth = [
+const shared = [
   "database",
   "migrations",
   "application-id",
@@ -38,9 +38,9 @@ const ofBoth = [
   "trust-filesystem"
 ] as const
 /** Only an initialization makes backups. */
-const names = { init: [...ofBoth, "backups"], status: ofBoth } as const
+const names = { init: [...shared, "backups"], status: shared } as const
 
-/** Undefined for everything that is not plain. A flag comes before the environment, and is there once. */
+/** Undefined for anything that is not plain. A flag counts before the environment, and may stand only once. */
 export const plainArguments = (
   [command, ...rest]: ReadonlyArray<string>,
   environment: Readonly<Partial<Record<string, string>>>

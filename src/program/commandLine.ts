@@ -1,4 +1,4 @@
-/** The command line of `database-ready`, with all that explains it: help, completions, what is wrong with an argument. */
+/** The full command line of `database-ready`: help, completions, and what is wrong with an argument. */
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
@@ -20,10 +20,10 @@ import {
   typesIn
 } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
-import { Ended, exitCode, exitCodeOf } from "./exitCode.ts"
+import { ExitWith, exitCode, exitCodeOf } from "./exitCode.ts"
 import { notRestoredJson, notRestoredLines, restoredJson, restoredLines } from "./report.ts"
 import { say, tell } from "./say.ts"
-import { type Choices, defaults, Misused, run } from "./start.ts"
+import { type Choices, defaults, run, UsageError } from "./start.ts"
 
 const options = {
   database: Options.text("database").pipe(
@@ -42,17 +42,17 @@ const options = {
   ),
   applicationId: Options.integer("application-id").pipe(
     Options.withPseudoName("NUMBER"),
-    Options.withDescription("Marks the file as this application's, and refuses one with another mark."),
+    Options.withDescription("Mark the file as this application's, and refuse a file with another mark."),
     Options.optional
   ),
   integrity: Options.choice("integrity", integrityPolicies).pipe(
-    Options.withDescription("How far to look for damage. Environment: DATABASE_INTEGRITY; default auto."),
+    Options.withDescription("How thoroughly to check for damage. Environment: DATABASE_INTEGRITY; default auto."),
     Options.withFallbackConfig(environment.integrity),
     Options.withDefault(defaults.integrity)
   ),
   permissions: Options.choice("permissions", permissionChoices).pipe(
     Options.withDescription(
-      "Who may use the database: its owner (mode 0600), or its group as well (0660). Environment: DATABASE_PERMISSIONS; default owner."
+      "Who may use the database: its owner (mode 0600), or its group too (0660). Environment: DATABASE_PERMISSIONS; default owner."
     ),
     Options.withFallbackConfig(environment.permissions),
     Options.withDefault(defaults.permissions)
@@ -60,24 +60,24 @@ const options = {
   backups: Options.integer("backups").pipe(
     Options.withPseudoName("COUNT"),
     Options.withDescription(
-      "Backups to keep of those made before an upgrade, 0 to make none. Environment: DATABASE_BACKUPS; default 2."
+      "How many backups made before upgrades to keep; 0 makes none. Environment: DATABASE_BACKUPS; default 2."
     ),
     Options.filterMap(
       Option.liftPredicate((count) => count >= 0),
-      "The number of backups is 0 or more."
+      "Give 0 or more backups."
     ),
     Options.withFallbackConfig(environment.backups),
     Options.withDefault(defaults.backups)
   ),
   backup: Options.text("backup").pipe(
     Options.withPseudoName("FILE"),
-    Options.withDescription("The backup to put back; default the newest one beside the database."),
+    Options.withDescription("The backup to restore; default the newest one next to the database."),
     Options.optional
   ),
   timeout: Options.text("timeout").pipe(
     Options.withPseudoName("DURATION"),
     Options.withDescription(
-      "Deadline of the whole, such as '30 seconds'. Environment: DATABASE_TIMEOUT; default 60 seconds, put off while work on a large file moves on."
+      "Deadline of the whole run, such as '30 seconds'. Environment: DATABASE_TIMEOUT; default 60 seconds, extended while work on a large file makes progress."
     ),
     Options.mapEffect((input) =>
       Option.match(durationFrom(input), {
@@ -91,16 +91,16 @@ const options = {
   trustedFilesystems: Options.text("trust-filesystem").pipe(
     Options.withPseudoName("TYPE"),
     Options.withDescription(
-      "Types of filesystems to trust although they are not known to be local, with commas between. Environment: DATABASE_TRUST_FILESYSTEM."
+      "Filesystem types to trust although they are not known to be local, separated by commas. Environment: DATABASE_TRUST_FILESYSTEM."
     ),
     Options.map(typesIn),
     Options.withFallbackConfig(environment.trustedFilesystems),
     Options.withDefault<ReadonlyArray<string>>([])
   ),
-  json: Options.boolean("json").pipe(Options.withDescription("One line of JSON on stdout, and nothing else there."))
+  json: Options.boolean("json").pipe(Options.withDescription("Write one line of JSON to stdout, and nothing else."))
 }
 
-const { backup, backups, ...ofBoth } = options
+const { backup, backups, ...shared } = options
 const { database, json, timeout, trustedFilesystems } = options
 
 const restore = ({
@@ -122,27 +122,27 @@ const restore = ({
       onSuccess: (restored) => (json ? say(restoredJson(restored)) : say(restoredLines(restored).join("\n"))),
       onFailure: (error) =>
         (json ? say(notRestoredJson(error)) : tell(notRestoredLines(error).join("\n"))).pipe(
-          Effect.zipRight(new Ended({ code: exitCodeOf(error) }))
+          Effect.zipRight(new ExitWith({ code: exitCodeOf(error) }))
         )
     })
   )
 
-const sayWhat = tell("Say what to do: `database-ready init`, `status` or `restore`; --help tells more.").pipe(
-  Effect.zipRight(new Ended({ code: exitCode.usage }))
-)
+const usage = tell(
+  "Name a command: `database-ready init`, `status` or `restore`. Run `database-ready --help` for more."
+).pipe(Effect.zipRight(new ExitWith({ code: exitCode.usage })))
 
-const command = Command.make("database-ready", {}, () => sayWhat).pipe(
-  Command.withDescription("Makes a SQLite database provably ready, or says why it is not."),
+const command = Command.make("database-ready", {}, () => usage).pipe(
+  Command.withDescription("Make a SQLite database provably ready, or say why it is not."),
   Command.withSubcommands([
-    Command.make("init", { ...ofBoth, backups }, run("initialize")).pipe(
+    Command.make("init", { ...shared, backups }, run("initialize")).pipe(
       Command.withDescription("Create, migrate and check the database, then say that it is ready.")
     ),
-    Command.make("status", ofBoth, run("inspect")).pipe(
-      Command.withDescription("Take the same look without a single write.")
+    Command.make("status", shared, run("inspect")).pipe(
+      Command.withDescription("Check the same things without writing anything.")
     ),
     Command.make("restore", { backup, database, json, timeout, trustedFilesystems }, restore).pipe(
       Command.withDescription(
-        "Put back a backup that was made before an upgrade; what is there is kept as FILE.replaced-TIME."
+        "Restore a backup that was made before an upgrade. The current file is kept as FILE.replaced-TIME."
       )
     )
   ])
@@ -151,21 +151,21 @@ const command = Command.make("database-ready", {}, () => sayWhat).pipe(
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what a colour begins with
 const withoutColours = (text: string): string => text.replace(/\u001b\[[0-9;]*m/g, "")
 
-/** Without the empty variables, which is how a supervisor's template writes what is not set. */
-const surroundings = ConfigProvider.fromMap(
+/** Leaves empty variables out: the template of a supervisor writes a setting that is not set like that. */
+const environmentProvider = ConfigProvider.fromMap(
   new Map(Object.entries(process.env).flatMap(([name, value]) => (value ? [[name, value] as const] : [])))
 )
 
-/** Reads any command line, and does what it says. */
+/** Reads any command line and runs it. */
 export const commandLine = Effect.suspend(() =>
   Command.run(command, { name: packageJson.name, version: packageJson.version })(process.argv)
 ).pipe(
   Effect.mapError((failure) =>
     ValidationError.isValidationError(failure)
-      ? new Misused({ parser: failure._tag, message: withoutColours(HelpDoc.toAnsiText(failure.error)).trim() })
+      ? new UsageError({ parser: failure._tag, message: withoutColours(HelpDoc.toAnsiText(failure.error)).trim() })
       : failure
   ),
-  // Without regard to case the parser takes `--Database` for a flag, and then drops its value.
+  // If case did not count, the parser would take `--Database` for a flag and then drop its value.
   Effect.provide(Layer.merge(CliConfig.layer({ isCaseSensitive: true }), NodeTerminal.layer)),
-  Effect.withConfigProvider(surroundings)
+  Effect.withConfigProvider(environmentProvider)
 )

@@ -1,4 +1,4 @@
-/** What the process ends with, after sysexits(3), so that a supervisor knows whether a restart helps. */
+/** The exit codes of the process, after sysexits(3). They tell a supervisor whether a restart helps. */
 import * as Data from "effect/Data"
 import type { InitializationError, RestoreError } from "../../layers/index.ts"
 
@@ -16,12 +16,12 @@ export const exitCode = {
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
-/** The program has said what there is to say; what remains is the exit code. */
-export class Ended extends Data.TaggedError("Ended")<{ readonly code: ExitCode }> {}
+/** Ends the program with this code. Everything that had to be said has been said. */
+export class ExitWith extends Data.TaggedError("ExitWith")<{ readonly code: ExitCode }> {}
 
-/** A new reason in any room does not compile until it has its code here. */
+/** A new reason anywhere in the library does not compile until it has an exit code here. */
 export const exitCodeOf = (error: InitializationError | RestoreError): ExitCode => {
-  // Every timeout is among these.
+  // Every timeout is retryable.
   if (error.retryable) return exitCode.tryAgain
   switch (error._tag) {
     case "MigrationSourceError":
@@ -58,7 +58,7 @@ type ReasonOf<Tag> = Extract<InitializationError, { readonly _tag: Tag }>["reaso
 const ofDirectory: Record<ReasonOf<"DirectoryError">, ExitCode> = {
   InvalidFilename: exitCode.usage,
   NotADirectory: exitCode.cannotCreate,
-  // Only an inspection finds no directory, where there was no initialization yet.
+  // Only `status` can find no directory: nothing was initialized yet.
   NotFound: exitCode.tryAgain,
   PermissionDenied: exitCode.permission,
   BrokenLink: exitCode.cannotCreate,
@@ -93,20 +93,20 @@ const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
   ForeignApplication: exitCode.data
 }
 
-/** Another file is at the path, or what a crash left is to be completed first: the next start may find it well. */
-const isOverNextTime = (code: string): boolean => /^SQLITE_READONLY_(DBMOVED|ROLLBACK|RECOVERY)$/.test(code)
+/** Another file is at the path, or a crash left work to complete first. The next start may succeed. */
+const mayPassNextTime = (code: string): boolean => /^SQLITE_READONLY_(DBMOVED|ROLLBACK|RECOVERY)$/.test(code)
 
 const ofSqlite = (code: string): ExitCode => {
-  if (isOverNextTime(code)) return exitCode.tryAgain
+  if (mayPassNextTime(code)) return exitCode.tryAgain
   if (/^SQLITE_(FULL|IOERR)/.test(code)) return exitCode.inputOutput
   if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return exitCode.permission
   if (code.startsWith("SQLITE_CANTOPEN")) return exitCode.cannotCreate
   return exitCode.data
 }
 
-/** Of a copy that could not be made. */
+/** The code of a copy that could not be made. */
 const ofWriting = (code: string): ExitCode =>
-  isOverNextTime(code)
+  mayPassNextTime(code)
     ? exitCode.tryAgain
     : /^(EACCES|EPERM|EROFS|SQLITE_READONLY)/.test(code)
       ? exitCode.permission

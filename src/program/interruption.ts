@@ -1,7 +1,7 @@
-/** How a program ends that a signal ends before it was done: with the shell's code, and what it was at. */
+/** How a program ends when a signal stops it early: the exit code of the shell, and what it was doing. */
 import { describeMeasure, type Timeline } from "../../layers/index.ts"
 
-/** The number of the signal that ends us. */
+/** The number of the signal that stops us. */
 let signal = 0
 process.once("SIGINT", () => {
   signal = 2
@@ -10,10 +10,10 @@ process.once("SIGTERM", () => {
   signal = 15
 })
 
-export const interruptedCode = (): number => 128 + signal
+export const interruptionCode = (): number => 128 + signal
 
-/** What was going on when the program was ended, and what stands of it. */
-export const interruptedIn = (timeline?: Timeline): string => {
+/** What was going on when the signal came, and which changes remain. */
+export const describeInterruption = (timeline?: Timeline): string => {
   const { applied = [], backup, stages = [] } = timeline ?? {}
   const copy = backup === undefined ? "" : ` What was there before is in ${backup}.`
   const stands =

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** What `database-ready` is on the command line. */
+/** The command `database-ready`. */
 import { launch } from "../build/launch.ts"
 
 launch({ name: "program", isTypical: process.argv[2] === "init" })

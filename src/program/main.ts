@@ -1,6 +1,6 @@
 /**
- * `database-ready`. The command lines that programs write are read without a parser that can explain; only the
- * others wait for that parser to be evaluated.
+ * `database-ready`. The command lines that programs write are read without the full parser. Only other command lines
+ * load it.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

@@ -61,7 +61,7 @@ export const failedLines = (report: FailedReport): ReadonlyArray<string> => [
   ...standingLines(report)
 ]
 
-/** Shown where the error itself does not say it. */
+/** Shown only if the error itself does not say it. */
 const standingLines = ({ applied, backup, error }: FailedReport): ReadonlyArray<string> =>
   applied.length === 0 || error._tag === "UpgradeError"
     ? []

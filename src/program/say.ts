@@ -1,33 +1,33 @@
 /**
- * Lines for whoever started the program, written at once: the streams of `process` take 6 to 10 ms of CPU to be
- * made, as much as everything that SQLite does in a start, and are only for a pipe that is full for now.
+ * Writes lines at once for the person or program that started us. Creating the streams of `process` takes 6 to 10 ms of
+ * CPU, as much as all of SQLite's work in a start. So they are used only when a pipe is full.
  */
 import { writeSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import { constVoid } from "effect/Function"
 import * as Predicate from "effect/Predicate"
-import { Ended, exitCode } from "./exitCode.ts"
+import { ExitWith, exitCode } from "./exitCode.ts"
 
-/** To stdout: what was asked for. A reader that has gone away wants no more; any other failure ends the program. */
-export const say = (line: string): Effect.Effect<void, Ended> =>
+/** Writes the result to stdout. A reader that has gone away is no failure; any other failure ends the program. */
+export const say = (line: string): Effect.Effect<void, ExitWith> =>
   Effect.suspend(() => {
     const { failure, rest } = write(1, line)
-    return failure === undefined ? Effect.void : isFull(failure) ? drained(rest) : Effect.fail(failure)
-  }).pipe(Effect.catchAll((failure) => (isGone(failure) ? Effect.void : unsaid(failure))))
+    return failure === undefined ? Effect.void : isFull(failure) ? drain(rest) : Effect.fail(failure)
+  }).pipe(Effect.catchAll((failure) => (isGone(failure) ? Effect.void : exitUnwritten(failure))))
 
-/** To stderr: what else there is to know. Whether anybody can be told changes nothing. */
+/** Writes everything else to stderr. A failure to write there changes nothing. */
 export const tell = (line: string): Effect.Effect<void> =>
   Effect.sync(() => {
     const { failure, rest } = write(2, line)
     if (isFull(failure)) send(2, rest, constVoid)
   })
 
-const unsaid = (failure: unknown): Effect.Effect<never, Ended> => {
+const exitUnwritten = (failure: unknown): Effect.Effect<never, ExitWith> => {
   const detail = failure instanceof Error ? failure.message : String(failure)
-  return Effect.zipRight(tell(`stdout cannot be written (${detail})`), new Ended({ code: exitCode.inputOutput }))
+  return Effect.zipRight(tell(`Cannot write to stdout (${detail})`), new ExitWith({ code: exitCode.inputOutput }))
 }
 
-/** What kept a line from being written, and the part of it that is still to be written. */
+/** What stopped a line from being written, and the part that is still to be written. */
 interface Written {
   readonly failure: unknown
   readonly rest: Uint8Array
@@ -44,7 +44,7 @@ const write = (descriptor: 1 | 2, line: string): Written => {
   }
 }
 
-/** Over the stream, which waits until there is room; a failure without a listener would end the process. */
+/** Writes over the stream, which waits until there is room. Without a listener a failure would end the process. */
 const send = (descriptor: 1 | 2, bytes: Uint8Array, whenWritten: (failure: unknown) => void): void => {
   const { stderr, stdout } = globalThis.process
   const stream = descriptor === 1 ? stdout : stderr
@@ -52,14 +52,14 @@ const send = (descriptor: 1 | 2, bytes: Uint8Array, whenWritten: (failure: unkno
   stream.write(bytes, whenWritten)
 }
 
-/** Waited for: the process ends with what is left in its stream. */
-const drained = (bytes: Uint8Array): Effect.Effect<void, unknown> =>
+/** Waits for the write: the process ends with what is left in its stream. */
+const drain = (bytes: Uint8Array): Effect.Effect<void, unknown> =>
   Effect.async((resume) =>
     send(1, bytes, (failure) => resume(Predicate.isNullable(failure) ? Effect.void : Effect.fail(failure)))
   )
 
 const isFull = (failure: unknown): boolean => codeOf(failure) === "EAGAIN"
-/** A pipe's other end is closed, or a socket's with something in it that was not read. */
+/** The other end of a pipe is closed, or of a socket that still held unread data. */
 const isGone = (failure: unknown): boolean => ["EPIPE", "ECONNRESET"].includes(codeOf(failure))
 
 const codeOf = (failure: unknown): string => (Predicate.hasProperty(failure, "code") ? String(failure.code) : "")

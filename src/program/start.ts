@@ -1,4 +1,4 @@
-/** What the program does once it knows what is wanted, however its command line was read. */
+/** Runs `init` and `status`, however the command line was read. */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -33,13 +33,13 @@ import {
   type Timeline
 } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
-import { Ended, exitCode, exitCodeOf } from "./exitCode.ts"
-import { interruptedCode, interruptedIn } from "./interruption.ts"
+import { ExitWith, exitCode, exitCodeOf } from "./exitCode.ts"
+import { describeInterruption, interruptionCode } from "./interruption.ts"
 import { asJson, failedLines, readyLines } from "./report.ts"
 import { say, tell } from "./say.ts"
 
-/** The command line makes no sense; its parser has said so on stderr. */
-export class Misused extends Data.TaggedError("Misused")<{ readonly parser: string; readonly message: string }> {}
+/** The command line is wrong. Its parser has already said why on stderr. */
+export class UsageError extends Data.TaggedError("UsageError")<{ readonly parser: string; readonly message: string }> {}
 
 export interface Choices {
   readonly database: string
@@ -53,7 +53,7 @@ export interface Choices {
   readonly backups?: number
 }
 
-/** What is meant where nothing is said. */
+/** What counts if neither flag nor variable says otherwise. */
 export const defaults = {
   database: "data/conversation_files.db",
   migrations: "migrations",
@@ -78,11 +78,11 @@ export const run = (access: "initialize" | "inspect") =>
       applicationId: Option.getOrUndefined(choices.applicationId ?? Option.none())
     })
     const migrations = Option.match(choices.migrations, {
-      onNone: () => Effect.mapError(Migrations.fromDirectory(defaults.migrations), notNamed),
+      onNone: () => Effect.mapError(Migrations.fromDirectory(defaults.migrations), explainMissingDefault),
       onSome: Migrations.fromDirectory
     })
     const initialization = yield* Initialization.make(config)
-    course = initialization.timeline
+    currentTimeline = initialization.timeline
     const report = yield* MigrationSource.make(migrations).pipe(
       Effect.flatMap((source) => DatabaseReady.make(config, initialization, source)),
       Effect.map((ready) => Context.get(ready, DatabaseReady).report),
@@ -92,14 +92,14 @@ export const run = (access: "initialize" | "inspect") =>
     yield* choices.json ? say(asJson(report)) : say(readyLines(report).join("\n"))
   })
 
-/** Nobody has named a directory, and the one that is meant then is not there. */
-const notNamed = (error: MigrationSourceError): MigrationSourceError =>
+/** No directory was named, and the default one does not exist. */
+const explainMissingDefault = (error: MigrationSourceError): MigrationSourceError =>
   error.reason === "DirectoryUnreadable" && error.code === "ENOENT"
     ? new MigrationSourceError({
         reason: error.reason,
         path: `./${defaults.migrations}`,
         detail: `${process.cwd()} has no directory of that name`,
-        cure: "Name the directory: --migrations DIRECTORY, or DATABASE_MIGRATIONS; or start where ./migrations is.",
+        cure: "Name the directory with --migrations DIRECTORY or DATABASE_MIGRATIONS, or start where ./migrations is.",
         code: error.code,
         retryable: false
       })
@@ -112,44 +112,43 @@ const refuse = Effect.fnUntraced(function* (
 ) {
   const report = failedReport(choices.database, error, yield* timeline)
   yield* choices.json ? say(asJson(report)) : tell(failedLines(report).join("\n"))
-  return yield* new Ended({ code: exitCodeOf(error) })
+  return yield* new ExitWith({ code: exitCodeOf(error) })
 })
 
-/** Somebody who looks at a start that hangs wants to know what it hangs on: once at first, then now and then. */
+/** Tells somebody who watches a slow start what it waits for: once early, then now and then. */
 const showProgress = (event: ProgressEvent): Effect.Effect<void> =>
   event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
     ? tell(`waiting in the ${event.stage} stage: ${event.reason}`)
     : showWork(event)
 
-/** How far long work is. With `--json` this alone: the one line tells how often each stage was tried. */
+/** Tells how far long work is. With `--json` only this is shown: the report counts the attempts of each stage. */
 const showWork = (event: ProgressEvent): Effect.Effect<void> =>
   event._tag === "StageProgress"
     ? tell(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
     : Effect.void
 
-/** How a run ended that no report was made of: badly called, interrupted, or by a defect. */
+/** How a run ended without a report: a wrong command line, an interruption, or a defect. */
 interface Ending {
   readonly code: number
-  /** For stderr; undefined where it has been said. */
+  /** For stderr; undefined if it has been said. */
   readonly line: string | undefined
   readonly error: Pick<Refusal, "_tag" | "reason" | "message" | "remedy" | "retryable">
 }
 
-/** How far the start is that is under way. */
-let course: Effect.Effect<Timeline> | undefined
+let currentTimeline: Effect.Effect<Timeline> | undefined
 
 const endingOf = (cause: Cause.Cause<unknown>, timeline?: Timeline): Ending | undefined => {
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
-  if (failure instanceof Ended) return undefined
-  if (failure instanceof Misused) {
+  if (failure instanceof ExitWith) return undefined
+  if (failure instanceof UsageError) {
     const { message, parser } = failure
-    const error = { _tag: parser, reason: "Usage", message, remedy: "See --help.", retryable: false }
+    const error = { _tag: parser, reason: "Usage", message, remedy: "Run `database-ready --help`.", retryable: false }
     return { code: exitCode.usage, line: undefined, error }
   }
   if (Cause.isInterruptedOnly(cause)) {
-    const message = interruptedIn(timeline)
+    const message = describeInterruption(timeline)
     const error = { _tag: "Interrupted", reason: "Signal", message, remedy: "Start again.", retryable: true }
-    return { code: interruptedCode(), line: message, error }
+    return { code: interruptionCode(), line: message, error }
   }
   const message = `A defect in this program: ${Cause.pretty(cause)}`
   const error = { _tag: "Defect", reason: "Defect", message, remedy: "Please report it.", retryable: false }
@@ -158,11 +157,11 @@ const endingOf = (cause: Cause.Cause<unknown>, timeline?: Timeline): Ending | un
 
 const sayEnding = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const timeline = course === undefined ? undefined : yield* course
+    const timeline = currentTimeline === undefined ? undefined : yield* currentTimeline
     const ending = Exit.isFailure(exit) ? endingOf(exit.cause, timeline) : undefined
     if (ending?.line !== undefined) yield* tell(ending.line)
     if (ending !== undefined && process.argv.includes("--json")) {
-      // The process ends badly as it is, and the code says how.
+      // A failure to write changes nothing: the process fails anyway, and its exit code says how.
       yield* Effect.ignore(say(JSON.stringify({ status: "failed", error: ending.error })))
     }
   })
@@ -170,16 +169,16 @@ const sayEnding = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
 const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(exit)) return exitCode.ready
   const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-  return failure instanceof Ended ? failure.code : (endingOf(exit.cause)?.code ?? exitCode.defect)
+  return failure instanceof ExitWith ? failure.code : (endingOf(exit.cause)?.code ?? exitCode.defect)
 }
 
-/** Runs the program to its end, and ends the process with what the end means. */
+/** Runs the program, then ends the process with the exit code of its result. */
 export const runMain = <E>(program: Effect.Effect<void, E, FileSystem.FileSystem | Path.Path>): void =>
   program.pipe(
     Effect.onExit(sayEnding),
     Logger.withMinimumLogLevel(LogLevel.Warning),
     Effect.locally(FiberRef.currentLoggers, HashSet.make(Logger.withConsoleError(Logger.logfmtLogger))),
-    // One after the other: to build two layers at once takes fibers.
+    // One after the other: building two layers at once costs fibers.
     Effect.provide(Layer.provideMerge(NodeFileSystem.layer, NodePath.layer)),
     NodeRuntime.runMain({
       disableErrorReporting: true,

@@ -1,4 +1,4 @@
-/** The conversation-files service: serves until it is told to stop, or says why it cannot. */
+/** The conversation-files service: serves until a signal stops it, or says why it cannot serve. */
 import * as OtlpSerialization from "@effect/opentelemetry/OtlpSerialization"
 import * as OtlpTracer from "@effect/opentelemetry/OtlpTracer"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
@@ -17,8 +17,8 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import { failedReport, Initialization, type InitializationError } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
-import { Ended, type ExitCode, exitCode, exitCodeOf } from "../program/exitCode.ts"
-import { interruptedCode, interruptedIn } from "../program/interruption.ts"
+import { type ExitCode, ExitWith, exitCode, exitCodeOf } from "../program/exitCode.ts"
+import { describeInterruption, interruptionCode } from "../program/interruption.ts"
 import { failedLines } from "../program/report.ts"
 import { Backend, databaseConfig } from "./Backend.ts"
 import type { ContentError } from "./ContentError.ts"
@@ -26,20 +26,20 @@ import type { ContentsError } from "./ContentsError.ts"
 import { isBusy } from "./failures.ts"
 import { Settings } from "./Settings.ts"
 
-const ended = (code: ExitCode, ...lines: ReadonlyArray<string>) =>
-  Effect.zipRight(Console.error(lines.join("\n")), new Ended({ code }))
+const exitWith = (code: ExitCode, ...lines: ReadonlyArray<string>) =>
+  Effect.zipRight(Console.error(lines.join("\n")), new ExitWith({ code }))
 
-/** The same words and exit code as those of `database-ready init`. */
-const notReady = Effect.fnUntraced(function* (error: InitializationError) {
+/** Refuses with the same words and exit code as `database-ready init`. */
+const refuseStart = Effect.fnUntraced(function* (error: InitializationError) {
   const { databaseFile } = yield* Settings
   const { timeline } = yield* Initialization
-  return yield* ended(exitCodeOf(error), ...failedLines(failedReport(databaseFile, error, yield* timeline)))
+  return yield* exitWith(exitCodeOf(error), ...failedLines(failedReport(databaseFile, error, yield* timeline)))
 })
 
-const notServed = ({ cause }: HttpServerError.ServeError) => {
+const refuseAddress = ({ cause }: HttpServerError.ServeError) => {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
   const why = cause instanceof Error ? cause.message : String(cause)
-  return ended(
+  return exitWith(
     code === "EACCES" ? exitCode.permission : code === "EADDRINUSE" ? exitCode.tryAgain : exitCode.usage,
     `not served  ${why}`,
     "",
@@ -52,44 +52,44 @@ const listening: Partial<Record<string, string>> = {
   EADDRINUSE: "Stop the program that listens there, or set PORT to another port."
 }
 
-const notStored = ({ message, reason }: ContentError) =>
-  ended(
+const refuseDirectory = ({ message, reason }: ContentError) =>
+  exitWith(
     reason === "Denied" ? exitCode.permission : exitCode.inputOutput,
-    `not served  The directory for contents cannot be used (${message})`,
+    `not served  Cannot use the directory for contents (${message})`,
     "",
     `  remedy  ${storing[reason]}`
   )
 
 const storing: Record<ContentError["reason"], string> = {
   Denied: "Let this user read and write DATA_DIRECTORY, and mount its filesystem for writing.",
-  Full: "Free some space on the filesystem of DATA_DIRECTORY.",
-  Foreign: "Move away what this program has not made, or set DATA_DIRECTORY to a directory of its own.",
+  Full: "Free space on the filesystem of DATA_DIRECTORY.",
+  Foreign: "Move away the files that this program did not make, or set DATA_DIRECTORY to a directory of its own.",
   Missing: "Put the directory back, or set DATA_DIRECTORY to where it is.",
   Failed: "Check the disk and the kernel's log, or set DATA_DIRECTORY to a directory on another disk."
 }
 
-const notOurs = ({ message, reason, remedy }: ContentsError) =>
-  ended(exitCode.data, `not served  ${message} (ContentsError.${reason})`, "", `  remedy  ${remedy}`)
+const refuseContents = ({ message, reason, remedy }: ContentsError) =>
+  exitWith(exitCode.data, `not served  ${message} (ContentsError.${reason})`, "", `  remedy  ${remedy}`)
 
-const notBound = (error: SqlError) =>
-  ended(
+const refuseWrite = (error: SqlError) =>
+  exitWith(
     isBusy(error) ? exitCode.tryAgain : exitCode.inputOutput,
-    `not served  The database could not be written to (${error.message})`,
+    `not served  Cannot write to the database (${error.message})`,
     "",
     isBusy(error)
-      ? "  remedy  Let the other process that writes to the database finish, or stop it. Then start again."
+      ? "  remedy  Wait until the other process has written to the database, or stop it. Then start again."
       : "  remedy  Fix what the message names, then start again. Free some space if the disk is full."
   )
 
-const wrongSettings = (error: ConfigError.ConfigError) =>
-  ended(
+const refuseSettings = (error: ConfigError.ConfigError) =>
+  exitWith(
     exitCode.usage,
     `not served  The settings are wrong: ${error}`,
     "",
-    "  remedy  Correct the variable that is named here. The README lists all of them."
+    "  remedy  Correct the variable named above. src/service/README.md lists all of them."
   )
 
-/** Whether the API was served: before that a signal ends a start, after it a service that has done its work. */
+/** Whether the API was served. Before that a signal interrupts a start; afterwards it ends a service normally. */
 let hasServed = false
 
 const serving = Effect.gen(function* () {
@@ -104,14 +104,21 @@ const serving = Effect.gen(function* () {
         context
       )
     ),
-    Effect.catchTags({ ServeError: notServed, ContentError: notStored, ContentsError: notOurs, SqlError: notBound }),
-    Effect.catchAll((error) => (error instanceof Ended ? error : notReady(error))),
-    Effect.onInterrupt(() => Effect.flatMap(timeline, (start) => Console.error(`not served  ${interruptedIn(start)}`)))
+    Effect.catchTags({
+      ServeError: refuseAddress,
+      ContentError: refuseDirectory,
+      ContentsError: refuseContents,
+      SqlError: refuseWrite
+    }),
+    Effect.catchAll((error) => (error instanceof ExitWith ? error : refuseStart(error))),
+    Effect.onInterrupt(() =>
+      Effect.flatMap(timeline, (start) => Console.error(`not served  ${describeInterruption(start)}`))
+    )
   )
   return yield* Effect.never
 })
 
-/** Spans leave the process where somebody wants them, and are not made where nobody does. */
+/** Makes spans only if there is an endpoint to send them to. */
 const traces = Layer.unwrapEffect(
   Effect.map(Settings, ({ otlpEndpoint }) =>
     Option.match(otlpEndpoint, {
@@ -125,23 +132,23 @@ const traces = Layer.unwrapEffect(
   )
 )
 
-/** How a run ended that somebody was told the reason of. */
-const endOf = (exit: Exit.Exit<unknown, unknown>): Ended | undefined => {
+/** The end of a run whose reason has been told. */
+const endOf = (exit: Exit.Exit<unknown, unknown>): ExitWith | undefined => {
   const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
-  return failure instanceof Ended ? failure : undefined
+  return failure instanceof ExitWith ? failure : undefined
 }
 
-// A signal is how a service ends well.
-const endedWell = (exit: Exit.Exit<unknown, unknown>): boolean =>
+// A service ends normally by a signal.
+const isGoodEnd = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)
 
 const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
-  if (endedWell(exit)) return hasServed ? exitCode.ready : interruptedCode()
+  if (isGoodEnd(exit)) return hasServed ? exitCode.ready : interruptionCode()
   return endOf(exit)?.code ?? exitCode.defect
 }
 
 const sayDefect = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
-  Exit.isFailure(exit) && !endedWell(exit) && endOf(exit) === undefined
+  Exit.isFailure(exit) && !isGoodEnd(exit) && endOf(exit) === undefined
     ? Console.error(`A defect in this program: ${Cause.pretty(exit.cause)}`)
     : Effect.void
 
@@ -150,7 +157,7 @@ const program = serving.pipe(
   Effect.provide(traces),
   Effect.provide(Layer.provideMerge(Initialization.layer, Layer.merge(databaseConfig, NodeFileSystem.layer))),
   Effect.provide(Settings.layer),
-  Effect.catchTag("ConfigError", wrongSettings),
+  Effect.catchTag("ConfigError", refuseSettings),
   Effect.onExit(sayDefect),
   Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
 )

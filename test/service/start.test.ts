@@ -111,7 +111,7 @@ describe("a start that is refused never serves the API, and ends the process wit
       mkdirSync(open)
       chmodSync(open, 0o777)
       const settings = { DATABASE_FILE: join(open, "app.db"), DATA_DIRECTORY: join(folder, "contents") }
-      refused(yield* runBackend(settings, user), 77, /The directory for contents cannot be used/)
+      refused(yield* runBackend(settings, user), 77, /Cannot use the directory for contents/)
     })
   )
 
