@@ -1,4 +1,4 @@
-/** From a bearer token to a user. */
+/** Finds the user of a bearer token. */
 import { createHash, timingSafeEqual } from "node:crypto"
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -16,17 +16,17 @@ import { Settings } from "./Settings.ts"
 
 type User = CurrentUser["Type"]
 
-/** Who asks where no accounts are configured: whoever reaches loopback. */
+/** The user of every request when no accounts are configured: anyone who reaches loopback. */
 const local: User = { name: "local", isAdministrator: true }
 
 export class Access extends Context.Tag("conversation-files/Access")<
   Access,
   {
-    /** Whether anybody needs a token. */
+    /** Whether the service needs no token. */
     readonly isOpen: boolean
     /** The user of a token. Takes as long for a wrong token as for a right one. */
     readonly userOf: (token: string) => Option.Option<User>
-    /** Whether a request may see the details of the service's state: an administrator's, by its headers. */
+    /** Whether a request may see the details of the service's state. Its headers must name an administrator. */
     readonly mayLookInside: (headers: Headers.Headers) => boolean
   }
 >() {
@@ -41,7 +41,8 @@ export class Access extends Context.Tag("conversation-files/Access")<
       const userOf = (token: string): Option.Option<User> => {
         if (isOpen) return Option.some(local)
         const digest = digestOf(token)
-        // Every account is compared, whichever it is; digests have one length, and their order tells nothing.
+        // Compare with every account, so that the time tells nothing. All digests have one length, and their order is
+        // no secret.
         return known.reduce(
           (found, account) => (timingSafeEqual(account.digest, digest) ? Option.some(account.user) : found),
           Option.none<User>()
@@ -62,7 +63,7 @@ export class Access extends Context.Tag("conversation-files/Access")<
   )
 }
 
-/** `Authorization` of the API: identifies, and counts also who is not let in. Strangers are limited before. */
+/** `Authorization` of the API: identifies the user and counts refusals. Strangers are limited before this runs. */
 export const authorization: Layer.Layer<Authorization, never, Access | KeptAnswers | Limits | Refusals> = Layer.effect(
   Authorization,
   Effect.gen(function* () {
@@ -71,29 +72,29 @@ export const authorization: Layer.Layer<Authorization, never, Access | KeptAnswe
     const { require } = yield* KeptAnswers
     const { count } = yield* Refusals
 
-    const identified = Effect.gen(function* () {
+    const identify = Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      // The platform's own token is what stands after any scheme.
+      // The platform's own token is whatever follows any scheme.
       const user = userOf(bearerOf(request.headers) ?? "")
       if (Option.isNone(user)) {
-        return yield* new Unauthorized({ message: "A bearer token is needed, and this is none that is known." })
+        return yield* new Unauthorized({ message: "Send a bearer token that the service knows." })
       }
       if (isOpen && !isLocalRequest(request.headers)) {
         return yield* new Forbidden({
-          message: "Without accounts only this machine's own programs and pages are served."
+          message: "Without accounts the service answers only programs and pages on its own machine."
         })
       }
       return user.value
     })
 
-    const counted = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+    const countRefusals = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
       Effect.tapError(effect, ({ _tag }) => count(_tag))
 
     return {
       bearer: () =>
-        Effect.tap(counted(identified), (user) =>
+        Effect.tap(countRefusals(identify), (user) =>
           Effect.zipRight(
-            Effect.provideService(counted(admit(user.name)), CurrentUser, user),
+            Effect.provideService(countRefusals(admit(user.name)), CurrentUser, user),
             require(() => unsafeTake(user.name))
           )
         )
@@ -102,8 +103,8 @@ export const authorization: Layer.Layer<Authorization, never, Access | KeptAnswe
 )
 
 /**
- * A page of another site can send requests to loopback, under a name of its own or in its visitor's name.
- * Its `Host` or its `Origin` gives it away.
+ * A page of another site can send requests to loopback, under a name of its own or for its visitor. Its `Host` or its
+ * `Origin` gives it away.
  */
 const isLocalRequest = (headers: Headers.Headers): boolean => {
   const host = headers["host"] ?? ""
@@ -111,7 +112,7 @@ const isLocalRequest = (headers: Headers.Headers): boolean => {
   return isLoopback(host.replace(/:\d+$/, "")) && (origin === undefined || origin === `http://${host}`)
 }
 
-/** Whether an address or name is this machine's alone. */
+/** Whether only this machine can reach an address or name. */
 export const isLoopback = (host: string): boolean =>
   host === "localhost" || /^127(\.\d{1,3}){3}$/.test(host) || host === "::1" || host === "[::1]"
 

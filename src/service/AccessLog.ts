@@ -1,6 +1,6 @@
 /**
- * Views and downloads on record. Reading waits for no log: what cannot be written at once, because another process
- * writes or the disk is full, is written when it can. Those of one moment are one transaction.
+ * Records views and downloads. Reading never waits for the log. If a record cannot be written at once, because another
+ * process writes or the disk is full, it is written later. Records of one moment share a transaction.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Clock from "effect/Clock"
@@ -22,7 +22,7 @@ export interface Reading {
 export class AccessLog extends Context.Tag("conversation-files/AccessLog")<
   AccessLog,
   {
-    /** On record when this is done, or as soon as it can be. */
+    /** Finishes when it is recorded, or earlier if that must wait. */
     readonly record: (reading: Reading) => Effect.Effect<void>
     readonly state: LateWriter["state"]
   }
@@ -34,7 +34,8 @@ export class AccessLog extends Context.Tag("conversation-files/AccessLog")<
       const sql = yield* SqlClient.SqlClient
       const { write } = yield* DatabaseReady
 
-      // What is read and deleted before it could be written is told of by the audit trail, which needs no file.
+      // A file can be read and deleted before its record is written. Then the audit trail keeps the record: it needs no
+      // file.
       const { record, state } = yield* lateWriter("views and downloads", (rows) =>
         write(
           Effect.zipRight(

@@ -1,15 +1,14 @@
-/** HTTP handlers for what is the user's. */
+/** HTTP handlers for the user's own account. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
 import { CurrentUser, FilesApi, Me, StorageStatistics } from "./Api.ts"
 import { CleanupList } from "./CleanupList.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
-import { answered } from "./failures.ts"
+import { withApiErrors } from "./failures.ts"
 import { Quota } from "./Quota.ts"
 import { Settings } from "./Settings.ts"
 
-/** Every endpoint of `AccountGroup`. */
 export const accountHttp = HttpApiBuilder.group(
   FilesApi,
   "account",
@@ -22,12 +21,12 @@ export const accountHttp = HttpApiBuilder.group(
 
     return handlers
       .handle("me", () =>
-        Effect.zipWith(CurrentUser, answered(quota.own), (user, own) => new Me({ ...user, ...own, maxFileSize }))
+        Effect.zipWith(CurrentUser, withApiErrors(quota.own), (user, own) => new Me({ ...user, ...own, maxFileSize }))
       )
-      .handle("cleanups", ({ urlParams }) => answered(cleanups.page(urlParams)))
+      .handle("cleanups", ({ urlParams }) => withApiErrors(cleanups.page(urlParams)))
       .handle("storage", () =>
         Effect.map(
-          Effect.all([answered(files.statistics), store.freeBytes]),
+          Effect.all([withApiErrors(files.statistics), store.freeBytes]),
           ([statistics, freeBytes]) => new StorageStatistics({ ...statistics, freeBytes })
         )
       )

@@ -2,8 +2,8 @@
 import { isIPv6 } from "node:net"
 
 /**
- * What one caller can be told by: an IPv4 address, or the first 64 bits of an IPv6 address, for a single host has all
- * of the rest (RFC 4291, 2.5.1; RFC 6177). An IPv4 address that is written as IPv6 is the same caller.
+ * The key of one caller: an IPv4 address, or the first 64 bits of an IPv6 address, because one host has all the rest
+ * (RFC 4291, 2.5.1; RFC 6177). An IPv4 address written as IPv6 is the same caller.
  */
 export const callerOf = (address: string): string => {
   const [plain = ""] = address.split("%")
@@ -21,6 +21,6 @@ export const callerOf = (address: string): string => {
     .join(":")}::/64`
 }
 
-/** The last one may be IPv4, which stands for two. */
+/** The last group may be an IPv4 address, which stands for two groups. */
 const groupsOf = (part: string): ReadonlyArray<string> =>
   part === "" ? [] : part.split(":").flatMap((group) => (group.includes(".") ? ["0", "0"] : [group]))

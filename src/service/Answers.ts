@@ -1,18 +1,20 @@
-/** What every answer has, whoever made it: who may keep it, what it depends on, its tag, and in which coding it is sent. */
+/** What every answer has: caching headers, an entity tag, and a content coding. */
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import { coded, codingFor, isCoded } from "./Coding.ts"
+import { codingFor, compress, isCoded } from "./Coding.ts"
 import type { Asked } from "./Routing.ts"
 import { codedTag, isWeaklyIn, tagOf } from "./tags.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
-/** In this order: a tag is of what is sent before it is compressed, and a compressed answer has one of its own. */
-export const finished = (asked: Asked, response: Response): Effect.Effect<Response> =>
-  sentCoded(asked, sameOrWhole(asked, withNext(asked, withDefaults(asked, response))))
+/** The order matters: a tag belongs to the uncompressed bytes, and a compressed answer has its own tag. */
+export const finish = (asked: Asked, response: Response): Effect.Effect<Response> =>
+  compressIfAccepted(asked, withEntityTag(asked, withNext(asked, withDefaults(asked, response))))
 
-/** Without a word of the handler. What an API answers is its caller's, and is asked for again each time. */
+/**
+ * Defaults that handlers need not set. An API answer belongs to its caller, so clients must revalidate it each time.
+ */
 const withDefaults = ({ request, route }: Asked, response: Response): Response => {
   const { headers, status } = response
   const isApi = /^\/api\b/.test(route?.path ?? request.url)
@@ -25,7 +27,7 @@ const withDefaults = ({ request, route }: Asked, response: Response): Response =
     "cache-control": headers["cache-control"] ?? kept,
     "x-content-type-options": "nosniff",
     ...(varies.length === 0 ? {} : { vary: [...new Set([...listed(headers["vary"]), ...varies])].join(", ") }),
-    // Whatever is refused for now tells when to ask again (RFC 9110, 10.2.3).
+    // A temporary refusal tells when to try again (RFC 9110, 10.2.3).
     ...((status === 503 || status === 429) && headers["retry-after"] === undefined ? { "retry-after": "1" } : {})
   })
 }
@@ -33,10 +35,10 @@ const withDefaults = ({ request, route }: Asked, response: Response): Response =
 const listed = (header: string | undefined): ReadonlyArray<string> =>
   header === undefined ? [] : header.split(",").map((part) => part.trim())
 
-/** `next` is the last field of every page, and a JSON text of its own. */
+/** `next` is the last field of every page, and is valid JSON itself. */
 const nextField = /"next":("(?:[^"\\]|\\.)*"|\d+)\}$/
 
-/** The page behind this one, as its address (RFC 8288): the same request, from there on. */
+/** Links to the next page (RFC 8288): the same request, starting there. */
 const withNext = ({ request, route }: Asked, response: Response): Response => {
   const bytes = bytesOf(response)
   if (route?.pageFrom === undefined || response.status !== 200 || bytes === undefined) return response
@@ -47,8 +49,8 @@ const withNext = ({ request, route }: Asked, response: Response): Response => {
   return HttpServerResponse.setHeader(response, "link", `<${url.pathname}${url.search}>; rel="next"`)
 }
 
-/** A tag for what can be asked for again, and 304 for whoever has it (RFC 9110, 15.4.5). */
-const sameOrWhole = ({ request }: Asked, response: Response): Response => {
+/** Adds a tag to what can be requested again, and answers 304 to a client that has it (RFC 9110, 15.4.5). */
+const withEntityTag = ({ request }: Asked, response: Response): Response => {
   const bytes = bytesOf(response)
   const isRead = request.method === "GET" || request.method === "HEAD"
   if (!isRead || response.status !== 200 || bytes === undefined) return response
@@ -64,12 +66,12 @@ const sameOrWhole = ({ request }: Asked, response: Response): Response => {
   })
 }
 
-const sentCoded = ({ request }: Asked, response: Response): Effect.Effect<Response> => {
+const compressIfAccepted = ({ request }: Asked, response: Response): Effect.Effect<Response> => {
   const bytes = bytesOf(response)
   const coding = bytes === undefined ? undefined : codingOf(response, bytes, request.headers["accept-encoding"])
   if (bytes === undefined || coding === undefined) return Effect.succeed(response)
   return Effect.map(
-    Effect.promise(() => coded(bytes, coding)),
+    Effect.promise(() => compress(bytes, coding)),
     (shorter) => {
       const { etag } = response.headers
       const body = HttpBody.uint8Array(shorter, response.headers["content-type"] ?? "")
@@ -86,5 +88,5 @@ const codingOf = ({ headers }: Response, bytes: Uint8Array, acceptEncoding: stri
     ? codingFor(bytes, acceptEncoding)
     : undefined
 
-/** Of an answer that is in memory. */
+/** The bytes of an answer that is in memory. */
 const bytesOf = ({ body }: Response): Uint8Array | undefined => (body._tag === "Uint8Array" ? body.body : undefined)

@@ -1,6 +1,6 @@
 /**
- * What the service offers over HTTP, as a value: the server implements it, the OpenAPI description and the
- * typed client are derived from it. Nothing here needs a server.
+ * The HTTP API of the service as a value. The server implements it; the OpenAPI description and the typed client are
+ * derived from it. Nothing here needs a server.
  */
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as OpenApi from "@effect/platform/OpenApi"
@@ -23,10 +23,10 @@ export * from "./ApiSessions.ts"
 export * from "./ApiStreams.ts"
 export * from "./OperatorModels.ts"
 
-/** What is served from the first moment on. */
+/** Served from the first moment. */
 export class ProbesApi extends HttpApi.make("probes").add(ProbesGroup) {}
 
-/** What is served on a ready database, and on nothing less. */
+/** Served only on a ready database. */
 export class FilesApi extends HttpApi.make("files")
   .add(FilesGroup)
   .add(ChangesGroup)

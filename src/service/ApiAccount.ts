@@ -1,4 +1,4 @@
-/** The user who asks. */
+/** The account of the user who asks. */
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
@@ -8,16 +8,16 @@ import { Me, StorageStatistics } from "./ApiModels.ts"
 import { limit } from "./ApiParameters.ts"
 import { cursorAs } from "./Cursor.ts"
 
-/** A deletion that is going to happen by itself. */
+/** A deletion that will happen automatically. */
 export class PlannedCleanup extends Schema.Class<PlannedCleanup>("PlannedCleanup")({
   fileId: Schema.String,
   name: Schema.String,
   sessionId: Schema.String,
   size: Schema.Number,
   dueAt: Schema.String,
-  /** `retention`: it is deleted, and cannot be restored any more from then on. */
+  /** `retention`: the file is then deleted for good and cannot be restored any more. */
   reason: Schema.Literal("expired", "session_ended", "retention"),
-  /** Whether nothing is left of the file then. Otherwise it can be restored. */
+  /** Whether nothing of the file is left then. Otherwise it can be restored. */
   forGood: Schema.Boolean
 }) {}
 
@@ -27,26 +27,29 @@ export class CleanupPage extends Schema.Class<CleanupPage>("CleanupPage")({
   next: Schema.NullOr(Schema.String)
 }) {}
 
-/** Where a page of cleanups begins: behind the one with this time, as the database has it, source and keys. */
+/** Where a page of cleanups begins: after the entry with this time (as stored in the database), source and keys. */
 export const CleanupCursor = cursorAs(Schema.Tuple(Schema.String, Schema.Literal(0, 1, 2), Schema.Int, Schema.Int))
 
-/** What is the user's; of an administrator, what is everybody's. */
+/** A user sees their own; an administrator sees everybody's. */
 export class AccountGroup extends HttpApiGroup.make("account")
   .add(
     HttpApiEndpoint.get("me", "/api/me")
       .addSuccess(Me)
-      .annotate(OpenApi.Summary, "Who asks, what that user stores, and how much it may be")
+      .annotate(OpenApi.Summary, "The user who asks, what they store, and their quota")
   )
   .add(
     HttpApiEndpoint.get("storage", "/api/storage")
       .addSuccess(StorageStatistics)
-      .annotate(OpenApi.Summary, "How much is stored: of the user's own sessions, or of all for an administrator")
+      .annotate(OpenApi.Summary, "How much is stored in the user's own sessions; in all sessions for an administrator")
   )
   .add(
     HttpApiEndpoint.get("cleanups", "/api/cleanups")
       .setUrlParams(Schema.Struct({ limit, after: Schema.optional(CleanupCursor.schema) }))
       .addSuccess(CleanupPage)
-      .annotate(OpenApi.Summary, "What is going to be deleted of the user's files, or of all for an administrator")
+      .annotate(
+        OpenApi.Summary,
+        "Which of the user's files will be deleted automatically; all files for an administrator"
+      )
   )
   .addError(Failure)
   .middleware(Authorization) {}

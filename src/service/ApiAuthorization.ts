@@ -1,4 +1,4 @@
-/** Who asks, and what a request with a token can always fail with. */
+/** The user of a request, and the errors that any request with a token can get. */
 import * as HttpApiMiddleware from "@effect/platform/HttpApiMiddleware"
 import * as HttpApiSecurity from "@effect/platform/HttpApiSecurity"
 import * as Context from "effect/Context"
@@ -19,12 +19,12 @@ export class CurrentUser extends Context.Tag("conversation-files/CurrentUser")<
   { readonly name: string; readonly isAdministrator: boolean }
 >() {}
 
-/** Asks for a bearer token, and counts the request against its user's limits. */
+/** Requires a bearer token, and counts the request against its user's limits. */
 export class Authorization extends HttpApiMiddleware.Tag<Authorization>()("conversation-files/Authorization", {
   failure: Schema.Union(Unauthorized, Forbidden, TooManyRequests),
   provides: CurrentUser,
   security: { bearer: HttpApiSecurity.bearer }
 }) {}
 
-/** What every endpoint behind the door can fail with, beside its own errors. */
+/** The errors of every endpoint that needs the database, besides its own. */
 export const Failure = Schema.Union(Forbidden, InternalError, DatabaseBusy, StorageFull, NotReady)

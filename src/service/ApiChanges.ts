@@ -1,4 +1,4 @@
-/** Changes of files: of their contents, of their sessions, and of several at once. */
+/** Changes of files: contents, sessions, and several files at once. */
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
@@ -22,22 +22,22 @@ import { ConversationFile, FileDetails, FileId, SessionId } from "./ApiModels.ts
 import { inWritableSession, ofFile } from "./ApiParameters.ts"
 import { GivenMetadata } from "./GivenMetadata.ts"
 
-/** A text as it is stored: an unpaired surrogate has no bytes in UTF-8. */
+/** Text that can be stored: an unpaired surrogate has no bytes in UTF-8. */
 const Text = Schema.String.pipe(
   Schema.filter((text) => !/\p{Cs}/u.test(text), { message: () => "The text is not valid Unicode." })
 )
 
-/** A text file to be made. The whole request may have 1 MiB; a longer one is uploaded. */
+/** A text file to create. The whole request may have 1 MiB; upload a longer one. */
 export const NewText = Schema.Struct({
   name: Schema.String,
   text: Text,
-  /** `text/plain` where none is given. */
+  /** Default `text/plain`. */
   mimeType: Schema.optional(Schema.String),
   messageId: Schema.optional(Schema.String.pipe(Schema.maxLength(1024))),
   metadata: Schema.optional(GivenMetadata)
 })
 
-/** One to two hundred files. One that is named twice counts once. */
+/** One to two hundred files. A file named twice counts once. */
 const FileIds = Schema.Struct({ fileIds: Schema.Array(FileId).pipe(Schema.minItems(1), Schema.maxItems(200)) })
 
 export class BulkFailure extends Schema.Class<BulkFailure>("BulkFailure")({
@@ -45,7 +45,7 @@ export class BulkFailure extends Schema.Class<BulkFailure>("BulkFailure")({
   error: Schema.Struct({ _tag: Schema.String, message: Schema.String })
 }) {}
 
-/** What was done, and to which files it was not, with the reason of each. */
+/** Which files were changed, and why each of the others was not. */
 export class BulkResult extends Schema.Class<BulkResult>("BulkResult")({
   done: Schema.Array(ConversationFile),
   failed: Schema.Array(BulkFailure)
@@ -56,7 +56,7 @@ export class DestroyedFiles extends Schema.Class<DestroyedFiles>("DestroyedFiles
   failed: Schema.Array(BulkFailure)
 }) {}
 
-/** A `Content-Type` of its own is not a parameter for the description (OpenAPI 3.1, 4.8.12.1): its body has it. */
+/** `Content-Type` must not be listed as a parameter (OpenAPI 3.1, 4.8.12.1): the body describes it. */
 const withTextBody = (operation: Record<string, unknown>) => ({
   ...operation,
   parameters: (Array.isArray(operation["parameters"]) ? operation["parameters"] : []).filter(
@@ -87,9 +87,9 @@ export class ChangesGroup extends HttpApiGroup.make("changes")
       .setPath(ofFile)
       .setHeaders(
         Schema.Struct({
-          /** The ETag of the content that is replaced, as every answer with it has it; `*` for whatever it is. */
+          /** The ETag of the content to replace, from any answer that has it; `*` for any content. */
           "if-match": Schema.optional(Schema.String),
-          /** Where none is given, the file keeps its type. */
+          /** Default: the file keeps its type. */
           "content-type": Schema.optional(Schema.String)
         })
       )

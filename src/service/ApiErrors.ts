@@ -1,11 +1,11 @@
 /**
- * What can be refused. Every error is answered as problem details (RFC 9457): its status, a stable `_tag`, the fields
- * that it has here, and `message` for people.
+ * Every refusal of the API. Errors are answered as problem details (RFC 9457): a status, a stable `_tag`, the fields
+ * declared here, and `message` for people.
  */
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as Schema from "effect/Schema"
 
-/** No token, or one that nobody has. */
+/** The request has no token, or an unknown one. */
 export class Unauthorized extends Schema.TaggedError<Unauthorized>()(
   "Unauthorized",
   { message: Schema.String },
@@ -25,42 +25,42 @@ export class FileNotFound extends Schema.TaggedError<FileNotFound>()(
   HttpApiSchema.annotations({ status: 404 })
 ) {}
 
-/** The file is deleted: it can be restored, not read. */
+/** The file is deleted. It can be restored, but not read. */
 export class FileDeleted extends Schema.TaggedError<FileDeleted>()(
   "FileDeleted",
   { fileId: Schema.String, deletedAt: Schema.String, message: Schema.String },
   HttpApiSchema.annotations({ status: 410 })
 ) {}
 
-/** The content of the file is not on the disk as it was stored. Uploading the same bytes again brings it back. */
+/** The content of the file is not on the disk as it was stored. Upload the same bytes again to bring it back. */
 export class ContentLost extends Schema.TaggedError<ContentLost>()(
   "ContentLost",
   { fileId: Schema.String, reason: Schema.Literal("missing", "damaged"), message: Schema.String },
   HttpApiSchema.annotations({ status: 410 })
 ) {}
 
-/** Nothing can be added to a session that has ended, until it is reopened. */
+/** Nothing can be added to a session that has ended until it is reopened. */
 export class SessionEnded extends Schema.TaggedError<SessionEnded>()(
   "SessionEnded",
   { endedAt: Schema.String, message: Schema.String },
   HttpApiSchema.annotations({ status: 409 })
 ) {}
 
-/** The file is not any more as the request says. `etag` is what its content has now. */
+/** The file is not as the request says any more. `etag` is the tag of its current content. */
 export class PreconditionFailed extends Schema.TaggedError<PreconditionFailed>()(
   "PreconditionFailed",
   { fileId: Schema.String, etag: Schema.String, message: Schema.String },
   HttpApiSchema.annotations({ status: 412 })
 ) {}
 
-/** A change that would undo another's unseen: it needs `If-Match` (RFC 6585, 3). */
+/** The change could overwrite another change unseen, so it needs `If-Match` (RFC 6585, 3). */
 export class PreconditionRequired extends Schema.TaggedError<PreconditionRequired>()(
   "PreconditionRequired",
   { message: Schema.String },
   HttpApiSchema.annotations({ status: 428 })
 ) {}
 
-/** The body is of another type than this path takes: `accept`, as in the header. */
+/** This path takes another type of body: `accept`, as in the header. */
 export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaType>()(
   "UnsupportedMediaType",
   { accept: Schema.optional(Schema.String), message: Schema.String },
@@ -74,7 +74,7 @@ export class TooManyFiles extends Schema.TaggedError<TooManyFiles>()(
   HttpApiSchema.annotations({ status: 422 })
 ) {}
 
-/** What is wrong with a file's name. */
+/** What is wrong with the name of a file. */
 export const NameProblem = Schema.Literal(
   "Empty",
   "TooLong",
@@ -114,21 +114,21 @@ export class RangeNotSatisfiable extends Schema.TaggedError<RangeNotSatisfiable>
   HttpApiSchema.annotations({ status: 416 })
 ) {}
 
-/** Too fast, or too much at once. The header `Retry-After` has the same number of seconds. */
+/** Too many requests. The header `Retry-After` has the same number of seconds. */
 export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()(
   "TooManyRequests",
   { retryAfterSeconds: Schema.Number, message: Schema.String },
   HttpApiSchema.annotations({ status: 429 })
 ) {}
 
-/** Another process writes to the database, and did not let go in time. */
+/** Another process is writing to the database and did not finish in time. */
 export class DatabaseBusy extends Schema.TaggedError<DatabaseBusy>()(
   "DatabaseBusy",
   { retryAfterSeconds: Schema.Number, message: Schema.String },
   HttpApiSchema.annotations({ status: 503 })
 ) {}
 
-/** The database is not ready yet, not any more, or the service is stopping. */
+/** The database is not ready yet or any more, or the service is stopping. */
 export class NotReady extends Schema.TaggedError<NotReady>()(
   "NotReady",
   { retryAfterSeconds: Schema.Number, message: Schema.String },
@@ -142,8 +142,8 @@ export class StorageFull extends Schema.TaggedError<StorageFull>()(
 ) {}
 
 /**
- * More than a quota allows: of the session's owner, or of all users together. 507 as of a disk that is full for this
- * user (RFC 4331, 6); 413 would say that no such content is ever taken.
+ * More than a quota allows: the quota of the session's owner, or of all users together. The status is 507, because the
+ * disk is full for this user (RFC 4331, 6). 413 would say that such content is never accepted.
  */
 export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>()(
   "QuotaExceeded",
@@ -163,28 +163,28 @@ export class RouteNotFound extends Schema.TaggedError<RouteNotFound>()(
   HttpApiSchema.annotations({ status: 404 })
 ) {}
 
-/** The path is there, and takes other methods: those of the header `Allow`. */
+/** The path exists but takes other methods: those in the header `Allow`. */
 export class MethodNotAllowed extends Schema.TaggedError<MethodNotAllowed>()(
   "MethodNotAllowed",
   { allow: Schema.Array(Schema.String), message: Schema.String },
   HttpApiSchema.annotations({ status: 405 })
 ) {}
 
-/** The body is longer than any of this path may be. The connection ends. */
+/** The body is longer than this path allows. The connection ends. */
 export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>()(
   "BodyTooLarge",
   { limitBytes: Schema.Number, message: Schema.String },
   HttpApiSchema.annotations({ status: 413 })
 ) {}
 
-/** What was sent is not HTTP/1.1. */
+/** The bytes are not an HTTP/1.1 request. */
 export class MalformedRequest extends Schema.TaggedError<MalformedRequest>()(
   "MalformedRequest",
   { message: Schema.String },
   HttpApiSchema.annotations({ status: 400 })
 ) {}
 
-/** The header `Expect` asks for what the service does not do. */
+/** The header `Expect` asks for something that the service does not do. */
 export class ExpectationFailed extends Schema.TaggedError<ExpectationFailed>()(
   "ExpectationFailed",
   { message: Schema.String },
@@ -198,7 +198,7 @@ export class RequestTimedOut extends Schema.TaggedError<RequestTimedOut>()(
   HttpApiSchema.annotations({ status: 408 })
 ) {}
 
-/** The path and the headers are longer than they may be. */
+/** The path and the headers are too long. */
 export class HeadersTooLarge extends Schema.TaggedError<HeadersTooLarge>()(
   "HeadersTooLarge",
   { limitBytes: Schema.Number, message: Schema.String },
@@ -212,7 +212,7 @@ export class MethodNotImplemented extends Schema.TaggedError<MethodNotImplemente
   HttpApiSchema.annotations({ status: 501 })
 ) {}
 
-/** A defect of the service. Its log has the rest, at the same `instance`. */
+/** A defect of the service. Its log has the details under the same `instance`. */
 export class InternalError extends Schema.TaggedError<InternalError>()(
   "InternalError",
   { instance: Schema.optional(Schema.String), message: Schema.String },

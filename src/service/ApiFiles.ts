@@ -21,7 +21,7 @@ import {
 import { ConversationFile, FileDetails, FilePage } from "./ApiModels.ts"
 import { inSession, inWritableSession, name, ofFile, PageOf } from "./ApiParameters.ts"
 
-/** The one file, and what is known about it. Fields may come before or after the file. */
+/** The file and its fields. Fields may come before or after the file. */
 export const Upload = HttpApiSchema.MultipartStream(
   Schema.Struct({
     file: Schema.String.annotations({ format: "binary" }),
@@ -33,7 +33,7 @@ export const Upload = HttpApiSchema.MultipartStream(
 
 const Content = HttpApiSchema.Uint8Array({ contentType: "application/octet-stream" })
 
-/** Files by themselves, and those of a session, which belongs to the user who first writes to it. */
+/** Single files, and the files of a session. A session belongs to the user who first writes to it. */
 export class FilesGroup extends HttpApiGroup.make("files")
   .add(
     HttpApiEndpoint.post("upload", "/api/sessions/:sessionId/files")
@@ -72,7 +72,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .setPath(ofFile)
       .addSuccess(FileDetails)
       .addError(FileNotFound)
-      .annotate(OpenApi.Summary, "What is known about a file")
+      .annotate(OpenApi.Summary, "Get the details of a file")
   )
   .add(
     HttpApiEndpoint.get("view", "/api/files/:fileId/content")
@@ -84,7 +84,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .addError(FileDeleted)
       .addError(ContentLost)
       .addError(RangeNotSatisfiable)
-      .annotate(OpenApi.Summary, "The content, to be shown; ranges and If-None-Match are understood")
+      .annotate(OpenApi.Summary, "Get the content to show it; supports ranges and If-None-Match")
   )
   .add(
     HttpApiEndpoint.get("download", "/api/files/:fileId/download")
@@ -96,7 +96,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .addError(FileDeleted)
       .addError(ContentLost)
       .addError(RangeNotSatisfiable)
-      .annotate(OpenApi.Summary, "The content, to be saved under its name")
+      .annotate(OpenApi.Summary, "Get the content to save it under its name")
   )
   .add(
     HttpApiEndpoint.patch("rename", "/api/files/:fileId")
@@ -117,7 +117,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
       .addError(FileNotFound)
       .addError(PreconditionFailed)
       .addError(FileDeleted)
-      .annotate(OpenApi.Summary, "Say when a file is deleted by itself; null is never, also in a session that ends")
+      .annotate(OpenApi.Summary, "Set when a file is deleted automatically; null is never, even when its session ends")
   )
   .add(
     HttpApiEndpoint.del("delete", "/api/files/:fileId")

@@ -1,4 +1,4 @@
-/** How the service is, for those who run it. */
+/** The state of the service, for the people who run it. */
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
@@ -24,7 +24,7 @@ export class OperatorGroup extends HttpApiGroup.make("operator")
   .add(
     HttpApiEndpoint.get("healthHistory", "/api/health/history")
       .addSuccess(HealthTurns)
-      .annotate(OpenApi.Summary, "How health turned since the start, the latest first; for administrators")
+      .annotate(OpenApi.Summary, "How health changed since the start, latest first; for administrators")
   )
   .addError(Failure)
   .middleware(Authorization) {}

@@ -1,4 +1,4 @@
-/** Parts of paths and queries that several endpoints take. */
+/** Path and query parameters that several endpoints share. */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { AnySessionId, FileId, SessionId } from "./ApiModels.ts"
@@ -12,13 +12,13 @@ const usual = /^[\d:.TZ +-]{0,40}~[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 const unusual = cursorAs(Schema.Tuple(Schema.NullOr(Schema.Union(Schema.String, Schema.Number)), Schema.String))
 
-/** The time of a file, as the database has it, and its id. */
+/** The time of a file (as stored in the database) and its id. */
 export interface FilePosition {
   readonly at: string | number | null
   readonly fileId: string
 }
 
-/** Where a page begins: behind a file. Times and ids of an earlier system that look like none are encoded. */
+/** Where a page begins: after this file. Times and ids of an earlier system may have any form, so they are encoded. */
 export const FileCursor = {
   of: ({ at, fileId }: FilePosition): string => {
     const cursor = `${at ?? ""}~${fileId}`
@@ -39,16 +39,16 @@ const Cursor = Schema.String.pipe(
   })
 )
 
-/** Where a page begins: behind the one with this number. */
+/** Where a page begins: after the entry with this number. */
 export const Position = Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative())
 
 export const PageOf = { limit, after: Schema.optional(Cursor) }
 
-/** Files whose names contain this, whatever the case of its letters a to z. */
+/** Files whose names contain this. The case of a to z does not count. */
 export const name = Schema.optional(Schema.String.pipe(Schema.minLength(1), Schema.maxLength(255)))
 
-/** A session that is there, whatever it is called. */
+/** An existing session, whatever its name. */
 export const inSession = Schema.Struct({ sessionId: AnySessionId })
-/** One to which something is added, which may be its first. */
+/** A session to add to. It may be new. */
 export const inWritableSession = Schema.Struct({ sessionId: SessionId })
 export const ofFile = Schema.Struct({ fileId: FileId })

@@ -1,4 +1,4 @@
-/** What needs no token. */
+/** Endpoints that need no token. */
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
@@ -7,7 +7,9 @@ import * as OpenApi from "@effect/platform/OpenApi"
 const HealthJson = HttpApiSchema.Text({ contentType: "application/health+json" })
 const PlainText = HttpApiSchema.Text({ contentType: "text/plain" })
 
-/** For supervisors and monitors. Answered from the first moment on, the database ready or not; no token needed. */
+/**
+ * For supervisors and monitors. Answered from the first moment, whether the database is ready or not; no token needed.
+ */
 export class ProbesGroup extends HttpApiGroup.make("probes", { topLevel: true })
   .add(
     HttpApiEndpoint.get("livez", "/livez")
@@ -24,7 +26,7 @@ export class ProbesGroup extends HttpApiGroup.make("probes", { topLevel: true })
     HttpApiEndpoint.get("startupz", "/startupz")
       .addSuccess(HealthJson)
       .addSuccess(HealthJson, { status: 503 })
-      .annotate(OpenApi.Summary, "Whether the start is over; meanwhile its stage, attempts and since when")
+      .annotate(OpenApi.Summary, "Whether the start is over; until then its stage, attempts, and when the stage began")
   )
   .add(
     HttpApiEndpoint.get("health", "/api/health")

@@ -1,4 +1,4 @@
-/** Sessions: whose they are, whether they go on, and what happened in them. */
+/** Sessions: their owner, whether they are open, and what happened in them. */
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
@@ -8,7 +8,7 @@ import { AuditPage, DeletedFiles, SessionPage, SessionSummary, UserName } from "
 import { inSession, limit, name, Position } from "./ApiParameters.ts"
 import { cursorAs } from "./Cursor.ts"
 
-/** Where a page of sessions begins: behind the one with this last change, as the database has it, and id. */
+/** Where a page of sessions begins: after the session with this id and last change (as stored in the database). */
 export const SessionCursor = cursorAs(Schema.Tuple(Schema.String, Schema.String))
 
 /** A session belongs to the user who first writes to it. */
@@ -19,26 +19,29 @@ export class SessionsGroup extends HttpApiGroup.make("sessions")
         Schema.Struct({
           limit,
           after: Schema.optional(SessionCursor.schema),
-          /** Sessions whose ids contain this, whatever the case of its letters. */
+          /** Sessions whose ids contain this. The case of letters does not count. */
           name,
           owner: Schema.optional(UserName),
           state: Schema.optional(Schema.Literal("open", "ended"))
         })
       )
       .addSuccess(SessionPage)
-      .annotate(OpenApi.Summary, "The user's sessions, the last changed first; of an administrator all, or an owner's")
+      .annotate(
+        OpenApi.Summary,
+        "The user's sessions, last changed first; for an administrator all sessions, or those of one owner"
+      )
   )
   .add(
     HttpApiEndpoint.get("get", "/api/sessions/:sessionId")
       .setPath(inSession)
       .addSuccess(SessionSummary)
-      .annotate(OpenApi.Summary, "Whose a session is, what it holds, and whether it has ended")
+      .annotate(OpenApi.Summary, "The owner of a session, what it holds, and whether it has ended")
   )
   .add(
     HttpApiEndpoint.post("end", "/api/sessions/:sessionId/end")
       .setPath(inSession)
       .addSuccess(SessionSummary)
-      .annotate(OpenApi.Summary, "End a session: its files are deleted later, and can be restored then")
+      .annotate(OpenApi.Summary, "End a session: its files are deleted later, and can still be restored after that")
   )
   .add(
     HttpApiEndpoint.post("reopen", "/api/sessions/:sessionId/reopen")
@@ -51,7 +54,7 @@ export class SessionsGroup extends HttpApiGroup.make("sessions")
       .setPath(inSession)
       .setPayload(Schema.Struct({ owner: UserName }))
       .addSuccess(SessionSummary)
-      .annotate(OpenApi.Summary, "Make a session another user's; for administrators")
+      .annotate(OpenApi.Summary, "Give a session to another user; for administrators")
   )
   .add(
     HttpApiEndpoint.get("audit", "/api/sessions/:sessionId/audit")

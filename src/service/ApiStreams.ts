@@ -1,4 +1,4 @@
-/** What is sent for as long as it takes: archives, and changes as they happen. */
+/** Long answers: archives, and changes as they happen. */
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
@@ -9,7 +9,7 @@ import { FileDeleted, FileNotFound, TooManyFiles } from "./ApiErrors.ts"
 import { FileId } from "./ApiModels.ts"
 import { inSession, Position } from "./ApiParameters.ts"
 
-/** What somebody changed in a session. It is the `data` of an event, whose `id` is `eventId`. */
+/** A change in a session. It is the `data` of an event whose `id` is `eventId`. */
 export class SessionEvent extends Schema.Class<SessionEvent>("SessionEvent")({
   eventId: Schema.Number,
   at: Schema.String,
@@ -20,15 +20,15 @@ export class SessionEvent extends Schema.Class<SessionEvent>("SessionEvent")({
    */
   action: Schema.String,
   sessionId: Schema.String,
-  /** Null where it is the session that changed. */
+  /** Null if the session itself changed. */
   fileId: Schema.NullOr(Schema.String),
   filename: Schema.NullOr(Schema.String)
 }) {}
 
-/** Files of one archive. */
+/** The most files in one archive. */
 export const mostArchived = 1000
 
-/** Those of the session that are wanted; without `fileIds`, all. */
+/** The files of the session to include; all without `fileIds`. */
 export const ArchivedFiles = Schema.Struct({
   fileIds: Schema.optional(Schema.Array(FileId).pipe(Schema.minItems(1), Schema.maxItems(mostArchived)))
 })
@@ -40,7 +40,7 @@ export class StreamsGroup extends HttpApiGroup.make("streams")
       .setUrlParams(Schema.Struct({ after: Schema.optional(Position) }))
       .setHeaders(
         Schema.Struct({
-          /** The number of the last event that was seen; counts more than `after`. With neither, events from now on. */
+          /** The number of the last event seen; it overrides `after`. Without both, events from now on. */
           "last-event-id": Schema.optional(Position)
         })
       )
@@ -55,7 +55,7 @@ export class StreamsGroup extends HttpApiGroup.make("streams")
       .addError(FileNotFound)
       .addError(FileDeleted)
       .addError(TooManyFiles)
-      .annotate(OpenApi.Summary, "Files of a session as one archive; what is missing is named in its MISSING.txt")
+      .annotate(OpenApi.Summary, "Files of a session as one archive; its MISSING.txt lists what is missing")
   )
   .addError(Failure)
   .middleware(Authorization) {}

@@ -1,6 +1,7 @@
 /**
- * Files of a session as one archive, made while it is sent. One content is open at a time, and none is read faster than
- * the archive is taken. What is not on the disk as it was stored is named in the archive, never silently left out.
+ * Files of a session as one archive, created while it is sent. Only one content is open at a time, and reading is no
+ * faster than the client. A file that is not on the disk as it was stored is listed in the archive, never silently left
+ * out.
  */
 import { createHash } from "node:crypto"
 import { PassThrough, type Readable } from "node:stream"
@@ -39,16 +40,16 @@ export type ArchivedRow = Pick<
   | "uploaded_at"
 >
 
-/** In the archive, where some are not as they were stored. */
+/** The list inside the archive of files that are not as they were stored. */
 const missingName = "MISSING.txt"
 
-/** It was as long as it should be, and could not be read to its end. */
+/** The content had the right length but could not be read to its end. */
 class CutShort extends Data.TaggedError("CutShort")<{ readonly cause: Error }> {}
 
 export class Archives extends Context.Tag("conversation-files/Archives")<
   Archives,
   {
-    /** Those that are asked for, or all of a session that are not deleted; the oldest first. */
+    /** The files that were asked for, or all files of a session that are not deleted; oldest first. */
     readonly filesOf: (
       sessionId: string,
       fileIds: ReadonlyArray<string> | undefined
@@ -57,7 +58,7 @@ export class Archives extends Context.Tag("conversation-files/Archives")<
       FileDeleted | FileNotFound | Forbidden | SqlError | TooManyFiles,
       CurrentUser
     >
-    /** The archive as it is made; it ends with the scope. Each file is a download on record. */
+    /** The archive as a stream; it ends with the scope. Each file is recorded as a download. */
     readonly archive: (rows: ReadonlyArray<ArchivedRow>) => Effect.Effect<Readable, never, CurrentUser | Scope.Scope>
   }
 >() {
@@ -100,14 +101,14 @@ export class Archives extends Context.Tag("conversation-files/Archives")<
               return yield* new FileDeleted({
                 fileId: file_id,
                 deletedAt,
-                message: "A file is deleted; it can be restored."
+                message: "A file is deleted. Restore it or leave it out."
               })
             }
           }
           return rows
         })
 
-      /** Adds one file; what is wrong with it. Fails where it cannot be read to its end. */
+      /** Adds one file, and returns what is wrong with it. Fails if it cannot be read to its end. */
       const add = (zip: ZipFile, name: string, row: ArchivedRow, by: string, now: number) =>
         Effect.gen(function* () {
           const { file } = yield* open(row)
@@ -121,15 +122,15 @@ export class Archives extends Context.Tag("conversation-files/Archives")<
             mtime: new Date(Number.isNaN(uploaded) ? now : uploaded),
             compress: isTextType(row.mime_type ?? "")
           })
-          yield* readToItsEnd(content)
+          yield* readToEnd(content)
           return hash.digest("hex") === row.file_hash ? undefined : ("damaged" as const)
         }).pipe(
           Effect.scoped,
           Effect.catchTags({
             ContentLost: ({ reason }) => Effect.succeed(reason),
-            // Such as one that may not be read.
+            // For example, the process may not read it.
             ContentError: ({ message }) =>
-              Effect.as(Effect.logWarning(`A content cannot be read: ${message}`), "unreadable" as const)
+              Effect.as(Effect.logWarning(`Cannot read a content: ${message}`), "unreadable" as const)
           })
         )
 
@@ -169,13 +170,13 @@ export class Archives extends Context.Tag("conversation-files/Archives")<
           const zip = new ZipFile()
           const body = new PassThrough()
           zip.outputStream.pipe(body)
-          // An archive without its end would be taken for a whole one by those who repair it: the connection ends.
+          // A repair tool would take an archive without its end for a whole one, so the connection ends.
           zip.on("error", (error: Error) => void body.destroy(error))
           body.on("error", () => undefined)
           yield* addAll(zip, rows).pipe(
             Effect.catchAllCause((cause) =>
               Effect.zipRight(
-                Effect.logWarning("An archive ended before its end", cause),
+                Effect.logWarning("An archive was cut off", cause),
                 Effect.sync(() => void body.destroy(new Error("A file could not be read to its end.")))
               )
             ),
@@ -188,8 +189,8 @@ export class Archives extends Context.Tag("conversation-files/Archives")<
   )
 }
 
-/** Done when all of it was read; it is not read any more when nobody waits for that. */
-const readToItsEnd = (content: Readable): Effect.Effect<void, CutShort> =>
+/** Finishes when everything was read. Stops reading when nobody waits any more. */
+const readToEnd = (content: Readable): Effect.Effect<void, CutShort> =>
   Effect.async((resume) => {
     content.once("end", () => resume(Effect.void))
     content.once("error", (error) => resume(new CutShort({ cause: error })))

@@ -1,4 +1,4 @@
-/** Who did what, and who was refused what: an order of events that nothing is taken out of. */
+/** The audit trail: who did what, and who was refused. Events stay in order, and none is ever removed. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Clock from "effect/Clock"
@@ -36,7 +36,7 @@ export interface About {
   readonly filename?: string | undefined
 }
 
-/** The answers that refuse somebody something. Others, such as a busy database, refuse everybody. */
+/** The answers that refuse one caller. Others, such as a busy database, refuse everybody and are not recorded. */
 const refusals = new Set([
   "FileDeleted",
   "FileNotFound",
@@ -55,24 +55,24 @@ const refusals = new Set([
   "UnsupportedMediaType"
 ])
 
-/** So many refusals of one user are listed in one minute; all are counted. */
+/** How many refusals of one user are listed per minute. All of them are counted. */
 const mostAMinute = 100
 
 export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
   AuditTrail,
   {
-    /** Records what the access log has no word for. */
+    /** Records an action that the access log has no word for. */
     readonly done: (
       action: Action,
       about: About,
       details?: Readonly<Record<string, unknown>>
     ) => Effect.Effect<void, SqlError, CurrentUser>
     /**
-     * Counts a refusal by its tag, and records it, once a minute where it is the same one; what is none is not
-     * recorded. On record when this is done, or as soon as it can be.
+     * Counts a refusal by its tag. Records it too, but the same refusal only once a minute. Ignores tags that are not
+     * refusals. Finishes when it is recorded, or earlier if that must wait.
      */
     readonly refused: (action: Action, about: About, reason: string) => Effect.Effect<void>
-    /** Records how an effect is refused, with the session of the file where there is one. */
+    /** Records a refusal of this effect, with the session of the file if there is one. */
     readonly audited: (
       action: Action,
       about: About
@@ -107,7 +107,7 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
         })}`
       })
 
-      // Of a file that is there its session is known, so that the session's trail has the refusal too.
+      // If the file exists, its session is known: then the refusal is also in the session's trail.
       const late = yield* lateWriter("refusals", (rows) =>
         write(
           sql`INSERT INTO audit_log
@@ -121,7 +121,7 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
 
       let recorded = { minute: 0, refusals: new Map<string | null, Set<string>>() }
 
-      /** Whether it is the first of its kind in this minute, and its actor has not had too many. */
+      /** Whether it is the first of its kind in this minute and its actor has not had too many. */
       const isNews = (now: number, actor: string | null, refusal: string): boolean => {
         const minute = Math.floor(now / 60_000)
         if (recorded.minute !== minute) recorded = { minute, refusals: new Map() }

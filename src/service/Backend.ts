@@ -1,6 +1,6 @@
 /**
- * The conversation-files service: the probes are answered at once, the API is built on `DatabaseReady` and
- * is never served before it.
+ * The conversation-files service. Probes are answered at once. The API is built on `DatabaseReady`, so it cannot be
+ * served before the database is ready.
  */
 import * as Etag from "@effect/platform/Etag"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -58,7 +58,7 @@ import { pathOf, problems } from "./Problem.ts"
 import { Quota } from "./Quota.ts"
 import { Refusals } from "./Refusals.ts"
 import { Relocations } from "./Relocations.ts"
-import { answering } from "./Requests.ts"
+import { answerRequests } from "./Requests.ts"
 import { Reserve } from "./Reserve.ts"
 import { Rows } from "./Rows.ts"
 import { SessionEvents } from "./SessionEvents.ts"
@@ -72,7 +72,7 @@ import { Sweeper } from "./Sweeper.ts"
 import { answerByItself } from "./Wire.ts"
 import { signallingWrites } from "./WriteSignal.ts"
 
-/** Builds one API with routes of its own: the builder's router would otherwise be shared between two. */
+/** Builds one API with its own routes. Otherwise two APIs would share the builder's router. */
 const appOf = Effect.fnUntraced(function* <E, R>(api: Layer.Layer<HttpApi.Api, E, R>) {
   const built = yield* Layer.build(
     Layer.mergeAll(
@@ -84,12 +84,12 @@ const appOf = Effect.fnUntraced(function* <E, R>(api: Layer.Layer<HttpApi.Api, E
   )
   const app = yield* Effect.provide(HttpRouter.withRouterConfig(HttpApiBuilder.httpApp, oneSpelling), built)
   const context = yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>()
-  // No more than these: the scope of a request is its own, not the one in which the service is built.
+  // Only these services: each request has its own scope, not the one in which the service is built.
   const services = Context.pick(FileSystem.FileSystem, Path.Path, HttpPlatform.HttpPlatform, Etag.Generator)(context)
   return Effect.provide(app, services)
 })
 
-/** The paths are spelt when they get there; ids are as long as a request's head allows. */
+/** Paths are already normalized when they get there. Ids are bounded only by the length of a request's head. */
 const oneSpelling = {
   caseSensitive: true,
   ignoreDuplicateSlashes: false,
@@ -114,14 +114,17 @@ const front = Layer.scopedDiscard(
       if (isOfPage(path)) return yield* page(path)
       return path === "/openapi.json" ? descriptionResponse : yield* door.app
     })
-    // The platform describes a request for its span also where nobody makes spans.
+    // The platform describes each request for its span even if nobody makes spans.
     const isTraced = yield* FiberRef.get(FiberRef.currentTracerEnabled)
-    yield* HttpMiddleware.withTracerDisabledWhenEffect(HttpServer.serveEffect(answering(app, keep)), () => !isTraced)
+    yield* HttpMiddleware.withTracerDisabledWhenEffect(
+      HttpServer.serveEffect(answerRequests(app, keep)),
+      () => !isTraced
+    )
     yield* HttpServer.addressFormattedWith((address) => Effect.logInfo(`Listening on ${address}`))
   })
 )
 
-/** What does: it takes `DatabaseReady`, so that it cannot be there before. */
+/** What needs the database: it takes `DatabaseReady`, so it cannot exist before. */
 const api = Layer.scopedDiscard(
   Effect.gen(function* () {
     const { report } = yield* DatabaseReady
@@ -167,7 +170,7 @@ export const database = DatabaseReady.pipeline.pipe(
   Layer.provide(Belonging.guard)
 )
 
-/** The start's settings, by the service's. */
+/** The settings of the start, from the settings of the service. */
 export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Layer.unwrapEffect(
   Effect.map(
     Settings,
@@ -178,14 +181,14 @@ export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Laye
         trustedFilesystems,
         permissions,
         timeout: Option.getOrUndefined(databaseTimeout),
-        // Whoever looks at a start that takes long wants to see what it does.
+        // Show people who watch a long start what it is doing.
         onProgress: (event) =>
           event._tag === "StageProgress"
             ? Effect.logInfo(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
             : Effect.void,
         backups,
         lockPatience,
-        // A statement that waits inside SQLite would stop every request, the probes included.
+        // A statement that waits inside SQLite would block every request, even the probes.
         pragmas: { busyTimeout: 0 },
         program: `${packageJson.name} ${packageJson.version}`,
         applicationId: conversationFiles.applicationId
@@ -193,12 +196,12 @@ export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Laye
   )
 )
 
-/** For the last answers to leave: those to probes, and to requests that were not over in time. */
+/** Time to send the last answers: to probes, and to requests that did not end in time. */
 const lastAnswers = Duration.seconds(1)
 
 /**
- * Listens on loopback alone where no accounts are configured. From the moment on at which the service is told to
- * stop, connections end with their next answer; when the scope closes, which is after the door was shut, all of them.
+ * Listens only on loopback if no accounts are configured. Once the service is told to stop, each connection ends with
+ * its next answer. When the scope closes, after the door is shut, all connections end.
  */
 const listening = Layer.unwrapEffect(
   Effect.gen(function* () {
@@ -223,8 +226,8 @@ const listening = Layer.unwrapEffect(
         server.close(() => {
           isClosed = true
         })
-        const letGo = Effect.sync(() => server.closeIdleConnections())
-        return Effect.repeat(letGo, { schedule: whileRequestsEnd(lastAnswers), until: () => isClosed })
+        const closeIdle = Effect.sync(() => server.closeIdleConnections())
+        return Effect.repeat(closeIdle, { schedule: whileRequestsEnd(lastAnswers), until: () => isClosed })
       }).pipe(Effect.zipRight(Effect.sync(() => server.closeAllConnections())))
     )
     return Layer.provideMerge(
@@ -235,8 +238,8 @@ const listening = Layer.unwrapEffect(
 )
 
 /**
- * The whole service. Fails with an `InitializationError` where the database is not ready, in which case the
- * API was never served; with `ServeError` where the address cannot be had, before the database is touched.
+ * The whole service. Fails with an `InitializationError` if the database is not ready; the API was then never served.
+ * Fails with `ServeError` if it cannot listen on the address; the database was then not touched.
  */
 export const Backend = {
   layer: api.pipe(

@@ -1,6 +1,7 @@
 /**
- * Database and contents know each other. What a sweep finds unwanted is so by one database alone: before anything is
- * compared it has to be sure that it is the contents' own, and that neither of the two is an older copy.
+ * Makes sure that database and contents belong together. A sweep decides from the database alone which contents are
+ * unwanted. So before it compares, it must know that the database is the contents' own, and that neither is an older
+ * copy.
  */
 import { randomUUID } from "node:crypto"
 import { dirname, resolve } from "node:path"
@@ -20,23 +21,23 @@ import { Settings } from "./Settings.ts"
 import { inventoryOf } from "./StoreInventory.ts"
 import { inodeOf, readMark, type StoreMark, writeMark } from "./StoreMark.ts"
 
-const sayLater = (why: string) => Effect.logWarning(`Nothing is put away until this can be written: ${why}`)
+const warnLater = (why: string) => Effect.logWarning(`Nothing goes to the trash until this can be written: ${why}`)
 
-/** After a database was put in another's place, or contents in others', nothing is put away for as long. */
+/** How long no content goes to the trash after the database or the contents were replaced. */
 const quiet = Duration.days(1)
 
 export class Belonging extends Context.Tag("conversation-files/Belonging")<
   Belonging,
   {
-    /** Fails where the contents are another database's by now. */
+    /** Fails if the contents belong to another database by now. */
     readonly verify: Effect.Effect<void, ContentsError | ContentError>
-    /** Until when no comparison may move anything (milliseconds); undefined where it may. */
+    /** Until when no sweep may move anything (milliseconds); undefined if it may now. */
     readonly quietUntil: Effect.Effect<number | undefined, ContentsError | ContentError>
-    /** Remembers with the contents how far the database is, so that an older copy of it is known. */
+    /** Stores with the contents how far the database is, so that an older copy of it is recognized. */
     readonly remember: Effect.Effect<void, ContentsError | ContentError | SqlError>
   }
 >() {
-  /** Fails with `ContentsError` where they do not belong together. */
+  /** Fails with `ContentsError` if they do not belong together. */
   static readonly layer: Layer.Layer<
     Belonging,
     ContentsError | ContentError | SqlError,
@@ -59,12 +60,12 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
         ([row]) => row?.seq ?? 0
       )
 
-      const marked = Effect.flatMap(readMark(directory), (mark) => {
+      const readOwnMark = Effect.flatMap(readMark(directory), (mark) => {
         if (mark === "damaged") return new ContentsError({ ...of, reason: "Damaged", identity: unmarked })
         return Effect.succeed(mark)
       })
 
-      /** A content of one of the first rows: contents that nobody has marked are this database's by that. */
+      /** Whether a content of one of the first rows is there. Then unmarked contents belong to this database. */
       const isOneOfOursThere = Effect.gen(function* () {
         const rows = yield* sql<{ readonly file_hash: string }>`SELECT file_hash FROM conversation_files LIMIT 1000`
         for (const { file_hash } of rows) if ((yield* sizeOf(file_hash)) !== undefined) return true
@@ -73,7 +74,9 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
 
       const isAdopted = (name: string) => Option.contains(adoptContents, name)
 
-      /** Whether what is there was used last by this database as it is; fails where it is another's. */
+      /**
+       * Whether this database, in this state, was the last to use the contents. Fails if they belong to another one.
+       */
       const isContinued = Effect.fnUntraced(function* (mark: StoreMark | undefined, stamp: string | null) {
         if (mark !== undefined) {
           if (mark.identity !== identity) {
@@ -99,7 +102,7 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
 
       const bind = Effect.gen(function* () {
         const [row] = yield* sql<{ readonly stamp: string | null }>`SELECT stamp FROM contents_identity`
-        const mark = yield* marked
+        const mark = yield* readOwnMark
         const continued = yield* isContinued(mark, row?.stamp ?? null)
         const now = yield* latest
         const known = mark?.identity === identity ? mark.quietUntil : 0
@@ -118,12 +121,12 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
         )
         if (!continued) {
           yield* Effect.logWarning(
-            `Database and contents were not used together last: nothing is put away for ${Duration.format(quiet)}`
+            `Database and contents were not last used together: nothing goes to the trash for ${Duration.format(quiet)}`
           )
         }
       })
 
-      const ours = Effect.flatMap(marked, (mark) => {
+      const ours = Effect.flatMap(readOwnMark, (mark) => {
         if (mark === undefined) return new ContentsError({ ...of, reason: "NoContents", identity: unmarked })
         return mark.identity === identity
           ? Effect.succeed(mark)
@@ -147,10 +150,10 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
       )
       const remember = Effect.suspend(() => (isBound ? rememberEvents : bindNow))
 
-      // Another process that writes, or a full disk, keeps nobody from reading what is known to be ours.
+      // If another process writes or the disk is full, reading must still work for contents known to be ours.
       yield* Effect.catchTags(bindNow, {
-        SqlError: (error) => Effect.zipRight(ours, sayLater(error.message)),
-        ContentError: (error) => (error.reason === "Full" ? Effect.zipRight(ours, sayLater(error.message)) : error)
+        SqlError: (error) => Effect.zipRight(ours, warnLater(error.message)),
+        ContentError: (error) => (error.reason === "Full" ? Effect.zipRight(ours, warnLater(error.message)) : error)
       })
       yield* Effect.addFinalizer(() => Effect.ignoreLogged(remember))
       return {
@@ -166,8 +169,8 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
   )
 
   /**
-   * Where contents are and their database is not, none is made: the one that was moved away is put back later, on
-   * top of whatever is there. Only looks; what it cannot look at is for the start to tell.
+   * Creates no database if the contents exist but their database does not. Otherwise the one that was moved away would
+   * later overwrite the new one. This only looks; what it cannot look at, the start reports.
    */
   static readonly guard: Layer.Layer<never, ContentsError, Settings> = Layer.effectDiscard(
     Effect.gen(function* () {
@@ -176,7 +179,7 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
       const database = resolve(databaseFile)
       const look = Effect.gen(function* () {
         if ((yield* lookAt(database)) !== undefined || (yield* entriesOf(directory)) === undefined) return undefined
-        // In a folder that cannot be made nothing can be started either.
+        // If the folder cannot be created, nothing can start there either.
         if ((yield* lookAt(dirname(database)))?.isDirectory() === false) return undefined
         const mark = yield* readMark(directory)
         if (mark !== undefined) return mark === "damaged" ? unmarked : mark.identity

@@ -1,4 +1,4 @@
-/** The body of a request that is JSON, and what becomes of one that nobody reads. */
+/** Reads JSON bodies, and handles bodies that nobody reads. */
 import type { IncomingMessage } from "node:http"
 import { Readable } from "node:stream"
 import * as Headers from "@effect/platform/Headers"
@@ -9,19 +9,19 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import * as Effect from "effect/Effect"
 import { BodyTooLarge, UnsupportedMediaType } from "./ApiErrors.ts"
 
-/** Bytes of a body that is read into memory. Those of files are not. */
+/** The most bytes of a body read into memory. File contents are not read into memory. */
 const longestBody = 64 * 1024
 
 const json = "application/json"
 
 /**
- * The request, with its body read as JSON once the platform asks for it, which is when its caller is known. The
- * platform's own reading breaks the connection off where a body is too long, and takes any other type as well.
+ * The request with a JSON body that is read only when the platform asks for it: after the caller is known. The
+ * platform's own reader cuts the connection if a body is too long, and accepts any other type.
  */
 export const withJson = (request: HttpServerRequest.HttpServerRequest): HttpServerRequest.HttpServerRequest => {
   const incoming = NodeHttpServerRequest.toIncomingMessage(request)
   const asJson = request.modify({ headers: Headers.set(request.headers, "content-type", json) })
-  // What it fails with is a defect to the platform, and told like any other error.
+  // To the platform its failure is a defect; it is answered like any other error.
   return Object.create(asJson, { json: { value: jsonOf(incoming) } })
 }
 
@@ -29,11 +29,11 @@ const jsonOf = Effect.fnUntraced(function* (incoming: IncomingMessage) {
   const [type = "", ...parameters] = (incoming.headers["content-type"] ?? json).toLowerCase().split(";")
   const charset = parameters.find((one) => /^\s*charset\s*=/.test(one))
   if (type.trim() !== json || (charset !== undefined && !/=\s*"?utf-?8"?\s*$/.test(charset))) {
-    return yield* new UnsupportedMediaType({ accept: json, message: `The body has to be ${json}, in UTF-8.` })
+    return yield* new UnsupportedMediaType({ accept: json, message: `Send the body as ${json}, in UTF-8.` })
   }
   if (Number(incoming.headers["content-length"] ?? 0) > longestBody) return yield* tooLong
   const bytes = yield* bytesOf(incoming)
-  if (bytes.length === 0) return yield* unreadable("The body is empty; a JSON object is expected.")
+  if (bytes.length === 0) return yield* unreadable("The body is empty. Send a JSON object.")
   const text = yield* Effect.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
     catch: () => unreadable("The body is not UTF-8.")
@@ -61,7 +61,7 @@ const bytesOf = (incoming: IncomingMessage): Effect.Effect<Buffer, BodyTooLarge 
       if (length > longestBody) over(tooLong)
     }
     const onEnd = () => over(Effect.succeed(Buffer.concat(chunks)))
-    const onError = () => over(unreadable("The body was broken off."))
+    const onError = () => over(unreadable("The body was cut off."))
     const stop = () => {
       incoming.off("data", onData).off("end", onEnd).off("error", onError).off("close", onError).pause()
     }
@@ -73,16 +73,16 @@ const bytesOf = (incoming: IncomingMessage): Effect.Effect<Buffer, BodyTooLarge 
     return Effect.sync(stop)
   })
 
-/** A body in a coding would be taken for the bytes themselves. */
+/** A body in a content coding would be taken for the bytes themselves. */
 export const isEncoded = ({ headers }: HttpServerRequest.HttpServerRequest): boolean =>
   !/^(identity)?$/i.test((headers["content-encoding"] ?? "").trim())
 
-/** Who still sends what nobody reads is heard so long (milliseconds). */
+/** How long to listen to a client that still sends a body nobody reads (milliseconds). */
 const patience = 5000
 
 /**
- * Ends the connection behind an answer that comes before all of the body did. Not at once: what arrives after the end
- * would make the system throw away the answer, before its reader has it (RFC 9112, 9.6).
+ * Ends the connection after an answer that came before the whole body. Not at once: bytes that arrive after the close
+ * would make the system drop the answer before the client reads it (RFC 9112, 9.6).
  */
 export const endingUnread = (
   request: HttpServerRequest.HttpServerRequest,
@@ -93,7 +93,7 @@ export const endingUnread = (
   const closing = HttpServerResponse.setHeader(response, "connection", "close")
   const { body } = response
   const { expect } = incoming.headers
-  // Whoever waits for `100 Continue` sends nothing after another answer.
+  // A client that waits for `100 Continue` sends nothing after another answer.
   const waits = expect !== undefined && !NodeHttpServerRequest.toServerResponse(request).shouldKeepAlive
   if (body._tag !== "Uint8Array" || request.method === "HEAD" || waits) return closing
   const { headers, status } = closing
@@ -103,7 +103,7 @@ export const endingUnread = (
   })
 }
 
-/** The bytes, and the end of it when the rest of the body is over. */
+/** Sends the bytes, and ends when the rest of the body has arrived. */
 const thenRest = (bytes: Uint8Array, incoming: IncomingMessage): Readable => {
   let isSent = false
   return new Readable({

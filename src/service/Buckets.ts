@@ -1,4 +1,4 @@
-/** Permissions that fill with time, a bucket per caller; of no more callers than a table of fixed size has. */
+/** Rate limits: one bucket of permissions per caller, refilled over time, in a table of fixed size. */
 
 interface Bucket {
   permissions: number
@@ -10,17 +10,19 @@ export class Buckets {
   private readonly mostCallers: number
   private readonly buckets = new Map<string, Bucket>()
 
-  /** Twice as many may come at once as in a second. Beyond `mostCallers` the one that asked longest ago is forgotten. */
+  /**
+   * Allows twice as many at once as in a second. Beyond `mostCallers` the caller that asked longest ago is forgotten.
+   */
   constructor(perSecond: number, mostCallers: number) {
     this.perSecond = perSecond
     this.mostCallers = mostCallers
   }
 
-  /** Takes one permission: 0 where there was one, otherwise the seconds until there is. */
+  /** Takes one permission. Returns 0, or the seconds until there is one. */
   take(caller: string, now: number): number {
     const most = 2 * this.perSecond
     const known = this.buckets.get(caller)
-    // A clock that is set back gives nothing, and takes nothing.
+    // A clock that is set back must neither add nor remove permissions.
     const permissions =
       known === undefined
         ? most

@@ -1,6 +1,6 @@
 /**
- * Several files at once. Each has a verdict of its own; they are changed in steps of one transaction each, so that
- * other requests get their turn, and so does a probe.
+ * Changes several files at once. Each file has its own result. Files are changed in steps of one transaction each, so
+ * that other requests and probes get their turn.
  */
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
@@ -22,14 +22,14 @@ import {
 import { AuditTrail } from "./AuditTrail.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Discarding } from "./Discarding.ts"
-import { answered } from "./failures.ts"
+import { withApiErrors } from "./failures.ts"
 import { inTurns } from "./inTurns.ts"
 import { Reserve } from "./Reserve.ts"
 
-/** So many are changed in one transaction. */
+/** How many files are changed in one transaction. */
 const atOnce = 100
 
-/** Fails where nothing was done at all. What fails later is the verdict of the files that it met. */
+/** Fails only if nothing was done. A later failure is the result of the files that it hit. */
 type Bulk<A> = (fileIds: ReadonlyArray<string>) => Effect.Effect<A, DatabaseBusy | NotReady | StorageFull, CurrentUser>
 
 type Refused = Forbidden | FileNotFound | DatabaseBusy | NotReady | StorageFull
@@ -60,7 +60,7 @@ export class BulkChanges extends Context.Tag("conversation-files/BulkChanges")<
       const { freeing } = yield* Reserve
       const rows = yield* DeletionRows
 
-      /** One step. A refusal of one file undoes nothing of another's. */
+      /** One step. Refusing one file undoes nothing of another. */
       const step = <A>(
         fileIds: ReadonlyArray<string>,
         change: (fileId: string) => Effect.Effect<A, Forbidden | FileNotFound | SqlError, CurrentUser>
@@ -75,9 +75,9 @@ export class BulkChanges extends Context.Tag("conversation-files/BulkChanges")<
               })
             )
           )
-        ).pipe(freeing, answered)
+        ).pipe(freeing, withApiErrors)
 
-      /** Recorded when the lock is free again: the record waits for it too. */
+      /** Records after the lock is free again, because the record waits for the lock too. */
       const record = <A>(action: "delete" | "restore", verdicts: ReadonlyArray<Verdict<A>>) =>
         Effect.forEach(
           verdicts,

@@ -1,4 +1,4 @@
-/** HTTP handlers for changes of files. Who may do what is decided by the services. */
+/** HTTP handlers for changes of files. The services decide who may do what. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpApp from "@effect/platform/HttpApp"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -13,17 +13,16 @@ import { bytesOf, jsonBodyOf } from "./ContentBody.ts"
 import { ContentChanges } from "./ContentChanges.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
-import { answered } from "./failures.ts"
+import { withApiErrors } from "./failures.ts"
 import { Quota, within } from "./Quota.ts"
 import { Relocations } from "./Relocations.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
 import { textTypeOf, utf8Only } from "./TextType.ts"
 
-/** Bytes of a request that makes a text file: it is in memory, all of it. */
+/** The most bytes of a request that creates a text file: all of it is in memory. */
 const longestText = 1024 * 1024
 
-/** Every endpoint of `ChangesGroup`. */
 export const changesHttp = HttpApiBuilder.group(
   FilesApi,
   "changes",
@@ -38,7 +37,7 @@ export const changesHttp = HttpApiBuilder.group(
     const { mayGrow, room } = yield* Quota
     const { maxFileSize } = yield* Settings
 
-    /** What is wrong with a body is a refusal, as it is of an upload. */
+    /** Records a problem with the body as a refusal, as for an upload. */
     const refusingBody =
       (action: "change" | "upload", about: About) =>
       <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
@@ -76,27 +75,27 @@ export const changesHttp = HttpApiBuilder.group(
 
     return handlers
       .handleRaw("createText", ({ path, request }) =>
-        answered(createText(path.sessionId, request)).pipe(
+        withApiErrors(createText(path.sessionId, request)).pipe(
           Effect.scoped,
           refusingBody("upload", { sessionId: path.sessionId }),
           Effect.map(created)
         )
       )
       .handleRaw("replace", ({ headers, path, request }) =>
-        answered(replace(path.fileId, headers, request)).pipe(
+        withApiErrors(replace(path.fileId, headers, request)).pipe(
           Effect.scoped,
           refusingBody("change", { fileId: path.fileId }),
           Effect.map((file) => HttpServerResponse.unsafeJson(file, { headers: tagOf(file) }))
         )
       )
       .handle("copy", ({ path, payload }) =>
-        Effect.tap(answered(relocations.copy(path.fileId, payload)), (file) =>
+        Effect.tap(withApiErrors(relocations.copy(path.fileId, payload)), (file) =>
           HttpApp.appendPreResponseHandler((_, response) =>
             Effect.succeed(HttpServerResponse.setHeaders(response, placeOf(file)))
           )
         )
       )
-      .handle("move", ({ path, payload }) => answered(relocations.move(path.fileId, payload.sessionId)))
+      .handle("move", ({ path, payload }) => withApiErrors(relocations.move(path.fileId, payload.sessionId)))
       .handle("deleteFiles", ({ payload }) => bulk.remove(payload.fileIds))
       .handle("restoreFiles", ({ payload }) => bulk.restore(payload.fileIds))
       .handle("destroyFiles", ({ payload }) => bulk.destroy(payload.fileIds))
@@ -107,7 +106,7 @@ const bodyProblems = new Set(["FileTooLarge", "InvalidUpload", "UnsupportedMedia
 
 const tagOf = ({ sha256 }: FileDetails) => ({ etag: `"${sha256}"` })
 
-/** Where a new file is, and what it is (RFC 9110, 15.3.2). */
+/** Where a new file is, and its tag (RFC 9110, 15.3.2). */
 const placeOf = (file: FileDetails) => ({ location: `/api/files/${file.fileId}`, ...tagOf(file) })
 
 const created = (file: FileDetails) => HttpServerResponse.unsafeJson(file, { status: 201, headers: placeOf(file) })

@@ -1,4 +1,4 @@
-/** What is done without being asked: what is due is deleted, what nobody wants is put away. */
+/** Works without a request: deletes what is due, and moves unwanted contents to the trash. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,13 +14,13 @@ import { nothingSwept, type Sweep, Sweeper } from "./Sweeper.ts"
 export class Cleanup extends Context.Tag("conversation-files/Cleanup")<
   Cleanup,
   {
-    /** What the last sweep found. One is made before the first request, and one a day. */
+    /** What the last sweep found. The first sweep runs before the first request, then one a day. */
     readonly lastSweep: Effect.Effect<Sweep>
-    /** Why the last sweep did not come to its end; undefined where it did. */
+    /** Why the last sweep failed; undefined if it did not. */
     readonly sweepError: Effect.Effect<string | undefined>
   }
 >() {
-  /** Sweeps once, then goes on in the background until the scope closes. */
+  /** Sweeps once, then continues in the background until the scope closes. */
   static readonly layer: Layer.Layer<Cleanup, never, Belonging | Deletions | Refusals | Reserve | Settings | Sweeper> =
     Layer.scoped(
       Cleanup,
@@ -34,18 +34,18 @@ export class Cleanup extends Context.Tag("conversation-files/Cleanup")<
         const last = yield* Ref.make<Sweep>(nothingSwept)
         const failure = yield* Ref.make<string | undefined>(undefined)
 
-        /** What fails now is tried again at the next turn: nothing is lost but time. */
-        const tried = <A, E extends { readonly message: string }>(what: string, task: Effect.Effect<A, E>) =>
+        /** Logs a failure. The next turn tries again, so only time is lost. */
+        const logFailure = <A, E extends { readonly message: string }>(what: string, task: Effect.Effect<A, E>) =>
           Effect.catchAll(task, (error) => Effect.logWarning(`${what} failed: ${error.message}`))
 
         const some = Effect.zipWith(cleanDue, prune, (files, refusals) => files || refusals)
-        const due = tried(
+        const due = logFailure(
           "The cleanup",
-          // A batch that was full may not have been all. Others get their turn in between.
+          // A full batch may not have been all. Others get their turn in between.
           Effect.repeat(freeing(some), { schedule: Schedule.spaced("10 millis"), while: (more) => more })
         )
-        const remembered = tried("Remembering how far the database is", remember)
-        const swept = tried(
+        const remembered = logFailure("Recording the state of the database", remember)
+        const swept = logFailure(
           "The sweep",
           sweep.pipe(
             Effect.tap(say),
@@ -70,23 +70,23 @@ const say = (found: Sweep): Effect.Effect<void> => {
   if (abandoned + putAway + takenBack + discarded > 0) {
     notes.push(
       Effect.logInfo(
-        `Swept: ${putAway} contents without a file to the trash, ${takenBack} back from it, ${discarded} out of it for good; ${abandoned} abandoned uploads`
+        `Swept: moved ${putAway} contents without a file to the trash, took ${takenBack} back, deleted ${discarded} from it for good; removed ${abandoned} abandoned uploads`
       )
     )
   }
   if (why === "TooMany") {
     notes.push(
       Effect.logError(
-        `${left} of ${contents} contents have no file in this database: none was put away. Make sure that it is not an older copy; then set ALLOW_SWEEP=${left}`
+        `${left} of ${contents} contents have no file in this database: none went to the trash. Make sure that the database is not an older copy, then set ALLOW_SWEEP=${left} for one start`
       )
     )
   }
   if (missing.length > 0) notes.push(Effect.logError(`Contents are missing: ${some(missing)}`))
-  if (damaged.length > 0) notes.push(Effect.logError(`Contents have another size than their files: ${some(damaged)}`))
-  if (strays.length > 0) notes.push(Effect.logWarning(`None of the service's, left alone: ${some(strays)}`))
-  if (unreadable.length > 0) notes.push(Effect.logWarning(`Could not be looked at: ${some(unreadable)}`))
+  if (damaged.length > 0) notes.push(Effect.logError(`Contents differ in size from their files: ${some(damaged)}`))
+  if (strays.length > 0) notes.push(Effect.logWarning(`Left alone, not made by the service: ${some(strays)}`))
+  if (unreadable.length > 0) notes.push(Effect.logWarning(`Could not look at: ${some(unreadable)}`))
   return Effect.all(notes, { discard: true })
 }
 
-/** Orphans are made by kills alone, so that one look a day is more than enough. */
+/** Only kills leave orphans, so one look a day is enough. */
 const daily = Schedule.spaced("1 day")

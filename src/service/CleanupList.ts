@@ -1,4 +1,4 @@
-/** What is going to be deleted, and when: of a user's sessions, or of all. The next first, page by page. */
+/** What will be deleted and when, in a user's sessions or in all: next due first, page by page. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
@@ -12,7 +12,7 @@ import { isoOf } from "./timestamp.ts"
 
 export interface CleanupsRequest {
   readonly limit: number
-  /** The `next` of the page before. */
+  /** The `next` of the previous page. */
   readonly after?: string | undefined
 }
 
@@ -27,12 +27,12 @@ export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
       const file = sql.literal("cf.file_id, cf.original_filename, cf.session_id, cf.file_size, cf.is_deleted")
       const usedElsewhere = sql.literal(isUsedElsewhere)
 
-      // Each statement begins at an index of times and stops at its limit. CROSS JOIN keeps SQLite to that order
+      // Each statement starts at an index of times and stops at its limit. CROSS JOIN makes SQLite keep that order
       // (https://sqlite.org/optoverview.html#crossjoin).
       const sources = Effect.map(CurrentUser, ({ isAdministrator, name }) => {
         const whose = (column: string) => (isAdministrator ? sql`` : sql`${sql.literal(column)} = ${name} AND`)
         return {
-          /** Of several entries of a file the last one counts. */
+          /** If a file has several entries, the last one counts. */
           queued: ([due, key]: Place, most: number) => sql<PlannedRow>`
             SELECT 0 AS kind, q.scheduled_deletion_time AS due_at, q.cleanup_id AS first, 0 AS second, ${file}
             FROM file_cleanup_queue q CROSS JOIN conversation_files cf ON cf.file_id = q.file_id
@@ -49,7 +49,7 @@ export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
             WHERE ${whose("fe.owner")} fe.expires_at IS NOT NULL AND (fe.expires_at, fe.rowid) > (${due}, ${key})
               AND cf.is_deleted = 0
             ORDER BY fe.expires_at, fe.rowid LIMIT ${most}`,
-          /** Of the sessions that have ended, but for what has an expiry of its own. */
+          /** Files of sessions that have ended, except files with an expiry of their own. */
           ending: ([due, key]: Place, most: number) => sql<PlannedRow>`
             SELECT 2 AS kind, es.expires_at AS due_at, es.rowid AS first, cf.rowid AS second, ${file}
             FROM ended_sessions es
@@ -57,7 +57,7 @@ export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
             WHERE ${whose("es.owner")} es.expires_at IS NOT NULL AND (es.expires_at, es.rowid) > (${due}, ${key})
               AND NOT EXISTS (SELECT 1 FROM file_expiries fe WHERE fe.file_id = cf.file_id) AND NOT ${usedElsewhere}
             ORDER BY es.expires_at, es.rowid, cf.rowid LIMIT ${most}`,
-          /** The rest of the session that the page before ended in. */
+          /** The rest of the session in which the previous page ended. */
           endingToo: ([due, key, second]: readonly [...Place, number], most: number) => sql<PlannedRow>`
             SELECT 2 AS kind, es.expires_at AS due_at, es.rowid AS first, cf.rowid AS second, ${file}
             FROM ended_sessions es
@@ -98,7 +98,7 @@ export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
 }
 
 interface PlannedRow {
-  /** Of which source; the order of those that are due at the same moment. */
+  /** The source; it also orders entries due at the same moment. */
   readonly kind: number
   readonly due_at: string
   readonly first: number
@@ -110,13 +110,13 @@ interface PlannedRow {
   readonly is_deleted: number
 }
 
-/** Time and key of a row: a source goes on behind it. */
+/** Time and key of a row: a source continues after it. */
 type Place = readonly [due: string, key: number]
 type Position = Option.Option.Value<ReturnType<typeof CleanupCursor.read>>
 
 const beforeAll = -1
 
-/** Where a source goes on, when a page ended in another one: with what is due at that moment, or behind it. */
+/** Where a source continues if a page ended in another source: with what is due at that moment, or after it. */
 const placeOf = (kind: number, [due, last, key]: Position): Place => {
   if (kind === last) return [due, key]
   return [due, kind < last ? Number.MAX_SAFE_INTEGER : beforeAll]

@@ -1,4 +1,4 @@
-/** The service for other programs: a client derived from the API's description, with its errors as values. */
+/** A client of the service for other programs. It is derived from the API's description; errors are values. */
 import * as HttpApiClient from "@effect/platform/HttpApiClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -11,15 +11,15 @@ export * from "./Api.ts"
 export * from "./ClientStreams.ts"
 
 export interface ClientOptions {
-  /** Such as `http://127.0.0.1:3000`. */
+  /** For example `http://127.0.0.1:3000`. */
   readonly baseUrl: string
-  /** The caller's bearer token; none where the service has no accounts. */
+  /** The caller's bearer token; none if the service has no accounts. */
   readonly token?: Redacted.Redacted | undefined
 }
 
 /**
- * `client.files.upload(...)`, `client.readyz()` and so on, one function per endpoint. Each fails with the
- * endpoint's own errors, `HttpClientError`, or `ParseError` where the service is another version's.
+ * One function per endpoint: `client.files.upload(...)`, `client.readyz()` and so on. Each fails with the endpoint's
+ * own errors, with `HttpClientError`, or with `ParseError` if the service has another version.
  */
 export const makeClient = ({ baseUrl, token }: ClientOptions) =>
   Effect.map(
@@ -29,16 +29,16 @@ export const makeClient = ({ baseUrl, token }: ClientOptions) =>
         token === undefined ? request : HttpClientRequest.bearerToken(request, token)
       )
     }),
-    encodingPaths
+    encodePaths
   )
 
-/** The platform's client puts what is in a path there as it is; ids may have any character in them. */
-const encodingPaths = <C extends object>(client: C): C =>
+/** The platform's client does not encode what it puts into a path, but ids may have any character. */
+const encodePaths = <C extends object>(client: C): C =>
   new Proxy(client, {
     get: (target, key): unknown => {
       const found: unknown = Reflect.get(target, key)
       if (Predicate.isFunction(found)) return (request: unknown): unknown => found(encodedPath(request))
-      return Predicate.isObject(found) ? encodingPaths(found) : found
+      return Predicate.isObject(found) ? encodePaths(found) : found
     }
   })
 

@@ -1,4 +1,4 @@
-/** Events for other programs: what the derived client cannot do, which gives an answer only when all of it is there. */
+/** Events for other programs. The derived client cannot do this: it returns an answer only when it is complete. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -12,11 +12,11 @@ import * as Stream from "effect/Stream"
 import { Forbidden, InternalError, SessionEvent, TooManyRequests, Unauthorized } from "./Api.ts"
 
 export interface WatchOptions {
-  /** Such as `http://127.0.0.1:3000`. */
+  /** For example `http://127.0.0.1:3000`. */
   readonly baseUrl: string
-  /** The caller's bearer token; none where the service has no accounts. */
+  /** The caller's bearer token; none if the service has no accounts. */
   readonly token?: Redacted.Redacted | undefined
-  /** The number of the last event that was seen; without it, events from now on. */
+  /** The number of the last event seen; without it, events from now on. */
   readonly after?: number | undefined
 }
 
@@ -25,8 +25,8 @@ const Refusal = Schema.Union(Unauthorized, Forbidden, TooManyRequests, InternalE
 export type WatchError = HttpClientError | ParseError | typeof Refusal.Type
 
 /**
- * What changes in a session, as it happens, each event once. A connection that ends, and a service that is not there or
- * starts again, is asked again after a second, from the last event on. Fails where the service refuses.
+ * Changes in a session as they happen, each event once. If the connection ends or the service is not there, it
+ * reconnects after a second and continues after the last event. Fails if the service refuses.
  */
 export const watchSession = (
   sessionId: string,
@@ -54,11 +54,11 @@ export const watchSession = (
     return Stream.concat(connection, Stream.drain(Stream.fromEffect(Effect.sleep("1 second")))).pipe(Stream.forever)
   })
 
-/** Nobody answers, or not to the end. */
+/** Nobody answers, or the answer is cut off. */
 const isPassing = (error: WatchError): boolean =>
   error._tag === "RequestError" || (error._tag === "ResponseError" && error.reason !== "StatusCode")
 
-/** What one answer of the service tells; nothing where it is not ready. */
+/** The events of one answer; none if the service is not ready. */
 const eventsOf = (response: HttpClientResponse.HttpClientResponse): Stream.Stream<Message, WatchError> => {
   if (response.status === 503) return Stream.empty
   if (response.status !== 200) {
@@ -80,13 +80,15 @@ const eventsOf = (response: HttpClientResponse.HttpClientResponse): Stream.Strea
   })
 }
 
-/** The number of an event, and the event itself, which the first message has none of. */
+/** The number of an event, and the event. The first message has no event. */
 interface Message {
   readonly id: number
   readonly event: Option.Option<SessionEvent>
 }
 
-/** One block of the stream (https://html.spec.whatwg.org/multipage/server-sent-events.html); a comment has no number. */
+/**
+ * One block of the stream (https://html.spec.whatwg.org/multipage/server-sent-events.html); a comment has no number.
+ */
 const messageOf = (block: string): Effect.Effect<ReadonlyArray<Message>, ParseError> => {
   const field = (name: string) =>
     block

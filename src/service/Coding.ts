@@ -1,7 +1,6 @@
 /**
- * Texts compressed, for those who take them so (RFC 9110, 12.5.3). Who can make somebody's browser ask, and sees how
- * long the answers are, learns nothing of a secret from it (BREACH): no answer has one in it, and the token that they
- * depend on is in a header that no other site can have sent.
+ * Compresses texts for clients that accept it (RFC 9110, 12.5.3). BREACH is no danger here. It needs a secret in the
+ * answer, and no answer has one. The token is in a header that no other site can send.
  */
 import { promisify } from "node:util"
 import { brotliCompress, constants, gzip } from "node:zlib"
@@ -17,16 +16,16 @@ const codings = {
   gzip: (bytes: Uint8Array) => promisify(gzip)(bytes)
 }
 
-/** What is shorter fits into one packet anyway. */
+/** Shorter texts fit into one packet anyway. */
 const shortest = 1024
 
 const textual = /^(text\/|application\/([a-z0-9.-]+\+)?json\b)/
 
-/** Whether an answer of this type comes compressed to one or the other. */
+/** Whether answers of this type can be compressed. */
 export const isCoded = (contentType: string): boolean =>
   textual.test(contentType) && !contentType.startsWith("text/event-stream")
 
-/** The coding in which bytes are sent; where the caller does not mind, the one that is shorter. */
+/** The coding to send bytes in. If the client does not mind, the one that compresses better. */
 export const codingFor = (bytes: Uint8Array, acceptEncoding: string | undefined): Coding | undefined => {
   if (acceptEncoding === undefined || bytes.length < shortest) return undefined
   const offered = acceptEncoding.split(",").map((part) => part.trim())
@@ -36,10 +35,10 @@ export const codingFor = (bytes: Uint8Array, acceptEncoding: string | undefined)
   return found === "br" || found === "gzip" ? found : undefined
 }
 
-/** What was compressed once, for as long as somebody has the bytes: the page and the description are always the same. */
+/** Keeps what was compressed as long as somebody holds the bytes: the page and the description never change. */
 const known = new WeakMap<Uint8Array, Map<Coding, Promise<Uint8Array>>>()
 
-export const coded = (bytes: Uint8Array, coding: Coding): Promise<Uint8Array> => {
+export const compress = (bytes: Uint8Array, coding: Coding): Promise<Uint8Array> => {
   const ofBytes = known.get(bytes) ?? new Map<Coding, Promise<Uint8Array>>()
   known.set(bytes, ofBytes)
   const found = ofBytes.get(coding) ?? codings[coding](bytes)

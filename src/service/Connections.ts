@@ -1,4 +1,4 @@
-/** What one connection, and all of them, may take of the server: before any request is looked at. */
+/** Limits what one connection, and all of them together, may take of the server before any request is read. */
 import { readFileSync } from "node:fs"
 import { IncomingMessage, Server, ServerResponse } from "node:http"
 import { Socket } from "node:net"
@@ -8,33 +8,32 @@ import { callerOf } from "./Address.ts"
 import type { KeptAnswers } from "./KeptAnswers.ts"
 import type { Strangers } from "./Strangers.ts"
 
-/** A connection that waits for a first or a next request, or sends its head, is heard for so long (milliseconds). */
+/** How long a connection may wait for its first or next request, or send its head (milliseconds). */
 const patience = { head: 10_000, next: 5_000, silence: 60_000 }
 
 /**
- * A connection counts as idle when nothing came on it for so long (milliseconds): its client may be sending the next
- * request at the moment at which it is closed, and cannot know whether that was taken. nginx has the same
- * (`keepalive_min_timeout`).
+ * How long a connection must be silent to count as idle (milliseconds). Its client may be sending the next request when
+ * the connection is closed, and cannot know whether it was taken. nginx has the same limit (`keepalive_min_timeout`).
  */
 const turnaround = 500
 
 /** What is known of a connection. */
 interface Talk {
-  /** Requests on it whose answers are not sent. */
+  /** Its requests whose answers are not sent. */
   readonly open: Set<ServerResponse>
-  /** When it was opened, or the last answer was sent on it (monotonic milliseconds). */
+  /** When it was opened, or its last answer was sent (monotonic milliseconds). */
   since: number
-  /** Bytes that had come by then. */
+  /** Bytes that had arrived by then. */
   heard: number
 }
 
-/** Requests that may wait on one connection behind the one that is under way. Browsers send none before its answer. */
+/** How many requests may wait on one connection behind the current one. Browsers send none before its answer. */
 const mostWaiting = 16
 
 /**
- * A server that ends silent connections after seconds, and has no more than its descriptors allow: a connection may
- * need three, with a content and an upload. Where there are too many, one of those goes on which nobody has shown a
- * token yet: of the address that has most of them, the oldest. So a stranger who opens more drives out his own.
+ * A server that ends silent connections after seconds. It keeps fewer connections than its descriptors allow: one may
+ * need three, with a content and an upload. If there are too many, it closes one that has shown no valid token: the
+ * oldest of the address with the most of them. So a stranger who opens more loses only their own.
  */
 export class BoundedServer extends Server {
   private readonly strange = new Map<string, Set<Socket>>()
@@ -52,17 +51,17 @@ export class BoundedServer extends Server {
     kept: KeptAnswers["Type"]
   ) {
     super({
-      // How often Node.js looks for heads that are late.
+      // How often Node.js looks for late heads.
       connectionsCheckingInterval: 1000,
       headersTimeout: patience.head,
       keepAliveTimeout: patience.next,
-      // Its absence is a problem like others.
+      // Answer a missing `Host` as a problem, like other errors.
       requireHostHeader: false
     })
     this.strangers = strangers
     this.kept = kept
     this.most = Math.max(8, Math.min(maxConnections, Math.floor(descriptorLimit() / 3)))
-    // Of a connection on which nothing moves in either direction, whatever is under way on it.
+    // For a connection on which nothing moves in either direction, even with a request under way.
     this.timeout = patience.silence + Duration.toMillis(lockPatience)
     this.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
       continueWhenRead(request, response, () => !this.isDraining)
@@ -70,12 +69,12 @@ export class BoundedServer extends Server {
     })
   }
 
-  /** Strangers who ask too much, and who asks what was answered before, get no further: what listens is not told. */
+  /** Refuses strangers who ask too much, and repeats answers that still hold, before any listener is told. */
   override emit(event: string, ...args: ReadonlyArray<unknown>): boolean {
     const [first, second] = args
     if (event === "connection" && first instanceof Socket) this.admit(first)
     if (event === "request" && first instanceof IncomingMessage && second instanceof ServerResponse) {
-      // What had come in one piece with the request that ended the connection is read to its end, for nobody.
+      // Bytes may arrive together with the request that ended the connection. Read them to the end and drop them.
       if (first.socket.destroyed) return true
       if (this.isBehindTheLast(first, second) || this.isTurnedAway(first, second)) return true
       if (this.kept.answer(first, second)) return true
@@ -84,8 +83,8 @@ export class BoundedServer extends Server {
   }
 
   /**
-   * From now on each answer is the last one on its connection, and says so; connections on which nothing is answered
-   * are closed. It still listens: who has not heard of it yet is answered.
+   * From now on each answer is the last one on its connection and says so. Idle connections are closed. The server
+   * still listens, for clients that have not noticed yet.
    */
   drain(): void {
     if (this.isDraining) return
@@ -96,29 +95,31 @@ export class BoundedServer extends Server {
     this.once("close", () => clearInterval(timer))
   }
 
-  /** Node.js' own, which `close` calls too, takes an answer for sent that waits in the socket's buffer. */
+  /**
+   * Node.js' own method, which `close` calls too, treats an answer as sent while it still waits in the socket's buffer.
+   */
   override closeIdleConnections(): void {
-    // After the event loop has read what came while it was held.
+    // Wait for the event loop to read what arrived while it was blocked.
     setImmediate(() => this.closeIdle())
   }
 
   private closeIdle(): void {
     const now = performance.now()
     for (const [socket, talk] of this.talks) {
-      // A request that has begun to come is waited for as long as any other.
+      // A request that has begun to arrive gets as much time as any other.
       const isIdle = talk.open.size === 0 && socket.bytesRead === talk.heard
       if (isIdle && now - talk.since >= turnaround) socket.destroy()
     }
   }
 
-  /** Whether an answer that was sent before has ended its connection; this one is not looked at. */
+  /** Whether an earlier answer has ended its connection. Then this request is ignored. */
   private isBehindTheLast({ socket }: IncomingMessage, response: ServerResponse): boolean {
     const talk = this.talks.get(socket)
     if (talk === undefined) return false
     const { open } = talk
     if (this.isDraining && [...open].some((before) => before.headersSent && !before.shouldKeepAlive)) return true
     open.add(response)
-    // Where it is not sent to its end, the connection is over as well.
+    // If it is not sent to its end, the connection is over too.
     response.once("finish", () => {
       open.delete(response)
       hear(socket, talk)
@@ -127,7 +128,7 @@ export class BoundedServer extends Server {
     return false
   }
 
-  /** Nothing else than HTTP/1.1 is spoken here: who offers to upgrade is answered as if he had not (RFC 9110, 7.8). */
+  /** Only HTTP/1.1 is spoken here. An offer to upgrade is answered as if there were none (RFC 9110, 7.8). */
   override listenerCount(event: string | symbol): number {
     return event === "upgrade" ? 0 : super.listenerCount(event)
   }
@@ -182,7 +183,7 @@ const hear = (socket: Socket, talk: Talk): void => {
   talk.heard = socket.bytesRead
 }
 
-/** Of several requests on one connection the last one ends it: what was asked before is answered too. */
+/** Of several requests on one connection the last one ends it, so that earlier ones are answered too. */
 const isLastOf = (open: ReadonlySet<ServerResponse>): void => {
   const responses = [...open]
   for (const response of responses) {
@@ -190,12 +191,12 @@ const isLastOf = (open: ReadonlySet<ServerResponse>): void => {
   }
 }
 
-/** Connections that end with the answer that is sent on them. */
+/** Connections that end with the current answer. */
 const refused = new WeakSet<Socket>()
 
 /**
- * A sender who waits to be told to send is told when somebody reads, not before: what is refused is never sent
- * (RFC 9110, 10.1.1). Where nobody reads, the connection ends with the answer, for the body may still come.
+ * Sends `100 Continue` only when somebody reads the body, so that a refused body is never sent (RFC 9110, 10.1.1). If
+ * nobody reads it, the connection ends with the answer, because the body may still come.
  */
 const continueWhenRead = (request: IncomingMessage, response: ServerResponse, mayGoOn: () => boolean): void => {
   const keepsAlive = response.shouldKeepAlive
@@ -212,7 +213,7 @@ const continueWhenRead = (request: IncomingMessage, response: ServerResponse, ma
   }
 }
 
-/** What this process may open; where nobody says, what most systems begin with. */
+/** How many files this process may open. If unknown, the usual default. */
 const descriptorLimit = (): number => {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? []
@@ -231,9 +232,9 @@ interface Line {
 const lines = new WeakMap<Socket, Line>()
 
 /**
- * Waits until the requests before it on its connection are answered. One that sends more than may wait is closed:
- * answers that nobody reads would pile up in memory. Gives what is to be called when this one is over; undefined
- * where there is nobody to answer any more.
+ * Waits until the earlier requests on its connection are answered. Closes a connection that sends more than may wait:
+ * answers that nobody reads would pile up in memory. Returns the function to call when this request is over; undefined
+ * if there is nobody left to answer.
  */
 export const turnOf = (socket: Socket): Effect.Effect<(() => void) | undefined> =>
   Effect.suspend(() => {
@@ -252,9 +253,9 @@ export const turnOf = (socket: Socket): Effect.Effect<(() => void) | undefined> 
         resolve()
       }
     })
-    // Also where this one is given up before its turn: the one that is under way is not over by that.
+    // If this one is given up before its turn, the one under way is still not over.
     line.last = Promise.all([before, line.last]).then(() => {})
-    // Also where nobody is before it: whether a request has a body to come is known after this turn of the parser.
+    // Even without an earlier request: whether a body comes is known only after this turn of the parser.
     return Effect.promise(() => before).pipe(
       Effect.as(over),
       Effect.onInterrupt(() => Effect.sync(over))

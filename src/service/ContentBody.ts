@@ -1,4 +1,4 @@
-/** A body that is not a form: the bytes of a content, or JSON that is longer than others may be. */
+/** Bodies that are not forms: the bytes of a content, or long JSON. */
 import type { IncomingMessage } from "node:http"
 import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
 import * as NodeStream from "@effect/platform-node/NodeStream"
@@ -9,8 +9,8 @@ import * as Stream from "effect/Stream"
 import { FileTooLarge, InvalidUpload, tooLarge, UnsupportedMediaType } from "./Api.ts"
 
 /**
- * The bytes of a request, as they come. What is announced as longer than the limit is refused unread; otherwise up to
- * twice as much is read, so that a sender who looks for the answer only at its end hears it.
+ * The bytes of a request, as they arrive. If the announced length exceeds the limit, it is refused unread. Otherwise up
+ * to twice the limit is read, so that a client that reads the answer only at its end gets it.
  */
 export const bytesOf = (
   request: IncomingMessage,
@@ -26,13 +26,13 @@ export const bytesOf = (
       })
     )
   }).pipe(
-    // A sender who is not read any more waits for ever, instead of hearing the answer.
+    // If nobody reads, the client waits for ever instead of getting the answer.
     Stream.ensuring(Effect.sync(() => request.resume()))
   )
 
 const unreadable = (cause: unknown): InvalidUpload =>
   new InvalidUpload({
-    message: `The body cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`
+    message: `Cannot read the body: ${cause instanceof Error ? cause.message : String(cause)}.`
   })
 
 const longText = (limitBytes: number): FileTooLarge =>
@@ -41,7 +41,7 @@ const longText = (limitBytes: number): FileTooLarge =>
     message: `The request may have ${limitBytes} bytes at most. Upload a longer text as a file.`
   })
 
-/** A body of JSON in UTF-8, as a schema has it. All of it is in memory meanwhile. */
+/** A JSON body in UTF-8, decoded by a schema. All of it is in memory meanwhile. */
 export const jsonBodyOf = Effect.fnUntraced(function* <A, I>(
   request: IncomingMessage,
   schema: Schema.Schema<A, I>,
@@ -62,7 +62,7 @@ export const jsonBodyOf = Effect.fnUntraced(function* <A, I>(
   if (seen > limit) return yield* longText(limit)
   const text = yield* Effect.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(Chunk.toReadonlyArray(chunks))),
-    catch: () => new UnsupportedMediaType({ message: "The body is no valid UTF-8." })
+    catch: () => new UnsupportedMediaType({ message: "The body is not valid UTF-8." })
   })
   return yield* Effect.catchTag(Schema.decode(Schema.parseJson(schema))(text), "ParseError", (error) =>
     Effect.flatMap(HttpApiDecodeError.fromParseError(error), Effect.fail)

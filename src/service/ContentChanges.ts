@@ -1,6 +1,6 @@
 /**
- * Changes of a content in place. A file gets another content; the old one stays until the row is committed, and goes
- * afterwards where no other file has it. So at any moment the row has one of the two, whole.
+ * Replaces a content in place. The old content stays until the row is committed, and is deleted afterwards if no other
+ * file has it. So the row always has one of the two, whole.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
@@ -24,7 +24,7 @@ import type { ContentError } from "./ContentError.ts"
 import type { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore, type Received } from "./ContentStore.ts"
 import { Discarding } from "./Discarding.ts"
-import { type FileRow, notDeleted, timestampNow } from "./FileRow.ts"
+import { type FileRow, requireNotDeleted, timestampNow } from "./FileRow.ts"
 import { writeKeeping } from "./Keeping.ts"
 import { type Conditions, requireMatch } from "./Preconditions.ts"
 import { Quota } from "./Quota.ts"
@@ -43,9 +43,9 @@ type Refused =
 export class ContentChanges extends Context.Tag("conversation-files/ContentChanges")<
   ContentChanges,
   {
-    /** Fails where the content may not be replaced: to be asked before anything of the new one is read. Its row. */
+    /** Returns the row, or fails if the content may not be replaced. Ask before reading the new content. */
     readonly mayReplace: (fileId: string, conditions: Conditions) => Effect.Effect<FileRow, Refused, CurrentUser>
-    /** Of several with the same `If-Match` one succeeds: it is looked at once more with the write lock held. */
+    /** Of several calls with the same `If-Match` one succeeds: it is checked again under the write lock. */
     readonly replace: (
       fileId: string,
       conditions: Conditions,
@@ -79,7 +79,7 @@ export class ContentChanges extends Context.Tag("conversation-files/ContentChang
 
       const replaceable = (fileId: string, conditions: Conditions) =>
         found(fileId).pipe(
-          Effect.flatMap(notDeleted),
+          Effect.flatMap(requireNotDeleted),
           Effect.tap((row) => mayAdd(row.session_id)),
           Effect.tap((row) => requireMatch(row, conditions))
         )
@@ -95,7 +95,7 @@ export class ContentChanges extends Context.Tag("conversation-files/ContentChang
               yield* mayGrow(before.session_id, { files: 0, bytes: received.size - before.file_size })
               const { name } = yield* CurrentUser
               const at = yield* timestampNow
-              // Who stored this content, and when: the time is what `Last-Modified` tells. The trail has what was before.
+              // Who stored this content, and when: `Last-Modified` tells the time. The trail has the earlier values.
               yield* sql`UPDATE conversation_files SET ${sql.update({
                 stored_filename: `${fileId}-${received.sha256}`,
                 file_path: relativePathOf(received.sha256),

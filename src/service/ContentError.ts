@@ -1,4 +1,4 @@
-/** What a file system would not do for the contents, as a value. */
+/** A file system error on the contents, as a value. */
 
 import type { Dirent, Stats } from "node:fs"
 import { lstat, readdir } from "node:fs/promises"
@@ -8,11 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 
 export class ContentError extends Data.TaggedError("ContentError")<{
-  /** `Foreign`: something is there that this service has not made, and does not touch. */
+  /** `Foreign`: something is there that this service did not make and does not touch. */
   readonly reason: "Full" | "Missing" | "Denied" | "Foreign" | "Failed"
   /** Absolute path. */
   readonly path: string
-  /** The system's code, such as `ENOSPC`; empty where there is none. */
+  /** The system's code, such as `ENOSPC`; empty if there is none. */
   readonly code: string
   readonly detail: string
 }> {
@@ -44,15 +44,15 @@ const reasonOf = (code: string): ContentError["reason"] => {
 export const foreign = (path: string, detail: string): ContentError =>
   new ContentError({ reason: "Foreign", path, code: "", detail })
 
-/** A call of `node:fs` that the platform's FileSystem does not have: it follows links, and names no kinds. */
+/** A call of `node:fs` that the platform's FileSystem lacks: that one follows links and does not tell kinds. */
 export const onDisk = <A>(path: string, call: () => Promise<A>): Effect.Effect<A, ContentError> =>
   Effect.tryPromise({ try: call, catch: (cause) => errorOf(path, cause) })
 
-/** What is at a path, links not followed; undefined where nothing is. */
+/** Looks at a path without following links; undefined if nothing is there. */
 export const lookAt = (path: string): Effect.Effect<Stats | undefined, ContentError> =>
   onDisk(path, () => statsOf(path))
 
-/** The same of a file and of its directory, looked at together. */
+/** Looks at a file and its directory in one call. */
 export const lookAtBoth = (
   directory: string,
   file: string
@@ -65,7 +65,7 @@ const statsOf = (path: string): Promise<Stats | undefined> =>
     throw cause
   })
 
-/** The entries of a directory with their kinds; undefined where there is no such directory. */
+/** The entries of a directory with their kinds; undefined if there is no such directory. */
 export const entriesOf = (path: string): Effect.Effect<ReadonlyArray<Dirent> | undefined, ContentError> =>
   orUndefined(onDisk(path, () => readdir(path, { withFileTypes: true })))
 

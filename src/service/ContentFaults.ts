@@ -1,4 +1,4 @@
-/** Contents that rows want and the disk does not have as it should, as far as anybody has looked. */
+/** Contents that rows want but that are missing or damaged on the disk, as far as is known. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,9 +10,9 @@ export class ContentFaults extends Context.Tag("conversation-files/ContentFaults
   {
     readonly all: Effect.Effect<ReadonlyMap<string, ContentFault>>
     readonly found: (sha256: string, fault: ContentFault) => Effect.Effect<void>
-    /** It was uploaded again, or nobody wants it any more. */
+    /** Forgets a fault: the content was uploaded again, or nobody wants it any more. */
     readonly over: (sha256: string) => Effect.Effect<void>
-    /** What a look at all contents found, instead of what was known before. */
+    /** Replaces everything known by what a look at all contents found. */
     readonly replace: (faults: ReadonlyMap<string, ContentFault>) => Effect.Effect<void>
   }
 >() {

@@ -1,4 +1,4 @@
-/** A content as an answer: the whole, the part that is asked for, or that it is still the same (RFC 9110, 13 and 14). */
+/** A content as an answer: all of it, the requested part, or that it has not changed (RFC 9110, 13 and 14). */
 import type * as Headers from "@effect/platform/Headers"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -33,7 +33,7 @@ export const contentResponse = Effect.fnUntraced(function* (
   if (method !== "HEAD") yield* record(range === undefined ? undefined : asked["range"])
   const { end, start } = range ?? { start: 0, end: file.size - 1 }
   const contentLength = end - start + 1
-  // From the file that is open already: it can be read to its end even when it is deleted meanwhile.
+  // Read from the open file: it can be read to its end even if it is deleted meanwhile.
   return HttpServerResponse.raw(
     method === "HEAD" ? undefined : yield* bodyOf(Number(content.fd), start, contentLength),
     {
@@ -47,7 +47,9 @@ export const contentResponse = Effect.fnUntraced(function* (
   )
 })
 
-/** What is short is sent with one call. What cannot be read like this ends the connection as a stream. */
+/**
+ * Sends a short content with one call. If that fails, it falls back to the stream, whose failure ends the connection.
+ */
 const bodyOf = (fd: number, start: number, length: number) =>
   length <= short
     ? Effect.map(atOnce(fd, start, length), (bytes) => bytes ?? exactly(fd, start, length))
@@ -56,14 +58,14 @@ const bodyOf = (fd: number, start: number, length: number) =>
 /** Bytes. */
 const short = 128 * 1024
 
-/** Whether the caller has it already. A date counts where there is no tag (RFC 9110, 13.1.3). */
+/** Whether the client has it already. The date counts only without a tag (RFC 9110, 13.1.3). */
 const isKnown = ({ uploadedAt }: ConversationFile, etag: string, asked: Headers.Headers): boolean => {
   const { "if-modified-since": since, "if-none-match": known } = asked
   if (known !== undefined) return isWeaklyIn(known, etag)
   return since !== undefined && isDate(since) && isDate(uploadedAt) && isUnmodified(since, uploadedAt)
 }
 
-/** A part is a matter of GET alone (RFC 9110, 14.2), and of the content that the caller has a part of. */
+/** Only GET can ask for a part (RFC 9110, 14.2), and only of the content that the client already has in part. */
 const isPartial = (
   { etag, "last-modified": changed }: { readonly etag: string; readonly "last-modified"?: string },
   { "if-range": same }: Headers.Headers,
@@ -72,18 +74,18 @@ const isPartial = (
 
 const isDate = (text: string | null): boolean => text !== null && !Number.isNaN(Date.parse(text))
 
-/** What a browser may show without running anything; other text is shown as plain text, the rest is saved. */
+/** What a browser may show without running anything. Other text is shown as plain text; the rest is saved. */
 const isShown = (mimeType: string): boolean =>
   /^(image\/(png|jpeg|gif|webp|avif)|audio\/.+|video\/.+|application\/(json|pdf))$/.test(mimeType)
 
-/** A type as a header can have it (RFC 9110, 8.3.1); an earlier system may have written down anything. */
+/** A media type that is valid in a header (RFC 9110, 8.3.1); an earlier system may have stored anything. */
 const mediaTypeOf = (written: string): string => {
   const [, type, parameters = ""] = /^\s*([\w!#$&^.+-]+\/[\w!#$&^.+-]+)\s*(;[ -~]*)?$/.exec(written) ?? []
   return type === undefined ? "application/octet-stream" : `${type.toLowerCase()}${parameters}`
 }
 
-/** A name as a header can have it, without what stands for no sign, and for a way to a folder. */
-const sayable = (name: string): string => name.replace(/[\p{Cc}\p{Cs}/\\]/gu, "_")
+/** A name that is valid in a header: without control characters, unpaired surrogates and path separators. */
+const headerName = (name: string): string => name.replace(/[\p{Cc}\p{Cs}/\\]/gu, "_")
 
 const headersOf = ({ mimeType, name, sha256, uploadedAt }: ConversationFile, access: "view" | "download") =>
   Effect.map(Clock.currentTimeMillis, (now) => {
@@ -93,8 +95,8 @@ const headersOf = ({ mimeType, name, sha256, uploadedAt }: ConversationFile, acc
     return {
       "accept-ranges": "bytes",
       "cache-control": "private, no-cache",
-      "content-disposition": contentDisposition(sayable(name), { type }),
-      // Even what is shown runs nothing and loads nothing.
+      "content-disposition": contentDisposition(headerName(name), { type }),
+      // What is shown runs nothing and loads nothing.
       "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
       "content-type": isText && type === "inline" ? "text/plain; charset=utf-8" : mediaType,
       "cross-origin-resource-policy": "same-origin",
@@ -106,9 +108,9 @@ const headersOf = ({ mimeType, name, sha256, uploadedAt }: ConversationFile, acc
     }
   })
 
-/** One range; for several at once, as for what is none, the whole is sent, which is allowed (RFC 9110, 14.2). */
+/** One range. For several ranges or an invalid one, all is sent, which is allowed (RFC 9110, 14.2). */
 const rangeOf = (size: number, header: string | undefined): parseRange.Range | "unsatisfiable" | undefined => {
-  // The last bytes are all of them where there are fewer (RFC 9110, 14.1.2), which the parser does not know.
+  // A request for more last bytes than there are means all of them (RFC 9110, 14.1.2). The parser does not know that.
   const known = header?.replace(/(?<=[=,\s]-)\d+/g, (count) => String(Math.min(Number(count), size)))
   const ranges = known === undefined ? undefined : parseRange(size, known, { combine: true })
   if (ranges === -1) return "unsatisfiable"

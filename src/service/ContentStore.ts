@@ -1,8 +1,8 @@
 /**
- * Contents of files on the disk, each once, named by its SHA-256: `files/ab/abcdef...`. What arrives is
- * written to `files/incoming` first, and has its name only once it is whole and on the disk. Which contents
- * are wanted is the database's to say. Its write lock is held by those who discard a content, and by those who
- * commit a row, who look under it that the content is there: so no other process can be in between.
+ * Stores contents on the disk, each once, named by its SHA-256: `files/ab/abcdef...`. What arrives is written to
+ * `files/incoming` first, and gets its name only when it is whole and flushed. The database decides which contents are
+ * wanted. Whoever discards a content holds its write lock. Whoever commits a row holds it too, and checks that the
+ * content is there. So no other process can come in between.
  */
 import { createHash, randomUUID } from "node:crypto"
 import { statfs, unlink, utimes } from "node:fs/promises"
@@ -21,7 +21,7 @@ import { Settings } from "./Settings.ts"
 import { type Inventory, inventoryOf, isHash } from "./StoreInventory.ts"
 import { give, type StoreOwner, storeOwnerOf } from "./StoreOwner.ts"
 
-/** What arrived, whole and on the disk, and not a content yet. */
+/** What has arrived, whole and flushed, but is not a content yet. */
 export interface Received {
   readonly path: string
   /** In hexadecimal. */
@@ -41,42 +41,42 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
   {
     /** Absolute path. */
     readonly directory: string
-    /** Whose everything in it is. */
+    /** The owner of everything in it. */
     readonly owner: StoreOwner
     /**
-     * Writes a stream to the disk while hashing it. What is beyond the limit is still read, so that the
-     * sender hears the answer, but not written. Gone with the scope unless it is kept.
+     * Writes a stream to the disk while hashing it. Bytes beyond the limit are read, so that the client gets the
+     * answer, but not written. Deleted when the scope closes, unless it was kept.
      */
     readonly receive: <E>(
       content: Stream.Stream<Uint8Array, E>
     ) => Effect.Effect<Received, E | FileTooLarge | ContentError, Scope.Scope>
     /**
-     * Makes it a content, on the disk when it is over. One that is there already is replaced: it may be damaged,
-     * and these are the bytes that were hashed. Whether there was none.
+     * Makes it a content, flushed when this finishes. An existing one is replaced: it may be damaged, and these bytes
+     * were just hashed. Returns whether there was none.
      */
     readonly keep: (received: Received) => Effect.Effect<boolean, ContentError>
-    /** Removes a content for good; none is fine. To be called with the write lock held. */
+    /** Deletes a content for good, if there is one. Call it with the write lock held. */
     readonly discard: (sha256: string) => Effect.Effect<void, ContentError>
-    /** Bytes of a content; undefined where there is none. With the write lock held this stays as it is. */
+    /** Bytes of a content; undefined if there is none. Does not change while the write lock is held. */
     readonly sizeOf: (sha256: string) => Effect.Effect<number | undefined, ContentError>
-    /** Opens a content for reading, until the scope closes. It can be read whatever happens to it meanwhile. */
+    /** Opens a content for reading until the scope closes. It stays readable even if it is deleted meanwhile. */
     readonly open: (sha256: string) => Effect.Effect<OpenContent, ContentError, Scope.Scope>
-    /** What a row keeps of it: its path from the data directory. */
+    /** What a row stores: the path relative to the data directory. */
     readonly relativePathOf: (sha256: string) => string
     readonly inventory: Effect.Effect<Inventory>
-    /** Puts a content into the trash, from which it comes back. To be called with the write lock held. */
+    /** Moves a content to the trash, from which it can come back. Call it with the write lock held. */
     readonly putAway: (sha256: string) => Effect.Effect<void, ContentError>
-    /** Takes a content out of the trash again; false where it is not in there. */
+    /** Takes a content back out of the trash; false if it is not there. */
     readonly takeBack: (sha256: string) => Effect.Effect<boolean, ContentError>
-    /** Removes a content from the trash for good. To be called with the write lock held. */
+    /** Deletes a content from the trash for good. Call it with the write lock held. */
     readonly emptyOf: (sha256: string) => Effect.Effect<void, ContentError>
-    /** Removes an upload that was left. */
+    /** Deletes an abandoned upload. */
     readonly forgetUpload: (name: string) => Effect.Effect<void, ContentError>
-    /** Bytes that can still be written; null where nobody knows. */
+    /** Bytes that can still be written; null if unknown. */
     readonly freeBytes: Effect.Effect<number | null>
   }
 >() {
-  /** Makes the directories, readable by their owner alone. Fails with `ContentError`. */
+  /** Creates the directories, readable only by their owner. Fails with `ContentError`. */
   static readonly layer: Layer.Layer<
     ContentStore,
     ContentError,
@@ -99,16 +99,16 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
 
       const relativePathOf = (sha256: string) => path.join("files", sha256.slice(0, 2), sha256)
       const pathOf = (sha256: string) =>
-        // What an earlier system has as a hash can be anything, and names no content here.
+        // An earlier system may have stored anything as a hash. Such a value names no content here.
         isHash(sha256) ? path.resolve(dataDirectory, relativePathOf(sha256)) : path.join(directory, "none")
       const inTrash = (sha256: string) => path.join(trash, sha256)
       const remove = (target: string) => Effect.mapError(fs.remove(target, { force: true }), ContentError.from(target))
 
-      /** The bytes of our own file; undefined where nothing is. Through a link nothing is ours. */
+      /** The bytes of our own file; undefined if there is none. Anything behind a link is not ours. */
       const sizeAt = Effect.fnUntraced(function* (target: string) {
         const [shelf, stats] = yield* lookAtBoth(path.dirname(target), target)
         if (stats === undefined || shelf === undefined) return undefined
-        if (!shelf.isDirectory() || !stats.isFile()) return yield* foreign(target, "This is no file of this service.")
+        if (!shelf.isDirectory() || !stats.isFile()) return yield* foreign(target, "This service did not make it.")
         return stats.size
       })
 
@@ -160,7 +160,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
           yield* syncDirectory(fs, directory)
         }
         const isNew = (yield* sizeAt(to)) === undefined
-        // A second name, so that it can be given once more when somebody discards it before there is a row.
+        // A second name, so that it can be linked again if somebody discards it before there is a row.
         const isThere = yield* fs.link(from, to).pipe(
           Effect.as(false),
           Effect.catchIf(isAlreadyThere, () => Effect.succeed(true)),
@@ -175,7 +175,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         const second = path.join(incoming, randomUUID())
         return fs.link(from, second).pipe(
           Effect.zipRight(fs.rename(second, to)),
-          // Two names of one file stay two (rename(2)).
+          // rename(2) leaves both names if they are links to the same file.
           Effect.ensuring(Effect.ignore(fs.remove(second, { force: true }))),
           Effect.mapError(ContentError.from(to))
         )
@@ -200,12 +200,12 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         const from = pathOf(sha256)
         if ((yield* sizeAt(from)) === undefined) return
         const now = new Date(yield* latest)
-        // The time at which it was put away is what its time in the trash is counted from.
+        // Its time in the trash is counted from when it was moved there.
         yield* onDisk(from, () => utimes(from, now, now))
         yield* move(from, inTrash(sha256))
       })
 
-      // The platform's FileSystem has no such question.
+      // The platform's FileSystem cannot ask this.
       const freeBytes = Effect.promise(() =>
         statfs(directory).then(
           ({ bavail, bsize }) => bavail * bsize,
@@ -236,14 +236,14 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
 const isAlreadyThere = (error: PlatformError): boolean =>
   error._tag === "SystemError" && error.reason === "AlreadyExists"
 
-/** What is there already keeps its owner and its mode. */
+/** An existing directory keeps its owner and its mode. */
 const makeDirectory = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, folder: string, owner: StoreOwner) {
   if ((yield* lookAt(folder)) !== undefined) return
   yield* Effect.mapError(fs.makeDirectory(folder, { recursive: true, mode: 0o700 }), ContentError.from(folder))
   yield* onDisk(folder, () => give(folder, "directory", owner))
 })
 
-/** Flushes the entries of a directory, so that a name in it outlives a power loss. */
+/** Flushes the entries of a directory, so that a name in it survives a power loss. */
 const syncDirectory = (fs: FileSystem.FileSystem, folder: string): Effect.Effect<void, ContentError> =>
   fs.open(folder).pipe(
     Effect.flatMap(({ sync }) => sync),

@@ -1,7 +1,7 @@
-/** Why a database and contents are not used together. */
+/** Why a database and contents cannot be used together. */
 import * as Data from "effect/Data"
 
-/** What contents without an identity are adopted as. */
+/** The identity under which unmarked contents are adopted. */
 export const unmarked = "unmarked"
 
 export class ContentsError extends Data.TaggedError("ContentsError")<{
@@ -10,7 +10,7 @@ export class ContentsError extends Data.TaggedError("ContentsError")<{
   readonly contents: string
   /** Absolute path. */
   readonly database: string
-  /** The contents' identity, `unmarked` where they have none: what `ADOPT_CONTENTS` takes. */
+  /** The identity of the contents, `unmarked` if they have none: the value for `ADOPT_CONTENTS`. */
   readonly identity: string
 }> {
   override get message(): string {
@@ -27,16 +27,17 @@ type Reason = ContentsError["reason"]
 type Paths = Pick<ContentsError, "contents" | "database">
 
 const sentences: Record<Reason, (paths: Paths) => string> = {
-  OtherDatabase: ({ contents, database }) => `The contents in ${contents} belong to another database than ${database}`,
+  OtherDatabase: ({ contents, database }) =>
+    `The contents in ${contents} belong to another database, not to ${database}`,
   NoDatabase: ({ contents, database }) => `There are contents in ${contents}, but no database ${database}`,
   Unmarked: ({ contents, database }) =>
     `The contents in ${contents} carry no identity, and ${database} knows none of them`,
   NoContents: ({ contents, database }) => `The contents of ${database} are not in ${contents}: nothing is there`,
-  Damaged: ({ contents }) => `${contents}/identity cannot be read`,
+  Damaged: ({ contents }) => `Cannot read ${contents}/identity`,
   NoIdentity: ({ database }) => `The table contents_identity of ${database} has no row`
 }
 
-const afterwards = "Contents that this database has no file for go to the trash a day later."
+const afterwards = "A day later, contents without a file in this database go to the trash."
 
 const adopt = (identity: string): string =>
   `Set DATABASE_FILE to the database of these contents, or DATA_DIRECTORY to a directory of its own. If they do belong together, set ADOPT_CONTENTS=${identity} for one start. ${afterwards}`
@@ -49,6 +50,6 @@ const remedies: Record<Reason, (identity: string) => string> = {
   NoContents: (identity) =>
     `Mount or restore the directory, or set DATA_DIRECTORY to where the contents are. To go on without them, set ADOPT_CONTENTS=${identity} for one start.`,
   Damaged: () =>
-    "Restore this file from a copy of the directory, or delete it: contents that this database knows are taken as its own then.",
+    "Restore this file from a copy of the directory, or delete it: the database then takes contents that it knows as its own.",
   NoIdentity: () => "Restore the database from a backup."
 }

@@ -14,7 +14,7 @@ export interface Finding {
   readonly message: string | undefined
 }
 
-/** Fails where the contents are another database's, and warns of whatever the last sweep could not settle. */
+/** Fails if the contents belong to another database. Warns of anything that the last sweep could not settle. */
 export const contentsFinding = Effect.gen(function* () {
   const { lastSweep, sweepError } = yield* Cleanup
   const { verify } = yield* Belonging
@@ -44,12 +44,12 @@ export const contentsFinding = Effect.gen(function* () {
       )
     }
     const failure = yield* sweepError
-    if (failure !== undefined) return warn("ContentStore.NotSwept", `The last sweep did not end: ${failure}`)
+    if (failure !== undefined) return warn("ContentStore.NotSwept", `The last sweep failed: ${failure}`)
     const jumped = yield* jump
     if (jumped !== undefined) {
       return warn(
         "DueTime.ClockJumped",
-        `The clock was set ahead by ${inWords(jumped.ahead)}. If that is wrong, set it back; if it is right, what is due meanwhile is deleted when it has gone on evenly for ${inWords(jumped.left)}.`
+        `The clock was set ahead by ${inWords(jumped.ahead)}. If that is wrong, set it back. If it is right, wait: what is due is deleted once the clock has run evenly for ${inWords(jumped.left)}.`
       )
     }
     return unsettled(yield* lastSweep, warn) ?? passed
@@ -67,13 +67,13 @@ const unsettled = (
   if (why === "TooMany") {
     return warn(
       "ContentStore.TooManyUnwanted",
-      `${left} of ${contents} contents have no file in this database, so none was put away. Make sure that it is not an older copy; then set ALLOW_SWEEP=${left} for one start.`
+      `${left} of ${contents} contents have no file in this database, so none went to the trash. Make sure that the database is not an older copy, then set ALLOW_SWEEP=${left} for one start.`
     )
   }
   if (unreadable.length > 0) {
-    return warn("ContentStore.Unreadable", `Could not be looked at: ${unreadable.slice(0, 3).join(", ")}`)
+    return warn("ContentStore.Unreadable", `Could not look at: ${unreadable.slice(0, 3).join(", ")}`)
   }
   return strays.length > 0
-    ? warn("ContentStore.Stray", `None of the service's, left alone: ${strays.slice(0, 3).join(", ")}`)
+    ? warn("ContentStore.Stray", `Left alone, not made by the service: ${strays.slice(0, 3).join(", ")}`)
     : undefined
 }

@@ -1,7 +1,7 @@
 /**
- * The files of conversations: rows in the database, contents in the store, and never one without the other.
- * A content is kept before its row is committed, and discarded after the rows are: what a kill in between
- * leaves is a content without a row, which the next sweep puts away.
+ * The files of conversations: rows in the database and contents in the store, never one without the other. A content is
+ * stored before its row is committed, and deleted after its rows are. A kill in between leaves a content without a row,
+ * and the next sweep moves it to the trash.
  */
 import { randomUUID } from "node:crypto"
 import type * as FileSystem from "@effect/platform/FileSystem"
@@ -37,9 +37,9 @@ import { ContentStore, type Received } from "./ContentStore.ts"
 import type { Discarding } from "./Discarding.ts"
 import { fileNameOf } from "./FileName.ts"
 import { filePages, type PageRequest } from "./FilePages.ts"
-import { fileOf, notDeleted, timestampNow } from "./FileRow.ts"
+import { fileOf, requireNotDeleted, timestampNow } from "./FileRow.ts"
 import { writeKeeping } from "./Keeping.ts"
-import { stillAsRead } from "./Preconditions.ts"
+import { requireUnchanged } from "./Preconditions.ts"
 import { Quota } from "./Quota.ts"
 import { rowContent } from "./RowContent.ts"
 import { Rows } from "./Rows.ts"
@@ -47,7 +47,7 @@ import { Sessions } from "./Sessions.ts"
 import { statistics } from "./Statistics.ts"
 import { isoOf } from "./timestamp.ts"
 
-/** A file that has arrived, and what its uploader says of it. */
+/** A file that has arrived, and what its uploader says about it. */
 export interface NewFile {
   readonly received: Received
   readonly name: string
@@ -59,9 +59,9 @@ export interface NewFile {
 /** A file whose content may be sent. */
 export interface ReadableFile {
   readonly file: ConversationFile
-  /** Open until the scope closes; as many bytes as the file has. */
+  /** Open until the scope closes; has as many bytes as the file. */
   readonly content: FileSystem.File
-  /** For when it is sent, or a part of it: the access goes on record. */
+  /** Call it when the content, or a part of it, is sent: it records the access. */
   readonly record: (range: string | undefined) => Effect.Effect<void>
 }
 
@@ -77,9 +77,9 @@ const uploadedBytes = Metric.counter("conversation_files_uploaded_bytes", {
 export class ConversationFiles extends Context.Tag("conversation-files/ConversationFiles")<
   ConversationFiles,
   {
-    /** Fails where nothing may be added: to be asked before anything of an upload is read. */
+    /** Fails if nothing may be added. Ask before reading an upload. */
     readonly mayWrite: (sessionId: string) => Effect.Effect<void, Forbidden | SessionEnded | SqlError, CurrentUser>
-    /** Adds a file to a session, which becomes the user's where it was nobody's. */
+    /** Adds a file to a session. A session without an owner becomes the user's. */
     readonly add: (
       sessionId: string,
       file: NewFile
@@ -88,10 +88,10 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
       sessionId: string,
       page: PageRequest & { readonly deleted: boolean }
     ) => Effect.Effect<FilePage, Forbidden | SqlError, CurrentUser>
-    /** Through all sessions of the user, or all of all for an administrator. */
+    /** Searches all sessions of the user, or all sessions for an administrator. */
     readonly search: (page: PageRequest) => Effect.Effect<FilePage, SqlError, CurrentUser>
     readonly details: (fileId: string) => Effect.Effect<FileDetails, Refused | SqlError, CurrentUser>
-    /** What is needed to send the content, opened before anybody else could delete it. */
+    /** Returns what is needed to send the content, opened so that nobody can delete it in between. */
     readonly read: (
       fileId: string,
       access: "view" | "download"
@@ -221,9 +221,9 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
 
         read: (fileId, access) =>
           Effect.gen(function* () {
-            const row = yield* Effect.flatMap(found(fileId), notDeleted)
+            const row = yield* Effect.flatMap(found(fileId), requireNotDeleted)
             const { name } = yield* CurrentUser
-            // Somebody may have deleted it for good meanwhile: then it is not lost, it is not there.
+            // Somebody may have deleted it for good meanwhile. Then it is not lost: it does not exist.
             const { file: content } = yield* Effect.tapErrorTag(open(row), "ContentLost", () =>
               Effect.tapError(found(fileId), () => faults.over(row.file_hash))
             )
@@ -240,7 +240,10 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
             Effect.flatMap((name) =>
               write(
                 Effect.gen(function* () {
-                  const row = yield* found(fileId).pipe(Effect.flatMap(notDeleted), Effect.flatMap(stillAsRead))
+                  const row = yield* found(fileId).pipe(
+                    Effect.flatMap(requireNotDeleted),
+                    Effect.flatMap(requireUnchanged)
+                  )
                   yield* sql`UPDATE conversation_files SET original_filename = ${name} WHERE file_id = ${fileId}`
                   const about = { sessionId: row.session_id, fileId, filename: name }
                   yield* audit.done("rename", about, { from: row.original_filename })

@@ -1,6 +1,6 @@
 /**
- * Where a page of a list ends, as a text that a client gives back for the next one: the values by which the list is
- * ordered. Base64url, for ids of an earlier system may have any character in them.
+ * Where a page of a list ends: the values that order the list, as text for the client to send back for the next page.
+ * Base64url, because ids of an earlier system may have any character.
  */
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -11,7 +11,7 @@ const encoded = /^[A-Za-z0-9_-]{1,2048}$/
 export const cursorOf = (values: ReadonlyArray<string | number | null>): string =>
   Buffer.from(JSON.stringify(values)).toString("base64url")
 
-/** A cursor as a parameter, and what is in it. A text that no list gave is refused with the request. */
+/** A cursor as a parameter, and its values. A text that no list returned is refused. */
 export const cursorAs = <A, I>(values: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknownEither(Schema.parseJson(values))
   const read = (cursor: string): Option.Option<A> =>

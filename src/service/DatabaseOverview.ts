@@ -1,4 +1,4 @@
-/** The database file, how it became what it is, and its backups: for those who run the service. */
+/** The database file, its migrations and its backups, for the people who run the service. */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -27,7 +27,9 @@ export class DatabaseOverview extends Context.Tag("conversation-files/DatabaseOv
       const { report } = yield* DatabaseReady
       const file = report.database
 
-      /** Null where nobody can look. A file is looked at, never opened: closing it would drop SQLite's locks. */
+      /**
+       * Null if it cannot be looked at. The file is only looked at, never opened: closing it would drop SQLite's locks.
+       */
       const bytesOf = (name: string, absent: number | null) =>
         fs.stat(name).pipe(
           Effect.map(({ size }) => Number(size)),

@@ -1,4 +1,4 @@
-/** Deletions, restores and deletions for good as rows, each within a transaction of its caller. */
+/** Deletes and restores rows. Each function runs within a transaction of its caller. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
@@ -24,24 +24,24 @@ const deletions = Metric.counter("conversation_files_deletions", {
 export class DeletionRows extends Context.Tag("conversation-files/DeletionRows")<
   DeletionRows,
   {
-    /** A deletion by the user that can be restored; none of a file that is deleted. */
+    /** Deletes a file so that it can be restored. Does nothing to a file that is deleted already. */
     readonly remove: (fileId: string) => Change<ConversationFile>
     readonly restore: (fileId: string) => Change<ConversationFile>
-    /** For good; the contents that have to be looked at when it is committed. */
+    /** Deletes a file for good. Returns the contents to look at after the commit. */
     readonly destroy: (fileId: string) => Change<ReadonlyArray<string>>
-    /** A deletion that can be restored, of a file that is not deleted. */
+    /** Deletes a file that is not deleted, so that it can be restored. */
     readonly markDeleted: (
       row: Pick<FileRow, "file_id" | "session_id">,
       by: string,
       reason: "user_request" | "expired" | "session_ended"
     ) => Effect.Effect<void, SqlError>
-    /** Deletes rows for good; the contents that have to be looked at when it is committed. */
+    /** Deletes rows for good. Returns the contents to look at after the commit. */
     readonly destroyRows: (
       rows: ReadonlyArray<Pick<FileRow, "file_hash" | "file_id">>,
       by: string,
       details: Readonly<Record<string, unknown>>
     ) => Effect.Effect<ReadonlyArray<string>, SqlError>
-    /** A session that ended is nobody's when its last file is gone. */
+    /** Removes the owner of an ended session when its last file is gone. */
     readonly releaseIfOver: (sessionId: string) => Effect.Effect<void, SqlError>
   }
 >() {
@@ -112,7 +112,7 @@ export class DeletionRows extends Context.Tag("conversation-files/DeletionRows")
             const { name } = yield* CurrentUser
             yield* sql`UPDATE conversation_files SET is_deleted = 0, deleted_at = NULL WHERE file_id = ${fileId}`
             yield* sql`DELETE FROM file_cleanup_queue WHERE file_id = ${fileId} AND is_processed = 0`
-            // In a session whose time is over it would be deleted again at once.
+            // If the session's time is over, the file would be deleted again at once.
             yield* sql`INSERT INTO file_expiries (file_id, expires_at, set_by)
             SELECT ${fileId}, NULL, ${name} WHERE EXISTS (
               SELECT 1 FROM ended_sessions WHERE session_id = ${row.session_id} AND expires_at <= ${yield* timestampNow}

@@ -1,6 +1,6 @@
 /**
- * What is deleted, when, and for good. Everything but a deletion for good that a user asks for is a deletion that can
- * be restored first, also what expires: then it waits in `file_cleanup_queue` until the retention is over.
+ * Deletes files now, when due, and for good. Unless a user asks to delete a file for good, it can first be restored.
+ * That includes files that expire: they wait in `file_cleanup_queue` until the retention is over.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
@@ -20,37 +20,37 @@ import { AuditTrail } from "./AuditTrail.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Discarding } from "./Discarding.ts"
 import { DueTime } from "./DueTime.ts"
-import { type FileRow, fileOf, isUsedElsewhere, notDeleted } from "./FileRow.ts"
+import { type FileRow, fileOf, isUsedElsewhere, requireNotDeleted } from "./FileRow.ts"
 import { inTurns } from "./inTurns.ts"
-import { stillAsRead } from "./Preconditions.ts"
+import { requireUnchanged } from "./Preconditions.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
 
 type Refused = Forbidden | FileNotFound | PreconditionFailed | SqlError
 
-/** What asks on its own, where no user does. */
+/** The actor of deletions that no user asked for. */
 const cleaner = "cleanup"
 
-/** So many rows are deleted in one transaction: others get their turn, and a probe its answer. */
+/** How many rows are deleted in one transaction, so that other requests and probes get their turn. */
 const atOnce = 100
 
 export class Deletions extends Context.Tag("conversation-files/Deletions")<
   Deletions,
   {
-    /** Marks it deleted, to be deleted for good when the retention is over. */
+    /** Marks it as deleted, to be deleted for good when the retention is over. */
     readonly remove: (fileId: string) => Effect.Effect<ConversationFile, Refused, CurrentUser>
     readonly restore: (fileId: string) => Effect.Effect<ConversationFile, Refused, CurrentUser>
-    /** Says when it is to be deleted by itself; null is never. */
+    /** Sets when it is deleted automatically; null is never. */
     readonly expire: (
       fileId: string,
       at: Date | null
     ) => Effect.Effect<ConversationFile, Refused | FileDeleted, CurrentUser>
-    /** Deletes it for good, and its content where no other file has the same. */
+    /** Deletes it for good, and its content if no other file has the same. */
     readonly destroy: (fileId: string) => Effect.Effect<void, Refused, CurrentUser>
-    /** Deletes every file of a session for good, in steps; the number of them. */
+    /** Deletes every file of a session for good, in steps. Returns how many. */
     readonly destroySession: (sessionId: string) => Effect.Effect<number, Forbidden | SqlError, CurrentUser>
-    /** Does what is due, some of each kind; whether there may be more. */
+    /** Does some of what is due of each kind. Returns whether there may be more. */
     readonly cleanDue: Effect.Effect<boolean, SqlError>
   }
 >() {
@@ -72,7 +72,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
       const { mayUse } = yield* Sessions
       const { earliest } = yield* DueTime
       const dueBy = Effect.map(earliest, timestampOf)
-      const asRead = (fileId: string) => Effect.flatMap(found(fileId), stillAsRead)
+      const findUnchanged = (fileId: string) => Effect.flatMap(found(fileId), requireUnchanged)
 
       const destroySome = (sessionId: string) =>
         write(
@@ -87,7 +87,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
           })
         )
 
-      /** One entry of the queue, looked at once more under the lock: what it was for may be over. */
+      /** Handles one entry of the queue, checked again under the lock: its reason may be gone. */
       const cleanUp = Effect.fnUntraced(function* (cleanupId: number, at: string) {
         const [entry] = yield* sql<QueuedRow>`
           SELECT q.cleanup_reason, cf.session_id, cf.file_id, cf.file_hash, cf.is_deleted,
@@ -100,7 +100,8 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
           yield* releaseIfOver(entry.session_id)
           return hashes
         }
-        // Restored, done by another process, or without its file; what an earlier system queued can still be restored.
+        // The file was restored, handled by another process, or is gone. A file that an earlier system queued can still
+        // be restored.
         yield* sql`UPDATE file_cleanup_queue SET is_processed = 1, processed_at = ${at} WHERE cleanup_id = ${cleanupId}`
         if (entry?.is_deleted === 0) yield* markDeleted(entry, cleaner, "expired")
         return []
@@ -116,7 +117,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
         return due.length
       })
 
-      /** Marks those deleted that a statement gives, under the lock. */
+      /** Marks as deleted the files that a statement returns, under the lock. */
       const markAll = (
         reason: "expired" | "session_ended",
         due: (at: string) => Effect.Effect<ReadonlyArray<Pick<FileRow, "file_id" | "session_id">>, SqlError>
@@ -152,15 +153,15 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
 
       return {
         remove: (fileId) =>
-          write(Effect.zipRight(asRead(fileId), rows.remove(fileId))).pipe(audited("delete", { fileId })),
+          write(Effect.zipRight(findUnchanged(fileId), rows.remove(fileId))).pipe(audited("delete", { fileId })),
 
         restore: (fileId) =>
-          write(Effect.zipRight(asRead(fileId), rows.restore(fileId))).pipe(audited("restore", { fileId })),
+          write(Effect.zipRight(findUnchanged(fileId), rows.restore(fileId))).pipe(audited("restore", { fileId })),
 
         expire: (fileId, at) =>
           write(
             Effect.gen(function* () {
-              const row = yield* Effect.flatMap(asRead(fileId), notDeleted)
+              const row = yield* Effect.flatMap(findUnchanged(fileId), requireNotDeleted)
               const { name } = yield* CurrentUser
               yield* sql`INSERT INTO file_expiries ${sql.insert({
                 file_id: fileId,
@@ -175,7 +176,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
           ).pipe(audited("expire", { fileId })),
 
         destroy: (fileId) =>
-          write(Effect.zipRight(asRead(fileId), rows.destroy(fileId))).pipe(
+          write(Effect.zipRight(findUnchanged(fileId), rows.destroy(fileId))).pipe(
             audited("delete", { fileId }),
             Effect.flatMap(discard)
           ),

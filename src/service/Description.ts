@@ -1,6 +1,6 @@
 /**
- * The API's description (OpenAPI 3.1): what is derived from the API, and what every answer has beside it. An error is
- * described as it is sent, as problem details.
+ * The API's description (OpenAPI 3.1): what is derived from the API, plus what every answer has. Errors are described
+ * as they are sent, as problem details.
  */
 import * as OpenApi from "@effect/platform/OpenApi"
 import packageJson from "../../package.json" with { type: "json" }
@@ -20,7 +20,7 @@ import {
 import { contentType as problemType } from "./Problem.ts"
 import { routeFor, routesAt } from "./Routes.ts"
 
-/** With what the server answers in front of every endpoint. No typed client ever meets it. */
+/** Includes errors that the server sends before any endpoint. A typed client never meets them. */
 const Described = Api.addError(MalformedRequest)
   .addError(RouteNotFound)
   .addError(MethodNotAllowed)
@@ -33,28 +33,28 @@ const Described = Api.addError(MalformedRequest)
   .addError(MethodNotImplemented)
 
 const tagDescriptions: Readonly<Record<string, string>> = {
-  files: "Files by themselves, and those of a session",
+  files: "Single files, and the files of a session",
   changes: "Texts, and changes of one or several files",
-  streams: "What is sent for as long as it takes",
-  sessions: "Conversations, and whose they are",
-  account: "What is the user's",
-  operator: "For those who run the service",
-  probes: "For supervisors and monitors; no token is needed"
+  streams: "Archives, and changes as they happen",
+  sessions: "Conversations and their owners",
+  account: "The user's own account",
+  operator: "For the people who run the service",
+  probes: "For supervisors and monitors; no token needed"
 }
 
-/** Headers of answers, by what they say. */
+/** Headers of answers, with their descriptions. */
 const headers = {
   Allow: "The methods that the path takes",
   Accept: "The type that a body has to have",
-  "Cache-Control": "Who may keep the answer",
+  "Cache-Control": "Who may store the answer",
   "Content-Range": "Which part it is, or how long the whole is",
-  ETag: "Another one with each change, for If-Match and If-None-Match",
+  ETag: "Changes with every change, for If-Match and If-None-Match",
   "Last-Modified": "When the content was stored, for If-Modified-Since and If-Unmodified-Since",
-  Link: "The next page, where there is one",
+  Link: "The next page, if there is one",
   Location: "Where the new file is",
-  "Retry-After": "Seconds after which it is worth asking again",
+  "Retry-After": "Seconds to wait before trying again",
   Vary: "The headers of the request that the answer depends on",
-  "WWW-Authenticate": "How to say who asks"
+  "WWW-Authenticate": "How to authenticate"
 } as const
 
 type Header = keyof typeof headers
@@ -79,7 +79,7 @@ const inComponents = (names: ReadonlyArray<Header>) =>
 type Operation = OpenApi.OpenAPISpecOperation
 type Responses = Operation["responses"]
 
-/** What a request can say of what it has seen. */
+/** The conditional headers that a request may send. */
 const conditionsOf = (method: string, { parameters, responses }: Operation) => {
   const conditions = [
     ...(method === "get" ? ["If-None-Match"] : []),
@@ -111,7 +111,7 @@ const responsesOf = (path: string, method: string, responses: Responses) => {
     ]
   })
   const same = {
-    description: "What If-None-Match or If-Modified-Since tells is still what is there",
+    description: "Unchanged: If-None-Match or If-Modified-Since still matches",
     headers: inComponents(headersOf(304, isRead, isPage, isContent))
   }
   return { ...Object.fromEntries(described), ...(isRead && path.startsWith("/api/") ? { 304: same } : {}) }
@@ -129,7 +129,7 @@ const members = {
   title: { type: "string" },
   status: { type: "integer" },
   detail: { type: "string", description: "The same as `message`" },
-  instance: { type: "string", format: "uri-reference", description: "What was asked for, or this one occurrence" }
+  instance: { type: "string", format: "uri-reference", description: "The path of the request, or this one occurrence" }
 }
 
 const problemSchema = (schema: object) => {
@@ -142,7 +142,7 @@ const problemSchema = (schema: object) => {
   }
 }
 
-/** Those that some answer refers to whose status says that it is an error. */
+/** The schemas that answers with an error status refer to. */
 const errorsOf = ({ paths }: OpenApi.OpenAPISpec): ReadonlySet<string> => {
   const responses = Object.values(paths).flatMap((item) =>
     Object.values(item).flatMap((operation) => Object.entries(operation.responses))

@@ -1,4 +1,4 @@
-/** Contents whose last row is gone: they go too, looked at once more under the write lock. */
+/** Discards contents whose last row is gone, after another check under the write lock. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
@@ -14,22 +14,22 @@ import type { ContentsError } from "./ContentsError.ts"
 
 export type DiscardError = SqlError | ContentError | ContentsError
 
-/** So many are looked at under one lock. */
+/** How many are checked under one lock. */
 export const underOneLock = 100
 
 export class Discarding extends Context.Tag("conversation-files/Discarding")<
   Discarding,
   {
-    /** Whether a row has this content, within a transaction. */
+    /** Whether a row has this content. Ask within a transaction. */
     readonly isWanted: (sha256: string) => Effect.Effect<boolean, SqlError>
-    /** Does something with each content that no row wants, the write lock held; the number of them. */
+    /** Runs an action on each content that no row wants, with the write lock held. Returns how many. */
     readonly forUnwanted: <E>(
       hashes: ReadonlyArray<string>,
       act: (sha256: string) => Effect.Effect<void, E>
     ) => Effect.Effect<number, E | DiscardError>
-    /** Discards for good those whose rows somebody deleted for good; later, where that cannot be done now. */
+    /** Deletes contents whose rows were deleted for good; later, if that cannot be done now. */
     readonly discard: (hashes: ReadonlyArray<string>) => Effect.Effect<void>
-    /** Discards what was kept for a row that never came, as soon as that can be done. Nobody waits. */
+    /** Deletes contents stored for a row that never came, as soon as possible. Nobody waits. */
     readonly discardSoon: (sha256: string) => Effect.Effect<void>
   }
 >() {

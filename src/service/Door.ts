@@ -1,7 +1,6 @@
 /**
- * The door between the server that listens and the API: shut until the database is ready, open while it is,
- * shut again, with nobody inside, before anything behind it is taken down. In front of it the probes answer
- * all the time.
+ * The door between the listening server and the API. It is shut until the database is ready, then open. Before anything
+ * behind it is taken down, it is shut again and nobody is inside. Probes answer in front of it all the time.
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as Context from "effect/Context"
@@ -25,7 +24,7 @@ export interface Behind {
   readonly report: ReadyReport
 }
 
-/** `Leaving` serves like `Open`, and is not ready any more: for those who have not heard it yet. */
+/** `Leaving` serves like `Open` but is not ready any more: for clients that have not noticed yet. */
 export type Phase =
   | { readonly _tag: "Starting" }
   | ({ readonly _tag: "Open" | "Leaving" } & Behind)
@@ -40,14 +39,14 @@ export class Door extends Context.Tag("conversation-files/Door")<
   {
     readonly phase: Effect.Effect<Phase>
     readonly unsafePhase: () => Phase
-    /** Lets requests through to what is behind, where that is sound; refuses them with 503 otherwise. */
+    /** Lets requests through if what is behind is sound. Otherwise refuses them with 503. */
     readonly app: HttpApp.Default<NotReady, Scope.Scope>
-    /** Done when it is not open any more, for what would otherwise stay inside for ever. */
+    /** Finishes when the door is not open any more, so that endless requests can end. */
     readonly left: Effect.Effect<void>
     /**
-     * Opens the door until the scope closes. Then readiness goes first; when the settings' delay is over no
-     * request is let in any more, and those that are inside are waited for. What is not over in time is
-     * interrupted, so that nobody works on what is taken down next.
+     * Opens the door until the scope closes. Then readiness ends first. After the settings' delay no request is let in
+     * any more, and it waits for those inside. Requests that do not end in time are interrupted, so that none works on
+     * what is taken down next.
      */
     readonly open: (behind: Behind) => Effect.Effect<void, never, Scope.Scope>
   }
@@ -67,7 +66,7 @@ export class Door extends Context.Tag("conversation-files/Door")<
           phase = next
         })
 
-      // In one turn, so that nobody can go in between the look at the door and its closing.
+      // In one turn, so that nobody enters between the look at the door and its closing.
       const enter = Effect.acquireRelease(
         Effect.withFiberRuntime<{ readonly found: Phase; readonly fiber: Fiber.RuntimeFiber<unknown, unknown> }>(
           (fiber) => {
@@ -90,9 +89,10 @@ export class Door extends Context.Tag("conversation-files/Door")<
             )
           }
           const { contents, database } = found.health
-          if (isFailing(yield* database.check)) return yield* refused("The database is not sound at this moment.")
+          if (isFailing(yield* database.check))
+            return yield* refused("The database does not pass its check at this moment.")
           if (isFailing(yield* contents.check)) {
-            return yield* refused("The contents are another database's at this moment.")
+            return yield* refused("The contents belong to another database at this moment.")
           }
           yield* require(() => phase === found && [database, contents].every(({ kept }) => isSound(kept())))
           return yield* found.app
@@ -103,7 +103,9 @@ export class Door extends Context.Tag("conversation-files/Door")<
               yield* become({ _tag: "Leaving", ...behind })
               yield* left.open
               if (Duration.greaterThan(shutdownDelay, Duration.zero)) {
-                yield* Effect.logInfo(`Leaving: not ready any more, and serving for ${Duration.format(shutdownDelay)}`)
+                yield* Effect.logInfo(
+                  `Leaving: not ready any more, still serving for ${Duration.format(shutdownDelay)}`
+                )
               }
               yield* Effect.sleep(shutdownDelay)
               yield* become({ _tag: "Stopping" })
@@ -113,7 +115,7 @@ export class Door extends Context.Tag("conversation-files/Door")<
                 { schedule: whileRequestsEnd(shutdownTimeout), until: (count) => count === 0 }
               )
               if (inside.size === 0) return
-              yield* Effect.logWarning(`${inside.size} requests were not over in time`)
+              yield* Effect.logWarning(`${inside.size} requests did not end in time`)
               yield* Fiber.interruptAll(inside)
             })
           )
@@ -127,11 +129,11 @@ const isFailing = ({ status }: Check): boolean => status === "fail"
 const isSound = (check: Check | undefined): boolean => check !== undefined && !isFailing(check)
 
 /**
- * Looks 50 times a second whether requests are over, until there is no more time. Finalizers cannot be
- * interrupted, so that a race or a timeout around a wait would itself have to wait.
+ * Checks 50 times a second whether requests have ended, until the time is over. Finalizers cannot be interrupted, so a
+ * race or a timeout around a wait would itself have to wait.
  */
 export const whileRequestsEnd = (timeout: Duration.Duration): Schedule.Schedule<unknown> =>
-  // Counted, for `Schedule.upTo` asks the wall clock, which may be set meanwhile.
+  // Counts instead of `Schedule.upTo`, which asks the wall clock: that may be set meanwhile.
   Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(Math.ceil(Duration.toMillis(timeout) / 20)))
 
 const refused = (message: string) => new NotReady({ retryAfterSeconds: 1, message })

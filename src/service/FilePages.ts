@@ -1,6 +1,6 @@
 /**
- * Pages of files, the newest first: of a session, of a user, or of all. They are read along an index in steps, so that
- * a search looks at no more at once than others can wait for, and at no more in one request than is reasonable.
+ * Pages of files, newest first: of a session, of a user, or of all. They are read along an index in steps. So a search
+ * reads no more at once than others can wait for, and only a bounded number of rows per request.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
@@ -14,22 +14,25 @@ import { Rows } from "./Rows.ts"
 
 export interface PageRequest {
   readonly limit: number
-  /** The `next` of the page before. */
+  /** The `next` of the previous page. */
   readonly after?: string | undefined
   /** Part of the name. */
   readonly name?: string | undefined
 }
 
-/** A search looks at so many files with one statement: others get their turn in between. */
+/** How many files a search reads with one statement, so that others get their turn in between. */
 const atOnce = 1000
 
-/** A request looks at so many times at most. Then its page ends, however few it has found, and the next one goes on. */
+/**
+ * How many statements one request may use. Then its page ends, however little it has found, and the next page
+ * continues.
+ */
 const mostLooks = 10
 
-/** Who has no more files and sessions than this has all of them looked at, and sorted, with one statement. */
+/** For a user with no more files and sessions than this, one statement reads and sorts them all. */
 export const few = 2000
 
-/** Behind which file the next step begins; what has no time comes last. */
+/** The file after which the next step begins. Files without a time come last. */
 type Position = FilePosition
 
 interface Seen {
@@ -71,7 +74,7 @@ export const filePages = Effect.gen(function* () {
   const namedLike = (name: string | undefined): ReadonlyArray<Fragment> =>
     name === undefined ? [] : [sql`cf.original_filename LIKE ${likePattern(name)} ESCAPE '\\'`]
 
-  /** Along an index that begins with the columns of `scope`. */
+  /** Reads along an index that begins with the columns of `scope`. */
   const page = Effect.fnUntraced(function* (
     scope: ReadonlyArray<Fragment>,
     { after, limit, name }: PageRequest,
@@ -104,7 +107,7 @@ export const filePages = Effect.gen(function* () {
         FROM conversation_files cf WHERE ${sql.and([...scope, ...behind(position, isTimed)])} ${order} LIMIT ${atOnce}`
       for (const row of seen) {
         if (row.is_meant === 1) {
-          // There is one more: the page ends before it.
+          // There is one more, so the page ends before it.
           if (found.length === limit) return pageOf(yield* rowsOf(found), position)
           found.push(row.file_id)
         }
@@ -162,5 +165,5 @@ const positionOf = (after: string | undefined): Position | undefined =>
 const positionOfRow = (row: Pick<FileRow, "file_id" | "uploaded_at"> | undefined): Position | undefined =>
   row === undefined ? undefined : { at: row.uploaded_at, fileId: row.file_id }
 
-/** A part of a name for LIKE, whose wildcards stand for themselves. */
+/** Part of a name for LIKE, with its wildcards escaped. */
 const likePattern = (part: string): string => `%${part.normalize("NFC").replace(/[\\%_]/g, "\\$&")}%`

@@ -19,12 +19,12 @@ export interface FileRow {
   readonly expires_at: string | null
 }
 
-/** Whether another session uses a file of `conversation_files cf`: an earlier system shared them. */
+/** Whether another session uses a file of `conversation_files cf`: an earlier system shared files. */
 export const isUsedElsewhere = `EXISTS (
     SELECT 1 FROM session_file_associations sfa WHERE sfa.file_id = cf.file_id AND sfa.session_id <> cf.session_id
   )`
 
-/** What `FileRow` is selected with, from `conversation_files cf`. */
+/** The columns of a `FileRow`, from `conversation_files cf`. */
 export const fileColumns = `cf.file_id, cf.session_id, cf.original_filename, cf.file_size, cf.file_hash, cf.mime_type,
   cf.uploaded_at, cf.uploaded_by, cf.deleted_at, cf.is_deleted,
   CASE WHEN cf.is_deleted = 1 THEN (
@@ -50,12 +50,12 @@ export const fieldsOf = (row: FileRow) => ({
   expiresAt: isoOrNull(row.expires_at)
 })
 
-/** Fields made from a row need no second look, which would be half the cost of a list. */
+/** Fields made from a row need no second check, which would be half the cost of a list. */
 export const fromDatabase = { disableValidation: true }
 
 export const fileOf = (row: FileRow): ConversationFile => new ConversationFile(fieldsOf(row), fromDatabase)
 
-/** The tag of what is told of a file: another with each of its changes, not only with those of its content. */
+/** The tag of a file's details: it changes with every change of the file, not only of its content. */
 export const fileTag = (file: ConversationFile): string =>
   tagOf(
     JSON.stringify([
@@ -71,13 +71,13 @@ export const fileTag = (file: ConversationFile): string =>
     ])
   )
 
-export const notDeleted = (row: FileRow): Effect.Effect<FileRow, FileDeleted> =>
+export const requireNotDeleted = (row: FileRow): Effect.Effect<FileRow, FileDeleted> =>
   row.is_deleted === 0
     ? Effect.succeed(row)
     : new FileDeleted({
         fileId: row.file_id,
         deletedAt: isoOf(row.deleted_at ?? ""),
-        message: "The file is deleted; it can be restored."
+        message: "The file is deleted. Restore it first."
       })
 
 export const timestampNow = Effect.map(Clock.currentTimeMillis, timestampOf)

@@ -1,4 +1,4 @@
-/** HTTP handlers for files. Who may do what is decided by the services; here is what HTTP makes of it. */
+/** HTTP handlers for files. The services decide who may do what; this file maps it to HTTP. */
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpApp from "@effect/platform/HttpApp"
@@ -13,14 +13,13 @@ import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
 import { Deletions } from "./Deletions.ts"
 import { fileTag } from "./FileRow.ts"
-import { answered } from "./failures.ts"
+import { withApiErrors } from "./failures.ts"
 import { keptUnchanged } from "./keptUnchanged.ts"
 import { Quota, within } from "./Quota.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
 import { mostOfTheRest, type Receive, uploadForm } from "./UploadForm.ts"
 
-/** Every endpoint of `FilesGroup`. */
 export const filesHttp = HttpApiBuilder.group(
   FilesApi,
   "files",
@@ -53,7 +52,7 @@ export const filesHttp = HttpApiBuilder.group(
       access: "view" | "download",
       request: HttpServerRequest.HttpServerRequest
     ) {
-      const readable = yield* answered(files.read(fileId, access))
+      const readable = yield* withApiErrors(files.read(fileId, access))
       return yield* contentResponse(readable, access, request).pipe(
         Effect.tapError(({ _tag }) => audit.refused(access, { fileId }, _tag))
       )
@@ -61,32 +60,34 @@ export const filesHttp = HttpApiBuilder.group(
 
     return handlers
       .handle("upload", ({ path, request }) =>
-        answered(upload(path.sessionId, request)).pipe(
+        withApiErrors(upload(path.sessionId, request)).pipe(
           Effect.scoped,
           Effect.tap((file) => withHeaders({ location: `/api/files/${file.fileId}`, etag: fileTag(file) }))
         )
       )
       .handleRaw("list", ({ path, urlParams }) =>
-        kept(Effect.map(answered(files.list(path.sessionId, urlParams)), asIs))
+        kept(Effect.map(withApiErrors(files.list(path.sessionId, urlParams)), asIs))
       )
-      .handleRaw("search", ({ urlParams }) => kept(Effect.map(answered(files.search(urlParams)), asIs)))
-      .handle("details", ({ path }) => kept(Effect.tap(answered(files.details(path.fileId)), tagged)))
+      .handleRaw("search", ({ urlParams }) => kept(Effect.map(withApiErrors(files.search(urlParams)), asIs)))
+      .handle("details", ({ path }) => kept(Effect.tap(withApiErrors(files.details(path.fileId)), withTag)))
       .handleRaw("view", ({ path, request }) => send(path.fileId, "view", request))
       .handleRaw("download", ({ path, request }) => send(path.fileId, "download", request))
-      .handle("rename", ({ path, payload }) => Effect.tap(answered(files.rename(path.fileId, payload.name)), tagged))
-      .handle("expire", ({ path, payload }) =>
-        Effect.tap(answered(freeing(deletions.expire(path.fileId, payload.expiresAt))), tagged)
+      .handle("rename", ({ path, payload }) =>
+        Effect.tap(withApiErrors(files.rename(path.fileId, payload.name)), withTag)
       )
-      .handle("delete", ({ path }) => Effect.tap(answered(freeing(deletions.remove(path.fileId))), tagged))
-      .handle("restore", ({ path }) => Effect.tap(answered(freeing(deletions.restore(path.fileId))), tagged))
-      .handle("destroy", ({ path }) => answered(freeing(deletions.destroy(path.fileId))))
+      .handle("expire", ({ path, payload }) =>
+        Effect.tap(withApiErrors(freeing(deletions.expire(path.fileId, payload.expiresAt))), withTag)
+      )
+      .handle("delete", ({ path }) => Effect.tap(withApiErrors(freeing(deletions.remove(path.fileId))), withTag))
+      .handle("restore", ({ path }) => Effect.tap(withApiErrors(freeing(deletions.restore(path.fileId))), withTag))
+      .handle("destroy", ({ path }) => withApiErrors(freeing(deletions.destroy(path.fileId))))
   })
 )
 
-const tagged = (file: ConversationFile) => withHeaders({ etag: fileTag(file) })
+const withTag = (file: ConversationFile) => withHeaders({ etag: fileTag(file) })
 
 const withHeaders = (headers: Headers.Input) =>
   HttpApp.appendPreResponseHandler((_, response) => Effect.succeed(HttpServerResponse.setHeaders(response, headers)))
 
-/** A page's fields are their own encoding; to say so by its schema takes two thirds of the time of a list. */
+/** The fields of a page encode themselves. Encoding them by the schema would take two thirds of the time of a list. */
 const asIs = (page: FilePage) => HttpServerResponse.unsafeJson(page)

@@ -1,4 +1,4 @@
-/** What may be said of a file: each key is a row. */
+/** Metadata that a client gives with a file: each key is a row. */
 import * as Schema from "effect/Schema"
 import { Metadata } from "./ApiModels.ts"
 
@@ -8,7 +8,7 @@ export const longestKey = 128
 /** Characters of all keys and values. */
 const longest = 65_536
 
-/** Within the bounds of an upload, whose field for it may have 64 KiB. */
+/** The same limits as for an upload, whose field may have 64 KiB. */
 export const GivenMetadata = Metadata.pipe(
   Schema.filter(
     (metadata) => {
@@ -21,7 +21,7 @@ export const GivenMetadata = Metadata.pipe(
     },
     {
       message: () =>
-        `Metadata may have ${mostKeys} keys of ${longestKey} characters, and ${longest} characters in all, at most.`
+        `Metadata may have at most ${mostKeys} keys, ${longestKey} characters in a key, and ${longest} characters in all.`
     }
   )
 )

@@ -1,4 +1,4 @@
-/** The live database, looked at again and again: cheaply, never at its pages, for a moment from memory, in time. */
+/** Checks the live database repeatedly: cheaply, never its pages, kept in memory for a moment, and answered in time. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -14,18 +14,18 @@ import type { DueTime } from "./DueTime.ts"
 import { HealthHistory } from "./HealthHistory.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
-import { type Check, type Watched, watching } from "./Watch.ts"
+import { type Check, type Watched, watchCheck } from "./Watch.ts"
 
 export class Health extends Context.Tag("conversation-files/Health")<
   Health,
   {
     /** Whether the file is still ours, answers, and has the history and schema of our migrations. */
     readonly database: Watched
-    /** Whether a page can be written, and the write lock is free or this process's own. */
+    /** Whether a page can be written, and the write lock is free or held by this process. */
     readonly writeLock: Watched
-    /** Whether the contents are this database's, and as far as anybody has looked as they were stored. */
+    /** Whether the contents belong to this database and, as far as known, are as they were stored. */
     readonly contents: Watched
-    /** Whether there is space for more than what is kept for reading and deleting. */
+    /** Whether there is space beyond the reserve for reading and deleting. */
     readonly space: Watched
   }
 >() {
@@ -77,12 +77,12 @@ export class Health extends Context.Tag("conversation-files/Health")<
                   ...check,
                   status: "warn",
                   reason: seen.free < seen.kept ? "ContentStore.Full" : "ContentStore.AlmostFull",
-                  message: `${seen.free} bytes are free; below ${seen.kept} uploads are refused`
+                  message: `${seen.free} bytes are free. Below ${seen.kept} bytes uploads are refused`
                 }
         )
       )
 
-      const watch = (name: string, look: Effect.Effect<Check>) => watching(name, look, healthCache, seen(name))
+      const watch = (name: string, look: Effect.Effect<Check>) => watchCheck(name, look, healthCache, seen(name))
       const checks = {
         database: yield* watch("sqlite:database", database),
         writeLock: yield* watch("sqlite:write-lock", writeLock),
@@ -93,9 +93,9 @@ export class Health extends Context.Tag("conversation-files/Health")<
         concurrency: "unbounded",
         discard: true
       })
-      // So that there is something to tell from the first request on.
+      // So that the first request already gets a result.
       yield* lookAtAll
-      // Somebody who reads the log hears of a turn although nobody asks. Where nothing is kept, nobody is looked for.
+      // Logs changes even if nobody asks. If nothing is cached, only requests look.
       if (Duration.greaterThan(healthCache, Duration.zero)) {
         yield* lookAtAll.pipe(
           Effect.repeat(Schedule.spaced(Duration.max(healthCache, Duration.seconds(1)))),
@@ -108,8 +108,8 @@ export class Health extends Context.Tag("conversation-files/Health")<
 }
 
 /**
- * Reading goes on beside a lock, and what is kept of the disk is given up for a deletion. For what is wrong with the
- * database itself, the check of the database fails.
+ * Whether the failure is only a warning: files can be read while another process has the lock, and the reserve can be
+ * given up for a deletion. If the database itself is wrong, its own check fails.
  */
 const isPassing = ({ cause, reason }: WriteError, isHeld: boolean): boolean =>
   reason === "Busy" ||
@@ -117,7 +117,7 @@ const isPassing = ({ cause, reason }: WriteError, isHeld: boolean): boolean =>
   cause instanceof HistoryError ||
   cause instanceof ConnectionError
 
-/** Somebody opens or closes the database at this moment: after 50 ms, four times. */
+/** Another process may open or close the database at this moment: tries again after 50 ms, four times. */
 const whileANeighbourPasses = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(4))
 
 const now = Effect.map(Clock.currentTimeMillis, (millis) => new Date(millis).toISOString())

@@ -1,4 +1,4 @@
-/** How health turned since the start of the process: kept in memory, for those who run the service. */
+/** How health changed since the start of the process: kept in memory, for the people who run the service. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -6,21 +6,20 @@ import * as Layer from "effect/Layer"
 import { HealthTurn } from "./Api.ts"
 import type { Check } from "./Watch.ts"
 
-/** So many turns are kept, the latest. */
+/** How many changes are kept, the latest ones. */
 const mostTurns = 200
 
 /**
- * The checks of one look end one after the other (milliseconds). What one of them finds before the others is a step of
- * their turn, not a turn of its own.
+ * The checks of one look end one after the other (milliseconds). A change within this time belongs to the same entry.
  */
 const oneLook = 1000
 
 export class HealthHistory extends Context.Tag("conversation-files/HealthHistory")<
   HealthHistory,
   {
-    /** To be told what a check found, each time that somebody looks. */
+    /** Records the result of a check, each time somebody looks. */
     readonly seen: (name: string) => (check: Check) => Effect.Effect<void>
-    /** The latest first. */
+    /** Latest first. */
     readonly turns: Effect.Effect<ReadonlyArray<HealthTurn>>
   }
 >() {
@@ -34,7 +33,7 @@ export class HealthHistory extends Context.Tag("conversation-files/HealthHistory
         Effect.map(Clock.currentTimeMillis, (now) => {
           latest.set(name, check)
           const checks = [...latest.values()].filter(({ status }) => status !== "pass")
-          // By the reasons: a sentence may have numbers in it, which change with each look.
+          // Compared by reason: the messages may contain numbers that differ each time.
           const status = worstOf(checks)
           const found = JSON.stringify([status, checks.map(({ reason }) => reason).sort()])
           if (found === standing) return
@@ -57,7 +56,7 @@ export class HealthHistory extends Context.Tag("conversation-files/HealthHistory
 
 const statuses: ReadonlyArray<Check["status"]> = ["pass", "warn", "fail"]
 
-/** Neither better nor worse than both others. */
+/** Whether it is neither better nor worse than both others. */
 const isBetween = (status: Check["status"], one: Check["status"], other: Check["status"]): boolean => {
   const at = statuses.indexOf(status)
   const ends = [statuses.indexOf(one), statuses.indexOf(other)]

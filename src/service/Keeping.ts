@@ -1,4 +1,4 @@
-/** A content and the row that wants it: the content is on the disk first, and goes again where no row comes. */
+/** Stores a content before the row that wants it, and deletes it again if no row comes. */
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import { DatabaseReady } from "../../layers/index.ts"
@@ -19,12 +19,12 @@ export const writeKeeping = Effect.gen(function* () {
   const { discardSoon } = yield* Discarding
   const faults = yield* ContentFaults
 
-  /** Somebody may have discarded the content since it was kept, or damaged it. */
+  /** Stores the content again: somebody may have discarded or damaged it since. */
   const keepAgain = (received: Received) =>
     Effect.flatMap(sizeOf(received.sha256), (size) => (size === received.size ? Effect.void : keep(received)))
 
   const writing: WriteKeeping = (received, rows) =>
-    // Before the lock is asked for, for it takes as long as the disk does.
+    // Before the lock is taken, because it takes as long as the disk does.
     Effect.acquireUseRelease(
       keep(received),
       () => write(Effect.zipRight(keepAgain(received), rows)),

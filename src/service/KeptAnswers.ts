@@ -1,8 +1,8 @@
 /**
- * Answers that are still true. The very same request, header by header, gets the answer that was made for it before, as
- * long as everything stands that let it in and that it told of; below the HTTP layer, where this costs a tenth. Nothing
- * is decided here: whoever has a say about a request adds a condition, and where one does not hold the request goes the
- * whole way.
+ * Repeats answers that are still true. A request with exactly the same headers gets its earlier answer, as long as
+ * everything it depended on still holds. This runs below the HTTP layer, at a tenth of the cost. Nothing is decided
+ * here. Each part that has a say about a request adds a condition. If one does not hold, the request is handled in
+ * full.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -15,13 +15,13 @@ import * as Option from "effect/Option"
 import { unsafeMonotonicMillis } from "./monotonic.ts"
 import { Settings } from "./Settings.ts"
 
-/** So many bytes are kept, with their requests; what was asked for longest ago goes first. */
+/** How many bytes are kept, with their requests. The longest unused go first. */
 const mostBytes = 8 * 1024 * 1024
 
 /** A longer answer is not kept. */
 const longest = 256 * 1024
 
-/** Whether what it stands for still holds, or is granted once more. */
+/** Whether something that the answer depends on still holds, or is granted once more. */
 type Condition = () => boolean
 
 /** What is known of a request while it is answered. */
@@ -42,13 +42,13 @@ interface Kept {
 export class KeptAnswers extends Context.Tag("conversation-files/KeptAnswers")<
   KeptAnswers,
   {
-    /** Answers a request that was answered before, where nothing has changed; whether it did. */
+    /** Answers a request from memory if nothing has changed. Returns whether it did. */
     readonly answer: (request: IncomingMessage, response: ServerResponse) => boolean
-    /** Adds a condition to the request at hand, to be asked again with each further answer. */
+    /** Adds a condition to the current request, to be checked again for each repeated answer. */
     readonly require: (condition: Condition) => Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>
-    /** The same, of the one who answers: where this and all the others hold the answer may be given again. */
+    /** Adds the condition of the handler. If it and all others hold, the answer may be repeated. */
     readonly keepWhile: (condition: Condition) => Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>
-    /** Keeps the answer to a request where that is allowed; `counted` is told of each time that it is given again. */
+    /** Keeps the answer to a request if allowed. `counted` is called each time it is repeated. */
     readonly keep: (
       request: HttpServerRequest.HttpServerRequest,
       response: HttpServerResponse.HttpServerResponse,
@@ -61,7 +61,7 @@ export class KeptAnswers extends Context.Tag("conversation-files/KeptAnswers")<
     Effect.gen(function* () {
       const clock = yield* Effect.clock
       const { otlpEndpoint } = yield* Settings
-      // Where somebody looks at the spans, each request has one.
+      // If spans are exported, each request needs one.
       const most = Option.isSome(otlpEndpoint) ? 0 : mostBytes
       const asking = new WeakMap<IncomingMessage, Asking>()
       const answers = new Map<string, Kept>()
@@ -104,19 +104,19 @@ export class KeptAnswers extends Context.Tag("conversation-files/KeptAnswers")<
           const length = content?.length ?? 0
           if (length > longest) return
           const key = keyOf(incoming)
-          // Two bytes for each character of the key, and something for the rest.
+          // Two bytes per character of the key, and something for the rest.
           const size = length + 2 * key.length + 1024
           remember(key, { status, headers, body: content, conditions: known.conditions, counted, bytes: size })
         },
 
         answer: (request, response) => {
-          // Behind another on its connection an answer waits for it, which is the HTTP layer's to bound.
+          // It waits behind another answer on its connection. The HTTP layer bounds those, so it must handle this one.
           if (response.socket === null) return false
           const begun = unsafeMonotonicMillis(clock)
           const key = keyOf(request)
           const known = answers.get(key)
           if (known === undefined) return false
-          // From the last to the first: who counts the requests of a caller is asked when the answer is still true.
+          // Last to first: the condition that counts requests of a caller runs only if the answer is still true.
           if (!known.conditions.toReversed().every((holds) => holds())) return false
           remember(key, known)
           response.writeHead(known.status, known.headers)
@@ -129,11 +129,11 @@ export class KeptAnswers extends Context.Tag("conversation-files/KeptAnswers")<
   )
 }
 
-/** All that an answer can depend on, but for who is at the other end, which is asked before. */
+/** Everything an answer can depend on, except the client, which is checked before. */
 const keyOf = ({ httpVersion, method, rawHeaders, url }: IncomingMessage): string =>
   `${method} ${url} ${httpVersion}\n${rawHeaders.join("\n")}`
 
-/** Without a body, and without a word about the connection that is more than usual. */
+/** Without a body, and without unusual connection headers. */
 const isPlain = ({ headers, method }: IncomingMessage): boolean =>
   (method === "GET" || method === "HEAD") &&
   headers["content-length"] === undefined &&

@@ -1,28 +1,27 @@
-/** Rows of a log that nobody waits for: what cannot be written at once is written when it can. */
+/** Writes rows of a log that nobody waits for: at once, or later if that is not possible now. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 
 export interface LateWriter {
-  /** Written when this is done, or as soon as it can be. */
+  /** Finishes when it is written, or earlier if that must wait. */
   readonly record: (row: string) => Effect.Effect<void>
-  /** How many wait to be written, and how many were lost. */
+  /** How many rows wait to be written, and how many were lost. */
   readonly state: Effect.Effect<{ readonly waiting: number; readonly lost: number }>
 }
 
-/** So many wait at most; the oldest are lost then, and that is said. */
+/** How many rows may wait. Beyond that the oldest are lost, and that is logged. */
 const mostWaiting = 10_000
 
-/** So many are written in one transaction. */
+/** How many rows are written in one transaction. */
 const most = 500
 
-/** So long a write is waited for by those whose rows it has. */
+/** How long those whose rows are being written wait for it. */
 const patience = "100 millis"
 
 /**
- * Rows are JSON; those of one moment are given to `insert` as one JSON array. Writes what still waits when the scope
- * closes.
+ * Rows are JSON. Rows of one moment go to `insert` as one JSON array. Writes what still waits when the scope closes.
  */
 export const lateWriter = Effect.fnUntraced(function* (
   what: string,
@@ -33,18 +32,18 @@ export const lateWriter = Effect.fnUntraced(function* (
   let isBlocked = false
   let lost = 0
 
-  /** Nobody waits any more, until something was written. */
-  const letGo = Effect.sync(() => {
+  /** Lets nobody wait any more until something was written. */
+  const releaseWaiting = Effect.sync(() => {
     isBlocked = true
     for (const { written } of waiting) Deferred.unsafeDone(written, Effect.void)
   })
 
   const writeSome = Effect.gen(function* () {
     const some = waiting.slice(0, most)
-    const overdue = yield* Effect.fork(Effect.delay(letGo, patience))
+    const overdue = yield* Effect.fork(Effect.delay(releaseWaiting, patience))
     const rows = `[${some.map(({ row }) => row).join(",")}]`
     yield* Effect.ensuring(insert(rows), Fiber.interruptFork(overdue))
-    // Those that were lost meanwhile are not there any more.
+    // Rows that were lost meanwhile are gone already.
     const written = new Set(some)
     waiting.splice(0, waiting.length, ...waiting.filter((one) => !written.has(one)))
     for (const one of some) Deferred.unsafeDone(one.written, Effect.void)
@@ -58,7 +57,7 @@ export const lateWriter = Effect.fnUntraced(function* (
 
   yield* Effect.addFinalizer(() =>
     Effect.catchAll(writeAll, ({ message }) =>
-      Effect.logError(`${waiting.length} ${what} could not be recorded: ${message}`)
+      Effect.logError(`Could not record ${waiting.length} ${what}: ${message}`)
     )
   )
   yield* isWaiting.await.pipe(
@@ -68,10 +67,8 @@ export const lateWriter = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         const isNews = !isBlocked
         return Effect.zipRight(
-          letGo,
-          isNews
-            ? Effect.logWarning(`The record of ${what} is written later, it cannot be done now: ${message}`)
-            : Effect.void
+          releaseWaiting,
+          isNews ? Effect.logWarning(`Cannot record ${what} now, trying again later: ${message}`) : Effect.void
         )
       }).pipe(Effect.zipRight(Effect.sleep("1 second")), Effect.zipRight(isWaiting.open))
     ),

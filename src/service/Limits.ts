@@ -1,4 +1,4 @@
-/** How fast, and how much at once, one user may ask. */
+/** Limits how fast one user may send requests, and how many at once. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -17,11 +17,11 @@ interface Caller {
 export class Limits extends Context.Tag("conversation-files/Limits")<
   Limits,
   {
-    /** Lets a user in for as long as the scope lives, or fails with when to come again. */
+    /** Admits a user for as long as the scope lives, or fails and tells when to try again. */
     readonly admit: (user: string) => Effect.Effect<void, TooManyRequests, Scope.Scope>
-    /** Whether a user may ask for something now that is answered at once. */
+    /** Whether a user may send a request that is answered at once. */
     readonly unsafeTake: (user: string) => boolean
-    /** Makes the request of a user who was let in a stream, which is counted apart: it takes no one's turn. */
+    /** Counts a user's admitted request as a stream: separately, so that it takes no other request's place. */
     readonly holdStream: (user: string) => Effect.Effect<void, TooManyRequests, Scope.Scope>
   }
 >() {
@@ -45,12 +45,12 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
       const admit = Effect.fnUntraced(function* (user: string) {
         const caller = callerOf(user)
         if (caller.running >= concurrentRequests) {
-          const message = `${concurrentRequests} requests at once are the most.`
+          const message = `You may have ${concurrentRequests} requests at once.`
           return yield* new TooManyRequests({ retryAfterSeconds: 1, message })
         }
         const retryAfterSeconds = buckets.take(user, yield* monotonicMillis)
         if (retryAfterSeconds > 0) {
-          const message = `${requestsPerSecond} requests a second are the most.`
+          const message = `You may send ${requestsPerSecond} requests a second.`
           return yield* new TooManyRequests({ retryAfterSeconds, message })
         }
         const count = (by: 1 | -1) =>
@@ -63,7 +63,7 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
       const holdStream = Effect.fnUntraced(function* (user: string) {
         const caller = callerOf(user)
         if (caller.streams >= eventStreams) {
-          const message = `${eventStreams} streams of events at once are the most.`
+          const message = `You may have ${eventStreams} event streams at once.`
           return yield* new TooManyRequests({ retryAfterSeconds: 5, message })
         }
         const count = (streams: 1 | -1) =>

@@ -1,13 +1,12 @@
-/** HTTP handlers for those who run the service. */
+/** HTTP handlers for the people who run the service. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
 import { CurrentUser, FilesApi, Forbidden, HealthTurns } from "./Api.ts"
 import { DatabaseOverview } from "./DatabaseOverview.ts"
-import { answered } from "./failures.ts"
+import { withApiErrors } from "./failures.ts"
 import { HealthHistory } from "./HealthHistory.ts"
 import { Refusals } from "./Refusals.ts"
 
-/** Every endpoint of `OperatorGroup`. */
 export const operatorHttp = HttpApiBuilder.group(
   FilesApi,
   "operator",
@@ -16,7 +15,7 @@ export const operatorHttp = HttpApiBuilder.group(
     const database = yield* DatabaseOverview
     const history = yield* HealthHistory
 
-    /** Fails for everybody else, and counts it. */
+    /** Fails for all other users, and counts the refusal. */
     const administrator = (message: string) =>
       CurrentUser.pipe(
         Effect.filterOrFail(
@@ -29,16 +28,16 @@ export const operatorHttp = HttpApiBuilder.group(
     return handlers
       .handle("refusals", ({ urlParams }) =>
         Effect.zipRight(
-          administrator("Only an administrator reads who was refused."),
-          answered(refusals.list(urlParams))
+          administrator("Only an administrator may read who was refused."),
+          withApiErrors(refusals.list(urlParams))
         )
       )
       .handle("database", () =>
-        Effect.zipRight(administrator("Only an administrator looks at the database."), answered(database.facts))
+        Effect.zipRight(administrator("Only an administrator may look at the database."), withApiErrors(database.facts))
       )
       .handle("healthHistory", () =>
         Effect.zipRight(
-          administrator("Only an administrator reads how health turned."),
+          administrator("Only an administrator may read the history of health."),
           Effect.map(history.turns, (turns) => new HealthTurns({ turns }))
         )
       )

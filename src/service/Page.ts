@@ -1,13 +1,13 @@
 /**
- * The page: its document at `/`, style and script in files of their own under `/page/`. Nothing is loaded from
- * elsewhere, and nothing runs that is not in one of these files.
+ * The page: its document at `/`, and its style and script files under `/page/`. It loads nothing from elsewhere, and
+ * runs nothing that is not in one of these files.
  */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import { RouteNotFound } from "./ApiErrors.ts"
 import { index, scripts, styles } from "./PageFiles.ts"
 
-/** What a browser may do here (https://www.w3.org/TR/CSP3/); a script that makes HTML of text is refused by it. */
+/** What a browser may do here (https://www.w3.org/TR/CSP3/). It refuses scripts that turn text into HTML. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -27,7 +27,7 @@ const assetOf = (text: string, contentType: string): HttpServerResponse.HttpServ
   HttpServerResponse.text(text, {
     contentType,
     headers: {
-      // It is asked for again each time, and sent when it has changed: no browser mixes two versions.
+      // Browsers revalidate it each time, so no browser mixes two versions.
       "cache-control": "no-cache",
       "content-security-policy": policy,
       "cross-origin-opener-policy": "same-origin",
@@ -36,7 +36,7 @@ const assetOf = (text: string, contentType: string): HttpServerResponse.HttpServ
     }
   })
 
-/** A browser would find one script in another, and ask for them one after the other. */
+/** Otherwise a browser would find each script in another one, and request them one after the other. */
 const preloads = Object.keys(scripts).map((name) => `<link rel="modulepreload" href="/page/${name}.js">\n`)
 const document = index.replace('<script type="module"', (script) => `${preloads.join("")}${script}`)
 

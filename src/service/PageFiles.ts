@@ -1,4 +1,4 @@
-/** What the page is made of, as texts within the program: nothing is read from the disk to serve it. */
+/** The files of the page as texts within the program: serving them reads nothing from the disk. */
 
 import accountScript from "./page/account.js" with { type: "text" }
 import administrationScript from "./page/administration.js" with { type: "text" }

@@ -1,4 +1,4 @@
-/** Whether a file is still as its caller saw it (RFC 9110, 13). */
+/** Whether a file is still as its client saw it (RFC 9110, 13). */
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -15,14 +15,14 @@ export interface Conditions {
 
 type Subject = Pick<FileRow, "file_hash" | "file_id" | "uploaded_at">
 
-/** A date that is none is no condition (RFC 9110, 13.1.4). HTTP's dates have no fractions of a second. */
+/** An invalid date is no condition (RFC 9110, 13.1.4). HTTP dates have no fractions of a second. */
 export const isUnmodified = (since: string, uploadedAt: string | null): boolean => {
   const limit = Date.parse(since)
   const changed = Date.parse(isoOf(uploadedAt ?? ""))
   return Number.isNaN(limit) || Number.isNaN(changed) || Math.floor(changed / 1000) * 1000 <= limit
 }
 
-/** Fails where the file has changed. With `If-Match` there, the date does not count (RFC 9110, 13.2.2). */
+/** Fails if the file has changed. With `If-Match` the date does not count (RFC 9110, 13.2.2). */
 export const checkConditions = (
   row: Subject,
   { ifMatch, ifUnmodifiedSince }: Conditions,
@@ -39,10 +39,10 @@ export const checkConditions = (
 }
 
 /**
- * The row, where it is still as the request at hand says, by the tag of its content or of its details. To be asked
- * within the transaction that changes it.
+ * The row, if it still matches the request by the tag of its content or of its details. Ask within the transaction that
+ * changes it.
  */
-export const stillAsRead = (row: FileRow): Effect.Effect<FileRow, PreconditionFailed> =>
+export const requireUnchanged = (row: FileRow): Effect.Effect<FileRow, PreconditionFailed> =>
   Effect.flatMap(
     Effect.serviceOption(HttpServerRequest.HttpServerRequest),
     Option.match({
@@ -54,7 +54,7 @@ export const stillAsRead = (row: FileRow): Effect.Effect<FileRow, PreconditionFa
     })
   )
 
-/** The same, for a change that would silently undo another's: it has to say which content it replaces. */
+/** The same for a change that would overwrite another one unseen: the request must say which content it replaces. */
 export const requireMatch = (
   row: Subject,
   conditions: Conditions

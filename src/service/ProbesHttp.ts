@@ -1,4 +1,4 @@
-/** What supervisors, monitors and people's browsers ask, answered from the first moment on. */
+/** HTTP handlers for supervisors, monitors and browsers, answered from the first moment. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
@@ -15,7 +15,6 @@ import { Settings } from "./Settings.ts"
 import { type Answer, Strangers } from "./Strangers.ts"
 import type { Check, Watched } from "./Watch.ts"
 
-/** Every endpoint of `ProbesGroup`. */
 export const probesHttp = HttpApiBuilder.group(
   ProbesApi,
   "probes",
@@ -27,7 +26,7 @@ export const probesHttp = HttpApiBuilder.group(
     const { keepWhile } = yield* KeptAnswers
     const { healthCache } = yield* Settings
 
-    /** Everything that can be said at this moment. */
+    /** Everything known at this moment. */
     const seen = Effect.gen(function* () {
       const phase = yield* door.phase
       const start: Course = isServing(phase) ? finished(phase.report) : courseOf(yield* timeline)
@@ -35,7 +34,7 @@ export const probesHttp = HttpApiBuilder.group(
       return { phase, start, checks, status: worstOf(phase, checks) }
     })
 
-    /** What was told of it stands as long as each check does. */
+    /** The answer holds as long as each of its checks does. */
     const still = ({ checks, phase }: { readonly checks: Checks; readonly phase: Phase }) =>
       keepWhile(
         () =>
@@ -44,7 +43,7 @@ export const probesHttp = HttpApiBuilder.group(
           Object.entries(watchedIn(phase)).every(([name, { kept }]) => kept() === checks[name])
       )
 
-    // Made once for all who ask at that moment.
+    // Rendered once for everyone who asks at that moment.
     const metrics = cachedFor(
       seen.pipe(
         Effect.flatMap((now) => exposition(gaugesOf(now))),
@@ -64,13 +63,13 @@ export const probesHttp = HttpApiBuilder.group(
         Effect.flatMap(Effect.tap(seen, still), ({ checks, phase, start, status }) => {
           const inside = mayLookInside(request.headers)
           const answer = answerOf(status, { ...whereIn(phase, start), checks: shown(notPassing(checks), inside) })
-          return Effect.as(inside ? Effect.void : remember("/readyz", answer), sent(answer))
+          return Effect.as(inside ? Effect.void : remember("/readyz", answer), respond(answer))
         })
       )
       .handleRaw("startupz", () =>
         Effect.flatMap(Effect.all([door.phase, timeline]), ([phase, start]) => {
           const answer = answerOf(phase._tag === "Starting" ? "fail" : "pass", whereIn(phase, start))
-          return Effect.as(remember("/startupz", answer), sent(answer))
+          return Effect.as(remember("/startupz", answer), respond(answer))
         })
       )
       .handleRaw("health", ({ request }) =>
@@ -85,14 +84,14 @@ export const probesHttp = HttpApiBuilder.group(
             checks: shown(checks, inside),
             startup: { ...start, stages: start.stages.map((stage) => (inside ? stage : withoutFinding(stage))) }
           })
-          return sent(answer)
+          return respond(answer)
         })
       )
       .handleRaw("metrics", () => metrics)
   })
 )
 
-/** What the service is at this moment, beside what has happened in it. */
+/** The current state of the service, besides the counts of what has happened. */
 const gaugesOf = ({
   checks,
   start,
@@ -103,7 +102,7 @@ const gaugesOf = ({
   readonly status: Status
 }): ReadonlyArray<Gauge> => {
   const free = checks["storage:space"]
-  // The stage that opened the database tells with which SQLite.
+  // The stage that opened the database knows its SQLite version.
   const found = start.stages.find(({ name }) => name === "connection")?.found
   const sqlite = /^SQLite ([\d.]+)/.exec(found ?? "")?.[1] ?? ""
   return [
@@ -114,7 +113,7 @@ const gaugesOf = ({
     },
     {
       name: "conversation_files_build_info",
-      help: "With what the service runs; always 1",
+      help: "The versions that the service runs with; always 1",
       labels: { version: packageJson.version, node: process.versions.node, sqlite },
       value: 1
     },
@@ -122,7 +121,7 @@ const gaugesOf = ({
       ? [
           {
             name: "conversation_files_disk_free_bytes",
-            help: "Bytes that can still be written where the contents are",
+            help: "Bytes that can still be written on the disk of the contents",
             value: free.observedValue
           }
         ]
@@ -136,7 +135,7 @@ const gaugesOf = ({
   ]
 }
 
-/** What probes show of a start: no path of a file. */
+/** What probes show of a start, without paths of files. */
 interface Course extends Pick<Timeline, "startedAt" | "durationMs" | "current" | "stages"> {
   readonly doing?: string | undefined
   readonly step?: Timeline["step"]
@@ -151,7 +150,7 @@ const courseOf = ({ current, doing, durationMs, stages, startedAt, step }: Timel
   step
 })
 
-/** The timeline stands still once the start is over. */
+/** The timeline stops once the start is over. */
 const finished = ({ durationMs, stages, startedAt }: ReadyReport): Course => ({
   startedAt,
   durationMs,
@@ -164,22 +163,24 @@ type Checks = Readonly<Record<string, Check>>
 
 const neverKept = { "cache-control": "no-store" }
 
-/** The status code counts: 503 for what fails, 200 for the rest. */
+/** The status code counts: 503 for a failure, 200 otherwise. */
 const answerOf = (status: Status, body: Readonly<Record<string, unknown>>): Answer => ({
   status: status === "fail" ? 503 : 200,
   headers: {
     "content-type": "application/health+json",
     ...neverKept,
-    // Also where the answer is kept for strangers, below what adds it to others.
+    // Set here too because the answer kept for strangers is below the code that adds it to other answers.
     ...(status === "fail" ? { "retry-after": "1" } : {})
   },
   body: `${JSON.stringify({ status, ...body })}\n`
 })
 
-const sent = ({ body, headers, status }: Answer) =>
+const respond = ({ body, headers, status }: Answer) =>
   HttpServerResponse.text(body, { status, headers, contentType: "application/health+json" })
 
-/** Where the service is; while it starts, in which stage, at which attempt and since when, what runs and how far it is. */
+/**
+ * The phase of the service. During the start also its stage, its attempts, since when, what runs, and how far it is.
+ */
 const whereIn = (phase: Phase, { current, doing, stages, step }: Course) => {
   const stage = stages.find(({ name }) => name === current)
   switch (phase._tag) {
@@ -200,7 +201,7 @@ const whereIn = (phase: Phase, { current, doing, stages, step }: Course) => {
   }
 }
 
-/** A stage that runs is a warning: it may pass. */
+/** A running stage is a warning: it may succeed. */
 const stageChecks = ({ current, stages }: Course): Checks =>
   Object.fromEntries(
     stages.map(({ durationMs, found, name, startedAt }): [string, Check] => [
@@ -240,7 +241,7 @@ const worstOf = (phase: Phase, checks: Checks): Status => {
 const notPassing = (checks: Checks): Checks =>
   Object.fromEntries(Object.entries(checks).filter(([, { status }]) => status !== "pass"))
 
-/** In the form of application/health+json. Sentences may name paths, which are for administrators. */
+/** In the form of application/health+json. Messages may name paths, so only administrators see them. */
 const shown = (checks: Checks, inside: boolean) =>
   Object.fromEntries(
     Object.entries(checks).map(([name, { message, reason, ...check }]) => [

@@ -1,6 +1,6 @@
 /**
- * Errors as problem details (RFC 9457): one encoder for those of the API, of the router, and of the server itself.
- * Beside the standard's members a problem has the error's own: `_tag`, `message` and its fields.
+ * Errors as problem details (RFC 9457): one encoder for the API, the router and the server itself. Besides the members
+ * of the standard a problem has the error's own: `_tag`, `message` and its fields.
  */
 import { randomUUID } from "node:crypto"
 import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
@@ -20,7 +20,7 @@ import { inWords } from "./issues.ts"
 
 export const contentType = "application/problem+json"
 
-/** An error that is made to be told: its class is a schema with a status. */
+/** An error made to be sent: its class is a schema with a status. */
 export interface Told {
   readonly _tag: string
   readonly message: string
@@ -35,7 +35,7 @@ export interface Problem {
   readonly body: string
 }
 
-/** Where the answer is one of a request: its path, and whether it had a token. */
+/** Known if the answer belongs to a request: its path, and whether it had a token. */
 export interface Asked {
   readonly path?: string | undefined
   readonly headers: Readonly<Record<string, string | undefined>>
@@ -46,12 +46,12 @@ export const problemOf = (given: Told, { headers, path }: Asked): Problem => {
   const status = Schema.isSchema(error.constructor) ? HttpApiSchema.getStatusError(error.constructor) : 500
   const fields: Readonly<Record<string, unknown>> = { ...error }
   const body = {
-    // A description of the type is found there. With its full path, as the standard recommends (3.1.1).
+    // The description of the type is there. Its full path, as the standard recommends (3.1.1).
     type: `/openapi.json#/components/schemas/${error._tag}`,
     title: titleOf(error._tag),
     status,
     detail: error.message,
-    // Of a defect the occurrence, which the log names as well; of the rest the thing that was asked for.
+    // For a defect this one occurrence, which the log names too; otherwise the path of the request.
     instance: fields["instance"] ?? path,
     ...fields,
     _tag: error._tag,
@@ -71,7 +71,7 @@ const headersOf = (
   asked: Asked["headers"]
 ): Readonly<Record<string, string>> => {
   switch (status) {
-    // RFC 6750, 3.1: whoever gave no token is told of no error.
+    // RFC 6750, 3.1: a request without a token is told of no error.
     case 401:
       return {
         "www-authenticate":
@@ -99,7 +99,7 @@ const titleOf = (tag: string): string => {
   return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}`
 }
 
-/** A request's path, without what is asked of it. */
+/** A request's path, without its query. */
 export const pathOf = (url: string): string => url.replace(/[?#].*$/s, "")
 
 const respond = (error: Told) =>
@@ -112,18 +112,18 @@ const respond = (error: Told) =>
   })
 
 /**
- * Every failure of an app as a problem: errors that are told as they are, what the platform fails with in words of its
- * own, and the rest as defects, whose cause goes to the log and not to the caller.
+ * Every failure of an app as a problem. Errors made to be sent are sent as they are. Errors of the platform get words
+ * of their own. Anything else is a defect: its cause goes to the log, not to the client.
  */
 export const problems = <E, R>(app: HttpApp.Default<E, R>) => Effect.catchAllCause(app, answerTo)
 
 const answerTo = <E>(cause: Cause.Cause<E>) => {
-  // Nobody is there any more to be answered.
+  // Nobody is left to answer.
   if (Cause.isInterruptedOnly(cause)) return Effect.failCause(Cause.stripFailures(cause))
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
   if (isTold(failure)) return respond(failure)
   const defect = Option.getOrUndefined(Cause.dieOption(cause))
-  // The platform takes whatever a body cannot be read with for a defect.
+  // The platform treats every failure to read a body as a defect.
   if (isTold(defect)) return respond(defect)
   if (failure instanceof HttpServerError.RouteNotFound) {
     const { method, originalUrl } = failure.request

@@ -1,6 +1,6 @@
 /**
- * Effect's metrics in Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/).
- * Written here because the clients for it keep metrics of their own beside Effect's.
+ * Effect's metrics in Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/). Written
+ * here because the client libraries keep metrics of their own, separate from Effect's.
  */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
@@ -11,7 +11,7 @@ import * as Option from "effect/Option"
 
 export const contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-/** What is only known when somebody asks. */
+/** A value that is computed only when somebody asks. */
 export interface Gauge {
   readonly name: string
   readonly help: string
@@ -20,9 +20,8 @@ export interface Gauge {
 }
 
 /**
- * All metrics as they are now, by the conventions for their names: units are Prometheus' base units, counters end in
- * `_total` (https://prometheus.io/docs/practices/naming/). A frequency is a counter per word, a summary has its
- * quantiles.
+ * All metrics as they are now, following the naming conventions: base units, and `_total` at the end of counters
+ * (https://prometheus.io/docs/practices/naming/). A frequency becomes a counter per word; a summary has its quantiles.
  */
 export const exposition = (gauges: ReadonlyArray<Gauge>): Effect.Effect<string> =>
   Effect.map(Metric.snapshot, (pairs) => {
@@ -44,10 +43,10 @@ export const exposition = (gauges: ReadonlyArray<Gauge>): Effect.Effect<string> 
 
 type Labels = ReadonlyArray<readonly [name: string, value: string]>
 
-/** Effect's own, whose names tell no unit. */
+/** Effect's own metrics, whose names have no unit. */
 const withUnit: Readonly<Record<string, string>> = { effect_fiber_lifetimes: "effect_fiber_lifetime_ms" }
 
-/** What Effect measures in milliseconds is told in seconds. */
+/** Effect measures in milliseconds; Prometheus expects seconds. */
 const namedAs = (key: string, type: string): { readonly name: string; readonly scale: number } => {
   const clean = (withUnit[key] ?? key).replace(/[^a-zA-Z0-9_:]/g, "_").replace(/^(?=\d)/, "_")
   const name = clean.replace(/_(ms|millis|milliseconds)$/, "_seconds")
@@ -62,7 +61,7 @@ const heading = (name: string, description: string | undefined, type: string): A
   return [`# HELP ${name} ${help.replace(/\\/g, "\\\\").replace(/\n/g, "\\n")}`, `# TYPE ${name} ${type}`]
 }
 
-/** What may also go down is a gauge to Prometheus, also where it is called a counter. */
+/** To Prometheus, anything that can go down is a gauge, even if Effect calls it a counter. */
 const typeOf = ({ keyType }: MetricKey.MetricKey.Untyped, state: unknown): string => {
   if (MetricKeyType.isCounterKey(keyType)) return keyType.incremental ? "counter" : "gauge"
   if (MetricState.isFrequencyState(state)) return "counter"
@@ -99,12 +98,12 @@ const samplesOf = (name: string, labels: Labels, state: unknown, scale: number):
 
 const labelsOf = ({ tags }: MetricKey.MetricKey.Untyped): Labels =>
   tags
-    // Of Effect's own timers, which are told in seconds like the others.
+    // The unit of Effect's own timers, which are in seconds here like the others.
     .filter(({ key }) => key !== "time_unit")
     .map(({ key, value }) => [key.replace(/[^a-zA-Z0-9_]/g, "_"), value] as const)
 
 const sample = (name: string, labels: Labels, value: number | bigint): string => {
-  const inside = labels.map(([label, text]) => `${label}="${escaped(text)}"`).join(",")
+  const inside = labels.map(([label, text]) => `${label}="${escape(text)}"`).join(",")
   return `${name}${inside === "" ? "" : `{${inside}}`} ${numberOf(value)}`
 }
 
@@ -115,4 +114,4 @@ const numberOf = (value: number | bigint): string =>
       : "-Inf"
     : String(value)
 
-const escaped = (text: string): string => text.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n")
+const escape = (text: string): string => text.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n")

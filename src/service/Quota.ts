@@ -1,7 +1,7 @@
 /**
- * How much may be stored: by one user, in all sessions that are theirs, and by all together. Files count until they are
- * gone for good, also while they are deleted and can be restored. Each file counts with all its bytes, also where its
- * content is stored once for several: what one user may store must not depend on what others delete.
+ * Limits what may be stored: by one user in all their sessions, and by all users together. Deleted files count until
+ * they are gone for good. Each file counts with all its bytes, even if its content is stored once for several. What one
+ * user may store must not depend on what others delete.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
@@ -18,13 +18,13 @@ export interface Amount {
   readonly bytes: number
 }
 
-/** What is added to a session; less than nothing is always allowed. */
+/** What is added to a session. A negative amount is always allowed. */
 export interface Growth extends Amount {
-  /** The session that it is taken out of, where it was stored already. */
+  /** The session that the file is moved out of, if it was already stored. */
   readonly movedFrom?: string | undefined
 }
 
-/** Bytes of the longest file that may be added, and the refusal of a longer one. */
+/** The most bytes that a new file may have, and the refusal of a longer one. */
 export interface Room {
   readonly bytes: number
   readonly refusal: QuotaExceeded
@@ -34,13 +34,13 @@ export class Quota extends Context.Tag("conversation-files/Quota")<
   Quota,
   {
     /**
-     * Fails where a session would hold more than its owner may, or all of them more than all may. A session that is
-     * nobody's counts as the user's. Before a body is read this is a look; only within `write` nobody comes in between.
+     * Fails if a session would hold more than its owner may, or all together more than all may. A session without an
+     * owner counts as the user's. Before a body is read this is only a look; within `write` nobody comes in between.
      */
     readonly mayGrow: (sessionId: string, growth: Growth) => Effect.Effect<void, QuotaExceeded | SqlError, CurrentUser>
-    /** How long a file may be that is added to a session now, or takes the place of so many bytes; undefined: any. */
+    /** How long a file may be that is added to a session now, or replaces so many bytes; undefined is any length. */
     readonly room: (sessionId: string, replaced?: number) => Effect.Effect<Room | undefined, SqlError, CurrentUser>
-    /** What the user has, and may have; null is any number. */
+    /** What the user has, and may have; null is unlimited. */
     readonly own: Effect.Effect<
       { readonly usage: Amount; readonly quota: { readonly files: number | null; readonly bytes: number | null } },
       SqlError,
@@ -78,7 +78,7 @@ export class Quota extends Context.Tag("conversation-files/Quota")<
         ([row]): Amount => row ?? nothing
       )
 
-      /** How much each quota leaves; only what there is a quota of. */
+      /** How much each quota leaves, for the quotas that are set. */
       const left = Effect.fnUntraced(function* (sessionId: string, movedFrom?: string) {
         const rooms: Array<Left> = []
         const add = (quota: "user" | "total", used: Amount) => {
@@ -126,7 +126,7 @@ export class Quota extends Context.Tag("conversation-files/Quota")<
   )
 }
 
-/** A file as it arrives, which ends with the refusal where there is no more room for it. */
+/** A file as it arrives. It ends with the refusal if there is no room left for it. */
 export const within = <E>(
   room: Room | undefined,
   content: Stream.Stream<Uint8Array, E>

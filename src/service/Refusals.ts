@@ -1,6 +1,6 @@
 /**
- * Who was refused, how often and where: counted per caller, reason and minute. A request only counts in memory; the
- * counts of a moment are written as one transaction when the lock can be had.
+ * Counts refusals per caller, reason and minute. A request only counts in memory. The counts of a moment are written in
+ * one transaction when the lock is free.
  */
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -18,16 +18,16 @@ import { DueTime } from "./DueTime.ts"
 import { Settings } from "./Settings.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
 
-/** So many callers and reasons have a row of their own in one minute. The rest is counted together. */
+/** How many callers and reasons have a row of their own per minute. The rest are counted together. */
 const mostAMinute = 100
 
-/** So many counts wait for the lock at most; what comes then is counted together. */
+/** How many counts may wait for the lock. Later ones are counted together. */
 const mostWaiting = 10_000
 
-/** So many rows are kept at most, whatever their age. */
+/** How many rows are kept, whatever their age. */
 const mostRows = 100_000
 
-/** So many are pruned in one transaction. */
+/** How many are deleted in one transaction. */
 const atOnce = 1000
 
 /** Characters of a path that are kept. */
@@ -53,18 +53,18 @@ const refusedRequests = Metric.counter("conversation_files_refusals", {
 export class Refusals extends Context.Tag("conversation-files/Refusals")<
   Refusals,
   {
-    /** Counts a refusal of the request at hand. Waits for nothing. */
+    /** Counts a refusal of the current request. Waits for nothing. */
     readonly count: (reason: string) => Effect.Effect<void>
-    /** Counts refusals of strangers that no request is at hand of any more. */
+    /** Counts refusals of strangers whose requests are already over. */
     readonly countStrangers: (
       refused: ReadonlyArray<{ readonly address: string; readonly path: string; readonly count: number }>
     ) => Effect.Effect<void>
-    /** The latest first. */
+    /** Latest first. */
     readonly list: (page: {
       readonly before?: number | undefined
       readonly limit: number
     }) => Effect.Effect<RefusalPage, SqlError>
-    /** Deletes some of those that are old or too many; whether there may be more. */
+    /** Deletes some that are old or too many. Returns whether there may be more. */
     readonly prune: Effect.Effect<boolean, SqlError>
   }
 >() {
@@ -120,7 +120,7 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
                   isBlocked = false
                   return
                 }
-                // The newer ones have the newer path.
+                // The newer counts have the newer path.
                 const newer = waiting
                 waiting = counts
                 for (const count of newer.values()) add(count)
@@ -131,7 +131,7 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
 
         yield* Effect.addFinalizer(() =>
           Effect.catchAll(writeAll, ({ message }) =>
-            Effect.logError(`Counts of refusals could not be written: ${message}`)
+            Effect.logError(`Could not write the counts of refusals: ${message}`)
           )
         )
         yield* isWaiting.await.pipe(
@@ -142,7 +142,7 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
             isBlocked = true
             return Effect.zipRight(
               isNews
-                ? Effect.logWarning(`Counts of refusals are written later, it cannot be done now: ${message}`)
+                ? Effect.logWarning(`Cannot write the counts of refusals now, trying again later: ${message}`)
                 : Effect.void,
               isWaiting.open
             )

@@ -1,4 +1,4 @@
-/** Files of one session in another: as a copy, which shares the content, or moved there. No bytes are written. */
+/** Copies or moves files to another session. A copy shares the content, so no bytes are written. */
 import { createHash, randomUUID } from "node:crypto"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -26,8 +26,8 @@ import type { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { fileNameOf } from "./FileName.ts"
-import { type FileRow, fileOf, notDeleted, timestampNow } from "./FileRow.ts"
-import { stillAsRead } from "./Preconditions.ts"
+import { type FileRow, fileOf, requireNotDeleted, timestampNow } from "./FileRow.ts"
+import { requireUnchanged } from "./Preconditions.ts"
 import { Quota } from "./Quota.ts"
 import { rowContent } from "./RowContent.ts"
 import { Rows } from "./Rows.ts"
@@ -40,9 +40,9 @@ type Copied = Effect.Effect<FileDetails, Refused | ContentError | ContentLost | 
 export class Relocations extends Context.Tag("conversation-files/Relocations")<
   Relocations,
   {
-    /** A new file with the same content and metadata, under the same name where no other is given. */
+    /** A new file with the same content and metadata, under the same name unless another one is given. */
     readonly copy: (fileId: string, to: { readonly sessionId: string; readonly name?: string | undefined }) => Copied
-    /** The file in another session. Out of one that has ended too, which saves it from that end. */
+    /** Moves the file to another session. It may leave a session that has ended, which saves it from deletion. */
     readonly move: (
       fileId: string,
       sessionId: string
@@ -74,7 +74,7 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
       const { claim, mayAdd } = yield* Sessions
       const { lost, open } = yield* rowContent
 
-      /** A file that relies on a content proves it, as an upload does. */
+      /** Proves that the content is intact, as an upload does, before another file relies on it. */
       const prove = (row: FileRow) =>
         open(row).pipe(
           Effect.flatMap(({ file }) => digestOf(file, row.file_hash)),
@@ -110,7 +110,7 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
         yield* sql`INSERT INTO file_metadata (file_id, metadata_key, metadata_value, created_at)
           SELECT ${fileId}, metadata_key, metadata_value, ${at} FROM file_metadata
           WHERE file_id = ${row.file_id} ORDER BY metadata_id`
-        // The new file has its own event: an upload, by a trigger.
+        // The new file has an event of its own: an upload, by a trigger.
         yield* done("copy", aboutOf(row), { to: { sessionId, fileId } })
         return yield* Effect.flatMap(found(fileId), detailsOf)
       })
@@ -121,34 +121,34 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
         yield* mayGrow(sessionId, { files: 1, bytes: row.file_size, movedFrom: from })
         yield* claim(sessionId)
         yield* sql`UPDATE conversation_files SET session_id = ${sessionId} WHERE file_id = ${fileId}`
-        // An earlier system may have used the file in both already, for the same message.
+        // An earlier system may already use the file in both sessions, for the same message.
         yield* sql`UPDATE OR IGNORE session_file_associations SET session_id = ${sessionId}
           WHERE file_id = ${fileId} AND session_id = ${from}`
         yield* sql`DELETE FROM session_file_associations WHERE file_id = ${fileId} AND session_id = ${from}`
         yield* sql`UPDATE file_cleanup_queue SET session_id = ${sessionId}
           WHERE file_id = ${fileId} AND is_processed = 0`
         yield* releaseIfOver(from)
-        // One for each session, so that who follows either of them sees it.
+        // One event per session, so that followers of either one see it.
         yield* done("move", aboutOf(row), { to: sessionId })
         yield* done("move", { ...aboutOf(row), sessionId }, { from })
         return fileOf(yield* found(fileId))
       })
 
       const copyOnce = Effect.fnUntraced(function* (fileId: string, sessionId: string, name: string | undefined) {
-        const row = yield* Effect.flatMap(found(fileId), notDeleted)
+        const row = yield* Effect.flatMap(found(fileId), requireNotDeleted)
         yield* fileNameOf(name ?? row.original_filename)
         yield* mayAdd(sessionId)
         yield* prove(row)
         return yield* write(
           Effect.gen(function* () {
-            const now = yield* Effect.flatMap(found(fileId), notDeleted)
+            const now = yield* Effect.flatMap(found(fileId), requireNotDeleted)
             if (now.file_hash !== row.file_hash) return undefined
             return yield* insertCopy(now, { sessionId, name: yield* fileNameOf(name ?? now.original_filename) })
           })
         )
       })
 
-      /** Once more where another content came in between: it is not the one that was proven. */
+      /** Tries again if the content was replaced meanwhile: the new one was not proven. */
       const copy = (...args: Parameters<typeof copyOnce>): Copied =>
         Effect.flatMap(copyOnce(...args), (copied) => (copied === undefined ? copy(...args) : Effect.succeed(copied)))
 
@@ -162,7 +162,7 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
         move: (fileId, sessionId) =>
           write(
             Effect.gen(function* () {
-              const row = yield* found(fileId).pipe(Effect.flatMap(notDeleted), Effect.flatMap(stillAsRead))
+              const row = yield* found(fileId).pipe(Effect.flatMap(requireNotDeleted), Effect.flatMap(requireUnchanged))
               return row.session_id === sessionId ? fileOf(row) : yield* moveRow(row, sessionId)
             })
           ).pipe(audited("move", { fileId }))

@@ -1,4 +1,4 @@
-/** What every answer has in common: the conventions of HTTP, metrics, and security headers. */
+/** What every answer has in common: HTTP conventions, metrics, and security headers. */
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import * as HttpApp from "@effect/platform/HttpApp"
@@ -13,13 +13,13 @@ import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
-import { finished } from "./Answers.ts"
+import { finish } from "./Answers.ts"
 import { endingUnread } from "./Body.ts"
 import { turnOf } from "./Connections.ts"
 import type { KeptAnswers } from "./KeptAnswers.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { problems } from "./Problem.ts"
-import { type Asked, askedOf, routed } from "./Routing.ts"
+import { type Asked, askedOf, dispatch } from "./Routing.ts"
 
 const requests = Metric.counter("http_requests", { description: "Requests answered", incremental: true })
 const durations = Metric.histogram(
@@ -29,20 +29,20 @@ const durations = Metric.histogram(
 )
 
 /**
- * Answers every request: what has no handler by itself, and what fails as a problem. Counts and times all of them.
- * What a request acquires, it has until its answer is sent, or nobody is there any more to take it.
+ * Answers every request: without a handler by itself, and a failure as a problem. Counts and times all of them. What a
+ * request acquires is released when its answer is sent, or nobody is left to take it.
  */
-export const answering = <E, R>(
+export const answerRequests = <E, R>(
   app: HttpApp.Default<E, R>,
   keep: KeptAnswers["Type"]["keep"]
 ): HttpApp.Default<never, Exclude<R, Scope.Scope> | HttpServerRequest.HttpServerRequest> =>
-  untilSent(answered(app, keep))
+  holdUntilSent(answer(app, keep))
 
 /**
- * The platform's own scope of a request waits for its answer to be taken. A caller who hangs up in the middle
- * of it never takes it, and what the request holds would be held for ever.
+ * The platform's own scope of a request waits for its answer to be taken. A client that hangs up in the middle never
+ * takes it, and the request would hold its resources for ever.
  */
-const untilSent = <E, R>(app: HttpApp.Default<E, R>) =>
+const holdUntilSent = <E, R>(app: HttpApp.Default<E, R>) =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const response = NodeHttpServerRequest.toServerResponse(request)
@@ -50,7 +50,7 @@ const untilSent = <E, R>(app: HttpApp.Default<E, R>) =>
     const over = yield* turnOf(socket)
     if (over === undefined || socket.destroyed) {
       over?.()
-      // The platform would wait for this answer to be sent, and keep all that belongs to it.
+      // The platform would wait for this answer to be sent, and hold everything that belongs to it.
       response.end()
       return yield* Effect.interrupt
     }
@@ -63,7 +63,7 @@ const untilSent = <E, R>(app: HttpApp.Default<E, R>) =>
     })
   })
 
-/** An answer that waits behind another on its connection is not closed with it. */
+/** An answer that waits behind another on its connection is not closed with it, so watch the socket too. */
 const whenClosed = (response: ServerResponse, socket: Socket, act: () => void): void => {
   if (response.closed || socket.destroyed) {
     act()
@@ -78,20 +78,20 @@ const whenClosed = (response: ServerResponse, socket: Socket, act: () => void): 
   socket.once("close", over)
 }
 
-const answered = <E, R>(app: HttpApp.Default<E, R>, keep: KeptAnswers["Type"]["keep"]) =>
+const answer = <E, R>(app: HttpApp.Default<E, R>, keep: KeptAnswers["Type"]["keep"]) =>
   Effect.gen(function* () {
     const startedAt = yield* monotonicMillis
     const asked = askedOf(yield* HttpServerRequest.HttpServerRequest)
-    const handled = yield* Effect.flatMap(problems(routed(asked, app)), (response) => saidBefore(asked, response))
-    const response = endingUnread(asked.request, yield* finished(asked, handled))
-    const counted = countedAs(asked, response.status)
-    counted((yield* monotonicMillis) - startedAt)
-    keep(asked.request, response, counted)
+    const handled = yield* Effect.flatMap(problems(dispatch(asked, app)), (response) => applyHandlers(asked, response))
+    const response = endingUnread(asked.request, yield* finish(asked, handled))
+    const count = counterFor(asked, response.status)
+    count((yield* monotonicMillis) - startedAt)
+    keep(asked.request, response, count)
     return response
   })
 
-/** What handlers have added to an answer that they did not make; here, for the rest looks at it. */
-const saidBefore = (
+/** Applies what handlers add to answers that they did not build. Here, because later steps look at the result. */
+const applyHandlers = (
   { request }: Asked,
   response: HttpServerResponse.HttpServerResponse
 ): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
@@ -103,17 +103,19 @@ const saidBefore = (
     })
   )
 
-/** The methods of the API; who sends others makes no more series of them than one. */
+/** The methods of the API. All others share one series. */
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 
 const methodOf = (method: string): string => (methods.has(method) ? method : "other")
 
 const routeOf = ({ route, routes }: Asked): string => (route ?? routes[0])?.path ?? "unknown"
 
-/** By their labels, of which there are few: to make a series anew for each request takes longer than to count in it. */
+/**
+ * Kept by their labels, of which there are few: creating a series for each request takes longer than counting in it.
+ */
 const series = new Map<string, (millis: number) => void>()
 
-const countedAs = (asked: Asked, status: number): ((millis: number) => void) => {
+const counterFor = (asked: Asked, status: number): ((millis: number) => void) => {
   const method = methodOf(asked.request.method)
   const route = routeOf(asked)
   const key = `${method} ${route} ${status}`
@@ -123,10 +125,10 @@ const countedAs = (asked: Asked, status: number): ((millis: number) => void) => 
     Metric.tagged(Metric.tagged(metric, "method", method), "route", route)
   const one = Metric.tagged(labelled(requests), "status", String(status))
   const duration = labelled(durations)
-  const counted = (millis: number) => {
+  const count = (millis: number) => {
     one.unsafeUpdate(1, [])
     duration.unsafeUpdate(millis, [])
   }
-  series.set(key, counted)
-  return counted
+  series.set(key, count)
+  return count
 }

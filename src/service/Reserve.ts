@@ -1,6 +1,6 @@
 /**
- * Space on the disk that is kept for reading and deleting: uploads end before it, and a file holds it against other
- * programs. A deletion that does not fit gives it up, which is how there is space again.
+ * Keeps space on the disk for reading and deleting. Uploads stop before they use it, and a file holds it against other
+ * programs. A deletion that does not fit gives it up, which frees space again.
  */
 import { randomBytes } from "node:crypto"
 import { open, rename, statfs, unlink } from "node:fs/promises"
@@ -27,17 +27,17 @@ export interface Space {
 export class Reserve extends Context.Tag("conversation-files/Reserve")<
   Reserve,
   {
-    /** Undefined where nobody knows. */
+    /** Undefined if unknown. */
     readonly space: Effect.Effect<Space | undefined>
-    /** Whether what is kept is there, to be given up for a deletion. */
+    /** Whether the reserve is there, to be given up for a deletion. */
     readonly isHeld: Effect.Effect<boolean>
-    /** Fails where so many bytes more would take what is kept. */
+    /** Fails if so many more bytes would use the reserve. */
     readonly mayStore: (bytes: number) => Effect.Effect<void, StorageFull>
-    /** What frees space, once more with the reserve given up where the disk is full. */
+    /** Runs an effect that frees space. If the disk is full, gives up the reserve and tries again. */
     readonly freeing: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   }
 >() {
-  /** Holds the reserve, as soon and as often as there is space for it. */
+  /** Holds the reserve whenever there is space for it. */
   static readonly layer: Layer.Layer<Reserve, never, ContentStore | Settings> = Layer.scoped(
     Reserve,
     Effect.gen(function* () {
@@ -47,7 +47,7 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
 
       const space = onDisk(directory, () => statfs(directory)).pipe(
         Effect.map(({ bavail, blocks, bsize }): Space => {
-          // On a small disk a small part, so that there is something to use.
+          // On a small disk only a small part, so that there is something left to use.
           const kept = Math.min(diskReserve, Math.floor((blocks * bsize) / 20))
           return { free: bavail * bsize, kept, low: Math.min(4 * kept + maxFileSize, (blocks * bsize) / 5) }
         }),
@@ -66,15 +66,14 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
         onDisk(file, () => unlink(file)),
         {
           onFailure: () => Effect.succeed(false),
-          onSuccess: () =>
-            Effect.as(Effect.logWarning("The disk is full: its reserve is given up for a deletion"), true)
+          onSuccess: () => Effect.as(Effect.logWarning("The disk is full: giving up the reserve for a deletion"), true)
         }
       )
 
       yield* Effect.forkScoped(
         Effect.repeat(
           Effect.catchAll(hold, ({ message }: ContentError) =>
-            Effect.logWarning(`No space is held for deleting: ${message}`)
+            Effect.logWarning(`Cannot hold space for deleting: ${message}`)
           ),
           Schedule.spaced(cleanupInterval)
         )
@@ -86,7 +85,7 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
         mayStore: (bytes) =>
           Effect.flatMap(space, (now) =>
             now !== undefined && now.free - bytes < now.kept
-              ? new StorageFull({ message: "The disk is full, but for what is kept for reading and deleting." })
+              ? new StorageFull({ message: "The disk is full, except for the reserve for reading and deleting." })
               : Effect.void
           ),
         freeing: (effect) =>
@@ -100,7 +99,7 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
   )
 }
 
-/** Written, for a hole takes no space, and of bytes that no filesystem makes smaller. */
+/** Written, because a hole takes no space; and with bytes that no filesystem can compress. */
 const allocate = async (directory: string, target: string, size: number, owner: StoreOwner): Promise<void> => {
   const partial = join(directory, "incoming", crypto.randomUUID())
   const handle = await open(partial, "wx", 0o600)

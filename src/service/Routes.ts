@@ -1,27 +1,27 @@
-/** What is at which path, and with which methods: by the API, and the files that are served beside it. */
+/** Which methods exist at which path: of the API, and of the other files that are served. */
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as Option from "effect/Option"
 import * as SchemaAST from "effect/SchemaAST"
 import { Api } from "./Api.ts"
 
 export interface Route {
-  /** As the API has it: `/api/files/:fileId`. */
+  /** As the API writes it: `/api/files/:fileId`. */
   readonly path: string
   readonly method: string
   /** Whether its body is JSON that the platform reads. */
   readonly takesJson: boolean
-  /** The parameter that says where a page of its list begins. */
+  /** The parameter for where a page of its list begins. */
   readonly pageFrom: string | undefined
 }
 
-const beside: ReadonlyArray<Route> = ["/", "/page/:file", "/openapi.json"].map((path) => ({
+const otherFiles: ReadonlyArray<Route> = ["/", "/page/:file", "/openapi.json"].map((path) => ({
   path,
   method: "GET",
   takesJson: false,
   pageFrom: undefined
 }))
 
-/** What is asked of an endpoint here, whatever its types. */
+/** What is needed of an endpoint here, whatever its types. */
 interface Endpoint {
   readonly method: string
   readonly path: string
@@ -50,21 +50,21 @@ const routeOf = ({ method, path, payloadSchema, urlParamsSchema }: Endpoint): Ro
 
 const isParameter = (segment: string): boolean => segment.startsWith(":")
 
-/** Those without parameters first: they are meant where both fit. */
+/** Paths without parameters first: they win if both match. */
 const routes = [
-  ...beside,
+  ...otherFiles,
   ...Object.values(Api.groups).flatMap(({ endpoints }) => Object.values(endpoints).map((endpoint) => routeOf(endpoint)))
 ]
   .map((route) => ({ ...route, segments: route.path.split("/") }))
   .sort((a, b) => a.segments.filter(isParameter).length - b.segments.filter(isParameter).length)
 
-/** The paths of all, for metrics that have as many series as there are routes. */
+/** All paths. Metrics have one series per route. */
 export const paths: ReadonlyArray<string> = [...new Set(routes.map(({ path }) => path))]
 
 const ofLength = new Map<number, typeof routes>()
 for (const route of routes) ofLength.set(route.segments.length, [...(ofLength.get(route.segments.length) ?? []), route])
 
-/** What fits a path in its one spelling, whatever the method. */
+/** The routes of a path in its one spelling, for any method. */
 export const routesAt = (path: string): ReadonlyArray<Route> => {
   const given = path.split("/")
   return (ofLength.get(given.length) ?? []).filter(({ segments }) =>
@@ -72,20 +72,20 @@ export const routesAt = (path: string): ReadonlyArray<Route> => {
   )
 }
 
-/** Clients take dots for the way up or nowhere, however they are spelt (https://url.spec.whatwg.org). */
+/** Clients resolve dots, in any encoding, as path steps (https://url.spec.whatwg.org). */
 const isId = (segment: string | undefined): boolean => segment !== undefined && !/^\.{0,2}$/.test(segment)
 
-/** The methods of some routes. Where there is GET there is HEAD; what is allowed can be asked everywhere. */
+/** The methods of some routes. GET implies HEAD, and OPTIONS is allowed everywhere. */
 export const methodsOf = (found: ReadonlyArray<Route>): ReadonlyArray<string> => {
   const methods = new Set(found.map(({ method }) => method))
   if (methods.has("GET")) methods.add("HEAD")
   return [...methods.add("OPTIONS")].sort()
 }
 
-/** The one whose handler is asked. */
+/** The route whose handler is called. */
 export const routeFor = (found: ReadonlyArray<Route>, method: string): Route | undefined =>
   found.find((route) => route.method === method) ??
   (method === "HEAD" ? found.find((route) => route.method === "GET") : undefined)
 
-/** What one path or another takes. */
+/** Every method that some path takes. */
 export const allMethods: ReadonlyArray<string> = methodsOf(routes)

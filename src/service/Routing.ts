@@ -1,4 +1,4 @@
-/** What HTTP asks before any handler is: is there such a path, spelt like this, and does it take this method. */
+/** What HTTP asks before any handler: does the path exist in this spelling, and does it take this method? */
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -14,7 +14,7 @@ import { type Target, targetOf } from "./Target.ts"
 export interface Asked {
   readonly request: HttpServerRequest.HttpServerRequest
   readonly target: Target | undefined
-  /** All that is at its path, whatever the method. */
+  /** Everything at its path, for any method. */
   readonly routes: ReadonlyArray<Route>
   readonly route: Route | undefined
 }
@@ -25,24 +25,24 @@ export const askedOf = (request: HttpServerRequest.HttpServerRequest): Asked => 
   return { request, target, routes, route: routeFor(routes, request.method) }
 }
 
-/** Answers for the app where the app is not to be asked; otherwise asks it, by the path as it is spelt. */
-export const routed = <E, R>({ request, route, routes, target }: Asked, app: HttpApp.Default<E, R>) =>
+/** Answers without the app if HTTP requires it. Otherwise calls the app with the path in its one spelling. */
+export const dispatch = <E, R>({ request, route, routes, target }: Asked, app: HttpApp.Default<E, R>) =>
   Effect.suspend((): Effect.Effect<HttpServerResponse.HttpServerResponse, E | Refused, R> => {
     const { method, url } = request
-    if (!hasHost(request)) return new MalformedRequest({ message: "A request has one header `Host`." })
+    if (!hasHost(request)) return new MalformedRequest({ message: "Send exactly one `Host` header." })
     if (method === "OPTIONS" && url === "*") return Effect.succeed(options(allMethods))
     if (target === undefined) {
       return new MalformedRequest({ message: "The target of the request is not a path in percent-encoded ASCII." })
     }
     if (routes.length === 0) return new RouteNotFound({ message: `There is nothing at ${target.path}.` })
-    if (target.spelt !== target.path) return Effect.succeed(moved(`${target.spelt}${target.query}`))
+    if (target.spelt !== target.path) return Effect.succeed(redirect(`${target.spelt}${target.query}`))
     if (method === "OPTIONS") return Effect.succeed(options(methodsOf(routes)))
     if (route === undefined) {
       const allow = methodsOf(routes)
       return new MethodNotAllowed({ allow, message: `${target.path} takes ${allow.join(", ")}, not ${method}.` })
     }
     if (isEncoded(request)) {
-      return new UnsupportedMediaType({ message: "A body is taken without a Content-Encoding." })
+      return new UnsupportedMediaType({ message: "Send the body without a Content-Encoding." })
     }
     const asked = relative(request, target)
     return Effect.provideService(app, HttpServerRequest.HttpServerRequest, route.takesJson ? withJson(asked) : asked)
@@ -50,7 +50,7 @@ export const routed = <E, R>({ request, route, routes, target }: Asked, app: Htt
 
 type Refused = MalformedRequest | MethodNotAllowed | RouteNotFound | UnsupportedMediaType
 
-/** One host, where there is more than one to be told apart (RFC 9112, 3.2). */
+/** Exactly one host, because more could contradict each other (RFC 9112, 3.2). */
 const hasHost = (request: HttpServerRequest.HttpServerRequest): boolean => {
   const { httpVersion, rawHeaders } = NodeHttpServerRequest.toIncomingMessage(request)
   const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host").length
@@ -60,11 +60,11 @@ const hasHost = (request: HttpServerRequest.HttpServerRequest): boolean => {
 const options = (allow: ReadonlyArray<string>) =>
   HttpServerResponse.empty({ status: 204, headers: { allow: allow.join(", "), "cache-control": "no-store" } })
 
-/** The same resource, as its path is spelt. With 308 method and body stay. */
-const moved = (location: string) =>
+/** Redirects to the path in its one spelling. With 308 method and body stay. */
+const redirect = (location: string) =>
   HttpServerResponse.empty({ status: 308, headers: { location, "cache-control": "no-store" } })
 
-/** A target that names its host counts more than the header does (RFC 9112, 3.2.2). */
+/** A host in the target counts more than the header (RFC 9112, 3.2.2). */
 const relative = (request: HttpServerRequest.HttpServerRequest, { authority, path, query }: Target) =>
   authority === undefined
     ? request

@@ -1,4 +1,4 @@
-/** The content of a row, with as many bytes as the row says; otherwise it is lost, and health knows at once. */
+/** Opens the content of a row, with as many bytes as the row says. Otherwise it is lost, and health knows at once. */
 import * as Effect from "effect/Effect"
 import { ContentLost } from "./Api.ts"
 import { type ContentFault, ContentFaults } from "./ContentFaults.ts"
@@ -18,7 +18,7 @@ export const rowContent = Effect.gen(function* () {
       new ContentLost({
         fileId: row.file_id,
         reason: fault,
-        message: `The content is ${fault}. Uploading the same file again brings it back.`
+        message: `The content is ${fault}. Upload the same file again to bring it back.`
       })
     )
 

@@ -1,4 +1,4 @@
-/** A file's row, for who may use its session, and what is written of it. */
+/** The row of a file, for users who may use its session, and what is logged about it. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"
@@ -12,12 +12,12 @@ import { Sessions } from "./Sessions.ts"
 export class Rows extends Context.Tag("conversation-files/Rows")<
   Rows,
   {
-    /** What a `FileRow` is selected with. */
+    /** The columns of a `FileRow`. */
     readonly columns: Fragment
     readonly found: (fileId: string) => Effect.Effect<FileRow, Forbidden | FileNotFound | SqlError, CurrentUser>
-    /** A row with what is known besides. */
+    /** A row with its details. */
     readonly detailsOf: (row: FileRow) => Effect.Effect<FileDetails, SqlError>
-    /** Writes into the access log, within a transaction. */
+    /** Writes to the access log, within a transaction. */
     readonly log: (
       fileId: string,
       access: "delete" | "restore",
@@ -25,8 +25,8 @@ export class Rows extends Context.Tag("conversation-files/Rows")<
       details?: Readonly<Record<string, unknown>>
     ) => Effect.Effect<void, SqlError>
     /**
-     * Writes that a file has another content, within a transaction. The access log has no word for it and takes no
-     * other (its CHECK): for it that is an upload, which it is. In the audit trail it is a `change`.
+     * Records a new content, within a transaction. The access log has no word for it and accepts no other (its CHECK),
+     * so there it is an `upload`. In the audit trail it is a `change`.
      */
     readonly logChange: (
       fileId: string,
@@ -65,7 +65,7 @@ export class Rows extends Context.Tag("conversation-files/Rows")<
         logChange: Effect.fnUntraced(function* (fileId, by, details) {
           yield* sql`INSERT INTO file_access_log (file_id, access_type, accessed_by, accessed_at, access_metadata)
             VALUES (${fileId}, 'upload', ${by}, ${yield* timestampNow}, ${JSON.stringify(details)})`
-          // What a trigger has just made of it: the last one, for nobody else writes now.
+          // The event that a trigger has just made: the last one, because nobody else can write now.
           yield* sql`UPDATE audit_log SET action = 'change' WHERE event_id = (SELECT max(event_id) FROM audit_log)`
         }),
         log: Effect.fnUntraced(function* (fileId, access, by, details = {}) {

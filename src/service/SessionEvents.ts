@@ -1,9 +1,9 @@
 /**
- * Changes of sessions as they happen. They are read from the audit trail, where an event has a number and is committed
- * in the order of the numbers, whichever process writes it: who knows the last number misses nothing and sees nothing
- * twice. A statement outside of a transaction waits for one, so that none is seen that may be taken back. One watcher
- * looks for new events and wakes those whose session has some; each of them reads from where it stands, so that nothing
- * is kept for one that is slow.
+ * Follows changes of sessions as they happen. They are read from the audit trail. There each event has a number, and
+ * events are committed in the order of their numbers, whichever process writes. So a reader who knows the last number
+ * misses nothing and sees nothing twice. A statement outside a transaction waits for a running one, so no event is read
+ * that may be rolled back. One watcher looks for new events and wakes the followers of their sessions. Each follower
+ * reads from its own position, so nothing is buffered for slow ones.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
@@ -17,20 +17,20 @@ import { Sessions } from "./Sessions.ts"
 import { isoOf } from "./timestamp.ts"
 import { WriteSignal } from "./WriteSignal.ts"
 
-/** One who follows a session. */
+/** A follower of a session. */
 export interface Follower {
-  /** The number of the event from which it follows. */
+  /** The number of the event after which it continues. */
   readonly position: number
-  /** Done when there may be events that it has not had. */
+  /** Finishes when there may be new events for it. */
   readonly news: Effect.Effect<void>
-  /** Those that it has not had yet, some at once. Fails where the session is not the user's any more. */
+  /** Its next events, some at a time. Fails if the session is not the user's any more. */
   readonly take: Effect.Effect<ReadonlyArray<SessionEvent>, Forbidden | SqlError, CurrentUser>
 }
 
 export class SessionEvents extends Context.Tag("conversation-files/SessionEvents")<
   SessionEvents,
   {
-    /** Follows a session from behind an event, or from now on, until the scope closes. */
+    /** Follows a session after an event, or from now on, until the scope closes. */
     readonly follow: (
       sessionId: string,
       after: number | undefined
@@ -56,7 +56,7 @@ export class SessionEvents extends Context.Tag("conversation-files/SessionEvents
         const wake = (latches: Iterable<Effect.Latch>) =>
           Effect.forEach(latches, (latch) => latch.open, { discard: true })
 
-        /** Wakes those whose session has events behind the last one that was seen. Where none was, it wakes all. */
+        /** Wakes the followers of sessions with events after the last one seen. If there was none, wakes all. */
         const look = (seen: number | undefined): Effect.Effect<number, SqlError> =>
           Effect.gen(function* () {
             if (seen === undefined) {
@@ -79,12 +79,12 @@ export class SessionEvents extends Context.Tag("conversation-files/SessionEvents
             Effect.gen(function* () {
               if (followers.size === 0) {
                 yield* isFollowed.close
-                // In between somebody may have begun: who begins opens it afterwards.
+                // Somebody may begin to follow in between; they open the latch afterwards.
                 if (followers.size === 0) yield* isFollowed.await
                 return undefined
               }
               const last = yield* Effect.catchAll(look(seen), ({ message }) =>
-                Effect.as(Effect.logWarning(`Events could not be looked for: ${message}`), seen)
+                Effect.as(Effect.logWarning(`Cannot look for events: ${message}`), seen)
               )
               yield* Effect.raceFirst(ownWrite, Effect.sleep(interval))
               return last
@@ -113,7 +113,7 @@ export class SessionEvents extends Context.Tag("conversation-files/SessionEvents
               const news = yield* Effect.makeLatch(true)
               yield* register(sessionId, news)
               const last = yield* lastEvent
-              // A number that is not given yet is another database's.
+              // A number that does not exist yet comes from another database.
               let position = Math.min(after ?? last, last)
               const events = Effect.suspend(
                 () =>
@@ -128,7 +128,7 @@ export class SessionEvents extends Context.Tag("conversation-files/SessionEvents
                 take: Effect.gen(function* () {
                   yield* news.close
                   const rows = yield* events
-                  // Afterwards: what somebody else does there once it is theirs is not told.
+                  // Checked after the read: what another user does in the session once it is theirs must not be sent.
                   yield* audited("watch", { sessionId })(mayUse(sessionId))
                   const last = rows.at(-1)
                   if (last === undefined) return []
@@ -144,10 +144,10 @@ export class SessionEvents extends Context.Tag("conversation-files/SessionEvents
     )
 }
 
-/** So many events are read at once. */
+/** How many events are read at once. */
 const atOnce = 200
 
-/** How often the watcher looks for what other processes have written. */
+/** How often the watcher looks for events of other processes. */
 const interval = "500 millis"
 
 interface EventRow {

@@ -1,4 +1,4 @@
-/** The sessions of a user, or of all: the last changed first, page by page. */
+/** The sessions of a user, or of all: last changed first, page by page. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
@@ -12,27 +12,30 @@ import { type SessionRow, sessionColumns, summaryOf } from "./SessionRow.ts"
 
 export interface SessionsRequest {
   readonly limit: number
-  /** The `next` of the page before. */
+  /** The `next` of the previous page. */
   readonly after?: string | undefined
   /** Part of the id. */
   readonly name?: string | undefined
-  /** Whose; an administrator may ask for anyone's. */
+  /** The owner; an administrator may ask for anyone's. */
   readonly owner?: string | undefined
   readonly state?: "open" | "ended" | undefined
 }
 
-/** A search looks at so many sessions with one statement: others get their turn in between. */
+/** How many sessions a search reads with one statement, so that others get their turn in between. */
 const atOnce = 500
 
-/** A request looks at so many at most. Then its page ends, however few it has found, and the next one goes on. */
+/**
+ * How many statements one request may use. Then its page ends, however little it has found, and the next page
+ * continues.
+ */
 const mostLooks = 10
 
 export class SessionList extends Context.Tag("conversation-files/SessionList")<
   SessionList,
   {
     /**
-     * The user's own sessions, or all of an administrator. One that changes meanwhile moves to the front: it is not
-     * seen twice, and where the pages had not come to it, it is not seen at all. All others are seen once.
+     * The user's own sessions, or all for an administrator. A session that changes meanwhile moves to the front: it is
+     * never seen twice, and is missed if the pages had not reached it. All others are seen once.
      */
     readonly page: (request: SessionsRequest) => Effect.Effect<SessionPage, Forbidden | SqlError, CurrentUser>
   }
@@ -44,12 +47,12 @@ export class SessionList extends Context.Tag("conversation-files/SessionList")<
       const { audited } = yield* AuditTrail
       const columns = sql.literal(sessionColumns)
 
-      /** The owner whose sessions are meant; undefined is all. */
+      /** The owner whose sessions are listed; undefined is all. */
       const ownerFor = Effect.fnUntraced(function* (asked: string | undefined) {
         const { isAdministrator, name } = yield* CurrentUser
         if (isAdministrator) return asked
         if (asked !== undefined && asked !== name) {
-          return yield* new Forbidden({ message: "Only an administrator lists the sessions of others." })
+          return yield* new Forbidden({ message: "Only an administrator may list the sessions of others." })
         }
         return name
       })
@@ -82,7 +85,7 @@ export class SessionList extends Context.Tag("conversation-files/SessionList")<
           const rows = yield* rowsBehind(position, whose, most)
           for (const row of rows) {
             if (isMeant(row)) {
-              // There is one more: the page ends before it.
+              // There is one more, so the page ends before it.
               if (found.length === limit) return pageOf(found, position)
               found.push(row)
             }

@@ -5,7 +5,7 @@ import { isoOf } from "./timestamp.ts"
 
 export interface SessionRow {
   readonly owner: string | null
-  /** Null where the session has neither files nor an owner. */
+  /** Null if the session has neither files nor an owner. */
   readonly files: number | null
   readonly bytes: number | null
   readonly deleted_files: number | null
@@ -14,13 +14,13 @@ export interface SessionRow {
   readonly expires_at: string | null
 }
 
-/** What `SessionRow` is selected with, from `session_summaries ss` and `ended_sessions es`. */
+/** The columns of a `SessionRow`, from `session_summaries ss` and `ended_sessions es`. */
 export const sessionColumns = `ss.owner, ss.files, ss.bytes, ss.deleted_files, ss.changed_at, es.ended_at, es.expires_at`
 
 const isoOrNull = (timestamp: string | null | undefined): string | null =>
   timestamp === null || timestamp === undefined ? null : isoOf(timestamp)
 
-/** Of a session that nothing is known of too. */
+/** Also for a session of which nothing is known. */
 export const summaryOf = (sessionId: string, row: SessionRow | undefined): SessionSummary =>
   new SessionSummary(
     {

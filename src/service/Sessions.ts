@@ -1,4 +1,4 @@
-/** Whose a session is, and until when it goes on. */
+/** Who owns a session, and whether it is open. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Clock from "effect/Clock"
@@ -20,18 +20,18 @@ type Write<E = never> = Effect.Effect<SessionSummary, Forbidden | SqlError | E, 
 export class Sessions extends Context.Tag("conversation-files/Sessions")<
   Sessions,
   {
-    /** Fails where the session is another user's. */
+    /** Fails if the session belongs to another user. */
     readonly mayUse: (sessionId: string) => Effect.Effect<void, Forbidden | SqlError, CurrentUser>
-    /** The same, and fails where it has ended. */
+    /** The same, and fails if it has ended. */
     readonly mayAdd: (sessionId: string) => Effect.Effect<void, Forbidden | SessionEnded | SqlError, CurrentUser>
-    /** Makes a session the user's where it is nobody's, within a transaction. */
+    /** Makes the user the owner if there is none, within a transaction. */
     readonly claim: (sessionId: string) => Effect.Effect<void, SqlError, CurrentUser>
     readonly state: (sessionId: string) => Write
-    /** Its files are deleted when the settings' time is over; a session without files is nobody's again. */
+    /** Ends it. Its files are deleted after the time in the settings. A session without files loses its owner. */
     readonly end: (sessionId: string) => Write
-    /** Undoes its end, for those files that were not deleted yet. */
+    /** Undoes its end, for files that were not deleted yet. */
     readonly reopen: (sessionId: string) => Write
-    /** Makes it another user's; for administrators. */
+    /** Gives it to another user; for administrators. */
     readonly giveTo: (sessionId: string, owner: string) => Write
   }
 >() {
@@ -48,11 +48,14 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
       const { sessionRetention } = yield* Settings
       const { latest } = yield* DueTime
 
-      /** A session that is used and nobody's comes from a program that knew no owners: it is the administrators'. */
+      /**
+       * A session that is used but has no owner comes from a program without owners: it belongs to the administrators.
+       */
       const mayUse = Effect.fnUntraced(function* (sessionId: string) {
         const user = yield* CurrentUser
         if (user.isAdministrator) return
-        // One statement sees one moment: between two, another process may take the session for this very user.
+        // One statement, because it sees one moment. Between two, another process may take the session for this same
+        // user.
         const [session] = yield* sql<{ readonly owner: string | null; readonly is_used: 0 | 1 }>`
           SELECT (SELECT owner FROM session_owners WHERE session_id = ${sessionId}) AS owner,
             EXISTS (SELECT 1 FROM conversation_files WHERE session_id = ${sessionId}) AS is_used`
@@ -69,7 +72,7 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
         if (ended !== undefined) {
           return yield* new SessionEnded({
             endedAt: isoOf(ended.ended_at),
-            message: `The session ${sessionId} has ended; it can be reopened.`
+            message: `The session ${sessionId} has ended. Reopen it first.`
           })
         }
       })
@@ -89,7 +92,7 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
           ([row]) => summaryOf(sessionId, row)
         )
 
-      const ended = Effect.fnUntraced(function* (sessionId: string) {
+      const endSession = Effect.fnUntraced(function* (sessionId: string) {
         const { name } = yield* CurrentUser
         const now = yield* Clock.currentTimeMillis
         const isUsed = yield* sql`SELECT 1 FROM conversation_files WHERE session_id = ${sessionId} LIMIT 1`
@@ -107,8 +110,8 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
         yield* audit.done("end", { sessionId })
       })
 
-      /** A change of a session by somebody who may use it, and what it is afterwards. */
-      const changing = <E>(sessionId: string, change: Effect.Effect<void, E, CurrentUser>) =>
+      /** Changes a session of somebody who may use it, and returns its new state. */
+      const changeSession = <E>(sessionId: string, change: Effect.Effect<void, E, CurrentUser>) =>
         write(mayUse(sessionId).pipe(Effect.zipRight(change), Effect.zipRight(summary(sessionId))))
 
       return {
@@ -117,9 +120,9 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
         claim,
         state: (sessionId) =>
           mayUse(sessionId).pipe(audit.audited("view", { sessionId }), Effect.zipRight(summary(sessionId))),
-        end: (sessionId) => changing(sessionId, ended(sessionId)).pipe(audit.audited("end", { sessionId })),
+        end: (sessionId) => changeSession(sessionId, endSession(sessionId)).pipe(audit.audited("end", { sessionId })),
         reopen: (sessionId) =>
-          changing(
+          changeSession(
             sessionId,
             Effect.zipRight(
               sql`DELETE FROM ended_sessions WHERE session_id = ${sessionId}`,
@@ -130,11 +133,11 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
           CurrentUser.pipe(
             Effect.filterOrFail(
               ({ isAdministrator }) => isAdministrator,
-              () => new Forbidden({ message: "Only an administrator gives a session to another user." })
+              () => new Forbidden({ message: "Only an administrator may give a session to another user." })
             ),
             Effect.zipRight(timestampNow),
             Effect.flatMap((at) =>
-              changing(
+              changeSession(
                 sessionId,
                 Effect.zipRight(
                   sql`INSERT INTO session_owners (session_id, owner, claimed_at) VALUES (${sessionId}, ${owner}, ${at})

@@ -4,13 +4,12 @@ import * as Effect from "effect/Effect"
 import { DeletedFiles, FilesApi } from "./Api.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
 import { Deletions } from "./Deletions.ts"
-import { answered } from "./failures.ts"
+import { withApiErrors } from "./failures.ts"
 import { keptUnchanged } from "./keptUnchanged.ts"
 import { Reserve } from "./Reserve.ts"
 import { SessionList } from "./SessionList.ts"
 import { Sessions } from "./Sessions.ts"
 
-/** Every endpoint of `SessionsGroup`. */
 export const sessionsHttp = HttpApiBuilder.group(
   FilesApi,
   "sessions",
@@ -23,15 +22,15 @@ export const sessionsHttp = HttpApiBuilder.group(
     const kept = yield* keptUnchanged
 
     return handlers
-      .handle("list", ({ urlParams }) => kept(answered(list.page(urlParams))))
-      .handle("get", ({ path }) => kept(answered(sessions.state(path.sessionId))))
-      .handle("end", ({ path }) => answered(freeing(sessions.end(path.sessionId))))
-      .handle("reopen", ({ path }) => answered(sessions.reopen(path.sessionId)))
-      .handle("give", ({ path, payload }) => answered(sessions.giveTo(path.sessionId, payload.owner)))
-      .handle("audit", ({ path, urlParams }) => answered(files.events(path.sessionId, urlParams)))
+      .handle("list", ({ urlParams }) => kept(withApiErrors(list.page(urlParams))))
+      .handle("get", ({ path }) => kept(withApiErrors(sessions.state(path.sessionId))))
+      .handle("end", ({ path }) => withApiErrors(freeing(sessions.end(path.sessionId))))
+      .handle("reopen", ({ path }) => withApiErrors(sessions.reopen(path.sessionId)))
+      .handle("give", ({ path, payload }) => withApiErrors(sessions.giveTo(path.sessionId, payload.owner)))
+      .handle("audit", ({ path, urlParams }) => withApiErrors(files.events(path.sessionId, urlParams)))
       .handle("deleteFiles", ({ path }) =>
         Effect.map(
-          answered(freeing(deletions.destroySession(path.sessionId))),
+          withApiErrors(freeing(deletions.destroySession(path.sessionId))),
           (deleted) => new DeletedFiles({ deleted })
         )
       )

@@ -1,4 +1,4 @@
-/** Every setting of the service, read from the environment here and nowhere else. */
+/** Every setting of the service. The environment is read only here. */
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -10,49 +10,64 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { durationFrom, environment, type IntegrityPolicy, notADuration, type Permissions } from "../../layers/index.ts"
 
-/** A user, and the token that makes a request theirs. */
+/** A user and their token. */
 export interface Account {
   readonly name: string
   readonly token: Redacted.Redacted
   readonly isAdministrator: boolean
 }
 
-/** All settings, with their defaults filled in. */
+/** All settings, with defaults. */
 export class Settings extends Context.Tag("conversation-files/Settings")<
   Settings,
   {
-    /** `HOST`: address to listen on. Default 127.0.0.1; without accounts it is never another one than loopback. */
+    /** `HOST`: the address to listen on. Default 127.0.0.1. Without accounts it must be a loopback address. */
     readonly host: string
     /** `PORT`: default 3000; 0 takes a free one. */
     readonly port: number
-    /** `API_TOKENS`: `user:token`, `user:token:administrator`, separated by commas. Default none: whoever reaches loopback is an administrator. */
+    /**
+     * `API_TOKENS`: `user:token`, `user:token:administrator`, separated by commas. Default none: anyone who reaches
+     * loopback is an administrator.
+     */
     readonly accounts: ReadonlyArray<Account>
     /** `DATA_DIRECTORY`: where contents are stored. Default `data`. */
     readonly dataDirectory: string
     /** `DATABASE_FILE`: default `conversation_files.db` in the data directory. */
     readonly databaseFile: string
-    /** `DATABASE_INTEGRITY`: how far the start looks. Default `auto`. */
+    /** `DATABASE_INTEGRITY`: how thoroughly the start checks for damage. Default `auto`. */
     readonly integrity: IntegrityPolicy
     readonly trustedFilesystems: ReadonlyArray<string>
-    /** `DATABASE_PERMISSIONS`: who may use database and contents, their owner (0600, 0700) or the group as well (0660, 2770). Default `owner`. */
+    /**
+     * `DATABASE_PERMISSIONS`: who may use database and contents: their owner (0600, 0700), or their group too (0660,
+     * 2770). Default `owner`.
+     */
     readonly permissions: Permissions
-    /** `DATABASE_TIMEOUT`: deadline of the start. Default 60 seconds, put off while work on a large file moves on. */
+    /**
+     * `DATABASE_TIMEOUT`: deadline of the start. Default 60 seconds, extended while work on a large file makes
+     * progress.
+     */
     readonly databaseTimeout: Option.Option<Duration.Duration>
-    /** `DATABASE_BACKUPS`: backups to keep of those made before an upgrade. Default 2. */
+    /** `DATABASE_BACKUPS`: how many backups made before upgrades to keep. Default 2. */
     readonly backups: number
     /** `MAX_FILE_SIZE`: bytes of one file. Default 52428800 (50 MiB). */
     readonly maxFileSize: number
-    /** `USER_QUOTA_BYTES`: of the files in all sessions of one user, deleted ones that can be restored included. Default none. */
+    /**
+     * `USER_QUOTA_BYTES`: bytes in all sessions of one user, including deleted files that can be restored. Default
+     * none.
+     */
     readonly userQuotaBytes: Option.Option<number>
-    /** `USER_QUOTA_FILES`: the number of them. Default none. */
+    /** `USER_QUOTA_FILES`: files in all sessions of one user, counted the same way. Default none. */
     readonly userQuotaFiles: Option.Option<number>
-    /** `TOTAL_QUOTA_BYTES`: the same of all users together. Default none: the disk and its reserve bound them. */
+    /** `TOTAL_QUOTA_BYTES`: bytes of all users together. Default none: only the disk and its reserve limit them. */
     readonly totalQuotaBytes: Option.Option<number>
-    /** `TOTAL_QUOTA_FILES`: default none. */
+    /** `TOTAL_QUOTA_FILES`: files of all users together. Default none. */
     readonly totalQuotaFiles: Option.Option<number>
     /** `REQUESTS_PER_SECOND`: of one user, on average; twice as many may come at once. Default 100. */
     readonly requestsPerSecond: number
-    /** `MAX_CONNECTIONS`: at once, and never more than a third of the descriptors that the process may open. Default 1000. */
+    /**
+     * `MAX_CONNECTIONS`: connections at once, at most a third of the descriptors that the process may open. Default
+     * 1000.
+     */
     readonly maxConnections: number
     /** `CONCURRENT_REQUESTS`: of one user. Default 32. */
     readonly concurrentRequests: number
@@ -60,7 +75,10 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly eventStreams: number
     /** `RETENTION`: how long a deleted file can be restored. Default 30 days. */
     readonly retention: Duration.Duration
-    /** `DISK_RESERVE`: bytes of the disk that are kept for reading and deleting, a twentieth of it at most. Default 16777216 (16 MiB). */
+    /**
+     * `DISK_RESERVE`: bytes of the disk kept for reading and deleting, at most a twentieth of it. Default 16777216 (16
+     * MiB).
+     */
     readonly diskReserve: number
     /** `SESSION_RETENTION`: how long after the end of a session its files are deleted. Default 30 days. */
     readonly sessionRetention: Duration.Duration
@@ -68,19 +86,22 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly trashRetention: Duration.Duration
     /** `REFUSAL_RETENTION`: how long counts of refusals are kept. Default 30 days. */
     readonly refusalRetention: Duration.Duration
-    /** `ADOPT_CONTENTS`: identity of contents that are this database's from now on. Default none. */
+    /** `ADOPT_CONTENTS`: identity of contents that belong to this database from now on. Default none. */
     readonly adoptContents: Option.Option<string>
-    /** `ALLOW_SWEEP`: so many contents may be put into the trash at once, whatever share of all they are. Default 0. */
+    /** `ALLOW_SWEEP`: how many contents may go to the trash at once, whatever share of all they are. Default 0. */
     readonly allowSweep: number
     /** `CLEANUP_INTERVAL`: how often what is due is deleted. Default 1 minute. */
     readonly cleanupInterval: Duration.Duration
-    /** `HEALTH_CACHE`: how long the look at the live database serves for. Default 1 second. */
+    /** `HEALTH_CACHE`: how long a check of the live database is reused. Default 1 second. */
     readonly healthCache: Duration.Duration
-    /** `LOCK_PATIENCE`: how long a write may wait for another process's lock, and the database counts as healthy meanwhile. Default 2 seconds. */
+    /**
+     * `LOCK_PATIENCE`: how long a write may wait for another process's lock; meanwhile the database counts as healthy.
+     * Default 2 seconds.
+     */
     readonly lockPatience: Duration.Duration
-    /** `SHUTDOWN_DELAY`: between SIGTERM, when `/readyz` turns, and the first request that is refused. Default 0. */
+    /** `SHUTDOWN_DELAY`: time from SIGTERM, when `/readyz` fails, to the first refused request. Default 0. */
     readonly shutdownDelay: Duration.Duration
-    /** `SHUTDOWN_TIMEOUT`: how long requests in flight may take then. Default 25 seconds. */
+    /** `SHUTDOWN_TIMEOUT`: how long requests in flight may take after that. Default 25 seconds. */
     readonly shutdownTimeout: Duration.Duration
     /** `OTEL_EXPORTER_OTLP_ENDPOINT`: where traces are sent. Default nowhere. */
     readonly otlpEndpoint: Option.Option<string>
@@ -139,7 +160,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
 
 const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
 
-/** Only what is missing has a default: what is wrong is told. */
+/** Only a missing value gets the default; a wrong one is reported. */
 const withDefault =
   <const A>(value: A) =>
   <B>(config: Config.Config<B>): Config.Config<A | B> =>
@@ -167,7 +188,7 @@ const duration = (name: string, standard: Duration.Duration): Config.Config<Dura
     withDefault(standard)
   )
 
-/** Long enough not to be guessed (characters). */
+/** Long enough that nobody can guess it (characters). */
 const shortestToken = 16
 
 const accountsOf = (list: Redacted.Redacted): Either.Either<ReadonlyArray<Account>, ConfigError.ConfigError> => {
@@ -179,7 +200,8 @@ const accountsOf = (list: Redacted.Redacted): Either.Either<ReadonlyArray<Accoun
       return wrong("expected user:token or user:token:administrator, separated by commas")
     if (token.length < shortestToken) return wrong(`the token of ${name} is shorter than ${shortestToken} characters`)
     if (role !== undefined && role !== "administrator") return wrong(`the role of ${name} can only be administrator`)
-    if (accounts.some((account) => Redacted.value(account.token) === token)) return wrong(`${name} has another's token`)
+    if (accounts.some((account) => Redacted.value(account.token) === token))
+      return wrong(`${name} has the same token as another account`)
     accounts.push({ name, token: Redacted.make(token), isAdministrator: role === "administrator" })
   }
   return Either.right(accounts)

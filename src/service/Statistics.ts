@@ -1,4 +1,4 @@
-/** How much is stored: read from the counts that triggers keep, not counted. */
+/** How much is stored: read from counts that triggers maintain. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -9,7 +9,7 @@ import { timestampOf } from "./timestamp.ts"
 
 type Counted = Omit<StorageStatistics, "freeBytes" | "pendingCleanups" | "storedBytes">
 
-/** Deletions that are soon due are counted among so many. */
+/** Deletions due soon are counted among this many. */
 const mostPending = 2000
 
 const soon = Duration.days(7)

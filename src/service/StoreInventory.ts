@@ -1,6 +1,6 @@
 /**
- * What lies in the directory of the contents: its contents, those in its trash, what never became one, and what
- * is none of ours. Links are never followed, and what cannot be looked at is told, not taken for nothing.
+ * Lists the directory of the contents: contents, trash, unfinished uploads, and files of others. Links are never
+ * followed. What cannot be looked at is reported, not treated as absent.
  */
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ import { type ContentError, entriesOf, lookAt } from "./ContentError.ts"
 export interface Stored {
   /** Bytes. */
   readonly size: number
-  /** When it was last written, or put into the trash (milliseconds). */
+  /** When it was last written, or moved to the trash (milliseconds). */
   readonly since: number
 }
 
@@ -17,20 +17,20 @@ export interface Inventory {
   /** By SHA-256. */
   readonly contents: ReadonlyMap<string, Stored>
   readonly trash: ReadonlyMap<string, Stored>
-  /** Of uploads that are under way, or were left by a process that is gone; by name. */
+  /** Uploads under way, or left by a process that is gone; by name. */
   readonly incoming: ReadonlyMap<string, Stored>
-  /** Paths within the store of what nobody here has made. They are left alone. */
+  /** Paths within the store that this service did not make. They are left alone. */
   readonly strays: ReadonlyArray<string>
-  /** Paths that could not be looked at; what is in there nobody knows. */
+  /** Paths that could not be looked at, so their contents are unknown. */
   readonly unreadable: ReadonlyArray<string>
 }
 
 export const isHash = (name: string): boolean => /^[0-9a-f]{64}$/.test(name)
 
-/** The names that an upload has until it is a content. */
+/** The name of an upload before it is a content. */
 const isUpload = (name: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name)
 
-/** Files of the store itself, beside the directories. */
+/** Files of the store itself, next to the directories. */
 const ownFiles = new Set(["identity", "reserve"])
 
 export const inventoryOf = (directory: string): Effect.Effect<Inventory> =>
@@ -80,6 +80,6 @@ export const inventoryOf = (directory: string): Effect.Effect<Inventory> =>
     return inventory
   })
 
-/** Whether nobody could look where this content would be. */
+/** Whether the place of this content could not be looked at. */
 export const isUnknown = ({ unreadable }: Inventory, sha256: string): boolean =>
   unreadable.some((path) => path === "." || path === sha256.slice(0, 2) || path.endsWith(sha256))

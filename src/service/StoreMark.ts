@@ -1,4 +1,4 @@
-/** The file `files/identity`: whose contents these are, and how far the database was when they were last used. */
+/** The file `files/identity`: which database the contents belong to, and how far it was when they were last used. */
 import { open, readFile, rename, stat, unlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
@@ -10,13 +10,13 @@ import { give, type StoreOwner } from "./StoreOwner.ts"
 export const StoreMark = Schema.Struct({
   /** The same as in the database. */
   identity: Schema.String,
-  /** Of the last start on both: an older copy of either has another one. */
+  /** Set by the last start on both: an older copy of either has another one. */
   stamp: Schema.String,
   /** Events that the database had recorded: an older copy has fewer. */
   events: Schema.Number,
   /** The database's inode: another file has another one. */
   inode: Schema.Number,
-  /** Until then (milliseconds) no comparison moves anything. */
+  /** Until then (milliseconds) no sweep moves anything. */
   quietUntil: Schema.Number
 })
 
@@ -26,16 +26,16 @@ const decode = Schema.decodeUnknownEither(Schema.parseJson(StoreMark))
 
 const markIn = (directory: string): string => join(directory, "identity")
 
-/** `damaged` where the file is none of ours; undefined where there is none. */
+/** `damaged` if the file is not ours; undefined if there is none. */
 export const readMark = (directory: string): Effect.Effect<StoreMark | "damaged" | undefined, ContentError> =>
   Effect.map(orUndefined(onDisk(markIn(directory), () => readFile(markIn(directory), "utf8"))), (text) =>
     text === undefined ? undefined : Either.getOrElse(decode(text), () => "damaged" as const)
   )
 
-/** Whole or not at all, and on the disk when it is over. */
+/** Writes all of it or nothing, flushed when this finishes. */
 export const writeMark = (directory: string, mark: StoreMark, owner: StoreOwner): Effect.Effect<void, ContentError> => {
   const target = markIn(directory)
-  // In a name of its own per process, for two may write at once.
+  // A name of its own per process, because two may write at once.
   const partial = join(directory, "incoming", crypto.randomUUID())
   return onDisk(target, async () => {
     try {
@@ -55,6 +55,9 @@ export const writeMark = (directory: string, mark: StoreMark, owner: StoreOwner)
   })
 }
 
-/** Zero where the file has none that lasts. Looked at, never opened: closing it would drop SQLite's locks. */
+/**
+ * Zero if the filesystem has no lasting inode. The file is only looked at, never opened: closing it would drop SQLite's
+ * locks.
+ */
 export const inodeOf = (file: string): Effect.Effect<number, ContentError> =>
   Effect.map(orUndefined(onDisk(file, () => stat(file))), (stats) => stats?.ino ?? 0)

@@ -1,21 +1,26 @@
-/** Whose the contents are, as the database: its owner's alone, or its group's as well. */
+/** The owner of the contents, as for the database: its owner alone, or its group too. */
 import { chmod, chown, stat } from "node:fs/promises"
 import type { Permissions } from "../../layers/index.ts"
 
 export interface StoreOwner {
   readonly permissions: Permissions
-  /** To whom root gives what it makes: its own would lock the service out that runs as another user. */
+  /**
+   * The user to whom root gives what it creates. Otherwise the service, running as another user, would be locked out.
+   */
   readonly given: { readonly uid: number; readonly gid: number } | undefined
 }
 
-/** By the directory that the contents are in. */
+/** From the directory that holds the contents. */
 export const storeOwnerOf = async (directory: string, permissions: Permissions): Promise<StoreOwner> => {
   const { gid, uid } = await stat(directory)
   const isRoots = process.getuid?.() === 0
   return { permissions, given: isRoots && (uid !== 0 || gid !== 0) ? { uid, gid } : undefined }
 }
 
-/** Of what was just made for its owner alone. A umask has no say over what a group gets. */
+/**
+ * Sets owner and mode of something new, which only its creator can read until then. The umask must not restrict the
+ * group.
+ */
 export const give = async (path: string, kind: "file" | "directory", { given, permissions }: StoreOwner) => {
   if (given !== undefined) await chown(path, given.uid, given.gid)
   if (permissions === "group") await chmod(path, kind === "file" ? 0o660 : 0o2770)

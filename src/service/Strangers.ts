@@ -1,7 +1,7 @@
 /**
- * Those who come without a token that is known. They are limited by their address before anything else is done for
- * them: below the HTTP layer, so that a refusal costs next to nothing. Who has a token is none, whatever the address;
- * and probes are always answered, beyond their limit as they were answered last.
+ * Limits clients without a known token by their address, before anything else is done for them. This runs below the
+ * HTTP layer, so that a refusal costs next to nothing. A client with a token is no stranger, whatever its address.
+ * Probes are always answered; beyond their limit they get the last answer again.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Headers from "@effect/platform/Headers"
@@ -20,16 +20,16 @@ import { pathOf, problemOf } from "./Problem.ts"
 import { Refusals } from "./Refusals.ts"
 import { Settings } from "./Settings.ts"
 
-/** So many addresses are remembered. */
+/** How many addresses are remembered. */
 const mostAddresses = 10_000
 
-/** So many addresses that were refused are told apart until they are counted; the others together. */
+/** How many refused addresses are told apart until they are counted; the rest are counted together. */
 const mostCounted = 100
 
-/** A probe's last answer serves for so long (milliseconds): readiness has to turn at once. */
+/** How long the last answer of a probe is repeated (milliseconds): readiness must change at once. */
 const freshness = 1000
 
-/** What one address asks of probes in a second before it gets answers that are there already. */
+/** How many probes a second one address may send before it gets repeated answers. */
 const probesPerSecond = 50
 
 export interface Answer {
@@ -47,13 +47,13 @@ export interface RefusedStranger {
 export class Strangers extends Context.Tag("conversation-files/Strangers")<
   Strangers,
   {
-    /** Whether a request has a token that is known, or none is needed. */
+    /** Whether a request has a known token, or needs none. */
     readonly isKnown: (request: IncomingMessage) => boolean
-    /** Answers a request that goes no further; whether it did. */
+    /** Answers a request that may go no further. Returns whether it did. */
     readonly turnAway: (request: IncomingMessage, response: ServerResponse, isKnown: boolean) => boolean
-    /** Keeps the answer of a probe, for those who ask too often. */
+    /** Keeps the answer of a probe, for clients that ask too often. */
     readonly remember: (path: string, answer: Answer) => Effect.Effect<void>
-    /** Those who were refused since this was asked last. */
+    /** The refusals since this was last asked. */
     readonly refused: Effect.Effect<ReadonlyArray<RefusedStranger>>
   }
 >() {
@@ -99,12 +99,12 @@ export class Strangers extends Context.Tag("conversation-files/Strangers")<
         const retryAfterSeconds = buckets.take(caller, now)
         if (retryAfterSeconds === 0) return false
         count(address, path)
-        const message = `${requestsPerSecond} requests a second are the most from one address without a token.`
+        const message = `Without a token one address may send ${requestsPerSecond} requests a second.`
         const problem = problemOf(new TooManyRequests({ retryAfterSeconds, message }), {
           path,
           headers: Headers.empty
         })
-        // The rest of its body is nothing that anybody reads.
+        // Nobody reads the rest of its body.
         send(request, response, { ...problem, headers: { ...problem.headers, connection: "close" } })
         return true
       }
@@ -125,7 +125,7 @@ export class Strangers extends Context.Tag("conversation-files/Strangers")<
     })
   )
 
-  /** Has those who were refused counted, every second and at the end. */
+  /** Counts the refusals every second and at the end. */
   static readonly counted: Layer.Layer<never, never, Refusals | Strangers> = Layer.scopedDiscard(
     Effect.gen(function* () {
       const { refused } = yield* Strangers

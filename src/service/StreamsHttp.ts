@@ -1,4 +1,4 @@
-/** HTTP handlers for what is sent for as long as it takes. */
+/** HTTP handlers for long answers: archives and event streams. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -9,11 +9,11 @@ import { ArchivedFiles, CurrentUser, FilesApi } from "./Api.ts"
 import { Archives } from "./Archives.ts"
 import { Door } from "./Door.ts"
 import { eventStream, eventStreamHeaders } from "./EventStream.ts"
-import { answered } from "./failures.ts"
+import { withApiErrors } from "./failures.ts"
 import { Limits } from "./Limits.ts"
 import { SessionEvents } from "./SessionEvents.ts"
 
-/** Read as the platform reads a body, for a handler that makes its own answer. */
+/** Reads the body as the platform does, for a handler that builds its own answer. */
 const wanted = HttpServerRequest.schemaBodyJson(ArchivedFiles).pipe(
   Effect.catchTags({
     ParseError: (error) => Effect.flatMap(HttpApiDecodeError.fromParseError(error), Effect.fail),
@@ -21,7 +21,6 @@ const wanted = HttpServerRequest.schemaBodyJson(ArchivedFiles).pipe(
   })
 )
 
-/** Every endpoint of `StreamsGroup`. */
 export const streamsHttp = HttpApiBuilder.group(
   FilesApi,
   "streams",
@@ -35,7 +34,7 @@ export const streamsHttp = HttpApiBuilder.group(
       .handleRaw("archive", ({ path }) =>
         Effect.gen(function* () {
           const { fileIds } = yield* wanted
-          const rows = yield* answered(archives.filesOf(path.sessionId, fileIds))
+          const rows = yield* withApiErrors(archives.filesOf(path.sessionId, fileIds))
           return HttpServerResponse.raw(yield* archives.archive(rows), {
             headers: {
               "content-type": "application/zip",
@@ -48,7 +47,7 @@ export const streamsHttp = HttpApiBuilder.group(
       .handleRaw("events", ({ headers, path, urlParams }) =>
         Effect.gen(function* () {
           const { name } = yield* CurrentUser
-          const follower = yield* answered(follow(path.sessionId, headers["last-event-id"] ?? urlParams.after))
+          const follower = yield* withApiErrors(follow(path.sessionId, headers["last-event-id"] ?? urlParams.after))
           yield* holdStream(name)
           return HttpServerResponse.raw(yield* eventStream(follower, left), { headers: eventStreamHeaders })
         })

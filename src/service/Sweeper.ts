@@ -1,6 +1,6 @@
 /**
- * Compares the contents on the disk with the rows. What no row wants goes to the trash, and comes back when a row
- * wants it; only time takes it away for good.
+ * Compares the contents on the disk with the rows. Contents that no row wants go to the trash, and come back when a row
+ * wants them. Only the retention of the trash deletes them for good.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Context from "effect/Context"
@@ -18,15 +18,15 @@ import { type Inventory, isHash, isUnknown } from "./StoreInventory.ts"
 
 /** What a sweep found and did. */
 export interface Sweep {
-  /** Contents that no row wants, and that are in the trash now. */
+  /** Contents that no row wants, now in the trash. */
   readonly putAway: number
   /** Contents of the trash that a row wants again. */
   readonly takenBack: number
   /** Contents whose time in the trash was over. */
   readonly discarded: number
-  /** Uploads that a process left half-way. */
+  /** Uploads that a process left unfinished. */
   readonly abandoned: number
-  /** Contents that no row wants, and that were left: too many at once, or not yet. */
+  /** Contents that no row wants but that stay: too many at once, or not yet. */
   readonly left: number
   readonly why: "TooMany" | "Quiet" | undefined
   readonly contents: number
@@ -50,20 +50,20 @@ export const nothingSwept: Sweep = {
   unreadable: []
 }
 
-/** A sweep that would move more than this share of all contents moves none, for it is the database that is odd then. */
+/** A sweep moves nothing if it would move more than this share of all contents: then the database is suspect. */
 const mostShare = 0.1
 
-/** So many it may move whatever their share is. */
+/** It may move this many, whatever their share. */
 const few = 20
 
-/** An upload that nothing was written to for as long was left by a process that is gone. */
+/** An upload that was not written to for this long was left by a process that is gone. */
 const abandonedAfter = Duration.minutes(10)
 
 export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
   Sweeper,
   {
     readonly sweep: Effect.Effect<Sweep, DiscardError>
-    /** Removes uploads that were left half-way; the number of them. */
+    /** Deletes unfinished uploads. Returns how many. */
     readonly sweepIncoming: (inventory: Inventory) => Effect.Effect<number>
   }
 >() {
@@ -103,7 +103,10 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
         }
       })
 
-      const tried = (what: string, act: Effect.Effect<unknown, { readonly message: string }>): Effect.Effect<boolean> =>
+      const succeeds = (
+        what: string,
+        act: Effect.Effect<unknown, { readonly message: string }>
+      ): Effect.Effect<boolean> =>
         Effect.matchEffect(act, {
           onFailure: ({ message }) => Effect.as(Effect.logWarning(`${what}: ${message}`), false),
           onSuccess: () => Effect.succeed(true)
@@ -114,19 +117,19 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
           (yield* earliest) - Math.max(Duration.toMillis(abandonedAfter), 2 * Duration.toMillis(lockPatience))
         const removed = yield* Effect.filter(
           [...incoming].filter(([, { since }]) => since < before),
-          ([name]) => tried("An upload that was left cannot be removed", store.forgetUpload(name))
+          ([name]) => succeeds("Cannot delete an unfinished upload", store.forgetUpload(name))
         )
         return removed.length
       })
 
-      /** Contents of the trash that a row wants, and the disk does not have otherwise. */
+      /** Takes contents out of the trash that a row wants and that the disk does not have otherwise. */
       const takeBack = ({ contents, trash }: Inventory, wanted: ReadonlyMap<string, unknown>) =>
         Effect.filter(
           [...trash.keys()].filter((hash) => wanted.has(hash) && !contents.has(hash)),
-          (hash) => tried("A content stays in the trash", store.takeBack(hash))
+          (hash) => succeeds("A content stays in the trash", store.takeBack(hash))
         )
 
-      /** Puts the unwanted into the trash, unless they are suspiciously many. */
+      /** Moves unwanted contents to the trash, unless there are suspiciously many. */
       const putAway = Effect.fnUntraced(function* (unwanted: ReadonlyArray<string>, all: number, isQuiet: boolean) {
         const most = Math.max(few, all * mostShare, allowSweep)
         const why = isQuiet ? "Quiet" : unwanted.length > most ? "TooMany" : undefined
@@ -134,7 +137,7 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
         if (why !== undefined) return { putAway: 0, left: unwanted.length, why } as const
         let failures = 0
         const count = yield* forUnwanted(unwanted, (hash) =>
-          Effect.map(tried("A content without a file stays", store.putAway(hash)), (done) => {
+          Effect.map(succeeds("A content without a file stays", store.putAway(hash)), (done) => {
             if (!done) failures += 1
           })
         )
@@ -144,10 +147,10 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
       const emptyTrash = Effect.fnUntraced(function* ({ trash }: Inventory) {
         const before = (yield* earliest) - Duration.toMillis(trashRetention)
         const old = [...trash].filter(([, { since }]) => since < before).map(([hash]) => hash)
-        return yield* forUnwanted(old, (hash) => tried("A content stays in the trash", store.emptyOf(hash)))
+        return yield* forUnwanted(old, (hash) => succeeds("A content stays in the trash", store.emptyOf(hash)))
       })
 
-      /** Looked at once more with the lock held: an upload may have been under way, or a deletion. */
+      /** Looks again with the lock held: an upload or a deletion may have been under way. */
       const faultOf = (hash: string, sizes: ReadonlySet<number>) =>
         write(
           Effect.gen(function* () {

@@ -1,17 +1,17 @@
-/** What a request is for: its target in the one spelling that a path has. */
+/** The target of a request, in the one spelling that its path has. */
 
 export interface Target {
   /** As it was written. */
   readonly path: string
-  /** As it is spelt, with nothing encoded but what has to be. Undefined where it is not UTF-8. */
+  /** Normalized, with only the necessary characters encoded. Undefined if it is not UTF-8. */
   readonly spelt: string | undefined
-  /** With its question mark, where there is one. */
+  /** With its question mark, if it has one. */
   readonly query: string
-  /** The host, where the target names it. */
+  /** The host, if the target names one. */
   readonly authority: string | undefined
 }
 
-/** Undefined for what is not the target of a resource (RFC 9112, 3.2). A fragment is never sent, all is ASCII. */
+/** Undefined if it is not the target of a resource (RFC 9112, 3.2). A fragment is never sent; everything is ASCII. */
 export const targetOf = (url: string): Target | undefined => {
   const [, authority, path, query = ""] = /^(?:https?:\/\/([^/?#]+))?(\/[!-"$->@-~]*)?(\?[!-"$-~]*)?$/i.exec(url) ?? []
   if (path === undefined && authority === undefined) return undefined

@@ -1,6 +1,6 @@
 /**
- * A multipart body with one file, read in the order in which its parts come; the file goes to the disk on its
- * way. Parsed by Busboy: the platform's own parser does not know names beyond Latin-1, and throws at some.
+ * Reads a multipart body with one file, in the order of its parts; the file goes straight to the disk. Parsed by
+ * Busboy: the platform's own parser does not know names beyond Latin-1, and throws at some.
  */
 import type { IncomingMessage } from "node:http"
 import * as NodeStream from "@effect/platform-node/NodeStream"
@@ -37,8 +37,8 @@ export type Receive = <E>(
 ) => Effect.Effect<Received, E | FileTooLarge | QuotaExceeded | ContentError, Scope.Scope>
 
 /**
- * Receives the form of a request. What is announced as too large is refused unread; otherwise a body is read
- * up to twice the limit of its file, so that a sender who looks for the answer only at its end hears it.
+ * Receives the form of a request. If the announced length is too large, it is refused unread. Otherwise a body is read
+ * up to twice the limit of its file, so that a client that reads the answer only at its end gets it.
  */
 export const uploadForm = Effect.fnUntraced(function* (
   request: IncomingMessage,
@@ -66,7 +66,7 @@ export const uploadForm = Effect.fnUntraced(function* (
     return form
   })
   const fed = feed(request, parser, 2 * maxFileSize + mostOfTheRest, maxFileSize)
-  // Whatever is wrong with the body ends the reading at once, wherever it is.
+  // Any fault of the body ends the reading at once.
   const failed = Effect.zipRight(finished, Effect.never)
   return yield* Effect.raceFirst(
     Effect.map(Effect.all([received, fed], { concurrency: "unbounded" }), ([form]) => form),
@@ -76,7 +76,7 @@ export const uploadForm = Effect.fnUntraced(function* (
 
 const noForm = new UnsupportedMediaType({
   accept: "multipart/form-data",
-  message: "The body has to be multipart/form-data."
+  message: "Send the body as multipart/form-data."
 })
 
 const parserOf = ({ headers }: IncomingMessage): Effect.Effect<BusboyInstance, InvalidUpload, Scope.Scope> =>
@@ -101,7 +101,7 @@ interface FilePart {
   readonly content: Stream.Stream<Uint8Array, InvalidUpload>
 }
 
-/** What the parser tells: the one file as soon as it begins, the fields, and that all of it was sound. */
+/** What the parser reports: the one file as soon as it begins, the fields, and that all was sound. */
 const heard = Effect.fnUntraced(function* (parser: BusboyInstance) {
   const file = yield* Deferred.make<FilePart, InvalidUpload>()
   const finished = yield* Deferred.make<void, InvalidUpload>()
@@ -112,10 +112,10 @@ const heard = Effect.fnUntraced(function* (parser: BusboyInstance) {
   let files = 0
   parser
     .on("file", (key: string, stream: BusboyFileStream, name: string | undefined, _encoding, type: string) => {
-      // It fails together with the parser, which is heard below.
+      // It fails together with the parser, which is handled below.
       stream.on("error", () => undefined)
       files += 1
-      if (key !== "file" || files > 1) return wrong("One part `file` is expected, and no other file.")
+      if (key !== "file" || files > 1) return wrong("Send one part `file`, and no other file.")
       const content = NodeStream.fromReadable<InvalidUpload>(() => stream, unreadable)
       Deferred.unsafeDone(file, Effect.succeed({ name: name ?? "", mimeType: mimeTypeOf(type), content }))
     })
@@ -132,7 +132,7 @@ const heard = Effect.fnUntraced(function* (parser: BusboyInstance) {
   return { file: Deferred.await(file), finished: Deferred.await(finished), fields }
 })
 
-/** Passes the body on, no faster than it is parsed. What is left of it when this ends is read and forgotten. */
+/** Passes the body on, no faster than it is parsed. When this ends, the rest is read and dropped. */
 const feed = (
   request: IncomingMessage,
   parser: BusboyInstance,
@@ -143,15 +143,15 @@ const feed = (
   const bytes = NodeStream.fromReadable<InvalidUpload, Uint8Array>(() => request, unreadable, { closeOnDone: false })
   return Stream.runForEach(bytes, (chunk): Effect.Effect<void, InvalidUpload | FileTooLarge> => {
     seen += chunk.length
-    return seen > most ? tooLarge(limit) : parsed(parser, chunk)
+    return seen > most ? tooLarge(limit) : parse(parser, chunk)
   }).pipe(
     Effect.zipRight(Effect.sync(() => parser.end())),
-    // A sender who is not read any more waits for ever, instead of hearing the answer.
+    // If nobody reads, the client waits for ever instead of getting the answer.
     Effect.ensuring(Effect.sync(() => request.resume()))
   )
 }
 
-const parsed = (parser: BusboyInstance, chunk: Uint8Array): Effect.Effect<void, InvalidUpload> =>
+const parse = (parser: BusboyInstance, chunk: Uint8Array): Effect.Effect<void, InvalidUpload> =>
   Effect.async((resume) => {
     try {
       parser.write(chunk, (error) => resume(error ? unreadable(error) : Effect.void))
@@ -162,7 +162,7 @@ const parsed = (parser: BusboyInstance, chunk: Uint8Array): Effect.Effect<void, 
 
 const unreadable = (cause: unknown): InvalidUpload =>
   new InvalidUpload({
-    message: `The multipart body cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`
+    message: `Cannot read the multipart body: ${cause instanceof Error ? cause.message : String(cause)}.`
   })
 
 const metadataOf = (json: string): Effect.Effect<typeof Metadata.Type, InvalidUpload> =>
@@ -175,12 +175,12 @@ const metadataOf = (json: string): Effect.Effect<typeof Metadata.Type, InvalidUp
       },
       () =>
         new InvalidUpload({
-          message: `The field \`metadata\` may have ${mostKeys} keys of ${longestKey} characters at most.`
+          message: `The field \`metadata\` may have at most ${mostKeys} keys of at most ${longestKey} characters.`
         })
     )
   )
 
-/** Type and subtype, without parameters; what is none is a stream of bytes. */
+/** Type and subtype, without parameters. An invalid type is a stream of bytes. */
 const mimeTypeOf = (given: string): string => {
   const [essence = ""] = given.toLowerCase().split(";")
   return /^[a-z0-9.+-]{1,64}\/[a-z0-9.+-]{1,64}$/.test(essence.trim()) ? essence.trim() : "application/octet-stream"

@@ -1,4 +1,4 @@
-/** A check that answers in time, whatever it looks at: from a look that is over soon, else from the one before it. */
+/** A check that always answers in time: with a result that comes soon, or else with the previous one. */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -6,52 +6,52 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { monotonicMillis, unsafeMonotonicMillis } from "./monotonic.ts"
 
-/** One check, in the words of application/health+json (draft-inadarei-api-health-check-06). */
+/** One check, in the terms of application/health+json (draft-inadarei-api-health-check-06). */
 export interface Check {
   readonly status: "pass" | "warn" | "fail"
-  /** When the look was begun: ISO 8601, UTC. */
+  /** When the check began: ISO 8601, UTC. */
   readonly time: string
   readonly observedValue: string | number
   readonly observedUnit: string
-  /** What is wrong, as `Tag.Reason`; undefined where nothing is. */
+  /** What is wrong, as `Tag.Reason`; undefined if nothing is. */
   readonly reason: string | undefined
   /** The same for people; may name paths. */
   readonly message: string | undefined
-  /** Seconds since that look was begun, where a newer one is not over. */
+  /** Seconds since this check began, if a newer one has not ended. */
   readonly age?: number
 }
 
 /** A check that is watched. */
 export interface Watched {
   readonly check: Effect.Effect<Check>
-  /** What `check` gives at this moment without a look; undefined where it would take one. */
+  /** What `check` returns without running; undefined if it would have to run. */
   readonly kept: () => Check | undefined
 }
 
-/** So long somebody who asks waits for a look. */
+/** How long a request waits for a running check. */
 const patience = Duration.millis(150)
 
-/** A busy machine is late now and then, which is nothing to warn of. */
+/** A busy machine is late now and then; that needs no warning. */
 const usual = Duration.seconds(1)
 
-/** A look that takes longer does not answer any more: whatever it looks at cannot be used. */
+/** A check that takes longer counts as failed: what it looks at cannot be used. */
 const longest = Duration.seconds(5)
 
 /**
- * Gives the check from a look that was begun within `cache`, or from the last one, with its age, where that takes too
- * long. Looks outlive who asked, and there is one at a time. Each turn is a line in the log.
+ * Returns a result that began within `cache`. If that takes too long, returns the previous result with its age. A check
+ * outlives the request that began it, and only one runs at a time. Each change is logged.
  */
-export const watching = Effect.fnUntraced(function* (
+export const watchCheck = Effect.fnUntraced(function* (
   name: string,
   look: Effect.Effect<Check>,
   cache: Duration.Duration,
-  /** Told each answer. */
+  /** Called with each answer. */
   seen: (check: Check) => Effect.Effect<void>
 ) {
   const scope = yield* Effect.scope
   const clock = yield* Effect.clock
   const bound = Duration.toMillis(cache)
-  /** How many looks were begun: a look that was begun before somebody asked is no answer where nothing is kept. */
+  /** How many checks began. If nothing is cached, a check that began before the request does not count. */
   let looks = 0
   let last: { readonly check: Check; readonly begun: number; readonly number: number } | undefined
   let running: { readonly done: Deferred.Deferred<void>; readonly begun: number } | undefined
@@ -85,11 +85,11 @@ export const watching = Effect.fnUntraced(function* (
   const kept = (now: number): Check | undefined =>
     bound > 0 && last !== undefined && now - last.begun <= bound ? last.check : undefined
 
-  const lookedAfter = (before: number): Effect.Effect<Check> =>
+  const lookAfter = (before: number): Effect.Effect<Check> =>
     Effect.suspend(() => {
       if (last !== undefined && last.number > before) return Effect.succeed(last.check)
       const done = running === undefined ? begin : Effect.succeed(running.done)
-      return Effect.zipRight(Effect.flatMap(done, Deferred.await), lookedAfter(before))
+      return Effect.zipRight(Effect.flatMap(done, Deferred.await), lookAfter(before))
     })
 
   const overdue = Effect.gen(function* () {
@@ -111,8 +111,8 @@ export const watching = Effect.fnUntraced(function* (
       status: isOver ? "fail" : before.status === "pass" ? "warn" : before.status,
       reason: isOver ? "Health.NoAnswer" : (before.reason ?? "Health.Overdue"),
       message: isOver
-        ? `A look that was begun ${secondsOf(waits)} s ago is not over`
-        : (before.message ?? "The last look is not over; this is what the one before it found"),
+        ? `The check that began ${secondsOf(waits)} s ago has not ended`
+        : (before.message ?? "The latest check has not ended; this is the result of the one before"),
       age: secondsOf(age)
     }
     return late
@@ -130,10 +130,10 @@ export const watching = Effect.fnUntraced(function* (
     Effect.flatMap((now) => {
       const known = kept(now)
       if (known !== undefined) return Effect.succeed(known)
-      // Where something is kept, a look that is under way is as good as one of one's own.
+      // If results are cached, a check that is already running counts as a new one.
       const before = bound > 0 && running !== undefined ? looks - 1 : looks
       return Effect.flatMap(
-        Effect.timeoutOption(lookedAfter(before), patience),
+        Effect.timeoutOption(lookAfter(before), patience),
         Option.match({ onNone: () => overdue, onSome: Effect.succeed })
       )
     }),

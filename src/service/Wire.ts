@@ -1,4 +1,4 @@
-/** What the server itself answers, where there is no request yet that anything else could be asked about. */
+/** The server's own answers, for bytes that are not a complete request. */
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import * as Predicate from "effect/Predicate"
@@ -17,7 +17,7 @@ import { allMethods } from "./Routes.ts"
 /** Bytes of a request's head: Node.js' own limit. */
 const longestHead = 16 * 1024
 
-/** Makes the server answer in problems as well. */
+/** Makes the server itself answer in problems too. */
 export const answerByItself = (server: Server): void => {
   const open = new WeakMap<Duplex, Set<ServerResponse>>()
   const follow = ({ socket }: IncomingMessage, response: ServerResponse) => {
@@ -30,18 +30,21 @@ export const answerByItself = (server: Server): void => {
     .on("request", follow)
     .on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
       const { body, headers, status } = problemOf(
-        new ExpectationFailed({ message: "The only expectation that is met is `100-continue`." }),
+        new ExpectationFailed({ message: "The service supports only `Expect: 100-continue`." }),
         { headers: {} }
       )
       response.writeHead(status, { ...headers, connection: "close", "content-length": Buffer.byteLength(body) })
       response.end(request.method === "HEAD" ? undefined : body)
     })
     .on("connect", (_, socket) =>
-      end(socket, new MethodNotAllowed({ allow: allMethods, message: "This is no proxy: there is no CONNECT." }))
+      end(
+        socket,
+        new MethodNotAllowed({ allow: allMethods, message: "This service is not a proxy and has no CONNECT." })
+      )
     )
     .on("clientError", (error, socket) => {
       const responses = [...(open.get(socket) ?? [])]
-      // What has begun is not to be continued by another answer.
+      // An answer that has begun must not be continued by another one.
       if (!socket.writable || responses.some(({ headersSent }) => headersSent) || isGone(error)) {
         return void socket.destroy()
       }
@@ -53,7 +56,7 @@ const codeOf = (error: unknown): string => (Predicate.hasProperty(error, "code")
 
 const isGone = (error: unknown): boolean => /^(ECONNRESET|EPIPE)$/.test(codeOf(error))
 
-/** A method that Node.js does not know makes all of a request unreadable for it. */
+/** Node.js cannot read a request with an unknown method at all. */
 const isRequestLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP\/1\.[01]\r?\n/
 
 const errorOf = (error: unknown): Told => {
@@ -61,21 +64,21 @@ const errorOf = (error: unknown): Told => {
     case "HPE_HEADER_OVERFLOW":
       return new HeadersTooLarge({
         limitBytes: longestHead,
-        message: `The path and the headers may have ${longestHead} bytes together.`
+        message: `The path and the headers together may have ${longestHead} bytes at most.`
       })
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
       return new BodyTooLarge({
         limitBytes: longestHead,
-        message: `The extensions of chunks may have ${longestHead} bytes together.`
+        message: `The extensions of chunks together may have ${longestHead} bytes at most.`
       })
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return new RequestTimedOut({ message: "The request did not arrive in time." })
     case "HPE_INVALID_METHOD":
       if (isRequestLine.test(firstBytesOf(error))) {
-        return new MethodNotImplemented({ message: "This method is not known." })
+        return new MethodNotImplemented({ message: "The service does not know this method." })
       }
   }
-  return new MalformedRequest({ message: "This is not a request in HTTP/1.1." })
+  return new MalformedRequest({ message: "This is not an HTTP/1.1 request." })
 }
 
 const firstBytesOf = (error: unknown): string =>
@@ -83,7 +86,7 @@ const firstBytesOf = (error: unknown): string =>
     ? error.rawPacket.subarray(0, 2 * longestHead).toString("latin1")
     : ""
 
-/** Writes a problem as the last words of a connection. */
+/** Sends a problem and ends the connection. */
 const end = (socket: Duplex, error: Told): void => {
   const { body, headers, status } = problemOf(error, { headers: {} })
   const head = Object.entries({

@@ -1,4 +1,4 @@
-/** Tells that this process has written, so that those who follow the events do not wait for their next look. */
+/** Signals writes of this process, so that followers of events need not wait for their next look. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -7,12 +7,12 @@ import { DatabaseReady } from "../../layers/index.ts"
 export class WriteSignal extends Context.Tag("conversation-files/WriteSignal")<
   WriteSignal,
   {
-    /** Done when this process has written since the last time that it was. For one caller. */
+    /** Finishes when this process has written since the last signal. For one caller only. */
     readonly next: Effect.Effect<void>
   }
 >() {}
 
-/** The database whose writes are told of, whoever asks for them. */
+/** The database, with a signal after each write. */
 export const signallingWrites: Layer.Layer<DatabaseReady | WriteSignal, never, DatabaseReady> = Layer.effectContext(
   Effect.gen(function* () {
     const ready = yield* DatabaseReady

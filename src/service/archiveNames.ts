@@ -1,23 +1,23 @@
-/** What files are called in an archive: safe to unpack on any system, and each name once. */
+/** Names of files in an archive: safe to unpack on any system, each name once. */
 import * as Either from "effect/Either"
 import { fileNameOf } from "./FileName.ts"
 
 /** Bytes in UTF-8. */
 const longest = 255
 
-/** Devices, streams and drives on Windows have a colon; the rest it does not allow (see FileName.ts for the source). */
+/** Devices, streams and drives on Windows have a colon. Windows forbids the rest (see FileName.ts for the source). */
 const forbidden = /[<>:"/\\|?*\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 
 const shortened = (text: string, most: number): string => {
   let end = text.length
   while (Buffer.byteLength(text.slice(0, end)) > most) end -= 1
-  // Not in the middle of a pair.
+  // Do not cut a surrogate pair.
   return text.slice(0, end).replace(/[\ud800-\udbff]$/, "")
 }
 
 /**
- * One name, not a path. Those that an upload may have stay as they are, but for what Windows does not allow; those of
- * an earlier system can be anything, such as `../x`.
+ * One name, not a path. Names that an upload may have stay as they are, except for what Windows forbids. Names of an
+ * earlier system can be anything, such as `../x`.
  */
 const safe = (given: string): string => {
   const name = Either.getOrElse(fileNameOf(given), () => given.normalize("NFC"))
@@ -25,7 +25,7 @@ const safe = (given: string): string => {
     .replace(/^[\s.]*\.\.[\s.]*$|[\s.]+$|^\s+/gu, "")
   const short = shortened(name, longest)
   if (short === "" || short === ".") return "file"
-  // A device, whatever its extension.
+  // A device, with any extension.
   return Either.isRight(fileNameOf(short)) ? short : shortened(`_${short}`, longest)
 }
 
@@ -35,7 +35,7 @@ const numbered = (name: string, n: number): string => {
   return `${shortened(stem, longest - Buffer.byteLength(end))}${end}`
 }
 
-/** Gives each file its name. Systems that take capital letters for small ones would unpack two as one. */
+/** Gives each file its name. Systems that ignore case would otherwise unpack two files as one. */
 export const archiveNames = (reserved: ReadonlyArray<string>): ((given: string) => string) => {
   const keyOf = (name: string) => name.normalize("NFC").toLowerCase()
   const taken = new Set(reserved.map(keyOf))

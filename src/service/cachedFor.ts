@@ -1,9 +1,11 @@
-/** An answer that serves for a while, by a clock that is never set: the wall clock may be, and would then keep it for longer. */
+/**
+ * Caches a value for a while, by a clock that is never set. The wall clock may be set, and would then keep it longer.
+ */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { monotonicMillis } from "./monotonic.ts"
 
-/** Those who ask while it is looked for wait for one another. */
+/** Callers that arrive while it is computed wait for the same result. */
 export const cachedFor = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   duration: Duration.Duration

@@ -1,11 +1,11 @@
-/** A part of a file that is open, as a stream, or at once. */
+/** A part of an open file, as a stream or in memory. */
 import { read } from "node:fs"
 import { Readable } from "node:stream"
 import * as Effect from "effect/Effect"
 
 /**
- * So many bytes of a file, or an error, which ends the connection: an answer that is shorter than it says would be
- * taken for whole, or joined with the next one.
+ * Exactly so many bytes of a file, or an error that ends the connection. A shorter answer than announced would be taken
+ * for whole, or joined with the next one.
  */
 export const exactly = (
   fd: number,
@@ -32,7 +32,7 @@ export const exactly = (
   })
 }
 
-/** The same in memory, read with one call; undefined where that gives less. */
+/** The same in memory, read with one call; undefined if that returns less. */
 export const atOnce = (fd: number, start: number, length: number): Effect.Effect<Buffer | undefined> =>
   Effect.async((resume) => {
     const buffer = Buffer.allocUnsafe(length)

@@ -1,4 +1,4 @@
-/** What the database and the disk fail with, as the API says it. */
+/** Failures of database and disk, as errors of the API. */
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
@@ -21,22 +21,22 @@ export const isFull = (error: unknown): boolean =>
     ? sqliteCodeOf(error) === "SQLITE_FULL" || (error instanceof WriteError && error.reason === "DiskFull")
     : error instanceof ContentError && error.reason === "Full"
 
-/** What SQLite says where the database or its disk cannot be used at this moment, or not any more. */
+/** Whether SQLite says that the database or its disk cannot be used now, or any more. */
 const isUnusable = (error: SqlError): boolean =>
   error instanceof WriteError ||
   /^SQLITE_(IOERR|READONLY|CORRUPT|NOTADB|CANTOPEN|PERM|AUTH|NOMEM)/.test(sqliteCodeOf(error))
 
 /**
- * A lock passes, and a full disk is an answer. Nobody who asks can do anything about a disk that fails, a file that was
- * replaced or a database that is newer than this program: the log has what is wrong, in one line. The rest is a mistake
- * of this program.
+ * A lock passes, and a full disk is an answer of its own. A client can do nothing about a failing disk, a replaced file
+ * or a database newer than this program: the log says what is wrong, in one line. Anything else is a defect of this
+ * program.
  */
-export const answered = <A, E, R>(work: Effect.Effect<A, E, R>) =>
+export const withApiErrors = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   Effect.catchIf(work, isFailed<E>, (error: Failed): Effect.Effect<never, DatabaseBusy | StorageFull | NotReady> => {
     if (isBusy(error)) {
       return new DatabaseBusy({
         retryAfterSeconds: 1,
-        message: "Another process writes to the database at this moment."
+        message: "Another process is writing to the database."
       })
     }
     if (isFull(error)) return new StorageFull({ message: "The disk is full." })

@@ -2,13 +2,13 @@
 import { setImmediate } from "node:timers/promises"
 import * as Effect from "effect/Effect"
 
-/** So many are done before what needs no database, such as a probe, gets its turn. */
+/** How many are done before work that needs no database, such as a probe, gets its turn. */
 const uninterrupted = 10
 
-/** Everything that waits in the event loop. A fiber's own yield gives way to other fibers alone, most times. */
+/** Waits for everything in the event loop. A fiber's own yield mostly gives way only to other fibers. */
 const othersTurn = Effect.promise(() => setImmediate())
 
-/** One after the other, as `Effect.forEach`. */
+/** One after the other, like `Effect.forEach`. */
 export const inTurns = <A, B, E, R>(
   items: Iterable<A>,
   work: (item: A) => Effect.Effect<B, E, R>

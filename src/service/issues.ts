@@ -1,4 +1,4 @@
-/** What does not fit in a request, in words: which field, what it must be, what it is. */
+/** Describes what does not fit in a request: which field, what it must be, and what it is. */
 import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
 
 type Issue = HttpApiDecodeError["issues"][number]
@@ -8,7 +8,7 @@ const longest = 100
 
 /** The same error with a sentence for each field, instead of the schemas that were tried. */
 export const inWords = (error: HttpApiDecodeError): HttpApiDecodeError => {
-  // Without issues it was made in words.
+  // Without issues it already has a sentence.
   if (error.issues.length === 0) return error
   const fields = new Map<string, Array<Issue>>()
   for (const issue of error.issues) {
@@ -29,13 +29,13 @@ const fieldOf = (path: Issue["path"]): string =>
     ""
   )
 
-/** The same value was held against each thing that the field can be. */
+/** All issues of a field are about the same value. */
 const sentenceOf = (issues: ReadonlyArray<Issue>): string => {
   if (issues.some(({ _tag }) => _tag === "Missing")) return "is missing"
   if (issues.some(({ _tag }) => _tag === "Unexpected")) return "is not expected"
   const found = issues.map(({ message }) => partsOf(message))
   const kinds = [...new Set(found.flatMap(({ kind }) => (kind === undefined ? [] : [kind])))]
-  // What is absent was allowed as well, and is no advice.
+  // "Absent" was allowed too, but is no advice.
   const wanted = kinds.filter((kind) => kind !== "undefined")
   const actual = found.findLast(({ actual }) => actual !== undefined)?.actual
   if (wanted.length === 0) return found[0]?.text ?? "is not valid"

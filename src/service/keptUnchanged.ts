@@ -1,9 +1,9 @@
-/** What is read from the database alone, and told again as long as nothing is written to it. */
+/** Repeats answers that come only from the database, as long as nothing is written to it. */
 import * as Effect from "effect/Effect"
 import { DatabaseReady } from "../../layers/index.ts"
 import { KeptAnswers } from "./KeptAnswers.ts"
 
-/** Makes what lets the answer to the request at hand stand for as long as the database is as it was before it was read. */
+/** Returns a function that lets the answer to the current request be repeated while the database stays unchanged. */
 export const keptUnchanged = Effect.gen(function* () {
   const { unsafeVersion } = yield* DatabaseReady
   const { keepWhile } = yield* KeptAnswers

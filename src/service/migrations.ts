@@ -1,4 +1,4 @@
-/** The migrations that the program carries inside, and what marks a file as theirs. */
+/** The migrations built into the program, and the mark of their files. */
 import { Migrations } from "../../layers/index.ts"
 import createConversationFiles from "../../migrations/001_create_conversation_files.sql"
 import addOwnershipAndAudit from "../../migrations/002_add_ownership_and_audit.sql"
@@ -16,5 +16,5 @@ export const files = {
 
 export const migrations = Migrations.fromRecord(files)
 
-/** `AbCF` in ASCII; `file` shows it, and a database of another program is refused by it. */
+/** `AbCF` in ASCII. `file` shows it, and the start refuses a database of another program by it. */
 export const applicationId = 0x41_62_43_46

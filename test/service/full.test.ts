@@ -42,7 +42,7 @@ describe.skipIf(why !== undefined)(`a full disk${why === undefined ? "" : ` (ski
       fill(join(folder, "filler"))
       assert.strictEqual((yield* Effect.flip(upload(200_002)))._tag, "StorageFull")
       const health = yield* Effect.promise(() => fetch(`${backend.url}/api/health`).then((answer) => answer.text()))
-      assert.match(health, /bytes are free; below \d+ uploads are refused/)
+      assert.match(health, /bytes are free\. Below \d+ bytes uploads are refused/)
       const ready = yield* Effect.promise(() => fetch(`${backend.url}/readyz`))
       assert.strictEqual(ready.status, 200)
       for (let n = 0; n < 50; n += 1) {

@@ -218,7 +218,7 @@ describe("told to stop, the service", () => {
       const { code, stderr } = yield* Effect.promise(() => backend.ended)
       assert.deepStrictEqual([code, databaseFiles(folder)], [0, ["conversation_files.db"]], stderr)
       assert.include(stderr, "Stopping: 1 requests are under way")
-      assert.notInclude(stderr, "not over in time")
+      assert.notInclude(stderr, "did not end in time")
     })
   )
 
@@ -233,7 +233,7 @@ describe("told to stop, the service", () => {
       const { answer } = yield* slowUpload(backend.url, folder, "the other half never comes")
       const { code, stderr } = yield* stopped(backend)
       assert.deepStrictEqual([code, databaseFiles(folder)], [0, ["conversation_files.db"]], stderr)
-      assert.include(stderr, "2 requests were not over in time")
+      assert.include(stderr, "2 requests did not end in time")
       assert.notInclude(stderr, "defect")
       assert.deepStrictEqual(readdirSync(incomingIn(folder)), [])
       const uploaded = yield* Effect.promise(() =>

@@ -60,9 +60,9 @@ describe("an upload", () => {
         const cases: ReadonlyArray<readonly [what: string, body: string, message: RegExp, contentType?: string]> = [
           ["no part", end, /missing/],
           ["no file", field("message_id", "m1") + end, /missing/],
-          ["the file under another name", filePart("a.txt", "x", "document") + end, /One part `file`/],
-          ["two files", filePart() + filePart("b.txt") + end, /One part `file`/],
-          ["another file after it", filePart() + filePart("b.txt", "x", "more") + end, /One part `file`/],
+          ["the file under another name", filePart("a.txt", "x", "document") + end, /one part `file`/],
+          ["two files", filePart() + filePart("b.txt") + end, /one part `file`/],
+          ["another file after it", filePart() + filePart("b.txt", "x", "more") + end, /one part `file`/],
           ["no end", filePart(), /Unexpected end/],
           ["an end in the middle of the file", filePart().slice(0, -4), /Unexpected end/],
           ["an end in the middle of its headers", filePart().slice(0, 30), /Unexpected end/],

@@ -8,7 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Ref from "effect/Ref"
 import * as TestClock from "effect/TestClock"
-import { type Check, watching } from "../../src/service/Watch.ts"
+import { type Check, watchCheck } from "../../src/service/Watch.ts"
 
 const check = (status: Check["status"], reason?: string): Check => ({
   status,
@@ -29,7 +29,7 @@ const watched = Effect.fnUntraced(function* (cache: Duration.DurationInput) {
     Ref.update(looks, (n) => n + 1),
     Effect.flatten(Ref.get(finds))
   )
-  const { check: answer } = yield* watching("disk", look, Duration.decode(cache), seen)
+  const { check: answer } = yield* watchCheck("disk", look, Duration.decode(cache), seen)
   return { answer, finds, looks: Ref.get(looks), told }
 })
 
