@@ -1,4 +1,4 @@
-/** Who is signed in, what is theirs, and the way in and out. */
+/** Who is signed in, their account, and signing in and out. */
 import { authorization, hasToken, isCurrent, json, keepToken, messageOf, Refused, whenTokenIsUnknown } from "./api.js"
 import { box, buttonAt, form, input, make, say } from "./dom.js"
 import { bytes, counted, number } from "./words.js"
@@ -13,7 +13,7 @@ export const me = () => user
 
 /** @type {() => void} */
 let onEntry = () => {}
-/** @param {() => void} listener is called once, when somebody is let in */
+/** @param {() => void} listener is called once, when a user is let in */
 export const whenIn = (listener) => {
   onEntry = listener
 }
@@ -31,7 +31,7 @@ const askForToken = (problem) => {
   if (isNew) input("token").focus()
 }
 
-/** Asks who this is; who is let in stays in until he signs out. */
+/** Asks who this is. A user who is let in stays in until they sign out. */
 export const enter = async () => {
   if (user !== undefined) return
   const asked = authorization()["authorization"]
@@ -44,7 +44,7 @@ export const enter = async () => {
     const isUnknown = error instanceof Refused && error.status === 401
     if (user !== undefined || isUnknown || asked !== authorization()["authorization"]) return
     showCard("wait")
-    // A service without accounts serves this machine alone, and says so.
+    // A service without accounts serves only its own machine, and says so.
     if (error instanceof Refused && error.status === 403) say(box("wait"), error.message)
     return
   }
@@ -92,13 +92,13 @@ export const refreshUsage = async () => {
 }
 
 /**
- * Nothing of one user stays for the next: the page begins anew, without the session in its address.
+ * Leaves nothing of one user for the next: reloads the page without the session in its address.
  * @param {string} [reason]
  */
 export const signOut = (reason) => {
   keepToken("")
   document.body.hidden = true
-  // What is under way would ask whether to leave.
+  // Uploads that are still running would ask whether to leave.
   dispatchEvent(new Event("signedout"))
   if (reason === undefined) sessionStorage.removeItem(notice)
   else sessionStorage.setItem(notice, reason)

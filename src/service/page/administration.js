@@ -1,4 +1,4 @@
-/** The service for those who run it: what was, what is stored, who was refused, whose the sessions are. */
+/** The service for administrators: its history, what is stored, refusals, and the owners of sessions. */
 
 import { me } from "./account.js"
 import { isAbort, json, messageOf } from "./api.js"
@@ -14,7 +14,7 @@ import { bytes, counted, exact, millis, number, time } from "./words.js"
 /** @typedef {import("./types.d.ts").DatabaseState} DatabaseState */
 /** @typedef {import("./types.d.ts").HealthHistory} HealthHistory */
 
-/** Which visit this is: answers to an earlier one are not shown. */
+/** The number of this visit. Answers to an earlier one are not shown. */
 let visit = 0
 
 export const showAdministration = () => {
@@ -33,7 +33,7 @@ export const showAdministration = () => {
 }
 
 /**
- * A part that is read by itself: one that cannot be read does not hide the others.
+ * A part that is loaded separately: if it fails, the others still show.
  * @param {string} heading
  * @param {(host: HTMLElement) => Promise<void>} fill
  */
@@ -57,7 +57,10 @@ const storage = async (host) => {
     ["Deleted, can be restored", number(figures.deletedFiles)],
     ["Sessions", number(figures.sessions)],
     ["Size of all files", bytes(figures.bytes)],
-    ["On the disk, equal contents once", figures.storedBytes === null ? "not counted yet" : bytes(figures.storedBytes)],
+    [
+      "On the disk, equal contents counted once",
+      figures.storedBytes === null ? "not counted yet" : bytes(figures.storedBytes)
+    ],
     ["Free on the disk", figures.freeBytes === null ? "unknown" : bytes(figures.freeBytes)],
     ["Deleted in the next 7 days", number(figures.pendingCleanups)]
   ])
@@ -65,7 +68,7 @@ const storage = async (host) => {
 }
 
 /**
- * A table that scrolls in itself where the screen is narrow.
+ * A table that scrolls on its own if the screen is narrow.
  * @param {string} label
  * @param {ReadonlyArray<string>} columns
  * @param {ReadonlyArray<ReadonlyArray<import("./dom.js").Child>>} rows
@@ -83,15 +86,15 @@ const table = (label, columns, rows) =>
   )
 
 /**
- * A list that comes page by page.
+ * Shows a list page by page.
  * @template T
  * @param {HTMLElement} host
  * @param {string} label
  * @param {ReadonlyArray<string>} columns
- * @param {string} none what is said where there is nothing
+ * @param {string} none what is shown if there is nothing
  * @param {(after: T | undefined) => Promise<{ readonly rows: ReadonlyArray<ReadonlyArray<import("./dom.js").Child>>, readonly next: T | null }>} read
  */
-const paged = async (host, label, columns, none, read) => {
+const showPages = async (host, label, columns, none, read) => {
   /** @type {Array<ReadonlyArray<import("./dom.js").Child>>} */
   const rows = []
   /** @param {T | undefined} after */
@@ -109,7 +112,7 @@ const paged = async (host, label, columns, none, read) => {
 
 /** @param {HTMLElement} host */
 const sessions = (host) =>
-  paged(
+  showPages(
     host,
     "All sessions",
     ["Session", "Owner", "Files", "Size", "Changed", "Give away"],
@@ -136,7 +139,7 @@ const sessions = (host) =>
 
 /** @param {HTMLElement} host */
 const refusals = (host) =>
-  paged(
+  showPages(
     host,
     "Refusals",
     ["When", "Who", "From", "Why", "What", "Times"],
@@ -200,7 +203,7 @@ const database = async (host) => {
       ? make(
           "p",
           { className: "soft" },
-          backups === null ? "Their directory cannot be looked at." : "A backup is made before each upgrade."
+          backups === null ? "The backup directory cannot be read." : "A backup is made before each upgrade."
         )
       : table(
           "Backups",

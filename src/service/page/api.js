@@ -1,4 +1,4 @@
-/** Requests to the service, in the name of the one who is signed in, and what they are refused with. */
+/** Requests to the service for the user who is signed in, and its refusals. */
 import { bytes, readable } from "./words.js"
 
 const where = "token"
@@ -11,7 +11,7 @@ export const keepToken = (given) => {
   if (given === "") sessionStorage.removeItem(where)
   else sessionStorage.setItem(where, given)
 }
-/** Whether what is shown is this token's: a page that comes back from the browser's memory may be another's. */
+/** Whether the page belongs to this token: a page from the browser's memory may belong to another. */
 export const isCurrent = () => token === (sessionStorage.getItem(where) ?? "")
 
 /** @returns {Record<string, string>} */
@@ -20,7 +20,7 @@ export const authorization = () => (token === "" ? {} : { authorization: `Bearer
 /** What the service refused, in words for people. */
 export class Refused extends Error {
   /**
-   * @param {number} status 0 where there was no answer
+   * @param {number} status 0 if there was no answer
    * @param {string} message
    * @param {string} [tag] the error's name in the API
    */
@@ -41,7 +41,7 @@ export const whenTokenIsUnknown = (listener) => {
 }
 
 /**
- * The sentence of a refusal: the API's own where it has one. Sizes are said in words.
+ * The sentence of a refusal: the API's own if it has one. Sizes become readable.
  * @param {Record<string, unknown>} body
  * @param {number} status
  * @returns {string}
@@ -50,7 +50,7 @@ const sentenceOf = (body, status) => {
   if (body["_tag"] === "FileTooLarge" && typeof body["limitBytes"] === "number") {
     return `A file may have ${bytes(body["limitBytes"])} at most.`
   }
-  // What was expected stands in the details first, the schema's drawing of it in `message`.
+  // Details begin with what was expected; `message` may show the schema instead.
   const [first] = Array.isArray(body["errors"]) ? body["errors"] : Array.isArray(body["issues"]) ? body["issues"] : []
   const given = [body["detail"], first?.message, body["message"], body["title"]]
   const sentence = given.find((text) => typeof text === "string" && text !== "")
@@ -60,7 +60,7 @@ const sentenceOf = (body, status) => {
 /**
  * @param {number} status
  * @param {string} text
- * @param {Record<string, string>} asked the authorization that was refused: another one may be tried by now
+ * @param {Record<string, string>} asked the authorization that was refused: another one may be in use by now
  */
 export const refusalOf = (status, text, asked) => {
   /** @type {Record<string, unknown>} */
@@ -69,7 +69,7 @@ export const refusalOf = (status, text, asked) => {
     const parsed = JSON.parse(text)
     if (typeof parsed === "object" && parsed !== null) body = parsed
   } catch {
-    // These are not this service's words, but a proxy's for instance: the status remains.
+    // It is not from this service, but for example from a proxy. The status remains.
   }
   const tag = typeof body["_tag"] === "string" ? body["_tag"] : undefined
   const refused = new Refused(status, sentenceOf(body, status), tag)

@@ -1,4 +1,4 @@
-/** A dialog that asks for something and does it. What is refused keeps it open, with the reason. */
+/** A dialog that asks for something and does it. If the service refuses, the dialog stays open and shows the reason. */
 import { isAbort, messageOf } from "./api.js"
 import { at, box, buttonAt, form, make, say } from "./dom.js"
 import { tell } from "./message.js"
@@ -7,9 +7,9 @@ import { tell } from "./message.js"
  * @typedef {object} Question
  * @property {string} heading
  * @property {ReadonlyArray<Node>} [fields]
- * @property {string} action the words on the button that does it
- * @property {string} [otherwise] the words on the one that does not
- * @property {boolean} [isDanger] it cannot be undone: who only presses Enter does not do it
+ * @property {string} action the label of the button that does it
+ * @property {string} [otherwise] the label of the button that cancels
+ * @property {boolean} [isDanger] it cannot be undone, so Enter alone does not do it
  * @property {() => unknown} act
  * @property {() => Element | null | undefined} [backTo] where the focus goes when its opener is gone
  */
@@ -46,13 +46,13 @@ form("asker-form").onsubmit = async (event) => {
     if (asked !== question) return
     dialog.close()
     const target = question.backTo?.()
-    // The opener may be gone; the field that had the focus has it until the next frame.
+    // The opener may be gone; the field keeps the focus until the next frame.
     const { activeElement } = document
     const isLost = activeElement === null || activeElement === document.body || dialog.contains(activeElement)
     if (isLost && target instanceof HTMLElement) target.focus()
   } catch (error) {
     if (isAbort(error)) return
-    // It may ask something else by the time there is an answer, and is left alone then.
+    // The dialog may ask something else by now. Then it is left alone.
     if (asked === question) say(box("asker-problem"), messageOf(error))
     else tell(messageOf(error), { isProblem: true })
   } finally {
@@ -64,7 +64,7 @@ dialog.onclose = () => {
   box("asker-fields").replaceChildren()
 }
 buttonAt("asker-cancel").onclick = () => dialog.close()
-/** What was written is not thrown away by one key, or by a click beside it. */
+/** One key or a click outside must not throw away written text. */
 const hasText = () => [...dialog.querySelectorAll("textarea")].some(({ value }) => value !== "")
 dialog.oncancel = (event) => {
   const warning = "This text is not saved. Press Escape once more to discard it."

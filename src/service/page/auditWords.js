@@ -1,4 +1,4 @@
-/** What happened, in words: who did what with which file, and what somebody was refused. */
+/** What happened, in words: who did what with which file, and what was refused. */
 import { make } from "./dom.js"
 import { time } from "./words.js"
 
@@ -28,7 +28,7 @@ const actions = {
   audit: ["looked at what happened", "look at what happened"]
 }
 
-/** Why somebody was refused something. @type {Readonly<Record<string, string>>} */
+/** Why it was refused. @type {Readonly<Record<string, string>>} */
 const reasons = {
   Unauthorized: "no valid token",
   Forbidden: "not theirs",
@@ -38,7 +38,7 @@ const reasons = {
   ContentLost: "the content is lost",
   InvalidFileName: "the name is not allowed",
   InvalidUpload: "the upload could not be read",
-  PreconditionFailed: "the file was changed meanwhile",
+  PreconditionFailed: "the file had changed meanwhile",
   PreconditionRequired: "the request did not say which version it meant",
   QuotaExceeded: "the quota is used up",
   RangeNotSatisfiable: "the file has no such part",
@@ -49,7 +49,7 @@ const reasons = {
 
 /** @param {string | null} reason */
 export const reasonOf = (reason) =>
-  // A reason that is new here is still words: `QuotaExceeded` is `quota exceeded`.
+  // A reason unknown here still becomes words: `QuotaExceeded` is `quota exceeded`.
   reasons[reason ?? ""] ??
   (reason ?? "no reason given").replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).toLowerCase()
 

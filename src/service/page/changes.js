@@ -1,15 +1,15 @@
-/** What others do in the session that is shown, as it happens: server-sent events, read with the token. */
+/** What others change in the current session, as it happens: server-sent events, read with the token. */
 import { call, Refused, sessionUrl } from "./api.js"
 import { load } from "./list.js"
 import { session } from "./place.js"
 import { showSession } from "./sessionView.js"
-import { storageChanged } from "./storageChanges.js"
+import { announceStorageChange } from "./storageChanges.js"
 
-/** Milliseconds between two tries, doubled each time, and the longest. */
+/** Milliseconds between two tries: the first pause, doubled each time up to the longest. */
 const pauses = { first: 1000, longest: 30_000 }
-/** Many changes at once are looked at together (milliseconds). */
+/** Changes within this time are handled together (milliseconds). */
 const together = 250
-/** These change nothing that is listed. */
+/** These change nothing in the list. */
 const silent = new Set(["view", "download", "list", "audit", "archive"])
 
 /** @type {AbortController | undefined} */
@@ -22,11 +22,11 @@ const refresh = () => {
   soon = setTimeout(() => {
     load({ quietly: true })
     showSession()
-    storageChanged()
+    announceStorageChange()
   }, together)
 }
 
-/** Follows the session that is shown, and no other; nothing while nobody looks at the page. */
+/** Follows the current session only, and nothing while the page is hidden. */
 export const follow = async () => {
   following?.abort()
   const id = session()
@@ -42,7 +42,7 @@ export const follow = async () => {
         headers: { accept: "text/event-stream", ...resumed },
         signal: mine.signal
       })
-      // What happened since the list was read is not told.
+      // Events do not tell what happened since the list was read.
       refresh()
       pause = pauses.first
       for await (const event of eventsOf(response)) {
@@ -50,7 +50,7 @@ export const follow = async () => {
         if (!silent.has(event.action)) refresh()
       }
     } catch (error) {
-      // What is refused for good is not asked for again; the list tells why.
+      // A final refusal is not tried again; the list shows why.
       if (error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429) return
     }
     await new Promise((resolve) => setTimeout(resolve, pause))

@@ -1,4 +1,4 @@
-/** The content of a file, as it can be seen. Nothing of it is ever run. */
+/** The content of a file, as far as it can be shown. It is never run. */
 import { call, fileUrl } from "./api.js"
 import { make } from "./dom.js"
 import { isFilm, isImage, isPdf, isSound, isText } from "./kinds.js"
@@ -6,25 +6,25 @@ import { bytes } from "./words.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
 
-/** Of a longer text the beginning is shown. */
+/** Only this much of a longer text is shown. */
 const longestText = 65_536
 
 /** @param {ConversationFile} file */
 export const isShown = ({ mimeType }) => [isFilm, isImage, isPdf, isSound, isText].some((isThis) => isThis(mimeType))
 
 /**
- * An element, and what is to be called when it is not needed any more.
+ * An element, and the function to call when it is not needed any more.
  * @param {ConversationFile} file
- * @returns {Promise<{ readonly element: HTMLElement, readonly letGo: () => void }>}
+ * @returns {Promise<{ readonly element: HTMLElement, readonly release: () => void }>}
  */
 export const contentOf = async (file) => {
   const { mimeType, name } = file
-  if (isText(mimeType)) return { element: await textOf(file), letGo: () => {} }
+  if (isText(mimeType)) return { element: await textOf(file), release: () => {} }
   const src = URL.createObjectURL(await (await call(fileUrl(file, "/content"))).blob())
-  const letGo = () => URL.revokeObjectURL(src)
-  if (isImage(mimeType)) return { element: make("img", { src, alt: name }), letGo }
-  if (isPdf(mimeType)) return { element: make("iframe", { src: `${src}#navpanes=0`, title: name }), letGo }
-  return { element: make(isSound(mimeType) ? "audio" : "video", { src, controls: true, ariaLabel: name }), letGo }
+  const release = () => URL.revokeObjectURL(src)
+  if (isImage(mimeType)) return { element: make("img", { src, alt: name }), release }
+  if (isPdf(mimeType)) return { element: make("iframe", { src: `${src}#navpanes=0`, title: name }), release }
+  return { element: make(isSound(mimeType) ? "audio" : "video", { src, controls: true, ariaLabel: name }), release }
 }
 
 /** @param {ConversationFile} file */

@@ -1,4 +1,4 @@
-/** What is known about a file: where it is from, its hash, when it goes, and who did what with it. */
+/** The details of a file: its origin, its hash, when it is deleted, and who did what with it. */
 import { fileUrl, json, messageOf, sessionUrl } from "./api.js"
 import { eventOf } from "./auditWords.js"
 import { box, button, facts, make } from "./dom.js"
@@ -11,7 +11,7 @@ import { bytes, counted, exact, time } from "./words.js"
 /** @typedef {import("./types.d.ts").FileDetails} FileDetails */
 /** @typedef {import("./types.d.ts").AuditPage} AuditPage */
 
-/** Events of a session that are read for one look at a file's. */
+/** How many events of a session are read to find those of one file. */
 const atOnce = { events: 200, pages: 5 }
 
 /**
@@ -49,7 +49,7 @@ const partsOf = (details, file) => {
     ...(messageId === null ? [] : [/** @type {const} */ (["Message", messageId])]),
     ...(deletedAt === null ? [] : [/** @type {const} */ (["Deleted", exact(deletedAt)])]),
     ["SHA-256", hashOf(sha256)],
-    [deletedAt === null ? "Deleted by itself" : "Gone for good", expiryOf(file)]
+    [deletedAt === null ? "Deleted automatically" : "Gone for good", expiryOf(file)]
   ])
   const given = Object.entries(metadata)
   const facts2 = make("dl", {})
@@ -88,7 +88,7 @@ const expiryOf = (file) => {
   )
 }
 
-/** Who did what: read when it is opened. @param {ConversationFile} file */
+/** Who did what, loaded when it is opened. @param {ConversationFile} file */
 const historyOf = (file) => {
   const events = make("ol", { className: "events" })
   const note = make("p", { className: "soft", role: "status" })

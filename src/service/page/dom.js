@@ -1,8 +1,8 @@
-/** Elements: found by their id, made from text and other elements. Nothing here takes HTML. */
+/** Finds elements by id, and makes them from text and other elements. Nothing here takes HTML. */
 import { icon } from "./icons.js"
 
 /**
- * The element with an id. The page has it, or the page and its script are not of one version.
+ * The element with an id. It is missing only if page and script have different versions.
  * @template {Element} T
  * @param {string} id
  * @param {new () => T} kind
@@ -40,7 +40,7 @@ export const make = (tag, properties, ...children) => {
 }
 
 /**
- * Live regions speak when they change, so they change only when there is something new.
+ * Screen readers speak live regions when they change, so a region changes only for something new.
  * @param {Element} element
  * @param {string} text
  */
@@ -49,7 +49,7 @@ export const say = (element, text) => {
 }
 
 /**
- * A button; `about` says for those who do not see the row what it is about.
+ * A button; `about` tells users who do not see the row what it is for.
  * @param {string} text
  * @param {() => unknown} onclick
  * @param {{ about?: string, className?: string, icon?: import("./icons.js").IconName }} options
@@ -67,7 +67,7 @@ export const button = (text, onclick, { about, className = "", icon: name } = {}
 }
 
 /**
- * A term and what is said of it, as many as there are.
+ * A list of terms and their values.
  * @param {Element} list
  * @param {ReadonlyArray<readonly [string, Child]>} entries
  */
@@ -75,7 +75,7 @@ export const facts = (list, entries) =>
   list.replaceChildren(...entries.flatMap(([term, value]) => [make("dt", {}, term), make("dd", {}, value)]))
 
 /**
- * The element that has the focus goes away: the next one is where work goes on.
+ * Moves the focus to the next element when the focused one goes away.
  * @param {Element | null | undefined} row
  * @param {HTMLElement} otherwise
  */

@@ -1,4 +1,4 @@
-/** Files may be dropped anywhere; without this, a browser would leave the page for them. */
+/** Files may be dropped anywhere. Without this, a browser would leave the page to open them. */
 import { box } from "./dom.js"
 import { tell } from "./message.js"
 import { upload } from "./uploadView.js"

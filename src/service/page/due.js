@@ -1,4 +1,4 @@
-/** What is deleted by itself, the next first. */
+/** Planned deletions, next one first. */
 import { isAbort, json, messageOf } from "./api.js"
 import { box, buttonAt, make } from "./dom.js"
 import { addressOf } from "./place.js"
@@ -40,7 +40,7 @@ export const showDue = async (list, after = null) => {
     const entries = page.cleanups.map(entryOf)
     if (after === null) list.replaceChildren(...entries)
     else list.append(...entries)
-    if (list.childElementCount === 0) list.append(make("li", { className: "soft" }, "Nothing is going to be deleted."))
+    if (list.childElementCount === 0) list.append(make("li", { className: "soft" }, "No deletions are planned."))
     next = page.next
     buttonAt("more-due").hidden = next === null
   } catch (error) {

@@ -1,14 +1,14 @@
-/** A text is changed in place. Nobody's change is overwritten unseen. */
+/** Edits a text in place. Nobody's change is overwritten unseen. */
 import { call, fileUrl, messageOf, Refused } from "./api.js"
 import { button, make, say } from "./dom.js"
 import { isWritable } from "./kinds.js"
 import { put } from "./list.js"
 import { tell } from "./message.js"
-import { storageChanged } from "./storageChanges.js"
+import { announceStorageChange } from "./storageChanges.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
 
-/** A longer text is for another program. */
+/** A longer text needs another program. */
 const longest = 1024 * 1024
 
 /** @param {ConversationFile} file */
@@ -18,7 +18,7 @@ export const mayEdit = ({ deletedAt, mimeType, size }) => deletedAt === null && 
 let editing
 export const isEditing = () => editing !== undefined
 
-/** Ends it, at the second time where something is not saved. Whether it ended. */
+/** Ends editing; with unsaved changes only at the second call. Returns whether it ended. */
 export const stopEditing = () => {
   if (editing?.isChanged() === true && !editing.isWarned) {
     editing.isWarned = true
@@ -36,7 +36,7 @@ addEventListener("beforeunload", (event) => {
 })
 
 /**
- * The text and which version it is. Only what can be written back byte by byte is edited.
+ * The text and its version. A text is edited only if it can be written back byte for byte.
  * @param {ConversationFile} file
  */
 const read = async (file) => {
@@ -51,7 +51,7 @@ const read = async (file) => {
 }
 
 /**
- * A field for text has line feeds alone; the file keeps its own line ends.
+ * A text field has only line feeds; the file keeps its own line ends.
  * @param {string} text
  */
 const lineEndOf = (text) => (text.includes("\r\n") && !/[^\r]\n/.test(text) ? "\r\n" : "\n")
@@ -59,7 +59,7 @@ const lineEndOf = (text) => (text.includes("\r\n") && !/[^\r]\n/.test(text) ? "\
 /**
  * @param {ConversationFile} file
  * @param {HTMLElement} host
- * @param {(file?: ConversationFile) => void} done is called when it is over, with the file where it was saved
+ * @param {(file?: ConversationFile) => void} done is called when it is over, with the file if it was saved
  */
 export const edit = async (file, host, done) => {
   const area = make("textarea", { spellcheck: false, ariaLabel: `Text of ${file.name}` })
@@ -112,7 +112,7 @@ export const edit = async (file, host, done) => {
       })
       /** @type {ConversationFile} */
       const saved = await response.json()
-      storageChanged()
+      announceStorageChange()
       if (editing === mine) editing = undefined
       put(saved)
       tell(`${saved.name} is saved.`)
@@ -147,7 +147,7 @@ export const edit = async (file, host, done) => {
     }
   }
 
-  /** What was seen may be replaced. @param {string} seen */
+  /** Allows replacing the version that the user has seen. @param {string} seen */
   const accept = (seen) => {
     version = seen
     others.replaceChildren()

@@ -1,4 +1,4 @@
-/** When a file is deleted by itself: seen, changed, cancelled. */
+/** Shows, changes and cancels when a file is deleted automatically. */
 
 import { fileUrl, send } from "./api.js"
 import { ask, field } from "./asker.js"
@@ -12,7 +12,7 @@ import { exact } from "./words.js"
 const day = 24 * 60 * 60 * 1000
 
 /**
- * As the field for a local time wants it.
+ * The format of a field for local time.
  * @param {Date} date
  */
 const local = (date) => new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
@@ -43,8 +43,12 @@ export const askExpiry = (file, backTo) => {
   ask({
     heading: "When is it deleted?",
     fields: [
-      make("p", { className: "soft" }, `${file.name}: deleted by itself, and restorable for some time after that.`),
-      make("label", { className: "option" }, never, "Never by itself"),
+      make(
+        "p",
+        { className: "soft" },
+        `When ${file.name} is deleted automatically. It can be restored for some time after that.`
+      ),
+      make("label", { className: "option" }, never, "Never automatically"),
       make("label", { className: "option" }, on, "At this time"),
       field("Time", when),
       make("div", { className: "row" }, soon("In a day", 1), soon("In a week", 7), soon("In 30 days", 30))
@@ -55,8 +59,9 @@ export const askExpiry = (file, backTo) => {
       const expiresAt = on.checked ? new Date(when.value).toISOString() : null
       const changed = /** @type {ConversationFile} */ (await send("PUT", fileUrl(file, "/expiry"), { expiresAt }))
       put(changed)
-      const words = changed.expiresAt === null ? "never by itself" : `on ${exact(changed.expiresAt)}`
-      tell(`${file.name} is deleted ${words}.`)
+      const words =
+        changed.expiresAt === null ? "is never deleted automatically" : `is deleted on ${exact(changed.expiresAt)}`
+      tell(`${file.name} ${words}.`)
     },
     ...(backTo === undefined ? {} : { backTo })
   })

@@ -1,4 +1,4 @@
-/** What can be done with files, each told in one sentence, and undone where that can be. */
+/** Actions on files. Each result is one sentence, with an undo if possible. */
 
 import { call, fileUrl, send, sessionUrl } from "./api.js"
 import { ask, field } from "./asker.js"
@@ -6,7 +6,7 @@ import { make } from "./dom.js"
 import { askExpiry } from "./expiry.js"
 import { put, takeAway } from "./list.js"
 import { tell } from "./message.js"
-import { storageChanged } from "./storageChanges.js"
+import { announceStorageChange } from "./storageChanges.js"
 import { askTransfer } from "./transfer.js"
 import { counted } from "./words.js"
 
@@ -14,14 +14,14 @@ import { counted } from "./words.js"
 /** @typedef {import("./types.d.ts").BulkResult} BulkResult */
 /** @typedef {ReadonlyArray<ConversationFile>} Files */
 
-/** Files that one request may name. */
+/** How many files one request may name. */
 const atOnce = 200
 
 /** @param {Files} files */
 export const namesOf = (files) => (files.length === 1 ? `${files[0]?.name} is` : `${counted(files.length, "file")} are`)
 
 /**
- * Does the same with each of many; each has its own verdict.
+ * Does the same with each of many files; each has its own result.
  * @param {"delete" | "restore" | "destroy"} verb
  * @param {Files} files
  */
@@ -59,7 +59,7 @@ export const remove = async (files) => {
   const { done, refused } = files.length === 1 ? { done: files, refused: [] } : await withEach("delete", files)
   takeAway(done)
   report(done, "deleted", refused, () => restore(done))
-  storageChanged()
+  announceStorageChange()
 }
 
 /** @param {Files} files */
@@ -73,11 +73,11 @@ export const restore = async (files) => {
   for (const file of back.length > 0 ? back : done.map((file) => ({ ...file, deletedAt: null, expiresAt: null })))
     put(file)
   report(done, "restored", refused)
-  storageChanged()
+  announceStorageChange()
 }
 
 /**
- * The one thing that cannot be undone is asked for twice.
+ * Asks before the one action that cannot be undone.
  * @param {Files} files
  */
 export const destroy = (files) => {
@@ -102,7 +102,7 @@ export const destroy = (files) => {
       const { done, refused } = files.length === 1 ? { done: files, refused: [] } : await withEach("destroy", files)
       takeAway(done)
       report(done, "deleted for good", refused)
-      storageChanged()
+      announceStorageChange()
     },
     backTo: () => document.querySelector("#files .actions button") ?? document.querySelector("#files-heading")
   })
@@ -137,7 +137,7 @@ export const download = async (file) => save(await (await call(fileUrl(file, "/d
 
 /**
  * @param {string} session
- * @param {Files} [files] all that are kept, where none are named
+ * @param {Files} [files] all that are not deleted, if none are named
  */
 export const archive = async (session, files) => {
   tell("The archive is being made.")
@@ -157,12 +157,12 @@ export const archive = async (session, files) => {
 const save = (blob, name) => {
   const url = URL.createObjectURL(blob)
   make("a", { href: url, download: name }).click()
-  // The browser reads on after the click.
+  // The browser still reads after the click.
   setTimeout(() => URL.revokeObjectURL(url), 60_000)
 }
 
 /**
- * What a menu offers for a file that is kept.
+ * The menu of a file that is not deleted.
  * @param {ConversationFile} file
  */
 export const actionsOf = (file) => [

@@ -1,4 +1,4 @@
-/** Whether the service is ready: asked again and again, and said in one line. */
+/** Whether the service is ready: asked repeatedly, and shown in one line. */
 import { authorization } from "./api.js"
 import { box, buttonAt, facts, make, say } from "./dom.js"
 import { detailOf, lineOf, liveChecks } from "./healthWords.js"
@@ -7,7 +7,10 @@ import { clock, readable } from "./words.js"
 
 /** @typedef {import("./types.d.ts").Health} Health */
 
-/** Milliseconds between two looks: all is well, and it is not; a look that takes longer is given up. */
+/**
+ * Milliseconds between two requests when all is well and when it is not; a request that takes longer than the last is
+ * given up.
+ */
 const pause = { well: 5000, otherwise: 1000, patience: 10_000 }
 
 /** @type {Health["phase"] | undefined} */
@@ -25,7 +28,7 @@ export const whenOpen = (listener) => {
   onOpen = listener
 }
 
-/** Not while nobody looks at the page. */
+/** Does nothing while the page is hidden. */
 export const look = async () => {
   clearTimeout(next)
   looking?.abort()
@@ -39,7 +42,7 @@ export const look = async () => {
     health = await response.json()
     lastAnswer = new Date()
   } catch {
-    // It stays what it is called when nobody answers.
+    // `gone` is the state if nobody answers.
   }
   clearTimeout(late)
   if (looking !== mine) return
@@ -51,7 +54,7 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) look()
 })
 
-/** What the person chose, until the service is in another state; open by itself where nothing is served. */
+/** What the user chose, until the service changes its state. Opens automatically if nothing is served. */
 /** @type {boolean | undefined} */
 let chosen
 let state = ""
@@ -68,7 +71,7 @@ buttonAt("readiness-toggle").onclick = () => {
 /** @param {Health} health */
 const show = (health) => {
   const line = lineOf(health)
-  // What the person opened stays open; what opened by itself folds when the reason is gone.
+  // If the user opened it, it stays open. If it opened automatically, it closes when the reason is gone.
   if (line.state !== state && chosen === false) chosen = undefined
   state = line.state
   document.documentElement.dataset["state"] = line.state

@@ -1,4 +1,4 @@
-/** The service's state in words: a line, a few sentences, and what each check found. */
+/** The service's state in words: a line, a few sentences, and the result of each check. */
 import { bytes, clock, exact, millis, readable, relative } from "./words.js"
 
 /** @typedef {import("./types.d.ts").Health} Health */
@@ -13,7 +13,7 @@ const names = {
   "storage:space": "Free space"
 }
 
-/** For those who may not see the service's own sentences, which name files. */
+/** For users who may not see the service's own messages, which name files. */
 /** @type {Readonly<Record<string, string>>} */
 const reasons = {
   "WriteError.Busy": "Another process is writing.",
@@ -24,7 +24,7 @@ const reasons = {
   "ContentStore.Damaged": "Some contents are damaged."
 }
 
-/** Another process has the lock, which passes; files can be read meanwhile. */
+/** Another process has the lock. It will release it; files can be read meanwhile. */
 /** @param {HealthCheck} check */
 const isLocked = ({ observedUnit, observedValue }) => observedUnit === "write lock" && observedValue === "Busy"
 
@@ -32,10 +32,10 @@ const isLocked = ({ observedUnit, observedValue }) => observedUnit === "write lo
 const problemOf = (check) => {
   const { output, status } = check
   if (status === "pass") return undefined
-  if (output === undefined) return "Nobody gave a reason."
+  if (output === undefined) return "No reason was given."
   const [, pid, name] = (isLocked(check) && /\bprocess (\d+)(?: \(([^)]*)\))?/.exec(output)) || []
   if (pid !== undefined) return `Another process (${name === undefined ? pid : `${pid}, ${name}`}) is writing.`
-  // A reason's code is for programs.
+  // The code of a reason is for programs.
   const isCode = /^[A-Za-z]+\.[A-Za-z]+$/.test(output)
   return isCode ? (reasons[output] ?? "An administrator sees the reason here.") : readable(output)
 }
@@ -49,7 +49,7 @@ const foundOf = ({ observedUnit, observedValue }) => {
 }
 
 /**
- * The checks that are made again and again, without the stages of the start.
+ * The repeated checks, without the stages of the start.
  * @param {Health} health
  */
 export const liveChecks = ({ checks = {}, startup }) =>
@@ -107,7 +107,8 @@ export const detailOf = (health, lastAnswer) => {
       return `Everything is as it should be. The service was ready ${millis(startup.durationMs)} after its start on ${exact(startup.startedAt)}. Schema version ${health.schemaVersion ?? "none"}.`
     }
     case "starting": {
-      const begun = startup === undefined ? "The service starts." : `The start began at ${clock(startup.startedAt)}.`
+      const begun =
+        startup === undefined ? "The service is starting." : `The start began at ${clock(startup.startedAt)}.`
       if (stage === undefined || since === undefined) return begun
       const tries = attempts > 1 ? ` This is attempt ${attempts}.` : ""
       return `${begun} The stage ${stage} began ${relative(since)}.${tries} No file is served before the database is ready.`
@@ -115,10 +116,10 @@ export const detailOf = (health, lastAnswer) => {
     case "leaving":
       return "The service is about to stop. It still answers."
     case "stopping":
-      return "The service stops. It answers what was asked before, and nothing new."
+      return "The service is stopping. It finishes the requests that it has, and takes no new ones."
     default:
       return lastAnswer === undefined
-        ? "There was no answer yet. The page asks again every second."
+        ? "No answer yet. The page asks again every second."
         : `The last answer came at ${clock(lastAnswer)}. The page asks again every second.`
   }
 }

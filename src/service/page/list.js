@@ -1,4 +1,4 @@
-/** The files that are listed: read page by page, kept true while answers come late and files change. */
+/** The listed files: read page by page, and kept right while answers come late and files change. */
 import { isAbort, json, messageOf, sessionUrl } from "./api.js"
 import { place } from "./place.js"
 
@@ -6,12 +6,12 @@ import { place } from "./place.js"
 /** @typedef {import("./types.d.ts").FilePage} FilePage */
 /** @typedef {keyof typeof orders} Order */
 
-/** Files of a page, those one answer may have, and those that are sorted otherwise than the service does. */
+/** Files of a page, of one answer, and the most that are sorted in another order than the service's. */
 const count = { page: 25, answer: 200, sorted: 1000 }
 
 /** @type {Record<string, ((one: ConversationFile, other: ConversationFile) => number) | undefined>} */
 const orders = {
-  // As the service sends them.
+  // The order in which the service sends them.
   newest: undefined,
   oldest: (one, other) => (one.uploadedAt ?? "").localeCompare(other.uploadedAt ?? ""),
   name: (one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }),
@@ -20,7 +20,7 @@ const orders = {
 }
 
 export const list = {
-  /** What is asked for. */
+  /** What the list asks for. */
   deleted: false,
   name: "",
   /** @type {Order} */
@@ -44,7 +44,7 @@ const onChange = () => {
   for (const listener of listeners) listener()
 }
 
-/** How often the files were changed from here: an answer about them may be older than that. */
+/** How often this page changed files: an answer may be older than such a change. */
 let changes = 0
 /** @type {AbortController | undefined} */
 let loading
@@ -81,7 +81,7 @@ const pageOf = (limit, after, signal) => {
 }
 
 /**
- * So many files from `after` on, in as many answers as that takes.
+ * Reads so many files after `after`, in as many answers as that takes.
  * @param {number} wanted
  * @param {string | null} after
  * @param {AbortSignal} signal
@@ -99,7 +99,7 @@ const gather = async (wanted, after, signal) => {
 }
 
 /**
- * Reads again until nothing was changed from here meanwhile. A later reading takes the place of an earlier one.
+ * Reads again until this page changed nothing meanwhile. A later call replaces an earlier one.
  * @param {number} wanted
  * @param {string | null} after
  */
@@ -115,7 +115,7 @@ const latest = async (wanted, after) => {
   }
 }
 
-/** The list anew. Quietly: as far as it is shown, and what is shown stays until the answer is there. */
+/** Loads the list again. Quietly: as many files as are shown, which stay until the answer is there. */
 export const load = async ({ quietly = false } = {}) => {
   const { kind } = place()
   if (kind !== "session" && kind !== "all") return empty()
@@ -133,14 +133,14 @@ export const load = async ({ quietly = false } = {}) => {
     set(files)
   } catch (error) {
     if (isAbort(error)) return
-    // Files of another session, or that one may not see any more, must not stay in sight.
+    // Files of another session, or of one the user may no longer see, must not stay in sight.
     empty()
     list.problem = messageOf(error)
     onChange()
   }
 }
 
-/** The page behind what is shown. */
+/** The page after what is shown. */
 export const loadMore = async () => {
   const { files, next } = await latest(count.page, list.next)
   const known = new Set(list.files.map(({ fileId }) => fileId))
@@ -148,7 +148,7 @@ export const loadMore = async () => {
   set([...list.files, ...files.filter(({ fileId }) => !known.has(fileId))])
 }
 
-// What is changed from here
+// Changes made on this page
 
 /** @param {ReadonlyArray<{ readonly fileId: string }>} gone */
 export const takeAway = (gone) => {
@@ -168,7 +168,7 @@ const isWanted = (file) => {
 }
 
 /**
- * A file that is new, or other than it was, where the list would show it.
+ * Adds or updates a file, if the list would show it.
  * @param {ConversationFile} file
  */
 export const put = (file) => {

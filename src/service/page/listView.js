@@ -1,4 +1,4 @@
-/** The list of files, as it is seen: rows that stay where nothing changed, so that nobody loses his place. */
+/** The list of files on the screen. Rows without changes stay, so that nobody loses their place. */
 import { at, box, button, buttonAt, focusIn, form, input, say } from "./dom.js"
 import { list, load, loadMore, whenListed } from "./list.js"
 import { attempt } from "./message.js"
@@ -10,7 +10,7 @@ import { bytes, number } from "./words.js"
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
 
 const rows = box("files")
-/** What a row tells of a file. @type {ReadonlyArray<keyof ConversationFile>} */
+/** What a row shows of a file. @type {ReadonlyArray<keyof ConversationFile>} */
 const told = ["deletedAt", "expiresAt", "mimeType", "name", "sessionId", "sha256", "size", "uploadedAt", "uploadedBy"]
 /** @param {Element} row */
 const controlsOf = (row) => [...row.querySelectorAll("a, button, input")]
@@ -22,7 +22,7 @@ const draw = () => {
   const isElsewhere = place().kind === "all"
   /** @type {typeof drawn} */
   const now = new Map()
-  // A row that goes may have the focus: its neighbour gets it then.
+  // If a removed row has the focus, its neighbour gets it.
   const focused = document.activeElement?.closest("#files > li")
   const control =
     focused === null || focused === undefined ? -1 : controlsOf(focused).findIndex((one) => one.matches(":focus"))
@@ -88,7 +88,7 @@ buttonAt("more").onclick = () =>
   attempt(async () => {
     const last = rows.lastElementChild
     await loadMore()
-    // Who asked for more goes on with what came, where the button may be gone.
+    // Moves the focus to the first new row, because the button may be gone.
     focusIn(last?.nextElementSibling, box("files-heading"))
   })
 input("search").oninput = () => {
@@ -104,7 +104,7 @@ form("narrow").onsubmit = (event) => event.preventDefault()
 
 /** @param {boolean} deleted */
 const choose = (deleted) => {
-  // Those of the other kind must not be seen as this one while the answer is on its way.
+  // Files of the other kind must not be shown as this kind while the answer is on its way.
   if (deleted !== list.deleted) list.files = []
   list.deleted = deleted
   showChoice()
@@ -117,7 +117,7 @@ const showChoice = () => {
 buttonAt("kept").onclick = () => choose(false)
 buttonAt("deleted").onclick = () => choose(true)
 
-/** Another place begins with what it keeps, all of it. */
+/** Another place begins with its files, unfiltered. */
 export const beginList = () => {
   list.deleted = false
   list.name = ""

@@ -1,4 +1,4 @@
-/** Puts the parts together: who is in, where one is, and what is read again when. */
+/** Connects the parts: who is signed in, which place is shown, and what is loaded again when. */
 import { enter, me, refreshUsage, whenIn } from "./account.js"
 import { showAdministration } from "./administration.js"
 import { follow } from "./changes.js"
@@ -29,7 +29,7 @@ const views = {
 
 const show = () => {
   const here = place()
-  // On a narrow screen either the places or one of them is shown.
+  // A narrow screen shows either the list of places or one of them.
   document.body.dataset["place"] = here.kind
   for (const id of new Set(Object.values(views))) box(id).hidden = id !== views[here.kind]
   say(box("files-heading"), here.kind === "session" ? here.id : "All files")
@@ -45,8 +45,8 @@ const show = () => {
   if (here.kind === "administration") showAdministration()
 }
 
-/** The heading of where one is now is where a screen reader goes on. */
-const moved = () => {
+/** Moves the focus to the heading of the new place, where a screen reader continues. */
+const focusHeading = () => {
   if (me() === undefined) return
   show()
   const heading = box(views[place().kind]).querySelector("h2")
@@ -60,13 +60,13 @@ whenIn(() => {
   loadSessions()
   look()
 })
-whenMoved(moved)
+whenMoved(focusHeading)
 whenOpen(() => {
   if (me() === undefined) {
     enter()
     return
   }
-  // It was away: what is shown may be old.
+  // The service was away: what is shown may be old.
   load({ quietly: true })
   loadSessions()
   if (session() !== undefined) showSession()
@@ -75,7 +75,7 @@ whenStorageChanges(() => {
   loadSessions()
   showSession()
   refreshUsage().catch(() => {
-    // The line above tells when the service is gone.
+    // The line above shows when the service is gone.
   })
 })
 buttonAt("skip").onclick = () => box("main").focus()

@@ -1,4 +1,4 @@
-/** A button with a menu, after the pattern of the ARIA Authoring Practices: arrows, Home, End, Escape, first letters. */
+/** A button with a menu, as in the ARIA Authoring Practices: arrows, Home, End, Escape, first letters. */
 import { box, make } from "./dom.js"
 import { icon } from "./icons.js"
 
@@ -25,7 +25,7 @@ const open = (from, given) => {
   close()
   opener = from
   from.ariaExpanded = "true"
-  // Within a modal dialog nothing outside of it can be reached.
+  // A modal dialog makes everything outside it unreachable.
   const host = from.closest("dialog") ?? box("main")
   if (menu.parentElement !== host) host.append(menu)
   menu.ariaLabel = from.ariaLabel
@@ -50,7 +50,7 @@ const open = (from, given) => {
 }
 
 /**
- * Under its button, or above it where there is no room, and never out of the window.
+ * Places the menu under its button, or above it if there is no room, and always inside the window.
  * @param {Element} from
  */
 const place = (from) => {
@@ -76,7 +76,7 @@ menu.addEventListener("keydown", (event) => {
   if (event.key === "Home") return go(0)
   if (event.key === "End") return go(-1)
   if (event.key === "Escape" || event.key === "Tab") {
-    // Escape closes the menu, and not the dialog that it is in.
+    // Escape closes the menu, but not the dialog around it.
     event.preventDefault()
     event.stopPropagation()
     const back = opener
@@ -94,7 +94,7 @@ addEventListener("pointerdown", ({ target }) => {
   if (!(target instanceof Node) || menu.contains(target) || opener?.contains(target) === true) return
   close()
 })
-/** It stays with its button. */
+/** Keeps the menu at its button. */
 const follow = () => {
   if (opener?.isConnected === true) place(opener)
   else close()

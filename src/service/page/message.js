@@ -1,4 +1,4 @@
-/** What became of something: one sentence at a time, and what can be done about it. */
+/** Shows one message at a time: what became of an action, and how to undo it. */
 import { isAbort, messageOf } from "./api.js"
 import { box, button, say } from "./dom.js"
 
@@ -8,19 +8,19 @@ const actions = box("message-actions")
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let fading
 
-/** A message that asks for nothing goes by itself (milliseconds). */
+/** A message that needs no answer disappears after this time (milliseconds). */
 const readFor = 12_000
 
 export const clear = () => {
   clearTimeout(fading)
-  // The focus must not be lost with the button that had it.
+  // Keep the focus when the focused button goes away.
   if (actions.contains(document.activeElement)) box("main").focus()
   say(message, "")
   actions.replaceChildren()
   toast.classList.remove("shown", "problem")
 }
 
-/** What is outside of an open dialog is out of reach. */
+/** An open dialog makes everything outside it unreachable. */
 const bringToFront = () => {
   const host = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body
   if (toast.parentElement !== host) host.append(toast)
@@ -53,7 +53,7 @@ export const tellProblem = (error) => {
 }
 
 /**
- * Does what a person asked for, and tells what was in the way.
+ * Does what the user asked for, and shows what went wrong.
  * @param {() => unknown} work
  */
 export const attempt = async (work) => {

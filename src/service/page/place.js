@@ -1,12 +1,12 @@
-/** Where one is, kept in the address: `#<session>`, or `#/` and the name of another place. */
+/** The current place, kept in the address: `#<session>`, or `#/` and the name of another place. */
 
 /** @typedef {import("./types.d.ts").Place} Place */
 
 /**
- * What was typed or cut off by somebody may not be encoded: the API then says what is wrong with it.
+ * A typed or cut-off address may not be encoded. Then the API says what is wrong with it.
  * @param {string} hash
  */
-const decoded = (hash) => {
+const decode = (hash) => {
   try {
     return decodeURIComponent(hash)
   } catch {
@@ -19,7 +19,7 @@ const decoded = (hash) => {
  * @returns {Place}
  */
 const placeOf = (hash) => {
-  // As it is written: a session may have any name, whose slash is encoded.
+  // As it is written: a session may have any name, and its slash is encoded.
   const text = hash.replace(/^#/, "")
   switch (text) {
     case "":
@@ -32,14 +32,14 @@ const placeOf = (hash) => {
     case "/administration":
       return { kind: "administration" }
     default:
-      return { kind: "session", id: decoded(text) }
+      return { kind: "session", id: decode(text) }
   }
 }
 
 /** @type {Place} */
 let current = placeOf(location.hash)
 export const place = () => current
-/** The session that is shown; undefined in other places. */
+/** The current session; undefined in other places. */
 export const session = () => (current.kind === "session" ? current.id : undefined)
 
 /** @type {(place: Place) => void} */

@@ -14,7 +14,7 @@ import { bytes, dotted, time } from "./words.js"
 
 /**
  * @param {ConversationFile} file
- * @param {boolean} namesSession whether the session is not clear from the place
+ * @param {boolean} namesSession whether the place does not name the session
  */
 export const rowOf = (file, namesSession) => {
   const { deletedAt, expiresAt, name, sessionId, size, uploadedAt, uploadedBy } = file

@@ -1,4 +1,4 @@
-/** The files that are selected, and what can be done with all of them. */
+/** The selected files, and the actions for all of them. */
 import { box, button, input, make } from "./dom.js"
 import { archive, destroy, remove, restore } from "./fileActions.js"
 import { list } from "./list.js"
@@ -10,7 +10,7 @@ import { number } from "./words.js"
 
 /** @type {Set<string>} */
 const selected = new Set()
-/** Where a selection of a range begins. @type {string | undefined} */
+/** Where a range of selected files begins. @type {string | undefined} */
 let anchor
 
 export const selectedFiles = () => list.files.filter(({ fileId }) => selected.has(fileId))
@@ -49,7 +49,7 @@ all.onclick = () => {
 const bulk = box("bulk")
 let shown = ""
 
-/** Brings boxes and buttons to what is selected; what is not listed any more is not selected either. */
+/** Updates boxes and buttons. A file that is no longer listed is no longer selected. */
 export const showSelection = () => {
   const ids = new Set(list.files.map(({ fileId }) => fileId))
   for (const fileId of selected) if (!ids.has(fileId)) selected.delete(fileId)
@@ -67,7 +67,7 @@ export const showSelection = () => {
   const now = `${count} ${list.deleted} ${session()}`
   if (now === shown) return
   shown = now
-  // The focus must not be lost with the button that had it.
+  // Keep the focus when the focused button goes away.
   const hadFocus = bulk.contains(document.activeElement)
   bulk.replaceChildren(make("strong", { role: "status" }, count === 0 ? "" : `${number(count)} selected`), ...actions())
   if (hadFocus && count === 0) all.focus()

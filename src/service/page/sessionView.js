@@ -1,4 +1,4 @@
-/** What stands above a session's files: whose it is, whether it goes on, and what can be done with all of it. */
+/** The head of a session: its owner, whether it is open, and the actions for all of it. */
 
 import { me } from "./account.js"
 import { json, send, sessionUrl } from "./api.js"
@@ -9,13 +9,13 @@ import { load } from "./list.js"
 import { menuButton } from "./menu.js"
 import { attempt, tell } from "./message.js"
 import { session } from "./place.js"
-import { storageChanged } from "./storageChanges.js"
+import { announceStorageChange } from "./storageChanges.js"
 import { askText } from "./texts.js"
 import { bytes, counted, dotted, time } from "./words.js"
 
 /** @typedef {import("./types.d.ts").SessionSummary} SessionSummary */
 
-/** Reads it again; what is shown is another session's no longer, even before the answer is there. */
+/** Loads the session. The old one disappears at once, before the answer is there. */
 export const showSession = async () => {
   const id = session()
   const isNew = box("session-facts").dataset["session"] !== id
@@ -27,7 +27,7 @@ export const showSession = async () => {
   try {
     summary = await json(sessionUrl(id))
   } catch {
-    // The list of its files tells why.
+    // The list of its files shows why.
     return
   }
   if (summary !== undefined && session() === id) draw(summary)
@@ -89,7 +89,7 @@ const draw = (summary) => {
 const reload = () => {
   showSession()
   load({ quietly: true })
-  storageChanged()
+  announceStorageChange()
 }
 
 /**
@@ -127,7 +127,7 @@ const askEmptying = ({ deletedFiles, files, sessionId }) =>
   })
 
 /**
- * Another user's from then on.
+ * Gives the session to another user.
  * @param {{ readonly sessionId: string, readonly owner: string | null }} session
  * @param {() => void} after
  */

@@ -1,4 +1,4 @@
-/** The list of sessions: the user's, or all for an administrator. Typing finds one, or begins one. */
+/** The list of sessions: the user's, or all for an administrator. Typing a name finds a session or begins one. */
 
 import { me } from "./account.js"
 import { isAbort, json, messageOf } from "./api.js"
@@ -25,7 +25,7 @@ let loading
 export const sessionNames = () => sessions.map(({ sessionId }) => sessionId)
 
 /**
- * So many sessions from `after` on. A page of a search may be short while there is more: the next one is asked then.
+ * Reads so many sessions after `after`. A page of a search may be short although there are more; then the next page is read.
  * @param {number} wanted
  * @param {string | null} after
  */
@@ -113,7 +113,7 @@ const entryOf = ({ bytes: size, changedAt, endedAt, expiresAt, files, owner, ses
   )
 }
 
-/** Shows which one is open. */
+/** Marks the current session. */
 export const markSession = () => {
   for (const link of box("side").querySelectorAll("a")) {
     const isHere = link.getAttribute("href") === location.hash
@@ -130,9 +130,9 @@ form("choose").onsubmit = (event) => {
   event.preventDefault()
   const typed = field.value.trim()
   if (typed === "") return
-  // What an earlier system named otherwise is found, and not begun.
+  // A name of an earlier system can be found, but not begun.
   if (!shape.test(typed) && !sessionNames().includes(typed)) {
-    const rule = "A session is named with letters, digits, “.”, “_” and “-”. The first is a letter or a digit."
+    const rule = "A session name has letters, digits, “.”, “_” and “-”. It begins with a letter or a digit."
     return say(box("session-problem"), rule)
   }
   field.value = ""

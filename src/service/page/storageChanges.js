@@ -1,4 +1,4 @@
-/** Something was stored or deleted: what is told of sessions and space is read again, once for many changes. */
+/** Something was stored or deleted: loads sessions and space again, once for many changes. */
 
 /** @type {Array<() => void>} */
 const listeners = []
@@ -9,7 +9,7 @@ export const whenStorageChanges = (listener) => {
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let soon
-export const storageChanged = () => {
+export const announceStorageChange = () => {
   clearTimeout(soon)
   soon = setTimeout(() => {
     for (const listener of listeners) listener()

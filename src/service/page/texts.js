@@ -1,11 +1,11 @@
-/** A text is written here and becomes a file. */
+/** Writes a text that becomes a file. */
 
 import { send, sessionUrl } from "./api.js"
 import { ask, field } from "./asker.js"
 import { make } from "./dom.js"
 import { put } from "./list.js"
 import { tell } from "./message.js"
-import { storageChanged } from "./storageChanges.js"
+import { announceStorageChange } from "./storageChanges.js"
 
 /** @param {string} session */
 export const askText = (session) => {
@@ -20,7 +20,7 @@ export const askText = (session) => {
       const file = await send("POST", sessionUrl(session, "/texts"), { name: name.value, text: text.value })
       put(file)
       tell(`${file.name} is created.`)
-      storageChanged()
+      announceStorageChange()
     },
     backTo: () => document.querySelector("#session-actions button")
   })

@@ -1,16 +1,18 @@
-/** What a file looks like in the list: a small picture of an image, the ending of the name otherwise. */
+/** The picture of a file in the list: a small image, or otherwise the ending of its name. */
 import { call, fileUrl } from "./api.js"
 import { make } from "./dom.js"
 import { isImage } from "./kinds.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
 
-/** Pixels of a side, on screens with two for one; bytes of an image that is worth it; pictures that are kept. */
+/**
+ * Pixels of a side, for screens with double resolution; the most bytes of an image to load; pictures kept in memory.
+ */
 const side = 96
 const largest = 8 * 1024 * 1024
 const kept = 400
 
-/** By the hash of the content, so that nothing is read twice. @type {Map<string, Promise<ImageBitmap>>} */
+/** By content hash, so that nothing is read twice. @type {Map<string, Promise<ImageBitmap>>} */
 const pictures = new Map()
 /** @type {WeakMap<Element, ConversationFile>} */
 const files = new WeakMap()
@@ -19,7 +21,7 @@ let reading = 0
 /** @type {Array<() => void>} */
 const waiting = []
 /**
- * Two at once: uploads and what a person asks for come first.
+ * Two at once, so that uploads and the user's requests come first.
  * @template T
  * @param {() => Promise<T>} work
  */
@@ -66,12 +68,12 @@ const draw = async (frame, file) => {
     canvas.getContext("2d")?.drawImage(picture, 0, 0)
     frame.replaceChildren(canvas)
   } catch {
-    // It is no image, or cannot be read at this moment: the ending of its name stays.
+    // It is not an image, or cannot be read now. The ending of its name stays.
     pictures.delete(file.sha256)
   }
 }
 
-/** Only what comes into sight is read. */
+/** Only images in sight are read. */
 const inSight = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
     const file = files.get(target)

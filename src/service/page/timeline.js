@@ -1,11 +1,11 @@
-/** The start of the service as a picture: each stage where and as long as it was. */
+/** The start of the service as a picture: when each stage ran and how long it took. */
 import { box, make } from "./dom.js"
 import { millis } from "./words.js"
 
 /** @typedef {import("./types.d.ts").Startup} Startup */
 
 /**
- * A round number of milliseconds, such that a scale has three to seven of them.
+ * A round number of milliseconds that divides the scale into three to seven steps.
  * @param {number} total
  */
 const stepOf = (total) => {
@@ -16,7 +16,7 @@ const stepOf = (total) => {
 let drawn = ""
 
 /**
- * A start that is over stays as it was drawn.
+ * A finished start is drawn once.
  * @param {Startup} startup
  * @param {string | undefined} current
  */
@@ -36,7 +36,7 @@ export const showStart = (startup, current) => {
   timeline.hidden = stages.length === 0
   timeline.style.setProperty("--step", share(step))
   box("ticks").replaceChildren(
-    // The last tick's words would stand out of the picture.
+    // The label of a tick at the very end would not fit.
     ...Array.from({ length: Math.floor((total * 0.93) / step) + 1 }, (_, index) => {
       const tick = make("span", {}, index === 0 ? "0" : millis(index * step))
       tick.style.setProperty("--at", share(index * step))

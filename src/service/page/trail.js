@@ -1,4 +1,4 @@
-/** What happened in a session: read when it is opened, and again when it is opened again. */
+/** What happened in a session. Loaded each time it is opened. */
 import { json, sessionUrl } from "./api.js"
 import { eventOf } from "./auditWords.js"
 import { at, box, buttonAt } from "./dom.js"
@@ -24,7 +24,7 @@ const empty = () => {
   box("events").replaceChildren()
   buttonAt("later").hidden = true
 }
-/** Another session's has not been asked for. */
+/** Closes it: the next session's trail has not been loaded. */
 export const closeTrail = () => {
   trail.open = false
   trail.hidden = session() === undefined

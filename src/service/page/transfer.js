@@ -1,4 +1,4 @@
-/** A file goes to another session, or a copy of it does. */
+/** Copies or moves a file to another session. */
 
 import { fileUrl, send } from "./api.js"
 import { ask, field } from "./asker.js"
@@ -7,7 +7,7 @@ import { put, takeAway } from "./list.js"
 import { tell } from "./message.js"
 import { session } from "./place.js"
 import { sessionNames } from "./sessions.js"
-import { storageChanged } from "./storageChanges.js"
+import { announceStorageChange } from "./storageChanges.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
 
@@ -36,7 +36,7 @@ export const askTransfer = (file) => {
       if (move.checked && session() !== undefined && session() !== sessionId) takeAway([file])
       put(there)
       tell(`${file.name} is ${copy.checked ? "copied" : "moved"} to ${sessionId}.`)
-      storageChanged()
+      announceStorageChange()
     },
     backTo: () => document.querySelector("#files .actions button") ?? document.querySelector("#files-heading")
   })

@@ -1,4 +1,4 @@
-/** Files on their way to the service: several at a time, the others in line. What cannot be kept is not sent. */
+/** Uploads: several at a time, the others wait. A file that cannot be stored is not sent. */
 
 import { me } from "./account.js"
 import { authorization, refusalOf, sessionUrl, unreachable } from "./api.js"
@@ -20,12 +20,12 @@ import { bytes, counted } from "./words.js"
  */
 
 const atOnce = 3
-/** So often the service may ask to come again later. */
+/** How often the service may ask to try again later. */
 const mostAttempts = 5
 
-/** Uploads that are not over, in the order in which they were chosen. @type {Set<Upload>} */
+/** Unfinished uploads, in the order in which they were chosen. @type {Set<Upload>} */
 export const uploads = new Set()
-/** What became of those since the last time that nothing was under way. */
+/** Totals since nothing was under way. */
 export const tally = { all: 0, done: 0, refused: 0, cancelled: 0, allBytes: 0, doneBytes: 0, last: "" }
 
 /** @type {{ changed: () => void, added: (file: FileDetails, session: string) => void, over: () => void }} */
@@ -68,7 +68,7 @@ export const enqueue = (files, session) => {
 }
 
 /**
- * Why the service would refuse it, as far as that is known before it is sent.
+ * Why the service would refuse it, as far as known before sending it.
  * @param {File} file
  */
 const whyNot = (file) => {
@@ -83,7 +83,7 @@ const whyNot = (file) => {
     quota.bytes === null ? Infinity : quota.bytes - usage.bytes - ahead.reduce((sum, { file }) => sum + file.size, 0)
   if (file.size > left) return `It has ${bytes(file.size)}. There is room for ${bytes(Math.max(0, left))} more.`
   if (quota.files !== null && usage.files + ahead.length >= quota.files) {
-    return `You may store ${counted(quota.files, "file")}, and have as many.`
+    return `You may store ${counted(quota.files, "file")}, and you have that many.`
   }
   return ""
 }
@@ -110,7 +110,7 @@ const send = async (upload) => {
     tally.last = added.name
     listener.added(added, upload.session)
   } catch (error) {
-    // Who cancelled it has taken it away already.
+    // A cancelled upload is already removed.
     if (!uploads.has(upload)) return
     upload.state = "refused"
     upload.problem = error instanceof Error ? error.message : String(error)
@@ -130,7 +130,7 @@ const transfer = async (upload) => {
     upload.request = request
     const { status, text } = await answerTo(request, upload)
     if (status === 201) return JSON.parse(text)
-    // Too many at once: the service says when to come again. Nothing was stored.
+    // Too many at once: the service says when to try again. Nothing was stored.
     if (status !== 429 || upload.attempts >= mostAttempts) throw refusalOf(status, text, authorization())
     upload.attempts += 1
     upload.sent = 0
@@ -143,7 +143,7 @@ const transfer = async (upload) => {
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(60, Math.max(1, seconds))))
 
 /**
- * `fetch` does not tell how much of a body is sent.
+ * Uses XMLHttpRequest because `fetch` does not tell how much of a body is sent.
  * @param {XMLHttpRequest} request
  * @param {Upload} upload
  * @returns {Promise<{ readonly status: number, readonly text: string }>}

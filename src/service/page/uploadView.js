@@ -1,11 +1,11 @@
-/** The uploads as they are seen: how many of how many, the few that are under way, and those that were refused. */
+/** The uploads on the screen: how many of how many, those under way, and those that were refused. */
 
 import { me } from "./account.js"
 import { at, box, button, buttonAt, input, make, say } from "./dom.js"
 import { put } from "./list.js"
 import { tell } from "./message.js"
 import { session } from "./place.js"
-import { storageChanged } from "./storageChanges.js"
+import { announceStorageChange } from "./storageChanges.js"
 import {
   again,
   cancel,
@@ -23,7 +23,7 @@ import { bytes, counted, number } from "./words.js"
 
 /** @typedef {import("./uploadQueue.js").Upload} Upload */
 
-/** So many that were refused are shown; the others are counted. */
+/** How many refused uploads are shown; the others are counted. */
 const shownRefused = 20
 
 /** @type {Map<number, { readonly row: HTMLLIElement, readonly state: string, readonly bar: HTMLProgressElement | undefined }>} */
@@ -125,7 +125,7 @@ whenUploads({
     if (to === session()) put(file)
   },
   over: () => {
-    storageChanged()
+    announceStorageChange()
     const { all, cancelled, done, last, refused: not } = tally
     tally.all = 0
     if (all === 0 || done + cancelled === 0) return

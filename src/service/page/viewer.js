@@ -1,4 +1,4 @@
-/** One file, large: its content, what is known about it, and the way to the next and the previous one. */
+/** One file, large: its content, its details, and the next and the previous file. */
 import { messageOf } from "./api.js"
 import { contentOf, isShown } from "./content.js"
 import { showDetails } from "./details.js"
@@ -16,11 +16,11 @@ const dialog = at("viewer", HTMLDialogElement)
 const preview = box("preview")
 /** @type {ConversationFile | undefined} */
 let shown
-/** The content that is being read: another one may be wanted by the time it is there. @type {symbol | undefined} */
+/** The content being loaded: the user may have moved on by the time it is there. @type {symbol | undefined} */
 let drawing
-/** What was made for the content that is shown. */
-let letGo = () => {}
-/** What the bar was drawn for. @type {string | undefined} */
+/** Releases what was made for the current content. */
+let release = () => {}
+/** The state that the bar was drawn for. @type {string | undefined} */
 let drawn
 let wantsDetails = matchMedia("(min-width: 800px)").matches
 
@@ -44,7 +44,7 @@ const show = (file) => {
 const showBar = (file) => {
   const { deletedAt, name } = file
   const index = indexOf(file)
-  // A click on a button that is replaced in its middle would be lost.
+  // Keeps unchanged buttons: a click on a button that is replaced meanwhile would be lost.
   const wanted = JSON.stringify([file, index, list.files.length, list.next === null])
   if (drawn === wanted) return
   drawn = wanted
@@ -71,17 +71,17 @@ const showBar = (file) => {
           details,
           menuButton(`More for ${name}`, () => [
             ...actionsOf(file),
-            { text: "Delete", act: () => attempt(() => leaving(file, () => remove([file]))) }
+            { text: "Delete", act: () => attempt(() => showNextAfter(file, () => remove([file]))) }
           ])
         ]
       : [
-          button("Restore", () => attempt(() => leaving(file, () => restore([file])))),
+          button("Restore", () => attempt(() => showNextAfter(file, () => restore([file])))),
           button("Delete for good", () => destroy([file]), { className: "danger" }),
           details
         ]),
     button("Close", close, { icon: "close" })
   )
-  // The buttons are new ones: who stood on one stands on its successor.
+  // The buttons are new: the focus moves to the one with the same name.
   const same = [...box("viewer-actions").querySelectorAll("button")].find(
     (one) => one.ariaLabel === focused && !one.disabled
   )
@@ -99,11 +99,11 @@ const go = (step) => {
 }
 
 /**
- * The file leaves the list: the one that takes its place is shown, or none.
+ * Removes the file from the list, then shows the file that takes its place, or none.
  * @param {ConversationFile} file
  * @param {() => Promise<unknown>} work
  */
-const leaving = async (file, work) => {
+const showNextAfter = async (file, work) => {
   const index = indexOf(file)
   await work()
   if (shown?.fileId !== file.fileId) return
@@ -116,8 +116,8 @@ const leaving = async (file, work) => {
 const showContent = async (file) => {
   const mine = Symbol(file.fileId)
   drawing = mine
-  letGo()
-  letGo = () => {}
+  release()
+  release = () => {}
   /** @param {string} text */
   const note = (text, properties = {}) => preview.replaceChildren(make("p", { className: "soft", ...properties }, text))
   if (file.deletedAt !== null) return note("This file is deleted. Restore it to see its content.")
@@ -125,8 +125,8 @@ const showContent = async (file) => {
   note("Loading")
   try {
     const content = await contentOf(file)
-    if (drawing !== mine) return content.letGo()
-    letGo = content.letGo
+    if (drawing !== mine) return content.release()
+    release = content.release
     preview.replaceChildren(content.element)
   } catch (error) {
     if (drawing === mine) note(messageOf(error), { className: "problem", role: "alert" })
@@ -136,8 +136,8 @@ const showContent = async (file) => {
 /** @param {ConversationFile} file */
 const startEditing = (file) => {
   drawing = undefined
-  letGo()
-  letGo = () => {}
+  release()
+  release = () => {}
   edit(file, preview, (now) => {
     if (shown?.fileId === file.fileId) show(now ?? file)
     dialog.focus()
@@ -178,8 +178,8 @@ dialog.onclose = () => {
   shown = undefined
   drawn = undefined
   drawing = undefined
-  letGo()
-  letGo = () => {}
+  release()
+  release = () => {}
   preview.replaceChildren()
   box("details").replaceChildren()
 }

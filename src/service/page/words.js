@@ -1,7 +1,7 @@
-/** Sizes, times and numbers, as people say them. */
+/** Sizes, times and numbers in words. */
 import { make } from "./dom.js"
 
-/** The page is in English; where its reader's English is another kind, times are written in that. */
+/** The page is in English. Times follow the user's own kind of English. */
 const language = navigator.language.startsWith("en") ? navigator.language : "en-GB"
 const numbers = new Intl.NumberFormat(language)
 const exactTime = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" })
@@ -37,7 +37,7 @@ export const bytes = (count) => {
 }
 
 /**
- * A sentence in which sizes are given in bytes, with sizes that can be read.
+ * Makes the sizes in a sentence readable.
  * @param {string} sentence
  */
 export const readable = (sentence) => sentence.replace(/\b(\d{4,}) bytes\b/g, (_, count) => bytes(Number(count)))
@@ -55,7 +55,7 @@ export const clock = (date) => clockTime.format(new Date(date))
 /** @param {string | Date} date */
 export const exact = (date) => exactTime.format(new Date(date))
 
-/** From so many seconds on, in units of so many: 30 days are not yet a month. */
+/** From so many seconds on, use this unit: 30 days are not yet a month. */
 /** @type {ReadonlyArray<readonly [from: number, unit: Intl.RelativeTimeFormatUnit, length: number]>} */
 const spans = [
   [700 * 86_400, "year", 31_557_600],
@@ -77,7 +77,7 @@ export const relative = (date) => {
 }
 
 /**
- * A time relative to now, which stays true, with the exact one for those who point at it.
+ * A relative time that is kept up to date, with the exact time as its title.
  * @param {string} date
  */
 export const time = (date) => make("time", { dateTime: date, title: exactOrNothing(date) }, relative(date))
@@ -93,7 +93,7 @@ setInterval(() => {
 }, 30_000)
 
 /**
- * Parts of a line, with dots between those that are there.
+ * Parts of a line, with dots between them; missing parts are left out.
  * @param {ReadonlyArray<import("./dom.js").Child>} parts
  * @returns {Array<string | Node>}
  */
