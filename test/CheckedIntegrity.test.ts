@@ -145,6 +145,21 @@ describe("the schema fingerprint", () => {
     })
   )
 
+  for (const name of ["more", "MORE", '"more"', '"mo""re"', "[mo]", "`mo``re`"]) {
+    it.scoped(`takes what was extra for its own once a migration makes it: ${name}`, () =>
+      Effect.gen(function* () {
+        const [file, fresh] = [yield* temporaryFile, yield* temporaryFile]
+        const create = (table: string) => `CREATE TABLE IF NOT EXISTS ${table} (id INTEGER PRIMARY KEY)`
+        const migrations = Migrations.fromRecord({ ...notesFiles, "003_more.sql": `${create(name)};` })
+        yield* start(file)
+        yield* independently(file, (connection) => connection.exec(create(name)))
+        const { integrity } = yield* start(file, { migrations })
+        assert.deepStrictEqual(integrity, (yield* start(fresh, { migrations })).integrity)
+        assert.deepStrictEqual((yield* start(file, { migrations })).integrity.extra, [])
+      })
+    )
+  }
+
   it.scoped("refuses to upgrade a schema that has drifted, before the first write", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile

@@ -1,6 +1,6 @@
 /** The proof that a live schema is the one that its migrations make. */
 import * as Effect from "effect/Effect"
-import { foldName } from "../../schema/SqlScript.ts"
+import { foldName, mentions } from "../../schema/SqlScript.ts"
 import type { Attempt } from "../../start/Attempt.ts"
 import type { Migration } from "../../start/MigrationSource.ts"
 import { IntegrityError } from "../IntegrityError.ts"
@@ -84,8 +84,9 @@ export const schemaAfter = (
   return Effect.succeed(now.filter((object) => !isExtra.has(titleOf(object))))
 }
 
+/** A quote within a name is doubled in the text, so that the name alone does not occur there. */
 const maySpeakOf = ({ migration: { body } }: Script, name: string): boolean =>
-  body._tag === "Effect" || foldName(body.text).includes(foldName(name))
+  body._tag === "Effect" || foldName(body.text).includes(foldName(name)) || mentions(body.text, foldName(name))
 
 const compareSchemas = (
   expected: ReadonlyArray<SchemaObject>,
