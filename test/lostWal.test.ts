@@ -119,6 +119,27 @@ describe("a database that is older than a backup of it", () => {
     })
   )
 
+  it.scopedLive(
+    "is warned of after a restore over nothing, which says how it ends, and ends with the next upgrade",
+    () =>
+      Effect.gen(function* () {
+        const { backup, file } = yield* older
+        for (const suffix of ["", "-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true })
+        yield* Effect.provide(restoreBackup({ filename: file }), platform)
+        const { warnings } = yield* start(file, { migrations: onlyFirst })
+        assert.isTrue(
+          warnings
+            .join()
+            .endsWith(
+              `If you restored a backup, go on: the next upgrade ends this warning. If not, an older copy was put there, or a copy without its WAL: to go back to the backup, run database-ready restore --database ${file} --backup ${backup}`
+            ),
+          warnings.join()
+        )
+        yield* start(file)
+        assert.deepStrictEqual((yield* start(file)).warnings, [])
+      })
+  )
+
   it.scoped("is none where a later file of the same upgrade was refused", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile

@@ -105,6 +105,6 @@ export const olderThanBackup = (
       const from = parseBackupName(suffix)?.from
       const was = from === undefined ? "without a history" : `at ${from}`
       const is = version === undefined ? "it has none" : `it is at ${version}`
-      return `The database is older than a backup of it: ${file}${suffix} was made when the database ${was} was upgraded, and ${is} now. If nobody restored a backup, an older copy was put there, or a copy without its WAL.`
+      return `The database is older than a backup of it: ${file}${suffix} was made when the database ${was} was upgraded, and ${is} now. If you restored a backup, go on: the next upgrade ends this warning. If not, an older copy was put there, or a copy without its WAL: to go back to the backup, run database-ready restore --database ${file} --backup ${file}${suffix}`
     })
   ).pipe(Effect.orElseSucceed(() => undefined))
