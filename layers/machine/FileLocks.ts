@@ -1,16 +1,16 @@
-/** Who holds locks on a database, as far as the kernel tells: Linux lists them in `/proc/locks` (proc(5)). */
+/** Who holds locks on a database, where the kernel tells: Linux lists them in `/proc/locks` (proc(5)). */
 import * as Effect from "effect/Effect"
 import { files, trySync } from "./files.ts"
 
 interface Lock {
-  /** 0 or less where the process is in another namespace. */
+  /** 0 or less if the process is in another namespace. */
   readonly pid: number
   readonly mode: string
   /** The first of its bytes. */
   readonly from: number
 }
 
-/** The locks on a file, which has answered before. Not to find one is no proof that there is none. */
+/** The locks on a file that has answered before. An empty list does not prove that there is no lock. */
 export const locksOn = (file: string): Effect.Effect<ReadonlyArray<Lock>> =>
   Effect.orElseSucceed(
     trySync(() => locksOf([file])),
@@ -47,9 +47,8 @@ export interface Holder {
 }
 
 /**
- * The processes that keep others from a database: those with an exclusive lock on it or on its `-shm`, and
- * where nobody has one, those that read, which a switch of the journal mode waits for. Who cannot be seen,
- * or is gone by now, is not among them.
+ * The processes that block others: those with an exclusive lock on the database or its `-shm`. If none has one, those
+ * that read: a switch of the journal mode waits for them. Processes that cannot be seen or have ended are missing.
  */
 export const holdersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
   Effect.orElseSucceed(
@@ -57,7 +56,7 @@ export const holdersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
       const real = files.realPath(file)
       const locks = locksOf([real, `${real}-shm`]).filter(({ pid }) => pid > 0)
       const exclusive = locks.filter(({ mode }) => mode === "WRITE")
-      // This connection is one of those that read.
+      // This process reads too, so it is left out.
       const holding = exclusive.length > 0 ? exclusive : locks.filter(({ pid }) => pid !== process.pid)
       return [...new Set(holding.map(({ pid }) => pid))].map(holder)
     }),
@@ -65,8 +64,8 @@ export const holdersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
   )
 
 /**
- * The processes that read from a database in WAL mode at this moment: a checkpoint does not get past what they read.
- * Those locks are the bytes 123 to 127 of the `-shm` (https://sqlite.org/walformat.html, 2.3.1).
+ * The processes that read from a database in WAL mode now: a checkpoint cannot get past what they read. Their locks are
+ * bytes 123 to 127 of the `-shm` (https://sqlite.org/walformat.html, 2.3.1).
  */
 export const readersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
   Effect.orElseSucceed(
@@ -79,9 +78,9 @@ export const readersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
   )
 
 /**
- * The processes that use the `-shm` of a database, and with it its WAL, but have another file open than the one that
- * is there: theirs was renamed or replaced. Who opens the new one as well shares a WAL with the old one. `isUsed`: a
- * lock is held on that `-shm`, by whomever. Run it inside `trySync`.
+ * The processes that use the `-shm` and the WAL of a database but have another database file open: theirs was renamed
+ * or replaced. A process that opens the new file would share its WAL with the old one. `isUsed`: anyone holds a lock on
+ * that `-shm`. Run it inside `trySync`.
  */
 export const strangersOn = (file: string): { readonly isUsed: boolean; readonly strangers: ReadonlyArray<Holder> } => {
   const shm = `${file}-shm`
@@ -89,7 +88,8 @@ export const strangersOn = (file: string): { readonly isUsed: boolean; readonly 
     const main = files.identity(file)
     return pidsOf([shm]).filter((pid) => pid > 0 && (main === undefined || hasOpen(pid, new Set([main])) === false))
   }
-  // Who has closed it since the locks were read seems to be a stranger: SQLite lets go of the locks first.
+  // Look twice: a process that closes the database between the two reads looks like a stranger, but its lock is gone by
+  // the second look.
   const found = strangers()
   const again = found.length === 0 ? [] : strangers()
   return { isUsed: pidsOf([shm]).length > 0, strangers: found.filter((pid) => again.includes(pid)).map(holder) }
@@ -100,8 +100,8 @@ const pidsOf = (paths: ReadonlyArray<string>): ReadonlyArray<number> => [
 ]
 
 /**
- * The processes that have one of these files open, locked or not; this one among them. Those of another user or
- * in another namespace are not seen, and nobody is where there is no `/proc`.
+ * The processes that have one of these files open, locked or not, this one included. Processes of another user or in
+ * another namespace are not seen. Without `/proc` none is seen.
  */
 export const usersOf = (paths: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Holder>> =>
   Effect.orElseSucceed(
@@ -114,7 +114,7 @@ export const usersOf = (paths: ReadonlyArray<string>): Effect.Effect<ReadonlyArr
     () => []
   )
 
-/** How many descriptors this process has on a file; undefined where that cannot be seen. */
+/** How many descriptors this process has on a file; undefined if that cannot be seen. */
 export const ownDescriptorsOn = (file: string): number | undefined => {
   try {
     const target = files.identity(file)
@@ -125,8 +125,8 @@ export const ownDescriptorsOn = (file: string): number | undefined => {
 }
 
 /**
- * Whether nobody but this process holds a lock on one of these files. Undefined where that cannot be known: only the first
- * PID namespace sees the locks of all others (`locks_show` in the kernel's locks.c). Run it inside `trySync`.
+ * Whether no other process holds a lock on one of these files. Undefined if that cannot be known: only the first PID
+ * namespace sees the locks of all others (`locks_show` in the kernel's locks.c). Run it inside `trySync`.
  */
 export const areFree = (paths: ReadonlyArray<string>): boolean | undefined =>
   files.stat("/proc/self/ns/pid")?.ino === firstNamespace
@@ -136,7 +136,7 @@ export const areFree = (paths: ReadonlyArray<string>): boolean | undefined =>
 /** `PROC_PID_INIT_INO` in the kernel's proc_ns.h. */
 const firstNamespace = 0xef_ff_ff_fc
 
-/** Undefined where that cannot be seen: it is gone, or another user's. */
+/** Undefined if that cannot be seen: the process has ended, or is another user's. */
 const hasOpen = (pid: number, targets: ReadonlySet<string>): boolean | undefined => {
   try {
     return files
@@ -153,12 +153,12 @@ const nameOf = (pid: number): string | undefined => {
   try {
     return files.text(`/proc/${pid}/comm`).trim()
   } catch {
-    // It is gone, or another user's where those are hidden.
+    // The process has ended, or is another user's and hidden.
     return undefined
   }
 }
 
-/** For the end of a sentence: `; the lock is held by process 4711 (node)`, or nothing where nobody is known. */
+/** For the end of a sentence: `; the lock is held by process 4711 (node)`, or nothing if no holder is known. */
 export const describeHolders = (holders: ReadonlyArray<Holder>): string =>
   holders.length === 0 ? "" : `; the lock is held by ${nameHolders(holders)}`
 

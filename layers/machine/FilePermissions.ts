@@ -7,12 +7,13 @@ import type { NewFile } from "./newFile.ts"
 export const permissionChoices = ["owner", "group"] as const
 export type Permissions = (typeof permissionChoices)[number]
 
-/** Whether a directory is made for a group: everything in it gets its group, and the group may write. */
+/** Whether a directory is for a group: new files get its group, and the group may write. */
 const isForGroup = (mode: number): boolean => (mode & 0o2070) === 0o2070
 
 /**
- * For a file that takes the place of a database or is made beside it. Without `permissions` the directory decides
- * for a database that is absent. Run as root, a file of root's own would lock the service out. Run it inside `trySync`.
+ * For a file that replaces a database or is created beside it. If the database is absent and nothing is `chosen`, the
+ * directory decides. Without this a start as root would create files that lock the service out. Run it inside
+ * `trySync`.
  */
 export const permissionsFor = (file: string, chosen?: Permissions): NewFile => {
   const there = files.stat(file)
@@ -22,13 +23,15 @@ export const permissionsFor = (file: string, chosen?: Permissions): NewFile => {
   return { uid: directory?.uid, gid: directory?.gid, mode: isShared ? 0o660 : 0o600 }
 }
 
-/** For a directory that was just created: that of its parent, as far as root created it. Run it inside `trySync`. */
+/**
+ * For a directory that was just created. If root created it, it gets the owner of its parent. Run it inside `trySync`.
+ */
 export const permissionsForDirectory = (directory: string, chosen: Permissions): NewFile => {
   const parent = process.getuid?.() === 0 ? files.stat(dirname(directory)) : undefined
   return { uid: parent?.uid, gid: parent?.gid, mode: chosen === "group" ? 0o2770 : 0o700 }
 }
 
-/** What keeps a group from using a database; undefined where nothing does. Run it inside `trySync`. */
+/** What keeps a group from using a database; undefined if nothing does. Run it inside `trySync`. */
 export const faultOfSharing = (file: string): { readonly path: string; readonly fault: string } | undefined => {
   const directory = dirname(file)
   const [ofFile, ofDirectory] = [files.stat(file), files.stat(directory)]

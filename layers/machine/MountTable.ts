@@ -1,14 +1,14 @@
-/** What is mounted where, as the kernel tells: Linux lists it in `/proc/self/mountinfo` (proc(5)). */
+/** What is mounted where: Linux lists it in `/proc/self/mountinfo` (proc(5)). */
 import * as Effect from "effect/Effect"
 import { files, trySync } from "./files.ts"
 
-/** Filesystems for which the kernel answers by itself, from disks and memory: nobody else has to be waited for. */
+/** Filesystems that the kernel serves by itself from disk or memory: no other process or machine can make them hang. */
 const kernelFilesystems = new Set(
   "ext2 ext3 ext4 xfs btrfs zfs f2fs bcachefs vfat exfat iso9660 squashfs erofs overlay tmpfs ramfs".split(" ")
 )
 
 /**
- * Filesystems that one kernel alone has, whose locks all its processes see. `fuse.fuse-overlayfs` is the private root
+ * Filesystems that only one kernel uses: all its processes see their locks. `fuse.fuse-overlayfs` is the private root
  * of a container; `lxfs` and `wslfs` are the root of WSL 1.
  */
 const localFilesystems = new Set([
@@ -18,8 +18,8 @@ const localFilesystems = new Set([
 ])
 
 /**
- * Filesystems that several kernels share: the locks of one are not seen by the others, or its shared memory is not
- * (https://sqlite.org/wal.html, 1). A type that is neither here nor above is not known.
+ * Filesystems that several kernels share: one does not see the locks or the shared memory of another
+ * (https://sqlite.org/wal.html, 1). A type that is in no list here is unfamiliar.
  */
 const sharedFilesystems = new Set([
   ..."nfs nfs4 cifs smb smb2 smb3 smbfs ncpfs afs coda davfs fuse.davfs2 fuse.sshfs fuse.rclone".split(" "),
@@ -31,7 +31,10 @@ const sharedFilesystems = new Set([
   ..."fhgfs orangefs pvfs2 moosefs fuse.mfs lizardfs fuse.lizardfs fuse.seaweedfs panfs wekafs quobyte".split(" ")
 ])
 
-/** Whose locks a filesystem keeps. `unknown` alone is no type: there is no mount table, and nothing to decide by. */
+/**
+ * Whether SQLite's locks work on a filesystem. `unknown` means that there is no mount table: then there is nothing to
+ * decide by.
+ */
 export const kindOfFilesystem = (type: string): "local" | "shared" | "unfamiliar" => {
   if (type === unknown || localFilesystems.has(type)) return "local"
   return sharedFilesystems.has(type) ? "shared" : "unfamiliar"
@@ -52,7 +55,7 @@ export const mountsIn = (mountinfo: string): ReadonlyArray<Mount> =>
     type
   }))
 
-/** `statfs` is not asked: it knows a number, and some servers give a wrong one. Empty where there is no table, or none that can be read. */
+/** Not by `statfs`: it gives only a number, and some servers give a wrong one. Empty if there is no readable table. */
 export const mountTable: Effect.Effect<ReadonlyArray<Mount>> = trySync(() =>
   mountsIn(files.text("/proc/self/mountinfo"))
 ).pipe(Effect.orElseSucceed(() => []))
@@ -60,7 +63,7 @@ export const mountTable: Effect.Effect<ReadonlyArray<Mount>> = trySync(() =>
 const isIn = (directory: string, point: string): boolean =>
   directory === point || directory.startsWith(point === "/" ? "/" : `${point}/`)
 
-/** The longest mount point that holds the directory; of type "unknown" where the table has none. */
+/** The mount of a directory: the longest mount point above it; of type "unknown" if the table has none. */
 export const mountIn = (mounts: ReadonlyArray<Mount>, directory: string): Mount => {
   let longest: Mount = { point: "", type: unknown }
   for (const mount of mounts) {
@@ -71,10 +74,9 @@ export const mountIn = (mounts: ReadonlyArray<Mount>, directory: string): Mount 
 }
 
 /**
- * Whether no path of this machine can lead to a mount that hangs, so that a question about files may be asked
- * with everything else standing still, which saves two changes of thread. A link may lead anywhere: one mount
- * that somebody else answers for is enough for a no, and so is not to know. What is mounted below the kernel's
- * own directories is the kernel's own, and no place for files.
+ * Whether no mount of this machine can hang. Then files can be read synchronously, which saves two changes of thread. A
+ * link may lead anywhere, so one mount that is not the kernel's own makes this false, and so does an unknown table.
+ * Mounts below /proc, /sys and /dev are the kernel's own, and hold no files of users.
  */
 export const noMountCanHang = (mounts: ReadonlyArray<Mount>): boolean =>
   mounts.length > 0 &&

@@ -1,7 +1,7 @@
-/** How this process has its files open: Linux lists them in `/proc/self/fd` and `/proc/self/fdinfo` (proc(5)). */
+/** The open files of this process: Linux lists them in `/proc/self/fd` and `/proc/self/fdinfo` (proc(5)). */
 import { files } from "./files.ts"
 
-/** The numbers of the open descriptors; undefined where they cannot be seen. */
+/** The numbers of the open descriptors; undefined if they cannot be seen. */
 export type Descriptors = ReadonlySet<string> | undefined
 
 const numbers = (): ReadonlyArray<string> => files.names("/proc/self/fd")
@@ -9,7 +9,7 @@ const numbers = (): ReadonlyArray<string> => files.names("/proc/self/fd")
 export const openDescriptors = (): Descriptors => {
   try {
     const found = new Set(numbers())
-    // The listing has a descriptor of its own, the next free one, which SQLite may be given afterwards.
+    // Listing uses the next free descriptor, which SQLite may get afterwards.
     found.delete(String(files.nextDescriptor()))
     return found
   } catch {
@@ -18,8 +18,8 @@ export const openDescriptors = (): Descriptors => {
 }
 
 /**
- * How a file was opened since `before`: `mixed` when several descriptors differ, `unseen` when none is known.
- * SQLite may take up a descriptor that it had kept, so that without a new one all of them count.
+ * How a file was opened since `before`: `mixed` if several descriptors differ, `unseen` if none is known. SQLite may
+ * reuse a descriptor that it kept, so if there is no new one all of them count.
  */
 export const openedAs = (path: string, before: Descriptors): "writable" | "readonly" | "mixed" | "unseen" => {
   if (before === undefined) return "unseen"

@@ -3,7 +3,7 @@ import type { PlatformError } from "@effect/platform/Error"
 import * as Data from "effect/Data"
 import * as Predicate from "effect/Predicate"
 
-/** Obstacles of the operating system that pass by themselves. */
+/** Errors of the operating system that can pass by themselves. */
 const passing = new Set(["EAGAIN", "EBUSY", "EINTR", "EMFILE", "ENFILE", "ESTALE", "ETIMEDOUT"])
 
 /** What the operating system answered, as its error code (`ENOENT`, `EACCES` ...). */
@@ -43,7 +43,7 @@ const reasonCodes: Partial<Record<string, string>> = {
   WouldBlock: "EAGAIN"
 }
 
-/** The code of what was thrown; undefined where it has none. */
+/** The code of what was thrown; undefined if it has none. */
 export const codeOf = (cause: unknown): string | undefined =>
   Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : undefined
 

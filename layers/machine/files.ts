@@ -1,4 +1,4 @@
-/** The filesystem, asked at once. */
+/** Synchronous questions to the filesystem. */
 import {
   accessSync,
   closeSync,
@@ -19,27 +19,26 @@ import * as Effect from "effect/Effect"
 import { codeOf, SystemFailure } from "./SystemFailure.ts"
 
 /**
- * Questions to the filesystem that are answered before anything else runs; a step of plain code asks as many as
- * it needs. The platform's `FileSystem` asks through a pool of threads and decodes every refusal by a schema: for
- * files that are expected to be absent that took longer than everything SQLite does. Only where the filesystem
- * has answered before or cannot hang, for a mount that hangs would stop the whole process. What the step throws
- * is taken for what the system answered.
+ * Runs a synchronous step; anything it throws is treated as a SystemFailure. The platform's `FileSystem` goes through a
+ * thread pool and decodes every error with a schema: for files that are often absent that took longer than all of
+ * SQLite's work. Use it only if the filesystem has answered before or cannot hang: a mount that hangs would stop the
+ * whole process.
  */
 export const trySync = <A>(questions: () => A): Effect.Effect<A, SystemFailure> =>
   Effect.try({ try: questions, catch: SystemFailure.from })
 
-/** For inside `trySync`: they throw the system's refusal. */
+/** For inside `trySync`: these throw the system's error. */
 export const files = {
-  /** What is at a path, links followed; undefined where nothing is. */
+  /** What is at a path, following links; undefined if nothing is. */
   stat: (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false }),
 
-  /** Which file is at a path, links followed, so that another in its place is told apart; undefined where nothing is. */
+  /** Which file is at a path, following links, to notice that another took its place; undefined if nothing is there. */
   identity: (path: string): string | undefined => {
     const found = files.stat(path)
     return found === undefined ? undefined : `${found.dev}:${found.ino}`
   },
 
-  /** What is at a path itself, links not followed; undefined where nothing is. */
+  /** What is at a path, without following links; undefined if nothing is. */
   lstat: (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false }),
 
   /** Whether a link itself is at a path. */
@@ -48,19 +47,19 @@ export const files = {
   /** The absolute path without links. */
   realPath: (path: string): string => realpathSync.native(path),
 
-  /** What a link leads to, as `realPath`; undefined where it leads nowhere. */
+  /** The `realPath` that a link leads to; undefined if it leads nowhere. */
   target: (link: string): string | undefined => unless("ENOENT", () => files.realPath(link)),
 
-  /** Throws where this user may not read, or not write, what is there. */
+  /** Throws if this user may not read the file, or not write it. */
   requireAccess: (path: string, use: Use): void =>
     accessSync(path, use.writing ? constants.R_OK | constants.W_OK : constants.R_OK),
 
-  /** The same for what may be absent. To look first is quicker than to be refused. */
+  /** The same for a file that may be absent. Looking first is faster than an error. */
   requireAccessIfThere: (path: string, use: Use): void => {
     if (files.stat(path) !== undefined) unless("ENOENT", () => files.requireAccess(path, use))
   },
 
-  /** The same as an answer: whatever keeps this user from it, it cannot be used. */
+  /** The same as a boolean, whatever the reason. */
   isUsable: (path: string, use: Use): boolean => {
     try {
       files.requireAccess(path, use)
@@ -70,10 +69,10 @@ export const files = {
     }
   },
 
-  /** What is in a directory, links not followed. */
+  /** What is in a directory, without following links. */
   entries: (directory: string): ReadonlyArray<Dirent> => readdirSync(directory, { withFileTypes: true }),
 
-  /** The number that the next file to be opened is given (open(2): the lowest that is free). */
+  /** The descriptor number that the next opened file gets: the lowest free one (open(2)). */
   nextDescriptor: (): number => {
     const next = openSync("/dev/null", "r")
     closeSync(next)
@@ -83,14 +82,17 @@ export const files = {
   /** The names in a directory. */
   names: (directory: string): ReadonlyArray<string> => readdirSync(directory),
 
-  /** Nothing happens where nothing is. */
+  /** Does nothing if there is no such file. */
   remove: (path: string): void => rmSync(path, { force: true }),
 
   text: (path: string): string => readFileSync(path, "utf8"),
 
   bytes: (path: string): Buffer => readFileSync(path),
 
-  /** Of a file that no connection holds locks on: closing its descriptor would drop them. Undefined where it is empty or gone. */
+  /**
+   * Only for a file on which no connection holds locks: closing the descriptor would drop them. Undefined if the file
+   * is empty or gone.
+   */
   firstByte: (path: string): number | undefined =>
     unless("ENOENT", () => {
       const handle = openSync(path, "r")
@@ -102,7 +104,10 @@ export const files = {
       }
     }),
 
-  /** Bytes that this user may still write on the filesystem of a path, undefined where nobody knows. The platform has no such question. */
+  /**
+   * Bytes that this user may still write on the filesystem of a path; undefined if unknown. The platform's `FileSystem`
+   * cannot tell.
+   */
   freeBytes: (path: string): number | undefined => {
     try {
       const { bavail, bsize } = statfsSync(path)
@@ -117,7 +122,7 @@ interface Use {
   readonly writing: boolean
 }
 
-/** What an answer is, undefined where it is the one refusal that is expected. */
+/** The answer, or undefined if the question fails with this code. */
 export const unless = <A>(code: string, question: () => A): A | undefined => {
   try {
     return question()
@@ -127,7 +132,7 @@ export const unless = <A>(code: string, question: () => A): A | undefined => {
   }
 }
 
-/** What is not a regular file, as a word. */
+/** A word for what is not a regular file. */
 export const kindOf = (found: Stats | Dirent): string => {
   if (found.isDirectory()) return "Directory"
   if (found.isFIFO()) return "FIFO"

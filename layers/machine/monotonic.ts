@@ -1,6 +1,6 @@
 /**
- * Patience by a clock that is never set. Effect's own `Schedule.upTo` compares wall-clock times: set back by an hour, the
- * clock makes it wait an hour more. `Clock`'s nanoseconds go on evenly: those of the live one are `process.hrtime`'s.
+ * Waiting by a monotonic clock. Effect's own `Schedule.upTo` compares wall-clock times: if the clock is set back by an
+ * hour, it waits an hour longer. `Clock`'s nanoseconds are monotonic: the live ones come from `process.hrtime`.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -9,7 +9,7 @@ import * as Schedule from "effect/Schedule"
 import * as Decision from "effect/ScheduleDecision"
 import * as Interval from "effect/ScheduleInterval"
 
-/** A schedule that ends when so much time has passed since its first step. */
+/** A schedule that ends this long after its first step. */
 export const upTo = <Out, In, R>(
   schedule: Schedule.Schedule<Out, In, R>,
   duration: Duration.DurationInput

@@ -1,9 +1,9 @@
-/** Files and directories that are made, and whose they are. */
+/** Creates files and directories with the right owner and mode. */
 import { chmodSync, closeSync, fchmodSync, fchownSync, fstatSync, lchownSync, lstatSync, openSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import { codeOf, SystemFailure } from "./SystemFailure.ts"
 
-/** Whose a new file is to be, as far as this user may give it away. */
+/** Who should own a new file, if this user may give it away. */
 export interface NewFile {
   readonly uid: number | undefined
   readonly gid: number | undefined
@@ -11,11 +11,11 @@ export interface NewFile {
 }
 
 /**
- * Creates an empty file; false when there was one already. Without `permissions`, only its owner may use it.
+ * Creates an empty file; false if there was one already. Without `permissions` only its owner may use it.
  *
- * This is the only descriptor this library ever holds on a database file. Closing one drops the
- * process's POSIX locks on that file (https://sqlite.org/howtocorrupt.html, 2.2); exclusive
- * creation can only meet a file that nobody has open yet, and it is closed in the same turn.
+ * This is the only descriptor this library ever holds on a database file. Closing one drops the process's POSIX locks
+ * on that file (https://sqlite.org/howtocorrupt.html, 2.2); a file created exclusively is not open anywhere else yet,
+ * and this descriptor is closed in the same turn.
  */
 export const createExclusively = (path: string, permissions?: NewFile): Effect.Effect<boolean, SystemFailure> =>
   Effect.try({
@@ -37,8 +37,8 @@ export const createExclusively = (path: string, permissions?: NewFile): Effect.E
   )
 
 /**
- * Through the descriptor: root must not follow a link that somebody puts there meanwhile. A user other than root may
- * give a file to a group of its own alone; a group that cannot be given the file gets no rights for another one.
+ * Works on the descriptor, so that root does not follow a link that somebody puts there meanwhile. Other users may give
+ * a file only to a group of their own. If that fails, the group bits are cleared: they would apply to the wrong group.
  */
 const giveTo = (descriptor: number, { gid, mode, uid }: NewFile): void => {
   const own = fstatSync(descriptor)
@@ -49,20 +49,20 @@ const giveTo = (descriptor: number, { gid, mode, uid }: NewFile): void => {
     group === own.gid ||
     isAllowed(() => fchownSync(descriptor, own.uid, group))
   const allowed = isGiven ? mode : mode & ~0o070
-  // The umask has no say here. Some filesystems have one mode for all their files.
+  // Set the mode explicitly: the umask changed it. Some filesystems refuse, because all their files share one mode.
   if ((own.mode & 0o777) !== allowed) isAllowed(() => fchmodSync(descriptor, allowed))
 }
 
-/** Gives away a directory that was just created, as far as this user may. Run it inside `trySync`. */
+/** Gives a directory that was just created to its owner and group, if this user may. Run it inside `trySync`. */
 export const giveDirectory = (path: string, { gid, mode, uid }: NewFile): void => {
   const own = lstatSync(path)
   const [owner, group] = [uid ?? own.uid, gid ?? own.gid]
   if (owner !== own.uid || group !== own.gid) isAllowed(() => lchownSync(path, owner, group))
-  // A directory that inherits its group says so in its mode, which is to stay.
+  // Keep the setgid bit of a directory that passes on its group.
   if ((own.mode & 0o777) !== (mode & 0o777) || (own.mode & mode) !== mode) isAllowed(() => chmodSync(path, mode))
 }
 
-/** False where the system, or a container without this capability, does not allow a change. */
+/** False if the system does not allow the change, such as a container without this capability. */
 const isAllowed = (change: () => void): boolean => {
   try {
     change()

@@ -23,14 +23,17 @@ export const plain: Declaration = { foreignKeys: "on", deletes: [], compatibleFr
 
 const mark = "database-ready:"
 
-/** What a script declares; a sentence where that is wrong: a misspelt declaration must not be a comment like any other. */
+/**
+ * What a script declares, or a sentence that says what is wrong. A misspelt declaration is an error, not an ordinary
+ * comment.
+ */
 export const declarationOf = (script: string, id: number): Declaration | string => {
-  // Nearly every migration has none, and need not be cut into tokens here.
+  // Nearly every migration has none: skip cutting it into tokens.
   if (!mayDeclare.test(script)) return plain
   let declared = plain
   for (const { isAtHead, text } of commentsOf(script)) {
     const [, name = "", value = ""] = /^--\s*database-ready:\s*(\w+)\s*=\s*(.+?)\s*$/.exec(text) ?? []
-    // A line as it should be is not held against what resembles one: those patterns take long to compile.
+    // Skip the check for look-alikes on a correct line: those patterns take long to compile.
     const misspelt = name === "" ? text.split("\n").find(resemblesOne) : undefined
     if (name === "" && misspelt === undefined && !beginsWithMark.test(text)) continue
     const line = (misspelt ?? text).trim()
@@ -46,15 +49,15 @@ export const declarationOf = (script: string, id: number): Declaration | string 
 }
 
 /**
- * The texts, with `\n` as line end, that a script may have been before some of its declarations were added: each set of
- * them left out, by itself, with the empty lines or the comment lines around it; and without anything before the first
- * statement. Empty where nothing is declared.
+ * The texts, with `\n` as line end, that a script may have been before declarations were added. For each set of
+ * declarations: without them, without the empty lines around them, without the comment lines above them; and once
+ * without anything before the first statement. Empty if nothing is declared.
  */
 export const withoutDeclarations = (script: string): ReadonlyArray<string> => {
   if (!mayDeclare.test(script)) return []
   const lines = script.split("\n")
   const declaring = lines.flatMap((line, index) => (/^\s*--\s*database-ready:/.test(line) ? [index] : []))
-  // Each set is tried: of more than a few declarations all or one at a time.
+  // Try each set. Of more than four declarations try only all at once and each alone.
   const sets =
     declaring.length <= 4
       ? subsetsOf(declaring).filter((set) => set.length > 0)
@@ -93,7 +96,7 @@ const withoutHead = (script: string): string => {
   return script.trimStart()
 }
 
-/** As it is kept in the history, for what is declared to be compared on its own. */
+/** As the history keeps it, to compare declarations apart from the text. */
 export const declarationText = ({ compatibleFrom, deletes, foreignKeys, settings }: Declaration): string =>
   [
     ...(foreignKeys === "off" ? ["foreign_keys = off"] : []),
@@ -102,13 +105,13 @@ export const declarationText = ({ compatibleFrom, deletes, foreignKeys, settings
     ...(settings === "ignored" ? ["settings = ignored"] : [])
   ].join("; ")
 
-/** Only at its beginning: prose may speak of the mark. */
+/** Only at the beginning: prose may mention the mark. */
 const beginsWithMark = /^(?:--|\/\*)[-*\s]*database-ready\s*:/i
 
 /**
- * Whether a line of a comment is `name = value` behind something close to the mark: without its colon, in capitals,
- * with another hyphen or a letter too few. It would declare nothing, and nobody would hear of it. The name has to
- * resemble one that there is: others write of their databases too.
+ * Whether a comment line is `name = value` after something close to the mark: no colon, capitals, another hyphen, a
+ * letter missing. It would silently declare nothing. The name must resemble a known one too, because ordinary comments
+ * also mention databases.
  */
 const resemblesOne = (line: string): boolean => {
   if (/^[^\p{L}]*database-ready\s*=/iu.test(line)) return true
@@ -120,7 +123,7 @@ const resemblesOne = (line: string): boolean => {
   )
 }
 
-/** Whether so many letters at most are missing, too many, or others. */
+/** Whether the two differ by at most this many letters: missing, added or replaced. */
 const isWithin = (errors: number, one: string, other: string): boolean => {
   if (one === other) return true
   if (errors === 0) return false
@@ -134,10 +137,13 @@ const isWithin = (errors: number, one: string, other: string): boolean => {
   )
 }
 
-/** Finds whatever these two find, and little else: two errors leave one of three parts of the mark whole. */
+/**
+ * A fast filter that finds everything that the two above find, and little else. With at most two errors, one of the
+ * mark's three parts is intact.
+ */
 const mayDeclare = /database-ready\s*:|(?:--|\*|\n)[^\n=]{0,24}(?:data|base|ready)[^\n=]{0,60}=/i
 
-/** One per name: what the value declares, or what is wrong with it. */
+/** For each name: what a value declares, or what is wrong with it. */
 const readers: Partial<Record<string, (value: string, id: number) => Partial<Declaration> | string>> = {
   foreign_keys: (value) => (value === "off" ? { foreignKeys: "off" } : "the only value is off"),
   deletes: (value) => {

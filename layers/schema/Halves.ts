@@ -1,12 +1,12 @@
 /**
- * Files in which another tool keeps two halves, one that does and one that undoes. To this library the marks between
- * them are comments: it would run both.
+ * Files of other tools with two halves: one does, one undoes. To SQLite the marks between them are comments, so both
+ * halves would run.
  */
 import { openingWords, statementsOf, tokensOf } from "./SqlScript.ts"
 
 /** Where a half begins. */
 interface Mark {
-  /** Whose mark it is. */
+  /** The tool whose mark it is. */
   readonly tool: string
   readonly half: "up" | "down"
   readonly text: string
@@ -15,23 +15,23 @@ interface Mark {
   readonly line: number
 }
 
-/** A lower half that would be run. */
+/** A lower half that would run. */
 export interface LowerHalf {
   readonly tool: string
   readonly mark: string
   readonly line: number
-  /** Of what is to be taken out. */
+  /** The last line to remove. */
   readonly lastLine: number
 }
 
-/** The first lower half of a script that has statements in it; undefined where there is none. */
+/** The first lower half with statements in it; undefined if there is none. */
 export const lowerHalfIn = (script: string): LowerHalf | undefined => {
   const marks = marksIn(script)
   for (const [index, { half, line, start, text, tool }] of marks.entries()) {
     if (half === "up") continue
     const end = marks.slice(index).find((mark) => mark.half === "up")?.start ?? script.length
     if (!isRun(script.slice(start + text.length, end))) continue
-    // The word alone may be a heading of something else, where nothing is above that it could undo.
+    // The bare word may be an ordinary heading: require statements above it that it could undo.
     if (tool === anyTool && !isRun(script.slice(0, start))) continue
     const lastLine = line + script.slice(start, end).trimEnd().split("\n").length - 1
     return { tool, mark: text, line, lastLine }
@@ -39,7 +39,7 @@ export const lowerHalfIn = (script: string): LowerHalf | undefined => {
   return undefined
 }
 
-/** The script without its lower halves; every line keeps its number. */
+/** The script without its lower halves. Lines keep their numbers. */
 export const upperHalfOf = (script: string): string => {
   let upper = ""
   let from = 0
@@ -53,7 +53,7 @@ export const upperHalfOf = (script: string): string => {
   return upper
 }
 
-/** The line of a head with which Liquibase knows its own; what its changesets ask for would be lost. */
+/** The line of Liquibase's header; 0 if there is none. What its changesets ask for would be ignored. */
 export const liquibaseLineIn = (script: string): number =>
   /liquibase/i.test(script)
     ? script.split("\n").findIndex((line) => /^\uFEFF?\s*--\s*liquibase\s+formatted\s+sql\b/i.test(line)) + 1
@@ -63,7 +63,9 @@ const isRun = (part: string): boolean => statementsOf(part).some(({ text }) => o
 
 const anyTool = "another tool"
 
-/** The whole of a comment, so that prose may begin with the same words. Sources: the documentation of each. */
+/**
+ * Each matches a whole comment, because prose may begin with the same words. Sources: the documentation of each tool.
+ */
 const patterns: ReadonlyArray<readonly [tool: string, pattern: RegExp]> = [
   // goose, sql-migrate (`+migrate`), micrate: `-- +goose Up`, `-- +migrate Down notransaction`
   ["", /^--\s*\+([a-z]\w*)\s+(up|down)(?:\s+no\s*transaction)?$/i],
@@ -79,7 +81,7 @@ const patterns: ReadonlyArray<readonly [tool: string, pattern: RegExp]> = [
   [anyTool, /^--([^\p{L}\d'"`;,]*)(up|down|undo|rollback|revert)[^\p{L}\d'"`;,]*$/iu]
 ]
 
-/** Finds whatever has a mark of a lower half in it. Without one nothing is run that should not be. */
+/** A fast filter: finds every script with a mark of a lower half. */
 const mayHaveHalves = /(?:^|[\n\r\uFEFF])[ \t]*(?:--|#|\/\*)[^\n\r]*(?:down|drop below|undo|rollback|revert)/i
 
 const marksIn = (script: string): ReadonlyArray<Mark> => {
@@ -91,7 +93,7 @@ const marksIn = (script: string): ReadonlyArray<Mark> => {
     if (kind !== "comment" && text !== "#") continue
     const lineStart = script.lastIndexOf("\n", start - 1) + 1
     if (script.slice(lineStart, start).trim() !== "") continue
-    // Play's marks begin with what is no comment to SQLite.
+    // Play's marks begin with `#`, which is no comment to SQLite.
     const whole = kind === "comment" ? text : /[^\n]*/.exec(script.slice(start))?.[0]
     const found = markIn(whole?.trimEnd() ?? "")
     if (found === undefined) continue

@@ -1,11 +1,11 @@
-/** Which files of a directory are migrations, by their names alone: ours, and other tools' where the meaning is clear. */
+/** Which files of a directory are migrations, by their names: ours, and other tools' if the meaning is clear. */
 
 /** What is in a directory, or in a record. */
 export interface Entry {
   readonly name: string
-  /** The names in it, where it is a folder. */
+  /** The names in it, if it is a folder. */
   readonly inside?: ReadonlyArray<string>
-  /** What it is, where it is neither a file nor a folder. */
+  /** What it is, if it is neither a file nor a folder. */
   readonly kind?: string
 }
 
@@ -17,18 +17,18 @@ export interface MigrationFile {
   readonly name: string
 }
 
-/** What cannot be run, and what can be done about it. */
+/** A file that cannot be run, and what to do about it. */
 export interface Misplaced {
   readonly reason: "BadName" | "BadLayout"
   readonly path: string
   readonly detail: string
-  /** Undefined where the reason says it all. */
+  /** Undefined if the reason says it all. */
   readonly remedy?: string
 }
 
 /**
- * Every other `.sql` file, and everything that begins with a number, is at fault: what looks like a migration and is
- * not run has been forgotten by somebody. What undoes a migration that is here is not run and not missed.
+ * Refuses every other `.sql` file and everything else that begins with a number: something that looks like a migration
+ * but does not run was probably forgotten. A file that undoes a migration which is here is skipped.
  */
 export const migrationFilesOf = (entries: ReadonlyArray<Entry>): ReadonlyArray<MigrationFile> | Misplaced => {
   const found: Array<MigrationFile> = []
@@ -52,9 +52,9 @@ export const migrationFilesOf = (entries: ReadonlyArray<Entry>): ReadonlyArray<M
 
 const isSql = /\.sql$/i
 export const looksLikeOne = /\.sql$|^\d/i
-/** What archives from other systems and editors that are open put beside a file: it has the file's name, and is no text. */
+/** Files that archives of other systems and open editors put beside a file: they have its name, but are not text. */
 const leftBehind = /^\.[_#]/
-/** What editors and merges keep of a file that is still there. */
+/** Copies that editors and merges keep of a file that is still there. */
 const copy = /^(.+\.sql)(?:~|\.orig|\.bak|\.swp)$/i
 
 type Found = MigrationFile | (MigrationFile & { readonly undoes: true }) | Misplaced
@@ -105,7 +105,7 @@ const downAlone = ({ name, path, version }: MigrationFile): Misplaced => ({
   remedy: `Put ${version}_${name}.up.sql beside it, or move ${path} out of the directory. Do not number it as a migration: what it undoes would be lost.`
 })
 
-/** A number holds 15 digits exactly, whichever they are. */
+/** A JavaScript number holds any 15 digits exactly. */
 const tooManyDigits = ({ path, version }: MigrationFile): Misplaced | undefined =>
   version.length <= 15
     ? undefined
@@ -116,7 +116,7 @@ const tooManyDigits = ({ path, version }: MigrationFile): Misplaced | undefined 
         remedy: `Drop the digits after the seconds or the leading zeros, here and in the other numbers like it, as in ${version.slice(0, 14)}_name.sql. If files share that second, count up from it. A file that this library has applied anywhere keeps its number.`
       }
 
-/** What each name means, most special first. Only where it is clear does the remedy name the new one. */
+/** What each name means, most special first. The remedy gives the new name only if it is clear. */
 const misnamed = (path: string): Misplaced => {
   const bad = (detail: string, remedy?: string): Misplaced =>
     remedy === undefined ? { reason: "BadName", path, detail } : { reason: "BadName", path, detail, remedy }

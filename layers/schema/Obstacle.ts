@@ -2,11 +2,11 @@
 import type { Declaration } from "./Declaration.ts"
 import type { Statement } from "./SqlScript.ts"
 
-/** What stands in the way, and what can be done about it. */
+/** What is in the way, and what to do about it. */
 export interface Obstacle {
   /**
    * `NotAllowed`: it would end the transaction, or has no effect in one. `Incomplete`: something is missing. `NotSql`:
-   * it is for another program than SQLite.
+   * it is written for a program other than SQLite.
    */
   readonly reason: "NotAllowed" | "Incomplete" | "NotSql"
   readonly statement: Statement

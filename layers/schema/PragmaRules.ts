@@ -1,8 +1,8 @@
-/** Pragmas that a migration cannot set. */
+/** Statements, above all pragmas, that a migration cannot run. */
 import type { Obstacle, Script } from "./Obstacle.ts"
 import { openingWords, type Statement, tokensOf } from "./SqlScript.ts"
 
-/** Statements that are out of place begin with one of these words, all others need not be read further. */
+/** Misplaced statements begin with one of these words; skip all others. */
 const suspects = /^(?:ATTACH|BEGIN|COMMIT|DETACH|END|EXPLAIN|PRAGMA|ROLLBACK|VACUUM)\b/i
 
 export const misplacedStatement = (statement: Statement, script: Script): Obstacle | undefined => {
@@ -49,13 +49,16 @@ export const misplacedStatement = (statement: Statement, script: Script): Obstac
   return notAllowed(detail, isLostSetting(statement) ? `${remedy} ${whereApplied}` : remedy)
 }
 
-/** The way out for a file that cannot be changed any more. What failed was never applied, and has none. */
+/**
+ * The way out for a file that was applied and cannot change any more. A statement that fails was never applied, so it
+ * needs none.
+ */
 const whereApplied =
   "If a database has applied this file already, do not change its statements: write `-- database-ready: settings = ignored` above the first one. The setting is then skipped."
 
 /**
- * Whether a statement is a setting that a migration cannot make, or a PRAGMA that SQLite does not have. Earlier
- * releases applied such files.
+ * Whether a statement sets what a migration cannot set, or is a PRAGMA that SQLite does not have. Earlier releases
+ * applied such files.
  */
 export const isLostSetting = ({ text }: Statement): boolean => {
   const { name, value } = (text.includes("\0") ? undefined : pragmaOf(text)) ?? {}
@@ -78,7 +81,7 @@ const unknown = (statement: Statement, name: string): Obstacle =>
         remedy: `Correct its name, or remove it. ${whereApplied}`
       }
 
-/** The usual pair around a rebuild is to become one declaration. */
+/** The usual pair of PRAGMAs around a rebuild should become one declaration. */
 export const foreignKeys = (statement: Statement, value: string, { declared, statements }: Script): Obstacle => {
   const settings = statements.flatMap(({ line, text }) => {
     const pragma = pragmaOf(text)
@@ -102,11 +105,11 @@ export const foreignKeys = (statement: Statement, value: string, { declared, sta
   )
 }
 
-/** As SQLite reads a boolean: a number other than 0, or one of these words; all else is false. */
+/** As SQLite reads a boolean: a number other than 0 or one of these words is true. */
 const isOn = (value: string): boolean =>
   /^[+-]?\d/.test(value) ? Number.parseInt(value.replace(/^\+/, ""), 10) !== 0 : /^(?:on|yes|true)$/.test(value)
 
-/** `PRAGMA schema.name = value` or `name(value)`, also behind EXPLAIN, which sets some all the same. */
+/** `PRAGMA schema.name = value` or `name(value)`, also after EXPLAIN: some take effect even there. */
 const pragmaOf = (text: string): { readonly name: string; readonly value: string | undefined } | undefined => {
   if (!/^(?:EXPLAIN|PRAGMA)\b/i.test(text)) return undefined
   const parts: Array<string> = []
@@ -137,7 +140,10 @@ const ofProcess = (name: string, instead: string): readonly [string, string] => 
   `Remove it. ${instead}`
 ]
 
-/** Settings that have no effect in a transaction, or none that is the migration's. They can be declared to be ignored. */
+/**
+ * Settings without effect in a transaction, or with an effect beyond the migration. A file can declare that they are
+ * ignored.
+ */
 const lost: Partial<Record<string, readonly [detail: string, remedy: string]>> = {
   auto_vacuum: ofNewFile("auto_vacuum", 'autoVacuum: "incremental"'),
   encoding: ofNewFile("encoding", 'encoding: "UTF-16le"'),
@@ -154,7 +160,7 @@ const lost: Partial<Record<string, readonly [detail: string, remedy: string]>> =
   hard_heap_limit: ofProcess("hard_heap_limit", "Set it in the program, where it opens the database.")
 }
 
-/** Settings on which SQLite fails in a transaction, unless they are what holds already. */
+/** Settings that SQLite refuses in a transaction, unless they already have that value. */
 const failing: Partial<Record<string, readonly [detail: string, remedy: string]>> = {
   journal_mode: ofSettings("journal_mode", 'journalMode: "wal"'),
   synchronous: ofSettings("synchronous", 'synchronous: "full"'),
@@ -164,10 +170,10 @@ const failing: Partial<Record<string, readonly [detail: string, remedy: string]>
   ]
 }
 
-/** What has a rule of its own. */
+/** Pragmas with a rule of their own. */
 const others = new Set(["foreign_keys", "user_version", ...Object.keys(failing)])
 
-/** What is read, done, or set for the rest of the migration: the library sets back what outlives it. */
+/** Pragmas that read, do something, or hold for the rest of the migration: the library resets those that outlive it. */
 const known = new Set([
   ...["analysis_limit", "application_id", "automatic_index", "busy_timeout", "cache_size", "cache_spill"],
   ...["case_sensitive_like", "cell_size_check", "checkpoint_fullfsync", "collation_list", "compile_options"],

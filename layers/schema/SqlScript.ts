@@ -19,12 +19,12 @@ interface Token {
 
 const space = /[ \t\n\f\r\uFEFF]+/.source
 // A quote or comment that is never closed reaches to the end, as in SQLite's tokenizer, which then refuses the
-// statement. Each loop takes a run at a time: one that takes a character at a time runs out of stack on megabytes.
+// statement. Each loop takes a run of characters: one character at a time runs out of stack on megabytes.
 const comment = /--[^\n]*|\/\*[^*]*(?:\*(?!\/)[^*]*)*(?:\*\/)?/.source
 const string = /'[^']*(?:''[^']*)*'?/.source
 const quoted = /"[^"]*(?:""[^"]*)*"?|`[^`]*(?:``[^`]*)*`?|\[[^\]]*\]?/.source
 const word = /[A-Za-z0-9_$\u0080-\uFFFF]+/.source
-/** All that stands between quotes, comments and semicolons; it may end in blanks. */
+/** Everything between quotes, comments and semicolons; it may end in blanks. */
 const phrase = /[^ \t\n\f\r\uFEFF;'"`[/-][^;'"`[/-]*/.source
 
 /** One alternative per kind, in the order of the names. */
@@ -36,7 +36,7 @@ const ofPhrases = patternWith(phrase)
 export function* tokensOf(sql: string, pattern = ofWords): Generator<Token> {
   let start = 0
   while (start < sql.length) {
-    // Set each time: one pattern serves them all, and a list of tokens need not be read to its end.
+    // Set it each time: generators share the pattern, and may stop before their end.
     pattern.lastIndex = start
     const [text = "", space, comment, string, quoted, word] = pattern.exec(sql) ?? []
     yield { kind: kindOf(space, comment, string, quoted, word), text, start }
@@ -44,7 +44,7 @@ export function* tokensOf(sql: string, pattern = ofWords): Generator<Token> {
   }
 }
 
-/** The same in fewer and longer tokens, where words need not be told apart. */
+/** The same in fewer and longer tokens, for callers that do not need single words. */
 export const phrasesOf = (sql: string): Generator<Token> => tokensOf(sql, ofPhrases)
 
 const kindOf = (space?: string, comment?: string, string?: string, quoted?: string, word?: string): TokenKind => {
@@ -79,7 +79,7 @@ export const statementsOf = (script: string): ReadonlyArray<Statement> => {
     trigger = triggerDetector()
   }
 
-  // Only a trigger has semicolons inside, and only to find one do words have to be told apart.
+  // Only triggers contain semicolons, and only to find them are single words needed.
   for (const token of tokensOf(script, /trigger/i.test(script) ? ofWords : ofPhrases)) {
     if (isBlank(token)) continue
     const inTrigger = trigger.isInsideAfter(token)
@@ -101,7 +101,7 @@ const lengthWithoutBlanks = (text: string): number => {
   return length
 }
 
-/** The comments of a script, each with whether only comments stand before it. */
+/** The comments of a script. `isAtHead`: only comments come before it. */
 export function* commentsOf(script: string): Generator<{ readonly text: string; readonly isAtHead: boolean }> {
   let isAtHead = true
   for (const { kind, text } of tokensOf(script)) {
@@ -145,14 +145,14 @@ const triggerDetector = () => {
   }
 }
 
-/** A word, a name or a dot. Only what stands without quotes can be a keyword; of a name the quotes are gone. */
+/** A word, a name or a dot. Only a word without quotes can be a keyword. `name` has no quotes. */
 export interface Part {
   /** In capitals; empty for a name in quotes. */
   readonly keyword: string
   readonly name: string
 }
 
-/** The words, names and dots that a statement begins with. SQLite takes a string for a name where a name has to be. */
+/** The words, names and dots that a statement begins with. SQLite accepts a string where a name is needed. */
 export const openingParts = (statement: string, count: number): ReadonlyArray<Part> => {
   const parts: Array<Part> = []
   for (const token of tokensOf(statement)) {
@@ -166,7 +166,7 @@ export const openingParts = (statement: string, count: number): ReadonlyArray<Pa
   return parts
 }
 
-/** The same in capitals, for telling what kind of statement it is. */
+/** The same in capitals, to tell the kind of statement. */
 export const openingWords = (statement: string, count: number): ReadonlyArray<string> =>
   openingParts(statement, count).map(({ name }) => name.toUpperCase())
 
@@ -180,14 +180,14 @@ export const mentions = (sql: string, name: string): boolean => {
 }
 
 /**
- * What a definition says, whatever its white space, comments, capitals and needless quotes. Two
- * definitions with one structure make the same object.
+ * What a definition says, without white space, comments, capitals and needless quotes. Two definitions with the same
+ * structure make the same object.
  */
 export const structureOf = (definition: string): string => {
   const parts: Array<string> = []
   for (const token of tokensOf(definition)) {
     if (isBlank(token)) continue
-    // Behind DEFAULT, older builds of SQLite take a double-quoted text for a string.
+    // After DEFAULT, older builds of SQLite read double-quoted text as a string.
     const isName = token.kind === "quoted" && parts.at(-1) !== "default"
     const isVerbatim = token.kind === "string" || token.kind === "quoted"
     parts.push(isName ? asName(token.text) : isVerbatim ? token.text : foldName(token.text))
@@ -195,23 +195,23 @@ export const structureOf = (definition: string): string => {
   return parts.join(" ")
 }
 
-/** A name as it stands in a statement, whatever is in it. */
+/** A name as a statement can use it, whatever characters it has. */
 export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /**
- * Two names are one to SQLite where this is equal: it knows no other letters than those of ASCII
- * (https://sqlite.org/c3ref/stricmp.html). To JavaScript "Straße" in capitals is "STRASSE", another name.
+ * SQLite treats two names as one if this is equal: it folds only ASCII letters (https://sqlite.org/c3ref/stricmp.html).
+ * To JavaScript "Straße" in capitals is "STRASSE", another name.
  */
 export const foldName = (name: string): string => name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
-/** What a quoted name or a string says. Within brackets nothing can be doubled. */
+/** The text of a quoted name or a string. Brackets have no way to double a character. */
 const unquoted = (text: string): string => {
   const quote = text.charAt(0)
   const inner = text.slice(1, -1)
   return quote === "[" ? inner : inner.replaceAll(quote + quote, quote)
 }
 
-/** Quotes that a name does not need make no difference, nor does which kind of them it has. */
+/** Needless quotes and the kind of quotes make no difference. */
 const asName = (text: string): string => {
   const name = foldName(unquoted(text))
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : identifier(name)

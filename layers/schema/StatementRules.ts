@@ -1,4 +1,7 @@
-/** What of a script cannot be run as it says, found before anything is written. Sources: SQLite's pragma.html and tokenizer. */
+/**
+ * What in a script cannot run as written, found before anything is written. Sources: SQLite's pragma.html and
+ * tokenizer.
+ */
 import type { Obstacle, Script } from "./Obstacle.ts"
 import { misplacedStatement } from "./PragmaRules.ts"
 import { openingWords, phrasesOf, type Statement, tokensOf } from "./SqlScript.ts"
@@ -22,7 +25,7 @@ export const obstacleIn = (script: Script): Obstacle | undefined => {
   return undefined
 }
 
-/** A quote or a comment that is never closed reaches to the end, and so is the last token. */
+/** A quote or comment that is never closed reaches to the end, so it is the last token. */
 const unclosedPartOf = (text: string): Obstacle | undefined => {
   let last: { readonly kind: string; readonly text: string; readonly start: number } | undefined
   if (!/['"`[]|\/\*/.test(text)) return undefined
@@ -48,13 +51,13 @@ const openKind = ({ kind, text }: { readonly kind: string; readonly text: string
   }
   if (kind === "quoted" && quote === "[") return text.endsWith("]") ? undefined : ["name", "`]`"]
   if (kind !== "string" && kind !== "quoted") return undefined
-  // Those within it are doubled, so that of a closed one there is an even number.
+  // Quotes inside are doubled, so a closed one has an even number of them.
   return (text.split(quote).length - 1) % 2 === 0 ? undefined : [kind === "string" ? "string" : "name", `\`${quote}\``]
 }
 
 const lineOf = (text: string, offset: number): number => text.slice(0, offset).split("\n").length
 
-/** Commands of other programs, which read the same files. */
+/** Commands of other programs that read such files. */
 const foreignCommandIn = (statement: Statement): Obstacle | undefined => {
   const { line, text } = statement
   const notSql = (detail: string, remedy: string, at = 0): Obstacle => ({
@@ -104,13 +107,13 @@ const foreignCommandIn = (statement: Statement): Obstacle | undefined => {
   return undefined
 }
 
-/** Whether a statement follows, or nothing: a name would have more of its own statement behind it. */
+/** Whether a statement or nothing follows: after a name, the rest of its own statement would follow. */
 const isBatchEnd = (rest: string): boolean =>
   /^\s*$|^\s+(?:alter|analyze|begin|commit|create|delete|drop|go|insert|pragma|reindex|replace|select|update|with)\b/i.test(
     rest
   )
 
-/** What two statements are cut by in other tools, without the semicolon that SQLite needs. */
+/** Marks at which other tools split statements without the semicolon that SQLite needs. */
 const breakpoint = /^--+(?:>\s*statement-breakpoint|;;|\s*bun:split)/
 
 const missingEndOf = (statement: Statement): Obstacle | undefined => {

@@ -1,4 +1,4 @@
-/** What an Effect failed with, in a line: the sentences of all errors in its cause, the innermost among them. */
+/** What an Effect failed with, in one line: the sentences of all errors in its cause, down to the innermost. */
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Predicate from "effect/Predicate"
@@ -24,7 +24,7 @@ export const describeCause = (cause: Cause.Cause<unknown>): Failed => {
   }
 }
 
-/** A chain of causes may lead back to itself. */
+/** A chain of causes may loop. */
 const chainOf = (error: unknown): ReadonlyArray<unknown> => {
   const chain: Array<unknown> = []
   const waiting = [error]
@@ -41,7 +41,7 @@ const chainOf = (error: unknown): ReadonlyArray<unknown> => {
 const sentencesOf = (chain: ReadonlyArray<unknown>): string => {
   const sentences: Array<string> = []
   for (const error of chain) {
-    // It says that something failed, and its cause what.
+    // It only says that something failed; its cause says what.
     if (Cause.isUnknownException(error) && chain.length > 1) continue
     const sentence = sentenceOf(error)
     if (!sentences.some((said) => said.includes(sentence))) sentences.push(sentence)
@@ -62,7 +62,7 @@ const sentenceOf = (error: unknown): string => {
         .join("")
 }
 
-/** What a tagged error says that has no sentence. */
+/** The facts of a tagged error that has no message. */
 const factsOf = (error: Error): string => {
   const facts = Object.entries(error).filter(
     ([name, value]) =>

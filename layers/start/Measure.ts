@@ -1,11 +1,11 @@
 /** How far something is that takes long. */
 import * as Duration from "effect/Duration"
 
-/** In whole seconds, but for what is shorter. */
+/** In whole seconds, or milliseconds below one second. */
 export const formatMillis = (millis: number): string =>
   Duration.format(Duration.millis(millis < 1000 ? Math.ceil(millis) : Math.ceil(millis / 1000) * 1000))
 
-/** What is left of it, and half as much again; undefined before anything is done. */
+/** Milliseconds for the rest at this rate, and half as much again; undefined before anything is done. */
 export const neededMillis = ({ done, forMs, total }: Step): number | undefined =>
   done > 0 && done < total ? (1.5 * forMs * (total - done)) / done : undefined
 

@@ -104,7 +104,7 @@ export interface ReadOptions {
 export const fromDirectory = (directory: string, options: ReadOptions = {}): Migrations<FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    // Through the platform a mount that never answers holds nobody else up.
+    // A mount that never answers would block the process: ask it through the platform first.
     if (!noMountCanHang(yield* mountTable)) {
       yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
     }
@@ -112,7 +112,7 @@ export const fromDirectory = (directory: string, options: ReadOptions = {}): Mig
     return yield* Either.flatMap(found, (files) => migrationsOf(files, options))
   }).pipe(Effect.catchTag("SystemFailure", (failure) => Effect.fail(unreadable(directory, failure))))
 
-/** A file by its name: its text, or what is the matter with it. */
+/** A file with its text, or what is wrong with it. */
 interface File extends MigrationFile {
   readonly content: { readonly text: string } | { readonly error: MigrationSourceError }
 }
@@ -122,11 +122,11 @@ const filesIn = (directory: string): Either.Either<ReadonlyArray<File>, Migratio
     found.map((file) => ({ ...file, content: textAt(`${directory}/${file.path}`, file.path) }))
   )
 
-/** What looks like a migration is looked at. A fifo is not read, for it would never end. */
+/** Looks only at what looks like a migration. Does not read a fifo: that would never end. */
 const entryOf = (directory: string, entry: Dirent): Entry => {
   const { name } = entry
   if (entry.isFile() || !looksLikeOne.test(name)) return { name }
-  // What is no file by itself may be a link to one.
+  // It may be a link to a file.
   const found = files.stat(`${directory}/${name}`)
   if (found?.isFile() === true) return { name }
   if (found === undefined) return { name, kind: "a link that leads nowhere" }
@@ -144,12 +144,12 @@ const chooseFiles = (
 }
 
 /**
- * What is not UTF-8 would be run with U+FFFD for every character that cannot be read, and have one checksum whatever
- * these are. Only a text with that character has its bytes looked at, for it may be one that was written.
+ * Text that is not UTF-8 would run with U+FFFD for each unreadable character, and have the same checksum whatever they
+ * were. U+FFFD may be real text, so check the bytes only when it occurs.
  */
 const textAt = (path: string, file: string): File["content"] => {
   const text = files.text(path)
-  // UTF-16 of ASCII characters alone is UTF-8 as well, with a NUL at each.
+  // ASCII in UTF-16 is valid UTF-8 too, with NUL characters.
   if (text.includes("\0")) return { error: notUtf8(file, "it has NUL characters, as UTF-16 has") }
   if (!text.includes("\uFFFD") || isUtf8(files.bytes(path))) return { text }
   return { error: notUtf8(file, "some of its bytes are not valid UTF-8") }
@@ -221,7 +221,7 @@ const migrationsOf = (
   return Either.right(migrations)
 }
 
-/** What would run both halves of a file, or lose what is said of them. */
+/** Refuses a file whose two halves would both run, or whose marks would be ignored. */
 const twoHalves = (path: string, text: string): MigrationSourceError | undefined => {
   const badLayout = (detail: string, cure: string) =>
     new MigrationSourceError({ reason: "BadLayout", path, detail, code: "", retryable: false, cure })

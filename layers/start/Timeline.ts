@@ -69,5 +69,5 @@ export const reportOf = (entries: ReadonlyArray<Entry>, now: bigint): ReadonlyAr
 
 export const timeBetween = (from: bigint, to: bigint): number => round(millisBetween(from, to))
 
-/** Microseconds are what a clock can tell; more digits would be noise. */
+/** Rounded to microseconds: more digits would be noise. */
 const round = (millis: number): number => Math.round(millis * 1000) / 1000

@@ -1,4 +1,4 @@
-/** One attempt after the other, within a time. */
+/** Attempts of a stage, one after the other, within its time. */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -17,7 +17,7 @@ import type { Refusal } from "./Refusal.ts"
 export const isFinal = ({ _tag }: Refusal): boolean => _tag === "StageTimeoutError" || _tag === "LockError"
 export const mayPass = (refusal: Refusal): boolean => refusal.retryable && !isFinal(refusal)
 
-/** Goes on after a first attempt that was refused. Nearly every first attempt passes, and needs no schedule. */
+/** Goes on after a first attempt that was refused. Nearly every first attempt passes and needs no schedule. */
 export const retryAfter = <A, E, R>(
   once: Effect.Effect<A, E, R>,
   refusal: E,
@@ -35,9 +35,9 @@ export const retryAfter = <A, E, R>(
 }
 
 /**
- * Ends what is not over in the milliseconds that remain. It is begun at once, in a fiber of its own: nearly every
- * stage is over before that fiber has waited for anything, and needs neither a timer nor a race. The span and the
- * name in the logs come with the fiber; on one that goes on they would have to be set and set back.
+ * Runs `whole`, and interrupts it if it does not end in the milliseconds that remain. It runs in its own fiber at once:
+ * nearly every stage ends before that fiber waits for anything, so it needs neither a timer nor a race. The fiber also
+ * carries the span and the log annotation; on the current fiber they would have to be set and restored.
  */
 export const within = <A, E, E2, R>(
   stage: StageName,
@@ -55,14 +55,14 @@ export const within = <A, E, E2, R>(
         Runtime.setFiberRef(FiberRef.currentLogAnnotations, annotationsOf(runtime, stage))
       )
       const fiber = Runtime.runFork(ofStage, restore(whole))
-      // What moves on meanwhile may have put the deadline off.
+      // Progress may have extended the deadline meanwhile.
       const inTime: Effect.Effect<A, E | E2> = Effect.suspend(() =>
         Effect.flatMap(Effect.timeoutOption(Fiber.await(fiber), Math.max(0, remaining())), (exit) =>
           Option.isSome(exit) ? exit.value : remaining() > 0 ? inTime : Effect.fail(tooLate())
         )
       )
       const raced = Effect.exit(Effect.ensuring(restore(inTime), Fiber.interrupt(fiber)))
-      // A semaphore that is free makes a fiber wait all the same, for one turn.
+      // Even a free semaphore makes a fiber wait for one turn.
       if (fiber.unsafePoll() === null) yield* Effect.yieldNow()
       const exit = fiber.unsafePoll() ?? (yield* raced)
       span.end(clock.unsafeCurrentTimeNanos(), exit)
@@ -73,7 +73,7 @@ export const within = <A, E, E2, R>(
 const annotationsOf = ({ fiberRefs }: Runtime.Runtime<never>, stage: StageName) =>
   HashMap.set(FiberRefs.getOrDefault(fiberRefs, FiberRef.currentLogAnnotations), "stage", stage)
 
-/** Whether somebody listens: the annotation of a line costs more than the line. */
+/** Whether debug lines are logged: annotating a line costs more than the line. */
 export const isHeard = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
   LogLevel.lessThanEqual(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), LogLevel.Debug)
 

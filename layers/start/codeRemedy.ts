@@ -1,6 +1,6 @@
-/** What to do about a code of SQLite or of the system, whatever was asked when it came. */
+/** What to do about a code of SQLite or the system, whatever statement or call it came from. */
 
-/** Undefined where a code has many causes: its message then says more. */
+/** Undefined if a code has many causes: its message then says more. */
 export const codeRemedy = (code: string): string | undefined => remedies.find(([codes]) => codes.test(code))?.[1]
 
 export const damaged =

@@ -1,12 +1,12 @@
-/** What is measured of every stage. */
+/** The metrics of every stage. */
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricKey from "effect/MetricKey"
 import type { StageName } from "./policy.ts"
 
 /**
- * How long and in how many attempts a stage passed or was refused. Tagged once: a metric that is tagged where it
- * is used is looked up at each use, by all its boundaries.
+ * How long a stage took, and in how many attempts. Tagged once, here: tagging at each use looks the metric up by all
+ * its boundaries each time.
  */
 const measuresOf = (stage: StageName) => ({
   duration: Metric.fromMetricKey(
