@@ -1,6 +1,6 @@
 /**
- * The proof that the schema is one that works. SQLite compiles a view or a trigger only when a statement needs it, so
- * that one which names a table that is gone passes every check of pages (https://sqlite.org/lang_altertable.html, 2).
+ * Proves that views and triggers work. SQLite compiles one only when a statement needs it, so one that names a missing
+ * table passes every page check (https://sqlite.org/lang_altertable.html, 2).
  */
 import * as Effect from "effect/Effect"
 import { foldName, identifier, mentions, openingWords } from "../../schema/SqlScript.ts"
@@ -11,15 +11,15 @@ import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerpri
 export interface Broken {
   /** `view v`, or `trigger t of table x`. */
   readonly object: string
-  /** What SQLite said. */
+  /** SQLite's message. */
   readonly detail: string
 }
 
 export const describeBroken = ({ detail, object }: Broken): string => `${object} (${detail})`
 
 /**
- * Compiles every view, and a statement of each kind for every table with triggers; runs none of them. A trigger is
- * compiled with all others of its table and event, so that SQLite's sentence has to tell which one is meant.
+ * Compiles every view, and a statement of each kind for every table with triggers, without running any. All triggers of
+ * a table and event are compiled together, so SQLite's message must tell which one is broken.
  */
 export const brokenObjects = Effect.fnUntraced(function* (sqlite: Sqlite) {
   const objects = objectsOf(yield* sqlite.run(schemaStatement))
@@ -43,7 +43,10 @@ export const brokenObjects = Effect.fnUntraced(function* (sqlite: Sqlite) {
   return broken
 })
 
-/** What SQLite has against a statement, undefined where it compiles. Whatever else it answers is no judgement. */
+/**
+ * SQLite's complaint about a statement; undefined if it compiles. Only SQLITE_ERROR is a complaint; other codes are
+ * failures.
+ */
 const complaintOf = (sqlite: Sqlite, statement: string): Effect.Effect<string | undefined, SqliteFailure> =>
   sqlite.run(`EXPLAIN ${statement}`).pipe(
     Effect.as(undefined),
@@ -71,7 +74,7 @@ const eventOf = (sql: string): string | undefined => {
   return words.slice(at).find((word) => word === "INSERT" || word === "UPDATE" || word === "DELETE")
 }
 
-/** The triggers that speak of what SQLite misses; all of them where none does. */
+/** The triggers that mention what SQLite misses; all of them if none does. */
 const meantBy = (detail: string, triggers: ReadonlyArray<SchemaObject>): ReadonlyArray<string> => {
   const missed = missedIn(detail)
   const isMissedIn = (sql: string, name: string) =>
@@ -86,7 +89,7 @@ const missedIn = (detail: string): string | undefined => {
   return missed === undefined ? undefined : foldName(missed)
 }
 
-/** A foreign key to a table that is not there stops the same statement, and is no trigger's fault. */
+/** A foreign key to a missing table stops the same statement, and is no trigger's fault. */
 const isOfForeignKey = Effect.fnUntraced(function* (
   sqlite: Sqlite,
   table: string,

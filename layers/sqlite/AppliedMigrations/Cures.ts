@@ -1,4 +1,4 @@
-/** What to do about a statement that SQLite refused: its code and its sentence say why, the statement says at what. */
+/** What to do about a statement that SQLite refused, by its code and message. */
 import * as Effect from "effect/Effect"
 import { openingWords } from "../../schema/SqlScript.ts"
 import { type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
@@ -32,7 +32,7 @@ const historyTables: Readonly<Partial<Record<string, string>>> = {
   schema_version: "a tool that calls its table schema_version"
 }
 
-/** Undefined where nothing better is known than to fix the statement. */
+/** Undefined if nothing better is known than to fix the statement. */
 export const cureOf = (
   sqlite: Sqlite,
   statement: string,
@@ -77,11 +77,11 @@ const alreadyThere = (tools: ReadonlyArray<string>): string => {
   return `${whose} ${takeOver("")}`
 }
 
-/** How another program's database becomes this program's, once its path is known to be right. */
+/** How to take over another program's database, if its path is right. */
 export const takeOver = (first: string): string =>
   `Check the path of the database. To take it over: 1. Write its schema as the first migration, without the other tool's tables; \`sqlite3 FILE .schema\` prints it. 2. ${first}Run \`CREATE TABLE schema_migrations (migration_id INTEGER PRIMARY KEY, version, description, applied_at, status, execution_time_ms); INSERT INTO schema_migrations (version, description, status) VALUES ('001', 'taken over', 'completed');\`, with the number of that migration in place of 001.`
 
-/** By the tables that are there. If they cannot be read, the refusal stays as it is. */
+/** The tools whose history tables exist. If the tables cannot be read, the refusal stays as it is. */
 const toolsIn = (sqlite: Sqlite): Effect.Effect<ReadonlyArray<string>> =>
   sqlite.run("SELECT name FROM sqlite_schema WHERE type = 'table'").pipe(
     Effect.map((tables) =>

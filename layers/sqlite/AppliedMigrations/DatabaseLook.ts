@@ -1,4 +1,4 @@
-/** What a database says of itself, read in one transaction and judged. */
+/** Reads history, schema and header of a database, and judges the history. */
 import * as Effect from "effect/Effect"
 import { type Migration, titleOf } from "../../start/MigrationSource.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
@@ -11,14 +11,14 @@ import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerpri
 
 export interface Seen {
   readonly verdict: Verdict
-  /** Another value once another connection has committed (https://sqlite.org/pragma.html#pragma_data_version). */
+  /** Changes when another connection has committed (https://sqlite.org/pragma.html#pragma_data_version). */
   readonly dataVersion: number
   readonly objects: ReadonlyArray<SchemaObject>
   readonly prepareHistory: Effect.Effect<void, SqliteFailure>
   readonly isInitialized: boolean
-  /** Whether there is neither an object nor a history in the file. */
+  /** Whether the file has neither an object nor a history. */
   readonly isBlank: boolean
-  /** Whether the file's header names this program, as far as the settings ask for it. */
+  /** Whether the file's header names this program, if the settings ask for it. */
   readonly isMarked: boolean
 }
 
@@ -36,7 +36,7 @@ export const look = Effect.fnUntraced(
       prepareHistory: prepareHistory(sqlite, history),
       isInitialized: history.exists,
       isBlank: objects.length === 0 && !history.exists,
-      // An inspection cannot mark the file, and a file without a mark is nobody else's.
+      // An inspection cannot mark the file, and an unmarked file belongs to no other program.
       isMarked:
         config.access === "inspect" ||
         config.applicationId === undefined ||
@@ -50,7 +50,7 @@ export const look = Effect.fnUntraced(
 export const isUpToDate = ({ isMarked, verdict: { adopted, pending } }: Seen): boolean =>
   pending.length === 0 && adopted.length === 0 && isMarked
 
-/** Refuses a history in which migrations are pending that should be recorded. */
+/** Refuses a history that lacks migrations which should be recorded. */
 export const requireRecorded = (seen: Seen, allowedToBePending = 0): Effect.Effect<Seen, HistoryError> => {
   const { pending } = seen.verdict
   return pending.length <= allowedToBePending

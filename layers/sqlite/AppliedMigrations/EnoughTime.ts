@@ -1,4 +1,4 @@
-/** Whether a deadline leaves time for the copy. */
+/** Whether a deadline leaves time for the backup. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Attempt } from "../../start/Attempt.ts"
@@ -14,9 +14,9 @@ import { upgradeError } from "./UpgradeError.ts"
 import { notCounted, type Room } from "./UpgradeRoom.ts"
 
 /**
- * Refuses a deadline that somebody has set and that is certainly too short for the copy, before the write lock is
- * taken: each start of a supervisor's would shut all writers out until it ended. One that was too short last time is
- * warned of. Without a deadline of somebody's own there is nothing to look at: the default is put off.
+ * Refuses a deadline that was set and is certainly too short for the backup, before the write lock is taken. Otherwise
+ * each restart by a supervisor would block all writers until it fails. If the deadline is too short by the rate of the
+ * last backup, it only warns. The default deadline is extended by progress, so it needs no check.
  */
 export const requireTime = Effect.fnUntraced(function* (room: Room, { objects, verdict }: Seen, { breathe }: Attempt) {
   const { config, database } = room
@@ -37,7 +37,7 @@ export const requireTime = Effect.fnUntraced(function* (room: Room, { objects, v
   return yield* upgradeError("DeadlineTooShort", { migration: titleOf(newest), detail, cure })
 })
 
-/** The shorter one of those that somebody has set. */
+/** The shorter deadline of those that were set. */
 const deadlineOf = ({ isTimeoutDefault, policies, timeout }: DatabaseConfig["Type"]) => {
   const whole = isTimeoutDefault ? Number.POSITIVE_INFINITY : Duration.toMillis(timeout)
   const stage = Duration.toMillis(policies.migrations.timeout)

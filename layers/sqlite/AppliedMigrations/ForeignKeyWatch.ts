@@ -1,4 +1,4 @@
-/** Rows without their parent, looked for after each file that could leave some. */
+/** Looks for rows that refer to missing rows. */
 import * as Effect from "effect/Effect"
 import { titleOf } from "../../start/MigrationSource.ts"
 import { describeViolation, foreignKeyViolations } from "../PageCheck.ts"
@@ -10,13 +10,13 @@ import { notWritten } from "./UpgradeRoom.ts"
 import { hasDeferred, mayDefer, mayRefer } from "./UpgradeRuns.ts"
 
 /**
- * Looks for rows without their parent after each file that could leave some. With foreign keys on SQLite refuses
- * them at once, but for those that are deferred to the commit, and for a table that loses the key that is referred to.
+ * Looks for rows without their parent after each file that could leave some. With foreign keys on SQLite refuses them
+ * at once, except for deferred keys, and for a table that loses the key that others refer to.
  */
 export const foreignKeyWatch = (
   sqlite: Sqlite,
   objects: ReadonlyArray<SchemaObject>,
-  /** Told before the rows are looked at. */
+  /** Runs before the rows are checked. */
   looking: (script: Script) => Effect.Effect<void> = () => Effect.void
 ) => {
   let hasKeys = objects.some(({ sql }) => /references/i.test(sql))

@@ -1,4 +1,4 @@
-/** Whether the rows of the history are the migrations of the program. */
+/** Judges whether the rows of the history are the migrations of the program. */
 import * as Effect from "effect/Effect"
 import { mayHaveBeen, statementsChecksumOf, statementsIn } from "../../schema/Checksum.ts"
 import { declarationText } from "../../schema/Declaration.ts"
@@ -6,37 +6,37 @@ import { type Migration, titleOf } from "../../start/MigrationSource.ts"
 import { HistoryError, type Reason } from "./HistoryError.ts"
 import { type AppliedMigration, type History, idOf, userVersionOf } from "./MigrationHistory.ts"
 
-/** A row that lacks what was run or declared, with the checksum that it has. */
+/** A row that lacks what ran or was declared, with its checksum. */
 export interface Incomplete {
   readonly rowId: number
   readonly migration: Migration
   readonly checksum: string
 }
 
-/** What is to be done about a history that is acceptable. */
+/** What to do about an acceptable history. */
 export interface Verdict {
   readonly pending: ReadonlyArray<Migration>
   /** The source's migrations that are already applied. */
   readonly applied: ReadonlyArray<Migration>
-  /** Titles of what a newer program applied, all of which lets this program run. */
+  /** Titles of migrations that a newer program applied. All of them let this program run. */
   readonly ahead: ReadonlyArray<string>
-  /** The newest version that is recorded, as it is written. */
+  /** The newest recorded version, as the row writes it. */
   readonly version: string | undefined
-  /** Rows of the system before us, with the migration that each one is; their schema has to be proven. */
+  /** Rows of an earlier system, each with its migration. Their schema must be proven. */
   readonly adopted: ReadonlyArray<{ readonly rowId: number; readonly migration: Migration }>
-  /** Titles of applied migrations that declared something else when they were applied, which is no edit. */
+  /** Titles of applied migrations that declared something else when they were applied. That is no edit. */
   readonly redeclared: ReadonlyArray<string>
-  /** Rows that do not say yet what was run or declared, or say it otherwise; the next upgrade completes them. */
+  /** Rows without content or declaration, or with an old declaration; the next upgrade completes them. */
   readonly incomplete: ReadonlyArray<Incomplete>
-  /** Fingerprint of the schema after the newest applied migration; undefined where none was kept. */
+  /** Fingerprint of the schema after the newest applied migration; undefined if none was kept. */
   readonly fingerprint: string | undefined
-  /** The objects that it is taken over, as `namesOf` writes them; undefined where they were not kept. */
+  /** The objects in it, as `namesOf` writes them; undefined if they were not kept. */
   readonly ours: string | undefined
 }
 
 /**
- * Compares the source with the history, whole: every known migration recorded once and unedited, none
- * unknown, none slipped in before an applied one. Looks at nothing but its arguments.
+ * Compares the whole source with the whole history: every known migration recorded once and unedited, none unknown,
+ * none added before an applied one. Uses only its arguments.
  */
 export const judge = (
   source: ReadonlyArray<Migration>,
@@ -50,7 +50,7 @@ export const judge = (
   const { matching, redeclared, renamed, seen, twice, unfinished, versions } = rest
   const refuse = (reason: Reason, migrations: ReadonlyArray<string>, detail = "") =>
     Effect.fail(new HistoryError({ reason, migrations, detail, code: "", retryable: false }))
-  // First of all: what cures a history of ours would damage that of others.
+  // Check this first: the remedies for our history would damage that of others.
   if (isOfOthers(source, rows, byId))
     return refuse("OtherApplication", labelsOf(rows), `this program has ${labelsOf(source).join(", ")}`)
   if (unfinished.length > 0) {
@@ -58,7 +58,7 @@ export const judge = (
     return refuse("NotCompleted", unfinished.map(labelOf), `status ${statuses}`)
   }
   if (twice.length > 0) return refuse("RecordedTwice", twice.map(labelOf))
-  // Every newer migration has its say: a later one cannot make up for what one in between broke.
+  // Every newer migration must allow it: a later one cannot undo what an earlier one broke.
   const isOurs = source.length === 0 || adopted.length > 0 || matching > 0
   if (isOurs && newer.some(({ compatibleFrom }) => !(compatibleFrom <= newest))) {
     const known = byId.get(newest)
@@ -80,7 +80,7 @@ export const judge = (
   const mirrored = userVersionOf(latest)
   if (adopted.length === 0 && userVersion !== mirrored) {
     const detail = `user_version is ${userVersion}, ${rows.length === 0 ? "and there is no history" : `the history says ${mirrored}`}`
-    // Where the header knows a migration of ours that no row tells of, a row is gone.
+    // If the header has the number of one of our migrations without a row, that row was deleted.
     return byId.has(userVersion) && !seen.has(userVersion)
       ? refuse("Unrecorded", pending.filter(({ id }) => id <= userVersion).map(titleOf), detail)
       : refuse("VersionMismatch", [], detail)
@@ -99,9 +99,9 @@ export const judge = (
 }
 
 /**
- * Whether a history is that of another application, which has its numbers by chance: what both know by number differs
- * in name and in text, or they share no number and a restart of ours would not help. A row of the system before us has
- * neither name nor checksum, and is ours.
+ * Whether a history belongs to another application that uses the same numbers by chance. Either every shared number
+ * differs in name and in text; or no number is shared, and the history has one above all of ours. A row of an earlier
+ * system has neither name nor checksum, and counts as ours.
  */
 const isOfOthers = (
   source: ReadonlyArray<Migration>,
@@ -128,7 +128,7 @@ const isOfOthers = (
 const labelsOf = (known: ReadonlyArray<Pick<AppliedMigration, "name" | "version">>): ReadonlyArray<string> =>
   known.length > 5 ? [...known.slice(0, 5).map(labelOf), `${known.length - 5} more`] : known.map(labelOf)
 
-/** What the history is against the source, in one pass: there may be thousands, and this code is cold. */
+/** Compares history and source in one pass: there may be thousands of rows, and this code runs cold. */
 const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMigration>) => {
   const byId = new Map(source.map((migration) => [migration.id, migration]))
   const newest = source.at(-1)?.id ?? -1
@@ -163,7 +163,7 @@ const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMi
     }
     if (row.checksum === undefined) adopted.push({ rowId: row.rowId, migration })
     else if (isWhatWasApplied(migration, row.checksum, row.content)) {
-      // Of an Effect without a version only the name tells whose it is.
+      // An Effect without a version can only be recognised by its name.
       if (migration.body._tag === "Sql" || row.name === migration.name) matching += 1
       const isRedeclared = row.declared !== undefined && row.declared !== declarationText(migration.declared)
       if (isRedeclared) redeclared.add(titleOf(migration))
@@ -201,12 +201,12 @@ const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMi
   }
 }
 
-/** Earlier versions took `001_users.up.sql` for a migration of the name `users.up`. */
+/** Earlier versions recorded `001_users.up.sql` under the name `users.up`. */
 const withoutUp = (name: string): string => name.replace(/(?:\.tx)?\.up$/, "")
 
 /**
  * The whole text first: it is quick to compare, and all that earlier versions kept. Declarations and comments between
- * statements are not run, so that a text that differs in them alone is what was applied.
+ * statements do not run, so a text that differs only in them is what was applied.
  */
 const isWhatWasApplied = ({ body, checksum }: Migration, recorded: string, content: string | undefined): boolean => {
   if (body._tag === "Effect") return recorded === checksum && (content === undefined || content === body.version)
@@ -214,7 +214,7 @@ const isWhatWasApplied = ({ body, checksum }: Migration, recorded: string, conte
   return content === undefined ? mayHaveBeen(recorded, body.text) : content === contentOf(body, recorded)
 }
 
-/** Undefined for an Effect without a version, of which nothing can be compared. */
+/** Undefined for an Effect without a version: there is nothing to compare. */
 export const contentOf = (body: Migration["body"], applied: string): string | undefined =>
   body._tag === "Effect" ? body.version : statementsChecksumOf(statementsIn(body), applied)
 

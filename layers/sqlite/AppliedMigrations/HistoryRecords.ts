@@ -1,4 +1,4 @@
-/** What is written into the history. */
+/** Writes to the history table. */
 import * as Effect from "effect/Effect"
 import { declarationText } from "../../schema/Declaration.ts"
 import type { Migration } from "../../start/MigrationSource.ts"
@@ -30,7 +30,7 @@ export interface Completed {
   readonly executionTimeMs: number
 }
 
-/** Makes the table ours: creates it, or adds the columns that the system before us did not have; no row is lost. */
+/** Creates the table, or adds the columns that an earlier system's table lacks; no row is lost. */
 export const prepareHistory = (sqlite: Sqlite, { exists, lacks }: History): Effect.Effect<void, SqliteFailure> =>
   exists
     ? Effect.forEach(lacks, (column) => sqlite.run(`ALTER TABLE ${historyTable} ADD COLUMN ${column} TEXT`), {
@@ -38,7 +38,7 @@ export const prepareHistory = (sqlite: Sqlite, { exists, lacks }: History): Effe
       })
     : Effect.asVoid(sqlite.run(createHistory))
 
-/** Records in one statement what was completed in this transaction. */
+/** Records in one statement what this transaction completed. */
 export const recordCompleted = (
   sqlite: Sqlite,
   completed: ReadonlyArray<Completed>,
@@ -69,7 +69,7 @@ FROM json_each(?) ORDER BY key`,
     )
     .pipe(Effect.asVoid)
 
-/** Completes rows with what is run and declared now; both are known to be no edit. */
+/** Completes rows with what runs and is declared now. The caller has checked that neither is an edit. */
 export const recordContents = (sqlite: Sqlite, rows: ReadonlyArray<Incomplete>): Effect.Effect<void, SqliteFailure> =>
   sqlite
     .run(
@@ -92,7 +92,7 @@ FROM json_each(?) WHERE migration_id = value->>'rowId'`,
       Effect.asVoid
     )
 
-/** Completes the rows of the system before us with what we hold of their migrations. */
+/** Completes the rows of an earlier system with name, checksum and content of our migrations. */
 export const recordAdopted = (sqlite: Sqlite, adopted: Verdict["adopted"]): Effect.Effect<void, SqliteFailure> =>
   Effect.forEach(
     adopted,
@@ -112,13 +112,13 @@ export const recordAdopted = (sqlite: Sqlite, adopted: Verdict["adopted"]): Effe
     )
   )
 
-/** Keeps what the schema is now with the newest migration, and mirrors its version in the file's header. */
+/** Records the current schema with the newest migration, and mirrors its version in the file's header. */
 export const recordSchema = Effect.fnUntraced(function* (
   sqlite: Sqlite,
   newest: Migration,
   schema: { readonly fingerprint: string; readonly ours: string }
 ) {
-  // Only the newest one is asked for its objects.
+  // Only the objects of the newest one are ever read.
   yield* sqlite.run(`UPDATE ${historyTable} SET schema_objects = NULL WHERE schema_objects IS NOT NULL`)
   yield* sqlite.run(
     `UPDATE ${historyTable} SET schema_fingerprint = ?, schema_objects = ? WHERE CAST(version AS INTEGER) = ?`,

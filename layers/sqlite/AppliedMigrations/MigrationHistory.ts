@@ -1,10 +1,10 @@
-/** The history table: its shape, its rows, how they compare with the source, and how they are written. */
+/** The history table: its shape and its rows. */
 import * as Effect from "effect/Effect"
 import { integer, type Row, type Sqlite, text } from "../Sqlite.ts"
 import { HistoryError } from "./HistoryError.ts"
 import { historyTable } from "./historyTable.ts"
 
-/** A recorded migration. What a system before this library did not keep is undefined. */
+/** A recorded migration. What an earlier system did not keep is undefined. */
 export interface AppliedMigration {
   readonly rowId: number
   readonly version: string
@@ -12,24 +12,24 @@ export interface AppliedMigration {
   readonly name: string | undefined
   readonly checksum: string | undefined
   readonly fingerprint: string | undefined
-  /** The objects that the fingerprint is taken over, as `namesOf` writes them; undefined where they were not kept. */
+  /** The objects in the fingerprint, as `namesOf` writes them; undefined if they were not kept. */
   readonly ours: string | undefined
-  /** The oldest version whose programs may still run on what this migration made; NaN where it did not say. */
+  /** The oldest version whose programs may still run after this migration; NaN if it did not say. */
   readonly compatibleFrom: number
-  /** What was run: the checksum of the statements, or the version of an Effect; undefined where it was not kept. */
+  /** What ran: the checksum of the statements, or the version of an Effect; undefined if it was not kept. */
   readonly content?: string | undefined
-  /** What was declared, as `declarationText`; undefined where it was not kept. */
+  /** What was declared, as `declarationText`; undefined if it was not kept. */
   readonly declared?: string | undefined
 }
 
 export interface History {
   readonly exists: boolean
-  /** Columns of ours that the table lacks: it was made by the system before us. */
+  /** Our columns that the table lacks, because an earlier system made it. */
   readonly lacks: ReadonlyArray<string>
   readonly rows: ReadonlyArray<AppliedMigration>
 }
 
-/** What every history table of this shape has, and what this library adds. */
+/** The columns of every history table of this shape, and those that this library adds. */
 const sharedColumns = ["migration_id", "version", "description", "applied_at", "status", "execution_time_ms"]
 const ownColumns = [
   "name",
@@ -42,7 +42,7 @@ const ownColumns = [
   "declared"
 ]
 
-/** Reads the history; no table is an empty history, any failure is an error. To be run inside a read transaction. */
+/** Reads the history. No table is an empty history; any failure is an error. Run it inside a read transaction. */
 export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
   const columns = yield* sqlite.run(`SELECT lower(name) AS name FROM pragma_table_info('${historyTable}')`)
   const present = new Set(columns.map((column) => text(column, "name")))
@@ -94,5 +94,5 @@ const toolOf = (columns: ReadonlySet<string>): string => {
 
 export const idOf = (version: string): number => (/^\d+$/.test(version) ? Number(version) : Number.NaN)
 
-/** `user_version` mirrors the newest version where it fits an int32; a timestamp does not, and is mirrored as 0. */
+/** `user_version` mirrors the newest version if it fits an int32. A timestamp does not fit, so it is mirrored as 0. */
 export const userVersionOf = (id: number): number => (id >= 0 && id <= 0x7f_ff_ff_ff ? id : 0)

@@ -14,7 +14,7 @@ import { type Sqlite, SqliteFailure, text } from "../Sqlite.ts"
 import { cureOf } from "./Cures.ts"
 import { type Reason, type UpgradeError, upgradeError } from "./UpgradeError.ts"
 
-/** A migration with the statements that are run; an Effect has none. */
+/** A migration with the statements that run; an Effect has none. */
 export interface Script {
   readonly migration: Migration
   readonly statements: ReadonlyArray<Statement>
@@ -25,14 +25,14 @@ export const scriptOf = (migration: Migration): Script => ({
   statements: migration.body._tag === "Sql" ? statementsToRun(migration.body, migration.declared) : []
 })
 
-/** Settings that are declared to be ignored are skipped: run, some of them would outlive the migration. */
+/** Skips settings that are declared ignored: some of them would outlive the migration. */
 const statementsToRun = (
   body: { readonly text: string },
   { settings }: Migration["declared"]
 ): ReadonlyArray<Statement> =>
   settings === "ignored" ? statementsIn(body).filter((statement) => !isLostSetting(statement)) : statementsIn(body)
 
-/** Refuses, before the first write, what cannot be run as its file says. */
+/** Refuses, before the first write, what cannot run as its file says. */
 export const refuseObstacles = (migrations: ReadonlyArray<Migration>): Effect.Effect<void, UpgradeError> =>
   Effect.suspend(() => {
     for (const migration of migrations) {
@@ -47,7 +47,7 @@ export const refuseObstacles = (migrations: ReadonlyArray<Migration>): Effect.Ef
     return Effect.void
   })
 
-/** Runs a migration whole, within the transaction that is open on the connection. */
+/** Runs a whole migration within the transaction that is open on the connection. */
 export const runMigration = (
   sqlite: Connected,
   { migration, statements }: Script,
@@ -55,7 +55,7 @@ export const runMigration = (
   begins: (statement: Statement, index: number) => Effect.Effect<void> = () => Effect.void
 ): Effect.Effect<void, UpgradeError> =>
   migration.body._tag === "Effect"
-    ? // Whatever the Effect asks for is asked within our transaction; a transaction of its own is a savepoint.
+    ? // The Effect's statements run in our transaction; a transaction of its own is a savepoint.
       runInSavepoint(sqlite, migration, sqlite.within(migration.body.run)).pipe(
         Effect.provideServiceEffect(
           SqlClient.SqlClient,
@@ -80,19 +80,16 @@ export const runMigration = (
         yield* inTransaction(savepoint.close)
       })
 
-/** A savepoint that a file leaves open would let a later file undo it: it ends with one around the file. */
+/** A later file could roll back to a savepoint that a file left open. A savepoint around the file closes it. */
 export const savepointAround = ({ run }: Sqlite, statements: Script["statements"]) => {
   const isNeeded = statements.some(({ text }) => /\bsavepoint\b/i.test(text))
   const step = (sql: string) => (isNeeded ? Effect.asVoid(run(sql)) : Effect.void)
   return { open: step("SAVEPOINT database_ready_file"), close: step("RELEASE database_ready_file") }
 }
 
-/**
- * What a migration leaves on this connection alone would hide what is in the file, and neither the next start nor
- * the next file of one that is applied by itself would have it.
- */
+/** Drops temp objects: they shadow tables in the file, and vanish with this connection. */
 export const dropTemporary = Effect.fnUntraced(function* (sqlite: Sqlite) {
-  // Virtual tables before others: theirs go with them.
+  // Virtual tables first: their shadow tables go with them.
   const left = yield* sqlite.run(
     `SELECT type, name FROM temp.sqlite_schema WHERE type <> 'index' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
 ORDER BY type = 'table', sql NOT LIKE 'CREATE VIRTUAL %'`
@@ -103,8 +100,8 @@ ORDER BY type = 'table', sql NOT LIKE 'CREATE VIRTUAL %'`
 })
 
 /**
- * Sets `last_insert_rowid()` and `changes()` back to what they are on a new connection. Only an INSERT and a DELETE do
- * that (https://sqlite.org/lang_corefunc.html#changes); `total_changes()` goes on.
+ * Resets `last_insert_rowid()` and `changes()` to their values on a new connection. Only an INSERT and a DELETE can
+ * (https://sqlite.org/lang_corefunc.html#changes); `total_changes()` cannot be reset.
  */
 export const resetCounters = Effect.fnUntraced(function* (sqlite: Sqlite) {
   yield* sqlite.run("CREATE TEMP TABLE database_ready_counters (id INTEGER PRIMARY KEY)")
@@ -113,7 +110,10 @@ export const resetCounters = Effect.fnUntraced(function* (sqlite: Sqlite) {
   yield* sqlite.run("DROP TABLE temp.database_ready_counters")
 })
 
-/** A savepoint is gone when the transaction is: an Effect that ended ours is found out, though it cannot be undone. */
+/**
+ * A savepoint ends with its transaction: so RELEASE fails if the Effect ended ours. That cannot be undone, but it is
+ * reported.
+ */
 const runInSavepoint = <R>(
   sqlite: Sqlite,
   migration: Migration,
@@ -134,7 +134,7 @@ const runInSavepoint = <R>(
   )
 }
 
-/** SQLite's own answer where the Effect failed with one, so that BUSY stays worth another attempt. */
+/** SQLite's own code if the Effect failed with one, so that BUSY stays retryable. */
 const effectFailure = (migration: Migration, failed: Cause.Cause<unknown>) => {
   const { cause, chain, detail } = describeCause(failed)
   const failure = chain.map(SqliteFailure.from).find(({ code }) => code.startsWith("SQLITE_"))

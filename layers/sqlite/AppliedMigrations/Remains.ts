@@ -1,4 +1,4 @@
-/** What starts that are gone left of their copies. */
+/** Removes what ended starts left of their copies. */
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import { removeUnfinished, unfinishedBeside } from "../BackupFiles.ts"
@@ -7,9 +7,9 @@ import { transaction } from "./Transaction.ts"
 import type { Room } from "./UpgradeRoom.ts"
 
 /**
- * Removes what starts and restores that are gone left of their copies: a partial copy, and a backup whose upgrade was
- * never committed, for it has its name before the commit. Who makes a copy holds the write lock, so that nobody is at
- * work on one while it is ours. What stays is removed by the next start.
+ * Removes what ended starts and restores left: partial copies, and backups whose upgrade was never committed (a backup
+ * gets its name before the commit). A process that makes a copy holds the write lock, so while we hold it no copy is in
+ * use. The next start removes what stays.
  */
 export const removeRemains = ({ config, database: { file, sqlite }, source }: Room, level: LogLevel.LogLevel) =>
   Effect.flatMap(unfinishedBeside(file), (remains) =>
@@ -22,7 +22,7 @@ export const removeRemains = ({ config, database: { file, sqlite }, source }: Ro
           Effect.flatMap(look(config, source, sqlite), ({ verdict }) => removeUnfinished(file, verdict.version))
         ).pipe(
           Effect.catchAll((failure) =>
-            // Who holds the write lock may be making one of them, or removing them as this start would.
+            // The process with the write lock may be making one of them, or removing them.
             Effect.logWithLevel(
               failure.retryable && level !== LogLevel.Debug ? LogLevel.Info : level,
               `Unfinished copies stay: ${remains.join(", ")} (${failure.message})`

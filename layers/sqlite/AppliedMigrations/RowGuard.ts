@@ -1,4 +1,4 @@
-/** Rows that were there before a migration are there after it, but for those that it declares to delete. */
+/** Checks that a migration deletes no rows except those that it declares. */
 import * as Effect from "effect/Effect"
 import { foldName, identifier } from "../../schema/SqlScript.ts"
 import { integer, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
@@ -13,26 +13,26 @@ export const describeLoss = ({ after, before, column, table }: Loss): string =>
     ? `${table}: ${before} rows before, ${after} after`
     : `${table}.${column}: ${before} references before, ${after} after`
 
-/** What is counted. */
+/** The counts at one moment. */
 interface Counts {
-  /** By the table's name as `foldName` has it. */
+  /** By the table's name, as `foldName` writes it. */
   readonly tables: ReadonlyMap<string, Rows>
-  /** Rows that refer to others by a foreign key that is cleared when those go. */
+  /** Rows that refer to others by a foreign key that is cleared when those are deleted. */
   readonly references: ReadonlyArray<References>
 }
 
 interface Rows {
-  /** The table's name, that of the virtual table whose rows it keeps where it is one of those. */
+  /** The table's name. For a shadow table: the name of the virtual table whose rows it keeps. */
   readonly table: string
-  /** What its own name has behind that. */
+  /** The rest of a shadow table's own name. */
   readonly suffix: string
   readonly rows: number
-  /** The first page and the columns, which a table keeps when it is renamed. */
+  /** The first page and the columns: a renamed table keeps both. */
   readonly root: string
 }
 
 interface References {
-  /** As `foldName` has it, as the table that is referred to. */
+  /** As `foldName` writes it; `to` too. */
   readonly from: string
   readonly to: string
   readonly table: string
@@ -40,14 +40,17 @@ interface References {
   readonly rows: number
 }
 
-/** Run before each table is counted, with how many were and how many there are. */
+/** Runs before each table is counted, with the number counted so far and the total. */
 type Counting = (done: number, total: number) => Effect.Effect<void>
 
-/** What keeps the rows of one transaction of migrations. */
+/** Guards the rows in one transaction of migrations. */
 export interface RowGuard {
   /** Whether no table of the database has a row. */
   readonly isEmpty: Effect.Effect<boolean, SqliteFailure>
-  /** To be run before a migration; what it gives, after it: the rows that it deleted without declaring it. */
+  /**
+   * Run it before a migration, and the effect that it returns after it: that gives the rows deleted without a
+   * declaration.
+   */
   readonly watch: (
     script: Script,
     counting: (when: "before" | "after") => Counting
@@ -55,17 +58,17 @@ export interface RowGuard {
 }
 
 /**
- * Counts rows before and after each migration that could delete some, which reads every page of a table or of
- * its smallest index. Each migration answers for itself: what one deletes another cannot make up for. Of a
- * virtual table those rows are counted that full-text search and R*Tree keep for it; an index over another
- * table's rows has none of its own. A row that is deleted and another inserted in one migration cancel out.
+ * Counts rows before and after each migration that could delete some. That reads every page of a table, or of its
+ * smallest index. Each migration is judged alone: rows that another one inserts do not count. Of virtual tables, the
+ * rows that full-text search and R*Tree keep are counted; an index over another table's rows has none. Only counts: one
+ * deleted and one inserted row in a migration cancel out and are not detected.
  */
 export const guardRows = (
   sqlite: Sqlite,
   objects: ReadonlyArray<SchemaObject>,
   between: Effect.Effect<void>
 ): RowGuard => {
-  /** Counts that hold at this moment; undefined after a migration that nobody had to count for. */
+  /** The current counts; undefined after a migration that needed no counting. */
   let counted: Counts | undefined
   /** Whether an INSERT or UPDATE can delete rows: by a trigger, or by a table's own ON CONFLICT REPLACE. */
   let mayReplace = objects.some(({ sql, type }) =>
@@ -118,11 +121,12 @@ const lossesOf = Effect.fnUntraced(function* (
 ) {
   const declared = new Set(migration.declared.deletes.map(foldName))
   const isEffect = migration.body._tag === "Effect"
-  // What an Effect has said is not known. Where the file vacuums itself tables move to other pages.
+  // The statements of an Effect are unknown, so tables are followed by their first page. With auto_vacuum, tables move
+  // to other pages.
   const [vacuum] = isEffect ? yield* sqlite.run("PRAGMA auto_vacuum") : []
   const keepsRoots = integer(vacuum, "auto_vacuum") === 0
   const follow = isEffect ? (keepsRoots ? byRoot(before, after) : unfollowed) : followRenames(statements)
-  // A declaration may name a table as it was, as it is now, or as it was called in between.
+  // A declaration may use any name that the table has had in the migration.
   const mayLose = (name: string) => follow(name).some((called) => declared.has(called))
   const losses: Array<Loss> = []
   for (const [name, { rows, suffix, table }] of before.tables) {
@@ -146,7 +150,7 @@ const lossesOf = Effect.fnUntraced(function* (
 const unfollowed: Follow = (name) => [name]
 const nameNow = (follow: Follow, name: string): string => follow(name).at(-1) ?? name
 
-/** Rows that refer to others by a column, also where the foreign key is gone; undefined where the column is. */
+/** Rows that refer to others by a column, even if the foreign key is gone; undefined if the column is gone. */
 const rowsReferring = Effect.fnUntraced(function* (sqlite: Sqlite, table: string, column: string) {
   const columns = yield* sqlite.run("SELECT name FROM pragma_table_xinfo(?, 'main') WHERE name = ? COLLATE NOCASE", [
     table,
@@ -158,8 +162,8 @@ const rowsReferring = Effect.fnUntraced(function* (sqlite: Sqlite, table: string
 })
 
 /**
- * Rows that a virtual table shows where it keeps none itself any more: full-text search that moved to external
- * content has lost nothing (https://sqlite.org/fts5.html#external_content_tables). 0 where it is gone.
+ * Rows that a virtual table shows if it keeps none itself any more: full-text search that moved to external content has
+ * lost nothing (https://sqlite.org/fts5.html#external_content_tables). 0 if the table is gone.
  */
 const rowsThrough = Effect.fnUntraced(function* (sqlite: Sqlite, name: string) {
   const [found] = yield* sqlite.run(
@@ -177,7 +181,7 @@ const stateOf = (sqlite: Sqlite) =>
     ([row]) => ({ changes: integer(row, "changes"), schema: integer(row, "schema") })
   )
 
-/** `_content` is what full-text search keeps, `_rowid` what R*Tree does; what else they have are indexes. */
+/** Full-text search keeps its rows in `_content`, R*Tree in `_rowid`; their other tables are indexes. */
 const countedTables = `SELECT name, CASE WHEN type = 'shadow' THEN substr(name, 1, length(name) - length(suffix)) ELSE name END AS owner
 FROM pragma_table_list, (SELECT '' AS suffix UNION ALL VALUES ('_content'), ('_rowid'))
 WHERE schema = 'main' AND lower(name) <> '${historyTable}' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
@@ -213,7 +217,7 @@ const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Ef
   return counts
 })
 
-/** The name that a table goes by now, found by where it is: one that was not there before, in the place of one that is gone. */
+/** Finds a renamed table by its first page: a new name on the page of a name that is gone. */
 const byRoot = (before: Counts, after: Counts): Follow => {
   const added = [...after.tables].filter(([name]) => !before.tables.has(name))
   const names = new Map(added.map(([name, { root }]) => [root, name]))
@@ -223,7 +227,7 @@ const byRoot = (before: Counts, after: Counts): Follow => {
   }
 }
 
-/** Dropping a table deletes its rows first, and clears what refers to them, also where it is only rebuilt. */
+/** Tables that were dropped or rebuilt. Dropping a table first deletes its rows, which clears references to them. */
 const movedOrGone = (before: Counts, after: Counts): ReadonlySet<string> =>
   new Set(
     [...before.tables].filter(([name, rows]) => pageOf(after.tables.get(name)) !== pageOf(rows)).map(([name]) => name)

@@ -13,8 +13,8 @@ export interface SchemaObject {
 }
 
 /**
- * Every object that a migration can define. The history table is the library's own. What SQLite makes for itself
- * (`sqlite_sequence`, statistics, the indexes of constraints) follows from the rest or is no schema.
+ * Every object that a migration can define. The history table is the library's own. What SQLite creates for itself
+ * (`sqlite_sequence`, statistics, indexes of constraints) follows from the rest or is not part of the schema.
  */
 export const schemaStatement = `SELECT type, name, tbl_name, sql FROM sqlite_schema
 WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND lower(tbl_name) <> '${historyTable}' ORDER BY type, name`
@@ -27,7 +27,7 @@ export const objectsOf = (rows: ReadonlyArray<Row>): ReadonlyArray<SchemaObject>
     sql: text(row, "sql")
   }))
 
-/** SHA-256 over the objects exactly as SQLite keeps them, in hexadecimal. Equal fingerprints need no further look. */
+/** SHA-256 over the objects exactly as SQLite keeps them, in hexadecimal. Equal fingerprints need no comparison. */
 export const fingerprintOf = (objects: ReadonlyArray<SchemaObject>): string => {
   const texts = objects.map(({ name, sql, table, type }) => `${type}\0${name}\0${table}\0${sql}\0`)
   return hash("sha256", texts.join(""), "hex")
@@ -59,16 +59,16 @@ export const differenceOf = (
   }
 }
 
-/** The objects of `live` that `expected` has too: what the fingerprint is taken over where a file holds more. */
+/** The objects of `live` that `expected` has too: only they are in the fingerprint if the file has extra ones. */
 export const withoutExtra = (
   expected: ReadonlyArray<SchemaObject>,
   live: ReadonlyArray<SchemaObject>
 ): ReadonlyArray<SchemaObject> => divideBy(new Set(expected.map(keyOf)), live).ours
 
-/** A list of objects as it is kept in the history, to tell them from what others add later. */
+/** A list of objects as the history keeps it, to tell ours from what others add later. */
 export const namesOf = (objects: ReadonlyArray<SchemaObject>): string => JSON.stringify(objects.map(keyOf))
 
-/** What `namesOf` wrote; empty where somebody else wrote it. */
+/** Reads what `namesOf` wrote; empty if something else wrote it. */
 export const namesIn = (kept: string): ReadonlySet<string> => {
   try {
     const names: unknown = JSON.parse(kept)

@@ -1,4 +1,4 @@
-/** The proof that a live schema is the one that its migrations make. */
+/** Proves that the live schema is the one that its migrations make. */
 import * as Effect from "effect/Effect"
 import { foldName, mentions } from "../../schema/SqlScript.ts"
 import type { Attempt } from "../../start/Attempt.ts"
@@ -30,14 +30,13 @@ export interface SchemaState {
   readonly extra: ReadonlyArray<string>
 }
 
-/** The objects that migrations make on their own. */
+/** The objects that the migrations make in an empty database. */
 export type Made = Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
 
 /**
- * Compares the live schema with the one that the applied migrations make: by the fingerprint that was
- * kept with the newest of them, and with what they make where it differs or was never kept. What others have
- * added costs nothing where it is known which objects are ours. Fails with `IntegrityError` where an object is
- * missing or changed.
+ * Compares the live schema with the one that the applied migrations make. First by the fingerprint that was kept with
+ * the newest of them; if it differs or was never kept, by replaying them. Objects that others added need no replay if
+ * the names of ours were kept. Fails with `IntegrityError` if an object is missing or changed.
  */
 export const proveSchema = (
   { ahead, fingerprint, ours }: Pick<Verdict, "ahead" | "fingerprint" | "ours">,
@@ -58,15 +57,15 @@ export const proveSchema = (
   )
 }
 
-/** The state before some migrations, and all objects that there were. */
+/** The state before some migrations, and all objects at that time. */
 interface Before {
   readonly before: SchemaState
   readonly live: ReadonlyArray<SchemaObject>
 }
 
 /**
- * The objects that are ours after migrations ran. What they made is ours by construction, and what was there
- * before is whose it was, unless a migration speaks of it or is an Effect: then only a replay can tell.
+ * The objects that are ours after migrations ran. New objects are ours. An object of others stays theirs, unless a
+ * migration mentions its name or is an Effect: then only a replay can tell.
  */
 export const schemaAfter = (
   { before, live }: Before,
@@ -98,11 +97,11 @@ const compareSchemas = (
     : Effect.fail(IntegrityError.schemaDiffers(difference))
 }
 
-/** Replays migrations in a database in memory. */
+/** Replays migrations in a database in memory, at each use. */
 export const madeBy = (migrations: ReadonlyArray<Migration>, progress?: Attempt["progress"]): Made =>
   migrations.length === 0 ? Effect.succeed([]) : replay(migrations, progress)
 
-/** Replays them once: with an object more in the file, every look has to compare. */
+/** Replays them once: if the file has an extra object, every look compares. */
 export const madeOnceBy = (migrations: ReadonlyArray<Migration>): Made => {
   let made: ReadonlyArray<SchemaObject> | undefined
   return Effect.suspend(() =>
@@ -120,13 +119,13 @@ const replay = (migrations: ReadonlyArray<Migration>, progress: Attempt["progres
   Effect.gen(function* () {
     const opened = yield* openSqlite({ filename: ":memory:" })
     const sqlite = { ...opened, ...transactionsOn(opened.database, {}) }
-    // No rows of anybody are in it, and a table rebuild counts on them being off.
+    // There are no rows to protect, and a table rebuild needs them off.
     yield* sqlite.run("PRAGMA foreign_keys = 0")
     const tellers = tellWork(progress, 0, yield* Effect.clock)
     for (const script of migrations.map(scriptOf)) {
       yield* runMigration(sqlite, script, Effect.void, tellers.statementsOf(script, "replaying in memory").begins)
       yield* dropTemporary(sqlite)
-      // Of all that a file can set, this decides what a later RENAME makes of the schema.
+      // Of all that a file can set, only this changes what a later RENAME makes of the schema.
       yield* sqlite.run("PRAGMA legacy_alter_table = 0")
     }
     return objectsOf(yield* sqlite.run(schemaStatement))

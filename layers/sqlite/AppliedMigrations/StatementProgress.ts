@@ -1,4 +1,7 @@
-/** What of an upgrade runs. Nothing can be told while SQLite runs a statement, so it is told before. */
+/**
+ * Tells which part of an upgrade runs. While SQLite runs a statement nothing can be told, so each is told before it
+ * runs.
+ */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { millisBetween } from "../../machine/monotonic.ts"
@@ -8,18 +11,18 @@ import { titleOf } from "../../start/MigrationSource.ts"
 import { whileALookRuns } from "../../start/policy.ts"
 import type { Script } from "./MigrationRun.ts"
 
-/** Bytes of a database above which a statement that reads a table once may take seconds. */
+/** Above this many bytes a statement that reads a table once may take seconds. */
 const largeDatabase = 32 * 1024 * 1024
 
-/** The same of one that may read a table for each row of another. */
+/** The same for a statement that may read a table for each row of another. */
 const notableDatabase = 1024 * 1024
 
-/** Milliseconds within which no more than one statement is told of, unless it may take long. */
+/** At most one quick statement is told in this many milliseconds. */
 const quiet = 2000
 
 /**
- * Tells what begins: what may take long, and anything after some silence. Of many of the first kind each would be a
- * line, and they are told as the others are.
+ * Tells what begins: anything that may take long, and anything else after some silence. If many may take long, they are
+ * told like the others, so that not each becomes a line.
  */
 export const tellWork = (progress: Attempt["progress"], bytes: number, clock: Clock.Clock) => {
   let toldAt = clock.unsafeCurrentTimeNanos()
@@ -44,7 +47,7 @@ export const tellWork = (progress: Attempt["progress"], bytes: number, clock: Cl
         ends: total === 0 ? Effect.void : progress(doing, total, total, { unit: "statements", isTold: false })
       }
     },
-    /** What is no statement of a migration. `isOneOfFew`: there are not so many that each would be a line. */
+    /** Work that is not a statement of a migration. `isOneOfFew`: there are so few that each may be a line. */
     begins: (
       doing: string,
       { isOneOfFew, ...measure }: { readonly total: number; readonly isOneOfFew: boolean } & Partial<Counted>
@@ -52,7 +55,7 @@ export const tellWork = (progress: Attempt["progress"], bytes: number, clock: Cl
       const { done = 0, detail = "", total, unit = "bytes" } = measure
       return progress(doing, done, total, { unit, detail, isTold: bytes > largeDatabase && isDue(isOneOfFew) })
     },
-    /** An Effect, which has no statements: at once where it may take long, and then for as long as it runs. */
+    /** An Effect has no statements: it is told at once if it may take long, and then while it runs. */
     whileItRuns: <A, E, R>(doing: string, run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
       const begun = clock.unsafeCurrentTimeNanos()
       const tell = Effect.suspend(() => {
@@ -77,13 +80,13 @@ interface Counted {
   readonly detail: string
 }
 
-/** How many lines nobody minds. */
+/** So many lines are not too many. */
 export const few = 20
 
-/** Whether a statement makes rows from nothing: it takes as long as it likes, whatever the database. */
+/** Whether a statement makes rows from nothing: it can take long in any database. */
 export const makesRows = ({ text }: Statement): boolean => /\brecursive\b|\bgenerate_series\b/i.test(text)
 
-/** Whether a statement may read or write a whole table, of a database of that many bytes. */
+/** Whether a statement may take long, in a database of that many bytes: it may read or write a whole table. */
 const mayTakeLong =
   (bytes: number) =>
   (statement: Statement): boolean => {

@@ -1,8 +1,8 @@
-/** What a statement renames or drops. */
+/** Which tables and columns a script renames or drops. */
 import { foldName, openingParts, openingWords } from "../../schema/SqlScript.ts"
 import type { Script } from "./MigrationRun.ts"
 
-/** All names that a table goes by, one after the other. */
+/** All names of a table, one after the other. */
 export type Follow = (name: string) => ReadonlyArray<string>
 
 const isDrop = ({ text }: Script["statements"][number]): boolean => openingWords(text, 1)[0] === "DROP"
@@ -16,7 +16,7 @@ export const tablesDroppedBy = (statements: Script["statements"]): ReadonlySet<s
     })
   )
 
-/** What follows `ALTER TABLE [schema .] name RENAME`, and the name. */
+/** The name in `ALTER TABLE [schema .] name RENAME`, and what follows. */
 const renamingIn = (statement: string) => {
   const parts = openingParts(statement, 10)
   const at = parts[3]?.keyword === "." ? 4 : 2
@@ -26,7 +26,7 @@ const renamingIn = (statement: string) => {
     : undefined
 }
 
-/** Every name that a table goes by while a script runs. */
+/** Every name that a table has while a script runs. */
 export const followRenames =
   (statements: Script["statements"]): Follow =>
   (name) => {
@@ -38,7 +38,7 @@ export const followRenames =
     return names
   }
 
-/** The name that a column goes by after a script: `RENAME [COLUMN] a TO b`, whatever its table is called by then. */
+/** The name of a column after a script: follows `RENAME [COLUMN] a TO b`, also across renames of its table. */
 export const columnNow = (statements: Script["statements"], from: string, column: string): string => {
   let [table, current] = [from, column]
   for (const { text } of statements) {
@@ -47,7 +47,7 @@ export const columnNow = (statements: Script["statements"], from: string, column
     const [first, second, third, fourth] = renaming.rest
     if (first?.keyword === "TO" && second !== undefined) table = foldName(second.name)
     else {
-      // A column may itself be called "column", without quotes.
+      // A column may itself be named "column", without quotes.
       const hasWord = first?.keyword === "COLUMN" && third?.keyword === "TO"
       const [old, made] = hasWord ? [second, fourth] : [first, third]
       if (old !== undefined && made !== undefined && foldName(old.name) === foldName(current)) current = made.name

@@ -2,14 +2,14 @@
 import * as Effect from "effect/Effect"
 import type { Sqlite, SqliteFailure } from "../Sqlite.ts"
 
-/** The statements at the two ends of a transaction, as they are to be run. */
+/** How to begin and commit a transaction. */
 interface Ends {
   readonly begin: Effect.Effect<unknown, SqliteFailure>
-  /** Default: `COMMIT`, whatever SQLite makes of it. */
+  /** Default: `COMMIT`. */
   readonly commit?: Effect.Effect<unknown, SqliteFailure>
 }
 
-/** Commits what succeeds, rolls back what fails, is interrupted or dies. */
+/** Commits if the body succeeds; rolls back if it fails, is interrupted or dies. */
 export const transaction = <A, E, E2, R>(
   sqlite: Sqlite,
   { begin, commit = sqlite.run("COMMIT") }: Ends,
@@ -28,9 +28,9 @@ export const transaction = <A, E, E2, R>(
   )
 
 /**
- * SQLite ends the transaction by itself on a full disk, an I/O error and the like, and then refuses
- * ROLLBACK with SQLITE_ERROR because there is none. Any other refusal leaves one open, and the next
- * BEGIN on this connection says so; without one, closing the connection rolls back.
+ * SQLite itself ends the transaction on a full disk, an I/O error and the like. ROLLBACK then fails with SQLITE_ERROR,
+ * because there is none. After any other failure the transaction stays open: the next BEGIN on this connection fails,
+ * or closing the connection rolls back.
  */
 const rollback = (sqlite: Sqlite): Effect.Effect<void> =>
   sqlite.run("ROLLBACK").pipe(

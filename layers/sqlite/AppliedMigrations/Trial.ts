@@ -1,10 +1,10 @@
 /**
- * What is pending, tried on the schema alone: before the write lock is taken and before anything is copied. A release
- * that starts again and again, and cannot work, is refused in milliseconds and is in nobody's way.
+ * Tries pending migrations on the schema alone, before the write lock is taken and before anything is copied. So a
+ * broken release that restarts again and again is refused in milliseconds, and blocks nobody.
  *
- * In memory there are the live schema and no rows. What defines something is run there; what changes rows is only
- * compiled, so that no table ever has one. SQLite compiles by the schema alone: what it refuses there it refuses in
- * the file as well, whatever the rows. Everything else is in doubt, and the real run decides.
+ * A database in memory gets the live schema, and no rows. Statements that define something run there; statements that
+ * change rows are only compiled. SQLite compiles by the schema alone: what it refuses to compile there, it refuses in
+ * the file too. Everything else is in doubt, and the real run decides.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -26,12 +26,12 @@ import { madeBy, proveSchema } from "./SchemaProof.ts"
 import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
 import { isRebuild, mayLeaveTemporary, maySetPragmas, runOf } from "./UpgradeRuns.ts"
 
-/** Where the trial ends: from there on the real run alone can tell. */
+/** Ends the trial: from here on only the real run can tell. */
 class Doubt extends Data.TaggedError("Doubt")<{ readonly why: string }> {}
 
 /**
- * Fails with what the real run would fail with at the latest: an earlier migration may still fail for its rows.
- * `live` is the connection on which `seen` was seen.
+ * Fails as the real run would, unless an earlier migration fails there because of its rows. `live`: the connection that
+ * read `seen`.
  */
 export const tryPending = (
   config: DatabaseConfig["Type"],
@@ -83,7 +83,7 @@ const inDoubt = Effect.mapError(doubtOf)
 
 const isNoMismatch = ({ reason }: UpgradeError): boolean => reason !== "ForeignKeyMismatch"
 
-/** Statistics and counters that SQLite makes for itself may be there because of rows. */
+/** SQLite's own tables (statistics, counters) may exist only because of rows. */
 const isOfSchema = (detail: string): boolean => !/sqlite_/i.test(detail)
 
 const allObjects = `SELECT type, name, tbl_name, ifnull(sql, '') AS sql,
@@ -92,7 +92,7 @@ const allObjects = `SELECT type, name, tbl_name, ifnull(sql, '') AS sql,
 FROM sqlite_schema
 ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 WHEN 'view' THEN 2 ELSE 3 END, rowid`
 
-/** Makes the live schema, the history's table included. It is the same, object by object, or there is no trial. */
+/** Makes the live schema, including the history table. If it is not the same, object by object, there is no trial. */
 const makeSameSchema = Effect.fnUntraced(function* (live: Sqlite, trial: Sqlite, seen: Seen) {
   const objects = yield* inDoubt(live.run(allObjects))
   const [now] = yield* inDoubt(live.run("PRAGMA data_version"))
@@ -104,7 +104,7 @@ const makeSameSchema = Effect.fnUntraced(function* (live: Sqlite, trial: Sqlite,
       yield* inDoubt(trial.run(text(object, "sql")))
     }
   }
-  // A build of SQLite may keep more statistics than the one that made those.
+  // This build of SQLite may keep more statistics tables than the one that made the file's.
   const wanted = new Set(objects.map((object) => text(object, "name")))
   for (const object of yield* inDoubt(trial.run(allObjects))) {
     const name = text(object, "name")
@@ -115,7 +115,7 @@ const makeSameSchema = Effect.fnUntraced(function* (live: Sqlite, trial: Sqlite,
   yield* inDoubt(Effect.flatMap(readHistory(trial), (history) => prepareHistory(trial, history)))
 })
 
-/** What SQLite makes for itself, and keeps when what it was made for is gone. */
+/** Objects that SQLite makes for itself, and keeps when their reason is gone. */
 const makeOwn = (trial: Sqlite, name: string): Effect.Effect<unknown, SqliteFailure> => {
   if (name.startsWith("sqlite_stat")) return trial.run("ANALYZE")
   return name === "sqlite_sequence"
@@ -160,7 +160,7 @@ const tryScript = Effect.fnUntraced(function* (
   }
 })
 
-/** SQLite refuses it, whatever the rows. */
+/** SQLite refuses the statement, whatever the rows. */
 class Refused extends Data.TaggedError("Refused")<{ readonly failure: SqliteFailure }> {}
 
 const judge = (failure: SqliteFailure): Refused | Doubt =>
@@ -187,7 +187,7 @@ const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<un
         )
       }
       if ((second === "TABLE" || third === "TABLE") && /\bas\b/i.test(sql)) {
-        // Rows may come from nowhere, and what becomes of them is no question of the schema.
+        // Rows from nothing depend on no schema, and may take long.
         return /\brecursive\b|generate_series/i.test(sql)
           ? new Doubt({ why: "a table is made of rows" })
           : Effect.zipRight(compiled, inDoubt(trial.run(sql)))
@@ -209,12 +209,12 @@ const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<un
     case "EXPLAIN":
       return Effect.void
     default:
-      // No statement begins so.
+      // No SQL statement begins with this word: compiling gives SQLite's error.
       return compiled
   }
 }
 
-/** Of a module that is not SQLite's own nobody knows what else it looks at. */
+/** A module that is not SQLite's own may depend on more than the schema. */
 const judgeModule = (sql: string, failure: SqliteFailure): Refused | Doubt =>
   /^no such module/.test(failure.detail) || /\busing\s+(?:fts[345]|rtree(?:_i32)?|geopoly)\b/i.test(sql)
     ? judge(failure)

@@ -1,7 +1,7 @@
 /**
- * What a start does to a database that is not up to date. The meaning of a list of migrations is: each file by
- * itself, in order, with foreign keys on, and off only around a file that declares it. However many are pending,
- * and whether the database is new, the result is the same.
+ * What a start does to a database that is not up to date. A list of migrations means: each file by itself, in order,
+ * with foreign keys on, and off only around a file that declares it. The result does not depend on how many are
+ * pending, or on whether the database is new.
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Data from "effect/Data"
@@ -50,16 +50,16 @@ import { type Done, notCounted, notReferring, notWritten, type Room } from "./Up
 import { isRebuild, mayLeaveTemporary, mayReadCounters, mayReadHistory, maySetPragmas, runOf } from "./UpgradeRuns.ts"
 
 /**
- * Applies what is pending: one transaction for each run of files that want foreign keys in the same state, for the
- * switch works outside a transaction alone (https://sqlite.org/pragma.html#pragma_foreign_keys). Where no pending
- * file declares `foreign_keys = off`, that is one transaction for all.
+ * Applies what is pending: one transaction for each run of files that want foreign keys in the same state, because the
+ * switch works only outside a transaction (https://sqlite.org/pragma.html#pragma_foreign_keys). If no pending file
+ * declares `foreign_keys = off`, that is one transaction for all.
  */
 export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, done: Done, attempt: Attempt) {
   const { database, pragmas } = room
   done.isNew ??= first.isBlank
   const { isNew } = done
   let seen = first
-  // Until the upgrade is over: what is copied early, and the lock that goes with it.
+  // Keeps the early copy and its lock until the upgrade ends.
   const outer = yield* Effect.scope
   let early = isNew || done.backup !== undefined ? undefined : yield* decideEarlyCopy(room, first)
   while (!isUpToDate(seen)) {
@@ -70,7 +70,7 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
       { begin: database.sqlite.run("BEGIN IMMEDIATE") },
       (failure) =>
         failure.code === "SQLITE_CONSTRAINT_FOREIGNKEY" ? notReferring(last, failure) : notWritten(last)(failure),
-      // What a step that fails leaves of a copy goes while the write lock is held.
+      // A failed step's copy is deleted while the write lock is held: later it could be another process's copy.
       Effect.scoped(
         Effect.zipLeft(
           Effect.flatMap(look(room.config, room.source, database.sqlite), (now) =>
@@ -118,15 +118,15 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
   return seen
 })
 
-/** Where the copy may be made while others write: allowed, made, or `undefined` where it is made with the lock held. */
+/** Whether the copy is made while others write: allowed, made, or `undefined` if it is made with the lock held. */
 type Early =
   | { readonly _tag: "Allowed" }
   | { readonly _tag: "Made"; readonly copy: EarlyCopy; readonly versions: Versions }
   | undefined
 
 /**
- * All statements have worked, and are rolled back to let others write while the copy is made. Then they are run again. So
- * a release that fails copies nothing, and one that works holds the write lock for its statements alone, twice.
+ * All statements worked. They are rolled back to let others write while the copy is made, and then run again. So a
+ * release that fails copies nothing, and one that works holds the write lock only while its statements run, twice.
  */
 class CopyFirst extends Data.TaggedError("CopyFirst")<{
   readonly from: string | undefined
@@ -135,8 +135,8 @@ class CopyFirst extends Data.TaggedError("CopyFirst")<{
 }> {}
 
 /**
- * One start at a time: the others wait here, before they take the write lock. An Effect is run once, for nobody knows what
- * it does elsewhere. Of a small database the copy takes no longer than all the rest.
+ * One start at a time: the others wait here, before they take the write lock. Not with Effects: they must run only
+ * once, because they may do something elsewhere. Not for small databases: copying them is fast.
  */
 const decideEarlyCopy = Effect.fnUntraced(function* ({ config, database }: Room, { isBlank, verdict }: Seen) {
   const { file, sqlite } = database
@@ -149,14 +149,17 @@ const decideEarlyCopy = Effect.fnUntraced(function* ({ config, database }: Room,
     Effect.as<Early>(allowed),
     Effect.catchAll(({ code, detail }) =>
       isLock(code)
-        ? // It is not a lock of the database's that is waited for.
+        ? // EBUSY: this lock is not one of the database's.
           upgradeError("Busy", { migration: titleOf(newest), failure: { code: "EBUSY", detail, retryable: true } })
         : Effect.succeed<Early>(undefined)
     )
   )
 })
 
-/** Whatever keeps it from being made early, it is made with the lock held. What the check finds is found. */
+/**
+ * If the early copy fails for any reason, the copy is made later, with the lock held. Damage found by the check is
+ * still reported.
+ */
 const copyEarly = ({ database: { file, sqlite } }: Room, versions: Versions, moment: Pinned, attempt: Attempt) =>
   makeEarlyCopy(file, versions, moment, sqlite, (copy) => checkCopy(copy, attempt.progress), attempt).pipe(
     Effect.map((copy): Early => ({ _tag: "Made", copy, versions })),
@@ -173,7 +176,7 @@ const copyEarly = ({ database: { file, sqlite } }: Room, versions: Versions, mom
 const copyWithLockHeld = ({ code, detail }: { readonly code: string; readonly detail: string }) =>
   Effect.as(Effect.logDebug(`The backup is made with the write lock held (${code}: ${detail})`), undefined)
 
-/** The early copy with all that was committed since, where it is of this upgrade. */
+/** The early copy with all later commits, if it is of this upgrade. */
 const catchUp = (
   early: Early,
   { from, to }: Versions
@@ -182,10 +185,10 @@ const catchUp = (
     ? Effect.map(early.copy.catchUp, (isCaughtUp) => (isCaughtUp ? early.copy : undefined))
     : Effect.succeed(undefined)
 
-/** Copied, flushed and checked, about ten seconds for each GB. */
+/** To copy, flush and check takes about ten seconds per GB. */
 const millisToCopy = (bytes: number): number => bytes / 100_000
 
-/** Who writes holds the lock for a moment; to begin anew would be to copy anew. */
+/** Writers hold the lock only for a moment. Giving up would mean to copy again. */
 const untilItIsOurs = ({ inTime }: Attempt) => ({
   schedule: Schedule.spaced("10 millis").pipe(Schedule.intersect(Schedule.recurs(500))),
   while: (error: { readonly _tag: string; readonly reason?: string }) =>
@@ -194,14 +197,14 @@ const untilItIsOurs = ({ inTime }: Attempt) => ({
       : false
 })
 
-/** The log may hold the whole commit, which the next connection would then find. */
+/** The WAL may hold the whole commit, and the next connection may find it. */
 const mayBeCommitted = (error: { readonly _tag: string; readonly code?: string }): boolean =>
   error._tag === "UpgradeError" && /^SQLITE_IOERR_(DIR_)?FSYNC$/.test(error.code ?? "")
 
 const isForeignKeyViolation = (error: { readonly _tag: string; readonly reason?: string }): error is UpgradeError =>
   error._tag === "UpgradeError" && error.reason === "ForeignKeyViolations"
 
-/** The step is rolled back: what is still violated is not the migrations' fault. */
+/** The step is rolled back: a violation that is still there is not the migrations' fault. */
 const requireForeignKeys = (sqlite: Sqlite): Effect.Effect<void, IntegrityError> =>
   sqlite.run(`${foreignKeyViolations} LIMIT 100`).pipe(
     Effect.mapError(IntegrityError.unreadable),
@@ -213,10 +216,10 @@ const requireForeignKeys = (sqlite: Sqlite): Effect.Effect<void, IntegrityError>
 interface Step {
   /** Whether foreign keys are off, for the files that declare it. */
   readonly isOff: boolean
-  /** Whether this start has made its backup, or needs none. */
+  /** Whether this start has its backup, or needs none. */
   readonly isCopied: boolean
   readonly early: Early
-  /** Open for as long as the whole upgrade. */
+  /** Open during the whole upgrade. */
   readonly outer: Scope.Scope
 }
 
@@ -234,7 +237,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
   const written = Effect.mapError(notWritten(titles))
   if (!seen.isMarked) yield* written(sqlite.run(`PRAGMA application_id = ${config.applicationId}`))
   const nothing = { completed: [], adopted: [], backup: undefined }
-  // Another process may have applied what this step was begun for.
+  // Another process may have applied them meanwhile.
   if (scripts.length === 0 && adopted.length === 0) return { ...nothing, seen: { ...seen, isMarked: true } }
 
   const before = yield* proveSchema(seen.verdict, seen.objects, madeBy(applied, progress))
@@ -249,14 +252,14 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
     doing("making the backup")
     return makeBackup(database.file, { from, to: newest.version }, (copy) => checkCopy(copy, progress), progress)
   })
-  // Readers see what is committed while this transaction writes, in WAL mode alone.
+  // Only in WAL mode can a copy read what is committed while this transaction writes.
   const isCopiedLast = isDue && (yield* written(isInWal(sqlite)))
   const copy = isCopiedLast ? yield* catchUp(allowed, { from, to: newest.version }) : undefined
   if (isDue && copy === undefined) yield* requireSpaceForBackup(sqlite, database.file, { from, to: newest.version })
   const early = isCopiedLast ? undefined : yield* copied
   yield* written(seen.prepareHistory)
   const completed = yield* applyAll(room, seen.objects, scripts, { guard, teller }, attempt).pipe(
-    // The pages are looked at in the copy, which there is none of yet.
+    // Pages are checked in the copy, and there is none yet.
     Effect.tapError((error) =>
       isCopiedLast && error.code.startsWith("SQLITE_CORRUPT") ? checkCopy(database.file, progress) : Effect.void
     )
@@ -289,7 +292,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
       return yield* upgradeError("SchemaBroken", { migration: titles, detail: broken.map(describeBroken).join("; ") })
     }
   }
-  // Statistics of tables that hold rows already may no longer fit their indexes: all tables, each looked at in part
+  // Statistics of tables with rows may no longer fit their indexes: analyze all tables, each in part
   // (https://sqlite.org/pragma.html#pragma_optimize).
   if (isLast && !seen.isBlank) yield* written(sqlite.run("PRAGMA optimize = 0x10012"))
   const now = yield* look(config, source, sqlite).pipe(
@@ -302,7 +305,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
     const detail = `application_id is no longer ${config.applicationId}`
     return yield* upgradeError("HistoryRewritten", { migration: titles, detail })
   }
-  // A release that fails again and again copies nothing: the copy is made once everything has worked.
+  // Copy only after everything has worked: a release that fails again and again copies nothing.
   const worked = millisBetween(begun, clock.unsafeCurrentTimeNanos())
   if (isCopiedLast && allowed?._tag === "Allowed" && 2 * worked < millisToCopy(yield* bytesOf(sqlite))) {
     const moment = yield* Effect.orElseSucceed(pinCommits(database.file, outer, attempt.breathe), () => undefined)
@@ -310,7 +313,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
   }
   const backup = early ?? (isCopiedLast ? yield* copy?.backup ?? copied : undefined)
   if (backup !== undefined) yield* backup.keep
-  // The commit itself, and in WAL mode the checkpoint that it begins, hold the event loop.
+  // The commit, and in WAL mode the checkpoint that it starts, block the event loop.
   const total = yield* bytesOf(sqlite)
   const what = scripts.length > 5 ? `${scripts.length} migrations` : titles
   yield* teller.begins(`committing ${what}`, { total, detail: "writing what has changed", isOneOfFew: true })
@@ -320,7 +323,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
 const isInWal = (sqlite: Sqlite) =>
   Effect.map(sqlite.run("PRAGMA journal_mode"), ([row]) => text(row, "journal_mode") === "wal")
 
-/** Runs the files one after the other, each as if it were alone: what it is judged by is asked after each. */
+/** Runs the files one after the other. Each is checked right after it, as if it were alone. */
 const applyAll = Effect.fnUntraced(function* (
   { config, database: { sqlite }, pragmas }: Room,
   objects: ReadonlyArray<SchemaObject>,
@@ -344,7 +347,7 @@ const applyAll = Effect.fnUntraced(function* (
   for (const [index, script] of scripts.entries()) {
     const { migration } = script
     const written = Effect.mapError(notWritten(titleOf(migration)))
-    // Recorded all at once, unless a file could tell the difference.
+    // Record all at once, unless a file could see the difference.
     const last = completed.at(-1)
     if (last !== undefined && mayReadHistory(script)) {
       yield* written(Effect.zipRight(record, mirrorVersion(sqlite, last.migration)))

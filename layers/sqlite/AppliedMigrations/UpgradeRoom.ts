@@ -1,4 +1,4 @@
-/** What an upgrade knows, and what of it is done. */
+/** What an upgrade works with, and what it has done. */
 import type { Migration } from "../../start/MigrationSource.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
 import { IntegrityError } from "../IntegrityError.ts"
@@ -12,32 +12,35 @@ import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
 export interface Room {
   readonly config: DatabaseConfig["Type"]
   readonly source: ReadonlyArray<Migration>
-  /** What all of the source makes. */
+  /** The objects that all migrations of the source make. */
   readonly made: Made
   readonly database: SqliteConnection["Type"]
   readonly pragmas: VerifiedPragmas["Type"]
 }
 
-/** What this start has committed, over all its attempts. */
+/** What this start has committed, in all its attempts. */
 export interface Done {
   readonly completed: Array<Completed>
   readonly adopted: Array<Migration>
   backup: string | undefined
-  /** Whether there was nothing when the start began; then there is nothing to copy, whatever its own files put in. */
+  /**
+   * Whether the database was empty when the start began. Then there is nothing to back up, whatever the migrations
+   * insert.
+   */
   isNew: boolean | undefined
-  /** `dataVersion` of the state on which the pending migrations were tried: the trial need not be repeated on it. */
+  /** `dataVersion` of the state on which the trial passed, so that it is not repeated on it. */
   triedAt: number | undefined
-  /** What was warned of. */
+  /** Warnings that were given. */
   readonly warnings: Array<string>
 }
 
-/** Counting reads whole tables, and so meets damaged pages. */
+/** Counting reads whole tables, so it may meet damaged pages. */
 export const notCounted = (failure: SqliteFailure): IntegrityError | UpgradeError =>
   failure.code.startsWith("SQLITE_CORRUPT")
     ? IntegrityError.unreadable(failure)
     : notWritten("the pending migrations")(failure)
 
-/** SQLite's own count at the commit. */
+/** SQLite counts violations itself at the commit. */
 export const notReferring = (migration: string, failure: SqliteFailure): UpgradeError =>
   upgradeError("ForeignKeyViolations", {
     migration,

@@ -5,9 +5,9 @@ import type { SchemaObject } from "./SchemaFingerprint.ts"
 export const isRebuild = (migration: Migration | undefined): boolean => migration?.declared.foreignKeys === "off"
 
 /**
- * The first of the pending files, as far as they want foreign keys as they are. A file that drops a table where
- * references are deferred is the last one: what such a DROP leaves broken nothing tells but the commit, for a table
- * that is renamed into its place satisfies `foreign_key_check` and not SQLite's own count.
+ * The first pending files that want foreign keys in this state. A run ends after a file that drops a table while
+ * references are deferred: only the commit tells what such a DROP broke. A table renamed into its place satisfies
+ * `foreign_key_check`, but not SQLite's own count.
  */
 export const runOf = (
   pending: ReadonlyArray<Migration>,
@@ -26,14 +26,14 @@ export const runOf = (
   return run
 }
 
-/** The commit sets it back. To set it back by hand would make SQLite forget what it has counted. */
+/** The commit resets it. Resetting it by hand would make SQLite forget its count. */
 const setsDeferral = ({ migration: { body } }: Script): boolean =>
   body._tag === "Sql" && /defer_foreign_keys/i.test(body.text)
 
 export const hasDeferred = (objects: ReadonlyArray<SchemaObject>): boolean =>
   objects.some(({ sql }) => /defer/i.test(sql))
 
-/** An Effect has no text to look into. */
+/** An Effect has no text to search. */
 const says =
   (pattern: RegExp) =>
   ({ migration: { body } }: Script): boolean =>
