@@ -93,7 +93,7 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     return stage(
       "migrations",
       (running) =>
-        // Whatever was written when SQLite found it out is not to blame.
+        // A replaced file is the reason, whichever write found it out.
         Effect.mapError(attempt(room, done, running), (error) => {
           const code = "code" in error ? error.code : ""
           return codeReason(code) === "Replaced" ? replacedError(database.file, code) : error
@@ -135,8 +135,8 @@ const list = (verb: string, titles: ReadonlyArray<string>): string =>
   titles.length === 0 ? "" : titles.length > 5 ? `${verb} ${titles.length}` : `${verb} ${titles.join(", ")}`
 
 /**
- * Look, judge, and only then touch. Another process may do the same work at the same moment, so that
- * everything is read and judged once more when the write lock is ours.
+ * Look, judge, and only then change. Another process may do the same work at the same time, so everything is read and
+ * judged again under the write lock.
  */
 const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: Attempt) {
   const { config, database, pragmas, source } = room
@@ -157,17 +157,17 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
     }
     return evidence(room, done, first)
   }
-  // Before an inspection answers: it says what a start would say.
+  // Also in an inspection: it says what a start would say.
   yield* refuseObstacles(first.verdict.pending)
   if (config.access === "inspect") {
-    // What a start would refuse is told before what it would apply: the trial proves the schema first.
+    // Report what a start would refuse before what it would apply: the trial proves the schema first.
     if (!first.isBlank && !config.inMemory) yield* tryPending(config, database.sqlite, first, running)
     return yield* refusePending(first)
   }
 
-  // Who waits for another's copy looks again and again.
+  // Not again: a start that waits for another's copy comes here at each attempt.
   if (done.triedAt === undefined) yield* clearRemains(LogLevel.Debug)
-  // A new database has no neighbours whom a start that fails could be in the way of.
+  // A new database has no other users that a failing start could block.
   if (!first.isBlank && !config.inMemory && done.triedAt !== first.dataVersion) {
     yield* tryPending(config, database.sqlite, first, running)
     yield* requireTime(room, first, running)
@@ -178,7 +178,7 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   // Beside a WAL that a crash left, our own pin would be waited for.
   if (first.isBlank && database.before === "clean") yield* setPragmasOfNewFile(config, database, pragmas)
   const seen = yield* Effect.scoped(upgrade(room, first, done, running))
-  // The upgrade is committed: a backup too many is no reason to refuse it.
+  // The upgrade is committed: an extra backup is no reason to refuse it.
   if (done.backup !== undefined) {
     yield* Effect.catchAll(pruneBackups(database.file, config.backups, done.backup), ({ detail }) =>
       Effect.logWarning(`Older backups could not be deleted: ${detail}`)
@@ -187,7 +187,7 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   return evidence(room, done, seen)
 })
 
-/** To be told before anything is applied again. */
+/** Warns before anything is applied again. */
 const warnOfAge = Effect.fnUntraced(function* ({ config, database, source }: Room, first: Seen, done: Done) {
   const { version } = first.verdict
   const warning = yield* olderThanBackup(database.file, version)
@@ -216,7 +216,7 @@ const evidence = (
   schemaOn: (sqlite) => checkApplied(room, sqlite)
 })
 
-/** The database's own version where a newer program wrote it, else the newest of ours. */
+/** The database's version if a newer program wrote it, else our newest. */
 const versionOf = ({ source }: Room, { ahead, version }: Verdict): string | undefined =>
   ahead.length > 0 ? version : source.at(-1)?.version
 
@@ -231,8 +231,8 @@ const proveLiveSchema = (room: Room, { objects, verdict }: Seen): Effect.Effect<
   Effect.map(proveSchema(verdict, objects, room.made), (state) => ({ ...state, version: versionOf(room, verdict) }))
 
 /**
- * In one snapshot, for a newer program may commit between two of the questions. In memory there is no other program,
- * and the service may be in a transaction.
+ * In one snapshot, because a newer program may commit between two reads. In memory there is no other program, and the
+ * service may already be in a transaction.
  */
 const checkApplied = (room: Room, sqlite: Sqlite): AppliedMigrations["Type"]["schema"] => {
   const seen = Effect.flatMap(look(room.config, room.source, sqlite), requireRecorded)

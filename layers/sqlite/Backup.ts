@@ -1,6 +1,6 @@
 /**
- * Copies of a database: the one that is made before an upgrade, under a name that tells between which
- * versions, and what making any copy takes. `Restore.ts` puts one back.
+ * Copies of a database: the backup before an upgrade, whose name tells the versions, and the copying itself.
+ * `Restore.ts` restores one.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -33,18 +33,18 @@ import { backupInto } from "./PageCopy.ts"
 import { integer, openSqlite, openSqliteIn, type Sqlite } from "./Sqlite.ts"
 import { applyCommits, endOfCommits, type WalEnd } from "./WalTail.ts"
 
-/** A copy that is made and checked, but has no name yet. */
+/** A copy that is made and checked, but not named yet. */
 export interface Backup {
-  /** Absolute path that it is going to have. */
+  /** The absolute path that it will have. */
   readonly file: string
   /**
-   * Gives it its name. To be run before the commit: no upgrade without its backup. Until `pruneBackups` it is
-   * marked as a copy whose upgrade may not have been committed.
+   * Names the copy. Run it before the commit: no upgrade without its backup. Until `pruneBackups` a mark says that its
+   * upgrade may not be committed.
    */
   readonly keep: Effect.Effect<void, BackupError, FileSystem.FileSystem | Path.Path>
 }
 
-/** Refuses early where the copy would not fit, through a connection to the database. */
+/** Refuses early if the copy would not fit on the disk. */
 export const requireSpaceForBackup = (sqlite: Sqlite, file: string, upgrade: Upgrade) => {
   const backup = `${file}${formatBackupName({ ...upgrade, number: 1 })}`
   return asBackupError(backup)(requireSpace(sqlite, backup))
@@ -63,7 +63,7 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   check: (copy: string) => Effect.Effect<void, E, R>,
   progress: Attempt["progress"] = () => Effect.void
 ) {
-  // The write lock is ours: the processes that began these are gone.
+  // We hold the write lock, so the processes that began these have ended.
   const there = yield* removeUnfinished(file, upgrade.from).pipe(
     Effect.zipRight(backupsOf(file)),
     asBackupError(`${file}${formatBackupName({ ...upgrade, number: 1 })}`)
@@ -78,7 +78,7 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   return made
 })
 
-/** A copy that is going to have its name. When the scope closes with a failure, or before it has, it is deleted. */
+/** A copy that `keep` will name. It is deleted if the scope closes with a failure, or before `keep`. */
 const prepareBackup = Effect.fnUntraced(function* (file: string, partial: string, backup: string) {
   let isNamed = false
   yield* Effect.addFinalizer((exit) =>
@@ -101,17 +101,17 @@ const prepareBackup = Effect.fnUntraced(function* (file: string, partial: string
   return made
 })
 
-/** A moment of a database that stays readable while others write. */
+/** A state of a database that stays readable while others write. */
 export interface Pinned {
   readonly source: Sqlite
   readonly end: WalEnd
-  /** Lets the WAL begin anew. */
+  /** Releases it, so that the WAL can start over. */
   readonly release: Effect.Effect<void>
 }
 
 /**
- * Holds what is committed at this moment, until the scope closes. To be run in WAL mode with the write lock held.
- * Undefined where nobody could tell afterwards what was committed since.
+ * Keeps the state of this moment readable until the scope closes. Run it in WAL mode with the write lock held.
+ * Undefined if it could not be told later what was committed since.
  */
 export const pinCommits = Effect.fnUntraced(function* (file: string, scope: Scope.Scope, breathe: Effect.Effect<void>) {
   const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
@@ -125,20 +125,20 @@ export const pinCommits = Effect.fnUntraced(function* (file: string, scope: Scop
   return end === undefined ? undefined : { source, end, release }
 })
 
-/** A copy that was made while others wrote. */
+/** A copy made while others write. */
 export interface EarlyCopy {
   /**
-   * Makes it what is committed now. To be run with the write lock held, before the first write; false where that cannot
-   * be done, and the copy is of no use.
+   * Brings the copy up to the last commit. Run it with the write lock held, before the first write. False if that is
+   * impossible; the copy is then useless.
    */
   readonly catchUp: Effect.Effect<boolean, never, FileSystem.FileSystem>
-  /** The backup that it becomes, within the transaction of the upgrade. */
+  /** Turns it into the backup, within the transaction of the upgrade. */
   readonly backup: Effect.Effect<Backup, BackupError, FileSystem.FileSystem | Path.Path | Scope.Scope>
 }
 
 /**
- * Copies a moment that is pinned, and lets `check` look at the copy, with nobody shut out. Call it while you hold
- * the lock of `lockForCopying`. When the scope closes the copy is deleted, unless it has become a backup.
+ * Copies a pinned state and runs `check` on the copy, without blocking anyone. Call it while you hold the lock of
+ * `lockForCopying`. When the scope closes the copy is deleted, unless it has become a backup.
  */
 export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
   file: string,
@@ -149,10 +149,10 @@ export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
   { breathe, progress }: Pick<Attempt, "breathe" | "progress">
 ) {
   const partial = earlyCopyOf(file, upgrade)
-  // The process that began this one is gone.
+  // The process that began this copy has ended: we hold its lock.
   yield* Effect.forEach(["", "-journal", "-wal", "-shm"], (suffix) => remove(`${partial}${suffix}`), { discard: true })
   yield* Effect.addFinalizer(() => removeOrWarn(partial))
-  // An interruption ends the copying by closing its source.
+  // An interruption stops the copying by closing its source.
   yield* Effect.onError(tellProgressOf(file, partial, progress, copyDatabase(file, partial, { source })), () => release)
   yield* check(partial)
   yield* refuseEmptyCopy(partial)
@@ -166,7 +166,7 @@ export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
       })
     )
   )
-  // Most of it while others may still write.
+  // Catch up now, while others may still write: little is left for the time under the lock.
   yield* applyNewCommits
   const early: EarlyCopy = {
     catchUp: Effect.gen(function* () {
@@ -177,7 +177,7 @@ export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
     }).pipe(
       Effect.orElseSucceed(() => false),
       Effect.tap((isCaughtUp) => (isCaughtUp ? Effect.void : removeOrWarn(partial))),
-      // From here on nothing holds that moment: it cannot be done again.
+      // From here on nothing holds that state, so this cannot be repeated.
       Effect.ensuring(
         Effect.zipRight(
           release,
@@ -198,7 +198,9 @@ export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
   return early
 })
 
-/** What is the same in both: a second look. The copy has a schema version of its own (`sqlite3_backup_finish`). */
+/**
+ * A second check that both are the same. `schema_version` is left out: a copy has its own (`sqlite3_backup_finish`).
+ */
 const pictureOf = ({ run }: Sqlite) =>
   Effect.map(
     run(
@@ -226,19 +228,19 @@ const tellProgressOf = <E, R>(
     )
   })
 
-/** How much of a copy is there. */
+/** Tells how much of a copy is written. */
 const tellCopied = (file: string, partial: string, progress: Attempt["progress"]) =>
   Effect.suspend(() => {
     const [done, total] = [partial, file].map((path) => files.stat(path)?.size ?? 0)
-    // Nothing to tell of what is over at once.
+    // Say nothing about a copy that is done at once.
     return done === undefined || total === undefined || done === 0
       ? Effect.void
       : progress("making the backup", done, Math.max(done, total))
   })
 
 /**
- * Copies a database into a new file with the owner and the mode of `file`, complete on the disk. SQLite copies a
- * hundred pages at a time (https://sqlite.org/backup.html); an interruption ends it between two of them.
+ * Copies a database into a new file with the owner and mode of `file`, and flushes it. SQLite copies a hundred pages at
+ * a time (https://sqlite.org/backup.html); an interruption stops it between two steps.
  */
 export const copyDatabase = (
   from: string,
@@ -250,7 +252,7 @@ export const copyDatabase = (
   }: {
     readonly file?: string
     readonly journalMode?: "delete" | "wal"
-    /** A connection to it that is open. */
+    /** An open connection to it. */
     readonly source?: Sqlite
   } = {}
 ) =>
@@ -267,20 +269,20 @@ export const copyDatabase = (
         yield* isLarge ? flushWhile(copy, backupInto(source, copy)) : backupInto(source, copy)
       })
     )
-    // In WAL mode a copy that is kept could not be opened without files beside it.
+    // In WAL mode a copy could not be opened without creating files beside it.
     yield* Effect.scoped(
       Effect.flatMap(openSqlite({ filename: copy }), ({ run }) => run(`PRAGMA journal_mode = ${journalMode}`))
     )
     yield* flush(copy)
   })
 
-/** Bytes above which SQLite's own flush of a copy holds the event loop for a tenth of a second and longer. */
+/** Above this many bytes SQLite's own flush of a copy blocks the event loop for a tenth of a second or more. */
 export const largeCopy = 32 * 1024 * 1024
 
 /**
- * Flushes a file again and again while SQLite writes it. Else all of it is flushed by SQLite's commit, in one call with the
- * event loop standing still: 1 s for 500 MB, where it is 0.1 s so, and the copy is there sooner. Only SQLite's own flush
- * tells of failures. Nobody else takes a lock on a copy that is not finished, which closing a descriptor would drop.
+ * Flushes a file again and again while SQLite writes it. Otherwise SQLite's commit flushes all of it in one call that
+ * blocks the event loop: 1 s for 500 MB instead of 0.1 s. Errors of these flushes are ignored: SQLite's own flush
+ * reports them. Closing this descriptor drops no lock that matters: nobody else uses an unfinished copy.
  */
 const flushWhile = <A, E, R>(copy: string, writing: Effect.Effect<A, E, R>) =>
   Effect.scoped(
@@ -305,7 +307,7 @@ const requireSpace = Effect.fnUntraced(function* (source: Sqlite, copy: string) 
   const path = yield* Path.Path
   const [size] = yield* source.run("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size")
   const needed = integer(size, "bytes")
-  // Where nobody knows what is free, the copying finds out.
+  // If the free space is unknown, the copying finds out.
   const free = yield* Effect.sync(() => files.freeBytes(path.dirname(copy)))
   if (free !== undefined && free < needed) {
     return yield* new SystemFailure({ code: "ENOSPC", detail: `${needed} bytes are needed, ${free} are free` })

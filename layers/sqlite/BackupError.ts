@@ -45,14 +45,14 @@ export class BackupError extends Data.TaggedError("BackupError")<{
   }
 }
 
-/** What could not be done about a backup. */
+/** Turns a failure to copy into the error of this backup. */
 export const asBackupError = (backup: string) =>
   Effect.mapError(
     ({ code, detail, retryable }: CopyFailure) =>
       new BackupError({ reason: isNoSpace(code) ? "NoSpace" : "NotWritten", backup, code, detail, retryable })
   )
 
-/** What can go wrong while a database is copied, in SQLite or around it. */
+/** What can fail while a database is copied: SQLite or the system. */
 export type CopyFailure = SqliteFailure | SystemFailure
 
 export const isNoSpace = (code: string): boolean => code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT"

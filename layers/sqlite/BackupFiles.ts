@@ -1,4 +1,4 @@
-/** The copies that lie beside a database. */
+/** The backups and unfinished copies beside a database. */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
@@ -17,24 +17,23 @@ import {
 import { copyLock, lockForCopying, restoreLock, whileRestoringAlone } from "./LockFile.ts"
 import { isLock } from "./Sqlite.ts"
 
-/** Copies before an upgrade, and those of a restore, with what SQLite keeps beside them. Nobody else names files so. */
+/** Unfinished copies of upgrades and restores, with SQLite's files beside them. No other program uses these names. */
 const unfinished =
   /^\.(?:(?:none|\d+)-to-\d+(?:\.\d+)?\.backup(?:\.early)?|replaced-\d{8}T\d{9}Z(?:\.restored)?|restore|upgrade)\.partial(?:-journal|-wal|-shm)?$/
 
-/** In the name of a copy that is begun before the write lock is taken for the upgrade. */
+/** In the name of a copy that begins before the upgrade takes the write lock. */
 const early = ".backup.early.partial"
 export const earlyCopyOf = (file: string, upgrade: Upgrade): string =>
   `${file}${formatBackupName({ ...upgrade, number: 1 }).replace(/\.backup$/, early)}`
 
-/** Beside a backup from before its upgrade is committed until after. */
+/** The mark beside a backup, from before the commit of its upgrade until after. */
 const mark = ".uncommitted"
 export const markOf = (backup: string): string => `${backup}${mark}`
 const marks = new RegExp(`\\.backup\\${mark}$`)
 
 /**
- * Deletes what starts that were killed, or whose commit failed, left of their copies. To be run while the write lock
- * is held, with the version that the database has now. A marked copy of the upgrade from just that version was made
- * for one that was never committed.
+ * Deletes the copies of starts that were killed or whose commit failed. Run it with the write lock held, and with the
+ * database's current version. A marked backup from exactly that version belongs to an upgrade that was never committed.
  */
 export const removeUnfinished = Effect.fnUntraced(function* (file: string, version: string | undefined) {
   const marked = yield* siblingFiles(file, marks)
@@ -48,7 +47,7 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
   const isOfRestore = (path: string) => path.includes(".replaced-", file.length) || path === `${file}${restoreLock}`
   const isEarly = (path: string) => path.includes(early, file.length) || path === `${file}${copyLock}`
   for (const { path } of remains) if (!isOfRestore(path) && !isEarly(path)) yield* remove(path)
-  // Who makes an early copy does not have the write lock.
+  // A process that makes an early copy does not hold the write lock.
   if (remains.some(({ path }) => isEarly(path))) {
     const own = remains.filter(({ path }) => isEarly(path) && path !== `${file}${copyLock}`)
     const cleared = Effect.forEach(own, ({ path }) => remove(path), { discard: true })
@@ -58,7 +57,7 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
   }
   const ofRestores = remains.filter(({ path }) => isOfRestore(path))
   if (ofRestores.length === 0) return
-  // A restore prepares its copy before it has the write lock.
+  // A restore prepares its copy before it holds the write lock.
   const cleared = Effect.forEach(
     ofRestores,
     ({ path }) => Effect.flatMap(usersOf([path]), (users) => (users.length > 0 ? Effect.void : remove(path))),
@@ -72,20 +71,20 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
 })
 
 /**
- * To be run once a database is restored. Its version is that of a backup then, and would no longer tell whether an upgrade
- * that left a mark was committed: the next start would delete the copy that was restored.
+ * Run it after a restore. The database then has the version of a backup, which no longer tells whether a marked upgrade
+ * was committed: the next start would delete the backup that was restored.
  */
 export const forgetUncommitted = Effect.fnUntraced(function* (file: string) {
   yield* Effect.forEach(yield* siblingFiles(file, marks), ({ path }) => removeOrWarn(path), { discard: true })
 })
 
-/** Absolute paths of what `removeUnfinished` looks at, by their names alone. */
+/** Absolute paths of what `removeUnfinished` would look at, by names alone. */
 export const unfinishedBeside = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
   Effect.map(siblingNames(file), (beside) =>
     beside.filter((more) => unfinished.test(more) || marks.test(more)).map((more) => `${file}${more}`)
   )
 
-/** What files beside a database have behind its name: one look at the directory. */
+/** What files beside a database have after its name, from one read of the directory. */
 export const siblingNames = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
   Effect.flatMap(Path.Path, (path) =>
     trySync(() => {
@@ -97,8 +96,8 @@ export const siblingNames = (file: string): Effect.Effect<ReadonlyArray<string>,
   )
 
 /**
- * To be run once the upgrade of a backup is committed. Keeps the newest backups of a database, by what their names
- * say, and deletes the others. Two whose order nobody knows count as equally new. The one that was made just now stays.
+ * Run it after the upgrade is committed. Keeps the newest backups of a database, by their names, and deletes the
+ * others. Two in unknown order count as equally new. The backup just `made` stays.
  */
 export const pruneBackups = Effect.fnUntraced(function* (file: string, kept: number, made: string) {
   yield* removeOrWarn(markOf(made))
@@ -133,7 +132,7 @@ export const backupsOf = (
       .sort(newestFirst)
   )
 
-/** Flushes the entries of the directory of a file, so that a rename in it outlives a power loss. */
+/** Flushes the directory of a file, so that a rename in it survives a power loss. */
 export const flushDirectoryOf = (file: string) => Effect.flatMap(Path.Path, (path) => flush(path.dirname(file)))
 
 export const flush = (target: string): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
@@ -152,11 +151,11 @@ export const remove = (target: string): Effect.Effect<void, SystemFailure, FileS
     Effect.mapError(fs.remove(target, { force: true }), SystemFailure.fromPlatform)
   )
 
-/** For a finalizer: what cannot be removed is said, and hides nothing. */
+/** For finalizers: a failure becomes a warning, so that it does not hide the error before it. */
 export const removeOrWarn = (target: string): Effect.Effect<void, never, FileSystem.FileSystem> =>
   Effect.catchAll(remove(target), ({ detail }) => Effect.logWarning(`${target} could not be deleted: ${detail}`))
 
-/** The regular files beside a database whose names are its own and something more. */
+/** The regular files beside a database whose names begin with its own and go on as `more` says. */
 export const siblingFiles = Effect.fnUntraced(function* (file: string, more: RegExp) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -168,7 +167,7 @@ export const siblingFiles = Effect.fnUntraced(function* (file: string, more: Reg
   return found.flat()
 })
 
-/** None where it is gone by now, leads nowhere or is something else. */
+/** Empty if it is gone, a broken link or not a regular file. */
 const fileAt = (target: string): Effect.Effect<ReadonlyArray<FileBeside>, SystemFailure, FileSystem.FileSystem> =>
   Effect.map(infoOf(target), (found) =>
     found?.type === "File"
@@ -183,7 +182,7 @@ const fileAt = (target: string): Effect.Effect<ReadonlyArray<FileBeside>, System
       : []
   )
 
-/** What is at a path, undefined where nothing is. */
+/** What is at a path; undefined if nothing is. */
 export const infoOf = (
   target: string
 ): Effect.Effect<FileSystem.File.Info | undefined, SystemFailure, FileSystem.FileSystem> =>

@@ -1,6 +1,6 @@
 /**
- * What the name of a backup says, and the order that follows from it. The times of files say nothing: a clock steps
- * back, and copying a directory gives new times.
+ * The names of backups, and the order that follows from them. File times cannot tell it: clocks step back, and copying
+ * a directory gives new times.
  */
 
 /** Between which versions an upgrade goes, as the history writes them; from `none` where there was no history. */
@@ -28,20 +28,20 @@ export const parseBackupName = (suffix: string): BackupName | undefined => {
 export const formatBackupName = ({ from = "none", number, to }: BackupName): string =>
   `.${from}-to-${to}${number === 1 ? "" : `.${number}`}.backup`
 
-/** Nothing is older than a database without a history. */
+/** A database without a history is the oldest. */
 const startOf = ({ from }: Upgrade): bigint => (from === undefined ? -1n : BigInt(from))
 
 /**
- * Whether the names prove that one backup was made before another. Without numbers, the earlier upgrade has to end
- * where or before the later one begins. `001-to-003` and `002-to-003` prove nothing: in between an older backup was
- * restored, and nobody knows which upgrade came first.
+ * Whether the names prove that one backup is older. Without numbers, the earlier upgrade must end at or before the
+ * start of the later one. `001-to-003` and `002-to-003` prove nothing: an older backup was restored in between, and
+ * which upgrade came first is unknown.
  */
 export const isOlder = (one: BackupName, other: BackupName): boolean => {
   if (one.number !== other.number) return one.number < other.number
   return one.number === 1 && BigInt(one.to) <= startOf(other)
 }
 
-/** The name of the next backup, which all that are there are older than. */
+/** The name of the next backup: all existing ones are older by it. */
 export const nextBackupName = (upgrade: Upgrade, there: ReadonlyArray<BackupName>): BackupName => {
   const plain = { ...upgrade, number: 1 }
   return there.every((name) => isOlder(name, plain))
@@ -49,11 +49,11 @@ export const nextBackupName = (upgrade: Upgrade, there: ReadonlyArray<BackupName
     : { ...upgrade, number: Math.max(...there.map(({ number }) => number)) + 1 }
 }
 
-/** Those that may be the newest: none of the others is known to be newer. */
+/** Those that may be the newest: no other is known to be newer. */
 export const newestCandidates = <A extends BackupName>(backups: ReadonlyArray<A>): ReadonlyArray<A> =>
   backups.filter((backup) => !backups.some((other) => isOlder(backup, other)))
 
-/** Those than which enough others are known to be newer. */
+/** Those with at least `kept` others known to be newer. */
 export const superseded = <A extends BackupName>(backups: ReadonlyArray<A>, kept: number): ReadonlyArray<A> =>
   backups.filter((backup) => backups.filter((other) => isOlder(backup, other)).length >= kept)
 

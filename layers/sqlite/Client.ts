@@ -1,7 +1,6 @@
 /**
- * The SQL client that is handed out: the interface of `@effect/sql` and `@effect/sql-sqlite-node` on a connection
- * that is open already. Statement, compiler and reactivity are theirs; what runs a statement and what a transaction
- * is are ours.
+ * The SQL client for the program: the interface of `@effect/sql` and `@effect/sql-sqlite-node` on our open connection.
+ * Statements, compiler and reactivity are theirs; running a statement and transactions are ours.
  */
 import type { Reactivity } from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -17,7 +16,7 @@ import type { Transactions } from "./Transactions.ts"
 /** A connection, and the transactions on it. */
 export type Connected = Sqlite & Transactions
 
-/** The client of a connection. `withTransaction` in the place of the connection's own, where there is more to it. */
+/** The client of a connection. `withTransaction` replaces the connection's own. */
 export const clientOf = (
   { call, connected, database, forget, options, reserve, spanAttributes, ...own }: Connected,
   reactivity: Reactivity.Service,
@@ -32,7 +31,8 @@ export const clientOf = (
     reactive: reactivity.stream,
     reactiveMailbox: reactivity.query,
     export: call(() => database.serialize()),
-    // It goes on beside others' statements; SQLite lets it wait for a transaction (https://sqlite.org/c3ref/backup_finish.html).
+    // Other statements run meanwhile; SQLite makes it wait for a transaction
+    // (https://sqlite.org/c3ref/backup_finish.html).
     backup: (destination: string) =>
       Effect.tryPromise({
         try: () => database.backup(destination),
@@ -47,7 +47,7 @@ export const clientOf = (
   const compiler = Statement.makeCompilerSqlite(options.transformQueryNames)
   const attributes = Object.entries(spanAttributes)
   const plain = asClient(
-    // An acquirer for each of the two: constructors are kept by it.
+    // A separate acquirer for each client: `Statement.make` caches constructors by it.
     Object.assign(
       Statement.make(Effect.map(connected, identity), compiler.withoutTransform, attributes, undefined),
       methods
@@ -59,10 +59,10 @@ export const clientOf = (
   return asClient(Object.assign(Statement.make(connected, compiler, attributes, transform), methods), plain)
 }
 
-/** All of the client but its copies, and `updateValues`, which SQLite has not: its type has no value. */
+/** The client without its copies and without `updateValues`, which SQLite does not have. */
 type Made = Omit<SqliteClient.SqliteClient, "safe" | "withoutTransforms" | "updateValues">
 
-/** Adds the copies; `plain` is the one without transformations, itself by default. */
+/** Adds the copies. `plain`: the client without transformations, by default itself. */
 const asClient = (made: Made, plain?: SqliteClient.SqliteClient): SqliteClient.SqliteClient => {
   const copies = { safe: made, withoutTransforms: () => plain ?? made }
   const client = Object.assign(made, copies)

@@ -1,4 +1,4 @@
-/** How the client runs a statement on the connection: at once, and with every refusal of the driver as a value. */
+/** How the client runs a statement on the connection: synchronously, with every error of the driver as a value. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
@@ -11,19 +11,19 @@ import * as Stream from "effect/Stream"
 import { SqliteFailure } from "./Sqlite.ts"
 
 type TransformRows = Parameters<Connection["execute"]>[2]
-/** What is bound to the parameters of a statement. */
+/** Values bound to the parameters of a statement. */
 type Values = ReadonlyArray<unknown>
 
-/** What is done around each statement: it waits for its turn, or looks whether it may run. */
+/** Wraps each statement: to wait for its turn, or to check whether it may run. */
 type Around = <A, E, R>(statement: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
 
-/** The refusal of a statement, with SQLite's code in its cause and the database in its sentence. */
+/** A failed statement, with SQLite's code in its cause and the database in its message. */
 export const sqlError = (database: Driver.Database, thrown: unknown): SqlError => {
   const { code, detail } = SqliteFailure.from(thrown)
   return new SqlError({ cause: thrown, message: `${code}: ${detail} (database ${database.name})` })
 }
 
-/** Statements on one connection, of which the `cacheSize` that were used last stay prepared. */
+/** Statements on one connection. The last `cacheSize` used stay prepared. */
 export const statementsOn = (database: Driver.Database, cacheSize: number) => {
   const objects = cacheOf(cacheSize, (sql) => database.prepare<Array<unknown>, object>(sql))
   const values = cacheOf(cacheSize, (sql) => {
@@ -69,15 +69,15 @@ export const statementsOn = (database: Driver.Database, cacheSize: number) => {
     executeStream
   })
 
-  /** All rows at once: the connection can do nothing else while a statement is read row by row. */
+  /** All rows at once: the connection can do nothing else while rows are read one by one. */
   const streamAtOnce =
     (around: Around): Connection["executeStream"] =>
     (sql, parameters, transform) =>
       Stream.fromIterableEffect(around(all(sql, parameters, transform)))
 
   /**
-   * The rows as they are asked for, from a snapshot that a connection of their own reads: this one is free meanwhile,
-   * for writing too. What is this connection's alone (temporary tables, what is attached) is not to be seen there.
+   * Rows on demand, from a snapshot on a second connection: this one stays free, for writing too. Temporary tables and
+   * attached databases of this connection are not visible there.
    */
   const streamBeside =
     (around: Around): Connection["executeStream"] =>
@@ -151,14 +151,14 @@ const some = (rows: IterableIterator<object>): Array<object> => {
   return found
 }
 
-/** The values that were asked for last, made where they are not there. */
+/** A cache of the values used last; makes missing ones. */
 const cacheOf = <A>(size: number, make: (key: string) => A) => {
   const entries = new Map<string, A>()
   return {
     get: (key: string): A => {
       const found = entries.get(key)
       const value = found ?? make(key)
-      // A `Map` is in the order of insertion: what was used goes to its end.
+      // A `Map` keeps insertion order: move what was used to its end.
       if (found !== undefined) entries.delete(key)
       entries.set(key, value)
       if (entries.size > size) {

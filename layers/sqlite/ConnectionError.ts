@@ -63,7 +63,7 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
 
 const untouched = "Or choose another path. Nothing in the file was changed."
 
-/** Of these the code knows more: each has several causes. */
+/** For these the code decides: each has several causes. */
 const fromCode: ReadonlySet<Reason> = new Set<Reason>(["CannotCreate", "CannotOpen"])
 
 const sentences: Record<Reason, (file: string) => string> = {

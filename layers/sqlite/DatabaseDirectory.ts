@@ -69,8 +69,8 @@ export const prepareDirectory = Effect.fnUntraced(function* (config: {
   const refused = Effect.mapError((failure: SystemFailure) => refusal(config.access, wanted, directory, failure))
 
   const mounts = yield* mountTable
-  // Where no mount can hang it is quicker to look first. What is no answer then is one through the platform, where
-  // a mount that never answers is given up on.
+  // When no mount can hang, check directly: it is faster. If that check fails, retry through the platform's FileSystem,
+  // where we can time out.
   if (!(noMountCanHang(mounts) && (yield* isThere(directory)))) {
     const throughPlatform = Effect.mapError(
       config.access === "initialize"
@@ -88,7 +88,7 @@ export const prepareDirectory = Effect.fnUntraced(function* (config: {
   return { file, filesystem: mount.type, freeBytes, isWritable, warnings }
 })
 
-/** Refuses a filesystem that is not known to be local, or warns of it where the settings trust its type. */
+/** Refuses a filesystem that is not known to be local, or warns if the settings trust its type. */
 const checkFilesystem = (
   { point, type }: Mount,
   path: string,
@@ -115,7 +115,7 @@ const isThere = (directory: string): Effect.Effect<boolean> =>
     () => false
   )
 
-/** The file, and its directory as this user may use it; undefined for a link that leads nowhere. */
+/** The file, and its directory if this user may use it; undefined for a link that leads nowhere. */
 const lookIn = (path: Path.Path, wanted: string, access: Access) => {
   const file = realFile(path, wanted)
   if (file === undefined) return undefined
@@ -130,8 +130,8 @@ const lookIn = (path: Path.Path, wanted: string, access: Access) => {
 }
 
 /**
- * Creates a directory, and its parents where they are missing, from the top down. Not by the `recursive` of Node.js,
- * which never ends where a directory can be seen but nothing can be created in it, as in `/proc`.
+ * Creates a directory and its missing parents, from the top down. Not with Node.js's `recursive`: that never ends where
+ * a directory exists but nothing can be created in it, such as `/proc`.
  */
 const createDirectory = (
   fs: FileSystem.FileSystem,
@@ -140,7 +140,7 @@ const createDirectory = (
   permissions: Permissions
 ): Effect.Effect<void, PlatformError | SystemFailure> => {
   const isDirectory = Effect.map(fs.stat(directory), ({ type }) => type === "Directory")
-  // A neighbour may create it between two questions: to find it there is as good as to have created it.
+  // Another process may create it meanwhile: that is as good.
   const create = fs.makeDirectory(directory, { mode: 0o700 }).pipe(
     Effect.zipRight(trySync(() => giveDirectory(directory, permissionsForDirectory(directory, permissions)))),
     Effect.catchIf(isSystem("AlreadyExists"), (exists) =>

@@ -1,30 +1,30 @@
-/** What a database's path is. Decided here for start, status, restore, backups and health alike. */
+/** What a database's path means, decided once for start, status, restore, backups and health. */
 import { resolve } from "node:path"
 import type * as Path from "@effect/platform/Path"
 import { files } from "../machine/files.ts"
 
-/** A database that is only in memory. Any other name is the path of a file. */
+/** `:memory:` is a database in memory. Any other name is the path of a file. */
 export const isInMemory = (filename: string): boolean => filename === ":memory:"
 
-/** The name as a refusal tells it: readable without the working directory of the process. */
+/** The name for messages: clear without knowing the working directory of the process. */
 export const absoluteName = (filename: string): string =>
   isInMemory(filename) || faultOfName(filename) !== undefined ? filename : resolve(filename)
 
-/** What is wrong with the name of a database file; undefined when nothing is. */
+/** What is wrong with the name of a database file; undefined if nothing is. */
 export const faultOfName = (filename: string): string | undefined => {
-  // As a path it would be one below a directory `file:`.
+  // As a path it would mean a directory named `file:`.
   if (/^file:/i.test(filename)) return "a URI is not a path"
   return isFilename(filename) ? undefined : "it does not name a file"
 }
 
 const isFilename = (filename: string): boolean =>
-  // The driver would trim blanks at the ends, and open another file than the one that is looked at here.
+  // The driver trims blanks at the ends, and would open another file than the one checked here.
   filename !== "" && filename === filename.trim() && !filename.includes("\0") && !/(^|[\\/])(\.{1,2})?$/.test(filename)
 
 /**
- * The real path of a file in a directory that is there. A link is followed to the file, because SQLite puts the WAL
- * beside the file, not beside the link. Undefined for a link that leads nowhere: SQLite would make its target,
- * wherever it is and readable by everybody. Run it inside `trySync`.
+ * The real path of a file in an existing directory. Follows a link to the file, because SQLite puts the WAL beside the
+ * file, not beside the link. Undefined for a link that leads nowhere: SQLite would create its target, wherever that is
+ * and readable by everyone. Run it inside `trySync`.
  */
 export const realFile = (path: Path.Path, wanted: string): string | undefined =>
   files.isLink(wanted) ? files.target(wanted) : path.join(files.realPath(path.dirname(wanted)), path.basename(wanted))

@@ -1,9 +1,9 @@
-/** Whether a database is still as it was when somebody read it. */
+/** Whether a database has changed since it was read. */
 import type { Sqlite } from "./Sqlite.ts"
 
 /**
- * Two counters of SQLite, of which one moves with each commit of another connection and one with each row that this
- * one changes (https://sqlite.org/pragma.html#pragma_data_version). Undefined where SQLite does not answer.
+ * Two counters of SQLite: one changes with each commit of another connection, one with each row that this connection
+ * changes (https://sqlite.org/pragma.html#pragma_data_version). Undefined if SQLite does not answer.
  */
 export const databaseVersion = ({ database }: Sqlite): (() => string | undefined) => {
   let ask: (() => string) | undefined

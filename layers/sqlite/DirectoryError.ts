@@ -89,7 +89,7 @@ const reasons: Partial<Record<string, Reason>> = {
   ENAMETOOLONG: "InvalidFilename"
 }
 
-/** A start cannot find that there is no directory: it has just tried to create it. */
+/** A start never reports `NotFound`: it has just tried to create the directory. */
 export const refusal = (access: Access, wanted: string, directory: string, failure: SystemFailure): DirectoryError => {
   const { code, detail, retryable } = failure
   const reason = access !== "initialize" && code === "ENOENT" ? "NotFound" : (reasons[code] ?? "Unavailable")

@@ -1,4 +1,4 @@
-/** The driver's files: where they are, and whether this process can load them without harm. */
+/** The driver's files: where they are, and whether this process can load them safely. */
 import { createRequire } from "node:module"
 import { dirname, isAbsolute, join } from "node:path"
 import Driver from "better-sqlite3"
@@ -8,10 +8,10 @@ import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { SqliteFailure } from "./Sqlite.ts"
 
 /**
- * The driver's addon, where it would end this process sooner or later; undefined where it is sound. Built with the
- * headers of Node.js 24.19 or newer, better-sqlite3 before 13 aborts when a statement is collected at a moment
- * at which no script runs: it takes back a hook from an environment that it cannot see then. So it is looked at
- * before there is a first statement. Node.js 20 and 22 have no such headers, and need not be asked.
+ * The driver's addon, if it would crash this process sooner or later; undefined if it is sound. better-sqlite3 before
+ * 13, built with the headers of Node.js 24.19 or newer, aborts when a statement is garbage-collected while no script
+ * runs: it then removes a hook from an environment that it cannot see. So check it before the first statement. Node.js
+ * 20 and 22 have no such headers.
  */
 export const fatalAddon: Effect.Effect<string | undefined, SystemFailure> = Effect.suspend(() => {
   if (isSound) return Effect.succeed(undefined)
@@ -34,15 +34,15 @@ let isSound = false
 const abiOfNode22 = 127
 const abiOfNode24 = 137
 
-/** better-sqlite3 13 asks for Node.js 22, and ends an older one with SIGSEGV when it opens its first database. */
+/** better-sqlite3 13 needs Node.js 22. On an older one it crashes with SIGSEGV when it opens its first database. */
 export const needsNode22 = (packageJson: string): boolean => {
   const { version }: { readonly version?: unknown } = JSON.parse(packageJson)
   return Number.parseInt(String(version), 10) >= 13
 }
 
 /**
- * Loads the driver's addon, once in a process, before anything is created. Package managers that run no install
- * scripts leave it out, and the driver notices when it opens its first database.
+ * Loads the driver's addon once per process, before anything is created. Package managers that run no install scripts
+ * leave the addon out, and the driver would notice only when it opens a database.
  */
 export const loadDriver: Effect.Effect<void, SqliteFailure> = Effect.suspend(() => {
   if (isLoaded) return Effect.void
@@ -57,8 +57,8 @@ export const loadDriver: Effect.Effect<void, SqliteFailure> = Effect.suspend(() 
 let isLoaded = false
 
 /**
- * From where packages are looked for. A CommonJS bundle has no `import.meta.url`, an ES module has no `__filename`;
- * one that is evaluated has neither.
+ * Where to look for packages. A CommonJS bundle has no `import.meta.url`, an ES module has no `__filename`; evaluated
+ * code has neither.
  */
 const bases = (): ReadonlyArray<string> => {
   const module: string | undefined = import.meta.url
@@ -68,7 +68,7 @@ const bases = (): ReadonlyArray<string> => {
   )
 }
 
-/** The file that a name leads to, from the first base from which it leads anywhere. */
+/** The file of a package name, from the first base that can resolve it. */
 const resolveModule = (name: string): string | undefined => {
   for (const base of bases()) {
     const found = unless("MODULE_NOT_FOUND", () => createRequire(base).resolve(name))
@@ -77,22 +77,22 @@ const resolveModule = (name: string): string | undefined => {
   return undefined
 }
 
-/** The driver's module, for another process to load. Throws where it cannot be found. */
+/** The path of the driver's module, for a child process to load. Throws if it cannot be found. */
 export const driverModule = (): string => {
   const found = resolveModule("better-sqlite3")
   if (found === undefined) throw new Error("better-sqlite3 cannot be found from here")
   return found
 }
 
-/** Where better-sqlite3 before 13 builds it or puts what it fetched: the client's driver and, where that is another, ours. */
+/** The addons of better-sqlite3 before 13, built or downloaded: our driver's, and the client's if it is another. */
 const addonsOfDriver = (): ReadonlyArray<string> =>
   drivers()
     .map((driver) => join(dirname(driver), "build/Release/better_sqlite3.node"))
     .filter((addon) => files.stat(addon) !== undefined)
 
-/** The `package.json` of the driver, ours and the client's. */
+/** The `package.json` of our driver, and of the client's if it is another. */
 const drivers = (): ReadonlyArray<string> => {
-  // A bundled program has the client inside, and one that is bundled whole has its addon wherever it put it.
+  // A bundle contains the client, and may keep its addon anywhere.
   const client = resolveModule("@effect/sql-sqlite-node/package.json")
   const name = "better-sqlite3/package.json"
   const theirs =
@@ -100,5 +100,5 @@ const drivers = (): ReadonlyArray<string> => {
   return [...new Set([resolveModule(name), theirs].filter((found) => found !== undefined))]
 }
 
-/** A function that is called is named in the binary. */
+/** The binary contains the names of the functions that it calls. */
 export const takesBackHooks = (addon: Buffer): boolean => addon.includes("RemoveEnvironmentCleanupHook")

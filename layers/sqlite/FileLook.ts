@@ -1,4 +1,4 @@
-/** What lies at the path of a database, before anything opens it. */
+/** What is at the path of a database, before anything opens it. */
 import type { Stats } from "node:fs"
 import * as Effect from "effect/Effect"
 import { locksOn, nameHolders, strangersOn } from "../machine/FileLocks.ts"
@@ -6,7 +6,7 @@ import { faultOfSharing } from "../machine/FilePermissions.ts"
 import { files, kindOf, trySync } from "../machine/files.ts"
 import { type ConnectionError, refusal, systemReasons } from "./ConnectionError.ts"
 
-/** Refuses a database that its group may not use, where the settings give it to the group. */
+/** Refuses a database that its group may not use, if `permissions` is `group`. */
 export const refuseUnshared = (file: string): Effect.Effect<void, ConnectionError> =>
   trySync(() => faultOfSharing(file)).pipe(
     Effect.mapError((failure) => refusal(file, "CannotOpen", failure)),
@@ -22,7 +22,7 @@ export const look = Effect.fnUntraced(function* (file: string, access: "initiali
     trySync(() => filesOf(file, { writing: access === "initialize" })),
     (failure) => refusal(file, systemReasons[failure.code] ?? "CannotOpen", failure)
   )
-  // SQLite follows no link to one of them (`O_NOFOLLOW`), and could only say that it cannot open it.
+  // SQLite does not follow links to these files (`O_NOFOLLOW`), and would only say that it cannot open them.
   for (const [suffix, beside] of Object.entries({ "-wal": wal, "-shm": shm, "-journal": journal })) {
     if (beside !== undefined && !beside.isFile()) {
       const facts = { code: kindOf(beside), detail: "not a regular file", retryable: false }
@@ -35,13 +35,14 @@ export const look = Effect.fnUntraced(function* (file: string, access: "initiali
   const moved = shm === undefined ? undefined : yield* movedFrom(file, main)
   if (moved !== undefined) return yield* refusal(file, "Moved", { code: "", detail: moved, retryable: false })
   const isPart = (found: Stats | undefined) => found !== undefined && found.size > 0
-  // A journal whose header is zeros holds nothing that anybody could miss.
+  // A journal whose header is zeros holds nothing of value.
   const isHotPart = isPart(journal) && (main !== undefined || (yield* isHot(file)))
-  // A transaction that made the first page may have left a journal beside an empty file; nothing leaves a WAL there.
+  // A transaction that wrote the first page may have left a journal beside an empty file. Nothing leaves a WAL beside
+  // one.
   const gone = isHotPart ? journal : isPart(wal) ? wal : undefined
   const part = main === undefined ? gone : main.size <= 1 && isPart(wal) ? wal : undefined
   if (part !== undefined) {
-    // SQLite would take an empty file for the whole database, and delete what belongs to the lost one.
+    // SQLite would treat an empty file as the whole database, and delete the WAL or journal of the lost one.
     const detail = `${file}${part === wal ? "-wal" : "-journal"}, ${part.size} bytes`
     return yield* refusal(file, "Orphaned", { code: "", detail, retryable: false })
   }
@@ -64,11 +65,11 @@ export const look = Effect.fnUntraced(function* (file: string, access: "initiali
 })
 
 /**
- * Who uses the `-shm` of a database without having it open: theirs was renamed, deleted or replaced, and its WAL would
- * become that of this one. A `-shm` that is in use is never that of a file without a page.
+ * Who uses the `-shm` of a database without having the database open: their file was renamed, deleted or replaced, and
+ * this database would share its WAL. A `-shm` in use never belongs to an empty file.
  */
 const movedFrom = Effect.fnUntraced(function* (file: string, main: Stats | undefined) {
-  // Where the locks cannot be seen, nobody is.
+  // If locks cannot be seen, assume none.
   const none = { isUsed: false, strangers: [] }
   const { isUsed, strangers } = yield* Effect.orElseSucceed(
     trySync(() => strangersOn(file)),
@@ -80,8 +81,8 @@ const movedFrom = Effect.fnUntraced(function* (file: string, main: Stats | undef
 })
 
 /**
- * Whether a transaction was not finished. With `journal_mode = persist` a journal stays behind whose header was
- * overwritten with zeros (https://sqlite.org/pragma.html#pragma_journal_mode).
+ * Whether a transaction was left unfinished. With `journal_mode = persist` a finished journal stays, with a header of
+ * zeros (https://sqlite.org/pragma.html#pragma_journal_mode).
  */
 const isHot = (file: string): Effect.Effect<boolean, ConnectionError> =>
   Effect.mapError(
@@ -89,29 +90,29 @@ const isHot = (file: string): Effect.Effect<boolean, ConnectionError> =>
     (failure) => refusal(file, systemReasons[failure.code] ?? "CannotOpen", failure)
   )
 
-/** Of a database's pages (https://sqlite.org/fileformat2.html#pages). SQLite takes a file of one byte for an empty one. */
+/** Of a database's pages (https://sqlite.org/fileformat2.html#pages). SQLite treats a file of one byte as empty. */
 export const smallestPage = 512
 
-/** Undefined where a date cannot hold it: some filesystems have 64 bits for the seconds. */
+/** Undefined if a date cannot hold it: some filesystems store 64-bit seconds. */
 const newestTime = (main: Stats, wal: Stats | undefined): number | undefined => {
   const millis = Math.round(Math.max(main.mtimeMs, wal?.mtimeMs ?? 0))
   return Math.abs(millis) <= 8.64e15 ? millis : undefined
 }
 
-/** What there is of a database, all of which this user may use. */
+/** The files of a database. Throws if this user may not use one of them. */
 const filesOf = (file: string, use: { readonly writing: boolean }) => {
-  // The file last: a neighbour who makes all of them begins with it.
+  // Read the database file last: a process that creates all of them begins with it.
   const [wal, journal, shm] = [files.lstat(`${file}-wal`), files.lstat(`${file}-journal`), files.lstat(`${file}-shm`)]
   const main = files.stat(file)
-  // SQLite would open what it may not write without a word, and only the first write would tell. A neighbour
-  // who closes takes what is beside the file away at any moment.
+  // SQLite silently opens what it may not write, and only the first write would fail. A process that closes the
+  // database may delete the files beside it at any moment.
   for (const suffix of ["", "-wal", "-shm"]) files.requireAccessIfThere(`${file}${suffix}`, use)
   return { main, wal, journal, shm }
 }
 
 /**
- * An inspection may make files only where it can take them away again: those of another user would be in the
- * way of the next start. Where a program has the database open they are there already.
+ * `status` may create -wal and -shm only if it can delete them: files of another user would block the next start. While
+ * a program has the database open they exist already.
  */
 export const requireRemovableSidecars = (
   file: string,
@@ -125,13 +126,13 @@ export const requireRemovableSidecars = (
       : refusal(file, "NotReadable", { code: "", detail: "nobody has it open", retryable: false })
   })
 
-/** What the files beside a database tell of whoever had it open last. */
+/** What the files beside a database tell about the process that had it open last. */
 export type Shutdown = "clean" | "unclean" | "shared"
 
 /**
- * Whether a living process has the database open in WAL mode: it then holds a shared lock on the
- * `-shm` file (https://sqlite.org/walformat.html, 2.3.1). Not to find one is no proof that nobody is
- * there, so "unclean" is the answer that makes us look harder.
+ * Whether a running process has the database open in WAL mode: it then holds a shared lock on the `-shm`
+ * (https://sqlite.org/walformat.html, 2.3.1). Finding no lock proves nothing, so the answer is then "unclean", which
+ * makes the start look harder.
  */
 export const shutdownOf = (file: string): Effect.Effect<"shared" | "unclean"> =>
   Effect.map(locksOn(`${file}-shm`), (locks) => (locks.length > 0 ? "shared" : "unclean"))

@@ -1,19 +1,19 @@
-/** The first reading of a start: who does it, and what it takes away. */
+/** The first read of a start: which process does it, and what it destroys. */
 import * as Effect from "effect/Effect"
 import type { Shutdown } from "./FileLook.ts"
 import { launching, standstill } from "./LeftoverWal.ts"
 
-/** What a start knows of its first reading. */
+/** What a start knows about its first read. */
 export interface FirstRead {
-  /** Whether an attempt before this one has read. */
+  /** Whether an earlier attempt has read. */
   isTried: boolean
-  /** Whether SQLite has met a lock that it could not get. */
+  /** Whether SQLite has failed to get a lock. */
   stoodStill: boolean
-  /** What told that commits are missing: SQLite's first reading takes the proof away. */
+  /** The warning that commits are missing: SQLite's first read destroys the proof. */
   lost: string | undefined
 }
 
-/** To be told before anything is changed, and once. */
+/** Warns once, before anything is changed. */
 export const tellLost = (firstRead: FirstRead, look: Effect.Effect<string | undefined>) =>
   firstRead.lost === undefined
     ? Effect.flatMap(look, (lost) => {
@@ -23,9 +23,9 @@ export const tellLost = (firstRead: FirstRead, look: Effect.Effect<string | unde
     : Effect.void
 
 /**
- * Whether a process that can be ended reads first. That takes longer than all the rest: only where SQLite's standstill
- * would outlast the deadline (`left` milliseconds away) and the process would not, not again where a read went well, and
- * not where others hold locks on the same `-shm`, for there the system gives them.
+ * Whether a child process, which can be killed, reads first. That takes longer than all the rest. So only if SQLite's
+ * standstill would outlast the deadline (`left` milliseconds away) and launching would not; not again after a read that
+ * worked; and not while others hold locks on the same `-shm`, because then locks work.
  */
 export const isReadBeside = (
   firstRead: FirstRead,

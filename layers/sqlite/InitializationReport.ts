@@ -83,8 +83,8 @@ export const failedReport = (
 })
 
 /**
- * Where no stage is under way: before the first one the migrations are read, and after the last one the file is held
- * once more against what was found.
+ * The stage if none is running: migrations are read before the first stage, and the file is checked again after the
+ * last.
  */
 const stageOf = (error: InitializationError): StageName => {
   switch (error._tag) {

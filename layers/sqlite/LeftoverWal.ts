@@ -1,7 +1,7 @@
 /**
- * A large WAL that was left: SQLite recovers it at the first read, and writes it into the database at the first commit,
- * in one call each. In the process of the service that would hold the event loop for seconds, the second one while it
- * serves already. So both are done beside, within the start.
+ * A large WAL that was left behind: SQLite recovers it at the first read, and writes it into the database at the first
+ * commit, in one call each. In the service's process each would block the event loop for seconds, the second one while
+ * it already serves. So the start does both in a child process.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -13,16 +13,16 @@ import { answerBeside } from "./PageCheck/SqliteBeside.ts"
 import { integer, type Sqlite, SqliteFailure, text } from "./Sqlite.ts"
 
 /**
- * Bytes above which a WAL is large. SQLite itself writes it into the database at 4 MiB, with the event loop standing
- * still, and of 16 MiB recovery and checkpoint take about a fifth of a second.
+ * Above this many bytes a WAL is large: at 16 MiB recovery and checkpoint take about a fifth of a second. (SQLite
+ * itself checkpoints at 4 MiB, blocking the event loop.)
  */
 const large = 16 * 1024 * 1024
 
 export const isLarge = (walBytes: number): boolean => walBytes > large
 
 /**
- * Recovers a WAL that nobody has open, and keeps what was found in the `-shm` until the scope closes. Until then another
- * connection that opens the database need not recover it. What cannot be done beside the next connection does, or refuses.
+ * Recovers a WAL that no process has open, and keeps the recovered `-shm` until the scope closes: until then other
+ * connections need not recover it. If this fails, the next connection recovers it, or refuses.
  */
 export const recoverBeside = (
   { file, walBytes }: { readonly file: string; readonly walBytes: number },
@@ -35,18 +35,18 @@ export const recoverBeside = (
   )
 
 /**
- * Milliseconds for which SQLite tries again, asleep within one call, where the system refuses it the lock on the `-shm`
- * that reading takes (`walTryBeginRead` in wal.c). Neither a deadline nor an interruption ends that.
+ * If the system refuses the read lock on the `-shm`, SQLite retries for this many milliseconds, asleep in one call
+ * (`walTryBeginRead` in wal.c). Neither a deadline nor an interruption can stop that.
  */
 export const standstill = 11_000
 
-/** Milliseconds that a process may take until it reads. */
+/** Milliseconds that a child process may need until it reads. */
 export const launching = 500
 
 /**
- * Whether a database can be read at all, asked in a process that can be ended meanwhile. It fails where SQLite has tried
- * in vain (`SQLITE_PROTOCOL`); whatever else it meets the next connection meets at once. The process stays until the scope
- * closes, for as a reader it could not take away the files that it made beside the database.
+ * Checks in a child process, which can be killed, whether a database can be read at all. Fails only if SQLite tried in
+ * vain (`SQLITE_PROTOCOL`): the next connection meets any other error at once. The child stays until the scope closes:
+ * as a reader it could not delete the files that it created beside the database.
  */
 export const readBeside = (file: string): Effect.Effect<void, SqliteFailure, Scope.Scope> =>
   Effect.catchAll(
@@ -55,20 +55,20 @@ export const readBeside = (file: string): Effect.Effect<void, SqliteFailure, Sco
       failure instanceof SqliteFailure && failure.code === "SQLITE_PROTOCOL" ? Effect.fail(failure) : Effect.void
   )
 
-/** What became of a large WAL: how much of it there was, and why it is still there. */
+/** The result for a large WAL: its size, and why it is still there. */
 export interface Checkpointed {
   readonly bytes: number
-  /** Undefined where all of it is in the database now. */
+  /** Undefined if all of it is in the database now. */
   readonly warning: string | undefined
 }
 
-/** Bytes of the WAL that are not in the database yet, 0 where they are not worth a process. */
+/** Bytes of the WAL that are not in the database yet; 0 if they are too few for a child process. */
 export const leftoverOf = ({ file, sqlite }: { readonly file: string; readonly sqlite: Sqlite }) =>
   Effect.gen(function* () {
     const bytes = yield* trySync(() => files.stat(`${file}-wal`)?.size ?? 0)
     if (!isLarge(bytes)) return 0
     const [version] = yield* sqlite.run("SELECT sqlite_version() AS version")
-    // Without that word SQLite would take it for `PASSIVE`, and do it here.
+    // An SQLite that does not know `NOOP` would do a `PASSIVE` checkpoint here.
     if (!knowsNoop(text(version, "version"))) return bytes
     const [size] = yield* sqlite.run("PRAGMA page_size")
     const [found] = yield* sqlite.run("PRAGMA wal_checkpoint(NOOP)")
@@ -83,9 +83,9 @@ const knowsNoop = (version: string): boolean => {
 }
 
 /**
- * Writes a WAL into the database as far as nobody reads an older state: `PASSIVE` shuts nobody out and waits for nobody.
- * Killed at any moment, it is done again later. It is no reason to refuse a database that is proven: what cannot be done,
- * or not by the deadline, is told.
+ * Writes a WAL into the database, as far as no process reads an older state: `PASSIVE` blocks nobody and waits for
+ * nobody. If it is killed, a later checkpoint does it again. A failure or the deadline is only a warning: the database
+ * is already proven.
  */
 export const checkpointBeside = (
   { bytes, file, limit }: { readonly bytes: number; readonly file: string; readonly limit: number },
@@ -97,7 +97,7 @@ export const checkpointBeside = (
       written === undefined ? Effect.void : progress(doing, written, bytes)
     )
   )
-  // The first commit would give up what is above the limit, again with the event loop standing still.
+  // Otherwise the first commit truncates the WAL to the limit, blocking the event loop.
   const truncate = Effect.scoped(
     answerBeside({ file, sql: "PRAGMA wal_checkpoint(TRUNCATE)", writes: true }, () => Effect.void)
   )
@@ -123,7 +123,7 @@ export const checkpointBeside = (
         because(`The WAL of ${megabytes(bytes)} MB could not be written into the database (${code}: ${detail})`)
       )
     ),
-    // The deadline does not wait until the process is gone.
+    // Do not let the deadline wait for the end of the child process.
     Effect.disconnect,
     Effect.raceFirst(
       Effect.map(untilLate(left), () =>
@@ -135,6 +135,6 @@ export const checkpointBeside = (
 
 const slow = "The next commits may be slow until it is written."
 
-/** A moment before the deadline, which what moves on may put off. */
+/** Waits until just before the deadline, which progress may extend. */
 const untilLate = (left: () => number): Effect.Effect<void> =>
   Effect.suspend(() => (left() <= 100 ? Effect.void : Effect.zipRight(Effect.sleep(left() - 100), untilLate(left))))

@@ -1,4 +1,4 @@
-/** What a file that is not a SQLite database looks like, by its first bytes, and what to do about it. */
+/** What a file that is not a SQLite database looks like by its first bytes, and what to do. */
 import { closeSync, openSync, readSync } from "node:fs"
 
 export interface Likeness {
@@ -37,7 +37,7 @@ const texts: ReadonlyArray<readonly [beginning: RegExp, likeness: Likeness]> = [
   [/^\s*[[{]\s*(["{[]|$)/, { looks: "JSON", cure: "Check the path: this is a text file." }]
 ]
 
-/** Undefined where it looks like nothing that is known, or nobody can look. */
+/** Undefined if it looks like nothing known, or cannot be read. */
 export const likenessOf = (head: Buffer): Likeness | undefined => {
   const hex = head.toString("hex")
   const packed = signatures.find(([bytes]) => hex.startsWith(bytes))
@@ -57,8 +57,8 @@ export const likenessOf = (head: Buffer): Likeness | undefined => {
 const isRandom = (head: Buffer): boolean => head.length >= 512 && new Set(head).size > 180
 
 /**
- * The first bytes of a file that SQLite does not have open: closing the descriptor drops the locks that this process
- * has on the file (https://sqlite.org/howtocorrupt.html, 2.2).
+ * The first bytes of a file. SQLite must not have it open: closing the descriptor drops this process's locks on the
+ * file (https://sqlite.org/howtocorrupt.html, 2.2).
  */
 export const headOf = (path: string): Buffer => {
   const head = Buffer.alloc(512)

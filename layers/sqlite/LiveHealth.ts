@@ -1,4 +1,4 @@
-/** Whether what was true at the start still is. */
+/** Whether what the start proved still holds. */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
@@ -41,8 +41,8 @@ export const liveHealth = (
   )
   return Effect.gen(function* () {
     yield* inPlace
-    // Through a connection of its own, opened by path like any newcomer's: the one that is handed out may be
-    // in the middle of a transaction, and would wait for locks with the event loop standing still.
+    // Through a new connection, opened by path: the program's own may be in a transaction, and would block the event
+    // loop while it waits for locks.
     const { fingerprint, version } = yield* config.inMemory
       ? migrations.schemaOn(sqlite)
       : Effect.scoped(Effect.flatMap(newcomer, migrations.schemaOn)).pipe(
@@ -65,7 +65,7 @@ export const liveHealth = (
   )
 }
 
-/** Another look after 50 ms, four times: somebody opens or closes the database at this moment. */
+/** Look again after 50 ms, up to four times: another process may just be opening or closing the database. */
 const whileANeighbourPasses = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(4))
 
 export const changesOf = (

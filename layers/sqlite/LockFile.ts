@@ -1,6 +1,6 @@
 /**
- * One restore at a time, and one copy beside a database while others write to it. A database that is gone, or is none, has
- * no lock of its own that two could meet at, and who copies does not want to shut out who writes.
+ * Allows one restore at a time, and one early copy at a time. Neither can use a lock on the database: for a restore it
+ * may be gone or no database, and a copy must not block writers.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -10,19 +10,19 @@ import { createExclusively } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { isLock, openSqlite, SqliteFailure } from "./Sqlite.ts"
 
-/** What the file that is locked has behind the name of the database. */
+/** Suffixes of the lock files, after the name of the database. */
 export const restoreLock = ".restore.partial"
 export const copyLock = ".upgrade.partial"
 
 /**
- * Runs something while nobody else restores this database or clears what restores have left; fails with `SQLITE_BUSY`
- * where somebody does. The lock is SQLite's on an empty file of its own, which works wherever a start does and ends
- * with its process.
+ * Runs `use` while no other process restores this database or removes what restores left; fails with `SQLITE_BUSY` if
+ * one does. The lock is SQLite's, on an empty file of its own: it works wherever a start does, and ends with its
+ * process.
  */
 export const whileRestoringAlone = <A, E, R>(file: string, use: Effect.Effect<A, E, R>) =>
   Effect.scoped(Effect.zipRight(takeLock(`${file}${restoreLock}`, file, "another restore is running"), use))
 
-/** The same for a copy, until the scope closes. */
+/** The same lock for a copy, held until the scope closes. */
 export const lockForCopying = (file: string) =>
   takeLock(`${file}${copyLock}`, file, "another process is copying the database for its upgrade")
 
@@ -42,11 +42,11 @@ const takeLock = (
     yield* Effect.mapError(Effect.zipRight(run("PRAGMA journal_mode = memory"), run("BEGIN EXCLUSIVE")), (failure) =>
       isLock(failure.code) ? new SqliteFailure({ code: "SQLITE_BUSY", detail: who }) : failure
     )
-    // The one before us has deleted what we have locked, or the next one has made another.
+    // The previous holder may have deleted the file that we locked, and another process created a new one.
     if (identity === undefined || (yield* trySync(() => files.identity(lock))) !== identity) {
       if (attempts === 0) return yield* new SystemFailure({ code: "EBUSY", detail: `${lock} comes and goes` })
       return yield* takeLock(lock, file, who, attempts - 1)
     }
-    // Before the connection is closed: whoever locks it afterwards finds out.
+    // Delete it before the connection closes: anyone who locks it afterwards notices (above).
     yield* Effect.addFinalizer(() => Effect.ignore(trySync(() => files.remove(lock))))
   })

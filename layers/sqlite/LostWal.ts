@@ -1,7 +1,7 @@
 /**
- * Whether a database is there without all of its WAL or journal: it was copied alone, or what lay beside it was deleted.
- * The main file by itself cannot tell: a checkpoint leaves a sound database of an earlier moment, as a clean end does
- * (https://sqlite.org/walformat.html). What it is held against are the `-shm`, its own length and its backups.
+ * Whether a database lacks its WAL or journal, or a part of it: it was copied alone, or the files beside it were
+ * deleted. The database file alone cannot tell: after a checkpoint it is a sound database of an earlier moment
+ * (https://sqlite.org/walformat.html). So compare it with the `-shm`, its own length and its backups.
  */
 
 import type { Stats } from "node:fs"
@@ -18,8 +18,8 @@ const again =
   "If you copied it, stop the programs that use it, and copy everything at once: the database, its -wal and its -journal. Otherwise restore a backup."
 
 /**
- * What the `-shm` that a crash left counts as committed, and the WAL does not have. To be asked before SQLite opens the
- * database, which makes that index anew. Who ends cleanly deletes the `-shm` before the WAL (`sqlite3WalClose` in wal.c).
+ * Commits that the `-shm` of a crash counts but the WAL lacks. Run it before SQLite opens the database: that rebuilds
+ * the `-shm`. A clean end deletes the `-shm` before the WAL (`sqlite3WalClose` in wal.c).
  */
 export const lostFromWal = (file: string): Effect.Effect<string | undefined> =>
   Effect.flatMap(locksOn(`${file}-shm`), (locks) =>
@@ -28,11 +28,11 @@ export const lostFromWal = (file: string): Effect.Effect<string | undefined> =>
       : Effect.orElseSucceed(
           trySync(() => {
             const shm = `${file}-shm`
-            // A descriptor that is closed would drop the locks of this process's other connections.
+            // Closing our descriptor would drop the locks of this process's other connections.
             if (ownDescriptorsOn(shm) !== 0) return undefined
             const pages = pagesIn(headOf(shm))
             const bytes = files.stat(`${file}-wal`)?.size
-            // Who has opened it meanwhile has made the WAL first.
+            // A process that opened it meanwhile has created the WAL first.
             if (pages === undefined || (bytes ?? 0) >= pages.bytes || files.stat(shm) === undefined) return undefined
             const which = bytes === undefined ? "there is no such file" : `that file has ${bytes} bytes`
             return `Commits are missing: ${shm} counts ${pages.left} pages of them in ${file}-wal, and ${which}. ${again}`
@@ -42,8 +42,9 @@ export const lostFromWal = (file: string): Effect.Effect<string | undefined> =>
   )
 
 /**
- * The pages of a WAL that are not in the database yet, and the bytes of the whole WAL: the header of the index, twice,
- * and how much was checkpointed (https://sqlite.org/walformat.html, 2.1). In the byte order of the machine.
+ * The pages of a WAL that are not in the database yet, and the bytes of the whole WAL, from the header of the `-shm`:
+ * it is stored twice, and followed by how much was checkpointed (https://sqlite.org/walformat.html, 2.1). In the byte
+ * order of the machine.
  */
 const pagesIn = (index: Buffer): { readonly left: number; readonly bytes: number } | undefined => {
   const number = (at: number) => (endianness() === "LE" ? index.readUInt32LE(at) : index.readUInt32BE(at))
@@ -57,8 +58,8 @@ const pagesIn = (index: Buffer): { readonly left: number; readonly bytes: number
 }
 
 /**
- * A database that is longer than its header says was copied while a program wrote to it: the first page is older than
- * the last ones. A commit and a checkpoint make both the same. `before`: the file as it was before it was read.
+ * A database that is longer than its header says was copied while a program wrote to it: its first page is older than
+ * its last ones. After a commit or a checkpoint both agree. `before`: the file before it was read.
  */
 export const lostFromFile = (
   file: string,
@@ -69,7 +70,7 @@ export const lostFromFile = (
     trySync(() => {
       const more = Math.floor(before.size / pageSize) - pages
       const now = more > 0 ? files.stat(file) : undefined
-      // Who has written meanwhile may have made it shorter.
+      // A process that wrote meanwhile may have shortened it.
       return now === undefined || now.size !== before.size || now.mtimeMs !== before.mtimeMs
         ? undefined
         : `The file is ${more} pages longer than its header says: it was copied while a program wrote to it, without its -wal or -journal. ${again}`
@@ -78,9 +79,9 @@ export const lostFromFile = (
   )
 
 /**
- * A backup of an upgrade that was committed, from the version that the database has now or from a later one. One that was
- * not committed is deleted or has a mark. A restore since then, which keeps what was there, explains it. So does
- * another process that has just made the upgrade: look at the version once more.
+ * Finds a backup of a committed upgrade from the database's current version or a later one: then the database is older
+ * than it was. (Backups of uncommitted upgrades are deleted or marked.) A restore since then explains it; it left a
+ * `.replaced-` file. So does another process that just upgraded: the caller reads the version again.
  */
 export const olderThanBackup = (
   file: string,

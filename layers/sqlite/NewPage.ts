@@ -1,4 +1,4 @@
-/** Whether the disk takes another page: one that is written beside the database, and is gone before anyone sees it. */
+/** Whether the disk accepts another page: writes one beside the database, into a file that is already deleted. */
 import { randomUUID } from "node:crypto"
 import { constants } from "node:fs"
 import { open, unlink } from "node:fs/promises"
@@ -6,11 +6,10 @@ import * as Effect from "effect/Effect"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 
 /**
- * SQLite has no such question: what a transaction writes before its commit stays in memory, and a commit is written into
- * the user's database. Free space that is only counted knows neither quotas nor a disk that became read-only. The page
- * is not flushed: a filesystem gives the space when it is written (write(2)). Nothing of it is left where the process is
- * killed, for the name is gone before the page is written. Of other obstacles, such as a directory in which this user may
- * make no file, SQLite may know a way around.
+ * SQLite cannot tell without a commit: before it, a transaction's pages stay in memory. Counting free space misses
+ * quotas and a disk that became read-only. The page is not flushed: a filesystem allocates the space at write(2). The
+ * name is deleted before the page is written, so a killed process leaves nothing. Other errors are ignored, such as a
+ * directory in which this user may create no file: SQLite may still be able to write.
  */
 export const writeNewPage = (database: string): Effect.Effect<void, SystemFailure> =>
   Effect.tryPromise({ try: () => attempt(`${database}.page-${randomUUID()}`), catch: SystemFailure.from }).pipe(
@@ -22,7 +21,7 @@ export const writeNewPage = (database: string): Effect.Effect<void, SystemFailur
 
 const ofTheDisk: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO"])
 
-/** In the pool of threads: a disk that hangs keeps nobody else waiting. */
+/** In the thread pool: a disk that hangs does not block the event loop. */
 const attempt = async (path: string): Promise<void> => {
   const handle = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
   try {
@@ -33,5 +32,5 @@ const attempt = async (path: string): Promise<void> => {
   }
 }
 
-/** Of bytes that no filesystem makes smaller. */
+/** Bytes that no filesystem can compress. */
 const page = Buffer.from(Array.from({ length: 4096 }, (_, index) => (index * 167 + (index >> 3) * 59) & 0xff))

@@ -1,6 +1,6 @@
 /**
- * The one place that looks at pages: in this process where that takes no longer than a health check can
- * wait, else in one of its own, so that timers, signals and deadlines go on.
+ * The one place that checks pages: in this process if that is short enough for a health check to wait, else in a child
+ * process, so that timers, signals and deadlines go on.
  */
 import * as Effect from "effect/Effect"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
@@ -13,7 +13,7 @@ import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, text } 
 /** `quick` does not look at indexes (https://sqlite.org/pragma.html#pragma_quick_check). */
 type Depth = "quick" | "full"
 
-/** Bytes up to which a look holds the event loop for about a tenth of a second at the most. */
+/** Up to this many bytes a check blocks the event loop for about a tenth of a second at most. */
 const shortLook: Record<Depth, number> = { quick: 32 * 1024 * 1024, full: 4 * 1024 * 1024 }
 
 /** An open database, its file or `:memory:`, and its bytes. */
@@ -23,7 +23,7 @@ interface Looked {
   readonly bytes: number
 }
 
-/** Views and triggers, then pages, then foreign keys, at which no page check looks. Reads the whole file. */
+/** Checks views and triggers, then pages, then foreign keys, which no page check covers. Reads the whole file. */
 export const checkPages = Effect.fnUntraced(function* (looked: Looked, depth: Depth, progress: Attempt["progress"]) {
   const ask = asking(looked, depth, progress)
   const broken = yield* Effect.mapError(brokenObjects(looked.sqlite), IntegrityError.unreadable)
@@ -35,7 +35,7 @@ export const checkPages = Effect.fnUntraced(function* (looked: Looked, depth: De
   }
 })
 
-/** A damaged copy is no backup, and a damaged database no ground for an upgrade. */
+/** Checks the copy: do not upgrade a damaged database or rely on a damaged backup. */
 export const checkCopy = (copy: string, progress: Attempt["progress"] = () => Effect.void) =>
   Effect.mapError(openSqlite({ filename: copy, readonly: true }), IntegrityError.unreadable).pipe(
     Effect.flatMap((sqlite) =>
@@ -52,7 +52,7 @@ export const foreignKeyViolations = `SELECT "table", rowid, parent FROM pragma_f
 export const describeViolation = (row: Row): string =>
   `row ${text(row, "rowid") || "?"} of ${text(row, "table")} refers to a missing row of ${text(row, "parent")}`
 
-/** Bytes of the database, those in its WAL included. */
+/** Bytes of the database, including its WAL. */
 export const bytesOf = (sqlite: Sqlite): Effect.Effect<number, IntegrityError> =>
   sqlite.run("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size").pipe(
     Effect.map(([size]) => integer(size, "bytes")),
@@ -81,7 +81,7 @@ const asking = ({ bytes, file, sqlite }: Looked, depth: Depth, progress: Attempt
         }
         return read === undefined ? Effect.void : progress(doing, read / (passes[pragma] ?? 1), bytes)
       }
-      // What was read once is in memory for the next question.
+      // After the first read the file is in memory for the next check.
       const beside = Effect.scoped(answerBeside({ file, sql, ahead: !isRead }, tell))
       isRead = true
       return Effect.mapError(Effect.catchIf(beside, isLasting, instead(here)), IntegrityError.unreadable)
@@ -89,12 +89,12 @@ const asking = ({ bytes, file, sqlite }: Looked, depth: Depth, progress: Attempt
 }
 
 /**
- * How often a check reads the file, about: the tables once by their pages and once by their rows; `integrity_check` looks
- * each entry of an index up as well.
+ * About how often a check reads the file: tables once by pages and once by rows; `integrity_check` also looks up each
+ * index entry.
  */
 const passes: Partial<Record<string, number>> = { quick_check: 2, integrity_check: 5 }
 
-/** What SQLite answers is an answer, and what passes is waited for. */
+/** Neither SQLite's answer nor an error that passes by itself: then the check runs in this process instead. */
 const isLasting = (failure: SqliteFailure | SystemFailure): failure is SystemFailure =>
   failure._tag === "SystemFailure" && !failure.retryable
 

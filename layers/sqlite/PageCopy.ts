@@ -1,4 +1,4 @@
-/** Overwriting one database with another, as one transaction of SQLite's. */
+/** Overwrites one database with another, in one SQLite transaction. */
 import Driver from "better-sqlite3"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -7,9 +7,9 @@ import * as Fiber from "effect/Fiber"
 import { integer, openSqlite, type Sqlite, SqliteFailure } from "./Sqlite.ts"
 
 /**
- * Copies a whole database over another file, as one transaction of that file. It goes on after an
- * interruption until the connection of the source is closed. The driver takes "busy" for an end like any
- * other when it comes first or last, so that only the file itself can tell whether a copy was committed.
+ * Copies a whole database over another file, in one transaction of that file. After an interruption it goes on until
+ * the source connection is closed. The driver reports success even if the first or last step was "busy", so only the
+ * file itself can tell whether the copy was committed.
  */
 export const backupInto = ({ database }: Sqlite, destination: string): Effect.Effect<void, SqliteFailure> =>
   Effect.scoped(
@@ -25,17 +25,17 @@ export const backupInto = ({ database }: Sqlite, destination: string): Effect.Ef
     })
   )
 
-/** What is done with a database before it is overwritten, and what takes that back where it was not. */
+/** What to do before a database is overwritten, and how to undo that if it was not. */
 interface Keeping<E, R, R2> {
   readonly keep: Effect.Effect<void, E, R>
   readonly undo: Effect.Effect<void, never, R2>
 }
 
 /**
- * Overwrites a database with another, as one transaction of SQLite's whose lock is held from before `keep` to the
- * commit: nobody commits in between. The client does not pass on the driver's `progress`, which is first asked
- * when SQLite has the lock (https://sqlite.org/backup.html) and says how many pages the next step copies; without
- * the lock it is never asked. Whatever ends this before the commit leaves the database as it was.
+ * Overwrites a database with another, in one transaction whose lock is held from before `keep` until the commit, so
+ * nobody commits in between. Uses the driver's `progress` (the client does not pass it on): it is called only once
+ * SQLite has the lock (https://sqlite.org/backup.html), and returns how many pages the next step copies. If this ends
+ * before the commit, the database is unchanged.
  */
 export const overwriteKeeping = <E, R, R2>(
   source: string,
@@ -48,7 +48,7 @@ export const overwriteKeeping = <E, R, R2>(
         try: () => new Driver(source, { readonly: true, timeout: 0 }),
         catch: SqliteFailure.from
       })
-      // Until then the copying goes on; one that is closed already may be closed again.
+      // Copying goes on until this close. Closing twice is harmless.
       const close = Effect.sync(() => driver.close())
       const locked = yield* Deferred.make<void, SqliteFailure>()
       let pages = 0
@@ -79,5 +79,5 @@ const notLocked = Exit.fail(
   new SqliteFailure({ code: "SQLITE_BUSY", detail: "a lock keeps it from being overwritten" })
 )
 
-/** Between two steps the event loop has its turn. */
+/** The event loop gets its turn between two steps. */
 const pagesAtOnce = 100

@@ -1,4 +1,7 @@
-/** Whether the system refuses the locks that SQLite needs, which it does not tell apart from a lock that another has. */
+/**
+ * Whether the system refuses the locks that SQLite needs. SQLite's code is the same as for a lock that another process
+ * holds.
+ */
 import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
 import { areFree } from "../machine/FileLocks.ts"
@@ -7,8 +10,8 @@ import { createExclusively } from "../machine/newFile.ts"
 import { isLockFailure, openSqlite } from "./Sqlite.ts"
 
 /**
- * Whether a filesystem gives no lock on a new file beside the database, which nobody else knows. SQLite says `SQLITE_BUSY`
- * for ENOLCK as for a lock that another has (`sqliteErrorFromPosixError` in os_unix.c). False where no file can be made.
+ * Whether the filesystem gives no lock even on a new file that nobody else knows. SQLite says `SQLITE_BUSY` for ENOLCK,
+ * as for a lock that another process holds (`sqliteErrorFromPosixError` in os_unix.c). False if no file can be created.
  */
 export const refusesLocks = (file: string): Effect.Effect<boolean> =>
   Effect.orElseSucceed(
@@ -24,7 +27,7 @@ export const refusesLocks = (file: string): Effect.Effect<boolean> =>
     () => false
   )
 
-/** More than once, for a signal may interrupt one of them. */
+/** More than once, because a signal may interrupt one try. */
 const isNeverLocked = (scratch: string): Effect.Effect<boolean> =>
   Effect.every([1, 2, 3], () => isRefused({ filename: scratch }, "BEGIN EXCLUSIVE"))
 
@@ -34,8 +37,8 @@ const isRefused = (options: Parameters<typeof openSqlite>[0], sql: string): Effe
   )
 
 /**
- * Whether a database cannot even be read, while nobody holds a lock on it. Looked at more than once, for a neighbour may
- * hold one for a moment.
+ * Whether a database cannot even be read although nobody holds a lock on it. Checked more than once, because another
+ * process may hold one for a moment.
  */
 export const isLockedByNobody = (file: string): Effect.Effect<boolean> =>
   Effect.orElseSucceed(

@@ -1,4 +1,4 @@
-/** The way back: a backup in the place of a database, and what was there kept beside it. */
+/** Restores a backup in place of a database, and keeps what was there beside it. */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
@@ -95,7 +95,7 @@ const restoreFrom = Effect.fnUntraced(function* ({
       )
     )
   yield* Effect.mapError(
-    // SQLite would only say that it cannot open it, which may pass.
+    // Check here: SQLite would only say that it cannot open the file, which counts as retryable.
     trySync(() => files.requireAccess(from, { writing: false })),
     (failure) => refuse("NotProven", failure)
   )
@@ -126,11 +126,11 @@ const restoreFrom = Effect.fnUntraced(function* ({
   return restored
 })
 
-/** Gives the path under which what was there is kept. */
+/** Returns the path under which what was there is kept. */
 const putBack = Effect.fnUntraced(function* (from: string, file: string, isShort: boolean) {
   const isThere = yield* isFile(file)
   yield* refuseInUse(file)
-  // SQLite may stand still at its first read, past a deadline that is shorter than that.
+  // SQLite may block at its first read for longer than this deadline.
   if (isThere && isShort) yield* Effect.scoped(readBeside(file))
   const kept = `${file}.replaced-${compactTime(yield* Clock.currentTimeMillis)}`
   if (yield* isFile(kept)) return yield* new SystemFailure({ code: "EEXIST", detail: `${kept} already exists` })
@@ -146,7 +146,7 @@ const putBack = Effect.fnUntraced(function* (from: string, file: string, isShort
 const noFileAt = (filename: string) =>
   new DirectoryError({ reason: "InvalidFilename", path: filename, detail: inMemory, retryable: false })
 
-/** Refuses what a start refuses: a directory, a FIFO, a socket or a device where a file should be. */
+/** Refuses what a start refuses too: a directory, FIFO, socket or device where a file should be. */
 const refuseOtherThanFiles = Effect.fnUntraced(function* (file: string) {
   for (const part of partsOf(file)) {
     const found = yield* Effect.mapError(
@@ -160,7 +160,7 @@ const refuseOtherThanFiles = Effect.fnUntraced(function* (file: string) {
   }
 })
 
-/** False where there is nothing; what is there and is no file can be neither read nor replaced. */
+/** False if there is nothing. Fails if there is something other than a file: that can be neither read nor replaced. */
 const isFile = (target: string): Effect.Effect<boolean, SystemFailure, FileSystem.FileSystem> =>
   Effect.flatMap(infoOf(target), (there) =>
     there === undefined || there.type === "File"

@@ -1,4 +1,4 @@
-/** Which backup is put back. */
+/** Chooses and proves the backup to restore. */
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import { readHistory } from "./AppliedMigrations/MigrationHistory.ts"
@@ -10,13 +10,13 @@ import { checkCopy } from "./PageCheck.ts"
 import { inMemory, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
 import { openSqlite } from "./Sqlite.ts"
 
-/** A backup to restore, and what its name says, where it was chosen by that. */
+/** A backup to restore, and its name if it was chosen by it. */
 interface Chosen {
   readonly path: string
   readonly named?: BackupFile
 }
 
-/** The one that was asked for. A link to a file is as good as the file. */
+/** The backup that was asked for. A link to a file is accepted. */
 export const backupAt = Effect.fnUntraced(function* (file: string, backup: string) {
   const path = yield* Path.Path
   const fault = isInMemory(backup) ? inMemory : faultOfName(backup)
@@ -33,7 +33,7 @@ export const backupAt = Effect.fnUntraced(function* (file: string, backup: strin
   return chosen
 })
 
-/** The newest one beside the database, by what the names say. When they do not say it, nobody guesses. */
+/** The newest backup beside the database, by name. If the names do not tell, it refuses instead of guessing. */
 export const newestBeside = Effect.fnUntraced(function* (file: string) {
   const refuse = refusalOf(file, "")
   const backups = yield* Effect.mapError(backupsOf(file), (failure) =>
@@ -55,10 +55,10 @@ const describeBackup = ({ bytes, from, modifiedAt, path, to }: BackupFile): stri
 export const isSameVersion = (one: string | undefined, other: string | undefined): boolean =>
   one === undefined || other === undefined ? one === other : Number(one) === Number(other)
 
-/** Whether it tells something of the backup, and not of a lock or of a driver that could not be loaded. */
+/** Whether an error is about the backup itself, not about a lock or a driver that could not be loaded. */
 export const isVerdict = ({ code, retryable }: typeof nothing): boolean => !retryable && /^(SQLITE_|$)/.test(code)
 
-/** The newest version that a sound backup records. */
+/** Checks a backup, and returns the newest version that it records. */
 export const proveBackup = (backup: string) =>
   checkCopy(backup).pipe(
     Effect.zipRight(openSqlite({ filename: backup, readonly: true })),

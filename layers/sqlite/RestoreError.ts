@@ -51,7 +51,7 @@ export class RestoreError extends Data.TaggedError("RestoreError")<{
   }
 }
 
-/** Of these the code knows more: each has several causes. */
+/** For these the code decides: each has several causes. */
 const fromCode: ReadonlySet<Reason> = new Set<Reason>(["NotProven", "NotWritten"])
 
 const sentences: Record<Reason, (error: Pick<RestoreError, "backup" | "database">) => string> = {

@@ -1,4 +1,4 @@
-/** A backup in the place of a database. */
+/** Puts a backup in the place of a database. */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import { locksOn, nameHolders, usersOf } from "../machine/FileLocks.ts"
@@ -12,12 +12,12 @@ import { overwriteKeeping } from "./PageCopy.ts"
 import { isUnreadable } from "./RestoreError.ts"
 import { integer, openSqlite, type Sqlite, SqliteFailure, text } from "./Sqlite.ts"
 
-/** A database with all that may lie beside it. */
+/** A database and the files that may be beside it. */
 export const partsOf = (file: string) => ["", "-wal", "-shm", "-journal"].map((suffix) => `${file}${suffix}`)
 
 /**
- * Refuses while somebody is seen to use a database. Without a WAL an idle connection holds no lock, and of another
- * user's process, or one in another namespace, only its locks are seen.
+ * Refuses if another user of the database can be seen. Limits: without a WAL an idle connection holds no lock; of
+ * processes of other users or namespaces only locks are seen.
  */
 export const refuseInUse = Effect.fnUntraced(function* (file: string) {
   const users = yield* usersOf(partsOf(file))
@@ -27,9 +27,9 @@ export const refuseInUse = Effect.fnUntraced(function* (file: string) {
 })
 
 /**
- * Switching to a rollback journal takes in the WAL, and is refused while anybody else has the file open in WAL
- * mode. The overwriting is done in WAL mode, where the old content can be read under its lock until the commit.
- * Afterwards the database has the journal mode again that it had.
+ * Switching to a rollback journal first moves the WAL into the database, and fails while anyone else has the file open
+ * in WAL mode. Then it overwrites in WAL mode: there the old content can be read under the lock until the commit.
+ * Afterwards the database gets its journal mode back.
  */
 export const overwrite = (from: string, file: string, kept: string) =>
   Effect.scoped(
@@ -66,8 +66,8 @@ const switchToWal = (sqlite: Sqlite) =>
   )
 
 /**
- * Tries WAL on a file that is nobody's: where a filesystem has no shared memory, a database that was switched to it
- * could not be opened any more (https://sqlite.org/wal.html, 1).
+ * Tries WAL on a scratch file. On a filesystem without shared memory, a database switched to WAL could no longer be
+ * opened (https://sqlite.org/wal.html, 1).
  */
 const tryWal = (scratch: string) =>
   Effect.acquireUseRelease(
@@ -78,14 +78,14 @@ const tryWal = (scratch: string) =>
           Effect.zipRight(switchToWal(tried), tried.run("CREATE TABLE tried (x)"))
         )
       ),
-    // SQLite leaves the WAL that it could not use.
+    // SQLite leaves a WAL that it could not use.
     () => Effect.zipRight(removeOrWarn(scratch), removeOrWarn(`${scratch}-wal`))
   )
 
 const journalModeOf = (sqlite: Sqlite) =>
   Effect.map(sqlite.run("PRAGMA journal_mode"), ([row]) => text(row, "journal_mode"))
 
-/** In WAL mode SQLite overwrites nothing with pages of another size: a backup that has such is written again in ours. */
+/** In WAL mode SQLite cannot overwrite with pages of another size: rewrite such a backup with ours. */
 const matchPageSize = Effect.fnUntraced(function* (from: string, live: Sqlite, partial: string) {
   const pageSize = yield* pageSizeOf(live)
   const theirs = yield* Effect.scoped(Effect.flatMap(openSqlite({ filename: from, readonly: true }), pageSizeOf))
@@ -102,7 +102,7 @@ const matchPageSize = Effect.fnUntraced(function* (from: string, live: Sqlite, p
 
 const pageSizeOf = ({ run }: Sqlite) => Effect.map(run("PRAGMA page_size"), ([row]) => integer(row, "page_size"))
 
-/** Without writing: the last connection that can would play the WAL into what is no database when it closes. */
+/** Read-only: when the last writing connection closes, it would play the WAL into a file that is no database. */
 const requireReadable = (file: string) =>
   Effect.zipRight(
     requirePage(file),
@@ -113,7 +113,7 @@ const requireReadable = (file: string) =>
     )
   )
 
-/** SQLite takes a file of one byte for an empty one, and would write over what nobody has kept. */
+/** SQLite treats a file of one byte as empty, and would overwrite content that was not kept. */
 const requirePage = (file: string) =>
   Effect.flatMap(
     trySync(() => [file, `${file}-journal`].map((part) => files.stat(part)?.size ?? 0)),
@@ -123,7 +123,7 @@ const requirePage = (file: string) =>
         : Effect.void
   )
 
-/** Copies that are not finished, with what is beside them. */
+/** Unfinished copies, with the files beside them. */
 const unfinished = /^\.replaced-\w+(\.restored)?\.partial/
 
 const removeRemainsOfOthers = Effect.fnUntraced(function* (file: string, kept: string) {
@@ -132,7 +132,7 @@ const removeRemainsOfOthers = Effect.fnUntraced(function* (file: string, kept: s
   yield* Effect.forEach(ofOthers, ({ path }) => remove(path), { discard: true })
 })
 
-/** Under the write lock: the processes that began the unfinished copies are gone. */
+/** Under the write lock: the processes that began the unfinished copies have ended. */
 const keepCopy = Effect.fnUntraced(function* (file: string, kept: string) {
   yield* removeRemainsOfOthers(file, kept)
   const partial = `${kept}.partial`
@@ -144,8 +144,8 @@ const keepCopy = Effect.fnUntraced(function* (file: string, kept: string) {
 })
 
 /**
- * What SQLite cannot open is kept byte for byte, its parts together. The new one is in WAL mode, as most starts want,
- * where that can be had.
+ * Keeps byte for byte what SQLite cannot open, with the files beside it. The new database is in WAL mode if that works,
+ * as most starts want.
  */
 export const replace = (from: string, file: string, kept: string) => {
   const partial = `${kept}.restored.partial`
@@ -159,7 +159,7 @@ export const replace = (from: string, file: string, kept: string) => {
       )
     )
   )
-  // Copying took its time, and there is no lock on what is no database.
+  // Check for users again: copying took time, and a file that is no database has no lock.
   return Effect.match(tryWal(partial), {
     onSuccess: () => "wal" as const,
     onFailure: () => "delete" as const

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { files, trySync } from "../machine/files.ts"
 import { another, ConnectionError, nothing, refusal } from "./ConnectionError.ts"
 
-/** What SQLite says when another file, or none, is where the one was that it has open. */
+/** The error if another file, or none, is where the open one was. */
 export const replacedError = (file: string, code: string): ConnectionError =>
   new ConnectionError({
     reason: "Replaced",
@@ -20,8 +20,8 @@ export const identityOf = (file: string): Effect.Effect<string | undefined, Conn
   )
 
 /**
- * Proves that the paths still lead to the files that the connection has open. In WAL mode one of them is the `-shm`
- * with the locks: who opens the database after it was deleted makes another, and neither sees what the other locks.
+ * Proves that the paths still lead to the files that the connection has open. In WAL mode that includes the `-shm`,
+ * which has the locks: if it was deleted, the next process creates another, and neither sees the other's locks.
  */
 export const sameFileStillThere = Effect.fnUntraced(function* (
   { file, identity }: { readonly file: string; readonly identity: string | undefined },
@@ -33,7 +33,7 @@ export const sameFileStillThere = Effect.fnUntraced(function* (
     trySync(() => files.requireAccessIfThere(file, { writing: true })),
     (failure) => refusal(file, "ReadOnly", failure)
   ).pipe(
-    // A mode that was changed does not matter to a file that is open; a filesystem or a file that was frozen does.
+    // A changed mode does not matter to an open file; a read-only filesystem or an immutable file does.
     Effect.catchIf(
       ({ code }) => code !== "EROFS" && code !== "EPERM",
       () => Effect.void

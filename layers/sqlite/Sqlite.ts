@@ -1,6 +1,6 @@
 /**
- * The driver, corrected in one place. Its types promise more than they do: what went wrong is thrown. From here on it
- * is a value with SQLite's own code.
+ * The driver, wrapped in one place. Its types hide that it throws. From here on errors are values with SQLite's own
+ * code.
  */
 import type { Row } from "@effect/sql/SqlConnection"
 import Driver from "better-sqlite3"
@@ -11,7 +11,7 @@ import { codeOf, sentenceOf } from "../machine/SystemFailure.ts"
 
 export type { Row }
 
-/** What SQLite answered. It stops at the room that asked, which knows what it means there. */
+/** SQLite's error. It does not leave the room that asked, which knows what it means there. */
 export class SqliteFailure extends Data.TaggedError("SqliteFailure")<{
   /** SQLite's extended result code, e.g. `SQLITE_BUSY_SNAPSHOT` (https://sqlite.org/rescode.html). */
   readonly code: string
@@ -22,7 +22,7 @@ export class SqliteFailure extends Data.TaggedError("SqliteFailure")<{
     return this.detail
   }
 
-  /** Whether another moment can bring another answer. */
+  /** Whether trying again can help. */
   get retryable(): boolean {
     return isTransient(this.code)
   }
@@ -33,28 +33,27 @@ export class SqliteFailure extends Data.TaggedError("SqliteFailure")<{
 }
 
 /**
- * The one place that decides which SQLite codes are worth another attempt: somebody else holds a lock,
- * the lock itself could not be taken, or a file beside the database could not be opened, which is what a
- * neighbour who closes at this moment and takes the WAL away looks like (https://sqlite.org/rescode.html).
- * A file that may not be opened is told apart by looking at its permissions. A process that asked in our
- * place and was ended by somebody can be started again.
+ * The one place that decides which SQLite codes are worth another attempt (https://sqlite.org/rescode.html): another
+ * holder of a lock; a lock that could not be taken; a file beside the database that could not be opened, because
+ * another process may just be closing and deleting the WAL. (Missing permissions are checked elsewhere.) A child
+ * process that was killed can be started again.
  */
 const isTransient = (code: string): boolean =>
   isLockFailure(code) || /^SQLITE_CANTOPEN$|^SIG(HUP|INT|KILL|TERM)$/.test(code)
 
 /** A connection as the rooms use it. */
 export interface Sqlite {
-  /** One statement, its rows, SQLite's answer. */
+  /** Runs one statement; returns its rows. */
   readonly run: (sql: string, parameters?: ReadonlyArray<unknown>) => Effect.Effect<ReadonlyArray<Row>, SqliteFailure>
-  /** The driver's own, for the client that is made on it. */
+  /** The driver's connection, for the client built on it. */
   readonly database: Driver.Database
 }
 
-/** Opens a connection that waits for nobody: its busy timeout is 0. */
+/** Opens a connection that does not wait for locks: its busy timeout is 0. */
 export const openSqlite = (options: OpenOptions): Effect.Effect<Sqlite, SqliteFailure, Scope.Scope> =>
   Effect.flatMap(Effect.scope, (scope) => openSqliteIn(scope, options))
 
-/** The same, closed with a scope that is at hand: to look one up, or to provide one, takes longer than SQLite does. */
+/** Like openSqlite, but takes the Scope as an argument: looking it up costs more than the SQLite call. */
 export const openSqliteIn = (
   scope: Scope.Scope,
   { filename, readonly = false }: OpenOptions
@@ -76,8 +75,8 @@ interface OpenOptions {
 }
 
 /**
- * Without the statement cache and without a span per statement: the rooms ask each question once, and a
- * span per stage tells more than one per pragma.
+ * Without a statement cache and without a span per statement: the rooms run each statement once, and one span per stage
+ * tells more than one per pragma.
  */
 const runOn =
   (database: Driver.Database): Sqlite["run"] =>
@@ -92,21 +91,23 @@ const runOn =
       catch: SqliteFailure.from
     })
 
-/** A column that SQLite promises to be text; numbers as SQLite would print them, NULL as "". */
+/** A text column. Numbers become text; NULL becomes "". */
 export const text = (row: Row | undefined, column: string): string => {
   const value = row?.[column]
   return value === null || value === undefined ? "" : String(value)
 }
 
-/** A column that SQLite promises to be a number; NaN when it is none. */
+/** A number column; NaN if it is not a number. */
 export const integer = (row: Row | undefined, column: string): number => {
   const value = row?.[column]
   return typeof value === "number" || typeof value === "bigint" ? Number(value) : Number.NaN
 }
 
-/** Whether somebody else's lock is in the way. */
+/** Whether another connection's lock is in the way. */
 export const isLock = (code: string): boolean => /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)
 
-/** Whether a lock could not be had, whoever has it: SQLite says so in both ways where the system refuses a lock. */
+/**
+ * Whether a lock could not be taken, whatever the cause: SQLite uses both kinds of codes if the system refuses a lock.
+ */
 export const isLockFailure = (code: string): boolean =>
   isLock(code) || /^SQLITE_IOERR_(LOCK|RDLOCK|UNLOCK|BLOCKED|CHECKRESERVEDLOCK|SHMLOCK)$/.test(code)

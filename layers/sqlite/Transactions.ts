@@ -1,4 +1,4 @@
-/** Transactions on the connection that is handed out, and whose statements take part in them. */
+/** Transactions on the program's connection, and which statements take part in them. */
 import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import type * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
@@ -15,21 +15,21 @@ export type ClientOptions = Pick<
   "transformQueryNames" | "transformResultNames" | "spanAttributes" | "prepareCacheSize"
 >
 
-/** A connection for many fibers, of which one at a time has a transaction. */
+/** A connection shared by many fibers; one at a time has a transaction. */
 export interface Transactions {
-  /** Within a transaction of this connection, or when nobody is in one: the connection to run a statement on. */
+  /** The connection to run a statement on: in this fiber's transaction, or once no other fiber has one. */
   readonly connected: Effect.Effect<Connection>
-  /** The connection for one alone, until the scope is closed. */
+  /** Reserves the connection until the scope closes. */
   readonly reserve: Effect.Effect<Connection, SqlError, Scope.Scope>
   readonly withTransaction: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
-  /** Whether this fiber is in a transaction of this connection that is not over. */
+  /** Whether this fiber is in an open transaction of this connection. */
   readonly isWithin: Effect.Effect<boolean>
   /**
-   * Runs an effect whose statements take part in a transaction that its caller has begun on the connection, which is
-   * reserved. What outlives the effect has statements of its own again.
+   * Runs an effect whose statements take part in the transaction that the caller has begun on the reserved connection.
+   * A fiber that outlives the effect is outside it again.
    */
   readonly within: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** A call of the driver that is not a statement, when nobody is in a transaction. */
+  /** A call of the driver that is not a statement, once no fiber is in a transaction. */
   readonly call: <A>(question: () => A) => Effect.Effect<A, SqlError>
   /** Forgets the prepared statements. */
   readonly forget: () => void
@@ -37,7 +37,7 @@ export interface Transactions {
   readonly spanAttributes: Readonly<Record<string, unknown>>
 }
 
-/** A transaction that a fiber is in. A fiber that outlives it still has it, over as it is. */
+/** The transaction of a fiber. A fiber that outlives it still sees this entry, marked closed. */
 interface Transaction {
   readonly depth: number
   isOpen: boolean
@@ -60,7 +60,7 @@ const part = (depth: number): Ends => {
 let connections = 0
 
 export const transactionsOn = (database: Driver.Database, options: Transactions["options"]): Transactions => {
-  // A tag of this connection alone: within a transaction of one database, statements of another are the other's.
+  // Each connection has its own tag, so that a transaction on one database does not capture statements on another.
   connections += 1
   const tag = Context.GenericTag<Transaction>(`database-ready/Transaction/${connections}`)
   const spanAttributes = { ...options.spanAttributes, "db.system.name": "sqlite", "db.namespace": database.name }
@@ -70,8 +70,8 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
 
   const free = statements.waiting(turns.withPermits(1))
   const reserved = statements.holding((statement) => statement)
-  // SQLite ends a transaction by itself on a full disk, an I/O error and the like. What follows in its body would be
-  // committed statement by statement.
+  // SQLite itself ends a transaction on a full disk, an I/O error and the like. The rest of the body would then be
+  // committed statement by statement, so it fails.
   const isOver = new SqlError({
     cause: undefined,
     message: `The transaction is over: SQLite rolled it back, or a statement of its own ended it (database ${database.name})`
@@ -105,7 +105,7 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
   const run = (sql: string) => reserved.executeUnprepared(sql, [], undefined)
   const runWithEnds = <A, E, R>({ begin, commit, undo }: Ends, body: Effect.Effect<A, E, R>) =>
     Effect.uninterruptibleMask((restore) => {
-      // After what ended the transaction there is nothing to undo.
+      // If the transaction has ended already, there is nothing to undo.
       const undoAll = Effect.suspend(() =>
         database.inTransaction ? Effect.forEach(undo, run, { discard: true }) : Effect.void
       )
@@ -119,7 +119,7 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
     Effect.flatMap(
       open,
       Option.match({
-        // Without a scope: what the body acquires belongs to its caller's.
+        // Without a scope of its own: resources of the body belong to the caller's scope.
         onNone: () =>
           Effect.acquireUseRelease(
             take,

@@ -1,4 +1,4 @@
-/** How large the WAL has grown, and behind whom. */
+/** How large the WAL is, and who keeps it from starting over. */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import { nameHolders, readersOf } from "../machine/FileLocks.ts"
@@ -8,16 +8,16 @@ import type { DatabaseConfig } from "./DatabaseConfig.ts"
 export interface Wal {
   /** Bytes of the `-wal`; 0 where there is none. */
   readonly bytes: number
-  /** What is wrong with that; undefined where nothing is. */
+  /** What is wrong with that; undefined if nothing is. */
   readonly warning: string | undefined
 }
 
 const size = Metric.gauge("database_ready_wal_bytes", { description: "Size of the database's WAL in bytes" })
 
 /**
- * A WAL begins anew when a checkpoint has reached its end and nobody reads from it any more. Until then it grows with
- * every commit, and every reading gets slower (https://sqlite.org/wal.html#avoiding_excessively_large_wal_files).
- * What a checkpoint leaves is cut to `journal_size_limit` by the next commit, so that a larger one has not begun anew since.
+ * A WAL starts over when a checkpoint has reached its end and nobody reads from it any more. Until then it grows with
+ * every commit, and reads get slower (https://sqlite.org/wal.html#avoiding_excessively_large_wal_files). When it starts
+ * over, a commit truncates it to `journal_size_limit`: so a larger one has not started over since.
  */
 export const lookAtWal = (file: string, { inMemory, pragmas }: DatabaseConfig["Type"]): Effect.Effect<Wal> =>
   inMemory
@@ -36,14 +36,14 @@ export const lookAtWal = (file: string, { inMemory, pragmas }: DatabaseConfig["T
           readers.length === 0
             ? "No reader of it is seen: it starts over after a checkpoint that reaches its end."
             : `It starts over when this reader has finished: ${nameHolders(readers)}.`
-        // Twice the size is news; every byte is none.
+        // Report only each doubling, not each byte.
         const magnitude = 2 ** Math.floor(Math.log2(bytes / 1024))
         return { bytes, warning: `The WAL ${file}-wal has grown over ${sizeOf(magnitude)}. ${who}` }
       })
 
 const sizeOf = (kibibytes: number): string => (kibibytes < 1024 ? `${kibibytes} KiB` : `${kibibytes / 1024} MiB`)
 
-/** Twice what a WAL has before SQLite begins a checkpoint by itself: 1000 pages, of 4096 bytes by default. */
+/** Twice the size at which SQLite checkpoints by itself: 1000 pages, of 4096 bytes by default. */
 const least = 8 * 1024 * 1024
 
 const usual = 64 * 1024 * 1024

@@ -18,8 +18,8 @@ export interface WalPin {
 export const pinWal = Effect.fnUntraced(function* (file: string, scope: Scope.Scope) {
   const pin = yield* Scope.fork(scope, ExecutionStrategy.sequential)
   const reader = yield* openSqliteIn(pin, { filename: file, readonly: true })
-  // Beside a rollback journal that a crash left, only a connection that can write reads: it rolls back first. It is
-  // open until the other one has read, and so does not checkpoint.
+  // Beside a rollback journal of a crash only a writing connection can read: it rolls back first. Keep it open until
+  // the pin has read, so that closing it does not checkpoint.
   const isMixed = yield* Effect.as(readSchema(reader), false).pipe(
     Effect.catchIf(isNotRolledBack, () =>
       Effect.scoped(

@@ -1,7 +1,7 @@
 /**
- * The commits that a WAL got after a moment, brought into a copy of the database as it was at that moment. While a reader
- * holds that moment, none of them is lost: a checkpoint gets no further than what the reader sees, so that the WAL begins
- * anew only if nothing was committed since (https://sqlite.org/walformat.html, 4.3 and 4.4).
+ * Applies the commits that a WAL got after a moment to a copy of the database from that moment. A reader that holds the
+ * moment keeps them in the WAL: a checkpoint gets no further than what the reader sees, so the WAL starts over only if
+ * nothing was committed since (https://sqlite.org/walformat.html, 4.3 and 4.4).
  */
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs"
 import * as Effect from "effect/Effect"
@@ -10,9 +10,9 @@ import type { SystemFailure } from "../machine/SystemFailure.ts"
 
 /** Where the last commit in a WAL ends. */
 export interface WalEnd {
-  /** Of this WAL, in hexadecimal; another one once it has begun anew. "" where it has no header. */
+  /** The salts of this WAL, in hexadecimal; they change when it starts over. "" if it has no header. */
   readonly salts: string
-  /** The frame that ends the last commit; 0 where there is none. */
+  /** The frame that ends the last commit; 0 if there is none. */
   readonly frame: number
   /** The checksum up to there. */
   readonly sums: Sums
@@ -27,20 +27,17 @@ interface Header {
   readonly sums: Sums
 }
 
-/** Bytes of the header, and of that of a frame (https://sqlite.org/fileformat2.html#walformat). */
+/** Bytes of the WAL header and of a frame header (https://sqlite.org/fileformat2.html#walformat). */
 const headerSize = 32
 const frameHeaderSize = 24
 
-/** Bytes of a WAL above which it is not read with the write lock held, for a fifth of a second, */
+/** A larger WAL is not read with the write lock held: that would take more than a fifth of a second. */
 const readableAtOnce = 64 * 1024 * 1024
 
-/** and of commits above which they are not brought into a copy. */
+/** Commits of more bytes are not applied to a copy. */
 const largest = 256 * 1024 * 1024
 
-/**
- * Where the commits end. To be asked while the write lock is held: what a transaction that is open has written behind them
- * ends no commit. Undefined where that cannot be told.
- */
+/** Where the commits end. Run it with the write lock held. Undefined if that cannot be told. */
 export const endOfCommits = (
   database: string,
   breathe: Effect.Effect<void>
@@ -55,8 +52,8 @@ export const endOfCommits = (
   )
 
 /**
- * Brings what was committed since into the copy, which nobody has open, and gives the new end. Undefined where it
- * cannot be told what was committed: the copy is then of no use. With the write lock held it is all there is.
+ * Applies what was committed since to the copy, which nobody has open, and returns the new end. Undefined if it cannot
+ * be told what was committed: the copy is then useless. With the write lock held, the copy is then complete.
  */
 export const applyCommits = (
   database: string,
@@ -67,7 +64,7 @@ export const applyCommits = (
   withWal(database, (wal) =>
     Effect.gen(function* () {
       const header = yield* trySync(() => headerOf(wal))
-      // It was emptied, and nothing was committed since.
+      // The WAL was emptied, and nothing was committed since.
       if (header === undefined) return yield* trySync(() => (sizeOf(database) === 0 ? { ...since } : undefined))
       const isSame = header.salts === since.salts
       if (isSame && !(yield* trySync(() => isStill(wal, header, since)))) return undefined
@@ -82,7 +79,7 @@ export const applyCommits = (
 
 const noHeader: WalEnd = { salts: "", frame: 0, sums: [0, 0] }
 
-/** SQLite holds no lock on a WAL that closing a descriptor could drop. */
+/** Safe to open and close: SQLite holds no locks on the WAL file itself. */
 const withWal = <A>(database: string, use: (wal: number) => Effect.Effect<A, SystemFailure>) =>
   Effect.acquireUseRelease(
     trySync(() => openSync(`${database}-wal`, "r")),
@@ -103,7 +100,7 @@ const headerOf = (wal: number): Header | undefined => {
   return { salts: bytes.toString("hex", 16, 24), pageSize: bytes.readUInt32BE(8), isLittle, sums }
 }
 
-/** Of bytes that are a multiple of eight (https://sqlite.org/fileformat2.html#checksum_algorithm). */
+/** The length must be a multiple of eight (https://sqlite.org/fileformat2.html#checksum_algorithm). */
 const sumsOf = (bytes: Buffer, isLittle: boolean, [first, second]: Sums): Sums => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let [one, two] = [first, second]
@@ -117,7 +114,7 @@ const sumsOf = (bytes: Buffer, isLittle: boolean, [first, second]: Sums): Sums =
 const offsetOf = (frame: number, { pageSize }: Header): number =>
   headerSize + (frame - 1) * (frameHeaderSize + pageSize)
 
-/** Whether the frame up to which it was read is still what it was. */
+/** Whether the last frame that was read is unchanged. */
 const isStill = (wal: number, header: Header, { frame, sums }: WalEnd): boolean => {
   if (frame === 0) return true
   const bytes = Buffer.alloc(frameHeaderSize)
@@ -125,7 +122,7 @@ const isStill = (wal: number, header: Header, { frame, sums }: WalEnd): boolean 
   return bytes.readUInt32BE(16) === sums[0] && bytes.readUInt32BE(20) === sums[1]
 }
 
-/** Reads frame by frame, as far as they are this WAL's and whole. `pages`: how many the database has at the end. */
+/** Reads frames while they belong to this WAL and are complete. `pages`: the size of the database at the end. */
 const commitsFrom = Effect.fnUntraced(function* (
   wal: number,
   header: Header,
@@ -153,7 +150,7 @@ const commitsFrom = Effect.fnUntraced(function* (
 })
 
 interface Frames {
-  /** Those behind this one, */
+  /** Frames after this one, */
   readonly from: number
   /** up to this one. */
   readonly to: number
@@ -176,7 +173,8 @@ const writePages = (
           readSync(wal, bytes, 0, bytes.length, offsetOf(frame, header))
           const page = bytes.readUInt32BE(0)
           const content = bytes.subarray(frameHeaderSize)
-          // The copy is one file, with a rollback journal (https://sqlite.org/fileformat2.html#file_format_version_numbers).
+          // Mark the copy as a database with a rollback journal, not a WAL
+          // (https://sqlite.org/fileformat2.html#file_format_version_numbers).
           if (page === 1) content.fill(1, 18, 20)
           writeSync(target, content, 0, content.length, (page - 1) * header.pageSize)
         })

@@ -1,13 +1,13 @@
-/** The proof that SQLite has a database open for writing. */
+/** Proves that SQLite has a database open for writing. */
 import * as Effect from "effect/Effect"
 import { type Descriptors, openedAs } from "../machine/OpenFiles.ts"
 import { ConnectionError, reasonOf, refusal } from "./ConnectionError.ts"
 import { isLock, type Sqlite, type SqliteFailure } from "./Sqlite.ts"
 
 /**
- * SQLite opens what it may not write for reading, without a word, and access(2) does not see all that forbids
- * writing. So the descriptors are looked at: that takes no lock. Where they tell nothing SQLite is asked: it refuses
- * a write to a file that is open for reading before it asks for the lock.
+ * SQLite silently opens a file that it may not write for reading, and access(2) does not see everything that forbids
+ * writing. So look at the descriptors: that takes no lock. If they tell nothing, ask SQLite: it refuses to write to a
+ * read-only file before it asks for the lock.
  */
 export const writableWith = (
   sqlite: Sqlite,
@@ -34,7 +34,7 @@ export const writableWith = (
   })
 }
 
-/** A lock that another holds is in the way of those alone who may write. */
+/** Busy means writable: SQLite asks for the lock only if it may write. */
 const askToWrite = (sqlite: Sqlite): Effect.Effect<void, SqliteFailure> =>
   sqlite.run("BEGIN IMMEDIATE").pipe(
     Effect.zipRight(sqlite.run("ROLLBACK")),

@@ -39,7 +39,7 @@ export class WriteError extends SqlError implements Refusal {
     this.holders = facts.holders ?? []
   }
 
-  /** Of what SQLite answered to a statement that writes. */
+  /** From SQLite's error for a write. */
   static fromSqlite(database: string, cause: SqliteFailure, holders: ReadonlyArray<Holder> = []): WriteError {
     const { code, detail, retryable } = cause
     const reason = reasonOf(database, code)
@@ -48,7 +48,7 @@ export class WriteError extends SqlError implements Refusal {
     return new WriteError({ cause, reason, sentence, remedy, code, retryable, database, holders })
   }
 
-  /** Of what the disk answered to a page that is none of SQLite's. */
+  /** From the disk's error for a page that SQLite does not know of. */
   static fromSystem(database: string, cause: SystemFailure): WriteError {
     const { code, detail, retryable } = cause
     const reason = code === "EIO" ? "IoError" : code === "EROFS" ? "PermissionDenied" : "DiskFull"
@@ -57,13 +57,16 @@ export class WriteError extends SqlError implements Refusal {
     return new WriteError({ cause, reason, sentence, remedy, code, retryable, database })
   }
 
-  /** Of what keeps the database from being written to, which SQLite knows nothing of. */
+  /** From a reason not to write that SQLite does not know of. */
   static fromRefusal(database: string, cause: HistoryError | ConnectionError): WriteError {
     const { code, reason, remedy, retryable, sentence } = cause
     return new WriteError({ cause, reason, sentence, remedy, code, retryable, database })
   }
 
-  /** An error of a statement as this one, where its code says what is wrong with the database; else as it is. */
+  /**
+   * Turns a statement's error into a `WriteError` if its code tells what is wrong with the database; else returns it
+   * unchanged.
+   */
   static classify<E>(database: string, error: E): E | WriteError {
     if (!(error instanceof SqlError) || error instanceof WriteError || !Predicate.hasProperty(error.cause, "code")) {
       return error
@@ -94,7 +97,7 @@ const reasonOf = (database: string, code: string): CodeReason | "Refused" => {
 
 const freeBytes = (database: string): number => files.freeBytes(database) ?? Number.POSITIVE_INFINITY
 
-/** What SQLite adds to a `-shm` at once. */
+/** The step by which SQLite grows a `-shm`. */
 const smallest = 32 * 1024
 
 const sentences: Record<CodeReason | "Refused", (database: string) => string> = {

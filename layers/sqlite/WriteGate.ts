@@ -1,4 +1,4 @@
-/** Whether the database is still one that this program may write to, asked within the transaction that writes. */
+/** Whether this program may still write to the database, checked within the writing transaction. */
 import * as Effect from "effect/Effect"
 import type { MigrationSource } from "../start/MigrationSource.ts"
 import { look, requireRecorded } from "./AppliedMigrations/DatabaseLook.ts"
@@ -10,21 +10,21 @@ import type { SqliteConnection } from "./SqliteConnection.ts"
 
 export interface WriteGate {
   /**
-   * Fails where the history is not this program's any more: a newer program has made an upgrade that is not
-   * compatible. To be run with the write lock held: then nobody can commit one before what is written now. It costs one
-   * statement where no other connection has committed since, and two where none has changed schema or history.
+   * Fails if the history is no longer this program's: a newer program has made an incompatible upgrade. Run it with the
+   * write lock held, so that nobody can commit one before this write. Costs one statement if no other connection has
+   * committed since, two if none has changed schema or history.
    */
   readonly check: Effect.Effect<void, HistoryError | SqliteFailure>
   /**
-   * Takes in what a look at the database found. Once it is newer and not compatible, SQLite itself refuses what this
-   * connection writes without asking here (`SQLITE_READONLY`).
+   * Remembers what a look at the database found. Once the database is newer and incompatible, SQLite itself refuses
+   * writes of this connection that do not ask here (`SQLITE_READONLY`).
    */
   readonly learn: (found: "sound" | HistoryError) => Effect.Effect<void>
-  /** Begins a transaction that asks here by itself. */
+  /** Begins a transaction that runs `check` itself. */
   readonly beginThrough: <A, E>(begin: Effect.Effect<A, E>) => Effect.Effect<A, E>
 }
 
-/** Of a database in memory, which no other program has. */
+/** For a database in memory: no other program can change it. */
 const open: WriteGate = { check: Effect.void, learn: () => Effect.void, beginThrough: (begin) => begin }
 
 export const makeWriteGate = (
@@ -33,7 +33,7 @@ export const makeWriteGate = (
   { sqlite }: SqliteConnection["Type"]
 ): WriteGate => {
   if (config.inMemory) return open
-  /** What the last look that found the history sound has seen; undefined before the first one. */
+  /** The state at the last look that found the history sound; undefined before the first one. */
   let sound: { dataVersion: number; readonly mark: string } | undefined
   let isShut = false
 
@@ -52,7 +52,7 @@ export const makeWriteGate = (
 
   const mark = sqlite.run(marks).pipe(
     Effect.map(([row]) => JSON.stringify(row, (_, value) => (typeof value === "bigint" ? String(value) : value))),
-    // There is no history, or none any more: the whole look tells.
+    // There is no history table: the full look below decides.
     Effect.catchIf(
       ({ code }) => code === "SQLITE_ERROR",
       () => Effect.succeed("")
@@ -84,8 +84,8 @@ export const makeWriteGate = (
 }
 
 /**
- * An upgrade adds a row to the history, and nearly every one changes the schema or its version in the header. To look at
- * the whole history again for each commit of a neighbour would take longer than most writes.
+ * An upgrade adds a row to the history, and nearly every one changes the schema or the version in the header. Reading
+ * the whole history after each commit of another process would take longer than most writes.
  */
 const marks = `SELECT (SELECT max(migration_id) FROM ${historyTable}) AS newest, schema_version, user_version
 FROM pragma_schema_version, pragma_user_version`

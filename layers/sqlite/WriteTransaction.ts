@@ -1,4 +1,4 @@
-/** Transactions of the service that may write, on the connection that is handed out. */
+/** Write transactions of the program, on its connection. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
@@ -17,22 +17,21 @@ import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
 import { WriteError } from "./WriteError.ts"
 import type { WriteGate } from "./WriteGate.ts"
 
-/** The lock was not to be had: nothing of the body has run, so that it may be tried again. */
+/** The lock could not be taken. Nothing of the body has run, so trying again is safe. */
 class NotBegun extends Data.TaggedError("NotBegun")<{ readonly failure: SqliteFailure }> {}
 
-/** Others in this process are in a transaction. */
+/** Another fiber of this process is in a transaction. */
 class Taken extends Data.TaggedError("Taken") {}
 
 /**
- * Runs `body` in one transaction that has the write lock from its first moment. One that reads first and
- * writes later, as `withTransaction` begins it, fails at once when another connection has written in
- * between, whatever the busy timeout (SQLITE_BUSY_SNAPSHOT, https://sqlite.org/rescode.html#busy_snapshot).
+ * Runs `body` in one transaction that has the write lock from the start. One that reads first and writes later, like
+ * `withTransaction`, fails at once if another connection has written in between, whatever the busy timeout
+ * (SQLITE_BUSY_SNAPSHOT, https://sqlite.org/rescode.html#busy_snapshot).
  *
- * While another process has the lock it is asked for again, by the schedule that the start waits with, until
- * the patience is over; the connection is free for reading meanwhile, and so is the event loop. Within a
- * transaction of this database it is a savepoint. With the lock held it is asked whether this program may still
- * write (`gate`). Fails with `WriteError`, and with what `body` fails with: of the errors of its statements those
- * become `WriteError`s that say something of the database.
+ * While another process has the lock, it tries again by the schedule of the start, until `lockPatience` is over;
+ * meanwhile the connection is free for reading, and so is the event loop. Within a transaction of this database it is a
+ * savepoint. Under the lock it checks whether this program may still write (`gate`). Fails with `WriteError`, or with
+ * the error of `body`; statement errors that say something about the database become `WriteError`s.
  */
 export const writeThrough = (
   { file, sqlite }: SqliteConnection["Type"],
@@ -48,8 +47,8 @@ export const writeThrough = (
     step === "begin" ? new NotBegun({ failure }) : writeError(failure)
   const patiently = upTo(whileAnotherWorks, lockPatience)
   const begin = gate.beginThrough(withoutWaiting(sqlite.run("BEGIN IMMEDIATE")))
-  // With a rollback journal it is the commit that waits for those who read, and it may be asked for again
-  // (https://sqlite.org/lang_transaction.html). Whoever is interrupted while he waits has not committed.
+  // With a rollback journal the commit waits for readers, and may be tried again
+  // (https://sqlite.org/lang_transaction.html). If interrupted while waiting, nothing was committed.
   const isPatient = pragmas.journalMode !== "wal"
   const patientCommit = Effect.retry(withoutWaiting(sqlite.run("COMMIT")), {
     schedule: patiently,
@@ -60,9 +59,9 @@ export const writeThrough = (
   const commit = isPatient ? Effect.void : sqlite.run("COMMIT")
 
   const reserved = Effect.mapError(sqlite.reserve, ({ cause }) => writeError(SqliteFailure.from(cause)))
-  /** One attempt, once nobody else in this process has the connection. */
+  /** One attempt, once no other fiber has the connection. */
   const attempt = <A, E, R, E2>(body: Effect.Effect<A, E, R>, reserve: Effect.Effect<unknown, E2, Scope.Scope>) =>
-    // A scope for the reservation alone: what the body acquires belongs to its caller's.
+    // A scope only for the reservation: resources of the body belong to the caller's scope.
     Effect.acquireUseRelease(
       Scope.make(),
       (reservation) =>
@@ -101,7 +100,7 @@ export const writeThrough = (
       isWithin ? withTransaction(body) : Effect.zipRight(there, writeLocked(body))
     )
 
-  // Where others of this process have the connection for longer, it is they who have the lock.
+  // If another fiber of this process has the connection for longer, this process can write: it has the lock.
   const atOnce = Effect.timeoutFail(reserved, { duration: aMoment, onTimeout: () => new Taken() })
   const free = Effect.catchTag(retryPatiently(shortly)(attempt(Effect.void, atOnce)), "Taken", () => Effect.void)
   const writable = inMemory
@@ -114,7 +113,7 @@ export const writeThrough = (
   return { write, writable }
 }
 
-/** A neighbour who writes is through in a moment; whoever is not has the lock for longer. */
+/** Most writers finish in this time; one that does not may hold the lock for long. */
 const aMoment = "30 millis"
 const shortly = upTo(whileAnotherWorks, aMoment)
 
@@ -126,7 +125,7 @@ const asWriteError =
 const classifyErrors = <A, E, R>(file: string, body: Effect.Effect<A, E, R>) =>
   Effect.mapError(body, (error) => WriteError.classify(file, error))
 
-/** What a body failed with, told apart from what its transaction failed with. */
+/** Marks the body's own error, to tell it from an error of its transaction. */
 class OfBody<E> {
   readonly error: E
   constructor(error: E) {
@@ -135,9 +134,9 @@ class OfBody<E> {
 }
 
 /**
- * `withTransaction` of the client that is handed out, whose errors tell what is wrong with the database. One that
- * has changed rows is not committed where the gate forbids it: at its end, for what asks at its beginning has a snapshot,
- * and would be refused its first write once a neighbour has written.
+ * `withTransaction` of the program's client, whose errors tell what is wrong with the database. If it has changed rows,
+ * the gate is checked before the commit. Not at the beginning: that read would take a snapshot, and the first write
+ * would fail if another process has written since.
  */
 export const guardTransactions = ({ file, sqlite }: SqliteConnection["Type"], gate: WriteGate) => {
   const changes = Effect.map(sqlite.run("SELECT total_changes() AS changes"), ([row]) => integer(row, "changes"))

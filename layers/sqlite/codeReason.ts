@@ -1,4 +1,4 @@
-/** What a code of SQLite says of a database, whatever was asked when it came. */
+/** What an SQLite code says about a database, whatever statement it came from. */
 import { isLock } from "./Sqlite.ts"
 
 export type CodeReason =
@@ -11,13 +11,13 @@ export type CodeReason =
   | "DiskFull"
   | "IoError"
 
-/** Undefined where a code has many causes. */
+/** Undefined if a code has many causes. */
 export const codeReason = (code: string): CodeReason | undefined => {
   if (code.startsWith("SQLITE_NOTADB")) return "NotADatabase"
   if (code.startsWith("SQLITE_CORRUPT")) return "Damaged"
   if (isLock(code)) return "Busy"
   if (code === "SQLITE_READONLY_ROLLBACK") return "NotRecovered"
-  // SQLite compares what is at the path with what it has open before it makes a journal.
+  // Before it creates a journal, SQLite compares the file at the path with the one that it has open.
   if (code === "SQLITE_READONLY_DBMOVED") return "Replaced"
   if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return "PermissionDenied"
   if (code.startsWith("SQLITE_FULL")) return "DiskFull"

@@ -1,10 +1,10 @@
-/** What a migration can set of a connection, and how it is set back. */
+/** Settings of the connection that a migration can change, and how they are reset. */
 import * as Effect from "effect/Effect"
 import { failed, unreadable } from "./PragmaError.ts"
 import { type Settings, verified } from "./pragmas.ts"
 import type { Sqlite } from "./Sqlite.ts"
 
-/** What a migration can set of a connection beside these, and the next start would not have. */
+/** Settings that a migration can change beside the required ones. The next start would not have them. */
 const readable = [
   "analysis_limit",
   "automatic_index",
@@ -30,7 +30,7 @@ const readableStatement = `SELECT ${readable.join(", ")} FROM ${readable.map((pr
 
 export const readOthers = Effect.fnUntraced(function* (sqlite: Sqlite) {
   const [row = {}] = yield* sqlite.run(readableStatement)
-  // This one has no table-valued form either.
+  // This pragma has no table-valued form.
   const [automatic] = yield* sqlite.run("PRAGMA wal_autocheckpoint")
   return Object.fromEntries(Object.entries({ ...row, ...automatic }).map(([pragma, value]) => [pragma, String(value)]))
 }, Effect.mapError(unreadable))

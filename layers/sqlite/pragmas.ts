@@ -14,7 +14,7 @@ interface Required {
   readonly wanted: string
 }
 
-/** In this order: the timeout first, so that nothing that follows waits inside SQLite. */
+/** The order matters: the timeout first, so that nothing after it waits inside SQLite. */
 export const requiredOf = (config: DatabaseConfig["Type"], busyTimeout: number): ReadonlyArray<Required> => {
   const { inMemory, pragmas } = config
   return Object.entries({
@@ -32,21 +32,21 @@ export const requiredOf = (config: DatabaseConfig["Type"], busyTimeout: number):
 }
 
 /**
- * A file is in WAL mode or not; what becomes of a rollback journal is up to each connection
- * (https://sqlite.org/pragma.html#pragma_journal_mode), and one that inspects has SQLite's default.
+ * The file itself only says WAL or not; each connection chooses its kind of rollback journal
+ * (https://sqlite.org/pragma.html#pragma_journal_mode), and an inspection has SQLite's default.
  */
 const journalModeFor = ({ access, pragmas: { journalMode } }: DatabaseConfig["Type"]): string =>
   access === "inspect" && journalMode !== "wal" ? "delete" : journalMode
 
 export const isOfFile = ({ pragma }: Required): boolean => pragma === "journal_mode"
 export const isOfConnection = (required: Required): boolean => !isOfFile(required)
-/** What SQLite does not change within a transaction, or refuses to (https://sqlite.org/pragma.html). */
+/** SQLite ignores or refuses these within a transaction (https://sqlite.org/pragma.html). */
 export const isFixed = (pragma: string): boolean => pragma === "synchronous" || pragma === "temp_store"
 
 /**
- * Sets what differs from the last reading, and reads again. SQLite takes a misspelt pragma and a bad value without
- * a word, so only the reading afterwards proves anything. What it finds wrong is set once more: one pragma may
- * follow another, as `synchronous` follows the switch to WAL, and a migration may have set one.
+ * Sets what differs from the last reading, and reads again. SQLite silently ignores misspelt pragmas and bad values, so
+ * only reading back proves anything. Whatever is still wrong is set once more: one pragma may change another, as the
+ * switch to WAL changes `synchronous`, and a migration may have set one.
  */
 export const verified = Effect.fnUntraced(function* (
   sqlite: Sqlite,
@@ -86,7 +86,7 @@ const newFilePragmas = ({ newFile: { autoVacuum, encoding, pageSize } }: Databas
     encoding
   }).flatMap(([pragma, wanted]) => (wanted === undefined ? [] : [{ pragma, wanted: String(wanted) }]))
 
-/** SQLite ignores them without a word where the first page is written (https://sqlite.org/pragma.html#pragma_page_size). */
+/** SQLite silently ignores these once the first page is written (https://sqlite.org/pragma.html#pragma_page_size). */
 export const settleNewFile = Effect.fnUntraced(function* (sqlite: Sqlite, config: DatabaseConfig["Type"]) {
   const required = newFilePragmas(config)
   if (required.length === 0) return
@@ -100,7 +100,7 @@ export const settleNewFile = Effect.fnUntraced(function* (sqlite: Sqlite, config
   yield* compared(Object.fromEntries(Object.entries(found).map(([name, value]) => [name, String(value)])), required)
 })
 
-/** The switch is set whatever it was. */
+/** Sets the switch whatever it was. */
 export const foreignKeys = (sqlite: Sqlite, wanted: "0" | "1") => {
   const required = [{ pragma: "foreign_keys", wanted }]
   return verified(sqlite, required, required, {})
@@ -110,7 +110,7 @@ export const foreignKeys = (sqlite: Sqlite, wanted: "0" | "1") => {
 export const summaryOf = (settings: Settings): string =>
   `journal ${settings["journal_mode"]}, synchronous ${settings["synchronous"]}, foreign keys ${settings["foreign_keys"] === 1 ? "on" : "off"}`
 
-/** What SQLite would take for another value, or for none, in the file or once everything else is done. */
+/** Refuses values that SQLite would silently change or ignore, or refuse only at the end of the start. */
 export const inRange = ({
   applicationId,
   newFile,
@@ -142,7 +142,7 @@ export const readAll = Effect.fnUntraced(function* (sqlite: Sqlite) {
   const [mapped] = yield* sqlite.run("PRAGMA mmap_size")
   const settings: Record<string, string | number> = {}
   for (const [pragma, value] of Object.entries(row ?? {})) {
-    // A host that asks for large integers gets all of them as such.
+    // A program that asks for BigInts gets every number as one.
     settings[pragma] = typeof value === "number" || typeof value === "bigint" ? Number(value) : String(value)
   }
   // An in-memory database maps nothing and answers with no row at all.

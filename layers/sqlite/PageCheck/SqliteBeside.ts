@@ -1,6 +1,6 @@
 /**
- * A statement in a process of its own, beside the event loop. A process can be killed while its statement
- * runs; a worker thread cannot, for the native call outlives `terminate()`.
+ * Runs a statement in a child process, so that the event loop stays free. A process can be killed while its statement
+ * runs; a worker thread cannot, because the native call outlives `terminate()`.
  */
 import { once } from "node:events"
 import { basename } from "node:path"
@@ -14,40 +14,40 @@ import { whileALookRuns } from "../../start/policy.ts"
 import { driverModule } from "../Driver.ts"
 import { type Row, SqliteFailure } from "../Sqlite.ts"
 
-/** What the other process is to do. */
+/** What the child process should do. */
 export interface Question {
   readonly file: string
   readonly sql: string
   /**
-   * Reads the database and its WAL front to back before SQLite opens them there, where memory has room for both. SQLite
-   * reads in the order of its trees, which is no order on the disk: a page at a time, fifty times slower. (Closing
-   * a descriptor drops the locks of a process on that file, so it is closed before SQLite takes its first.)
+   * Reads the database and its WAL front to back before SQLite opens them, if memory has room for both. SQLite reads
+   * page by page in the order of its trees, which was fifty times slower. (Closing a descriptor drops the process's
+   * locks on that file, so this ends before SQLite takes its first lock.)
    */
   readonly ahead?: boolean
   /** Whether the connection may write. Default false. */
   readonly writes?: boolean
-  /** Keeps the connection open after its answer, until the scope closes. */
+  /** Keeps the connection open after the answer, until the scope closes. */
   readonly stays?: boolean
 }
 
-/** How far the other process is. */
+/** How far the child process is. */
 export type Course =
   | { readonly _tag: "Beginning" }
-  /** Bytes that were read ahead, and those that there are. */
+  /** Bytes read ahead, and their total. */
   | { readonly _tag: "Reading"; readonly done: number; readonly total: number }
-  /** SQLite was asked; bytes that the process had read and written by then, where the system counts them. */
+  /** SQLite was asked. Bytes that the process had read and written by then, if the system counts them. */
   | { readonly _tag: "Asking"; readonly read: number; readonly written: number }
 
 export interface Beside {
   readonly pid: number | undefined
   readonly course: () => Course
-  /** What SQLite answers. `SystemFailure` where the other process could not even ask it. */
+  /** SQLite's answer. `SystemFailure` if the child process could not ask it. */
   readonly rows: Effect.Effect<ReadonlyArray<Row>, SqliteFailure | SystemFailure>
 }
 
 /**
- * Asks one thing through a connection in a process of its own, which is gone with the scope, and with this
- * process when that is killed. Fails with `SystemFailure` where no process can be had.
+ * Runs one statement through a connection in a child process. The child ends with the scope, and with this process even
+ * if that is killed. Fails with `SystemFailure` if no process can be started.
  */
 export const askBeside = (question: Question): Effect.Effect<Beside, SystemFailure, Scope.Scope> =>
   Effect.gen(function* () {
@@ -55,7 +55,7 @@ export const askBeside = (question: Question): Effect.Effect<Beside, SystemFailu
       try: () => driverModule(),
       catch: SystemFailure.from
     })
-    // Anything else, such as an Electron or a single executable application, would start itself again.
+    // Anything else, such as Electron or a single executable application, would start itself again.
     if (!/^node/i.test(basename(process.execPath))) {
       return yield* new SystemFailure({ code: "ENOEXEC", detail: `${process.execPath} is not Node.js` })
     }
@@ -73,14 +73,17 @@ export const askBeside = (question: Question): Effect.Effect<Beside, SystemFailu
     }
   })
 
-/** How far a process is; bytes that it has read and written since SQLite was asked, undefined where nobody can see that. */
+/**
+ * How far a process is, and the bytes that it has read and written since SQLite was asked; undefined if that cannot be
+ * seen.
+ */
 export interface Moved {
   readonly course: Course
   readonly read: number | undefined
   readonly written: number | undefined
 }
 
-/** The same, and tells now and then how far it is. */
+/** The same, and tells from time to time how far it is. */
 export const answerBeside = (
   question: Question,
   tell: (moved: Moved) => Effect.Effect<void>
@@ -109,7 +112,7 @@ export const answerBeside = (
     )
   })
 
-/** How a process ended, and the answer that it had given by then. */
+/** How a process ended, and its answer until then. */
 interface End {
   readonly said: string
   readonly code: number | null
@@ -125,7 +128,7 @@ interface Launched {
 }
 
 const launch = async (question: Question & { readonly driver: string }): Promise<Launched> => {
-  // Most starts need none of this, and it takes milliseconds to load.
+  // Load it only now: it takes milliseconds, and most starts do not need it.
   const { spawn } = await import("node:child_process")
   const child = spawn(
     process.execPath,
@@ -135,7 +138,7 @@ const launch = async (question: Question & { readonly driver: string }): Promise
   let said = ""
   let course: Course = { _tag: "Beginning" }
   let onAnswer: (end: End) => void = () => undefined
-  // NODE_OPTIONS may load what prints something: the answer comes over a descriptor that nobody else has.
+  // NODE_OPTIONS may load code that prints: the answer comes over a descriptor of its own.
   const answers = child.stdio[3]
   if (Predicate.isNotNullable(answers) && "setEncoding" in answers) {
     answers.setEncoding("utf8").on("data", (text: string) => {
@@ -157,7 +160,7 @@ const launch = async (question: Question & { readonly driver: string }): Promise
   return { pid: child.pid, course: () => course, kill: () => child.kill("SIGKILL"), end, answer }
 }
 
-/** A process that waits for a disk that hangs is not gone at once, and is not waited for. */
+/** A process that waits for a hanging disk does not end at once: do not wait for it. */
 const endProcess = ({ end, kill }: Launched): Effect.Effect<void> =>
   Effect.sync(kill).pipe(
     Effect.zipRight(Effect.interruptible(Effect.promise(() => end))),
@@ -165,7 +168,7 @@ const endProcess = ({ end, kill }: Launched): Effect.Effect<void> =>
     Effect.asVoid
   )
 
-/** Its first thread only watches whether we are still there: our end of the pipe closes with us. */
+/** The child's first thread only watches whether this process still exists: our end of the pipe closes with it. */
 const watcher = `
 process.stdin.on("end", () => process.kill(process.pid, "SIGKILL")).resume()
 const [, asker, question] = process.argv
@@ -249,7 +252,7 @@ interface Answer {
   readonly failure?: { readonly code?: string; readonly message: string }
 }
 
-/** What was said is whole where its process ended by itself; of one that was ended it may be half an answer. */
+/** An answer is complete if its process ended by itself; if it was killed, it may be half an answer. */
 export const answerIn = ({
   code,
   said,
@@ -268,7 +271,7 @@ export const answerIn = ({
   return Effect.fail(thrown.code.startsWith("SQLITE_") ? new SqliteFailure(thrown) : new SystemFailure(thrown))
 }
 
-/** Without rows and a failure where it is none: NODE_OPTIONS may load what ends the process before it has asked. */
+/** Empty if there is no answer: NODE_OPTIONS may load code that ends the process before it asks. */
 const answerOf = (said: string): Answer => {
   const answer = valueIn(said)
   return isAnswer(answer) ? answer : {}
