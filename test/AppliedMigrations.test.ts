@@ -47,7 +47,7 @@ describe("the source of migrations", () => {
       return [refused._tag, refused.reason]
     })
 
-  it.scoped("may hold files that are no migrations, but none that looks like one and would not be run", () =>
+  it.scoped("may hold other files, but none that looks like a migration and would not be run", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* sourceRefusal({ "001_a.sql": "", "add_tags.sql": "" }), [
         "MigrationSourceError",
@@ -62,7 +62,7 @@ describe("the source of migrations", () => {
     })
   )
 
-  it.scoped("is UTF-8 text: no character is guessed at, and an edit of one would be seen", () =>
+  it.scoped("is UTF-8 text: no character is guessed, and every edit is seen", () =>
     Effect.gen(function* () {
       const sql = "INSERT INTO names VALUES ('M\u00fcller');"
       const utf16 = Buffer.from(sql, "utf16le")
@@ -80,7 +80,7 @@ describe("the source of migrations", () => {
     })
   )
 
-  it.scoped("may hold every character of UTF-8, a byte order mark and the one for what cannot be read too", () =>
+  it.scoped("may hold every character of UTF-8, even a byte order mark and the replacement character", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const file = yield* temporaryFile
@@ -91,7 +91,7 @@ describe("the source of migrations", () => {
     })
   )
 
-  it.effect("refuses what is no text, such as the modules of import.meta.glob", () =>
+  it.effect("refuses values that are not text, such as the modules of import.meta.glob", () =>
     Effect.gen(function* () {
       for (const [value, kind] of [
         ['{ "default": "SELECT 1" }', "object"],
@@ -105,7 +105,7 @@ describe("the source of migrations", () => {
     })
   )
 
-  it.scoped("may not hold a fifo or a directory in a migration's place, and does not wait for one", () =>
+  it.scoped("refuses a fifo or a directory in place of a migration, without waiting for it", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       spawnSync("mkfifo", [join(folder, "001_fifo.sql")])
@@ -154,7 +154,7 @@ describe("the source of migrations", () => {
     })
   )
 
-  it("has checksums that editors do not change, and everything else does", () => {
+  it("has checksums that do not change when an editor saves the file, but change with everything else", () => {
     const text = "CREATE TABLE t (\n  x TEXT\n);\n"
     const same = [
       `\uFEFF${text}`,
@@ -173,23 +173,21 @@ describe("the source of migrations", () => {
 })
 
 describe("migrations", () => {
-  it.scopedLive(
-    "are told to have taken the time that has passed, where the clock of the wall is set back meanwhile",
-    () =>
-      Effect.gen(function* () {
-        const file = yield* temporaryFile
-        const clock = yield* Effect.clock
-        let wall = 1_700_000_000_000
-        const setBack: Clock.Clock = Object.create(clock, {
-          unsafeCurrentTimeMillis: { value: () => (wall -= 1000) }
-        })
-        yield* Effect.withClock(start(file), setBack)
-        const times = "count(*) > 0 AS isAny, sum(execution_time_ms NOT BETWEEN 0 AND 900) AS wrong"
-        assert.deepStrictEqual(yield* rowsOf(file, `SELECT ${times} FROM schema_migrations`), [{ isAny: 1, wrong: 0 }])
+  it.scopedLive("report the time that really passed, even if the wall clock is set back meanwhile", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const clock = yield* Effect.clock
+      let wall = 1_700_000_000_000
+      const setBack: Clock.Clock = Object.create(clock, {
+        unsafeCurrentTimeMillis: { value: () => (wall -= 1000) }
       })
+      yield* Effect.withClock(start(file), setBack)
+      const times = "count(*) > 0 AS isAny, sum(execution_time_ms NOT BETWEEN 0 AND 900) AS wrong"
+      assert.deepStrictEqual(yield* rowsOf(file, `SELECT ${times} FROM schema_migrations`), [{ isAny: 1, wrong: 0 }])
+    })
   )
 
-  it.scoped("run completely: many statements, triggers and all, from a directory as from a record", () =>
+  it.scoped("run completely: many statements, triggers and all, from a directory and from a record", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -198,7 +196,7 @@ describe("migrations", () => {
     })
   )
 
-  it.scoped("are applied in one transaction: what is before the failing one is rolled back with it", () =>
+  it.scoped("are applied in one transaction: a failing one also rolls back those before it", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -219,7 +217,7 @@ describe("migrations", () => {
     })
   )
 
-  it.scoped("may not leave rows that refer to nothing", () =>
+  it.scoped("may not leave rows whose references point to nothing", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -238,7 +236,7 @@ describe("migrations", () => {
     })
   )
 
-  it.scoped("may not hold a statement that would end the transaction or is ignored in one", () =>
+  it.scoped("may not hold a statement that would end the transaction or has no effect inside one", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       for (const statement of [
@@ -272,7 +270,7 @@ describe("migrations", () => {
     })
   )
 
-  it.scoped("that rewrite the history are rolled back: whoever reads it next would refuse what they left", () =>
+  it.scoped("that rewrite the history are rolled back, so that no later start has to refuse it", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -328,7 +326,7 @@ describe("migrations", () => {
     })
   )
 
-  it.scoped("look at a part of a large index for its statistics, however many rows there are", () =>
+  it.scoped("read only part of a large index for its statistics, however many rows there are", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -346,7 +344,7 @@ INSERT INTO tags SELECT 1, CASE WHEN x <= 3000 THEN 'a' ELSE 'b' || x END FROM n
     })
   )
 
-  it.scoped("leave statistics behind where tables held rows already", () =>
+  it.scoped("leave statistics behind if tables already held rows", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -451,7 +449,7 @@ describe("migrations as Effects", () => {
     })
   )
 
-  it.scoped("that end the transaction are found out", () =>
+  it.scoped("that end the transaction are detected", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const ending = Effect.flatMap(SqlClient.SqlClient, (sql) => Effect.asVoid(sql`COMMIT`))
@@ -549,7 +547,7 @@ describe("a database of the system before this one", () => {
     })
   )
 
-  it.scoped("is taken over and looked at where nothing else is pending", () =>
+  it.scoped("is taken over and checked when nothing else is pending", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* foreign(file, foreignSchema)
@@ -561,7 +559,7 @@ describe("a database of the system before this one", () => {
     })
   )
 
-  it.scoped("is refused with the difference where its structure is another, and stays as it is", () =>
+  it.scoped("is refused with the difference if its structure is another, and stays as it is", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* foreign(file, foreignSchema.replace(/(mime_type +)text,/, "$1text, mime_guess text,"))
@@ -573,7 +571,7 @@ describe("a database of the system before this one", () => {
     })
   )
 
-  it.scoped("with rows that refer to nothing is refused for these, and stays as it is", () =>
+  it.scoped("is refused if rows refer to nothing, and stays as it is", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* foreign(file, foreignSchema)

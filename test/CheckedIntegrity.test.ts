@@ -24,7 +24,7 @@ const grow = (file: string) =>
   )
 
 describe("the schema that the migrations stage has read", () => {
-  it.scoped("is read again where another connection has committed since", () =>
+  it.scoped("is read again if another connection has committed since", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -41,7 +41,7 @@ describe("the schema that the migrations stage has read", () => {
 })
 
 describe("the integrity policy", () => {
-  it.scoped("auto looks at pages after a migration and in small files, and only at the schema of a large one", () =>
+  it.scoped("auto checks pages after a migration and in small files, and only the schema of a large one", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const looked = Effect.map(start(file), ({ integrity }) => [integrity.checked, integrity.because])
@@ -52,7 +52,7 @@ describe("the integrity policy", () => {
     })
   )
 
-  it.scoped("full finds a row that its index does not know, which quick does not look at", () =>
+  it.scoped("full finds a row that is missing from its index, which quick does not check", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const migrations = Migrations.fromRecord({
@@ -71,7 +71,7 @@ describe("the integrity policy", () => {
     })
   )
 
-  it.scoped("quick finds rows that refer to nothing, which no page check does", () =>
+  it.scoped("quick finds rows that refer to nothing, which a page check does not", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -90,7 +90,7 @@ describe("the integrity policy", () => {
     })
   )
 
-  it.scoped("schema sees no page, and says so", () =>
+  it.scoped("schema checks no page, and says so", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -131,7 +131,7 @@ describe("the schema fingerprint", () => {
     })
   )
 
-  it.scoped("does not take an extra object for its own when it upgrades", () =>
+  it.scoped("does not take an extra object for a migration's own during an upgrade", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -172,7 +172,7 @@ describe("the schema fingerprint", () => {
     })
   )
 
-  it.scoped("is judged before the file is touched: a drifted file keeps its journal mode", () =>
+  it.scoped("is compared before the file is touched: a drifted file keeps its journal mode", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -186,7 +186,7 @@ describe("the schema fingerprint", () => {
     })
   )
 
-  it.scoped("does not change when only white space and comments of the definitions do", () =>
+  it.scoped("does not change if only white space and comments of the definitions change", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -199,7 +199,7 @@ describe("the schema fingerprint", () => {
     })
   )
 
-  it.scoped("covers a table that a migration's IF NOT EXISTS would have taken for its own", () =>
+  it.scoped("covers a table that a migration's IF NOT EXISTS would silently have accepted", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: Migrations.fromRecord({}) })

@@ -34,7 +34,7 @@ const bodiesIn = (sql: SqlClient.SqlClient) =>
   Effect.map(sql<{ body: string }>`SELECT body FROM notes ORDER BY id`, (rows) => rows.map(({ body }) => body))
 
 describe("a transaction", () => {
-  it.scoped("is one database's: a statement of another database inside it runs on the other", () =>
+  it.scoped("belongs to one database: a statement for another database inside it runs on the other", () =>
     Effect.gen(function* () {
       const a = yield* readyWith()
       const b = yield* readyWith()
@@ -47,7 +47,7 @@ describe("a transaction", () => {
     })
   )
 
-  it.scoped("of the other stays when the first one's is rolled back", () =>
+  it.scoped("on the other database stays when the first one's is rolled back", () =>
     Effect.gen(function* () {
       const a = yield* readyWith()
       const b = yield* readyWith()
@@ -72,7 +72,7 @@ describe("a transaction", () => {
     })
   )
 
-  it.scoped("leaves to its caller what its body acquires", () =>
+  it.scoped("leaves resources of its body to the caller's scope", () =>
     Effect.gen(function* () {
       const { sql } = yield* readyWith()
       let isReleased = false
@@ -107,7 +107,7 @@ describe("a transaction", () => {
     })
   )
 
-  it.scoped("keeps the statements of others out until it is over", () =>
+  it.scoped("keeps other fibers' statements out until it is over", () =>
     Effect.gen(function* () {
       const { sql } = yield* readyWith()
       const begun = yield* Deferred.make<void>()
@@ -128,7 +128,7 @@ describe("a transaction", () => {
     })
   )
 
-  it.scoped("has no part in what a fiber does that outlives it", () =>
+  it.scoped("does not include what a fiber does that outlives it", () =>
     Effect.gen(function* () {
       const { sql } = yield* readyWith()
       const end = yield* Deferred.make<void>()
@@ -153,7 +153,7 @@ describe("a transaction", () => {
     })
   )
 
-  it.scoped("that SQLite ended by itself runs nothing more: it would be committed statement by statement", () =>
+  it.scoped("that SQLite itself ended runs nothing more: each statement would be committed on its own", () =>
     Effect.gen(function* () {
       const { file, sql } = yield* readyWith()
       yield* sql`CREATE TABLE one (id INTEGER PRIMARY KEY ON CONFLICT ROLLBACK)`
@@ -188,7 +188,7 @@ describe("a statement", () => {
     })
   )
 
-  it.scoped("gives rows, values or the driver's own result", () =>
+  it.scoped("returns rows, values or the driver's own result", () =>
     Effect.gen(function* () {
       const { sql } = yield* readyWith()
       assert.deepStrictEqual(yield* sql`SELECT 1 AS a, 'x' AS b`, [{ a: 1, b: "x" }])
@@ -199,7 +199,7 @@ describe("a statement", () => {
     })
   )
 
-  it.scoped("reads integers beyond 2^53 as they are where that is asked for, and there alone", () =>
+  it.scoped("returns integers beyond 2^53 exactly if asked to, and only then", () =>
     Effect.gen(function* () {
       const { sql } = yield* readyWith()
       const large = sql<{ n: number | bigint }>`SELECT 9007199254740993 AS n`
@@ -209,7 +209,7 @@ describe("a statement", () => {
     })
   )
 
-  it.scoped("is compiled anew after the schema has changed", () =>
+  it.scoped("is compiled again after the schema has changed", () =>
     Effect.gen(function* () {
       const { sql } = yield* readyWith({ client: { prepareCacheSize: 2 } })
       const all = sql`SELECT * FROM notes`
@@ -225,7 +225,7 @@ describe("a stream", () => {
   const numbers = (count: number) =>
     `WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ${count}) SELECT n FROM n`
 
-  it.scoped("gives the rows as they are asked for, and lets its reader write meanwhile", () =>
+  it.scoped("returns rows as they are requested, and lets its reader write meanwhile", () =>
     Effect.gen(function* () {
       const { sql } = yield* readyWith()
       const rows = sql.unsafe<{ n: number }>(numbers(1000)).stream
@@ -267,7 +267,7 @@ describe("a stream", () => {
     })
   )
 
-  it.scoped("of a database in memory gives its rows", () =>
+  it.scoped("of a database in memory returns its rows", () =>
     Effect.gen(function* () {
       const context = yield* Layer.build(starting(":memory:", {}))
       const rows = Context.get(context, SqlClient.SqlClient)`SELECT body FROM notes`.stream
@@ -277,7 +277,7 @@ describe("a stream", () => {
 })
 
 describe("the client's options", () => {
-  it.scoped("name columns and tables on the way in and out, and not where that is left out", () =>
+  it.scoped("translate names of columns and tables both ways, and not if left out", () =>
     Effect.gen(function* () {
       const { sql } = yield* readyWith({
         client: {
@@ -296,7 +296,7 @@ describe("the client's options", () => {
   )
 })
 
-describe("what only SQLite's client has", () => {
+describe("the features that only SQLite's client has", () => {
   it.scoped("exports and copies the database", () =>
     Effect.gen(function* () {
       const { file, sql } = yield* readyWith()
@@ -313,7 +313,7 @@ describe("what only SQLite's client has", () => {
     })
   )
 
-  it.scoped("lends the connection to one at a time", () =>
+  it.scoped("lends the connection to one fiber at a time", () =>
     Effect.gen(function* () {
       const { sql } = yield* readyWith()
       const [waiting, rows] = yield* Effect.scoped(
@@ -351,7 +351,7 @@ describe("what only SQLite's client has", () => {
     })
   )
 
-  it.scoped("tells each span which database it is", () =>
+  it.scoped("names the database in each span", () =>
     Effect.gen(function* () {
       const { file, sql } = yield* readyWith({ client: { spanAttributes: { tenant: "t1" } } })
       const exit = yield* Effect.exit(sql.withTransaction(Effect.currentSpan))

@@ -21,7 +21,7 @@ const refusalOf = (filename: string) =>
   Effect.map(refusal(directoryOf(filename)), (refused) => [refused._tag, refused.reason])
 
 describe("the directory", () => {
-  it.scoped("follows a link to the file, because the WAL will lie beside the file", () =>
+  it.scoped("follows a link to the file, because the WAL will be next to the real file", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       mkdirSync(join(folder, "real"))
@@ -52,7 +52,7 @@ describe("the directory", () => {
     })
   )
 
-  it.scoped("refuses a link to a file that is not there, instead of making that file", () =>
+  it.scoped("refuses a link to a missing file, instead of creating that file", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       symlinkSync(join(folder, "nowhere.db"), join(folder, "link.db"))
@@ -61,7 +61,7 @@ describe("the directory", () => {
     })
   )
 
-  it.scoped("refuses what names no file", () =>
+  it.scoped("refuses a name that names no file", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       for (const filename of [
@@ -92,7 +92,7 @@ describe("the directory", () => {
     })
   )
 
-  it.scoped("names the file whose name is too long, not its directory", () =>
+  it.scoped("reports the file whose name is too long, not its directory", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const long = "n".repeat(300)
@@ -115,7 +115,7 @@ describe("the directory", () => {
     })
   )
 
-  it("finds the filesystem in the mount table: the longest mount point, the later one of two, blanks in names", () => {
+  it("finds the filesystem in the mount table: the longest mount point, the later of two, spaces in names", () => {
     const table = [
       "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw",
       "30 22 0:40 / /data rw - nfs4 server:/export rw",
@@ -132,7 +132,7 @@ describe("the directory", () => {
     assert.strictEqual(mountIn(mountsIn(""), "/data").type, "unknown")
   })
 
-  it("knows by their type which filesystems one kernel alone has, and takes no other for one", () => {
+  it("knows by type which filesystems belong to one kernel, and trusts no other", () => {
     const local = "ext4 xfs btrfs zfs f2fs tmpfs overlay fuseblk ntfs3 vfat unknown"
     const shared = `nfs nfs4 cifs smb3 9p virtiofs fuse.virtiofs fuse.grpcfuse grpcfuse osxfs fakeowner vboxsf drvfs
       prl_fs vmhgfs fuse.vmhgfs-fuse ceph fuse.ceph glusterfs fuse.glusterfs lustre juicefs gpfs ocfs2 gfs2 beegfs afs coda
@@ -143,7 +143,7 @@ describe("the directory", () => {
     }
   })
 
-  it("is waited for with everything else standing still only where no mount can hang", () => {
+  it("is checked synchronously only if no mount can hang", () => {
     const disks = [
       "1 0 8:1 / / rw - ext4 /dev/sda1 rw",
       "2 1 0:5 / /proc rw - proc proc rw",

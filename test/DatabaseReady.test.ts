@@ -44,7 +44,7 @@ class First extends Context.Tag("test/First")<First, string>() {}
 class Second extends Context.Tag("test/Second")<Second, string>() {}
 
 describe("DatabaseReady", () => {
-  it.scoped("gives the client whose connection was proven, as SqlClient and as SqliteClient", () =>
+  it.scoped("gives the client whose connection was checked, as SqlClient and as SqliteClient", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* Effect.gen(function* () {
@@ -56,7 +56,7 @@ describe("DatabaseReady", () => {
     })
   )
 
-  it.scoped("can be had for two databases in one program, each with its own file and migrations", () =>
+  it.scoped("works for two databases in one program, each with its own file and migrations", () =>
     Effect.gen(function* () {
       const [one, two] = [yield* temporaryFile, yield* temporaryFile]
       const bodyless = Migrations.fromRecord({ "001_other.sql": "CREATE TABLE other (x);" })
@@ -93,7 +93,7 @@ describe("DatabaseReady", () => {
     })
   )
 
-  it.scoped("names the stage in the lines that are logged within one, and in no others", () =>
+  it.scoped("names the stage in log lines from within a stage, and in no others", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const lines: Array<readonly [line: string, stage: unknown]> = []
@@ -160,7 +160,7 @@ describe("DatabaseReady", () => {
     })
   )
 
-  it.scoped("is in memory in one line, from the same migrations, and every build is a new one", () =>
+  it.scoped("takes one line in memory, from the same migrations; every build is a new database", () =>
     Effect.gen(function* () {
       const notesInMemory = Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
@@ -171,7 +171,7 @@ describe("DatabaseReady", () => {
     })
   )
 
-  it.scoped("is not given where another file has taken the place of the one that the start looked at", () =>
+  it.scoped("is refused if another file replaced the one that the start checked", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -229,7 +229,7 @@ describe("the live health check", () => {
     })
   const sql = (text: string) => (file: string) => independently(file, (connection) => connection.exec(text))
 
-  it.scoped("is well beside writers, and inside a transaction of the service", () =>
+  it.scoped("passes during writes of others, and inside a transaction of the service", () =>
     Effect.gen(function* () {
       const beside = (file: string) =>
         Effect.map(openConnection(file), (rival) =>
@@ -245,7 +245,7 @@ describe("the live health check", () => {
     })
   )
 
-  it.scoped("does not take what another fiber has not committed for the state of the database", () =>
+  it.scoped("does not take another fiber's uncommitted changes for the state of the database", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* Effect.gen(function* () {
@@ -263,7 +263,7 @@ describe("the live health check", () => {
     })
   )
 
-  it.scoped("finds the file gone, or another in its place", () =>
+  it.scoped("fails when the file is gone or replaced", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* healthAfter((file) => Effect.sync(() => rmSync(file))), [
         "ConnectionError",
@@ -278,14 +278,14 @@ describe("the live health check", () => {
     })
   )
 
-  it.scoped("finds the shared memory gone, without which others no longer see its locks", () =>
+  it.scoped("fails when the shared memory is gone: then others no longer see its locks", () =>
     Effect.gen(function* () {
       const gone = (file: string) => Effect.sync(() => rmSync(`${file}-shm`))
       assert.deepStrictEqual(yield* healthAfter(gone), ["ConnectionError", "Replaced"])
     })
   )
 
-  it.scoped("finds the schema changed, the history rewritten and a newer program at work", () =>
+  it.scoped("fails when the schema changed, the history was rewritten, or a newer program is at work", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* healthAfter(sql("DROP TABLE tags")), ["IntegrityError", "SchemaDiffers"])
       assert.deepStrictEqual(yield* healthAfter(sql("DELETE FROM schema_migrations WHERE version = '001'")), [
@@ -299,7 +299,7 @@ describe("the live health check", () => {
     })
   )
 
-  it.scoped("is well at every moment at which a newer program commits what lets this one run", () =>
+  it.scoped("passes at every moment of a newer program's compatible commit", () =>
     Effect.gen(function* () {
       const newer = Migrations.fromRecord({
         ...notesFiles,
@@ -369,7 +369,7 @@ describe("the live health check", () => {
     )
   }
 
-  it.scoped("finds that nothing is left of the history", () =>
+  it.scoped("fails when the whole history is gone", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* healthAfter(sql("DROP TABLE schema_migrations")), ["HistoryError", "Unrecorded"])
     })

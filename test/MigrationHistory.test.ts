@@ -77,7 +77,7 @@ describe("judging a history against the source", () => {
     )
   })
 
-  it("finds pending exactly what follows the applied ones, whatever the numbers", () => {
+  it("finds exactly the migrations pending that follow the applied ones, whatever their numbers", () => {
     always((source, rows) => {
       const verdict = Either.getOrThrow(verdictOf(source, rows))
       assert.deepStrictEqual(verdict.applied, source.slice(0, rows.length))
@@ -113,7 +113,7 @@ describe("judging a history against the source", () => {
     })
   })
 
-  it("never calls another application's database newer, edited or renamed, whatever numbers the two share", () => {
+  it("never calls another application's database newer, edited or renamed, even if they share numbers", () => {
     const lists = FastCheck.tuple(situation, situation)
     FastCheck.assert(
       FastCheck.property(lists, ([ours, { done, source }]) => {
@@ -127,13 +127,13 @@ describe("judging a history against the source", () => {
     )
   })
 
-  it("says edited, and not newer, where names fit and not one text does", () => {
+  it("says edited, not newer, if the names match but no text does", () => {
     const edited = { ...migration(1), checksum: "edited" }
     assert.propertyVal(refusalOf([edited], [migration(1), migration(2)].map(applied)), "reason", "Edited")
     assert.propertyVal(refusalOf([migration(1)], [migration(1), migration(2)].map(applied)), "reason", "NewerDatabase")
   })
 
-  it("refuses any applied migration that the source has lost: as missing, or as newer where it was the last", () => {
+  it("refuses any applied migration that the source has lost: as missing, or as newer if it was the last", () => {
     always((source, rows) => {
       for (const [index, row] of rows.entries()) {
         const rest = source.filter((_, at) => at !== index)
@@ -146,7 +146,7 @@ describe("judging a history against the source", () => {
     })
   })
 
-  it("refuses any migration that slips in before an applied one", () => {
+  it("refuses any migration that is inserted before an applied one", () => {
     always((source, rows) => {
       const latest = Number(rows.at(-1)?.version)
       const taken = new Set(source.map(({ id }) => id))
@@ -173,7 +173,7 @@ describe("judging a history against the source", () => {
     })
   })
 
-  it("refuses a row of any status but completed", () => {
+  it("refuses a row of any status except completed", () => {
     always((source, rows) => {
       for (const status of ["failed", "running", "", "COMPLETED"]) {
         assert.propertyVal(
@@ -185,7 +185,7 @@ describe("judging a history against the source", () => {
     })
   })
 
-  it("finds that the newest rows are gone, of which the header still tells", () => {
+  it("detects that the newest rows are gone, because the header still counts them", () => {
     always((source, rows) => {
       const newest = rows.at(-1)
       if (newest === undefined) return
@@ -218,7 +218,7 @@ describe("judging a history against the source", () => {
     })
   })
 
-  it("takes a version that is no number for one that it does not have", () => {
+  it("treats a version that is not a number as one that it does not have", () => {
     const rows = [applied(migration(1)), { ...applied(migration(2)), version: "two" }]
     assert.deepStrictEqual(refusalOf([migration(1), migration(2)], rows, 1), {
       reason: "Missing",
@@ -226,7 +226,7 @@ describe("judging a history against the source", () => {
     })
   })
 
-  it("mirrors timestamps, which do not fit user_version, as 0", () => {
+  it("mirrors timestamps as 0, because they do not fit user_version", () => {
     assert.deepStrictEqual(
       [userVersionOf(7), userVersionOf(2_147_483_647), userVersionOf(20_261_123_040_000)],
       [7, 2_147_483_647, 0]

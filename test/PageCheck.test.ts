@@ -64,7 +64,7 @@ const ticks = (count: number) =>
 describe.skipIf(process.platform !== "linux")(
   `a look at the pages of a large file${process.platform === "linux" ? "" : " (skipped: /proc names the processes)"}`,
   () => {
-    it.scoped("runs beside: timers go on while it stands still, its deadline ends it, and no process stays", () =>
+    it.scoped("runs in a process of its own: timers keep running, its deadline ends it, and no process stays", () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* large(file)
@@ -90,7 +90,7 @@ describe.skipIf(process.platform !== "linux")(
       })
     )
 
-    it.scoped("is told every two seconds by how many bytes were read of those that there are", () =>
+    it.scoped("reports every two seconds how many of how many bytes were read", () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* large(file)
@@ -123,7 +123,7 @@ describe.skipIf(process.platform !== "linux")(
       })
     )
 
-    it.scoped("is made again when somebody ends the process", () =>
+    it.scoped("runs again if somebody kills the process", () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* large(file)
@@ -146,7 +146,7 @@ describe.skipIf(process.platform !== "linux")(
       })
     )
 
-    it.effect("takes half an answer of a process that was ended for none, and what is no answer for no process", () =>
+    it.effect("does not accept half an answer of a killed process, and treats nonsense as no process", () =>
       Effect.gen(function* () {
         const cutOff = { said: '{"rows":[{"quick_check":"ok"},{"quick_ch', code: null, signal: "SIGKILL" } as const
         assert.include(yield* Effect.flip(answerIn(cutOff)), { code: "SIGKILL", retryable: true })
@@ -160,7 +160,7 @@ describe.skipIf(process.platform !== "linux")(
       })
     )
 
-    it.scoped("is heard whatever else a process prints that NODE_OPTIONS has prepared", () =>
+    it.scoped("is understood whatever else a process prints because of NODE_OPTIONS", () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         const folder = yield* temporaryFolder
@@ -175,7 +175,7 @@ describe.skipIf(process.platform !== "linux")(
       })
     )
 
-    it.scoped("is taken of a backup before it is kept, and a deadline leaves neither a copy nor an upgrade", () =>
+    it.scoped("checks a backup before it is kept, and a deadline leaves neither a copy nor an upgrade", () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* large(file)
@@ -196,7 +196,7 @@ describe.skipIf(process.platform !== "linux")(
       })
     )
 
-    it.scopedLive("is taken of a backup before it is restored, and a deadline ends that", () =>
+    it.scopedLive("checks a backup before it is restored, and a deadline ends that", () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* large(file)
@@ -228,7 +228,7 @@ describe.skipIf(process.platform !== "linux")(
       })
     )
 
-    it.scopedLive("finds rows that refer to nothing, and a row that an index does not know", () =>
+    it.scopedLive("finds rows that refer to nothing, and a row that is missing from an index", () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* large(file)
@@ -251,7 +251,7 @@ describe.skipIf(process.platform !== "linux")(
       })
     )
 
-    it.scopedLive("is taken with the event loop standing still where no process can be had, and that is said", () =>
+    it.scopedLive("blocks the event loop if no process can be started, and says so", () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* large(file)
@@ -279,7 +279,7 @@ describe.skipIf(process.platform !== "linux")(
       })
     )
 
-    it.scopedLive("shows its progress on stderr, is taken by status as well, and ends with the program", () =>
+    it.scopedLive("shows its progress on stderr, runs for status too, and ends with the program", () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* runProgram(["init", "--database", file])

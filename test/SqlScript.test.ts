@@ -24,7 +24,7 @@ const statement = FastCheck.constantFrom(
 const gap = FastCheck.constantFrom(";", ";\n", " ; ", ";;\n", ";\n-- a comment; with a semicolon\n", ";/* and; one */")
 
 describe("splitting a script", () => {
-  it("gives back the statements that were joined, whatever stands between them", () => {
+  it("returns the statements that were joined, whatever is between them", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.array(FastCheck.tuple(statement, gap)), (parts) => {
         const script = parts.map(([text, after]) => text + after).join("")
@@ -37,7 +37,7 @@ describe("splitting a script", () => {
     )
   })
 
-  it("numbers each statement with the line on which it begins", () => {
+  it("numbers each statement by the line on which it begins", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.array(FastCheck.tuple(statement, gap)), (parts) => {
         const script = parts.map(([text, after]) => text + after).join("")
@@ -49,7 +49,7 @@ describe("splitting a script", () => {
     )
   })
 
-  it("loses nothing of any text: what is not in a statement is blank, a comment or a semicolon", () => {
+  it("loses nothing of any text: what is not in a statement is white space, a comment or a semicolon", () => {
     FastCheck.assert(
       FastCheck.property(
         FastCheck.string({ unit: FastCheck.constantFrom(..."a;'\"`[]-/*\n (x"), maxLength: 40 }),
@@ -65,7 +65,7 @@ describe("splitting a script", () => {
     )
   })
 
-  it("does not depend on whether words have to be told apart, which only a trigger asks for", () => {
+  it("does not depend on whether words are parsed, which only triggers need", () => {
     const piece = FastCheck.constantFrom(
       ..."a b;'\"`[]-/*\n(x\u00a0\ufeff",
       "CREATE",
@@ -89,7 +89,7 @@ describe("splitting a script", () => {
     )
   })
 
-  it("reads tens of megabytes of one literal, one comment and one list of numbers", () => {
+  it("reads tens of megabytes in one literal, one comment and one list of numbers", () => {
     for (const long of [`'${"x".repeat(3e7)}'`, `/*${"x".repeat(3e7)}*/ 1`, "1, ".repeat(1e7)]) {
       assert.strictEqual(statementsOf(`SELECT ${long};SELECT 2`).length, 2)
     }
@@ -105,11 +105,11 @@ describe("splitting a script", () => {
     assert.strictEqual(statements.length, 5 + 8 + 3 + 3)
   })
 
-  it("finds no statement in a script of blanks and comments", () => {
+  it("finds no statement in a script of white space and comments", () => {
     assert.deepStrictEqual(statementsOf("\uFEFF  -- nothing\n/* here */ ;; \n"), [])
   })
 
-  it("takes a last statement without its semicolon, and one whose quote is never closed, as they are", () => {
+  it("accepts a last statement without a semicolon, and one whose quote never closes", () => {
     assert.deepStrictEqual(statementsOf("SELECT 1;\nSELECT 2"), [
       { text: "SELECT 1", line: 1 },
       { text: "SELECT 2", line: 2 }
@@ -119,20 +119,20 @@ describe("splitting a script", () => {
 })
 
 describe("the words a statement begins with", () => {
-  it("are found behind comments, in capitals", () => {
+  it("are found after comments, in capitals", () => {
     assert.deepStrictEqual(openingWords("/* x */ pragma -- y\n foreign_keys = off", 2), ["PRAGMA", "FOREIGN_KEYS"])
   })
 })
 
 describe("the structure of a definition", () => {
-  it("does not depend on white space, comments, capitals and needless quotes", () => {
+  it("does not depend on white space, comments, capitals and unnecessary quotes", () => {
     assert.strictEqual(
       structureOf('CREATE TABLE "Notes"(\n  id integer primary key, -- the key\n  [body] text)'),
       structureOf("create table notes (ID INTEGER PRIMARY KEY, body /* what it says */ TEXT)")
     )
   })
 
-  it("depends on the case and the blanks of a string, on names that need quotes, and on every word", () => {
+  it("depends on case and spaces of a string, on names that need quotes, and on every word", () => {
     const different = [
       "CREATE TABLE t (x DEFAULT 'a')",
       "CREATE TABLE t (x DEFAULT 'A')",

@@ -31,7 +31,7 @@ import {
 } from "./support/database.ts"
 
 describe("the connection", () => {
-  it.scoped("refuses a directory, a fifo and a socket where the file should be, without waiting for them", () =>
+  it.scoped("refuses a directory, a fifo and a socket in place of the file, without waiting for them", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       mkdirSync(join(folder, "directory.db"))
@@ -43,7 +43,7 @@ describe("the connection", () => {
     })
   )
 
-  it.scoped("refuses at once what is no regular file beside the database, by its name", () =>
+  it.scoped("refuses at once anything next to the database that should be a regular file but is not, by name", () =>
     Effect.gen(function* () {
       for (const suffix of ["-wal", "-shm", "-journal"]) {
         const kinds = {
@@ -68,35 +68,33 @@ describe("the connection", () => {
     })
   )
 
-  it.scoped(
-    "takes no file for an empty one but that which is empty: of every size, zeros, text and half a database",
-    () =>
-      Effect.gen(function* () {
-        const database = yield* temporaryFile
-        yield* start(database)
-        const contents = {
-          zeros: Buffer.alloc(1024),
-          text: Buffer.alloc(1024, "words "),
-          // The first page is 4096 bytes.
-          database: readFileSync(database).subarray(0, 1024)
+  it.scoped("takes only an empty file for an empty one: not zeros, text or half a database of any size", () =>
+    Effect.gen(function* () {
+      const database = yield* temporaryFile
+      yield* start(database)
+      const contents = {
+        zeros: Buffer.alloc(1024),
+        text: Buffer.alloc(1024, "words "),
+        // The first page is 4096 bytes.
+        database: readFileSync(database).subarray(0, 1024)
+      }
+      const folder = yield* temporaryFolder
+      const file = join(folder, "app.db")
+      for (const [name, content] of Object.entries(contents)) {
+        for (const size of [1, 2, 3, 16, 20, 64, 99, 100, 101, 108, 109, 256, 300, 511, 512, 513, 700, 1023, 1024]) {
+          const bytes = content.subarray(0, size)
+          writeFileSync(file, bytes)
+          const refused = yield* refusal(start(file))
+          assert.strictEqual(refused._tag, "ConnectionError", `${name} ${size}`)
+          assert.include(["NotADatabase", "Damaged"], refused.reason, `${name} ${size}: ${refused.message}`)
+          if (name !== "database" || size < 512) assert.strictEqual(refused.reason, "NotADatabase", `${name} ${size}`)
+          assert.isTrue(readFileSync(file).equals(bytes), `${name} ${size}`)
         }
-        const folder = yield* temporaryFolder
-        const file = join(folder, "app.db")
-        for (const [name, content] of Object.entries(contents)) {
-          for (const size of [1, 2, 3, 16, 20, 64, 99, 100, 101, 108, 109, 256, 300, 511, 512, 513, 700, 1023, 1024]) {
-            const bytes = content.subarray(0, size)
-            writeFileSync(file, bytes)
-            const refused = yield* refusal(start(file))
-            assert.strictEqual(refused._tag, "ConnectionError", `${name} ${size}`)
-            assert.include(["NotADatabase", "Damaged"], refused.reason, `${name} ${size}: ${refused.message}`)
-            if (name !== "database" || size < 512) assert.strictEqual(refused.reason, "NotADatabase", `${name} ${size}`)
-            assert.isTrue(readFileSync(file).equals(bytes), `${name} ${size}`)
-          }
-        }
-      })
+      }
+    })
   )
 
-  it.scoped("refuses an empty file beside a WAL, which SQLite would delete", () =>
+  it.scoped("refuses an empty file next to a WAL, which SQLite would delete", () =>
     Effect.gen(function* () {
       for (const content of ["", "x"]) {
         const file = yield* temporaryFile
@@ -110,7 +108,7 @@ describe("the connection", () => {
     })
   )
 
-  it.scoped("sees how a file is open, whatever else of this process has it open", () =>
+  it.scoped("sees how a file is open, even if this process has it open elsewhere too", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -149,7 +147,7 @@ describe("the connection", () => {
     })
   )
 
-  it.scoped("marks its files with the application_id, and refuses another program's without touching it", () =>
+  it.scoped("marks its files with the application_id, and refuses another program's file without touching it", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { applicationId: 0x1234 })
@@ -171,7 +169,7 @@ describe("the connection", () => {
     })
   )
 
-  it.scoped("keeps the WAL of a crash as it is when it refuses, and empties it when it accepts", () =>
+  it.scoped("keeps the WAL of a crash when it refuses, and empties it when it accepts", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -189,7 +187,7 @@ describe("the connection", () => {
     })
   )
 
-  it.scoped("refuses to begin anew beside the WAL of a file that is gone, and takes it up again when it is back", () =>
+  it.scoped("refuses to begin anew next to the WAL of a missing file, and uses it when the file is back", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -205,7 +203,7 @@ describe("the connection", () => {
     })
   )
 
-  it.scoped("can be given another journal mode after a crash", () =>
+  it.scoped("can get another journal mode after a crash", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -216,7 +214,7 @@ describe("the connection", () => {
     })
   )
 
-  it.scoped("leaves a rollback journal to those who may write: an inspection refuses", () =>
+  it.scoped("leaves a rollback journal to programs that may write: `status` refuses", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { pragmas: { journalMode: "delete" } })
@@ -231,7 +229,7 @@ describe("the connection", () => {
     })
   )
 
-  it.scoped("tells a crash from living neighbours", () =>
+  it.scoped("tells a crash from other running processes", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -265,12 +263,12 @@ describe("the connection", () => {
     })
   )
 
-  it("knows the driver that ends a Node.js before 22", () => {
+  it("knows the driver that crashes Node.js before 22", () => {
     const of = (version: string) => needsNode22(JSON.stringify({ version }))
     assert.deepStrictEqual(["12.11.1", "13.0.2", "14.0.0", "9.6.0"].map(of), [false, true, true, false])
   })
 
-  it("knows an addon that would end the process by the function that it calls, and has none here", () => {
+  it("recognizes an addon that would crash the process, and finds none here", () => {
     const require = createRequire(import.meta.url)
     const addon = join(dirname(require.resolve("better-sqlite3/package.json")), "build/Release/better_sqlite3.node")
     const sound = readFileSync(addon)

@@ -36,7 +36,7 @@ import {
 } from "./support/database.ts"
 
 describe("the pragmas", () => {
-  it.scoped("of the connection that is handed out are the ones of the report, and its runtime busy timeout", () =>
+  it.scoped("of the connection are those of the report, with the runtime busy timeout", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* Effect.gen(function* () {
@@ -64,7 +64,7 @@ describe("the pragmas", () => {
     })
   )
 
-  it.scoped("are the configured ones again after a migration that set some for itself", () =>
+  it.scoped("are the configured ones again after a migration that changed some", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const migrations = Migrations.fromRecord({
@@ -76,7 +76,7 @@ describe("the pragmas", () => {
     })
   )
 
-  it.scoped("that only a new file takes are there before its first page, with migrations and without, and stay", () =>
+  it.scoped("that only a new file accepts are set before its first page, with and without migrations, and stay", () =>
     Effect.gen(function* () {
       const newFile = { pageSize: 8192, autoVacuum: "incremental", encoding: "UTF-16le" } as const
       const kept = "SELECT * FROM pragma_page_size, pragma_auto_vacuum, pragma_encoding"
@@ -99,7 +99,7 @@ describe("the pragmas", () => {
     })
   )
 
-  it.scoped("that only a new file takes are refused where the first page is there, or where they are none", () =>
+  it.scoped("that only a new file accepts are refused if a first page exists, or if they are invalid", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       mkdirSync(dirname(file))
@@ -112,7 +112,7 @@ describe("the pragmas", () => {
     })
   )
 
-  it.scoped("that no setting asks for are as they were after a migration that set some for itself", () =>
+  it.scoped("that no setting names are as before after a migration that changed some", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const set = [
@@ -144,7 +144,7 @@ describe("the pragmas", () => {
     })
   )
 
-  it.scoped("that a migration may set, all that SQLite has, are as without it afterwards", () =>
+  it.scoped("that a migration may set, all of SQLite's, are unchanged afterwards", () =>
     Effect.gen(function* () {
       const readings = (migration: string) =>
         Effect.gen(function* () {
@@ -192,7 +192,7 @@ describe("the pragmas", () => {
     })
   )
 
-  it.scoped("of a migration do not outlive an attempt that was not committed either", () =>
+  it.scoped("of a migration do not outlive an attempt that was not committed", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       mkdirSync(dirname(file))
@@ -235,7 +235,7 @@ describe("the pragmas", () => {
     })
   )
 
-  it.scoped("and marks that SQLite would take for other ones are refused before anything is upgraded", () =>
+  it.scoped("and marks that SQLite would change silently are refused before any upgrade", () =>
     Effect.gen(function* () {
       for (const options of [
         { pragmas: { busyTimeout: "100 days" } },
@@ -255,7 +255,7 @@ describe("the pragmas", () => {
     })
   )
 
-  it.scoped("can each be set otherwise", () =>
+  it.scoped("can each be set to another value", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const { pragmas } = yield* start(file, {
@@ -286,7 +286,7 @@ describe("the pragmas", () => {
     })
   )
 
-  it.scoped("that SQLite takes without a word but does not keep are an error that names wanted and got", () =>
+  it.scoped("that SQLite accepts silently but does not keep are an error that names wanted and got", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const refused = yield* refusal(start(file, { pragmas: { cacheSize: 2 ** 40 } }))
@@ -295,7 +295,7 @@ describe("the pragmas", () => {
     })
   )
 
-  it.scoped("are refused when foreign keys stay off, as in a build of SQLite without them", () =>
+  it.scoped("are refused if foreign keys stay off, as in a build of SQLite without them", () =>
     Effect.gen(function* () {
       const deaf = Layer.effect(
         SqliteConnection,
@@ -323,7 +323,7 @@ describe("the pragmas", () => {
     })
   )
 
-  it.scoped("let nothing wait inside SQLite: the runtime busy timeout comes after all that may have to wait", () =>
+  it.scoped("let nothing wait inside SQLite: the runtime busy timeout is set after everything that may wait", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst, pragmas: { journalMode: "delete" } })
@@ -361,7 +361,7 @@ describe("the pragmas", () => {
     })
   )
 
-  it.scoped("that are kept in the file are not written again where they are right", () =>
+  it.scoped("that the file keeps are not written again if they are right", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)

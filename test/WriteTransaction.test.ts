@@ -40,7 +40,7 @@ const codeOf = ({ cause }: SqlError) =>
   typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
 
 describe("DatabaseReady.write", () => {
-  it.scoped("commits what it wrote, for everybody to see", () =>
+  it.scoped("commits what it wrote, visible to everybody", () =>
     Effect.gen(function* () {
       const { bodies, sql, write } = yield* ready
       assert.strictEqual(yield* write(Effect.as(sql`INSERT INTO notes (body) VALUES ('second')`, 42)), 42)
@@ -48,7 +48,7 @@ describe("DatabaseReady.write", () => {
     })
   )
 
-  it.scoped("has the lock from its first moment: nobody can write between its reading and its writing", () =>
+  it.scoped("has the lock from its first moment: nobody can write between its read and its write", () =>
     Effect.gen(function* () {
       const { bodies, file, sql, write } = yield* ready
       const rival = independently(file, (connection) => {
@@ -81,7 +81,7 @@ describe("DatabaseReady.write", () => {
     })
   )
 
-  it.scoped("asks for the lock again after 5, 10 and 20 ms while a rival has it, and reading goes on meanwhile", () =>
+  it.scoped("tries for the lock again after 5, 10 and 20 ms while a rival has it, and reads continue meanwhile", () =>
     Effect.gen(function* () {
       const { file, sql, write } = yield* ready
       const rival = yield* Scope.make()
@@ -116,7 +116,7 @@ describe("DatabaseReady.write", () => {
     })
   )
 
-  it.scoped("leaves the busy timeout of the settings to all others, and to the health check at any moment", () =>
+  it.scoped("does not change the busy timeout for other statements or the health check", () =>
     Effect.gen(function* () {
       const { health, sql, write } = yield* ready
       const timeouts = yield* Effect.all(
@@ -130,7 +130,7 @@ describe("DatabaseReady.write", () => {
     })
   )
 
-  it.scoped("lets go of the connection when it is interrupted while it waits", () =>
+  it.scoped("releases the connection when it is interrupted while it waits", () =>
     Effect.gen(function* () {
       const { file, sql, write } = yield* ready
       const rival = yield* Scope.make()
@@ -143,7 +143,7 @@ describe("DatabaseReady.write", () => {
     })
   )
 
-  it.scoped("rolls back what fails or dies, and passes it on as it was", () =>
+  it.scoped("rolls back if its body fails or dies, and passes the failure on unchanged", () =>
     Effect.gen(function* () {
       const { bodies, sql, write } = yield* ready
       const insert = sql`INSERT INTO notes (body) VALUES ('never')`
@@ -175,7 +175,7 @@ describe("DatabaseReady.write", () => {
     })
   )
 
-  it.scoped("is a savepoint within a transaction: what fails in it is undone alone", () =>
+  it.scoped("is a savepoint within a transaction: a failure in it is undone alone", () =>
     Effect.gen(function* () {
       const { bodies, sql, write } = yield* ready
       yield* write(
@@ -193,7 +193,7 @@ describe("DatabaseReady.write", () => {
     })
   )
 
-  it.scoped("is a transaction of its own in a fiber that outlives the one that it was forked in", () =>
+  it.scoped("is a transaction of its own in a fiber that outlives its parent", () =>
     Effect.gen(function* () {
       const { bodies, sql, write } = yield* ready
       const isOver = yield* Deferred.make<void>()
@@ -209,7 +209,7 @@ describe("DatabaseReady.write", () => {
     })
   )
 
-  it.scoped("is a transaction of its own database within one of another, and a savepoint where that comes back", () =>
+  it.scoped("is a transaction of its own inside one of another database, and a savepoint inside its own", () =>
     Effect.gen(function* () {
       const [one, other] = [yield* ready, yield* ready]
       yield* one.write(
@@ -225,7 +225,7 @@ describe("DatabaseReady.write", () => {
     })
   )
 
-  it.scoped("waits outside SQLite for those who read, where the journal is none of WAL", () =>
+  it.scoped("waits outside SQLite for readers, if the journal is not a WAL", () =>
     Effect.gen(function* () {
       const { bodies, file, sql, write } = yield* readyWith({ journalMode: "delete" })
       const insert = write(sql`INSERT INTO notes (body) VALUES ('mine')`)
@@ -250,7 +250,7 @@ describe("DatabaseReady.write", () => {
     })
   )
 
-  it.scoped("runs one after the other where many ask at once, and others' statements wait until it is over", () =>
+  it.scoped("runs one at a time if many ask at once; other statements wait until it is over", () =>
     Effect.gen(function* () {
       const { bodies, sql, write } = yield* ready
       const increment = Effect.gen(function* () {
@@ -285,7 +285,7 @@ describe("DatabaseReady.write", () => {
     })
   )
 
-  it.scoped("leaves what its body acquires to the caller's scope", () =>
+  it.scoped("leaves resources of its body to the caller's scope", () =>
     Effect.gen(function* () {
       const { write } = yield* ready
       const isOpen = yield* Ref.make(false)

@@ -56,12 +56,12 @@ const refused = <A, E, R>(write: Effect.Effect<A, E, R>) =>
       error instanceof WriteError ? [error._tag, error.reason, error.retryable] : [error]
   )
 
-describe("once a newer program has made an upgrade that is not compatible", () => {
+describe("once a newer program has made an incompatible upgrade", () => {
   for (const [what, text] of [
     ["changes the schema", rename],
     ["changes rows alone", "UPDATE notes SET body = upper(body) WHERE body = 'first';"]
   ] as const) {
-    it.scoped(`a write of an older one is refused and runs nothing, where the upgrade ${what}`, () =>
+    it.scoped(`a write of an older one is refused and runs nothing, if the upgrade ${what}`, () =>
       Effect.gen(function* () {
         const { file, insert, mine, write } = yield* serving()
         yield* write(insert)
@@ -81,7 +81,7 @@ describe("once a newer program has made an upgrade that is not compatible", () =
     )
   }
 
-  it.scoped("it is refused too where versions are timestamps, which the file's header does not keep", () =>
+  it.scoped("it is refused too if versions are timestamps, which the file's header does not keep", () =>
     Effect.gen(function* () {
       const first = { "20260101120000_notes.sql": "CREATE TABLE notes (body TEXT)" }
       const { file, insert, mine, write } = yield* serving({ migrations: Migrations.fromRecord(first) })
@@ -94,7 +94,7 @@ describe("once a newer program has made an upgrade that is not compatible", () =
     })
   )
 
-  it.scoped("it is refused where there was no history at all", () =>
+  it.scoped("it is refused if there was no history at all", () =>
     Effect.gen(function* () {
       const { file, sql, write } = yield* serving({ migrations: Migrations.fromRecord({}) })
       yield* write(sql`CREATE TABLE own (x)`)
@@ -114,7 +114,7 @@ describe("once a newer program has made an upgrade that is not compatible", () =
     })
   )
 
-  it.scoped("one that waited for the lock while the upgrade was made is refused as well", () =>
+  it.scoped("one that waited for the lock during the upgrade is refused too", () =>
     Effect.gen(function* () {
       const { file, insert, mine, write } = yield* serving()
       yield* write(insert)
@@ -132,7 +132,7 @@ describe("once a newer program has made an upgrade that is not compatible", () =
     })
   )
 
-  it.scopedLive("no write of old processes falls behind its commit, however they race", () =>
+  it.scopedLive("no write of old processes is committed after it, however they race", () =>
     Effect.gen(function* () {
       // Both are in this process: what waited inside SQLite would keep the upgrade from its end.
       const { file, sql, write } = yield* serving({ pragmas: { busyTimeout: 0 } })
@@ -192,7 +192,7 @@ describe("once a newer program has made an upgrade that is not compatible", () =
     })
   )
 
-  it.scoped("a statement by itself is refused by SQLite as soon as health or a write has seen the upgrade", () =>
+  it.scoped("a single statement is refused by SQLite as soon as health or a write has seen the upgrade", () =>
     Effect.gen(function* () {
       const { file, health, insert, mine, sql, write } = yield* serving()
       yield* start(file, { migrations: next(rename) })
@@ -206,7 +206,7 @@ describe("once a newer program has made an upgrade that is not compatible", () =
     })
   )
 
-  it.scoped("everything is written again once the newer migration is undone", () =>
+  it.scoped("everything can be written again once the newer migration is undone", () =>
     Effect.gen(function* () {
       const { file, health, insert, mine, write } = yield* serving()
       yield* start(file, { migrations: next(rename) })
@@ -223,7 +223,7 @@ describe("once a newer program has made an upgrade that is not compatible", () =
     })
   )
 
-  it.scoped("a compatible one is no reason: writes go on, and see the newer schema", () =>
+  it.scoped("a compatible one changes nothing: writes continue, and see the newer schema", () =>
     Effect.gen(function* () {
       const { file, insert, mine, sql, write } = yield* serving()
       yield* start(file, { migrations: next("ALTER TABLE notes ADD COLUMN extra TEXT DEFAULT 'x';", compatible) })
@@ -236,7 +236,7 @@ describe("once a newer program has made an upgrade that is not compatible", () =
 })
 
 describe("a write", () => {
-  it.scoped("is refused when the file is not the one that was opened: it would go where nobody finds it", () =>
+  it.scoped("is refused if the file is not the one that was opened: nobody would find the write there", () =>
     Effect.gen(function* () {
       const { file, insert, mine, write } = yield* serving()
       renameSync(file, `${file}.away`)
@@ -248,26 +248,24 @@ describe("a write", () => {
     })
   )
 
-  it.scoped(
-    "that finds the disk full is a typed refusal, whichever transaction it is in, and none follows from it",
-    () =>
-      Effect.gen(function* () {
-        const { mine, sql, write } = yield* serving()
-        const large = sql`INSERT INTO notes (body) VALUES (hex(randomblob(100000)))`
-        const [row] = yield* sql<{ readonly page_count: number }>`PRAGMA page_count`
-        yield* sql.unsafe(`PRAGMA max_page_count = ${(row?.page_count ?? 0) + 2}`)
-        const full = ["SqlError", "DiskFull", false]
-        assert.deepStrictEqual(yield* refused(write(large)), full)
-        assert.deepStrictEqual(yield* refused(sql.withTransaction(large)), full)
-        assert.deepStrictEqual(yield* refused(write(write(large))), full)
-        assert.deepStrictEqual(yield* refused(sql.withTransaction(sql.withTransaction(large))), full)
-        assert.include((yield* Effect.flip(write(large))).message, "Free some space on that filesystem.")
-        yield* write(sql`INSERT INTO notes (body) VALUES ('mine')`)
-        assert.strictEqual(yield* mine, 1)
-      })
+  it.scoped("that finds the disk full is a typed refusal in any transaction, and causes no other", () =>
+    Effect.gen(function* () {
+      const { mine, sql, write } = yield* serving()
+      const large = sql`INSERT INTO notes (body) VALUES (hex(randomblob(100000)))`
+      const [row] = yield* sql<{ readonly page_count: number }>`PRAGMA page_count`
+      yield* sql.unsafe(`PRAGMA max_page_count = ${(row?.page_count ?? 0) + 2}`)
+      const full = ["SqlError", "DiskFull", false]
+      assert.deepStrictEqual(yield* refused(write(large)), full)
+      assert.deepStrictEqual(yield* refused(sql.withTransaction(large)), full)
+      assert.deepStrictEqual(yield* refused(write(write(large))), full)
+      assert.deepStrictEqual(yield* refused(sql.withTransaction(sql.withTransaction(large))), full)
+      assert.include((yield* Effect.flip(write(large))).message, "Free some space on that filesystem.")
+      yield* write(sql`INSERT INTO notes (body) VALUES ('mine')`)
+      assert.strictEqual(yield* mine, 1)
+    })
   )
 
-  it.scoped("keeps the program's own failures as they are: a constraint is no refusal of the database", () =>
+  it.scoped("passes on the program's own failures: a constraint is not a refusal of the database", () =>
     Effect.gen(function* () {
       const { sql, write } = yield* serving()
       const wrong = sql`INSERT INTO notes (body) VALUES (NULL)`
@@ -280,7 +278,7 @@ describe("a write", () => {
     })
   )
 
-  it.scoped("whose commit fails leaves no transaction open, and no defect", () =>
+  it.scoped("whose commit fails leaves no transaction open, and is no defect", () =>
     Effect.gen(function* () {
       const { sql, write } = yield* serving()
       const dangling = Effect.zipRight(
@@ -297,7 +295,7 @@ describe("a write", () => {
 })
 
 describe("whether a write would be possible", () => {
-  it.scopedLive("is known beside writers: who holds the lock is named, and this process is in nobody's way", () =>
+  it.scopedLive("is known while others write: the holder of the lock is named, and this process blocks nobody", () =>
     Effect.gen(function* () {
       const { file, insert, sql, writable, write } = yield* serving()
       const before = yield* pictureOf(dirname(file))
@@ -328,8 +326,8 @@ describe("whether a write would be possible", () => {
   )
 })
 
-describe("a WAL that grows", () => {
-  it.scopedLive("behind a reader is a warning with its size and who reads, until it has begun anew", () =>
+describe("a growing WAL", () => {
+  it.scopedLive("behind a reader is a warning with its size and its readers, until it is reset", () =>
     Effect.gen(function* () {
       const { file, health, sql, write } = yield* serving({ pragmas: { journalSizeLimit: 1024 * 1024 } })
       const grow = Effect.repeatN(write(sql`INSERT INTO notes (body) VALUES (hex(zeroblob(100000)))`), 59)
@@ -352,7 +350,7 @@ describe("a WAL that grows", () => {
 })
 
 describe("changes in health", () => {
-  it.scoped("are told once each: what is found now, a newer schema, a newer program, the file gone", () =>
+  it.scoped("are reported once each: the current state, a newer schema, a newer program, a missing file", () =>
     Effect.gen(function* () {
       const { file, healthChanges } = yield* serving()
       const told = yield* Ref.make<ReadonlyArray<string>>([])
@@ -384,7 +382,7 @@ describe("changes in health", () => {
     })
   )
 
-  it.scopedLive("end a program that says so, with what was found", () =>
+  it.scopedLive("end a program that asks for it, with what was found", () =>
     Effect.gen(function* () {
       const { file, healthChanges } = yield* serving({ healthInterval: "20 millis" })
       const lost = Stream.runForEach(healthChanges, Either.match({ onLeft: Effect.fail, onRight: () => Effect.void }))

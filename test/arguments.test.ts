@@ -9,7 +9,7 @@ import { program, runProgram, spawnNode } from "./support/program.ts"
 const built = dirname(program)
 
 describe("a plain command line", () => {
-  it("is init or status with whole flags, each once, and nothing that has to be explained", () => {
+  it("is init or status with whole flags, each once, and nothing that needs explaining", () => {
     const isPlain = (line: string, environment: Record<string, string> = {}) =>
       plainArguments(line === "" ? [] : line.split(" "), environment) !== undefined
     const plain = [
@@ -61,7 +61,7 @@ describe("a plain command line", () => {
   })
 
   it.scoped(
-    "means what it means to the parser that explains the others",
+    "means the same to the full parser",
     () =>
       Effect.gen(function* () {
         const cwd = yield* temporaryFolder
@@ -96,7 +96,7 @@ describe("a plain command line", () => {
 })
 
 describe("the driver in the bundle", () => {
-  it.scoped("gives way to another release that is installed", () =>
+  it.scoped("is replaced by another release if that is installed", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const driver = join(folder, "node_modules", "better-sqlite3")
@@ -110,7 +110,7 @@ describe("the driver in the bundle", () => {
   )
 })
 
-describe("what V8 compiled", () => {
+describe("the code cache of V8", () => {
   const copied = Effect.tap(temporaryFolder, (folder) =>
     Effect.sync(() => {
       for (const file of ["database-ready.cjs", "program.cjs"]) copyFileSync(join(built, file), join(folder, file))
@@ -124,7 +124,7 @@ describe("what V8 compiled", () => {
   })
   const caches = (folder: string) => readdirSync(folder).filter((name) => name.includes(".cache"))
 
-  it.scoped("is kept by the first `init` that is ready, beside the program, and by nothing else", () =>
+  it.scoped("is saved by the first `init` that is ready, next to the program, and by nothing else", () =>
     Effect.gen(function* () {
       const folder = yield* copied
       yield* start(folder, "status")
@@ -138,7 +138,7 @@ describe("what V8 compiled", () => {
     })
   )
 
-  it.scoped("is done without where it does not fit, or cannot be kept", () =>
+  it.scoped("is not needed: a start works if it does not fit or cannot be saved", () =>
     Effect.gen(function* () {
       const folder = yield* copied
       yield* start(folder, "init")

@@ -66,7 +66,7 @@ const bodies = (file: string) =>
   Effect.map(rowsOf(file, "SELECT body FROM notes ORDER BY id"), (rows) => JSON.stringify(rows))
 
 describe("the name of a backup", () => {
-  it("is read as it was written, and nothing that only looks like one is", () => {
+  it("is read as it was written, and no other name is taken for one", () => {
     for (const suffix of [
       ".001-to-002.backup",
       ".none-to-9.backup",
@@ -91,7 +91,7 @@ describe("the name of a backup", () => {
     }
   })
 
-  it("tells the order by the versions as numbers, and by its own number before that", () => {
+  it("orders by the versions as numbers, and by its own number before that", () => {
     const known = [
       [".none-to-1.backup", ".1-to-2.backup"],
       [".none-to-0.backup", ".000-to-001.backup"],
@@ -108,7 +108,7 @@ describe("the name of a backup", () => {
     }
   })
 
-  it("tells no order where none can be known", () => {
+  it("gives no order if none can be known", () => {
     const unknown = [
       [".001-to-003.backup", ".002-to-003.backup"],
       [".001-to-002.backup", ".001-to-003.backup"],
@@ -124,7 +124,7 @@ describe("the name of a backup", () => {
     }
   })
 
-  it("gets a number where the versions alone would not tell that it is the newest", () => {
+  it("gets a number if the versions alone would not make it the newest", () => {
     const next = (from: string, to: string, there: ReadonlyArray<string>) =>
       formatBackupName(nextBackupName({ from, to }, there.map(named)))
     assert.strictEqual(next("002", "003", [".001-to-002.backup"]), ".002-to-003.backup")
@@ -149,7 +149,7 @@ describe("the newest backup", () => {
     }
   }
   for (const [what, change] of Object.entries(times)) {
-    it.scoped(`is kept and restored in spite of ${what}`, () =>
+    it.scoped(`is kept and restored despite ${what}`, () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* start(file, { migrations: onlyFirst })
@@ -166,7 +166,7 @@ describe("the newest backup", () => {
     )
   }
 
-  it.scopedLive("is that of the upgrade after a restore, and the copy from before the restore stays", () =>
+  it.scopedLive("is the one of the upgrade after a restore; the copy from before the restore stays", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -188,7 +188,7 @@ describe("the newest backup", () => {
     })
   )
 
-  it.scoped("is not guessed: the restore refuses and lists what is known, pruning keeps both", () =>
+  it.scoped("is never guessed: the restore refuses and lists the candidates, and pruning keeps both", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -212,7 +212,7 @@ describe("the newest backup", () => {
     })
   )
 
-  it.scoped("is not one whose history is not what its name says", () =>
+  it.scoped("is never one whose history contradicts its name", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -240,7 +240,7 @@ describe("a backup whose upgrade was not committed", () => {
     })
   )
 
-  it.scoped("stays when it was restored", () =>
+  it.scoped("stays if it was restored", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -255,7 +255,7 @@ describe("a backup whose upgrade was not committed", () => {
     })
   )
 
-  it.scoped("stays when it was committed after all", () =>
+  it.scoped("stays if the upgrade was committed after all", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })

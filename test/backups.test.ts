@@ -104,7 +104,7 @@ describe("an upgrade of a database with rows", () => {
     })
   )
 
-  it.scoped("that a system before this library made is copied as coming from nowhere", () =>
+  it.scoped("that was made before this library is copied as version `none`", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       mkdirSync(dirname(file))
@@ -152,7 +152,7 @@ describe("an upgrade of a database with rows", () => {
     )
   }
 
-  it.scopedLive("flushes the copy of a large one while it is written, and the whole of it in the end", () =>
+  it.scopedLive("flushes the copy of a large one while it is written, and all of it at the end", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -216,7 +216,7 @@ describe("an upgrade of a database with rows", () => {
     })
   )
 
-  it.scoped("that fails takes its copy away while nobody else can have begun one of the same name", () =>
+  it.scoped("that fails deletes its copy while nobody else can have begun one of the same name", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -254,7 +254,7 @@ describe("an upgrade of a database with rows", () => {
     "its history": "UPDATE schema_migrations SET checksum = 'x';"
   }
   for (const [what, sql] of Object.entries(wrong)) {
-    it.scoped(`that fails again and again for ${what} copies nothing`, () =>
+    it.scoped(`that fails repeatedly because of ${what} copies nothing`, () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* start(file, { migrations: onlyFirst })
@@ -276,30 +276,28 @@ describe("an upgrade of a database with rows", () => {
   }
 
   for (const journalMode of ["wal", "delete"] as const) {
-    it.scoped(
-      `has in its copy nothing of what it writes, more than fits into memory: in journal mode ${journalMode}`,
-      () =>
-        Effect.gen(function* () {
-          const file = yield* temporaryFile
-          const pragmas = { journalMode, cacheSize: 10 }
-          yield* start(file, { migrations: onlyFirst, pragmas })
-          yield* independently(file, (connection) =>
-            connection.exec(
-              "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 500) INSERT INTO notes (body) SELECT x FROM n"
-            )
+    it.scoped(`copies none of its own writes, even more than fits into memory: in journal mode ${journalMode}`, () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        const pragmas = { journalMode, cacheSize: 10 }
+        yield* start(file, { migrations: onlyFirst, pragmas })
+        yield* independently(file, (connection) =>
+          connection.exec(
+            "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 500) INSERT INTO notes (body) SELECT x FROM n"
           )
-          const expected = yield* rowsOf(file, bodies)
-          const longer = "UPDATE notes SET body = hex(zeroblob(1000)); INSERT INTO notes (body) SELECT body FROM notes;"
-          const migrations = Migrations.fromRecord({ ...notesFiles, "003_longer.sql": longer })
-          const { backup = "" } = yield* start(file, { migrations, pragmas })
-          assert.deepStrictEqual(yield* rowsOf(backup, bodies), expected)
-          assert.deepStrictEqual(yield* rowsOf(backup, "SELECT version FROM schema_migrations"), [{ version: "001" }])
-          assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS rows FROM notes"), [{ rows: 1002 }])
-        })
+        )
+        const expected = yield* rowsOf(file, bodies)
+        const longer = "UPDATE notes SET body = hex(zeroblob(1000)); INSERT INTO notes (body) SELECT body FROM notes;"
+        const migrations = Migrations.fromRecord({ ...notesFiles, "003_longer.sql": longer })
+        const { backup = "" } = yield* start(file, { migrations, pragmas })
+        assert.deepStrictEqual(yield* rowsOf(backup, bodies), expected)
+        assert.deepStrictEqual(yield* rowsOf(backup, "SELECT version FROM schema_migrations"), [{ version: "001" }])
+        assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS rows FROM notes"), [{ rows: 1002 }])
+      })
     )
   }
 
-  it.scoped("does not begin where nothing is in the copy", () =>
+  it.scoped("does not begin if the copy is empty", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -319,7 +317,7 @@ describe("an upgrade of a database with rows", () => {
     })
   )
 
-  it.scoped("takes away what a start that was killed left of a copy, and nothing else", () =>
+  it.scoped("deletes what a killed start left of a copy, and nothing else", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -337,7 +335,7 @@ describe("an upgrade of a database with rows", () => {
     })
   )
 
-  it.scoped("keeps as many copies as the settings say, the newest", () =>
+  it.scoped("keeps the newest copies, as many as the settings say", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const files: Record<string, string> = { ...notesFiles }
@@ -371,7 +369,7 @@ describe("an upgrade of a database with rows", () => {
     })
   )
 
-  it.scoped("does not begin where the copy cannot be made: a typed reason, nothing changed, none left", () =>
+  it.scoped("does not begin if the copy cannot be made: a typed reason, nothing changed, none left", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -406,7 +404,7 @@ const writeBeside = (file: string, names: ReadonlyArray<string>) => {
   for (const name of names) writeFileSync(`${file}${name}`, "half a copy")
 }
 
-describe("copies that nobody works on any more", () => {
+describe("abandoned copies", () => {
   const starts = {
     "with nothing pending": start,
     "with nothing pending that makes no backups": (file: string) => start(file, { backups: 0 }),
@@ -421,7 +419,7 @@ describe("copies that nobody works on any more", () => {
       )
   }
   for (const [which, starting] of Object.entries(starts)) {
-    it.scoped(`go with a start ${which}; what others may have named so stays`, () =>
+    it.scoped(`are deleted by a start ${which}; other files with such names stay`, () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* start(file)
@@ -433,7 +431,7 @@ describe("copies that nobody works on any more", () => {
     )
   }
 
-  it.scoped("go with a start of the older release, and with them a backup whose upgrade was never committed", () =>
+  it.scoped("are deleted by a start of the older release, with backups whose upgrade was never committed", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -444,7 +442,7 @@ describe("copies that nobody works on any more", () => {
     })
   )
 
-  it.scoped("stay and are named while another process writes, which may be at work on them", () =>
+  it.scoped("stay and are named while another process writes, because it may be using them", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -471,7 +469,7 @@ describe("copies that nobody works on any more", () => {
     })
   )
 
-  it.scoped("are not touched by an inspection, nor is a restore's that somebody has open", () =>
+  it.scoped("are not touched by `status`, nor is a restore's copy that somebody has open", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -490,7 +488,7 @@ describe("copies that nobody works on any more", () => {
     })
   )
 
-  it.scopedLive("go with a start of the older release after one that was killed while it copied", () =>
+  it.scopedLive("are deleted by a start of the older release after one that was killed while it copied", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const folder = join(dirname(dirname(file)), "migrations")
@@ -523,7 +521,7 @@ describe("copies that nobody works on any more", () => {
 })
 
 describe("a restore", () => {
-  it.scoped("does not call a backup damaged that another process keeps to itself", () =>
+  it.scoped("does not call a backup damaged because another process has it locked", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       const rival = yield* openConnection(backup)
@@ -533,7 +531,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("puts the newest backup back, keeps what was there, and the older program is ready on it", () =>
+  it.scoped("restores the newest backup, keeps the old file, and the older program is ready on it", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       writeFileSync(`${file}.000-to-001.backup`, "older, and no database")
@@ -548,7 +546,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("takes rows with it that only a crash's WAL held", () =>
+  it.scoped("includes rows that only a crash's WAL held", () =>
     Effect.gen(function* () {
       const { file } = yield* upgraded
       yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('third')")
@@ -558,7 +556,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("never writes over what an earlier one kept", () =>
+  it.scoped("never overwrites what an earlier one kept", () =>
     Effect.gen(function* () {
       const { file } = yield* upgraded
       const { replaced = "" } = yield* restore({ filename: file })
@@ -569,7 +567,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("does without WAL where there is no shared memory: what is there stays as it is, what is not is made", () =>
+  it.scoped("works without WAL if there is no shared memory: the old file is kept, a missing one created", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       const elsewhere = join(dirname(file), "elsewhere.db")
@@ -605,7 +603,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("is refused beneath an idle connection without a WAL, which holds no lock; its process is named", () =>
+  it.scoped("is refused if an idle connection without a WAL has the file open, and names its process", () =>
     Effect.gen(function* () {
       const { file } = yield* upgraded
       const idle = yield* rivalProcess(file, "PRAGMA journal_mode = delete; SELECT count(*) FROM notes")
@@ -631,7 +629,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("is refused when somebody opens what SQLite cannot read meanwhile, with nothing moved", () =>
+  it.scoped("is refused when somebody opens an unreadable database meanwhile, with nothing moved", () =>
     Effect.gen(function* () {
       const { file } = yield* upgraded
       yield* damagePage(file, 1)
@@ -644,7 +642,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scopedLive("loses no commit that comes in between: it is in the database or in what is kept", () =>
+  it.scopedLive("loses no commit made meanwhile: it is in the database or in the kept file", () =>
     Effect.gen(function* () {
       const { file } = yield* upgraded
       const committed = yield* Deferred.make<void>()
@@ -670,7 +668,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scopedLive("leaves nothing behind when the backup turns out to be unreadable on the way", () =>
+  it.scopedLive("leaves nothing behind if the backup turns out to be unreadable", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       const ruin = Effect.sync(() => writeFileSync(backup, "no database any more ".repeat(1000)))
@@ -682,7 +680,7 @@ describe("a restore", () => {
   )
 
   for (const journalMode of ["wal", "delete"]) {
-    it.scoped(`gives the database its journal mode again: ${journalMode}`, () =>
+    it.scoped(`restores the journal mode of the database: ${journalMode}`, () =>
       Effect.gen(function* () {
         const { file } = yield* upgraded
         yield* independently(file, (connection) => connection.pragma(`journal_mode = ${journalMode}`))
@@ -692,7 +690,7 @@ describe("a restore", () => {
     )
   }
 
-  it.scoped("leaves a database that an inspection finds ready, overwritten or replaced", () =>
+  it.scoped("leaves a database that `status` finds ready, overwritten or replaced", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       const ready = { migrations: onlyFirst, access: "inspect" as const }
@@ -706,7 +704,7 @@ describe("a restore", () => {
 
   const backups = { small: 1, "larger than SQLite's cache": 20_000 }
   for (const [size, rows] of Object.entries(backups)) {
-    it.scopedLive(`never claims to have overwritten what a reader holds on to, with a backup that is ${size}`, () =>
+    it.scopedLive(`never claims to have overwritten a file that a reader holds, with a backup that is ${size}`, () =>
       Effect.gen(function* () {
         const { backup, file } = yield* upgraded
         yield* independently(backup, (connection) =>
@@ -731,7 +729,7 @@ describe("a restore", () => {
     )
   }
 
-  it.scoped("replaces what SQLite cannot open, and keeps its bytes and its WAL together, out of the way", () =>
+  it.scoped("replaces what SQLite cannot open, and keeps its bytes and its WAL together", () =>
     Effect.gen(function* () {
       const { file } = yield* upgraded
       yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('third')")
@@ -745,7 +743,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("makes a database that is gone, whose WAL was left behind", () =>
+  it.scoped("creates a database that is missing, whose WAL was left behind", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('third')")
@@ -757,7 +755,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("overwrites a database with damaged pages, a copy of which it keeps", () =>
+  it.scoped("overwrites a database with damaged pages, and keeps a copy of it", () =>
     Effect.gen(function* () {
       const { file } = yield* upgraded
       yield* damagePage(file, 2)
@@ -767,7 +765,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("keeps what was there as it was where that is too short for a database", () =>
+  it.scoped("keeps a file unchanged that is too short to be a database", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       writeFileSync(file, "x")
@@ -778,7 +776,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("is refused without a sound backup: none, absent, damaged, no database, no file", () =>
+  it.scoped("is refused without a sound backup: none, absent, damaged, not a database, not a file", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       const text = join(dirname(file), "text")
@@ -806,7 +804,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("overwrites a database with a backup whose pages are of another size", () =>
+  it.scoped("overwrites a database with a backup of another page size", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       yield* independently(backup, (connection) => connection.exec("PRAGMA page_size = 8192; VACUUM"))
@@ -841,7 +839,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("finds the newest backup among names that lead nowhere and directories", () =>
+  it.scoped("finds the newest backup among broken links and directories", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       symlinkSync(join(dirname(file), "nowhere"), `${file}.009-to-010.backup`)
@@ -854,7 +852,7 @@ describe("a restore", () => {
     overwrites: () => undefined,
     replaces: (file: string) => writeFileSync(file, "nothing that SQLite could open ".repeat(100))
   })) {
-    it.scoped(`that ${which} takes away what one that was killed left, and nothing else`, () =>
+    it.scoped(`that ${which} deletes what a killed one left, and nothing else`, () =>
       Effect.gen(function* () {
         const { file } = yield* upgraded
         ruin(file)
@@ -869,7 +867,7 @@ describe("a restore", () => {
     )
   }
 
-  it.scoped("as a user who may not read the backup, or not write the database, is refused with 77", () =>
+  it.scoped("is refused with 77 if the user may not read the backup or not write the database", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       const nobody = { uid: 65534, gid: 65534 }
@@ -891,7 +889,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("says what SQLite said of a backup whose history cannot be read", () =>
+  it.scoped("shows what SQLite said about a backup whose history cannot be read", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       yield* independently(backup, (connection) =>
@@ -905,7 +903,7 @@ describe("a restore", () => {
     })
   )
 
-  it.scoped("as a program says what it did, in lines and in JSON, and why it did not, with the exit code", () =>
+  it.scoped("as a program tells what it did, in lines and JSON, and why not, with the exit code", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       const lines = yield* runProgram(["restore", "--database", file])

@@ -68,7 +68,7 @@ describe("several pending files", () => {
     )
   }
 
-  it.scoped("do not lend their declaration: a rebuild without one is refused whatever a later file declares", () =>
+  it.scoped("do not share their declaration: a rebuild without one is refused whatever a later file declares", () =>
     Effect.gen(function* () {
       const later = { ...undeclared, "003_more.sql": `${off}CREATE TABLE more (id INTEGER PRIMARY KEY);` }
       for (const stops of [[3], [1, 3]]) {
@@ -78,7 +78,7 @@ describe("several pending files", () => {
     })
   )
 
-  it.scoped("have their rows guarded in a new database as in an old one, on the disk and in memory", () =>
+  it.scoped("have their rows guarded in a new database as in an existing one, on disk and in memory", () =>
     Effect.gen(function* () {
       const losses = [{ table: "child", before: 1, after: 0 }]
       for (const stops of [[2], [1, 2]]) {
@@ -91,7 +91,7 @@ describe("several pending files", () => {
     })
   )
 
-  it.scoped("leave no copy of a new database, whatever its own files put in before a rebuild", () =>
+  it.scoped("leave no copy of a new database, whatever its own files inserted before a rebuild", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const { applied, backup } = yield* start(file, { migrations: Migrations.fromRecord(cascading) })
@@ -101,7 +101,7 @@ describe("several pending files", () => {
     })
   )
 
-  it.scoped("are refused for a rebuild that SQLite's own count of deferred references refuses alone", () =>
+  it.scoped("are refused for a rebuild that only SQLite's own count of deferred references refuses", () =>
     Effect.gen(function* () {
       const files = {
         "001_create.sql": `CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1);
@@ -118,7 +118,7 @@ DROP TABLE p; ALTER TABLE new_p RENAME TO p;`,
     })
   )
 
-  it.scoped("are refused where SQLite's own count refuses what one defers, whatever follows", () =>
+  it.scoped("are refused if SQLite's own count refuses a deferred reference, whatever follows", () =>
     Effect.gen(function* () {
       const files = {
         "001_create.sql": `CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1);
@@ -134,7 +134,7 @@ INSERT INTO new_p SELECT id FROM p; DROP TABLE p; ALTER TABLE new_p RENAME TO p;
     })
   )
 
-  it.scoped("do not hand on what one sets or leaves on its connection", () =>
+  it.scoped("do not pass on settings or leftovers of their connection", () =>
     Effect.gen(function* () {
       const file = yield* inSteps(
         {
@@ -149,7 +149,7 @@ PRAGMA legacy_alter_table = ON; CREATE TEMP TABLE u (id); INSERT INTO u VALUES (
     })
   )
 
-  it.scoped("do not hand on a savepoint that one leaves open", () =>
+  it.scoped("do not pass on a savepoint that one leaves open", () =>
     Effect.gen(function* () {
       const files = {
         "001_create.sql": "SAVEPOINT here; CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);",
@@ -168,7 +168,7 @@ PRAGMA legacy_alter_table = ON; CREATE TEMP TABLE u (id); INSERT INTO u VALUES (
     })
   )
 
-  it.scoped("do not hand on what SQLite counted for the one before", () =>
+  it.scoped("do not pass on what SQLite counted for the one before", () =>
     Effect.gen(function* () {
       const file = yield* inSteps(
         {
@@ -181,7 +181,7 @@ PRAGMA legacy_alter_table = ON; CREATE TEMP TABLE u (id); INSERT INTO u VALUES (
     })
   )
 
-  it.scoped("find those before them in the history, as they would one by one", () =>
+  it.scoped("find earlier ones in the history, as they would one by one", () =>
     Effect.gen(function* () {
       const reading = {
         "001_create.sql": "CREATE TABLE seen (version TEXT, mirrored INTEGER);",
@@ -204,7 +204,7 @@ describe("an upgrade with a rebuild in the middle", () => {
   }
 
   it.scoped(
-    "that fails later leaves whole migrations, recorded, ready for the program that knows them; the copy is there",
+    "that fails later leaves whole migrations, recorded and ready for the program that knows them, with the copy",
     () =>
       Effect.gen(function* () {
         const file = yield* inSteps(failing, [1])
@@ -230,7 +230,7 @@ describe("an upgrade with a rebuild in the middle", () => {
       })
   )
 
-  it.scoped("that fails later whatever the rows is refused before its first file, and leaves no copy", () =>
+  it.scoped("that fails later for any rows is refused before its first file, and leaves no copy", () =>
     Effect.gen(function* () {
       const file = yield* inSteps(failing, [1])
       const certain = { ...failing, "005_fail.sql": "INSERT INTO nowhere VALUES (1);" }
@@ -241,7 +241,7 @@ describe("an upgrade with a rebuild in the middle", () => {
     })
   )
 
-  it.scoped("tells in the program's report what stands: what this start applied, not what an earlier one did", () =>
+  it.scoped("reports what remains: what this start applied, not what an earlier one did", () =>
     Effect.gen(function* () {
       const file = yield* inSteps(failing, [1])
       const folder = dirname(file)
@@ -255,7 +255,7 @@ describe("an upgrade with a rebuild in the middle", () => {
     })
   )
 
-  it.scoped("goes on where it stands once the cause is gone", () =>
+  it.scoped("continues from there once the cause is gone", () =>
     Effect.gen(function* () {
       const file = yield* inSteps(failing, [1])
       yield* refusal(start(file, { migrations: Migrations.fromRecord(failing) }))
@@ -268,7 +268,7 @@ describe("an upgrade with a rebuild in the middle", () => {
     })
   )
 
-  it.scoped("tells all that it applied, over its transactions, with one copy of what was there before", () =>
+  it.scoped("reports all that it applied, over its transactions, with one copy of the old state", () =>
     Effect.gen(function* () {
       const whole = { ...deleting, "004_add.sql": "CREATE TABLE added (id INTEGER PRIMARY KEY);" }
       const file = yield* inSteps(whole, [1])

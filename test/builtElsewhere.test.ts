@@ -13,8 +13,8 @@ const dists = [dirname(program), dirname(backend)]
 /** In the encodings of a text, and of a text in V8's cache. */
 const spellings = [Buffer.from(root), Buffer.from(root, "utf16le"), Buffer.from(JSON.stringify(root).slice(1, -1))]
 
-describe("what is built", () => {
-  it.scopedLive("names nowhere the directory in which it was built, also once it has run", () =>
+describe("the build", () => {
+  it.scopedLive("never contains the directory in which it was built, even after it has run", () =>
     Effect.gen(function* () {
       // The first run keeps what V8 compiled.
       yield* runProgram(["init", "--database", yield* temporaryFile])
@@ -33,7 +33,7 @@ describe("what is built", () => {
     })
   )
 
-  it.scopedLive("shows in the stack of a defect no path of the directory in which it was built", () =>
+  it.scopedLive("shows no path of the build directory in the stack of a defect", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       for (const dist of dists) {

@@ -28,38 +28,36 @@ Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(database), Effect.p
 
 describe("a bundle of another program", () => {
   for (const format of ["cjs", "esm"] satisfies ReadonlyArray<Format>) {
-    it.scopedLive(
-      `starts in the format ${format}, from any directory, and looks at pages in a process of its own`,
-      () =>
-        Effect.gen(function* () {
-          const folder = yield* temporaryFolder
-          const elsewhere = yield* temporaryFolder
-          const bundle = join(folder, `bundle.${format === "cjs" ? "cjs" : "mjs"}`)
-          buildSync({
-            stdin: { contents: source, resolveDir: import.meta.dirname, loader: "ts" },
-            bundle: true,
-            platform: "node",
-            target: "node20",
-            format,
-            external: ["better-sqlite3"],
-            outfile: bundle,
-            logLevel: "error",
-            ...(format === "esm"
-              ? {
-                  banner: { js: 'import { createRequire as r } from "node:module";const require = r(import.meta.url);' }
-                }
-              : {})
-          })
-          const installed = join(dirname(layers), "node_modules/better-sqlite3")
-          assert.isTrue(existsSync(installed))
-          mkdirSync(join(folder, "node_modules"))
-          symlinkSync(installed, join(folder, "node_modules/better-sqlite3"))
-          const ended = spawnSync(process.execPath, [bundle, join(folder, "app.db")], {
-            cwd: elsewhere,
-            encoding: "utf8"
-          })
-          assert.include(ended.stdout, JSON.stringify(["ready", "ok"]), ended.stderr)
+    it.scopedLive(`starts in the format ${format}, from any directory, and checks pages in a process of its own`, () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const elsewhere = yield* temporaryFolder
+        const bundle = join(folder, `bundle.${format === "cjs" ? "cjs" : "mjs"}`)
+        buildSync({
+          stdin: { contents: source, resolveDir: import.meta.dirname, loader: "ts" },
+          bundle: true,
+          platform: "node",
+          target: "node20",
+          format,
+          external: ["better-sqlite3"],
+          outfile: bundle,
+          logLevel: "error",
+          ...(format === "esm"
+            ? {
+                banner: { js: 'import { createRequire as r } from "node:module";const require = r(import.meta.url);' }
+              }
+            : {})
         })
+        const installed = join(dirname(layers), "node_modules/better-sqlite3")
+        assert.isTrue(existsSync(installed))
+        mkdirSync(join(folder, "node_modules"))
+        symlinkSync(installed, join(folder, "node_modules/better-sqlite3"))
+        const ended = spawnSync(process.execPath, [bundle, join(folder, "app.db")], {
+          cwd: elsewhere,
+          encoding: "utf8"
+        })
+        assert.include(ended.stdout, JSON.stringify(["ready", "ok"]), ended.stderr)
+      })
     )
   }
 })

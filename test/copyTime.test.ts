@@ -20,11 +20,11 @@ import {
 const gigabyte = 1_000_000_000
 
 describe("the time of a copy", () => {
-  it("is half a second per GB at least where no earlier one is known", () => {
+  it("is at least half a second per GB if no earlier one is known", () => {
     assert.deepStrictEqual(copyTime(10 * gigabyte, []), { least: 5000, likely: 5000 })
   })
 
-  it("is what the fastest earlier one took by its size, and a quarter of that for certain", () => {
+  it("is estimated from the fastest earlier one by size, and at least a quarter of that", () => {
     const earlier = [
       { bytes: gigabyte, createdAt: 1000, modifiedAt: 9000 },
       { bytes: gigabyte / 2, createdAt: 50_000, modifiedAt: 52_000 }
@@ -32,7 +32,7 @@ describe("the time of a copy", () => {
     assert.deepStrictEqual(copyTime(2 * gigabyte, earlier), { least: 2000, likely: 8000 })
   })
 
-  it("is not told by a file that was copied, unpacked or changed later, or whose creation nobody knows", () => {
+  it("is not estimated from a file that was copied, unpacked or changed later, or has no creation time", () => {
     const earlier = [
       { bytes: gigabyte, createdAt: 9000, modifiedAt: 1000 },
       { bytes: gigabyte, createdAt: 9000, modifiedAt: 9000 },
@@ -57,11 +57,11 @@ const large = Effect.gen(function* () {
   return file
 })
 
-describe("a deadline that somebody has set", () => {
+describe("a deadline from the settings", () => {
   const migrations = Migrations.fromRecord({ ...notesFiles, ...more })
   const tooShort = { migrations, policies: { migrations: { timeout: "5 millis" } } } as const
 
-  it.scoped("and that is too short for the copy is refused at once, with the setting, before the write lock", () =>
+  it.scoped("that is too short for the copy is refused at once, with the setting, before the write lock", () =>
     Effect.gen(function* () {
       const file = yield* large
       const rival = yield* openConnection(file)
@@ -83,7 +83,7 @@ describe("a deadline that somebody has set", () => {
     })
   )
 
-  it.scoped("is long enough where no copy is made: without backups, without rows, with nothing pending", () =>
+  it.scoped("is long enough if no copy is made: without backups, without rows, with nothing pending", () =>
     Effect.gen(function* () {
       const file = yield* large
       assert.strictEqual((yield* start(file, { ...tooShort, backups: 0 })).schemaVersion, "003")
@@ -91,7 +91,7 @@ describe("a deadline that somebody has set", () => {
     })
   )
 
-  it.scoped("is compared with what the last copy took: far too short is refused, somewhat too short is warned of", () =>
+  it.scoped("is compared with the last copy: far too short is refused, slightly too short is a warning", () =>
     Effect.gen(function* () {
       const file = yield* large
       yield* start(file, { migrations })

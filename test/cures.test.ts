@@ -47,7 +47,7 @@ describe("the remedy of a statement that fails", () => {
     ["__drizzle_migrations", "Drizzle"],
     ["SequelizeMeta", "Sequelize"]
   ]) {
-    it.scoped(`says that the tables are ${tool}'s, and how to take them over`, () =>
+    it.scoped(`says that the tables belong to ${tool}, and how to take them over`, () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         mkdirSync(dirname(file))

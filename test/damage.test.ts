@@ -94,7 +94,7 @@ describe(`${mutations} damaged copies of a database each`, () => {
   ]) {
     for (const policy of ["quick", "full"] as const) {
       it.scopedLive(
-        `${title}, looked at with ${policy}: refused with unchanged bytes, or ready and sound`,
+        `${title}, checked with ${policy}: refused with unchanged bytes, or ready and sound`,
         () =>
           Effect.gen(function* () {
             const folder = yield* temporaryFolder
@@ -121,7 +121,7 @@ describe(`${mutations} damaged copies of a database each`, () => {
     }
   }
 
-  it.scopedLive("the WAL of another database beside it: refused with unchanged bytes, or ready and sound", () =>
+  it.scopedLive("next to the WAL of another database: refused with unchanged bytes, or ready and sound", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const [mine, other] = [join(folder, "mine"), join(folder, "other")]

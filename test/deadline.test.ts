@@ -33,7 +33,7 @@ const working = (
 const megabytes = (count: number, each: number) => Array.from({ length: count }, (_, index) => index * each * 1_000_000)
 
 describe("the deadline of a start", () => {
-  it.effect("is put off by default while something that is measured moves on", () =>
+  it.effect("is extended by default while measured work makes progress", () =>
     Effect.gen(function* () {
       const { fiber } = yield* working({}, megabytes(101, 5))
       yield* TestClock.adjust("200 seconds")
@@ -51,7 +51,7 @@ describe("the deadline of a start", () => {
     })
   )
 
-  it.effect("is not put off by what stands still, however often it says so", () =>
+  it.effect("is not extended by work that stands still, however often it reports", () =>
     Effect.gen(function* () {
       const { fiber } = yield* working({}, Array(100).fill(7_000_000))
       yield* TestClock.adjust("60 seconds")
@@ -60,7 +60,7 @@ describe("the deadline of a start", () => {
     })
   )
 
-  it.effect("puts off a stage's own where nobody has set that", () =>
+  it.effect("extends a stage's own deadline if that was not set", () =>
     Effect.gen(function* () {
       const { fiber } = yield* working({}, megabytes(51, 5), "connection")
       yield* TestClock.adjust("129 seconds")
@@ -71,7 +71,7 @@ describe("the deadline of a start", () => {
     })
   )
 
-  it.effect("is what it says where somebody has set it, and the refusal says how far it was and what helps", () =>
+  it.effect("is exact if it was set, and the refusal says how far it was and what helps", () =>
     Effect.gen(function* () {
       const { fiber } = yield* working({ timeout: "19 seconds" }, megabytes(100, 25))
       yield* TestClock.adjust("19 seconds")
@@ -92,7 +92,7 @@ describe("the deadline of a start", () => {
     })
   )
 
-  it.effect("names the stage's own setting where that has ended it", () =>
+  it.effect("names the stage's own setting if that ended it", () =>
     Effect.gen(function* () {
       const { fiber } = yield* working({ policies: { integrity: { timeout: "9 seconds" } } }, megabytes(100, 25))
       yield* TestClock.adjust("9 seconds")
@@ -105,7 +105,7 @@ describe("the deadline of a start", () => {
 })
 
 describe("the timeline of a start", () => {
-  it.effect("shows what is going on, how far it is and for how long, while it is", () =>
+  it.effect("shows what is running, how far it is and since when", () =>
     Effect.gen(function* () {
       const { fiber, timeline } = yield* working({}, megabytes(10, 25))
       yield* TestClock.adjust("7 seconds")
@@ -133,7 +133,7 @@ const tellingInto = (told: Array<string>) => (event: ProgressEvent) =>
   })
 
 describe("an upgrade of a large database", () => {
-  it.scopedLive("tells all that may take long before it runs, the statements by their number and line", () =>
+  it.scopedLive("announces everything that may take long before it runs, statements by number and line", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -168,7 +168,7 @@ describe("an upgrade of a large database", () => {
 })
 
 describe("an upgrade of a small database", () => {
-  it.scoped("tells a statement that makes its own rows, and that an Effect still runs", () =>
+  it.scoped("announces a statement that makes its own rows, and an Effect that still runs", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)

@@ -63,7 +63,7 @@ const refused = (second: string) =>
 const countsOf = (file: string) =>
   rowsOf(file, "SELECT (SELECT count(*) FROM owners) AS owners, (SELECT count(*) FROM pets) AS pets")
 
-describe("a file with settings that are lost in a migration", () => {
+describe("a file with settings that have no effect in a migration", () => {
   const lost = `PRAGMA page_size = 512;
 PRAGMA auto_vacuum = 1;
 PRAGMA encoding = 'UTF-16le';
@@ -94,7 +94,7 @@ PRAGMA foreign_key = off;
     })
   )
 
-  it.scoped("is not edited by the declaration where an earlier release applied it without", () =>
+  it.scoped("is not edited by the declaration if an earlier release applied it without one", () =>
     Effect.gen(function* () {
       const other = yield* temporaryFile
       yield* start(other, { migrations: known })
@@ -136,7 +136,7 @@ PRAGMA foreign_key = off;
     })
   )
 
-  it.scoped("is refused where it declares another value", () =>
+  it.scoped("is refused if it declares another value", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const misspelt = { "001_create.sql": declared.replace("= ignored", "= skip") }
@@ -147,7 +147,7 @@ PRAGMA foreign_key = off;
 })
 
 describe("a table rebuild", () => {
-  it.scoped("that declares foreign_keys = off keeps every row, also those that refer to the table", () =>
+  it.scoped("that declares foreign_keys = off keeps every row, even those that refer to the table", () =>
     Effect.gen(function* () {
       const file = yield* populated
       yield* start(file, upgradeTo(off + rebuildOwners))
@@ -167,7 +167,7 @@ describe("a table rebuild", () => {
     })
   )
 
-  it.scoped("gives back a connection with foreign keys on", () =>
+  it.scoped("returns a connection with foreign keys on", () =>
     Effect.gen(function* () {
       const file = yield* populated
       yield* Effect.gen(function* () {
@@ -179,7 +179,7 @@ describe("a table rebuild", () => {
     })
   )
 
-  it.scoped("that does not declare it is rolled back before what refers to the table is cleared", () =>
+  it.scoped("that does not declare it is rolled back before references to the table are cleared", () =>
     Effect.gen(function* () {
       const { file, upgraded } = yield* clearing(
         "SET NULL",
@@ -193,7 +193,7 @@ describe("a table rebuild", () => {
     })
   )
 
-  it.scoped("is none where a migration clears references by itself, and drops something else", () =>
+  it.scoped("is not assumed if a migration clears references itself, and drops something else", () =>
     Effect.gen(function* () {
       const { file, upgraded } = yield* clearing(
         "SET NULL",
@@ -213,7 +213,7 @@ describe("a table rebuild", () => {
     ["beside a renaming of the table that refers", "SET NULL", `ALTER TABLE pets RENAME TO animals; ${rebuildOwners}`],
     ["of a table whose references get a default", "SET DEFAULT", rebuildOwners]
   ] as const) {
-    it.scoped(`${what} is rolled back before what refers to the table is cleared`, () =>
+    it.scoped(`${what} is rolled back before references to the table are cleared`, () =>
       Effect.gen(function* () {
         const { upgraded } = yield* clearing(
           action,
@@ -233,7 +233,7 @@ describe("a table rebuild", () => {
     })
   )
 
-  it.scoped("is compared by replay like any other migration, whose rows are nobody's", () =>
+  it.scoped("is compared by replay like any other migration, with rows that belong to nobody", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const options = upgradeTo(`INSERT INTO owners VALUES (7, 'x'); INSERT INTO pets VALUES (7, 7);`)
@@ -252,7 +252,7 @@ describe("a table rebuild", () => {
 })
 
 describe("rows that were there before an upgrade", () => {
-  it.scoped("may go where the migration declares it, with those that refer to them", () =>
+  it.scoped("may be deleted if the migration declares it, with those that refer to them", () =>
     Effect.gen(function* () {
       const file = yield* populated
       yield* start(file, upgradeTo(`-- database-ready: deletes = owners, "pets"\nDELETE FROM owners WHERE id = 1;`))
@@ -294,7 +294,7 @@ describe("rows that were there before an upgrade", () => {
     ],
     ["gets more rows", "INSERT INTO pets VALUES (4, 2)"]
   ] as const) {
-    it.scoped(`are not missed where their table ${what}`, () =>
+    it.scoped(`are not reported as lost if their table ${what}`, () =>
       Effect.gen(function* () {
         const file = yield* populated
         const { schemaVersion } = yield* start(file, upgradeTo(sql))
@@ -303,7 +303,7 @@ describe("rows that were there before an upgrade", () => {
     )
   }
 
-  it.scoped("are counted after each migration: a later one does not make up for them", () =>
+  it.scoped("are counted after each migration: a later one cannot make up for them", () =>
     Effect.gen(function* () {
       const file = yield* populated
       const error = yield* refusal(
@@ -319,7 +319,7 @@ describe("rows that were there before an upgrade", () => {
     })
   )
 
-  it.scoped("are guarded from migrations that are Effects as well, which declare by their title", () =>
+  it.scoped("are guarded from migrations that are Effects too, which declare by their title", () =>
     Effect.gen(function* () {
       const file = yield* populated
       const remove = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`DELETE FROM pets WHERE id = 3`)
@@ -339,8 +339,8 @@ const effect = (title: readonly [number, string], sql: string) =>
     Effect.succeed([[...title, Effect.succeed(Effect.flatMap(SqlClient.SqlClient, (client) => client.unsafe(sql)))]])
   )
 
-describe("rows in a table that a migration says nothing of in SQL", () => {
-  it.scoped("are not dropped by an Effect, and not missed where an Effect renames the table", () =>
+describe("rows in a table that a migration's SQL does not mention", () => {
+  it.scoped("are not dropped by an Effect, and not missed if an Effect renames the table", () =>
     Effect.gen(function* () {
       const file = yield* populated
       const first = Migrations.fromRecord({ "001_create.sql": create })
@@ -359,7 +359,7 @@ describe("rows in a table that a migration says nothing of in SQL", () => {
     })
   )
 
-  it.scoped("are not dropped by an Effect where another table takes their place on the disk", () =>
+  it.scoped("are not dropped by an Effect if another table takes their place on the disk", () =>
     Effect.gen(function* () {
       const first = Migrations.fromRecord({ "001_create.sql": create })
       const again =
@@ -393,7 +393,7 @@ describe("rows in a table that a migration says nothing of in SQL", () => {
     })
   )
 
-  it.scoped("stay where a full-text index over them comes and goes, and where a temporary table has their name", () =>
+  it.scoped("stay if a full-text index over them comes and goes, and if a temporary table has their name", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const steps = {
@@ -422,7 +422,7 @@ describe("rows in a table that a migration says nothing of in SQL", () => {
     ["full-text search", "fts5(body)", "INSERT INTO things (body) VALUES ('one'), ('two')", "2"],
     ["R*Tree", "rtree(id, low, high)", "INSERT INTO things VALUES (1, 0, 1)", "1"]
   ] as const) {
-    it.scoped(`are backed up and guarded where ${module} keeps them`, () =>
+    it.scoped(`are backed up and guarded if ${module} keeps them`, () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         const migrations = { "001_create.sql": `CREATE VIRTUAL TABLE things USING ${table};` }
@@ -493,7 +493,7 @@ describe("a declaration", () => {
     )
   }
 
-  it.scoped("is none in prose about it", () =>
+  it.scoped("is not found in prose about it", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const prose = [
@@ -537,7 +537,7 @@ describe("a declaration", () => {
     })
   )
 
-  it.scoped("in a text that only looks like one is no declaration", () =>
+  it.scoped("is not found in a text that only looks like one", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const { schemaVersion } = yield* start(file, upgradeTo("SELECT '\n-- database-ready: nonsense\n'"))
@@ -545,7 +545,7 @@ describe("a declaration", () => {
     })
   )
 
-  it.scoped("of tables knows quotes as SQL does, and the name of the schema", () =>
+  it.scoped("of tables understands quotes as SQL does, and the name of the schema", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const first = `CREATE TABLE "a""b" (x); CREATE TABLE "c,d" (x); CREATE TABLE e (x);`
@@ -567,7 +567,7 @@ describe("a database that a newer program wrote", () => {
     migrations: Migrations.fromRecord({ "001_create.sql": create, "002_b.sql": second, "003_c.sql": third })
   })
 
-  it.scoped("is ready for an older one where every newer migration is compatible from its version on", () =>
+  it.scoped("is ready for an older one if every newer migration is compatible from its version on", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, newer(`${floor("001")}CREATE TABLE b (x)`, `${floor("0")}CREATE TABLE c (x)`))
@@ -579,7 +579,7 @@ describe("a database that a newer program wrote", () => {
     })
   )
 
-  it.scoped("is refused where one of them is not, whatever a later one says", () =>
+  it.scoped("is refused if one of them is not, whatever a later one says", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, newer("CREATE TABLE b (x)", `${floor("001")}CREATE TABLE c (x)`))
@@ -587,7 +587,7 @@ describe("a database that a newer program wrote", () => {
     })
   )
 
-  it.scoped("is refused where the schema is not as the newer one left it, for nobody here can tell why", () =>
+  it.scoped("is refused if the schema is not as the newer one left it, because nobody here can tell why", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, newer(`${floor("001")}CREATE TABLE b (x)`, `${floor("001")}CREATE TABLE c (x)`))
@@ -596,7 +596,7 @@ describe("a database that a newer program wrote", () => {
     })
   )
 
-  it.scoped("keeps an older service that runs already healthy, and tells it the version", () =>
+  it.scoped("keeps an older running service healthy, and tells it the version", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* Effect.gen(function* () {

@@ -24,8 +24,8 @@ const refusedWith = (args: ReadonlyArray<string>, surroundings?: Parameters<type
     return [error === undefined ? "ready" : `${error._tag}.${error.reason}`, code, stderr]
   })
 
-describe("where a database should be", () => {
-  it.scopedLive("nothing that is no file is opened or waited for, neither by its name nor through a link", () =>
+describe("in place of a database", () => {
+  it.scopedLive("nothing but a file is opened or waited for, by its name or through a link", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const at = (name: string) => join(folder, name)
@@ -128,17 +128,19 @@ describe("a sticky directory that everybody may write", () => {
 })
 
 describe("a directory in which nothing can be created", () => {
-  it.scopedLive("is refused at once, and the program ends: Node.js itself would create its parents for ever", () =>
-    Effect.gen(function* () {
-      const none = ["DirectoryError.Unavailable", 74, ""]
-      for (const directory of ["/proc/nope", "/proc/nope/deeper", "/proc/self/fd/nope/deeper"]) {
-        if (!existsSync("/proc/self")) return
-        assert.deepStrictEqual(yield* refusedWith(["init", "--database", `${directory}/app.db`]), none, directory)
-      }
-    })
+  it.scopedLive(
+    "is refused at once, and the program ends: Node.js itself would try to create its parents for ever",
+    () =>
+      Effect.gen(function* () {
+        const none = ["DirectoryError.Unavailable", 74, ""]
+        for (const directory of ["/proc/nope", "/proc/nope/deeper", "/proc/self/fd/nope/deeper"]) {
+          if (!existsSync("/proc/self")) return
+          assert.deepStrictEqual(yield* refusedWith(["init", "--database", `${directory}/app.db`]), none, directory)
+        }
+      })
   )
 
-  it.scopedLive("is not made twice: many who start at once create its parents together, for their owner alone", () =>
+  it.scopedLive("is not created twice: many starts at once create its parents together, for their owner alone", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const file = join(folder, "a", "b", "c", "app.db")
@@ -189,7 +191,7 @@ describe("a filesystem that is not known to be local", () => {
       })
   )
 
-  it.scopedLive("is refused by the kernel's own names as well", () =>
+  it.scopedLive("is refused by the kernel's own names too", () =>
     Effect.gen(function* () {
       if (!existsSync("/sys/fs/cgroup/cgroup.procs")) return
       assert.deepStrictEqual(yield* refusedWith(["status", "--database", "/sys/fs/cgroup/app.db"]), [
@@ -289,7 +291,7 @@ describe.skipIf(why !== undefined)(`a filesystem of its own${why === undefined ?
     })
   )
 
-  it.scopedLive("that is read-only refuses a start at once, and a look where a -shm would have to be made", () =>
+  it.scopedLive("that is read-only refuses a start at once, and `status` if it would have to create a -shm", () =>
     Effect.gen(function* () {
       const { folder, remount } = yield* mounted("4m")
       const { args } = yield* prepared(folder, "")

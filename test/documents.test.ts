@@ -63,7 +63,7 @@ const folderInside = Effect.acquireRelease(
 )
 
 describe("a link", () => {
-  it("leads to a file that is there, and to a heading in it", () => {
+  it("leads to an existing file, and to a heading in it", () => {
     const dead = documents.flatMap((document) =>
       document.links
         .filter(({ target }) => !/^https:\/\/[^/]+\.\w+/.test(target))
@@ -77,7 +77,7 @@ describe("a link", () => {
     assert.deepStrictEqual(dead, [])
   })
 
-  it("is not needed where a file is named: its path in code is one of this repository", () => {
+  it("is not needed to name a file: its path in code exists in this repository", () => {
     const folders = new Set(readdirSync(root))
     const named = documents.flatMap(({ path, prose }) =>
       [...prose.join("\n").matchAll(/`((?:[\w.-]+\/)+[\w.-]*\w|[A-Z]+\.md)`/g)]
@@ -94,7 +94,7 @@ describe("a link", () => {
 const made = new Set(["data/app.db", "migrations/001_create_notes.sql"])
 
 describe("a README", () => {
-  it("has at most 130 lines and 1,800 words, where it is the first one", () => {
+  it("has at most 130 lines and 1,800 words, if it is the first one", () => {
     assert.isAtMost(readme.text.trimEnd().split("\n").length, 130)
     assert.isAtMost(readme.text.split(/\s+/).length, 1800)
   })
@@ -171,7 +171,7 @@ const masked = (text: string): string =>
     .trim()
 
 describe("an output", () => {
-  it.scoped("of a start in the README is what the program says", () =>
+  it.scoped("of a start in the README is what the program prints", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       mkdirSync(join(folder, "migrations"))
@@ -231,14 +231,14 @@ const isKnown = (command: string): boolean => {
 }
 
 describe("a command line", () => {
-  it("is a script of this package, a command of the program, or a test that is there", () => {
+  it("is a script of this package, a command of the program, or an existing test", () => {
     const unknown = fencesOf("sh")
       .flatMap(commandsOf)
       .filter((command) => !isKnown(command))
     assert.deepStrictEqual(unknown, [])
   })
 
-  it("for a fresh machine stands in the README: the two that do all the set-up", () => {
+  it("for a fresh machine is in the README: the two that do all the set-up", () => {
     assert.deepStrictEqual(commandsOf({ language: "sh", heading: "", text: fenceUnder(readme, "Develop", "sh") }), [
       "npm install",
       "npm run init",

@@ -99,7 +99,7 @@ const isProven = Effect.fnUntraced(function* (file: string, backup: string) {
   assert.deepStrictEqual([...readFileSync(backup).subarray(18, 20)], [1, 1])
 })
 
-describe("what a WAL gets after a moment that a reader holds", () => {
+describe("what a WAL gets after the moment that a reader holds", () => {
   for (const pageSize of [512, 4096, 65_536]) {
     for (const emptied of [false, true]) {
       it.scoped(
@@ -180,7 +180,7 @@ describe("the backup of a large database", () => {
     )
   }
 
-  it.scopedLive("is made once where several start at the same time, and the others wait without the write lock", () =>
+  it.scopedLive("is made once if several start at the same time, and the others wait without the write lock", () =>
     Effect.gen(function* () {
       const file = yield* large
       let copies = 0
@@ -194,7 +194,7 @@ describe("the backup of a large database", () => {
     })
   )
 
-  it.scopedLive("is of no use where somebody has upgraded the database meanwhile", () =>
+  it.scopedLive("is discarded if somebody has upgraded the database meanwhile", () =>
     Effect.gen(function* () {
       const file = yield* large
       const others = Migrations.fromRecord({ ...notesFiles, "003_proof.sql": `CREATE TABLE proof AS ${picture};` })
@@ -222,7 +222,7 @@ describe("the backup of a large database", () => {
     })
   )
 
-  it.scoped("that a killed process left unfinished is removed, and one that is being made is not", () =>
+  it.scoped("is deleted if a killed process left it unfinished, but not while it is being made", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)

@@ -289,7 +289,7 @@ describe.skipIf(unavailable !== undefined)(`a database that may not be opened fo
     return [reached, code, error?._tag, error?.retryable]
   }
 
-  it.scopedLive("is refused, however little the first statement would have noticed", () =>
+  it.scopedLive("is refused, even if the first statement would not have noticed", () =>
     Effect.gen(function* () {
       const { args, file } = yield* migrated
       const ended = runUnder({ ...forbidden, nth: 1, paths: [file] }, file, args)
@@ -299,7 +299,7 @@ describe.skipIf(unavailable !== undefined)(`a database that may not be opened fo
     })
   )
 
-  it.scopedLive("is refused beside the WAL of a crash and beside a living writer, whose lock is not asked for", () =>
+  it.scopedLive("is refused next to the WAL of a crash and next to a living writer, without asking for its lock", () =>
     Effect.gen(function* () {
       const { args, file } = yield* migrated
       yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('late')")
@@ -370,7 +370,7 @@ describe.skipIf(unavailable !== undefined)(`a restore${skipped}`, () => {
     })
 
     it.scopedLive(
-      `over ${name}, killed at every step: the one or the other is there, whole, and the next one has its way`,
+      `over ${name}, killed at every step: the old or the new database is there, whole, and the next restore succeeds`,
       () =>
         Effect.gen(function* () {
           const killed = yield* sweep(
@@ -384,7 +384,7 @@ describe.skipIf(unavailable !== undefined)(`a restore${skipped}`, () => {
     )
 
     it.scopedLive(
-      `over ${name}, failing at every step: a typed reason or restored, never a lie, and the next one has its way`,
+      `over ${name}, failing at every step: a typed reason or restored, never a lie, and the next restore succeeds`,
       () =>
         Effect.gen(function* () {
           const failed = yield* sweep(

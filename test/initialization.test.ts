@@ -182,7 +182,7 @@ describe("initialization of the conversation-files database", () => {
     })
   )
 
-  it.scoped("foreign keys enabled: an orphan row is refused on the connection that is handed out", () =>
+  it.scoped("foreign keys enabled: an orphan row is refused on the connection of the service", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* Effect.gen(function* () {
@@ -240,7 +240,7 @@ describe("initialization of the conversation-files database", () => {
     })
   )
 
-  it.scoped("get schema version with no migrations: none, and no history table is made", () =>
+  it.scoped("get schema version with no migrations: none, and no history table is created", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const report = yield* start(file, { migrations: Migrations.fromRecord({}) })
@@ -249,7 +249,7 @@ describe("initialization of the conversation-files database", () => {
     })
   )
 
-  it.scoped("initialization creates directories, readable by their owner alone, like the file", () =>
+  it.scoped("initialization creates directories that only their owner can read, like the file", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const file = join(folder, "a", "b", "app.db")
@@ -433,20 +433,18 @@ describe("five bugs that must never come back", () => {
     })
   )
 
-  it.scoped(
-    "foreign keys are on for every connection that is handed out, and one on which they are off is refused",
-    () =>
-      Effect.gen(function* () {
-        const file = yield* temporaryFile
-        yield* Effect.gen(function* () {
-          const { health } = yield* DatabaseReady
-          const sql = yield* SqlClient.SqlClient
-          assert.deepStrictEqual(yield* sql`PRAGMA foreign_keys`, [{ foreign_keys: 1 }])
-          yield* sql`PRAGMA foreign_keys = OFF`
-          const refused = yield* refusal(health)
-          assert.strictEqual(refused.sentence, "PRAGMA foreign_keys should be 1, but the connection answers 0")
-        }).pipe(Effect.provide(starting(file)))
-      })
+  it.scoped("foreign keys are on for every connection, and one on which they are off is refused", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* Effect.gen(function* () {
+        const { health } = yield* DatabaseReady
+        const sql = yield* SqlClient.SqlClient
+        assert.deepStrictEqual(yield* sql`PRAGMA foreign_keys`, [{ foreign_keys: 1 }])
+        yield* sql`PRAGMA foreign_keys = OFF`
+        const refused = yield* refusal(health)
+        assert.strictEqual(refused.sentence, "PRAGMA foreign_keys should be 1, but the connection answers 0")
+      }).pipe(Effect.provide(starting(file)))
+    })
   )
 
   it.scoped("the schema is applied once, though several services depend on it", () =>

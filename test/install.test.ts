@@ -54,7 +54,7 @@ const writeExample = (folder: string): void => {
 }
 
 describe("the install line of the README", () => {
-  it("names every peer in a version that the package asks for, and the same for npm and pnpm", () => {
+  it("names every peer in a version that the package accepts, the same for npm and pnpm", () => {
     const told = packagesIn(lineOf("npm install ./"))
     const wanted = Object.entries(packageJson.peerDependencies).map(([name, range]) => `${name}@${range.slice(1, -2)}`)
     assert.includeMembers([...told], wanted)

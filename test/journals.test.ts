@@ -61,7 +61,7 @@ const inDeleteMode = { migrations: onlyFirst, pragmas: { journalMode: "delete" }
 
 describe("a rollback journal that a crash left", () => {
   for (const wal of ["an empty WAL", "a WAL with rows"]) {
-    it.scoped(`is rolled back beside ${wal}, as SQLite does it by itself`, () =>
+    it.scoped(`is rolled back next to ${wal}, as SQLite itself does it`, () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* start(file, inDeleteMode)
@@ -93,7 +93,7 @@ describe("a rollback journal that a crash left", () => {
   }
 })
 
-describe("a WAL that a crash left of a database with nothing in it", () => {
+describe("the WAL of a crash in a database without any content", () => {
   it.scoped("does not make a start wait for itself when it asks for another journal mode", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
@@ -111,7 +111,7 @@ describe("a WAL that a crash left of a database with nothing in it", () => {
   )
 })
 
-describe("an inspection of a database with a rollback journal", () => {
+describe("`status` on a database with a rollback journal", () => {
   for (const journalMode of ["delete", "truncate", "persist"] as const) {
     it.scoped(`says ready of what a start with journal mode ${journalMode} has made ready`, () =>
       Effect.gen(function* () {
@@ -129,7 +129,7 @@ describe("an inspection of a database with a rollback journal", () => {
 })
 
 describe("a journal whose header is zeros", () => {
-  it.scoped("is no part of a database that is gone: nothing in it is missed", () =>
+  it.scoped("is not part of a missing database: nothing in it is needed", () =>
     Effect.gen(function* () {
       const options = { migrations: onlyFirst, pragmas: { journalMode: "persist" } } as const
       for (const zeros of [undefined, 1, 28, 5000]) {
@@ -179,7 +179,7 @@ describe("a database that is renamed while a process has it open", () => {
     }
   }
 
-  it.scoped("and back is ready, beside that process", () =>
+  it.scoped("and back is ready, next to that process", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)

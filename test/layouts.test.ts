@@ -55,7 +55,7 @@ describe("a file with two halves", () => {
       })
     )
 
-    it.scoped(`has its upper half run where that is asked for: ${whose}`, () =>
+    it.scoped(`runs its upper half if that is asked for: ${whose}`, () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         const source = Migrations.fromRecord({ "001_users.sql": text }, { halves: "up" })
@@ -66,7 +66,7 @@ describe("a file with two halves", () => {
     )
   }
 
-  it.scoped("of which the lower one is edited is not an edited migration", () =>
+  it.scoped("does not count as edited if only its lower half is edited", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const at = (text: string) =>
@@ -77,7 +77,7 @@ describe("a file with two halves", () => {
     })
   )
 
-  it.scoped("keeps the numbers of its lines, also behind a lower half", () =>
+  it.scoped("keeps its line numbers, even after a lower half", () =>
     Effect.gen(function* () {
       const text = `-- +goose Down\n${down}\n\n-- +goose Up\nCREATE TABEL users (id);`
       const file = yield* temporaryFile
@@ -86,7 +86,7 @@ describe("a file with two halves", () => {
     })
   )
 
-  it.scoped("is no other than one whose lower half is empty, or is not there", () =>
+  it.scoped("equals one with an empty lower half, and one without it", () =>
     Effect.gen(function* () {
       for (const text of [`-- +goose Up\n${up}`, `-- +goose Up\n${up}-- +goose Down\n-- nothing\n`]) {
         const file = yield* temporaryFile
@@ -95,7 +95,7 @@ describe("a file with two halves", () => {
     })
   )
 
-  it.scoped("is not seen in changesets of Liquibase, which are refused for what they ask for", () =>
+  it.scoped("is not recognized in changesets of Liquibase, which are refused for a reason of their own", () =>
     Effect.gen(function* () {
       const text = `--liquibase formatted sql\n--changeset me:1 dbms:sqlite\n${up}--rollback ${down}`
       const file = yield* temporaryFile
@@ -108,7 +108,7 @@ describe("a file with two halves", () => {
   )
 })
 
-describe("what is no mark", () => {
+describe("text that is not a mark", () => {
   const prose = [
     "-- up to here",
     "-- Down payments table",
@@ -126,14 +126,14 @@ describe("what is no mark", () => {
     "SELECT 1 AS x -- down"
   ]
   for (const comment of prose) {
-    it(`is read as the comment that it is: ${comment}`, () => {
+    it(`is read as a comment: ${comment}`, () => {
       const text = `CREATE TABLE a (x);\n${comment}\n;CREATE TABLE b (x);`
       assert.isUndefined(lowerHalfIn(text))
       assert.strictEqual(upperHalfOf(text), text)
     })
   }
 
-  it("is a mark within a string, a name, a comment or behind a statement", () => {
+  it("is a mark within a string, a name, a comment or after a statement", () => {
     const mark = FastCheck.constantFrom("-- +goose Down", "-- migrate:down", "-- Down", "# --- !Downs", "-- //@UNDO")
     const around = FastCheck.constantFrom<readonly [string, string]>(
       ["INSERT INTO a VALUES ('\n", "\n');"],
@@ -194,7 +194,7 @@ const layouts: Readonly<Record<string, readonly [Readonly<Record<string, string>
 
 describe("other tools' layouts", () => {
   for (const [whose, [files, titles]] of Object.entries(layouts)) {
-    it.scoped(`are read where their meaning is clear, from a directory and from a record: ${whose}`, () =>
+    it.scoped(`are read if their meaning is clear, from a directory and from a record: ${whose}`, () =>
       Effect.gen(function* () {
         for (const source of [yield* inFolder(files), Migrations.fromRecord(files)]) {
           const file = yield* temporaryFile
@@ -209,7 +209,7 @@ describe("other tools' layouts", () => {
     )
   }
 
-  it.scoped("do not rename an up file that an earlier version applied under its whole name", () =>
+  it.scoped("do not rename an up file that an earlier version applied under its full name", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: Migrations.fromRecord({ "001_a.sql": a }) })
@@ -269,7 +269,7 @@ describe("other tools' layouts", () => {
     ["Postgrator's", { "001.do.a.sql": a }, "001.do.a.sql", "Postgrator", "Name it 001_a.sql"],
     ["db-migrate's", { "001-a-down.sql": a }, "001-a-down.sql", "it undoes", "Move it out"]
   ] as const) {
-    it.scoped(`are refused with the cure where it is not: ${what}`, () =>
+    it.scoped(`are refused with the remedy if it is not: ${what}`, () =>
       Effect.gen(function* () {
         for (const source of [yield* inFolder(files), Migrations.fromRecord(files)]) {
           const error = yield* Effect.flip(source)
@@ -295,7 +295,7 @@ describe("other tools' layouts", () => {
     ["a time with a letter", "20240101T120000_x.sql", "expected NNN_name.sql", "Name it 20240101120000_x.sql"],
     ["a copy without its original", "002_x.sql.bak", "a copy that an editor or a merge left", "Give it back its name"]
   ] as const) {
-    it.effect(`have numbers that are refused with what can be done: ${what}`, () =>
+    it.effect(`have numbers that are refused with what to do: ${what}`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(Migrations.fromRecord({ "001_a.sql": a, [name]: b }))
         assert.deepInclude(error, { reason: "BadName", path: name })
@@ -305,7 +305,7 @@ describe("other tools' layouts", () => {
     )
   }
 
-  it.effect("have one number for several files, for which no remedy changes their order or what was applied", () =>
+  it.effect("have one number for several files; no remedy changes their order or what was applied", () =>
     Effect.gen(function* () {
       const source = Migrations.fromRecord({ "002_a_users.sql": a, "002_b_tags.sql": b, "003_c.sql": "" })
       const error = yield* Effect.flip(

@@ -48,8 +48,8 @@ const lookAfter = (file: string, options?: TestOptions) =>
 
 const filled = Effect.tap(temporaryFile, (file) => Effect.zipRight(start(file), crashWith(file, 1)))
 
-describe("a large WAL that was left", () => {
-  it.scopedLive("is in the database before anybody is served, as progress, and every row is there", () =>
+describe("a large WAL that was left behind", () => {
+  it.scopedLive("is written to the database before anybody is served, with progress, and every row is there", () =>
     Effect.gen(function* () {
       const file = yield* filled
       yield* crashWith(file, 24)
@@ -70,7 +70,7 @@ describe("a large WAL that was left", () => {
     })
   )
 
-  it.scopedLive("keeps no more on the disk than `journalSizeLimit`", () =>
+  it.scopedLive("takes no more disk than `journalSizeLimit` afterwards", () =>
     Effect.gen(function* () {
       const file = yield* filled
       yield* crashWith(file, 24)
@@ -79,7 +79,7 @@ describe("a large WAL that was left", () => {
     })
   )
 
-  it.scopedLive("is left as it is where it is small, where it is only looked at, and where the start is refused", () =>
+  it.scopedLive("is left as it is if it is small, for `status`, and if the start is refused", () =>
     Effect.gen(function* () {
       const file = yield* filled
       assert.isAbove((yield* lookAfter(file)).left, 0)
@@ -95,7 +95,7 @@ describe("a large WAL that was left", () => {
     })
   )
 
-  it.scopedLive("is written beside a process that has the write lock, which goes on writing", () =>
+  it.scopedLive("is written even if another process has the write lock, and that one continues to write", () =>
     Effect.gen(function* () {
       const file = yield* filled
       yield* crashWith(file, 24)
@@ -107,7 +107,7 @@ describe("a large WAL that was left", () => {
     })
   )
 
-  it.scopedLive("is not waited for where somebody reads an older state: the start is ready and names who", () =>
+  it.scopedLive("is not waited for if somebody reads an older state: the start is ready and names the reader", () =>
     Effect.gen(function* () {
       const file = yield* filled
       const reader = yield* rivalProcess(file, "BEGIN; SELECT count(*) FROM notes")
@@ -123,7 +123,7 @@ describe("a large WAL that was left", () => {
     })
   )
 
-  it.scopedLive("is written by the next start where the one before was ended in the middle of it", () =>
+  it.scopedLive("is written by the next start if the one before was ended halfway", () =>
     Effect.gen(function* () {
       const file = yield* filled
       yield* crashWith(file, 24)
@@ -152,7 +152,7 @@ describe("a large WAL that was left", () => {
     })
   )
 
-  it.scopedLive("does not keep a start from being ready at its deadline", () =>
+  it.scopedLive("does not delay a start beyond its deadline", () =>
     Effect.gen(function* () {
       const file = yield* filled
       yield* crashWith(file, 24)

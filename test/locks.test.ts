@@ -73,7 +73,7 @@ describe.skipIf(unavailable !== undefined)(`a lock${skipped}`, () => {
       const onTheShm = { fresh: [15, 22, 27], ready: [7, 15, 23], crashed: [4, 7, 14] }[situation]
       const some = suffix === "" ? [1, 4, 6] : onTheShm
       it.scopedLive(
-        `that one interrupted call kept on app.db${suffix} is not waited for by the process that has it, ${situation}`,
+        `that an interrupted call kept on app.db${suffix} does not block its own process, ${situation}`,
         () =>
           Effect.gen(function* () {
             const homeFor = yield* homes
@@ -111,7 +111,7 @@ describe.skipIf(unavailable !== undefined)(`a lock${skipped}`, () => {
     )
 
     it.scopedLive(
-      `that the system gives nobody is a reason of its own, ${situation}`,
+      `that the system cannot give is a reason of its own, ${situation}`,
       () =>
         Effect.gen(function* () {
           const homeFor = yield* homes
@@ -141,7 +141,7 @@ describe.skipIf(unavailable !== undefined)(`a lock${skipped}`, () => {
     ["restore", "3s"]
   ] as const) {
     it.scopedLive(
-      `that reading takes and the system does not give holds ${command} past its deadline for no ten seconds of SQLite's`,
+      `that the system refuses to readers does not hold ${command} for SQLite's ten seconds past its deadline`,
       () =>
         Effect.gen(function* () {
           const { args, file, trace } = (yield* homes)("ready", "standstill")

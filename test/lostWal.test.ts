@@ -36,7 +36,7 @@ const warningsOf = (logged: Array<string>) => {
 }
 
 describe("a database without its WAL", () => {
-  it.scoped("is sound, and nothing in it tells: the report says when it was written last", () =>
+  it.scoped("is sound, and nothing in it tells: the report says when it was last written", () =>
     Effect.gen(function* () {
       const { elsewhere } = yield* crashed
       utimesSync(elsewhere, new Date(), new Date("2026-01-02T03:04:05.678Z"))
@@ -46,7 +46,7 @@ describe("a database without its WAL", () => {
     })
   )
 
-  it.scoped("is found out by its -shm, which counts the pages that are gone; its pages are looked at", () =>
+  it.scoped("is recognized by its -shm, which counts the missing pages; its pages are checked", () =>
     Effect.gen(function* () {
       const { elsewhere, file } = yield* crashed
       copyFileSync(`${file}-shm`, `${elsewhere}-shm`)
@@ -64,7 +64,7 @@ describe("a database without its WAL", () => {
     })
   )
 
-  it.scoped("is found out too where the WAL was cut, and not where it is whole", () =>
+  it.scoped("is recognized if the WAL was cut, but not if it is whole", () =>
     Effect.gen(function* () {
       const { elsewhere, file } = yield* crashed
       for (const suffix of ["-wal", "-shm"]) copyFileSync(`${file}${suffix}`, `${elsewhere}${suffix}`)
@@ -74,7 +74,7 @@ describe("a database without its WAL", () => {
     })
   )
 
-  it.scoped("is found out where a program wrote while it was copied: it is longer than its first page says", () =>
+  it.scoped("is recognized if a program wrote while it was copied: it is longer than its first page says", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -95,7 +95,7 @@ describe("a database that is older than a backup of it", () => {
     return { file, backup }
   })
 
-  it.scoped("is warned of before anything is applied, and not once it is upgraded again", () =>
+  it.scoped("is a warning before anything is applied, but not once it is upgraded again", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* older
       assert.deepStrictEqual((yield* start(file)).warnings, [])
@@ -111,7 +111,7 @@ describe("a database that is older than a backup of it", () => {
     })
   )
 
-  it.scopedLive("is no news after a restore", () =>
+  it.scopedLive("is no warning after a restore", () =>
     Effect.gen(function* () {
       const { file } = yield* older
       yield* Effect.provide(restoreBackup({ filename: file }), platform)
@@ -120,7 +120,7 @@ describe("a database that is older than a backup of it", () => {
   )
 
   it.scopedLive(
-    "is warned of after a restore over nothing, which says how it ends, and ends with the next upgrade",
+    "is a warning after a restore over nothing, which says how it ends, and ends with the next upgrade",
     () =>
       Effect.gen(function* () {
         const { backup, file } = yield* older
@@ -140,7 +140,7 @@ describe("a database that is older than a backup of it", () => {
       })
   )
 
-  it.scoped("is none where a later file of the same upgrade was refused", () =>
+  it.scoped("is no warning if a later file of the same upgrade was refused", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -153,7 +153,7 @@ describe("a database that is older than a backup of it", () => {
     })
   )
 
-  it.scoped("is one where an empty page is all that is left of it", () =>
+  it.scoped("is a warning if an empty page is all that is left of it", () =>
     Effect.gen(function* () {
       const { file } = yield* older
       rmSync(file)

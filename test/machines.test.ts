@@ -151,7 +151,7 @@ describe("the six machines", () => {
     })
   )
 
-  it.scopedLive("NPU worker VM2 file upload: it fetches a file and gives its result back, with metadata", () =>
+  it.scopedLive("NPU worker VM2 file upload: it fetches a file and returns its result, with metadata", () =>
     Effect.gen(function* () {
       const { url } = yield* runningBackend(settingsFor(yield* temporaryFolder))
       const files = yield* as("ann", url)
@@ -176,7 +176,7 @@ describe("the six machines", () => {
   )
 
   it.scopedLive(
-    "what one adds another hears of: the worker reacts to a text and to its change, the user to the result",
+    "changes reach the other machines: the worker reacts to a text and its change, the user to the result",
     () =>
       Effect.gen(function* () {
         const { url } = yield* runningBackend(settingsFor(yield* temporaryFolder))

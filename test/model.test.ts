@@ -67,7 +67,7 @@ const played = (
 
 describe("sequences of starts and of what happens between them", () => {
   it(
-    `go as the model says (${sequences} of them)`,
+    `behave as the model says (${sequences} of them)`,
     async () => {
       const next = neighbour()
       const failures: Array<string> = []

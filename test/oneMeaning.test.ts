@@ -62,7 +62,7 @@ const standingOf = (files: ReadonlyArray<ReferenceFile>, from: number, refusedIn
 }
 
 describe("a list of migrations", () => {
-  it(`means each file by itself, however it is cut into starts (${cases} lists)`, { timeout: 36_000_000 }, async () => {
+  it(`means each file on its own, in any number of starts (${cases} lists)`, { timeout: 36_000_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "database-ready-"))
     let count = 0
     try {

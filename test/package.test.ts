@@ -47,7 +47,7 @@ describe("the package", () => {
     ])
   })
 
-  it("has a README whose links lead to what is in it, or are absolute", () => {
+  it("has a README whose links are absolute or lead to files in it", () => {
     const readme = readDocument("README.md")
     const relative = readme.links.filter(({ target }) => !target.startsWith("https://"))
     const missing = relative.filter((link) => !paths.includes(targetOf(readme, link).path))

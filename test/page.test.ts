@@ -61,7 +61,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         })
     )
 
-    it.scoped("uploads what is picked and what is dropped, several files at once, and lists them newest first", () =>
+    it.scoped("uploads picked and dropped files, several at once, and lists them newest first", () =>
       onThePage("upload", async (page) => {
         await page.locator("#upload").setInputFiles([textFile("one.txt"), textFile("two.txt")])
         await entry(page, "one.txt").waitFor()
@@ -88,7 +88,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
-    it.scoped("keeps what is uploaded while an older answer about the list is still on its way", () =>
+    it.scoped("keeps uploaded files while an older answer about the list is still on its way", () =>
       onThePage("overtaken", async (page) => {
         await ready(page)
         await listed(page, "No files.")
@@ -105,7 +105,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
-    it.scoped("takes an address that is none of its own for what it says, and goes on", () =>
+    it.scoped("treats an address that is not its own as a session name, and continues", () =>
       onThePage(
         "%",
         async (page) => {
@@ -142,7 +142,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
-    it.scoped("does not send what is too large, tells why, and keeps the others", () =>
+    it.scoped("does not send a file that is too large, tells why, and keeps the others", () =>
       onThePage("refused", async (page) => {
         const sent: Array<string> = []
         page.on("request", (request) => request.method() === "POST" && sent.push(request.url()))
@@ -157,7 +157,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
-    it.scoped("tells in the service's words why an upload was refused, and tries it again", () =>
+    it.scoped("shows the service's reason for a refused upload, and tries it again", () =>
       onThePage(
         "again",
         async (page) => {
@@ -179,7 +179,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       )
     )
 
-    it.scoped("previews an image, a text, a sound and a PDF document, and ends each with Escape", () =>
+    it.scoped("previews an image, a text, a sound and a PDF document, and closes each with Escape", () =>
       onThePage("preview", async (page) => {
         await page
           .locator("#upload")
@@ -237,7 +237,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
-    it.scoped("renames a file, deletes it, takes that back, and restores it later", () =>
+    it.scoped("renames a file, deletes it, undoes that, and restores it later", () =>
       onThePage(
         "changes",
         async (page) => {
@@ -276,7 +276,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       )
     )
 
-    it.scoped("deletes a file for good where it is deleted already, and only when that is said twice", () =>
+    it.scoped("deletes a file for good only if it is deleted already, and only after a second confirmation", () =>
       onThePage("for-good", async (page) => {
         await uploaded(page, "kept.txt", "gone.txt")
         for (const name of ["kept.txt", "gone.txt"]) {
@@ -302,7 +302,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
-    it.scoped("tells what happened in a session, the newest last, and forgets it with the session", () =>
+    it.scoped("shows what happened in a session, newest last, and forgets it with the session", () =>
       onThePage("trail", async (page) => {
         await page.locator("#upload").setInputFiles([textFile("a.txt")])
         await said(page, "a.txt is uploaded.")
@@ -322,7 +322,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
-    it.scoped("leaves the renaming of another file alone when the answer to an earlier one comes", () =>
+    it.scoped("does not touch a second rename when the answer to an earlier one comes", () =>
       onThePage("renames", async (page) => {
         await page.locator("#upload").setInputFiles([textFile("a.txt"), textFile("b.txt")])
         await entry(page, "b.txt").waitFor()
@@ -368,7 +368,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
-    it.scoped("is worked with the keyboard alone, and shows where one is", () =>
+    it.scoped("works with the keyboard alone, and shows where the focus is", () =>
       onThePage("", async (page) => {
         await ready(page)
         /** Goes on to the next element, which has to be this one and has to be seen. */
@@ -471,7 +471,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       )
     }
 
-    it.scoped("is dark where the user wants it dark", () =>
+    it.scoped("is dark if the user wants it dark", () =>
       onThePage("", async (page) => {
         await ready(page)
         const lightness = async (colorScheme: "light" | "dark") => {
@@ -509,7 +509,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
     )
 
     it.scoped(
-      "asks for a token where one is needed, says when it is wrong, and leaves nothing when its user goes",
+      "asks for a token if one is needed, says when it is wrong, and leaves nothing when the user signs out",
       () =>
         Effect.gen(function* () {
           const { url } = yield* runningBackend({
@@ -564,7 +564,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         })
     )
 
-    it.scoped("takes the answer to an earlier token for nothing that is said of a later one", () =>
+    it.scoped("does not apply the answer to an earlier token to a later one", () =>
       Effect.gen(function* () {
         const { url } = yield* runningBackend({
           DATA_DIRECTORY: yield* temporaryFolder,
@@ -595,7 +595,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
-    it.scoped("tells of a start that waits, of the service it becomes, and of one that is gone", () =>
+    it.scoped("shows a start that waits, the service when it is ready, and one that is gone", () =>
       Effect.gen(function* () {
         const folder = yield* temporaryFolder
         const lock = "PRAGMA journal_mode = wal; BEGIN IMMEDIATE"
@@ -627,7 +627,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
-    it.scoped("says who is writing where another process is, and that files can be read", () =>
+    it.scoped("says which other process is writing, and that files can be read", () =>
       Effect.gen(function* () {
         const folder = yield* temporaryFolder
         const { url } = yield* runningBackend({
@@ -649,7 +649,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
-    it.scoped("tells what is wrong when the database is not sound any more", () =>
+    it.scoped("says what is wrong when the database fails its check", () =>
       Effect.gen(function* () {
         const folder = yield* temporaryFolder
         const { url } = yield* runningBackend({ DATA_DIRECTORY: folder, HEALTH_CACHE: "1 millis" })
@@ -668,7 +668,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
-    it.scoped("is served file by file under a strict policy, and sent again only when it has changed", () =>
+    it.scoped("is served file by file under a strict policy, and sent again only if it has changed", () =>
       Effect.gen(function* () {
         const { url } = yield* Site
         const files = readdirSync(join(import.meta.dirname, "../src/service/page"))

@@ -190,11 +190,11 @@ const statesOf = (
   ]
 ]
 
-describe.skipIf(noBrowser !== undefined)(`the page, for everybody${skipped}`, () => {
+describe.skipIf(noBrowser !== undefined)(`the page and accessibility${skipped}`, () => {
   layer(Site.layer, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
     for (const width of [320, 1280]) {
       it.scoped(
-        `has nothing that axe-core finds at ${width} pixels, light and dark, in any of its states`,
+        `has no findings of axe-core at ${width} pixels, light and dark, in any of its states`,
         () =>
           Effect.gen(function* () {
             const session = `axe-${width}`
@@ -223,7 +223,7 @@ describe.skipIf(noBrowser !== undefined)(`the page, for everybody${skipped}`, ()
       )
     }
 
-    it.scoped("has nothing that axe-core finds where a token is asked for", () =>
+    it.scoped("has no findings of axe-core when it asks for a token", () =>
       Effect.gen(function* () {
         const { url } = yield* runningBackend({
           DATA_DIRECTORY: yield* temporaryFolder,

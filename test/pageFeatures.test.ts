@@ -34,7 +34,7 @@ const withFile = (session: string, name: string, content: string, facts: Paramet
 
 describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
   layer(Site.layer, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
-    it.scoped("lists the sessions with what they hold, finds one by a part of its name, and begins another", () =>
+    it.scoped("lists the sessions with what they hold, finds one by part of its name, and begins another", () =>
       Effect.gen(function* () {
         yield* withFiles("list-one", ["a.txt", "b.txt"])
         yield* withFiles("list-two", ["c.txt"])
@@ -75,7 +75,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
-    it.scoped("sorts by name, size and time, all of a list and not only what is shown of it", () =>
+    it.scoped("sorts all of a list, not only the shown part, by name, size and time", () =>
       Effect.gen(function* () {
         yield* withFile("sorted", "file 10.txt", "x".repeat(10))
         for (let index = 0; index < 25; index += 1) yield* withFile("sorted", `other ${index}.txt`, "xxx")
@@ -96,7 +96,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
-    it.scoped("selects one by one, by a range and all, and deletes, restores and destroys what is selected", () =>
+    it.scoped("selects one by one, by range and all, and deletes, restores and destroys the selection", () =>
       Effect.gen(function* () {
         yield* withFiles("bulk", ["a.txt", "b.txt", "c.txt", "d.txt", "e.txt"])
         yield* onThePage("bulk", async (page) => {
@@ -134,7 +134,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
-    it.scoped("uploads many at several at a time, tells how many of how many, shows few, and cancels all", () =>
+    it.scoped("uploads many files, several at a time, tells how many of how many, shows few, and cancels all", () =>
       onThePage("two-hundred", async (page) => {
         await listed(page, "No files.")
         let waiting = 0
@@ -169,7 +169,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
-    it.scoped("shows images as pictures in the list, and goes from one file to the next in large", () =>
+    it.scoped("shows images as pictures in the list, and goes from one file to the next in the large view", () =>
       onThePage("pictures", async (page) => {
         await page.locator("#upload").setInputFiles({ name: "dot.png", mimeType: "image/png", buffer: image })
         await said(page, "dot.png is uploaded.")
@@ -206,7 +206,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
-    it.scoped("writes a text, changes it in place with the line ends it has, and throws no change away unasked", () =>
+    it.scoped("writes a text, edits it in place with its own line ends, and never discards a change unasked", () =>
       onThePage("texts", async (page) => {
         await page.getByRole("button", { name: "New text" }).click()
         await page.getByLabel("Name", { exact: true }).fill("poem.txt")
@@ -234,7 +234,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
-    it.scoped("keeps the buttons of the preview while nothing about the file changes: a click is not lost", () =>
+    it.scoped("keeps the buttons of the preview while the file does not change, so no click is lost", () =>
       Effect.gen(function* () {
         const { url } = yield* Site
         const { fileId } = yield* withFile("steady", "steady.txt", "text")
@@ -257,7 +257,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
-    it.scoped("overwrites nothing that somebody else changed meanwhile, and offers to look at it", () =>
+    it.scoped("overwrites nothing that somebody else changed meanwhile, and offers to show it", () =>
       Effect.gen(function* () {
         const { url } = yield* Site
         const { fileId } = yield* withFile("conflict", "shared.txt", "begin")
@@ -313,7 +313,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
-    it.scoped("shows what is known about a file, copies its hash, and tells who did what with it", () =>
+    it.scoped("shows the details of a file, copies its hash, and tells who did what with it", () =>
       Effect.gen(function* () {
         const metadata = { model: "<b>yolo</b>", width: "640" }
         const { sha256 } = yield* withFile("known", "facts.txt", "facts", { messageId: "m-17", metadata })
@@ -338,7 +338,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
-    it.scoped("says when a file is deleted by itself, changes that and cancels it", () =>
+    it.scoped("says when a file is deleted automatically, changes that and cancels it", () =>
       Effect.gen(function* () {
         yield* withFiles("expiry", ["passing.txt"])
         yield* onThePage("expiry", async (page) => {
@@ -357,7 +357,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
-    it.scoped("shows what others do in a session as it happens, and comes back when it was away", () =>
+    it.scoped("shows changes of others in a session as they happen, and reconnects after an interruption", () =>
       Effect.gen(function* () {
         const { url } = yield* Site
         yield* withFiles("live", ["mine.txt"])
@@ -384,7 +384,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
-    it.scoped("ends a session, takes that back, and tells of its end where nothing can be added", () =>
+    it.scoped("ends a session, undoes that, and shows that an ended session takes no files", () =>
       Effect.gen(function* () {
         yield* withFiles("ending", ["a.txt"])
         yield* onThePage("ending", async (page) => {
@@ -401,7 +401,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
       })
     )
 
-    it.scoped("tells each user what is theirs, and lets an administrator give a session away", () =>
+    it.scoped("shows each user their own account, and lets an administrator give a session away", () =>
       Effect.gen(function* () {
         const { url } = yield* runningBackend({
           DATA_DIRECTORY: yield* temporaryFolder,

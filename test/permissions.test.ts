@@ -94,7 +94,7 @@ describe.skipIf(why !== undefined)(`files made by root${why === undefined ? "" :
     missing: (file) => rmSync(file)
   }
   for (const [state, change] of Object.entries(states)) {
-    it.scopedLive(`keep the service going after a restore over a database that is ${state}`, () =>
+    it.scopedLive(`keep the service running after a restore over a database that is ${state}`, () =>
       Effect.gen(function* () {
         const { home, migrations, second } = yield* prepared(service)
         const file = join(home, "app.db")
@@ -153,7 +153,7 @@ describe.skipIf(why !== undefined)(`a group${why === undefined ? "" : ` (skipped
     })
   )
 
-  it.scopedLive("that may not use the database or its directory is a refusal, and nothing is made", () =>
+  it.scopedLive("that may not use the database or its directory is refused, and nothing is created", () =>
     Effect.gen(function* () {
       const { home, migrations } = yield* prepared(alice, 0o770)
       const file = join(home, "app.db")

@@ -74,7 +74,7 @@ describe("database-ready init", () => {
     })
   )
 
-  it.scoped("runs in any directory, on its migrations and data/conversation_files.db where nothing else is said", () =>
+  it.scoped("runs in any directory, with its migrations and data/conversation_files.db by default", () =>
     Effect.gen(function* () {
       const cwd = yield* temporaryFolder
       mkdirSync(join(cwd, "migrations"))
@@ -86,7 +86,7 @@ describe("database-ready init", () => {
     })
   )
 
-  it.scoped("says so where its driver was built for another Node.js, or not at all", () =>
+  it.scoped("says so if its driver was built for another Node.js, or is missing", () =>
     Effect.gen(function* () {
       const folder = yield* withBrokenDriver(program, join(dirname(program), "program.cjs"))
       const args = [join(folder, "database-ready.cjs"), "init", "--database", join(folder, "new", "app.db")]
@@ -105,7 +105,7 @@ describe("database-ready init", () => {
     })
   )
 
-  it.scoped("takes its settings from the environment, and a flag before it", () =>
+  it.scoped("takes its settings from the environment; a flag counts first", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       mkdirSync(join(folder, "migrations"))
@@ -125,7 +125,7 @@ describe("database-ready init", () => {
     })
   )
 
-  it.scoped("takes an empty variable of the environment for one that is not set", () =>
+  it.scoped("treats an empty environment variable as not set", () =>
     Effect.gen(function* () {
       const cwd = yield* temporaryFolder
       cpSync(migrationsDirectory, join(cwd, "migrations"), { recursive: true })
@@ -226,7 +226,7 @@ describe("database-ready init", () => {
     })
   )
 
-  it.scoped("writes nothing where nobody has named migrations and ./migrations is not there", () =>
+  it.scoped("writes nothing if no migrations were named and ./migrations is missing", () =>
     Effect.gen(function* () {
       const cwd = yield* temporaryFolder
       yield* independently(join(cwd, "app.db"), (connection) => connection.exec("CREATE TABLE users (name)"))
@@ -241,7 +241,7 @@ describe("database-ready init", () => {
     })
   )
 
-  it.scoped("calls an application's database of ten migrations what it is, and not newer: 65", () =>
+  it.scoped("recognizes an application's database of ten migrations, and does not call it newer: 65", () =>
     Effect.gen(function* () {
       const cwd = yield* temporaryFolder
       mkdirSync(join(cwd, "migrations"))
@@ -256,7 +256,7 @@ describe("database-ready init", () => {
     })
   )
 
-  it.scoped("marks the file for the service when it is told to, as `npm run init` does", () =>
+  it.scoped("marks the file for the service when told to, as `npm run init` does", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const [, ...command] = /database-ready\.cjs (.*)$/.exec(packageJson.scripts.init) ?? []
@@ -284,7 +284,7 @@ describe("database-ready init", () => {
     })
   )
 
-  it.scoped("ends with 77 where it may not write", (context) =>
+  it.scoped("ends with 77 if it may not write", (context) =>
     Effect.gen(function* () {
       // Root may write everywhere, so that it has to be somebody else who is refused.
       const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
@@ -319,31 +319,29 @@ describe("database-ready init", () => {
     })
   )
 
-  it.scopedLive(
-    "is ended at once by SIGTERM and SIGINT while it waits, with the shell's code and the file as it was",
-    () =>
-      Effect.gen(function* () {
-        const file = yield* temporaryFile
-        yield* blankDatabase(file)
-        const rival = yield* openConnection(file)
-        rival.exec("BEGIN IMMEDIATE")
-        for (const [signal, code] of [
-          ["SIGTERM", 143],
-          ["SIGINT", 130]
-        ] as const) {
-          const running = spawnProgram(["init", "--database", file])
-          yield* Effect.promise(() => running.says(/waiting in the migrations stage/))
-          running.process.kill(signal)
-          const ended = yield* Effect.promise(() => running.ended)
-          assert.deepStrictEqual([ended.code, ended.stdout], [code, ""])
-          assert.include(ended.stderr, "Interrupted in the migrations stage; nothing half-done is left behind")
-        }
-        rival.exec("ROLLBACK")
-        assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])
-      })
+  it.scopedLive("ends at once on SIGTERM and SIGINT while it waits, with the shell's code and the file unchanged", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* blankDatabase(file)
+      const rival = yield* openConnection(file)
+      rival.exec("BEGIN IMMEDIATE")
+      for (const [signal, code] of [
+        ["SIGTERM", 143],
+        ["SIGINT", 130]
+      ] as const) {
+        const running = spawnProgram(["init", "--database", file])
+        yield* Effect.promise(() => running.says(/waiting in the migrations stage/))
+        running.process.kill(signal)
+        const ended = yield* Effect.promise(() => running.ended)
+        assert.deepStrictEqual([ended.code, ended.stdout], [code, ""])
+        assert.include(ended.stderr, "Interrupted in the migrations stage; nothing half-done is left behind")
+      }
+      rival.exec("ROLLBACK")
+      assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])
+    })
   )
 
-  it.scopedLive("says how far it had come where it is ended in the middle of a copy or of a long migration", () =>
+  it.scopedLive("says how far it had come if it is stopped during a copy or a long migration", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const migrations = yield* temporaryFolder
@@ -392,36 +390,34 @@ INSERT INTO copies SELECT body FROM copies;`
     })
   )
 
-  it.scopedLive(
-    "ends with 75 where the database is moved away or replaced while it waits, and names what happened",
-    () =>
-      Effect.gen(function* () {
-        for (const isReplaced of [false, true]) {
-          const file = yield* temporaryFile
-          mkdirSync(dirname(file))
-          yield* independently(file, (connection) => connection.exec("CREATE TABLE others (x)"))
-          const rival = yield* openConnection(file)
-          rival.exec("BEGIN IMMEDIATE")
-          const running = spawnProgram(["init", "--database", file])
-          yield* Effect.promise(() => running.says(/waiting in the migrations stage/))
-          renameSync(file, `${file}.moved`)
-          if (isReplaced) yield* independently(file, (connection) => connection.exec("CREATE TABLE another (x)"))
-          rival.exec("ROLLBACK")
-          const { code, stderr } = yield* Effect.promise(() => running.ended)
-          assert.strictEqual(code, 75, stderr)
-          assert.include(stderr, `${file} is no longer the file that was opened (SQLITE_READONLY_DBMOVED: `)
-          assert.match(stderr, /remedy {2}Restart the program\..*\n {2}code {4}ConnectionError\.Replaced$/m)
-          for (const [path, table] of [
-            [`${file}.moved`, "others"],
-            ...(isReplaced ? [[file, "another"] as const] : [])
-          ]) {
-            assert.deepStrictEqual(yield* rowsOf(path ?? "", "SELECT name FROM sqlite_schema"), [{ name: table }])
-          }
+  it.scopedLive("ends with 75 if the database is moved away or replaced while it waits, and names what happened", () =>
+    Effect.gen(function* () {
+      for (const isReplaced of [false, true]) {
+        const file = yield* temporaryFile
+        mkdirSync(dirname(file))
+        yield* independently(file, (connection) => connection.exec("CREATE TABLE others (x)"))
+        const rival = yield* openConnection(file)
+        rival.exec("BEGIN IMMEDIATE")
+        const running = spawnProgram(["init", "--database", file])
+        yield* Effect.promise(() => running.says(/waiting in the migrations stage/))
+        renameSync(file, `${file}.moved`)
+        if (isReplaced) yield* independently(file, (connection) => connection.exec("CREATE TABLE another (x)"))
+        rival.exec("ROLLBACK")
+        const { code, stderr } = yield* Effect.promise(() => running.ended)
+        assert.strictEqual(code, 75, stderr)
+        assert.include(stderr, `${file} is no longer the file that was opened (SQLITE_READONLY_DBMOVED: `)
+        assert.match(stderr, /remedy {2}Restart the program\..*\n {2}code {4}ConnectionError\.Replaced$/m)
+        for (const [path, table] of [
+          [`${file}.moved`, "others"],
+          ...(isReplaced ? [[file, "another"] as const] : [])
+        ]) {
+          assert.deepStrictEqual(yield* rowsOf(path ?? "", "SELECT name FROM sqlite_schema"), [{ name: table }])
         }
-      })
+      }
+    })
   )
 
-  it.scopedLive("is safe when sixteen start at one moment on an absent file: all exit 0, one applies all", () =>
+  it.scopedLive("is safe when sixteen start at one moment on an absent file: all exit 0, one applies everything", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const ended = yield* Effect.all(
@@ -454,7 +450,7 @@ describe("a stdout that cannot be written", () => {
     ]
   }
 
-  it.scoped("because its reader has gone away is nobody's fault: the exit code is that of the outcome", () =>
+  it.scoped("because its reader has gone away is nobody's fault: the exit code is that of the result", () =>
     Effect.gen(function* () {
       for (const [code, args] of lines(yield* temporaryFolder)) {
         const running = spawnProgram(args)
@@ -481,7 +477,7 @@ describe("a stdout that cannot be written", () => {
     })
   )
 
-  it.scoped("makes no difference where it is stderr that cannot be written", (context) =>
+  it.scoped("does not matter if it is stderr that cannot be written", (context) =>
     Effect.gen(function* () {
       if (!existsSync("/dev/full")) context.skip("there is no /dev/full here")
       const full = openSync("/dev/full", "w")
@@ -507,7 +503,7 @@ describe("database-ready status", () => {
     })
   )
 
-  it.scoped("ends with 75 where init has still to come, and creates nothing", () =>
+  it.scoped("ends with 75 if init has not run yet, and creates nothing", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const nothing = yield* status(join(folder, "absent", "app.db"))

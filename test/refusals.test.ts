@@ -95,7 +95,7 @@ const refusals: Readonly<
     })
 }
 
-describe("whoever prints a refusal", () => {
+describe("anyone who prints a refusal", () => {
   for (const [tag, refuse] of Object.entries(refusals)) {
     it.scopedLive(`sees the sentence, the database and the remedy of a ${tag}, in every usual way`, () =>
       Effect.gen(function* () {
@@ -130,7 +130,7 @@ describe("whoever prints a refusal", () => {
     })
   )
 
-  it.scopedLive("sees the database of what the live health check finds", () =>
+  it.scopedLive("sees the database in what the live health check finds", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const found = yield* Effect.gen(function* () {
@@ -159,7 +159,7 @@ describe("whoever prints a refusal", () => {
     })
   )
 
-  it.scopedLive("sees them where NodeRuntime.runMain reports a program whose layer depends on the database", () =>
+  it.scopedLive("sees them when NodeRuntime.runMain reports a program whose layer needs the database", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const file = join(folder, "app.db")
@@ -202,7 +202,7 @@ Layer.launch(service).pipe(Effect.provide(NodeContext.layer), Effect.provide(log
 })
 
 describe("a timeout", () => {
-  it.scopedLive("names the stage and the migration that ran", () =>
+  it.scopedLive("names the stage and the migration that was running", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       // A loader gives the Effect that loads a migration, and that gives the migration.

@@ -30,7 +30,7 @@ const prepared = Effect.gen(function* () {
 })
 
 describe("the database of a restore", () => {
-  it.scopedLive("is refused as a start refuses it, with its exit code, and nothing is made", () =>
+  it.scopedLive("is refused as a start refuses it, with its exit code, and nothing is created", () =>
     Effect.gen(function* () {
       const { at, backup, folder } = yield* prepared
       mkdirSync(at("directory"))
@@ -88,7 +88,7 @@ describe("the database of a restore", () => {
     })
   )
 
-  it.scoped("gets the directories that are missing, once the backup is proven", () =>
+  it.scoped("gets its missing directories, once the backup is proven", () =>
     Effect.gen(function* () {
       const { at, backup } = yield* prepared
       const file = at("new/directory/app.db")
@@ -102,7 +102,7 @@ describe("the database of a restore", () => {
 })
 
 describe("the backup of a restore", () => {
-  it.scoped("is a file by its path: what is none is refused", () =>
+  it.scoped("must be a file: anything else is refused", () =>
     Effect.gen(function* () {
       const { at, backup, file } = yield* prepared
       symlinkSync(at("nowhere"), at("dangling"))

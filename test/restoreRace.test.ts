@@ -27,10 +27,10 @@ const situations: Readonly<Record<string, (file: string) => void>> = {
   nothing: (file) => rmSync(file)
 }
 
-describe("restores at once", () => {
+describe("simultaneous restores", () => {
   for (const [what, prepare] of Object.entries(situations)) {
     it.scopedLive(
-      `over ${what}: one restores, and the others do after it or are told to try again`,
+      `over ${what}: one restores, and the others do so after it or are told to try again`,
       () =>
         Effect.gen(function* () {
           const file = yield* upgraded
@@ -55,7 +55,7 @@ describe("restores at once", () => {
 })
 
 describe("what a restore holds while it runs", () => {
-  it.scoped("keeps others from restoring, and starts from clearing what it has made", () =>
+  it.scoped("keeps others from restoring, and starts from deleting its files", () =>
     Effect.gen(function* () {
       const file = yield* upgraded
       const lock = `${file}.restore.partial`

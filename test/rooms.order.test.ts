@@ -46,7 +46,7 @@ describe("the order of the rooms", () => {
     >()
   })
 
-  it("cannot be changed: a room without the evidence of the one before it is not a whole program", () => {
+  it("cannot be changed: a room without the evidence of the one before it does not compile", () => {
     const whole = <A, E>(layer: Layer.Layer<A, E, Start | FileSystem.FileSystem | Path.Path | MigrationSource>) => layer
     whole(DatabaseReady.pipeline)
     // @ts-expect-error nothing verified the pragmas
@@ -103,7 +103,7 @@ describe("the arrows between the files", () => {
     )
   })
 
-  it("lead to Effect from what waits, fails over time or has a lifetime: SQL text is plain code", () => {
+  it("lead to Effect only from code that waits, fails over time or has a lifetime: SQL text is plain code", () => {
     const schema = sourcesIn("layers/schema").filter((file) =>
       /from "(effect|@effect)\//.test(readFileSync(join(root, file), "utf8"))
     )
@@ -118,8 +118,8 @@ describe("the arrows between the files", () => {
   })
 })
 
-describe("the migrations that the program carries", () => {
-  it("are the files in migrations/, each of them", () => {
+describe("the migrations built into the program", () => {
+  it("are all the files in migrations/", () => {
     assert.deepStrictEqual(Object.keys(conversationFiles.files), migrationFiles)
   })
 })

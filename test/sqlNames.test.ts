@@ -51,7 +51,7 @@ const upgrading = (first: string, second: string, query: string) =>
   })
 
 describe("a name", () => {
-  it("is another one's exactly where SQLite says so", () => {
+  it("equals another one exactly if SQLite says so", () => {
     const connection = new Sqlite(":memory:")
     const isSame = connection.prepare("SELECT count(*) FROM pragma_table_info(?)").pluck()
     FastCheck.assert(
@@ -89,7 +89,7 @@ describe("rows of a table", () => {
     const table = identifier(name)
     const rows = `CREATE TABLE ${table} (id INTEGER PRIMARY KEY); INSERT INTO ${table} VALUES (1), (2);`
 
-    it.scoped(`called ${name} are followed through a renaming`, () =>
+    it.scoped(`called ${name} are followed through a rename`, () =>
       Effect.gen(function* () {
         const outcome = yield* upgrading(
           rows,
@@ -100,7 +100,7 @@ describe("rows of a table", () => {
       })
     )
 
-    it.scoped(`called ${name} do not lose what refers to them unseen`, () =>
+    it.scoped(`called ${name} do not lose rows that refer to them unseen`, () =>
       Effect.gen(function* () {
         const first = `${rows} CREATE TABLE child (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES ${table} ON DELETE SET NULL); INSERT INTO child VALUES (1, 1);`
         for (const dropped of [table, `\`${name}\``, `'${name}'`, `[${name}]`]) {
@@ -111,7 +111,7 @@ describe("rows of a table", () => {
     )
   }
 
-  it.scoped("may be deleted only where their own table is declared, not one of other letters", () =>
+  it.scoped("may be deleted only if their own table is declared, not one that differs in letters", () =>
     Effect.gen(function* () {
       const first = `CREATE TABLE "Ä" (x); CREATE TABLE "ä" (x); INSERT INTO "Ä" VALUES (1); INSERT INTO "ä" VALUES (1);`
       const second = (declared: string) => `-- database-ready: deletes = "${declared}"\nDELETE FROM "Ä";`
@@ -120,7 +120,7 @@ describe("rows of a table", () => {
     })
   )
 
-  it.scoped("may be deleted where a name is declared that the table has before, in between or afterwards", () =>
+  it.scoped("may be deleted if a declared name is the table's before, in between or afterwards", () =>
     Effect.gen(function* () {
       const first = "CREATE TABLE a (x); INSERT INTO a VALUES (1), (2);"
       for (const declared of ["a", "B", '"c"']) {
@@ -132,7 +132,7 @@ describe("rows of a table", () => {
     })
   )
 
-  it.scoped("do not lose what refers to them where the column that refers has another name afterwards", () =>
+  it.scoped("do not lose rows that refer to them if the referring column gets another name", () =>
     Effect.gen(function* () {
       const first =
         'CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, "to" REFERENCES p ON DELETE SET NULL); INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1);'
@@ -152,7 +152,7 @@ describe("rows of a table", () => {
 })
 
 describe("a column", () => {
-  it.scoped("that was changed by hand to one of other letters is a changed schema", () =>
+  it.scoped("that was renamed by hand to different letters is a changed schema", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const migrations = Migrations.fromRecord({ "001_create.sql": "CREATE TABLE t (größe, Ä)" })

@@ -25,7 +25,7 @@ const told = (text: string) => {
     : `${found.reason} in line ${found.statement.line}: ${found.detail}. ${found.remedy}`
 }
 
-describe("a setting that a migration cannot make", () => {
+describe("a setting that a migration cannot change", () => {
   const connection = new Sqlite(":memory:")
   const named = (sql: string) => connection.prepare(sql).pluck().all().map(String)
   const pragmas = named("SELECT name FROM pragma_pragma_list")
@@ -35,7 +35,7 @@ describe("a setting that a migration cannot make", () => {
     ...["temp_store_directory", "user_version", "wal_checkpoint"]
   ])
 
-  it("is refused in every way that it can be written, and every other pragma that SQLite has is not", () => {
+  it("is refused in every way that it can be written, and no other pragma of SQLite is", () => {
     assert.isAbove(pragmas.length, 50)
     for (const pragma of pragmas) {
       for (const sql of [
@@ -54,7 +54,7 @@ describe("a setting that a migration cannot make", () => {
     }
   })
 
-  it("has a place in the options, which is named, or none", () => {
+  it("has its option named, if there is one", () => {
     for (const [sql, words] of [
       ["PRAGMA page_size = 8192", "newFile: { pageSize: 8192 }"],
       ["PRAGMA auto_vacuum(full)", "newFile: { autoVacuum"],
@@ -71,7 +71,7 @@ describe("a setting that a migration cannot make", () => {
     }
   })
 
-  it("is skipped where that is declared, unless SQLite fails on it or the library alone may write it", () => {
+  it("is skipped if that is declared, unless SQLite fails on it or only the library may write it", () => {
     const never = new Set(["foreign_keys", "journal_mode", "synchronous", "user_version", "wal_checkpoint"])
     const wayOut = "write `-- database-ready: settings = ignored` above the first one"
     for (const pragma of pragmas) {
@@ -90,11 +90,11 @@ describe("a setting that a migration cannot make", () => {
     }
   })
 
-  it("is not the number of the migration itself in user_version", () => {
+  it("does not include the migration's own number in user_version", () => {
     assert.strictEqual(told("PRAGMA user_version = 7"), "none")
   })
 
-  it("is said to hold already where foreign keys are switched on, and to be declared where they are switched off", () => {
+  it("is said to hold already if foreign keys are switched on, and to need a declaration if switched off", () => {
     const table = "CREATE TABLE a (x);\n"
     for (const on of ["ON", "1", "true", "yes", "'on'", "2"]) {
       const said = told(`${table}PRAGMA foreign_keys = ${on};`)
@@ -116,7 +116,7 @@ describe("a setting that a migration cannot make", () => {
   })
 })
 
-describe("a text that is not complete", () => {
+describe("an incomplete text", () => {
   for (const [what, text, words] of [
     [
       "a comment",
@@ -170,7 +170,7 @@ describe("a text that is not complete", () => {
       "no semicolon after the END"
     ]
   ] as const) {
-    it(`is told what it lacks, and where: ${what}`, () => {
+    it(`is told what is missing, and where: ${what}`, () => {
       assert.include(told(text), "Incomplete")
       assert.include(told(text), words)
     })
@@ -213,7 +213,7 @@ describe("a text for another program", () => {
     ["a parameter", "INSERT INTO a VALUES (:name)", ":name is a placeholder that nobody fills in"],
     ["a comment of MySQL's", "# about\nCREATE TABLE a (x);", "SQLite has no comments with #"]
   ] as const) {
-    it(`is told whose it is: ${what}`, () => {
+    it(`is told which program it is for: ${what}`, () => {
       assert.include(told(text), "NotSql")
       assert.include(told(text), words)
     })
@@ -241,7 +241,7 @@ describe("what SQLite runs", () => {
     ";/* a ' b */\n"
   )
 
-  it("is cut into what SQLite itself would run, and nothing of it is refused", () => {
+  it("is split exactly as SQLite runs it, and nothing of it is refused", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.array(FastCheck.tuple(statement, gap), { minLength: 1, maxLength: 12 }), (parts) => {
         const script = ["CREATE TABLE t (x, y);", ...parts.map(([text, after]) => text + after)].join("")
@@ -252,7 +252,7 @@ describe("what SQLite runs", () => {
     )
   })
 
-  it("of any text: what is let through does in statements what SQLite does with the whole, or fails as there", () => {
+  it("has the same effect in accepted statements as in the whole text, or fails at the same place", () => {
     const piece = FastCheck.constantFrom(
       ...[
         "'",
@@ -361,7 +361,7 @@ describe("an Effect that fails", () => {
     )
   }
 
-  it.scoped("keeps what it failed with, and where", () =>
+  it.scoped("keeps the failure, and its place", () =>
     Effect.gen(function* () {
       const error = yield* failing(Effect.fail(net))
       assert.propertyVal(error.cause, "message", "net down")
@@ -388,7 +388,7 @@ describe("an Effect that fails", () => {
   )
 })
 
-describe("an inspection", () => {
+describe("`status`", () => {
   it.scoped("says what a start would refuse in a pending migration, and changes nothing", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile

@@ -121,7 +121,7 @@ describe(`a storm of ${starters} processes`, () => {
   }
 
   it.scopedLive(
-    "on a ready file on which another process is writing: none waits for it, or for another one",
+    "on a ready file that another process is writing to: none waits for it, or for another one",
     () =>
       Effect.gen(function* () {
         for (let round = 0; round < rounds; round += 1) {
@@ -147,7 +147,7 @@ describe(`a storm of ${starters} processes`, () => {
   )
 
   it.scopedLive(
-    "of which one is killed at some moment: all others exit 0, and the file is whole",
+    "in which one is killed at some moment: all others exit 0, and the file is whole",
     () =>
       Effect.gen(function* () {
         for (let round = 0; round < rounds; round += 1) {

@@ -73,7 +73,7 @@ describe("a start whose migrations cannot work, while another process writes", (
       })
     )
 
-    it.scoped(`is refused with the same words as one that was not tried, for ${what}`, () =>
+    it.scoped(`is refused with the same words as one without a trial, for ${what}`, () =>
       Effect.gen(function* () {
         const untried = yield* refusal(
           Effect.flatMap(temporaryFile, (file) => start(file, { migrations: withBase(sql) }))
@@ -126,7 +126,7 @@ const doubtful: Readonly<Record<string, string>> = {
     "PRAGMA legacy_alter_table = ON; ALTER TABLE p RENAME TO q; DROP VIEW names; CREATE VIEW names AS SELECT id FROM q; ALTER TABLE q RENAME TO p; DROP VIEW names; CREATE VIEW names AS SELECT id, name FROM p;"
 }
 
-describe("a start is ready, although it would not be without its rows, with", () => {
+describe("a start succeeds that would fail without its rows, with", () => {
   for (const [what, sql] of Object.entries(doubtful)) {
     it.scoped(what, () =>
       Effect.gen(function* () {
@@ -137,7 +137,7 @@ describe("a start is ready, although it would not be without its rows, with", ()
     )
   }
 
-  it.scoped("what an Effect makes for the files behind it", () =>
+  it.scoped("what an Effect creates for later files", () =>
     Effect.gen(function* () {
       const file = yield* based
       const files = Migrations.fromRecord({ ...base, "003_uses.sql": "INSERT INTO made_by_effect VALUES (1);" })
@@ -213,7 +213,7 @@ const failingFile = (copy: string, files: ReadonlyArray<{ readonly sql: string }
   return undefined
 }
 
-describe("an inspection of a database with something pending", () => {
+describe("`status` on a database with something pending", () => {
   for (const [what, [sql]] of Object.entries(certain)) {
     it.scoped(`tells what a start will be refused for: ${what}`, () =>
       Effect.gen(function* () {
@@ -232,7 +232,7 @@ describe("an inspection of a database with something pending", () => {
     "a table less": "PRAGMA foreign_keys = 0; DROP TABLE few",
     "an index on other columns": "DROP INDEX IF EXISTS by_name; ALTER TABLE p RENAME COLUMN name TO title"
   })) {
-    it.scoped(`and with a schema that was changed by hand tells that, as a start does: ${what}`, () =>
+    it.scoped(`with a schema that was changed by hand tells that, as a start does: ${what}`, () =>
       Effect.gen(function* () {
         const file = yield* based
         yield* independently(file, (connection) => connection.exec(change))
@@ -245,7 +245,7 @@ describe("an inspection of a database with something pending", () => {
     )
   }
 
-  it.scoped("says that it is pending where nothing is in the way", () =>
+  it.scoped("says that it is pending if nothing stands in the way", () =>
     Effect.gen(function* () {
       const file = yield* based
       const inspected = yield* refusal(

@@ -44,9 +44,9 @@ const added = {
   "with CRLF": `${declaration}\n${drop}`.replaceAll("\n", "\r\n")
 }
 
-describe("a declaration that was forgotten", () => {
+describe("a forgotten declaration", () => {
   for (const [where, second] of Object.entries(added)) {
-    it.scoped(`can be added ${where}, where the migration is applied already`, () =>
+    it.scoped(`can be added ${where}, if the migration is already applied`, () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* at(file, drop)
@@ -57,7 +57,7 @@ describe("a declaration that was forgotten", () => {
     )
   }
 
-  it.scoped("lets the database that was refused for it go on", () =>
+  it.scoped("lets the database continue that was refused for it", () =>
     Effect.gen(function* () {
       const [development, production] = [yield* temporaryFile, yield* temporaryFile]
       yield* start(production, { migrations: Migrations.fromRecord(create) })
@@ -69,7 +69,7 @@ describe("a declaration that was forgotten", () => {
     })
   )
 
-  it.scoped("can be added to one that was declared by an earlier version already", () =>
+  it.scoped("can be added to one that an earlier version declared already", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* at(file, `-- database-ready: foreign_keys = off\n${drop}`)
@@ -78,7 +78,7 @@ describe("a declaration that was forgotten", () => {
     })
   )
 
-  it.scoped("is kept at the next upgrade, and may change and go again", () =>
+  it.scoped("is kept at the next upgrade, and may change and be removed again", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* at(file, drop)
@@ -103,7 +103,7 @@ describe("a declaration that was forgotten", () => {
     })
   )
 
-  it.scoped("hides no edit, neither from a history of an earlier version nor from one of this", () =>
+  it.scoped("hides no edit from a history of an earlier or of this version", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* at(file, drop)
@@ -116,7 +116,7 @@ describe("a declaration that was forgotten", () => {
 })
 
 describe("what is compared", () => {
-  it("is what is run: comments between statements do not count, everything in a statement does", () => {
+  it("is what runs: comments between statements do not count, everything in a statement does", () => {
     const checksum = (text: string) => statementsChecksumOf(statementsOf(text), "")
     const text = "CREATE TABLE a (x, -- the key\n  y);\nCREATE TABLE b (x);"
     const same = [
@@ -138,7 +138,7 @@ describe("what is compared", () => {
     for (const one of other) assert.notStrictEqual(checksum(one), checksum(text), one)
   })
 
-  it("never depends on what is declared, wherever at the head it stands", () => {
+  it("never depends on declarations, wherever at the head they are", () => {
     const line = FastCheck.constantFrom(
       "",
       "-- a comment",
@@ -171,7 +171,7 @@ describe("a migration that is an Effect", () => {
     )
   })
 
-  it.scoped("that was edited is seen by its version", () =>
+  it.scoped("that was edited is recognized by its version", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, withVersion("1"))
@@ -187,7 +187,7 @@ describe("a migration that is an Effect", () => {
     })
   )
 
-  it.scoped("may be given its first version after it was applied, which the next upgrade keeps", () =>
+  it.scoped("may get its first version after it was applied, and the next upgrade keeps it", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, withVersion())
@@ -205,7 +205,7 @@ describe("a migration that is an Effect", () => {
     })
   )
 
-  it.scoped("is not the SQL file that had its number and name before", () =>
+  it.scoped("is different from the SQL file that had its number and name before", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, {

@@ -72,7 +72,7 @@ describe("the directory stage", () => {
       )
     )
 
-  it.effect("asks a mount that wakes up after 50, 100, 200, 400 and 800 ms, then says what it answers", () =>
+  it.effect("asks a mount that wakes up after 50, 100, 200, 400 and 800 ms, then reports its answer", () =>
     Effect.gen(function* () {
       const calls = yield* Ref.make(0)
       const watch = yield* makeWatch
@@ -87,7 +87,7 @@ describe("the directory stage", () => {
     })
   )
 
-  it.effect("does not ask again when waiting cannot help", () =>
+  it.effect("does not ask again if waiting cannot help", () =>
     Effect.gen(function* () {
       const calls = yield* Ref.make(0)
       const refused = yield* refusal(directory(stubborn(calls, Effect.fail(systemError("EACCES")))))
@@ -118,7 +118,7 @@ describe("the connection stage", () => {
       connection.exec("INSERT INTO notes (body) VALUES ('mine')")
     })
 
-  it.scoped("waits 5, 10, 20, 40, 80 and then 100 ms for a file that is kept, and proceeds when it is free", () =>
+  it.scoped("waits 5, 10, 20, 40, 80 and then 100 ms for a locked file, and proceeds when it is free", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -215,7 +215,7 @@ describe("the pragmas stage", () => {
       )
     )
 
-  it.effect("tries again after 5, 10 and 20 ms when a pragma is refused for the moment", () =>
+  it.effect("tries again after 5, 10 and 20 ms if a pragma is refused for the moment", () =>
     Effect.gen(function* () {
       const watch = yield* makeWatch
       const outcome = yield* Effect.fork(pragmas(yield* Ref.make(3), watch))
@@ -260,7 +260,7 @@ describe("the migrations stage", () => {
     })
   )
 
-  it.scoped("begins no migration before the write lock is its own", () =>
+  it.scoped("begins no migration before it holds the write lock", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -285,7 +285,7 @@ describe("the migrations stage", () => {
     })
   )
 
-  it.scoped("takes no lock where nothing is pending: a start passes beside a writer without an attempt more", () =>
+  it.scoped("takes no lock if nothing is pending: a start passes next to a writer without an extra attempt", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -341,7 +341,7 @@ describe("the migrations stage", () => {
     })
   )
 
-  it.scopedLive("rolls back what a statement did that ran past the deadline", () =>
+  it.scopedLive("rolls back a statement that ran past the deadline", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -379,7 +379,7 @@ describe("the migrations stage", () => {
 
 const linux = process.platform === "linux"
 
-describe.skipIf(!linux)(`whoever holds the lock${linux ? "" : " (skipped: /proc/locks names the processes)"}`, () => {
+describe.skipIf(!linux)(`the holder of a lock${linux ? "" : " (skipped: /proc/locks names the processes)"}`, () => {
   const nameOf = (pid: number) => readFileSync(`/proc/${pid}/comm`, "utf8").trim()
 
   it.scoped("is named while the start waits for it, and at the deadline", () =>
@@ -401,7 +401,7 @@ describe.skipIf(!linux)(`whoever holds the lock${linux ? "" : " (skipped: /proc/
     })
   )
 
-  it.scoped("is named through a link to the file, and within a second no more when it is gone", () =>
+  it.scoped("is named through a link to the file, and at most a second after it is gone", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
@@ -428,7 +428,7 @@ describe.skipIf(!linux)(`whoever holds the lock${linux ? "" : " (skipped: /proc/
     })
   )
 
-  it.scoped("is named where readers are in the way of another journal mode, all of them", () =>
+  it.scoped("is named if readers block another journal mode, all of them", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -492,7 +492,7 @@ describe("the integrity stage", () => {
       )
     )
 
-  it.effect("looks again after 5 and 10 ms when the schema cannot be read for the moment", () =>
+  it.effect("looks again after 5 and 10 ms if the schema cannot be read for the moment", () =>
     Effect.gen(function* () {
       const watch = yield* makeWatch
       const outcome = yield* Effect.fork(integrity(yield* Ref.make(2), watch))
@@ -521,7 +521,7 @@ describe("a start at work", () => {
   const many = (count: number) =>
     Migrations.fromRecord({ "001_many.sql": `CREATE TABLE t (x);\n${"INSERT INTO t VALUES (1);\n".repeat(count)}` })
 
-  it.scopedLive("looks at its deadline between statements, and rolls back what was done by then", () =>
+  it.scopedLive("checks its deadline between statements, and rolls back what was done by then", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const late = yield* refusal(start(file, { migrations: many(100_000), timeout: "300 millis" }))
@@ -533,7 +533,7 @@ describe("a start at work", () => {
     })
   )
 
-  it.scopedLive("lets a timer of the same process tick between statements", () =>
+  it.scopedLive("lets timers of the same process run between statements", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       let ticks = 0
@@ -547,7 +547,7 @@ describe("a start at work", () => {
     })
   )
 
-  it.scopedLive("says so in the integrity stage when the page check ran past the deadline", () =>
+  it.scopedLive("says so in the integrity stage if the page check ran past the deadline", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
@@ -564,7 +564,7 @@ describe("a start at work", () => {
 })
 
 describe("a start that waits", () => {
-  it.scopedLive("leaves the event loop free: a timer of the same process goes on ticking", () =>
+  it.scopedLive("leaves the event loop free: a timer of the same process keeps running", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })

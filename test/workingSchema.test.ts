@@ -71,7 +71,7 @@ CREATE TRIGGER IF NOT EXISTS main."its trigger" BEFORE UPDATE ON "a table" WHEN 
       })
     )
 
-    it.scoped(`are compiled by quick and full, whoever broke them: ${what}`, () =>
+    it.scoped(`are compiled by quick and full, no matter who broke them: ${what}`, () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         yield* startWith(file, { "001_create.sql": "CREATE TABLE own (id INTEGER PRIMARY KEY);" })
@@ -167,7 +167,7 @@ DROP TABLE search; CREATE VIRTUAL TABLE search USING fts5(body, content = 'fewer
 })
 
 describe("an object that no migration made", () => {
-  it.scoped("costs a start and an upgrade no replay, is told, and stays told apart from what migrations make", () =>
+  it.scoped("costs a start and an upgrade no replay, is reported, and stays apart from what migrations make", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       let runs = 0
@@ -199,7 +199,7 @@ describe("an object that no migration made", () => {
     })
   )
 
-  it.scoped("becomes a migration's where one makes it, although it is there already", () =>
+  it.scoped("belongs to a migration that creates it, even if it exists already", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* startWith(file, { "001_create.sql": "CREATE TABLE own (id INTEGER PRIMARY KEY);" })

@@ -108,7 +108,7 @@ describe("three releases of a service on one file", { timeout: 240_000 }, () => 
     })
   )
 
-  it.scopedLive("write nothing any more, and are told why, once an upgrade is not compatible with them", () =>
+  it.scopedLive("write nothing any more, and are told why, once an upgrade is incompatible with them", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const fleet = yield* makeFleet(program, file)
@@ -132,7 +132,7 @@ describe("three releases of a service on one file", { timeout: 240_000 }, () => 
     })
   )
 
-  it.scopedLive("serve on while a release fails, again and again, is killed in its upgrade, or starts beside", () =>
+  it.scopedLive("keep serving while a release fails repeatedly, is killed in its upgrade, or starts", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const fleet = yield* makeFleet(program, file)
@@ -171,7 +171,7 @@ describe("three releases of a service on one file", { timeout: 240_000 }, () => 
     })
   )
 
-  it.scopedLive("go on after a kill in the middle of a backup, and the next start removes what is left of it", () =>
+  it.scopedLive("continue after a kill during a backup, and the next start deletes what is left of it", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const fleet = yield* makeFleet(program, file)
@@ -254,7 +254,7 @@ describe.skipIf(long === "")(`a release that serves on ${megabytes} MB`, () => {
 
   for (const backups of [2, 0]) {
     it.scopedLive(
-      `is shut out for a time by an upgrade that works, with ${backups} backups`,
+      `is blocked for a time by an upgrade that succeeds, with ${backups} backups`,
       () =>
         Effect.gen(function* () {
           const { file, fleet, serving, took } = yield* prepared("1")

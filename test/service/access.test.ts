@@ -30,7 +30,7 @@ const threeUsers = Effect.gen(function* () {
 
 describe("a session", () => {
   it.scopedLive(
-    "belongs to the user who first writes to it; nobody else may do anything with it but an administrator",
+    "belongs to the user who first writes to it; only that user and administrators may do anything with it",
     () =>
       Effect.gen(function* () {
         const { alice, bob, root } = yield* threeUsers
@@ -64,7 +64,7 @@ describe("a session", () => {
       })
   )
 
-  it.scopedLive("is open to its user while another process takes it for that same user", () =>
+  it.scopedLive("is open to its user while another process claims it for that same user", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const taken = {
@@ -93,21 +93,23 @@ describe("a session", () => {
     })
   )
 
-  it.scopedLive("that is used and nobody's is the administrators': it cannot be claimed with what is in it", () =>
-    Effect.gen(function* () {
-      const { alice, file, root } = yield* threeUsers
-      yield* independently(file, (connection) =>
-        connection.exec(
-          `INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash)
+  it.scopedLive(
+    "that is used but has no owner belongs to the administrators: it cannot be claimed with its files",
+    () =>
+      Effect.gen(function* () {
+        const { alice, file, root } = yield* threeUsers
+        yield* independently(file, (connection) =>
+          connection.exec(
+            `INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash)
            VALUES ('00000000-0000-4000-8000-000000000001', 'old', 'old.txt', 'old', 'nowhere', 1, 'none')`
+          )
         )
-      )
-      const list = { path: { sessionId: "old" }, urlParams: { limit: 50, deleted: false } }
-      assert.strictEqual((yield* Effect.flip(alice.files.list(list)))._tag, "Forbidden")
-      assert.strictEqual((yield* Effect.flip(alice.files.upload(upload("old"))))._tag, "Forbidden")
-      assert.strictEqual((yield* Effect.flip(alice.files.list(list)))._tag, "Forbidden")
-      assert.strictEqual((yield* root.files.list(list)).files.length, 1)
-    })
+        const list = { path: { sessionId: "old" }, urlParams: { limit: 50, deleted: false } }
+        assert.strictEqual((yield* Effect.flip(alice.files.list(list)))._tag, "Forbidden")
+        assert.strictEqual((yield* Effect.flip(alice.files.upload(upload("old"))))._tag, "Forbidden")
+        assert.strictEqual((yield* Effect.flip(alice.files.list(list)))._tag, "Forbidden")
+        assert.strictEqual((yield* root.files.list(list)).files.length, 1)
+      })
   )
 
   it.scopedLive("that two users write to at once belongs to one of them", () =>
@@ -161,7 +163,7 @@ describe("what happens", () => {
 })
 
 describe("a token", () => {
-  it.scopedLive("is needed for everything but the probes, the page and the description", () =>
+  it.scopedLive("is needed for everything except the probes, the page and the description", () =>
     Effect.gen(function* () {
       const { ask } = yield* serving({ accounts })
       for (const path of ["/livez", "/readyz", "/startupz", "/api/health", "/metrics", "/openapi.json", "/"]) {
@@ -201,7 +203,7 @@ describe("a token", () => {
 })
 
 describe("without accounts", () => {
-  it.scopedLive("only this machine's own programs and pages are served: no other Host, no other Origin", () =>
+  it.scopedLive("only programs and pages of this machine are served: no other Host, no other Origin", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* serving()
       const { host, port } = new URL(baseUrl)
@@ -244,7 +246,7 @@ describe("the limits", () => {
       Effect.match({ onFailure: ({ retryAfterSeconds }) => retryAfterSeconds, onSuccess: () => 0 })
     )
 
-  it.scoped("let twice as many at once as a second has, then as many as time brings, each caller for himself", () =>
+  it.scoped("allow twice as many at once as per second, then as many as time brings, for each caller separately", () =>
     limited(
       Effect.gen(function* () {
         const many = (count: number) => Effect.all(Array.from({ length: count }, () => ask("alice")))
@@ -265,7 +267,7 @@ describe("the limits", () => {
     )
   )
 
-  it.scoped("let three in at once, and another when one is out, however it ended", () =>
+  it.scoped("admit three at once, and another when one is finished, however it ended", () =>
     limited(
       Effect.gen(function* () {
         const { admit } = yield* Limits
@@ -281,7 +283,7 @@ describe("the limits", () => {
     )
   )
 
-  it.scopedLive("are told with 429 and Retry-After on a real server, and counted", () =>
+  it.scopedLive("are reported with 429 and Retry-After on a real server, and counted", () =>
     Effect.gen(function* () {
       const { ask, baseUrl, clientOf, folder } = yield* serving({ accounts, concurrentRequests: 1 })
       const authorization = `Bearer ${tokenOf("alice")}`

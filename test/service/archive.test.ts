@@ -104,7 +104,7 @@ describe("an archive", () => {
     })
   )
 
-  it.scopedLive("is for those who may use the session", () =>
+  it.scopedLive("is only for users of the session", () =>
     Effect.gen(function* () {
       const { clientOf } = yield* serving({ accounts })
       const alice = yield* clientOf(tokenOf("alice"))
@@ -119,7 +119,7 @@ describe("an archive", () => {
     })
   )
 
-  it.scopedLive("names what is not on the disk as it was stored, and has all the rest", () =>
+  it.scopedLive("lists what is not on the disk as it was stored, and has all the rest", () =>
     Effect.gen(function* () {
       const { client, folder } = yield* serving()
       const ids: Record<string, string> = {}
@@ -141,7 +141,7 @@ describe("an archive", () => {
     })
   )
 
-  it.scopedLive("has each name once, and none that leads out of where it is unpacked", () =>
+  it.scopedLive("has each name once, and none that leads out of the folder where it is unpacked", () =>
     Effect.gen(function* () {
       const { client, file } = yield* serving()
       const bad = [
@@ -178,7 +178,7 @@ describe("an archive", () => {
     })
   )
 
-  it("numbers what has one name, before the extension, within 255 bytes", () => {
+  it("numbers equal names before the extension, within 255 bytes", () => {
     const nameOf = archiveNames(["MISSING.txt"])
     const long = `${"ä".repeat(125)}.txt`
     assert.deepStrictEqual(
@@ -188,7 +188,7 @@ describe("an archive", () => {
     assert.deepStrictEqual([long, long].map(nameOf), [long, `${"ä".repeat(123)} (2).txt`])
   })
 
-  it.scopedLive("is made no faster than it is taken, with one content open, and closed when its taker hangs up", () =>
+  it.scopedLive("is made no faster than it is read, with one content open, and ends when its reader hangs up", () =>
     Effect.gen(function* () {
       const { baseUrl, client, file, folder } = yield* serving({ maxFileSize: 4 * 1024 * 1024 })
       const count = 12
@@ -216,7 +216,7 @@ describe("an archive", () => {
     })
   )
 
-  it.scopedLive("ends the connection where a file ends before its end: nobody takes a part for the whole", () =>
+  it.scopedLive("ends the connection if a file ends too early: nobody takes a part for the whole", () =>
     Effect.gen(function* () {
       const { baseUrl, client, folder } = yield* serving({ maxFileSize: 32 * 1024 * 1024 })
       const content = "x".repeat(24 * 1024 * 1024)
@@ -232,7 +232,7 @@ describe("an archive", () => {
     })
   )
 
-  it.scopedLive("does not wait for the record while another process writes, which is made afterwards", () =>
+  it.scopedLive("does not wait for its record while another process writes; the record is made afterwards", () =>
     Effect.gen(function* () {
       const { client, file } = yield* serving({ lockPatience: Duration.minutes(10) })
       for (const name of ["a", "b", "c"]) yield* client.files.upload(upload("s1", name, name))

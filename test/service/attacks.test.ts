@@ -186,7 +186,7 @@ const quantile = (values: ReadonlyArray<number>, share: number): string =>
 
 describe("a good user and the probes", () => {
   it.scopedLive(
-    "are answered under every attack, and what the service holds stays bounded",
+    "are answered under every attack, and the memory of the service stays bounded",
     () =>
       Effect.gen(function* () {
         const folder = yield* temporaryFolder

@@ -65,7 +65,7 @@ const identityOf = (folder: string): string =>
   JSON.parse(readFileSync(join(folder, "files", "identity"), "utf8")).identity
 
 describe("contents whose database is not there", () => {
-  it.scopedLive("keep the service from starting on a new one, which is not even made", () =>
+  it.scopedLive("keep the service from starting on a new one, which is not even created", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       yield* started(folder, "one")
@@ -136,7 +136,7 @@ describe("contents whose database is not there", () => {
   )
 
   it.scopedLive(
-    "are refused without an identity where the database knows none of them, and taken where it knows one",
+    "are refused without an identity if the database knows none of them, and accepted if it knows one",
     () =>
       Effect.gen(function* () {
         const folder = yield* temporaryFolder
@@ -155,7 +155,7 @@ describe("contents whose database is not there", () => {
       })
   )
 
-  it.scopedLive("are refused where the directory is empty that had them, as one is that was not mounted", () =>
+  it.scopedLive("are refused if their directory is empty, as one is that was not mounted", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       yield* started(folder, "one")
@@ -167,7 +167,7 @@ describe("contents whose database is not there", () => {
     })
   )
 
-  it.scopedLive("taken over beneath a running service, they are not served or swept by it any more", () =>
+  it.scopedLive("are not served or swept any more if they are replaced under a running service", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const { ask, client } = yield* serveOn(folder)
@@ -253,7 +253,7 @@ describe("every order of backup, restore, start and upload", () => {
 })
 
 describe("contents that an older copy of the database does not know", () => {
-  it.scopedLive("are left for a day, and come back from the trash when the newer one is put back", () =>
+  it.scopedLive("are left for a day, and come back from the trash when the newer one is restored", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       yield* started(folder, "first")
@@ -273,7 +273,7 @@ describe("contents that an older copy of the database does not know", () => {
     })
   )
 
-  it.scopedLive("are put back from the trash when they are read, before any sweep", () =>
+  it.scopedLive("come back from the trash when they are read, before any sweep", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const { ask, client } = yield* serveOn(folder)
@@ -286,7 +286,7 @@ describe("contents that an older copy of the database does not know", () => {
     })
   )
 
-  it.scopedLive("are not put away at all where they are too many, until that is allowed; health says so", () =>
+  it.scopedLive("are not moved at all if they are too many, until that is allowed; health says so", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       yield* started(folder, "first")
@@ -310,7 +310,7 @@ describe("contents that an older copy of the database does not know", () => {
     })
   )
 
-  it.scopedLive("are found again by the program's own restore, and by its undoing", () =>
+  it.scopedLive("are found again after the program's own restore, and after undoing it", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const file = database(folder)

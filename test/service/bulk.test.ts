@@ -14,7 +14,7 @@ const upload = (sessionId: string, content: string) => ({
 const nobodys = "00000000-0000-4000-8000-00000000000f"
 
 describe("several files at once", () => {
-  it.scopedLive("are deleted, restored and destroyed, each with its own verdict and each once", () =>
+  it.scopedLive("are deleted, restored and destroyed, each once and with its own result", () =>
     Effect.gen(function* () {
       const { clientOf, file, folder } = yield* serving({ accounts })
       const alice = yield* clientOf(tokenOf("alice"))
@@ -91,7 +91,7 @@ describe("several files at once", () => {
     })
   )
 
-  it.scopedLive("are changed in two transactions where they are two hundred, and others write in between", () =>
+  it.scopedLive("are changed in two transactions if there are two hundred, and others write in between", () =>
     Effect.gen(function* () {
       const { client, file } = yield* serving()
       yield* client.files.upload(upload("s1", "first"))
@@ -122,7 +122,7 @@ describe("several files at once", () => {
     })
   )
 
-  it.scopedLive("are none at all while another process writes: that is the answer, and nothing is changed", () =>
+  it.scopedLive("are refused while another process writes, and nothing is changed", () =>
     Effect.gen(function* () {
       const { client, file } = yield* serving({ lockPatience: Duration.millis(50) })
       const { fileId } = yield* client.files.upload(upload("s1", "one"))

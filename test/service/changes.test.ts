@@ -54,7 +54,7 @@ const countsAgree = (file: string) =>
   })
 
 describe("a text file", () => {
-  it.scopedLive("is created, read and changed in place, and each of it is on record", () =>
+  it.scopedLive("is created, read and changed in place, and each of these is recorded", () =>
     Effect.gen(function* () {
       const { client, file, folder } = yield* serving()
       const made = yield* client.changes.createText(
@@ -93,7 +93,7 @@ describe("a text file", () => {
     })
   )
 
-  it.scopedLive("keeps the type that it has where none is sent, and has an ETag and a place", () =>
+  it.scopedLive("keeps its type if none is sent, and has an ETag and a location", () =>
     Effect.gen(function* () {
       const { ask } = yield* serving()
       const made = yield* ask("/api/sessions/s1/texts", {
@@ -116,7 +116,7 @@ describe("a text file", () => {
     })
   )
 
-  it.scopedLive("that somebody else has changed is not overwritten, and none without saying what is overwritten", () =>
+  it.scopedLive("that somebody else has changed is not overwritten, and a change must say what it overwrites", () =>
     Effect.gen(function* () {
       const { ask, client, folder } = yield* serving()
       const { fileId } = yield* client.changes.createText(text("s1", "a.txt", "one"))
@@ -136,7 +136,7 @@ describe("a text file", () => {
     })
   )
 
-  it.scopedLive("changed by eight at once with one ETag is changed by one of them, whose content alone is left", () =>
+  it.scopedLive("changed by eight at once with one ETag is changed by one of them, and only that content remains", () =>
     Effect.gen(function* () {
       const { client, file, folder } = yield* serving()
       const { fileId } = yield* client.changes.createText(text("s1", "a.txt", "before"))
@@ -170,7 +170,7 @@ describe("a text file", () => {
     })
   )
 
-  it.scopedLive("shares its contents with others: a change takes none away that another file has", () =>
+  it.scopedLive("shares its contents with others: a change never removes one that another file has", () =>
     Effect.gen(function* () {
       const { client, folder } = yield* serving()
       const one = yield* client.changes.createText(text("s1", "one.txt", "same"))
@@ -184,7 +184,7 @@ describe("a text file", () => {
     })
   )
 
-  it.scopedLive("is text in UTF-8, whatever is said of it", () =>
+  it.scopedLive("must be text in UTF-8, whatever its type says", () =>
     Effect.gen(function* () {
       const { ask, client, folder } = yield* serving({ maxFileSize: 1000 })
       const { fileId } = yield* client.changes.createText(text("s1", "a.txt", "one"))
@@ -237,7 +237,7 @@ describe("a text file", () => {
     })
   )
 
-  it.scopedLive("that is deleted, or whose session has ended, is not changed; others' are not at all", () =>
+  it.scopedLive("that is deleted, or whose session has ended, cannot be changed; another user's never", () =>
     Effect.gen(function* () {
       const { alice, bob } = yield* threeUsers
       const { fileId } = yield* alice.changes.createText(text("s1", "a.txt", "one"))
@@ -284,7 +284,7 @@ describe("a copy", () => {
     })
   )
 
-  it.scopedLive("of a content that is missing, too short or changed is none: it is told as lost", () =>
+  it.scopedLive("of a content that is missing, too short or changed fails: it is reported as lost", () =>
     Effect.gen(function* () {
       const { client, file, folder } = yield* serving()
       const { fileId } = yield* client.files.upload(upload("s1", "one.txt", "sound"))
@@ -302,7 +302,7 @@ describe("a copy", () => {
     })
   )
 
-  it.scopedLive("takes the rights of both sessions, and a name as an upload does", () =>
+  it.scopedLive("respects the rights of both sessions, and checks its name like an upload", () =>
     Effect.gen(function* () {
       const { alice, bob, root } = yield* threeUsers
       const mine = yield* alice.files.upload(upload("s1", "a.txt", "a"))
@@ -328,7 +328,7 @@ describe("a copy", () => {
 })
 
 describe("a move", () => {
-  it.scopedLive("takes the file with all that belongs to it, and is seen in both trails", () =>
+  it.scopedLive("takes the file with everything that belongs to it, and is in both trails", () =>
     Effect.gen(function* () {
       const { client, file } = yield* serving()
       const one = yield* client.files.upload(upload("s1", "one.txt", "x", { messageId: "m1", metadata: { a: "b" } }))
@@ -357,7 +357,7 @@ describe("a move", () => {
     })
   )
 
-  it.scopedLive("out of a session that has ended saves the file from that end, and frees a session that is empty", () =>
+  it.scopedLive("out of an ended session saves the file from deletion, and frees a session that is empty", () =>
     Effect.gen(function* () {
       const { alice, bob } = yield* threeUsers
       const { fileId } = yield* alice.files.upload(upload("s1", "a.txt", "a"))
@@ -370,7 +370,7 @@ describe("a move", () => {
     })
   )
 
-  it.scopedLive("takes the rights of both sessions; none goes into a session that has ended, and no deleted file", () =>
+  it.scopedLive("respects the rights of both sessions; no ended session accepts one, and no deleted file moves", () =>
     Effect.gen(function* () {
       const { alice, bob, file, root } = yield* threeUsers
       const mine = yield* alice.files.upload(upload("s1", "a.txt", "a"))

@@ -86,7 +86,7 @@ const setDue = (folder: string, at: string) =>
   )
 
 describe("the cleanup", () => {
-  it.scoped("deletes for good what was deleted as long ago as it could be restored, and not a turn before", () =>
+  it.scoped("deletes deleted files for good when their retention is over, and not a turn earlier", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const { as, remove, removed, upload } = yield* cleaning(folder, { retention: Duration.minutes(10) })
@@ -109,7 +109,7 @@ describe("the cleanup", () => {
     })
   )
 
-  it.scoped("deletes what expires so that it can be restored, and for good only when the retention is over", () =>
+  it.scoped("deletes expired files so that they can be restored, and for good only when the retention is over", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const { as, details, expire, removed, restore, upload } = yield* cleaning(folder, {
@@ -143,7 +143,7 @@ describe("the cleanup", () => {
     })
   )
 
-  it.scoped("deletes the files of a session that somebody ended, and of none that nobody ended", () =>
+  it.scoped("deletes the files of a session that somebody ended, and of no other", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const { as, details, expire, removed, restore, sessions, upload } = yield* cleaning(folder, {
@@ -183,7 +183,7 @@ describe("the cleanup", () => {
     })
   )
 
-  it.scoped("makes a session nobody's again whose last file is gone, where it was ended", () =>
+  it.scoped("removes the owner of an ended session when its last file is gone", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const { as, destroySession, sessions, upload } = yield* cleaning(folder)
@@ -216,7 +216,7 @@ describe("the cleanup", () => {
     })
   )
 
-  it.scoped("goes on until nothing is due, a hundred at a time", () =>
+  it.scoped("continues until nothing is due, a hundred at a time", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const { upload } = yield* cleaning(folder)
@@ -242,7 +242,7 @@ describe("the cleanup", () => {
     })
   )
 
-  it.scoped("tries again at its next turn where the database was busy", () =>
+  it.scoped("tries again at its next turn if the database was busy", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const { as, remove, removed, upload } = yield* cleaning(folder)
@@ -263,7 +263,7 @@ describe("the cleanup", () => {
 })
 
 describe("the sweep", () => {
-  it.scoped("puts away at the start what no row wants, and again a day later; what is missing is told", () =>
+  it.scoped("moves unwanted contents to the trash at the start and again a day later, and reports missing ones", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const [missing, damaged] = yield* Effect.scoped(

@@ -24,8 +24,8 @@ const all = Effect.fnUntraced(function* ({ account }: Client, limit = 50) {
 const said = (cleanups: ReadonlyArray<PlannedCleanup>) =>
   cleanups.map(({ forGood, name, reason }) => [name, reason, forGood])
 
-describe("what is going to be deleted", () => {
-  it.scopedLive("is told to its user and to administrators, the next first, with why and whether for good", () =>
+describe("the list of planned deletions", () => {
+  it.scopedLive("is for the file's user and administrators, next first, with the reason and whether for good", () =>
     Effect.gen(function* () {
       const { clientOf } = yield* serving({ accounts, retention: Duration.days(7), sessionRetention: Duration.days(3) })
       const [alice, bob, root] = yield* Effect.all([
@@ -72,7 +72,7 @@ describe("what is going to be deleted", () => {
     })
   )
 
-  it.scopedLive("comes page by page, each once, also where many are due at the same moment", () =>
+  it.scopedLive("comes page by page, each entry once, even if many are due at the same moment", () =>
     Effect.gen(function* () {
       const { clientOf, file } = yield* serving({ accounts })
       const alice = yield* clientOf(tokenOf("alice"))

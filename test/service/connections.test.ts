@@ -15,7 +15,7 @@ const times = process.env["ATTACKS"] === "all" ? 10 : 1
 const portOf = (baseUrl: string): number => Number(new URL(baseUrl).port)
 
 describe("a connection", () => {
-  it.scopedLive("on which far more is asked than answered is closed, and others are served", () =>
+  it.scopedLive("with far more requests than answers is closed, and others are served", () =>
     Effect.gen(function* () {
       const { ask, baseUrl } = yield* serving()
       for (let n = 0; n < times; n += 1) {
@@ -37,7 +37,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scopedLive("may send a few requests at once, which are answered in their order", () =>
+  it.scopedLive("may send a few requests at once, which are answered in order", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* serving()
       const socket = yield* connected(portOf(baseUrl))
@@ -56,7 +56,7 @@ describe("a connection", () => {
 })
 
 describe("the turns of a connection", () => {
-  it.live("come after the request that is under way, also where one that waited is given up", () =>
+  it.live("come after the current request, even if a waiting one is given up", () =>
     Effect.gen(function* () {
       const socket = new Socket()
       const first = yield* turnOf(socket)
@@ -73,7 +73,7 @@ describe("the turns of a connection", () => {
 })
 
 describe("odd requests", () => {
-  it.scopedLive("make no series of their own in the metrics", () =>
+  it.scopedLive("create no series of their own in the metrics", () =>
     Effect.gen(function* () {
       const { ask } = yield* serving()
       for (let n = 0; n < 20 * times; n += 1) yield* ask(`/odd/${n}`, { method: `ODD${n}` })
@@ -86,7 +86,7 @@ describe("odd requests", () => {
 })
 
 describe("metadata", () => {
-  it.scopedLive("has bounds: a hundred keys, and none that is long", () =>
+  it.scopedLive("has limits: a hundred keys, and no long one", () =>
     Effect.gen(function* () {
       const { ask, client } = yield* serving()
       const upload = (metadata: Readonly<Record<string, string>>) =>

@@ -18,7 +18,7 @@ const stored = Effect.fnUntraced(function* (name = "a.txt", type = "text/plain",
 const textOf = (response: Response) => Effect.promise(() => response.text())
 
 describe("a content", () => {
-  it.scopedLive("is sent in the part that is asked for", () =>
+  it.scopedLive("is sent in the requested part", () =>
     Effect.gen(function* () {
       const { get } = yield* stored()
       for (const [range, status, body, contentRange] of [
@@ -49,7 +49,7 @@ describe("a content", () => {
     })
   )
 
-  it.scopedLive("has exactly the bytes that its length says, so that the next answer begins where it ends", () =>
+  it.scopedLive("has exactly the announced number of bytes, so that the next answer begins where it ends", () =>
     Effect.gen(function* () {
       const { baseUrl, stored: file } = yield* stored()
       const head = "HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -68,7 +68,7 @@ describe("a content", () => {
     })
   )
 
-  it.scopedLive("is not sent again to who has it, and not in part to who has another", () =>
+  it.scopedLive("is not sent again to a client that has it, and not in part to one that has another", () =>
     Effect.gen(function* () {
       const { get, stored: file } = yield* stored()
       const etag = `"${file.sha256}"`
@@ -116,7 +116,7 @@ describe("a content", () => {
     })
   )
 
-  it.scopedLive("leaves no descriptor open: asked for its head, in part, broken off or deleted while it is sent", () =>
+  it.scopedLive("leaves no descriptor open: after HEAD, in part, cut off, or deleted while it is sent", () =>
     Effect.gen(function* () {
       const { baseUrl, client, folder, get, stored: file } = yield* stored("a.bin", "image/png", "x".repeat(1_000_000))
       for (let n = 0; n < 3; n += 1) {

@@ -108,49 +108,47 @@ const endpoints = Object.values(Api.groups).flatMap(({ endpoints }) =>
 const methods = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "BREW", "TRACE"]
 
 describe("every path of the API", () => {
-  it.scopedLive(
-    "is answered by the conventions with every method, to its user, to nobody, and with nonsense in it",
-    () =>
-      Effect.gen(function* () {
-        const { alice, files, raw } = yield* open
-        const { fileId } = yield* files.upload({ path: { sessionId: "s1" }, payload: fileForm("a.txt", "hello") })
-        const paths = [...new Set(endpoints.map(({ path }) => path))].filter((path) => !path.endsWith("/events"))
-        for (const path of paths) {
-          const allowed = endpoints.filter((endpoint) => endpoint.path === path).map(({ method }) => method)
-          for (const id of [fileId, `%E2%98%83%2F%20${"x".repeat(120)}`]) {
-            const target = path.replace(":fileId", id).replace(":sessionId", id === fileId ? "s1" : id)
-            for (const method of methods) {
-              // Changes are made of what is not there.
-              if (id === fileId && ["POST", "PUT", "PATCH", "DELETE"].includes(method)) continue
-              for (const headers of allowed.includes(method) ? [alice, {}] : [alice]) {
-                const about = `${method} ${target} ${JSON.stringify(headers)}`
-                const answer = yield* raw(method, target, headers)
-                assertConventional(answer, method, about)
-                assert.isBelow(answer.status, method === "BREW" ? 502 : 500, about)
-                if (path.startsWith("/api/") && allowed.includes(method)) {
-                  assert.match(answer.headers["vary"] ?? "", /Authorization/, about)
-                  assert.match(answer.headers["cache-control"] ?? "", /private|no-store/, about)
-                  if (headers === alice) assert.notStrictEqual(answer.status, 401, about)
-                }
-                if (method === "OPTIONS") {
-                  assert.strictEqual(answer.status, 204, about)
-                  for (const one of allowed) assert.include(answer.headers["allow"], one, about)
-                }
+  it.scopedLive("follows the conventions with every method, for its user, for nobody, and with nonsense in it", () =>
+    Effect.gen(function* () {
+      const { alice, files, raw } = yield* open
+      const { fileId } = yield* files.upload({ path: { sessionId: "s1" }, payload: fileForm("a.txt", "hello") })
+      const paths = [...new Set(endpoints.map(({ path }) => path))].filter((path) => !path.endsWith("/events"))
+      for (const path of paths) {
+        const allowed = endpoints.filter((endpoint) => endpoint.path === path).map(({ method }) => method)
+        for (const id of [fileId, `%E2%98%83%2F%20${"x".repeat(120)}`]) {
+          const target = path.replace(":fileId", id).replace(":sessionId", id === fileId ? "s1" : id)
+          for (const method of methods) {
+            // Changes are made of what is not there.
+            if (id === fileId && ["POST", "PUT", "PATCH", "DELETE"].includes(method)) continue
+            for (const headers of allowed.includes(method) ? [alice, {}] : [alice]) {
+              const about = `${method} ${target} ${JSON.stringify(headers)}`
+              const answer = yield* raw(method, target, headers)
+              assertConventional(answer, method, about)
+              assert.isBelow(answer.status, method === "BREW" ? 502 : 500, about)
+              if (path.startsWith("/api/") && allowed.includes(method)) {
+                assert.match(answer.headers["vary"] ?? "", /Authorization/, about)
+                assert.match(answer.headers["cache-control"] ?? "", /private|no-store/, about)
+                if (headers === alice) assert.notStrictEqual(answer.status, 401, about)
+              }
+              if (method === "OPTIONS") {
+                assert.strictEqual(answer.status, 204, about)
+                for (const one of allowed) assert.include(answer.headers["allow"], one, about)
               }
             }
-            if (!allowed.includes("GET")) continue
-            const [whole, head] = [yield* raw("GET", target, alice), yield* raw("HEAD", target, alice)]
-            // What changes from one moment to the next is there as well.
-            const { "content-length": _, date: __, etag: ___, ...expected } = whole.headers
-            assert.include(head.headers, expected, `HEAD ${target}`)
-            assert.strictEqual(head.status, whole.status)
-            assert.sameMembers(Object.keys(head.headers), Object.keys(whole.headers), `HEAD ${target}`)
           }
+          if (!allowed.includes("GET")) continue
+          const [whole, head] = [yield* raw("GET", target, alice), yield* raw("HEAD", target, alice)]
+          // What changes from one moment to the next is there as well.
+          const { "content-length": _, date: __, etag: ___, ...expected } = whole.headers
+          assert.include(head.headers, expected, `HEAD ${target}`)
+          assert.strictEqual(head.status, whole.status)
+          assert.sameMembers(Object.keys(head.headers), Object.keys(whole.headers), `HEAD ${target}`)
         }
-      })
+      }
+    })
   )
 
-  it.scopedLive("has one spelling: others are redirected where they mean the same, and not there otherwise", () =>
+  it.scopedLive("has one spelling: equivalent ones are redirected, and others are not found", () =>
     Effect.gen(function* () {
       const { alice, files, raw } = yield* open
       const { fileId } = yield* files.upload({ path: { sessionId: "s1" }, payload: fileForm("a.txt", "hello") })
@@ -195,7 +193,7 @@ describe("every path of the API", () => {
 })
 
 describe("a token", () => {
-  it.scopedLive("is asked for with the scheme Bearer, and is taken with no other", () =>
+  it.scopedLive("is asked for with the scheme Bearer, and accepted with no other", () =>
     Effect.gen(function* () {
       const { raw } = yield* open
       const token = tokenOf("alice")
@@ -225,7 +223,7 @@ describe("a token", () => {
 
 describe("a list", () => {
   it.scopedLive(
-    "links to its next page with the same filters, has a tag, and is compressed for those who take it so",
+    "links to its next page with the same filters, has a tag, and is compressed for clients that accept it",
     () =>
       Effect.gen(function* () {
         const { alice, files, raw } = yield* open
@@ -273,7 +271,7 @@ describe("a list", () => {
 })
 
 describe("a body", () => {
-  it.scopedLive("of another type is a 415, one that is too long a 413, and the connection ends behind the answer", () =>
+  it.scopedLive("of another type is a 415, one that is too long a 413, and the connection ends after the answer", () =>
     Effect.gen(function* () {
       const { alice, files, port, raw } = yield* open
       const { fileId } = yield* files.upload({ path: { sessionId: "s1" }, payload: fileForm("a.txt", "hello") })
@@ -321,7 +319,7 @@ describe("a body", () => {
     })
   )
 
-  it.scopedLive("that is asked for with 100 is sent only when somebody wants it", () =>
+  it.scopedLive("that waits for 100 Continue is sent only when somebody reads it", () =>
     Effect.gen(function* () {
       const { alice, port } = yield* open
       const form = '--X\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello\r\n--X--\r\n'
@@ -356,8 +354,8 @@ describe("a body", () => {
   )
 })
 
-describe("what is no request", () => {
-  it.scopedLive("is answered in problems as well, by what is wrong with it", () =>
+describe("bytes that are not a request", () => {
+  it.scopedLive("are answered with problems too, according to what is wrong", () =>
     Effect.gen(function* () {
       const { port } = yield* open
       for (const [bytes, status, tag] of [

@@ -39,8 +39,8 @@ const dueTime = Effect.gen(function* () {
   }
 })
 
-describe("the time by which something is due", () => {
-  it.scoped("is the wall clock's while it goes on evenly, and where it is corrected by minutes", () =>
+describe("the time that decides what is due", () => {
+  it.scoped("follows the wall clock while it runs evenly, and when it is corrected by minutes", () =>
     Effect.gen(function* () {
       const { look, set } = yield* dueTime
       yield* TestClock.adjust("2 hours")
@@ -52,7 +52,7 @@ describe("the time by which something is due", () => {
     })
   )
 
-  it.scoped("is both times for a day after a jump, the earlier for what goes and the later for what stays", () =>
+  it.scoped("is two times for a day after a jump: the earlier for deleting, the later for keeping", () =>
     Effect.gen(function* () {
       for (const hours of [3, -3, 24 * 365]) {
         const { look, set } = yield* dueTime
@@ -72,28 +72,26 @@ describe("the time by which something is due", () => {
     })
   )
 
-  it.scoped(
-    "is the wall clock's again at once where that is set right, and a second jump begins a day of its own",
-    () =>
-      Effect.gen(function* () {
-        const { look, set } = yield* dueTime
-        set(180)
-        yield* look
-        set(0)
-        assert.deepStrictEqual(yield* look, { from: 0, to: 0, ahead: undefined })
-        set(180)
-        yield* look
-        yield* TestClock.adjust("20 hours")
-        set(360)
-        assert.deepStrictEqual(yield* look, { from: 20, to: 26, ahead: 6 })
-        yield* TestClock.adjust("20 hours")
-        assert.deepStrictEqual(yield* look, { from: 40, to: 46, ahead: 6 })
-      })
+  it.scoped("follows the wall clock again at once if that is set right, and a second jump begins a new day", () =>
+    Effect.gen(function* () {
+      const { look, set } = yield* dueTime
+      set(180)
+      yield* look
+      set(0)
+      assert.deepStrictEqual(yield* look, { from: 0, to: 0, ahead: undefined })
+      set(180)
+      yield* look
+      yield* TestClock.adjust("20 hours")
+      set(360)
+      assert.deepStrictEqual(yield* look, { from: 20, to: 26, ahead: 6 })
+      yield* TestClock.adjust("20 hours")
+      assert.deepStrictEqual(yield* look, { from: 40, to: 46, ahead: 6 })
+    })
   )
 })
 
 describe("a clock that is set while the service runs", () => {
-  it.scopedLive("deletes nothing early, and is told in the log and in health", () =>
+  it.scopedLive("deletes nothing early, and is reported in the log and in health", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const file = join(folder, "conversation_files.db")
@@ -176,7 +174,7 @@ describe("a clock that is set while a start waits for a lock", () => {
     return { file, rival }
   })
 
-  it.scopedLive("ends neither the program nor the service early, whichever way", () =>
+  it.scopedLive("ends neither the program nor the service early, in either direction", () =>
     Effect.gen(function* () {
       const clock = yield* wrongClock
       for (const hours of [3, -3]) {

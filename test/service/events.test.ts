@@ -65,7 +65,7 @@ const eventsOf = (file: string, sessionId: string, more = "") =>
 const bearer = (name: string) => ({ authorization: `Bearer ${tokenOf(name)}` })
 
 describe("a stream of events", () => {
-  it.scopedLive("tells of what is changed in its session, in the form of server-sent events, and of nothing else", () =>
+  it.scopedLive("has the changes of its session, as server-sent events, and nothing else", () =>
     Effect.gen(function* () {
       const { baseUrl, client } = yield* serving()
       const { response, text } = yield* listening(`${baseUrl}/api/sessions/s1/events`)
@@ -101,7 +101,7 @@ describe("a stream of events", () => {
     })
   )
 
-  it.scopedLive("goes on from the event that its reader had last, by the header or the query", () =>
+  it.scopedLive("continues after the last event of its reader, by header or query", () =>
     Effect.gen(function* () {
       const { ask, baseUrl, client, file } = yield* serving()
       for (const name of ["a", "b", "c", "d"]) yield* client.files.upload(upload("s1", name))
@@ -129,7 +129,7 @@ describe("a stream of events", () => {
     })
   )
 
-  it.scopedLive("misses nothing and tells nothing twice while this process and another one write", () =>
+  it.scopedLive("misses nothing and repeats nothing while this process and another one write", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const settings = {
@@ -187,7 +187,7 @@ describe("a stream of events", () => {
     })
   )
 
-  it.scopedLive("tells of what another program writes", () =>
+  it.scopedLive("has changes made by another program", () =>
     Effect.gen(function* () {
       const { baseUrl, client, file } = yield* serving()
       const { fileId } = yield* client.files.upload(upload("s1", "a"))
@@ -202,7 +202,7 @@ describe("a stream of events", () => {
     })
   )
 
-  it.scopedLive("does not tell of what is taken back", () =>
+  it.scopedLive("does not have changes that are rolled back", () =>
     Effect.gen(function* () {
       const { baseUrl, client, file } = yield* serving()
       yield* client.files.upload(upload("s1", "a"))
@@ -224,7 +224,7 @@ describe("a stream of events", () => {
     })
   )
 
-  it.scopedLive("is for those who may use the session, and ends when it is given away, before others write there", () =>
+  it.scopedLive("is for users of the session, and ends when it is given away, before others write there", () =>
     Effect.gen(function* () {
       const { ask, baseUrl, clientOf, file } = yield* serving({ accounts })
       const alice = yield* clientOf(tokenOf("alice"))
@@ -256,7 +256,7 @@ describe("a stream of events", () => {
     })
   )
 
-  it.scopedLive("takes no request's turn, and there are so many of one user; one that ends makes room", () =>
+  it.scopedLive("does not count as a request, and one user may have only so many; one that ends makes room", () =>
     Effect.gen(function* () {
       const { ask, baseUrl, clientOf } = yield* serving({ accounts, concurrentRequests: 2, eventStreams: 3 })
       const url = `${baseUrl}/api/sessions/s1/events`
@@ -283,7 +283,7 @@ describe("a stream of events", () => {
     })
   )
 
-  it.scopedLive("ends at once when the service stops, which waits for none, also for one that is not read", () =>
+  it.scopedLive("ends at once when the service stops, without delaying it, even if nobody reads", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const backend = yield* runningBackend({
@@ -307,7 +307,7 @@ describe("a stream of events", () => {
 })
 
 describe("the watching client", () => {
-  it.scopedLive("comes again where the service was gone, and goes on where it was", () =>
+  it.scopedLive("reconnects after the service was gone, and continues where it was", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const settings = { DATA_DIRECTORY: folder }
@@ -333,7 +333,7 @@ describe("the watching client", () => {
     })
   )
 
-  it.scopedLive("fails with the reason where the service refuses", () =>
+  it.scopedLive("fails with the reason if the service refuses", () =>
     Effect.gen(function* () {
       const { baseUrl, clientOf } = yield* serving({ accounts })
       const alice = yield* clientOf(tokenOf("alice"))

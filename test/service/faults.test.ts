@@ -284,7 +284,7 @@ describe.skipIf(unattachable !== undefined)(`the service${because(unattachable)}
     )
 
     it.scopedLive(
-      `failing at every step of ${name}: a typed answer that is true, and the next request is served`,
+      `failing at every step of ${name}: a true and typed answer, and the next request is served`,
       () =>
         Effect.gen(function* () {
           for (const what of codes) {

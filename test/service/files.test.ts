@@ -139,7 +139,7 @@ describe("the typed client", () => {
 })
 
 describe("contents", () => {
-  it.scopedLive("are stored once, whoever uploads them, and stay for as long as one file wants them", () =>
+  it.scopedLive("are stored once, no matter who uploads them, as long as one file wants them", () =>
     Effect.gen(function* () {
       const { client, folder } = yield* serving()
       const { files } = client
@@ -172,7 +172,7 @@ describe("contents", () => {
 })
 
 describe("lists", () => {
-  it.scopedLive("come page by page, newest first, each file once, those of other programs included", () =>
+  it.scopedLive("come page by page, newest first, each file once, including those of other programs", () =>
     Effect.gen(function* () {
       const { client, file } = yield* serving()
       const { files } = client
@@ -197,7 +197,7 @@ describe("lists", () => {
     })
   )
 
-  it.scopedLive("take no cursor but their own, and no limit beyond 200", () =>
+  it.scopedLive("accept only their own cursors, and no limit above 200", () =>
     Effect.gen(function* () {
       const { ask } = yield* serving()
       const id = "00000000-0000-4000-8000-000000000001"
@@ -218,7 +218,7 @@ describe("lists", () => {
     })
   )
 
-  it.scopedLive("search names for what is written, in which LIKE's wildcards stand for themselves", () =>
+  it.scopedLive("search names literally: LIKE's wildcards stand for themselves", () =>
     Effect.gen(function* () {
       const { client } = yield* serving()
       for (const name of ["100%.txt", "100x.txt", "a_b.txt", "aXb.txt", "naïve.txt"]) {
@@ -240,7 +240,7 @@ describe("lists", () => {
 })
 
 describe("deleting and restoring", () => {
-  it.scopedLive("each twice is the same as once, and leaves one entry in the cleanup's queue or none", () =>
+  it.scopedLive("twice is the same as once, and leaves one entry or none in the queue of the cleanup", () =>
     Effect.gen(function* () {
       const { client, file } = yield* serving()
       const path = yield* client.files.upload(upload("s1", "a.txt", "a"))

@@ -27,7 +27,7 @@ const fill = (file: string) => spawnSync("dd", ["if=/dev/zero", `of=${file}`, "b
 const inSession = { path: { sessionId: "s" } }
 
 describe.skipIf(why !== undefined)(`a full disk${why === undefined ? "" : ` (skipped: ${why})`}`, () => {
-  it.scopedLive("is read from and deleted from, uploads are a typed 507, and health warns", () =>
+  it.scopedLive("still allows reading and deleting; uploads get a typed 507, and health warns", () =>
     Effect.gen(function* () {
       const folder = yield* mounted
       const settings = { DATA_DIRECTORY: folder, HEALTH_CACHE: "0ms", CLEANUP_INTERVAL: "1 second" }
@@ -74,7 +74,7 @@ describe.skipIf(why !== undefined)(`a full disk${why === undefined ? "" : ` (ski
   )
 
   it.scopedLive(
-    "that keeps no reserve turns readiness, with the reason in the log, until a page can be written again",
+    "without a reserve makes the service not ready, with the reason in the log, until a page can be written again",
     () =>
       Effect.gen(function* () {
         const folder = yield* mounted

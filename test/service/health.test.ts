@@ -82,7 +82,7 @@ describe("/api/health", () => {
     })
   )
 
-  it.scopedLive("shows details to administrators alone where accounts are configured", () =>
+  it.scopedLive("shows details only to administrators if accounts are configured", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const file = join(folder, "conversation_files.db")
@@ -113,7 +113,7 @@ describe("/api/health", () => {
     })
   )
 
-  it.scopedLive("never looks at pages: damage that a start with `full` refuses does not show in it", () =>
+  it.scopedLive("never reads pages: it does not show damage that a start with `full` refuses", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const file = join(folder, "conversation_files.db")
@@ -132,7 +132,7 @@ describe("/api/health", () => {
   )
 })
 
-describe("readiness turns, the API is refused, and both come back, when the database", () => {
+describe("readiness and the API fail, and both come back, when the database", () => {
   it.scopedLive("is moved away and moved back", () =>
     Effect.gen(function* () {
       const { file, url } = yield* watched
@@ -144,7 +144,7 @@ describe("readiness turns, the API is refused, and both come back, when the data
     })
   )
 
-  it.scopedLive("is replaced by another file, though it is an equal one", () =>
+  it.scopedLive("is replaced by another file, even an equal one", () =>
     Effect.gen(function* () {
       const { file, url } = yield* watched
       renameSync(file, `${file}.away`)
@@ -180,7 +180,7 @@ describe("readiness turns, the API is refused, and both come back, when the data
 
 describe("while another process has the write lock", () => {
   it.scopedLive(
-    "reads go on and readiness passes with a warning that names it, and writes are told when to come again",
+    "reads continue and readiness passes with a warning that names it; writes are told when to try again",
     () =>
       Effect.gen(function* () {
         const { file, url, ...backend } = yield* watched
@@ -217,8 +217,8 @@ describe("while another process has the write lock", () => {
   )
 })
 
-describe("once a newer program has made an upgrade that is not compatible", () => {
-  it.scopedLive("the service is not ready any more, says why in its log, refuses the API, and lives", () =>
+describe("once a newer program has made an incompatible upgrade", () => {
+  it.scopedLive("the service is not ready any more, says why in its log, refuses the API, and keeps running", () =>
     Effect.gen(function* () {
       const { file, url, ...backend } = yield* watched
       yield* sound(url)

@@ -34,8 +34,8 @@ const headersOf = (answer: Response) => [...answer.headers].filter(([name]) => n
 
 const by = (user: string) => ({ headers: { authorization: `Bearer ${tokenOf(user)}` } })
 
-describe("an answer that is given again", () => {
-  it.scopedLive("is the same to its last header, takes no statement, and is counted like the first", () =>
+describe("a repeated answer", () => {
+  it.scopedLive("is the same to its last header, runs no statement, and is counted like the first", () =>
     Effect.gen(function* () {
       const { ask, client, lists } = yield* watched()
       yield* client.files.upload(upload)
@@ -56,7 +56,7 @@ describe("an answer that is given again", () => {
     })
   )
 
-  it.scopedLive("is not given any more once anything was written, by this process or another", () =>
+  it.scopedLive("is not repeated after any write, by this process or another", () =>
     Effect.gen(function* () {
       const { client, file, folder, lists, names } = yield* watched()
       yield* client.files.upload(upload)
@@ -72,7 +72,7 @@ describe("an answer that is given again", () => {
     })
   )
 
-  it.scopedLive("is given to nobody else, and counts for the rate of its user", () =>
+  it.scopedLive("goes to nobody else, and counts for the rate limit of its user", () =>
     Effect.gen(function* () {
       const { ask, clientOf, lists } = yield* watched({ accounts, requestsPerSecond: 5 })
       yield* (yield* clientOf(tokenOf("alice"))).files.upload(upload)

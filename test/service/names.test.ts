@@ -80,7 +80,7 @@ const formOf = (name: string) =>
   )
 
 describe("a file's name", () => {
-  it("is refused with its problem where it could be taken for something else", () => {
+  it("is refused with its problem if it could be taken for something else", () => {
     for (const [name, problem] of refused) {
       assert.deepStrictEqual(
         Either.mapLeft(fileNameOf(name), (error) => error.problem),
@@ -90,12 +90,12 @@ describe("a file's name", () => {
     }
   })
 
-  it("is taken as it is otherwise, in one form", () => {
+  it("is accepted otherwise, in one normal form", () => {
     for (const name of taken) assert.deepStrictEqual(fileNameOf(name), Either.right(name), name)
     assert.deepStrictEqual(fileNameOf("u\u0308.txt"), Either.right("ü.txt"))
   })
 
-  it("can be taken again where it was taken, and is safe in a path and in a header", () => {
+  it("is accepted again if it was accepted, and is safe in a path and in a header", () => {
     const anything = FastCheck.oneof(
       FastCheck.fullUnicodeString(),
       FastCheck.stringOf(FastCheck.constantFrom(..."./\\ \u0000\n\u202e\u200d：CON a．".split("")))
@@ -112,7 +112,7 @@ describe("a file's name", () => {
     )
   })
 
-  it.scopedLive("is judged in a real upload and in a real rename, and never becomes a path", () =>
+  it.scopedLive("is checked in a real upload and a real rename, and never becomes a path", () =>
     Effect.gen(function* () {
       const { ask, client, folder } = yield* serving()
       const { fileId } = yield* client.files.upload({ path: { sessionId: "s1" }, payload: fileForm("a.txt", "x") })
@@ -146,7 +146,7 @@ describe("a file's name", () => {
     })
   )
 
-  it.scopedLive("comes back as it was given, in the list and in the download's header", () =>
+  it.scopedLive("comes back unchanged, in the list and in the download's header", () =>
     Effect.gen(function* () {
       const { ask, client } = yield* serving()
       for (const name of taken) {

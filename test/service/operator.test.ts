@@ -10,7 +10,7 @@ import { rowsOf, start, temporaryFolder } from "../support/database.ts"
 import { accounts, serveOn, serving, tokenOf } from "../support/service.ts"
 
 describe("what an administrator sees", () => {
-  it.scopedLive("of the database: its file, every migration that is recorded, and the backups of upgrades", () =>
+  it.scopedLive("of the database: its file, every recorded migration, and the backups of upgrades", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const file = `${folder}/app.db`
@@ -43,7 +43,7 @@ describe("what an administrator sees", () => {
     })
   )
 
-  it.scopedLive("of health: each turn once, the latest first, with its reasons for people", () =>
+  it.scopedLive("of health: each change once, latest first, with its reasons for people", () =>
     Effect.gen(function* () {
       const { ask, clientOf, file } = yield* serving({ accounts })
       const { operator, readyz } = yield* clientOf(tokenOf("root"))
@@ -70,41 +70,39 @@ describe("what an administrator sees", () => {
     })
   )
 
-  it.effect(
-    "of health: what the checks of one look find one after the other is one turn, the worst is never left out",
-    () =>
-      Effect.gen(function* () {
-        const { seen, turns } = yield* HealthHistory
-        const found = (name: string, status: Check["status"], reason?: string) =>
-          Effect.zipRight(
-            TestClock.adjust("10 millis"),
-            seen(name)({ status, reason, message: undefined, time: "", observedValue: "", observedUnit: "" })
-          )
-        yield* found("a", "pass")
-        yield* found("b", "pass")
-        yield* TestClock.adjust("1 minute")
-        yield* found("a", "warn", "A")
-        yield* found("b", "fail", "B")
-        yield* found("a", "pass")
-        yield* TestClock.adjust("1 minute")
-        yield* found("b", "pass")
-        // Worse for a moment only.
-        yield* TestClock.adjust("1 minute")
-        yield* found("b", "fail", "B")
-        yield* found("b", "pass")
-        assert.deepStrictEqual(
-          (yield* turns).map(({ reasons, status }) => [status, ...reasons]),
-          [["pass"], ["fail", "B"], ["pass"], ["fail", "B"], ["pass"]]
+  it.effect("of health: findings of one look are one change, and the worst is never left out", () =>
+    Effect.gen(function* () {
+      const { seen, turns } = yield* HealthHistory
+      const found = (name: string, status: Check["status"], reason?: string) =>
+        Effect.zipRight(
+          TestClock.adjust("10 millis"),
+          seen(name)({ status, reason, message: undefined, time: "", observedValue: "", observedUnit: "" })
         )
-        for (let n = 0; n < 300; n += 1) {
-          yield* TestClock.adjust("1 minute")
-          yield* found("a", n % 2 === 0 ? "warn" : "pass", "A")
-        }
-        assert.strictEqual((yield* turns).length, 200)
-      }).pipe(Effect.provide(HealthHistory.layer))
+      yield* found("a", "pass")
+      yield* found("b", "pass")
+      yield* TestClock.adjust("1 minute")
+      yield* found("a", "warn", "A")
+      yield* found("b", "fail", "B")
+      yield* found("a", "pass")
+      yield* TestClock.adjust("1 minute")
+      yield* found("b", "pass")
+      // Worse for a moment only.
+      yield* TestClock.adjust("1 minute")
+      yield* found("b", "fail", "B")
+      yield* found("b", "pass")
+      assert.deepStrictEqual(
+        (yield* turns).map(({ reasons, status }) => [status, ...reasons]),
+        [["pass"], ["fail", "B"], ["pass"], ["fail", "B"], ["pass"]]
+      )
+      for (let n = 0; n < 300; n += 1) {
+        yield* TestClock.adjust("1 minute")
+        yield* found("a", n % 2 === 0 ? "warn" : "pass", "A")
+      }
+      assert.strictEqual((yield* turns).length, 200)
+    }).pipe(Effect.provide(HealthHistory.layer))
   )
 
-  it.scopedLive("is refused to everybody else, and counted", () =>
+  it.scopedLive("is refused to everybody else, and the refusal is counted", () =>
     Effect.gen(function* () {
       const { clientOf, file } = yield* serving({ accounts })
       const { operator } = yield* clientOf(tokenOf("alice"))

@@ -48,7 +48,7 @@ const run = Effect.fnUntraced(function* (
 })
 
 describe.skipIf(why !== undefined)(`the service's files${why === undefined ? "" : ` (skipped: ${why})`}`, () => {
-  it.scopedLive("are the owner's of the data directory where root runs it, who then runs it alone", () =>
+  it.scopedLive("belong to the owner of the data directory if root runs it; that user can then run it alone", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       chownSync(folder, alice.uid, alice.gid)
@@ -61,7 +61,7 @@ describe.skipIf(why !== undefined)(`the service's files${why === undefined ? "" 
     })
   )
 
-  it.scopedLive("are a group's with DATABASE_PERMISSIONS=group: its users run it one after the other", () =>
+  it.scopedLive("belong to a group with DATABASE_PERMISSIONS=group: its users run it one after the other", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       chownSync(folder, 0, group)

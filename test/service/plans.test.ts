@@ -253,7 +253,7 @@ const cleanedUp = (folder: string) =>
   })
 
 describe("every statement of the service", () => {
-  it.scopedLive("has a plan that does not grow with a table", () =>
+  it.scopedLive("has a plan whose cost does not grow with a table", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const seen = yield* recording(Effect.zipRight(Effect.scoped(asked(folder)), Effect.scoped(cleanedUp(folder))))

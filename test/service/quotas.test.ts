@@ -138,7 +138,7 @@ describe("the counts of sessions, users and all", () => {
 })
 
 describe("a quota", () => {
-  it.scopedLive("of a user is told with 507, counts what can be restored, and makes room when that is gone", () =>
+  it.scopedLive("of a user is a 507, counts files that can be restored, and has room again when they are gone", () =>
     Effect.gen(function* () {
       const { clientOf } = yield* serving({ accounts, userQuotaFiles: Option.some(2), userQuotaBytes: Option.some(10) })
       const { files } = yield* clientOf(tokenOf("alice"))
@@ -159,7 +159,7 @@ describe("a quota", () => {
     })
   )
 
-  it.scopedLive("of all users together bounds them together", () =>
+  it.scopedLive("of all users together limits all of them together", () =>
     Effect.gen(function* () {
       const { clientOf } = yield* serving({ accounts, totalQuotaBytes: Option.some(10) })
       const alice = yield* clientOf(tokenOf("alice"))
@@ -171,7 +171,7 @@ describe("a quota", () => {
     })
   )
 
-  it.scopedLive("follows the owner of a session, whoever adds to it", () =>
+  it.scopedLive("follows the owner of a session, no matter who adds to it", () =>
     Effect.gen(function* () {
       const { clientOf } = yield* serving({ accounts, userQuotaBytes: Option.some(10) })
       const alice = yield* clientOf(tokenOf("alice"))
@@ -188,7 +188,7 @@ describe("a quota", () => {
     })
   )
 
-  it.scopedLive("holds where many uploads come at once", () =>
+  it.scopedLive("holds when many uploads come at once", () =>
     Effect.gen(function* () {
       const { client, folder } = yield* serving({ userQuotaFiles: Option.some(3), userQuotaBytes: Option.some(1000) })
       const all = yield* Effect.all(
@@ -205,7 +205,7 @@ describe("a quota", () => {
     })
   )
 
-  it.scopedLive("is told before a body is read that does not fit, and while one arrives whose length nobody said", () =>
+  it.scopedLive("is checked before a body is read, and while one of unknown length arrives", () =>
     Effect.gen(function* () {
       const { baseUrl, folder } = yield* serving({
         maxFileSize: 64 * 1024 * 1024,
@@ -257,7 +257,7 @@ describe("a quota", () => {
 })
 
 describe("a session that was emptied", () => {
-  it.scopedLive("is ended by its owner, or given away by an administrator, and is another user's then", () =>
+  it.scopedLive("is ended by its owner or given away by an administrator, and can then belong to another user", () =>
     Effect.gen(function* () {
       const { ask, clientOf } = yield* serving({ accounts })
       const alice = yield* clientOf(tokenOf("alice"))

@@ -21,7 +21,7 @@ const upload = ({ files }: Client, sessionId: string, content: string) =>
 
 describe("two processes on one data directory", () => {
   it.scopedLive(
-    "never leave a row without its content, or a content that is not wanted, while one uploads what the other deletes",
+    "never leave a row without its content or an unwanted content, while one uploads what the other deletes",
     () =>
       Effect.gen(function* () {
         const folder = yield* temporaryFolder
@@ -79,7 +79,7 @@ describe("two processes on one data directory", () => {
     60_000 + rounds * 2000
   )
 
-  it.scopedLive("give a session that both are asked for at once to one of the users", () =>
+  it.scopedLive("give a session to one user if both claim it at once", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const settings = {

@@ -27,7 +27,7 @@ const countOf = (file: string, reason: string) =>
   )
 
 describe("refusals", () => {
-  it.scopedLive("of strangers are counted by the minute with address and path, and an administrator reads them", () =>
+  it.scopedLive("of strangers are counted by the minute with address and path, for administrators to read", () =>
     Effect.gen(function* () {
       const { ask, clientOf, file } = yield* serving({ accounts })
       for (let n = 0; n < 300; n += 1) {
@@ -60,7 +60,7 @@ describe("refusals", () => {
     })
   )
 
-  it.scopedLive("do not wait for another process's lock, and are written when it is let go", () =>
+  it.scopedLive("do not wait for another process's lock, and are written when it is released", () =>
     Effect.gen(function* () {
       // Who waited for the lock would wait longer than the test has.
       const { ask, file } = yield* serving({ accounts, lockPatience: Duration.minutes(10) })
@@ -91,7 +91,7 @@ describe("refusals", () => {
     })
   )
 
-  it.scopedLive("are counted together where a minute has too many callers", () =>
+  it.scopedLive("are counted together if a minute has too many callers", () =>
     Effect.gen(function* () {
       const names = Array.from({ length: 150 }, (_, n) => `user-${n}`)
       const users = names.map((name) => ({
@@ -107,7 +107,7 @@ describe("refusals", () => {
     })
   )
 
-  it.scopedLive("that are old are forgotten", () =>
+  it.scopedLive("are deleted when they are old", () =>
     Effect.gen(function* () {
       const { file } = yield* serving({ accounts, cleanupInterval: Duration.millis(50) })
       yield* independently(file, (connection) =>

@@ -13,7 +13,7 @@ import { jsonOf, serving } from "../support/service.ts"
 const upload = { path: { sessionId: "s1" }, payload: fileForm("a.txt", "hello", { type: "text/plain" }) }
 
 describe("a request", () => {
-  it.scopedLive("gives its place back when it is answered, and when its caller hangs up before the answers", () =>
+  it.scopedLive("frees its place when it is answered, and when its client hangs up before the answer", () =>
     Effect.gen(function* () {
       const { baseUrl, client, file } = yield* serving({ concurrentRequests: 3 })
       for (let n = 0; n < 5; n += 1) yield* client.account.storage()
@@ -30,36 +30,38 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("for what is not there is a 404, with another method a 405 that tells which; both are problems", () =>
-    Effect.gen(function* () {
-      const { ask } = yield* serving()
-      for (const [method, path, allow] of [
-        ["GET", "/nowhere"],
-        ["GET", "/api/files/"],
-        ["GET", "//api/files"],
-        ["GET", "/API/files"],
-        ["GET", "/api/files/%E0%A4%A"],
-        ["POST", "/livez", "GET, HEAD, OPTIONS"],
-        ["PUT", "/api/files", "GET, HEAD, OPTIONS"],
-        ["DELETE", "/", "GET, HEAD, OPTIONS"],
-        ["POST", "/api/files/x", "DELETE, GET, HEAD, OPTIONS, PATCH"]
-      ] as const) {
-        const response = yield* ask(path, { method })
-        const problem = yield* jsonOf(response)
-        assert.strictEqual(response.status, allow === undefined ? 404 : 405, `${method} ${path}`)
-        assert.strictEqual(response.headers.get("allow"), allow ?? null)
-        assert.strictEqual(response.headers.get("content-type"), "application/problem+json")
-        assert.strictEqual(response.headers.get("x-content-type-options"), "nosniff")
-        Schema.decodeUnknownSync(Schema.Union(RouteNotFound, MethodNotAllowed))(problem)
-        assert.deepInclude(problem, {
-          type: `/openapi.json#/components/schemas/${problem["_tag"]}`,
-          title: allow === undefined ? "Route not found" : "Method not allowed",
-          status: response.status,
-          detail: problem["message"],
-          instance: path
-        })
-      }
-    })
+  it.scopedLive(
+    "to an unknown path is a 404, with another method a 405 that lists the methods; both are problems",
+    () =>
+      Effect.gen(function* () {
+        const { ask } = yield* serving()
+        for (const [method, path, allow] of [
+          ["GET", "/nowhere"],
+          ["GET", "/api/files/"],
+          ["GET", "//api/files"],
+          ["GET", "/API/files"],
+          ["GET", "/api/files/%E0%A4%A"],
+          ["POST", "/livez", "GET, HEAD, OPTIONS"],
+          ["PUT", "/api/files", "GET, HEAD, OPTIONS"],
+          ["DELETE", "/", "GET, HEAD, OPTIONS"],
+          ["POST", "/api/files/x", "DELETE, GET, HEAD, OPTIONS, PATCH"]
+        ] as const) {
+          const response = yield* ask(path, { method })
+          const problem = yield* jsonOf(response)
+          assert.strictEqual(response.status, allow === undefined ? 404 : 405, `${method} ${path}`)
+          assert.strictEqual(response.headers.get("allow"), allow ?? null)
+          assert.strictEqual(response.headers.get("content-type"), "application/problem+json")
+          assert.strictEqual(response.headers.get("x-content-type-options"), "nosniff")
+          Schema.decodeUnknownSync(Schema.Union(RouteNotFound, MethodNotAllowed))(problem)
+          assert.deepInclude(problem, {
+            type: `/openapi.json#/components/schemas/${problem["_tag"]}`,
+            title: allow === undefined ? "Route not found" : "Method not allowed",
+            status: response.status,
+            detail: problem["message"],
+            instance: path
+          })
+        }
+      })
   )
 
   it.scopedLive("that does not fit is told which field must be what, and what it is", () =>
@@ -86,7 +88,7 @@ describe("a request", () => {
     })
   )
 
-  it.scopedLive("whose body is no JSON or of another form is a 400, of another type a 415, too long a 413", () =>
+  it.scopedLive("whose body is not JSON or has another form is a 400, of another type a 415, too long a 413", () =>
     Effect.gen(function* () {
       const { ask, client } = yield* serving()
       const { fileId } = yield* client.files.upload(upload)

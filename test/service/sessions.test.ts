@@ -38,7 +38,7 @@ const all = Effect.fnUntraced(function* (
 })
 
 describe("the list of sessions", () => {
-  it.scopedLive("has the user's own, and all for an administrator, the last changed first", () =>
+  it.scopedLive("has the user's own sessions, and all for an administrator, last changed first", () =>
     Effect.gen(function* () {
       const { alice, bob, root } = yield* threeUsers
       const first = yield* alice.files.upload(upload("a1", "12345"))
@@ -71,7 +71,7 @@ describe("the list of sessions", () => {
     })
   )
 
-  it.scopedLive("is narrowed to those that go on or have ended, and to a part of the id", () =>
+  it.scopedLive("can be narrowed to open or ended ones, and to a part of the id", () =>
     Effect.gen(function* () {
       const { alice } = yield* threeUsers
       for (const id of ["Report-2026", "report-2025", "notes"]) yield* alice.files.upload(upload(id))
@@ -89,7 +89,7 @@ describe("the list of sessions", () => {
     })
   )
 
-  it.scopedLive("says nothing of others' sessions: not whose they are, not how many, not by its pages", () =>
+  it.scopedLive("reveals nothing of other users' sessions: not the owner, not how many, not by its pages", () =>
     Effect.gen(function* () {
       const { alice, bob, file, root } = yield* threeUsers
       yield* alice.files.upload(upload("mine"))
@@ -215,7 +215,7 @@ describe("the list of sessions", () => {
     })
   )
 
-  it.scopedLive("searches thousands of sessions in steps: a page may be short, the next one goes on", () =>
+  it.scopedLive("searches thousands of sessions in steps: a page may be short, and the next one continues", () =>
     Effect.gen(function* () {
       const { file, root } = yield* threeUsers
       yield* independently(file, (connection) =>
@@ -237,7 +237,7 @@ describe("the list of sessions", () => {
     })
   )
 
-  it.scopedLive("takes no cursor but its own, and no state, owner or limit that there is not", () =>
+  it.scopedLive("accepts only its own cursors, and no unknown state, owner or limit", () =>
     Effect.gen(function* () {
       const { alice, ask } = yield* threeUsers
       yield* alice.files.upload(upload("s1"))
@@ -267,7 +267,7 @@ describe("the list of sessions", () => {
 })
 
 describe("/api/me", () => {
-  it.scopedLive("says who asks, whether an administrator, and what the user stores, the deleted included", () =>
+  it.scopedLive("names the user, whether an administrator, and what they store, including deleted files", () =>
     Effect.gen(function* () {
       const { alice, bob, root } = yield* threeUsers
       const nothing = { usage: { files: 0, bytes: 0 }, quota: { files: null, bytes: null } }
@@ -283,7 +283,7 @@ describe("/api/me", () => {
     })
   )
 
-  it.scopedLive("says what the quotas are", () =>
+  it.scopedLive("has the quotas", () =>
     Effect.gen(function* () {
       const { client } = yield* serving({ userQuotaFiles: Option.some(3), userQuotaBytes: Option.some(1000) })
       assert.deepStrictEqual((yield* client.account.me()).quota, { files: 3, bytes: 1000 })

@@ -83,7 +83,7 @@ const digestOfBody = (response: IncomingMessage) =>
       })
   )
 
-describe("told to stop, the service", () => {
+describe("a service that is told to stop", () => {
   it.scopedLive("ends with 0 on SIGTERM and on SIGINT, the database closed, with clients still connected", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
@@ -97,7 +97,7 @@ describe("told to stop, the service", () => {
     })
   )
 
-  it.scopedLive("is not ready any more first, and serves for as long as SHUTDOWN_DELAY", () =>
+  it.scopedLive("is first not ready any more, and serves for as long as SHUTDOWN_DELAY", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const backend = yield* runningBackend({ DATA_DIRECTORY: folder, SHUTDOWN_DELAY: "1h" })
@@ -123,7 +123,7 @@ describe("told to stop, the service", () => {
     })
   )
 
-  it.scopedLive("ends each connection with its next answer, and the idle ones at once", () =>
+  it.scopedLive("ends each connection with its next answer, and idle ones at once", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const backend = yield* runningBackend({ DATA_DIRECTORY: folder, SHUTDOWN_DELAY: "1h" })
@@ -174,7 +174,7 @@ describe("told to stop, the service", () => {
     })
   )
 
-  it.scopedLive("lets an upload that is under way end, and refuses new requests meanwhile", () =>
+  it.scopedLive("lets a running upload finish, and refuses new requests meanwhile", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const backend = yield* runningBackend({ DATA_DIRECTORY: folder })
@@ -203,7 +203,7 @@ describe("told to stop, the service", () => {
     })
   )
 
-  it.scopedLive("lets a download that is under way end", () =>
+  it.scopedLive("lets a running download finish", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const backend = yield* runningBackend({ DATA_DIRECTORY: folder })
@@ -222,7 +222,7 @@ describe("told to stop, the service", () => {
     })
   )
 
-  it.scopedLive("ends what does not end when SHUTDOWN_TIMEOUT is over, and leaves nothing of it", () =>
+  it.scopedLive("ends what is left when SHUTDOWN_TIMEOUT is over, and leaves nothing of it", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const backend = yield* runningBackend({ DATA_DIRECTORY: folder, SHUTDOWN_TIMEOUT: "200ms" })

@@ -50,7 +50,7 @@ describe("a start that is refused never serves the API, and ends the process wit
     })
   )
 
-  it.scopedLive("65 on what is no database, and on a damaged one; their bytes stay", () =>
+  it.scopedLive("65 on a file that is not a database, and on a damaged one; their bytes stay", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const none = join(folder, "none", "app.db")
@@ -71,7 +71,7 @@ describe("a start that is refused never serves the API, and ends the process wit
     })
   )
 
-  it.scopedLive("75 at its deadline while another process has the lock, which it names", () =>
+  it.scopedLive("75 at its deadline while another process has the lock, and names that process", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* blankDatabase(file)
@@ -82,13 +82,13 @@ describe("a start that is refused never serves the API, and ends the process wit
     })
   )
 
-  it.scopedLive("73 where the directory cannot be made", () =>
+  it.scopedLive("73 if the directory cannot be created", () =>
     Effect.gen(function* () {
       refused(yield* runBackend(on("/dev/null/app.db")), 73, /DirectoryError\.NotADirectory/)
     })
   )
 
-  it.scopedLive("70 where its driver cannot be loaded, which is no defect of its own", () =>
+  it.scopedLive("70 if its driver cannot be loaded, which is no defect of its own", () =>
     Effect.gen(function* () {
       const folder = yield* withBrokenDriver(backend, join(dirname(backend), "service.cjs"))
       const env = { PORT: "0", DATA_DIRECTORY: join(folder, "data") }
@@ -98,7 +98,7 @@ describe("a start that is refused never serves the API, and ends the process wit
     })
   )
 
-  it.scopedLive("77 where its user may not write, to the database or to the contents", (context) =>
+  it.scopedLive("77 if its user may not write to the database or to the contents", (context) =>
     Effect.gen(function* () {
       // Root may write everywhere, so that it has to be somebody else who is refused.
       const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
@@ -137,7 +137,7 @@ describe("a start that is refused never serves the API, and ends the process wit
     })
   )
 
-  it.scopedLive("75 where the port is in use, the database untouched", () =>
+  it.scopedLive("75 if the port is in use, with the database untouched", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const taken = yield* Effect.acquireRelease(
@@ -163,48 +163,50 @@ describe("a start that is refused never serves the API, and ends the process wit
 })
 
 describe("while the start waits for a lock", () => {
-  it.scopedLive("the probes answer, with the stage, its attempts and since when; afterwards all is served", () =>
-    Effect.gen(function* () {
-      const file = yield* temporaryFile
-      yield* blankDatabase(file)
-      const rival = yield* rivalProcess(file, "BEGIN IMMEDIATE")
-      const backend = yield* backendProcess(on(file))
-      const url = yield* Effect.promise(() => backend.listening)
+  it.scopedLive(
+    "the probes answer with the stage, its attempts and when it began; afterwards everything is served",
+    () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* blankDatabase(file)
+        const rival = yield* rivalProcess(file, "BEGIN IMMEDIATE")
+        const backend = yield* backendProcess(on(file))
+        const url = yield* Effect.promise(() => backend.listening)
 
-      /** The answer of a probe once it is at an attempt beyond this one. */
-      const beyond = (path: string, attempts: number) =>
-        Effect.repeat(askJson(url + path), {
-          until: ({ body }) => body.stage === "migrations" && body.attempts > attempts
-        })
-      const first = yield* beyond("/startupz", 1)
-      const second = yield* beyond("/startupz", first.body.attempts)
-      for (const { body, headers, status } of [first, second, yield* beyond("/readyz", 1)]) {
-        assert.deepStrictEqual([status, headers.get("content-type")], [503, "application/health+json"])
-        assert.deepInclude(body, { status: "fail", phase: "starting", stage: "migrations" })
-        assert.strictEqual(body.since, first.body.since)
-        assert.isBelow(Date.parse(body.since), Date.now() + 1)
-      }
-      const live = yield* ask(`${url}/livez`)
-      assert.deepStrictEqual([live.status, live.text], [200, "ok\n"])
-      const page = yield* ask(`${url}/`)
-      assert.deepStrictEqual([page.status, page.headers.get("content-type")], [200, "text/html"])
-      for (const path of ["/api/files", "/api/sessions/s/files", "/api/storage"]) {
-        const { body, headers, status } = yield* askJson(url + path)
-        assert.deepStrictEqual([status, headers.get("retry-after"), body._tag], [503, "1", "NotReady"])
-      }
-      const { body: waiting, status } = yield* askJson(`${url}/api/health`)
-      assert.deepStrictEqual([status, waiting.checks["sqlite:migrations"][0].status], [503, "warn"])
-      assert.include(waiting.checks["sqlite:migrations"][0].output, `process ${rival.pid}`)
+        /** The answer of a probe once it is at an attempt beyond this one. */
+        const beyond = (path: string, attempts: number) =>
+          Effect.repeat(askJson(url + path), {
+            until: ({ body }) => body.stage === "migrations" && body.attempts > attempts
+          })
+        const first = yield* beyond("/startupz", 1)
+        const second = yield* beyond("/startupz", first.body.attempts)
+        for (const { body, headers, status } of [first, second, yield* beyond("/readyz", 1)]) {
+          assert.deepStrictEqual([status, headers.get("content-type")], [503, "application/health+json"])
+          assert.deepInclude(body, { status: "fail", phase: "starting", stage: "migrations" })
+          assert.strictEqual(body.since, first.body.since)
+          assert.isBelow(Date.parse(body.since), Date.now() + 1)
+        }
+        const live = yield* ask(`${url}/livez`)
+        assert.deepStrictEqual([live.status, live.text], [200, "ok\n"])
+        const page = yield* ask(`${url}/`)
+        assert.deepStrictEqual([page.status, page.headers.get("content-type")], [200, "text/html"])
+        for (const path of ["/api/files", "/api/sessions/s/files", "/api/storage"]) {
+          const { body, headers, status } = yield* askJson(url + path)
+          assert.deepStrictEqual([status, headers.get("retry-after"), body._tag], [503, "1", "NotReady"])
+        }
+        const { body: waiting, status } = yield* askJson(`${url}/api/health`)
+        assert.deepStrictEqual([status, waiting.checks["sqlite:migrations"][0].status], [503, "warn"])
+        assert.include(waiting.checks["sqlite:migrations"][0].output, `process ${rival.pid}`)
 
-      rival.kill("SIGKILL")
-      yield* Effect.promise(() => backend.serving)
-      for (const path of ["/livez", "/readyz", "/startupz", "/api/health", "/api/files", "/"]) {
-        assert.deepStrictEqual([path, (yield* ask(url + path)).status], [path, 200])
-      }
-    })
+        rival.kill("SIGKILL")
+        yield* Effect.promise(() => backend.serving)
+        for (const path of ["/livez", "/readyz", "/startupz", "/api/health", "/api/files", "/"]) {
+          assert.deepStrictEqual([path, (yield* ask(url + path)).status], [path, 200])
+        }
+      })
   )
 
-  it.scopedLive("SIGTERM and SIGINT end it at once as they end the program, and it says how far it had come", () =>
+  it.scopedLive("SIGTERM and SIGINT end it at once, like the program, and it says how far it had come", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* blankDatabase(file)
@@ -228,7 +230,7 @@ describe("while the start waits for a lock", () => {
 })
 
 describe("a database that is moved away while the start waits", () => {
-  it.scopedLive("ends the service with 75, as it ends the program", () =>
+  it.scopedLive("ends the service with 75, like the program", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       mkdirSync(dirname(file), { recursive: true })
@@ -246,7 +248,7 @@ describe("a database that is moved away while the start waits", () => {
 })
 
 describe("the address", () => {
-  it.scopedLive("is loopback where no accounts are configured, whatever HOST says, and that is said", () =>
+  it.scopedLive("is loopback without accounts, whatever HOST says, and the log says so", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const backend = yield* runningBackend({ ...on(file), HOST: "0.0.0.0" })
@@ -256,7 +258,7 @@ describe("the address", () => {
     })
   )
 
-  it.scopedLive("is the one of HOST where accounts are configured, or of loopback", () =>
+  it.scopedLive("is the one of HOST with accounts, or loopback", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       for (const more of [{ API_TOKENS: "ann:0123456789abcdef" }, {}]) {

@@ -91,25 +91,27 @@ describe("a content that is damaged on the disk", () => {
 })
 
 describe("a content that is gone", () => {
-  it.scopedLive("is a typed 410 each time, health knows at once, and an upload of the same bytes brings it back", () =>
-    Effect.gen(function* () {
-      const { health, path, read, upload } = yield* stored()
-      rmSync(path)
-      for (const _ of [1, 2]) {
-        const answer = yield* read
-        assert.strictEqual(answer.status, 410)
-        assert.deepInclude(yield* jsonOf(answer), { _tag: "ContentLost", reason: "missing" })
-      }
-      assert.match(yield* health, /"warn".*missing/)
-      yield* upload
-      assert.strictEqual((yield* read).status, 200)
-      assert.match(yield* health, /"pass"/)
-    })
+  it.scopedLive(
+    "is a typed 410 each time, health shows it at once, and an upload of the same bytes brings it back",
+    () =>
+      Effect.gen(function* () {
+        const { health, path, read, upload } = yield* stored()
+        rmSync(path)
+        for (const _ of [1, 2]) {
+          const answer = yield* read
+          assert.strictEqual(answer.status, 410)
+          assert.deepInclude(yield* jsonOf(answer), { _tag: "ContentLost", reason: "missing" })
+        }
+        assert.match(yield* health, /"warn".*missing/)
+        yield* upload
+        assert.strictEqual((yield* read).status, 200)
+        assert.match(yield* health, /"pass"/)
+      })
   )
 })
 
 describe("an upload that is refused because another process writes", () => {
-  it.scopedLive("leaves no content, once that one is over", () =>
+  it.scopedLive("leaves no content once that process has finished", () =>
     Effect.gen(function* () {
       const at = yield* serving({ lockPatience: Duration.millis(50) })
       const error = yield* Effect.scoped(
@@ -125,8 +127,8 @@ describe("an upload that is refused because another process writes", () => {
   )
 })
 
-describe("whatever lies among the contents", () => {
-  it.scopedLive("is left alone and told, and a sweep goes on", () =>
+describe("anything else in the directory of the contents", () => {
+  it.scopedLive("is left alone and reported, and a sweep continues", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const elsewhere = yield* temporaryFolder

@@ -29,7 +29,7 @@ describe("a caller", () => {
     }
   })
 
-  it("is one of no more than the table has, the longest silent one forgotten first", () => {
+  it("is one of a fixed number, and the one silent the longest is forgotten first", () => {
     const buckets = new Buckets(1, 3)
     const all = (caller: string) => [buckets.take(caller, 0), buckets.take(caller, 0), buckets.take(caller, 0)]
     assert.deepStrictEqual(all("a"), [0, 0, 1])
@@ -46,7 +46,7 @@ describe("a caller", () => {
 })
 
 describe("a stranger", () => {
-  it.scopedLive("who asks too much is told so, and neither users nor probes of his address are", () =>
+  it.scopedLive("who asks too much is refused, but not users or probes from the same address", () =>
     Effect.gen(function* () {
       const { ask, clientOf } = yield* serving({ accounts, requestsPerSecond: 1 })
       const answers = yield* Effect.all(
@@ -80,14 +80,14 @@ describe("a stranger", () => {
     })
   )
 
-  it.scopedLive("is not what anybody is where no accounts are configured", () =>
+  it.scopedLive("does not exist if no accounts are configured", () =>
     Effect.gen(function* () {
       const { ask } = yield* serving({ requestsPerSecond: 5 })
       for (let n = 0; n < 30; n += 1) assert.strictEqual((yield* ask("/")).status, 200)
     })
   )
 
-  it.scopedLive("is answered once more on a connection that ends with that, whatever else was sent on it", () =>
+  it.scopedLive("is answered once more on a connection that then ends, whatever else was sent on it", () =>
     Effect.gen(function* () {
       const { ask, baseUrl } = yield* serving({ accounts, requestsPerSecond: 1 })
       const received = yield* Effect.async<string>((resume) => {
@@ -108,7 +108,7 @@ describe("a stranger", () => {
 })
 
 describe("connections", () => {
-  it.scopedLive("that nobody has shown a token on make room, the oldest first, when there are too many", () =>
+  it.scopedLive("without a valid token make room, the oldest first, when there are too many", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* serving({ accounts, maxConnections: 10 })
       const port = portOf(baseUrl)
@@ -133,7 +133,7 @@ describe("connections", () => {
     })
   )
 
-  it.scopedLive("of somebody who waits to be told to send are told so only where the body is read", () =>
+  it.scopedLive("of a client that waits for 100 Continue get it only if the body is read", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* serving({ accounts })
       const said = (token: string) =>
@@ -159,7 +159,7 @@ describe("connections", () => {
     })
   )
 
-  it.scopedLive("that offer another protocol are answered in this one", () =>
+  it.scopedLive("that offer another protocol are answered in HTTP/1.1", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* serving()
       const socket = yield* connected(portOf(baseUrl))

@@ -107,7 +107,7 @@ describe("with OTEL_EXPORTER_OTLP_ENDPOINT", () => {
     })
   )
 
-  it.scopedLive("a start that is refused is told as well", () =>
+  it.scopedLive("a refused start is sent too", () =>
     Effect.gen(function* () {
       const { batches, endpoint } = yield* collector
       const settings = { DATA_DIRECTORY: "/dev/null/data", OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }
@@ -116,7 +116,7 @@ describe("with OTEL_EXPORTER_OTLP_ENDPOINT", () => {
     })
   )
 
-  it.scopedLive("a collector that is not there keeps it neither from serving nor from ending with 0", () =>
+  it.scopedLive("a missing collector prevents neither serving nor ending with 0", () =>
     Effect.gen(function* () {
       const backend = yield* runningBackend({
         DATA_DIRECTORY: yield* temporaryFolder,

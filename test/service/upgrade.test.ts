@@ -5,7 +5,7 @@ import { files } from "../../src/service/migrations.ts"
 import { independently, rowsOf, start, startConversationFiles, temporaryFile } from "../support/database.ts"
 
 describe("the upgrade of an earlier system's database", () => {
-  it.scoped("gives each session to whoever uploaded first, also where no time was kept", () =>
+  it.scoped("gives each session to the user who uploaded first, even if no time was stored", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const first = "001_create_conversation_files.sql"
@@ -27,7 +27,7 @@ describe("the upgrade of an earlier system's database", () => {
     })
   )
 
-  it.scoped("takes out of the queue what nobody asked for, and queues no upload any more", () =>
+  it.scoped("removes from the queue what nobody asked for, and queues no uploads any more", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const known = Object.entries(files).slice(0, 2)
@@ -61,7 +61,7 @@ describe("the upgrade of an earlier system's database", () => {
   )
 
   for (const versions of [3, 4]) {
-    it.scoped(`summarizes the sessions of a database at 00${versions}, and follows a program that knows no more`, () =>
+    it.scoped(`summarizes the sessions of a database at 00${versions}, and follows an older program`, () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile
         const known = Migrations.fromRecord(Object.fromEntries(Object.entries(files).slice(0, versions)))

@@ -37,7 +37,7 @@ const nothingStored = Effect.fnUntraced(function* ({ file, folder }: { file: str
 })
 
 describe("an upload", () => {
-  it.scopedLive("takes the fields before the file and after it, and does not mind others", () =>
+  it.scopedLive("accepts the fields before the file and after it, and ignores others", () =>
     Effect.gen(function* () {
       const { post } = yield* service
       for (const body of [
@@ -141,7 +141,7 @@ describe("an upload", () => {
     })
   )
 
-  it.scopedLive("of exactly the limit is taken, of one byte more it is a FileTooLarge", () =>
+  it.scopedLive("of exactly the limit is accepted, and with one byte more it is a FileTooLarge", () =>
     Effect.gen(function* () {
       const at = yield* service
       const upload = (size: number) =>
@@ -159,7 +159,7 @@ describe("an upload", () => {
 
   for (const isAnnounced of [true, false]) {
     const how = isAnnounced ? "announced" : "not announced"
-    it.scopedLive(`of sixty megabytes, ${how}, hears 413 as JSON and no reset, though it sends all of it`, () =>
+    it.scopedLive(`of sixty megabytes, ${how}, gets 413 as JSON and no reset, though it sends everything`, () =>
       Effect.gen(function* () {
         const at = yield* service
         const before = process.memoryUsage.rss()
@@ -177,7 +177,7 @@ describe("an upload", () => {
     )
   }
 
-  it.scopedLive("whose preamble or epilogue never ends is read no further than twice the limit and a little", () =>
+  it.scopedLive("whose preamble or epilogue never ends is read only a little beyond twice the limit", () =>
     Effect.gen(function* () {
       const at = yield* service
       const endless = "x".repeat(2 * limit + 2_000_000)
@@ -188,7 +188,7 @@ describe("an upload", () => {
     })
   )
 
-  it.scopedLive("that is broken off leaves nothing, and its place is free for the next", () =>
+  it.scopedLive("that is cut off leaves nothing, and its place is free for the next", () =>
     Effect.gen(function* () {
       const at = yield* serving({ concurrentRequests: 1 })
       const incoming = join(at.folder, "files", "incoming")

@@ -34,7 +34,7 @@ const watched = Effect.fnUntraced(function* (cache: Duration.DurationInput) {
 })
 
 describe("a check of health", () => {
-  it.scoped("serves for as long as it is kept, by a clock that is never set", () =>
+  it.scoped("is reused for as long as it is cached, by a clock that is never set", () =>
     Effect.gen(function* () {
       const { answer, looks } = yield* watched("1 second")
       yield* answer
@@ -51,7 +51,7 @@ describe("a check of health", () => {
     })
   )
 
-  it.scoped("that is not kept is looked for by everyone who asks, after they have asked", () =>
+  it.scoped("that is not cached runs for everyone who asks, after they have asked", () =>
     Effect.gen(function* () {
       const { answer, finds, looks } = yield* watched(0)
       const gate = yield* Deferred.make<void>()
@@ -68,7 +68,7 @@ describe("a check of health", () => {
     })
   )
 
-  it.scoped("answers within 200 ms while its look hangs, from the last one with its age, and fails after seconds", () =>
+  it.scoped("answers within 200 ms while it hangs, with the previous result and its age, and fails after seconds", () =>
     Effect.gen(function* () {
       const { answer, finds, looks } = yield* watched(0)
       assert.deepInclude(yield* answer, { status: "pass" })
@@ -94,7 +94,7 @@ describe("a check of health", () => {
     })
   )
 
-  it.scoped("tells each turn once to the log, however many ask", () =>
+  it.scoped("logs each change once, however many ask", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       const logger = Logger.make(({ logLevel, message }) => {
