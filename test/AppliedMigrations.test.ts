@@ -330,7 +330,7 @@ describe("migrations", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)
-      // What a limited look sees of the index is not how it goes on.
+      // The part of the index that a limited look sees is not like the rest.
       const rows = `WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 5000)
 INSERT INTO tags SELECT 1, CASE WHEN x <= 3000 THEN 'a' ELSE 'b' || x END FROM n`
       yield* independently(file, (connection) => connection.exec(rows))
@@ -491,7 +491,7 @@ describe("migrations as Effects", () => {
 describe("a database of the system before this one", () => {
   const real = readFileSync(join(migrationsDirectory, "001_create_conversation_files.sql"), "utf8")
 
-  /** The same objects, written by somebody else: other white space, capitals and comments. */
+  /** The same objects in another style: white space, capitals and comments. */
   const foreignSchema = real
     .replace(/--[^\n]*/g, "-- noted elsewhere")
     .replace(/^[ \t]+/gm, "        ")

@@ -15,7 +15,7 @@ import {
   temporaryFile
 } from "./support/database.ts"
 
-/** More than the file may have to be called small. */
+/** Makes the file too large to count as small. */
 const grow = (file: string) =>
   independently(file, (connection) =>
     connection.exec(

@@ -1,4 +1,4 @@
-/** The client that is handed out: what users of `@effect/sql-sqlite-node`'s client have, and what it does better. */
+/** The client of a ready database: the features of `@effect/sql-sqlite-node`'s client, and what it does better. */
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"

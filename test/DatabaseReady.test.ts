@@ -184,7 +184,7 @@ describe("DatabaseReady", () => {
         event._tag === "StagePassed" && event.stage === "integrity" ? exchange : Effect.void
       const refused = yield* refusal(start(file, { onProgress }))
       assert.deepStrictEqual([refused._tag, refused.reason], ["ConnectionError", "Replaced"])
-      // All stages had passed: the one that is named is the refusal's own.
+      // All stages had passed, so the stage named here is the refusal's own.
       const over: Timeline = {
         startedAt: "",
         durationMs: 0,
@@ -213,7 +213,7 @@ describe("DatabaseReady", () => {
 })
 
 describe("the live health check", () => {
-  /** Starts, does something to the database, and gives what the health check then says. */
+  /** Starts, changes the database, and returns the result of the health check. */
   const healthAfter = (harm: (file: string) => Effect.Effect<unknown>) =>
     Effect.gen(function* () {
       const file = yield* temporaryFile

@@ -26,7 +26,7 @@ import {
 import { runProgram, spawnProgram } from "./support/program.ts"
 import { makeWatch } from "./support/progress.ts"
 
-/** So much that no look at its pages may hold the event loop: 40 MB, in rows of many pages and in small ones. */
+/** Enough that no check of its pages may block the event loop: 40 MB, in rows of many pages and small ones. */
 const large = (file: string) =>
   Effect.zipRight(
     start(file),
@@ -40,7 +40,7 @@ const large = (file: string) =>
 
 type Progress = Extract<ProgressEvent, { readonly _tag: "StageProgress" }>
 
-/** `onProgress` for the options, and what it was told. */
+/** `onProgress` for the options, and what it received. */
 const makeProgress = Effect.map(Queue.unbounded<Progress>(), (told) => ({
   onProgress: (event: ProgressEvent) =>
     event._tag === "StageProgress" ? Effect.asVoid(Queue.offer(told, event)) : Effect.void,
@@ -49,7 +49,7 @@ const makeProgress = Effect.map(Queue.unbounded<Progress>(), (told) => ({
   all: Queue.takeAll(told)
 }))
 
-/** Turns of a timer of this process. */
+/** Ticks of a timer of this process. */
 const ticks = (count: number) =>
   Effect.async<void>((resume) => {
     let left = count
@@ -95,14 +95,14 @@ describe.skipIf(process.platform !== "linux")(
         const file = yield* temporaryFile
         yield* large(file)
         const { all, next, onProgress, size } = yield* makeProgress
-        const { letGo } = yield* standstill
+        const { release } = yield* standstill
         const outcome = yield* Effect.fork(start(file, { integrity: "quick", onProgress }))
         const first = yield* next
         yield* TestClock.adjust("1999 millis")
         assert.strictEqual(yield* size, 0)
         yield* TestClock.adjust("1 millis")
         const second = yield* next
-        yield* letGo
+        yield* release
         assert.strictEqual((yield* Fiber.join(outcome)).integrity.checked, "quick")
 
         const events = [first, second, ...(yield* all)]
@@ -129,7 +129,7 @@ describe.skipIf(process.platform !== "linux")(
         yield* large(file)
         const { next, onProgress } = yield* makeProgress
         const watch = yield* makeWatch
-        const { letGo } = yield* standstill
+        const { release } = yield* standstill
         const outcome = yield* Effect.fork(
           start(file, {
             integrity: "quick",
@@ -140,7 +140,7 @@ describe.skipIf(process.platform !== "linux")(
         process.kill(childrenOf(process.pid)[0] ?? 0, "SIGKILL")
         assert.include((yield* watch.next).reason, "SIGKILL: the process ended with SIGKILL")
         yield* TestClock.adjust("5 millis")
-        yield* letGo
+        yield* release
         const { integrity, stages } = yield* Fiber.join(outcome)
         assert.deepStrictEqual([integrity.checked, stages.at(-1)?.attempts], ["quick", 2])
       })
@@ -170,7 +170,7 @@ describe.skipIf(process.platform !== "linux")(
         yield* independently(file, (connection) => connection.pragma("journal_mode = DELETE"))
         const args = ["restore", "--database", `${file}.new`, "--backup", file]
         const { code, stderr } = yield* runProgram(args, { env: { NODE_OPTIONS: `--require ${prepared}` } })
-        // The program itself prints it too, and no warning that it looked in its own process.
+        // The program prints it too, but no warning that it checked in its own process.
         assert.deepStrictEqual([code, stderr], [0, "prepared\n"])
       })
     )
@@ -240,7 +240,7 @@ describe.skipIf(process.platform !== "linux")(
         assert.strictEqual(orphan.reason, "ForeignKeyViolations")
         yield* independently(file, (connection) => {
           connection.exec("DELETE FROM tags; CREATE INDEX by_word ON filling(word)")
-          // An index whose entries were made by another rule than the one that it has now.
+          // An index whose entries were made by another rule than its current one.
           connection.unsafeMode()
           connection.exec(`PRAGMA writable_schema = ON;
             UPDATE sqlite_schema SET sql = 'CREATE INDEX by_word ON filling(word DESC)' WHERE name = 'by_word';`)

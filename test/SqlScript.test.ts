@@ -6,7 +6,7 @@ import * as FastCheck from "effect/FastCheck"
 import { openingWords, statementsOf, structureOf } from "../layers/schema/SqlScript.ts"
 import { migrationsDirectory } from "./support/database.ts"
 
-/** Statements that make splitting hard: semicolons where they end nothing. */
+/** Statements that make splitting hard: semicolons that end nothing. */
 const statement = FastCheck.constantFrom(
   "SELECT 1",
   "SELECT ';', 'it''s; END;'",
@@ -78,7 +78,7 @@ describe("splitting a script", () => {
     )
     FastCheck.assert(
       FastCheck.property(FastCheck.string({ unit: piece, maxLength: 40 }), (script) => {
-        // The name of a trigger that is in no statement.
+        // A trigger's name outside any statement.
         const told = statementsOf(`-- trigger\n${script}`)
         assert.deepStrictEqual(
           statementsOf(script),
@@ -100,7 +100,7 @@ describe("splitting a script", () => {
     const statements = statementsOf(
       readFileSync(join(migrationsDirectory, "001_create_conversation_files.sql"), "utf8")
     )
-    // The driver refuses a text with more than one statement, and SQLite one that is not complete.
+    // The driver refuses a text with more than one statement, and SQLite an incomplete one.
     for (const { text } of statements) database.prepare(text).run()
     assert.strictEqual(statements.length, 5 + 8 + 3 + 3)
   })

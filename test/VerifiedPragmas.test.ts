@@ -86,7 +86,7 @@ describe("the pragmas", () => {
       assert.deepStrictEqual(yield* rowsOf(file, kept), [{ page_size: 8192, auto_vacuum: 2, encoding: "UTF-16le" }])
       const bare = yield* temporaryFile
       for (const table of ["CREATE TABLE a (x)", "CREATE TABLE b (x)"]) {
-        // The first table makes the encoding last.
+        // The first table fixes the encoding.
         yield* Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(table)).pipe(
           Effect.provide(starting(bare, { migrations: Migrations.fromRecord({}), newFile }))
         )
@@ -181,11 +181,11 @@ describe("the pragmas", () => {
       }
       const untouched = yield* readings("")
       for (const value of [0, 1, 3, 50_000]) {
-        // `query_only` would stop what follows it.
+        // `query_only` would block everything after it.
         const all = settable.filter((name) => name !== "query_only").map((name) => `PRAGMA ${name} = ${value};`)
         assert.deepStrictEqual(yield* readings(all.join("\n")), untouched, `all, ${value}`)
       }
-      // Alone too: the size of the cache hides what is left of `cache_spill`.
+      // Each alone too: the size of the cache hides leftovers of `cache_spill`.
       for (const pragma of settable) {
         assert.deepStrictEqual(yield* readings(`PRAGMA ${pragma} = 3;`), untouched, pragma)
       }
@@ -196,13 +196,13 @@ describe("the pragmas", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile
       mkdirSync(dirname(file))
-      // With a rollback journal a reader keeps the first attempt from its commit.
+      // With a rollback journal a reader keeps the first attempt from committing.
       yield* independently(file, (connection) => connection.exec("PRAGMA journal_mode = delete; CREATE TABLE old (x)"))
       const reader = yield* openConnection(file)
       reader.exec("BEGIN; SELECT * FROM old;")
       const script =
         "CREATE TABLE t (x CHECK (x > 0)); PRAGMA ignore_check_constraints = 1; PRAGMA locking_mode = exclusive;"
-      const letGo = (event: ProgressEvent) =>
+      const release = (event: ProgressEvent) =>
         Effect.sync(() => {
           if (event._tag === "StageWaiting" && event.attempts === 1) reader.exec("COMMIT")
         })
@@ -216,7 +216,7 @@ describe("the pragmas", () => {
             starting(file, {
               backups: 0,
               migrations: Migrations.fromRecord({ "001_import.sql": script }),
-              onProgress: letGo
+              onProgress: release
             })
           )
         )

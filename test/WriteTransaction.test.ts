@@ -19,7 +19,7 @@ import { independently, openConnection, rowsOf, starting, temporaryFile } from "
 
 class Refused extends Data.TaggedError("Refused") {}
 
-/** A ready database. What waits inside SQLite is not over when the test has to be. */
+/** A ready database. Waiting inside SQLite would outlast the test. */
 const readyWith = Effect.fnUntraced(function* (pragmas: Partial<Pragmas>) {
   const file = yield* temporaryFile
   const context = yield* Layer.build(
@@ -123,7 +123,7 @@ describe("DatabaseReady.write", () => {
         Array.from({ length: 20 }, () => Effect.zipLeft(write(sql`PRAGMA busy_timeout`), health)),
         { concurrency: "unbounded" }
       ).pipe(
-        // They take turns after every few steps.
+        // They take turns every few steps.
         Effect.withMaxOpsBeforeYield(10)
       )
       assert.deepStrictEqual(new Set(timeouts.flat().map((row) => row["timeout"])), new Set([10_000]))

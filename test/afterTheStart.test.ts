@@ -1,4 +1,4 @@
-/** What a program is told, and kept from, once others have changed its database beneath it. */
+/** What a running program learns and may not do once others have changed its database. */
 import { renameSync } from "node:fs"
 import { dirname } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -28,7 +28,7 @@ import {
   temporaryFile
 } from "./support/database.ts"
 
-/** A program that serves, on a database of its own. */
+/** A running program with its own database. */
 const serving = Effect.fnUntraced(function* (options: TestOptions = {}) {
   const file = yield* temporaryFile
   const context = yield* Layer.build(starting(file, options))
@@ -42,13 +42,13 @@ const serving = Effect.fnUntraced(function* (options: TestOptions = {}) {
   }
 })
 
-/** The release that comes next; `floor` says which older ones may still run. */
+/** The next release; `floor` says which older ones may still run. */
 const next = (text: string, floor = "") => Migrations.fromRecord({ ...notesFiles, "003_next.sql": `${floor}\n${text}` })
 
 const compatible = "-- database-ready: compatible_from = 002"
 const rename = "ALTER TABLE tags RENAME TO labels;"
 
-/** What a write is refused with, as far as it says why. */
+/** The refusal of a write, as far as it says why. */
 const refused = <A, E, R>(write: Effect.Effect<A, E, R>) =>
   Effect.map(
     Effect.flip(write),
@@ -134,9 +134,9 @@ describe("once a newer program has made an incompatible upgrade", () => {
 
   it.scopedLive("no write of old processes is committed after it, however they race", () =>
     Effect.gen(function* () {
-      // Both are in this process: what waited inside SQLite would keep the upgrade from its end.
+      // Both are in this process: waiting inside SQLite would keep the upgrade from finishing.
       const { file, sql, write } = yield* serving({ pragmas: { busyTimeout: 0 } })
-      // What is committed later has another era than what the upgrade has seen.
+      // A later commit has another era than the one the upgrade has seen.
       const upgrade = "ALTER TABLE notes ADD COLUMN era TEXT DEFAULT 'after'; UPDATE notes SET era = 'before';"
       const outcomes = yield* Ref.make({ written: 0, refused: 0 })
       const writers = Effect.forEach(

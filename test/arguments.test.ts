@@ -85,7 +85,7 @@ describe("a plain command line", () => {
         ]
         for (const [line, env] of cases) {
           assert.isDefined(plainArguments(line.split(" "), env), line)
-          // The first start makes what the second finds, so that each goes first once.
+          // The first start creates what the second finds, so each goes first once.
           yield* told(line, env)
           const explained = yield* told(line.replace(" ", " --log-level warning "), env)
           assert.deepStrictEqual(yield* told(line, env), explained, line)

@@ -1,4 +1,4 @@
-/** Which backup is the newest: told by the names, whatever the clock and the times of the files say. */
+/** Which backup is the newest: decided by the names, not by the clock or the times of files. */
 import {
   copyFileSync,
   cpSync,
@@ -156,7 +156,7 @@ describe("the newest backup", () => {
         yield* upgradeTo(file, 2)
         yield* upgradeTo(file, 3)
         change(file)
-        // Newer by its time than the one that is made next.
+        // Its time is newer than that of the next one.
         utimesSync(`${file}.001-to-002.backup`, 4e9, 4e9)
         assert.strictEqual(yield* upgradeTo(file, 4), `${file}.003-to-004.backup`)
         assert.deepStrictEqual(backupsBeside(file), [".002-to-003.backup", ".003-to-004.backup"])
@@ -230,7 +230,7 @@ describe("a backup whose upgrade was not committed", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
-      // What a start leaves that is killed between the name and the commit.
+      // What a start leaves that is killed between naming the copy and the commit.
       copyFileSync(file, `${file}.001-to-002.backup`)
       writeFileSync(`${file}.001-to-002.backup.uncommitted`, "")
       yield* write(file, "written since")

@@ -45,7 +45,7 @@ import {
 } from "./support/database.ts"
 import { runProgram, spawnProgram } from "./support/program.ts"
 
-/** What lies beside the database, by its name without the database's. */
+/** The files next to the database, without the database's name. */
 const beside = (file: string) =>
   Effect.sync(() =>
     readdirSync(dirname(file))
@@ -57,20 +57,20 @@ const beside = (file: string) =>
 const bodies = "SELECT body FROM notes ORDER BY id"
 const restore = (options: Parameters<typeof restoreBackup>[0]) => Effect.provide(restoreBackup(options), platform)
 
-/** The platform with some calls of its own. */
+/** The platform with some calls replaced. */
 const platformWith = (change: (fs: FileSystem.FileSystem) => Partial<FileSystem.FileSystem>) =>
   Layer.effect(
     FileSystem.FileSystem,
     Effect.map(FileSystem.FileSystem, (fs) => ({ ...fs, ...change(fs) }))
   ).pipe(Layer.provide(NodeFileSystem.layer), Layer.merge(NodePath.layer))
 
-/** Something done when what was there has just got the name under which it is kept. */
+/** Runs an action right after the old file got the name under which it is kept. */
 const whenKept = (act: Effect.Effect<unknown>) =>
   platformWith((fs) => ({
     rename: (from, to) => Effect.zipLeft(fs.rename(from, to), /\.replaced-\w+$/.test(to) ? act : Effect.void)
   }))
 
-/** Something done when the restore has seen that nobody uses the database, and has not begun with it. */
+/** Runs an action after the restore has seen that nobody uses the database, before it begins. */
 const whenSeenUnused = (act: Effect.Effect<unknown>) =>
   platformWith((fs) => ({
     stat: (path) => Effect.zipRight(/\.replaced-\w+$/.test(path) ? act : Effect.void, fs.stat(path))
@@ -163,7 +163,7 @@ describe("an upgrade of a database with rows", () => {
         connection.pragma("wal_checkpoint(TRUNCATE)")
       })
       const { size } = statSync(file)
-      /** Bytes that were there when a flush was asked for. */
+      /** Bytes that were written when a flush was requested. */
       const flushes: Array<number> = []
       const watching = platformWith((fs) => ({
         open: (path, options) =>
@@ -343,7 +343,7 @@ describe("an upgrade of a database with rows", () => {
       for (const version of ["002", "003", "004"]) {
         if (version !== "002") files[`${version}_more.sql`] = `CREATE TABLE t${version} (x);`
         const { backup } = yield* start(file, { migrations: Migrations.fromRecord(files) })
-        // Older than those that follow, whatever the grain of the filesystem's clock.
+        // Older than the next ones, however coarse the clock of the filesystem.
         utimesSync(backup ?? "", 0, Number(version))
       }
       assert.deepStrictEqual(yield* beside(file), [".002-to-003.backup", ".003-to-004.backup"])
@@ -373,7 +373,7 @@ describe("an upgrade of a database with rows", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
-      // A directory in its place cannot be removed as a file, nor renamed over.
+      // A directory in its place can be neither deleted as a file nor replaced by a rename.
       mkdirSync(join(`${file}.001-to-002.backup`, "in the way"), { recursive: true })
       const bytes = readFileSync(file)
       const error = yield* refusal(start(file))
@@ -458,7 +458,7 @@ describe("abandoned copies", () => {
       )
       yield* Effect.provide(start(file), listening)
       for (const name of remains) assert.include(lines.join(), `${file}${name}`)
-      // Sixteen starts after a kill all want to remove them: that the others find the lock taken is no complaint.
+      // Sixteen starts after a kill all try to delete them. Finding the lock taken must not be a warning.
       assert.notInclude(lines.join(), "WARN")
       rival.exec("ROLLBACK")
       yield* start(file)
@@ -561,7 +561,7 @@ describe("a restore", () => {
       const { file } = yield* upgraded
       const { replaced = "" } = yield* restore({ filename: file })
       const again = yield* refusal(restore({ filename: file }))
-      // The test clock stands still, so that the second would have the first one's name.
+      // The test clock stands still, so the second would get the first one's name.
       assert.deepInclude(again, { _tag: "RestoreError", reason: "NotWritten", retryable: false })
       assert.strictEqual((yield* rowsOf(replaced, bodies)).length, 2)
     })
@@ -571,7 +571,7 @@ describe("a restore", () => {
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
       const elsewhere = join(dirname(file), "elsewhere.db")
-      // The test clock stands still, so that the name of what is tried is known; a directory is no shared memory.
+      // The test clock stands still, so the tried name is known. A directory cannot be shared memory.
       for (const name of [file, elsewhere]) mkdirSync(`${name}.replaced-19700101T000000000Z.restored.partial-shm`)
       yield* independently(file, (connection) => connection.pragma("journal_mode = delete"))
       const picture = () => [readFileSync(file, "hex"), readdirSync(dirname(file))]
@@ -817,7 +817,7 @@ describe("a restore", () => {
   it.scopedLive("is refused when somebody begins to write at the last moment, with nothing changed", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
-      // Written again in pages of the database's size, which is the last thing before the lock.
+      // Rewriting the backup in the database's page size is the last step before the lock.
       yield* independently(backup, (connection) => connection.exec("PRAGMA page_size = 8192; VACUUM"))
       const rivals: Array<Sqlite.Database> = []
       const beginning = platformWith((fs) => ({

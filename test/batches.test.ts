@@ -1,4 +1,4 @@
-/** Several pending files, one of which switches foreign keys off: what each means, and what stands where one fails. */
+/** Several pending files, one of which switches foreign keys off: what each means, and what remains if one fails. */
 import { readdirSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -10,7 +10,7 @@ import { runProgram } from "./support/program.ts"
 
 type Files = Readonly<Record<string, string>>
 
-/** The first so many of some files, and then more of them, each time in a start of its own. */
+/** Applies the first files, then more of them, each time in a separate start. */
 const inSteps = Effect.fnUntraced(function* (files: Files, stops: ReadonlyArray<number>) {
   const file = yield* temporaryFile
   const entries = Object.entries(files)

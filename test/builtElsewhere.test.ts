@@ -1,4 +1,4 @@
-/** What is built is run elsewhere, and tells nobody where it was built. */
+/** Runs the build elsewhere: it must not reveal where it was built. */
 import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -16,11 +16,11 @@ const spellings = [Buffer.from(root), Buffer.from(root, "utf16le"), Buffer.from(
 describe("the build", () => {
   it.scopedLive("never contains the directory in which it was built, even after it has run", () =>
     Effect.gen(function* () {
-      // The first run keeps what V8 compiled.
+      // The first run saves the code cache.
       yield* runProgram(["init", "--database", yield* temporaryFile])
       const files = dists
         .flatMap((dist) => readdirSync(dist, { recursive: true, withFileTypes: true }))
-        // Not what a program that runs at this moment begins to keep.
+        // Skips files that a running program is just saving.
         .filter((entry) => entry.isFile() && !/\.cache\.\d+$/.test(entry.name))
       const naming = files
         .map(({ name, parentPath }) => join(parentPath, name))

@@ -1,4 +1,4 @@
-/** The library inside another program's bundle, with the driver outside of it. */
+/** The library inside another program's bundle, with the driver outside. */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, symlinkSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -9,7 +9,7 @@ import { temporaryFolder } from "./support/database.ts"
 
 const layers = join(import.meta.dirname, "../layers")
 
-/** A start, then one question in a process of its own, as a page check of a large file asks it. */
+/** A start, then one question in a process of its own, like the page check of a large file. */
 const source = `
 import { NodeContext } from "@effect/platform-node"
 import { Effect, Layer } from "effect"

@@ -33,7 +33,7 @@ const byHand = (filename: string, options: Omit<DatabaseOptions, "filename"> = {
 
 const ways = { byHand, atOnce: starting }
 
-/** What a start found and what its connection answers, without paths and times. */
+/** What a start reports and its connection answers, without paths and times. */
 const startedBy = (way: keyof typeof ways, file: string, options: Omit<DatabaseOptions, "filename"> = {}) =>
   Effect.gen(function* () {
     const client = yield* SqlClient.SqlClient

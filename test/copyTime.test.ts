@@ -1,4 +1,4 @@
-/** A deadline that is certainly too short for the copy of an upgrade is refused before anything of it is begun. */
+/** A deadline that is certainly too short for the copy of an upgrade is refused before any work begins. */
 import { readdirSync, statSync, utimesSync } from "node:fs"
 import { dirname } from "node:path"
 import { assert, describe, it } from "@effect/vitest"

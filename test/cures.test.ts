@@ -58,7 +58,7 @@ describe("the remedy of a statement that fails", () => {
         const { remedy } = yield* refusal(start(file, { migrations }))
         assert.include(remedy, `belongs to ${tool} (${ledger})`)
         assert.include(remedy, "take it over")
-        // What the remedy says works.
+        // The remedy works as written.
         yield* independently(file, (connection) =>
           connection.exec(`CREATE TABLE schema_migrations (migration_id INTEGER PRIMARY KEY, version TEXT, description TEXT, applied_at TEXT, status TEXT, execution_time_ms INTEGER);
 INSERT INTO schema_migrations (version, description, status) VALUES ('001', 'users', 'completed')`)

@@ -1,6 +1,6 @@
 /**
- * Damaged files by the hundred: a healthy database, its WAL and its shm are changed at random, from a seed,
- * and started on. The long form is `DAMAGE=5000 npx vitest run --config test/vitest.config.ts damage`.
+ * Hundreds of damaged files: a healthy database, its WAL and its shm are changed at random, from a seed, and started
+ * on. Long form: `DAMAGE=5000 npx vitest run --config test/vitest.config.ts damage`.
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -68,7 +68,7 @@ const bytesOf = (path: string) => (existsSync(path) ? readFileSync(path).toStrin
 
 const check = { quick: "quick_check", full: "integrity_check" } as const
 
-/** Starts on a damaged copy: refused with its bytes as they were, or ready and sound to an independent look. */
+/** Starts on a damaged copy: refused with unchanged bytes, or ready and sound for an independent connection. */
 const outcomeOf = Effect.fnUntraced(function* (file: string, policy: "quick" | "full", label: string) {
   const before = [bytesOf(file), bytesOf(`${file}-wal`)]
   const integrity: IntegrityPolicy = policy

@@ -7,7 +7,7 @@ import { DatabaseConfig, Initialization, Migrations, type ProgressEvent, type St
 import type { Attempt } from "../layers/start/Attempt.ts"
 import { independently, notesFiles, start, temporaryFile } from "./support/database.ts"
 
-/** A stage that says how far it is every two seconds, as long as the figures last, and then stands still. */
+/** A stage that reports progress every two seconds while there are figures, and then stands still. */
 const working = (
   options: Partial<Parameters<typeof DatabaseConfig.from>[0]>,
   figures: ReadonlyArray<number>,
@@ -123,7 +123,7 @@ describe("the timeline of a start", () => {
   )
 })
 
-/** What a start tells of the migrations stage, but for how far a copy or a check is. */
+/** What a start reports of the migrations stage, without the progress of copies and checks. */
 const tellingInto = (told: Array<string>) => (event: ProgressEvent) =>
   Effect.sync(() => {
     if (event._tag === "StageProgress" && event.stage === "migrations" && (event.unit !== "bytes" || event.done === 0))

@@ -1,4 +1,4 @@
-/** What a migration can declare at its head, and what holds where it declares nothing. */
+/** What a migration can declare at its head, and what holds without a declaration. */
 
 import { mkdirSync, readFileSync } from "node:fs"
 import { dirname } from "node:path"
@@ -14,7 +14,7 @@ import { independently, pictureOf, refusal, rowsOf, start, starting, temporaryFi
 const create = `CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT);
 CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL REFERENCES owners(id) ON DELETE CASCADE);`
 
-/** A database in which pets lose their owner when he goes, filled by `rows`, and what upgrades it. */
+/** A database in which pets lose their owner when the owner is deleted, filled by `rows`, and its upgrade. */
 const clearing = Effect.fnUntraced(function* (action: "SET NULL" | "SET DEFAULT", rows: string) {
   const file = yield* temporaryFile
   const first = {

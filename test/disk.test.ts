@@ -1,4 +1,7 @@
-/** What a disk can hold where a database should be, and the states it can be in; asked through the program, as a supervisor does. */
+/**
+ * What can be on a disk in place of a database, and the states of the disk; tested through the program, as a supervisor
+ * runs it.
+ */
 import { spawnSync } from "node:child_process"
 import {
   chmodSync,
@@ -18,8 +21,8 @@ import { independently, openConnection, pictureOf, rowsOf, temporaryFolder } fro
 import { program, runProgram } from "./support/program.ts"
 
 /** Why a run was refused, and its exit code. */
-const refusedWith = (args: ReadonlyArray<string>, surroundings?: Parameters<typeof runProgram>[1]) =>
-  Effect.map(runProgram([...args, "--json", "--timeout", "20s"], surroundings), ({ code, stderr, stdout }) => {
+const refusedWith = (args: ReadonlyArray<string>, options?: Parameters<typeof runProgram>[1]) =>
+  Effect.map(runProgram([...args, "--json", "--timeout", "20s"], options), ({ code, stderr, stdout }) => {
     const { error } = JSON.parse(stdout)
     return [error === undefined ? "ready" : `${error._tag}.${error.reason}`, code, stderr]
   })
@@ -80,7 +83,7 @@ describe("in place of a database", () => {
       chmodSync(file, 0o000)
       assert.deepStrictEqual([yield* asUser("init"), yield* asUser("status")], [denied, denied])
 
-      // In WAL mode nothing can be read without a -wal and a -shm, and this user's would be in the owner's way.
+      // In WAL mode nothing can be read without a -wal and a -shm, and files of this user would block the owner.
       const notReadable = ["ConnectionError.NotReadable", 77, ""]
       chmodSync(file, 0o444)
       assert.deepStrictEqual([yield* asUser("init"), yield* asUser("status")], [denied, notReadable])
@@ -108,7 +111,7 @@ describe("a sticky directory that everybody may write", () => {
   const why =
     process.getuid?.() !== 0 ? "two users are needed" : isProtected ? undefined : "fs.protected_regular is off"
 
-  // The kernel keeps everybody from opening another's file there with O_CREAT, as SQLite does (proc_sys_fs(5)).
+  // There the kernel keeps everybody from opening another user's file with O_CREAT, as SQLite does (proc_sys_fs(5)).
   it.scopedLive.skipIf(why !== undefined)(
     `is no place for another user's database${why === undefined ? "" : ` (skipped: ${why})`}`,
     () =>
@@ -203,7 +206,7 @@ describe("a filesystem that is not known to be local", () => {
   )
 })
 
-/** A filesystem of its own, of so many bytes; the kernel takes it away with the scope. */
+/** A filesystem of the given size, removed by the kernel at the end of the scope. */
 const mounted = (size: string) =>
   Effect.gen(function* () {
     const folder = yield* temporaryFolder
@@ -218,14 +221,14 @@ const mounted = (size: string) =>
     }
   })
 
-// In a namespace of its own, which is gone with the command.
+// In its own namespace, which ends with the command.
 const obstacle = spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "tmpfs", "/tmp"], { encoding: "utf8" })
 const why = obstacle.error?.message ?? (obstacle.status === 0 ? undefined : obstacle.stderr.trim())
 
 describe.skipIf(why !== undefined)(`a filesystem of its own${why === undefined ? "" : ` (skipped: ${why})`}`, () => {
   const notes = "CREATE TABLE notes (body);\nINSERT INTO notes VALUES ('first');"
 
-  /** Migrations elsewhere, so that only the database lies on the disk that is full. */
+  /** Migrations elsewhere, so that only the database is on the full disk. */
   const prepared = (folder: string, second: string) =>
     Effect.map(temporaryFolder, (migrations) => {
       writeFileSync(join(migrations, "001_notes.sql"), notes)
@@ -280,7 +283,7 @@ describe.skipIf(why !== undefined)(`a filesystem of its own${why === undefined ?
       yield* runProgram(["init", ...args])
       yield* independently(file, (connection) => connection.exec("INSERT INTO notes VALUES (randomblob(900000))"))
       yield* upgrade
-      // Enough for the copy, too little for what is committed.
+      // Enough for the copy, too little for the commit.
       yield* remount("size=2m")
       const before = yield* pictureOf(folder)
       assert.deepStrictEqual(yield* refusedWith(["init", ...args]), ["UpgradeError.NotWritten", 74, ""])

@@ -1,4 +1,4 @@
-/** What the documents say: the links lead somewhere, the code compiles, the commands exist, the tables are the code's. */
+/** Checks the documents: links lead somewhere, code compiles, commands exist, and tables match the code. */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -56,7 +56,7 @@ const fenceUnder = ({ fences, path }: Document, heading: string, language: strin
   return fence.text
 }
 
-/** A folder of this repository, where packages are found, that is gone with the scope. */
+/** A temporary folder inside this repository, where packages are found. */
 const folderInside = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(root, "test", "documents-"))),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
@@ -160,7 +160,7 @@ describe("an example", () => {
   )
 })
 
-/** Durations, free space, hashes and paths, which differ from run to run. */
+/** Masks durations, free space, hashes and paths, which differ from run to run. */
 const masked = (text: string): string =>
   text
     .replaceAll(/ +[\d.]+ ms/g, " N ms")
@@ -188,7 +188,7 @@ describe("an output", () => {
         "003_add_tags.sql",
         "CREATE TABLE tags (id INTEGER PRIMARY KEY);\nCREATE TABEL note_tags (note INTEGER, tag INTEGER);\n"
       )
-      // On a machine that is slow, lines of progress come before it.
+      // On a slow machine, lines of progress come before it.
       assert.strictEqual(masked((yield* init()).stderr.replace(/^.*?(?=not ready)/s, "")), refused)
     })
   )
@@ -205,7 +205,7 @@ const commandsOf = ({ text }: Fence): ReadonlyArray<string> =>
 
 const scripts = new Set(["install", "pack", ...Object.keys(packageJson.scripts)])
 
-/** What a command line has to be, and the test that runs it where it is more than a script. */
+/** Whether a command line is a known script, or another test runs it. */
 const isKnown = (command: string): boolean => {
   const words = command.replace(/^(?:[A-Z_]+=\S+ )+/, "").split(/\s+/)
   const [first = "", second = "", third = ""] = words
@@ -283,7 +283,7 @@ const facts = { code: "", detail: "", retryable: false }
 const backup = { ...facts, backup: "/srv/app.backup" }
 const again = { retryable: true }
 
-/** A row of the table for each reason: what `exitCodeOf` makes of an error with no code of SQLite or the system. */
+/** A row of the table for each reason: what `exitCodeOf` makes of an error without a code of SQLite or the system. */
 const rowsOf = <Reason extends string>(
   tag: Refused["_tag"],
   make: (reason: Reason) => Refused,
@@ -298,7 +298,7 @@ const rowsOf = <Reason extends string>(
   return rows
 }
 
-/** A new error, or a new reason, does not compile until it is here. `again` is one that is always retryable. */
+/** A new error or reason does not compile until it is here. `again` is one that is always retryable. */
 const allRows: Readonly<Record<Refused["_tag"], ReadonlyArray<string>>> = {
   MigrationSourceError: rowsOf<ReasonOf<"MigrationSourceError">>(
     "MigrationSourceError",
@@ -473,7 +473,7 @@ describe("a table", () => {
   it("of options has every option, with its default", () => {
     const told = new Map<string, string>()
     for (const [cell = "", , byDefault = ""] of rowsIn(library)) {
-      // A stage may be called like an option: the first table is that of the options.
+      // A stage may have the same name as an option: the first table is the one of the options.
       for (const [, name = ""] of cell.matchAll(/`(\w+)`/g)) if (!told.has(name)) told.set(name, byDefault)
     }
     const defaults: Readonly<Record<keyof DatabaseOptions | keyof Pragmas | keyof NewFile, string>> = {
@@ -528,13 +528,13 @@ describe("a table", () => {
   })
 })
 
-/** What the recipes change: an owner without pets, one with two, and two of one name. */
+/** The starting point of the recipes: an owner without pets, one with two, and two with one name. */
 const before = `CREATE TABLE owners (id INTEGER PRIMARY KEY, name TEXT);
 CREATE TABLE pets (id INTEGER PRIMARY KEY, owner INTEGER REFERENCES owners (id) ON DELETE CASCADE);`
 const rows = `INSERT INTO owners VALUES (1, 'ada'), (2, 'ben'), (3, 'ada'), (4, NULL);
 INSERT INTO pets VALUES (1, 1), (2, 1), (3, 3), (4, NULL);`
 
-/** What each recipe leaves: a question, and the answer. */
+/** The result of each recipe: a query and its answer. */
 const recipes: Readonly<Record<string, readonly [question: string, answer: unknown]>> = {
   "Rebuild a table": [
     "SELECT (SELECT group_concat(name) FROM owners) || ' ' || (SELECT count(*) FROM pets WHERE owner IS NOT NULL)",

@@ -1,6 +1,6 @@
 /**
- * The backup of a large database is made while others write, and is what was committed when the upgrade began. The long
- * form has more ways to write: `EARLY=long npx vitest run --config test/vitest.config.ts earlyCopy`.
+ * The backup of a large database is made while others write, and has what was committed when the upgrade began. Long
+ * form, with more ways to write: `EARLY=long npx vitest run --config test/vitest.config.ts earlyCopy`.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
@@ -28,7 +28,7 @@ import {
 const picture =
   "SELECT count(*) AS rows, total(id) AS ids, total(id * (length(body) + unicode(substr(body, 1 + id % 7)))) AS bodies FROM notes"
 
-/** What the upgrade finds is what has to be in the backup. */
+/** What the upgrade finds is what the backup must have. */
 const proving = Migrations.fromRecord({ ...notesFiles, "003_proof.sql": `CREATE TABLE proof AS ${picture};` })
 
 const large = Effect.gen(function* () {
@@ -41,7 +41,7 @@ const large = Effect.gen(function* () {
   return file
 })
 
-/** Another process that inserts, changes and deletes rows, and says so after each commit. */
+/** Another process that inserts, changes and deletes rows, and reports each commit. */
 const writing = (file: string, also = "") =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -79,14 +79,14 @@ const beside = (file: string) =>
     .filter((suffix) => suffix !== "" && !/^-(wal|shm)$/.test(suffix))
     .sort()
 
-/** However slow this machine is, the statements of the upgrade take no time, so that the copy is worth a second run of them. */
+/** The statements of the upgrade take no time, so the copy is worth a second run of them even on a slow machine. */
 const atOnce = <A, E, R>(upgrade: Effect.Effect<A, E, R>) =>
   Effect.clockWith((clock) => {
     const standing: Clock.Clock = Object.assign(Object.create(clock), { unsafeCurrentTimeNanos: () => 0n })
     return Effect.withClock(upgrade, standing)
   })
 
-/** Does something when a copy is begun. */
+/** Runs an action when a copy begins. */
 const whenCopying = (act: Effect.Effect<void>) => (event: ProgressEvent) =>
   event._tag === "StageProgress" && event.doing === "making the backup" && event.done === 0 ? act : Effect.void
 
@@ -95,7 +95,7 @@ const isProven = Effect.fnUntraced(function* (file: string, backup: string) {
   const wanted = yield* rowsOf(file, "SELECT * FROM proof")
   assert.deepStrictEqual(yield* rowsOf(backup, picture), wanted)
   assert.deepStrictEqual(yield* rowsOf(backup, "SELECT max(version) AS v FROM schema_migrations"), [{ v: "002" }])
-  // Rollback journal: a copy in WAL mode could not be read without files beside it.
+  // Rollback journal: a copy in WAL mode could not be read without other files.
   assert.deepStrictEqual([...readFileSync(backup).subarray(18, 20)], [1, 1])
 })
 
@@ -125,7 +125,7 @@ describe("what a WAL gets after the moment that a reader holds", () => {
             for (const rows of [1, 40, 200]) {
               commit(rows)
               live.pragma("wal_checkpoint(PASSIVE)")
-              // Behind the commits there are pages of a transaction that is not over.
+              // After the commits there are pages of an unfinished transaction.
               live.exec(`BEGIN; UPDATE notes SET body = body || 'x'`)
               if (end === undefined) return assert.fail("the end of the commits is not known")
               end = yield* applyCommits(file, end, copy, Effect.void)
@@ -142,7 +142,7 @@ describe("what a WAL gets after the moment that a reader holds", () => {
 })
 
 describe("the backup of a large database", () => {
-  // Nobody waits for the reader that holds the moment that is copied.
+  // Nobody waits for the reader that holds the copied state.
   const checkpoint = (mode: string) =>
     `connection.pragma("busy_timeout = 0"); connection.pragma("wal_checkpoint(${mode})"); connection.pragma("busy_timeout = 60000")`
   const ways = {

@@ -1,8 +1,7 @@
 /**
- * A start that is killed, or whose system call fails, at every step that changes something; then a start
- * without a fault. strace injects the fault at the n-th call of a kind on the database's files, n rising
- * until the call is not reached. The short form takes some of the calls; the long one is
- * `FAULTS=all npx vitest run --config test/vitest.config.ts faults`.
+ * Kills a start, or fails its system call, at every step that changes something; then starts without a fault. strace
+ * injects the fault at the n-th call of a kind on the database's files, with rising n until the call is not reached.
+ * The short form takes some of the calls; long form: `FAULTS=all npx vitest run --config test/vitest.config.ts faults`.
  */
 
 import { spawnSync } from "node:child_process"
@@ -36,7 +35,7 @@ const manyNotes = (file: string) =>
     )
   )
 
-/** Dropping the old table with foreign keys on would delete the rows that refer to it. */
+/** With foreign keys on, dropping the old table would delete the rows that refer to it. */
 const rebuild = `-- database-ready: foreign_keys = off
 CREATE TABLE tags (note INTEGER REFERENCES notes(id) ON DELETE CASCADE, tag TEXT);
 INSERT INTO tags SELECT id, 'a' FROM notes;
@@ -45,7 +44,7 @@ INSERT INTO new_notes SELECT id, body FROM notes;
 DROP TABLE notes;
 ALTER TABLE new_notes RENAME TO notes;`
 
-/** Between two files that only add: three transactions, for foreign keys cannot be switched within one. */
+/** Between two files that only add: three transactions, because foreign keys cannot be switched within one. */
 const rebuildBetween = {
   "003_rebuild.sql": `-- database-ready: foreign_keys = off
 CREATE TABLE new_notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL, at TEXT);
@@ -61,12 +60,12 @@ interface Situation {
   /** `002`, and what follows it. */
   readonly second: string
   readonly more?: Readonly<Record<string, string>>
-  /** The copy that has to be there afterwards; a start that goes on where another was killed makes one more. */
+  /** The copy that must be there afterwards. A start that continues after a killed one makes another. */
   readonly backup?: string
   readonly before: (file: string, init: Effect.Effect<unknown>) => Effect.Effect<unknown>
 }
 
-/** Situations to start in: how many rows and which files have to be there afterwards, and what has to be done before. */
+/** Situations to start in: how many rows and which files must be there afterwards, and the preparation. */
 const situations: Readonly<Record<string, Situation>> = {
   "a first start": { rows: 1, second, tags: 0, before: () => Effect.void },
   "a table rebuild": {
@@ -109,7 +108,7 @@ const situations: Readonly<Record<string, Situation>> = {
 }
 
 interface FaultOnFiles extends Fault {
-  /** The fault is for calls on these; on any where there are none. */
+  /** The fault hits calls on these paths; calls on any path if there are none. */
   readonly paths: ReadonlyArray<string>
 }
 
@@ -120,7 +119,7 @@ const runUnder = ({ paths, ...fault }: FaultOnFiles, file: string, args: Readonl
   const { signal, status, stderr, stdout } = spawnSync(
     "strace",
     ["-f", "-qq", "-o", trace, ...where, ...options(fault), process.execPath, program, ...args],
-    // strace counts per thread: one thread beside the main one keeps the count of the file system's calls.
+    // strace counts per thread: only one other thread keeps the count of file system calls exact.
     {
       encoding: "utf8",
       timeout: 120_000,
@@ -134,7 +133,7 @@ const runUnder = ({ paths, ...fault }: FaultOnFiles, file: string, args: Readonl
 
 const failures = (everything ? ["EIO", "ENOSPC", "EACCES", "EMFILE", "EINTR"] : ["EIO"]).map((code) => `error=${code}`)
 
-/** Every fault of a kind, on each of the database's and the backup's files, as often as each is reached. */
+/** Every fault of a kind, on each file of the database and the backup, as often as each is reached. */
 const faultsOfAnInit = (
   file: string,
   what: string,
@@ -149,7 +148,7 @@ const faultsOfAnInit = (
   ]
 }
 
-/** Runs with the first, second ... call under the fault, each in a copy of its own, until the call is not reached. */
+/** Runs with the first, second ... call under the fault, each in its own copy, until the call is not reached. */
 const sweep = Effect.fnUntraced(function* <E, R>(
   faults: (file: string) => ReadonlyArray<Omit<FaultOnFiles, "nth">>,
   copy: (label: string) => { readonly file: string; readonly args: ReadonlyArray<string> },
@@ -175,7 +174,7 @@ const sweep = Effect.fnUntraced(function* <E, R>(
   return count
 })
 
-/** A refusal with its reason, or what was asked for; `done` looks whether it was. */
+/** Expects a refusal with its reason, or success, which `done` verifies. */
 const honest = Effect.fnUntraced(function* <E, R>(
   { code, stdout }: ReturnType<typeof runUnder>,
   label: string,
@@ -196,7 +195,7 @@ const argumentsIn = (home: string) => ["--json", "--database", join(home, "data"
 
 describe.skipIf(unavailable !== undefined)(`a start${skipped}`, () => {
   for (const [name, { backup, before, more = {}, rows, second, tags }] of Object.entries(situations)) {
-    /** Everything up to the faulty start, which is then made again and again from a copy. */
+    /** Everything up to the faulty start, which is then repeated from a copy. */
     const prepared = Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const origin = join(folder, "origin")
@@ -272,7 +271,7 @@ describe.skipIf(unavailable !== undefined)(`a start${skipped}`, () => {
   }
 })
 
-/** The kernel forbids writing, and access(2) does not say so: a sticky directory, AppArmor, Landlock. */
+/** The kernel forbids writing, but access(2) does not show it: a sticky directory, AppArmor, Landlock. */
 describe.skipIf(unavailable !== undefined)(`a database that may not be opened for writing${skipped}`, () => {
   const migrated = Effect.gen(function* () {
     const home = yield* temporaryFolder
@@ -308,13 +307,13 @@ describe.skipIf(unavailable !== undefined)(`a database that may not be opened fo
         const ended = runUnder({ ...forbidden, nth: 2, paths: [path] }, file, args)
         assert.deepStrictEqual(refusalIn(ended), refused, path)
       }
-      // The first is the look at what the WAL has lost.
+      // The first is the check for a lost WAL.
       const shm = runUnder({ ...forbidden, nth: 2, paths: [`${file}-shm`] }, file, args)
       assert.deepStrictEqual(refusalIn(shm), refused)
       yield* rivalProcess(file, "BEGIN IMMEDIATE")
       const beside = runUnder({ ...forbidden, nth: 2, paths: [file] }, file, args)
       assert.deepStrictEqual(refusalIn(beside), refused)
-      // Who may write is not kept from being ready by another's lock.
+      // For a user who may write, another's lock does not prevent being ready.
       assert.strictEqual((yield* runProgram(args)).code, 0)
     })
   )
@@ -349,7 +348,7 @@ describe.skipIf(unavailable !== undefined)(`a restore${skipped}`, () => {
     const faults = (what: string) => calls.ofARestore.map((call) => ({ what, call, paths: [] }))
     const count = "SELECT count(*) AS notes FROM notes"
 
-    /** The one or the other, whole; and the next restore has its way. */
+    /** The old or the new database, whole; and the next restore succeeds. */
     const oneOrTheOther = Effect.fnUntraced(function* (file: string, args: ReadonlyArray<string>, label: string) {
       const bytes = readFileSync(file, "latin1")
       if (bytes !== ruined) {

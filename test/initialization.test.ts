@@ -174,7 +174,7 @@ describe("initialization of the conversation-files database", () => {
         yield* rowsOf(file, "SELECT access_type, accessed_by, access_metadata FROM file_access_log"),
         [{ access_type: "upload", accessed_by: "ann", access_metadata: '{"file_size":3,"mime_type":null}' }]
       )
-      // An upload is queued for no deletion: nobody asked for one.
+      // An upload is not queued for deletion, because nobody asked for one.
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT cleanup_reason FROM file_cleanup_queue"), [])
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT deleted_at IS NOT NULL AS stamped FROM conversation_files"), [
         { stamped: 1 }

@@ -1,4 +1,4 @@
-/** Somebody who reads the README alone gets its example: from the packed tarball, in a new folder, with its lines. */
+/** A reader of the README alone gets its example running: from the packed tarball, in a new folder, with its lines. */
 import { execFile } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -19,14 +19,14 @@ const lineOf = (begin: string): string => {
 const example = (language: string): string =>
   readme.fences.find((fence) => fence.heading === "Use" && fence.language === language)?.text ?? ""
 
-/** `name@version` as it is written behind the tarball. */
+/** `name@version` as it is written after the tarball. */
 const packagesIn = (line: string): ReadonlyArray<string> => line.split(" ").filter((word) => /.@\d/.test(word))
 
-/** Where there is no registry to ask. */
+/** Whether there is no registry to ask. */
 const isUnreachable =
   /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|network/
 
-/** Runs a program to its end, with the event loop free: an install takes long. */
+/** Runs a program to its end without blocking the event loop: an install takes long. */
 const run = (folder: string, command: string, words: ReadonlyArray<string>) =>
   Effect.async<{ readonly isWell: boolean; readonly stdout: string; readonly stderr: string }>((resume) => {
     execFile(command, [...words], { cwd: folder }, (failure, stdout, stderr) =>
@@ -34,12 +34,14 @@ const run = (folder: string, command: string, words: ReadonlyArray<string>) =>
     )
   })
 
-/** Runs the README's line for npm in a folder with the tarball; gives the reason where the registry cannot be reached. */
+/**
+ * Runs the README's line for npm in a folder with the tarball. Returns the reason if the registry cannot be reached.
+ */
 const install = Effect.fnUntraced(function* (folder: string, ...more: ReadonlyArray<string>) {
   const packed = yield* run(root, "npm", ["pack", "--ignore-scripts", "--pack-destination", folder])
   assert.isTrue(packed.isWell, packed.stderr)
   const [command = "", ...words] = lineOf("npm install ./").split(" ")
-  // To build the driver takes a compiler, and over a minute where no build of it can be had.
+  // Building the driver needs a compiler, and over a minute if no prebuilt one can be downloaded.
   const quick = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--fetch-retries=1"]
   const { isWell, stderr } = yield* run(folder, command, [...words, ...more, ...quick])
   if (!isWell && isUnreachable.test(stderr)) return "the registry cannot be reached"
@@ -98,7 +100,7 @@ const runtimes = {
   Deno: ["@deno/linux-x64-glibc@2", "node_modules/@deno/linux-x64-glibc/deno", "run", "--allow-all"]
 } as const
 
-// 400 MB of runtimes are not fetched with every run.
+// 400 MB of runtimes are not downloaded in every run.
 describe.skipIf(process.env["RUNTIMES"] === undefined)("the example of the README, with better-sqlite3 13", () => {
   it.scopedLive(
     "is ready on other runtimes, when it starts first and when it starts again",

@@ -1,4 +1,4 @@
-/** What a crash, or another journal mode, leaves beside a database: a start and `status` say the same of it. */
+/** What a crash, or another journal mode, leaves next to a database: a start and `status` agree on it. */
 import { spawn } from "node:child_process"
 import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
@@ -19,7 +19,7 @@ import {
 
 const parts = ["", "-wal", "-shm", "-journal"] as const
 
-/** The files of a database as they are at one moment, in the place of those that it leaves when it is closed. */
+/** The files of a database at one moment, in place of those that it leaves when it is closed. */
 const killedAfter = (file: string, ...statements: ReadonlyArray<string>) =>
   Effect.sync(() => {
     const connection = new Sqlite(file)
@@ -30,7 +30,7 @@ const killedAfter = (file: string, ...statements: ReadonlyArray<string>) =>
     for (const part of left) renameSync(`${file}${part}.killed`, file + part)
   })
 
-/** Another process that has a database open in WAL mode, idle, once it has run a statement. It ends with the scope. */
+/** Another process that has a database open in WAL mode, idle, after running a statement. Ends with the scope. */
 const holding = (file: string, statement: string) => {
   const script = `const connection = new (require("better-sqlite3"))(process.argv[1])
 connection.pragma("journal_mode = wal"); connection.exec(process.argv[2]); process.stdout.write("open"); process.stdin.resume()`
@@ -50,7 +50,7 @@ connection.pragma("journal_mode = wal"); connection.exec(process.argv[2]); proce
   )
 }
 
-/** More rows than the cache holds, which are in the file before the commit that never comes. */
+/** More rows than the cache holds, so they are in the file before the commit that never comes. */
 const unfinished = [
   "PRAGMA cache_size = 1",
   "BEGIN",
@@ -86,7 +86,7 @@ describe("a rollback journal that a crash left", () => {
           yield* rowsOf(file, "SELECT body FROM notes ORDER BY id"),
           bodies.map((body) => ({ body }))
         )
-        // As the file itself says: the connection has read the WAL, and would be in WAL mode by that alone.
+        // Read from the file: the connection has read the WAL, and would be in WAL mode for that reason alone.
         assert.strictEqual(readFileSync(file)[18], 2)
       })
     )

@@ -1,4 +1,4 @@
-/** What other tools' migrations are to this library: read where the meaning is clear, refused with the cure where it is not. */
+/** Migrations of other tools: read if their meaning is clear, otherwise refused with the remedy. */
 
 import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"

@@ -21,7 +21,7 @@ import {
   temporaryFile
 } from "./support/database.ts"
 
-/** Ends a process with so many megabytes in the WAL. */
+/** Kills a process with so many megabytes in the WAL. */
 const crashWith = (file: string, megabytes: number) =>
   crashAfter(
     file,
@@ -30,7 +30,7 @@ const crashWith = (file: string, megabytes: number) =>
     INSERT INTO filling SELECT randomblob(1000000) FROM n;`
   )
 
-/** Starts, and tells what the start said of the WAL and how much of it is not in the database then. */
+/** Starts, and returns what the start reported of the WAL and how much of it is not in the database then. */
 const lookAfter = (file: string, options?: TestOptions) =>
   Effect.scoped(
     Effect.gen(function* () {

@@ -1,4 +1,7 @@
-/** Locks that the system does not give or does not release. strace makes fcntl(2) fail; the files and the program are real. */
+/**
+ * Locks that the system does not give or does not release. strace makes fcntl(2) fail; the files and the program are
+ * real.
+ */
 import { copyFileSync, cpSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -117,7 +120,7 @@ describe.skipIf(unavailable !== undefined)(`a lock${skipped}`, () => {
           const homeFor = yield* homes
           const counted = homeFor(situation, "counted")
           const { traced } = runWithout(counted, { code: "EINTR", paths: [], when: "1000" })
-          // Node.js does not begin where its own calls fail. strace counts by thread.
+          // Node.js does not start if its own calls fail. strace counts per thread.
           const calls = traced.split("\n").filter((line) => line.startsWith(`${traced.split(" ", 1).join()} `))
           const when = `${calls.findIndex((line) => line.includes("F_SETLK")) + 1}+`
           const home = homeFor(situation, "refused")
@@ -151,7 +154,7 @@ describe.skipIf(unavailable !== undefined)(`a lock${skipped}`, () => {
           copyFileSync(file, `${file}.001-to-003.backup`)
           yield* runProgram(args)
           const flags = command === "restore" ? ["--database", file] : ["--database", file, "--migrations", migrations]
-          // From the fourth lock on: SQLite takes it for a reader that is about to go.
+          // From the fourth lock on: SQLite takes it for a reader that is about to leave.
           const { ended, stdout, traced } = runWithout(
             { args: [command, "--json", "--timeout", deadline, ...flags], trace },
             { code: "ENOLCK", paths: [`${file}-shm`], when: "4+" }

@@ -1,4 +1,4 @@
-/** A database that was copied without what lay beside it, or is an older one than its backups. */
+/** A database that was copied without its WAL, or is older than its backups. */
 import { appendFileSync, copyFileSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -18,7 +18,7 @@ import {
   temporaryFolder
 } from "./support/database.ts"
 
-/** A database with a row that is in its WAL alone, after a crash. */
+/** A database with a row that is only in its WAL, after a crash. */
 const crashed = Effect.gen(function* () {
   const file = yield* temporaryFile
   yield* start(file)

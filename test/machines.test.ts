@@ -1,7 +1,7 @@
 /**
- * The service among the machines of its system: the backend (VM0), the web frontend (VM1), the NPU worker
- * (VM2), Redis (VM3), the AI stack (VM4) and the browser automation (VM5). Each is a process, and all that
- * is between them is HTTP; the service needs nothing of Redis, so that nothing stands for it.
+ * The service among the machines of its system: the backend (VM0), the web frontend (VM1), the NPU worker (VM2), Redis
+ * (VM3), the AI stack (VM4) and the browser automation (VM5). Each is a process, connected only by HTTP. The service
+ * needs nothing from Redis, so no process stands for it.
  */
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, statSync } from "node:fs"
@@ -21,7 +21,7 @@ import { noBrowser, page } from "./support/browser.ts"
 import { migrationFiles, migrationsDirectory, refusal, rowsOf, temporaryFolder } from "./support/database.ts"
 import { runProgram, spawnNode } from "./support/program.ts"
 
-/** Ten processes and two browsers take their time where others have the processor; nothing is measured by this limit. */
+/** Ten processes and two browsers are slow when others use the processor; this limit measures nothing. */
 const patience = 180_000
 
 const sessionId = "conversation-1"
@@ -29,7 +29,7 @@ const inSession = { path: { sessionId } }
 const everyFile = { ...inSession, urlParams: { limit: 50, deleted: false } }
 const everyEvent = { ...inSession, urlParams: { limit: 200, after: 0 } }
 
-/** The users, and the machines, which may write to the sessions of users. */
+/** The users, and the machines that may write to the sessions of users. */
 const tokenOf = {
   ann: "token-of-ann-0123456789",
   bob: "token-of-bob-0123456789",
@@ -50,7 +50,7 @@ const databaseIn = (dataDirectory: string) => join(dataDirectory, "conversation_
 const as = (user: keyof typeof tokenOf, url: string) =>
   Effect.map(clientOf(url, tokenOf[user]), (client) => client.files)
 
-/** The program of another machine, run to its end in a home of its own, and the answer that it prints. */
+/** Runs the program of another machine to its end in its own home, and returns the answer that it prints. */
 const machine = <A, I>(
   name: "ai" | "browser" | "npu",
   answer: Schema.Schema<A, I>,
@@ -73,10 +73,10 @@ const machine = <A, I>(
     return yield* Schema.decode(Schema.parseJson(answer))(stdout)
   }).pipe(Effect.scoped)
 
-/** What the browser machine answers: the names in the page, and the SHA-256 of the picture that it took. */
+/** The answer of the browser machine: the names in the page, and the SHA-256 of the picture that it took. */
 const Screenshot = Schema.Struct({ seen: Schema.Array(Schema.String), file: FileDetails, taken: Schema.String })
 
-/** What the AI machine answers: each file as it read it, newest first. */
+/** The answer of the AI machine: each file as it read it, newest first. */
 const Reading = Schema.Array(Schema.Struct({ name: Schema.String, size: Schema.Number, sha256: Schema.String }))
 
 /** A user opens the page on the session, gives a token, and uploads a file. */
@@ -89,7 +89,7 @@ const uploadInThePage = (user: "ann" | "bob", url: string, name: string, text: s
       await tab.locator("#token").press("Enter")
       await tab.locator("#session").fill(sessionId)
       await tab.locator("#session").press("Enter")
-      // The page has asked for what is there before something is added to it.
+      // Wait until the page has loaded the list before something is added to it.
       await tab.locator("#count", { hasText: "No files." }).waitFor()
       await tab.locator("#upload").setInputFiles({ name, mimeType: "text/plain", buffer: Buffer.from(text) })
       await tab.locator("#files [data-file-id]", { hasText: name }).waitFor()
@@ -99,7 +99,7 @@ const uploadInThePage = (user: "ann" | "bob", url: string, name: string, text: s
 
 const sha256 = (content: string | Uint8Array) => createHash("sha256").update(content).digest("hex")
 
-/** Width and height of a PNG, where it is one (https://www.w3.org/TR/png-3/#11IHDR). */
+/** Width and height of a PNG, if it is one (https://www.w3.org/TR/png-3/#11IHDR). */
 const pngSize = (content: Uint8Array) => {
   const bytes = Buffer.from(content)
   assert.strictEqual(bytes.toString("latin1", 0, 8), "\x89PNG\r\n\x1a\n")
@@ -109,7 +109,7 @@ const pngSize = (content: Uint8Array) => {
 const objects = `SELECT type, name, sql FROM sqlite_schema
   WHERE name NOT LIKE 'sqlite%' AND tbl_name <> 'schema_migrations' ORDER BY type, name`
 
-/** The schema that the files in migrations/ make, with nothing of this project between them and SQLite. */
+/** The schema that the files in migrations/ make in plain SQLite. */
 const plainSchema = Effect.sync(() => {
   const connection = new Sqlite(":memory:")
   for (const name of migrationFiles) {
@@ -168,7 +168,7 @@ describe("the six machines", () => {
         messageId: "inference-1"
       })
       assert.deepStrictEqual(result.metadata, { device: "npu", model: "word-count", source: fileId, words: "3" })
-      // The session is still the user's, who finds the same as the worker was told.
+      // The session still belongs to the user, who finds the same file as the worker.
       const path = { fileId: result.fileId }
       assert.deepStrictEqual(yield* files.details({ path }), result)
       assert.strictEqual(new TextDecoder().decode(yield* files.view({ path })), expected)
@@ -262,11 +262,11 @@ describe("the six machines", () => {
       assert.deepStrictEqual(yield* rowsOf(file, history), eachOnce)
       assert.deepStrictEqual(yield* rowsOf(file, objects), yield* plainSchema)
 
-      // Each says so of itself, and one of all applied them.
+      // Each reports itself ready, and one of all applied them.
       const found = yield* Effect.forEach(backends, ({ url }) =>
         Effect.gen(function* () {
           const { health } = yield* clientOf(url, tokenOf.ai)
-          // It warns for as long as another holds the write lock, or a look is late.
+          // Health warns while another process holds the write lock, or a check is late.
           const passing = Effect.map(health(), (text) => JSON.parse(text)).pipe(
             Effect.tap(({ status }) => (status === "pass" ? Effect.void : Effect.fail(status)))
           )
@@ -284,7 +284,7 @@ describe("the six machines", () => {
         [true]
       )
 
-      // They serve at one moment what each of them was given.
+      // They serve at one moment what each of them received.
       const clients = yield* Effect.forEach(backends, ({ url }) => as("ann", url))
       const names = clients.map((_, index) => `from-${index}.txt`)
       yield* Effect.forEach(
@@ -295,7 +295,7 @@ describe("the six machines", () => {
       for (const files of clients) {
         assert.deepStrictEqual((yield* files.list(everyFile)).files.map(({ name }) => name).sort(), names)
       }
-      // Each lists the session with what all of them stored in it; to another user it is not listed.
+      // Each lists the session with what all of them stored in it; another user does not see it.
       for (const { url } of backends) {
         const { sessions } = yield* clientOf(url, tokenOf.ann)
         const listed = (yield* sessions.list({ urlParams: { limit: 50 } })).sessions
@@ -320,7 +320,7 @@ describe("the six machines", () => {
         const settings = settingsFor(dataDirectory)
         const before = yield* runningBackend(settings)
 
-        // A user uploads in the page; the NPU worker fetches it and gives its result back.
+        // A user uploads in the page; the NPU worker fetches it and returns its result.
         const text = "what the user wrote"
         yield* Effect.scoped(uploadInThePage("ann", before.url, "report.txt", text))
         const [report] = (yield* Effect.flatMap(as("ann", before.url), (files) => files.list(everyFile))).files
@@ -328,7 +328,7 @@ describe("the six machines", () => {
         const result = yield* machine("npu", FileDetails, before.url, report.fileId)
         assert.include(result.metadata, { source: report.fileId, words: "4" })
 
-        // The backend is killed: what it had in memory is gone, and what it had answered for is in the log of SQLite.
+        // The backend is killed: its memory is gone, but what it acknowledged is in SQLite's log.
         before.process.kill("SIGKILL")
         const { code } = yield* Effect.promise(() => before.ended)
         assert.strictEqual(code, "SIGKILL")
@@ -345,7 +345,7 @@ describe("the six machines", () => {
         )
         assert.strictEqual(report.sha256, sha256(text))
 
-        // A second user gets nothing of it, and puts nothing in.
+        // A second user can neither read nor write anything of it.
         const path = { fileId: report.fileId }
         const stranger = yield* as("bob", url)
         const refused = yield* Effect.all([
@@ -362,7 +362,7 @@ describe("the six machines", () => {
         )
         assert.strictEqual(plainly.status, 403)
 
-        // The session is cleaned up: no row, no content.
+        // The session is emptied: no row, no content.
         const { account, files, sessions } = yield* clientOf(url, tokenOf.ann)
         assert.include(yield* sessions.deleteFiles(inSession), { deleted: 3 })
         assert.deepStrictEqual((yield* files.list(everyFile)).files, [])
@@ -373,7 +373,7 @@ describe("the six machines", () => {
           []
         )
 
-        // What is left is the record, in the order in which it happened.
+        // Only the record remains, in order.
         const { events } = yield* sessions.audit(everyEvent)
         assert.deepStrictEqual(
           events.map(({ action, actor, filename, outcome, reason }) => [actor, action, filename, reason ?? outcome]),

@@ -1,8 +1,8 @@
 /**
- * A model that disagrees: random sequences of what happens to a database, on real files, each step compared with what
- * a plain model (`model/model.ts`) says of it. A failing sequence is made as short as it can be and printed as a
- * script, with the seed that finds it again. The long form, with as many sequences as are asked for, is
- * `MODEL=20000 npx vitest run --config test/vitest.config.ts model --silent=false`; `MODEL_SEED` begins elsewhere.
+ * Random sequences of what can happen to a database, on real files. Each step is compared with a plain model
+ * (`model/model.ts`). A failing sequence is made as short as possible and printed as a script, with the seed that
+ * reproduces it. Long form, with any number of sequences: `MODEL=20000 npx vitest run --config test/vitest.config.ts
+ * model --silent=false`; `MODEL_SEED` begins elsewhere.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -20,7 +20,7 @@ import { neighbour, newWorld } from "./model/world.ts"
 const isLong = process.env["MODEL"] !== undefined
 const sequences = Number(process.env["MODEL"] ?? 60)
 const firstSeed = Number(process.env["MODEL_SEED"] ?? 1)
-/** Sequences of one seed. One that fails ends them, so that the long form goes on with the next seed. */
+/** Sequences per seed. A failure ends its seed, and the long form continues with the next one. */
 const perSeed = Math.min(sequences, 50)
 
 class Disagreement extends Data.TaggedError("Disagreement")<{ readonly message: string }> {
@@ -34,7 +34,7 @@ const sequence = FastCheck.record({
   steps: FastCheck.array(step, { minLength: 1, maxLength: 12, size: "max" })
 })
 
-/** Takes the steps one after the other; the script tells what was done, and ends with what went wrong. */
+/** Takes the steps one after the other. The script tells what was done, and ends with what went wrong. */
 const played = (
   drafts: Parameters<typeof filesOf>[0],
   steps: ReadonlyArray<Step>,
@@ -57,7 +57,7 @@ const played = (
         })
       )
     )
-    yield* next.letGo
+    yield* next.release
     rmSync(folder, { recursive: true, force: true })
     if (taken._tag === "Failure") {
       const texts = files.map((file) => `--- ${titleOf(file)}.sql\n${file.text}`)

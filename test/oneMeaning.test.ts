@@ -1,6 +1,7 @@
 /**
  * The same migrations give the same data, however many are pending at once: compared with plain code that runs each
- * file by itself. The same lists each time; the long form: `SEED=2 CASES=100000 npx vitest run --config test/vitest.config.ts test/oneMeaning.test.ts`.
+ * file alone. The lists are the same each time; long form: `SEED=2 CASES=100000 npx vitest run --config
+ * test/vitest.config.ts test/oneMeaning.test.ts`.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -22,7 +23,7 @@ const cases = Number(process.env["CASES"] ?? 2000)
 const recordOf = (files: ReadonlyArray<ReferenceFile>) =>
   Object.fromEntries(files.map((file, index) => [`${String(index + 1).padStart(3, "0")}_file.sql`, asMigration(file)]))
 
-/** The verdict of one start, as the reference writes it. */
+/** The result of one start, in the words of the reference. */
 const verdictOf = (file: string, files: ReadonlyArray<ReferenceFile>): Effect.Effect<Verdict> =>
   start(file, { migrations: Migrations.fromRecord(recordOf(files)), backups: 0 }).pipe(
     Effect.either,
@@ -45,8 +46,8 @@ const contentAt = (file: string): string => {
 }
 
 /**
- * Where a start that is refused at a file may stand: at the last switch of foreign keys before it, or where it began.
- * What is deferred to a commit may need one more.
+ * Where a start may stop that is refused at a file: at the last switch of foreign keys before it, or where it began. A
+ * reference deferred to the commit may need one more.
  */
 const standingOf = (files: ReadonlyArray<ReferenceFile>, from: number, refusedIndex: number): ReadonlyArray<number> => {
   const before = files.slice(0, refusedIndex + 1)
@@ -77,7 +78,7 @@ describe("a list of migrations", () => {
             const given = files.slice(0, stop)
             const verdict = await Effect.runPromise(verdictOf(file, given))
             const refusedAt = expected.verdict === "ready" ? Number.POSITIVE_INFINITY : expected.contents.length
-            // A new database is not tried first. An earlier file may fail for its rows, a later one never.
+            // A new database has no trial. Earlier files may fail because of rows; later ones never.
             const refused = stands === 0 ? undefined : refusedBefore(given, stands)
             if (refused !== undefined) {
               assert.strictEqual(verdict, refused)

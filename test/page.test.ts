@@ -79,7 +79,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         await entry(page, "four").waitFor()
         await listed(page, "4 files")
         const names = await namesIn(page)
-        // Those that were chosen together are sent together.
+        // Files chosen together are sent together.
         assert.deepStrictEqual(names.slice(0, 2).toSorted(), ["four", "three.json"])
         assert.deepStrictEqual(names.slice(2).toSorted(), ["one.txt", "two.txt"])
         await page.reload()
@@ -92,13 +92,13 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       onThePage("overtaken", async (page) => {
         await ready(page)
         await listed(page, "No files.")
-        // The answer is there before the upload begins, and reaches the page after its end.
-        const { held, letGo } = await holdAnswers(page, /\/sessions\/overtaken\/files\?/)
+        // The answer exists before the upload begins, and reaches the page after its end.
+        const { held, release } = await holdAnswers(page, /\/sessions\/overtaken\/files\?/)
         await page.getByRole("button", { name: "Kept" }).click()
         await held
         await page.locator("#upload").setInputFiles(textFile("a.txt"))
         await said(page, "a.txt is uploaded.")
-        letGo()
+        release()
         await page.locator("#files:not([aria-busy=true])").waitFor()
         await listed(page, "1 file,")
         assert.deepStrictEqual(await namesIn(page), ["a.txt"])
@@ -112,7 +112,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
           await ready(page)
           assert.strictEqual(await textOf(page.locator("#files-heading")), "%")
           await listed(page, "No files.")
-          // A session of that name is found, where an earlier system has one, and not begun.
+          // A session of that name of an earlier system is found, but no new one may get this name.
           await page.locator("#upload").setInputFiles(textFile("a.txt"))
           await page.locator("#uploads .problem", { hasText: "letters, digits" }).waitFor()
         },
@@ -258,12 +258,12 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
           await entry(page, "new.txt").waitFor()
           await page.getByRole("button", { name: "Delete new.txt" }).click()
           await said(page, "new.txt is deleted.")
-          const { held, letGo } = await holdAnswers(page, /deleted=true/)
+          const { held, release } = await holdAnswers(page, /deleted=true/)
           await page.getByRole("button", { name: "Deleted", exact: true }).click()
           await held
-          // What is kept is never shown as deleted.
+          // Kept files are never shown as deleted.
           assert.deepStrictEqual(await namesIn(page), [])
-          letGo()
+          release()
           await listed(page, "1 deleted file")
           assert.deepStrictEqual(await namesIn(page), ["new.txt"])
           await page.getByRole("button", { name: "Restore new.txt" }).click()
@@ -287,7 +287,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         await listed(page, "2 deleted files")
         await page.getByRole("button", { name: "Delete for good kept.txt" }).click()
         await page.getByRole("dialog", { name: "Delete for good?" }).getByText("kept.txt").waitFor()
-        // Who only presses a key keeps the file.
+        // Pressing Enter alone keeps the file.
         await page.keyboard.press("Enter")
         await page.locator("#asker").waitFor({ state: "hidden" })
         assert.deepStrictEqual((await namesIn(page)).sort(), ["gone.txt", "kept.txt"])
@@ -371,7 +371,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
     it.scoped("works with the keyboard alone, and shows where the focus is", () =>
       onThePage("", async (page) => {
         await ready(page)
-        /** Goes on to the next element, which has to be this one and has to be seen. */
+        /** Moves to the next element, which must be this one and be visible. */
         const tabTo = async (element: Locator) => {
           await page.keyboard.press("Tab")
           await isFocused(element)
@@ -383,7 +383,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
             "(focused => getComputedStyle(focused.closest('#drop') ?? focused).outlineStyle)(document.activeElement)"
           assert.strictEqual(await page.evaluate(outline), "solid")
         }
-        // From now on a picker is answered, as the system's own would be by its user.
+        // From now on a file picker is answered, as by its user.
         page.on("filechooser", (picker) => picker.setFiles([textFile("a.txt")]))
         await page.locator("#sessions-heading").waitFor()
         await tabTo(page.getByRole("button", { name: "Skip to the content" }))
@@ -399,7 +399,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         await page.keyboard.press("Enter")
         await listed(page, "No files.")
         assert.strictEqual(new URL(page.url()).hash, "#keys")
-        // The heading of where one is now has the focus: work goes on there.
+        // The heading of the current place has the focus, so that work continues there.
         await page.locator("#files-heading:focus").waitFor()
         await tabTo(page.getByRole("button", { name: "New text" }))
         await page.locator("#upload").focus()
@@ -451,7 +451,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
             async (page) => {
               await entry(page, "a-very-long-name").waitFor()
               await page.getByRole("button", { name: "New text" }).waitFor()
-              // A phone zooms out until all fits in `innerWidth`: the screen's own width counts.
+              // A phone zooms out until everything fits in `innerWidth`: the screen's own width counts.
               const isFitting = `document.documentElement.scrollWidth <= ${width} && innerWidth <= ${width}`
               assert.isTrue(await page.evaluate(isFitting))
               const targets = await page
@@ -538,14 +538,14 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
               await page.reload()
               await entry(page, "hers.txt").waitFor()
               await page.locator("#sessions li").first().waitFor()
-              const { letGo } = await holdAnswers(page, /\/api\/(me|sessions\?)|\/files\?/)
-              // Her files are asked for once more, and the answer is hers.
+              const { release } = await holdAnswers(page, /\/api\/(me|sessions\?)|\/files\?/)
+              // Her files are requested once more, and the answer is hers.
               const asked = page.waitForRequest(/\/files\?/)
               await page.getByRole("button", { name: "Deleted", exact: true }).click()
               await asked
               await page.getByRole("button", { name: "Sign out" }).click()
               await page.unrouteAll({ behavior: "ignoreErrors" })
-              letGo()
+              release()
               await token.waitFor()
               const inSight = page.locator("#files li, #sessions li, #usage p, #events li, #message:not(:empty)")
               assert.strictEqual(await inSight.count(), 0)
@@ -576,7 +576,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
             const token = page.getByLabel("Token")
             await token.waitFor()
             await ready(page)
-            const { letGo } = await holdAnswers(page, /\/api\/me$/)
+            const { release } = await holdAnswers(page, /\/api\/me$/)
             const asked = page.waitForRequest("**/api/me")
             await token.fill("token-of-nobody")
             await token.press("Enter")
@@ -585,7 +585,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
             await token.fill("token-of-ada-0123")
             await token.press("Enter")
             await page.getByText("ada", { exact: true }).waitFor()
-            letGo()
+            release()
             await held.response()
             await uploaded(page, "hers.txt")
             assert.strictEqual(await page.evaluate("sessionStorage.getItem('token')"), "token-of-ada-0123")

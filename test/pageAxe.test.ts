@@ -24,13 +24,13 @@ import {
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
 const skipped = noBrowser === undefined ? "" : ` (skipped: ${noBrowser})`
 
-/** Every rule in the light, and what the dark can change. */
+/** Every rule in the light scheme, and in the dark one only those it can change. */
 const schemes = [
   { colorScheme: "light", options: {} },
   { colorScheme: "dark", options: { runOnly: ["color-contrast"] } }
 ] as const
 
-/** What axe finds, as `state: rule, where, why`; and whether anything stands out sideways. */
+/** The findings of axe, as `state: rule, where, why`; and whether anything overflows sideways. */
 const findings = async (page: Page, state: string): Promise<ReadonlyArray<string>> => {
   const found: Array<string> = []
   for (const { colorScheme, options } of schemes) {

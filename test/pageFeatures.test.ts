@@ -1,4 +1,4 @@
-/** What people do with many files, with texts, sessions and a service of several users, on the page. */
+/** What people do on the page with many files, texts, sessions, and a service with several users. */
 import { readFileSync } from "node:fs"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -51,7 +51,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
           await page.locator("#sessions [aria-current=page]", { hasText: "list-two" }).waitFor()
           await page.getByLabel("Find or begin a session").fill("not/a/name")
           await page.keyboard.press("Enter")
-          await page.locator("#session-problem", { hasText: "A session is named with letters, digits" }).waitFor()
+          await page.locator("#session-problem", { hasText: "A session name has letters, digits" }).waitFor()
           await page.getByLabel("Find or begin a session").fill("list-three")
           await page.keyboard.press("Enter")
           await listed(page, "No files.")
@@ -139,18 +139,18 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
         await listed(page, "No files.")
         let waiting = 0
         let most = 0
-        const letGo: Array<() => void> = []
+        const release: Array<() => void> = []
         await page.route("**/two-hundred/files", async (route) => {
           if (route.request().method() !== "POST") return route.continue()
           waiting += 1
           most = Math.max(most, waiting)
-          await new Promise<void>((resolve) => letGo.push(resolve))
+          await new Promise<void>((resolve) => release.push(resolve))
           waiting -= 1
           await route.continue().catch(() => undefined)
         })
         const next = async () => {
-          while (letGo.length === 0) await page.waitForTimeout(10)
-          letGo.shift()?.()
+          while (release.length === 0) await page.waitForTimeout(10)
+          release.shift()?.()
         }
         const names = Array.from({ length: 200 }, (_, index) => `f${index}.txt`)
         await page.locator("#upload").setInputFiles(names.map((name) => textFile(name)))
@@ -163,7 +163,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
         await page.getByRole("button", { name: "Cancel all" }).click()
         await said(page, "4 files are uploaded. 196 uploads are cancelled.")
         await page.locator("#uploads").waitFor({ state: "hidden" })
-        for (const go of letGo) go()
+        for (const go of release) go()
         assert.strictEqual(most, 3)
         assert.isAtLeast((await namesIn(page)).length, 4)
       })
@@ -197,7 +197,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
           page.getByRole("dialog").getByRole("button", { name: "Download" }).click()
         ])
         assert.strictEqual(download.suggestedFilename(), "text.txt")
-        // Where a file is deleted from here, the next one takes its place.
+        // When this page deletes a file, the next one takes its place.
         await page.getByRole("dialog").getByRole("button", { name: "More for text.txt" }).click()
         await page.getByRole("menuitem", { name: "Delete", exact: true }).click()
         await page.locator("#viewer-name", { hasText: "no image.png" }).waitFor()
@@ -250,7 +250,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
             200
           )
           await (await listedAgain).finished()
-          // The page draws what it was told before it takes anything else.
+          // The page draws what it received before it takes anything else.
           await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)))
           assert.strictEqual(await download.getAttribute("data-kept"), "")
         })
@@ -372,7 +372,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
             await page.getByLabel("Select mine.txt").check()
             await add("theirs.txt")
             await entry(page, "theirs.txt").waitFor()
-            // What one has done oneself stays: the selection, and the place.
+            // The user's own state stays: the selection, and the place.
             assert.isTrue(await page.getByLabel("Select mine.txt").isChecked())
             await page.context().setOffline(true)
             await add("meanwhile.txt")

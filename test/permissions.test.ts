@@ -1,4 +1,4 @@
-/** Whose the files are that this library creates, seen by two users and by root. */
+/** Who owns the files that this library creates, seen by two users and by root. */
 import { spawnSync } from "node:child_process"
 import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -34,7 +34,7 @@ const permissionsIn = (directory: string) =>
       .map((name) => [name.replace(/replaced-\w+/, "replaced"), permissionsOf(join(directory, name))])
   )
 
-/** A directory of the service's, and migrations that everybody may read. */
+/** A directory of the service, and migrations that everybody may read. */
 const prepared = (owner: { readonly uid: number; readonly gid: number }, mode = 0o700) =>
   Effect.map(temporaryFolder, (folder) => {
     const [home, migrations] = [join(folder, "home"), join(folder, "migrations")]
@@ -114,7 +114,7 @@ describe.skipIf(why !== undefined)(`files made by root${why === undefined ? "" :
         })
         const [code, stderr] = yield* ended(init, service)
         assert.strictEqual(code, 0)
-        // A restore over nothing leaves no trace that explains why the database is older than a backup.
+        // A restore over a missing file leaves no trace that explains why the database is older than a backup.
         if (state === "missing") assert.match(stderr, /^timestamp=\S+ level=WARN .*older than a backup.*\n$/)
         else assert.strictEqual(stderr, "")
       })

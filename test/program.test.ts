@@ -93,7 +93,7 @@ describe("database-ready init", () => {
       const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" })
       assert.strictEqual(status, 70)
       assert.include(stderr, `Node.js ${process.versions.node} cannot load better-sqlite3`)
-      // Where install scripts were not run there is no addon at all.
+      // If install scripts were not run, there is no addon at all.
       rmSync(join(folder, "node_modules/better-sqlite3/build"), { recursive: true })
       const without = spawnSync(process.execPath, args, { encoding: "utf8" })
       assert.strictEqual(without.status, 70, without.stderr)
@@ -286,7 +286,7 @@ describe("database-ready init", () => {
 
   it.scoped("ends with 77 if it may not write", (context) =>
     Effect.gen(function* () {
-      // Root may write everywhere, so that it has to be somebody else who is refused.
+      // Root may write everywhere, so another user must be refused.
       const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
       const folder = yield* temporaryFolder
       chmodSync(folder, 0o555)

@@ -22,7 +22,7 @@ import {
   temporaryFolder
 } from "./support/database.ts"
 
-/** The ways in which a program that embeds the library prints what its layer failed with. */
+/** The ways in which a program that embeds the library prints the failure of its layer. */
 const printed: Readonly<Record<string, (error: Refusal) => Effect.Effect<string>>> = {
   "error.message": (error) => Effect.succeed(error.message),
   "String(error)": (error) => Effect.succeed(String(error)),
@@ -47,12 +47,12 @@ const logged = (logger: Logger.Logger<unknown, string>, what: unknown): Effect.E
     )
   })
 
-/** As JSON and logfmt write it, quotes and backslashes have backslashes before them. */
+/** JSON and logfmt put a backslash before quotes and backslashes. */
 const plain = (text: string) => text.replaceAll("\\", "")
 
 const sql = (text: string): TestOptions => ({ migrations: Migrations.fromRecord({ "001_one.sql": text }) })
 
-/** A refusal of each room, by what makes it. */
+/** A refusal of each room, and what causes it. */
 const refusals: Readonly<
   Record<string, (file: string) => Effect.Effect<Refusal, unknown, import("effect/Scope").Scope>>
 > = {

@@ -20,7 +20,7 @@ import { runProgram } from "./support/program.ts"
 
 const restore = (options: Parameters<typeof restoreBackup>[0]) => Effect.provide(restoreBackup(options), platform)
 
-/** A backup, and a folder for what is to be restored. */
+/** A backup, and a folder for the restored database. */
 const prepared = Effect.gen(function* () {
   const file = yield* temporaryFile
   yield* start(file, { migrations: onlyFirst })

@@ -16,7 +16,7 @@ import {
 } from "./support/database.ts"
 import { runProgram } from "./support/program.ts"
 
-/** A database that was upgraded, with the backup of before. */
+/** A database that was upgraded, with the backup from before. */
 const upgraded = Effect.tap(temporaryFile, (file) =>
   Effect.zipRight(start(file, { migrations: onlyFirst }), start(file, { migrations: notes }))
 )

@@ -74,7 +74,7 @@ const importsOf = (file: string) =>
     ([, target]) => relative(root, resolve(root, dirname(file), target ?? ""))
   )
 
-/** Later ones may import earlier ones: `layers` itself has the doors. */
+/** Later ones may import earlier ones; `layers` itself has the entry points. */
 const folders = ["layers/machine", "layers/schema", "layers/start", "layers/sqlite", "layers"]
 const rankOf = (file: string) => folders.findIndex((folder) => file.startsWith(`${folder}/`))
 const arrows = new Map(sourcesIn("layers").map((file) => [file, importsOf(file)]))

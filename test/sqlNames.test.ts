@@ -1,4 +1,4 @@
-/** Names of tables and columns are compared as SQLite compares them, whatever letters and quotes they have. */
+/** Names of tables and columns are compared as SQLite compares them, with any letters and quotes. */
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
@@ -38,7 +38,7 @@ const spellings = FastCheck.array(
   { minLength: 1, maxLength: 3 }
 ).map((letters) => letters.join(""))
 
-/** Starts on 001, then with 002 as well, and gives what 002 was refused with, or the rows of a query. */
+/** Starts on 001, then with 002 too. Returns the refusal of 002, or the rows of a query. */
 const upgrading = (first: string, second: string, query: string) =>
   Effect.gen(function* () {
     const file = yield* temporaryFile

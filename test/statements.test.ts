@@ -1,4 +1,4 @@
-/** What of a migration's text is refused before anything is written, and what is run as it says. */
+/** Which statements of a migration are refused before anything is written, and what is run as written. */
 
 import { existsSync } from "node:fs"
 import { dirname } from "node:path"

@@ -1,6 +1,6 @@
 /**
- * Many processes at one moment on one file. The short form runs with the tests; the long one is
- * `STORM_ROUNDS=200 npx vitest run --config test/vitest.config.ts storm`.
+ * Many processes at one moment on one file. Long form: `STORM_ROUNDS=200 npx vitest run --config test/vitest.config.ts
+ * storm`.
  */
 
 import { once } from "node:events"
@@ -19,14 +19,14 @@ const starters = 16
 const first = "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT);\nINSERT INTO notes (body) VALUES ('first');"
 const second = "CREATE TABLE tags (note INTEGER REFERENCES notes(id), tag TEXT);\nINSERT INTO tags VALUES (1, 'a');"
 
-/** Foreign keys are switched off in between, and with that the transaction ends. */
+/** Foreign keys are switched off in between, which ends the transaction. */
 const rebuild = `-- database-ready: foreign_keys = off
 CREATE TABLE new_notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
 INSERT INTO new_notes SELECT id, body FROM notes;
 DROP TABLE notes;
 ALTER TABLE new_notes RENAME TO notes;`
 
-/** A folder with a database and migrations, the first of which may be applied already. */
+/** A folder with a database and migrations; the first may be applied already. */
 const prepare = (applied: "absent" | "half" | "ready") =>
   Effect.gen(function* () {
     const folder = yield* temporaryFolder
@@ -43,7 +43,7 @@ const prepare = (applied: "absent" | "half" | "ready") =>
     return { file, args }
   })
 
-/** What an independent connection sees at the moment at which a process has said ready. */
+/** What an independent connection sees at the moment when a process has said ready. */
 const objectsNow = (file: string) =>
   independently(file, (connection) =>
     connection
@@ -65,7 +65,7 @@ const complete = Effect.fnUntraced(function* (file: string) {
   assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
 })
 
-/** Starts that nobody killed: each exits 0, complains of nothing and tells its report. */
+/** Starts that nobody killed: each exits 0, complains of nothing and prints its report. */
 const reportsOf = (ended: ReadonlyArray<Ended>): ReadonlyArray<ReadyReport> => {
   assert.deepStrictEqual(
     ended.map(({ code, stderr }) => [code, stderr]),
@@ -74,14 +74,14 @@ const reportsOf = (ended: ReadonlyArray<Ended>): ReadonlyArray<ReadyReport> => {
   return ended.map(({ stdout }) => JSON.parse(stdout))
 }
 
-/** After the first five waits a stage asks again every 100 ms at the most, however long it waits. */
+/** After the first five waits a stage tries again at most every 100 ms, however long it waits. */
 const nobodySpins = (reports: ReadonlyArray<ReadyReport>) => {
   for (const { name, attempts, durationMs } of reports.flatMap(({ stages }) => stages)) {
     assert.isAtMost(attempts, 7 + durationMs / 100, `${name}: ${attempts} attempts in ${durationMs} ms`)
   }
 }
 
-/** In every other round all start at one moment, in the others each a little later, by the seed. */
+/** In every other round all start at one moment, otherwise each a little later, by the seed. */
 const jitterIn = (round: number) => {
   const random = randomFrom(round)
   return () => (round % 2 === 0 ? 0 : random(150))
@@ -156,7 +156,8 @@ describe(`a storm of ${starters} processes`, () => {
           const running = Array.from({ length: starters }, () => spawnProgram(args))
           const [victim] = running.splice(random(starters), 1)
           const soonest = Promise.race(running.map(({ ended }) => ended))
-          // The storm is over within about a second and a half; every fourth victim goes when the first one is ready.
+          // The storm is over within about a second and a half; every fourth victim is killed when the first one is
+          // ready.
           yield* round % 4 === 0 ? Effect.promise(() => soonest) : Effect.sleep(random(1500))
           victim?.process.kill("SIGKILL")
           nobodySpins(reportsOf(yield* Effect.promise(() => Promise.all(running.map(({ ended }) => ended)))))

@@ -1,4 +1,4 @@
-/** What cannot work is refused before the write lock is asked for and before anything is copied. */
+/** What cannot work is refused before the write lock is taken and before anything is copied. */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -197,7 +197,7 @@ describe("a statement that is refused", () => {
   })
 })
 
-/** The number of the file in which SQLite refuses a statement, each file by itself. */
+/** The number of the file in which SQLite refuses a statement, each file alone. */
 const failingFile = (copy: string, files: ReadonlyArray<{ readonly sql: string }>): number | undefined => {
   for (const [index, { sql }] of files.entries()) {
     // What a file leaves on its connection is gone with it.

@@ -1,4 +1,4 @@
-/** What counts as an edit of a migration that was applied, and what does not. */
+/** What counts as an edit of an applied migration, and what does not. */
 
 import * as Migrator from "@effect/sql/Migrator"
 import { assert, describe, it } from "@effect/vitest"

@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     root: import.meta.dirname,
     include: ["**/*.test.ts"],
-    // Whole processes start under load here; nothing is measured by this limit.
+    // Whole processes start under load here; this limit measures nothing.
     testTimeout: 60_000,
     // Much of a test is waiting for another process.
     maxWorkers: 2,
@@ -17,8 +17,8 @@ export default defineConfig({
   },
   plugins: [
     {
-      // What the bundler does with `--loader:.sql=text` and `with { type: "text" }`, for the tests. The suffix keeps
-      // style from the plugins that would compile it.
+      // Does for the tests what the bundler does with `--loader:.sql=text` and `with { type: "text" }`. The suffix
+      // hides styles from the plugins that would compile them.
       name: "files-as-text",
       enforce: "pre",
       resolveId: (id, importer) =>

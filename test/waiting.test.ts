@@ -111,7 +111,7 @@ describe("the directory stage", () => {
 })
 
 describe("the connection stage", () => {
-  /** A connection that keeps the whole file to itself until it is closed. */
+  /** A connection that locks the whole file until it is closed. */
   const keeper = (file: string) =>
     Effect.tap(openConnection(file), (connection) => {
       connection.pragma("locking_mode = EXCLUSIVE")
@@ -182,7 +182,9 @@ describe("the connection stage", () => {
 })
 
 describe("the pragmas stage", () => {
-  /** The evidence of a connection on which one pragma is refused as often as is asked for. SQLite does so for nobody on purpose. */
+  /**
+   * The evidence of a connection on which one pragma is refused as often as needed. SQLite never does so on purpose.
+   */
   const refusing = (refusals: Ref.Ref<number>) =>
     Layer.effect(
       SqliteConnection,
@@ -517,7 +519,7 @@ describe("the integrity stage", () => {
 })
 
 describe("a start at work", () => {
-  /** So many statements that they take far longer than what the tests allow. */
+  /** So many statements that they take far longer than the tests allow. */
   const many = (count: number) =>
     Migrations.fromRecord({ "001_many.sql": `CREATE TABLE t (x);\n${"INSERT INTO t VALUES (1);\n".repeat(count)}` })
 
@@ -542,7 +544,7 @@ describe("a start at work", () => {
       }, 1)
       yield* Effect.addFinalizer(() => Effect.sync(() => clearInterval(timer)))
       const { stages } = yield* start(file, { migrations: many(30_000) })
-      // One turn per 16 ms at the least; a start that holds the loop gives one or two in all.
+      // At least one turn per 16 ms; a start that blocks the loop gives one or two in all.
       assert.isAbove(ticks, 3, JSON.stringify(stages))
     })
   )

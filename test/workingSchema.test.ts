@@ -1,4 +1,4 @@
-/** A schema that is there and works: what SQLite compiles only when it is used, and what others have added to it. */
+/** A schema that is there and works: what SQLite compiles only on use, and what others have added to it. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -14,7 +14,7 @@ CREATE TRIGGER products_price AFTER UPDATE OF price ON products BEGIN
   UPDATE pos SET price = NEW.price WHERE product = NEW.id;
 END;`
 
-/** The rename carries the trigger along, to the table that is dropped in the end. */
+/** The rename takes the trigger along, to the table that is dropped in the end. */
 const movedAway = `ALTER TABLE pos RENAME TO pos_old; CREATE TABLE pos (id INTEGER PRIMARY KEY, product INTEGER, price REAL, note TEXT);
 INSERT INTO pos SELECT *, NULL FROM pos_old; DROP TABLE pos_old;`
 

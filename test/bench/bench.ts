@@ -1,4 +1,4 @@
-/** How one subject is measured and how what it did is verified. */
+/** Measures one subject, and verifies what it did. */
 import { spawn, spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -10,29 +10,29 @@ import { writeConversationFiles, writeMany } from "./writeFixture.ts"
 const dist = import.meta.dirname
 export const root = join(dist, "../../..")
 
-// On the disk of this checkout, which a folder for temporary files need not be on.
+// On the disk of this checkout: a folder for temporary files may be on another one.
 const work = mkdtempSync(join(dist, "work-"))
 process.once("exit", () => rmSync(work, { recursive: true, force: true }))
 
-/** The schema that the program carries inside. */
+/** The schema built into the program. */
 export const conversationFiles = writeConversationFiles(work, join(root, "migrations"))
 export const thousand = writeMany(work, 1000)
 
 let folders = 0
-/** A file that does not exist yet, in a folder that does not either. */
+/** A new file in a new folder. */
 export const newFile = (): string => {
   folders += 1
   return join(work, "files", String(folders), "data", "app.db")
 }
 
-/** The same for a program, one of which has to have its folder made for it. */
+/** The same for a program; some need the folder to exist. */
 export const newFileFor = ({ makesFolder }: Subject): string => {
   const file = newFile()
   if (!makesFolder) mkdirSync(dirname(file), { recursive: true })
   return file
 }
 
-/** A process to its end, with what it told on descriptor 3; anything but success is a failure of the subject. */
+/** Runs a process to its end and returns what it wrote to descriptor 3. Anything but success fails the subject. */
 const runNode = (args: ReadonlyArray<string>) => {
   const began = performance.now()
   const { output, status, stderr, stdout } = spawnSync(process.execPath, args, {
@@ -52,21 +52,21 @@ const numbersIn = (json: string): ReadonlyArray<number> => {
   throw new Error(`these are no numbers: ${json}`)
 }
 
-/** Starts on files, one after the other in a process of their own: milliseconds that each took, imports not counted. */
+/** Starts on files, one after the other in one process: the milliseconds of each, without imports. */
 export const startsOf = (
   { worker }: Subject,
   { folder }: Fixture,
   files: ReadonlyArray<string>
 ): ReadonlyArray<number> => numbersIn(runNode([...worker, folder, ...files]).told)
 
-/** A whole program: milliseconds on the clock, milliseconds of CPU, megabytes at its peak. */
+/** A whole program: milliseconds of wall time, milliseconds of CPU, and megabytes at its peak. */
 export const programOf = (subject: Subject, fixture: Fixture, file: string): ReadonlyArray<number> => {
   const { told, wall } = runNode(["--require", join(dist, "../usage.cjs"), ...subject.program(file, fixture)])
-  // What a launcher used is not what the program behind it did.
+  // The usage of a launcher is not the usage of the program behind it.
   return [wall, ...(subject.isNode ? numbersIn(told) : [Number.NaN, Number.NaN])]
 }
 
-/** So many programs at one moment on one file: milliseconds until the last has ended, and how many failed. */
+/** Starts so many programs at once on one file: milliseconds until the last has ended, and how many failed. */
 export const stormOf = async (
   count: number,
   subject: Subject,
@@ -87,11 +87,11 @@ export const stormOf = async (
   return [performance.now() - began, codes.filter((code) => code !== 0).length]
 }
 
-/** What importing a module adds to a service on Effect and the SQLite client: milliseconds and megabytes. */
+/** What importing a module adds to a service with Effect and the SQLite client: milliseconds and megabytes. */
 export const importOf = (module: string): ReadonlyArray<number> =>
   numbersIn(runNode([join(dist, "embed.js"), module]).told)
 
-/** Makes a file about as large as asked, with rows in a table that every subject has made. */
+/** Grows a file to about the given size, with rows in a table that every subject has created. */
 export const grow = (file: string, bytes: number): void => {
   const db = new Sqlite(file)
   const row = 4000
@@ -103,7 +103,7 @@ SELECT n, n % 1000, 'a', n, hex(randomblob(${row / 2})), 0, 'b' FROM counted`
   db.close()
 }
 
-/** What a connection sees that has nothing to do with the subject: the history, the objects, sound pages. */
+/** Checks with an independent connection: the history, the objects, sound pages. */
 export const verify = ({ history }: Subject, { count, sql }: Fixture, file: string): void => {
   const db = new Sqlite(file, { fileMustExist: true })
   try {
@@ -124,7 +124,7 @@ const objectsIn = (db: Sqlite.Database): ReadonlyArray<unknown> =>
 
 const expectations = new Map<string, ReadonlyArray<unknown>>()
 
-/** The objects that migrations make on their own. */
+/** The objects that the migrations alone create. */
 const expectedBy = (directory: string): ReadonlyArray<unknown> => {
   const known = expectations.get(directory)
   if (known !== undefined) return known

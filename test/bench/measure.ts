@@ -3,7 +3,7 @@ import { writeSync } from "node:fs"
 import { fixtureIn } from "./fixture.ts"
 import type { Start } from "./subject.ts"
 
-/** Starts on one file after the other, and tells on descriptor 3 how long each start took, in milliseconds. */
+/** Starts on one file after the other, and writes the milliseconds of each start to descriptor 3. */
 export const measure = async (start: Start, folder: string, files: ReadonlyArray<string>): Promise<void> => {
   const fixture = fixtureIn(folder)
   const took: Array<number> = []

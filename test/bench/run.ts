@@ -1,7 +1,7 @@
 /**
- * Measures this library against the floor and against what people would use instead, on the same work in one
- * run: `npm run bench -- [--rounds N] [--only SCENARIO,...] [--subjects NAME,...] [--json FILE]`. Rounds are
- * interleaved, so that whatever else the machine does meets everybody. Markdown goes to stdout.
+ * Measures this library against the floor and against common alternatives, on the same work in one run: `npm run bench
+ * -- [--rounds N] [--only SCENARIO,...] [--subjects NAME,...] [--json FILE]`. Rounds are interleaved, so that other
+ * load on the machine affects all of them. Markdown goes to stdout.
  */
 import { writeFileSync } from "node:fs"
 import { cpus } from "node:os"
@@ -20,7 +20,7 @@ const { values: asked } = parseArgs({
 })
 const isAsked = (list: string | undefined, name: string) => list === undefined || list.split(",").includes(name)
 
-/** One contestant, round after round. Whatever goes wrong is a result like any other, told below the table. */
+/** Runs one contestant, round after round. Any failure is a result too, shown below the table. */
 const runnerOf = ({ enter, title }: Scenario["contestants"][number]) => {
   const samples: Array<ReadonlyArray<number>> = []
   const failures: Array<string> = []
@@ -40,7 +40,7 @@ const measure = async ({ contestants, share }: Scenario): Promise<ReadonlyArray<
   const runners = contestants.filter(({ name }) => isAsked(asked.subjects, name)).map(runnerOf)
   const rounds = Math.max(1, Math.round(Number(asked.rounds) * share))
   for (let round = 0; round < rounds; round += 1) {
-    // In another order each time: nobody always comes after the same neighbour.
+    // In another order each time, so that nobody always follows the same neighbour.
     const from = round % runners.length
     for (const runner of [...runners.slice(from), ...runners.slice(0, from)]) await runner.round()
   }

@@ -1,4 +1,4 @@
-/** What is measured, on whom and how often. */
+/** What is measured, for whom and how often. */
 import { join } from "node:path"
 import {
   conversationFiles,
@@ -17,16 +17,16 @@ import type { Fixture } from "./fixture.ts"
 import { type Subject, subjects } from "./subject.ts"
 import { summaryOf } from "./table.ts"
 
-/** Takes one sample, a number per metric; throws where the subject did not do its work. */
+/** Takes one sample, a number per metric; throws if the subject did not do its work. */
 export type Sampler = () => ReadonlyArray<number> | Promise<ReadonlyArray<number>>
 
 export interface Scenario {
   readonly name: string
   readonly title: string
   readonly metrics: ReadonlyArray<string>
-  /** Of the rounds that were asked for, how many this one takes. */
+  /** How large a share of the requested rounds this one takes. */
   readonly share: number
-  /** Who is measured, the floor first; each is made ready for its first sample by being called. */
+  /** Who is measured, the floor first. Calling one prepares it for its first sample. */
   readonly contestants: ReadonlyArray<{ readonly name: string; readonly title: string; readonly enter: () => Sampler }>
 }
 

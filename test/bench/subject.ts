@@ -1,12 +1,12 @@
-/** Who is measured, how each is called, and where it keeps its history. */
+/** The subjects: how each is called, and where it keeps its history. */
 import { join } from "node:path"
 import type { Fixture } from "./fixture.ts"
 
-/** Makes a file ready in this process; what it gives closes the connection again. */
+/** Makes a file ready in this process, and returns what closes the connection again. */
 export type Start = (file: string, fixture: Fixture) => Promise<() => unknown>
 
 export interface Subject {
-  /** Also the name of its module in `subjects/`, where the worker is told it. */
+  /** Also the name of its module in `subjects/`. */
   readonly name: string
   readonly title: string
   /** Its history table, one row per migration. */
@@ -15,11 +15,11 @@ export interface Subject {
   readonly isInProcess: boolean
   /** Whether it is measured as a whole program. */
   readonly isProgram: boolean
-  /** Whether that program does its work in Node.js, where what it used can be asked for. */
+  /** Whether that program runs in Node.js, which can report what it used. */
   readonly isNode: boolean
-  /** Whether that program makes the folder of its database. */
+  /** Whether that program creates the folder of its database. */
   readonly makesFolder: boolean
-  /** What measures it as a library, as arguments of `node`, before those of the fixture and the files. */
+  /** The arguments of `node` that measure it as a library, before the fixture and the files. */
   readonly worker: ReadonlyArray<string>
   /** The program, as arguments of `node`. */
   readonly program: (file: string, fixture: Fixture) => ReadonlyArray<string>
@@ -56,14 +56,14 @@ const ours: Subject = {
   ]
 }
 
-/** In a program that is one file and starts from what V8 compiled in an earlier run, as the programs of this library do. */
+/** In a program of one file that starts from V8's code cache, like the programs of this library. */
 const bundled: Subject = {
   ...library("ours-bundled", "**database-ready**, in a bundle from V8's code cache", "schema_migrations"),
   isProgram: false,
   worker: [join(dist, "launchWorker.cjs")]
 }
 
-/** dbmate is no library: a program in Go, behind the launcher of its npm package. */
+/** dbmate is not a library: a program in Go, behind the launcher of its npm package. */
 const dbmate: Subject = {
   ...library("dbmate", "dbmate", "schema_migrations"),
   isInProcess: false,
@@ -80,7 +80,7 @@ const dbmate: Subject = {
   ]
 }
 
-/** The floor comes first: it is what the others are compared with. */
+/** The floor comes first: the others are compared with it. */
 export const subjects: ReadonlyArray<Subject> = [
   floor,
   { ...library("floor-checked", "floor with `quick_check`", "schema_migrations"), isProgram: false },

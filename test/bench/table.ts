@@ -1,10 +1,10 @@
-/** Samples as a Markdown table: medians, how far they spread, and how they compare with the first row. */
+/** Samples as a Markdown table: medians, their spread, and how they compare with the first row. */
 
-/** One number per metric and round; NaN where a subject has no such number. */
+/** One number per metric and round; NaN if a subject has no such number. */
 export interface Row {
   readonly title: string
   readonly samples: ReadonlyArray<ReadonlyArray<number>>
-  /** What went wrong, once per round in which it did. */
+  /** What went wrong, once per failed round. */
   readonly failures: ReadonlyArray<string>
 }
 
@@ -21,7 +21,7 @@ export const summaryOf = (samples: ReadonlyArray<number>): Summary => ({
   high: quantile(samples, 0.75)
 })
 
-/** Linear between the two samples next to it; NaN of none. */
+/** Linear between the two nearest samples; NaN without samples. */
 const quantile = (samples: ReadonlyArray<number>, part: number): number => {
   const sorted = samples.filter((sample) => !Number.isNaN(sample)).toSorted((one, other) => one - other)
   const at = (sorted.length - 1) * part

@@ -1,4 +1,4 @@
-/** Loaded before a program: when that ends, it tells on descriptor 3 what it used. */
+/** Loaded before a program. When that ends, it writes its usage to descriptor 3. */
 const { writeSync } = require("node:fs")
 
 process.on("exit", () => {

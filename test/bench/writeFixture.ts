@@ -1,4 +1,4 @@
-/** Writes one set of migrations down in the form that each subject's documentation asks for. */
+/** Writes one set of migrations in the form that the documentation of each subject asks for. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { statementsOf } from "../../layers/schema/SqlScript.ts"
@@ -6,7 +6,7 @@ import { conversationFiles, type Fixture, fixtureIn } from "./fixture.ts"
 
 type Files = ReadonlyArray<readonly [file: string, text: string]>
 
-/** The migrations that the program carries inside. */
+/** The migrations built into the program. */
 export const writeConversationFiles = (folder: string, migrations: string): Fixture =>
   write(
     join(folder, conversationFiles),

@@ -1,7 +1,7 @@
 /**
  * Three releases of one service on one file, in real processes: what an operator does, and what goes wrong meanwhile.
- * The long form says what a release that fails in a loop, and an upgrade that works, cost the release that serves, on
- * 500 MB or on so many: `DEPLOY=long npx vitest run --config test/vitest.config.ts deploy --silent=false`.
+ * The long form measures what a failing release in a loop, and a successful upgrade, cost the running release, on 500
+ * MB or another size: `DEPLOY=long npx vitest run --config test/vitest.config.ts deploy --silent=false`.
  */
 import { readdirSync } from "node:fs"
 import { basename, dirname } from "node:path"
@@ -26,7 +26,7 @@ afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
 const go = { concurrency: "unbounded" } as const
 
-/** Processes of a release that serve. */
+/** Running processes of a release. */
 const some = (fleet: Fleet, release: string, generation: string, names: ReadonlyArray<string>) =>
   Effect.forEach(
     names,
@@ -36,7 +36,7 @@ const some = (fleet: Fleet, release: string, generation: string, names: Readonly
 const four = (fleet: Fleet, release: string, generation: string) =>
   some(fleet, release, generation, ["a", "b", "c", "d"])
 
-/** One after the other: the new process serves before the old one is told to go. */
+/** One after the other: the new process serves before the old one is told to stop. */
 const roll = (fleet: Fleet, old: ReadonlyArray<Member>, release: string, generation: string) =>
   Effect.forEach(old, (member, index) =>
     Effect.gen(function* () {
@@ -50,7 +50,7 @@ const roll = (fleet: Fleet, old: ReadonlyArray<Member>, release: string, generat
 
 const startAndEnd = (fleet: Fleet, release: string) => Effect.flatMap(fleet.spawn(release), end)
 
-/** What was said to be written is there, and no more, but for what one who was killed had no time to say. */
+/** Everything reported as written is there, and nothing else, except what a killed process had no time to report. */
 const complete = Effect.fnUntraced(function* (fleet: Fleet, file: string, killed: ReadonlyArray<string> = []) {
   assert.deepStrictEqual(fleet.failed(), [])
   const ids = yield* independently(file, (connection) => connection.prepare("SELECT id FROM messages").pluck().all())
@@ -65,7 +65,7 @@ const complete = Effect.fnUntraced(function* (fleet: Fleet, file: string, killed
   assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
 })
 
-/** What lies beside a database, without its WAL. */
+/** The files next to a database, without its WAL. */
 const beside = (file: string) =>
   readdirSync(dirname(file))
     .filter((name) => !/-(wal|shm)$/.test(name) && name !== basename(file))
@@ -82,7 +82,7 @@ const fill = (file: string, count: number) =>
 const refusedBy = (members: ReadonlyArray<Member>) => members.flatMap(({ said }) => said("refused"))
 const unhealthy = (members: ReadonlyArray<Member>) => members.flatMap(({ said }) => said("unhealthy"))
 
-// Each test starts a dozen processes, which takes a loaded machine a minute.
+// Each test starts a dozen processes, which takes a minute on a loaded machine.
 describe("three releases of a service on one file", { timeout: 240_000 }, () => {
   it.scopedLive("are rolled forward and back with no write lost and no request failed", () =>
     Effect.gen(function* () {
@@ -176,12 +176,12 @@ describe("three releases of a service on one file", { timeout: 240_000 }, () => 
       const file = yield* temporaryFile
       const fleet = yield* makeFleet(program, file)
       assert.strictEqual((yield* startAndEnd(fleet, "1")).code, 0)
-      // Pages of so many are looked at in a process beside, which can be made to stand still.
+      // A file this large is checked in a process of its own, which the test can stop.
       yield* fill(file, 36)
       const serving = yield* some(fleet, "1", "old", ["a", "b"])
       const still = yield* standstill
       yield* still.end
-      // Begun before the write lock is taken, or on a slow machine with it.
+      // Begun before the write lock is taken, or with it on a slow machine.
       const copy = /^\.001-to-002\.backup(?:\.early)?\.partial$/
       const upgrading = yield* fleet.spawn("2", { env: still.env })
       yield* Effect.repeat(
@@ -198,7 +198,7 @@ describe("three releases of a service on one file", { timeout: 240_000 }, () => 
           const { code, stderr } = yield* startAndEnd(fleet, "1")
           assert.strictEqual(code, 0)
           const left = beside(file)
-          // Without the write lock nobody knows whether somebody is at work on it: then it is named.
+          // Without the write lock a start cannot know whether it is in use, so it names it.
           if (left.length > 0)
             assert.match(stderr, /Unfinished copies stay: .*\.(?:backup(?:\.early)?|upgrade)\.partial/)
           return left
@@ -206,7 +206,7 @@ describe("three releases of a service on one file", { timeout: 240_000 }, () => 
         { until: (left) => left.length === 0 }
       )
 
-      // Who crashes leaves a WAL.
+      // A crash leaves a WAL.
       const upgraded = yield* startAndEnd(fleet, "2")
       assert.strictEqual(upgraded.stdout, "ready 002 copied\n")
       assert.include(upgraded.stderr, "migrations: applying 002_notes, statement 1 of 1, line 2")

@@ -1,4 +1,4 @@
-/** Processes of the small service in `release.ts`, and what they said. */
+/** Processes of the small service in `release.ts`, and what they print. */
 import { mkdirSync, symlinkSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
@@ -7,7 +7,7 @@ import { build } from "esbuild"
 import { temporaryFolder } from "../support/database.ts"
 import { type Ended, type Running, spawnNode } from "../support/program.ts"
 
-/** `release.ts` in one file, with the driver beside it, in a folder that is gone with the scope. */
+/** `release.ts` bundled into one file, with the driver next to it, in a temporary folder. */
 export const bundle = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const outfile = join(folder, "release.cjs")
@@ -34,11 +34,11 @@ export const bundle = Effect.gen(function* () {
 
 export interface Member {
   readonly running: Running
-  /** Lines that begin with a word, without it. */
+  /** Lines that begin with a word, without that word. */
   readonly said: (word: string) => ReadonlyArray<string>
-  /** Settles once it has said such a line so many times more. Fails the test where it ends before that. */
+  /** Waits until it has printed such a line this many more times. Fails the test if it ends before that. */
   readonly says: (word: string, times?: number) => Effect.Effect<void>
-  /** The same, so many times since it began. */
+  /** The same, counted since it began. */
   readonly hasSaid: (word: string, times?: number) => Effect.Effect<void>
 }
 
@@ -51,9 +51,9 @@ interface Circumstances {
 
 export interface Fleet {
   readonly spawn: (release: string, circumstances?: Circumstances) => Effect.Effect<Member>
-  /** What somebody was told is written, by all there were. */
+  /** What was reported as written, by all processes. */
   readonly written: () => ReadonlyArray<string>
-  /** Requests that failed, by all there were. */
+  /** Failed requests, of all processes. */
   readonly failed: () => ReadonlyArray<string>
 }
 
@@ -111,7 +111,7 @@ const memberOf = (running: Running): Member => {
   return { running, said, says, hasSaid }
 }
 
-/** Ends it as a supervisor does. */
+/** Stops it as a supervisor does. */
 export const stop = ({ running }: Member, signal: NodeJS.Signals = "SIGTERM"): Effect.Effect<Ended> =>
   Effect.promise(() => {
     running.process.kill(signal)

@@ -1,7 +1,7 @@
 /**
- * One process of a small service, in the release that its arguments name: it starts, and then writes, reads what it has
- * written and says so on stdout, a line each, until SIGTERM. What an operator would see is on stderr. Bundled and
- * spawned by `fleet.ts`.
+ * One process of a small service, in the release that its arguments name. It starts, then writes, reads back and
+ * reports on stdout, a line each, until SIGTERM. stderr has what an operator would see. Bundled and spawned by
+ * `fleet.ts`.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -34,13 +34,13 @@ const migrations: Readonly<Record<string, Migrations.Migrations>> = {
   "1": Migrations.fromRecord(first),
   "2": Migrations.fromRecord(second),
   "3": Migrations.fromRecord({ ...second, "003_text.sql": "ALTER TABLE messages RENAME COLUMN body TO text;" }),
-  // Fails by the rows alone: no look at the schema finds that out.
+  // Fails only because of the rows: no check of the schema finds that.
   failing: Migrations.fromRecord({
     ...second,
     "003_again.sql": "CREATE TABLE more (x);\nINSERT INTO messages (id, body) SELECT id, body FROM messages LIMIT 1;"
   }),
   broken: Migrations.fromRecord({ ...second, "003_broken.sql": "CREATE TABLE more (x);\nCREATE TABEL again (x);" }),
-  // Stands still in the middle of its upgrade, with the write lock held.
+  // Stops in the middle of its upgrade, holding the write lock.
   endless: Migrations.all(
     Migrations.fromRecord(second),
     Migrations.fromLoader(
@@ -80,7 +80,7 @@ const write = Effect.gen(function* () {
       Effect.catchAll((error) =>
         error instanceof WriteError ? say("refused", error.reason) : say("failed", error.message.replace(/\s+/g, " "))
       ),
-      // What is written is said, whenever the end comes.
+      // Every write is reported, whenever the end comes.
       Effect.uninterruptible
     )
     yield* Effect.sleep("40 millis")
@@ -112,7 +112,7 @@ const tell = (event: ProgressEvent) =>
 const database = DatabaseReady.layer({
   filename: file,
   migrations: migrations[release] ?? Migrations.fromRecord({}),
-  // Nothing is measured by it: the machine may be slow.
+  // This limit measures nothing: the machine may be slow.
   lockPatience: "60 seconds",
   backups: backups === "" ? undefined : Number(backups),
   onProgress: tell

@@ -13,7 +13,7 @@ for (let shelf = 0; shelf < 256; shelf += 1) {
 }
 const pathOf = (sha256: string) => join(directory, sha256.slice(0, 2), sha256)
 
-/** Through a temporary name, flushed, renamed, and the directory flushed. */
+/** Writes to a temporary name, flushes, renames, and flushes the directory. */
 const keep = async (content: AsyncIterable<Uint8Array>): Promise<string> => {
   const temporary = join(directory, randomUUID())
   const file = await open(temporary, "wx")

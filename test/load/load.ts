@@ -1,6 +1,6 @@
 /**
- * `npm run load`: the service under load beside the floor, in one run on one machine, round by round in turn;
- * what the probes take meanwhile; and whether memory stays flat. Prints Markdown tables. Bounded in time.
+ * `npm run load`: the service under load next to the floor, in one run on one machine, in turns; how long the probes
+ * take meanwhile; and whether memory stays flat. Prints Markdown tables. Bounded in time.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
@@ -24,7 +24,7 @@ interface Server {
 
 const running = new Set<ChildProcess>()
 
-/** Settles with what a process says it listens on, or with what it says of itself beforehand. */
+/** Waits until a process prints its address, or fails with what it printed before. */
 const started = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, line: RegExp): Promise<Server> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { env: { PATH: process.env["PATH"], ...env } })
@@ -69,7 +69,7 @@ const floor = (data: string): Promise<Server> => started([join(import.meta.dirna
 
 const boundary = "----load"
 
-/** A body that nobody has sent before: equal contents would be stored once. */
+/** A body with new content each time: equal contents would be stored once. */
 const multipart = (size: number): Buffer =>
   Buffer.concat([
     Buffer.from(
@@ -116,7 +116,7 @@ const kinds: ReadonlyArray<Kind> = [
   { name: "health", request: () => ({ path: "/api/health" }) }
 ]
 
-/** Requests per second and the 99th percentile of a round, in ms; answers that were not wanted end the run. */
+/** Requests per second and the 99th percentile of a round, in ms. An unexpected answer ends the run. */
 const round = async (url: string, request: autocannon.Request) => {
   const result = await autocannon({ url, connections, duration: seconds, requests: [request] })
   if (result.non2xx > 0 || result.errors > 0) {
@@ -155,7 +155,7 @@ const sideBySide = async (folder: string) => {
   await stopped(servers.floor)
 }
 
-/** One probe after the other on one connection, until told to stop: how long each took, in ms. */
+/** Sends probes one after the other on one connection until stopped: the ms of each. */
 const probing = (url: string) => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const took: Array<number> = []
@@ -186,7 +186,7 @@ const probeLine = (name: string, took: ReadonlyArray<number>) =>
     `| ${name} | ${took.length} | ${percentile(took, 0.5).toFixed(2)} | ${percentile(took, 0.99).toFixed(2)} | ${Math.max(...took).toFixed(1)} |`
   )
 
-/** The load comes from a process of its own, so that what is measured is the service. */
+/** The load comes from another process, so that only the service is measured. */
 const elsewhere = (script: string, ...args: ReadonlyArray<string>): Promise<void> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ["--input-type=module", "-e", script, ...args], {
@@ -206,7 +206,7 @@ for (let index = 0; index < Number(count); index += 1) {
   await response.arrayBuffer()
 }`
 
-/** One of the first version, with rows: the next start makes a backup and migrates. */
+/** A database of the first version, with rows: the next start makes a backup and migrates. */
 const olderDatabase = (data: string): string => {
   const file = join(data, "conversation_files.db")
   const first = join(data, "migrations")

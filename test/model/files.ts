@@ -1,6 +1,6 @@
 /**
- * Migration files, drawn as numbers and read one after the other: each number chooses among the tables that the files
- * before it have left. Any part of a drawn list is a list, so that a failing one can be made shorter.
+ * Migration files, drawn as numbers and read in order. Each number chooses among the tables that the files before have
+ * left. Any part of a drawn list is a valid list, so a failing one can be shortened.
  */
 import * as FastCheck from "effect/FastCheck"
 
@@ -11,10 +11,10 @@ export interface MigrationFile {
   readonly name: string
   readonly text: string
   readonly foreignKeys: "on" | "off"
-  /** Tables that it declares to lose rows of. */
+  /** Tables that it declares to lose rows. */
   readonly deletes: ReadonlyArray<string>
   readonly compatibleFrom: number | undefined
-  /** What it renames and what it drops, for whoever counts rows. */
+  /** What it renames and drops, for counting rows. */
   readonly renames: ReadonlyArray<readonly [from: string, to: string]>
   readonly drops: ReadonlyArray<string>
 }
@@ -73,7 +73,7 @@ interface Table {
   readonly action: Draft["action"]
 }
 
-/** Letters that JavaScript folds and SQLite does not: of the last two each table has a twin beside it. */
+/** Letters that JavaScript folds and SQLite does not: of the last two, each table has a twin. */
 const named = (plain: "t" | "r", id: number, pick: number): string => {
   const letter = [plain, plain, "ß", "ﬁ", id % 2 === 0 ? "ä" : "Ä", plain][pick] ?? plain
   return `${letter}${letter === "ä" || letter === "Ä" ? `${plain}${Math.floor(id / 2)}` : id}`
@@ -100,7 +100,7 @@ interface Body {
 
 const without = (tables: ReadonlyArray<Table>, table: Table) => tables.filter((other) => other !== table)
 
-/** One file against the tables that there are. Without a table there is nothing to do but to make one. */
+/** One file for the current tables. Without a table it can only create one. */
 const bodyOf = (drawn: Draft, id: number, tables: ReadonlyArray<Table>): Body => {
   const table = tables[drawn.pick % Math.max(1, tables.length)]
   const kind = table === undefined ? "create" : drawn.kind
@@ -136,7 +136,7 @@ const bodyOf = (drawn: Draft, id: number, tables: ReadonlyArray<Table>): Body =>
     case "key":
       return { statements: [`UPDATE ${name} SET id = id + 100;`], tables }
     case "insert":
-      // A third of them is for those who have switched the check off.
+      // A third of them, for those who have switched the check off.
       return {
         statements: [`INSERT INTO ${name} (body) VALUES ('${drawn.rows === 0 ? "never" : `of ${id}`}');`],
         tables
@@ -145,7 +145,7 @@ const bodyOf = (drawn: Draft, id: number, tables: ReadonlyArray<Table>): Body =>
       return { statements: [`DELETE FROM ${name} WHERE id % 2 = 1;`], tables, deletes: declared }
     case "rename": {
       const to = named("r", id, drawn.pick)
-      // Rows may also go under the new name, which is then the one that is declared.
+      // Rows may also be deleted under the new name; then that name is declared.
       const isCleared = drawn.declares && drawn.rows === 0
       return {
         statements: [
@@ -194,7 +194,7 @@ const bodyOf = (drawn: Draft, id: number, tables: ReadonlyArray<Table>): Body =>
         tables
       }
     }
-    // What these two leave on their connection is for no other file.
+    // What these two leave on their connection must not affect another file.
     case "temporary":
       return {
         statements: [
@@ -224,7 +224,7 @@ const bodyOf = (drawn: Draft, id: number, tables: ReadonlyArray<Table>): Body =>
   }
 }
 
-/** The files of the newest release, in order; every release is the beginning of it, or a variation of that. */
+/** The files of the newest release, in order. Every release is its beginning, or a variation of that. */
 export const filesOf = (drafts: ReadonlyArray<Draft>): ReadonlyArray<MigrationFile> => {
   let tables: ReadonlyArray<Table> = []
   return drafts.map((drawn, index) => {

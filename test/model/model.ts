@@ -1,6 +1,6 @@
 /**
- * What has to be in a database, and what a start on it has to do, in plain words: README's tables as code. It knows
- * nothing of how the library does it; what files do to rows it asks of SQLite (`reference.ts`).
+ * What must be in a database, and what a start on it must do, in plain words: README's tables as code. It knows nothing
+ * of how the library works. What files do to rows it asks SQLite (`reference.ts`).
  */
 import type { MigrationFile } from "./files.ts"
 import {
@@ -17,7 +17,7 @@ export interface HistoryRow {
   readonly version: string
   readonly name: string
   readonly status: string
-  /** The text that was applied; undefined where somebody changed its checksum by hand. */
+  /** The text that was applied; undefined if somebody changed its checksum by hand. */
   readonly text: string | undefined
   readonly compatibleFrom: number | undefined
 }
@@ -25,11 +25,11 @@ export interface HistoryRow {
 /** What is in a database. */
 export interface Content {
   readonly image: Image
-  /** Undefined where there is no history table. */
+  /** Undefined if there is no history table. */
   readonly history: ReadonlyArray<HistoryRow> | undefined
   readonly userVersion: number
   readonly applicationId: number
-  /** Somebody changed an object by hand that migrations made. */
+  /** Somebody changed an object of the migrations by hand. */
   readonly isDrifted: boolean
 }
 
@@ -58,16 +58,16 @@ export interface Backup {
 }
 
 export interface Expectation {
-  /** Empty: the start is ready. Else it is refused, for one of these reasons, all of which hold. */
+  /** Empty if the start is ready. Otherwise it is refused for one of these reasons, all of which hold. */
   readonly refusals: ReadonlyArray<Refusal>
   readonly applied: ReadonlyArray<string>
   /** What is in the file afterwards. */
   readonly after: Content
-  /** What was committed on the way, the first and the last state included: what a kill may leave. */
+  /** All committed states on the way, first and last included: what a kill may leave. */
   readonly states: ReadonlyArray<Content>
-  /** What a copy is made of before it is changed, and between which versions. */
+  /** The state that is copied before it changes, and the versions in the copy's name. */
   readonly backup: Backup | undefined
-  /** Whether anything is to be written, and nothing foresees a refusal: `status` then says that it is pending. */
+  /** Whether something would be written and no refusal is certain: `status` then says that it is pending. */
   readonly isPending: boolean
 }
 
@@ -78,7 +78,7 @@ const textOf = (text: string): string =>
     .replace(/[ \t]+(?=\n)/g, "")
     .trimEnd()
 
-/** Every reason for which a history is not this program's. */
+/** Every reason for which a history does not belong to this program. */
 export const historyRefusals = (
   files: ReadonlyArray<MigrationFile>,
   { history = [], userVersion }: Pick<Content, "history" | "userVersion">
@@ -116,7 +116,7 @@ export const historyRefusals = (
   return [...reasons].map((reason) => `HistoryError.${reason}`)
 }
 
-/** Files one after the other, cut where foreign keys change: each part is one transaction. */
+/** Files in order, cut where foreign keys change: each part is one transaction. */
 const runsOf = (files: ReadonlyArray<MigrationFile>): ReadonlyArray<ReadonlyArray<MigrationFile>> => {
   const runs: Array<Array<MigrationFile>> = []
   for (const file of files) {
@@ -127,7 +127,7 @@ const runsOf = (files: ReadonlyArray<MigrationFile>): ReadonlyArray<ReadonlyArra
   return runs
 }
 
-/** What a start has to make of a database; of the one that it has looked at another may have made this one meanwhile. */
+/** What a start must do with a database. Another start may have changed it since this one looked. */
 export const expectation = (
   content: Content,
   { applicationId, backups, files, integrity }: StartOptions,
@@ -153,7 +153,7 @@ export const expectation = (
   const isMarked = applicationId === undefined || applicationId === content.applicationId
   const marked = isMarked ? content : { ...content, applicationId }
   if (pending.length === 0) {
-    // A start that has something to write, if only its mark, proves the schema before.
+    // A start that writes anything, even only its mark, checks the schema before.
     if (content.isDrifted && !isMarked) return refused("IntegrityError.SchemaDiffers")
     const schema = content.isDrifted ? ["IntegrityError.SchemaDiffers"] : []
     const rows =
@@ -165,7 +165,7 @@ export const expectation = (
   const isBroken = violatesForeignKeys(content.image)
   if (content.isDrifted) return refused("IntegrityError.SchemaDiffers")
 
-  // What cannot work whatever rows there are is refused before anything is touched; a new database is not tried first.
+  // What cannot work for any rows is refused before anything is touched. A new database has no such trial.
   const certain = holdsNothing(lookedAt) ? [] : refusedWithoutRows(content.image, pending)
   if (certain.length > 0) {
     return refused(...certain.flatMap((reason) => [`UpgradeError.${reason}`, `IntegrityError.${reason}`]))
@@ -216,7 +216,7 @@ export const expectation = (
         isPending: true
       }
     }
-    // Of what this start itself has put into a new database there is no copy.
+    // What this start itself put into a new database is not copied.
     if (!holdsNothing(content) && backups > 0) backup ??= backupOf(before, pending)
     states.push(now)
     applied.push(...run.map(({ version }) => version))

@@ -1,12 +1,12 @@
-/** What a database holds, and what a migration file does to it when it is run by itself, in plain SQLite. */
+/** What a database holds, and what a single migration file does to it, in plain SQLite. */
 import Sqlite from "better-sqlite3"
 import { statementsOf } from "../support/reference.ts"
 import type { MigrationFile } from "./files.ts"
 
-/** A database as bytes, without a history; undefined where nothing is in it. */
+/** A database as bytes, without a history; undefined if it is empty. */
 export type Image = Buffer | undefined
 
-/** Something done in memory on what an image holds. */
+/** Runs something in memory on the content of an image. */
 export const within = <A>(image: Image, use: (connection: Sqlite.Database) => A): A => {
   const connection = image === undefined ? new Sqlite(":memory:") : new Sqlite(image)
   try {
@@ -56,11 +56,11 @@ export const isBlank = (image: Image): boolean =>
 
 export const violatesForeignKeys = (image: Image): boolean => within(image, (connection) => foreignKeyCheck(connection))
 
-/** A foreign key that leads to no table cannot be checked; it is one that is violated as soon as it is used. */
+/** A foreign key to a missing table cannot be checked; it is violated as soon as it is used. */
 const foreignKeyCheck = (connection: Sqlite.Database): boolean =>
   connection.prepare("SELECT 1 FROM pragma_foreign_key_check LIMIT 1").get() !== undefined
 
-/** Whether every view and every trigger can still be compiled. */
+/** Whether every view and every trigger still compiles. */
 export const compiles = (image: Image): boolean =>
   within(image, (connection) => {
     connection.pragma("foreign_keys = 0")
@@ -79,8 +79,8 @@ export const compiles = (image: Image): boolean =>
   })
 
 /**
- * Why files cannot be applied whatever rows there are: they are tried on the same schema without a row, where what
- * makes objects is run and what changes rows is only compiled. None where all of it works.
+ * Why files cannot be applied for any rows: they are tried on the same schema without a row. There objects are really
+ * created, and statements that change rows are only compiled. None if all of it works.
  */
 export const refusedWithoutRows = (image: Image, files: ReadonlyArray<MigrationFile>): ReadonlyArray<FileRefusal> => {
   const objects = within(image, (connection) =>
@@ -113,7 +113,7 @@ export const refusedWithoutRows = (image: Image, files: ReadonlyArray<MigrationF
   })
 }
 
-/** Takes away what a file has left on its connection alone. */
+/** Removes what a file has left on its connection only. */
 const asOpened = (connection: Sqlite.Database): void => {
   connection.pragma("legacy_alter_table = 0")
   connection.pragma("ignore_check_constraints = 0")
@@ -121,7 +121,7 @@ const asOpened = (connection: Sqlite.Database): void => {
   for (const name of names) connection.exec(`DROP TABLE temp."${name}"`)
 }
 
-/** How many rows each table has, and how many of them refer to another by a foreign key that is cleared. */
+/** The rows of each table, and how many of them have a reference that deleting would clear. */
 const countsOf = (connection: Sqlite.Database) => {
   const tables = new Map<string, number>()
   const references: Array<{
@@ -147,10 +147,10 @@ const countsOf = (connection: Sqlite.Database) => {
 
 export type FileRefusal = "SchemaBroken" | "StatementFailed" | "RowsDeleted" | "ForeignKeyViolations"
 
-/** What a file left, or all the reasons for which it has to be refused. */
+/** What a file left, or all the reasons to refuse it. */
 export type Applied = { readonly image: Image } | { readonly refused: ReadonlyArray<FileRefusal> }
 
-/** One file by itself: foreign keys on, and off only where it declares it. */
+/** One file alone: foreign keys on, and off only if it declares that. */
 export const applyAlone = (image: Image, file: MigrationFile): Applied =>
   within(image, (connection) => {
     connection.pragma(`foreign_keys = ${file.foreignKeys}`)
@@ -164,12 +164,12 @@ export const applyAlone = (image: Image, file: MigrationFile): Applied =>
     const after = countsOf(connection)
     const renamed = new Map(file.renames)
     const now = (name: string): string => renamed.get(name) ?? name
-    // A table may have fewer rows only where that is declared, by the name that it had or the one that it has now.
+    // A table may lose rows only if that is declared, by its old or its new name.
     const isDeclared = (name: string): boolean => file.deletes.includes(name) || file.deletes.includes(now(name))
     const isLost = [...before.tables].some(
       ([name, rows]) => !isDeclared(name) && (after.tables.get(now(name)) ?? 0) < rows
     )
-    // Dropping a table clears what refers to it, also where it is only rebuilt.
+    // Dropping a table clears references to it, even during a rebuild.
     const isCleared = before.references.some(
       ({ child, column, parent, rows }) =>
         file.drops.includes(parent) &&

@@ -1,4 +1,4 @@
-/** What can happen to a database: each step as it is drawn, as a line to read, and as it is done and judged. */
+/** What can happen to a database: how each step is drawn, described, done and judged. */
 import { strict as assert } from "node:assert"
 import {
   chmodSync,
@@ -202,7 +202,7 @@ export const step: FastCheck.Arbitrary<Step> = FastCheck.oneof(
     weight: 2,
     arbitrary: FastCheck.oneof(
       { weight: 7, arbitrary: FastCheck.constant<Step>({ _tag: "let go" }) },
-      // It takes two seconds, a hundred times what others take.
+      // It takes two seconds, a hundred times longer than others.
       {
         weight: 1,
         arbitrary: tagged("no locks", FastCheck.record({ release, nth: FastCheck.integer({ min: 1, max: 4 }) }))
@@ -218,14 +218,14 @@ export interface State {
   readonly neighbour: Neighbour
   kind: "absent" | "junk" | "database"
   content: Content
-  /** What the main file holds without what lies beside it, where that is known. */
+  /** The content of the main file without the files next to it, if known. */
   base: Content | undefined
-  /** What lies beside the file: a WAL that nobody took in, a rollback journal of a transaction that was not finished. */
+  /** What is next to the file: a WAL that was not taken in, or a rollback journal of an unfinished transaction. */
   leftover: "none" | "wal" | "hot" | "hot beside wal"
   isWal: boolean
   held: "no" | "idle" | "writing"
   readonly backups: Map<string, Content>
-  /** Those of upgrades that were never committed: the next start may delete them. */
+  /** Backups of upgrades that were never committed: the next start may delete them. */
   readonly uncommitted: Set<string>
 }
 
@@ -245,7 +245,7 @@ export const newState = (world: World, files: ReadonlyArray<MigrationFile>, neig
 
 const fileOf = ({ world }: State): string => fileIn(world.home)
 
-/** What lies there, as anybody can see it; the model says what is in it. */
+/** Reads the files that are there; the model says what is in them. */
 const observe = (state: State): void => {
   const file = fileOf(state)
   const size = sizeOf(file)
@@ -271,7 +271,7 @@ const verify = (state: State, label: string): void => {
   assert.deepEqual(backupsIn(world.home), [...backups.keys()].sort(), `${label}: the backups`)
 }
 
-/** A backup is a database by itself, and holds what the model says. */
+/** A backup is a database on its own, and holds what the model says. */
 const verifyBackup = (state: State, name: string, label: string): void => {
   const content = state.backups.get(name)
   const seen = byHand(join(state.world.home, name), pictureOf)
@@ -306,12 +306,12 @@ const statusExpectation = (state: State, { journal }: Settings, expect: Expectat
   if (state.kind === "absent") return ["ConnectionError.Absent"]
   if (state.leftover === "hot" || state.leftover === "hot beside wal") return ["ConnectionError.NotRecovered"]
   if (state.kind === "junk") return ["ConnectionError.NotADatabase"]
-  // Beside an empty file even a journal that is over would be deleted.
+  // Next to an empty file even a finished journal would be deleted.
   const hasJournal = sizeOf(fileOf(state)) === 0 && sizeOf(`${fileOf(state)}-journal`) > 0
   if (expect.isPending) return ["UpgradeError.Pending", ...(hasJournal ? ["ConnectionError.NotRecovered"] : [])]
   const differs = state.isWal !== (journal === "wal")
   if (expect.refusals.length > 0) return [...expect.refusals, ...(differs ? ["PragmaError.Mismatch"] : [])]
-  // Beside a WAL SQLite reads a file as one in WAL mode, whatever its header says.
+  // Next to a WAL, SQLite reads a file in WAL mode, whatever its header says.
   const isWalByItsWal = !state.isWal && state.leftover === "wal"
   return [
     ...(differs || isWalByItsWal ? ["PragmaError.Mismatch"] : []),
@@ -328,7 +328,7 @@ const start = Effect.fnUntraced(function* (state: State, step: Extract<Step, { _
   const waits =
     state.held === "writing" &&
     (expect.states.length > 1 || expect.refusals.some((r) => /Upgrade|SchemaDiffers/.test(r)))
-  // In WAL mode and in use by others a file cannot be switched to a rollback journal.
+  // In WAL mode and used by others, a file cannot be switched to a rollback journal.
   const isStuck = state.held !== "no" && step.settings.journal !== "wal"
   if (isStuck) return "skipped"
 
@@ -350,7 +350,7 @@ const start = Effect.fnUntraced(function* (state: State, step: Extract<Step, { _
       assert.deepEqual(bytesIn(world.home), before, `${label} changed what is no database`)
       return done
     }
-    // A fault in the trial of what is pending only ends the trial.
+    // A fault in the trial of pending files ends only the trial.
     const untried = expectation(content, options, nothing)
     adoptAll(state, fault.kind === "fail" ? [...expect.states, ...untried.states] : expect.states, label)
     if (fault.kind === "fail" && outcome._tag === "ready")
@@ -389,7 +389,7 @@ const start = Effect.fnUntraced(function* (state: State, step: Extract<Step, { _
   if (kind !== "absent") assert.equal(statSync(fileOf(state)).mode, mode, "the mode of the file")
   observe(state)
   if (outcome._tag === "ready" && state.held === "no") {
-    // An empty WAL that was put beside a file in another journal mode is nobody's, and for SQLite not there.
+    // An empty WAL next to a file in another journal mode belongs to nobody, and SQLite ignores it.
     const isNobodys = !state.isWal && state.leftover === "wal" && sizeOf(`${fileOf(state)}-wal`) === 0
     if (!wasHot && !isNobodys) assert.equal(state.leftover, "none", "what a start leaves beside the file")
     assert.equal(state.isWal, step.settings.journal === "wal", "the journal mode")
@@ -397,13 +397,13 @@ const start = Effect.fnUntraced(function* (state: State, step: Extract<Step, { _
   return done
 })
 
-/** Where the versions alone do not tell the order, a number does. */
+/** If the versions alone give no order, a number does. */
 const nameOf = (backup: Backup | undefined): RegExp =>
   backup === undefined ? /^$/ : new RegExp(`^app\\.db\\.${backup.from}-to-${backup.to}(\\.\\d+)?\\.backup$`)
 const backupOf = (outcome: Outcome): string | undefined =>
   outcome._tag === "ready" && outcome.backup !== undefined ? basename(outcome.backup) : undefined
 
-/** After an upgrade its copy is there as the newest, and of the others as many as the settings keep. */
+/** After an upgrade its copy is the newest, and others stay as the settings say. */
 const keepBackups = (state: State, made: Backup, count: number, isPruned: boolean): void => {
   const { backups, world } = state
   const left = backupsIn(world.home)
@@ -419,7 +419,7 @@ const keepBackups = (state: State, made: Backup, count: number, isPruned: boolea
   }
 }
 
-/** One of some states is what is in the file; it is the state from here on. */
+/** The file has one of some states, which is the state from here on. */
 const adopt = (state: State, states: ReadonlyArray<Content>, label: string): void => {
   const seen = seenIn(state.world, pictureOf)
   const found = states.findLast((content) => pictureIn(content) === seen)
@@ -430,7 +430,7 @@ const adopt = (state: State, states: ReadonlyArray<Content>, label: string): voi
   observe(state)
 }
 
-/** The same for the backups as well. */
+/** The same for the backups too. */
 const adoptAll = (state: State, states: ReadonlyArray<Content>, label: string): void => {
   adopt(state, states, label)
   const { home } = state.world
@@ -469,7 +469,7 @@ const restore = Effect.fnUntraced(function* (state: State, { fault, which }: Ext
   if (fault !== undefined && isReached) {
     assert.ok(!done.startsWith("Defect"), `restore under a fault (${done})`)
     if (outcome._tag === "refused" && fault.kind === "fail" && state.leftover === "none") {
-      // The switch to another journal mode and back is counted in the header, and a WAL without a frame may stay.
+      // Switching the journal mode and back is counted in the header, and a WAL without a frame may stay.
       const besides = (bytes: ReturnType<typeof bytesIn>) =>
         Object.entries(bytes).filter(([name]) => name !== "app.db" && name !== "app.db-wal")
       assert.deepEqual(besides(bytesIn(world.home)), besides(before), `a refused restore (${done}) changed the files`)
@@ -480,7 +480,7 @@ const restore = Effect.fnUntraced(function* (state: State, { fault, which }: Ext
         `a refused restore (${done}) changed the journal mode`
       )
     }
-    // Whoever is told that it is as it was finds it so.
+    // If it says that all is as it was, it must be.
     const states = /is as it was/.test(done) ? [content] : [content, ...backups.values()]
     if (kind === "database") adopt(state, states, `restore under a fault (${done})`)
     else if (existsSync(fileOf(state)) && !isSame(before, bytesIn(world.home)))
@@ -520,7 +520,7 @@ const restore = Effect.fnUntraced(function* (state: State, { fault, which }: Ext
   return `${done} from ${from}`
 })
 
-/** Several programs that restore at once: at least one succeeds, and the others tell that it is under way. */
+/** Several restores at once: at least one succeeds, and the others say that it is under way. */
 const restores = Effect.fnUntraced(function* (state: State, { count }: Extract<Step, { _tag: "restores" }>) {
   const { backups, kind, world } = state
   const newest = [...backups.values()].at(-1)
@@ -542,8 +542,8 @@ const restores = Effect.fnUntraced(function* (state: State, { count }: Extract<S
 })
 
 /**
- * The program, where the system refuses every lock on the `-shm` from one of those on that the first read takes: SQLite
- * would try for ten seconds, which the deadline of a start has to outrun. Of later ones nothing is promised.
+ * Runs the program while the system refuses every lock on the `-shm` from one of the first read's locks on. SQLite
+ * would try for ten seconds, but a start must end at its deadline. Nothing is promised for later locks.
  */
 const withoutLocks = (state: State, { nth, release }: Extract<Step, { _tag: "no locks" }>): string => {
   const { kind, world } = state
@@ -566,7 +566,7 @@ const withoutLocks = (state: State, { nth, release }: Extract<Step, { _tag: "no 
   return String(ended)
 }
 
-/** The file goes elsewhere while a process has it open, and comes back: meanwhile nothing is made in its place. */
+/** Moves the file away and back while a process has it open: meanwhile no new file may appear in its place. */
 const moveAway = Effect.fnUntraced(function* (
   state: State,
   { release, restores, settings }: Extract<Step, { _tag: "move away" }>
@@ -589,13 +589,13 @@ const moveAway = Effect.fnUntraced(function* (
   )
   assert.deepEqual(bytesIn(world.home), before, `refused (${said(outcome)}), and the files are changed`)
   renameSync(away, fileOf(state))
-  if (isOurs) yield* letGo(state)
+  if (isOurs) yield* releaseFile(state)
   return said(outcome)
 })
 
 const isSame = (one: object, other: object): boolean => JSON.stringify(one) === JSON.stringify(other)
 
-/** Several that one step added: by the numbers in their names, and the versions. */
+/** Orders backups of one step: by the numbers in their names, and the versions. */
 const inOrder = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
   const keyOf = (name: string) => {
     const [, to = "", number = "1"] = /-to-(\d+)(?:\.(\d+))?\.backup$/.exec(name) ?? []
@@ -616,7 +616,7 @@ const race = Effect.fnUntraced(function* (
 ) {
   if (state.kind === "junk" || state.held !== "no") return "skipped"
   const { backups, content, world } = state
-  // One setting that differs is enough of a race.
+  // One different setting is enough for a race.
   const wal: Settings = { ...settings, journal: "wal" }
   const racers = releases.map((release) => optionsOf(state, { release, settings: wal }))
   const newest = [...backups.values()]
@@ -634,8 +634,8 @@ const race = Effect.fnUntraced(function* (
   const wasRestored = restored._tag === "Some" && restored.value.outcome._tag === "ready"
   const seen = seenIn(world, pictureOf)
   const everything: Array<Content> = [content, ...newest]
-  // As if they had come one after the other, in some order, the restore at some moment.
-  // Between two transactions of one of them another may have looked, and gone without a change.
+  // The result is as if they had run one after the other, in some order, with the restore at some moment. Between two
+  // transactions of one start, another may have looked and left without a change.
   type Turn = { readonly options: StartOptions; readonly outcome: Outcome } | "restore"
   const turns = racers.flatMap(({ options }, index): ReadonlyArray<Turn> => {
     const { outcome } = outcomes[index] ?? {}
@@ -650,7 +650,7 @@ const race = Effect.fnUntraced(function* (
       const expect = expectation(state, turn.options)
       return expect.after === state && fits(expect)
     })
-    // One that looked before the first of them wrote has seen a new database.
+    // A start that looked before the first write has seen a new database.
     const looked = holdsNothing(content) && now !== content ? [now, content] : [now]
     const ended = looked.flatMap((lookedAt) => {
       const expect = expectation(now, turn.options, lookedAt)
@@ -677,7 +677,7 @@ const race = Effect.fnUntraced(function* (
   return label
 })
 
-/** SQL by hand; where SQLite refuses it nothing has happened. */
+/** SQL by hand; if SQLite refuses it, nothing has happened. */
 const edited = (
   state: State,
   sql: string,
@@ -716,7 +716,7 @@ const write = (state: State, { pick, rows }: Extract<Step, { _tag: "write" }>): 
   return edited(state, sql, (content) => ({ ...content, image: executed(content.image, sql) }))
 }
 
-/** Moves the files as they are at one moment of `use` into the place of the database: what a kill there would leave. */
+/** Puts the files as they are at one moment of `use` in place of the database: what a kill there would leave. */
 const leavingAsKilled = (state: State, use: (connection: Sqlite.Database, freeze: () => void) => void): void => {
   const file = fileOf(state)
   const frozen = join(state.world.folder, "frozen")
@@ -745,7 +745,7 @@ const crash = (state: State, { pick, rows }: Extract<Step, { _tag: "crash" }>): 
         connection.pragma("foreign_keys = 1")
         connection.exec(sql ?? "")
       } else {
-        // More than the cache holds is written into the file before the commit that never comes.
+        // More than the cache holds is written to the file before the commit that never comes.
         connection.pragma("cache_size = 1")
         connection.exec(`BEGIN; CREATE TABLE never (x);
 WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 60) INSERT INTO never SELECT zeroblob(4000) FROM n`)
@@ -764,7 +764,7 @@ WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 60) I
   return state.leftover
 }
 
-/** A WAL beside a rollback journal: by itself SQLite rolls back, and then reads the WAL. */
+/** A WAL next to a rollback journal: SQLite itself rolls back, and then reads the WAL. */
 const stray = (state: State, { isEmpty }: Extract<Step, { _tag: "stray" }>): string => {
   if (state.leftover !== "hot") return "skipped"
   const file = fileOf(state)
@@ -912,9 +912,9 @@ const hold = Effect.fnUntraced(function* (state: State, { how }: Extract<Step, {
   return "done"
 })
 
-const letGo = Effect.fnUntraced(function* (state: State) {
+const releaseFile = Effect.fnUntraced(function* (state: State) {
   if (state.held === "no") return "skipped"
-  yield* state.neighbour.letGo
+  yield* state.neighbour.release
   state.held = "no"
   observe(state)
   return "done"
@@ -940,7 +940,7 @@ const times = (state: State, { pick, seconds }: Extract<Step, { _tag: "times" }>
   return name
 }
 
-/** Does a step and judges what came of it; gives a word for the script. */
+/** Does a step and judges the result; returns a word for the script. */
 export const take = (state: State, step: Step): Effect.Effect<string> =>
   Effect.suspend((): Effect.Effect<string> => {
     switch (step._tag) {
@@ -989,7 +989,7 @@ export const take = (state: State, step: Step): Effect.Effect<string> =>
       case "hold":
         return hold(state, step)
       case "let go":
-        return letGo(state)
+        return releaseFile(state)
       case "forget backups":
         for (const name of backupsIn(state.world.home)) rmSync(join(state.world.home, name))
         state.backups.clear()

@@ -1,4 +1,4 @@
-/** Real files, real starts, a real neighbour, and what is seen of them from outside. */
+/** Real files, real starts, a real neighbour process, and what can be seen of them from outside. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import {
@@ -33,7 +33,7 @@ export interface World {
   readonly folder: string
   /** Where the file is. */
   home: string
-  /** The path that starts are given: the file's, or that of a link to it. */
+  /** The path that starts use: the file's, or that of a link to it. */
   opened: string
   places: number
 }
@@ -47,14 +47,14 @@ export const newWorld = (folder: string): World => {
   return { folder, home, opened: fileIn(home), places: 1 }
 }
 
-/** A directory that is not there yet. */
+/** A new directory name. */
 const place = (world: World): string => {
   const home = join(world.folder, String(world.places))
   world.places += 1
   return home
 }
 
-/** Goes on in a copy; the original is gone. */
+/** Continues in a copy; the original is gone. */
 export const moveToCopy = (world: World, suffixes: ReadonlyArray<string>, keepTimes: boolean): void => {
   const home = place(world)
   cpSync(world.home, home, { recursive: true, preserveTimestamps: keepTimes })
@@ -62,7 +62,7 @@ export const moveToCopy = (world: World, suffixes: ReadonlyArray<string>, keepTi
   settleIn(world, home)
 }
 
-/** Goes on in another directory, as it is. */
+/** Continues in another directory, unchanged. */
 const settleIn = (world: World, home: string): void => {
   const wasLinked = isLinked(world)
   rmSync(world.home, { recursive: true, force: true })
@@ -73,7 +73,7 @@ const settleIn = (world: World, home: string): void => {
 
 export const isLinked = ({ home, opened }: World): boolean => opened !== fileIn(home)
 
-/** Puts the directory elsewhere and a link in its place. */
+/** Moves the directory elsewhere and puts a link in its place. */
 export const moveBehindLink = (world: World): void => {
   if (isLinked(world)) return
   const [home, before] = [place(world), world.home]
@@ -83,7 +83,7 @@ export const moveBehindLink = (world: World): void => {
   world.home = home
 }
 
-/** Something done on the file by somebody who knows nothing of the library. */
+/** Works on the file like somebody who does not know the library. */
 export const byHand = <A>(file: string, use: (connection: Sqlite.Database) => A): A => {
   const connection = new Sqlite(file, { timeout: 0 })
   try {
@@ -93,7 +93,7 @@ export const byHand = <A>(file: string, use: (connection: Sqlite.Database) => A)
   }
 }
 
-/** What the files of a database hold for anybody who opens them, found in a copy. */
+/** What the files of a database contain for anybody who opens them, found in a copy. */
 export const seenIn = <A>(world: World, use: (connection: Sqlite.Database) => A): A => {
   const scratch = join(world.folder, "scratch")
   rmSync(scratch, { recursive: true, force: true })
@@ -108,7 +108,7 @@ export const seenIn = <A>(world: World, use: (connection: Sqlite.Database) => A)
 const historyStatement =
   "SELECT version, name, status, compatible_from FROM schema_migrations ORDER BY CAST(version AS INTEGER), version"
 
-/** Everything of a content that can be compared, as text. */
+/** Everything comparable of a content, as text. */
 export const pictureOf = (connection: Sqlite.Database): string => {
   const hasHistory =
     connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'").get() !== undefined
@@ -120,7 +120,7 @@ export const pictureOf = (connection: Sqlite.Database): string => {
   })
 }
 
-/** The same of what the model says. */
+/** The same for what the model says. */
 export const pictureIn = ({ applicationId, history, image, userVersion }: Content): string =>
   JSON.stringify({
     contents: JSON.parse(within(image, contentsOf)),
@@ -131,12 +131,11 @@ export const pictureIn = ({ applicationId, history, image, userVersion }: Conten
     applicationId
   })
 
-/** Whether a rollback journal holds a transaction that was not finished: else its header is zeros, or it is empty. */
+/** Whether a rollback journal holds an unfinished transaction. Otherwise its header is zeros, or it is empty. */
 export const isHot = (journal: string): boolean => (readFileSync(journal)[0] ?? 0) !== 0
 
 /**
- * Each file with a hash of its bytes. What SQLite shares between processes is no content, nor is a journal that is over,
- * nor what a killed process left of a copy.
+ * Each file with a hash of its bytes. Skips shared memory, finished journals, and what a killed process left of a copy.
  */
 export const bytesIn = (home: string): Readonly<Record<string, string>> =>
   Object.fromEntries(
@@ -173,7 +172,7 @@ export interface Fault {
 const codes = ["SQLITE_IOERR_READ", "SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR_FSYNC", "SQLITE_NOMEM"] as const
 export const faultCodes: ReadonlyArray<string> = codes
 
-/** Counts the calls of a start; does what the fault says at the n-th. Gives how to end the watch. */
+/** Counts the calls of a start, and injects the fault at the n-th. Returns how to stop counting. */
 const watching = (world: World, fault: Fault | undefined) => {
   let count = 0
   let snapshot: string | undefined
@@ -183,8 +182,8 @@ const watching = (world: World, fault: Fault | undefined) => {
     if (fault === undefined || count !== fault.nth) return false
     isReached = true
     if (fault.kind === "fail") return true
-    // What a killed process leaves is what is in the files at this moment. Another process copies them: closing a
-    // descriptor here would drop the locks of this one.
+    // A kill leaves the files as they are at this moment. Another process copies them: closing a descriptor here would
+    // drop this process's locks.
     snapshot = place(world)
     spawnSync("cp", ["-a", world.home, snapshot])
     return false
@@ -300,7 +299,7 @@ export const restoreOn = Effect.fnUntraced(function* (world: World, backup: stri
   return { outcome, isReached }
 })
 
-/** Another process that opens the database, holds it and lets it go. */
+/** Another process that opens the database, holds it and releases it. */
 export const neighbour = () => {
   const script = `const Sqlite = require("better-sqlite3"); let held
 process.on("message", ([command, file, sql]) => {
@@ -322,7 +321,7 @@ process.on("disconnect", () => process.exit())`
     })
   return {
     hold: (file: string, sql: string) => told("hold", file, sql),
-    letGo: Effect.suspend(() => (child === undefined ? Effect.succeed("done") : told("let go"))),
+    release: Effect.suspend(() => (child === undefined ? Effect.succeed("done") : told("let go"))),
     end: Effect.sync(() => child?.disconnect())
   }
 }

@@ -73,7 +73,7 @@ describe("a session", () => {
           VALUES ('00000000-0000-4000-8000-000000000001', 's1', 'a.txt', 'a', 'nowhere', 1, 'none')`
       }
       let times = 0
-      // The first time that the service has looked who owns a session, it is taken before anything else is looked at.
+      // The first time the service has asked for the owner, the session is taken before it asks anything else.
       const take = (statement: string) => {
         if (!statement.includes("FROM session_owners WHERE") || times > 0) return
         times += 1
@@ -258,7 +258,7 @@ describe("the limits", () => {
         assert.deepStrictEqual(yield* many(2), [0, 1])
         yield* TestClock.adjust("1 minutes")
         assert.deepStrictEqual(yield* many(21), [...Array.from({ length: 20 }, () => 0), 1])
-        // A clock that is set back takes nothing away.
+        // A clock that is set back removes nothing.
         yield* TestClock.setTime(0)
         assert.deepStrictEqual(yield* many(1), [1])
         yield* TestClock.adjust("100 millis")

@@ -1,4 +1,4 @@
-/** Files of a session as one archive, made while it is sent. */
+/** Files of a session as one archive, created while it is sent. */
 import { createHash } from "node:crypto"
 import { truncateSync, unlinkSync, writeFileSync } from "node:fs"
 import { type IncomingMessage, request } from "node:http"
@@ -26,7 +26,7 @@ const of = (sessionId: string, fileIds?: ReadonlyArray<string>) => ({
 })
 const namesAndTexts = (zip: Uint8Array) => entriesOfZip(zip).map(({ name, text }) => [name, text])
 
-/** The answer as it begins; nothing of it is read before it is asked for. */
+/** The begun answer; nothing of its body is read before that is asked for. */
 const begun = (url: string) =>
   Effect.acquireRelease(
     Effect.promise(
@@ -113,7 +113,7 @@ describe("an archive", () => {
       const { fileId } = yield* alice.files.upload(upload("s1", "a.txt", "a"))
       yield* bob.files.upload(upload("s2", "b.txt", "b"))
       assert.strictEqual((yield* Effect.flip(bob.streams.archive(of("s1"))))._tag, "Forbidden")
-      // Another's file under one's own session is not there.
+      // Another user's file does not exist under one's own session.
       assert.strictEqual((yield* Effect.flip(bob.streams.archive(of("s2", [fileId]))))._tag, "FileNotFound")
       assert.strictEqual(entriesOfZip(yield* root.streams.archive(of("s1"))).length, 1)
     })
@@ -198,7 +198,7 @@ describe("an archive", () => {
       const opened = Effect.map(downloads(file), (rows) => rows.length)
       const contents = Effect.sync(() => openDescriptors(join(folder, "files")))
       const response = yield* begun(`${baseUrl}/api/sessions/s1/archive`)
-      // It stands still while nobody takes what is there.
+      // It stands still while nobody reads.
       let before = -1
       yield* eventually(Effect.delay(opened, "300 millis"), (now) => {
         const isStill = now === before && now > 0
@@ -278,7 +278,7 @@ describe("an archive", () => {
         body: "{}"
       })
       assert.deepStrictEqual([response.status, (yield* jsonOf(response))["_tag"]], [422, "TooManyFiles"])
-      // An earlier system may have called a file anything; there is none of this id.
+      // An earlier system may have named a file anything; none has this id.
       for (const [body, status] of [
         ['{"fileIds":[]}', 400],
         ['{"fileIds":[""]}', 400],

@@ -23,7 +23,7 @@ const times = isLong ? 10 : 1
 const bearer = (name: string) => ({ authorization: `Bearer ${tokenOf(name)}` })
 const asBob = `Authorization: Bearer ${tokenOf("bob")}\r\n`
 
-/** A connection that is not read from unless it is said so, gone with the scope. */
+/** A connection that is read from only when told to; closed with the scope. */
 const opened = (port: number) =>
   Effect.acquireRelease(
     Effect.async<Socket>((resume) => {
@@ -37,7 +37,7 @@ const opened = (port: number) =>
 
 const many = (count: number) => Array.from({ length: count * times }, (_, n) => n)
 
-/** Each on a connection of its own, all of them held for a second. */
+/** Each on its own connection, all held for a second. */
 const onMany = (port: number, count: number, text: (n: number) => string) =>
   Effect.forEach(many(count), (n) =>
     Effect.map(opened(port), (socket) => {
@@ -130,7 +130,7 @@ const attacks: Readonly<Record<string, Attack>> = {
     )
 }
 
-/** What a user does all day; what was not answered as it should be. */
+/** What a user does all day; returns what was not answered correctly. */
 const goodUser = (url: string, failures: Array<string>) =>
   Effect.gen(function* () {
     const headers = bearer("alice")

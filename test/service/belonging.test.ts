@@ -1,4 +1,4 @@
-/** Database and contents: whatever is moved, copied, restored or started in which order, no content is lost. */
+/** Database and contents: in any order of moves, copies, restores and starts, no content is lost. */
 import { spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -17,7 +17,7 @@ import { contentsIn, jsonOf, type SomeSettings, serveOn } from "../support/servi
 
 const inSession = { path: { sessionId: "s" } }
 
-/** A start, one upload, and the end of it; or why it was refused. */
+/** A start, one upload, and its end; or why it was refused. */
 const started = (folder: string, upload: string | undefined, settings: SomeSettings = {}) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -33,7 +33,7 @@ const refusal = (start: ReturnType<typeof started>) =>
     return Effect.die(new Error(`not refused: ${JSON.stringify(outcome)}`))
   })
 
-/** The texts of all files that the database has, each read through the service; a lost one is its status. */
+/** The texts of all files in the database, each read through the service; for a lost one its status. */
 const readAll = (folder: string, settings: SomeSettings = {}) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -101,7 +101,7 @@ describe("contents whose database is not there", () => {
         const adopting = { ...settings, adoptContents: Option.some(first) }
         yield* started(folder, "two", adopting)
         assert.notStrictEqual(identityOf(folder), first)
-        // Not right after it was taken over; and what is said once does not hold for the next one.
+        // Not right after the adoption; and a setting for one start does not apply to the next.
         assert.deepStrictEqual([contentsIn(folder).length, trashIn(folder)], [2, []])
         yield* started(folder, undefined, adopting)
         move(join(folder, "aside.db"), database(folder))
@@ -188,7 +188,7 @@ describe("contents whose database is not there", () => {
 const acts = {
   /** A copy of the database, taken while it is at rest. */
   backup: (folder: string) => copyDatabase(database(folder), join(folder, "backup.db")),
-  /** The copy in its place, as people do it. */
+  /** Puts the copy in its place, as people do it. */
   restore: (folder: string) =>
     Effect.sync(() => {
       if (!existsSync(join(folder, "backup.db"))) return
@@ -237,7 +237,7 @@ describe("every order of backup, restore, start and upload", () => {
             yield* started(folder, "second")
             for (const act of order) yield* acts[act](folder)
             yield* started(folder, undefined)
-            // Whatever copy is put in place now has all its contents.
+            // Any copy that is put in place now has all its contents.
             for (const copy of ["app.db", "backup.db", "replaced.db"]) {
               if (!existsSync(join(folder, copy))) continue
               if (copy !== "app.db") cpSync(join(folder, copy), database(folder))
@@ -343,7 +343,7 @@ describe("contents that an older copy of the database does not know", () => {
       yield* started(folder, "third")
       assert.deepStrictEqual(yield* readAll(copy), ["first", "second"])
       assert.deepStrictEqual(yield* readAll(folder), ["first", "third"])
-      // The one's database on the other's contents: lost is what is not there, and nothing else goes.
+      // One's database on the other's contents: only what is not there is lost, and nothing else is deleted.
       assert.deepStrictEqual(yield* readAll(folder, { databaseFile: database(copy) }), ["410", "first"])
       assert.deepStrictEqual(yield* readAll(folder), ["first", "third"])
     })
@@ -363,7 +363,7 @@ describe.skipIf(unavailable !== undefined)(`a start that is killed${because(unav
           for (let nth = 1; nth < (everything ? 60 : 4); nth += 1) {
             mkdirSync(join(folder, "files", "ab"), { recursive: true })
             writeFileSync(join(folder, "files", "ab", orphan), "orphan")
-            // One that is not killed by the fault is killed a moment later.
+            // If the fault does not kill it, it is killed a moment later.
             spawnSync(
               "strace",
               [

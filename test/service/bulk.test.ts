@@ -1,4 +1,4 @@
-/** Several files at once: each with a verdict of its own. */
+/** Several files at once, each with its own result. */
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import * as Duration from "effect/Duration"

@@ -37,7 +37,7 @@ const threeUsers = Effect.gen(function* () {
   }
 })
 
-/** The counts that are kept agree with what is counted. */
+/** The maintained counts agree with counting. */
 const countsAgree = (file: string) =>
   Effect.gen(function* () {
     assert.deepStrictEqual(

@@ -26,7 +26,10 @@ import { nothingSwept } from "../../src/service/Sweeper.ts"
 import { independently, platform, rowsOf, temporaryFolder } from "../support/database.ts"
 import { contentsIn, incomingIn, type SomeSettings, settingsOn } from "../support/service.ts"
 
-/** The service without its server, on the test's clock; `removed` gives each path that was removed or moved to, when it was. */
+/**
+ * The service without its server, on the test's clock. `removed` returns each path that was deleted or moved to, when
+ * it was.
+ */
 const cleaning = Effect.fnUntraced(function* (folder: string, settings: SomeSettings = {}) {
   const removed = yield* Queue.unbounded<string>()
   const watched = Layer.effect(
@@ -69,7 +72,7 @@ const cleaning = Effect.fnUntraced(function* (folder: string, settings: SomeSett
   }
 })
 
-/** Looks until it is so: what is done meanwhile takes the disk's time, not the test's. */
+/** Waits until it is so: this work takes the disk's time, not the test clock's. */
 const eventually = Effect.fnUntraced(function* <A, E, R>(look: Effect.Effect<A, E, R>, isSo: (found: A) => boolean) {
   for (;;) {
     const found = yield* look
@@ -173,7 +176,7 @@ describe("the cleanup", () => {
 
       yield* TestClock.adjust("5 minutes")
       yield* eventually(as(details(over.fileId)), ({ deletedAt }) => deletedAt !== null)
-      // Where the time of its session is over it is not deleted again at once.
+      // If the time of its session is over, it is not deleted again at once.
       yield* as(restore(over.fileId))
       yield* TestClock.adjust("30 minutes")
       for (const { fileId } of [goingOn, over, excepted, shared, reopened]) {
@@ -221,7 +224,7 @@ describe("the cleanup", () => {
       const folder = yield* temporaryFolder
       const { upload } = yield* cleaning(folder)
       yield* upload("s1", "the same")
-      // One content, so that one removal tells that all of them are over.
+      // One content, so one deletion tells that all are done.
       yield* independently(join(folder, "app.db"), (connection) =>
         connection.exec(`
           INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash)
@@ -308,7 +311,7 @@ describe("the sweep", () => {
       yield* TestClock.adjust("1 days")
       assert.include(yield* Queue.take(removed), `trash/${"cd".repeat(32)}`)
       assert.include(yield* Queue.take(removed), young)
-      // In the trash for three days, each from its own.
+      // In the trash for three days, each counted from its own time.
       yield* Effect.repeat(
         Effect.zipRight(TestClock.adjust("1 days"), TestServices.provideLive(Effect.sleep("20 millis"))),
         { until: () => !existsSync(join(folder, "files", "trash", "ab".repeat(32))) }

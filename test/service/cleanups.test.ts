@@ -62,7 +62,7 @@ describe("the list of planned deletions", () => {
         ])
       }
 
-      // What is undone is not planned any more; what is given is its new owner's.
+      // A restored file is not planned any more; a session that was given away belongs to its new owner.
       yield* alice.files.restore({ path: deleted })
       yield* bob.sessions.reopen({ path: { sessionId: "b" } })
       assert.deepStrictEqual(said(yield* all(root)), [["expiring", "expired", false]])

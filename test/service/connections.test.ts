@@ -1,4 +1,4 @@
-/** What one connection, and one request, may take of the service. `ATTACKS=all` is the long form. */
+/** What one connection, and one request, may take of the service. Long form: `ATTACKS=all`. */
 import { connect, Socket } from "node:net"
 import { setImmediate } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"

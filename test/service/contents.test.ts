@@ -134,7 +134,7 @@ describe("a content", () => {
       yield* client.files.destroy({ path: file })
       assert.strictEqual((yield* textOf(response)).length, 1_000_000)
       assert.strictEqual((yield* get()).status, 404)
-      // Asked and answered after all of them.
+      // Sent and answered after all of them.
       yield* client.livez()
       assert.deepStrictEqual(openDescriptors(`${folder}/files`), [])
     })

@@ -1,4 +1,4 @@
-/** The conventions of HTTP, for every endpoint that the API has, and for what is no request of it. */
+/** The conventions of HTTP, for every endpoint of the API, and for requests that match none. */
 import { connect } from "node:net"
 import { brotliDecompressSync, gunzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
@@ -10,13 +10,13 @@ interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer
-  /** Whether the connection ended, or would be kept for a next request. */
+  /** Whether the connection ended, or stays open for another request. */
   readonly hasEnded: boolean
 }
 
 const headEnd = Buffer.from("\r\n\r\n")
 
-/** What stands in some bytes, where it is whole. */
+/** The answer in some bytes, if it is complete. */
 const answerIn = (bytes: Buffer, method: string, hasEnded: boolean): Answer | undefined => {
   const end = bytes.indexOf(headEnd)
   if (end === -1) return undefined
@@ -33,7 +33,7 @@ const answerIn = (bytes: Buffer, method: string, hasEnded: boolean): Answer | un
   return isWhole ? { status, headers, body, hasEnded } : undefined
 }
 
-/** Sends bytes as they are, and waits for the answer: to its end, or to that of the connection. */
+/** Sends raw bytes, and waits for the end of the answer or of the connection. */
 const say = (port: number, method: string, bytes: string | Buffer, waits: "answer" | "end" = "answer") =>
   Effect.async<Answer>((resume) => {
     let received = Buffer.alloc(0)
@@ -82,7 +82,7 @@ const open = Effect.gen(function* () {
 
 const problemIn = ({ body }: Answer): Readonly<Record<string, unknown>> => Object(JSON.parse(body.toString("utf8")))
 
-/** What every answer has to be, whatever was asked. */
+/** What every answer must be, for any request. */
 const assertConventional = (answer: Answer, method: string, about: string) => {
   const { body, headers, status } = answer
   assert.strictEqual(headers["x-content-type-options"], "nosniff", about)
@@ -118,7 +118,7 @@ describe("every path of the API", () => {
         for (const id of [fileId, `%E2%98%83%2F%20${"x".repeat(120)}`]) {
           const target = path.replace(":fileId", id).replace(":sessionId", id === fileId ? "s1" : id)
           for (const method of methods) {
-            // Changes are made of what is not there.
+            // Changes are tried on what does not exist.
             if (id === fileId && ["POST", "PUT", "PATCH", "DELETE"].includes(method)) continue
             for (const headers of allowed.includes(method) ? [alice, {}] : [alice]) {
               const about = `${method} ${target} ${JSON.stringify(headers)}`
@@ -138,7 +138,7 @@ describe("every path of the API", () => {
           }
           if (!allowed.includes("GET")) continue
           const [whole, head] = [yield* raw("GET", target, alice), yield* raw("HEAD", target, alice)]
-          // What changes from one moment to the next is there as well.
+          // Headers that change from one moment to the next must be there too.
           const { "content-length": _, date: __, etag: ___, ...expected } = whole.headers
           assert.include(head.headers, expected, `HEAD ${target}`)
           assert.strictEqual(head.status, whole.status)
@@ -214,7 +214,7 @@ describe("a token", () => {
         assert.strictEqual(answer.status, expected === undefined ? 200 : 401, authorization)
         assert.strictEqual(answer.headers["www-authenticate"], expected, authorization)
       }
-      // The inside of the service is shown to nobody who says a token without the scheme.
+      // Without the scheme a token does not show the inside of the service.
       const health = yield* raw("GET", "/api/health", { authorization: tokenOf("root") })
       assert.notInclude(health.body.toString("utf8"), '"found"')
     })
@@ -308,7 +308,7 @@ describe("a body", () => {
       // Nothing of it is sent.
       const announced = yield* say(port, "POST", requestOf("POST", "/api/sessions/s1/files", form))
       assert.deepStrictEqual([announced.status, announced.headers["connection"]], [413, "close"])
-      // More than that of it is sent.
+      // More than the limit is sent.
       const sent = yield* say(
         port,
         "POST",
@@ -377,7 +377,7 @@ describe("bytes that are not a request", () => {
         assert.deepStrictEqual([answer.status, problemIn(answer)["_tag"]], [status, tag], bytes.slice(0, 60))
         assertConventional(answer, "GET", bytes.slice(0, 60))
       }
-      // What offers another protocol is answered in this one, and with its body.
+      // A client that offers another protocol is answered in HTTP/1.1, and with its body.
       const upgrade = { connection: "upgrade", upgrade: "h2c" }
       assert.strictEqual((yield* say(port, "GET", requestOf("GET", "/livez", upgrade))).status, 200)
       assert.strictEqual((yield* say(port, "POST", requestOf("POST", "/livez", upgrade, "xx"))).status, 405)

@@ -1,4 +1,4 @@
-/** What is said to machines, by the grammars that they read it with. */
+/** Texts for machines, checked by their own grammars. */
 import { assert, describe, it } from "@effect/vitest"
 import { createConfig, lintFromString } from "@redocly/openapi-core"
 import * as Effect from "effect/Effect"
@@ -159,7 +159,7 @@ interface Family {
 const sampleLine = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)$/
 const labelPair = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"/g
 
-/** Reads the text by the grammar of the format; what it does not allow fails. */
+/** Parses the text by the grammar of the format; anything else fails. */
 const familiesOf = (text: string): Readonly<Record<string, Family>> => {
   const families: Record<string, Family> = {}
   let current = ""

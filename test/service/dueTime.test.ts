@@ -1,4 +1,4 @@
-/** What is deleted by time is not deleted early because the clock is wrong; nothing else minds the clock. */
+/** A wrong clock must not delete anything early; nothing else depends on the clock. */
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import type * as Clock from "effect/Clock"
@@ -16,7 +16,7 @@ import { runProgram, spawnProgram } from "../support/program.ts"
 
 const hour = Duration.toMillis("1 hour")
 
-/** The due time of a service whose wall clock is so far off the test's, which is set by minutes. */
+/** The due time of a service whose wall clock differs from the test's by a number of minutes. */
 const dueTime = Effect.gen(function* () {
   let off = 0
   const clock = yield* Effect.clock
@@ -127,7 +127,7 @@ describe("a clock that is set while the service runs", () => {
       yield* Effect.promise(() =>
         backend.says(/level=WARN.*The clock was set ahead by 3h: for 1d only what is due by both times is deleted/)
       )
-      // Due by both times, for the cleanup to show that it goes on.
+      // Due by both times, so that the cleanup shows that it continues.
       yield* independently(file, (connection) =>
         connection
           .prepare("UPDATE file_cleanup_queue SET scheduled_deletion_time = '2020-01-01' WHERE file_id = ?")
@@ -136,7 +136,7 @@ describe("a clock that is set while the service runs", () => {
       const rows = rowsOf(file, "SELECT original_filename, is_deleted FROM conversation_files ORDER BY 1")
       yield* Effect.repeat(rows, { until: ({ length }) => length <= before.length })
       assert.deepStrictEqual(yield* rows, before)
-      // A look that takes long is not waited for: the one before answers.
+      // A check that takes long is not waited for: the previous result is returned.
       const health = yield* Effect.repeat(askJson(`${backend.url}/api/health`), {
         until: ({ body }) => body.checks["storage:contents"][0].status === "warn"
       })
@@ -165,7 +165,7 @@ describe("a clock that is set while the service runs", () => {
 })
 
 describe("a clock that is set while a start waits for a lock", () => {
-  /** A database without a migration, on which another process writes. */
+  /** An empty database to which another process writes. */
   const held = Effect.gen(function* () {
     const file = yield* temporaryFile
     yield* runProgram(["init", "--database", file, "--migrations", yield* temporaryFolder])

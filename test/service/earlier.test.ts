@@ -1,4 +1,4 @@
-/** Rows as an earlier system may have written them: whatever is in them, they are listed, read and deleted. */
+/** Rows that an earlier system may have written: whatever they contain, they are listed, read and deleted. */
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -58,7 +58,7 @@ describe("a file of an earlier system", () => {
       Effect.gen(function* () {
         const { ask, client, file } = yield* serving()
         const content = "hello"
-        // The content is there, and the rows are another system's.
+        // The content is ours, and the rows are another system's.
         yield* client.files.upload({ path: { sessionId: "s1" }, payload: fileForm("a.txt", content) })
         const session = 'a session/of "theirs" ☃'
         yield* independently(file, (connection) => {

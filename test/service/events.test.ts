@@ -1,4 +1,4 @@
-/** Changes of sessions as they happen: nothing missed, nothing twice, nothing of others. */
+/** Changes of sessions as they happen: nothing is missed, repeated, or of other sessions. */
 import { get, type IncomingMessage } from "node:http"
 import { join } from "node:path"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
@@ -19,7 +19,7 @@ const upload = (sessionId: string, name: string) => ({
   payload: fileForm(name, name, { type: "text/plain" })
 })
 
-/** A connection that gives what came on it so far, as text. */
+/** A connection that returns everything received so far, as text. */
 const listening = (url: string, headers: Record<string, string> = {}) =>
   Effect.acquireRelease(
     Effect.async<{
@@ -117,7 +117,7 @@ describe("a stream of events", () => {
       assert.deepStrictEqual(yield* seen("?after=0", {}, 4), ids)
       assert.deepStrictEqual(yield* seen(`?after=${ids[1]}`, {}, 2), ids.slice(2))
       assert.deepStrictEqual(yield* seen("?after=0", { "last-event-id": String(ids[2]) }, 1), ids.slice(3))
-      // A number that nobody gave is another database's: it follows from now on.
+      // An unknown number comes from another database: it continues from now on.
       const { text } = yield* listening(`${url}?after=9999`)
       yield* client.files.upload(upload("s1", "e"))
       assert.deepStrictEqual(
@@ -146,7 +146,7 @@ describe("a stream of events", () => {
           Effect.fork
         )
       )
-      // Whoever begins in the middle, and again, has the same.
+      // A reader who begins in the middle, and begins again, gets the same.
       const late = yield* Effect.fork(
         Effect.forEach(
           [1, 2, 3],

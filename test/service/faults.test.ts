@@ -1,8 +1,7 @@
 /**
- * The row and the file agree after a kill at any moment: the service is killed, or its system call fails, at
- * the n-th call of a kind in one of its threads during one request, n rising until the call is not reached.
- * The short form takes some of the calls; the long one is
- * `FAULTS=all npx vitest run --config test/vitest.config.ts service/faults`.
+ * The row and the file agree after a kill at any moment. The service is killed, or its system call fails, at the n-th
+ * call of a kind in one of its threads during one request, with rising n until the call is not reached. The short form
+ * takes some of the calls; long form: `FAULTS=all npx vitest run --config test/vitest.config.ts service/faults`.
  */
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, utimesSync } from "node:fs"
@@ -18,7 +17,7 @@ type Thread = keyof ReturnType<typeof threadsOf>
 
 type Calls = Readonly<Record<Thread, ReadonlyArray<string>>>
 
-/** SQLite and the sockets are the main thread's, the contents are the pool's; `write` wakes the one or the other. */
+/** The main thread has SQLite and the sockets, the pool has the contents; `write` wakes one or the other. */
 const killed: Calls = everything
   ? {
       main: ["openat", "pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "write", "writev"],
@@ -35,7 +34,7 @@ const failing: Calls = everything
 
 const codes = (everything ? ["EIO", "ENOSPC", "EACCES", "EMFILE"] : ["EIO", "ENOSPC"]).map((code) => `error=${code}`)
 
-/** What was answered; undefined where nothing was. */
+/** The answer; undefined if there was none. */
 type Answer = { readonly status: number; readonly body: Readonly<Record<string, unknown>> } | undefined
 
 const answerOf = (url: string, init: RequestInit): Effect.Effect<Answer> =>
@@ -74,7 +73,7 @@ const rowsIn = (folder: string) =>
     ReadonlyArray<Row>
   >
 
-/** A service with a folder of its own, which can be started again, and what it has acknowledged. */
+/** A service with its own folder, which can be started again, and what it has acknowledged. */
 const makeSubject = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const settings = {
@@ -89,10 +88,10 @@ const makeSubject = Effect.gen(function* () {
   /** Acknowledged files, by id, with their hashes; and the ids of those whose deletion was acknowledged. */
   const files = new Map<string, string>()
   const deleted = new Set<string>()
-  /** Those whose change was not answered: they have one of two contents. */
+  /** Files whose change was not answered: they have one of two contents. */
   const either = new Map<string, readonly [string, string]>()
 
-  /** A content that nobody has, for a shelf that is not there. */
+  /** A content that nobody has, for a shelf that does not exist. */
   const fresh = (): string => {
     const shelves = readdirSync(join(folder, "files"))
     assert.isBelow(shelves.length, 256)
@@ -113,7 +112,7 @@ const makeSubject = Effect.gen(function* () {
     )
   const destroy = Effect.fnUntraced(function* (fileId: string) {
     const hash = files.get(fileId) ?? ""
-    // Until there is an answer nobody knows.
+    // Unknown until there is an answer.
     files.delete(fileId)
     const answer = yield* answerOf(`${backend.url}/api/files/${fileId}/permanently`, { method: "DELETE" })
     if (answer?.status === 204) deleted.add(fileId)
@@ -150,7 +149,7 @@ const makeSubject = Effect.gen(function* () {
   const move = (fileId: string) =>
     Effect.map(post(`/api/files/${fileId}/move`, { sessionId: "moved" }), (answer) => ({ answer, fileId }))
 
-  /** What holds at any moment: acknowledged rows are there, deleted ones are not, each row has its content. */
+  /** What holds at any moment: acknowledged rows exist, deleted ones do not, each row has its content. */
   const agrees = Effect.fnUntraced(function* (label: string) {
     const rows = yield* rowsIn(folder)
     const found = contentsIn(folder)
@@ -169,7 +168,7 @@ const makeSubject = Effect.gen(function* () {
     replace,
     copy,
     move,
-    /** What holds besides where every request was answered: there is no row that was not acknowledged. */
+    /** What also holds if every request was answered: no row exists that was not acknowledged. */
     agreesExactly: Effect.fnUntraced(function* (label: string) {
       const { rows } = yield* agrees(label)
       assert.deepStrictEqual(rows.map(({ file_id }) => file_id).sort(), [...files.keys()].sort(), label)
@@ -181,7 +180,7 @@ const makeSubject = Effect.gen(function* () {
     isSilent: Effect.suspend(() => Effect.map(answerOf(`${backend.url}/readyz`, {}), (answer) => answer === undefined)),
     ended: Effect.suspend(() => Effect.promise(() => backend.ended)),
     isAlive: () => backend.process.exitCode === null && backend.process.signalCode === null,
-    /** Starts again, and looks whether the sweep at the start has left contents with rows alone. */
+    /** Starts again, and checks that the sweep at the start has left only contents with rows. */
     again: Effect.fnUntraced(function* (label: string) {
       if (backend.process.exitCode === null && backend.process.signalCode === null) yield* stopped(backend)
       backend = yield* start
@@ -196,7 +195,7 @@ const makeSubject = Effect.gen(function* () {
 
 type Subject = Effect.Effect.Success<typeof makeSubject>
 
-/** One request, after what has to be there before it. */
+/** One request, and its preparation. */
 const requests = {
   "an upload": (subject: Subject) => Effect.sync(() => subject.upload(subject.fresh())),
   "a second upload of the same content": (subject: Subject) => {
@@ -214,11 +213,14 @@ const requests = {
 interface Form {
   readonly killed: Calls
   readonly failing: Calls
-  /** Each n-th call of a kind, beginning with the first. */
+  /** Every so many calls of a kind, beginning with the first. */
   readonly every: number
 }
 
-/** A copy reads a content, and neither of the two writes one: their short form is about the row, which takes many writes. */
+/**
+ * A copy only reads a content, and neither of the two writes one: their short form tests the row, which takes many
+ * writes.
+ */
 const rowsAlone: Form = {
   killed: { main: ["pwrite64"], pool: [] },
   failing: { main: ["pwrite64"], pool: ["openat"] },
@@ -228,7 +230,10 @@ const rowsAlone: Form = {
 const formOf = (name: string): Form =>
   !everything && (name === "a copy" || name === "a move") ? rowsAlone : { killed, failing, every: 1 }
 
-/** Requests with the first, second ... call under the fault, until the call is not reached; the number of faults. */
+/**
+ * Repeats requests with the first, second ... call under the fault, until the call is not reached. Returns the number
+ * of faults.
+ */
 const sweep = Effect.fnUntraced(function* <E, R>(
   subject: Subject,
   calls: Calls,
@@ -244,7 +249,7 @@ const sweep = Effect.fnUntraced(function* <E, R>(
         const fault: Fault = { what, call, nth }
         const request = yield* prepare(subject)
         const { reached, value } = yield* underFault(threadsOf(subject.pid)[thread], fault, subject.trace, request)
-        // Who is killed does not answer any more; the tracer may be gone before it could note the end.
+        // A killed process does not answer any more; the tracer may be gone before it noted the end.
         const isOver = what === kill ? value.answer === undefined || (yield* subject.isSilent) : reached
         if (!isOver) {
           assert.include([200, 201, 204], value.answer?.status, `without a fault: ${JSON.stringify(fault)}`)
@@ -273,7 +278,7 @@ describe.skipIf(unattachable !== undefined)(`the service${because(unattachable)}
           const count = yield* sweep(subject, form.killed, form.every, kill, prepare, (_, label) =>
             Effect.zipRight(subject.ended, subject.again(label))
           )
-          // What the killed ones left half-way is nobody's, and gone once it is an hour old.
+          // Unfinished uploads of killed processes belong to nobody, and are deleted when they are an hour old.
           const left = subject.incoming()
           for (const upload of left) utimesSync(upload, new Date(0), new Date(0))
           yield* subject.again("at the end")

@@ -124,7 +124,7 @@ describe("the typed client", () => {
           ["delete", "done", null]
         ]
       )
-      // The whole of another group is done in the tests of its own.
+      // The other groups have tests of their own.
       const described = Object.values(FilesApi.groups)
         .filter(({ identifier }) => identifier in { account, files, operator, sessions })
         .flatMap(({ endpoints, identifier }) => Object.keys(endpoints).map((endpoint) => `${identifier}.${endpoint}`))
@@ -177,7 +177,7 @@ describe("lists", () => {
       const { client, file } = yield* serving()
       const { files } = client
       for (const name of ["a", "b", "c"]) yield* files.upload(upload("s1", `${name}.txt`, name))
-      // Rows that other programs write have times without milliseconds, all of one second here.
+      // Other programs write times without milliseconds, here all of one second.
       yield* independently(file, (connection) => {
         const insert = connection.prepare(
           `INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, uploaded_at)

@@ -1,4 +1,4 @@
-/** A disk that is full: reading and deleting go on, uploads are told so. On a small filesystem of its own. */
+/** A full disk: reading and deleting still work, uploads are refused. On a small filesystem of its own. */
 import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
@@ -8,7 +8,7 @@ import { fileForm } from "../../src/service/Client.ts"
 import { clientOf, runningBackend, stopped } from "../support/backend.ts"
 import { rowsOf, temporaryFolder } from "../support/database.ts"
 
-// In a namespace of its own, which is gone with the command.
+// In its own namespace, which ends with the command.
 const obstacle = spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "tmpfs", "/tmp"], { encoding: "utf8" })
 const why = obstacle.error?.message ?? (obstacle.status === 0 ? undefined : obstacle.stderr.trim())
 
@@ -21,7 +21,7 @@ const mounted = Effect.tap(temporaryFolder, (folder) =>
   )
 )
 
-/** Until not a byte more can be written. */
+/** Writes until not one byte more fits. */
 const fill = (file: string) => spawnSync("dd", ["if=/dev/zero", `of=${file}`, "bs=4k"])
 
 const inSession = { path: { sessionId: "s" } }
@@ -52,7 +52,7 @@ describe.skipIf(why !== undefined)(`a full disk${why === undefined ? "" : ` (ski
       assert.isNull((yield* files.restore({ path: doomed })).deletedAt)
       yield* files.destroy({ path: doomed })
 
-      // Started again on it, what was there can still be read.
+      // Started again on the full disk, it can still be read.
       fill(join(folder, "more"))
       yield* stopped(backend)
       fill(join(folder, "filler again"))
@@ -63,7 +63,7 @@ describe.skipIf(why !== undefined)(`a full disk${why === undefined ? "" : ` (ski
       for (const filler of ["filler", "more", "filler again"]) rmSync(join(folder, filler), { force: true })
       yield* again.upload({ ...inSession, payload: fileForm("a.bin", "space again") })
       yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => existsSync(join(folder, "files", "reserve")) })
-      // What was read meanwhile is on record.
+      // What was read meanwhile is recorded.
       yield* stopped(backend)
       const [views] = yield* rowsOf(
         join(folder, "conversation_files.db"),
@@ -92,7 +92,7 @@ describe.skipIf(why !== undefined)(`a full disk${why === undefined ? "" : ` (ski
         const [status, text] = yield* readyz
         assert.strictEqual(status, 503)
         assert.match(String(text), /"sqlite:write-lock":\[\{[^}]*"status":"fail"[^}]*There is no space left for/)
-        // What is there can be read, and whatever else would write is a typed refusal.
+        // Existing files can be read, and any other write is a typed refusal.
         assert.strictEqual((yield* files.view({ path: kept })).length, 30_000)
         const renames = Effect.forEach(
           Array.from({ length: 2000 }, (_, n) => n),

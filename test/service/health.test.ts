@@ -1,4 +1,4 @@
-/** The live database, looked at through the probes of a running service, while somebody else changes it. */
+/** The live database, seen through the probes of a running service, while somebody else changes it. */
 import { copyFileSync, renameSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -8,7 +8,7 @@ import { ask, askJson, clientOf, runBackend, runningBackend, stopped } from "../
 import { damagePage, independently, rivalProcess, rowsOf, temporaryFolder } from "../support/database.ts"
 import { runProgram } from "../support/program.ts"
 
-/** A service that looks at its database for every request, and the database. */
+/** A service that checks its database for every request, and the database. */
 const watched = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const file = join(folder, "conversation_files.db")

@@ -11,7 +11,7 @@ import { afterStatements } from "../support/statements.ts"
 const path = "/api/sessions/s1/files"
 const upload = { path: { sessionId: "s1" }, payload: fileForm("a.txt", "x") }
 
-/** A service whose looks at its health are kept, as they are where nobody says otherwise; and how often it lists files. */
+/** A service that caches its health checks, as by default; and how often it lists files. */
 const watched = Effect.fnUntraced(function* (settings: SomeSettings = {}) {
   const folder = yield* temporaryFolder
   let lists = 0

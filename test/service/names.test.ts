@@ -123,7 +123,7 @@ describe("a file's name", () => {
             body: JSON.stringify({ name }),
             headers: { "content-type": "application/json" }
           }),
-          // A line break ends a header, and one of the lengths the headers as a whole: no upload can say these.
+          // A line break ends a header, and a name that is too long ends all headers: no upload can have these.
           ...(name.includes("\n") || name.length > 20_000
             ? []
             : [
@@ -137,7 +137,7 @@ describe("a file's name", () => {
         for (const answer of answers) {
           const body = yield* jsonOf(answer)
           assert.strictEqual(answer.status, 400, JSON.stringify(name))
-          // A lone half of a character cannot be sent; what arrives in its place is malformed too.
+          // An unpaired surrogate cannot be sent; what arrives in its place is malformed too.
           assert.strictEqual(Schema.decodeUnknownSync(InvalidFileName)(body).problem, problem, JSON.stringify(name))
         }
       }

@@ -33,7 +33,7 @@ describe("what an administrator sees", () => {
         assert.match(appliedAt ?? "", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
         assert.isAtLeast(executionTimeMs ?? -1, 0)
       }
-      // A directory is no backup, whatever its name.
+      // A directory is not a backup, whatever its name.
       const [backup, ...others] = facts.backups ?? []
       assert.deepStrictEqual(others, [])
       assert.deepInclude(backup, { fromVersion: "003", toVersion: last })

@@ -1,4 +1,4 @@
-/** Whose database and contents are: root's service makes none of its own, and a group's users follow one another. */
+/** Who owns database and contents: a service run by root owns nothing, and users of a group follow one another. */
 import { spawnSync } from "node:child_process"
 import { chmodSync, chownSync, readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
@@ -21,7 +21,7 @@ const why =
       : "another user than root cannot read this checkout"
     : "only root can be several users"
 
-/** Owner, group and mode of all that is in a directory, each once. */
+/** Owner, group and mode of everything in a directory, each once. */
 const permissionsIn = (directory: string) => {
   const found = { file: new Set<string>(), directory: new Set<string>() }
   for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
@@ -31,7 +31,7 @@ const permissionsIn = (directory: string) => {
   return { file: [...found.file].sort(), directory: [...found.directory].sort() }
 }
 
-/** One run of the service, which takes an upload. */
+/** One run of the service, with an upload. */
 const run = Effect.fnUntraced(function* (
   folder: string,
   content: string,

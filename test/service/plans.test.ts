@@ -1,4 +1,4 @@
-/** Every statement of the service has a plan that does not grow with a table: SQLite says so of each that is run. */
+/** No statement of the service may have a plan that grows with a table: SQLite explains each one that is run. */
 import { readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -13,7 +13,7 @@ import { accounts, jsonOf, serveOn, tokenOf } from "../support/service.ts"
 
 const source = join(import.meta.dirname, "../../src/service")
 
-/** Tables that hold as much as users put into them. */
+/** Tables whose size depends on the users. */
 const growing = [
   "conversation_files",
   "file_metadata",
@@ -29,7 +29,7 @@ const growing = [
   "refusals"
 ]
 
-/** What may be looked at from end to end, or sorted, and why it does not grow. */
+/** What may be scanned from end to end, or sorted, and why it does not grow. */
 const allowed: ReadonlyArray<readonly [statement: RegExp, why: string]> = [
   [
     /FROM session_summaries ss CROSS JOIN conversation_files cf /,
@@ -49,7 +49,7 @@ const allowed: ReadonlyArray<readonly [statement: RegExp, why: string]> = [
 
 const plain = (sql: string): string => sql.replace(/--.*$/gm, "").replace(/\s+/g, " ").trim()
 
-/** Everything that is prepared or executed on any connection of this process while something runs. */
+/** Everything prepared or executed on any connection of this process while something runs. */
 const recording = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   Effect.acquireUseRelease(
     Effect.sync(() => {
@@ -70,7 +70,7 @@ const recording = <A, E, R>(work: Effect.Effect<A, E, R>) =>
       })
   )
 
-/** The texts of the statements and fragments in a file, what is put into them left out. */
+/** The texts of statements and fragments in a file, without the inserted values. */
 const templatesOf = (file: string): ReadonlyArray<ReadonlyArray<string>> => {
   // Comments have backticks of their own.
   const text = file.replace(/\/\*\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "")
@@ -89,7 +89,7 @@ const templatesOf = (file: string): ReadonlyArray<ReadonlyArray<string>> => {
     }
     return { end: at, parts: [...parts, text.slice(begin, at)].map((part) => part.replace(/\\(.)/g, "$1")) }
   }
-  /** Where the code ends that is put into a template. */
+  /** Where the inserted code of a template ends. */
   const code = (from: number): number => {
     let depth = 0
     for (let at = from; at < text.length; at += 1) {
@@ -107,12 +107,12 @@ const templatesOf = (file: string): ReadonlyArray<ReadonlyArray<string>> => {
   )
 }
 
-/** What migrations do they do once, with as much of a table as there is. */
+/** Migrations run once, on as much of a table as there is. */
 const migrations = Object.values(migrationFiles).map(plain).join(" ")
 
 const escaped = (text: string): string => plain(text).replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
 
-/** Whether a statement that was run is made of this template. */
+/** Whether a statement that was run comes from this template. */
 const wasRun = (parts: ReadonlyArray<string>, seen: ReadonlySet<string>): boolean => {
   const pattern = new RegExp(
     parts
@@ -123,7 +123,7 @@ const wasRun = (parts: ReadonlyArray<string>, seen: ReadonlySet<string>): boolea
   return [...seen].some((statement) => pattern.test(statement))
 }
 
-/** An owner with more files than are looked at with one statement, and a deletion that an earlier system queued. */
+/** An owner with more files than one statement reads, and a deletion that an earlier system queued. */
 const fillBy = (connection: Sqlite.Database) => {
   connection.exec(`
     INSERT INTO session_owners (session_id, owner) VALUES ('large', 'bob'), ('queued', 'bob');
@@ -237,7 +237,7 @@ const asked = Effect.fnUntraced(function* (folder: string) {
   }
 })
 
-/** What it does by itself, on contents that nobody has marked as this database's. */
+/** Its own work, on unmarked contents. */
 const cleanedUp = (folder: string) =>
   Effect.gen(function* () {
     rmSync(join(folder, "files", "identity"))

@@ -1,4 +1,4 @@
-/** How much may be stored, and the counts by which that is known. */
+/** How much may be stored, and the counts behind that. */
 import { request as httpRequest } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import type Sqlite from "better-sqlite3"

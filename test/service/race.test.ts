@@ -1,7 +1,6 @@
 /**
- * Two processes of the service on one data directory: what one deletes the other uploads, the same content
- * again and again. The short form runs with the tests; the long one is
- * `RACE_ROUNDS=2000 npx vitest run --config test/vitest.config.ts service/race`.
+ * Two processes of the service on one data directory: one uploads what the other deletes, the same content repeatedly.
+ * Long form: `RACE_ROUNDS=2000 npx vitest run --config test/vitest.config.ts service/race`.
  */
 import { createHash } from "node:crypto"
 import { join } from "node:path"
@@ -49,7 +48,7 @@ describe("two processes on one data directory", () => {
             { concurrency: "unbounded" }
           )
           acknowledged.add(kept.fileId)
-          // Through the other process: what was acknowledged by one can be read from both.
+          // Read through the other process: what one acknowledged can be read from both.
           const content = yield* second.files.view({ path: kept })
           assert.strictEqual(new TextDecoder().decode(content), "the same")
           if (round % 3 === 0) {
@@ -70,7 +69,7 @@ describe("two processes on one data directory", () => {
         const wanted = new Set(rows.map((row) => String(Object(row).file_hash)))
         assert.includeMembers([...contentsIn(folder)], [...wanted])
         for (const fileId of acknowledged) assert.deepInclude(rows, { file_id: fileId, file_hash: hashOf("the same") })
-        // What nobody wants any more is gone with the last file, not with a sweep.
+        // Unwanted contents are deleted with the last file, not by a sweep.
         yield* first.sessions.deleteFiles({ path: { sessionId: "s1" } })
         yield* second.sessions.deleteFiles({ path: { sessionId: "s2" } })
         yield* first.sessions.deleteFiles({ path: { sessionId: "s3" } })

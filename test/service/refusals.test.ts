@@ -1,4 +1,4 @@
-/** Who was refused is counted, and no refusal waits for the lock. */
+/** Refusals are counted, and none waits for the lock. */
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import * as Duration from "effect/Duration"
@@ -62,7 +62,7 @@ describe("refusals", () => {
 
   it.scopedLive("do not wait for another process's lock, and are written when it is released", () =>
     Effect.gen(function* () {
-      // Who waited for the lock would wait longer than the test has.
+      // Waiting for the lock would outlast the test.
       const { ask, file } = yield* serving({ accounts, lockPatience: Duration.minutes(10) })
       const other = yield* Effect.acquireRelease(
         Effect.sync(() => new Sqlite(file)),

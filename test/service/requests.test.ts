@@ -17,7 +17,7 @@ describe("a request", () => {
     Effect.gen(function* () {
       const { baseUrl, client, file } = yield* serving({ concurrentRequests: 3 })
       for (let n = 0; n < 5; n += 1) yield* client.account.storage()
-      // The first waits for the lock, the others' answers wait behind it.
+      // The first waits for the lock, and the others' answers wait behind it.
       yield* Effect.scoped(Effect.zipRight(rivalWriter(file), hungUp(Number(new URL(baseUrl).port))))
       const inTime = { times: 1, schedule: Schedule.spaced("1 second") }
       for (let n = 0; n < 3; n += 1) yield* Effect.retry(client.account.storage(), inTime)
@@ -108,7 +108,7 @@ describe("a request", () => {
       for (const type of ["text/plain", "application/octet-stream", "multipart/form-data; boundary=X"]) {
         assert.strictEqual((yield* rename("name=x", type)).status, 415, type)
       }
-      // The answer arrives, although the body is read no further than 64 KiB.
+      // The answer arrives, although only 64 KiB of the body are read.
       const long = yield* ask(`/api/files/${fileId}`, {
         method: "PATCH",
         body: JSON.stringify({ name: "x".repeat(2_000_000) }),
@@ -129,14 +129,14 @@ describe("a request", () => {
       assert.strictEqual(response.status, 500)
       Schema.decodeUnknownSync(InternalError)(JSON.parse(text))
       assert.notMatch(text, new RegExp(`${folder}|SQL|table|elsewhere| at `))
-      // Nothing of it is remembered once the table is back.
+      // No trace of it remains once the table is back.
       yield* independently(file, (connection) => connection.exec("ALTER TABLE elsewhere RENAME TO conversation_files"))
       assert.strictEqual((yield* ask("/api/files")).status, 200)
     })
   )
 })
 
-/** Asks for a deletion and twice for the storage on one connection, and breaks it off when all of it was sent. */
+/** Sends a deletion and two requests for the storage on one connection, and closes it when all was sent. */
 const hungUp = (port: number) =>
   Effect.async<void>((resume) => {
     const head = "HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

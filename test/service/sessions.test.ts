@@ -51,7 +51,7 @@ describe("the list of sessions", () => {
       assert.deepStrictEqual((yield* all(root, { owner: "bob" })).ids, ["b1"])
       assert.deepStrictEqual((yield* all(alice, { owner: "alice" })).ids, ["a1", "a2"])
 
-      // A deletion is a change, and the file is counted apart until it is gone.
+      // A deletion is a change, and the file is counted separately until it is gone.
       yield* bob.files.upload(upload("b1"))
       yield* alice.files.delete({ path: first })
       const [changed] = (yield* all(root)).found
@@ -82,7 +82,7 @@ describe("the list of sessions", () => {
       assert.deepStrictEqual((yield* all(alice, { state: "open" })).ids, ["notes", "Report-2026"])
       assert.deepStrictEqual((yield* all(alice, { name: "REPORT" })).ids, ["report-2025", "Report-2026"])
       assert.deepStrictEqual((yield* all(alice, { name: "report", state: "open" })).ids, ["Report-2026"])
-      // What stands for anything elsewhere stands for itself here.
+      // Wildcards stand for themselves here.
       assert.deepStrictEqual((yield* all(alice, { name: "%" })).ids, [])
       yield* alice.sessions.reopen({ path: { sessionId: "report-2025" } })
       assert.deepStrictEqual((yield* all(alice, { state: "ended" })).ids, [])
@@ -94,7 +94,7 @@ describe("the list of sessions", () => {
       const { alice, bob, file, root } = yield* threeUsers
       yield* alice.files.upload(upload("mine"))
       for (let n = 0; n < 20; n += 1) yield* bob.files.upload(upload(`theirs-${n}`))
-      // That of a program which knows no owners is the administrators'.
+      // A session from a program without owners belongs to the administrators.
       yield* independently(file, (connection) =>
         connection.exec(`INSERT INTO conversation_files
           (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash)
@@ -128,7 +128,7 @@ describe("the list of sessions", () => {
   it.scopedLive("comes page by page, every session once and in order, whatever its id and times are", () =>
     Effect.gen(function* () {
       const { file, root } = yield* threeUsers
-      // Few times and many sessions, so that many changed at the same moment; ids also as an earlier system had them.
+      // Few times and many sessions, so that many changed at the same moment; some ids as an earlier system had them.
       const session = FastCheck.record({
         id: FastCheck.oneof(
           FastCheck.stringMatching(/^[a-cA-C][a-c._-]{0,5}$/),
@@ -259,7 +259,7 @@ describe("the list of sessions", () => {
       ] as const) {
         assert.strictEqual((yield* ask(`/api/sessions?${query}`, { headers })).status, status, query)
       }
-      // One that another user had leads to nothing of theirs.
+      // A cursor of another user leads to nothing of theirs.
       const root = { authorization: `Bearer ${tokenOf("root")}` }
       assert.strictEqual((yield* ask(`/api/sessions?after=${next}`, { headers: root })).status, 200)
     })

@@ -1,4 +1,4 @@
-/** How the service stops: readiness first, then nothing new, then what is under way, then the database. */
+/** How the service stops: readiness first, then nothing new, then running requests, then the database. */
 import { createHash } from "node:crypto"
 import { once } from "node:events"
 import { readdirSync, readFileSync, watch } from "node:fs"
@@ -15,7 +15,7 @@ import { rowsOf, temporaryFolder } from "../support/database.ts"
 const databaseIn = (folder: string) => join(folder, "conversation_files.db")
 const incomingIn = (folder: string) => join(folder, "files", "incoming")
 
-/** What is left of the database: its file alone, where it was closed as it should be. */
+/** The files of the database: only the main file if it was closed properly. */
 const databaseFiles = (folder: string) => readdirSync(folder).filter((name) => name.startsWith("conversation_files"))
 
 const boundary = "part"
@@ -41,7 +41,7 @@ const answerTo = (upload: ClientRequest) =>
     })
   })
 
-/** An upload that has begun to arrive on the disk, and whose second half does not come by itself. */
+/** An upload that has begun to arrive on the disk, and whose second half comes only when the test sends it. */
 const slowUpload = (url: string, folder: string, half: string) =>
   Effect.promise(
     () =>
@@ -51,7 +51,7 @@ const slowUpload = (url: string, folder: string, half: string) =>
           headers: { "content-type": `multipart/form-data; boundary=${boundary}` }
         })
         const answer = answerTo(upload)
-        // Who waits for it hears of it; an unhandled rejection would be another test's.
+        // Whoever awaits it gets the failure; an unhandled rejection would fail another test.
         answer.catch(() => {})
         const watcher = watch(incomingIn(folder), () => {
           watcher.close()
@@ -61,7 +61,7 @@ const slowUpload = (url: string, folder: string, half: string) =>
       })
   )
 
-/** A download whose headers have come, and of whose body nothing is read before it is asked for. */
+/** A download whose headers have come, and whose body is read only when the test asks. */
 const slowDownload = (url: string) =>
   Effect.promise(
     () =>
@@ -138,7 +138,7 @@ describe("a service that is told to stop", () => {
       const { answer, upload } = yield* slowUpload(backend.url, folder, "half of it")
       backend.process.kill("SIGTERM")
       yield* Effect.promise(() => backend.leaving)
-      // Nothing is under way on these; the delay goes on.
+      // Nothing is under way on these; the delay continues.
       idle.resume()
       yield* Effect.promise(() => once(idle, "close"))
       assert.match(yield* Effect.promise(() => heard), /^HTTP\/1.1 200 OK\r\n.*keep-alive/s)
@@ -208,7 +208,7 @@ describe("a service that is told to stop", () => {
       const folder = yield* temporaryFolder
       const backend = yield* runningBackend({ DATA_DIRECTORY: folder })
       const { files } = yield* clientOf(backend.url)
-      // More than the buffers between the two can hold.
+      // More than the buffers in between can hold.
       const payload = fileForm("large.bin", Buffer.alloc(32 * 1024 * 1024, "large"))
       const { fileId, sha256 } = yield* files.upload({ path: { sessionId: "s" }, payload })
       const response = yield* slowDownload(`${backend.url}/api/files/${fileId}/download`)
@@ -253,7 +253,7 @@ describe("a service that is told to stop", () => {
 
 const getLivez = "GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
-/** All that comes on a connection until it is closed. */
+/** Everything that arrives on a connection until it is closed. */
 const closingOf = (socket: Socket) =>
   new Promise<string>((resolve) => {
     let text = ""
@@ -266,7 +266,7 @@ const closingOf = (socket: Socket) =>
     socket.once("close", () => resolve(text))
   })
 
-/** Asks again as soon as it has an answer, on one connection, until an answer says that it is the last one there. */
+/** Sends the next request as soon as it has an answer, on one connection, until an answer says that it is the last. */
 const busyClient = async (url: string, onAnswer: () => void): Promise<string> => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   for (;;) {
@@ -282,7 +282,7 @@ const busyClient = async (url: string, onAnswer: () => void): Promise<string> =>
   }
 }
 
-/** Whether a body ends before it is whole, which its reader can tell. */
+/** Whether a body ends too early, as its reader can tell. */
 const cutOff = (response: IncomingMessage) =>
   new Promise<boolean>((resolve) => {
     response.once("error", () => resolve(true))

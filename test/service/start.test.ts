@@ -1,4 +1,4 @@
-/** How the service starts, or does not: what it says, what it ends with, and what is answered meanwhile. */
+/** How the service starts or refuses: what it prints, its exit code, and what it answers meanwhile. */
 import { chmodSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname, join } from "node:path"
@@ -19,7 +19,7 @@ import {
 } from "../support/database.ts"
 import { type Ended, runProgram, spawnNode, withBrokenDriver } from "../support/program.ts"
 
-/** The settings for a database; the contents are beside it. */
+/** The settings for a database, with the contents next to it. */
 const on = (file: string) => ({ DATA_DIRECTORY: dirname(file), DATABASE_FILE: file })
 
 /** A database without an object, which another process can hold. */
@@ -29,7 +29,7 @@ const blankDatabase = (file: string) =>
     return independently(file, (connection) => connection.pragma("journal_mode = WAL"))
   })
 
-/** Ended with the code, having said why and what to do, and nothing that only a programmer reads. */
+/** Ended with the code, with the reason and the remedy, and nothing that only a programmer can read. */
 const refused = ({ code, stderr, stdout }: Ended, expected: number, why: RegExp) => {
   assert.deepStrictEqual([code, stdout], [expected, ""], stderr)
   assert.match(stderr, why)
@@ -57,7 +57,7 @@ describe("a start that is refused never serves the API, and ends the process wit
       mkdirSync(dirname(none))
       writeFileSync(none, "no database at all, but long enough to have a header ".repeat(3))
       const damaged = join(folder, "damaged", "app.db")
-      // Marked as the service's own: what is not gets its mark before pages are looked at.
+      // Marked as the service's own: an unmarked file gets its mark before pages are checked.
       yield* runProgram(["init", "--application-id", String(applicationId), "--database", damaged])
       yield* damagePage(damaged, 3)
       for (const [file, why] of [
@@ -100,7 +100,7 @@ describe("a start that is refused never serves the API, and ends the process wit
 
   it.scopedLive("77 if its user may not write to the database or to the contents", (context) =>
     Effect.gen(function* () {
-      // Root may write everywhere, so that it has to be somebody else who is refused.
+      // Root may write everywhere, so another user must be refused.
       const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
       const wrong = yield* runBackend({ PORT: "-1" }, user)
       if (wrong.code !== 64) context.skip("another user than root cannot read this checkout")
@@ -173,7 +173,7 @@ describe("while the start waits for a lock", () => {
         const backend = yield* backendProcess(on(file))
         const url = yield* Effect.promise(() => backend.listening)
 
-        /** The answer of a probe once it is at an attempt beyond this one. */
+        /** The answer of a probe after more attempts than this. */
         const beyond = (path: string, attempts: number) =>
           Effect.repeat(askJson(url + path), {
             until: ({ body }) => body.stage === "migrations" && body.attempts > attempts

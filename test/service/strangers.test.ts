@@ -1,4 +1,4 @@
-/** Who has no token is limited by his address, and keeps nobody else out. */
+/** A client without a token is limited by its address, and keeps nobody else out. */
 import { connect, type Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -128,7 +128,7 @@ describe("connections", () => {
       assert.match(yield* answerOn(alice), /^HTTP\/1\.1 200/)
       const left = Effect.sync(() => strangers.filter(({ closed }) => !closed).length)
       yield* Effect.repeat(Effect.delay(left, "20 millis"), { until: (count) => count < 10 })
-      // Somebody new comes in beside them.
+      // A new connection gets in next to them.
       assert.match(yield* answerOn(yield* connected(port)), /^HTTP\/1\.1 200/)
     })
   )

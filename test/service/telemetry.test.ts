@@ -1,4 +1,4 @@
-/** What the running service tells of itself: metrics, traces, and how much memory it takes. */
+/** What the running service reports of itself: metrics, traces, and how much memory it takes. */
 import { readFileSync, writeFileSync } from "node:fs"
 import { createServer, type Server } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
@@ -51,7 +51,7 @@ interface Batch {
   }
 }
 
-/** Whatever is sent to it, as long as the scope lives. */
+/** Collects everything that is sent to it, as long as the scope lives. */
 const collector = Effect.gen(function* () {
   const batches: Array<Batch> = []
   const server = yield* Effect.acquireRelease(
@@ -131,11 +131,11 @@ describe("with OTEL_EXPORTER_OTLP_ENDPOINT", () => {
 
 const MiB = 1024 * 1024
 
-/** The most memory that a process has had since it was last asked (proc(5)), in bytes. */
+/** The peak memory of a process since it was last reset (proc(5)), in bytes. */
 const peakOf = (pid: number | undefined) =>
   Effect.sync(() => {
     const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
-    // Writing 5 sets it back to what there is now.
+    // Writing 5 resets it to the current value.
     writeFileSync(`/proc/${pid}/clear_refs`, "5")
     return Number(kibibytes) * 1024
   })
@@ -155,7 +155,7 @@ describe.skipIf(process.platform !== "linux")("the memory (only Linux tells its 
       const { fileId, size } = yield* upload(200 * MiB)
       const uploading = yield* peakOf(backend.process.pid)
       assert.strictEqual(size, 200 * MiB)
-      // Chunks that are through wait for a collection, some 50 MiB of them, however large the file is.
+      // Processed chunks wait for a garbage collection, some 50 MiB of them, however large the file is.
       assert.isBelow(uploading - before, 100 * MiB)
       assert.strictEqual((yield* ask(`${backend.url}/api/files/${fileId}/download`)).text.length, 200 * MiB)
       const downloading = yield* peakOf(backend.process.pid)

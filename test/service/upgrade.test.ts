@@ -104,7 +104,7 @@ describe("the upgrade of an earlier system's database", () => {
           { of: "end", id: "s", owner: "ada" }
         ])
 
-        // The older program starts on it, and writes as it always did.
+        // The older program starts on it, and writes as always.
         assert.strictEqual((yield* start(file, { migrations: known })).status, "ready")
         yield* independently(file, (connection) =>
           connection.exec(`PRAGMA foreign_keys = ON;

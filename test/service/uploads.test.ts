@@ -12,7 +12,7 @@ import { contentsIn, incomingIn, jsonOf, serving } from "../support/service.ts"
 
 const limit = 100_000
 
-/** A multipart body, part by part, as bytes that a client may send whether or not they are sound. */
+/** A multipart body, part by part, as raw bytes that may be malformed. */
 const part = (headers: string, content: string) => `--X\r\n${headers}\r\n\r\n${content}\r\n`
 const filePart = (name = "a.txt", content = "hello", key = "file") =>
   part(`Content-Disposition: form-data; name="${key}"; filename="${name}"\r\nContent-Type: text/plain`, content)
@@ -197,7 +197,7 @@ describe("an upload", () => {
         yield* whenEntries(incoming, 1)
         yield* upload.breakOff
         yield* whenEntries(incoming, 0)
-        // As a client does that hears it is too early.
+        // As a client does that learns it was too early.
         yield* at.client.files
           .upload({ path: { sessionId: "s1" }, payload: fileForm("a.txt", "a") })
           .pipe(Effect.retry({ times: 1, schedule: Schedule.spaced("1 second") }))
@@ -206,7 +206,7 @@ describe("an upload", () => {
   )
 })
 
-/** Sends a whole body, whatever is answered meanwhile; gives the answer. Announced or in chunks. */
+/** Sends a whole body, whatever is answered meanwhile, with its length or in chunks. Returns the answer. */
 const sendAll = Effect.fnUntraced(function* (port: number, isAnnounced: boolean, body: ReadonlyArray<string>) {
   const socket = yield* connected(port)
   const size = body.reduce((sum, { length }) => sum + length, 0)

@@ -1,4 +1,4 @@
-/** A check of health answers in time, and its turns are told, whatever its looks do. */
+/** A check of health answers in time and logs its changes, whatever the check does. */
 import { assert, describe, it } from "@effect/vitest"
 import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -19,7 +19,7 @@ const check = (status: Check["status"], reason?: string): Check => ({
   message: reason
 })
 
-/** A check whose looks find what they are told to, or do not end. */
+/** A check whose results the test decides, or that does not end. */
 const watched = Effect.fnUntraced(function* (cache: Duration.DurationInput) {
   const finds = yield* Ref.make<Effect.Effect<Check>>(Effect.succeed(check("pass")))
   const looks = yield* Ref.make(0)
@@ -41,7 +41,7 @@ describe("a check of health", () => {
       yield* TestClock.adjust("999 millis")
       yield* answer
       assert.strictEqual(yield* looks, 1)
-      // The wall clock is set back by an hour: only nanoseconds go on.
+      // The wall clock is set back by an hour: only nanoseconds continue.
       const clock = yield* Effect.clock
       const wall = Effect.map(clock.currentTimeMillis, (millis) => millis - 3_600_000)
       const setBack: Clock.Clock = Object.create(clock, { currentTimeMillis: { value: wall } })
@@ -86,7 +86,7 @@ describe("a check of health", () => {
       const never = yield* Effect.fork(answer)
       yield* TestClock.adjust("200 millis")
       assert.deepInclude(yield* Fiber.join(never), { status: "fail", reason: "Health.NoAnswer" })
-      // One look hangs, however many ask.
+      // One check hangs, however many ask.
       assert.strictEqual(yield* looks, 2)
       yield* Ref.set(finds, Effect.succeed(check("pass")))
       yield* Deferred.succeed(gate, undefined)

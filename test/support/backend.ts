@@ -6,19 +6,19 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { makeClient } from "../../src/service/Client.ts"
-import { type Ended, type Running, type Surroundings, spawnNode } from "./program.ts"
+import { type Ended, type Running, type RunOptions, spawnNode } from "./program.ts"
 
 export const backend = join(import.meta.dirname, "../../src/service/dist/conversation-files.cjs")
 
 export interface BackendProcess extends Pick<Running, "says"> {
   readonly process: ChildProcess
-  /** Settles with the address when the process listens: the probes answer from then on. */
+  /** Settles with the address when the process listens: from then on the probes answer. */
   readonly listening: Promise<string>
   /** Settles with the address when the API is served. */
   readonly serving: Promise<string>
-  /** Settles when it was told to stop and is not ready any more, where it serves for a while yet. */
+  /** Settles when it was told to stop and is not ready any more, if it serves for a while yet. */
   readonly leaving: Promise<string>
-  /** Settles when it was told to stop and nothing is let in any more. */
+  /** Settles when it was told to stop and lets nobody in any more. */
   readonly stopping: Promise<string>
   /** Settles when the process is gone. */
   readonly ended: Promise<Ended>
@@ -26,8 +26,8 @@ export interface BackendProcess extends Pick<Running, "says"> {
 
 type Environment = Readonly<Record<string, string>>
 
-/** A process of the service on a port of its own. */
-export const spawnBackend = (env: Environment, user: Pick<Surroundings, "gid" | "uid"> = {}): BackendProcess => {
+/** A process of the service on its own port. */
+export const spawnBackend = (env: Environment, user: Pick<RunOptions, "gid" | "uid"> = {}): BackendProcess => {
   const { says, ...child } = spawnNode([backend], { env: { PORT: "0", ...env }, ...user })
   return {
     ...child,
@@ -39,17 +39,19 @@ export const spawnBackend = (env: Environment, user: Pick<Surroundings, "gid" | 
   }
 }
 
-/** Not every test waits for all that a service says, and that it ended without saying it is no failure then. */
+/**
+ * Not every test waits for everything that a service prints. If it ends without printing it, that is no failure then.
+ */
 const unheard = <A>(saying: Promise<A>): Promise<A> => {
   saying.catch(() => {})
   return saying
 }
 
-/** Runs a service that is not expected to serve to its end. */
+/** Runs a service that is expected not to serve, to its end. */
 export const runBackend = (...args: Parameters<typeof spawnBackend>): Effect.Effect<Ended> =>
   Effect.promise(() => spawnBackend(...args).ended)
 
-/** The same for as long as the scope lives; what is left of it then is killed. */
+/** A process for as long as the scope lives; then it is killed. */
 export const backendProcess = (env: Environment) =>
   Effect.acquireRelease(
     Effect.sync(() => spawnBackend(env)),
@@ -65,7 +67,7 @@ export const runningBackend = (env: Environment) =>
   Effect.gen(function* () {
     const backend = yield* backendProcess(env)
     const url = yield* Effect.promise(() => backend.serving)
-    // A test that fails because its service is gone says how it went.
+    // If a test fails because its service is gone, it shows how that ended.
     yield* Effect.promise(() => backend.ended).pipe(
       Effect.tap(({ code, stderr }) =>
         backend.process.killed ? Effect.void : Console.error(`The service at ${url} ended with ${code}:\n${stderr}`)
@@ -75,7 +77,7 @@ export const runningBackend = (env: Environment) =>
     return { ...backend, url }
   })
 
-/** Tells it to stop, as a supervisor does, and gives how it ended. */
+/** Tells it to stop, as a supervisor does, and returns how it ended. */
 export const stopped = (
   { ended, process: child }: Pick<BackendProcess, "ended" | "process">,
   signal: NodeJS.Signals = "SIGTERM"
@@ -98,7 +100,7 @@ export const ask = (url: string, init: RequestInit = {}): Effect.Effect<Answer> 
     return { status: response.status, headers: response.headers, text: await response.text() }
   })
 
-/** The same, where the answer is JSON. */
+/** The same for an answer in JSON. */
 export const askJson = (url: string, init: RequestInit = {}) =>
   Effect.map(ask(url, init), ({ headers, status, text }) => ({ status, headers, body: JSON.parse(text) }))
 

@@ -1,17 +1,17 @@
-/** Processes that the library starts beside a start, and how to make them stand still. */
+/** Processes that the library starts for its checks, and how to make them stand still. */
 import { spawnSync } from "node:child_process"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import { temporaryFolder } from "./database.ts"
 
-/** Processes that this one or another has started and that still run. */
+/** Running processes that this one or another has started. */
 export const childrenOf = (parent: number | undefined): ReadonlyArray<number> =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
-        // The name in parentheses may hold blanks; after it come the state and the parent.
+        // The name in parentheses may have spaces; after it come the state and the parent.
         const [state, of] = readFileSync(`/proc/${pid}/stat`, "latin1")
           .replace(/^.*\) /s, "")
           .split(" ")
@@ -23,8 +23,8 @@ export const childrenOf = (parent: number | undefined): ReadonlyArray<number> =>
     })
 
 /**
- * Every look that begins stands still before it asks SQLite, until it is let go or killed: the thread that
- * asks reads from a fifo first. `env` is for another program; this one's environment has it until `letGo`.
+ * Makes every new check stand still before it asks SQLite, until it is released or killed: its thread first reads from
+ * a fifo. `env` is for another program; this process has that environment until `release`.
  */
 export const standstill = Effect.gen(function* () {
   const folder = yield* temporaryFolder
@@ -44,5 +44,5 @@ export const standstill = Effect.gen(function* () {
     Effect.sync(() => Object.assign(process.env, env)),
     () => end
   )
-  return { env, end, letGo: Effect.tap(end, () => writeFileSync(fifo, "")) }
+  return { env, end, release: Effect.tap(end, () => writeFileSync(fifo, "")) }
 })

@@ -1,14 +1,14 @@
-/** A real browser, as the page's users have one, for as long as a scope lives. */
+/** A real browser for as long as a scope lives. */
 import { spawnSync } from "node:child_process"
 import * as Effect from "effect/Effect"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
 import launch from "./chromium.json" with { type: "json" }
 import { temporaryFolder } from "./database.ts"
 
-/** Why there is no browser, undefined where there is one: for the names of the tests that are skipped then. */
+/** Why there is no browser, or undefined: for the names of skipped tests. */
 export const noBrowser: string | undefined = spawnSync(launch.executablePath, ["--version"]).error?.message
 
-/** One browser; its profile and all else that it writes are gone with it. It asks nobody but the pages it is given. */
+/** One browser; its profile and all its files are deleted with it. It contacts only the pages it is given. */
 export const browser = Effect.flatMap(temporaryFolder, (home) =>
   Effect.acquireRelease(
     Effect.promise(() => chromium.launch({ ...launch, env: { PATH: process.env["PATH"], HOME: home } })),
@@ -16,16 +16,16 @@ export const browser = Effect.flatMap(temporaryFolder, (home) =>
   )
 )
 
-/** What a page did that nobody should see, in the order in which it happened. */
+/** What a page did that nobody should see, in order. */
 export interface Visit {
   readonly page: Page
-  /** Errors of the console, a broken policy among them, and what a script threw. */
+  /** Errors of the console, such as a violated policy, and exceptions of scripts. */
   readonly complaints: ReadonlyArray<string>
-  /** Every address that was asked for. */
+  /** Every address that was requested. */
   readonly requests: ReadonlyArray<string>
 }
 
-/** A page with storage, cache and downloads of its own. */
+/** A page with its own storage, cache and downloads. */
 export const visit = (browser: Browser, options: BrowserContextOptions = {}) =>
   Effect.gen(function* () {
     const context = yield* Effect.acquireRelease(
@@ -44,5 +44,5 @@ export const visit = (browser: Browser, options: BrowserContextOptions = {}) =>
     return visit
   })
 
-/** A page in a browser of its own, for a test that needs only one. */
+/** A page in its own browser, for a test that needs only one. */
 export const page = Effect.map(Effect.flatMap(browser, visit), ({ page }) => page)

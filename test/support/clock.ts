@@ -1,4 +1,4 @@
-/** Processes whose wall clock a test sets while they run; the clock that is never set goes on as it is. */
+/** Processes whose wall clock a test sets while they run; the clock that is never set is not changed. */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
@@ -8,8 +8,8 @@ import type { Running } from "./program.ts"
 const hours = 3_600_000
 
 /**
- * The environment for a process, and what sets its clock, so many hours off the right time. SQLite's own clock stays
- * right, and so do the times of files.
+ * The environment for a process, and what sets its clock so many hours wrong. SQLite's own clock and the times of files
+ * stay right.
  */
 export const wrongClock = Effect.gen(function* () {
   const folder = yield* temporaryFolder

@@ -1,9 +1,9 @@
-/** Connections on which a test says what no client would. */
+/** Connections on which a test sends what no client would. */
 import { readdirSync, watch } from "node:fs"
 import { connect, type Socket } from "node:net"
 import * as Effect from "effect/Effect"
 
-/** A connection to the service, gone when the scope is. */
+/** A connection to the service, closed with the scope. */
 export const connected = (port: number) =>
   Effect.acquireRelease(
     Effect.async<Socket>((resume) => {
@@ -25,17 +25,17 @@ export const preface = (...headers: ReadonlyArray<string>) =>
 const head = `--X\r\nContent-Disposition: form-data; name="file"; filename="slow.txt"\r\n\r\n`
 const rest = "\r\n--X--\r\n"
 
-/** Bytes of a file that is begun and not ended. */
+/** Bytes of an unfinished file. */
 const size = 50_000
 
-/** Sends an upload but for its end, which is for the test to send, or to leave away by breaking off. */
+/** Sends an upload without its end. The test sends the end, or closes the connection. */
 export const beginUpload = (port: number, ...headers: ReadonlyArray<string>) =>
   Effect.map(connected(port), (socket) => {
     socket.on("error", () => undefined)
     socket.write(preface(`Content-Length: ${head.length + size + rest.length}`, ...headers) + head + "x".repeat(size))
     return {
       breakOff: Effect.sync(() => socket.destroy()),
-      /** Sends the end; gives the answer. */
+      /** Sends the end; returns the answer. */
       end: Effect.async<string>((resume) => {
         let answer = ""
         socket.setEncoding("utf8").on("data", (text: string) => {

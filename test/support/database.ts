@@ -1,4 +1,4 @@
-/** Real files in a folder of their own, and an independent connection to look at them with. */
+/** Real files in their own folder, and an independent connection to look at them. */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
@@ -33,7 +33,7 @@ export const migrationFiles: ReadonlyArray<string> = readdirSync(migrationsDirec
   .filter((name) => name.endsWith(".sql"))
   .sort()
 
-/** A folder that is gone when the scope is. */
+/** A folder that is deleted with the scope. */
 export const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "database-ready-"))),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
@@ -46,21 +46,21 @@ export const openDescriptors = (folder: string): ReadonlyArray<string> =>
       const target = readlinkSync(`/proc/self/fd/${fd}`)
       return target.startsWith(folder) ? [target] : []
     } catch {
-      // The descriptor with which the list was read is gone by now.
+      // The descriptor that read the list is closed by now.
       return []
     }
   })
 
-/** Path of a database that does not exist yet. */
+/** The path of a new database. */
 export const temporaryFile = Effect.map(temporaryFolder, (folder) => join(folder, "data", "app.db"))
 
 export type TestOptions = Omit<DatabaseOptions, "filename"> & { readonly migrations?: Migrations.Migrations }
 
-/** The whole start on a file; every use is a start of its own. */
+/** The whole start on a file; every use is a new start. */
 export const starting = (filename: string, { migrations = notes, ...options }: TestOptions = {}) =>
   Layer.fresh(DatabaseReady.layer({ filename, migrations, ...options })).pipe(Layer.provide(platform))
 
-/** Starts, gives the report and closes again. */
+/** Starts, returns the report and closes again. */
 export const start = (filename: string, options?: TestOptions) =>
   Effect.scoped(
     Effect.provide(
@@ -96,7 +96,7 @@ CREATE INDEX tags_by_note ON tags(note);`
 export const notes = Migrations.fromRecord(notesFiles)
 export const onlyFirst = Migrations.fromRecord({ "001_create_notes.sql": notesFiles["001_create_notes.sql"] })
 
-/** Something done on a connection that has nothing to do with the library's. */
+/** Runs something on a connection that is independent of the library's. */
 export const independently = <A>(file: string, use: (connection: Sqlite.Database) => A): Effect.Effect<A> =>
   Effect.sync(() => {
     const connection = new Sqlite(file)
@@ -119,7 +119,7 @@ export const objectNames = (file: string, type: string) =>
       .all(type)
   )
 
-/** Every file of a folder with a hash of its bytes: two equal pictures mean that nothing was touched. */
+/** Every file of a folder with a hash of its bytes: two equal results mean that nothing was touched. */
 export const pictureOf = (folder: string): Effect.Effect<Readonly<Record<string, string>>> =>
   Effect.sync(() =>
     Object.fromEntries(
@@ -152,7 +152,7 @@ export const openConnection = (file: string) =>
     (connection) => Effect.sync(() => connection.close())
   )
 
-/** Leaves the database as a crash does: rows in a WAL that nobody has checkpointed. */
+/** Leaves the database as a crash does: rows in a WAL without a checkpoint. */
 export const crashAfter = (file: string, sql: string) =>
   Effect.sync(() => {
     const script = `const connection = new (require("better-sqlite3"))(process.argv[1]); connection.exec(process.argv[2]); process.kill(process.pid, "SIGKILL")`
@@ -183,6 +183,6 @@ export class Accepted extends Data.TaggedError("Accepted") {
   override readonly message = "this should have been refused, and was accepted"
 }
 
-/** What a start is refused with. A start that is ready fails the test with a sentence instead of a report. */
+/** The refusal of a start. A start that is ready fails the test with a sentence instead of a report. */
 export const refusal = <A, E, R>(starting: Effect.Effect<A, E, R>): Effect.Effect<E, Accepted, R> =>
   Effect.mapError(Effect.flip(starting), () => new Accepted())

@@ -1,4 +1,4 @@
-/** The Markdown files of this repository, and what is in them. */
+/** The Markdown files of this repository, and their parts. */
 import { readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 
@@ -14,7 +14,7 @@ const markdownIn = (folder: string): ReadonlyArray<string> =>
   })
 
 export interface Fence {
-  /** What stands behind the three backticks. */
+  /** The word after the three backticks. */
   readonly language: string
   readonly text: string
   /** The heading above it. */
@@ -31,10 +31,10 @@ export interface Document {
   readonly path: string
   readonly text: string
   readonly fences: ReadonlyArray<Fence>
-  /** Everything but the fences, line by line. */
+  /** Everything except the fences, line by line. */
   readonly prose: ReadonlyArray<string>
   readonly links: ReadonlyArray<Link>
-  /** As links name the headings. */
+  /** The headings, as links name them. */
   readonly anchors: ReadonlySet<string>
   readonly sentences: ReadonlyArray<string>
 }
@@ -88,7 +88,7 @@ export const targetOf = ({ path }: Document, { target }: Link): { readonly path:
   return { path: file === "" ? path : relative(root, join(root, dirname(path), file)), anchor }
 }
 
-/** Of paragraphs and items of lists; headings and tables have none. A code span counts by its words. */
+/** Sentences of paragraphs and list items; headings and tables have none. A code span counts by its words. */
 const sentencesOf = (prose: ReadonlyArray<string>): ReadonlyArray<string> => {
   const paragraphs: Array<string> = []
   let isOpen = false

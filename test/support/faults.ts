@@ -13,10 +13,10 @@ export const limit = everything ? 7_200_000 : 300_000
 const reasonOf = ({ error, status, stderr }: ReturnType<typeof spawnSync>) =>
   error?.message ?? (status === 0 ? undefined : String(stderr).trim())
 
-/** Why there can be no faults on this machine, undefined where there can. */
+/** Why faults cannot be injected on this machine, or undefined. */
 export const unavailable = reasonOf(spawnSync("strace", ["-qq", "-e", "trace=none", "true"]))
 
-/** The same for a process that runs already: the kernel may allow it for children of the tracer alone. */
+/** The same for a process that already runs: the kernel may allow it only for children of the tracer. */
 export const unattachable =
   unavailable ??
   reasonOf(
@@ -47,7 +47,7 @@ export const options = ({ call, nth, what }: Fault): ReadonlyArray<string> => [
 export const wasReached = ({ what }: Fault, trace: string): boolean =>
   trace.includes(what === kill ? "SIGKILL" : "(INJECTED)")
 
-/** Runs the program where the system refuses locks: fcntl(2) fails, on these paths or on all. */
+/** Runs the program while the system refuses locks: fcntl(2) fails, on these paths or on all. */
 export const runWithout = (
   { args, trace }: { readonly args: ReadonlyArray<string>; readonly trace: string },
   { code, paths, when }: { readonly code: string; readonly paths: ReadonlyArray<string>; readonly when: string }
@@ -65,19 +65,19 @@ export const runWithout = (
   return { ended: status ?? signal, stdout, traced: readFileSync(trace, "utf8") }
 }
 
-/** How often one thread was refused, at most. SQLite tries a hundred times within one call, and stands still for it. */
+/** How often one thread was refused, at most. SQLite tries a hundred times within one call, which blocks. */
 export const mostRefused = (traced: string): number => {
   const tries = [...traced.matchAll(/^(\d+) .*\(INJECTED\)$/gm)].map(([, thread]) => thread)
   return Math.max(0, ...[...new Set(tries)].map((thread) => tries.filter((one) => one === thread).length))
 }
 
 /**
- * The threads of a Node.js process in which system calls are made that matter: its own, where SQLite works,
- * and the one of its pool (`UV_THREADPOOL_SIZE=1`), which begins last, with the first call of a file system.
+ * The threads of a Node.js process whose system calls matter: its own, where SQLite works, and the one of its pool
+ * (`UV_THREADPOOL_SIZE=1`), which starts last, with the first file system call.
  */
 export const threadsOf = (pid: number) => {
   const begun = (thread: string) => {
-    // The 22nd field; the second is a name, which may have blanks (proc(5)).
+    // The 22nd field; the second is a name, which may have spaces (proc(5)).
     const [, fields = ""] = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8").split(") ")
     return Number(fields.split(" ")[19])
   }
@@ -85,7 +85,7 @@ export const threadsOf = (pid: number) => {
   return { main: pid, pool: Number(last) }
 }
 
-/** Something done while one thread of a running process is under a fault, and whether the fault was reached. */
+/** Runs something while one thread of a process is under a fault. Returns whether the fault was reached. */
 export const underFault = <A, E, R>(thread: number, fault: Fault, trace: string, act: Effect.Effect<A, E, R>) =>
   Effect.acquireUseRelease(
     Effect.promise(

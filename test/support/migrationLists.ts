@@ -10,7 +10,7 @@ interface Table {
   readonly columns: string
 }
 
-/** What the files so far make of the schema, as far as the next one has to know. */
+/** The schema after the files so far, as far as the next one must know it. */
 interface Model {
   tables: ReadonlyArray<Table>
   next: number
@@ -72,7 +72,7 @@ const operations: ReadonlyArray<(model: Model, numbers: Numbers) => string> = [
       model.tables = model.tables.filter((table) => table.name !== name)
       return `DROP TABLE ${name}`
     }),
-  // What is deferred to the commit, made good in the same file or not.
+  // A reference deferred to the commit, repaired in the same file or not.
   (model, [one, two, three]) =>
     withTable(model, one, ({ name }) => {
       const good = three % 2 === 0 ? `; INSERT INTO ${name} (id, k) VALUES (${two % 3}, 'a')` : ""
@@ -106,7 +106,7 @@ const rebuilt = (model: Model, { columns, name }: Table, choice: number): Table 
   return table
 }
 
-/** Some rows, which refer to rows of another table, to nothing, or to what is not there. */
+/** Some rows that refer to rows of another table, to nothing, or to missing rows. */
 const rowsInto = (table: string, parent: string | undefined, key: string, choice: number): string => {
   if (choice % 5 === 0) return "SELECT 1"
   const dangling = choice % 11 === 10 ? "'nowhere'" : "NULL"
@@ -123,7 +123,7 @@ const file = fc.record({
   deletes: fc.array(fc.nat(5), { maxLength: 3 })
 })
 
-/** Files, each with what it declares. */
+/** Files, each with its declarations. */
 export const migrationLists = fc
   .array(file, { minLength: 2, maxLength: 7 })
   .map((files): ReadonlyArray<ReferenceFile> => {
@@ -143,7 +143,7 @@ export const asMigration = ({ deletes, isOff, sql }: ReferenceFile): string =>
     sql
   ].join("\n")
 
-/** A schema with rows for `roughLists`: each kind of object, and things that are there because of rows alone. */
+/** A schema with rows for `roughLists`: each kind of object, and things that exist only because of rows. */
 export const roughSchema = `CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT NOT NULL, doc TEXT DEFAULT '{}');
 CREATE TABLE c (id INTEGER PRIMARY KEY AUTOINCREMENT, p INTEGER NOT NULL REFERENCES p(id), n INTEGER CHECK (n > 0));
 CREATE TABLE gone (id INTEGER PRIMARY KEY AUTOINCREMENT);
@@ -160,7 +160,7 @@ INSERT INTO words (words) VALUES ('rebuild');
 INSERT INTO boxes VALUES (1, 0, 1);
 ANALYZE;`
 
-/** Statements that work by the rows alone, that fail by the rows alone, and that fail or work whatever the rows. */
+/** Statements that succeed because of rows, that fail because of rows, and that do either for any rows. */
 const rough: ReadonlyArray<string> = [
   "INSERT INTO must (x) VALUES ((SELECT max(id) FROM p))",
   "INSERT INTO must (x) VALUES ((SELECT max(id) FROM p WHERE name = 'z'))",
@@ -224,7 +224,7 @@ const rough: ReadonlyArray<string> = [
   "DROP TABLE p"
 ]
 
-/** Files of such statements, which may delete what they like. */
+/** Files of such statements, which may delete anything. */
 export const roughLists = fc
   .array(fc.array(fc.constantFrom(...rough), { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 4 })
   .map(

@@ -11,7 +11,7 @@ import { temporaryFolder } from "./database.ts"
 
 export const maxFileSize = 1024 * 1024
 
-/** What the tests share: a browser, and a service without accounts, in which each has a session of its own. */
+/** Shared by the tests: a browser, and a service without accounts, in which each test has its own session. */
 export class Site extends Context.Tag("test/Site")<Site, { readonly url: string; readonly chromium: Browser }>() {
   static readonly layer = Layer.scoped(
     Site,
@@ -29,13 +29,13 @@ export class Site extends Context.Tag("test/Site")<Site, { readonly url: string;
 export type Steps = (page: Page) => Promise<void>
 
 export interface Visiting extends BrowserContextOptions {
-  /** Where the service is; the shared one without. */
+  /** The address of the service; by default the shared one. */
   readonly url?: string
-  /** What the console says of answers that a test provokes. */
+  /** What the console prints for answers that a test provokes. */
   readonly provoked?: RegExp
 }
 
-/** Opens the page on a session. In the end nothing was complained of, and nobody else was asked for anything. */
+/** Opens the page on a session. At the end the page has no complaints and has contacted nobody else. */
 export const onThePage = (session: string, steps: Steps, { provoked, url, ...options }: Visiting = {}) =>
   Effect.gen(function* () {
     const site = yield* Site
@@ -69,11 +69,11 @@ export const withFiles = (session: string, names: ReadonlyArray<string>) =>
 
 export const ready = (page: Page) => page.locator("#status", { hasText: /^Ready$/ }).waitFor()
 export const entry = (page: Page, name: string) => page.locator("#files [data-file-id]", { hasText: name })
-/** What became of something. */
+/** Waits for a message of the page. */
 export const said = (page: Page, text: string | RegExp) => page.locator("#message", { hasText: text }).waitFor()
-/** What the line above the list says of it. */
+/** Waits for the line above the list. */
 export const listed = (page: Page, text: string | RegExp) => page.locator("#count", { hasText: text }).waitFor()
-/** One after the other: what the page says of an upload must not come after what it says of the next thing. */
+/** One after the other: the message of an upload must not come after the message of the next action. */
 export const uploaded = async (page: Page, ...names: ReadonlyArray<string>) => {
   for (const name of names) {
     await page.locator("#upload").setInputFiles(textFile(name))
@@ -86,13 +86,13 @@ export const choose = async (page: Page, name: string, item: string) => {
   await page.getByRole("menuitem", { name: item }).click()
 }
 export const textOf = async (locator: Locator) => (await locator.textContent()) ?? ""
-/** What happens when the user comes back from another tab: the page looks at once. */
+/** The user comes back from another tab: the page looks at once. */
 export const comeBack = (page: Page) => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-/** Answers from now on are the service's of that moment, and reach the page when they are let go. */
+/** Holds the answers of the service from now on, until they are released to the page. */
 export const holdAnswers = async (page: Page, address: RegExp) => {
-  let letGo = () => {}
+  let release = () => {}
   const gone = new Promise<void>((resolve) => {
-    letGo = resolve
+    release = resolve
   })
   let hasOne = () => {}
   const held = new Promise<void>((resolve) => {
@@ -103,10 +103,10 @@ export const holdAnswers = async (page: Page, address: RegExp) => {
     hasOne()
     await gone
     await route.fulfill({ response }).catch(() => {
-      // The page has gone on without it.
+      // The page continues without it.
     })
   })
-  return { held, letGo }
+  return { held, release }
 }
 export const namesIn = (page: Page) => page.locator("#files .name").allTextContents()
 export const textFile = (name: string, text = "some text") => ({

@@ -24,23 +24,23 @@ export interface Running {
   readonly process: ChildProcess
   /** Settles when the process is gone. */
   readonly ended: Promise<Ended>
-  /** Settles when it has said something that matches, with its first group or the whole of it. */
+  /** Settles when it has printed something that matches, with its first group or all of it. */
   readonly says: (pattern: RegExp, where?: "stdout" | "stderr") => Promise<string>
 }
 
-export interface Surroundings {
+export interface RunOptions {
   readonly cwd?: string
-  /** Besides PATH, all that the program gets. */
+  /** The environment of the program, besides PATH. */
   readonly env?: Readonly<Record<string, string>>
   readonly uid?: number
   readonly gid?: number
 }
 
-export const spawnProgram = (args: ReadonlyArray<string>, surroundings?: Surroundings): Running =>
-  spawnNode([program, ...args], surroundings)
+export const spawnProgram = (args: ReadonlyArray<string>, options?: RunOptions): Running =>
+  spawnNode([program, ...args], options)
 
 /** Any program that Node.js runs. */
-export const spawnNode = (args: ReadonlyArray<string>, { cwd = root, env, ...user }: Surroundings = {}): Running => {
+export const spawnNode = (args: ReadonlyArray<string>, { cwd = root, env, ...user }: RunOptions = {}): Running => {
   const child = spawn(process.execPath, args, {
     cwd,
     env: { PATH: process.env["PATH"], ...env },
@@ -76,7 +76,7 @@ export const spawnNode = (args: ReadonlyArray<string>, { cwd = root, env, ...use
 export const runProgram = (...args: Parameters<typeof spawnProgram>): Effect.Effect<Ended> =>
   Effect.promise(() => spawnProgram(...args).ended)
 
-/** A folder with parts of the build and a driver whose addon this Node.js cannot load, gone with the scope. */
+/** A temporary folder with parts of the build and a driver whose addon this Node.js cannot load. */
 export const withBrokenDriver = (...parts: ReadonlyArray<string>) =>
   Effect.tap(temporaryFolder, (folder) =>
     Effect.sync(() => {

@@ -1,4 +1,4 @@
-/** A start whose clock the test holds, and what the start tells meanwhile. */
+/** A start whose clock the test holds, and what the start reports meanwhile. */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as TestClock from "effect/TestClock"
@@ -6,14 +6,14 @@ import type { ProgressEvent } from "../../layers/index.ts"
 
 export type Waiting = Extract<ProgressEvent, { readonly _tag: "StageWaiting" }>
 
-/** `onProgress` for the options, and the next attempt that was refused and will be made again. */
+/** `onProgress` for the options, and the next refused attempt that will be repeated. */
 export const makeWatch = Effect.gen(function* () {
   const waits = yield* Queue.unbounded<Waiting>()
   return {
     onProgress: (event: ProgressEvent) =>
       event._tag === "StageWaiting" ? Effect.asVoid(Queue.offer(waits, event)) : Effect.void,
     next: Queue.take(waits),
-    /** Nothing was refused that has not been looked at. */
+    /** Whether every refused attempt has been looked at. */
     isQuiet: Queue.isEmpty(waits)
   }
 })
@@ -21,8 +21,8 @@ export const makeWatch = Effect.gen(function* () {
 type Watch = Effect.Effect.Success<typeof makeWatch>
 
 /**
- * Lets the first attempt fail and then each wait pass, one millisecond at the last: gives the times at
- * which the attempts were over, by the test clock. Attempts that come too early or too late show in them.
+ * Lets the first attempt fail and then each wait pass, the last one millisecond by millisecond. Returns when the
+ * attempts ended, by the test clock. Attempts that come too early or too late show in it.
  */
 export const attemptTimes = Effect.fnUntraced(function* (watch: Watch, waits: ReadonlyArray<number>) {
   const times = [(yield* watch.next).at]

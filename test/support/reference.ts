@@ -1,6 +1,6 @@
 /**
- * What a list of migrations means, in plain code over the driver: each file by itself, in order, foreign keys on, and
- * off only around the file that declares it. Nothing of the library is used here.
+ * What a list of migrations means, in plain code over the driver: each file alone, in order, foreign keys on, and off
+ * only around a file that declares that. Nothing of the library is used here.
  */
 import Sqlite from "better-sqlite3"
 
@@ -11,10 +11,10 @@ export interface ReferenceFile {
   readonly deletes: ReadonlyArray<string>
 }
 
-/** `REASON at N` for the file that is refused, counted from 1. */
+/** `REASON at N` for the refused file, counted from 1. */
 export type Verdict = "ready" | `${string} at ${number}`
 
-/** All objects with their text, and all rows, in one text. */
+/** All objects with their text, and all rows, as one text. */
 export const contentOf = (database: Sqlite.Database): string => {
   const objects = database
     .prepare<[], { type: string; name: string; sql: string }>(
@@ -41,7 +41,7 @@ const countsOf = (database: Sqlite.Database) =>
     ])
   )
 
-/** Columns whose foreign key is cleared when the row that it refers to goes, with the rows that refer to one. */
+/** Columns whose foreign key is cleared when the referenced row is deleted, with the rows that refer to one. */
 const clearedOf = (database: Sqlite.Database) =>
   new Map(
     tablesOf(database).flatMap((table) =>
@@ -69,7 +69,7 @@ const violationOf = (database: Sqlite.Database): string | undefined => {
   }
 }
 
-/** `ALTER TABLE a RENAME TO b`, as the generator writes it: every name that a table goes by, the last one at the end. */
+/** `ALTER TABLE a RENAME TO b`, as the generator writes it: every name of a table, the last one at the end. */
 const namesIn = (sql: string, table: string): ReadonlyArray<string> => {
   const names = [table]
   for (const [, from, to = ""] of sql.matchAll(/ALTER TABLE (\w+) RENAME TO (\w+)/g)) {
@@ -80,7 +80,7 @@ const namesIn = (sql: string, table: string): ReadonlyArray<string> => {
 
 const renamedIn = (sql: string, table: string): string => namesIn(sql, table).at(-1) ?? table
 
-/** Rows that have something in a column; undefined where there is no such column. */
+/** Rows that have a value in a column; undefined if there is no such column. */
 const filledIn = (database: Sqlite.Database, table: string, column: string): number | undefined =>
   database.prepare("SELECT 1 FROM pragma_table_xinfo(?) WHERE lower(name) = lower(?)").get(table, column) === undefined
     ? undefined
@@ -98,7 +98,7 @@ const applyOne = (database: Sqlite.Database, { deletes, isOff, sql }: ReferenceF
     return "StatementFailed"
   }
   const after = countsOf(database)
-  // A declaration may name a table by any name that it goes by.
+  // A declaration may use any name of the table.
   const isDeclared = (table: string) => namesIn(sql, table).some((name) => deletes.includes(name))
   const lost = [...before].some(
     ([table, rows]) =>
@@ -119,13 +119,13 @@ const applyOne = (database: Sqlite.Database, { deletes, isOff, sql }: ReferenceF
     database.exec("COMMIT")
     return undefined
   } catch {
-    // SQLite's own count of what is deferred knows a parent that was dropped and one that took its name.
+    // SQLite's own count of deferred references knows a parent that was dropped and one that took its name.
     database.exec("ROLLBACK")
     return "ForeignKeyViolations"
   }
 }
 
-/** What is in the database after 0, 1, 2 ... files, as far as they go, and the verdict over all. */
+/** The content after 0, 1, 2 ... files, as far as they go, and the verdict over all. */
 export const fileByFile = (
   files: ReadonlyArray<ReferenceFile>
 ): { readonly verdict: Verdict; readonly contents: ReadonlyArray<string> } => {
@@ -151,8 +151,8 @@ export const statementsOf = (sql: string): ReadonlyArray<string> =>
     .filter((text) => text !== "")
 
 /**
- * What is refused before anything is written, after so many files: the first file of the rest with a statement that
- * SQLite does not compile in a database with the same schema and no rows. Undefined where it compiles all of them.
+ * The refusal before anything is written, after so many files: the first later file with a statement that SQLite does
+ * not compile in a database with the same schema and no rows. Undefined if it compiles all of them.
  */
 export const refusedBefore = (files: ReadonlyArray<ReferenceFile>, applied: number): Verdict | undefined => {
   const database = new Sqlite(":memory:")

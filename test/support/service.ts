@@ -17,7 +17,7 @@ import { temporaryFolder } from "./database.ts"
 
 export type SomeSettings = Partial<Settings["Type"]>
 
-/** Settings of a service on a folder, where nothing happens by itself and nobody waits. */
+/** Settings of a service on a folder, in which nothing happens automatically and nobody waits. */
 export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): Settings["Type"] => ({
   host: "127.0.0.1",
   port: 0,
@@ -63,7 +63,7 @@ export const accounts = ["alice", "bob", "root"].map((name) => ({
 
 export const tokenOf = (name: string) => `token-of-${name}-with-length`
 
-/** Serves on a folder until the scope closes; the API is open when this is done. */
+/** Serves on a folder until the scope closes; the API is open when this finishes. */
 export const serveOn = Effect.fnUntraced(function* (folder: string, settings: SomeSettings = {}) {
   const context = yield* Layer.build(
     Backend.layer.pipe(
@@ -79,7 +79,7 @@ export const serveOn = Effect.fnUntraced(function* (folder: string, settings: So
     baseUrl,
     clientOf: (token?: string) => clientOf(baseUrl, token),
     client: yield* clientOf(baseUrl),
-    /** One request as it is, and its answer. */
+    /** A raw request, and its answer. */
     ask: (path: string, init: RequestInit = {}) => Effect.promise(() => fetch(`${baseUrl}${path}`, init))
   }
 })
@@ -97,5 +97,5 @@ export const contentsIn = (folder: string): ReadonlyArray<string> =>
     .flatMap((shelf) => readdirSync(join(folder, "files", shelf)))
     .sort()
 
-/** What is on its way in, or was left there. */
+/** Unfinished uploads. */
 export const incomingIn = (folder: string): ReadonlyArray<string> => readdirSync(join(folder, "files", "incoming"))

@@ -1,7 +1,7 @@
-/** The statements of a service, as its spans tell them. */
+/** The statements of a service, from its spans. */
 import * as Tracer from "effect/Tracer"
 
-/** Tells of each statement of a service once it has been answered. */
+/** Reports each statement of a service after it was answered. */
 export const afterStatements = (tracer: Tracer.Tracer, tell: (statement: string) => void): Tracer.Tracer =>
   Tracer.make({
     context: tracer.context,

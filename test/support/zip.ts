@@ -1,4 +1,4 @@
-/** Reads an archive by its central directory, with nothing of the library that made it (APPNOTE.TXT 6.3). */
+/** Reads an archive by its central directory, without the library that made it (APPNOTE.TXT 6.3). */
 import { crc32, inflateRawSync } from "node:zlib"
 
 export interface ZipEntry {
@@ -6,7 +6,7 @@ export interface ZipEntry {
   readonly text: string
   readonly size: number
   readonly isUtf8: boolean
-  /** Seconds since 1970; undefined where only the old form is there, which has no zone. */
+  /** Seconds since 1970; undefined if there is only the old form, which has no zone. */
   readonly modified: number | undefined
 }
 

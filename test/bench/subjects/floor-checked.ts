@@ -1,4 +1,4 @@
-/** The floor that also looks at every page, as this library does for small files and after migrations. */
+/** The floor that also checks every page, as this library does for small files and after migrations. */
 import type { Start } from "../subject.ts"
 import { open } from "./floor.ts"
 

@@ -1,6 +1,6 @@
 /**
- * The floor as the only thing that an Effect service does: its runtime and its platform, nothing of this library.
- * A first start of a library of layers cannot be below this.
+ * The floor as the only work of an Effect service: its runtime and its platform, nothing of this library. The first
+ * start of any library of layers cannot be faster.
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"

@@ -1,6 +1,6 @@
 /**
- * The floor that asks all that this library asks, in plain code: what is left of a difference to it is the price
- * of Effect, of reasons and of a report. It throws where something is not as it should be, and says no more.
+ * The floor that checks everything this library checks, in plain code. The remaining difference is the price of Effect,
+ * of reasons and of a report. It throws if something is wrong, and says no more.
  */
 import { hash } from "node:crypto"
 import {

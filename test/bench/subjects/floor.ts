@@ -1,7 +1,7 @@
 /**
- * The floor: the same work by hand with `better-sqlite3`, with nothing around it and nothing checked. It reads
- * the directory of migrations, makes the folder, opens, sets pragmas, applies what is pending in one immediate
- * transaction with a history row for each, and reads the history back.
+ * The floor: the same work by hand with `better-sqlite3`, without any checks. It reads the directory of migrations,
+ * creates the folder, opens the file, sets pragmas, applies what is pending in one immediate transaction with a history
+ * row for each, and reads the history back.
  */
 import { mkdirSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
