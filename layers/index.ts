@@ -27,7 +27,7 @@ export {
   type Pragmas
 } from "./sqlite/DatabaseConfig.ts"
 export { DatabaseDirectory } from "./sqlite/DatabaseDirectory.ts"
-export { DatabaseReady } from "./sqlite/DatabaseReady.ts"
+export { DatabaseReady, type TaggedDatabase } from "./sqlite/DatabaseReady.ts"
 export { DirectoryError } from "./sqlite/DirectoryError.ts"
 export { durationFrom, environment, notADuration, typesIn } from "./sqlite/environment.ts"
 export { Initialization } from "./sqlite/Initialization.ts"

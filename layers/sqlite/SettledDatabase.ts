@@ -22,6 +22,9 @@ export interface Evidence {
   readonly integrity: IntegrityReport
 }
 
+/** What the last step proved. */
+export type Settled = Effect.Effect.Success<ReturnType<typeof settle>>
+
 /**
  * Releases and checkpoints the WAL, sets the journal mode and the runtime pragmas, and proves once more that the file is
  * the one that was opened and that it can be written. Gives the settings that were read back.

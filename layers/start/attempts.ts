@@ -13,6 +13,13 @@ import * as Tracer from "effect/Tracer"
 import type { StageName } from "./policy.ts"
 import type { Refusal } from "./Refusal.ts"
 
+/** What each line of a stage's log names. */
+export interface Place {
+  readonly stage: StageName
+  /** Absolute path of the database. */
+  readonly database: string
+}
+
 /** Trying again cannot help against this start's own deadline, or its own lock. */
 export const isFinal = ({ _tag }: Refusal): boolean => _tag === "StageTimeoutError" || _tag === "LockError"
 export const mayPass = (refusal: Refusal): boolean => refusal.retryable && !isFinal(refusal)
@@ -40,7 +47,7 @@ export const retryAfter = <A, E, R>(
  * carries the span and the log annotation; on the current fiber they would have to be set and restored.
  */
 export const within = <A, E, E2, R>(
-  stage: StageName,
+  place: Place,
   { begun, clock }: { readonly begun: Effect.Effect<Tracer.Span>; readonly clock: Clock.Clock },
   whole: Effect.Effect<A, E, R>,
   remaining: () => number,
@@ -52,7 +59,7 @@ export const within = <A, E, E2, R>(
       const runtime = yield* Effect.runtime<R>()
       const ofStage = runtime.pipe(
         Runtime.provideService(Tracer.ParentSpan, span),
-        Runtime.setFiberRef(FiberRef.currentLogAnnotations, annotationsOf(runtime, stage))
+        Runtime.setFiberRef(FiberRef.currentLogAnnotations, annotationsOf(runtime, place))
       )
       const fiber = Runtime.runFork(ofStage, restore(whole))
       // Progress may have extended the deadline meanwhile.
@@ -70,12 +77,16 @@ export const within = <A, E, E2, R>(
     })
   )
 
-const annotationsOf = ({ fiberRefs }: Runtime.Runtime<never>, stage: StageName) =>
-  HashMap.set(FiberRefs.getOrDefault(fiberRefs, FiberRef.currentLogAnnotations), "stage", stage)
+const annotationsOf = ({ fiberRefs }: Runtime.Runtime<never>, { database, stage }: Place) =>
+  HashMap.set(
+    HashMap.set(FiberRefs.getOrDefault(fiberRefs, FiberRef.currentLogAnnotations), "stage", stage),
+    "database",
+    database
+  )
 
 /** Whether debug lines are logged: annotating a line costs more than the line. */
 export const isHeard = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
   LogLevel.lessThanEqual(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), LogLevel.Debug)
 
-export const logStage = (stage: StageName, message: string): Effect.Effect<void> =>
-  Effect.annotateLogs(Effect.logDebug(message), "stage", stage)
+export const logStage = (place: Place, message: string): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logDebug(message), { ...place })

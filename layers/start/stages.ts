@@ -67,6 +67,7 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
     found: (value: A) => string
   ) {
     const policy = options.policies[name]
+    const place = { stage: name, database }
     const startedAt = clock.unsafeCurrentTimeMillis()
     const startedNanos = clock.unsafeCurrentTimeNanos()
     const before = { at: elapsed(), moving }
@@ -192,7 +193,7 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
         duration.unsafeUpdate(entry.durationMs, labels)
         attempts.unsafeUpdate(entry.attempts, labels)
         const told = options.onProgress(event(clock.unsafeCurrentTimeMillis()))
-        return isHeard(fiber) ? Effect.zipRight(logStage(name, `${outcome}: ${entry.found}`), told) : told
+        return isHeard(fiber) ? Effect.zipRight(logStage(place, `${outcome}: ${entry.found}`), told) : told
       })
     const passed = (value: A) => {
       entry.found = found(value)
@@ -211,7 +212,7 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
     yield* options.onProgress({ _tag: "StageStarted", stage: name, at: startedAt })
     const attributes = { "database.file": options.filename }
     const begun = Effect.makeSpan(`database-ready.${name}`, { attributes, captureStackTrace: false })
-    return yield* within(name, { begun, clock }, whole, remaining, tooLate).pipe(
+    return yield* within(place, { begun, clock }, whole, remaining, tooLate).pipe(
       Effect.tapBoth({ onFailure: failed, onSuccess: passed })
     )
   })

@@ -1,0 +1,124 @@
+/** What a program gets once every room has passed. */
+import * as Reactivity from "@effect/experimental/Reactivity"
+import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import type * as Stream from "effect/Stream"
+import type { MigrationSource } from "../start/MigrationSource.ts"
+import type { Timeline } from "../start/Timeline.ts"
+import { clientOf } from "./Client.ts"
+import type { DatabaseConfig } from "./DatabaseConfig.ts"
+import { databaseVersion } from "./DatabaseVersion.ts"
+import type { Initialization } from "./Initialization.ts"
+import type { ReadyReport } from "./InitializationReport.ts"
+import { changesOf, type Health, type HealthError, liveHealth } from "./LiveHealth.ts"
+import { type Evidence, type Settled, settle } from "./SettledDatabase.ts"
+import type { WriteError } from "./WriteError.ts"
+import { makeWriteGate } from "./WriteGate.ts"
+import { guardTransactions, writeThrough } from "./WriteTransaction.ts"
+
+/** A database that is ready: what its start found, whether that still holds, and how to write. */
+export interface ReadyDatabase {
+  /** What the start did and found. */
+  readonly report: ReadyReport
+  /**
+   * Proves again, at this moment, that the file is still the one that was opened, the connection
+   * answers, the pragmas hold, and the history and the schema are still ours. Never looks at pages:
+   * it costs well under a millisecond for a file of any size. Fails with a `HealthError`.
+   */
+  readonly health: Effect.Effect<Health, HealthError>
+  /**
+   * What `health` finds now, and then each time that it finds something else; looked at every `healthInterval`
+   * (default 1 s). Never ends and never fails: a refusal is a `Left`.
+   * A refusal that passes by itself, such as a lock, is told when it has not passed within 200 ms. A program that
+   * cannot serve a newer database ends or connects anew when it hears of one.
+   */
+  readonly healthChanges: Stream.Stream<Either.Either<Health, HealthError>>
+  /**
+   * Runs an effect in one transaction that has the write lock from its first moment, and waits for the
+   * lock outside SQLite, `lockPatience` (default 5 s) at most. `SqlClient` takes part in it. Refused where this program may not
+   * write any more: another one has made an upgrade that is not `compatible_from` this one's version, or the file is
+   * not the one that was opened. Fails with `WriteError`, which is a `SqlError`, and with what the effect fails with.
+   */
+  readonly write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | WriteError, R>
+  /**
+   * Proves that a write would be possible at this moment: the disk takes another page, the lock is free within some
+   * hundredths of a second or this process's own, and this program may write. Changes nothing. Fails with a
+   * `WriteError`, which names who holds the lock.
+   */
+  readonly writable: Effect.Effect<void, WriteError>
+  /**
+   * A text that is another one once anything was written to the database since, by this program or another: what was
+   * read when it was the same is still so. Known at once; undefined where SQLite does not answer.
+   */
+  readonly unsafeVersion: () => string | undefined
+}
+
+/** What is handed out once every room has passed. */
+export const handOut = Effect.fnUntraced(function* (
+  config: DatabaseConfig["Type"],
+  initialization: Initialization["Type"],
+  source: MigrationSource["Type"],
+  evidence: Evidence
+) {
+  const { connection, migrations, pragmas } = evidence
+  const settled = yield* settle(config, initialization, evidence)
+  const { inPlace } = settled
+  const report = readyReport(evidence, settled, yield* initialization.timeline)
+  // Most starts find everything as it should be, which is news for nobody.
+  const isNews = connection.origin === "created" || migrations.applied.length > 0 || migrations.adopted.length > 0
+  yield* logReady(report, isNews ? LogLevel.Info : LogLevel.Debug)
+  const gate = makeWriteGate(config, source, connection)
+  const health = liveHealth(config, evidence, gate, inPlace)
+  const withTransaction = guardTransactions(connection, gate)
+  const reactivity = yield* Effect.serviceOption(Reactivity.Reactivity)
+  const client = clientOf(
+    connection.sqlite,
+    Option.isSome(reactivity) ? reactivity.value : yield* Reactivity.make,
+    withTransaction
+  )
+  const ready: ReadyDatabase = {
+    report,
+    health,
+    healthChanges: changesOf(health, config),
+    unsafeVersion: databaseVersion(connection.sqlite),
+    ...writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
+  }
+  return { ready, client }
+})
+
+const readyReport = (
+  { connection, directory, integrity, migrations }: Evidence,
+  { settings, warnings }: Settled,
+  { durationMs, stages, startedAt }: Timeline
+): ReadyReport => ({
+  status: "ready",
+  database: connection.file,
+  schemaVersion: migrations.version,
+  applied: migrations.applied,
+  backup: migrations.backup,
+  stages,
+  pragmas: settings,
+  integrity,
+  warnings: [
+    ...directory.warnings,
+    ...(connection.lost === undefined ? [] : [connection.lost]),
+    ...migrations.warnings,
+    ...warnings
+  ],
+  lastWritten: connection.lastWritten === undefined ? undefined : new Date(connection.lastWritten).toISOString(),
+  startedAt,
+  durationMs
+})
+
+const logReady = (report: ReadyReport, level: LogLevel.LogLevel) =>
+  Effect.logWithLevel(level, "Database ready").pipe(
+    Effect.annotateLogs({
+      database: report.database,
+      schemaVersion: report.schemaVersion ?? "none",
+      durationMs: report.durationMs,
+      ...(report.backup === undefined ? {} : { backup: report.backup })
+    }),
+    Effect.whenLogLevel(level)
+  )
