@@ -10,7 +10,7 @@ import { Script } from "node:vm"
 import packageJson from "../../package.json" with { type: "json" }
 
 interface Launched {
-  /** The bundle of that name beside this file. It exports `main`. */
+  /** The bundle of that name next to this file. It exports `main`. */
   readonly name: string
   /** Whether this run loads what most runs load. Only such a run saves the cache. */
   readonly isTypical: boolean

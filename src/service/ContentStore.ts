@@ -1,7 +1,7 @@
 /**
  * Stores contents on the disk, each once, named by its SHA-256: `files/ab/abcdef...`. What arrives is written to
  * `files/incoming` first, and gets its name only when it is whole and flushed. The database decides which contents are
- * wanted. Whoever discards a content holds its write lock. Whoever commits a row holds it too, and checks that the
+ * wanted. To discard a content, hold its write lock. To commit a row, hold it too, and check that the
  * content is there. So no other process can come in between.
  */
 import { createHash, randomUUID } from "node:crypto"

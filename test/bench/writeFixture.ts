@@ -71,7 +71,7 @@ exports.down = async () => {}
   return fixtureIn(folder)
 }
 
-/** What `drizzle-kit` keeps beside its migrations. */
+/** What `drizzle-kit` keeps next to its migrations. */
 const journalOf = (files: Files) => ({
   version: "7",
   dialect: "sqlite",

@@ -51,7 +51,7 @@ const slowUpload = (url: string, folder: string, half: string) =>
           headers: { "content-type": `multipart/form-data; boundary=${boundary}` }
         })
         const answer = answerTo(upload)
-        // Whoever awaits it gets the failure; an unhandled rejection would fail another test.
+        // The one who awaits it gets the failure; an unhandled rejection would fail another test.
         answer.catch(() => {})
         const watcher = watch(incomingIn(folder), () => {
           watcher.close()
