@@ -64,7 +64,7 @@ const fileOf = ({ inside, kind, name: path }: Entry): Found => {
   if (notAFile !== undefined) return { reason: "BadName", path, detail: `it is not a file: ${notAFile}` }
   const [, version = "", name = "", half = ""] =
     /^(\d+)_([^/\\]+?)(?:(?:\.tx)?\.(up|down|undo|rollback|revert))?\.sql$/.exec(path) ?? []
-  if (version === "" || name === "") return misnamed(path)
+  if (version === "" || name === "") return explainBadName(path)
   return half === "" || half === "up" ? { path, version, name } : { path, version, name, undoes: true }
 }
 
@@ -117,7 +117,7 @@ const tooManyDigits = ({ path, version }: MigrationFile): Misplaced | undefined 
       }
 
 /** What each name means, most special first. The remedy gives the new name only if it is clear. */
-const misnamed = (path: string): Misplaced => {
+const explainBadName = (path: string): Misplaced => {
   const bad = (detail: string, remedy?: string): Misplaced =>
     remedy === undefined ? { reason: "BadName", path, detail } : { reason: "BadName", path, detail, remedy }
   const layout = (detail: string, remedy: string): Misplaced => ({ reason: "BadLayout", path, detail, remedy })

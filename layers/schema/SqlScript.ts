@@ -157,7 +157,7 @@ export const openingParts = (statement: string, count: number): ReadonlyArray<Pa
   const parts: Array<Part> = []
   for (const token of tokensOf(statement)) {
     if (isBlank(token)) continue
-    if (token.kind === "quoted" || token.kind === "string") parts.push({ keyword: "", name: unquoted(token.text) })
+    if (token.kind === "quoted" || token.kind === "string") parts.push({ keyword: "", name: unquote(token.text) })
     else if (token.kind === "word" || token.text === ".")
       parts.push({ keyword: token.text.toUpperCase(), name: token.text })
     else break
@@ -174,7 +174,7 @@ export const openingWords = (statement: string, count: number): ReadonlyArray<st
 export const mentions = (sql: string, name: string): boolean => {
   for (const { kind, text } of tokensOf(sql)) {
     if (kind === "word" && foldName(text) === name) return true
-    if ((kind === "quoted" || kind === "string") && foldName(unquoted(text)) === name) return true
+    if ((kind === "quoted" || kind === "string") && foldName(unquote(text)) === name) return true
   }
   return false
 }
@@ -205,7 +205,7 @@ export const identifier = (name: string): string => `"${name.replaceAll('"', '""
 export const foldName = (name: string): string => name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
 /** The text of a quoted name or a string. Brackets have no way to double a character. */
-const unquoted = (text: string): string => {
+const unquote = (text: string): string => {
   const quote = text.charAt(0)
   const inner = text.slice(1, -1)
   return quote === "[" ? inner : inner.replaceAll(quote + quote, quote)
@@ -213,6 +213,6 @@ const unquoted = (text: string): string => {
 
 /** Needless quotes and the kind of quotes make no difference. */
 const asName = (text: string): string => {
-  const name = foldName(unquoted(text))
+  const name = foldName(unquote(text))
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : identifier(name)
 }

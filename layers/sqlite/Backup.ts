@@ -70,11 +70,11 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   )
   const backup = `${file}${formatBackupName(nextBackupName(upgrade, there))}`
   const partial = `${backup}.partial`
-  const refused = asBackupError(backup)
+  const orBackupError = asBackupError(backup)
   const made = yield* prepareBackup(file, partial, backup)
-  yield* refused(tellProgressOf(file, partial, progress, copyDatabase(file, partial)))
+  yield* orBackupError(tellProgressOf(file, partial, progress, copyDatabase(file, partial)))
   yield* check(partial)
-  yield* refused(refuseEmptyCopy(partial))
+  yield* orBackupError(refuseEmptyCopy(partial))
   return made
 })
 
@@ -86,14 +86,14 @@ const prepareBackup = Effect.fnUntraced(function* (file: string, partial: string
       ? Effect.zipRight(removeOrWarn(backup), removeOrWarn(markOf(backup)))
       : Effect.zipRight(removeOrWarn(partial), isNamed ? Effect.void : removeOrWarn(markOf(backup)))
   )
-  const named = Effect.sync(() => {
+  const markNamed = Effect.sync(() => {
     isNamed = true
   })
   const made: Backup = {
     file: backup,
     keep: asBackupError(backup)(
       createExclusively(markOf(backup)).pipe(
-        Effect.zipRight(Effect.uninterruptible(Effect.zipRight(rename(partial, backup), named))),
+        Effect.zipRight(Effect.uninterruptible(Effect.zipRight(rename(partial, backup), markNamed))),
         Effect.zipRight(flushDirectoryOf(file))
       )
     )

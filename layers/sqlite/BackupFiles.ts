@@ -50,21 +50,21 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
   // A process that makes an early copy does not hold the write lock.
   if (remains.some(({ path }) => isEarly(path))) {
     const own = remains.filter(({ path }) => isEarly(path) && path !== `${file}${copyLock}`)
-    const cleared = Effect.forEach(own, ({ path }) => remove(path), { discard: true })
-    yield* Effect.catchAll(Effect.scoped(Effect.zipRight(lockForCopying(file), cleared)), ({ code, detail }) =>
+    const clear = Effect.forEach(own, ({ path }) => remove(path), { discard: true })
+    yield* Effect.catchAll(Effect.scoped(Effect.zipRight(lockForCopying(file), clear)), ({ code, detail }) =>
       Effect.unless(Effect.logWarning(`Unfinished copies stay: ${detail}`), () => isLock(code))
     )
   }
   const ofRestores = remains.filter(({ path }) => isOfRestore(path))
   if (ofRestores.length === 0) return
   // A restore prepares its copy before it holds the write lock.
-  const cleared = Effect.forEach(
+  const clear = Effect.forEach(
     ofRestores,
     ({ path }) => Effect.flatMap(usersOf([path]), (users) => (users.length > 0 ? Effect.void : remove(path))),
     { discard: true }
   )
   yield* Effect.catchIf(
-    whileRestoringAlone(file, cleared),
+    whileRestoringAlone(file, clear),
     ({ code }) => isLock(code),
     () => Effect.void
   )

@@ -105,7 +105,7 @@ const snapshotOf = (database: Driver.Database, sql: string, parameters: Values, 
   Stream.unwrapScoped(
     Effect.gen(function* () {
       const safe = yield* SqlClient.SafeIntegers
-      const refused = (thrown: unknown) => sqlError(database, thrown)
+      const toSqlError = (thrown: unknown) => sqlError(database, thrown)
       const beside = yield* Effect.acquireRelease(
         Effect.try({
           try: () =>
@@ -113,7 +113,7 @@ const snapshotOf = (database: Driver.Database, sql: string, parameters: Values, 
               readonly: true,
               timeout: Number(database.pragma("busy_timeout", { simple: true }))
             }),
-          catch: refused
+          catch: toSqlError
         }),
         (opened) => Effect.sync(() => opened.close())
       )
@@ -124,12 +124,12 @@ const snapshotOf = (database: Driver.Database, sql: string, parameters: Values, 
               .prepare<Array<unknown>, object>(sql)
               .safeIntegers(safe)
               .iterate(...parameters),
-          catch: refused
+          catch: toSqlError
         }),
         (iterator) => Effect.sync(() => iterator.return?.())
       )
       const next = Effect.flatMap(
-        Effect.mapError(Effect.try({ try: () => some(rows), catch: refused }), Option.some),
+        Effect.mapError(Effect.try({ try: () => some(rows), catch: toSqlError }), Option.some),
         (found) =>
           found.length === 0
             ? Effect.fail(Option.none())

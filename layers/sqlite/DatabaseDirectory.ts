@@ -66,7 +66,7 @@ export const prepareDirectory = Effect.fnUntraced(function* (config: {
   }
   const wanted = path.resolve(config.filename)
   const directory = path.dirname(wanted)
-  const refused = Effect.mapError((failure: SystemFailure) => refusal(config.access, wanted, directory, failure))
+  const orRefuse = Effect.mapError((failure: SystemFailure) => refusal(config.access, wanted, directory, failure))
 
   const mounts = yield* mountTable
   // When no mount can hang, check directly: it is faster. If that check fails, retry through the platform's FileSystem,
@@ -78,9 +78,9 @@ export const prepareDirectory = Effect.fnUntraced(function* (config: {
         : fs.access(directory, { ok: true }),
       (error) => (error._tag === "SystemFailure" ? error : SystemFailure.fromPlatform(error))
     )
-    yield* refused(throughPlatform)
+    yield* orRefuse(throughPlatform)
   }
-  const found = yield* refused(trySync(() => lookIn(path, wanted, config.access)))
+  const found = yield* orRefuse(trySync(() => lookIn(path, wanted, config.access)))
   if (found === undefined) return yield* leadsNowhere(wanted)
   const mount = mountIn(mounts, found.directory)
   const warnings = yield* checkFilesystem(mount, found.directory, config.trustedFilesystems ?? [])

@@ -7,14 +7,14 @@ import type { Sqlite } from "./Sqlite.ts"
  */
 export const databaseVersion = ({ database }: Sqlite): (() => string | undefined) => {
   let ask: (() => string) | undefined
-  const prepared = () => {
+  const prepare = () => {
     const others = database.prepare<[], number>("PRAGMA data_version").pluck()
     const own = database.prepare<[], number>("SELECT total_changes()").pluck()
     return () => `${others.get()} ${own.get()}`
   }
   return () => {
     try {
-      ask ??= prepared()
+      ask ??= prepare()
       return ask()
     } catch {
       return undefined

@@ -5,7 +5,15 @@ import type { StageError } from "../start/Attempt.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import type { Initialization } from "./Initialization.ts"
 import type { PragmaError } from "./PragmaError.ts"
-import { isOfConnection, isOfFile, requiredOf, type Settings, settleNewFile, summaryOf, verified } from "./pragmas.ts"
+import {
+  isOfConnection,
+  isOfFile,
+  requiredOf,
+  type Settings,
+  setAndVerify,
+  settleNewFile,
+  summaryOf
+} from "./pragmas.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
 import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
@@ -17,7 +25,7 @@ export const setPragmasOfNewFile = (
 ): Effect.Effect<Settings, PragmaError> => {
   const required = requiredOf(config, 0)
   // The journal mode writes the first page.
-  return Effect.zipRight(settleNewFile(sqlite, config), verified(sqlite, required, required, settings))
+  return Effect.zipRight(settleNewFile(sqlite, config), setAndVerify(sqlite, required, required, settings))
 }
 
 /** For a database that was judged sound: sets its journal mode and the runtime busy timeout, and reads everything back. */
@@ -34,5 +42,5 @@ export const applyFileAndRuntimePragmas = (
     ...(config.access === "inspect" ? [] : required.filter(isOfFile)),
     ...required.filter(isOfConnection)
   ]
-  return stage("pragmas", () => verified(sqlite, settable, required, settings), summaryOf)
+  return stage("pragmas", () => setAndVerify(sqlite, settable, required, settings), summaryOf)
 }

@@ -88,7 +88,7 @@ const restoreFrom = Effect.fnUntraced(function* ({
   const chosen = yield* backup === undefined ? newestBeside(file) : backupAt(file, backup)
   const from = chosen.path
   const refuse = refusalOf(file, from)
-  const refused = <A, R>(step: Effect.Effect<A, CopyFailure, R>) =>
+  const orRefuse = <A, R>(step: Effect.Effect<A, CopyFailure, R>) =>
     Effect.catchAll(step, ({ code, detail, retryable }) =>
       Effect.flatMap(isLock(code) ? holdersOf(file) : Effect.succeed([]), (holders) =>
         refuse(reasonOf(code), { code, detail: `${detail}${describeHolders(holders)}`, retryable })
@@ -99,12 +99,12 @@ const restoreFrom = Effect.fnUntraced(function* ({
     trySync(() => files.requireAccess(from, { writing: false })),
     (failure) => refuse("NotProven", failure)
   )
-  yield* refused(
+  yield* orRefuse(
     trySync(() => {
       for (const part of partsOf(file)) files.requireAccessIfThere(part, { writing: true })
     })
   )
-  if (yield* refused(trySync(() => files.identity(from) === files.identity(file)))) {
+  if (yield* orRefuse(trySync(() => files.identity(from) === files.identity(file)))) {
     return yield* refuse("SameFile", nothing)
   }
   const schemaVersion = yield* Effect.mapError(proveBackup(from), (failure) =>
@@ -121,7 +121,7 @@ const restoreFrom = Effect.fnUntraced(function* ({
     database: file,
     backup: from,
     schemaVersion,
-    replaced: yield* refused(whileRestoringAlone(file, putBack(from, file, Duration.toMillis(timeout) < standstill)))
+    replaced: yield* orRefuse(whileRestoringAlone(file, putBack(from, file, Duration.toMillis(timeout) < standstill)))
   }
   return restored
 })

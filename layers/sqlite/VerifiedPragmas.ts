@@ -10,16 +10,16 @@ import { Initialization } from "./Initialization.ts"
 import { readOthers, setBack } from "./migrationPragmas.ts"
 import type { PragmaError } from "./PragmaError.ts"
 import {
-  compared,
   foreignKeys,
-  inRange,
   isFixed,
   isOfConnection,
   readAll,
+  refuseOutOfRange,
   requiredOf,
+  requireEqual,
   type Settings,
-  summaryOf,
-  verified
+  setAndVerify,
+  summaryOf
 } from "./pragmas.ts"
 import type { SqliteFailure } from "./Sqlite.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
@@ -72,8 +72,8 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
       "pragmas",
       () =>
         Effect.zipRight(
-          inRange(config),
-          Effect.flatMap(readAll(sqlite), (found) => verified(sqlite, ofConnection, ofConnection, found))
+          refuseOutOfRange(config),
+          Effect.flatMap(readAll(sqlite), (found) => setAndVerify(sqlite, ofConnection, ofConnection, found))
         ),
       summaryOf
     )
@@ -97,7 +97,7 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
             others ??= yield* readOthers(sqlite)
             const exit = yield* Effect.exit(restore(body))
             // Switching foreign keys off is the library's own doing here, and cannot be undone in a transaction.
-            const back = Effect.zipRight(setBack(sqlite, others), verified(sqlite, unswitched, unswitched, {}))
+            const back = Effect.zipRight(setBack(sqlite, others), setAndVerify(sqlite, unswitched, unswitched, {}))
             yield* Exit.isSuccess(exit) ? back : Effect.catchAll(back, (error) => Effect.logWarning(error.message))
             return yield* exit
           })
@@ -111,7 +111,7 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
               yield* sqlite.run(`PRAGMA busy_timeout = ${busyTimeout}`)
               return yield* exit
             }).pipe(Effect.uninterruptible, alone),
-      stillHold: Effect.flatMap(alone(readAll(sqlite)), (found) => compared(found, atRuntime))
+      stillHold: Effect.flatMap(alone(readAll(sqlite)), (found) => requireEqual(found, atRuntime))
     }
   })
 

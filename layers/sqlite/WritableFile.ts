@@ -14,16 +14,18 @@ export const writableWith = (
   { descriptors, file }: { readonly file: string; readonly descriptors: Descriptors }
 ): Effect.Effect<void, ConnectionError> => {
   const unproven = new Set(["", "-wal", "-shm"].map((suffix) => `${file}${suffix}`))
-  const refused = (path: string, facts = { code: "SQLITE_READONLY", detail: "it may not be opened for writing" }) =>
-    refusal(path, "ReadOnly", { ...facts, retryable: false })
+  const refuseReadOnly = (
+    path: string,
+    facts = { code: "SQLITE_READONLY", detail: "it may not be opened for writing" }
+  ) => refusal(path, "ReadOnly", { ...facts, retryable: false })
   return Effect.suspend(() => {
     for (const path of unproven) {
       const found = openedAs(path, descriptors)
-      if (found === "readonly") return refused(path)
+      if (found === "readonly") return refuseReadOnly(path)
       if (found === "writable") unproven.delete(path)
       else if (path === file) {
         unproven.delete(path)
-        return Effect.catchIf(askToWrite(sqlite), isReadOnly, (failure) => refused(file, failure)).pipe(
+        return Effect.catchIf(askToWrite(sqlite), isReadOnly, (failure) => refuseReadOnly(file, failure)).pipe(
           Effect.mapError((failure) =>
             failure instanceof ConnectionError ? failure : refusal(file, reasonOf(failure.code), failure)
           )

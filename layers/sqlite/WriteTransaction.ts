@@ -58,7 +58,7 @@ export const writeThrough = (
     isPatient ? Effect.zipLeft(body, Effect.mapError(patientCommit, writeError)) : body
   const commit = isPatient ? Effect.void : sqlite.run("COMMIT")
 
-  const reserved = Effect.mapError(sqlite.reserve, ({ cause }) => writeError(SqliteFailure.from(cause)))
+  const reserve = Effect.mapError(sqlite.reserve, ({ cause }) => writeError(SqliteFailure.from(cause)))
   /** One attempt, once no other fiber has the connection. */
   const attempt = <A, E, R, E2>(body: Effect.Effect<A, E, R>, reserve: Effect.Effect<unknown, E2, Scope.Scope>) =>
     // A scope only for the reservation: resources of the body belong to the caller's scope.
@@ -92,7 +92,7 @@ export const writeThrough = (
         )
       )
   const writeLocked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
-    retryPatiently(patiently)(attempt(body, reserved)).pipe(Effect.withSpan("database-ready.write"))
+    retryPatiently(patiently)(attempt(body, reserve)).pipe(Effect.withSpan("database-ready.write"))
 
   const there = Effect.mapError(inPlace, (refusal) => WriteError.fromRefusal(file, refusal))
   const write = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
@@ -101,7 +101,7 @@ export const writeThrough = (
     )
 
   // If another fiber of this process has the connection for longer, this process can write: it has the lock.
-  const atOnce = Effect.timeoutFail(reserved, { duration: aMoment, onTimeout: () => new Taken() })
+  const atOnce = Effect.timeoutFail(reserve, { duration: aMoment, onTimeout: () => new Taken() })
   const free = Effect.catchTag(retryPatiently(shortly)(attempt(Effect.void, atOnce)), "Taken", () => Effect.void)
   const writable = inMemory
     ? Effect.void
@@ -140,13 +140,13 @@ class OfBody<E> {
  */
 export const guardTransactions = ({ file, sqlite }: SqliteConnection["Type"], gate: WriteGate) => {
   const changes = Effect.map(sqlite.run("SELECT total_changes() AS changes"), ([row]) => integer(row, "changes"))
-  const changed = Effect.mapError(changes, (failure) => WriteError.fromSqlite(file, failure))
+  const countChanges = Effect.mapError(changes, (failure) => WriteError.fromSqlite(file, failure))
   const mayWrite = Effect.mapError(gate.check, asWriteError(file))
   const checkGate = <A, E, R>(body: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
-      const before = yield* changed
+      const before = yield* countChanges
       const result = yield* body
-      if ((yield* changed) !== before) yield* mayWrite
+      if ((yield* countChanges) !== before) yield* mayWrite
       return result
     })
   return <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>

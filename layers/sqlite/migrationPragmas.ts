@@ -1,7 +1,7 @@
 /** Settings of the connection that a migration can change, and how they are reset. */
 import * as Effect from "effect/Effect"
 import { failed, unreadable } from "./PragmaError.ts"
-import { type Settings, verified } from "./pragmas.ts"
+import { type Settings, setAndVerify } from "./pragmas.ts"
 import type { Sqlite } from "./Sqlite.ts"
 
 /** Settings that a migration can change beside the required ones. The next start would not have them. */
@@ -47,5 +47,5 @@ export const setBack = Effect.fnUntraced(function* (sqlite: Sqlite, before: Sett
   }
   yield* Effect.mapError(sqlite.run("SELECT count(*) FROM sqlite_schema"), unreadable)
   const required = Object.entries(before).map(([pragma, value]) => ({ pragma, wanted: String(value) }))
-  yield* verified(sqlite, required, required, yield* readOthers(sqlite), readOthers)
+  yield* setAndVerify(sqlite, required, required, yield* readOthers(sqlite), readOthers)
 })

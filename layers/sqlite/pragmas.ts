@@ -48,7 +48,7 @@ export const isFixed = (pragma: string): boolean => pragma === "synchronous" || 
  * only reading back proves anything. Whatever is still wrong is set once more: one pragma may change another, as the
  * switch to WAL changes `synchronous`, and a migration may have set one.
  */
-export const verified = Effect.fnUntraced(function* (
+export const setAndVerify = Effect.fnUntraced(function* (
   sqlite: Sqlite,
   mayBeSet: ReadonlyArray<Required>,
   required: ReadonlyArray<Required>,
@@ -64,7 +64,7 @@ export const verified = Effect.fnUntraced(function* (
     }
     found = yield* read(sqlite)
   }
-  return yield* compared(found, required)
+  return yield* requireEqual(found, required)
 })
 
 const isMissedBy =
@@ -72,7 +72,10 @@ const isMissedBy =
   ({ pragma, wanted }: Required): boolean =>
     String(found[pragma]) !== wanted
 
-export const compared = (found: Settings, required: ReadonlyArray<Required>): Effect.Effect<Settings, PragmaError> => {
+export const requireEqual = (
+  found: Settings,
+  required: ReadonlyArray<Required>
+): Effect.Effect<Settings, PragmaError> => {
   const missed = required.find(isMissedBy(found))
   if (missed === undefined) return Effect.succeed(found)
   const got = String(found[missed.pragma])
@@ -97,13 +100,13 @@ export const settleNewFile = Effect.fnUntraced(function* (sqlite: Sqlite, config
     sqlite.run("SELECT page_size, auto_vacuum, encoding FROM pragma_page_size, pragma_auto_vacuum, pragma_encoding"),
     unreadable
   )
-  yield* compared(Object.fromEntries(Object.entries(found).map(([name, value]) => [name, String(value)])), required)
+  yield* requireEqual(Object.fromEntries(Object.entries(found).map(([name, value]) => [name, String(value)])), required)
 })
 
 /** Sets the switch whatever it was. */
 export const foreignKeys = (sqlite: Sqlite, wanted: "0" | "1") => {
   const required = [{ pragma: "foreign_keys", wanted }]
-  return verified(sqlite, required, required, {})
+  return setAndVerify(sqlite, required, required, {})
 }
 
 /** What a stage says it found. */
@@ -111,7 +114,7 @@ export const summaryOf = (settings: Settings): string =>
   `journal ${settings["journal_mode"]}, synchronous ${settings["synchronous"]}, foreign keys ${settings["foreign_keys"] === 1 ? "on" : "off"}`
 
 /** Refuses values that SQLite would silently change or ignore, or refuse only at the end of the start. */
-export const inRange = ({
+export const refuseOutOfRange = ({
   applicationId,
   newFile,
   pragmas

@@ -62,9 +62,9 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
       stage === "integrity" && !isWaiting
         ? " Or set `integrity` to `schema`, which reads no pages, and check them with `database-ready status --integrity quick`."
         : ""
-    const way = isWaiting ? `Let the other process finish, or stop it; or ${more}.` : `${capitalised(more)}.`
+    const way = isWaiting ? `Let the other process finish, or stop it; or ${more}.` : `${capitalise(more)}.`
     return `${way}${less} Nothing is left half done.`
   }
 }
 
-const capitalised = (sentence: string): string => sentence.charAt(0).toUpperCase() + sentence.slice(1)
+const capitalise = (sentence: string): string => sentence.charAt(0).toUpperCase() + sentence.slice(1)

@@ -25,11 +25,11 @@ export const foreignKeyWatch = (
   return {
     check: Effect.fnUntraced(function* (script: Script, isLast: boolean) {
       const migration = titleOf(script.migration)
-      const asked = Effect.mapError(notWritten(migration))
+      const orNotWritten = Effect.mapError(notWritten(migration))
       hasKeys ||= mayRefer(script)
       isDeferred ||= mayDefer(script)
       if (!hasKeys && !isLast) return
-      const [row] = yield* asked(sqlite.run("PRAGMA schema_version"))
+      const [row] = yield* orNotWritten(sqlite.run("PRAGMA schema_version"))
       const isSame = integer(row, "schema_version") === schema
       schema = integer(row, "schema_version")
       if (isSame && !isDeferred && !isLast && script.migration.declared.foreignKeys === "on") return

@@ -119,9 +119,9 @@ const runInSavepoint = <R>(
   migration: Migration,
   run: Effect.Effect<unknown, unknown, R>
 ): Effect.Effect<void, UpgradeError, R> => {
-  const refused = (reason: Reason) => (failure: SqliteFailure) =>
+  const refuseAs = (reason: Reason) => (failure: SqliteFailure) =>
     upgradeError(reason, { migration: titleOf(migration), failure })
-  return Effect.mapError(sqlite.run("SAVEPOINT database_ready_migration"), refused("EffectFailed")).pipe(
+  return Effect.mapError(sqlite.run("SAVEPOINT database_ready_migration"), refuseAs("EffectFailed")).pipe(
     Effect.zipRight(
       Effect.catchAllCause(run, (cause) =>
         Cause.isInterruptedOnly(cause)
@@ -129,7 +129,7 @@ const runInSavepoint = <R>(
           : upgradeError("EffectFailed", effectFailure(migration, cause))
       )
     ),
-    Effect.zipRight(Effect.mapError(sqlite.run("RELEASE database_ready_migration"), refused("TransactionEnded"))),
+    Effect.zipRight(Effect.mapError(sqlite.run("RELEASE database_ready_migration"), refuseAs("TransactionEnded"))),
     Effect.asVoid
   )
 }

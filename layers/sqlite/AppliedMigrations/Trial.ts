@@ -168,7 +168,7 @@ const judge = (failure: SqliteFailure): Refused | Doubt =>
 
 const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<unknown, Refused | Doubt> => {
   const [first = "", second = "", third = ""] = openingWords(sql, 3)
-  const compiled = Effect.mapError(trial.run(`EXPLAIN ${sql}`), judge)
+  const compile = Effect.mapError(trial.run(`EXPLAIN ${sql}`), judge)
   switch (first) {
     case "SELECT":
     case "VALUES":
@@ -178,11 +178,11 @@ const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<un
     case "UPDATE":
     case "DELETE":
     case "REINDEX":
-      return compiled
+      return compile
     case "CREATE":
       if (second === "VIRTUAL") {
         return Effect.zipRight(
-          compiled,
+          compile,
           Effect.mapError(trial.run(sql), (failure) => judgeModule(sql, failure))
         )
       }
@@ -190,7 +190,7 @@ const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<un
         // Rows from nothing depend on no schema, and may take long.
         return /\brecursive\b|generate_series/i.test(sql)
           ? new Doubt({ why: "a table is made of rows" })
-          : Effect.zipRight(compiled, inDoubt(trial.run(sql)))
+          : Effect.zipRight(compile, inDoubt(trial.run(sql)))
       }
       return Effect.mapError(trial.run(sql), judge)
     case "ALTER":
@@ -210,7 +210,7 @@ const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<un
       return Effect.void
     default:
       // No SQL statement begins with this word: compiling gives SQLite's error.
-      return compiled
+      return compile
   }
 }
 

@@ -234,8 +234,8 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
   const { adopted, applied, pending } = seen.verdict
   const scripts = runOf(pending, seen.objects, isOff)
   const titles = scripts.map(({ migration }) => titleOf(migration)).join(", ")
-  const written = Effect.mapError(notWritten(titles))
-  if (!seen.isMarked) yield* written(sqlite.run(`PRAGMA application_id = ${config.applicationId}`))
+  const orNotWritten = Effect.mapError(notWritten(titles))
+  if (!seen.isMarked) yield* orNotWritten(sqlite.run(`PRAGMA application_id = ${config.applicationId}`))
   const nothing = { completed: [], adopted: [], backup: undefined }
   // Another process may have applied them meanwhile.
   if (scripts.length === 0 && adopted.length === 0) return { ...nothing, seen: { ...seen, isMarked: true } }
@@ -247,17 +247,17 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
   const { version: from } = seen.verdict
   const isDue =
     config.backups > 0 && newest !== undefined && !isCopied && !(yield* Effect.mapError(guard.isEmpty, notCounted))
-  const copied = Effect.suspend(() => {
+  const makeCopy = Effect.suspend(() => {
     if (!isDue) return Effect.succeed(undefined)
     doing("making the backup")
     return makeBackup(database.file, { from, to: newest.version }, (copy) => checkCopy(copy, progress), progress)
   })
   // Only in WAL mode can a copy read what is committed while this transaction writes.
-  const isCopiedLast = isDue && (yield* written(isInWal(sqlite)))
+  const isCopiedLast = isDue && (yield* orNotWritten(isInWal(sqlite)))
   const copy = isCopiedLast ? yield* catchUp(allowed, { from, to: newest.version }) : undefined
   if (isDue && copy === undefined) yield* requireSpaceForBackup(sqlite, database.file, { from, to: newest.version })
-  const early = isCopiedLast ? undefined : yield* copied
-  yield* written(seen.prepareHistory)
+  const early = isCopiedLast ? undefined : yield* makeCopy
+  yield* orNotWritten(seen.prepareHistory)
   const completed = yield* applyAll(room, seen.objects, scripts, { guard, teller }, attempt).pipe(
     // Pages are checked in the copy, and there is none yet.
     Effect.tapError((error) =>
@@ -265,10 +265,10 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
     )
   )
   doing(`recording ${titles}`)
-  yield* written(recordAdopted(sqlite, adopted))
-  yield* written(recordContents(sqlite, seen.verdict.incomplete))
+  yield* orNotWritten(recordAdopted(sqlite, adopted))
+  yield* orNotWritten(recordContents(sqlite, seen.verdict.incomplete))
 
-  const objects = objectsOf(yield* written(sqlite.run(schemaStatement)))
+  const objects = objectsOf(yield* orNotWritten(sqlite.run(schemaStatement)))
   const known = source.slice(0, applied.length + scripts.length)
   const after = yield* schemaAfter(
     { before, live: seen.objects },
@@ -279,11 +279,11 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
   )
   const last = known.at(-1)
   if (last !== undefined) {
-    yield* written(recordSchema(sqlite, last, { fingerprint: fingerprintOf(after), ours: namesOf(after) }))
+    yield* orNotWritten(recordSchema(sqlite, last, { fingerprint: fingerprintOf(after), ours: namesOf(after) }))
   }
   const isLast = scripts.length === pending.length
   if (isLast) {
-    const broken = yield* written(brokenObjects(sqlite))
+    const broken = yield* orNotWritten(brokenObjects(sqlite))
     // With nothing pending nobody but the database itself is to blame.
     if (broken.length > 0 && scripts.length === 0) {
       return yield* IntegrityError.found("SchemaBroken", broken.map(describeBroken))
@@ -294,7 +294,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
   }
   // Statistics of tables with rows may no longer fit their indexes: analyze all tables, each in part
   // (https://sqlite.org/pragma.html#pragma_optimize).
-  if (isLast && !seen.isBlank) yield* written(sqlite.run("PRAGMA optimize = 0x10012"))
+  if (isLast && !seen.isBlank) yield* orNotWritten(sqlite.run("PRAGMA optimize = 0x10012"))
   const now = yield* look(config, source, sqlite).pipe(
     Effect.flatMap((now) => requireRecorded(now, pending.length - scripts.length)),
     Effect.mapError((error) =>
@@ -311,7 +311,7 @@ const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, step: Step
     const moment = yield* Effect.orElseSucceed(pinCommits(database.file, outer, attempt.breathe), () => undefined)
     if (moment !== undefined) return yield* new CopyFirst({ from, to: newest.version, moment })
   }
-  const backup = early ?? (isCopiedLast ? yield* copy?.backup ?? copied : undefined)
+  const backup = early ?? (isCopiedLast ? yield* copy?.backup ?? makeCopy : undefined)
   if (backup !== undefined) yield* backup.keep
   // The commit, and in WAL mode the checkpoint that it starts, block the event loop.
   const total = yield* bytesOf(sqlite)
@@ -346,11 +346,11 @@ const applyAll = Effect.fnUntraced(function* (
   })
   for (const [index, script] of scripts.entries()) {
     const { migration } = script
-    const written = Effect.mapError(notWritten(titleOf(migration)))
+    const orNotWritten = Effect.mapError(notWritten(titleOf(migration)))
     // Record all at once, unless a file could see the difference.
     const last = completed.at(-1)
     if (last !== undefined && mayReadHistory(script)) {
-      yield* written(Effect.zipRight(record, mirrorVersion(sqlite, last.migration)))
+      yield* orNotWritten(Effect.zipRight(record, mirrorVersion(sqlite, last.migration)))
     }
     const title = titleOf(migration)
     const appliedAt = clock.unsafeCurrentTimeMillis()
@@ -372,7 +372,7 @@ const applyAll = Effect.fnUntraced(function* (
     )
     const deleted = yield* Effect.mapError(watched, notCounted)
     doing(`applying ${title}`)
-    if (mayReadCounters(script)) yield* written(resetCounters(sqlite))
+    if (mayReadCounters(script)) yield* orNotWritten(resetCounters(sqlite))
     yield* alone
     yield* ends
     doing(`counting rows after ${title}`)
@@ -385,7 +385,7 @@ const applyAll = Effect.fnUntraced(function* (
       const detail = losses.map(describeLoss).join("; ")
       return yield* upgradeError("RowsDeleted", { migration: titleOf(migration), detail, losses })
     }
-    if (mayLeaveTemporary(script)) yield* written(dropTemporary(sqlite))
+    if (mayLeaveTemporary(script)) yield* orNotWritten(dropTemporary(sqlite))
     doing(`checking foreign keys after ${title}`)
     yield* foreignKeys.check(script, index === scripts.length - 1)
   }

@@ -152,7 +152,7 @@ export const upgradeError = (
   new UpgradeError({
     reason,
     migration: facts.migration,
-    statement: shortened(facts.statement?.text ?? ""),
+    statement: shorten(facts.statement?.text ?? ""),
     line: facts.statement?.line ?? 0,
     detail: facts.failure?.detail ?? facts.detail ?? "",
     losses: facts.losses ?? [],
@@ -162,7 +162,7 @@ export const upgradeError = (
     ...("cause" in facts ? { cause: facts.cause } : {})
   })
 
-const shortened = (statement: string): string => {
+const shorten = (statement: string): string => {
   const line = statement.replace(/\s+/g, " ")
   return line.length > 120 ? `${line.slice(0, 117)}...` : line
 }
