@@ -4,16 +4,18 @@
  *     directory -> connection -> pragmas -> migrations -> integrity -> DatabaseReady
  *
  * Each is a room that takes the evidence of those before it, and a layer by itself; `DatabaseReady.layer` is all of them.
+ *
+ * @packageDocumentation
  */
 
 export type { Holder } from "./machine/FileLocks.ts"
 export { type Permissions, permissionChoices } from "./machine/FilePermissions.ts"
+export type { SystemFailure } from "./machine/SystemFailure.ts"
 export type { Declaration } from "./schema/Declaration.ts"
 export { HistoryError } from "./sqlite/AppliedMigrations/HistoryError.ts"
 export type { SchemaDifference } from "./sqlite/AppliedMigrations/SchemaFingerprint.ts"
-export type { SchemaState } from "./sqlite/AppliedMigrations/SchemaProof.ts"
 export { type Loss, UpgradeError } from "./sqlite/AppliedMigrations/UpgradeError.ts"
-export { AppliedMigrations, type LiveSchema } from "./sqlite/AppliedMigrations.ts"
+export { type AppliedMigration, AppliedMigrations } from "./sqlite/AppliedMigrations.ts"
 export { BackupError } from "./sqlite/BackupError.ts"
 export { type BackupFile, backupsOf } from "./sqlite/BackupFiles.ts"
 export { CheckedIntegrity, type IntegrityReport } from "./sqlite/CheckedIntegrity.ts"
@@ -29,7 +31,7 @@ export {
 export { DatabaseDirectory } from "./sqlite/DatabaseDirectory.ts"
 export { DatabaseReady, type TaggedDatabase } from "./sqlite/DatabaseReady.ts"
 export { DirectoryError } from "./sqlite/DirectoryError.ts"
-export { durationFrom, environment, notADuration, typesIn } from "./sqlite/environment.ts"
+export { durationFrom, environment, filesystemTypesFrom } from "./sqlite/environment.ts"
 export { Initialization } from "./sqlite/Initialization.ts"
 export {
   type FailedReport,
@@ -44,15 +46,17 @@ export { PragmaError } from "./sqlite/PragmaError.ts"
 export type { Settings } from "./sqlite/pragmas.ts"
 export { type Restored, type RestoreOptions, restoreBackup } from "./sqlite/Restore.ts"
 export { RestoreError } from "./sqlite/RestoreError.ts"
-export type { Sqlite, SqliteFailure } from "./sqlite/Sqlite.ts"
 export { SqliteConnection } from "./sqlite/SqliteConnection.ts"
+export type { ClientOptions } from "./sqlite/Transactions.ts"
 export { VerifiedPragmas } from "./sqlite/VerifiedPragmas.ts"
 export { WriteError } from "./sqlite/WriteError.ts"
+export type { StageError } from "./start/Attempt.ts"
 export { LockError } from "./start/LockError.ts"
 export { describeMeasure, type Measure, type Step } from "./start/Measure.ts"
-export * as Migrations from "./start/MigrationSource.ts"
 export { type Migration, MigrationSource } from "./start/MigrationSource.ts"
 export { MigrationSourceError } from "./start/MigrationSourceError.ts"
+/** Where a program's migrations come from. */
+export * as Migrations from "./start/Migrations.ts"
 export type { ProgressEvent } from "./start/ProgressEvent.ts"
 export { defaultPolicies, type Policies, type Policy, type StageName, stageNames } from "./start/policy.ts"
 export type { Refusal } from "./start/Refusal.ts"

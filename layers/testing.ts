@@ -1,4 +1,8 @@
-/** For the tests of programs that embed the library. */
+/**
+ * For the tests of programs that embed the library.
+ *
+ * @packageDocumentation
+ */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import type * as SqlClient from "@effect/sql/SqlClient"
@@ -11,7 +15,25 @@ import { DatabaseReady } from "./sqlite/DatabaseReady.ts"
 import type { InitializationError } from "./sqlite/InitializationReport.ts"
 import type { Migrations } from "./start/MigrationSource.ts"
 
-/** A ready database in memory, made by the program's own migrations: a new one for every layer, and for every time it is provided. */
+/**
+ * A ready database in memory, made by the program's own migrations: a new one for every layer, and for every time it is
+ * provided. Fails with an `InitializationError`.
+ *
+ * @example
+ * ```ts
+ * import { NodeContext } from "@effect/platform-node"
+ * import * as SqlClient from "@effect/sql/SqlClient"
+ * import { Migrations } from "database-ready"
+ * import { inMemory } from "database-ready/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const Database = inMemory(Migrations.fromDirectory("migrations")).pipe(Layer.provide(NodeContext.layer))
+ *
+ * export const test = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT count(*) FROM notes`).pipe(
+ *   Effect.provide(Database)
+ * )
+ * ```
+ */
 export const inMemory = <R = never>(
   migrations: Migrations<R>
 ): Layer.Layer<
@@ -23,7 +45,23 @@ export const inMemory = <R = never>(
 /**
  * Another connection to `file` that holds its write lock until the scope closes: a real rival, for tests
  * of waiting. SQLite answers at once while it is there, so that `TestClock` alone decides when the start
- * tries again and when it gives up.
+ * tries again and when it gives up. Dies where the file cannot be opened or is locked already.
+ *
+ * @example
+ * ```ts
+ * import { DatabaseReady } from "database-ready"
+ * import { rivalWriter } from "database-ready/testing"
+ * import { Effect } from "effect"
+ *
+ * // With `lockPatience` at 1 s and `TestClock`: fails with `WriteError`, reason `Busy`.
+ * export const refused = Effect.scoped(
+ *   Effect.gen(function* () {
+ *     const { report, write } = yield* DatabaseReady
+ *     yield* rivalWriter(report.database)
+ *     return yield* Effect.flip(write(Effect.void))
+ *   })
+ * )
+ * ```
  */
 export const rivalWriter = (file: string): Effect.Effect<void, never, Scope> =>
   Layer.build(SqliteClient.layer({ filename: file, disableWAL: true })).pipe(

@@ -9,7 +9,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DatabaseReady, Migrations } from "../layers/index.ts"
-import { checksumOf } from "../layers/start/MigrationSource.ts"
+import { checksumOf } from "../layers/schema/Checksum.ts"
 import {
   independently,
   migrationFiles,

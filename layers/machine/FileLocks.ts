@@ -41,6 +41,7 @@ const lockKey = (dev: number, ino: number): string => {
 
 /** A process that holds a lock that others wait for. */
 export interface Holder {
+  /** Its process id, as this process sees it. */
   readonly pid: number
   /** As `ps` shows it, undefined where that cannot be seen. */
   readonly name: string | undefined

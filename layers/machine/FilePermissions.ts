@@ -3,8 +3,9 @@ import { dirname } from "node:path"
 import { files } from "./files.ts"
 import type { NewFile } from "./newFile.ts"
 
-/** Who may use a database: its owner alone, or its group as well. */
+/** The values of `Permissions`, for the choices of a flag or a setting. */
 export const permissionChoices = ["owner", "group"] as const
+/** Who may use a database: its `owner` alone (mode 0600), or its `group` as well (mode 0660). */
 export type Permissions = (typeof permissionChoices)[number]
 
 /** Whether a directory is for a group: new files get its group, and the group may write. */

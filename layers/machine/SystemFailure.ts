@@ -8,22 +8,27 @@ const passing = new Set(["EAGAIN", "EBUSY", "EINTR", "EMFILE", "ENFILE", "ESTALE
 
 /** What the operating system answered, as its error code (`ENOENT`, `EACCES` ...). */
 export class SystemFailure extends Data.TaggedError("SystemFailure")<{
+  /** The system's code, e.g. `EACCES`; `UNKNOWN` where it gave none. */
   readonly code: string
+  /** The system's sentence. */
   readonly detail: string
 }> {
+  /** The system's sentence. */
   override get message(): string {
     return this.detail
   }
 
+  /** Whether trying again can help by itself. */
   get retryable(): boolean {
     return passing.has(this.code)
   }
 
+  /** @internal */
   static from(cause: unknown): SystemFailure {
     return new SystemFailure({ code: codeOf(cause) ?? "UNKNOWN", detail: sentenceOf(cause) })
   }
 
-  /** A platform error carries the system's code in its cause; without one its reason has to do. */
+  /** @internal A platform error carries the system's code in its cause; without one its reason has to do. */
   static fromPlatform(error: PlatformError): SystemFailure {
     const fallback = error._tag === "SystemError" ? (reasonCodes[error.reason] ?? "UNKNOWN") : "EINVAL"
     return new SystemFailure({

@@ -1,7 +1,7 @@
 /** What a migration says of itself, in comments at the head of its file: `-- database-ready: name = value`. */
 import { commentsOf, identifier } from "./SqlScript.ts"
 
-/** What sets a migration apart from one that only adds. */
+/** What a migration says of itself at its head, in lines such as `-- database-ready: deletes = owners`. */
 export interface Declaration {
   /**
    * `off` for the rebuild of a table that others refer to: dropping the old one would otherwise delete the

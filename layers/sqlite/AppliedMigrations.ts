@@ -39,6 +39,16 @@ export interface LiveSchema extends SchemaState {
   readonly version: string | undefined
 }
 
+/** A migration that this start applied. */
+export interface AppliedMigration {
+  /** The number as it is written, e.g. `001`. */
+  readonly version: string
+  /** The rest of the file's name, e.g. `add_owner`. */
+  readonly name: string
+  /** Milliseconds that it took. */
+  readonly executionTimeMs: number
+}
+
 /** Evidence that the history in the file is exactly the program's migrations. */
 export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrations")<
   AppliedMigrations,
@@ -48,29 +58,27 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     /** What a newer program applied that lets this one run, as `NNN_name`. */
     readonly ahead: ReadonlyArray<string>
     /** What this start applied. */
-    readonly applied: ReadonlyArray<{
-      readonly version: string
-      readonly name: string
-      readonly executionTimeMs: number
-    }>
-    /** Absolute path of the copy that this start made before it applied anything. */
+    readonly applied: ReadonlyArray<AppliedMigration>
+    /** Absolute path of the copy that this start made before it applied anything; undefined where it made none. */
     readonly backup: string | undefined
     /** Rows of the system before this library that this start took over, as `NNN_name`. */
     readonly adopted: ReadonlyArray<string>
     /** What declared something else when it was applied, as `NNN_name`: it is not run again, and no edit. */
     readonly redeclared: ReadonlyArray<string>
-    /** What tells that the database is older than a backup of it, or nothing. */
+    /** What somebody should know, such as that the database is older than a backup of it. */
     readonly warnings: ReadonlyArray<string>
     /**
+     * @internal
      * History and schema once this start is through with them. What its first look found is not read again
      * where it was all there was to do and no other connection has committed anything since.
      */
     readonly schema: Effect.Effect<LiveSchema, IntegrityError | HistoryError>
-    /** Reads the history and the live schema through a connection, and compares them with what the migrations make. */
+    /** @internal Reads the history and the live schema through a connection, and compares them with what the migrations make. */
     readonly schemaOn: (sqlite: Sqlite) => Effect.Effect<LiveSchema, IntegrityError | HistoryError>
   }
 >() {
   /**
+   * @internal
    * Applies what is pending in one `BEGIN IMMEDIATE` transaction, and in one more each time that a file switches
    * foreign keys off or on again. Where nothing is pending no write lock is taken. Fails with `HistoryError`, `IntegrityError` (the schema has drifted, or the pages of a
    * database that is about to be upgraded are damaged), `BackupError`, `UpgradeError`, `PragmaError` (the
@@ -102,6 +110,12 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     )
   }
 
+  /**
+   * The migrations stage: proves the history, makes a backup, and applies what is pending in one `BEGIN IMMEDIATE`
+   * transaction, with one more each time that a file switches foreign keys. Where nothing is pending it takes no write
+   * lock. Fails with `HistoryError`, `IntegrityError`, `BackupError`, `UpgradeError`, `PragmaError`, `ConnectionError` or
+   * `StageError`.
+   */
   static readonly layer = Layer.effect(
     AppliedMigrations,
     Effect.flatMap(
@@ -111,6 +125,7 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
   )
 }
 
+/** @internal */
 export const nothingDone = (): Done => ({
   completed: [],
   adopted: [],

@@ -8,6 +8,7 @@ import type { SqliteFailure } from "./Sqlite.ts"
 
 /** The copy that has to be there before an upgrade could not be made. Nothing was changed. */
 export class BackupError extends Data.TaggedError("BackupError")<{
+  /** `NoSpace`: the filesystem is full. `NotWritten`: the copy failed for another reason, which `detail` says. */
   readonly reason: "NoSpace" | "NotWritten"
   /** Absolute path of the file that could not be made. */
   readonly backup: string
@@ -15,18 +16,22 @@ export class BackupError extends Data.TaggedError("BackupError")<{
   readonly detail: string
   /** SQLite's or the system's code, e.g. `SQLITE_FULL` or `EACCES`; "" where neither said anything. */
   readonly code: string
+  /** Whether trying again can help by itself. */
   readonly retryable: boolean
-  /** Absolute path of the database file, once it has left its stage. */
+  /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
+  /** The sentence, the database and the remedy in one line. */
   override get message(): string {
     return messageOf(this)
   }
 
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     return jsonOf(this)
   }
 
+  /** What is wrong, for people. */
   get sentence(): string {
     const what =
       this.reason === "NoSpace"
@@ -36,6 +41,7 @@ export class BackupError extends Data.TaggedError("BackupError")<{
     return `${what}, so the upgrade was not started (${said})`
   }
 
+  /** What to do now, for people. */
   get remedy(): string {
     const cure =
       this.reason === "NoSpace"

@@ -110,16 +110,21 @@ export const pruneBackups = Effect.fnUntraced(function* (file: string, kept: num
 interface FileBeside {
   /** Absolute path. */
   readonly path: string
+  /** Its size. */
   readonly bytes: number
-  /** Milliseconds since the epoch. It does not tell the order: a copied file may have a new time. */
+  /** Milliseconds since the epoch when it was written last. It does not tell the order: a copied file may have a new time. */
   readonly modifiedAt: number
-  /** The same of when it was created here; 0 where nobody knows. */
+  /** Milliseconds since the epoch when it was created here; 0 where nobody knows. */
   readonly createdAt: number
 }
 
+/** A backup that an upgrade left beside its database. */
 export interface BackupFile extends FileBeside, BackupName {}
 
-/** The backups that upgrades of a database left, the newest first, as far as their names tell. */
+/**
+ * The backups that upgrades of a database left beside it, the newest first, as far as their names tell. `file` is the
+ * real path of the database. Fails with a `SystemFailure` where the directory cannot be read.
+ */
 export const backupsOf = (
   file: string
 ): Effect.Effect<ReadonlyArray<BackupFile>, SystemFailure, FileSystem.FileSystem | Path.Path> =>

@@ -5,7 +5,9 @@
 
 /** Between which versions an upgrade goes, as the history writes them; from `none` where there was no history. */
 export interface Upgrade {
+  /** The version before; undefined where there was no history. */
   readonly from: string | undefined
+  /** The version after. */
   readonly to: string
 }
 

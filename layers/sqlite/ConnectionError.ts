@@ -5,61 +5,89 @@ import { codeRemedy, damaged } from "../start/codeRemedy.ts"
 import { jsonOf, messageOf } from "../start/Refusal.ts"
 import { codeReason } from "./codeReason.ts"
 
-type Reason =
-  | "Absent"
-  | "Orphaned"
-  | "Moved"
-  | "NotAFile"
-  | "NotRecovered"
-  | "NotADatabase"
-  | "Damaged"
-  | "CannotCreate"
-  | "CannotOpen"
-  | "PermissionDenied"
-  | "ReadOnly"
-  | "NotReadable"
-  | "NotShared"
-  | "DiskFull"
-  | "IoError"
-  | "Busy"
-  | "Replaced"
-  | "DriverNotLoaded"
-  | "UnsafeDriver"
-  | "UnsafeSqlite"
-  | "ForeignApplication"
-
 /** The file cannot be opened as this program's SQLite database. Nothing in it was changed. */
 export class ConnectionError extends Data.TaggedError("ConnectionError")<{
-  readonly reason: Reason
+  /**
+   * - `Absent`: an inspection finds no database.
+   * - `Orphaned`: the file is missing, its WAL or journal is there.
+   * - `Moved`: another process has the former file open.
+   * - `NotAFile`: something else is at the path.
+   * - `NotRecovered`: a rollback journal is there, and an inspection cannot roll it back.
+   * - `NotADatabase`: the file is no SQLite database.
+   * - `Damaged`: the database is damaged.
+   * - `CannotCreate`: the file cannot be created.
+   * - `CannotOpen`: the file cannot be opened.
+   * - `PermissionDenied`: this user may not open the file.
+   * - `ReadOnly`: SQLite got it for reading only.
+   * - `NotReadable`: an inspection could not remove what reading makes.
+   * - `NotShared`: the group may not use the file, and `permissions` is `group`.
+   * - `DiskFull`: there is no space.
+   * - `IoError`: the disk failed.
+   * - `Busy`: another process has locked the file.
+   * - `Replaced`: another file is at the path now.
+   * - `DriverNotLoaded`: better-sqlite3 cannot be loaded.
+   * - `UnsafeDriver`: this build of it crashes on this Node.js.
+   * - `UnsafeSqlite`: this SQLite has the WAL-reset bug.
+   * - `ForeignApplication`: the file has another application id.
+   */
+  readonly reason:
+    | "Absent"
+    | "Orphaned"
+    | "Moved"
+    | "NotAFile"
+    | "NotRecovered"
+    | "NotADatabase"
+    | "Damaged"
+    | "CannotCreate"
+    | "CannotOpen"
+    | "PermissionDenied"
+    | "ReadOnly"
+    | "NotReadable"
+    | "NotShared"
+    | "DiskFull"
+    | "IoError"
+    | "Busy"
+    | "Replaced"
+    | "DriverNotLoaded"
+    | "UnsafeDriver"
+    | "UnsafeSqlite"
+    | "ForeignApplication"
   /** Absolute path of the database file. */
   readonly file: string
   /** What SQLite or the operating system said. */
   readonly detail: string
   /** SQLite's or the system's code, e.g. `SQLITE_NOTADB` or `EMFILE`. */
   readonly code: string
+  /** Whether trying again can help by itself. */
   readonly retryable: boolean
   /** What can be done about this file, where that is more than the reason says. */
   readonly cure?: string | undefined
-  /** Absolute path of the database file, once it has left its stage. */
+  /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
+  /** The sentence, the database and the remedy in one line. */
   override get message(): string {
     return messageOf(this)
   }
 
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     return jsonOf(this)
   }
 
+  /** What is wrong, for people. */
   get sentence(): string {
     return `${sentences[this.reason](this.file)} (${this.code === "" || this.detail.startsWith(this.code) ? "" : `${this.code}: `}${this.detail})`
   }
 
+  /** What to do now, for people. */
   get remedy(): string {
     if (this.cure !== undefined) return `${this.cure} ${untouched}`
     return (fromCode.has(this.reason) ? codeRemedy(this.code) : undefined) ?? remedies[this.reason]
   }
 }
+
+type Reason = ConnectionError["reason"]
 
 const untouched = "Or choose another path. Nothing in the file was changed."
 

@@ -32,7 +32,7 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
     readonly warnings: ReadonlyArray<string>
   }
 >() {
-  /** Creates missing parents with mode 0700. Fails with `DirectoryError`, or `StageError`. */
+  /** @internal Creates missing parents with mode 0700. Fails with `DirectoryError`, or `StageError`. */
   static readonly make = (
     config: DatabaseConfig["Type"],
     { stage }: Initialization["Type"]
@@ -44,13 +44,18 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
         `${filesystem}${freeBytes === undefined ? "" : `, ${gigabytes(freeBytes)} GB free`}`
     )
 
+  /**
+   * The directory stage: finds the real path, and proves that the directory can be written and that SQLite's locks work
+   * there (https://sqlite.org/howtocorrupt.html#_filesystems_with_broken_or_missing_lock_implementations). Creates missing
+   * parents with mode 0700, or 2770 for a group. Fails with `DirectoryError`, or `StageError`.
+   */
   static readonly layer = Layer.effect(
     DatabaseDirectory,
     Effect.flatMap(Effect.all([DatabaseConfig, Initialization]), (before) => DatabaseDirectory.make(...before))
   )
 }
 
-/** From a name to a file in a directory. Only `initialize` creates missing parents. */
+/** @internal From a name to a file in a directory. Only `initialize` creates missing parents. */
 export const prepareDirectory = Effect.fnUntraced(function* (config: {
   readonly filename: string
   readonly access: Access

@@ -128,7 +128,10 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
    * `Path` of a platform, such as `NodeContext.layer`. Fails with an `InitializationError`.
    */
   static readonly layer = <R = never>(
-    options: DatabaseOptions & { readonly migrations: Migrations<R> }
+    options: DatabaseOptions & {
+      /** Where the migrations come from: see `Migrations`. */
+      readonly migrations: Migrations<R>
+    }
   ): Layer.Layer<Given, InitializationError, FileSystem.FileSystem | Path.Path | R> =>
     Layer.scopedContext(Effect.map(startWith(options), given)).pipe(Layer.provide(Reactivity.layer))
 

@@ -4,45 +4,62 @@ import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { jsonOf, messageOf } from "../start/Refusal.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 
-type Reason =
-  | "InvalidFilename"
-  | "NotADirectory"
-  | "NotFound"
-  | "PermissionDenied"
-  | "BrokenLink"
-  | "ReadOnlyFilesystem"
-  | "DiskFull"
-  | "NetworkFilesystem"
-  | "UnknownFilesystem"
-  | "Unavailable"
-
 /** The directory that should hold the database cannot be had, or SQLite's locks would not work in it. */
 export class DirectoryError extends Data.TaggedError("DirectoryError")<{
-  readonly reason: Reason
+  /**
+   * - `InvalidFilename`: the path cannot be that of a database file.
+   * - `NotADirectory`: a file is where the directory should be.
+   * - `NotFound`: an inspection finds no directory.
+   * - `PermissionDenied`: this user cannot create or write the directory.
+   * - `BrokenLink`: links lead in a circle or nowhere.
+   * - `ReadOnlyFilesystem`: the filesystem is read-only.
+   * - `DiskFull`: there is no space.
+   * - `NetworkFilesystem`: SQLite's locks do not work there.
+   * - `UnknownFilesystem`: it is not known whether locks work there.
+   * - `Unavailable`: the system's message says why.
+   */
+  readonly reason:
+    | "InvalidFilename"
+    | "NotADirectory"
+    | "NotFound"
+    | "PermissionDenied"
+    | "BrokenLink"
+    | "ReadOnlyFilesystem"
+    | "DiskFull"
+    | "NetworkFilesystem"
+    | "UnknownFilesystem"
+    | "Unavailable"
   /** The directory, absolute where it could be resolved; the file whose name is invalid. */
   readonly path: string
   /** What the operating system said, or the kind of filesystem. */
   readonly detail: string
+  /** Whether trying again can help by itself. */
   readonly retryable: boolean
-  /** Absolute path of the database file, once it has left its stage. */
+  /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
+  /** The sentence, the database and the remedy in one line. */
   override get message(): string {
     return messageOf(this)
   }
 
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     return jsonOf(this)
   }
 
+  /** What is wrong, for people. */
   get sentence(): string {
     return `${sentences[this.reason](this.path)} (${this.detail})`
   }
 
+  /** What to do now, for people. */
   get remedy(): string {
     return remedies[this.reason]
   }
 }
+
+type Reason = DirectoryError["reason"]
 
 const sentences: Record<Reason, (path: string) => string> = {
   InvalidFilename: (path) => `${JSON.stringify(path)} cannot be the name of a database file`,

@@ -35,18 +35,18 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
   }
 >() {
   /** Begins a start: its time counts from here. It runs once it is given to `DatabaseReady.make`. */
-  static readonly make = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
-    let ownLock: OwnLock = "refuse"
-    const stages = yield* makeStages(
-      config,
-      absoluteName(config.filename),
-      watchLocks(config, () => ownLock)
-    )
-    const onOwnLock = (choice: OwnLock) => {
-      ownLock = choice
-    }
-    return { ...stages, onOwnLock }
-  })
+  static readonly make = (config: DatabaseConfig["Type"]): Effect.Effect<Initialization["Type"]> =>
+    Effect.suspend(() => {
+      let ownLock: OwnLock = "refuse"
+      const onOwnLock = (choice: OwnLock) => {
+        ownLock = choice
+      }
+      const locks = watchLocks(config, () => ownLock)
+      return Effect.map(makeStages(config, absoluteName(config.filename), locks), (stages) => ({
+        ...stages,
+        onOwnLock
+      }))
+    })
 
   /** The same as a service, for `DatabaseReady.pipeline` and the stages. The time of the start counts from when it is built. */
   static readonly layer = Layer.effect(Initialization, Effect.flatMap(DatabaseConfig, Initialization.make))

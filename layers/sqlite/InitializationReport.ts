@@ -7,7 +7,7 @@ import type { Refusal } from "../start/Refusal.ts"
 import type { StageReport, Timeline } from "../start/Timeline.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
 import type { UpgradeError } from "./AppliedMigrations/UpgradeError.ts"
-import type { AppliedMigrations } from "./AppliedMigrations.ts"
+import type { AppliedMigration } from "./AppliedMigrations.ts"
 import type { BackupError } from "./BackupError.ts"
 import type { IntegrityReport } from "./CheckedIntegrity.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
@@ -30,42 +30,61 @@ export type InitializationError =
 
 /** What a start that is ready has to tell. Times in milliseconds. */
 export interface ReadyReport {
+  /** Tells it from the report of a start that was refused. */
   readonly status: "ready"
+  /** Absolute path of the database file, or `:memory:`. */
   readonly database: string
+  /** The newest version in the database, as in its file's name; undefined where there are no migrations. */
   readonly schemaVersion: string | undefined
-  readonly applied: AppliedMigrations["Type"]["applied"]
+  /** The migrations that this start applied, in their order. */
+  readonly applied: ReadonlyArray<AppliedMigration>
   /** Absolute path of the copy that was made before anything was applied; undefined where none was called for. */
   readonly backup: string | undefined
+  /** What each stage did, in their order. */
   readonly stages: ReadonlyArray<StageReport>
+  /** The pragmas, read back at the end of the start. */
   readonly pragmas: Settings
+  /** What was looked at, and why no further. */
   readonly integrity: IntegrityReport
   /** What does not keep the database from being used, and somebody should know. */
   readonly warnings: ReadonlyArray<string>
-  /** When the file or its WAL had been written last before this start; undefined where nothing was in it. */
+  /** When the file or its WAL had been written last before this start, ISO 8601, UTC; undefined where nothing was in it. */
   readonly lastWritten: string | undefined
+  /** ISO 8601, UTC. */
   readonly startedAt: string
+  /** Milliseconds of the whole start. */
   readonly durationMs: number
 }
 
-/** What a start that was refused has to tell. */
+/** What a start that was refused has to tell. Times in milliseconds. */
 export interface FailedReport {
+  /** Tells it from the report of a start that is ready. */
   readonly status: "failed"
+  /** The database file, as it was given to `failedReport`. */
   readonly database: string
   /** The stage that refused. */
   readonly stage: StageName
+  /** Why, with a remedy. */
   readonly error: Refusal
   /** Migrations that this start committed before it was refused, as `NNN_name`: they stay. */
   readonly applied: ReadonlyArray<string>
   /** Absolute path of the copy that was made before them; undefined where none was. */
   readonly backup: string | undefined
+  /** What each stage did, in their order; the last one refused. */
   readonly stages: ReadonlyArray<StageReport>
+  /** ISO 8601, UTC. */
   readonly startedAt: string
+  /** Milliseconds until it was refused. */
   readonly durationMs: number
 }
 
+/** What a start has to tell, whichever way it ended: `status` tells which. */
 export type InitializationReport = ReadyReport | FailedReport
 
-/** The report of a start that was refused: what `timeline` shows, with the refusal. */
+/**
+ * The report of a start that was refused: what `Initialization`'s `timeline` shows, with the refusal.
+ * `DatabaseReady.make` has an example.
+ */
 export const failedReport = (
   filename: string,
   error: InitializationError,

@@ -9,41 +9,54 @@ import { jsonOf, messageOf } from "../start/Refusal.ts"
 import { describeDifference, type SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
 import type { SqliteFailure } from "./Sqlite.ts"
 
-type Reason = "SchemaDiffers" | "SchemaBroken" | "DamagedPages" | "ForeignKeyViolations" | "Unreadable"
-
+/** The database is not what its migrations make of it, or is damaged. Nothing was changed. */
 export class IntegrityError extends Data.TaggedError("IntegrityError")<{
-  readonly reason: Reason
+  /**
+   * - `SchemaDiffers`: the schema is not the one of the migrations.
+   * - `SchemaBroken`: a view or trigger does not compile.
+   * - `DamagedPages`: pages are damaged.
+   * - `ForeignKeyViolations`: rows refer to nothing.
+   * - `Unreadable`: SQLite could not look.
+   */
+  readonly reason: "SchemaDiffers" | "SchemaBroken" | "DamagedPages" | "ForeignKeyViolations" | "Unreadable"
   /** The objects that differ, where the schema does. */
   readonly difference: SchemaDifference | undefined
   /** What SQLite found, at most a hundred lines of it. */
   readonly findings: ReadonlyArray<string>
   /** SQLite's code where SQLite could not look, else "". */
   readonly code: string
+  /** Whether trying again can help by itself. */
   readonly retryable: boolean
-  /** Absolute path of the database file, once it has left its stage. */
+  /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
+  /** @internal */
   static schemaDiffers(difference: SchemaDifference): IntegrityError {
     return new IntegrityError({ reason: "SchemaDiffers", difference, findings: [], code: "", retryable: false })
   }
 
+  /** @internal */
   static found(reason: Reason, findings: ReadonlyArray<string>): IntegrityError {
     return new IntegrityError({ reason, difference: undefined, findings, code: "", retryable: false })
   }
 
+  /** @internal */
   static unreadable({ code, detail, retryable }: SqliteFailure | SystemFailure): IntegrityError {
     const reason = /^SQLITE_(CORRUPT|NOTADB)/.test(code) ? "DamagedPages" : "Unreadable"
     return new IntegrityError({ reason, difference: undefined, findings: [`${code}: ${detail}`], code, retryable })
   }
 
+  /** The sentence, the database and the remedy in one line. */
   override get message(): string {
     return messageOf(this)
   }
 
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     return jsonOf(this)
   }
 
+  /** What is wrong, for people. */
   get sentence(): string {
     const found = this.findings.slice(0, 3).join("; ")
     const more = this.findings.length > 3 ? ` and ${this.findings.length - 3} more` : ""
@@ -52,10 +65,13 @@ export class IntegrityError extends Data.TaggedError("IntegrityError")<{
       : `${sentences[this.reason]}: ${describeDifference(this.difference)}`
   }
 
+  /** What to do now, for people. */
   get remedy(): string {
     return codeRemedy(this.code) ?? remedies[this.reason]
   }
 }
+
+type Reason = IntegrityError["reason"]
 
 const sentences: Record<Reason, string> = {
   SchemaDiffers: "The schema is not the one that the migrations make",

@@ -17,8 +17,11 @@ import type { WriteGate } from "./WriteGate.ts"
 
 /** What the live health check found. */
 export interface Health {
+  /** The newest version in the database, as in its file's name; undefined where there are no migrations. */
   readonly schemaVersion: string | undefined
+  /** SHA-256 of the schema's objects, in hexadecimal, without those that no migration made. */
   readonly fingerprint: string
+  /** The pragmas, read back from the connection that is handed out. */
   readonly pragmas: Settings
   /** Bytes of the `-wal`; 0 where there is none. */
   readonly walBytes: number
@@ -29,6 +32,7 @@ export interface Health {
 /** Why a database that was ready is not any more. */
 export type HealthError = ConnectionError | PragmaError | HistoryError | IntegrityError
 
+/** @internal */
 export const liveHealth = (
   config: DatabaseConfig["Type"],
   { connection: { file, sqlite }, directory: { warnings }, migrations, pragmas }: Evidence,
@@ -68,6 +72,7 @@ export const liveHealth = (
 /** Look again after 50 ms, up to four times: another process may just be opening or closing the database. */
 const whileANeighbourPasses = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(4))
 
+/** @internal */
 export const changesOf = (
   health: Effect.Effect<Health, HealthError>,
   { healthInterval }: DatabaseConfig["Type"]

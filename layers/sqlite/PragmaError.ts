@@ -11,13 +11,17 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
    * was not asked. `Refused`: SQLite failed. `Unreadable`: SQLite could not even answer.
    */
   readonly reason: "Mismatch" | "OutOfRange" | "Refused" | "Unreadable"
+  /** The name of the pragma; "" where none could be read. */
   readonly pragma: string
+  /** The value that it should have, as SQLite answers it; "" where none could be read. */
   readonly wanted: string
   /** The value read back, or SQLite's code; "" where it was not asked. */
   readonly got: string
+  /** What SQLite said, or which values it takes; "" for a mismatch. */
   readonly detail: string
+  /** Whether trying again can help by itself. */
   readonly retryable: boolean
-  /** Absolute path of the database file, once it has left its stage. */
+  /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
   /** SQLite's code, "" where it answered or was not asked. */
@@ -25,14 +29,17 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
     return this.reason === "Mismatch" ? "" : this.got
   }
 
+  /** The sentence, the database and the remedy in one line. */
   override get message(): string {
     return messageOf(this)
   }
 
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     return jsonOf(this)
   }
 
+  /** What is wrong, for people. */
   get sentence(): string {
     if (this.reason === "Mismatch") {
       return `PRAGMA ${this.pragma} should be ${this.wanted}, but the connection answers ${this.got}`
@@ -42,6 +49,7 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
     return `${what} (${this.got}: ${this.detail})`
   }
 
+  /** What to do now, for people. */
   get remedy(): string {
     if (this.retryable) return this.pragma === "journal_mode" ? inUse : (codeRemedy(this.code) ?? inUse)
     if (this.reason === "OutOfRange") return ranges[this.pragma] ?? otherValue

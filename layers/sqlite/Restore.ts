@@ -24,24 +24,27 @@ import { overwrite, partsOf, refuseInUse, replace } from "./RestoreFile.ts"
 import { isLock } from "./Sqlite.ts"
 import { soundDriver } from "./SqliteConnection.ts"
 
+/** What a restore did. */
 export interface Restored {
   /** Absolute path of the database. */
   readonly database: string
   /** Absolute path of the backup that it is now a copy of. */
   readonly backup: string
-  /** The newest version that the backup records. */
+  /** The newest version that the backup records; undefined where it has no history. */
   readonly schemaVersion: string | undefined
   /** Absolute path under which what was there is kept; undefined where nothing was. */
   readonly replaced: string | undefined
 }
 
+/** What to restore, and where. */
 export interface RestoreOptions {
+  /** The database file, relative to the working directory. */
   readonly filename: string
-  /** Default: the newest one that an upgrade left beside the database, when the names tell which that is. */
+  /** Path of the backup. Default: the newest one that an upgrade left beside the database, when the names tell which that is. */
   readonly backup?: string | undefined
-  /** Default 60 s. */
+  /** Deadline of the whole restore. Default 60 s. Fails with `RestoreError`, reason `TimedOut`. */
   readonly timeout?: Duration.DurationInput | undefined
-  /** As for a start. */
+  /** Types of filesystems that are trusted although they are not known to be local, as for a start. Default none. */
   readonly trustedFilesystems?: ReadonlyArray<string> | undefined
 }
 
@@ -54,6 +57,19 @@ export interface RestoreOptions {
  * where there is none. Killed at any moment, it leaves the old or the new database. Fails with `RestoreError`, with
  * `DirectoryError` where a start could not use the path either, and with `ConnectionError` where the path is no file
  * or the driver would end the process.
+ *
+ * @example
+ * ```ts
+ * import { NodeContext, NodeRuntime } from "@effect/platform-node"
+ * import { restoreBackup } from "database-ready"
+ * import { Console, Effect } from "effect"
+ *
+ * restoreBackup({ filename: "data/app.db" }).pipe(
+ *   Effect.flatMap(({ backup, replaced }) => Console.log(`restored from ${backup}, kept ${replaced}`)),
+ *   Effect.provide(NodeContext.layer),
+ *   NodeRuntime.runMain
+ * )
+ * ```
  */
 export const restoreBackup = ({ backup, filename, timeout = "60 seconds", trustedFilesystems }: RestoreOptions) =>
   Effect.gen(function* () {

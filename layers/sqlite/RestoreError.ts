@@ -6,20 +6,29 @@ import { jsonOf, messageOf } from "../start/Refusal.ts"
 import { type CopyFailure, isNoSpace } from "./BackupError.ts"
 import type { BackupFile } from "./BackupFiles.ts"
 
-type Reason =
-  | "NoBackup"
-  | "Ambiguous"
-  | "SameFile"
-  | "NotABackup"
-  | "NotProven"
-  | "InUse"
-  | "TimedOut"
-  | "NoSpace"
-  | "NotWritten"
-
 /** A backup could not be restored. The database is as it was. */
 export class RestoreError extends Data.TaggedError("RestoreError")<{
-  readonly reason: Reason
+  /**
+   * - `NoBackup`: there is no backup.
+   * - `Ambiguous`: several backups may be the newest.
+   * - `SameFile`: the backup is the database itself.
+   * - `NotABackup`: the backup is no sound database.
+   * - `NotProven`: the backup cannot be checked.
+   * - `InUse`: another program uses the database.
+   * - `TimedOut`: the deadline passed.
+   * - `NoSpace`: there is no space.
+   * - `NotWritten`: the database cannot be replaced.
+   */
+  readonly reason:
+    | "NoBackup"
+    | "Ambiguous"
+    | "SameFile"
+    | "NotABackup"
+    | "NotProven"
+    | "InUse"
+    | "TimedOut"
+    | "NoSpace"
+    | "NotWritten"
   /** Absolute path of the database. */
   readonly database: string
   /** Absolute path of the backup, or "" where there is none. */
@@ -30,26 +39,33 @@ export class RestoreError extends Data.TaggedError("RestoreError")<{
   readonly detail: string
   /** SQLite's or the system's code, or "". */
   readonly code: string
+  /** Whether trying again can help by itself. */
   readonly retryable: boolean
 }> {
+  /** The sentence, the database and the remedy in one line. */
   override get message(): string {
     return messageOf(this)
   }
 
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     return jsonOf(this)
   }
 
+  /** What is wrong, for people. */
   get sentence(): string {
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
     return `${sentences[this.reason](this)}${said === "" ? "" : ` (${said})`}`
   }
 
+  /** What to do now, for people. */
   get remedy(): string {
     const cure = fromCode.has(this.reason) ? codeRemedy(this.code) : undefined
     return cure === undefined ? remedies[this.reason] : `${cure} Then restore again. The database is as it was.`
   }
 }
+
+type Reason = RestoreError["reason"]
 
 /** For these the code decides: each has several causes. */
 const fromCode: ReadonlySet<Reason> = new Set<Reason>(["NotProven", "NotWritten"])

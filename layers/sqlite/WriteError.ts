@@ -11,24 +11,43 @@ import type { ConnectionError } from "./ConnectionError.ts"
 import { type CodeReason, codeReason } from "./codeReason.ts"
 import { SqliteFailure } from "./Sqlite.ts"
 
-/** `Refused`: SQLite failed with a code that has many causes. The reasons of a history are those of `HistoryError`. */
-type Reason = CodeReason | ConnectionError["reason"] | HistoryError["reason"] | "Refused"
-
 /**
- * Nothing was committed. It is a `SqlError`, so that who handles those of `SqlClient` handles it too: its `cause` has
+ * A transaction that should write could not, and nothing was committed. It is a `SqlError`, so that who handles those of `SqlClient` handles it too: its `cause` has
  * SQLite's `code`, or is the `HistoryError` or `ConnectionError` for which the database may not be written to.
  */
 export class WriteError extends SqlError implements Refusal {
-  readonly reason: Reason
+  /**
+   * - `Busy`: another process has the write lock, for longer than `lockPatience`.
+   * - `DiskFull`, `IoError`, `PermissionDenied`: the disk, or the rights of this process, do not let it write.
+   * - `Damaged`, `NotADatabase`, `NotRecovered`: the file is not sound any more.
+   * - `Replaced`: another file is at the path of the one that was opened.
+   * - `Refused`: SQLite failed with a code that has many causes.
+   * - A reason of `HistoryError`, such as `NewerDatabase`, or of `ConnectionError`: this program may not write any more.
+   */
+  readonly reason: ConnectionError["reason"] | HistoryError["reason"] | "Refused"
+  /** What is wrong, for people. */
   readonly sentence: string
+  /** What to do now, for people. */
   readonly remedy: string
+  /** SQLite's or the system's code, "" where neither had a say. */
   readonly code: string
+  /** Whether trying again can help by itself. */
   readonly retryable: boolean
+  /** Absolute path of the database file, or `:memory:`. */
   readonly database: string
   /** Who holds the lock that was not to be had, as far as that can be seen. */
   readonly holders: ReadonlyArray<Holder>
 
-  constructor({ cause, ...facts }: Omit<Refusal, "_tag" | "message" | "reason"> & Facts) {
+  /** For tests of programs that handle it. */
+  constructor({
+    cause,
+    ...facts
+  }: Pick<WriteError, "reason" | "sentence" | "remedy" | "code" | "retryable" | "database"> & {
+    /** What it came from. */
+    readonly cause: unknown
+    /** Default none. */
+    readonly holders?: ReadonlyArray<Holder>
+  }) {
     super({ cause, message: messageOf(facts) })
     this.reason = facts.reason
     this.sentence = facts.sentence
@@ -39,7 +58,7 @@ export class WriteError extends SqlError implements Refusal {
     this.holders = facts.holders ?? []
   }
 
-  /** From SQLite's error for a write. */
+  /** @internal From SQLite's error for a write. */
   static fromSqlite(database: string, cause: SqliteFailure, holders: ReadonlyArray<Holder> = []): WriteError {
     const { code, detail, retryable } = cause
     const reason = reasonOf(database, code)
@@ -48,7 +67,7 @@ export class WriteError extends SqlError implements Refusal {
     return new WriteError({ cause, reason, sentence, remedy, code, retryable, database, holders })
   }
 
-  /** From the disk's error for a page that SQLite does not know of. */
+  /** @internal From the disk's error for a page that SQLite does not know of. */
   static fromSystem(database: string, cause: SystemFailure): WriteError {
     const { code, detail, retryable } = cause
     const reason = code === "EIO" ? "IoError" : code === "EROFS" ? "PermissionDenied" : "DiskFull"
@@ -57,13 +76,14 @@ export class WriteError extends SqlError implements Refusal {
     return new WriteError({ cause, reason, sentence, remedy, code, retryable, database })
   }
 
-  /** From a reason not to write that SQLite does not know of. */
+  /** @internal From a reason not to write that SQLite does not know of. */
   static fromRefusal(database: string, cause: HistoryError | ConnectionError): WriteError {
     const { code, reason, remedy, retryable, sentence } = cause
     return new WriteError({ cause, reason, sentence, remedy, code, retryable, database })
   }
 
   /**
+   * @internal
    * Turns a statement's error into a `WriteError` if its code tells what is wrong with the database; else returns it
    * unchanged.
    */
@@ -75,17 +95,10 @@ export class WriteError extends SqlError implements Refusal {
     return codeReason(failure.code) === undefined ? error : WriteError.fromSqlite(database, failure)
   }
 
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     return jsonOf(this)
   }
-}
-
-interface Facts {
-  readonly cause: SqliteFailure | SystemFailure | HistoryError | ConnectionError
-  readonly holders?: ReadonlyArray<Holder>
-  readonly reason: Reason
-  readonly code: string
-  readonly database: string
 }
 
 /** SQLite says `FULL` for ENOSPC on a write alone; a `-shm` that cannot grow is an I/O error (`unixShmMap` in os_unix.c). */

@@ -3,15 +3,30 @@ import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import { permissionChoices } from "../machine/FilePermissions.ts"
 import { integrityPolicies } from "./DatabaseConfig.ts"
 
-/** The same knobs from the environment, for programs: each as its own `Config`, to be given a default or a flag. */
+/**
+ * The options that a program may take from its environment, each as a `Config` to be given a default or a flag.
+ *
+ * @example
+ * ```ts
+ * import { DatabaseReady, environment, Migrations } from "database-ready"
+ * import { Config, Effect, Layer } from "effect"
+ *
+ * export const database = Layer.unwrapEffect(
+ *   Effect.gen(function* () {
+ *     const filename = yield* Config.withDefault(environment.filename, "data/app.db")
+ *     const timeout = yield* Config.withDefault(environment.timeout, undefined)
+ *     return DatabaseReady.layer({ filename, timeout, migrations: Migrations.fromDirectory("migrations") })
+ *   })
+ * )
+ * ```
+ */
 export const environment = {
-  /** `DATABASE_FILE` */
+  /** `DATABASE_FILE`: the path of the database. */
   filename: Config.nonEmptyString("DATABASE_FILE"),
-  /** `DATABASE_MIGRATIONS`: a directory. */
+  /** `DATABASE_MIGRATIONS`: the directory of the migrations. */
   migrations: Config.nonEmptyString("DATABASE_MIGRATIONS"),
   /** `DATABASE_INTEGRITY`: `schema`, `quick`, `full` or `auto`. */
   integrity: Config.literal(...integrityPolicies)("DATABASE_INTEGRITY"),
@@ -22,31 +37,34 @@ export const environment = {
   /** `DATABASE_PERMISSIONS`: `owner` or `group`. */
   permissions: Config.literal(...permissionChoices)("DATABASE_PERMISSIONS"),
   /** `DATABASE_TRUST_FILESYSTEM`: types of filesystems, with commas between. */
-  trustedFilesystems: Config.map(Config.nonEmptyString("DATABASE_TRUST_FILESYSTEM"), (types) => typesIn(types)),
+  trustedFilesystems: Config.map(Config.nonEmptyString("DATABASE_TRUST_FILESYSTEM"), (types) =>
+    filesystemTypesFrom(types)
+  ),
   /** `DATABASE_TIMEOUT`: a duration such as `30 seconds` or `30s`. */
   timeout: Config.nonEmptyString("DATABASE_TIMEOUT").pipe(
     Config.mapOrFail((input) =>
-      Option.match(durationFrom(input), {
-        onNone: () => Either.left(ConfigError.InvalidData([], notADuration(input))),
-        onSome: Either.right
-      })
+      Either.mapLeft(durationFrom(input), (sentence) => ConfigError.InvalidData([], sentence))
     )
   )
 }
 
-/** Types of filesystems as people write them: `9p`, `9p, fuse.bindfs`. */
-export const typesIn = (input: string): ReadonlyArray<string> =>
+/** The option `trustedFilesystems` as people write it, with commas between: `9p`, `9p, fuse.bindfs`. For a flag. */
+export const filesystemTypesFrom = (input: string): ReadonlyArray<string> =>
   input
     .split(",")
     .map((type) => type.trim())
     .filter((type) => type !== "")
 
-/** A duration as people write it: `500 millis`, `30 seconds`, `30s`, `2m`. */
-export const durationFrom = (input: string): Option.Option<Duration.Duration> => {
+/**
+ * A duration as people write it: `500 millis`, `30 seconds`, `30s`, `2m`, in the units `ms`, `s`, `m` and `h` or Effect's
+ * words. For a flag, or a setting of the program's own. Left is a sentence that says how to write one.
+ */
+export const durationFrom = (input: string): Either.Either<Duration.Duration, string> => {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(input.trim()) ?? []
   const units: Partial<Record<string, string>> = { ms: "millis", s: "seconds", m: "minutes", h: "hours" }
-  return Duration.decodeUnknown(amount === undefined || unit === undefined ? input.trim() : `${amount} ${units[unit]}`)
+  const text = amount === undefined || unit === undefined ? input.trim() : `${amount} ${units[unit]}`
+  return Either.fromOption(
+    Duration.decodeUnknown(text),
+    () => `'${input}' is not a duration. Write it like '500 millis', '30 seconds' or '30s'.`
+  )
 }
-
-export const notADuration = (input: string): string =>
-  `'${input}' is not a duration. Write it like '500 millis', '30 seconds' or '30s'.`

@@ -5,7 +5,7 @@ import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import { failed, PragmaError, unreadable } from "./PragmaError.ts"
 import { type Sqlite, text } from "./Sqlite.ts"
 
-/** Pragma to the value read back, in SQLite's spelling: words for the journal mode, numbers for the rest. */
+/** Name of a pragma to the value that was read back, in SQLite's spelling: a word for `journal_mode`, numbers for the rest. */
 export type Settings = Readonly<Record<string, string | number>>
 
 interface Required {

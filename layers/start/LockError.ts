@@ -10,26 +10,31 @@ export class LockError extends Data.TaggedError("LockError")<{
    * `LocksRefused`: the filesystem gives no locks, although nobody holds one.
    */
   readonly reason: "NotReleased" | "LocksRefused"
+  /** The stage that met the lock. */
   readonly stage: StageName
-  /** SQLite's code. */
+  /** SQLite's extended result code (https://sqlite.org/rescode.html). */
   readonly code: string
   /** Whether another process would have the lock. */
   readonly retryable: boolean
-  /** Absolute path of the database file. */
+  /** Absolute path of the database file, or `:memory:`. */
   readonly database?: string | undefined
 }> {
+  /** The sentence, the database and the remedy in one line. */
   override get message(): string {
     return messageOf(this)
   }
 
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     return jsonOf(this)
   }
 
+  /** What is wrong, for people. */
   get sentence(): string {
     return `${sentences[this.reason](this.database ?? "the database")} (${this.code} in the ${this.stage} stage)`
   }
 
+  /** What to do now, for people. */
   get remedy(): string {
     return remedies[this.reason]
   }

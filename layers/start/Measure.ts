@@ -17,14 +17,28 @@ export interface Step extends Measure {
 
 /** What of something that takes long is done, and what of it there is. */
 export interface Measure {
+  /** How many of the units are done. */
   readonly done: number
+  /** How many there are. */
   readonly total: number
+  /** What is counted. */
   readonly unit: "bytes" | "statements" | "tables"
   /** What of it is going on: "statement 3 of 7, line 12"; "" where the figures say it all. */
   readonly detail: string
 }
 
-/** `300 of 1298 MB`, or `statement 3 of 7, line 12`. */
+/**
+ * A measure as people read it: `300 of 1298 MB`, or `statement 3 of 7, line 12`. Takes a `StageProgress` event as well.
+ *
+ * @example
+ * ```ts
+ * import { describeMeasure, type ProgressEvent } from "database-ready"
+ * import { Console, Effect } from "effect"
+ *
+ * export const onProgress = (event: ProgressEvent) =>
+ *   event._tag === "StageProgress" ? Console.error(`${event.doing}: ${describeMeasure(event)}`) : Effect.void
+ * ```
+ */
 export const describeMeasure = ({ detail, done, total, unit }: Measure): string =>
   detail !== ""
     ? detail

@@ -19,27 +19,33 @@ import { type Entry, looksLikeOne, type MigrationFile, migrationFilesOf } from "
 import { describeCause } from "./CauseDetail.ts"
 import { MigrationSourceError } from "./MigrationSourceError.ts"
 
-export { checksumOf }
-
 /** One step of the schema, as text or as an Effect. */
 export interface Migration {
-  /** The number, for order. */
+  /** The number, by which migrations are ordered. */
   readonly id: number
   /** The number as it is written, e.g. `001`. */
   readonly version: string
+  /** The rest of the file's name, e.g. `add_owner`. */
   readonly name: string
   /** SHA-256 of the whole normalised text in hexadecimal; `effect` where there is no text. */
   readonly checksum: string
+  /** What it says of itself at its head, with the defaults. */
   readonly declared: Declaration
+  /** What is run. */
   readonly body: SqlText | EffectBody
 }
 
+/** A migration that is SQL. */
 export interface SqlText {
+  /** Tells it from an Effect. */
   readonly _tag: "Sql"
+  /** The statements, as they are in the file. */
   readonly text: string
 }
 
+/** A migration that is an Effect. */
 export interface EffectBody {
+  /** Tells it from SQL. */
   readonly _tag: "Effect"
   /**
    * Runs within the transaction of the start, on its connection. It is run a second time, against an
@@ -53,10 +59,10 @@ export interface EffectBody {
   readonly version?: string | undefined
 }
 
-/** Migrations, not yet known to be a sequence. */
+/** Migrations as a source gives them, not yet in order. Fails with `MigrationSourceError` where they cannot be read. */
 export type Migrations<R = never> = Effect.Effect<ReadonlyArray<Migration>, MigrationSourceError, R>
 
-/** The migrations of a program, in order, each number once. */
+/** The migrations of a program, in order, each number once. For `DatabaseReady.pipeline` and the stages. */
 export class MigrationSource extends Context.Tag("database-ready/MigrationSource")<
   MigrationSource,
   ReadonlyArray<Migration>
@@ -64,6 +70,7 @@ export class MigrationSource extends Context.Tag("database-ready/MigrationSource
   /** Loads and orders. Fails with `MigrationSourceError` before anything else is touched. */
   static readonly make = <R>(migrations: Migrations<R>): Migrations<R> => Effect.flatMap(migrations, orderOnce)
 
+  /** The same as a service. Fails with `MigrationSourceError`. */
   static readonly layer = <R>(migrations: Migrations<R>): Layer.Layer<MigrationSource, MigrationSourceError, R> =>
     Layer.effect(MigrationSource, MigrationSource.make(migrations))
 }
@@ -97,9 +104,10 @@ export interface ReadOptions {
 }
 
 /**
- * The `NNN_name.sql` files of a directory, and the `NNN_name/migration.sql` and `NNN_name/up.sql` of its folders. Every
+ * Migrations from a directory, relative to the working directory: the `NNN_name.sql` files of a directory, and the `NNN_name/migration.sql` and `NNN_name/up.sql` of its folders. Every
  * other `.sql` file, and everything that begins with a number, is refused: what looks like a migration and is not run
- * has been forgotten by somebody. What undoes (`.down.sql`) beside what does (`.up.sql`) is never run.
+ * has been forgotten by somebody. What undoes (`.down.sql`) beside what does (`.up.sql`) is never run. Fails with
+ * `MigrationSourceError`.
  */
 export const fromDirectory = (directory: string, options: ReadOptions = {}): Migrations<FileSystem.FileSystem> =>
   Effect.gen(function* () {
@@ -167,7 +175,19 @@ const notUtf8 = (file: string, detail: string) =>
 const badDeclaration = (path: string, detail: string) =>
   new MigrationSourceError({ reason: "BadDeclaration", path, detail, code: "", retryable: false })
 
-/** The same from `{ "NNN_name.sql": text }`, for a program that is bundled into one file. */
+/**
+ * The same from `{ "NNN_name.sql": text }`, for a program that is bundled into one file. Fails with
+ * `MigrationSourceError`.
+ *
+ * @example
+ * ```ts
+ * import { Migrations } from "database-ready"
+ *
+ * export const migrations = Migrations.fromRecord({
+ *   "001_create_notes.sql": "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;"
+ * })
+ * ```
+ */
 export const fromRecord = (record: Readonly<Record<string, string>>, options: ReadOptions = {}): Migrations =>
   Effect.suspend(() =>
     Either.flatMap(chooseFiles(entriesOf(Object.keys(record))), (found) =>
@@ -248,11 +268,34 @@ const upOption = '`Migrations.fromDirectory(directory, { halves: "up" })`'
  * The Effects of a loader of `@effect/sql`'s `Migrator`. A loader knows its numbers as numbers, so
  * that the version is written with at least three digits. What a file says at its head is given here by
  * title: `{ "003_merge_owners": { deletes: ["owners"], version: "1" } }`. Change the `version` whenever the Effect
- * is edited: it is compared with the one that was applied. Without one an edited Effect is not seen.
+ * is edited: it is compared with the one that was applied. Without one an edited Effect is not seen. Fails with
+ * `MigrationSourceError`.
+ *
+ * @example
+ * ```ts
+ * import * as Migrator from "@effect/sql/Migrator"
+ * import * as SqlClient from "@effect/sql/SqlClient"
+ * import { Migrations } from "database-ready"
+ * import { Effect } from "effect"
+ *
+ * const mergeOwners = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`DELETE FROM owners WHERE name = ''`)
+ *
+ * export const migrations = Migrations.fromLoader(Migrator.fromRecord({ "003_merge_owners": mergeOwners }), {
+ *   "003_merge_owners": { deletes: ["owners"], version: "1" }
+ * })
+ * ```
  */
 export const fromLoader = <R>(
   loader: Migrator.Loader<R>,
-  declarations: Readonly<Record<string, Partial<Declaration> & { readonly version?: string | undefined }>> = {}
+  declarations: Readonly<
+    Record<
+      string,
+      Partial<Declaration> & {
+        /** As in `EffectBody`. */
+        readonly version?: string | undefined
+      }
+    >
+  > = {}
 ): Migrations<R> =>
   Effect.gen(function* () {
     const resolved = yield* Effect.catchAllCause(loader, (cause) =>
@@ -279,7 +322,7 @@ const effectOf = (load: Effect.Effect<unknown, unknown, SqlClient.SqlClient>): E
   run: Effect.flatten(loaded(load))
 })
 
-/** Several sources as one, e.g. SQL files and the Effects between them. */
+/** Several sources as one, e.g. SQL files and the Effects between them. The numbers decide the order. */
 export const all = <R>(...sources: ReadonlyArray<Migrations<R>>): Migrations<R> =>
   Effect.map(Effect.all(sources), (migrations) => migrations.flat())
 

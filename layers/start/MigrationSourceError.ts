@@ -4,6 +4,15 @@ import { jsonOf, messageOf } from "./Refusal.ts"
 
 /** The migrations themselves cannot be used; no database was opened. */
 export class MigrationSourceError extends Data.TaggedError("MigrationSourceError")<{
+  /**
+   * - `DirectoryUnreadable`: the directory of migrations cannot be read.
+   * - `BadName`: a file looks like a migration and is not named like one.
+   * - `BadLayout`: a file is laid out for another tool.
+   * - `NotUtf8`: a file is not UTF-8 text.
+   * - `BadDeclaration`: a declaration cannot be understood.
+   * - `Duplicate`: two migrations have one number.
+   * - `NotLoaded`: the loader of `Migrations.fromLoader` failed.
+   */
   readonly reason:
     | "DirectoryUnreadable"
     | "BadName"
@@ -14,29 +23,36 @@ export class MigrationSourceError extends Data.TaggedError("MigrationSourceError
     | "NotLoaded"
   /** The directory, or the names of the files at fault. */
   readonly path: string
+  /** What is wrong with it, or what the operating system said. */
   readonly detail: string
+  /** The system's code, e.g. `ENOENT`, else "". */
   readonly code: string
+  /** Whether trying again can help by itself. */
   readonly retryable: boolean
-  /** What can be done about this one, where that is more than the reason says. */
+  /** What can be done about this one, where that is more than the reason says: then it is the remedy. */
   readonly cure?: string | undefined
   /** What a loader failed with. */
   readonly cause?: unknown
-  /** Absolute path of the database file, once it has left its stage. */
+  /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
+  /** The sentence, the database and the remedy in one line. */
   override get message(): string {
     return messageOf(this)
   }
 
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     // Anything may be in a cause, even what cannot be written; the detail tells of it, as the remedy does of the cure.
     return { ...jsonOf(this), cause: undefined, cure: undefined }
   }
 
+  /** What is wrong, for people. */
   get sentence(): string {
     return `${sentences[this.reason](this.path)} (${this.detail})`
   }
 
+  /** What to do now, for people. */
   get remedy(): string {
     return this.cure ?? remedies[this.reason]
   }

@@ -2,6 +2,7 @@
 
 /** A tagged error. Anyone who prints it, in whatever way, sees what is wrong, in which database, and what to do. */
 export interface Refusal {
+  /** The kind of error, such as `ConnectionError`: for `Effect.catchTag`. */
   readonly _tag: string
   /** For programs: can be matched on. */
   readonly reason: string

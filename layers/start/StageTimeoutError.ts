@@ -10,9 +10,11 @@ import { jsonOf, messageOf } from "./Refusal.ts"
 export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
   /** `Stage`: the stage's own timeout; `Start`: the deadline of the whole start. */
   readonly reason: "Stage" | "Start"
+  /** The stage that was not over. */
   readonly stage: StageName
   /** Milliseconds that were allowed. */
   readonly timeoutMs: number
+  /** How many attempts of the stage there were. */
   readonly attempts: number
   /** What was going on at that moment, such as "applying 003_add_owner"; "" where it has no name. */
   readonly doing: string
@@ -22,19 +24,23 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
   readonly waitingFor: string
   /** Who held the lock that it waited for, as far as that could be seen. */
   readonly holders: ReadonlyArray<Holder>
-  /** Absolute path of the database file, once it has left its stage. */
+  /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
+  /** Whether trying again can help by itself: it can. */
   readonly retryable = true
 
+  /** The sentence, the database and the remedy in one line. */
   override get message(): string {
     return messageOf(this)
   }
 
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     return jsonOf(this)
   }
 
+  /** What is wrong, for people. */
   get sentence(): string {
     const { doing, reason, stage, waitingFor } = this
     const whose = reason === "Start" ? "The start" : `The ${stage} stage`
@@ -44,11 +50,12 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
     return reason === "Stage" ? over : `${over} It was in the ${stage} stage.`
   }
 
-  /** The option that allows more. */
+  /** The option that allows more: `timeout`, or `policies.STAGE.timeout`. */
   get setting(): string {
     return this.reason === "Start" ? "timeout" : `policies.${this.stage}.timeout`
   }
 
+  /** What to do now, for people. */
   get remedy(): string {
     const { doing, reason, setting, stage, step, waitingFor } = this
     const isWaiting = waitingFor !== "" && doing === ""

@@ -6,10 +6,13 @@ import type { StageName } from "./policy.ts"
 
 /** What one stage did. */
 export interface StageReport {
+  /** The stage. */
   readonly name: StageName
+  /** How often it was tried, 1 where it passed at once. */
   readonly attempts: number
   /** ISO 8601, UTC. */
   readonly startedAt: string
+  /** Milliseconds, its waits included; so far, while it runs. */
   readonly durationMs: number
   /** What the stage saw, in a few words; why it refused or what it waits for, while it has not passed. */
   readonly found: string
@@ -19,17 +22,19 @@ export interface StageReport {
 export interface Timeline {
   /** ISO 8601, UTC. */
   readonly startedAt: string
+  /** Milliseconds since then. */
   readonly durationMs: number
-  /** The stage that runs or has refused. */
+  /** The stage that runs or has refused; undefined between two stages and when all have passed. */
   readonly current: StageName | undefined
+  /** The stages that have begun, in their order. */
   readonly stages: ReadonlyArray<StageReport>
   /** Migrations that this start has committed, as `NNN_name`. */
   readonly applied: ReadonlyArray<string>
-  /** Absolute path of the copy that it made before. */
+  /** Absolute path of the copy that it made before; undefined where it made none. */
   readonly backup: string | undefined
   /** What is going on in the current stage, such as "applying 003_add_owner"; "" where it has no name. */
   readonly doing: string
-  /** How far that is, where it can be measured. */
+  /** How far that is; undefined where it cannot be measured. */
   readonly step: Step | undefined
 }
 

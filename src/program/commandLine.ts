@@ -13,11 +13,10 @@ import * as Option from "effect/Option"
 import {
   durationFrom,
   environment,
+  filesystemTypesFrom,
   integrityPolicies,
-  notADuration,
   permissionChoices,
-  restoreBackup,
-  typesIn
+  restoreBackup
 } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import { ExitWith, exitCode, exitCodeOf } from "./exitCode.ts"
@@ -80,10 +79,7 @@ const options = {
       "Deadline of the whole run, such as '30 seconds'. Environment: DATABASE_TIMEOUT; default 60 seconds, extended while work on a large file makes progress."
     ),
     Options.mapEffect((input) =>
-      Option.match(durationFrom(input), {
-        onNone: () => Either.left(ValidationError.invalidValue(HelpDoc.p(notADuration(input)))),
-        onSome: Either.right
-      })
+      Either.mapLeft(durationFrom(input), (sentence) => ValidationError.invalidValue(HelpDoc.p(sentence)))
     ),
     Options.withFallbackConfig(environment.timeout),
     Options.optional
@@ -93,7 +89,7 @@ const options = {
     Options.withDescription(
       "Filesystem types to trust although they are not known to be local, separated by commas. Environment: DATABASE_TRUST_FILESYSTEM."
     ),
-    Options.map(typesIn),
+    Options.map(filesystemTypesFrom),
     Options.withFallbackConfig(environment.trustedFilesystems),
     Options.withDefault<ReadonlyArray<string>>([])
   ),

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { durationFrom, integrityPolicies, permissionChoices, typesIn } from "../../layers/index.ts"
+import { durationFrom, filesystemTypesFrom, integrityPolicies, permissionChoices } from "../../layers/index.ts"
 import { type PlainArguments, plainArguments } from "./arguments.ts"
 import { type Choices, defaults, run, runMain } from "./start.ts"
 
@@ -25,9 +25,9 @@ const choicesOf = (plain: PlainArguments): Choices => ({
   migrations: Option.fromNullable(plain.migrations),
   applicationId: Option.map(Option.fromNullable(plain.applicationId), Number),
   integrity: integrityPolicies.find((policy) => policy === plain.integrity) ?? defaults.integrity,
-  timeout: durationFrom(plain.timeout ?? ""),
+  timeout: Option.getRight(durationFrom(plain.timeout ?? "")),
   permissions: permissionChoices.find((choice) => choice === plain.permissions) ?? defaults.permissions,
   backups: plain.backups === undefined ? defaults.backups : Number(plain.backups),
-  trustedFilesystems: typesIn(plain.trustedFilesystems ?? ""),
+  trustedFilesystems: filesystemTypesFrom(plain.trustedFilesystems ?? ""),
   json: plain.json
 })

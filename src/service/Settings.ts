@@ -6,9 +6,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { durationFrom, environment, type IntegrityPolicy, notADuration, type Permissions } from "../../layers/index.ts"
+import { durationFrom, environment, type IntegrityPolicy, type Permissions } from "../../layers/index.ts"
 
 /** A user and their token. */
 export interface Account {
@@ -180,10 +180,7 @@ const fromZero = (name: string, standard: number): Config.Config<number> => with
 const duration = (name: string, standard: Duration.Duration): Config.Config<Duration.Duration> =>
   Config.nonEmptyString(name).pipe(
     Config.mapOrFail((input) =>
-      Option.match(durationFrom(input), {
-        onNone: () => Either.left(ConfigError.InvalidData([], notADuration(input))),
-        onSome: Either.right
-      })
+      Either.mapLeft(durationFrom(input), (sentence) => ConfigError.InvalidData([], sentence))
     ),
     withDefault(standard)
   )

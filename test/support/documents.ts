@@ -10,7 +10,8 @@ const markdownIn = (folder: string): ReadonlyArray<string> =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name)
     if (entry.isDirectory()) return passedOver.has(entry.name) ? [] : markdownIn(path)
-    return entry.name.endsWith(".md") ? [relative(root, path)] : []
+    // The reports of the public surface are written by a program.
+    return /(?<!\.api)\.md$/.test(entry.name) ? [relative(root, path)] : []
   })
 
 export interface Fence {
@@ -74,6 +75,15 @@ export const readDocument = (path: string): Document => {
   }))
   return { path, text, fences, prose, links, anchors, sentences: sentencesOf(prose) }
 }
+
+/** The examples in the comments of the library. */
+export const examplesInComments = (): ReadonlyArray<string> =>
+  readdirSync(join(root, "layers"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .flatMap((name) => [
+      ...readFileSync(join(root, "layers", name), "utf8").matchAll(/^ *\* ```ts\n((?: *\*.*\n)*?) *\* ```$/gm)
+    ])
+    .map(([, code = ""]) => code.replace(/^ *\* ?/gm, ""))
 
 /** As GitHub makes them. */
 const anchorOf = (heading: string): string =>

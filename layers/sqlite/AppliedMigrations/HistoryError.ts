@@ -6,49 +6,69 @@ import type { SqliteFailure } from "../Sqlite.ts"
 import { takeOver } from "./Cures.ts"
 import { historyTable } from "./historyTable.ts"
 
-export type Reason =
-  | "ForeignHistory"
-  | "NotCompleted"
-  | "RecordedTwice"
-  | "OtherApplication"
-  | "NewerDatabase"
-  | "Missing"
-  | "Edited"
-  | "Renamed"
-  | "Late"
-  | "VersionMismatch"
-  | "Unrecorded"
-  | "Unreadable"
-
 /** What the database says was applied does not fit what this program holds. Nothing was changed. */
 export class HistoryError extends Data.TaggedError("HistoryError")<{
-  readonly reason: Reason
+  /**
+   * - `ForeignHistory`: `schema_migrations` was made by another tool.
+   * - `NotCompleted`: a migration is recorded as unfinished.
+   * - `RecordedTwice`: a migration is recorded more than once.
+   * - `OtherApplication`: no recorded migration is one of this program's.
+   * - `NewerDatabase`: the database has newer migrations.
+   * - `Missing`: this program lacks a migration that was applied.
+   * - `Edited`: a migration was edited after it was applied.
+   * - `Renamed`: a migration was renamed.
+   * - `Late`: a pending migration is older than an applied one.
+   * - `VersionMismatch`: `user_version` is not what the history says.
+   * - `Unrecorded`: a record is gone.
+   * - `Unreadable`: the history cannot be read.
+   */
+  readonly reason:
+    | "ForeignHistory"
+    | "NotCompleted"
+    | "RecordedTwice"
+    | "OtherApplication"
+    | "NewerDatabase"
+    | "Missing"
+    | "Edited"
+    | "Renamed"
+    | "Late"
+    | "VersionMismatch"
+    | "Unrecorded"
+    | "Unreadable"
   /** The migrations at fault, as `NNN_name`, or as the bare version where no name is known. */
   readonly migrations: ReadonlyArray<string>
+  /** What more is known, or "". */
   readonly detail: string
   /** SQLite's code where SQLite refused, else "". */
   readonly code: string
+  /** Whether trying again can help by itself. */
   readonly retryable: boolean
-  /** Absolute path of the database file, once it has left its stage. */
+  /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
+  /** The sentence, the database and the remedy in one line. */
   override get message(): string {
     return messageOf(this)
   }
 
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     return jsonOf(this)
   }
 
+  /** What is wrong, for people. */
   get sentence(): string {
     const detail = this.detail === "" ? "" : ` (${this.detail})`
     return `${sentences[this.reason](this.migrations.join(", "))}${detail}`
   }
 
+  /** What to do now, for people. */
   get remedy(): string {
     return codeRemedy(this.code) ?? remedies[this.reason]
   }
 }
+
+export type Reason = HistoryError["reason"]
 
 const sentences: Record<Reason, (migrations: string) => string> = {
   ForeignHistory: () => `The table ${historyTable} was made by another tool`,

@@ -33,10 +33,20 @@ export const fingerprintOf = (objects: ReadonlyArray<SchemaObject>): string => {
   return hash("sha256", texts.join(""), "hex")
 }
 
-/** How a live schema differs from the one that its migrations make. Each entry is type and name. */
+/** How a live schema differs from the one that its migrations make. Each object is its type and name: `table owners`. */
 export interface SchemaDifference {
+  /** Objects that the migrations make and the database does not have. */
   readonly missing: ReadonlyArray<string>
-  readonly changed: ReadonlyArray<{ readonly object: string; readonly expected: string; readonly found: string }>
+  /** Objects whose SQL is another one, but for white space, comments, capitals and quotes around names. */
+  readonly changed: ReadonlyArray<{
+    /** Type and name. */
+    readonly object: string
+    /** The SQL that the migrations make. */
+    readonly expected: string
+    /** The SQL that the database has. */
+    readonly found: string
+  }>
+  /** Objects that no migration makes. By themselves they are no reason to refuse. */
   readonly extra: ReadonlyArray<string>
 }
 

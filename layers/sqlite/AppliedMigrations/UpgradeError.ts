@@ -5,49 +5,70 @@ import { codeRemedy } from "../../start/codeRemedy.ts"
 import { jsonOf, messageOf } from "../../start/Refusal.ts"
 import type { SqliteFailure } from "../Sqlite.ts"
 
-export type Reason =
-  | "Pending"
-  | "Busy"
-  | "DeadlineTooShort"
-  | "StatementFailed"
-  | "EffectFailed"
-  | "TransactionEnded"
-  | "NotAllowed"
-  | "Incomplete"
-  | "NotSql"
-  | "ForeignKeyViolations"
-  | "ForeignKeyMismatch"
-  | "RowsDeleted"
-  | "SchemaBroken"
-  | "HistoryRewritten"
-  | "NotWritten"
-
 /** A table that has fewer rows than it had, 0 where it is gone; or a column of it that refers to fewer. */
 export interface Loss {
+  /** The name of the table. */
   readonly table: string
+  /** The column that refers to fewer rows; undefined where rows of the table itself are gone. */
   readonly column?: string
+  /** How many rows there were. */
   readonly before: number
+  /** How many there would be. */
   readonly after: number
 }
 
 /** The pending migrations could not be applied. What was not committed is rolled back: `applied` says what was. */
 export class UpgradeError extends Data.TaggedError("UpgradeError")<{
-  readonly reason: Reason
+  /**
+   * - `Pending`: an inspection finds migrations to apply.
+   * - `Busy`: another process is writing.
+   * - `DeadlineTooShort`: the deadline does not allow for the backup.
+   * - `StatementFailed`: a statement failed.
+   * - `EffectFailed`: a migration that is an Effect failed.
+   * - `TransactionEnded`: an Effect ended the transaction.
+   * - `NotAllowed`: a statement cannot be run in a migration.
+   * - `Incomplete`: a comment, string or trigger has no end, or there is nothing to run.
+   * - `NotSql`: something is for another program.
+   * - `ForeignKeyViolations`: rows would refer to nothing.
+   * - `ForeignKeyMismatch`: a foreign key refers to no key.
+   * - `RowsDeleted`: rows would go that no declaration names.
+   * - `SchemaBroken`: a view or trigger would not compile.
+   * - `HistoryRewritten`: a migration changed the history.
+   * - `NotWritten`: the commit failed.
+   */
+  readonly reason:
+    | "Pending"
+    | "Busy"
+    | "DeadlineTooShort"
+    | "StatementFailed"
+    | "EffectFailed"
+    | "TransactionEnded"
+    | "NotAllowed"
+    | "Incomplete"
+    | "NotSql"
+    | "ForeignKeyViolations"
+    | "ForeignKeyMismatch"
+    | "RowsDeleted"
+    | "SchemaBroken"
+    | "HistoryRewritten"
+    | "NotWritten"
   /** The migration at fault, as `NNN_name`; all that are pending where none is. */
   readonly migration: string
   /** The statement at fault, shortened, or "". */
   readonly statement: string
   /** Line of that statement in its file, counted from 1; 0 where there is none. */
   readonly line: number
+  /** What SQLite said, or what is wrong. */
   readonly detail: string
   /** What `RowsDeleted` would have deleted; else empty. */
   readonly losses: ReadonlyArray<Loss>
   /** SQLite's code where SQLite refused, else "". */
   readonly code: string
+  /** Whether trying again can help by itself. */
   readonly retryable: boolean
-  /** Absolute path of the database file, once it has left its stage. */
+  /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
-  /** What can be done about this one, where that is more than the reason says. */
+  /** What can be done about this one, where that is more than the reason says: then it is the remedy. */
   readonly cure?: string | undefined
   /** What an Effect failed with. */
   readonly cause?: unknown
@@ -57,26 +78,32 @@ export class UpgradeError extends Data.TaggedError("UpgradeError")<{
   /** Absolute path of the copy that it made before that. */
   backup: string | undefined = undefined
 
+  /** The sentence, the database and the remedy in one line. */
   override get message(): string {
     return messageOf(this)
   }
 
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     // Anything may be in a cause, even what cannot be written; the detail tells of it, as the remedy does of the cure.
     return { ...jsonOf(this), cause: undefined, cure: undefined }
   }
 
+  /** What is wrong, for people. */
   get sentence(): string {
     const where = this.line === 0 ? "" : ` in line ${this.line}, \`${this.statement}\``
     const code = this.code === "" ? "" : `${this.code}: `
     return `${sentences[this.reason](this.migration)}${where} (${code}${this.detail})`
   }
 
+  /** What to do now, for people. */
   get remedy(): string {
     const cure = this.cure ?? codeRemedy(this.code) ?? remedies[this.reason]
     return this.reason === "Pending" || this.reason === "TransactionEnded" ? cure : `${cure} ${standing(this)}`
   }
 }
+
+export type Reason = UpgradeError["reason"]
 
 /** What the failed upgrade left. */
 const standing = ({ applied, backup, reason }: UpgradeError): string => {
