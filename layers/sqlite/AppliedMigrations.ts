@@ -34,7 +34,7 @@ import { integer, type Sqlite } from "./Sqlite.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
-/** The schema at a moment after the start; a newer program may have added to it. */
+/** @internal The schema at a moment after the start; a newer program may have added to it. */
 export interface LiveSchema extends SchemaState {
   readonly version: string | undefined
 }
@@ -49,33 +49,36 @@ export interface AppliedMigration {
   readonly executionTimeMs: number
 }
 
+/** What the migrations stage found and did. Here, and not in the class, TypeScript leaves out of the declarations what is marked internal. */
+export interface MigrationsEvidence {
+  /** The newest version in the database, as in its file's name; undefined where there are no migrations. */
+  readonly version: string | undefined
+  /** What a newer program applied that lets this one run, as `NNN_name`. */
+  readonly ahead: ReadonlyArray<string>
+  /** What this start applied. */
+  readonly applied: ReadonlyArray<AppliedMigration>
+  /** Absolute path of the copy that this start made before it applied anything; undefined where it made none. */
+  readonly backup: string | undefined
+  /** Rows of the system before this library that this start took over, as `NNN_name`. */
+  readonly adopted: ReadonlyArray<string>
+  /** What declared something else when it was applied, as `NNN_name`: it is not run again, and no edit. */
+  readonly redeclared: ReadonlyArray<string>
+  /** What somebody should know, such as that the database is older than a backup of it. */
+  readonly warnings: ReadonlyArray<string>
+  /**
+   * @internal
+   * History and schema once this start is through with them. What its first look found is not read again
+   * where it was all there was to do and no other connection has committed anything since.
+   */
+  readonly schema: Effect.Effect<LiveSchema, IntegrityError | HistoryError>
+  /** @internal Reads the history and the live schema through a connection, and compares them with what the migrations make. */
+  readonly schemaOn: (sqlite: Sqlite) => Effect.Effect<LiveSchema, IntegrityError | HistoryError>
+}
+
 /** Evidence that the history in the file is exactly the program's migrations. */
 export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrations")<
   AppliedMigrations,
-  {
-    /** The newest version in the database, as in its file's name; undefined where there are no migrations. */
-    readonly version: string | undefined
-    /** What a newer program applied that lets this one run, as `NNN_name`. */
-    readonly ahead: ReadonlyArray<string>
-    /** What this start applied. */
-    readonly applied: ReadonlyArray<AppliedMigration>
-    /** Absolute path of the copy that this start made before it applied anything; undefined where it made none. */
-    readonly backup: string | undefined
-    /** Rows of the system before this library that this start took over, as `NNN_name`. */
-    readonly adopted: ReadonlyArray<string>
-    /** What declared something else when it was applied, as `NNN_name`: it is not run again, and no edit. */
-    readonly redeclared: ReadonlyArray<string>
-    /** What somebody should know, such as that the database is older than a backup of it. */
-    readonly warnings: ReadonlyArray<string>
-    /**
-     * @internal
-     * History and schema once this start is through with them. What its first look found is not read again
-     * where it was all there was to do and no other connection has committed anything since.
-     */
-    readonly schema: Effect.Effect<LiveSchema, IntegrityError | HistoryError>
-    /** @internal Reads the history and the live schema through a connection, and compares them with what the migrations make. */
-    readonly schemaOn: (sqlite: Sqlite) => Effect.Effect<LiveSchema, IntegrityError | HistoryError>
-  }
+  MigrationsEvidence
 >() {
   /**
    * @internal

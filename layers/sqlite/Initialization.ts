@@ -11,29 +11,29 @@ import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { absoluteName } from "./DatabasePath.ts"
 import { type OwnLock, watchLocks } from "./LockWatch.ts"
 
+/** A start that is under way. Here, and not in the class, TypeScript leaves out of the declarations what is marked internal. */
+export interface RunningStart {
+  /**
+   * @internal
+   * Runs a stage under its policy: tries again, by the policy's schedule, while the refusal is
+   * `retryable`, until the stage's timeout or the deadline of the start.
+   */
+  readonly stage: <A, E extends Refusal, R>(
+    name: StageName,
+    attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
+    found: (value: A) => string
+  ) => Effect.Effect<A, E | StageError, R>
+  /** @internal What the stages that follow do about a lock that this process alone holds. */
+  readonly onOwnLock: (choice: OwnLock) => void
+  /** How far the start is at this moment, while it runs and when it is over. */
+  readonly timeline: Effect.Effect<Timeline>
+}
+
 /**
  * The start that is under way, to be looked at from outside: a probe can tell how far it is. Made once per start: a
  * second start needs a second one.
  */
-export class Initialization extends Context.Tag("database-ready/Initialization")<
-  Initialization,
-  {
-    /**
-     * @internal
-     * Runs a stage under its policy: tries again, by the policy's schedule, while the refusal is
-     * `retryable`, until the stage's timeout or the deadline of the start.
-     */
-    readonly stage: <A, E extends Refusal, R>(
-      name: StageName,
-      attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
-      found: (value: A) => string
-    ) => Effect.Effect<A, E | StageError, R>
-    /** @internal What the stages that follow do about a lock that this process alone holds. */
-    readonly onOwnLock: (choice: OwnLock) => void
-    /** How far the start is at this moment, while it runs and when it is over. */
-    readonly timeline: Effect.Effect<Timeline>
-  }
->() {
+export class Initialization extends Context.Tag("database-ready/Initialization")<Initialization, RunningStart>() {
   /** Begins a start: its time counts from here. It runs once it is given to `DatabaseReady.make`. */
   static readonly make = (config: DatabaseConfig["Type"]): Effect.Effect<Initialization["Type"]> =>
     Effect.suspend(() => {

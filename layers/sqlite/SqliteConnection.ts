@@ -27,36 +27,39 @@ import { transactionsOn } from "./Transactions.ts"
 import { pinWal, type WalPin } from "./WalPin.ts"
 import { writableWith } from "./WritableFile.ts"
 
+/** What the connection stage found. Here, and not in the class, TypeScript leaves out of the declarations what is marked internal. */
+export interface OpenConnection {
+  /** Absolute path of the database file, or `:memory:`. */
+  readonly file: string
+  /** @internal Which file was opened, whatever is at its path later; undefined in memory. */
+  readonly identity: string | undefined
+  /** `created` by this start, `empty`: there but without a page, or an `existing` database. */
+  readonly origin: "created" | "empty" | "existing"
+  /**
+   * What the files beside the database told before it was opened. `clean`: no WAL was left.
+   * `unclean`: a WAL was left by a process that is gone. `shared`: living processes use it.
+   */
+  readonly before: Shutdown
+  /** When the file or its WAL was written last, in milliseconds since the epoch; undefined where nothing was in it. */
+  readonly lastWritten: number | undefined
+  /** What tells that commits are missing, for a WAL or a journal is; undefined where nothing does. */
+  readonly lost: string | undefined
+  /** The version of SQLite in the driver, such as `3.51.3`. */
+  readonly sqliteVersion: string
+  /** @internal For the rooms that follow, not for queries: nothing is configured or migrated yet. */
+  readonly sqlite: Connected
+  /** @internal Keeps a WAL that was there before as it is, until the database is judged sound; undefined where there was none. */
+  readonly walPin: WalPin | undefined
+  /** @internal Closes it before its scope does, with all its locks. */
+  readonly close: Effect.Effect<void>
+  /** @internal Proves that SQLite has the file, its WAL and its `-shm` open for writing, as far as each is open by now. */
+  readonly canWrite: Effect.Effect<void, ConnectionError>
+}
+
 /** Evidence of one connection, open and answering; closed with the layer's scope. */
 export class SqliteConnection extends Context.Tag("database-ready/SqliteConnection")<
   SqliteConnection,
-  {
-    /** Absolute path of the database file, or `:memory:`. */
-    readonly file: string
-    /** @internal Which file was opened, whatever is at its path later; undefined in memory. */
-    readonly identity: string | undefined
-    /** `created` by this start, `empty`: there but without a page, or an `existing` database. */
-    readonly origin: "created" | "empty" | "existing"
-    /**
-     * What the files beside the database told before it was opened. `clean`: no WAL was left.
-     * `unclean`: a WAL was left by a process that is gone. `shared`: living processes use it.
-     */
-    readonly before: Shutdown
-    /** When the file or its WAL was written last, in milliseconds since the epoch; undefined where nothing was in it. */
-    readonly lastWritten: number | undefined
-    /** What tells that commits are missing, for a WAL or a journal is; undefined where nothing does. */
-    readonly lost: string | undefined
-    /** The version of SQLite in the driver, such as `3.51.3`. */
-    readonly sqliteVersion: string
-    /** @internal For the rooms that follow, not for queries: nothing is configured or migrated yet. */
-    readonly sqlite: Connected
-    /** @internal Keeps a WAL that was there before as it is, until the database is judged sound; undefined where there was none. */
-    readonly walPin: WalPin | undefined
-    /** @internal Closes it before its scope does, with all its locks. */
-    readonly close: Effect.Effect<void>
-    /** @internal Proves that SQLite has the file, its WAL and its `-shm` open for writing, as far as each is open by now. */
-    readonly canWrite: Effect.Effect<void, ConnectionError>
-  }
+  OpenConnection
 >() {
   /**
    * @internal

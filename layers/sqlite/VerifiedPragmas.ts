@@ -24,37 +24,37 @@ import {
 import type { SqliteFailure } from "./Sqlite.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 
+/** What the pragmas stage found. Here, and not in the class, TypeScript leaves out of the declarations what is marked internal. */
+export interface PragmasEvidence {
+  /**
+   * What was read back. The journal mode of a file that holds something is still the one that it had: it is switched
+   * once everything is judged.
+   */
+  readonly settings: Settings
+  /**
+   * @internal
+   * Runs something with foreign keys off, outside a transaction, where alone they can be switched
+   * (https://sqlite.org/pragma.html#pragma_foreign_keys). However it ends, they are on again.
+   */
+  readonly withoutForeignKeys: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
+  /** @internal Runs a migration that may set pragmas, within its transaction, and sets back what it has set of them. */
+  readonly restoringOthers: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
+  /**
+   * @internal
+   * Runs a statement with the busy timeout 0: SQLite refuses at once, whatever the settings say, where it would
+   * wait with the event loop standing still. Nobody reads the pragmas meanwhile.
+   */
+  readonly withoutWaiting: <A>(statement: Effect.Effect<A, SqliteFailure>) => Effect.Effect<A, SqliteFailure>
+  /**
+   * @internal
+   * Reads everything back and compares it with what a database that is ready has. Sets nothing; for the live
+   * health check.
+   */
+  readonly stillHold: Effect.Effect<Settings, PragmaError>
+}
+
 /** Evidence that the connection's pragmas were set and read back as required. */
-export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas")<
-  VerifiedPragmas,
-  {
-    /**
-     * What was read back. The journal mode of a file that holds something is still the one that it had: it is switched
-     * once everything is judged.
-     */
-    readonly settings: Settings
-    /**
-     * @internal
-     * Runs something with foreign keys off, outside a transaction, where alone they can be switched
-     * (https://sqlite.org/pragma.html#pragma_foreign_keys). However it ends, they are on again.
-     */
-    readonly withoutForeignKeys: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
-    /** @internal Runs a migration that may set pragmas, within its transaction, and sets back what it has set of them. */
-    readonly restoringOthers: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
-    /**
-     * @internal
-     * Runs a statement with the busy timeout 0: SQLite refuses at once, whatever the settings say, where it would
-     * wait with the event loop standing still. Nobody reads the pragmas meanwhile.
-     */
-    readonly withoutWaiting: <A>(statement: Effect.Effect<A, SqliteFailure>) => Effect.Effect<A, SqliteFailure>
-    /**
-     * @internal
-     * Reads everything back and compares it with what a database that is ready has. Sets nothing; for the live
-     * health check.
-     */
-    readonly stillHold: Effect.Effect<Settings, PragmaError>
-  }
->() {
+export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas")<VerifiedPragmas, PragmasEvidence>() {
   /** @internal Sets what differs on this connection and reads it back. Fails with `PragmaError`, or `StageError`. */
   static readonly make = Effect.fnUntraced(function* (
     config: DatabaseConfig["Type"],

@@ -7,7 +7,7 @@ import type { StageTimeoutError } from "./StageTimeoutError.ts"
 /** What any stage can be refused with: its deadline passed, or waiting for a lock cannot help. */
 export type StageError = StageTimeoutError | LockError
 
-/** What a stage can ask and tell while it runs. */
+/** @internal What a stage can ask and tell while it runs. */
 export interface Attempt {
   /**
    * Fails when the deadline has passed. For the moment before a commit: a statement that runs cannot
