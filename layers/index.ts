@@ -29,7 +29,7 @@ export {
   type Pragmas
 } from "./sqlite/DatabaseConfig.ts"
 export { DatabaseDirectory } from "./sqlite/DatabaseDirectory.ts"
-export { DatabaseReady, type TaggedDatabase } from "./sqlite/DatabaseReady.ts"
+export { DatabaseReady, type LayerOptions, type TaggedDatabase } from "./sqlite/DatabaseReady.ts"
 export { DirectoryError } from "./sqlite/DirectoryError.ts"
 export { durationFrom, environment, filesystemTypesFrom } from "./sqlite/environment.ts"
 export { Initialization } from "./sqlite/Initialization.ts"

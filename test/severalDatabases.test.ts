@@ -97,6 +97,7 @@ describe("several databases in one program", () => {
   it("give no SqlClient, so that no statement reaches the wrong one", () => {
     const needed: Effect.Effect<unknown, unknown, SqlClient> = SqlClient
     // @ts-expect-error a tagged database provides its own tag alone
+    // @effect-diagnostics-next-line missingEffectContext:off
     const provided: Effect.Effect<unknown, unknown, never> = Effect.provide(needed, both({ notes: "n", jobs: "j" }))
     assert.isDefined(provided)
   })

@@ -128,10 +128,7 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
    * `Path` of a platform, such as `NodeContext.layer`. Fails with an `InitializationError`.
    */
   static readonly layer = <R = never>(
-    options: DatabaseOptions & {
-      /** Where the migrations come from: see `Migrations`. */
-      readonly migrations: Migrations<R>
-    }
+    options: LayerOptions<R>
   ): Layer.Layer<Given, InitializationError, FileSystem.FileSystem | Path.Path | R> =>
     Layer.scopedContext(Effect.map(startWith(options), given)).pipe(Layer.provide(Reactivity.layer))
 
@@ -169,7 +166,7 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
    */
   static readonly layerAs = <Self, R = never>(
     tag: Context.Tag<Self, TaggedDatabase>,
-    options: DatabaseOptions & { readonly migrations: Migrations<R> }
+    options: LayerOptions<R>
   ): Layer.Layer<Self, InitializationError, FileSystem.FileSystem | Path.Path | R> =>
     Layer.scoped(
       tag,
@@ -177,6 +174,12 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
         Effect.tagMetrics("database", tag.key)
       )
     ).pipe(Layer.provide(Reactivity.layer))
+}
+
+/** What a layer takes. `R` is what the migrations need. */
+export interface LayerOptions<R> extends DatabaseOptions {
+  /** Where the migrations come from: see `Migrations`. */
+  readonly migrations: Migrations<R>
 }
 
 /** A database with a tag of its own. */
@@ -197,7 +200,7 @@ const given = ({ client, ready }: Effect.Effect.Success<ReturnType<typeof startD
   )
 
 /** The source is read before the first stage: migrations that are at fault leave no trace on the disk. */
-const startWith = <R>(options: DatabaseOptions & { readonly migrations: Migrations<R> }) =>
+const startWith = <R>(options: LayerOptions<R>) =>
   Effect.gen(function* () {
     const source = yield* MigrationSource.make(options.migrations)
     const config = DatabaseConfig.from(options)
