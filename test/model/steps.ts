@@ -350,6 +350,8 @@ const start = Effect.fnUntraced(function* (state: State, step: Extract<Step, { _
       assert.deepEqual(bytesIn(world.home), before, `${label} changed what is no database`)
       return done
     }
+    // The files of a killed start are a copy, which the neighbour does not have open.
+    if (fault.kind === "kill") yield* releaseFile(state)
     // A fault in the trial of pending files ends only the trial.
     const untried = expectation(content, options, nothing)
     adoptAll(state, fault.kind === "fail" ? [...expect.states, ...untried.states] : expect.states, label)
