@@ -1,5 +1,5 @@
 /** What a crash, or another journal mode, leaves next to a database: a start and `status` agree on it. */
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -9,13 +9,16 @@ import { Migrations } from "../layers/index.ts"
 import {
   crashAfter,
   independently,
+  migrationsDirectory,
   onlyFirst,
   pictureOf,
   refusal,
   rowsOf,
   start,
-  temporaryFile
+  temporaryFile,
+  temporaryFolder
 } from "./support/database.ts"
+import { program } from "./support/program.ts"
 
 const parts = ["", "-wal", "-shm", "-journal"] as const
 
@@ -188,6 +191,27 @@ describe("a database that is renamed while a process has it open", () => {
       yield* refusal(start(file))
       renameSync(`${file}.away`, file)
       yield* start(file)
+    })
+  )
+})
+
+const obstacle = spawnSync("unshare", ["-m", "true"], { encoding: "utf8" })
+const why = obstacle.error?.message ?? (obstacle.status === 0 ? undefined : obstacle.stderr.trim())
+
+describe.skipIf(why !== undefined)(`a process that is ending${why === undefined ? "" : ` (skipped: ${why})`}`, () => {
+  // The kernel takes a killed process's list of open files away first, and then closes them one by one, with their locks.
+  it.scopedLive("still has locks and no open files any more: it uses no other database", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const { pid = 0 } = yield* holding(file, "SELECT 1 FROM notes")
+      const empty = yield* temporaryFolder
+      const command =
+        'mount --bind "$0" "/proc/$1/fd" && exec "$2" "$3" status --json --database "$4" --migrations "$5"'
+      const args = [empty, String(pid), process.execPath, program, file, migrationsDirectory]
+      const { stdout } = spawnSync("unshare", ["-m", "sh", "-c", command, ...args], { encoding: "utf8" })
+      // It is not the database of those migrations, and is looked at.
+      assert.match(JSON.parse(stdout).error._tag, /^(HistoryError|IntegrityError)$/, stdout)
     })
   )
 })

@@ -85,15 +85,21 @@ export const readersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
  */
 export const strangersOn = (file: string): { readonly isUsed: boolean; readonly strangers: ReadonlyArray<Holder> } => {
   const shm = `${file}-shm`
+  // The list of a process that is ending is empty already while the kernel still closes its files, and with them drops
+  // its locks.
+  const users = () => {
+    const target = files.identity(shm)
+    return pidsOf([shm]).filter((pid) => pid <= 0 || target === undefined || hasOpen(pid, new Set([target])) !== false)
+  }
   const strangers = () => {
     const main = files.identity(file)
-    return pidsOf([shm]).filter((pid) => pid > 0 && (main === undefined || hasOpen(pid, new Set([main])) === false))
+    return users().filter((pid) => pid > 0 && (main === undefined || hasOpen(pid, new Set([main])) === false))
   }
   // Look twice: a process that closes the database between the two reads looks like a stranger, but its lock is gone by
   // the second look.
   const found = strangers()
   const again = found.length === 0 ? [] : strangers()
-  return { isUsed: pidsOf([shm]).length > 0, strangers: found.filter((pid) => again.includes(pid)).map(holder) }
+  return { isUsed: users().length > 0, strangers: found.filter((pid) => again.includes(pid)).map(holder) }
 }
 
 const pidsOf = (paths: ReadonlyArray<string>): ReadonlyArray<number> => [

@@ -32,7 +32,7 @@ export const look = Effect.fnUntraced(function* (file: string, access: "initiali
   if (access === "inspect" && journal !== undefined && journal.size > 0 && (main?.size === 0 || (yield* isHot(file)))) {
     return yield* refusal(file, "NotRecovered", { code: "", detail: `${file}-journal`, retryable: false })
   }
-  const moved = shm === undefined ? undefined : yield* movedFrom(file, main)
+  const moved = shm === undefined ? undefined : yield* movedFrom(file)
   if (moved !== undefined) return yield* refusal(file, "Moved", { code: "", detail: moved, retryable: false })
   const isPart = (found: Stats | undefined) => found !== undefined && found.size > 0
   // A journal whose header is zeros holds nothing of value.
@@ -68,17 +68,17 @@ export const look = Effect.fnUntraced(function* (file: string, access: "initiali
  * Who uses the `-shm` of a database without having the database open: their file was renamed, deleted or replaced, and
  * this database would share its WAL. A `-shm` in use never belongs to an empty file.
  */
-const movedFrom = Effect.fnUntraced(function* (file: string, main: Stats | undefined) {
-  // If locks cannot be seen, assume none.
-  const none = { isUsed: false, strangers: [] }
-  const { isUsed, strangers } = yield* Effect.orElseSucceed(
-    trySync(() => strangersOn(file)),
-    () => none
+const movedFrom = (file: string): Effect.Effect<string | undefined> =>
+  Effect.orElseSucceed(
+    trySync(() => {
+      const { isUsed, strangers } = strangersOn(file)
+      if (strangers.length > 0) return `${file}-shm is locked by ${nameHolders(strangers)}`
+      // Looked at after the locks: a neighbour that creates the database writes its first page before it has a -shm.
+      return isUsed && (files.stat(file)?.size ?? 0) === 0 ? `${file}-shm is locked` : undefined
+    }),
+    // If locks cannot be seen, assume none.
+    () => undefined
   )
-  if (strangers.length > 0) return `${file}-shm is locked by ${nameHolders(strangers)}`
-  const isBlank = main === undefined || main.size === 0
-  return isBlank && isUsed ? `${file}-shm is locked` : undefined
-})
 
 /**
  * Whether a transaction was left unfinished. With `journal_mode = persist` a finished journal stays, with a header of
