@@ -9,7 +9,7 @@ import * as Queue from "effect/Queue"
 import * as Ref from "effect/Ref"
 import * as TestClock from "effect/TestClock"
 import { Migrations, type ProgressEvent } from "../layers/index.ts"
-import { answerIn } from "../layers/sqlite/PageCheck/SqliteBeside.ts"
+import { answerIn } from "../layers/sqlite/PageCheck/childAnswer.ts"
 import { childrenOf, standstill } from "./support/beside.ts"
 import {
   crashAfter,

@@ -16,7 +16,7 @@ import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import { openDescriptors, openedAs } from "../layers/machine/OpenFiles.ts"
 import { needsNode22, takesBackHooks } from "../layers/sqlite/Driver.ts"
-import { hasWalResetBug } from "../layers/sqlite/SqliteConnection.ts"
+import { hasWalResetBug } from "../layers/sqlite/SoundDriver.ts"
 import {
   crashAfter,
   independently,

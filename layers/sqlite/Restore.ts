@@ -21,8 +21,8 @@ import { whileRestoringAlone } from "./LockFile.ts"
 import { backupAt, isSameVersion, isVerdict, newestBeside, proveBackup } from "./RestoreChoice.ts"
 import { inMemory, isUnreadable, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
 import { overwrite, partsOf, refuseInUse, replace } from "./RestoreFile.ts"
+import { soundDriver } from "./SoundDriver.ts"
 import { isLock } from "./Sqlite.ts"
-import { soundDriver } from "./SqliteConnection.ts"
 
 /** What a restore did. */
 export interface Restored {

@@ -14,7 +14,6 @@ import type { Connected } from "./Client.ts"
 import { another, ConnectionError, reasonOf, refusal, systemReasons } from "./ConnectionError.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
-import { fatalAddon, loadDriver } from "./Driver.ts"
 import { look, refuseUnshared, requireRemovableSidecars, type Shutdown, shutdownOf } from "./FileLook.ts"
 import { type FirstRead, isReadBeside, tellLost } from "./FirstRead.ts"
 import { Initialization } from "./Initialization.ts"
@@ -22,6 +21,7 @@ import { isLarge, readBeside, recoverBeside } from "./LeftoverWal.ts"
 import { headOf, likenessOf } from "./Likeness.ts"
 import { lostFromFile, lostFromWal } from "./LostWal.ts"
 import { identityOf } from "./SameFile.ts"
+import { hasWalResetBug, soundDriver } from "./SoundDriver.ts"
 import { integer, openSqliteIn, type SqliteFailure, text } from "./Sqlite.ts"
 import { transactionsOn } from "./Transactions.ts"
 import { pinWal, type WalPin } from "./WalPin.ts"
@@ -239,30 +239,4 @@ const likened = (error: ConnectionError): ConnectionError => {
   if (likeness === undefined) return error
   const { cure, looks } = likeness
   return new ConnectionError({ ...error, detail: `${error.detail}; it looks like ${looks}`, cure })
-}
-
-/** @internal Refuses a driver that would end this process or cannot be loaded, before anything is opened or created. */
-export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> =>
-  Effect.matchEffect(fatalAddon, {
-    onFailure: (failure) => refusal(file, "CannotOpen", failure),
-    onSuccess: (detail) =>
-      detail === undefined
-        ? Effect.mapError(loadDriver, ({ code, detail }) =>
-            refusal(file, "DriverNotLoaded", { code: code === "UNKNOWN" ? "" : code, detail, retryable: false })
-          )
-        : refusal(file, "UnsafeDriver", { code: `Node.js ${process.versions.node}`, detail, retryable: false })
-  })
-
-/**
- * @internal
- * Two connections in WAL mode could lose a transaction, from 3.7.0 to 3.51.2; fixed in 3.51.3 and,
- * for older lines, in 3.50.7 and 3.44.6 (https://sqlite.org/wal.html).
- */
-export const hasWalResetBug = (version: string): boolean => {
-  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number)
-  if (major !== 3) return major < 3
-  if (minor === 51) return patch < 3
-  if (minor === 50) return patch < 7
-  if (minor === 44) return patch < 6
-  return minor >= 7 && minor < 51
 }

@@ -12,7 +12,8 @@ import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { absoluteName } from "./DatabasePath.ts"
 import type { Initialization } from "./Initialization.ts"
 import { handOut } from "./ReadyDatabase.ts"
-import { SqliteConnection, soundDriver } from "./SqliteConnection.ts"
+import { soundDriver } from "./SoundDriver.ts"
+import { SqliteConnection } from "./SqliteConnection.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /** Every refusal of a start with its database. */

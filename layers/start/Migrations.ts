@@ -1,12 +1,4 @@
 /** Where a program's migrations come from: the door's `Migrations`. */
-export {
-  all,
-  type EffectBody,
-  fromDirectory,
-  fromLoader,
-  fromRecord,
-  type Migration,
-  type Migrations,
-  type ReadOptions,
-  type SqlText
-} from "./MigrationSource.ts"
+export { fromLoader } from "./MigrationLoader.ts"
+export { all, type EffectBody, type Migration, type Migrations, type SqlText } from "./MigrationSource.ts"
+export { fromDirectory, fromRecord, type ReadOptions } from "./MigrationTexts.ts"

@@ -1,12 +1,14 @@
 /** A backup of a large database, made while others write. */
+
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { Attempt } from "../../start/Attempt.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
-import { type EarlyCopy, largeCopy, makeEarlyCopy, type Pinned } from "../Backup.ts"
 import { earlyCopyOf, removeOrWarn } from "../BackupFiles.ts"
 import type { Upgrade as Versions } from "../BackupNames.ts"
+import { largeCopy } from "../DatabaseCopy.ts"
+import { type EarlyCopy, makeEarlyCopy, type Pinned } from "../EarlyCopy.ts"
 import { lockForCopying } from "../LockFile.ts"
 import { bytesOf, checkCopy } from "../PageCheck.ts"
 import { isLock } from "../Sqlite.ts"

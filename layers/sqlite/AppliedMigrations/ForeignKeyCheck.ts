@@ -1,3 +1,4 @@
+/** Violations of foreign keys that no pending migration has made. */
 import * as Effect from "effect/Effect"
 import { IntegrityError } from "../IntegrityError.ts"
 import { describeViolation, foreignKeyViolations } from "../PageCheck.ts"

@@ -1,3 +1,4 @@
+/** Runs pending files, each checked right after it as if it were alone. */
 import * as Effect from "effect/Effect"
 import { millisBetween } from "../../machine/monotonic.ts"
 import type { Attempt } from "../../start/Attempt.ts"

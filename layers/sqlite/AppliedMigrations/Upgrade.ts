@@ -1,3 +1,8 @@
+/**
+ * What a start does to a database that is not up to date. A list of migrations means: each file by itself, in order,
+ * with foreign keys on, and off only around a file that declares it. The result does not depend on how many are
+ * pending, or on whether the database is new.
+ */
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import * as Schedule from "effect/Schedule"

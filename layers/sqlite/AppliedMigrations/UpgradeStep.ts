@@ -1,9 +1,11 @@
+/** Everything that changes the file, within one transaction. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { millisBetween } from "../../machine/monotonic.ts"
 import type { Attempt } from "../../start/Attempt.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
-import { makeBackup, pinCommits, requireSpaceForBackup } from "../Backup.ts"
+import { makeBackup, requireSpaceForBackup } from "../Backup.ts"
+import { pinCommits } from "../EarlyCopy.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { bytesOf, checkCopy } from "../PageCheck.ts"
 import { type Sqlite, text } from "../Sqlite.ts"

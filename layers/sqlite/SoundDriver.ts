@@ -1,0 +1,30 @@
+/** Whether the driver can be used, and its SQLite is free of a bug that loses commits. */
+import * as Effect from "effect/Effect"
+import { type ConnectionError, refusal } from "./ConnectionError.ts"
+import { fatalAddon, loadDriver } from "./Driver.ts"
+
+/** @internal Refuses a driver that would end this process or cannot be loaded, before anything is opened or created. */
+export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> =>
+  Effect.matchEffect(fatalAddon, {
+    onFailure: (failure) => refusal(file, "CannotOpen", failure),
+    onSuccess: (detail) =>
+      detail === undefined
+        ? Effect.mapError(loadDriver, ({ code, detail }) =>
+            refusal(file, "DriverNotLoaded", { code: code === "UNKNOWN" ? "" : code, detail, retryable: false })
+          )
+        : refusal(file, "UnsafeDriver", { code: `Node.js ${process.versions.node}`, detail, retryable: false })
+  })
+
+/**
+ * @internal
+ * Two connections in WAL mode could lose a transaction, from 3.7.0 to 3.51.2; fixed in 3.51.3 and,
+ * for older lines, in 3.50.7 and 3.44.6 (https://sqlite.org/wal.html).
+ */
+export const hasWalResetBug = (version: string): boolean => {
+  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number)
+  if (major !== 3) return major < 3
+  if (minor === 51) return patch < 3
+  if (minor === 50) return patch < 7
+  if (minor === 44) return patch < 6
+  return minor >= 7 && minor < 51
+}
