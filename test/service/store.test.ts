@@ -162,7 +162,7 @@ describe("anything else in the directory of the contents", () => {
 
       const { ask } = yield* serveOn(folder)
       const health = JSON.stringify(yield* jsonOf(yield* ask("/api/health")))
-      assert.match(health, /"storage:contents":\[\{[^}]*"warn".*left alone/)
+      assert.match(health, /"storage:contents":\[\{[^}]*"warn".*Left alone, not made by the service/)
       for (const name of Object.keys(strays)) {
         assert.isTrue(existsSync(at(name)) || readlinkSync(at(name)) === "/nonexistent", name)
       }
