@@ -113,6 +113,23 @@ CREATE TRIGGER child_log AFTER INSERT ON ${child} BEGIN INSERT INTO log VALUES (
     )
   }
 
+  for (const [what, body] of Object.entries({
+    "a column": "UPDATE child SET id = NEW.parents WHERE parents > 0",
+    "a string": "INSERT INTO log VALUES ('parents')",
+    "another column": "INSERT INTO log (parents) VALUES (1)"
+  })) {
+    it.scoped(`are not blamed for a foreign key to a missing table when ${what} has its name`, () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        const report = yield* startWith(file, {
+          "001_create.sql": `CREATE TABLE log (parents); CREATE TABLE child (id INTEGER PRIMARY KEY, parents REFERENCES parents);
+CREATE TRIGGER child_log AFTER INSERT ON child BEGIN ${body}; END;`
+        })
+        assert.strictEqual(report.status, "ready")
+      })
+    )
+  }
+
   for (const parents of ["parents", "PARENTS", '"parents"', "[parents]", "main.`Parents`"]) {
     it.scoped(`are blamed where they name the table that is missing, whatever else refers to it: ${parents}`, () =>
       Effect.gen(function* () {

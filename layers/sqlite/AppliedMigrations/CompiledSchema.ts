@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import { foldName, identifier, mentions, openingWords } from "../../schema/SqlScript.ts"
-import { type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
+import { openSqlite, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
 
 /** A view, or the triggers of a table, that no statement can use. */
@@ -35,8 +35,13 @@ export const brokenObjects = Effect.fnUntraced(function* (sqlite: Sqlite) {
     for (const event of ["INSERT", "UPDATE", "DELETE"] as const) {
       const asked = ofTable.filter(({ sql }) => eventOf(sql) === event)
       if (asked.length === 0) continue
-      const detail = yield* complaintOf(sqlite, yield* statementOn(sqlite, table, event))
-      if (detail === undefined || (yield* isOfForeignKey(sqlite, table, detail, asked))) continue
+      const statement = yield* statementOn(sqlite, table, event)
+      const first = yield* complaintOf(sqlite, statement)
+      const detail =
+        first !== undefined && (yield* mayBeForeignKey(sqlite, table, first))
+          ? yield* complaintWithoutForeignKeys(sqlite, statement)
+          : first
+      if (detail === undefined) continue
       broken.push({ object: `trigger ${meantBy(detail, asked).join(", ")} of ${table}`, detail })
     }
   }
@@ -89,16 +94,28 @@ const missedIn = (detail: string): string | undefined => {
   return missed === undefined ? undefined : foldName(missed)
 }
 
-/** A foreign key to a missing table stops the same statement, and is no trigger's fault. */
-const isOfForeignKey = Effect.fnUntraced(function* (
-  sqlite: Sqlite,
-  table: string,
-  detail: string,
-  triggers: ReadonlyArray<SchemaObject>
-) {
+/** Whether SQLite complains of a foreign key of the table, or of something that has the name of a missing parent. */
+const mayBeForeignKey = Effect.fnUntraced(function* (sqlite: Sqlite, table: string, detail: string) {
   if (detail.startsWith("foreign key mismatch")) return true
   const missed = missedIn(detail)
-  if (missed === undefined || triggers.some(({ sql }) => mentions(sql, missed))) return false
   const parents = yield* sqlite.run(`SELECT lower("table") AS parent FROM pragma_foreign_key_list(?)`, [table])
   return parents.some((row) => text(row, "parent") === missed)
 })
+
+/**
+ * A foreign key to a missing table stops the same statement, and is no trigger's fault. So the statement is compiled in
+ * a copy of the schema in memory, with foreign keys off: here they cannot be switched off within a transaction.
+ */
+const complaintWithoutForeignKeys = (sqlite: Sqlite, statement: string) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const copy = yield* openSqlite({ filename: ":memory:" })
+      yield* copy.run("PRAGMA foreign_keys = 0")
+      // A virtual table creates tables of its own, which are listed too, and cannot be created twice.
+      for (const row of yield* sqlite.run(definitions)) yield* Effect.ignore(copy.run(text(row, "sql")))
+      return yield* complaintOf(copy, statement)
+    })
+  )
+
+const definitions = `SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type <> 'index' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'view' THEN 1 ELSE 2 END, sql LIKE 'CREATE VIRTUAL %' DESC`
