@@ -18,7 +18,7 @@ import { Initialization } from "./Initialization.ts"
 import type { InitializationError } from "./InitializationReport.ts"
 import { handOut, type ReadyDatabase } from "./ReadyDatabase.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
-import { located, startDatabase } from "./startDatabase.ts"
+import { startDatabase, withDatabase } from "./startDatabase.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /**
@@ -118,7 +118,7 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
           integrity: CheckedIntegrity
         })
       ]),
-      ([config, ...before]) => located(Effect.map(handOut(config, ...before), given), config)
+      ([config, ...before]) => withDatabase(Effect.map(handOut(config, ...before), given), config)
     )
   )
 
@@ -205,4 +205,4 @@ const startWith = <R>(options: LayerOptions<R>) =>
     const source = yield* MigrationSource.make(options.migrations)
     const config = DatabaseConfig.from(options)
     return yield* startDatabase(config, yield* Initialization.make(config), source)
-  }).pipe((start) => located(start, options))
+  }).pipe((start) => withDatabase(start, options))

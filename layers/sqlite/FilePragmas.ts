@@ -36,8 +36,8 @@ export const applyFileAndRuntimePragmas = (
   { settings }: VerifiedPragmas["Type"]
 ): Effect.Effect<Settings, PragmaError | StageError> => {
   const required = requiredOf(config, Duration.toMillis(config.pragmas.busyTimeout))
-  // The journal mode first, for it may have to wait: once the runtime timeout holds, SQLite would wait with the event
-  // loop standing still. An inspection may not switch it, but insists on it all the same.
+  // The journal mode comes first, because it may have to wait: with the runtime timeout SQLite would wait with the event
+  // loop blocked. An inspection may not switch it, but requires it.
   const settable = [
     ...(config.access === "inspect" ? [] : required.filter(isOfFile)),
     ...required.filter(isOfConnection)

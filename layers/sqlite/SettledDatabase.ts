@@ -35,7 +35,7 @@ export const settle = Effect.fnUntraced(function* (
   { connection, pragmas }: Evidence
 ) {
   yield* releaseWalPin(connection.walPin, connection.sqlite)
-  const warnings = yield* checkpointed(config, initialization, connection)
+  const warnings = yield* checkpointLeftover(config, initialization, connection)
   const settings = yield* applyFileAndRuntimePragmas(config, initialization, connection, pragmas)
   // Another file may have been put there while the start looked at the one that it had opened.
   const inPlace = yield* sameFileStillThere(connection, config.access)
@@ -45,8 +45,8 @@ export const settle = Effect.fnUntraced(function* (
   return { inPlace, settings, warnings }
 })
 
-/** Writes a large WAL into the database before anybody is served, and gives the warning where that cannot be done. */
-const checkpointed = Effect.fnUntraced(function* (
+/** Writes a large WAL into the database before anyone is served. Gives a warning if that cannot be done. */
+const checkpointLeftover = Effect.fnUntraced(function* (
   { access, inMemory, pragmas }: DatabaseConfig["Type"],
   { stage, timeline }: Initialization["Type"],
   { file, sqlite }: SqliteConnection["Type"]

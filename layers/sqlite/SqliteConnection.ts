@@ -77,8 +77,8 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
       // Looked at when the attempt has closed its connections.
       (attempt) =>
         Effect.mapError(
-          whole((scope) => connect(config, directory, scope, attempt, firstRead)),
-          likened
+          attemptInOwnScope((scope) => connect(config, directory, scope, attempt, firstRead)),
+          addLikeness
         ),
       ({ before, lastWritten, lost, origin, sqliteVersion }) => {
         const written = lastWritten === undefined ? "" : `, last written ${toTheSecond(lastWritten)}`
@@ -115,7 +115,7 @@ const nothingThere = {
 const toTheSecond = (millis: number): string => new Date(millis).toISOString().replace(/\.\d+/, "")
 
 /** An attempt that fails closes what it opened, instead of leaving one open connection per attempt in the scope. */
-const whole = <A, E, R>(
+const attemptInOwnScope = <A, E, R>(
   attempt: (scope: Scope.CloseableScope) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
@@ -234,7 +234,7 @@ const connect = Effect.fnUntraced(function* (
   }
 })
 
-const likened = (error: ConnectionError): ConnectionError => {
+const addLikeness = (error: ConnectionError): ConnectionError => {
   const likeness = error.reason === "NotADatabase" ? likenessOf(headOf(error.file)) : undefined
   if (likeness === undefined) return error
   const { cure, looks } = likeness

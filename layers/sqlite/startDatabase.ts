@@ -17,7 +17,7 @@ import { SqliteConnection } from "./SqliteConnection.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /** Every refusal of a start with its database. */
-export const located = <A, E extends Refusal, R>(
+export const withDatabase = <A, E extends Refusal, R>(
   start: Effect.Effect<A, E, R>,
   { filename }: Pick<DatabaseConfig["Type"], "filename">
 ) => Effect.mapError(start, (refusal) => inDatabase(absoluteName(filename), refusal))
@@ -63,7 +63,7 @@ export const startDatabase = Effect.fnUntraced(function* (
       )
     })
   )
-}, located)
+}, withDatabase)
 
 const isOwnLock = (refusal: Refusal): refusal is LockError =>
   refusal instanceof LockError && refusal.reason === "NotReleased"
