@@ -226,7 +226,7 @@ describe.skipIf(unavailable !== undefined)(`a start${skipped}`, () => {
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS rows FROM notes"), [{ rows }], label)
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT count(*) AS tags FROM tags"), [{ tags }], label)
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }], label)
-      const goneOn = new RegExp(`^app\\.db\\.00[23]-to-${versions.at(-1)}\\.backup$`)
+      const goneOn = new RegExp(`^app\\.db\\.00[23]-to-${versions.at(-1)}(\\.\\d+)?\\.backup$`)
       const left = readdirSync(dirname(file)).filter((name) => !goneOn.test(name))
       assert.deepStrictEqual(left.sort(), backup === undefined ? ["app.db"] : ["app.db", backup], label)
     })
