@@ -503,6 +503,7 @@ describe("a table", () => {
       trustedFilesystems: "none",
       client: "none",
       lockPatience: "5 s",
+      readers: "4",
       healthInterval: "1 s",
       onProgress: "none",
       busyTimeout: "5 s",

@@ -4,10 +4,12 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import Driver from "better-sqlite3"
 import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type * as Tracer from "effect/Tracer"
 import { SqliteFailure } from "./Sqlite.ts"
 
 type TransformRows = Parameters<Connection["execute"]>[2]
@@ -15,7 +17,7 @@ type TransformRows = Parameters<Connection["execute"]>[2]
 type Values = ReadonlyArray<unknown>
 
 /** Wraps each statement: to wait for its turn, or to check whether it may run. */
-type Around = <A, E, R>(statement: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+export type Around = <A, E, R>(statement: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
 
 /** A failed statement, with SQLite's code in its cause and the database in its message. */
 export const sqlError = (database: Driver.Database, thrown: unknown): SqlError => {
@@ -23,8 +25,35 @@ export const sqlError = (database: Driver.Database, thrown: unknown): SqlError =
   return new SqlError({ cause: thrown, message: `${code}: ${detail} (database ${database.name})` })
 }
 
-/** Statements on one connection. The last `cacheSize` used stay prepared. */
-export const statementsOn = (database: Driver.Database, cacheSize: number) => {
+/** A stream or a `read` of this program that may keep the WAL from starting over. */
+export interface Reading {
+  readonly what: "read" | "stream"
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  /** The span around it; undefined where there is none. */
+  readonly span: string | undefined
+}
+
+/** Is seen in `readings` until the scope closes. */
+export const whileReading = (readings: Set<Reading>, what: Reading["what"]) =>
+  Effect.acquireRelease(
+    Effect.map(Effect.all([Clock.currentTimeMillis, Effect.option(Effect.currentParentSpan)]), ([since, span]) => {
+      const reading: Reading = { what, since, span: nameOf(Option.getOrUndefined(span)) }
+      readings.add(reading)
+      return reading
+    }),
+    (reading) => Effect.sync(() => readings.delete(reading))
+  )
+
+/** The span of the program, not that of a statement or of the `read` itself. */
+const nameOf = (span: Tracer.AnySpan | undefined): string | undefined => {
+  if (span?._tag !== "Span") return undefined
+  const isOurs = span.name.startsWith("sql.") || span.name === "database-ready.read"
+  return isOurs ? nameOf(Option.getOrUndefined(span.parent)) : span.name
+}
+
+/** Statements on one connection. The last `cacheSize` used stay prepared. Its streams are seen in `readings`. */
+export const statementsOn = (database: Driver.Database, cacheSize: number, readings: Set<Reading>) => {
   const objects = cacheOf(cacheSize, (sql) => database.prepare<Array<unknown>, object>(sql))
   const values = cacheOf(cacheSize, (sql) => {
     const statement = database.prepare<Array<unknown>, ReadonlyArray<unknown>>(sql)
@@ -40,6 +69,14 @@ export const statementsOn = (database: Driver.Database, cacheSize: number) => {
       }
     })
 
+  /** SQLite knows before a statement runs whether it may write (https://sqlite.org/c3ref/stmt_readonly.html). */
+  const allow = <A extends { readonly readonly: boolean }>(statement: A, isReading: boolean): A => {
+    if (isReading && !statement.readonly) {
+      throw new Driver.SqliteError("the statement would write, and runs inside `read`", "SQLITE_READONLY")
+    }
+    return statement
+  }
+
   const rowsOf = <Row>(statement: Driver.Statement<Array<unknown>, Row>, parameters: Values, safe: boolean) => {
     if (statement.reader) return statement.safeIntegers(safe).all(...parameters)
     statement.run(...parameters)
@@ -47,23 +84,27 @@ export const statementsOn = (database: Driver.Database, cacheSize: number) => {
   }
   const transformRows = (rows: ReadonlyArray<object>, transform: TransformRows) => transform?.(rows) ?? rows
 
-  const all = (sql: string, parameters: Values, transform: TransformRows) =>
-    attempt((safe) => transformRows(rowsOf(objects.get(sql), parameters, safe), transform))
+  const all = (sql: string, parameters: Values, transform: TransformRows, isReading: boolean) =>
+    attempt((safe) => transformRows(rowsOf(allow(objects.get(sql), isReading), parameters, safe), transform))
 
-  const connection = (around: Around, executeStream: Connection["executeStream"]): Connection => ({
-    execute: (sql, parameters, transform) => around(all(sql, parameters, transform)),
+  const connection = (around: Around, executeStream: Connection["executeStream"], isReading = false): Connection => ({
+    execute: (sql, parameters, transform) => around(all(sql, parameters, transform, isReading)),
     executeRaw: (sql, parameters) =>
       around(
         attempt((safe) => {
-          const statement = objects.get(sql).safeIntegers(safe)
+          const statement = allow(objects.get(sql), isReading).safeIntegers(safe)
           return statement.reader ? statement.all(...parameters) : statement.run(...parameters)
         })
       ),
-    executeValues: (sql, parameters) => around(attempt((safe) => rowsOf(values.get(sql), parameters, safe))),
+    executeValues: (sql, parameters) =>
+      around(attempt((safe) => rowsOf(allow(values.get(sql), isReading), parameters, safe))),
     executeUnprepared: (sql, parameters, transform) =>
       around(
         attempt((safe) =>
-          transformRows(rowsOf(database.prepare<Array<unknown>, object>(sql), parameters ?? [], safe), transform)
+          transformRows(
+            rowsOf(allow(database.prepare<Array<unknown>, object>(sql), isReading), parameters ?? [], safe),
+            transform
+          )
         )
       ),
     executeStream
@@ -71,9 +112,9 @@ export const statementsOn = (database: Driver.Database, cacheSize: number) => {
 
   /** All rows at once: the connection can do nothing else while rows are read one by one. */
   const streamAtOnce =
-    (around: Around): Connection["executeStream"] =>
+    (around: Around, isReading = false): Connection["executeStream"] =>
     (sql, parameters, transform) =>
-      Stream.fromIterableEffect(around(all(sql, parameters, transform)))
+      Stream.fromIterableEffect(around(all(sql, parameters, transform, isReading)))
 
   /**
    * Rows on demand, from a snapshot on a second connection: this one stays free, for writing too. Temporary tables and
@@ -85,7 +126,7 @@ export const statementsOn = (database: Driver.Database, cacheSize: number) => {
       Stream.unwrap(
         Effect.map(around(attempt(() => objects.get(sql))), ({ reader, readonly }) =>
           reader && readonly && !database.memory
-            ? snapshotOf(database, sql, parameters, transform)
+            ? snapshotOf(database, readings, sql, parameters, transform)
             : streamAtOnce(around)(sql, parameters, transform)
         )
       )
@@ -93,6 +134,8 @@ export const statementsOn = (database: Driver.Database, cacheSize: number) => {
   return {
     waiting: (around: Around) => connection(around, streamBeside(around)),
     holding: (around: Around) => connection(around, streamAtOnce(around)),
+    /** Refuses what would write, before it runs. */
+    reading: (around: Around) => connection(around, streamAtOnce(around, true), true),
     attempt,
     forget: () => {
       objects.clear()
@@ -101,9 +144,16 @@ export const statementsOn = (database: Driver.Database, cacheSize: number) => {
   }
 }
 
-const snapshotOf = (database: Driver.Database, sql: string, parameters: Values, transform: TransformRows) =>
+const snapshotOf = (
+  database: Driver.Database,
+  readings: Set<Reading>,
+  sql: string,
+  parameters: Values,
+  transform: TransformRows
+) =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
+      yield* whileReading(readings, "stream")
       const safe = yield* SqlClient.SafeIntegers
       const toSqlError = (thrown: unknown) => sqlError(database, thrown)
       const beside = yield* Effect.acquireRelease(

@@ -147,6 +147,11 @@ export interface DatabaseOptions {
   readonly client?: ClientOptions | undefined
   /** How long `DatabaseReady.write` waits for another process's write lock. Default 5 s. */
   readonly lockPatience?: Duration.DurationInput | undefined
+  /**
+   * How many connections `DatabaseReady.read` opens at most, each when it is first wanted and with a page cache of its
+   * own. 0: `read` has the one connection. Default 4.
+   */
+  readonly readers?: number | undefined
   /** How often `DatabaseReady.healthChanges` looks. A look takes well under a millisecond. Default 1 s. */
   readonly healthInterval?: Duration.DurationInput | undefined
   /** Called at every step, within the start: what it takes, the start takes longer. */
@@ -189,6 +194,8 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly client: ClientOptions
     /** How long `DatabaseReady.write` waits for another process's write lock. */
     readonly lockPatience: Duration.Duration
+    /** How many connections `DatabaseReady.read` opens at most. */
+    readonly readers: number
     /** How often `DatabaseReady.healthChanges` looks. */
     readonly healthInterval: Duration.Duration
     /** Called at every step, within the start. */
@@ -219,6 +226,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     trustedFilesystems: options.trustedFilesystems ?? [],
     client: options.client ?? {},
     lockPatience: Duration.decode(options.lockPatience ?? "5 seconds"),
+    readers: options.readers ?? 4,
     healthInterval: Duration.decode(options.healthInterval ?? "1 second"),
     onProgress: options.onProgress ?? (() => Effect.void)
   })

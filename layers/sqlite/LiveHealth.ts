@@ -37,7 +37,8 @@ export const liveHealth = (
   config: DatabaseConfig["Type"],
   { connection: { file, sqlite }, directory: { warnings }, migrations, pragmas }: Evidence,
   gate: WriteGate,
-  inPlace: Effect.Effect<void, ConnectionError>
+  inPlace: Effect.Effect<void, ConnectionError>,
+  readersHold: Effect.Effect<void, PragmaError>
 ) => {
   const newcomer = Effect.mapError(
     openSqlite({ filename: file, readonly: true }),
@@ -54,7 +55,8 @@ export const liveHealth = (
           Effect.zipLeft(gate.learn("sound"))
         )
     const settings = yield* pragmas.stillHold
-    const { bytes, warning } = yield* lookAtWal(file, config)
+    yield* readersHold
+    const { bytes, warning } = yield* lookAtWal(file, config, sqlite.readings)
     const health: Health = {
       schemaVersion: version,
       fingerprint,

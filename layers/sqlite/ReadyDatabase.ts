@@ -13,6 +13,8 @@ import { databaseVersion } from "./DatabaseVersion.ts"
 import type { Initialization } from "./Initialization.ts"
 import type { ReadyReport } from "./InitializationReport.ts"
 import { changesOf, type Health, type HealthError, liveHealth } from "./LiveHealth.ts"
+import type { ReadError } from "./ReadError.ts"
+import { makeReaders } from "./Readers.ts"
 import { type Evidence, type Settled, settle } from "./SettledDatabase.ts"
 import type { WriteError } from "./WriteError.ts"
 import { makeWriteGate } from "./WriteGate.ts"
@@ -43,6 +45,18 @@ export interface ReadyDatabase {
    */
   readonly write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | WriteError, R>
   /**
+   * Runs an effect on one snapshot of the database, on a connection of its own that can only read. So it waits for no
+   * write, and no write waits for it. `SqlClient` takes part in it; a statement that would write fails with a
+   * `ReadError`, reason `WouldWrite`. At most `readers` (default 4) run at a time, others wait. The connections are
+   * opened when they are first wanted, proven as the first one is, and closed with it.
+   *
+   * Inside `write` or `withTransaction` it sees what they wrote, on their connection. Inside `read` it is part of that
+   * one. A `write` inside it fails with a `WriteError`, reason `WithinRead`. In memory, with a rollback journal and with
+   * `readers: 0` it has the one connection, in turn with all others. Fails with `ReadError`, which is a `SqlError`, and
+   * with what the effect fails with.
+   */
+  readonly read: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ReadError, R>
+  /**
    * Proves that a write would be possible at this moment: the disk takes another page, the lock is free within some
    * hundredths of a second or this process's own, and this program may write. Changes nothing. Fails with a
    * `WriteError`, which names who holds the lock.
@@ -70,7 +84,8 @@ export const handOut = Effect.fnUntraced(function* (
   const isNews = connection.origin === "created" || migrations.applied.length > 0 || migrations.adopted.length > 0
   yield* logReady(report, isNews ? LogLevel.Info : LogLevel.Debug)
   const gate = makeWriteGate(config, source, connection)
-  const health = liveHealth(config, evidence, gate, inPlace)
+  const { read, stillHold } = makeReaders(config, connection, inPlace)
+  const health = liveHealth(config, evidence, gate, inPlace, stillHold)
   const withTransaction = guardTransactions(connection, gate)
   const reactivity = yield* Effect.serviceOption(Reactivity.Reactivity)
   const client = clientOf(
@@ -82,6 +97,7 @@ export const handOut = Effect.fnUntraced(function* (
     report,
     health,
     healthChanges: changesOf(health, config),
+    read,
     unsafeVersion: databaseVersion(connection.sqlite),
     ...writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
   }

@@ -50,6 +50,8 @@ export interface OpenConnection {
   readonly sqlite: Connected
   /** @internal Keeps a WAL that was there before as it is, until the database is judged sound; undefined where there was none. */
   readonly walPin: WalPin | undefined
+  /** @internal What is opened in it is closed before the connection. */
+  readonly scope: Scope.Scope
   /** @internal Closes it before its scope does, with all its locks. */
   readonly close: Effect.Effect<void>
   /** @internal Proves that SQLite has the file, its WAL and its `-shm` open for writing, as far as each is open by now. */
@@ -229,6 +231,7 @@ const connect = Effect.fnUntraced(function* (
     sqliteVersion,
     sqlite,
     walPin,
+    scope,
     close: Scope.close(scope, Exit.void),
     canWrite
   }

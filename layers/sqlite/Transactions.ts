@@ -7,7 +7,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { statementsOn } from "./ClientConnection.ts"
+import { type Around, type Reading, statementsOn } from "./ClientConnection.ts"
+import { ReadError } from "./ReadError.ts"
 
 /** What users of the client can choose, as for the client of `@effect/sql-sqlite-node`. */
 export type ClientOptions = Pick<
@@ -29,6 +30,12 @@ export interface Transactions {
    * A fiber that outlives the effect is outside it again.
    */
   readonly within: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Whether this fiber is in a `read` of this connection or of its readers. */
+  readonly isReading: Effect.Effect<boolean>
+  /** The same for a transaction that only reads: on `seat`, by default on this connection. */
+  readonly reading: <A, E, R>(body: Effect.Effect<A, E, R>, seat?: Seat) => Effect.Effect<A, E, R>
+  /** The streams and reads of this program that run now. */
+  readonly readings: Set<Reading>
   /** A call of the driver that is not a statement, once no fiber is in a transaction. */
   readonly call: <A>(question: () => A) => Effect.Effect<A, SqlError>
   /** Forgets the prepared statements. */
@@ -37,9 +44,20 @@ export interface Transactions {
   readonly spanAttributes: Readonly<Record<string, unknown>>
 }
 
+/** The connection that a transaction is on. */
+export interface Seat {
+  readonly database: Driver.Database
+  /** Runs the statements of the transaction's body. */
+  readonly connection: Connection
+  /** Runs the statements at its ends. */
+  readonly run: (sql: string) => Effect.Effect<unknown, SqlError>
+}
+
 /** The transaction of a fiber. A fiber that outlives it still sees this entry, marked closed. */
 interface Transaction {
   readonly depth: number
+  readonly seat: Seat
+  readonly isReading: boolean
   isOpen: boolean
 }
 
@@ -57,6 +75,43 @@ const part = (depth: number): Ends => {
   return { begin: `SAVEPOINT ${name}`, commit: `RELEASE ${name}`, undo: [`ROLLBACK TO ${name}`, `RELEASE ${name}`] }
 }
 
+/**
+ * SQLite itself ends a transaction on a full disk, an I/O error and the like. The rest of the body would then be
+ * committed statement by statement, so it fails.
+ */
+const whileOpen = (database: Driver.Database): Around => {
+  const isOver = new SqlError({
+    cause: undefined,
+    message: `The transaction is over: SQLite rolled it back, or a statement of its own ended it (database ${database.name})`
+  })
+  return (statement) =>
+    Effect.filterOrElse(
+      Effect.sync(() => database.inTransaction),
+      (isThere) => isThere,
+      () => Effect.fail(isOver)
+    ).pipe(Effect.zipRight(statement))
+}
+
+const runOn =
+  (statements: ReturnType<typeof statementsOn>): Seat["run"] =>
+  (sql) =>
+    statements.holding((statement) => statement).executeUnprepared(sql, [], undefined)
+
+/** A seat whose statements may only read: another is a `ReadError`. */
+export const readingSeat = (database: Driver.Database, statements: ReturnType<typeof statementsOn>): Seat => {
+  const isOpen = whileOpen(database)
+  return {
+    database,
+    connection: statements.reading((statement) =>
+      Effect.mapError(isOpen(statement), (error) => ReadError.classify(database.name, error))
+    ),
+    run: runOn(statements)
+  }
+}
+
+/** How many statements of a connection stay prepared. */
+export const cacheSizeOf = ({ prepareCacheSize = 200 }: ClientOptions): number => prepareCacheSize
+
 let connections = 0
 
 export const transactionsOn = (database: Driver.Database, options: Transactions["options"]): Transactions => {
@@ -66,24 +121,14 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
   const spanAttributes = { ...options.spanAttributes, "db.system.name": "sqlite", "db.namespace": database.name }
   const turns = Effect.unsafeMakeSemaphore(1)
   const take = Effect.interruptible(turns.take(1))
-  const statements = statementsOn(database, options.prepareCacheSize ?? 200)
+  const readings = new Set<Reading>()
+  const statements = statementsOn(database, cacheSizeOf(options), readings)
 
   const free = statements.waiting(turns.withPermits(1))
   const reserved = statements.holding((statement) => statement)
-  // SQLite itself ends a transaction on a full disk, an I/O error and the like. The rest of the body would then be
-  // committed statement by statement, so it fails.
-  const isOver = new SqlError({
-    cause: undefined,
-    message: `The transaction is over: SQLite rolled it back, or a statement of its own ended it (database ${database.name})`
-  })
-  const inTransaction = statements.holding((statement) =>
-    Effect.filterOrElse(
-      Effect.sync(() => database.inTransaction),
-      (isThere) => isThere,
-      () => Effect.fail(isOver)
-    ).pipe(Effect.zipRight(statement))
-  )
-  const reserve: Effect.Effect<Connection, SqlError, Scope.Scope> = Effect.as(
+  const own: Seat = { database, connection: statements.holding(whileOpen(database)), run: runOn(statements) }
+  const ownReading = readingSeat(database, statements)
+  const reserveOwn: Effect.Effect<Connection, SqlError, Scope.Scope> = Effect.as(
     Effect.acquireRelease(take, () => turns.release(1)),
     reserved
   )
@@ -92,29 +137,37 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
     Effect.serviceOption(tag),
     Option.filter(({ isOpen }) => isOpen)
   )
-  const connected = Effect.map(open, (transaction) => (Option.isSome(transaction) ? inTransaction : free))
-  const enter = <A, E, R>(depth: number, body: Effect.Effect<A, E, R>) =>
+  const connected = Effect.map(open, (transaction) =>
+    Option.isSome(transaction) ? transaction.value.seat.connection : free
+  )
+  // Inside a `read` the program's own connection would be a way to write.
+  const reserve = Effect.flatMap(open, (transaction) =>
+    Option.isSome(transaction) && transaction.value.isReading
+      ? Effect.succeed(transaction.value.seat.connection)
+      : reserveOwn
+  )
+  const enter = <A, E, R>(place: Omit<Transaction, "isOpen">, body: Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
-      const transaction: Transaction = { depth, isOpen: true }
+      const transaction: Transaction = { ...place, isOpen: true }
       const end = Effect.sync(() => {
         transaction.isOpen = false
       })
       return Effect.ensuring(Effect.provideService(body, tag, transaction), end)
     })
 
-  const run = (sql: string) => reserved.executeUnprepared(sql, [], undefined)
-  const runWithEnds = <A, E, R>({ begin, commit, undo }: Ends, body: Effect.Effect<A, E, R>) =>
+  const runWithEnds = <A, E, R>({ begin, commit, undo }: Ends, seat: Seat, body: Effect.Effect<A, E, R>) =>
     Effect.uninterruptibleMask((restore) => {
       // If the transaction has ended already, there is nothing to undo.
       const undoAll = Effect.suspend(() =>
-        database.inTransaction ? Effect.forEach(undo, run, { discard: true }) : Effect.void
+        seat.database.inTransaction ? Effect.forEach(undo, seat.run, { discard: true }) : Effect.void
       )
-      const committed = Effect.zipLeft(restore(body), run(commit))
+      const committed = Effect.zipLeft(restore(body), seat.run(commit))
       return Effect.zipRight(
-        run(begin),
+        seat.run(begin),
         Effect.onError(committed, () => Effect.ignoreLogged(undoAll))
       )
     })
+  const outermost = { depth: 0, seat: own, isReading: false }
   const withTransaction = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
     Effect.flatMap(
       open,
@@ -123,10 +176,13 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
         onNone: () =>
           Effect.acquireUseRelease(
             take,
-            () => runWithEnds(whole, enter(0, body)),
+            () => runWithEnds(whole, own, enter(outermost, body)),
             () => turns.release(1)
           ),
-        onSome: ({ depth }) => runWithEnds(part(depth + 1), enter(depth + 1, body))
+        onSome: (outer) => {
+          const depth = outer.depth + 1
+          return runWithEnds(part(depth), outer.seat, enter({ ...outer, depth }, body))
+        }
       })
     ).pipe(Effect.withSpan("sql.transaction", { kind: "client", attributes: spanAttributes, captureStackTrace: false }))
 
@@ -135,7 +191,16 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
     reserve,
     withTransaction,
     isWithin: Effect.map(open, Option.isSome),
-    within: (body) => enter(0, body),
+    within: (body) => enter(outermost, body),
+    isReading: Effect.map(
+      open,
+      Option.exists(({ isReading }) => isReading)
+    ),
+    reading: (body, seat = ownReading) =>
+      Effect.flatMap(open, (outer) =>
+        enter({ depth: Option.isSome(outer) ? outer.value.depth : 0, seat, isReading: true }, body)
+      ),
+    readings,
     call: (question) => turns.withPermits(1)(statements.attempt(question)),
     forget: statements.forget,
     options,

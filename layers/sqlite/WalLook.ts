@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import { nameHolders, readersOf } from "../machine/FileLocks.ts"
 import { files, trySync } from "../machine/files.ts"
+import type { Reading } from "./ClientConnection.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 
 export interface Wal {
@@ -19,7 +20,11 @@ const size = Metric.gauge("database_ready_wal_bytes", { description: "Size of th
  * every commit, and reads get slower (https://sqlite.org/wal.html#avoiding_excessively_large_wal_files). When it starts
  * over, a commit truncates it to `journal_size_limit`: so a larger one has not started over since.
  */
-export const lookAtWal = (file: string, { inMemory, pragmas }: DatabaseConfig["Type"]): Effect.Effect<Wal> =>
+export const lookAtWal = (
+  file: string,
+  { inMemory, pragmas }: DatabaseConfig["Type"],
+  readings: ReadonlySet<Reading>
+): Effect.Effect<Wal> =>
   inMemory
     ? Effect.succeed({ bytes: 0, warning: undefined })
     : Effect.gen(function* () {
@@ -31,15 +36,27 @@ export const lookAtWal = (file: string, { inMemory, pragmas }: DatabaseConfig["T
         const { journalSizeLimit } = pragmas
         const limit = journalSizeLimit < 0 ? usual : Math.max(journalSizeLimit, least)
         if (bytes <= limit) return { bytes, warning: undefined }
-        const readers = yield* readersOf(file)
+        const seen = yield* readersOf(file)
+        const isSeen = seen.some(({ pid }) => pid === process.pid)
+        const readers = readings.size === 0 || isSeen ? seen : [...seen, { pid: process.pid, name: undefined }]
         const who =
           readers.length === 0
             ? "No reader of it is seen: it starts over after a checkpoint that reaches its end."
-            : `It starts over when this reader has finished: ${nameHolders(readers)}.`
+            : `It starts over when this reader has finished: ${nameHolders(readers)}.${describe(readings)}`
         // Report only each doubling, not each byte.
         const magnitude = 2 ** Math.floor(Math.log2(bytes / 1024))
         return { bytes, warning: `The WAL ${file}-wal has grown over ${sizeOf(magnitude)}. ${who}` }
       })
+
+/** The oldest first. A time of its begin, and not how long it has run: the text must not change with every look. */
+const describe = (readings: ReadonlySet<Reading>): string => {
+  const [oldest, ...others] = [...readings].sort((one, other) => one.since - other.since)
+  if (oldest === undefined) return ""
+  const { since, span, what } = oldest
+  const where = span === undefined ? "" : ` in the span ${span}`
+  const more = others.length === 0 ? "" : `, and ${others.length} more`
+  return ` In this process that is a ${what}${where} that began at ${new Date(since).toISOString()}${more}.`
+}
 
 const sizeOf = (kibibytes: number): string => (kibibytes < 1024 ? `${kibibytes} KiB` : `${kibibytes / 1024} MiB`)
 

@@ -9,6 +9,7 @@ import { jsonOf, messageOf, type Refusal } from "../start/Refusal.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
 import { type CodeReason, codeReason } from "./codeReason.ts"
+import { ReadError } from "./ReadError.ts"
 import { SqliteFailure } from "./Sqlite.ts"
 
 /**
@@ -21,10 +22,11 @@ export class WriteError extends SqlError implements Refusal {
    * - `DiskFull`, `IoError`, `PermissionDenied`: the disk, or the rights of this process, do not let it write.
    * - `Damaged`, `NotADatabase`, `NotRecovered`: the file is not sound any more.
    * - `Replaced`: another file is at the path of the one that was opened.
+   * - `WithinRead`: the write is inside a `read` of the same database.
    * - `Refused`: SQLite failed with a code that has many causes.
    * - A reason of `HistoryError`, such as `NewerDatabase`, or of `ConnectionError`: this program may not write any more.
    */
-  readonly reason: ConnectionError["reason"] | HistoryError["reason"] | "Refused"
+  readonly reason: ConnectionError["reason"] | HistoryError["reason"] | "WithinRead" | "Refused"
   /** What is wrong, for people. */
   readonly sentence: string
   /** What to do now, for people. */
@@ -82,13 +84,31 @@ export class WriteError extends SqlError implements Refusal {
     return new WriteError({ cause, reason, sentence, remedy, code, retryable, database })
   }
 
+  /** @internal A write would go on from rows that others may have changed since the `read` began. */
+  static withinRead(database: string): WriteError {
+    return new WriteError({
+      cause: undefined,
+      reason: "WithinRead",
+      sentence: `A write to ${database} is inside a \`read\` of it`,
+      remedy: "Call `write` outside `read`. If the write depends on what is read, read it inside the `write`.",
+      code: "",
+      retryable: false,
+      database
+    })
+  }
+
   /**
    * @internal
    * Turns a statement's error into a `WriteError` if its code tells what is wrong with the database; else returns it
    * unchanged.
    */
   static classify<E>(database: string, error: E): E | WriteError {
-    if (!(error instanceof SqlError) || error instanceof WriteError || !Predicate.hasProperty(error.cause, "code")) {
+    if (
+      !(error instanceof SqlError) ||
+      error instanceof WriteError ||
+      error instanceof ReadError ||
+      !Predicate.hasProperty(error.cause, "code")
+    ) {
       return error
     }
     const failure = SqliteFailure.from(error.cause)

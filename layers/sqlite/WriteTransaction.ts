@@ -96,9 +96,10 @@ export const writeThrough = (
 
   const there = Effect.mapError(inPlace, (refusal) => WriteError.fromRefusal(file, refusal))
   const write = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
-    Effect.flatMap(sqlite.isWithin, (isWithin) =>
-      isWithin ? withTransaction(body) : Effect.zipRight(there, writeLocked(body))
-    )
+    Effect.flatMap(Effect.zip(sqlite.isWithin, sqlite.isReading), ([isWithin, isReading]) => {
+      if (isReading) return Effect.fail(WriteError.withinRead(file))
+      return isWithin ? withTransaction(body) : Effect.zipRight(there, writeLocked(body))
+    })
 
   // If another fiber of this process has the connection for longer, this process can write: it has the lock.
   const atOnce = Effect.timeoutFail(reserve, { duration: aMoment, onTimeout: () => new Taken() })
