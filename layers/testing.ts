@@ -15,6 +15,18 @@ import { DatabaseReady } from "./sqlite/DatabaseReady.ts"
 import type { InitializationError } from "./sqlite/InitializationReport.ts"
 import type { Migrations } from "./start/MigrationSource.ts"
 
+export { checkCuts } from "./testing/checkCuts.ts"
+export {
+  checkUpgrades,
+  databaseAt,
+  type Fixture,
+  type MigrationTest,
+  type Ready,
+  type Upgraded,
+  upgradedFrom
+} from "./testing/databases.ts"
+export { MigrationTestError, type RowDifference } from "./testing/MigrationTestError.ts"
+
 /**
  * A ready database in memory, made by the program's own migrations: a new one for every layer, and for every time it is
  * provided. Fails with an `InitializationError`.
