@@ -16,6 +16,8 @@ import type { InitializationError } from "./sqlite/InitializationReport.ts"
 import type { Migrations } from "./start/MigrationSource.ts"
 
 export { checkCuts } from "./testing/checkCuts.ts"
+export { checkFailures, checkKills, type FaultTest, faultyCalls, whyNoFaults } from "./testing/checkFaults.ts"
+export { checkRace } from "./testing/checkRace.ts"
 export {
   checkUpgrades,
   databaseAt,
@@ -26,6 +28,7 @@ export {
   upgradedFrom
 } from "./testing/databases.ts"
 export { MigrationTestError, type RowDifference } from "./testing/MigrationTestError.ts"
+export type { Command, ProgramTest } from "./testing/programs.ts"
 
 /**
  * A ready database in memory, made by the program's own migrations: a new one for every layer, and for every time it is

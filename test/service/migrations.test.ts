@@ -2,9 +2,18 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { checkCuts, checkUpgrades, type MigrationTest } from "../../layers/testing.ts"
+import {
+  checkCuts,
+  checkFailures,
+  checkKills,
+  checkRace,
+  checkUpgrades,
+  type MigrationTest,
+  whyNoFaults
+} from "../../layers/testing.ts"
 import { applicationId, migrations } from "../../src/service/migrations.ts"
 import { platform } from "../support/database.ts"
+import { because } from "../support/faults.ts"
 
 const upload = (id: string, uploadedBy: string) =>
   Effect.flatMap(
@@ -70,5 +79,20 @@ describe("the service's migrations", () => {
     Effect.gen(function* () {
       assert.strictEqual(yield* checkCuts(test, 6), 6 + 6 + 3 + 1)
     }).pipe(Effect.provide(platform))
+  )
+
+  it.effect("are applied once by however many programs start at one moment", () =>
+    checkRace({ ...test, from: "001" }, 4).pipe(Effect.provide(platform))
+  )
+
+  const why = whyNoFaults()
+  // One of the steps, where the backup gets its name: the library's own tests take all of them.
+  const steps = { ...test, from: "003", calls: ["rename"] }
+  it.effect.skipIf(why !== undefined)(`survive a kill at every step${because(why)}`, () =>
+    Effect.map(checkKills(steps), (count) => assert.isAtLeast(count, 1)).pipe(Effect.provide(platform))
+  )
+
+  it.effect.skipIf(why !== undefined)(`survive a failure of every step${because(why)}`, () =>
+    Effect.map(checkFailures(steps), (count) => assert.isAtLeast(count, 1)).pipe(Effect.provide(platform))
   )
 })
