@@ -32,6 +32,7 @@ export { DatabaseDirectory } from "./sqlite/DatabaseDirectory.ts"
 export { DatabaseReady, type LayerOptions, type TaggedDatabase } from "./sqlite/DatabaseReady.ts"
 export { DirectoryError } from "./sqlite/DirectoryError.ts"
 export { durationFrom, environment, filesystemTypesFrom } from "./sqlite/environment.ts"
+export { type ExitCode, exitCode, exitCodeOf, type RefusedError } from "./sqlite/exitCode.ts"
 export { Initialization } from "./sqlite/Initialization.ts"
 export {
   type FailedReport,
@@ -42,16 +43,38 @@ export {
 } from "./sqlite/InitializationReport.ts"
 export { IntegrityError } from "./sqlite/IntegrityError.ts"
 export type { Health, HealthError } from "./sqlite/LiveHealth.ts"
+export { isRefusal, logRefusal, teardown } from "./sqlite/logRefusal.ts"
 export { PragmaError } from "./sqlite/PragmaError.ts"
 export type { Settings } from "./sqlite/pragmas.ts"
 export { ReadError } from "./sqlite/ReadError.ts"
 export { type Restored, type RestoreOptions, restoreBackup } from "./sqlite/Restore.ts"
 export { RestoreError } from "./sqlite/RestoreError.ts"
+export {
+  refusalJson,
+  refusalLines,
+  reportJson,
+  reportLines,
+  restoredJson,
+  restoredLines
+} from "./sqlite/reportLines.ts"
 export { SqliteConnection } from "./sqlite/SqliteConnection.ts"
+export {
+  isBusy,
+  isCheckViolation,
+  isConstraint,
+  isDamaged,
+  isForeignKeyViolation,
+  isFull,
+  isIoError,
+  isNotNullViolation,
+  isReadOnly,
+  isUniqueViolation
+} from "./sqlite/sqlErrors.ts"
 export type { ClientOptions } from "./sqlite/Transactions.ts"
 export { VerifiedPragmas } from "./sqlite/VerifiedPragmas.ts"
 export { WriteError } from "./sqlite/WriteError.ts"
 export type { StageError } from "./start/Attempt.ts"
+export { describeInterruption } from "./start/describeInterruption.ts"
 export { LockError } from "./start/LockError.ts"
 export { describeMeasure, type Measure, type Step } from "./start/Measure.ts"
 export { type Migration, MigrationSource } from "./start/MigrationSource.ts"

@@ -4,9 +4,8 @@ import { dirname } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
-import { Migrations } from "../layers/index.ts"
+import { exitCodeOf, Migrations } from "../layers/index.ts"
 import { copyTime } from "../layers/sqlite/AppliedMigrations/CopyTime.ts"
-import { exitCodeOf } from "../src/program/exitCode.ts"
 import {
   independently,
   notesFiles,

@@ -12,6 +12,8 @@ import {
   DatabaseConfig,
   type DatabaseOptions,
   DirectoryError,
+  exitCode,
+  exitCodeOf,
   HistoryError,
   type InitializationError,
   IntegrityError,
@@ -26,7 +28,6 @@ import {
   UpgradeError
 } from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
-import { exitCode, exitCodeOf } from "../src/program/exitCode.ts"
 import { independently, start, temporaryFile, temporaryFolder } from "./support/database.ts"
 import {
   type Document,

@@ -118,7 +118,8 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
           integrity: CheckedIntegrity
         })
       ]),
-      ([config, ...before]) => withDatabase(Effect.map(handOut(config, ...before), given), config)
+      ([config, initialization, ...before]) =>
+        withDatabase(Effect.map(handOut(config, initialization, ...before), given), config, initialization)
     )
   )
 
@@ -202,7 +203,8 @@ const given = ({ client, ready }: Effect.Effect.Success<ReturnType<typeof startD
 /** The source is read before the first stage: migrations that are at fault leave no trace on the disk. */
 const startWith = <R>(options: LayerOptions<R>) =>
   Effect.gen(function* () {
-    const source = yield* MigrationSource.make(options.migrations)
     const config = DatabaseConfig.from(options)
-    return yield* startDatabase(config, yield* Initialization.make(config), source)
-  }).pipe((start) => withDatabase(start, options))
+    const initialization = yield* Initialization.make(config)
+    const source = yield* withDatabase(MigrationSource.make(options.migrations), config, initialization)
+    return yield* startDatabase(config, initialization, source)
+  })

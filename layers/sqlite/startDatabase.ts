@@ -5,6 +5,7 @@ import { ownDescriptorsOn } from "../machine/FileLocks.ts"
 import { LockError } from "../start/LockError.ts"
 import type { MigrationSource } from "../start/MigrationSource.ts"
 import { inDatabase, type Refusal } from "../start/Refusal.ts"
+import { keepStart } from "../start/refusedStart.ts"
 import { AppliedMigrations, nothingDone } from "./AppliedMigrations.ts"
 import { CheckedIntegrity } from "./CheckedIntegrity.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
@@ -16,11 +17,16 @@ import { soundDriver } from "./SoundDriver.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
-/** Every refusal of a start with its database. */
+/** Every refusal of a start with its database, and with how far the start was. */
 export const withDatabase = <A, E extends Refusal, R>(
   start: Effect.Effect<A, E, R>,
-  { filename }: Pick<DatabaseConfig["Type"], "filename">
-) => Effect.mapError(start, (refusal) => inDatabase(absoluteName(filename), refusal))
+  { filename }: Pick<DatabaseConfig["Type"], "filename">,
+  { timeline }: Initialization["Type"]
+) =>
+  keepStart(
+    Effect.mapError(start, (refusal) => inDatabase(absoluteName(filename), refusal)),
+    timeline
+  )
 
 /**
  * The rooms in their order; each takes the evidence of those before it. The layers of the rooms do the same, at ten

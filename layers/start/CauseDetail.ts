@@ -24,8 +24,8 @@ export const describeCause = (cause: Cause.Cause<unknown>): Failed => {
   }
 }
 
-/** A chain of causes may loop. */
-const chainOf = (error: unknown): ReadonlyArray<unknown> => {
+/** An error, and what caused it. A chain of causes may loop. */
+export const chainOf = (error: unknown): ReadonlyArray<unknown> => {
   const chain: Array<unknown> = []
   const waiting = [error]
   for (let next = waiting.shift(); next !== undefined && !chain.includes(next); next = waiting.shift()) {

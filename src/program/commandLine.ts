@@ -13,14 +13,19 @@ import * as Option from "effect/Option"
 import {
   durationFrom,
   environment,
+  exitCode,
+  exitCodeOf,
   filesystemTypesFrom,
   integrityPolicies,
   permissionChoices,
-  restoreBackup
+  refusalJson,
+  refusalLines,
+  restoreBackup,
+  restoredJson,
+  restoredLines
 } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
-import { ExitWith, exitCode, exitCodeOf } from "./exitCode.ts"
-import { notRestoredJson, notRestoredLines, restoredJson, restoredLines } from "./report.ts"
+import { ExitWith } from "./ExitWith.ts"
 import { say, tell } from "./say.ts"
 import { type Choices, defaults, run, UsageError } from "./start.ts"
 
@@ -117,7 +122,7 @@ const restore = ({
     Effect.matchEffect({
       onSuccess: (restored) => (json ? say(restoredJson(restored)) : say(restoredLines(restored).join("\n"))),
       onFailure: (error) =>
-        (json ? say(notRestoredJson(error)) : tell(notRestoredLines(error).join("\n"))).pipe(
+        (json ? say(refusalJson(error)) : tell(refusalLines(error, "not restored").join("\n"))).pipe(
           Effect.zipRight(new ExitWith({ code: exitCodeOf(error) }))
         )
     })

@@ -6,7 +6,8 @@ import { writeSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import { constVoid } from "effect/Function"
 import * as Predicate from "effect/Predicate"
-import { ExitWith, exitCode } from "./exitCode.ts"
+import { exitCode } from "../../layers/index.ts"
+import { ExitWith } from "./ExitWith.ts"
 
 /** Writes the result to stdout. A reader that has gone away is no failure; any other failure ends the program. */
 export const say = (line: string): Effect.Effect<void, ExitWith> =>

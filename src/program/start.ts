@@ -19,7 +19,10 @@ import * as Option from "effect/Option"
 import {
   DatabaseConfig,
   DatabaseReady,
+  describeInterruption,
   describeMeasure,
+  exitCode,
+  exitCodeOf,
   failedReport,
   Initialization,
   type InitializationError,
@@ -30,12 +33,13 @@ import {
   type Permissions,
   type ProgressEvent,
   type Refusal,
+  reportJson,
+  reportLines,
   type Timeline
 } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
-import { ExitWith, exitCode, exitCodeOf } from "./exitCode.ts"
-import { describeInterruption, interruptionCode } from "./interruption.ts"
-import { asJson, failedLines, readyLines } from "./report.ts"
+import { ExitWith } from "./ExitWith.ts"
+import { interruptionCode } from "./interruption.ts"
 import { say, tell } from "./say.ts"
 
 /** The command line is wrong. Its parser has already said why on stderr. */
@@ -89,7 +93,7 @@ export const run = (access: "initialize" | "inspect") =>
       Effect.scoped,
       Effect.catchAll((error) => refuse(choices, initialization, error))
     )
-    yield* choices.json ? say(asJson(report)) : say(readyLines(report).join("\n"))
+    yield* choices.json ? say(reportJson(report)) : say(reportLines(report).join("\n"))
   })
 
 /** No directory was named, and the default one does not exist. */
@@ -111,7 +115,7 @@ const refuse = Effect.fnUntraced(function* (
   error: InitializationError
 ) {
   const report = failedReport(choices.database, error, yield* timeline)
-  yield* choices.json ? say(asJson(report)) : tell(failedLines(report).join("\n"))
+  yield* choices.json ? say(reportJson(report)) : tell(reportLines(report).join("\n"))
   return yield* new ExitWith({ code: exitCodeOf(error) })
 })
 

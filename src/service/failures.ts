@@ -2,7 +2,7 @@
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import { WriteError } from "../../layers/index.ts"
+import * as Database from "../../layers/index.ts"
 import { DatabaseBusy, NotReady, StorageFull } from "./Api.ts"
 import { ContentError } from "./ContentError.ts"
 
@@ -13,17 +13,12 @@ const isFailed = <E>(error: E): error is Extract<E, Failed> =>
 
 const sqliteCodeOf = ({ cause }: SqlError): string => (Predicate.hasProperty(cause, "code") ? String(cause.code) : "")
 
-export const isBusy = (error: unknown): boolean =>
-  error instanceof SqlError && /^SQLITE_(BUSY|LOCKED)/.test(sqliteCodeOf(error))
-
 export const isFull = (error: unknown): boolean =>
-  error instanceof SqlError
-    ? sqliteCodeOf(error) === "SQLITE_FULL" || (error instanceof WriteError && error.reason === "DiskFull")
-    : error instanceof ContentError && error.reason === "Full"
+  error instanceof ContentError ? error.reason === "Full" : Database.isFull(error)
 
 /** Whether SQLite says that the database or its disk cannot be used now, or any more. */
 const isUnusable = (error: SqlError): boolean =>
-  error instanceof WriteError ||
+  error instanceof Database.WriteError ||
   /^SQLITE_(IOERR|READONLY|CORRUPT|NOTADB|CANTOPEN|PERM|AUTH|NOMEM)/.test(sqliteCodeOf(error))
 
 /**
@@ -33,7 +28,7 @@ const isUnusable = (error: SqlError): boolean =>
  */
 export const withApiErrors = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   Effect.catchIf(work, isFailed<E>, (error: Failed): Effect.Effect<never, DatabaseBusy | StorageFull | NotReady> => {
-    if (isBusy(error)) {
+    if (Database.isBusy(error)) {
       return new DatabaseBusy({
         retryAfterSeconds: 1,
         message: "Another process is writing to the database."
@@ -50,6 +45,6 @@ export const withApiErrors = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   })
 
 const messageOf = (error: Failed): string => {
-  const cause = error instanceof SqlError && !(error instanceof WriteError) ? error.cause : error
+  const cause = error instanceof SqlError && !(error instanceof Database.WriteError) ? error.cause : error
   return cause instanceof Error ? cause.message : String(cause)
 }

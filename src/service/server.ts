@@ -15,15 +15,23 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
-import { failedReport, Initialization, type InitializationError } from "../../layers/index.ts"
+import {
+  describeInterruption,
+  type ExitCode,
+  exitCode,
+  exitCodeOf,
+  failedReport,
+  Initialization,
+  type InitializationError,
+  isBusy,
+  reportLines
+} from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
-import { type ExitCode, ExitWith, exitCode, exitCodeOf } from "../program/exitCode.ts"
-import { describeInterruption, interruptionCode } from "../program/interruption.ts"
-import { failedLines } from "../program/report.ts"
+import { ExitWith } from "../program/ExitWith.ts"
+import { interruptionCode } from "../program/interruption.ts"
 import { Backend, databaseConfig } from "./Backend.ts"
 import type { ContentError } from "./ContentError.ts"
 import type { ContentsError } from "./ContentsError.ts"
-import { isBusy } from "./failures.ts"
 import { Settings } from "./Settings.ts"
 
 const exitWith = (code: ExitCode, ...lines: ReadonlyArray<string>) =>
@@ -33,7 +41,7 @@ const exitWith = (code: ExitCode, ...lines: ReadonlyArray<string>) =>
 const refuseStart = Effect.fnUntraced(function* (error: InitializationError) {
   const { databaseFile } = yield* Settings
   const { timeline } = yield* Initialization
-  return yield* exitWith(exitCodeOf(error), ...failedLines(failedReport(databaseFile, error, yield* timeline)))
+  return yield* exitWith(exitCodeOf(error), ...reportLines(failedReport(databaseFile, error, yield* timeline)))
 })
 
 const refuseAddress = ({ cause }: HttpServerError.ServeError) => {

@@ -1,26 +1,48 @@
-/** The exit codes of the process, after sysexits(3). They tell a supervisor whether a restart helps. */
-import * as Data from "effect/Data"
-import type { InitializationError, RestoreError } from "../../layers/index.ts"
+/** The exit codes of a program on a database. They tell a supervisor whether a restart helps. */
+import type { InitializationError } from "./InitializationReport.ts"
+import type { RestoreError } from "./RestoreError.ts"
+import type { WriteError } from "./WriteError.ts"
 
+/** The exit codes of `database-ready`, after sysexits(3). */
 export const exitCode = {
+  /** The database is ready. */
   ready: 0,
+  /** The settings are wrong. */
   usage: 64,
+  /** The database or a migration is at fault. */
   data: 65,
+  /** The program cannot be run here: its driver, or a defect. */
   defect: 70,
+  /** The directory or the file cannot be created or opened. */
   cannotCreate: 73,
+  /** The disk failed, or is full. */
   inputOutput: 74,
+  /** Another start can help by itself. */
   tryAgain: 75,
+  /** The database is newer than the program. */
   newerDatabase: 76,
+  /** This user may not use the file or its directory. */
   permission: 77
 } as const
 
+/** One of them. */
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
-/** Ends the program with this code. Everything that had to be said has been said. */
-export class ExitWith extends Data.TaggedError("ExitWith")<{ readonly code: ExitCode }> {}
+/** What a program on a database may end with: a start, a restore, a write, or the health check was refused. */
+export type RefusedError = InitializationError | RestoreError | WriteError
 
-/** A new reason anywhere in the library does not compile until it has an exit code here. */
-export const exitCodeOf = (error: InitializationError | RestoreError): ExitCode => {
+/**
+ * The exit code of a refusal, as `database-ready` ends with it. `teardown` ends a program with it.
+ *
+ * @example
+ * ```ts
+ * import { type InitializationError, exitCode, exitCodeOf } from "database-ready"
+ *
+ * export const isWorthARestart = (error: InitializationError) => exitCodeOf(error) === exitCode.tryAgain
+ * ```
+ */
+export const exitCodeOf = (error: RefusedError): ExitCode => {
+  // A new reason anywhere in the library does not compile until it has an exit code here.
   // Every timeout is retryable.
   if (error.retryable) return exitCode.tryAgain
   switch (error._tag) {
@@ -36,6 +58,10 @@ export const exitCodeOf = (error: InitializationError | RestoreError): ExitCode 
       if (error.reason === "OutOfRange") return exitCode.usage
       return error.reason === "Mismatch" ? exitCode.data : ofSqlite(error.got)
     case "HistoryError":
+      return error.reason === "NewerDatabase" ? exitCode.newerDatabase : ofSqlite(error.code)
+    // Every `WriteError` has the tag of `SqlError`.
+    case "SqlError":
+      if (isOfConnection(error.reason)) return ofConnection[error.reason]
       return error.reason === "NewerDatabase" ? exitCode.newerDatabase : ofSqlite(error.code)
     case "BackupError":
       return ofWriting(error.code)
@@ -92,6 +118,8 @@ const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
   UnsafeSqlite: exitCode.defect,
   ForeignApplication: exitCode.data
 }
+
+const isOfConnection = (reason: string): reason is ReasonOf<"ConnectionError"> => Object.hasOwn(ofConnection, reason)
 
 /** Another file is at the path, or a crash left work to complete first. The next start may succeed. */
 const mayPassNextTime = (code: string): boolean => /^SQLITE_READONLY_(DBMOVED|ROLLBACK|RECOVERY)$/.test(code)
