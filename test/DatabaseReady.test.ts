@@ -123,10 +123,19 @@ describe("DatabaseReady", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const spans: Array<string> = []
+      const made = new Map<
+        string,
+        { readonly attributes: Map<string, unknown>; readonly within: Tracer.AnySpan | undefined }
+      >()
       const tracer = Tracer.make({
         context: (run) => run(),
         span: (name, parent, context, links, startTime, kind) => {
+          const attributes = new Map<string, unknown>()
           spans.push(name)
+          made.set(name, {
+            attributes,
+            within: Option.getOrUndefined(Option.filter(parent, (one) => one._tag === "Span"))
+          })
           return {
             _tag: "Span",
             name,
@@ -138,9 +147,11 @@ describe("DatabaseReady", () => {
             kind,
             sampled: true,
             status: { _tag: "Started", startTime },
-            attributes: new Map(),
+            attributes,
             end: () => {},
-            attribute: () => {},
+            attribute: (key, value) => {
+              attributes.set(key, value)
+            },
             event: () => {},
             addLinks: () => {}
           }
@@ -149,10 +160,24 @@ describe("DatabaseReady", () => {
       yield* start(file).pipe(Effect.withTracer(tracer))
       assert.deepStrictEqual(
         spans.filter((name) => name.startsWith("database-ready.")),
-        ["directory", "connection", "pragmas", "migrations", "integrity", "pragmas"].map(
+        ["start", "directory", "connection", "pragmas", "migrations", "integrity", "pragmas"].map(
           (stage) => `database-ready.${stage}`
         )
       )
+      for (const operation of ["start", "directory", "migrations"]) {
+        const { attributes, within } = made.get(`database-ready.${operation}`) ?? {}
+        assert.containSubset(Object.fromEntries(attributes ?? []), {
+          "db.system.name": "sqlite",
+          "db.namespace": file,
+          "db.operation.name": operation
+        })
+        assert.strictEqual(within?.spanId, operation === "start" ? undefined : "database-ready.start")
+      }
+      yield* refusal(start(file, { migrations: onlyFirst }).pipe(Effect.withTracer(tracer)))
+      for (const operation of ["start", "migrations"]) {
+        const { attributes } = made.get(`database-ready.${operation}`) ?? {}
+        assert.strictEqual(attributes?.get("error.type"), "HistoryError.NewerDatabase")
+      }
       const measured = (yield* Metric.snapshot).flatMap(({ metricKey }) =>
         metricKey.name === "database_ready_stage_duration_ms" ? metricKey.tags.map(({ value }) => value) : []
       )

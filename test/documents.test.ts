@@ -129,6 +129,7 @@ describe("an example", () => {
             skipLibCheck: false,
             paths: {
               "database-ready": ["../../dist/layers/index.d.ts"],
+              "database-ready/http": ["../../dist/layers/http.d.ts"],
               "database-ready/testing": ["../../dist/layers/testing.d.ts"],
               "conversation-files/client": ["../../src/service/Client.ts"]
             }

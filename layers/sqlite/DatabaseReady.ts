@@ -18,7 +18,7 @@ import { Initialization } from "./Initialization.ts"
 import type { InitializationError } from "./InitializationReport.ts"
 import { handOut, type ReadyDatabase } from "./ReadyDatabase.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
-import { startDatabase, withDatabase } from "./startDatabase.ts"
+import { inStartSpan, startDatabase, withDatabase } from "./startDatabase.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /**
@@ -80,7 +80,7 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
     Context.Context<Given>,
     Exclude<InitializationError, MigrationSourceError>,
     FileSystem.FileSystem | Path.Path | Scope.Scope
-  > => Effect.map(startDatabase(config, initialization, source), given)
+  > => Effect.map(inStartSpan(startDatabase(config, initialization, source), config), given)
 
   /**
    * The same start, as a layer on `DatabaseConfig`, `Initialization` and `MigrationSource`. For programs that look at
@@ -207,4 +207,4 @@ const startWith = <R>(options: LayerOptions<R>) =>
     const initialization = yield* Initialization.make(config)
     const source = yield* withDatabase(MigrationSource.make(options.migrations), config, initialization)
     return yield* startDatabase(config, initialization, source)
-  })
+  }).pipe((start) => inStartSpan(start, options))

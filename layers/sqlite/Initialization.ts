@@ -6,6 +6,7 @@ import type { Attempt, StageError } from "../start/Attempt.ts"
 import type { StageName } from "../start/policy.ts"
 import type { Refusal } from "../start/Refusal.ts"
 import { makeStages } from "../start/stages.ts"
+import { type LiveHealth, showStart } from "../start/startObservers.ts"
 import type { Timeline } from "../start/Timeline.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { absoluteName } from "./DatabasePath.ts"
@@ -25,6 +26,8 @@ export interface RunningStart {
   ) => Effect.Effect<A, E | StageError, R>
   /** @internal What the stages that follow do about a lock that this process alone holds. */
   readonly onOwnLock: (choice: OwnLock) => void
+  /** @internal Tells whoever watches the start that the database is ready. */
+  readonly onReady: (health: LiveHealth) => void
   /** How far the start is at this moment, while it runs and when it is over. */
   readonly timeline: Effect.Effect<Timeline>
 }
@@ -42,10 +45,11 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         ownLock = choice
       }
       const locks = watchLocks(config, () => ownLock)
-      return Effect.map(makeStages(config, absoluteName(config.filename), locks), (stages) => ({
-        ...stages,
-        onOwnLock
-      }))
+      const database = absoluteName(config.filename)
+      return Effect.gen(function* () {
+        const stages = yield* makeStages(config, database, locks)
+        return { ...stages, onOwnLock, onReady: yield* showStart(database, stages.timeline) }
+      })
     })
 
   /** The same as a service, for `DatabaseReady.pipeline` and the stages. The time of the start counts from when it is built. */

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { withDatabaseSpan } from "../start/databaseSpan.ts"
 import { inDatabase } from "../start/Refusal.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
 import { ConnectionError } from "./ConnectionError.ts"
@@ -67,7 +68,7 @@ export const liveHealth = (
     return health
   }).pipe(
     Effect.mapError((refusal) => inDatabase(file, refusal)),
-    Effect.withSpan("database-ready.health", { attributes: { "database.file": file } })
+    (health) => withDatabaseSpan(health, file, "health")
   )
 }
 

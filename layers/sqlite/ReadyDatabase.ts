@@ -101,6 +101,7 @@ export const handOut = Effect.fnUntraced(function* (
     unsafeVersion: databaseVersion(connection.sqlite),
     ...writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
   }
+  initialization.onReady(health)
   return { ready, client }
 })
 

@@ -8,6 +8,7 @@ import * as Either from "effect/Either"
 import { describeHolders, holdersOf } from "../machine/FileLocks.ts"
 import { files, kindOf, trySync } from "../machine/files.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
+import { withDatabaseSpan } from "../start/databaseSpan.ts"
 import { inDatabase } from "../start/Refusal.ts"
 import type { CopyFailure } from "./BackupError.ts"
 import { forgetUncommitted, infoOf } from "./BackupFiles.ts"
@@ -84,7 +85,7 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds", truste
     )
   }).pipe(
     Effect.mapError((refusal) => inDatabase(absoluteName(filename), refusal)),
-    Effect.withSpan("database-ready.restore", { attributes: { "database.file": filename } })
+    (restore) => withDatabaseSpan(restore, absoluteName(filename), "restore")
   )
 
 const restoreFrom = Effect.fnUntraced(function* ({

@@ -5,6 +5,7 @@ import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { holdersOf } from "../machine/FileLocks.ts"
 import { upTo } from "../machine/monotonic.ts"
+import { withDatabaseSpan } from "../start/databaseSpan.ts"
 import { whileAnotherWorks } from "../start/policy.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
@@ -92,7 +93,7 @@ export const writeThrough = (
         )
       )
   const writeLocked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
-    retryPatiently(patiently)(attempt(body, reserve)).pipe(Effect.withSpan("database-ready.write"))
+    withDatabaseSpan(retryPatiently(patiently)(attempt(body, reserve)), file, "write")
 
   const there = Effect.mapError(inPlace, (refusal) => WriteError.fromRefusal(file, refusal))
   const write = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>

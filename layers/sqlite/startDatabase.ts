@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { ownDescriptorsOn } from "../machine/FileLocks.ts"
+import { withDatabaseSpan } from "../start/databaseSpan.ts"
 import { LockError } from "../start/LockError.ts"
 import type { MigrationSource } from "../start/MigrationSource.ts"
 import { inDatabase, type Refusal } from "../start/Refusal.ts"
@@ -27,6 +28,12 @@ export const withDatabase = <A, E extends Refusal, R>(
     Effect.mapError(start, (refusal) => inDatabase(absoluteName(filename), refusal)),
     timeline
   )
+
+/** One span over a whole start, with a span for each of its stages in it. */
+export const inStartSpan = <A, E extends Refusal, R>(
+  start: Effect.Effect<A, E, R>,
+  { filename }: Pick<DatabaseConfig["Type"], "filename">
+) => withDatabaseSpan(start, absoluteName(filename), "start")
 
 /**
  * The rooms in their order; each takes the evidence of those before it. The layers of the rooms do the same, at ten

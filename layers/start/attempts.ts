@@ -1,6 +1,8 @@
 /** Attempts of a stage, one after the other, within its time. */
+import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
@@ -10,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import * as Tracer from "effect/Tracer"
+import { errorAttributes } from "./databaseSpan.ts"
 import type { StageName } from "./policy.ts"
 import type { Refusal } from "./Refusal.ts"
 
@@ -72,6 +75,9 @@ export const within = <A, E, E2, R>(
       // Even a free semaphore makes a fiber wait for one turn.
       if (fiber.unsafePoll() === null) yield* Effect.yieldNow()
       const exit = fiber.unsafePoll() ?? (yield* raced)
+      if (Exit.isFailure(exit)) {
+        for (const [key, value] of Object.entries(errorAttributes(Cause.squash(exit.cause)))) span.attribute(key, value)
+      }
       span.end(clock.unsafeCurrentTimeNanos(), exit)
       return yield* exit
     })

@@ -10,6 +10,7 @@ import { eventLoopTurn } from "../machine/eventLoopTurn.ts"
 import { describeHolders, type Holder } from "../machine/FileLocks.ts"
 import type { Attempt, StageError } from "./Attempt.ts"
 import { isFinal, isHeard, logStage, mayPass, retryAfter, within } from "./attempts.ts"
+import { databaseAttributes } from "./databaseSpan.ts"
 import type { LockError } from "./LockError.ts"
 import type { Step } from "./Measure.ts"
 import type { ProgressEvent } from "./ProgressEvent.ts"
@@ -21,8 +22,6 @@ import { type Entry, reportOf, type Timeline, timeBetween } from "./Timeline.ts"
 
 /** What a start is allowed, and who is told of it. */
 export interface StartOptions {
-  /** The database as the caller wrote it; for spans. */
-  readonly filename: string
   /** Deadline of the whole start. */
   readonly timeout: Duration.Duration
   /** Nobody has set the deadline: it is put off while something moves on. */
@@ -210,7 +209,7 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
     }
 
     yield* options.onProgress({ _tag: "StageStarted", stage: name, at: startedAt })
-    const attributes = { "database.file": options.filename }
+    const attributes = databaseAttributes(database, name)
     const begun = Effect.makeSpan(`database-ready.${name}`, { attributes, captureStackTrace: false })
     return yield* within(place, { begun, clock }, whole, remaining, tooLate).pipe(
       Effect.tapBoth({ onFailure: failed, onSuccess: passed })

@@ -1,5 +1,5 @@
 /**
- * What the doors export, as `layers/index.api.md` and `layers/testing.api.md`, from the declarations that are published.
+ * What the doors export, as `layers/*.api.md`, from the declarations that are published.
  * Fails where a report is not what the declarations say, unless it is told to `--update` it; where something that is
  * exported has no comment; and where the declarations do not compile by themselves.
  */
@@ -11,7 +11,7 @@ const { CompilerState, Extractor, ExtractorConfig } = require("@microsoft/api-ex
 const root = resolve(__dirname, "../..")
 const update = process.argv.includes("--update")
 const folder = mkdtempSync(join(tmpdir(), "api-"))
-const doors = ["index", "testing"]
+const doors = ["index", "http", "testing"]
 const declarationsOf = (door) => join(root, `dist/layers/${door}.d.ts`)
 
 const none = { default: { logLevel: "none" } }

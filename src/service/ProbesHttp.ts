@@ -3,6 +3,7 @@ import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
+import { checksJson, type HealthAnswer, healthAnswer, stageChecks, worstStatus } from "../../layers/http.ts"
 import { Initialization, type ReadyReport, type StageReport, type Timeline } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import { Access } from "./Access.ts"
@@ -12,7 +13,7 @@ import { type Behind, Door, isServing, type Phase } from "./Door.ts"
 import { KeptAnswers } from "./KeptAnswers.ts"
 import { contentType, exposition, type Gauge } from "./Prometheus.ts"
 import { Settings } from "./Settings.ts"
-import { type Answer, Strangers } from "./Strangers.ts"
+import { Strangers } from "./Strangers.ts"
 import type { Check, Watched } from "./Watch.ts"
 
 export const probesHttp = HttpApiBuilder.group(
@@ -30,7 +31,7 @@ export const probesHttp = HttpApiBuilder.group(
     const seen = Effect.gen(function* () {
       const phase = yield* door.phase
       const start: Course = isServing(phase) ? finished(phase.report) : courseOf(yield* timeline)
-      const checks: Checks = { ...stageChecks(start), ...(yield* liveChecks(phase)) }
+      const checks: Checks = { ...Object.fromEntries(stageChecks(start)), ...(yield* liveChecks(phase)) }
       return { phase, start, checks, status: worstOf(phase, checks) }
     })
 
@@ -62,20 +63,20 @@ export const probesHttp = HttpApiBuilder.group(
       .handleRaw("readyz", ({ request }) =>
         Effect.flatMap(Effect.tap(seen, still), ({ checks, phase, start, status }) => {
           const inside = mayLookInside(request.headers)
-          const answer = answerOf(status, { ...whereIn(phase, start), checks: shown(notPassing(checks), inside) })
+          const answer = healthAnswer(status, { ...whereIn(phase, start), checks: shown(notPassing(checks), inside) })
           return Effect.as(inside ? Effect.void : remember("/readyz", answer), respond(answer))
         })
       )
       .handleRaw("startupz", () =>
         Effect.flatMap(Effect.all([door.phase, timeline]), ([phase, start]) => {
-          const answer = answerOf(phase._tag === "Starting" ? "fail" : "pass", whereIn(phase, start))
+          const answer = healthAnswer(phase._tag === "Starting" ? "fail" : "pass", whereIn(phase, start))
           return Effect.as(remember("/startupz", answer), respond(answer))
         })
       )
       .handleRaw("health", ({ request }) =>
         Effect.map(Effect.tap(seen, still), ({ checks, phase, start, status }) => {
           const inside = mayLookInside(request.headers)
-          const answer = answerOf(status, {
+          const answer = healthAnswer(status, {
             serviceId: "conversation-files",
             releaseId: packageJson.version,
             description: "The files of conversations, on a database that is provably ready",
@@ -163,19 +164,7 @@ type Checks = Readonly<Record<string, Check>>
 
 const neverKept = { "cache-control": "no-store" }
 
-/** The status code counts: 503 for a failure, 200 otherwise. */
-const answerOf = (status: Status, body: Readonly<Record<string, unknown>>): Answer => ({
-  status: status === "fail" ? 503 : 200,
-  headers: {
-    "content-type": "application/health+json",
-    ...neverKept,
-    // Set here too because the answer kept for strangers is below the code that adds it to other answers.
-    ...(status === "fail" ? { "retry-after": "1" } : {})
-  },
-  body: `${JSON.stringify({ status, ...body })}\n`
-})
-
-const respond = ({ body, headers, status }: Answer) =>
+const respond = ({ body, headers, status }: HealthAnswer) =>
   HttpServerResponse.text(body, { status, headers, contentType: "application/health+json" })
 
 /**
@@ -201,22 +190,6 @@ const whereIn = (phase: Phase, { current, doing, stages, step }: Course) => {
   }
 }
 
-/** A running stage is a warning: it may succeed. */
-const stageChecks = ({ current, stages }: Course): Checks =>
-  Object.fromEntries(
-    stages.map(({ durationMs, found, name, startedAt }): [string, Check] => [
-      `sqlite:${name}`,
-      {
-        status: name === current ? "warn" : "pass",
-        time: startedAt,
-        observedValue: durationMs,
-        observedUnit: "ms",
-        reason: name === current ? "Initialization.Running" : undefined,
-        message: found
-      }
-    ])
-  )
-
 const watchedIn = ({ health }: Behind): Readonly<Record<string, Watched>> => ({
   "sqlite:database": health.database,
   "sqlite:write-lock": health.writeLock,
@@ -232,28 +205,12 @@ const liveChecks = (phase: Phase): Effect.Effect<Checks> =>
       )
     : Effect.succeed({})
 
-const worstOf = (phase: Phase, checks: Checks): Status => {
-  const statuses = Object.values(checks).map(({ status }) => status)
-  if (phase._tag !== "Open" || statuses.includes("fail")) return "fail"
-  return statuses.includes("warn") ? "warn" : "pass"
-}
+const worstOf = (phase: Phase, checks: Checks): Status =>
+  phase._tag === "Open" ? worstStatus(Object.values(checks)) : "fail"
 
 const notPassing = (checks: Checks): Checks =>
   Object.fromEntries(Object.entries(checks).filter(([, { status }]) => status !== "pass"))
 
-/** In the form of application/health+json. Messages may name paths, so only administrators see them. */
-const shown = (checks: Checks, inside: boolean) =>
-  Object.fromEntries(
-    Object.entries(checks).map(([name, { message, reason, ...check }]) => [
-      name,
-      [
-        {
-          componentType: name.startsWith("sqlite:") ? "datastore" : "component",
-          ...check,
-          output: inside ? (message ?? reason) : reason
-        }
-      ]
-    ])
-  )
+const shown = (checks: Checks, inside: boolean) => checksJson(Object.entries(checks), inside)
 
 const withoutFinding = ({ found: _, ...stage }: StageReport) => stage

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import type { HealthAnswer } from "../../layers/http.ts"
 import { Access } from "./Access.ts"
 import { callerOf } from "./Address.ts"
 import { TooManyRequests } from "./Api.ts"
@@ -32,12 +33,6 @@ const freshness = 1000
 /** How many probes a second one address may send before it gets repeated answers. */
 const probesPerSecond = 50
 
-export interface Answer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
-}
-
 export interface RefusedStranger {
   readonly address: string
   readonly path: string
@@ -52,7 +47,7 @@ export class Strangers extends Context.Tag("conversation-files/Strangers")<
     /** Answers a request that may go no further. Returns whether it did. */
     readonly turnAway: (request: IncomingMessage, response: ServerResponse, isKnown: boolean) => boolean
     /** Keeps the answer of a probe, for clients that ask too often. */
-    readonly remember: (path: string, answer: Answer) => Effect.Effect<void>
+    readonly remember: (path: string, answer: HealthAnswer) => Effect.Effect<void>
     /** The refusals since this was last asked. */
     readonly refused: Effect.Effect<ReadonlyArray<RefusedStranger>>
   }
@@ -65,7 +60,7 @@ export class Strangers extends Context.Tag("conversation-files/Strangers")<
       const clock = yield* Effect.clock
       const buckets = new Buckets(requestsPerSecond, mostAddresses)
       const probes = new Buckets(probesPerSecond, mostAddresses)
-      const answers = new Map<string, Answer & { readonly at: number }>([
+      const answers = new Map<string, HealthAnswer & { readonly at: number }>([
         ["/livez", { ...alive, at: Number.POSITIVE_INFINITY }]
       ])
       let counts = new Map<string, { path: string; count: number }>()
@@ -142,13 +137,13 @@ const others = "others"
 
 const isProbe = new Set(["/livez", "/readyz", "/startupz"])
 
-const alive: Answer = {
+const alive: HealthAnswer = {
   status: 200,
   headers: { "content-type": "text/plain", "cache-control": "no-store" },
   body: "ok\n"
 }
 
-const send = ({ method }: IncomingMessage, response: ServerResponse, { body, headers, status }: Answer) => {
+const send = ({ method }: IncomingMessage, response: ServerResponse, { body, headers, status }: HealthAnswer) => {
   response.writeHead(status, {
     ...headers,
     "content-length": Buffer.byteLength(body),

@@ -4,22 +4,10 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { Check } from "../../layers/http.ts"
 import { monotonicMillis, unsafeMonotonicMillis } from "./monotonic.ts"
 
-/** One check, in the terms of application/health+json (draft-inadarei-api-health-check-06). */
-export interface Check {
-  readonly status: "pass" | "warn" | "fail"
-  /** When the check began: ISO 8601, UTC. */
-  readonly time: string
-  readonly observedValue: string | number
-  readonly observedUnit: string
-  /** What is wrong, as `Tag.Reason`; undefined if nothing is. */
-  readonly reason: string | undefined
-  /** The same for people; may name paths. */
-  readonly message: string | undefined
-  /** Seconds since this check began, if a newer one has not ended. */
-  readonly age?: number
-}
+export type { Check }
 
 /** A check that is watched. */
 export interface Watched {

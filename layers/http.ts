@@ -1,0 +1,234 @@
+/**
+ * Probes over HTTP, for programs that serve with `@effect/platform`.
+ *
+ * @packageDocumentation
+ */
+import { basename } from "node:path"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import type * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import { DatabaseReady } from "./sqlite/DatabaseReady.ts"
+import {
+  type Check,
+  checksJson,
+  type HealthAnswer,
+  healthAnswer,
+  stageChecks,
+  worstStatus
+} from "./start/healthJson.ts"
+import { type LiveHealth, type ObservedStart, startObservers } from "./start/startObservers.ts"
+
+export { type Check, checksJson, type HealthAnswer, healthAnswer, stageChecks, worstStatus }
+
+/** What probes tell. */
+export interface ProbeOptions {
+  /**
+   * Whether answers have the sentences of what is wrong, which may name paths. Default false: they have the reason
+   * alone, as anybody may ask.
+   */
+  readonly details?: boolean | undefined
+  /**
+   * Seconds for which requests that are under way may go on when the server stops, before they are interrupted.
+   * Default 10.
+   */
+  readonly drainSeconds?: number | undefined
+}
+
+/** Where the program is. */
+type Phase = "starting" | "open" | "stopping"
+
+interface Seen {
+  readonly phase: Phase
+  readonly starts: Iterable<ObservedStart>
+}
+
+type Named = readonly [name: string, check: Check]
+
+const lookAt = (database: string, health: LiveHealth): Effect.Effect<Named> =>
+  Effect.gen(function* () {
+    const time = DateTime.formatIso(yield* DateTime.now)
+    const found = yield* Effect.either(health)
+    const about = { time, componentId: basename(database), observedUnit: "schema version" }
+    if (Either.isLeft(found)) {
+      const { _tag, message, reason } = found.left
+      return ["sqlite:database", { ...about, status: "fail", observedValue: "", reason: `${_tag}.${reason}`, message }]
+    }
+    const { schemaVersion = "none", warnings } = found.right
+    const isWarned = warnings.length > 0
+    return [
+      "sqlite:database",
+      {
+        ...about,
+        status: isWarned ? "warn" : "pass",
+        observedValue: schemaVersion,
+        reason: isWarned ? "Health.Warning" : undefined,
+        message: isWarned ? warnings.join(" ") : undefined
+      }
+    ]
+  })
+
+/** The checks of each start: its stages while it goes on, then the live database. */
+const checksOf = ({ starts }: Seen): Effect.Effect<ReadonlyArray<Named>> =>
+  Effect.map(
+    Effect.forEach(starts, ({ database, health, timeline }) =>
+      health === undefined
+        ? Effect.map(timeline, (course) =>
+            stageChecks(course).map(([name, check]): Named => [name, { ...check, componentId: basename(database) }])
+          )
+        : Effect.map(lookAt(database, health), (check) => [check])
+    ),
+    (checks) => checks.flat()
+  )
+
+const startsJson = ({ starts }: Seen) =>
+  Effect.forEach(starts, ({ database, timeline }) =>
+    Effect.map(timeline, ({ current, doing, durationMs, startedAt, step }) => ({
+      database: basename(database),
+      startedAt,
+      durationMs,
+      stage: current,
+      doing: doing === "" ? undefined : doing,
+      progress: step
+    }))
+  )
+
+/** Ready is open, and everything sound. */
+const statusOf = (phase: Phase, checks: ReadonlyArray<Named>): Check["status"] =>
+  phase === "open" ? worstStatus(checks.map(([, check]) => check)) : "fail"
+
+const respond = ({ body, headers, status }: HealthAnswer) => HttpServerResponse.text(body, { status, headers })
+
+type Probe = Effect.Effect<HttpServerResponse.HttpServerResponse>
+
+const probesOf = (seen: Effect.Effect<Seen>, details: boolean): Readonly<Record<string, Probe>> => {
+  const answer = (which: (checks: ReadonlyArray<Named>) => ReadonlyArray<Named>) =>
+    Effect.gen(function* () {
+      const now = yield* seen
+      const checks = yield* checksOf(now)
+      const members = { phase: now.phase, checks: checksJson(which(checks), details) }
+      return respond(healthAnswer(statusOf(now.phase, checks), members))
+    })
+  return {
+    "/livez": Effect.succeed(HttpServerResponse.text("ok\n", { headers: { "cache-control": "no-store" } })),
+    "/readyz": answer((checks) => checks.filter(([, { status }]) => status !== "pass")),
+    "/startupz": Effect.gen(function* () {
+      const now = yield* seen
+      const isOver = now.phase !== "starting"
+      const members = { phase: now.phase, starts: isOver ? undefined : yield* startsJson(now) }
+      return respond(healthAnswer(isOver ? "pass" : "fail", members))
+    }),
+    "/health": answer((checks) => checks)
+  }
+}
+
+/**
+ * `GET /livez`, `/readyz`, `/startupz` and `/health` for a program that listens once its database is ready:
+ * `application/health+json`, 503 where the database is not sound any more. `serveWithProbes` answers them during
+ * the start as well.
+ *
+ * @example
+ * ```ts
+ * import { HttpRouter, HttpServerResponse } from "@effect/platform"
+ * import { probes } from "database-ready/http"
+ *
+ * export const app = HttpRouter.empty.pipe(
+ *   HttpRouter.get("/", HttpServerResponse.text("hello")),
+ *   HttpRouter.concat(probes())
+ * )
+ * ```
+ */
+export const probes = ({ details = false }: ProbeOptions = {}): HttpRouter.HttpRouter<never, DatabaseReady> => {
+  const probe = (path: string) =>
+    Effect.flatMap(DatabaseReady, ({ health, report: { database } }) => {
+      const timeline = Effect.dieMessage("The start is over")
+      const seen = Effect.succeed<Seen>({ phase: "open", starts: [{ database, timeline, health }] })
+      return probesOf(seen, details)[path] ?? HttpServerResponse.empty({ status: 404 })
+    })
+  return HttpRouter.empty.pipe(
+    HttpRouter.get("/livez", probe("/livez")),
+    HttpRouter.get("/readyz", probe("/readyz")),
+    HttpRouter.get("/startupz", probe("/startupz")),
+    HttpRouter.get("/health", probe("/health"))
+  )
+}
+
+/**
+ * Serves `app` on a database, or on several, and answers probes from the first moment: `GET /livez`, `/readyz`,
+ * `/startupz` and `/health`, as `application/health+json`. Everything else is answered with 503 until all databases
+ * of the layer are ready. While it stops, `/readyz` fails first; then requests that are under way end, then the databases are closed.
+ * Fails with what the layer fails with. `app` can use what the layer gives.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http"
+ * import { HttpRouter, HttpServerResponse } from "@effect/platform"
+ * import { NodeContext, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+ * import { DatabaseReady, logRefusal, Migrations, teardown } from "database-ready"
+ * import { serveWithProbes } from "database-ready/http"
+ * import { Layer } from "effect"
+ *
+ * const migrations = Migrations.fromDirectory("migrations")
+ * const Database = DatabaseReady.layer({ filename: "data/app.db", migrations }).pipe(logRefusal)
+ * const app = HttpRouter.empty.pipe(HttpRouter.get("/", HttpServerResponse.text("hello")))
+ * const Server = serveWithProbes(app, Database).pipe(
+ *   Layer.provide([NodeContext.layer, NodeHttpServer.layer(createServer, { port: 3000 })])
+ * )
+ *
+ * export const main = () => NodeRuntime.runMain(Layer.launch(Server), { disableErrorReporting: true, teardown })
+ * ```
+ */
+export const serveWithProbes = <E, R, A, E2, R2>(
+  app: HttpApp.Default<E, R>,
+  database: Layer.Layer<A, E2, R2>,
+  { details = false, drainSeconds = 10 }: ProbeOptions = {}
+) =>
+  Layer.scopedDiscard(
+    Effect.gen(function* () {
+      const starts = new Set<ObservedStart>()
+      let phase: Phase = "starting"
+      let given: Context.Context<A> | undefined
+      const inside = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
+
+      const paths = probesOf(
+        Effect.sync((): Seen => ({ phase, starts })),
+        details
+      )
+      const served = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, url }) => {
+        const probe = method === "GET" || method === "HEAD" ? paths[url.replace(/\?.*$/s, "")] : undefined
+        if (probe !== undefined) return probe
+        if (given === undefined || phase !== "open") return Effect.succeed(notYet)
+        const context = given
+        return Effect.acquireUseRelease(
+          Effect.withFiberRuntime<Fiber.RuntimeFiber<unknown, unknown>>((fiber) => {
+            inside.add(fiber)
+            return Effect.succeed(fiber)
+          }),
+          () => Effect.provide(app, context),
+          (fiber) => Effect.sync(() => inside.delete(fiber))
+        )
+      })
+      yield* HttpServer.serveEffect(served)
+      given = yield* Layer.build(Layer.locallyWith(database, startObservers, (observers) => [...observers, starts]))
+      phase = "open"
+      // The last to be added is the first to be run: before the databases are closed.
+      yield* Effect.addFinalizer(() =>
+        Effect.suspend(() => {
+          phase = "stopping"
+          return Effect.forEach(inside, Fiber.await, { discard: true }).pipe(
+            Effect.timeoutOption(`${drainSeconds} seconds`),
+            Effect.zipRight(Effect.suspend(() => Fiber.interruptAll(inside)))
+          )
+        })
+      )
+    })
+  )
+
+const notYet = respond(healthAnswer("fail", { phase: "not ready" }))

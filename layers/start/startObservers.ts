@@ -1,0 +1,41 @@
+/** Who watches the starts that go on in a layer, whatever that layer is made of. */
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import { globalValue } from "effect/GlobalValue"
+import type { Refusal } from "./Refusal.ts"
+import type { Timeline } from "./Timeline.ts"
+
+/** One start, while it goes on and when it is over. */
+export interface ObservedStart {
+  /** Absolute path of the database file, or `:memory:`. */
+  readonly database: string
+  /** How far it is. */
+  readonly timeline: Effect.Effect<Timeline>
+  /** Whether the database is still ready; undefined as long as it is not ready for the first time. */
+  health: LiveHealth | undefined
+}
+
+/** What a ready database says of itself. */
+export type LiveHealth = Effect.Effect<
+  { readonly schemaVersion: string | undefined; readonly warnings: ReadonlyArray<string> },
+  Refusal
+>
+
+/** A start that begins is put into each of these. */
+export const startObservers: FiberRef.FiberRef<ReadonlyArray<Set<ObservedStart>>> = globalValue(
+  "database-ready/startObservers",
+  () => FiberRef.unsafeMake<ReadonlyArray<Set<ObservedStart>>>([])
+)
+
+/** Shows a start to who watches; what this gives tells them that it is ready. */
+export const showStart = (
+  database: string,
+  timeline: Effect.Effect<Timeline>
+): Effect.Effect<(health: LiveHealth) => void> =>
+  Effect.map(FiberRef.get(startObservers), (observers) => {
+    const start: ObservedStart = { database, timeline, health: undefined }
+    for (const observer of observers) observer.add(start)
+    return (health) => {
+      start.health = health
+    }
+  })
