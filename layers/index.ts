@@ -44,6 +44,7 @@ export {
 export { IntegrityError } from "./sqlite/IntegrityError.ts"
 export type { Health, HealthError } from "./sqlite/LiveHealth.ts"
 export { isRefusal, logRefusal, teardown } from "./sqlite/logRefusal.ts"
+export type { MaintenanceOptions, MaintenanceRun, MaintenanceTask } from "./sqlite/Maintenance.ts"
 export { PragmaError } from "./sqlite/PragmaError.ts"
 export type { Settings } from "./sqlite/pragmas.ts"
 export { ReadError } from "./sqlite/ReadError.ts"

@@ -25,9 +25,9 @@ export const sqlError = (database: Driver.Database, thrown: unknown): SqlError =
   return new SqlError({ cause: thrown, message: `${code}: ${detail} (database ${database.name})` })
 }
 
-/** A stream or a `read` of this program that may keep the WAL from starting over. */
+/** A stream, a `read` or a backup of this program that may keep the WAL from starting over. */
 export interface Reading {
-  readonly what: "read" | "stream"
+  readonly what: "read" | "stream" | "backup"
   /** Milliseconds since the epoch. */
   readonly since: number
   /** The span around it; undefined where there is none. */

@@ -16,6 +16,7 @@ import { DatabaseConfig, type DatabaseOptions } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { Initialization } from "./Initialization.ts"
 import type { InitializationError } from "./InitializationReport.ts"
+import type { MaintenanceOptions } from "./Maintenance.ts"
 import { handOut, type ReadyDatabase } from "./ReadyDatabase.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { inStartSpan, startDatabase, withDatabase } from "./startDatabase.ts"
@@ -132,6 +133,32 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
     options: LayerOptions<R>
   ): Layer.Layer<Given, InitializationError, FileSystem.FileSystem | Path.Path | R> =>
     Layer.scopedContext(Effect.map(startWith(options), given)).pipe(Layer.provide(Reactivity.layer))
+
+  /**
+   * What the database needs after its start, as one layer; ended with it. Never fails: a task that fails is logged and is a warning of `health`.
+   *
+   * @example
+   * ```ts
+   * import { DatabaseReady } from "database-ready"
+   * import { Schedule } from "effect"
+   *
+   * export const Upkeep = DatabaseReady.maintenance({
+   *   optimize: Schedule.spaced("1 hour"),
+   *   backup: { schedule: Schedule.cron("0 3 * * *"), directory: "/backups", keep: 14 }
+   * })
+   * ```
+   */
+  static readonly maintenance = (
+    options: MaintenanceOptions
+  ): Layer.Layer<never, never, DatabaseReady | FileSystem.FileSystem | Path.Path> =>
+    Layer.scopedDiscard(Effect.flatMap(DatabaseReady, ({ maintain }) => maintain(options)))
+
+  /** The same for a database with a tag of its own. */
+  static readonly maintenanceOf = <Self>(
+    tag: Context.Tag<Self, TaggedDatabase>,
+    options: MaintenanceOptions
+  ): Layer.Layer<never, never, Exclude<Self, Scope.Scope> | FileSystem.FileSystem | Path.Path> =>
+    Layer.scopedDiscard(Effect.flatMap(tag, ({ maintain }) => maintain(options)))
 
   /**
    * A tag of its own for one of several databases in a program. Its service is that of `DatabaseReady`, and `sql`, the

@@ -1,18 +1,21 @@
 /** Whether what the start proved still holds. */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { files } from "../machine/files.ts"
 import { withDatabaseSpan } from "../start/databaseSpan.ts"
 import { inDatabase } from "../start/Refusal.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
 import { ConnectionError } from "./ConnectionError.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
+import type { Maintained, MaintenanceRun, MaintenanceTask } from "./Maintenance.ts"
 import type { PragmaError } from "./PragmaError.ts"
 import type { Settings } from "./pragmas.ts"
 import type { Evidence } from "./SettledDatabase.ts"
-import { openSqlite } from "./Sqlite.ts"
+import { integer, openSqlite, type SqliteFailure } from "./Sqlite.ts"
 import { lookAtWal } from "./WalLook.ts"
 import type { WriteGate } from "./WriteGate.ts"
 
@@ -26,7 +29,15 @@ export interface Health {
   readonly pragmas: Settings
   /** Bytes of the `-wal`; 0 where there is none. */
   readonly walBytes: number
-  /** Those of the report; and who reads from a WAL that has grown over `journalSizeLimit`. */
+  /** Bytes of the file that are free for new rows: pages that nothing is on. */
+  readonly freePageBytes: number
+  /** Bytes that this user may still write on the filesystem; undefined where that is not known, and in memory. */
+  readonly freeBytes: number | undefined
+  /** The last copy of `maintain`; undefined where there is none. `ageMs` is since it was begun. */
+  readonly lastBackup: { readonly file: string; readonly at: string; readonly ageMs: number } | undefined
+  /** How each task of `maintain` ran last. */
+  readonly maintenance: Readonly<Partial<Record<MaintenanceTask, MaintenanceRun>>>
+  /** Those of the report; who reads from a WAL that has grown over `journalSizeLimit`; the tasks of `maintain` that failed. */
   readonly warnings: ReadonlyArray<string>
 }
 
@@ -39,12 +50,12 @@ export const liveHealth = (
   { connection: { file, sqlite }, directory: { warnings }, migrations, pragmas }: Evidence,
   gate: WriteGate,
   inPlace: Effect.Effect<void, ConnectionError>,
-  readersHold: Effect.Effect<void, PragmaError>
+  readersHold: Effect.Effect<void, PragmaError>,
+  maintained: Maintained
 ) => {
-  const newcomer = Effect.mapError(
-    openSqlite({ filename: file, readonly: true }),
-    ({ code, detail, retryable }) => new ConnectionError({ reason: "CannotOpen", file, code, detail, retryable })
-  )
+  const cannotAnswer = ({ code, detail, retryable }: SqliteFailure) =>
+    new ConnectionError({ reason: "CannotOpen", file, code, detail, retryable })
+  const newcomer = Effect.mapError(openSqlite({ filename: file, readonly: true }), cannotAnswer)
   return Effect.gen(function* () {
     yield* inPlace
     // Through a new connection, opened by path: the program's own may be in a transaction, and would block the event
@@ -58,12 +69,25 @@ export const liveHealth = (
     const settings = yield* pragmas.stillHold
     yield* readersHold
     const { bytes, warning } = yield* lookAtWal(file, config, sqlite.readings)
+    const [free] = yield* Effect.mapError(
+      sqlite.run("SELECT freelist_count * page_size AS bytes FROM pragma_freelist_count, pragma_page_size"),
+      cannotAnswer
+    )
+    const { backup, runs } = maintained
+    const now = yield* Clock.currentTimeMillis
+    const failed = Object.entries(runs).flatMap(([task, run]) =>
+      run.failed ? [`The maintenance task ${task} failed: ${run.result}`] : []
+    )
     const health: Health = {
       schemaVersion: version,
       fingerprint,
       pragmas: settings,
       walBytes: bytes,
-      warnings: warning === undefined ? warnings : [...warnings, warning]
+      freePageBytes: integer(free, "bytes"),
+      freeBytes: config.inMemory ? undefined : files.freeBytes(file),
+      lastBackup: backup && { file: backup.file, at: new Date(backup.at).toISOString(), ageMs: now - backup.at },
+      maintenance: { ...runs },
+      warnings: [...warnings, ...(warning === undefined ? [] : [warning]), ...failed]
     }
     return health
   }).pipe(

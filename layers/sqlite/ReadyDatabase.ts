@@ -1,9 +1,12 @@
 /** What a program gets once every room has passed. */
 import * as Reactivity from "@effect/experimental/Reactivity"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { MigrationSource } from "../start/MigrationSource.ts"
 import type { Timeline } from "../start/Timeline.ts"
@@ -13,6 +16,7 @@ import { databaseVersion } from "./DatabaseVersion.ts"
 import type { Initialization } from "./Initialization.ts"
 import type { ReadyReport } from "./InitializationReport.ts"
 import { changesOf, type Health, type HealthError, liveHealth } from "./LiveHealth.ts"
+import { type MaintenanceOptions, makeMaintenance } from "./Maintenance.ts"
 import type { ReadError } from "./ReadError.ts"
 import { makeReaders } from "./Readers.ts"
 import { type Evidence, type Settled, settle } from "./SettledDatabase.ts"
@@ -63,6 +67,14 @@ export interface ReadyDatabase {
    */
   readonly writable: Effect.Effect<void, WriteError>
   /**
+   * Does what a database needs after its start, each task by its own schedule, until the scope closes: see
+   * `MaintenanceOptions`. A task that fails is logged and is a warning of `health`, and runs again at its next time.
+   * `DatabaseReady.maintenance` is this as a layer. Does nothing in memory.
+   */
+  readonly maintain: (
+    options: MaintenanceOptions
+  ) => Effect.Effect<void, never, FileSystem.FileSystem | Path.Path | Scope.Scope>
+  /**
    * A text that is another one once anything was written to the database since, by this program or another: what was
    * read when it was the same is still so. Known at once; undefined where SQLite does not answer.
    */
@@ -85,8 +97,10 @@ export const handOut = Effect.fnUntraced(function* (
   yield* logReady(report, isNews ? LogLevel.Info : LogLevel.Debug)
   const gate = makeWriteGate(config, source, connection)
   const { read, stillHold } = makeReaders(config, connection, inPlace)
-  const health = liveHealth(config, evidence, gate, inPlace, stillHold)
   const withTransaction = guardTransactions(connection, gate)
+  const writing = writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
+  const { maintain, maintained } = makeMaintenance(config, connection, writing.write)
+  const health = liveHealth(config, evidence, gate, inPlace, stillHold, maintained)
   const reactivity = yield* Effect.serviceOption(Reactivity.Reactivity)
   const client = clientOf(
     connection.sqlite,
@@ -99,7 +113,8 @@ export const handOut = Effect.fnUntraced(function* (
     healthChanges: changesOf(health, config),
     read,
     unsafeVersion: databaseVersion(connection.sqlite),
-    ...writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
+    maintain,
+    ...writing
   }
   initialization.onReady(health)
   return { ready, client }

@@ -1,0 +1,173 @@
+/** What is done with a database after its start, each task by a schedule of its own. */
+import { readdirSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import * as SqlClient from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import * as TestClock from "effect/TestClock"
+import { DatabaseReady, type MaintenanceOptions } from "../layers/index.ts"
+import {
+  damagePage,
+  independently,
+  platform,
+  rowsOf,
+  starting,
+  type TestOptions,
+  temporaryFile
+} from "./support/database.ts"
+
+const hourly = Schedule.spaced("1 hour")
+
+/** A ready database with its tasks; the clock begins in 2026. */
+const maintained = Effect.fnUntraced(function* (
+  tasks: (folder: string) => MaintenanceOptions,
+  options: TestOptions = {},
+  filename?: string
+) {
+  yield* TestClock.setTime(Date.UTC(2026, 0, 1))
+  const file = filename ?? (yield* temporaryFile)
+  const folder = join(dirname(file), "copies")
+  const context = yield* Layer.build(
+    Layer.provideMerge(DatabaseReady.maintenance(tasks(folder)), starting(file, options)).pipe(Layer.provide(platform))
+  )
+  const { health, write } = Context.get(context, DatabaseReady)
+  const sql = Context.get(context, SqlClient.SqlClient)
+  /** What a task did last, once it has run: copies and looks wait for the real disk. */
+  const runOf = (task: keyof MaintenanceOptions, at: string) =>
+    health.pipe(
+      Effect.map(({ maintenance }) => maintenance[task]),
+      Effect.tap(() => Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))),
+      Effect.repeat({ until: (run) => run?.at.startsWith(at) === true, times: 1000 })
+    )
+  return { file, folder, health, runOf, sql, write }
+})
+
+describe("maintenance", () => {
+  it.scoped("optimizes, writes the WAL into the file and gives free pages back, each at its time", () =>
+    Effect.gen(function* () {
+      const { health, runOf, sql, write } = yield* maintained(
+        () => ({ optimize: Schedule.spaced("3 hours"), checkpoint: hourly, vacuum: Schedule.spaced("2 hours") }),
+        { newFile: { autoVacuum: "incremental" } }
+      )
+      yield* write(sql`INSERT INTO notes (body) VALUES (hex(zeroblob(100000)))`)
+      yield* write(sql`DELETE FROM notes WHERE length(body) > 100000`)
+      const before = yield* health
+      assert.isAbove(before.freePageBytes, 190_000)
+      assert.isAbove(before.freeBytes ?? 0, 0)
+      assert.deepStrictEqual(before.maintenance, {})
+      yield* TestClock.adjust("1 hour")
+      const first = yield* runOf("checkpoint", "2026-01-01T01")
+      assert.match(first?.result ?? "", /^(\d+) of \1 pages$/)
+      assert.isUndefined((yield* health).maintenance.vacuum)
+      yield* TestClock.adjust("2 hours")
+      assert.match((yield* runOf("vacuum", "2026-01-01T02"))?.result ?? "", /^(\d+) of \1 pages$/)
+      assert.strictEqual((yield* runOf("optimize", "2026-01-01T03"))?.result, "done")
+      const after = yield* health
+      assert.strictEqual(after.freePageBytes, 0)
+      assert.deepStrictEqual(after.warnings, [])
+    })
+  )
+
+  it.scoped(
+    "makes a checked copy at another place, keeps the newest ones, and health says how old the last one is",
+    () =>
+      Effect.gen(function* () {
+        const { file, folder, health, runOf, sql, write } = yield* maintained((directory) => ({
+          backup: { schedule: hourly, directory, keep: 2 }
+        }))
+        assert.isUndefined((yield* health).lastBackup)
+        yield* write(sql`INSERT INTO notes (body) VALUES ('second')`)
+        yield* TestClock.adjust("1 hour")
+        const first = join(folder, "app.db.20260101T010000000Z.backup")
+        assert.strictEqual((yield* runOf("backup", "2026-01-01T01"))?.result, first)
+        assert.deepStrictEqual(yield* rowsOf(first, "SELECT body FROM notes"), [{ body: "first" }, { body: "second" }])
+        // What a process leaves that was killed in the middle, and what is somebody else's.
+        for (const name of ["app.db.20260101T003000000Z.backup.partial", "app.db.mine"])
+          writeFileSync(join(folder, name), "")
+        yield* TestClock.adjust("1 hour")
+        yield* runOf("backup", "2026-01-01T02")
+        yield* TestClock.adjust("30 minutes")
+        assert.deepStrictEqual((yield* health).lastBackup, {
+          file: join(folder, "app.db.20260101T020000000Z.backup"),
+          at: "2026-01-01T02:00:00.000Z",
+          ageMs: 30 * 60_000
+        })
+        yield* TestClock.adjust("30 minutes")
+        yield* runOf("backup", "2026-01-01T03")
+        assert.deepStrictEqual(readdirSync(folder).sort(), [
+          "app.db.20260101T020000000Z.backup",
+          "app.db.20260101T030000000Z.backup",
+          "app.db.mine"
+        ])
+        // The next start of the program finds the copies that are there.
+        const again = yield* maintained((directory) => ({ backup: { schedule: hourly, directory } }), {}, file)
+        assert.strictEqual((yield* again.health).lastBackup?.at, "2026-01-01T03:00:00.000Z")
+      })
+  )
+
+  it.scoped("that fails is a warning until it works again, and ends no other task", () =>
+    Effect.gen(function* () {
+      const { folder, health, runOf } = yield* maintained((directory) => ({
+        backup: { schedule: hourly, directory },
+        checkpoint: hourly
+      }))
+      writeFileSync(folder, "a file is in the way")
+      yield* TestClock.adjust("1 hour")
+      assert.isTrue((yield* runOf("backup", "2026-01-01T01"))?.failed)
+      assert.isFalse((yield* runOf("checkpoint", "2026-01-01T01"))?.failed)
+      const [warning = "", ...more] = (yield* health).warnings
+      assert.match(warning, /^The maintenance task backup failed: .*copies/)
+      assert.deepStrictEqual(more, [])
+      rmSync(folder)
+      yield* TestClock.adjust("1 hour")
+      assert.isFalse((yield* runOf("backup", "2026-01-01T02"))?.failed)
+      assert.deepStrictEqual((yield* health).warnings, [])
+    })
+  )
+
+  it.scoped("looks at the pages when nothing was written for a while, and says what is damaged", () =>
+    Effect.gen(function* () {
+      const { file, health, runOf, sql, write } = yield* maintained(() => ({
+        integrity: { schedule: hourly, quiet: "10 seconds" }
+      }))
+      yield* write(sql`INSERT INTO notes (body) VALUES (hex(zeroblob(20000)))`)
+      yield* TestClock.adjust("1 hour")
+      yield* write(sql`INSERT INTO notes (body) VALUES ('busy')`)
+      yield* TestClock.adjust("10 seconds")
+      assert.isUndefined((yield* health).maintenance.integrity)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* runOf("integrity", "2026-01-01T01"))?.result, "pages and foreign keys ok")
+      yield* sql`PRAGMA wal_checkpoint(TRUNCATE)`
+      const [page] = yield* independently(file, (connection) =>
+        connection.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'tags'").pluck().all()
+      )
+      yield* damagePage(file, Number(page))
+      yield* TestClock.adjust("2 hours")
+      assert.isTrue((yield* runOf("integrity", "2026-01-01T02"))?.failed)
+      assert.match((yield* health).warnings.join(), /^The maintenance task integrity failed: .*damaged/)
+    })
+  )
+
+  it.scoped("ends with its scope; in memory it does nothing", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const scope = yield* Scope.make()
+      const { folder } = yield* Scope.extend(
+        maintained((directory) => ({ backup: { schedule: hourly, directory } }), {}, file),
+        scope
+      )
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust("1 hour")
+      assert.isFalse(readdirSync(dirname(folder)).includes("copies"))
+      const { health } = yield* maintained(() => ({ checkpoint: hourly, vacuum: hourly }), {}, ":memory:")
+      assert.isUndefined((yield* health).freeBytes)
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual((yield* health).maintenance, {})
+    })
+  )
+})
