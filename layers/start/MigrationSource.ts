@@ -81,6 +81,10 @@ const orderOnce = (migrations: ReadonlyArray<Migration>): Migrations => {
 /** `NNN_name`, as the file is called. */
 export const titleOf = ({ name, version }: Pick<Migration, "name" | "version">): string => `${version}_${name}`
 
-/** Several sources as one, e.g. SQL files and the Effects between them. The numbers decide the order. */
-export const all = <R>(...sources: ReadonlyArray<Migrations<R>>): Migrations<R> =>
-  Effect.map(Effect.all(sources), (migrations) => migrations.flat())
+/** Several sources as one, e.g. SQL files and the Effects between them. The numbers decide the order. It needs what they need. */
+export const all = <const Needs extends ReadonlyArray<unknown>>(
+  ...sources: { readonly [Index in keyof Needs]: Migrations<Needs[Index]> }
+): Migrations<Needs[number]> => {
+  const all: ReadonlyArray<Migrations<Needs[number]>> = sources
+  return Effect.map(Effect.all(all), (migrations) => migrations.flat())
+}
