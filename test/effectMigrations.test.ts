@@ -1,5 +1,6 @@
 /** Migrations that are Effects with requirements and errors of their own. */
 import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -73,14 +74,11 @@ describe("a migration that is an Effect", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile
       const error = yield* Effect.flip(
-        reportOf(starting(file, sign)).pipe(
-          Effect.provideService(Signature, ""),
-          Effect.provideService(Separator, "-")
-        )
+        reportOf(starting(file, sign)).pipe(Effect.provideService(Signature, ""), Effect.provideService(Separator, "-"))
       )
-      const failure: Option.Option<Unsigned> = sign.failureIn(error)
+      const failure: Option.Option<Unsigned | SqlError> = sign.failureIn(error)
       assert.deepStrictEqual(
-        Option.map(failure, ({ body }) => body),
+        Option.map(failure, (known) => (known._tag === "Unsigned" ? known.body : known.message)),
         Option.some("first")
       )
       assert.strictEqual(error.reason, "EffectFailed")

@@ -265,7 +265,6 @@ describe("other tools' layouts", () => {
     ["Flyway's versions", { "V1__a_b.sql": a }, "V1__a_b.sql", "named for Flyway, version 1", "Name it 1_a_b.sql"],
     ["Flyway's parts", { "V1.2__a.sql": a }, "V1.2__a.sql", "Flyway, version 1.2", "in Flyway's order"],
     ["Flyway's undo", { "U1__a.sql": drop }, "U1__a.sql", "undoes version 1", "Move it out"],
-    ["Flyway's repeatables", { "R__a.sql": a }, "R__a.sql", "again whenever it changes", "as a new migration"],
     ["Postgrator's", { "001.do.a.sql": a }, "001.do.a.sql", "Postgrator", "Name it 001_a.sql"],
     ["db-migrate's", { "001-a-down.sql": a }, "001-a-down.sql", "it undoes", "Move it out"]
   ] as const) {
@@ -290,6 +289,8 @@ describe("other tools' layouts", () => {
     ],
     ["parts", "1.2_x.sql", "its number has parts", "one whole number"],
     ["too many digits", "20231231235959123_x.sql", "17 digits", "20231231235959_name.sql"],
+    ["an R before it", "R1__a.sql", "without a number", "Name it R__a.sql"],
+    ["a small r and none", "r__a.sql", "with a capital letter", "Name it R__a.sql"],
     ["another mark behind it", "002-add tags.sql", "expected NNN_name.sql", "Name it 002_add_tags.sql"],
     ["a capital extension", "002_A.SQL", "expected NNN_name.sql", "Name it 002_A.sql"],
     ["a time with a letter", "20240101T120000_x.sql", "expected NNN_name.sql", "Name it 20240101120000_x.sql"],

@@ -154,6 +154,7 @@ describe("database-ready init", () => {
         "integrity",
         "lastWritten",
         "pragmas",
+        "repeated",
         "schemaVersion",
         "stages",
         "startedAt",

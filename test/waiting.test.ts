@@ -470,6 +470,7 @@ describe("the integrity stage", () => {
       backup: undefined,
       applied: [],
       adopted: [],
+      repeated: [],
       redeclared: [],
       warnings: [],
       schemaOn: () => Effect.die("not before the start is over"),

@@ -21,6 +21,8 @@ export interface Declaration {
 
 export const plain: Declaration = { foreignKeys: "on", deletes: [], compatibleFrom: undefined, settings: "refused" }
 
+export const isPlain = (declared: Declaration): boolean => declarationText(declared) === ""
+
 const mark = "database-ready:"
 
 /**

@@ -12,7 +12,7 @@ export interface Entry {
 /** A file that is a migration. */
 export interface MigrationFile {
   readonly path: string
-  /** The number as it is written, in digits alone. */
+  /** The number as it is written, in digits alone; `R_` for a repeatable one. */
   readonly version: string
   readonly name: string
 }
@@ -50,6 +50,9 @@ export const migrationFilesOf = (entries: ReadonlyArray<Entry>): ReadonlyArray<M
   return alone === undefined ? found : downAlone(alone)
 }
 
+/** In the place of the number, so that the title is `R__name`. */
+export const repeatableVersion = "R_"
+
 const isSql = /\.sql$/i
 export const looksLikeOne = /\.sql$|^\d/i
 /** Files that archives of other systems and open editors put beside a file: they have its name, but are not text. */
@@ -62,6 +65,8 @@ type Found = MigrationFile | (MigrationFile & { readonly undoes: true }) | Mispl
 const fileOf = ({ inside, kind, name: path }: Entry): Found => {
   const notAFile = kind ?? (inside === undefined ? undefined : "Directory")
   if (notAFile !== undefined) return { reason: "BadName", path, detail: `it is not a file: ${notAFile}` }
+  const [, repeatable = ""] = /^R__([^/\\]+)\.sql$/.exec(path) ?? []
+  if (repeatable !== "") return { path, version: repeatableVersion, name: repeatable }
   const [, version = "", name = "", half = ""] =
     /^(\d+)_([^/\\]+?)(?:(?:\.tx)?\.(up|down|undo|rollback|revert))?\.sql$/.exec(path) ?? []
   if (version === "" || name === "") return explainBadName(path)
@@ -125,9 +130,9 @@ const explainBadName = (path: string): Misplaced => {
   const [, kind = "", flyway = "", what = ""] = /^([VUR])([\d._]*)__(.+)\.sql$/i.exec(path) ?? []
   if (/u/i.test(kind)) return layout(`it is a Flyway script that undoes version ${flyway}`, out)
   if (/r/i.test(kind)) {
-    return layout(
-      "it is a Flyway script that runs again whenever it changes, and here each file runs once",
-      "Write what it does as a new migration, NNN_name.sql, each time it changes."
+    return bad(
+      "a repeatable migration is named R__name.sql, with a capital letter and without a number",
+      `Name it R__${what}.sql. Such files run in the order of their names.`
     )
   }
   if (/v/i.test(kind)) {

@@ -57,6 +57,8 @@ export interface MigrationsEvidence {
   readonly ahead: ReadonlyArray<string>
   /** What this start applied. */
   readonly applied: ReadonlyArray<AppliedMigration>
+  /** Repeatable migrations that this start made, as `R__name`: those with a new text, or all after numbered ones. */
+  readonly repeated: ReadonlyArray<string>
   /** Absolute path of the copy that this start made before it applied anything; undefined where it made none. */
   readonly backup: string | undefined
   /** Rows of the system before this library that this start took over, as `NNN_name`. */
@@ -132,16 +134,25 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
 export const nothingDone = (): Done => ({
   completed: [],
   adopted: [],
+  repeated: [],
   backup: undefined,
   isNew: undefined,
   triedAt: undefined,
   warnings: []
 })
 
-const summary = ({ adopted, ahead, applied, backup, redeclared, version }: AppliedMigrations["Type"]): string => {
+const summary = ({
+  adopted,
+  ahead,
+  applied,
+  backup,
+  redeclared,
+  repeated,
+  version
+}: AppliedMigrations["Type"]): string => {
   if (version === undefined) return "no migrations"
   const done =
-    list("applied", applied.map(titleOf)) ||
+    list("applied", [...applied.map(titleOf), ...repeated]) ||
     list("took over", adopted) ||
     list("newer than this program by", ahead) ||
     "nothing to apply"
@@ -176,7 +187,8 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
     return evidence(room, done, first)
   }
   // Also in an inspection: it says what a start would say.
-  yield* refuseObstacles(first.verdict.pending)
+  const { own, isDue } = first.verdict.repeatables
+  yield* refuseObstacles([...first.verdict.pending, ...(isDue ? own : [])])
   if (config.access === "inspect") {
     // Report what a start would refuse before what it would apply: the trial proves the schema first.
     if (!first.isBlank && !config.inMemory) yield* tryPending(config, database.sqlite, first, running)
@@ -220,7 +232,7 @@ const warnOfAge = Effect.fnUntraced(function* ({ config, database, source }: Roo
 
 const evidence = (
   room: Room,
-  { adopted, backup, completed, warnings }: Done,
+  { adopted, backup, completed, repeated, warnings }: Done,
   seen: Seen
 ): AppliedMigrations["Type"] => ({
   version: versionOf(room, seen.verdict),
@@ -228,6 +240,7 @@ const evidence = (
   backup,
   applied: completed.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs })),
   adopted: adopted.map(titleOf),
+  repeated: repeated.map(titleOf),
   redeclared: seen.verdict.redeclared,
   warnings,
   schema: unlessChanged(room, seen),
@@ -260,9 +273,9 @@ const checkApplied = (room: Room, sqlite: Sqlite): AppliedMigrations["Type"]["sc
   )
 }
 
-const refusePending = ({ isInitialized, verdict: { adopted, pending } }: Seen) =>
+const refusePending = ({ isInitialized, verdict: { adopted, pending, repeatables } }: Seen) =>
   upgradeError("Pending", {
-    migration: pending.map(titleOf).join(", "),
+    migration: [...pending, ...(repeatables.isDue ? repeatables.due : [])].map(titleOf).join(", "),
     detail:
       adopted.length > 0
         ? `applied by an earlier system: ${adopted.map(({ migration }) => titleOf(migration)).join(", ")}`

@@ -82,10 +82,10 @@ const smallFile = 1024 * 1024
  */
 const chosen = (
   { before, lost }: SqliteConnection["Type"],
-  { adopted, applied }: AppliedMigrations["Type"],
+  { adopted, applied, repeated }: AppliedMigrations["Type"],
   bytes: number
 ) => {
-  if (applied.length > 0) return { checked: "quick", because: "migrations were applied" } as const
+  if (applied.length + repeated.length > 0) return { checked: "quick", because: "migrations were applied" } as const
   if (adopted.length > 0) return { checked: "quick", because: "it was taken over" } as const
   if (lost !== undefined) return { checked: "quick", because: "commits are missing" } as const
   if (before === "unclean") return { checked: "quick", because: "the last shutdown was unclean" } as const

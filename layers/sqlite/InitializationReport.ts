@@ -38,6 +38,8 @@ export interface ReadyReport {
   readonly schemaVersion: string | undefined
   /** The migrations that this start applied, in their order. */
   readonly applied: ReadonlyArray<AppliedMigration>
+  /** Repeatable migrations that this start made, as `R__name`: those with a new text, or all after numbered ones. */
+  readonly repeated: ReadonlyArray<string>
   /** Absolute path of the copy that was made before anything was applied; undefined where none was called for. */
   readonly backup: string | undefined
   /** What each stage did, in their order. */

@@ -93,7 +93,8 @@ export const handOut = Effect.fnUntraced(function* (
   const { inPlace } = settled
   const report = readyReport(evidence, settled, yield* initialization.timeline)
   // Most starts find everything as it should be, which is news for nobody.
-  const isNews = connection.origin === "created" || migrations.applied.length > 0 || migrations.adopted.length > 0
+  const { adopted, applied, repeated } = migrations
+  const isNews = connection.origin === "created" || applied.length + adopted.length + repeated.length > 0
   yield* logReady(report, isNews ? LogLevel.Info : LogLevel.Debug)
   const gate = makeWriteGate(config, source, connection)
   const { read, stillHold } = makeReaders(config, connection, inPlace)
@@ -129,6 +130,7 @@ const readyReport = (
   database: connection.file,
   schemaVersion: migrations.version,
   applied: migrations.applied,
+  repeated: migrations.repeated,
   backup: migrations.backup,
   stages,
   pragmas: settings,

@@ -63,7 +63,8 @@ export type EffectMigrations<E, R> = Migrations<R> & {
  *   Effect.tapError((error) =>
  *     Option.match(addRegions.failureIn(error), {
  *       onNone: () => Effect.void,
- *       onSome: ({ city }) => Effect.logError(`Add the region of ${city}`)
+ *       // SqlError | UnknownCity
+ *       onSome: (failure) => (failure._tag === "UnknownCity" ? Effect.logError(`Add the region of ${failure.city}`) : Effect.void)
  *     })
  *   ),
  *   Effect.provideService(Regions, { byCity: new Map([["Basel", "north"]]) }),

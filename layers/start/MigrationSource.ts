@@ -8,9 +8,9 @@ import { MigrationSourceError } from "./MigrationSourceError.ts"
 
 /** One step of the schema, as text or as an Effect. */
 export interface Migration {
-  /** The number, by which migrations are ordered. */
+  /** The number, by which migrations are ordered; `Infinity` for a repeatable one, which runs after all that have one. */
   readonly id: number
-  /** The number as it is written, e.g. `001`. */
+  /** The number as it is written, e.g. `001`; `R_` for a repeatable one. */
   readonly version: string
   /** The rest of the file's name, e.g. `add_owner`. */
   readonly name: string
@@ -49,34 +49,52 @@ export interface EffectBody {
 /** Migrations as a source gives them, not yet in order. Fails with `MigrationSourceError` where they cannot be read. */
 export type Migrations<R = never> = Effect.Effect<ReadonlyArray<Migration>, MigrationSourceError, R>
 
+/** Migrations in order, each number once. */
+export interface OrderedMigrations extends ReadonlyArray<Migration> {
+  /** Those without a number, in the order of their names, each name once. */
+  readonly repeatables?: ReadonlyArray<Migration> | undefined
+}
+
 /** The migrations of a program, in order, each number once. For `DatabaseReady.pipeline` and the stages. */
 export class MigrationSource extends Context.Tag("database-ready/MigrationSource")<
   MigrationSource,
-  ReadonlyArray<Migration>
+  OrderedMigrations
 >() {
   /** Loads and orders. Fails with `MigrationSourceError` before anything else is touched. */
-  static readonly make = <R>(migrations: Migrations<R>): Migrations<R> => Effect.flatMap(migrations, orderOnce)
+  static readonly make = <R>(migrations: Migrations<R>): Effect.Effect<OrderedMigrations, MigrationSourceError, R> =>
+    Effect.flatMap(migrations, orderOnce)
 
   /** The same as a service. Fails with `MigrationSourceError`. */
   static readonly layer = <R>(migrations: Migrations<R>): Layer.Layer<MigrationSource, MigrationSourceError, R> =>
     Layer.effect(MigrationSource, MigrationSource.make(migrations))
 }
 
-const orderOnce = (migrations: ReadonlyArray<Migration>): Migrations => {
-  const ordered = migrations.toSorted((one, other) => one.id - other.id)
+const orderOnce = (migrations: ReadonlyArray<Migration>): Effect.Effect<OrderedMigrations, MigrationSourceError> => {
+  const refuse = (reason: "BadName" | "Duplicate", path: string, detail: string, cure?: string) =>
+    Effect.fail(new MigrationSourceError({ reason, path, detail, code: "", retryable: false, cure }))
+  const ordered = migrations.filter((one) => !isRepeatable(one)).sort((one, other) => one.id - other.id)
   const twin = ordered.find((migration, index) => migration.id === ordered[index - 1]?.id)
-  if (twin === undefined) return Effect.succeed(ordered)
-  const titles = ordered.filter(({ id }) => id === twin.id).map(titleOf)
-  return Effect.fail(
-    new MigrationSourceError({
-      reason: "Duplicate",
-      path: titles.join(", "),
-      detail: `number ${twin.id}`,
-      code: "",
-      retryable: false
-    })
-  )
+  if (twin !== undefined) {
+    const titles = ordered.filter(({ id }) => id === twin.id).map(titleOf)
+    return refuse("Duplicate", titles.join(", "), `number ${twin.id}`)
+  }
+  if (ordered.length === migrations.length) return Effect.succeed(ordered)
+  const repeatables = migrations.filter(isRepeatable).sort((one, other) => (one.name < other.name ? -1 : 1))
+  const double = repeatables.find(({ name }, index) => name === repeatables[index - 1]?.name)
+  if (double !== undefined) {
+    const cure = "Give one of them another name."
+    return refuse("Duplicate", `${titleOf(double)}, ${titleOf(double)}`, "repeatable ones are known by name", cure)
+  }
+  const [first] = repeatables
+  if (ordered.length === 0 && first !== undefined) {
+    const cure = "Put the tables that it needs into 001_name.sql."
+    return refuse("BadName", titleOf(first), "it runs after the numbered migrations, and there are none", cure)
+  }
+  return Effect.succeed(Object.assign(ordered, { repeatables }))
 }
+
+/** Whether it runs again whenever its text changes. */
+export const isRepeatable = ({ id }: Migration): boolean => id === Number.POSITIVE_INFINITY
 
 /** `NNN_name`, as the file is called. */
 export const titleOf = ({ name, version }: Pick<Migration, "name" | "version">): string => `${version}_${name}`

@@ -9,9 +9,15 @@ import { files, kindOf, trySync } from "../machine/files.ts"
 import { mountTable, noMountCanHang } from "../machine/MountTable.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { checksumOf } from "../schema/Checksum.ts"
-import { declarationOf } from "../schema/Declaration.ts"
+import { declarationOf, isPlain } from "../schema/Declaration.ts"
 import { liquibaseLineIn, lowerHalfIn, upperHalfOf } from "../schema/Halves.ts"
-import { type Entry, looksLikeOne, type MigrationFile, migrationFilesOf } from "../schema/MigrationFiles.ts"
+import {
+  type Entry,
+  looksLikeOne,
+  type MigrationFile,
+  migrationFilesOf,
+  repeatableVersion
+} from "../schema/MigrationFiles.ts"
 import type { Migration, Migrations } from "./MigrationSource.ts"
 import { MigrationSourceError } from "./MigrationSourceError.ts"
 
@@ -25,7 +31,8 @@ export interface ReadOptions {
 }
 
 /**
- * Migrations from a directory, relative to the working directory: the `NNN_name.sql` files of a directory, and the `NNN_name/migration.sql` and `NNN_name/up.sql` of its folders. Every
+ * Migrations from a directory, relative to the working directory: the `NNN_name.sql` files of a directory, and the `NNN_name/migration.sql` and `NNN_name/up.sql` of its folders.
+ * `R__name.sql` makes views and triggers again whenever its text changes, after all that have a number. Every
  * other `.sql` file, and everything that begins with a number, is refused: what looks like a migration and is not run
  * has been forgotten by somebody. What undoes (`.down.sql`) beside what does (`.up.sql`) is never run. Fails with
  * `MigrationSourceError`.
@@ -153,9 +160,12 @@ const migrationsOf = (
     const text = halves === "up" ? upperHalfOf(content.text) : content.text
     const twofold = halves === "up" ? undefined : twoHalves(path, text)
     if (twofold !== undefined) return Either.left(twofold)
-    const id = Number(version)
+    const id = version === repeatableVersion ? Number.POSITIVE_INFINITY : Number(version)
     const declared = declarationOf(text, id)
     if (typeof declared === "string") return Either.left(badDeclaration(path, declared))
+    if (version === repeatableVersion && !isPlain({ ...declared, compatibleFrom: undefined })) {
+      return Either.left(badDeclaration(path, "a repeatable migration can only declare compatible_from"))
+    }
     const body = { _tag: "Sql", text } as const
     migrations.push({ id, version, name, checksum: checksumOf(text), declared, body })
   }

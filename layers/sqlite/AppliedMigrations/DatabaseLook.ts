@@ -1,6 +1,6 @@
 /** Reads history, schema and header of a database, and judges the history. */
 import * as Effect from "effect/Effect"
-import { type Migration, titleOf } from "../../start/MigrationSource.ts"
+import { type OrderedMigrations, titleOf } from "../../start/MigrationSource.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
 import { integer, type Sqlite, type SqliteFailure } from "../Sqlite.ts"
 import { HistoryError, historyFailure } from "./HistoryError.ts"
@@ -23,7 +23,7 @@ export interface Seen {
 }
 
 export const look = Effect.fnUntraced(
-  function* (config: DatabaseConfig["Type"], source: ReadonlyArray<Migration>, sqlite: Sqlite) {
+  function* (config: DatabaseConfig["Type"], source: OrderedMigrations, sqlite: Sqlite) {
     const [header] = yield* sqlite.run(
       "SELECT user_version, application_id, data_version FROM pragma_user_version, pragma_application_id, pragma_data_version"
     )
@@ -47,18 +47,21 @@ export const look = Effect.fnUntraced(
   Effect.catchTag("SqliteFailure", historyFailure)
 )
 
-export const isUpToDate = ({ isMarked, verdict: { adopted, pending } }: Seen): boolean =>
-  pending.length === 0 && adopted.length === 0 && isMarked
+export const isUpToDate = ({ isMarked, verdict: { adopted, pending, repeatables } }: Seen): boolean =>
+  pending.length === 0 && adopted.length === 0 && !repeatables.isDue && isMarked
 
 /** Refuses a history that lacks migrations which should be recorded. */
 export const requireRecorded = (seen: Seen, allowedToBePending = 0): Effect.Effect<Seen, HistoryError> => {
-  const { pending } = seen.verdict
-  return pending.length <= allowedToBePending
+  const { pending, repeatables } = seen.verdict
+  const unrecorded = pending.slice(0, Math.max(0, pending.length - allowedToBePending))
+  // Their place is behind the last of the others.
+  const isLast = allowedToBePending === 0
+  return unrecorded.length === 0 && !(isLast && repeatables.isDue)
     ? Effect.succeed(seen)
     : Effect.fail(
         new HistoryError({
           reason: "Unrecorded",
-          migrations: pending.slice(0, pending.length - allowedToBePending).map(titleOf),
+          migrations: [...unrecorded, ...(isLast ? repeatables.due : [])].map(titleOf),
           detail: "",
           code: "",
           retryable: false

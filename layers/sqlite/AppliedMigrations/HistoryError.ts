@@ -43,6 +43,8 @@ export class HistoryError extends Data.TaggedError("HistoryError")<{
   readonly code: string
   /** Whether trying again can help by itself. */
   readonly retryable: boolean
+  /** What can be done about this one, where that is more than the reason says: then it is the remedy. */
+  readonly cure?: string | undefined
   /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
@@ -53,7 +55,7 @@ export class HistoryError extends Data.TaggedError("HistoryError")<{
 
   /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
-    return jsonOf(this)
+    return { ...jsonOf(this), cure: undefined }
   }
 
   /** What is wrong, for people. */
@@ -64,7 +66,7 @@ export class HistoryError extends Data.TaggedError("HistoryError")<{
 
   /** What to do now, for people. */
   get remedy(): string {
-    return codeRemedy(this.code) ?? remedies[this.reason]
+    return this.cure ?? codeRemedy(this.code) ?? remedies[this.reason]
   }
 }
 

@@ -2,9 +2,11 @@
 import * as Effect from "effect/Effect"
 import { mayHaveBeen, statementsChecksumOf, statementsIn } from "../../schema/Checksum.ts"
 import { declarationText } from "../../schema/Declaration.ts"
-import { type Migration, titleOf } from "../../start/MigrationSource.ts"
+import { type Migration, type OrderedMigrations, titleOf } from "../../start/MigrationSource.ts"
 import { HistoryError, type Reason } from "./HistoryError.ts"
 import { type AppliedMigration, type History, idOf, userVersionOf } from "./MigrationHistory.ts"
+import { judgeRepeatables, type RepeatableVerdict } from "./RepeatableJudgement.ts"
+import { nothingRecorded, type Recorded, readRecord } from "./RepeatableRecord.ts"
 
 /** A row that lacks what ran or was declared, with its checksum. */
 export interface Incomplete {
@@ -32,6 +34,8 @@ export interface Verdict {
   readonly fingerprint: string | undefined
   /** The objects in it, as `namesOf` writes them; undefined if they were not kept. */
   readonly ours: string | undefined
+  /** The views and triggers that are made again whenever their text changes. */
+  readonly repeatables: RepeatableVerdict
 }
 
 /**
@@ -39,7 +43,7 @@ export interface Verdict {
  * none added before an applied one. Uses only its arguments.
  */
 export const judge = (
-  source: ReadonlyArray<Migration>,
+  source: OrderedMigrations,
   { rows }: History,
   userVersion: number
 ): Effect.Effect<Verdict, HistoryError> => {
@@ -85,7 +89,18 @@ export const judge = (
       ? refuse("Unrecorded", pending.filter(({ id }) => id <= userVersion).map(titleOf), detail)
       : refuse("VersionMismatch", [], detail)
   }
+  const recorded = recordedIn(rows, latestRow)
+  if (recorded === undefined) {
+    return refuse("Unreadable", [], "the column repeatables has something that this library did not write")
+  }
+  const repeatables = judgeRepeatables(source.repeatables ?? [], recorded, {
+    newest,
+    isBehind: newer.length > 0,
+    isPending: pending.length > 0
+  })
+  if ("reason" in repeatables) return Effect.fail(new HistoryError({ ...repeatables, code: "", retryable: false }))
   return Effect.succeed({
+    repeatables,
     pending,
     applied: source.filter(({ id }) => seen.has(id)),
     ahead: newer.map(labelOf),
@@ -96,6 +111,17 @@ export const judge = (
     fingerprint: adopted.length > 0 ? undefined : latestRow?.fingerprint,
     ours: adopted.length > 0 ? undefined : latestRow?.ours
   })
+}
+
+/** A newer row without it was written by a release that knows no repeatable migrations. */
+const recordedIn = (
+  rows: ReadonlyArray<AppliedMigration>,
+  latest: AppliedMigration | undefined
+): Recorded | undefined => {
+  const row = rows.findLast(({ repeatables }) => repeatables !== undefined)
+  if (row?.repeatables === undefined) return nothingRecorded
+  const recorded = readRecord(row.repeatables)
+  return recorded === undefined ? undefined : { ...recorded, areMade: recorded.areMade && row === latest }
 }
 
 /**

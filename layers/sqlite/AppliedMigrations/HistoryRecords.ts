@@ -21,7 +21,8 @@ const createHistory = `CREATE TABLE ${historyTable} (
   compatible_from TEXT,
   schema_objects TEXT,
   content_version TEXT,
-  declared TEXT
+  declared TEXT,
+  repeatables TEXT
 )`
 
 export interface Completed {

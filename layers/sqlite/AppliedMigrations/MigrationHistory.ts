@@ -20,6 +20,8 @@ export interface AppliedMigration {
   readonly content?: string | undefined
   /** What was declared, as `declarationText`; undefined if it was not kept. */
   readonly declared?: string | undefined
+  /** What `writeRecord` wrote, in one row at most. */
+  readonly repeatables?: string | undefined
 }
 
 export interface History {
@@ -39,7 +41,8 @@ const ownColumns = [
   "compatible_from",
   "schema_objects",
   "content_version",
-  "declared"
+  "declared",
+  "repeatables"
 ]
 
 /** Reads the history. No table is an empty history; any failure is an error. Run it inside a read transaction. */
@@ -76,7 +79,8 @@ export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
       ours: textOrNull(row, "schema_objects"),
       compatibleFrom: idOf(text(row, "compatible_from")),
       content: textOrNull(row, "content_version"),
-      declared: textOrNull(row, "declared")
+      declared: textOrNull(row, "declared"),
+      repeatables: textOrNull(row, "repeatables")
     }))
   }
   return history

@@ -5,10 +5,11 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { statementsIn } from "../../schema/Checksum.ts"
 import { isLostSetting } from "../../schema/PragmaRules.ts"
+import { misplacedInRepeatable } from "../../schema/RepeatableRules.ts"
 import { identifier, type Statement } from "../../schema/SqlScript.ts"
 import { obstacleIn } from "../../schema/StatementRules.ts"
 import { describeCause } from "../../start/CauseDetail.ts"
-import { type Migration, titleOf } from "../../start/MigrationSource.ts"
+import { isRepeatable, type Migration, titleOf } from "../../start/MigrationSource.ts"
 import { type Connected, clientOf } from "../Client.ts"
 import { type Sqlite, SqliteFailure, text } from "../Sqlite.ts"
 import { cureOf } from "./Cures.ts"
@@ -38,7 +39,10 @@ export const refuseObstacles = (migrations: ReadonlyArray<Migration>): Effect.Ef
     for (const migration of migrations) {
       const { body, declared, id } = migration
       if (body._tag === "Effect") continue
-      const obstacle = obstacleIn({ id, text: body.text, declared, statements: statementsIn(body) })
+      const statements = statementsIn(body)
+      const obstacle =
+        obstacleIn({ id, text: body.text, declared, statements }) ??
+        (isRepeatable(migration) ? misplacedInRepeatable(statements) : undefined)
       if (obstacle !== undefined) {
         const { reason, remedy: cure, ...facts } = obstacle
         return upgradeError(reason, { migration: titleOf(migration), cure, ...facts })

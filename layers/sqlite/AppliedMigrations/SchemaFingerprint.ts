@@ -33,6 +33,10 @@ export const fingerprintOf = (objects: ReadonlyArray<SchemaObject>): string => {
   return hash("sha256", texts.join(""), "hex")
 }
 
+/** The fingerprint of numbered and repeatable migrations together. */
+export const joinFingerprints = (numbered: string, repeated: ReadonlyArray<SchemaObject>): string =>
+  repeated.length === 0 ? numbered : hash("sha256", `${numbered}\n${fingerprintOf(repeated)}`, "hex")
+
 /** How a live schema differs from the one that its migrations make. Each object is its type and name: `table owners`. */
 export interface SchemaDifference {
   /** Objects that the migrations make and the database does not have. */

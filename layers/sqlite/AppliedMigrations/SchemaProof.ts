@@ -8,11 +8,13 @@ import { openSqlite } from "../Sqlite.ts"
 import { transactionsOn } from "../Transactions.ts"
 import type { Verdict } from "./HistoryJudgement.ts"
 import { dropTemporary, runMigration, type Script, scriptOf } from "./MigrationRun.ts"
+import { divideRepeated } from "./RepeatableRecord.ts"
 import {
   differenceOf,
   divideBy,
   fingerprintOf,
   isAccepted,
+  joinFingerprints,
   namesIn,
   objectsOf,
   type SchemaObject,
@@ -36,9 +38,25 @@ export type Made = Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
 /**
  * Compares the live schema with the one that the applied migrations make. First by the fingerprint that was kept with
  * the newest of them; if it differs or was never kept, by replaying them. Objects that others added need no replay if
- * the names of ours were kept. Fails with `IntegrityError` if an object is missing or changed.
+ * the names of ours were kept. What repeatable migrations made is compared with what the history keeps of it. Fails with
+ * `IntegrityError` if an object is missing or changed.
  */
 export const proveSchema = (
+  verdict: Pick<Verdict, "ahead" | "fingerprint" | "ours" | "repeatables">,
+  live: ReadonlyArray<SchemaObject>,
+  made: Made
+): Effect.Effect<SchemaState, IntegrityError> => {
+  const { recorded } = verdict.repeatables
+  const { expected, others, repeated } = divideRepeated(recorded, live)
+  const difference = differenceOf(expected, repeated)
+  if (recorded.areMade && !isAccepted(difference)) return Effect.fail(IntegrityError.schemaDiffers(difference))
+  return Effect.map(proveNumbered(verdict, others, made), ({ extra, fingerprint }) => ({
+    extra,
+    fingerprint: joinFingerprints(fingerprint, repeated)
+  }))
+}
+
+const proveNumbered = (
   { ahead, fingerprint, ours }: Pick<Verdict, "ahead" | "fingerprint" | "ours">,
   live: ReadonlyArray<SchemaObject>,
   made: Made

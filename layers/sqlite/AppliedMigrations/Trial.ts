@@ -21,6 +21,7 @@ import { foreignKeyWatch } from "./ForeignKeyWatch.ts"
 import { prepareHistory } from "./HistoryRecords.ts"
 import { readHistory } from "./MigrationHistory.ts"
 import { dropTemporary, type Script, savepointAround } from "./MigrationRun.ts"
+import { dropRepeated, makeRepeatables } from "./Repeatables.ts"
 import { objectsOf, schemaStatement } from "./SchemaFingerprint.ts"
 import { madeBy, proveSchema } from "./SchemaProof.ts"
 import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
@@ -46,7 +47,23 @@ export const tryPending = (
       const trial = yield* inDoubt(openSqlite({ filename: ":memory:" }))
       yield* inDoubt(trial.run(`PRAGMA trusted_schema = ${config.pragmas.trustedSchema ? 1 : 0}`))
       yield* makeSameSchema(live, trial, seen)
+      const { repeatables } = seen.verdict
+      const ofOthers = yield* inDoubt(dropRepeated(trial, repeatables, seen.objects))
+      const finish = Effect.fnUntraced(function* (titles: string) {
+        if (repeatables.isDue) {
+          yield* makeRepeatables(trial, repeatables, ofOthers, (failure, refuse) =>
+            judge(failure)._tag === "Refused" ? refuse : doubtOf(failure)
+          )
+        }
+        const broken = yield* inDoubt(brokenObjects(trial))
+        const isSure = broken.every(({ detail }) => isOfSchema(detail))
+        if (!isSure) return yield* new Doubt({ why: broken.map(describeBroken).join("; ") })
+        if (broken.length === 0) return
+        const migration = [titles, ...repeatables.due.map(titleOf)].filter((title) => title !== "").join(", ")
+        return yield* upgradeError("SchemaBroken", { migration, detail: broken.map(describeBroken).join("; ") })
+      })
       let pending = seen.verdict.pending
+      if (pending.length === 0 && repeatables.isDue) yield* finish("")
       while (pending.length > 0) {
         const isOff = isRebuild(pending[0])
         const objects = objectsOf(yield* inDoubt(trial.run(schemaStatement)))
@@ -60,17 +77,7 @@ export const tryPending = (
           yield* tryScript(trial, script, config, attempt)
           yield* Effect.catchIf(foreignKeys.check(script, index === scripts.length - 1), isNoMismatch, doubtOf)
         }
-        if (pending.length === 0) {
-          const broken = yield* inDoubt(brokenObjects(trial))
-          const isSure = broken.every(({ detail }) => isOfSchema(detail))
-          if (!isSure) return yield* new Doubt({ why: broken.map(describeBroken).join("; ") })
-          if (broken.length > 0) {
-            return yield* upgradeError("SchemaBroken", {
-              migration: titles,
-              detail: broken.map(describeBroken).join("; ")
-            })
-          }
-        }
+        if (pending.length === 0) yield* finish(titles)
         yield* inDoubt(trial.run("COMMIT"))
       }
     })

@@ -80,6 +80,7 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
     const { seen: after, ...added } = applied
     done.completed.push(...added.completed)
     done.adopted.push(...added.adopted)
+    done.repeated.push(...added.repeated)
     done.backup ??= added.backup
     attempt.committed({ applied: added.completed.map(({ migration }) => titleOf(migration)), backup: added.backup })
     seen = after

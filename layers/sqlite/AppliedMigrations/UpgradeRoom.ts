@@ -1,5 +1,5 @@
 /** What an upgrade works with, and what it has done. */
-import type { Migration } from "../../start/MigrationSource.ts"
+import type { Migration, OrderedMigrations } from "../../start/MigrationSource.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import type { SqliteFailure } from "../Sqlite.ts"
@@ -11,7 +11,7 @@ import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
 
 export interface Room {
   readonly config: DatabaseConfig["Type"]
-  readonly source: ReadonlyArray<Migration>
+  readonly source: OrderedMigrations
   /** The objects that all migrations of the source make. */
   readonly made: Made
   readonly database: SqliteConnection["Type"]
@@ -22,6 +22,8 @@ export interface Room {
 export interface Done {
   readonly completed: Array<Completed>
   readonly adopted: Array<Migration>
+  /** Repeatable migrations whose text was new, or all where numbered ones were applied. */
+  readonly repeated: Array<Migration>
   backup: string | undefined
   /**
    * Whether the database was empty when the start began. Then there is nothing to back up, whatever the migrations

@@ -13,6 +13,8 @@ import { brokenObjects, describeBroken } from "./CompiledSchema.ts"
 import { look, requireRecorded, type Seen } from "./DatabaseLook.ts"
 import { CopyFirst, catchUp, type Early, millisToCopy } from "./EarlyBackup.ts"
 import { recordAdopted, recordContents, recordSchema } from "./HistoryRecords.ts"
+import { divideRepeated } from "./RepeatableRecord.ts"
+import { dropRepeated, makeRepeatables, recordRepeatables, withoutObjects } from "./Repeatables.ts"
 import { guardRows } from "./RowGuard.ts"
 import { applyAll } from "./RunFiles.ts"
 import { fingerprintOf, namesOf, objectsOf, schemaStatement } from "./SchemaFingerprint.ts"
@@ -40,14 +42,17 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
   const { config, database, source } = room
   const { sqlite } = database
   const { doing, progress } = attempt
-  const { adopted, applied, pending } = seen.verdict
+  const { adopted, applied, pending, repeatables } = seen.verdict
   const scripts = runOf(pending, seen.objects, isOff)
-  const titles = scripts.map(({ migration }) => titleOf(migration)).join(", ")
+  const isLast = scripts.length === pending.length
+  const repeated = isLast && repeatables.isDue ? repeatables.due : []
+  const titles = [...scripts.map(({ migration }) => migration), ...repeated].map(titleOf).join(", ")
   const orNotWritten = Effect.mapError(notWritten(titles))
   if (!seen.isMarked) yield* orNotWritten(sqlite.run(`PRAGMA application_id = ${config.applicationId}`))
-  const nothing = { completed: [], adopted: [], backup: undefined }
+  const nothing = { completed: [], adopted: [], repeated: [], backup: undefined }
   // Another process may have applied them meanwhile.
-  if (scripts.length === 0 && adopted.length === 0) return { ...nothing, seen: { ...seen, isMarked: true } }
+  if (scripts.length === 0 && adopted.length === 0 && !repeatables.isDue)
+    return { ...nothing, seen: { ...seen, isMarked: true } }
 
   const before = yield* proveSchema(seen.verdict, seen.objects, madeBy(applied, progress))
   const teller = tellWork(progress, yield* bytesOf(sqlite), clock)
@@ -67,20 +72,26 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
   if (isDue && copy === undefined) yield* requireSpaceForBackup(sqlite, database.file, { from, to: newest.version })
   const early = isCopiedLast ? undefined : yield* makeCopy
   yield* orNotWritten(seen.prepareHistory)
-  const completed = yield* applyAll(room, seen.objects, scripts, { guard, teller }, attempt).pipe(
-    // Pages are checked in the copy, and there is none yet.
-    Effect.tapError((error) =>
-      isCopiedLast && error.code.startsWith("SQLITE_CORRUPT") ? checkCopy(database.file, progress) : Effect.void
-    )
-  )
+  const ofOthers = yield* orNotWritten(dropRepeated(sqlite, repeatables, seen.objects))
+  // Views and triggers alone change no row.
+  const isOnlyRepeated = scripts.length === 0 && adopted.length === 0
+  const completed = isOnlyRepeated
+    ? []
+    : yield* applyAll(room, seen.objects, scripts, { guard, teller }, attempt).pipe(
+        // Pages are checked in the copy, and there is none yet.
+        Effect.tapError((error) =>
+          isCopiedLast && error.code.startsWith("SQLITE_CORRUPT") ? checkCopy(database.file, progress) : Effect.void
+        )
+      )
   doing(`recording ${titles}`)
   yield* orNotWritten(recordAdopted(sqlite, adopted))
   yield* orNotWritten(recordContents(sqlite, seen.verdict.incomplete))
 
-  const objects = objectsOf(yield* orNotWritten(sqlite.run(schemaStatement)))
+  const whole = objectsOf(yield* orNotWritten(sqlite.run(schemaStatement)))
+  const objects = divideRepeated(repeatables.recorded, whole).others
   const known = source.slice(0, applied.length + scripts.length)
   const after = yield* schemaAfter(
-    { before, live: seen.objects },
+    { before, live: divideRepeated(repeatables.recorded, seen.objects).others },
     scripts,
     objects,
     adopted.length,
@@ -90,11 +101,17 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
   if (last !== undefined) {
     yield* orNotWritten(recordSchema(sqlite, last, { fingerprint: fingerprintOf(after), ours: namesOf(after) }))
   }
-  const isLast = scripts.length === pending.length
+  if (repeatables.isDue && last !== undefined) {
+    if (isLast) doing(`making ${repeatables.own.map(titleOf).join(", ")}`)
+    const record = isLast
+      ? yield* makeRepeatables(sqlite, repeatables, ofOthers, (_, refuse) => refuse)
+      : withoutObjects(repeatables.recorded, ofOthers)
+    yield* orNotWritten(recordRepeatables(sqlite, last, record))
+  }
   if (isLast) {
     const broken = yield* orNotWritten(brokenObjects(sqlite))
     // With nothing pending nobody but the database itself is to blame.
-    if (broken.length > 0 && scripts.length === 0) {
+    if (broken.length > 0 && titles === "") {
       return yield* IntegrityError.found("SchemaBroken", broken.map(describeBroken))
     }
     if (broken.length > 0) {
@@ -103,7 +120,7 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
   }
   // Statistics of tables with rows may no longer fit their indexes: analyze all tables, each in part
   // (https://sqlite.org/pragma.html#pragma_optimize).
-  if (isLast && !seen.isBlank) yield* orNotWritten(sqlite.run("PRAGMA optimize = 0x10012"))
+  if (isLast && !isOnlyRepeated && !seen.isBlank) yield* orNotWritten(sqlite.run("PRAGMA optimize = 0x10012"))
   const now = yield* look(config, source, sqlite).pipe(
     Effect.flatMap((now) => requireRecorded(now, pending.length - scripts.length)),
     Effect.mapError((error) =>
@@ -126,7 +143,13 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
   const total = yield* bytesOf(sqlite)
   const what = scripts.length > 5 ? `${scripts.length} migrations` : titles
   yield* teller.begins(`committing ${what}`, { total, detail: "writing what has changed", isOneOfFew: true })
-  return { completed, adopted: adopted.map(({ migration }) => migration), backup: backup?.file, seen: now }
+  return {
+    completed,
+    adopted: adopted.map(({ migration }) => migration),
+    repeated,
+    backup: backup?.file,
+    seen: now
+  }
 })
 
 const isInWal = (sqlite: Sqlite) =>
