@@ -33,8 +33,17 @@ export interface Health {
   readonly freePageBytes: number
   /** Bytes that this user may still write on the filesystem; undefined where that is not known, and in memory. */
   readonly freeBytes: number | undefined
-  /** The last copy of `maintain`; undefined where there is none. `ageMs` is since it was begun. */
-  readonly lastBackup: { readonly file: string; readonly at: string; readonly ageMs: number } | undefined
+  /** The last copy of `maintain`; undefined where there is none. */
+  readonly lastBackup:
+    | {
+        /** Absolute path. */
+        readonly file: string
+        /** When it was begun, in ISO 8601. */
+        readonly at: string
+        /** Milliseconds since then. */
+        readonly ageMs: number
+      }
+    | undefined
   /** How each task of `maintain` ran last. */
   readonly maintenance: Readonly<Partial<Record<MaintenanceTask, MaintenanceRun>>>
   /** Those of the report; who reads from a WAL that has grown over `journalSizeLimit`; the tasks of `maintain` that failed. */
