@@ -29,10 +29,18 @@ export {
   type Pragmas
 } from "./sqlite/DatabaseConfig.ts"
 export { DatabaseDirectory } from "./sqlite/DatabaseDirectory.ts"
+export {
+  DatabaseFleet,
+  type Fleet,
+  type FleetFile,
+  type FleetOptions,
+  type UpgradeAllOptions
+} from "./sqlite/DatabaseFleet.ts"
 export { DatabaseReady, type LayerOptions, type TaggedDatabase } from "./sqlite/DatabaseReady.ts"
 export { DirectoryError } from "./sqlite/DirectoryError.ts"
 export { durationFrom, environment, filesystemTypesFrom } from "./sqlite/environment.ts"
 export { type ExitCode, exitCode, exitCodeOf, type RefusedError } from "./sqlite/exitCode.ts"
+export { FleetError } from "./sqlite/FleetError.ts"
 export { Initialization } from "./sqlite/Initialization.ts"
 export {
   type FailedReport,

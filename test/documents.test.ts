@@ -14,6 +14,7 @@ import {
   DirectoryError,
   exitCode,
   exitCodeOf,
+  FleetError,
   HistoryError,
   type InitializationError,
   IntegrityError,
@@ -227,7 +228,7 @@ const isKnown = (command: string): boolean => {
   if (/^(npm install|pnpm add) .*\.\/database-ready-/.test(command)) return true
   if (first === "npm") return scripts.has(second === "run" ? third : second)
   if (first !== "npx") return false
-  if (second === "database-ready") return /^(init|status|restore)$/.test(third)
+  if (second === "database-ready") return /^(init|status|restore|fleet)$/.test(third)
   // test/bundles.test.ts runs the same options.
   if (second === "esbuild") {
     const options = ["--bundle", "--platform=node", "--target=node20", "--external:better-sqlite3"]
@@ -264,7 +265,7 @@ describe("a command line", () => {
   it.live("has the flags that the program's help has, for each command", () =>
     Effect.gen(function* () {
       const usage = fenceUnder(readme, "The program", "").trim().split("\n")
-      assert.strictEqual(usage.length, 3)
+      assert.strictEqual(usage.length, 4)
       for (const line of usage) {
         const [, command = ""] = /^database-ready (\w+)/.exec(line) ?? []
         const { stdout } = yield* runProgram([command, "--help"])
@@ -290,7 +291,7 @@ describe("a command line", () => {
 const isOwn = (flag: string | undefined): boolean =>
   flag !== undefined && !/^--(help|wizard|version|completions|log-level)$/.test(flag)
 
-type Refused = InitializationError | RestoreError
+type Refused = InitializationError | RestoreError | FleetError
 type ReasonOf<Tag> = Extract<Refused, { readonly _tag: Tag }>["reason"]
 
 const facts = { code: "", detail: "", retryable: false }
@@ -450,6 +451,17 @@ const allRows: Readonly<Record<Refused["_tag"], ReadonlyArray<string>>> = {
         holders: []
       }),
     { Stage: undefined, Start: undefined }
+  ),
+  FleetError: rowsOf<ReasonOf<"FleetError">>(
+    "FleetError",
+    (reason) => new FleetError({ ...facts, reason, name: "", directory: "" }),
+    {
+      InvalidName: undefined,
+      InvalidExtension: undefined,
+      NotFound: undefined,
+      Linked: undefined,
+      Unreadable: undefined
+    }
   ),
   RestoreError: rowsOf<ReasonOf<"RestoreError">>(
     "RestoreError",

@@ -4,7 +4,6 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { usersOf } from "../machine/FileLocks.ts"
-import { files, trySync } from "../machine/files.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import {
   type BackupName,
@@ -15,6 +14,7 @@ import {
   type Upgrade
 } from "./BackupNames.ts"
 import { copyLock, lockForCopying, restoreLock, whileRestoringAlone } from "./LockFile.ts"
+import { SharedLooks } from "./SharedLooks.ts"
 import { isLock } from "./Sqlite.ts"
 
 /** Unfinished copies of upgrades and restores, with SQLite's files beside them. No other program uses these names. */
@@ -86,12 +86,10 @@ export const unfinishedBeside = (file: string): Effect.Effect<ReadonlyArray<stri
 
 /** What files beside a database have after its name, from one read of the directory. */
 export const siblingNames = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
-  Effect.flatMap(Path.Path, (path) =>
-    trySync(() => {
+  Effect.flatMap(Effect.all([Path.Path, SharedLooks]), ([path, { namesIn }]) =>
+    Effect.map(namesIn(path.dirname(file)), (names) => {
       const base = path.basename(file)
-      return files
-        .names(path.dirname(file))
-        .flatMap((name) => (name.startsWith(base) && name !== base ? [name.slice(base.length)] : []))
+      return names.flatMap((name) => (name.startsWith(base) && name !== base ? [name.slice(base.length)] : []))
     })
   )
 

@@ -10,6 +10,7 @@ import { DatabaseConfig, type IntegrityPolicy } from "./DatabaseConfig.ts"
 import { Initialization } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import { bytesOf, checkPages } from "./PageCheck.ts"
+import { SharedLooks } from "./SharedLooks.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 
 /** What was looked at, and why no further. */
@@ -63,7 +64,9 @@ const check = Effect.fnUntraced(function* (
   const { extra, fingerprint } = yield* migrations.schema
   const bytes = yield* bytesOf(database.sqlite)
   const { because, checked } =
-    policy === "auto" ? chosen(database, migrations, bytes) : { checked: policy, because: "asked for" }
+    policy === "auto"
+      ? chosen(database, migrations, bytes <= (yield* SharedLooks).smallFile)
+      : { checked: policy, because: "asked for" }
   if (checked !== "schema") {
     doing("checking the pages")
     yield* checkPages({ ...database, bytes }, checked, progress)
@@ -73,9 +76,6 @@ const check = Effect.fnUntraced(function* (
   return report
 })
 
-/** Up to this many bytes a page check takes about as long as everything else. */
-const smallFile = 1024 * 1024
-
 /**
  * Where something may have gone wrong since somebody last looked, and where looking costs nothing.
  * A WAL beside living processes is theirs; one that nobody holds was left by a crash.
@@ -83,13 +83,13 @@ const smallFile = 1024 * 1024
 const chosen = (
   { before, lost }: SqliteConnection["Type"],
   { adopted, applied, repeated }: AppliedMigrations["Type"],
-  bytes: number
+  isSmall: boolean
 ) => {
   if (applied.length + repeated.length > 0) return { checked: "quick", because: "migrations were applied" } as const
   if (adopted.length > 0) return { checked: "quick", because: "it was taken over" } as const
   if (lost !== undefined) return { checked: "quick", because: "commits are missing" } as const
   if (before === "unclean") return { checked: "quick", because: "the last shutdown was unclean" } as const
-  return bytes <= smallFile
+  return isSmall
     ? ({ checked: "quick", because: "the file is small" } as const)
     : ({
         checked: "schema",

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type Permissions, permissionsForDirectory } from "../machine/FilePermissions.ts"
 import { files, trySync } from "../machine/files.ts"
-import { kindOfFilesystem, type Mount, mountIn, mountTable, noMountCanHang } from "../machine/MountTable.ts"
+import { kindOfFilesystem, type Mount, mountIn, noMountCanHang } from "../machine/MountTable.ts"
 import { giveDirectory } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import type { StageError } from "../start/Attempt.ts"
@@ -15,6 +15,7 @@ import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { faultOfName, realFile } from "./DatabasePath.ts"
 import { type Access, DirectoryError, refusal } from "./DirectoryError.ts"
 import { Initialization } from "./Initialization.ts"
+import { SharedLooks } from "./SharedLooks.ts"
 
 /** Evidence of a directory that exists and can be written, on a filesystem that can hold the file. */
 export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirectory")<
@@ -73,7 +74,7 @@ export const prepareDirectory = Effect.fnUntraced(function* (config: {
   const directory = path.dirname(wanted)
   const orRefuse = Effect.mapError((failure: SystemFailure) => refusal(config.access, wanted, directory, failure))
 
-  const mounts = yield* mountTable
+  const mounts = yield* (yield* SharedLooks).mounts
   // When no mount can hang, check directly: it is faster. If that check fails, retry through the platform's FileSystem,
   // where we can time out.
   if (!(noMountCanHang(mounts) && (yield* isThere(directory)))) {

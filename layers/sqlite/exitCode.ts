@@ -1,4 +1,5 @@
 /** The exit codes of a program on a database. They tell a supervisor whether a restart helps. */
+import type { FleetError } from "./FleetError.ts"
 import type { InitializationError } from "./InitializationReport.ts"
 import type { RestoreError } from "./RestoreError.ts"
 import type { WriteError } from "./WriteError.ts"
@@ -29,7 +30,7 @@ export const exitCode = {
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
 /** What a program on a database may end with: a start, a restore, a write, or the health check was refused. */
-export type RefusedError = InitializationError | RestoreError | WriteError
+export type RefusedError = InitializationError | RestoreError | WriteError | FleetError
 
 /**
  * The exit code of a refusal, as `database-ready` ends with it. `teardown` ends a program with it.
@@ -50,6 +51,8 @@ export const exitCodeOf = (error: RefusedError): ExitCode => {
       return error.reason === "DirectoryUnreadable" ? ofSystem(error.code) : exitCode.data
     case "DirectoryError":
       return ofDirectory[error.reason]
+    case "FleetError":
+      return error.reason === "Unreadable" ? ofSystem(error.code) : ofFleet[error.reason]
     case "LockError":
       return exitCode.cannotCreate
     case "ConnectionError":
@@ -93,6 +96,13 @@ const ofDirectory: Record<ReasonOf<"DirectoryError">, ExitCode> = {
   NetworkFilesystem: exitCode.cannotCreate,
   UnknownFilesystem: exitCode.cannotCreate,
   Unavailable: exitCode.inputOutput
+}
+
+const ofFleet: Record<Exclude<FleetError["reason"], "Unreadable">, ExitCode> = {
+  InvalidName: exitCode.usage,
+  InvalidExtension: exitCode.usage,
+  NotFound: exitCode.tryAgain,
+  Linked: exitCode.cannotCreate
 }
 
 const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {

@@ -14,6 +14,7 @@ import { BackupError } from "./BackupError.ts"
 import { ConnectionError } from "./ConnectionError.ts"
 import { DirectoryError } from "./DirectoryError.ts"
 import { exitCode, exitCodeOf, type RefusedError } from "./exitCode.ts"
+import { FleetError } from "./FleetError.ts"
 import { IntegrityError } from "./IntegrityError.ts"
 import { PragmaError } from "./PragmaError.ts"
 import { RestoreError } from "./RestoreError.ts"
@@ -32,6 +33,7 @@ const kinds: { readonly [Kind in RefusedError as Kind["_tag"]]: new (...facts: n
   IntegrityError,
   LockError,
   StageTimeoutError,
+  FleetError,
   RestoreError,
   SqlError: WriteError
 }

@@ -75,7 +75,10 @@ export const restoredLines = ({ backup, database, replaced, schemaVersion }: Res
 /** Undefined for what came from something else than a start. */
 const reportOf = (error: RefusedError): FailedReport | undefined => {
   const timeline = startOf(error)
-  return timeline === undefined || error._tag === "RestoreError" || error._tag === "SqlError"
+  return timeline === undefined ||
+    error._tag === "RestoreError" ||
+    error._tag === "SqlError" ||
+    error._tag === "FleetError"
     ? undefined
     : failedReport(error.database ?? "", error, timeline)
 }

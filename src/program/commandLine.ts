@@ -1,4 +1,5 @@
 /** The full command line of `database-ready`: help, completions, and what is wrong with an argument. */
+import * as Args from "@effect/cli/Args"
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
 import * as HelpDoc from "@effect/cli/HelpDoc"
@@ -26,6 +27,7 @@ import {
 } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import { ExitWith } from "./ExitWith.ts"
+import { runFleet } from "./fleet.ts"
 import { say, tell } from "./say.ts"
 import { type Choices, defaults, run, UsageError } from "./start.ts"
 
@@ -103,6 +105,27 @@ const options = {
 
 const { backup, backups, ...shared } = options
 const { database, json, timeout, trustedFilesystems } = options
+const { database: _, ...ofFleet } = shared
+
+const fleet = {
+  ...ofFleet,
+  backups,
+  directory: Args.text({ name: "DIRECTORY" }).pipe(Args.withDescription("The directory of the databases.")),
+  extension: Options.text("extension").pipe(
+    Options.withDescription("What the names of the databases end with; default .db."),
+    Options.withDefault(".db")
+  ),
+  concurrency: Options.integer("concurrency").pipe(
+    Options.withPseudoName("COUNT"),
+    Options.withDescription("How many databases to work on at the same time; default 4."),
+    Options.filterMap(
+      Option.liftPredicate((count) => count >= 1),
+      "Give 1 or more databases."
+    ),
+    Options.withDefault(4)
+  ),
+  look: Options.boolean("look").pipe(Options.withDescription("Look only, as status does, and write nothing."))
+}
 
 const restore = ({
   backup,
@@ -129,7 +152,7 @@ const restore = ({
   )
 
 const usage = tell(
-  "Name a command: `database-ready init`, `status` or `restore`. Run `database-ready --help` for more."
+  "Name a command: `database-ready init`, `status`, `restore` or `fleet`. Run `database-ready --help` for more."
 ).pipe(Effect.zipRight(new ExitWith({ code: exitCode.usage })))
 
 const command = Command.make("database-ready", {}, () => usage).pipe(
@@ -144,6 +167,11 @@ const command = Command.make("database-ready", {}, () => usage).pipe(
     Command.make("restore", { backup, database, json, timeout, trustedFilesystems }, restore).pipe(
       Command.withDescription(
         "Restore a backup that was made before an upgrade. The current file is kept as FILE.replaced-TIME."
+      )
+    ),
+    Command.make("fleet", fleet, runFleet).pipe(
+      Command.withDescription(
+        "Do what init does with every database of a directory. One that is refused does not stop the others."
       )
     )
   ])

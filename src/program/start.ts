@@ -66,28 +66,32 @@ export const defaults = {
   backups: 2
 } as const
 
+/** What the choices mean for a start. */
+export const optionsOf = (choices: Omit<Choices, "database">, access: "initialize" | "inspect") => ({
+  access,
+  integrity: choices.integrity,
+  timeout: Option.getOrUndefined(choices.timeout),
+  permissions: choices.permissions,
+  backups: choices.backups,
+  trustedFilesystems: choices.trustedFilesystems,
+  program: `${packageJson.name} ${packageJson.version}`,
+  onProgress: choices.json ? showWork : showProgress,
+  applicationId: Option.getOrUndefined(choices.applicationId ?? Option.none())
+})
+
+export const migrationsOf = ({ migrations }: Pick<Choices, "migrations">) =>
+  Option.match(migrations, {
+    onNone: () => Effect.mapError(Migrations.fromDirectory(defaults.migrations), explainMissingDefault),
+    onSome: (directory) => Migrations.fromDirectory(directory)
+  })
+
 /** `init` and `status`. */
 export const run = (access: "initialize" | "inspect") =>
   Effect.fnUntraced(function* (choices: Choices) {
-    const config = DatabaseConfig.from({
-      filename: choices.database,
-      access,
-      integrity: choices.integrity,
-      timeout: Option.getOrUndefined(choices.timeout),
-      permissions: choices.permissions,
-      backups: choices.backups,
-      trustedFilesystems: choices.trustedFilesystems,
-      program: `${packageJson.name} ${packageJson.version}`,
-      onProgress: choices.json ? showWork : showProgress,
-      applicationId: Option.getOrUndefined(choices.applicationId ?? Option.none())
-    })
-    const migrations = Option.match(choices.migrations, {
-      onNone: () => Effect.mapError(Migrations.fromDirectory(defaults.migrations), explainMissingDefault),
-      onSome: Migrations.fromDirectory
-    })
+    const config = DatabaseConfig.from({ ...optionsOf(choices, access), filename: choices.database })
     const initialization = yield* Initialization.make(config)
     currentTimeline = initialization.timeline
-    const report = yield* MigrationSource.make(migrations).pipe(
+    const report = yield* MigrationSource.make(migrationsOf(choices)).pipe(
       Effect.flatMap((source) => DatabaseReady.make(config, initialization, source)),
       Effect.map((ready) => Context.get(ready, DatabaseReady).report),
       Effect.scoped,

@@ -4,6 +4,7 @@ import { foldName, mentions } from "../../schema/SqlScript.ts"
 import type { Attempt } from "../../start/Attempt.ts"
 import type { Migration } from "../../start/MigrationSource.ts"
 import { IntegrityError } from "../IntegrityError.ts"
+import { SharedLooks } from "../SharedLooks.ts"
 import { openSqlite } from "../Sqlite.ts"
 import { transactionsOn } from "../Transactions.ts"
 import type { Verdict } from "./HistoryJudgement.ts"
@@ -115,9 +116,11 @@ const compareSchemas = (
     : Effect.fail(IntegrityError.schemaDiffers(difference))
 }
 
-/** Replays migrations in a database in memory, at each use. */
+/** Replays migrations in a database in memory, at each use; once for all databases of a fleet. */
 export const madeBy = (migrations: ReadonlyArray<Migration>, progress?: Attempt["progress"]): Made =>
-  migrations.length === 0 ? Effect.succeed([]) : replay(migrations, progress)
+  migrations.length === 0
+    ? Effect.succeed([])
+    : Effect.flatMap(SharedLooks, ({ replayed }) => replayed(migrations, replay(migrations, progress)))
 
 /** Replays them once: if the file has an extra object, every look compares. */
 export const madeOnceBy = (migrations: ReadonlyArray<Migration>): Made => {

@@ -1,0 +1,84 @@
+/** What the starts of many databases look at once instead of each: what they have in common. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { files, trySync } from "../machine/files.ts"
+import { type Mount, mountTable } from "../machine/MountTable.ts"
+import type { SystemFailure } from "../machine/SystemFailure.ts"
+import type { Migration } from "../start/MigrationSource.ts"
+import type { SchemaObject } from "./AppliedMigrations/SchemaFingerprint.ts"
+import type { IntegrityError } from "./IntegrityError.ts"
+
+/** Without a fleet every start looks for itself. */
+export interface Looks {
+  readonly mounts: Effect.Effect<ReadonlyArray<Mount>>
+  /** The names in a directory; those that no start looks for may be missing. */
+  readonly namesIn: (directory: string) => Effect.Effect<ReadonlyArray<string>, SystemFailure>
+  /** Runs a replay of these migrations, or gives what it made before. */
+  readonly replayed: (
+    migrations: ReadonlyArray<Migration>,
+    replay: Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
+  ) => Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
+  /** Up to this many bytes `auto` looks at the pages at every start: that takes about as long as everything else. */
+  readonly smallFile: number
+}
+
+export class SharedLooks extends Context.Reference<SharedLooks>()("database-ready/SharedLooks", {
+  defaultValue: (): Looks => ({
+    mounts: mountTable,
+    namesIn: (directory) => trySync(() => files.names(directory)),
+    replayed: (_, replay) => replay,
+    smallFile: 1024 * 1024
+  })
+}) {}
+
+/**
+ * For databases of one list of migrations. `isDatabase` tells which names no start looks for: in a directory of
+ * thousands every start would go through all of them. What lies beside a database may be seen some seconds late: a
+ * warning comes with the next start then, and leftovers are removed by it.
+ */
+export const shareLooks = (isDatabase: (name: string) => boolean): Looks => {
+  const made = new Map<string, ReadonlyArray<SchemaObject>>()
+  const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
+  const mounts = keepFor(mountTable)
+  const listings = new Map<string, Effect.Effect<ReadonlyArray<string>, SystemFailure>>()
+  return {
+    mounts,
+    namesIn: (directory) => {
+      const known = listings.get(directory)
+      if (known !== undefined) return known
+      const looked = keepFor(
+        trySync(() => files.names(directory).filter((name) => !isDatabase(name.replace(/-(?:wal|shm)$/, ""))))
+      )
+      listings.set(directory, looked)
+      return looked
+    },
+    replayed: (migrations, replay) => {
+      const key = migrations.map(({ checksum, name, version }) => `${version}_${name} ${checksum}`).join()
+      // Not `Effect.cached`: the interruption of one start would be the result of all others.
+      const once = Effect.suspend(() => {
+        const before = made.get(key)
+        if (before !== undefined) return Effect.succeed(before)
+        return Effect.tap(replay, (objects) => Effect.sync(() => made.set(key, objects)))
+      })
+      return Effect.suspend(() => (made.has(key) ? once : alone(once)))
+    },
+    smallFile: 0
+  }
+}
+
+/** Milliseconds that a look at the machine counts. */
+const keptFor = 10_000
+
+const keepFor = <A, E>(look: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  let last: { readonly at: number; readonly value: A } | undefined
+  return Effect.clockWith((clock) => {
+    const now = clock.unsafeCurrentTimeMillis()
+    // The wall clock may have been set back.
+    if (last !== undefined && now >= last.at && now - last.at < keptFor) return Effect.succeed(last.value)
+    return Effect.tap(look, (value) =>
+      Effect.sync(() => {
+        last = { at: now, value }
+      })
+    )
+  })
+}

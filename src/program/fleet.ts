@@ -1,0 +1,75 @@
+/** Runs `fleet`: every database of a directory, one line each. */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import {
+  DatabaseFleet,
+  type ExitCode,
+  exitCode,
+  exitCodeOf,
+  type FleetError,
+  type FleetFile,
+  type InitializationError,
+  refusalLines
+} from "../../layers/index.ts"
+import { ExitWith } from "./ExitWith.ts"
+import { emptyFleetLine, fleetFileJson, fleetFileLines, fleetLines, noFleetJson } from "./fleetReport.ts"
+import { say, tell } from "./say.ts"
+import { type Choices, migrationsOf, optionsOf } from "./start.ts"
+
+export interface FleetChoices extends Omit<Choices, "database"> {
+  readonly directory: string
+  readonly extension: string
+  readonly concurrency: number
+  readonly look: boolean
+}
+
+export const runFleet = Effect.fnUntraced(function* (choices: FleetChoices) {
+  const { concurrency, directory, extension, json, look } = choices
+  const codes = new Map<string, ExitCode>()
+  const tellOf = ({ name, result }: FleetFile) => {
+    if (Either.isLeft(result)) codes.set(name, exitCodeOf(result.left))
+  }
+  let total = 0
+  yield* DatabaseFleet.make({
+    ...optionsOf(choices, look ? "inspect" : "initialize"),
+    directory,
+    extension,
+    migrations: migrationsOf(choices),
+    maxOpen: concurrency
+  }).pipe(
+    Effect.flatMap((fleet) =>
+      Stream.runForEach(fleet.upgradeAll({ concurrency }), (file) => {
+        total = file.total
+        tellOf(file)
+        if (json) return say(fleetFileJson(file))
+        const lines = fleetFileLines(file).join("\n")
+        return Either.isRight(file.result) ? say(lines) : tell(lines)
+      })
+    ),
+    Effect.scoped,
+    Effect.catchAll((error) => (error instanceof ExitWith ? Effect.fail(error) : refuse(json, error)))
+  )
+  if (total === 0) yield* tell(emptyFleetLine(directory, extension))
+  if (!json) yield* say(fleetLines({ total, refused: codes.size }).join("\n"))
+  if (codes.size > 0) return yield* new ExitWith({ code: worstOf(codes) })
+})
+
+const refuse = (json: boolean, error: FleetError | InitializationError) =>
+  Effect.zipRight(
+    json ? say(noFleetJson(error)) : tell(refusalLines(error, "not ready").join("\n")),
+    new ExitWith({ code: exitCodeOf(error) })
+  )
+
+/** Of the first database, by its name, that another run does not cure by itself; else that another run may help. */
+const worstOf = (codes: ReadonlyMap<string, ExitCode>): ExitCode =>
+  Option.getOrElse(
+    Option.fromNullable(
+      [...codes]
+        .sort(([one], [other]) => (one < other ? -1 : 1))
+        .map(([, code]) => code)
+        .find((code) => code !== exitCode.tryAgain)
+    ),
+    () => exitCode.tryAgain
+  )
