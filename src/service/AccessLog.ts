@@ -3,7 +3,6 @@
  * process writes or the disk is full, it is written later. Records of one moment share a transaction.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -24,6 +23,10 @@ export class AccessLog extends Context.Tag("conversation-files/AccessLog")<
   {
     /** Finishes when it is recorded, or earlier if that must wait. */
     readonly record: (reading: Reading) => Effect.Effect<void>
+    /** The same for a caller without a fiber: `recorded` is called once, at once or later. */
+    readonly unsafeRecord: (reading: Reading, recorded: () => void) => void
+    /** As of the database, but records of this log do not change it: a file is the same after it was read. */
+    readonly unsafeVersion: () => string | undefined
     readonly state: LateWriter["state"]
   }
 >() {
@@ -32,11 +35,31 @@ export class AccessLog extends Context.Tag("conversation-files/AccessLog")<
     AccessLog,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const { write } = yield* DatabaseReady
+      const database = yield* DatabaseReady
+      const clock = yield* Effect.clock
+
+      let last: { readonly before: string; readonly after: string } | undefined
+      const unsafeVersion = () => {
+        const now = database.unsafeVersion()
+        return now !== undefined && now === last?.after ? last.before : now
+      }
+      /** Run it with the write lock held: then nothing but these rows is between the two versions. */
+      const unseen = <E, R>(rows: Effect.Effect<unknown, E, R>) =>
+        Effect.suspend(() => {
+          const before = unsafeVersion()
+          return Effect.map(rows, () => {
+            const after = database.unsafeVersion()
+            return before === undefined || after === undefined ? undefined : { before, after }
+          })
+        })
+      const write = <E, R>(rows: Effect.Effect<unknown, E, R>) =>
+        Effect.map(database.write(unseen(rows)), (written) => {
+          last = written
+        })
 
       // A file can be read and deleted before its record is written. Then the audit trail keeps the record: it needs no
       // file.
-      const { record, state } = yield* lateWriter("views and downloads", (rows) =>
+      const late = yield* lateWriter("views and downloads", (rows) =>
         write(
           Effect.zipRight(
             sql`INSERT INTO audit_log (happened_at, actor, action, session_id, file_id, filename, details)
@@ -52,22 +75,22 @@ export class AccessLog extends Context.Tag("conversation-files/AccessLog")<
         )
       )
 
+      const rowOf = ({ access, by, details, file }: Reading) =>
+        JSON.stringify({
+          file: file.file_id,
+          session: file.session_id,
+          name: file.original_filename,
+          access,
+          by,
+          at: timestampOf(clock.unsafeCurrentTimeMillis()),
+          details: JSON.stringify(details)
+        })
+
       return {
-        record: ({ access, by, details, file }) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) =>
-            record(
-              JSON.stringify({
-                file: file.file_id,
-                session: file.session_id,
-                name: file.original_filename,
-                access,
-                by,
-                at: timestampOf(now),
-                details: JSON.stringify(details)
-              })
-            )
-          ),
-        state
+        record: (reading) => Effect.suspend(() => late.record(rowOf(reading))),
+        unsafeRecord: (reading, recorded) => late.unsafeRecord(rowOf(reading), recorded),
+        unsafeVersion,
+        state: late.state
       }
     })
   )

@@ -9,13 +9,15 @@ import parseRange from "range-parser"
 import { type ConversationFile, RangeNotSatisfiable } from "./Api.ts"
 import type { ReadableFile } from "./ConversationFiles.ts"
 import { atOnce, exactly } from "./exactly.ts"
+import type { KeptAnswers } from "./KeptAnswers.ts"
 import { checkConditions, isUnmodified } from "./Preconditions.ts"
 import { isWeaklyIn } from "./tags.ts"
 
 export const contentResponse = Effect.fnUntraced(function* (
-  { content, file, record }: ReadableFile,
+  { content, file, record, unsafeIsCurrent, unsafeRecord }: ReadableFile,
   access: "view" | "download",
-  { headers: asked, method }: Pick<HttpServerRequest.HttpServerRequest, "headers" | "method">
+  { headers: asked, method }: Pick<HttpServerRequest.HttpServerRequest, "headers" | "method">,
+  { keepWhile, repeatAfter }: KeptAnswers["Type"]
 ) {
   const headers = yield* headersOf(file, access)
   yield* checkConditions(
@@ -23,6 +25,7 @@ export const contentResponse = Effect.fnUntraced(function* (
     { ifMatch: asked["if-match"], ifUnmodifiedSince: asked["if-unmodified-since"] }
   )
   if (isKnown(file, headers.etag, asked)) {
+    yield* keepWhile(unsafeIsCurrent)
     const { "content-disposition": _, "content-type": __, ...validators } = headers
     return HttpServerResponse.empty({ status: 304, headers: validators })
   }
@@ -30,7 +33,13 @@ export const contentResponse = Effect.fnUntraced(function* (
   if (range === "unsatisfiable") {
     return yield* new RangeNotSatisfiable({ size: file.size, message: `The file has ${file.size} bytes.` })
   }
-  if (method !== "HEAD") yield* record(range === undefined ? undefined : asked["range"])
+  // Not for a refusal: each one is counted.
+  yield* keepWhile(unsafeIsCurrent)
+  if (method !== "HEAD") {
+    const part = range === undefined ? undefined : asked["range"]
+    yield* repeatAfter((next) => unsafeRecord(part, next))
+    yield* record(part)
+  }
   const { end, start } = range ?? { start: 0, end: file.size - 1 }
   const contentLength = end - start + 1
   // Read from the open file: it can be read to its end even if it is deleted meanwhile.

@@ -5,6 +5,7 @@
  * content is there. So no other process can come in between.
  */
 import { createHash, randomUUID } from "node:crypto"
+import { lstatSync } from "node:fs"
 import { statfs, unlink, utimes } from "node:fs/promises"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -12,6 +13,7 @@ import * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type FileTooLarge, tooLarge } from "./Api.ts"
@@ -34,6 +36,8 @@ export interface Received {
 export interface OpenContent {
   readonly file: FileSystem.File
   readonly size: number
+  /** Whether the same file is still in its place, as it was when it was opened. */
+  readonly unsafeIsThere: () => boolean
 }
 
 export class ContentStore extends Context.Tag("conversation-files/ContentStore")<
@@ -185,8 +189,8 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         const target = pathOf(sha256)
         if ((yield* sizeAt(target)) === undefined) yield* takeBack(sha256)
         const file = yield* Effect.mapError(fs.open(target), ContentError.from(target))
-        const { size } = yield* Effect.mapError(file.stat, ContentError.from(target))
-        const content: OpenContent = { file, size: Number(size) }
+        const info = yield* Effect.mapError(file.stat, ContentError.from(target))
+        const content: OpenContent = { file, size: Number(info.size), unsafeIsThere: () => isSame(target, info) }
         return content
       })
 
@@ -231,6 +235,22 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
       }
     })
   )
+}
+
+/** A look that fails has not seen it. */
+const isSame = (target: string, { dev, ino, mtime, size }: FileSystem.File.Info): boolean => {
+  try {
+    const now = lstatSync(target, { throwIfNoEntry: false })
+    return (
+      now !== undefined &&
+      now.dev === dev &&
+      Option.contains(ino, now.ino) &&
+      now.size === Number(size) &&
+      Option.exists(mtime, (before) => before.getTime() === now.mtime.getTime())
+    )
+  } catch {
+    return false
+  }
 }
 
 const isAlreadyThere = (error: PlatformError): boolean =>

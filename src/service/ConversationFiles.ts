@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import { DatabaseReady } from "../../layers/index.ts"
-import { AccessLog } from "./AccessLog.ts"
+import { AccessLog, type Reading } from "./AccessLog.ts"
 import {
   type AuditPage,
   type ContentLost,
@@ -63,6 +63,10 @@ export interface ReadableFile {
   readonly content: FileSystem.File
   /** Call it when the content, or a part of it, is sent: it records the access. */
   readonly record: (range: string | undefined) => Effect.Effect<void>
+  /** The same for a caller without a fiber: `recorded` is called once, at once or later. */
+  readonly unsafeRecord: (range: string | undefined, recorded: () => void) => void
+  /** Whether this would be read again: nothing has changed in the database or at the place of the content. */
+  readonly unsafeIsCurrent: () => boolean
 }
 
 type Refused = Forbidden | FileNotFound
@@ -133,7 +137,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
       const store = yield* ContentStore
       const audit = yield* AuditTrail
       const { audited } = audit
-      const { record } = yield* AccessLog
+      const log = yield* AccessLog
       const faults = yield* ContentFaults
       const { mayGrow } = yield* Quota
       const { detailsOf, found } = yield* Rows
@@ -221,18 +225,27 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
 
         read: (fileId, access) =>
           Effect.gen(function* () {
+            const before = log.unsafeVersion()
             const row = yield* Effect.flatMap(found(fileId), requireNotDeleted)
             const { name } = yield* CurrentUser
             // Somebody may have deleted it for good meanwhile. Then it is not lost: it does not exist.
-            const { file: content } = yield* Effect.tapErrorTag(open(row), "ContentLost", () =>
+            const { file: content, unsafeIsThere } = yield* Effect.tapErrorTag(open(row), "ContentLost", () =>
               Effect.tapError(found(fileId), () => faults.over(row.file_hash))
             )
-            return {
+            const readingOf = (range: string | undefined): Reading => ({
+              file: row,
+              access,
+              by: name,
+              details: range === undefined ? {} : { range }
+            })
+            const readable: ReadableFile = {
               file: fileOf(row),
               content,
-              record: (range: string | undefined) =>
-                record({ file: row, access, by: name, details: range === undefined ? {} : { range } })
+              record: (range) => log.record(readingOf(range)),
+              unsafeRecord: (range, recorded) => log.unsafeRecord(readingOf(range), recorded),
+              unsafeIsCurrent: () => before !== undefined && log.unsafeVersion() === before && unsafeIsThere()
             }
+            return readable
           }).pipe(audited(access, { fileId })),
 
         rename: (fileId, given) =>

@@ -14,6 +14,7 @@ import { ConversationFiles } from "./ConversationFiles.ts"
 import { Deletions } from "./Deletions.ts"
 import { fileTag } from "./FileRow.ts"
 import { withApiErrors } from "./failures.ts"
+import { KeptAnswers } from "./KeptAnswers.ts"
 import { keptUnchanged } from "./keptUnchanged.ts"
 import { Quota, within } from "./Quota.ts"
 import { Reserve } from "./Reserve.ts"
@@ -32,6 +33,7 @@ export const filesHttp = HttpApiBuilder.group(
     const { mayGrow, room } = yield* Quota
     const { maxFileSize } = yield* Settings
     const kept = yield* keptUnchanged
+    const keptAnswers = yield* KeptAnswers
 
     const upload = Effect.fnUntraced(function* (sessionId: string, request: HttpServerRequest.HttpServerRequest) {
       yield* files.mayWrite(sessionId)
@@ -53,7 +55,7 @@ export const filesHttp = HttpApiBuilder.group(
       request: HttpServerRequest.HttpServerRequest
     ) {
       const readable = yield* withApiErrors(files.read(fileId, access))
-      return yield* contentResponse(readable, access, request).pipe(
+      return yield* contentResponse(readable, access, request, keptAnswers).pipe(
         Effect.tapError(({ _tag }) => audit.refused(access, { fileId }, _tag))
       )
     })

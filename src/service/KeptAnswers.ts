@@ -24,9 +24,13 @@ const longest = 256 * 1024
 /** Whether something that the answer depends on still holds, or is granted once more. */
 type Condition = () => boolean
 
+/** What comes before a repeated answer, such as a record of it. It calls `next` once, at once or later. */
+type Step = (next: () => void) => void
+
 /** What is known of a request while it is answered. */
 interface Asking {
   readonly conditions: Array<Condition>
+  readonly steps: Array<Step>
   mayBeKept: boolean
 }
 
@@ -35,6 +39,7 @@ interface Kept {
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array | undefined
   readonly conditions: ReadonlyArray<Condition>
+  readonly steps: ReadonlyArray<Step>
   readonly counted: (millis: number) => void
   readonly bytes: number
 }
@@ -48,6 +53,8 @@ export class KeptAnswers extends Context.Tag("conversation-files/KeptAnswers")<
     readonly require: (condition: Condition) => Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>
     /** Adds the condition of the handler. If it and all others hold, the answer may be repeated. */
     readonly keepWhile: (condition: Condition) => Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>
+    /** Adds a step to the current request, taken again before each repeated answer. */
+    readonly repeatAfter: (step: Step) => Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>
     /** Keeps the answer to a request if allowed. `counted` is called each time it is repeated. */
     readonly keep: (
       request: HttpServerRequest.HttpServerRequest,
@@ -82,31 +89,37 @@ export class KeptAnswers extends Context.Tag("conversation-files/KeptAnswers")<
         }
       }
 
-      const add = (mayBeKept: boolean) => (condition: Condition) =>
+      const add = (learn: (known: Asking) => void) =>
         Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
           const incoming = NodeHttpServerRequest.toIncomingMessage(request)
-          const known = asking.get(incoming) ?? { conditions: [], mayBeKept }
-          known.conditions.push(condition)
-          known.mayBeKept ||= mayBeKept
+          const known = asking.get(incoming) ?? { conditions: [], steps: [], mayBeKept: false }
+          learn(known)
           asking.set(incoming, known)
         })
 
       return {
-        require: add(false),
-        keepWhile: add(true),
+        require: (condition) => add(({ conditions }) => conditions.push(condition)),
+        keepWhile: (condition) =>
+          add((known) => {
+            known.conditions.push(condition)
+            known.mayBeKept = true
+          }),
+        repeatAfter: (step) => add(({ steps }) => steps.push(step)),
 
         keep: (request, { body, headers, status }, counted) => {
           const incoming = NodeHttpServerRequest.toIncomingMessage(request)
           const known = asking.get(incoming)
-          if (known?.mayBeKept !== true || !isPlain(incoming) || (body._tag !== "Uint8Array" && body._tag !== "Empty"))
-            return
-          const content = body._tag === "Uint8Array" ? body.body : undefined
+          if (known?.mayBeKept !== true || !isPlain(incoming)) return
+          const content = body._tag === "Uint8Array" || body._tag === "Raw" ? body.body : undefined
+          // A stream can be read once.
+          if (content !== undefined && !(content instanceof Uint8Array)) return
           const length = content?.length ?? 0
           if (length > longest) return
           const key = keyOf(incoming)
           // Two bytes per character of the key, and something for the rest.
           const size = length + 2 * key.length + 1024
-          remember(key, { status, headers, body: content, conditions: known.conditions, counted, bytes: size })
+          const { conditions, steps } = known
+          remember(key, { status, headers, body: content, conditions, steps, counted, bytes: size })
         },
 
         answer: (request, response) => {
@@ -119,9 +132,12 @@ export class KeptAnswers extends Context.Tag("conversation-files/KeptAnswers")<
           // Last to first: the condition that counts requests of a caller runs only if the answer is still true.
           if (!known.conditions.toReversed().every((holds) => holds())) return false
           remember(key, known)
-          response.writeHead(known.status, known.headers)
-          response.end(request.method === "HEAD" ? undefined : known.body)
-          known.counted(unsafeMonotonicMillis(clock) - begun)
+          const send = () => {
+            response.writeHead(known.status, known.headers)
+            response.end(request.method === "HEAD" ? undefined : known.body)
+            known.counted(unsafeMonotonicMillis(clock) - begun)
+          }
+          known.steps.reduceRight((next: () => void, step) => () => step(next), send)()
           return true
         }
       }

@@ -1,5 +1,4 @@
 /** Writes rows of a log that nobody waits for: at once, or later if that is not possible now. */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
@@ -7,6 +6,8 @@ import type * as Scope from "effect/Scope"
 export interface LateWriter {
   /** Finishes when it is written, or earlier if that must wait. */
   readonly record: (row: string) => Effect.Effect<void>
+  /** The same for a caller without a fiber: `written` is called once, at once or later. */
+  readonly unsafeRecord: (row: string, written: () => void) => void
   /** How many rows wait to be written, and how many were lost. */
   readonly state: Effect.Effect<{ readonly waiting: number; readonly lost: number }>
 }
@@ -20,6 +21,16 @@ const most = 500
 /** How long those whose rows are being written wait for it. */
 const patience = "100 millis"
 
+/** A row whose writer stopped waiting is still written later. */
+const once = (act: () => void): (() => void) => {
+  let isDone = false
+  return () => {
+    if (isDone) return
+    isDone = true
+    act()
+  }
+}
+
 /**
  * Rows are JSON. Rows of one moment go to `insert` as one JSON array. Writes what still waits when the scope closes.
  */
@@ -27,15 +38,16 @@ export const lateWriter = Effect.fnUntraced(function* (
   what: string,
   insert: (rows: string) => Effect.Effect<unknown, { readonly message: string }>
 ) {
-  const waiting: Array<{ readonly row: string; readonly written: Deferred.Deferred<void> }> = []
+  const waiting: Array<{ readonly row: string; readonly written: () => void }> = []
   const isWaiting = yield* Effect.makeLatch()
   let isBlocked = false
   let lost = 0
+  let hasToldLost = false
 
   /** Lets nobody wait any more until something was written. */
   const releaseWaiting = Effect.sync(() => {
     isBlocked = true
-    for (const { written } of waiting) Deferred.unsafeDone(written, Effect.void)
+    for (const { written } of waiting) written()
   })
 
   const writeSome = Effect.gen(function* () {
@@ -46,7 +58,7 @@ export const lateWriter = Effect.fnUntraced(function* (
     // Rows that were lost meanwhile are gone already.
     const written = new Set(some)
     waiting.splice(0, waiting.length, ...waiting.filter((one) => !written.has(one)))
-    for (const one of some) Deferred.unsafeDone(one.written, Effect.void)
+    for (const { written } of some) written()
     isBlocked = false
   })
 
@@ -57,11 +69,17 @@ export const lateWriter = Effect.fnUntraced(function* (
 
   yield* Effect.addFinalizer(() =>
     Effect.catchAll(writeAll, ({ message }) =>
-      Effect.logError(`Could not record ${waiting.length} ${what}: ${message}`)
+      Effect.zipRight(releaseWaiting, Effect.logError(`Could not record ${waiting.length} ${what}: ${message}`))
     )
   )
+  const tellLost = Effect.suspend(() => {
+    if (lost === 0 || hasToldLost) return Effect.void
+    hasToldLost = true
+    return Effect.logError(`${mostWaiting} ${what} wait to be recorded: the oldest are lost`)
+  })
   yield* isWaiting.await.pipe(
     Effect.zipRight(isWaiting.close),
+    Effect.zipRight(tellLost),
     Effect.zipRight(writeAll),
     Effect.catchAll(({ message }) =>
       Effect.suspend(() => {
@@ -76,20 +94,20 @@ export const lateWriter = Effect.fnUntraced(function* (
     Effect.forkScoped
   )
 
+  const unsafeRecord: LateWriter["unsafeRecord"] = (row, written) => {
+    const entry = { row, written: once(written) }
+    waiting.push(entry)
+    if (waiting.length > mostWaiting) {
+      waiting.shift()?.written()
+      lost += 1
+    }
+    isWaiting.unsafeOpen()
+    if (isBlocked) entry.written()
+  }
+
   const writer: LateWriter = {
-    record: Effect.fnUntraced(function* (row) {
-      const written = yield* Deferred.make<void>()
-      waiting.push({ row, written })
-      if (waiting.length > mostWaiting) {
-        const oldest = waiting.shift()
-        if (oldest !== undefined) Deferred.unsafeDone(oldest.written, Effect.void)
-        lost += 1
-        if (lost === 1) yield* Effect.logError(`${mostWaiting} ${what} wait to be recorded: the oldest are lost`)
-      }
-      yield* isWaiting.open
-      if (isBlocked) return
-      yield* Deferred.await(written)
-    }),
+    record: (row) => Effect.async((resume) => unsafeRecord(row, () => resume(Effect.void))),
+    unsafeRecord,
     state: Effect.sync(() => ({ waiting: waiting.length, lost }))
   }
   return writer

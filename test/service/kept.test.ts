@@ -1,10 +1,11 @@
+import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { fileForm } from "../../src/service/Client.ts"
-import { temporaryFolder } from "../support/database.ts"
+import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
 import { accounts, jsonOf, type SomeSettings, serveOn, tokenOf } from "../support/service.ts"
 import { afterStatements } from "../support/statements.ts"
 
@@ -15,8 +16,10 @@ const upload = { path: { sessionId: "s1" }, payload: fileForm("a.txt", "x") }
 const watched = Effect.fnUntraced(function* (settings: SomeSettings = {}) {
   const folder = yield* temporaryFolder
   let lists = 0
+  let reads = 0
   const count = (statement: string) => {
     if (/uploaded_at IS NOT NULL.*ORDER BY/s.test(statement)) lists += 1
+    if (/^\s*SELECT .*FROM conversation_files cf WHERE cf\.file_id = /s.test(statement)) reads += 1
   }
   const at = yield* Effect.withTracer(
     serveOn(folder, { healthCache: Duration.minutes(10), ...settings }),
@@ -27,8 +30,10 @@ const watched = Effect.fnUntraced(function* (settings: SomeSettings = {}) {
       Array.isArray(files) ? files.map(({ name }) => String(name)).sort() : []
     )
   const names = Effect.flatMap(at.ask(path), namesOf)
-  return { ...at, names, lists: () => lists }
+  return { ...at, names, lists: () => lists, reads: () => reads }
 })
+
+const statusesOf = (answers: ReadonlyArray<Response>) => answers.map(({ status }) => status)
 
 const headersOf = (answer: Response) => [...answer.headers].filter(([name]) => name !== "date")
 
@@ -94,6 +99,57 @@ describe("a repeated answer", () => {
         assert.strictEqual(answer.headers.get("connection"), "keep-alive")
         assert.strictEqual(answer.headers.get("cache-control"), "no-store")
       }
+    })
+  )
+
+  it.scopedLive("of a content is the same to its last byte, and each one is in the access log", () =>
+    Effect.gen(function* () {
+      const { ask, client, file, reads } = yield* watched()
+      const { fileId } = yield* client.files.upload(upload)
+      const download = `/api/files/${fileId}/download`
+      const parts = [{}, { headers: { range: "bytes=0-0" } }, { method: "HEAD" }]
+      for (const init of parts) {
+        const answers = yield* Effect.forEach(["first", "second", "third"], () => ask(download, init))
+        const [first, ...others] = answers
+        const bodies = yield* Effect.promise(() => Promise.all(answers.map((answer) => answer.text())))
+        assert.deepStrictEqual(new Set(bodies), new Set([init.method === "HEAD" ? "" : "x"]))
+        for (const other of others) {
+          assert.strictEqual(other.status, first?.status)
+          assert.deepStrictEqual(headersOf(other), first === undefined ? [] : headersOf(first))
+        }
+      }
+      // What the service itself writes after its start, or its first look at the contents, may come in between.
+      assert.isBelow(reads(), 3 * parts.length)
+      const log = yield* rowsOf(
+        file,
+        "SELECT access_type, accessed_by, access_metadata, count(*) AS times FROM file_access_log WHERE access_type = 'download' GROUP BY 1, 2, 3 ORDER BY 3"
+      )
+      assert.deepStrictEqual(log, [
+        { access_type: "download", accessed_by: "local", access_metadata: '{"range":"bytes=0-0"}', times: 3 },
+        { access_type: "download", accessed_by: "local", access_metadata: "{}", times: 3 }
+      ])
+    })
+  )
+
+  it.scopedLive("of a content is not repeated after a change of its row, its session or its place", () =>
+    Effect.gen(function* () {
+      const { ask, client, file, folder } = yield* watched()
+      const { fileId, sha256 } = yield* client.files.upload(upload)
+      const download = `/api/files/${fileId}/download`
+      const twice = Effect.all([ask(download), ask(download)])
+      assert.deepStrictEqual(statusesOf(yield* twice), [200, 200])
+      yield* client.files.rename({ path: { fileId }, payload: { name: "b.txt" } })
+      assert.include((yield* ask(download)).headers.get("content-disposition") ?? "", "b.txt")
+      yield* independently(file, (other) => other.exec("UPDATE conversation_files SET original_filename = 'c.txt'"))
+      assert.include((yield* ask(download)).headers.get("content-disposition") ?? "", "c.txt")
+      const content = join(folder, "files", sha256.slice(0, 2), sha256)
+      assert.deepStrictEqual(statusesOf(yield* twice), [200, 200])
+      rmSync(content)
+      assert.deepStrictEqual(statusesOf(yield* twice), [410, 410])
+      yield* client.files.upload(upload)
+      assert.deepStrictEqual(statusesOf(yield* twice), [200, 200])
+      yield* client.files.delete({ path: { fileId } })
+      assert.deepStrictEqual(statusesOf(yield* twice), [410, 410])
     })
   )
 })
