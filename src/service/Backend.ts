@@ -13,16 +13,14 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Path from "@effect/platform/Path"
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { DatabaseConfig, DatabaseReady, describeMeasure, MigrationSource } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
-import { Access, authorization, isLoopback } from "./Access.ts"
+import { Access, authorization } from "./Access.ts"
 import { AccessLog } from "./AccessLog.ts"
 import { accountHttp } from "./AccountHttp.ts"
 import { FilesApi, ProbesApi, ProbesGroup } from "./Api.ts"
@@ -33,7 +31,6 @@ import { BulkChanges } from "./BulkChanges.ts"
 import { changesHttp } from "./ChangesHttp.ts"
 import { Cleanup } from "./Cleanup.ts"
 import { CleanupList } from "./CleanupList.ts"
-import { BoundedServer } from "./Connections.ts"
 import { ContentChanges } from "./ContentChanges.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
@@ -43,13 +40,14 @@ import { DeletionRows } from "./DeletionRows.ts"
 import { Deletions } from "./Deletions.ts"
 import { description } from "./Description.ts"
 import { Discarding } from "./Discarding.ts"
-import { Door, whileRequestsEnd } from "./Door.ts"
+import { Door } from "./Door.ts"
 import { DueTime } from "./DueTime.ts"
 import { filesHttp } from "./FilesHttp.ts"
 import { Health } from "./Health.ts"
 import { HealthHistory } from "./HealthHistory.ts"
 import { KeptAnswers } from "./KeptAnswers.ts"
 import { Limits } from "./Limits.ts"
+import { listening } from "./Listening.ts"
 import * as conversationFiles from "./migrations.ts"
 import { operatorHttp } from "./OperatorHttp.ts"
 import { isOfPage, page } from "./Page.ts"
@@ -69,7 +67,6 @@ import { Settings } from "./Settings.ts"
 import { Strangers } from "./Strangers.ts"
 import { streamsHttp } from "./StreamsHttp.ts"
 import { Sweeper } from "./Sweeper.ts"
-import { answerByItself } from "./Wire.ts"
 import { signallingWrites } from "./WriteSignal.ts"
 
 /** Builds one API with its own routes. Otherwise two APIs would share the builder's router. */
@@ -194,47 +191,6 @@ export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Laye
         applicationId: conversationFiles.applicationId
       })
   )
-)
-
-/** Time to send the last answers: to probes, and to requests that did not end in time. */
-const lastAnswers = Duration.seconds(1)
-
-/**
- * Listens only on loopback if no accounts are configured. Once the service is told to stop, each connection ends with
- * its next answer. When the scope closes, after the door is shut, all connections end.
- */
-const listening = Layer.unwrapEffect(
-  Effect.gen(function* () {
-    const { host, lockPatience, maxConnections, port } = yield* Settings
-    const { isOpen } = yield* Access
-    const onLoopback = isOpen && !isLoopback(host)
-    if (onLoopback)
-      yield* Effect.logWarning(`No accounts are configured (API_TOKENS): listening on 127.0.0.1, not on ${host}`)
-    const server = new BoundedServer(maxConnections, lockPatience, yield* Strangers, yield* KeptAnswers)
-    answerByItself(server)
-    const { left } = yield* Door
-    yield* Effect.forkScoped(
-      Effect.zipRight(
-        left,
-        Effect.sync(() => server.drain())
-      )
-    )
-    const closing = Effect.addFinalizer(() =>
-      Effect.suspend(() => {
-        let isClosed = false
-        server.drain()
-        server.close(() => {
-          isClosed = true
-        })
-        const closeIdle = Effect.sync(() => server.closeIdleConnections())
-        return Effect.repeat(closeIdle, { schedule: whileRequestsEnd(lastAnswers), until: () => isClosed })
-      }).pipe(Effect.zipRight(Effect.sync(() => server.closeAllConnections())))
-    )
-    return Layer.provideMerge(
-      Layer.scopedDiscard(closing),
-      NodeHttpServer.layer(() => server, { host: onLoopback ? "127.0.0.1" : host, port })
-    )
-  })
 )
 
 /**

@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs"
 import { IncomingMessage, Server, ServerResponse } from "node:http"
 import { Socket } from "node:net"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import { callerOf } from "./Address.ts"
 import type { KeptAnswers } from "./KeptAnswers.ts"
 import type { Strangers } from "./Strangers.ts"
@@ -26,9 +25,6 @@ interface Talk {
   /** Bytes that had arrived by then. */
   heard: number
 }
-
-/** How many requests may wait on one connection behind the current one. Browsers send none before its answer. */
-const mostWaiting = 16
 
 /**
  * A server that ends silent connections after seconds. It keeps fewer connections than its descriptors allow: one may
@@ -222,42 +218,3 @@ const descriptorLimit = (): number => {
     return 1024
   }
 }
-
-/** The requests of one connection: the end of the last one, and how many wait for it. */
-interface Line {
-  last: Promise<void>
-  waiting: number
-}
-
-const lines = new WeakMap<Socket, Line>()
-
-/**
- * Waits until the earlier requests on its connection are answered. Closes a connection that sends more than may wait:
- * answers that nobody reads would pile up in memory. Returns the function to call when this request is over; undefined
- * if there is nobody left to answer.
- */
-export const turnOf = (socket: Socket): Effect.Effect<(() => void) | undefined> =>
-  Effect.suspend(() => {
-    const line = lines.get(socket) ?? { last: Promise.resolve(), waiting: 0 }
-    lines.set(socket, line)
-    if (line.waiting >= mostWaiting) {
-      socket.destroy()
-      return Effect.succeed(undefined)
-    }
-    line.waiting += 1
-    let over = () => {}
-    const before = line.last
-    line.last = new Promise((resolve) => {
-      over = () => {
-        line.waiting -= 1
-        resolve()
-      }
-    })
-    // If this one is given up before its turn, the one under way is still not over.
-    line.last = Promise.all([before, line.last]).then(() => {})
-    // Even without an earlier request: whether a body comes is known only after this turn of the parser.
-    return Effect.promise(() => before).pipe(
-      Effect.as(over),
-      Effect.onInterrupt(() => Effect.sync(over))
-    )
-  })

@@ -4,9 +4,9 @@
  * wanted. To discard a content, hold its write lock. To commit a row, hold it too, and check that the
  * content is there. So no other process can come in between.
  */
-import { createHash, randomUUID } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import { lstatSync } from "node:fs"
-import { statfs, unlink, utimes } from "node:fs/promises"
+import { statfs, utimes } from "node:fs/promises"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -15,22 +15,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import { type FileTooLarge, tooLarge } from "./Api.ts"
+import type * as Stream from "effect/Stream"
+import type { FileTooLarge } from "./Api.ts"
 import { ContentError, foreign, lookAt, lookAtBoth, onDisk, orUndefined } from "./ContentError.ts"
 import { DueTime } from "./DueTime.ts"
+import { type Received, receiveInto } from "./Incoming.ts"
 import { Settings } from "./Settings.ts"
 import { type Inventory, inventoryOf, isHash } from "./StoreInventory.ts"
 import { give, type StoreOwner, storeOwnerOf } from "./StoreOwner.ts"
-
-/** What has arrived, whole and flushed, but is not a content yet. */
-export interface Received {
-  readonly path: string
-  /** In hexadecimal. */
-  readonly sha256: string
-  /** Bytes. */
-  readonly size: number
-}
 
 /** A content that is open. */
 export interface OpenContent {
@@ -129,32 +121,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         yield* syncDirectory(fs, path.dirname(from))
       })
 
-      const receive = <E>(content: Stream.Stream<Uint8Array, E>) =>
-        Effect.gen(function* () {
-          const target = path.join(incoming, randomUUID())
-          const failed = Effect.mapError(ContentError.from(target))
-          yield* Effect.addFinalizer(() => Effect.ignoreLogged(orUndefined(onDisk(target, () => unlink(target)))))
-          const { sha256, size } = yield* Effect.scoped(
-            Effect.gen(function* () {
-              const file = yield* failed(fs.open(target, { flag: "wx", mode: 0o600 }))
-              yield* onDisk(target, () => give(target, "file", owner))
-              const hash = createHash("sha256")
-              let size = 0
-              const take = (chunk: Uint8Array): Effect.Effect<void, ContentError> => {
-                size += chunk.length
-                if (size > maxFileSize) return Effect.void
-                hash.update(chunk)
-                return failed(file.writeAll(chunk))
-              }
-              yield* Stream.runForEach(content, take)
-              if (size > maxFileSize) return yield* tooLarge(maxFileSize)
-              yield* failed(file.sync)
-              return { sha256: hash.digest("hex"), size }
-            })
-          )
-          const received: Received = { path: target, sha256, size }
-          return received
-        })
+      const receive = receiveInto({ fs, incoming, maxFileSize, owner, path })
 
       const keep = Effect.fnUntraced(function* ({ path: from, sha256 }: Received) {
         const to = pathOf(sha256)

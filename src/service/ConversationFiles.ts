@@ -3,7 +3,6 @@
  * stored before its row is committed, and deleted after its rows are. A kill in between leaves a content without a row,
  * and the next sweep moves it to the trash.
  */
-import { randomUUID } from "node:crypto"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
@@ -20,7 +19,7 @@ import {
   type ConversationFile,
   CurrentUser,
   type FileDeleted,
-  FileDetails,
+  type FileDetails,
   type FileNotFound,
   type FilePage,
   type Forbidden,
@@ -33,11 +32,12 @@ import {
 import { AuditTrail } from "./AuditTrail.ts"
 import type { ContentError } from "./ContentError.ts"
 import { ContentFaults } from "./ContentFaults.ts"
-import { ContentStore, type Received } from "./ContentStore.ts"
+import type { ContentStore } from "./ContentStore.ts"
 import type { Discarding } from "./Discarding.ts"
+import { insertFile, type NewFile } from "./FileInsertion.ts"
 import { fileNameOf } from "./FileName.ts"
 import { filePages, type PageRequest } from "./FilePages.ts"
-import { fileOf, requireNotDeleted, timestampNow } from "./FileRow.ts"
+import { fileOf, requireNotDeleted } from "./FileRow.ts"
 import { writeKeeping } from "./Keeping.ts"
 import { requireUnchanged } from "./Preconditions.ts"
 import { Quota } from "./Quota.ts"
@@ -45,16 +45,6 @@ import { rowContent } from "./RowContent.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
 import { statistics } from "./Statistics.ts"
-import { isoOf } from "./timestamp.ts"
-
-/** A file that has arrived, and what its uploader says about it. */
-export interface NewFile {
-  readonly received: Received
-  readonly name: string
-  readonly mimeType: string
-  readonly messageId: string | undefined
-  readonly metadata: Readonly<Record<string, string>>
-}
 
 /** A file whose content may be sent. */
 export interface ReadableFile {
@@ -134,7 +124,6 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { write } = yield* DatabaseReady
-      const store = yield* ContentStore
       const audit = yield* AuditTrail
       const { audited } = audit
       const log = yield* AccessLog
@@ -144,58 +133,9 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
       const { open } = yield* rowContent
       const writing = yield* writeKeeping
       const { inSession, ofAll, ofOwner } = yield* filePages
-      const { claim, mayAdd, mayUse } = yield* Sessions
+      const { mayAdd, mayUse } = yield* Sessions
 
-      const insert = Effect.fnUntraced(function* (
-        sessionId: string,
-        { messageId, metadata, mimeType, name, received }: NewFile
-      ) {
-        const user = yield* CurrentUser
-        const at = yield* timestampNow
-        const fileId = randomUUID()
-        yield* mayAdd(sessionId)
-        yield* mayGrow(sessionId, { files: 1, bytes: received.size })
-        yield* claim(sessionId)
-        yield* sql`INSERT INTO conversation_files ${sql.insert({
-          file_id: fileId,
-          session_id: sessionId,
-          original_filename: name,
-          stored_filename: `${fileId}-${received.sha256}`,
-          file_path: store.relativePathOf(received.sha256),
-          file_size: received.size,
-          file_hash: received.sha256,
-          mime_type: mimeType,
-          uploaded_at: at,
-          uploaded_by: user.name
-        })}`
-        yield* sql`INSERT INTO session_file_associations (session_id, file_id, message_id, associated_at)
-          VALUES (${sessionId}, ${fileId}, ${messageId ?? null}, ${at})`
-        const entries = Object.entries(metadata)
-        if (entries.length > 0) {
-          yield* sql`INSERT INTO file_metadata ${sql.insert(
-            entries.map(([metadata_key, metadata_value]) => ({
-              file_id: fileId,
-              metadata_key,
-              metadata_value,
-              created_at: at
-            }))
-          )}`
-        }
-        return new FileDetails({
-          fileId,
-          sessionId,
-          name,
-          size: received.size,
-          sha256: received.sha256,
-          mimeType,
-          uploadedAt: isoOf(at),
-          uploadedBy: user.name,
-          deletedAt: null,
-          expiresAt: null,
-          metadata,
-          messageId: messageId ?? null
-        })
-      })
+      const insert = yield* insertFile
 
       return {
         mayWrite: (sessionId) => mayAdd(sessionId).pipe(audited("upload", { sessionId })),

@@ -4,8 +4,9 @@ import * as Effect from "effect/Effect"
 import { DatabaseReady } from "../../layers/index.ts"
 import type { ContentError } from "./ContentError.ts"
 import { ContentFaults } from "./ContentFaults.ts"
-import { ContentStore, type Received } from "./ContentStore.ts"
+import { ContentStore } from "./ContentStore.ts"
 import { Discarding } from "./Discarding.ts"
+import type { Received } from "./Incoming.ts"
 
 export type WriteKeeping = <A, E, R>(
   received: Received,

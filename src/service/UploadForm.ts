@@ -19,9 +19,9 @@ import {
   UnsupportedMediaType
 } from "./Api.ts"
 import type { ContentError } from "./ContentError.ts"
-import type { Received } from "./ContentStore.ts"
-import type { NewFile } from "./ConversationFiles.ts"
+import type { NewFile } from "./FileInsertion.ts"
 import { longestKey, mostKeys } from "./GivenMetadata.ts"
+import type { Received } from "./Incoming.ts"
 
 /** Bytes of a multipart body besides the file: its other fields and the lines between. */
 export const mostOfTheRest = 1024 * 1024

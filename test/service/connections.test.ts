@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { fileForm } from "../../src/service/Client.ts"
-import { turnOf } from "../../src/service/Connections.ts"
+import { turnOf } from "../../src/service/ConnectionTurns.ts"
 import { connected } from "../support/connection.ts"
 import { jsonOf, serving } from "../support/service.ts"
 
