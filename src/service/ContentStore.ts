@@ -104,7 +104,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
       const sizeAt = Effect.fnUntraced(function* (target: string) {
         const [shelf, stats] = yield* lookAtBoth(path.dirname(target), target)
         if (stats === undefined || shelf === undefined) return undefined
-        if (!shelf.isDirectory() || !stats.isFile()) return yield* foreign(target, "This service did not make it.")
+        if (!shelf.isDirectory() || !stats.isFile()) return yield* notOurs(target)
         return stats.size
       })
 
@@ -126,20 +126,21 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
       const keep = Effect.fnUntraced(function* ({ path: from, sha256 }: Received) {
         const to = pathOf(sha256)
         const shelf = path.dirname(to)
-        if ((yield* lookAt(shelf)) === undefined) {
+        const there = yield* lookAt(shelf)
+        if (there === undefined) {
           yield* makeDirectory(fs, shelf, owner)
           yield* syncDirectory(fs, directory)
-        }
-        const isNew = (yield* sizeAt(to)) === undefined
+        } else if (!there.isDirectory()) return yield* notOurs(to)
         // A second name, so that it can be linked again if somebody discards it before there is a row.
-        const isThere = yield* fs.link(from, to).pipe(
-          Effect.as(false),
-          Effect.catchIf(isAlreadyThere, () => Effect.succeed(true)),
+        const isNew = yield* fs.link(from, to).pipe(
+          Effect.as(true),
+          Effect.catchIf(isAlreadyThere, () => Effect.succeed(false)),
           Effect.mapError(ContentError.from(to))
         )
-        if (isThere) yield* replace(from, to)
+        const before = isNew ? undefined : yield* sizeAt(to)
+        if (!isNew) yield* replace(from, to)
         yield* syncDirectory(fs, shelf)
-        return isNew
+        return before === undefined
       })
 
       const replace = (from: string, to: string) => {
@@ -222,6 +223,8 @@ const isSame = (target: string, { dev, ino, mtime, size }: FileSystem.File.Info)
 
 const isAlreadyThere = (error: PlatformError): boolean =>
   error._tag === "SystemError" && error.reason === "AlreadyExists"
+
+const notOurs = (target: string) => foreign(target, "This service did not make it.")
 
 /** An existing directory keeps its owner and its mode. */
 const makeDirectory = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, folder: string, owner: StoreOwner) {

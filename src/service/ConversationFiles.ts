@@ -40,7 +40,7 @@ import { filePages, type PageRequest } from "./FilePages.ts"
 import { fileOf, requireNotDeleted } from "./FileRow.ts"
 import { writeKeeping } from "./Keeping.ts"
 import { requireUnchanged } from "./Preconditions.ts"
-import { Quota } from "./Quota.ts"
+import type { Quota } from "./Quota.ts"
 import { rowContent } from "./RowContent.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
@@ -128,7 +128,6 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
       const { audited } = audit
       const log = yield* AccessLog
       const faults = yield* ContentFaults
-      const { mayGrow } = yield* Quota
       const { detailsOf, found } = yield* Rows
       const { open } = yield* rowContent
       const writing = yield* writeKeeping
@@ -142,8 +141,6 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
 
         add: (sessionId, file) =>
           fileNameOf(file.name).pipe(
-            Effect.tap(() => mayAdd(sessionId)),
-            Effect.tap(() => mayGrow(sessionId, { files: 1, bytes: file.received.size })),
             Effect.flatMap((name) => writing(file.received, insert(sessionId, { ...file, name }))),
             Effect.tap(({ size }) => Effect.all([Metric.increment(uploads), Metric.incrementBy(uploadedBytes, size)])),
             audited("upload", { sessionId }),
