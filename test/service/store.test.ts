@@ -16,7 +16,6 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
 import { rivalWriter } from "../../layers/testing.ts"
 import { fileForm } from "../../src/service/Client.ts"
 import { rowsOf, temporaryFolder } from "../support/database.ts"
@@ -36,11 +35,8 @@ const stored = Effect.fnUntraced(function* (content = text) {
   /** What health says, once it says so: on a busy machine an answer may be of the look before, with its age. */
   const healthAs = (wanted: RegExp) =>
     Effect.map(
-      Effect.repeat(health, {
-        schedule: Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(100)),
-        until: (said) => wanted.test(said)
-      }),
-      (said) => assert.match(String(said), wanted)
+      Effect.repeat(Effect.delay(health, "20 millis"), { times: 200, until: (said) => wanted.test(said) }),
+      (said) => assert.match(said, wanted)
     )
   return { ...at, upload, stored: file, path, healthAs, read: at.ask(`/api/files/${file.fileId}/content`) }
 })
