@@ -367,6 +367,8 @@ const allRows: Readonly<Record<Refused["_tag"], ReadonlyArray<string>>> = {
       Replaced: undefined,
       DriverNotLoaded: undefined,
       UnsafeDriver: undefined,
+      OnOpenFailed: undefined,
+      MissingExtension: undefined,
       UnsafeSqlite: undefined,
       ForeignApplication: undefined
     }
@@ -509,6 +511,7 @@ describe("a table", () => {
       timeout: "60 s",
       policies: "below",
       pragmas: "below",
+      onOpen: "none",
       newFile: "SQLite's",
       applicationId: "none",
       program: "empty",

@@ -7,13 +7,15 @@ import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import type { Attempt, StageError } from "../start/Attempt.ts"
 import { MigrationSource, titleOf } from "../start/MigrationSource.ts"
+import { cureOfBroken, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
 import { isUpToDate, look, requireRecorded, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
 import { requireTime } from "./AppliedMigrations/EnoughTime.ts"
+import { withoutExtension } from "./AppliedMigrations/ExtensionsInUse.ts"
 import { type HistoryError, historyFailure } from "./AppliedMigrations/HistoryError.ts"
 import type { Verdict } from "./AppliedMigrations/HistoryJudgement.ts"
-import { refuseObstacles } from "./AppliedMigrations/MigrationRun.ts"
+import { refuseObstacles, scriptOf } from "./AppliedMigrations/MigrationRun.ts"
 import { removeRemains } from "./AppliedMigrations/Remains.ts"
-import { madeOnceBy, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
+import { madeOnceBy, maySpeakOf, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { tryPending } from "./AppliedMigrations/Trial.ts"
 import { upgrade } from "./AppliedMigrations/Upgrade.ts"
@@ -21,7 +23,7 @@ import { type UpgradeError, upgradeError } from "./AppliedMigrations/UpgradeErro
 import type { Done, Room } from "./AppliedMigrations/UpgradeRoom.ts"
 import type { BackupError } from "./BackupError.ts"
 import { pruneBackups } from "./BackupFiles.ts"
-import type { ConnectionError } from "./ConnectionError.ts"
+import { ConnectionError } from "./ConnectionError.ts"
 import { codeReason } from "./codeReason.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { setPragmasOfNewFile } from "./FilePragmas.ts"
@@ -163,6 +165,17 @@ const summary = ({
 const list = (verb: string, titles: ReadonlyArray<string>): string =>
   titles.length === 0 ? "" : titles.length > 5 ? `${verb} ${titles.length}` : `${verb} ${titles.join(", ")}`
 
+/** What a pending migration speaks of may go with it: the upgrade judges what it leaves. */
+const requireExtensions = Effect.fnUntraced(function* ({ database: { file, sqlite } }: Room, seen: Seen) {
+  const scripts = seen.verdict.pending.map(scriptOf)
+  const staying = seen.objects.filter(({ name }) => !scripts.some((script) => maySpeakOf(script, name)))
+  const broken = yield* Effect.catchAll(withoutExtension(sqlite, staying), historyFailure)
+  if (broken.length === 0) return
+  const detail = broken.map(describeBroken).join("; ")
+  const facts = { code: "", detail, retryable: false }
+  return yield* new ConnectionError({ reason: "MissingExtension", file, ...facts, cure: cureOfBroken(broken) })
+})
+
 /**
  * Look, judge, and only then change. Another process may do the same work at the same time, so everything is read and
  * judged again under the write lock.
@@ -178,6 +191,7 @@ const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: At
   const clearRemains = (level: LogLevel.LogLevel) =>
     config.inMemory || config.access === "inspect" ? Effect.void : removeRemains(room, level)
   if (database.origin === "existing") yield* warnOfAge(room, first, done)
+  yield* requireExtensions(room, first)
   if (isUpToDate(first)) {
     yield* clearRemains(LogLevel.Warning)
     // Without migrations too a new file gets its settings before its first page.

@@ -10,7 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
-import { SqliteFailure } from "./Sqlite.ts"
+import { type OnOpen, withOnOpen } from "./OnOpen.ts"
+import { openDriver, SqliteFailure } from "./Sqlite.ts"
 
 type TransformRows = Parameters<Connection["execute"]>[2]
 /** Values bound to the parameters of a statement. */
@@ -53,7 +54,7 @@ const nameOf = (span: Tracer.AnySpan | undefined): string | undefined => {
 }
 
 /** Statements on one connection. The last `cacheSize` used stay prepared. Its streams are seen in `readings`. */
-export const statementsOn = (database: Driver.Database, cacheSize: number, readings: Set<Reading>) => {
+export const statementsOn = (database: Driver.Database, cacheSize: number, readings: Set<Reading>, onOpen?: OnOpen) => {
   const objects = cacheOf(cacheSize, (sql) => database.prepare<Array<unknown>, object>(sql))
   const values = cacheOf(cacheSize, (sql) => {
     const statement = database.prepare<Array<unknown>, ReadonlyArray<unknown>>(sql)
@@ -126,7 +127,7 @@ export const statementsOn = (database: Driver.Database, cacheSize: number, readi
       Stream.unwrap(
         Effect.map(around(attempt(() => objects.get(sql))), ({ reader, readonly }) =>
           reader && readonly && !database.memory
-            ? snapshotOf(database, readings, sql, parameters, transform)
+            ? snapshotOf(database, readings, onOpen, sql, parameters, transform)
             : streamAtOnce(around)(sql, parameters, transform)
         )
       )
@@ -147,6 +148,7 @@ export const statementsOn = (database: Driver.Database, cacheSize: number, readi
 const snapshotOf = (
   database: Driver.Database,
   readings: Set<Reading>,
+  onOpen: OnOpen | undefined,
   sql: string,
   parameters: Values,
   transform: TransformRows
@@ -156,16 +158,13 @@ const snapshotOf = (
       yield* whileReading(readings, "stream")
       const safe = yield* SqlClient.SafeIntegers
       const toSqlError = (thrown: unknown) => sqlError(database, thrown)
-      const beside = yield* Effect.acquireRelease(
-        Effect.try({
-          try: () =>
-            new Driver(database.name, {
-              readonly: true,
-              timeout: Number(database.pragma("busy_timeout", { simple: true }))
-            }),
-          catch: toSqlError
-        }),
-        (opened) => Effect.sync(() => opened.close())
+      const timeout = yield* Effect.try({
+        try: () => Number(database.pragma("busy_timeout", { simple: true })),
+        catch: toSqlError
+      })
+      const beside = yield* Effect.mapError(
+        withOnOpen(onOpen)(openDriver(yield* Effect.scope, database.name, { readonly: true, timeout })),
+        toSqlError
       )
       const rows = yield* Effect.acquireRelease(
         Effect.try({

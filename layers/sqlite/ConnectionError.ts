@@ -1,9 +1,11 @@
 /** Why a database cannot be opened, or may not be. */
 import * as Data from "effect/Data"
 import { runtime } from "../machine/runtime.ts"
-import { codeRemedy, damaged } from "../start/codeRemedy.ts"
+import { codeRemedy, damaged, onOpenRemedy } from "../start/codeRemedy.ts"
 import { jsonOf, messageOf } from "../start/Refusal.ts"
 import { codeReason } from "./codeReason.ts"
+import { giveOnOpen } from "./MissingExtension.ts"
+import { onOpenFailed } from "./OnOpen.ts"
 
 /** The file cannot be opened as this program's SQLite database. Nothing in it was changed. */
 export class ConnectionError extends Data.TaggedError("ConnectionError")<{
@@ -27,6 +29,8 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
    * - `Replaced`: another file is at the path now.
    * - `DriverNotLoaded`: better-sqlite3 cannot be loaded.
    * - `UnsafeDriver`: this build of it crashes on this Node.js.
+   * - `OnOpenFailed`: `onOpen` threw, or its module cannot be loaded.
+   * - `MissingExtension`: the schema uses a function, collation, module or tokenizer that the connection does not have.
    * - `UnsafeSqlite`: this SQLite has the WAL-reset bug.
    * - `ForeignApplication`: the file has another application id.
    */
@@ -50,6 +54,8 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
     | "Replaced"
     | "DriverNotLoaded"
     | "UnsafeDriver"
+    | "OnOpenFailed"
+    | "MissingExtension"
     | "UnsafeSqlite"
     | "ForeignApplication"
   /** Absolute path of the database file. */
@@ -82,7 +88,7 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
 
   /** What to do now, for people. */
   get remedy(): string {
-    if (this.cure !== undefined) return `${this.cure} ${untouched}`
+    if (this.cure !== undefined) return this.reason === "NotADatabase" ? `${this.cure} ${untouched}` : this.cure
     return (fromCode.has(this.reason) ? codeRemedy(this.code) : undefined) ?? remedies[this.reason]
   }
 }
@@ -115,6 +121,8 @@ const sentences: Record<Reason, (file: string) => string> = {
   Replaced: (file) => `${file} is no longer the file that was opened`,
   DriverNotLoaded: () => `${runtime} cannot load better-sqlite3`,
   UnsafeDriver: () => "This build of better-sqlite3 crashes on this release of Node.js",
+  OnOpenFailed: () => "`onOpen` did not set up the connection",
+  MissingExtension: (file) => `The schema of ${file} needs something that this connection does not have`,
   UnsafeSqlite: () => "This SQLite version can corrupt a database in WAL mode that several connections use",
   ForeignApplication: (file) => `${file} belongs to another program`
 }
@@ -150,6 +158,8 @@ const remedies: Record<Reason, string> = {
     "Run `npm rebuild better-sqlite3` with the runtime that runs this program. If your package manager does not run install scripts, allow them first: `pnpm approve-builds` and `pnpm rebuild better-sqlite3`, or `bun pm trust better-sqlite3`.",
   UnsafeDriver:
     'Run the program on Node.js 22, or install the better-sqlite3 that fits: 12 on Node.js 20; 13 on Node.js 24 and newer, with `"overrides": { "better-sqlite3": "^13.2.0" }` in its package.json.',
+  OnOpenFailed: onOpenRemedy,
+  MissingExtension: giveOnOpen,
   UnsafeSqlite: "Update better-sqlite3 to a release with SQLite 3.51.3 or newer. 3.50.7 and 3.44.6 are safe too.",
   ForeignApplication:
     "Check the path: the application_id in the file is another program's. If the file is this program's, set `applicationId` to that number."
@@ -168,7 +178,9 @@ export const systemReasons: Partial<Record<string, Reason>> = {
 }
 
 export const reasonOf = (code: string): Reason =>
-  codeReason(code) ?? (/^(ERR_DLOPEN_FAILED|MODULE_NOT_FOUND)$/.test(code) ? "DriverNotLoaded" : "CannotOpen")
+  codeReason(code) ??
+  (code === onOpenFailed ? "OnOpenFailed" : undefined) ??
+  (/^(ERR_DLOPEN_FAILED|MODULE_NOT_FOUND)$/.test(code) ? "DriverNotLoaded" : "CannotOpen")
 
 export const refusal = (
   file: string,

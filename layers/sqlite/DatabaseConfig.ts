@@ -7,6 +7,7 @@ import type { Permissions } from "../machine/FilePermissions.ts"
 import type { ProgressEvent } from "../start/ProgressEvent.ts"
 import { defaultPolicies, type Policies, type Policy, type StageName } from "../start/policy.ts"
 import { isInMemory } from "./DatabasePath.ts"
+import type { OnOpen } from "./OnOpen.ts"
 import type { ClientOptions } from "./Transactions.ts"
 
 /**
@@ -117,6 +118,14 @@ export interface DatabaseOptions {
   readonly policies?: { readonly [Stage in StageName]?: Partial<Policy> } | undefined
   /** The pragmas of the connection. What is not given has the default that `Pragmas` says. */
   readonly pragmas?: Partial<Pragmas> | undefined
+  /**
+   * Run on every connection that the library opens, before the first question: SQL functions, extensions with
+   * collations, modules and tokenizers. With the URL of a module the pages of a large file can be checked in a child
+   * process; with a function this process checks them, its event loop stands still, and a warning says so. What the
+   * schema itself calls needs `pragmas.trustedSchema`. One that throws is refused with `ConnectionError`, reason
+   * `OnOpenFailed`. Default nothing.
+   */
+  readonly onOpen?: OnOpen | undefined
   /** Settings that only a new file takes. Default SQLite's own. */
   readonly newFile?: NewFile | undefined
   /**
@@ -178,6 +187,8 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly policies: Policies
     /** The pragmas of the connection. */
     readonly pragmas: Pragmas
+    /** Run on every connection before the first question; undefined where there is nothing to do. */
+    readonly onOpen: OnOpen | undefined
     /** Settings that only a new file takes. */
     readonly newFile: NewFile
     /** The mark of this program's files; undefined where they are neither marked nor looked at. */
@@ -218,6 +229,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
       integrity: { ...defaultPolicies.integrity, ...given(options.policies?.integrity) }
     },
     pragmas: { ...defaultPragmas, ...given(options.pragmas) },
+    onOpen: options.onOpen,
     newFile: options.newFile ?? {},
     applicationId: options.applicationId,
     program: options.program ?? "",

@@ -11,6 +11,7 @@ import type { Timeline } from "../start/Timeline.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { absoluteName } from "./DatabasePath.ts"
 import { type OwnLock, watchLocks } from "./LockWatch.ts"
+import { withOnOpen } from "./OnOpen.ts"
 
 /** A start that is under way. Here, and not in the class, TypeScript leaves out of the declarations what is marked internal. */
 export interface RunningStart {
@@ -48,7 +49,9 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
       const database = absoluteName(config.filename)
       return Effect.gen(function* () {
         const stages = yield* makeStages(config, database, locks)
-        return { ...stages, onOwnLock, onReady: yield* showStart(database, stages.timeline) }
+        const stage: RunningStart["stage"] = (name, attempt, found) =>
+          withOnOpen(config.onOpen)(stages.stage(name, attempt, found))
+        return { ...stages, stage, onOwnLock, onReady: yield* showStart(database, stages.timeline) }
       })
     })
 

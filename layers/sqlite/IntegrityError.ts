@@ -7,6 +7,7 @@ import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { codeRemedy, damaged } from "../start/codeRemedy.ts"
 import { jsonOf, messageOf } from "../start/Refusal.ts"
 import { describeDifference, type SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
+import { cureOfMissing } from "./MissingExtension.ts"
 import type { SqliteFailure } from "./Sqlite.ts"
 
 /** The database is not what its migrations make of it, or is damaged. Nothing was changed. */
@@ -67,7 +68,8 @@ export class IntegrityError extends Data.TaggedError("IntegrityError")<{
 
   /** What to do now, for people. */
   get remedy(): string {
-    return codeRemedy(this.code) ?? remedies[this.reason]
+    const extension = this.findings.map(cureOfMissing).find((cure) => cure !== undefined)
+    return codeRemedy(this.code) ?? extension ?? remedies[this.reason]
   }
 }
 
@@ -85,7 +87,7 @@ const remedies: Record<Reason, string> = {
   SchemaDiffers:
     "Undo the change that was made outside the migrations, or restore a backup. If the change is wanted, write it as a new migration after that.",
   SchemaBroken:
-    "Create the view or trigger again in a migration, with the current names of tables and columns, or drop it. If SQLite misses a function, a collation or a module, drop the object: extensions are loaded only after the start.",
+    "Create the view or trigger again in a migration, with the current names of tables and columns, or drop it.",
   DamagedPages: damaged,
   ForeignKeyViolations:
     "Run `PRAGMA foreign_key_check`: it lists the rows. Delete them, or insert the rows that they refer to.",

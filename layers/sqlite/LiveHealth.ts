@@ -8,10 +8,11 @@ import { files } from "../machine/files.ts"
 import { withDatabaseSpan } from "../start/databaseSpan.ts"
 import { inDatabase } from "../start/Refusal.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
-import { ConnectionError } from "./ConnectionError.ts"
+import { type ConnectionError, refusal } from "./ConnectionError.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import type { Maintained, MaintenanceRun, MaintenanceTask } from "./Maintenance.ts"
+import { onOpenFailed, withOnOpen } from "./OnOpen.ts"
 import type { PragmaError } from "./PragmaError.ts"
 import type { Settings } from "./pragmas.ts"
 import type { Evidence } from "./SettledDatabase.ts"
@@ -62,8 +63,8 @@ export const liveHealth = (
   readersHold: Effect.Effect<void, PragmaError>,
   maintained: Maintained
 ) => {
-  const cannotAnswer = ({ code, detail, retryable }: SqliteFailure) =>
-    new ConnectionError({ reason: "CannotOpen", file, code, detail, retryable })
+  const cannotAnswer = (failure: SqliteFailure) =>
+    refusal(file, failure.code === onOpenFailed ? "OnOpenFailed" : "CannotOpen", failure)
   const newcomer = Effect.mapError(openSqlite({ filename: file, readonly: true }), cannotAnswer)
   return Effect.gen(function* () {
     yield* inPlace
@@ -100,6 +101,7 @@ export const liveHealth = (
     }
     return health
   }).pipe(
+    withOnOpen(config.onOpen),
     Effect.mapError((refusal) => inDatabase(file, refusal)),
     (health) => withDatabaseSpan(health, file, "health")
   )

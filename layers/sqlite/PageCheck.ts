@@ -7,6 +7,7 @@ import type { SystemFailure } from "../machine/SystemFailure.ts"
 import type { Attempt } from "../start/Attempt.ts"
 import { brokenObjects, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
 import { IntegrityError } from "./IntegrityError.ts"
+import { ConnectionSetUp } from "./OnOpen.ts"
 import { answerBeside, type Moved } from "./PageCheck/SqliteBeside.ts"
 import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
 
@@ -71,9 +72,11 @@ const asking = ({ bytes, file, sqlite }: Looked, depth: Depth, progress: Attempt
   const isShort = file === ":memory:" || bytes <= shortLook[depth]
   let isRead = false
   return (pragma, sql) =>
-    Effect.suspend(() => {
+    Effect.flatMap(ConnectionSetUp, ({ kind }) => {
       const here = sqlite.run(sql)
       if (isShort) return Effect.mapError(here, IntegrityError.unreadable)
+      // Another process does not have the functions of this one.
+      if (kind === "function") return Effect.mapError(instead(here)(noModule), IntegrityError.unreadable)
       const doing = `running ${pragma}`
       const tell = ({ course, read }: Moved) => {
         if (course._tag === "Reading") {
@@ -98,7 +101,9 @@ const passes: Partial<Record<string, number>> = { quick_check: 2, integrity_chec
 const isLasting = (failure: SqliteFailure | SystemFailure): failure is SystemFailure =>
   failure._tag === "SystemFailure" && !failure.retryable
 
+const noModule = { code: "ENOTSUP", detail: "`onOpen` is a function, and no module that another process can load" }
+
 const instead =
   <A, E>(here: Effect.Effect<A, E>) =>
-  ({ code, detail }: SystemFailure): Effect.Effect<A, E> =>
+  ({ code, detail }: Pick<SystemFailure, "code" | "detail">): Effect.Effect<A, E> =>
     Effect.zipRight(Effect.logWarning(`The page check blocks the event loop (${code}: ${detail})`), here)

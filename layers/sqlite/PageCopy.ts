@@ -1,10 +1,10 @@
 /** Overwrites one database with another, in one SQLite transaction. */
-import Driver from "better-sqlite3"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { integer, openSqlite, type Sqlite, SqliteFailure } from "./Sqlite.ts"
+import * as Scope from "effect/Scope"
+import { integer, openSqlite, openSqliteIn, type Sqlite, SqliteFailure } from "./Sqlite.ts"
 
 /**
  * Copies a whole database over another file, in one transaction of that file. After an interruption it goes on until
@@ -44,12 +44,13 @@ export const overwriteKeeping = <E, R, R2>(
 ): Effect.Effect<void, E | SqliteFailure, R | R2> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const driver = yield* Effect.try({
-        try: () => new Driver(source, { readonly: true, timeout: 0 }),
-        catch: SqliteFailure.from
-      })
+      const scope = yield* Scope.make()
       // Copying goes on until this close. Closing twice is harmless.
-      const close = Effect.sync(() => driver.close())
+      const close = Scope.close(scope, Exit.void)
+      const { database: driver } = yield* Effect.onError(
+        openSqliteIn(scope, { filename: source, readonly: true }),
+        () => close
+      )
       const locked = yield* Deferred.make<void, SqliteFailure>()
       let pages = 0
       const progress = () => {

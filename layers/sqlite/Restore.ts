@@ -19,6 +19,7 @@ import { absoluteName, isInMemory } from "./DatabasePath.ts"
 import { DirectoryError } from "./DirectoryError.ts"
 import { readBeside, standstill } from "./LeftoverWal.ts"
 import { whileRestoringAlone } from "./LockFile.ts"
+import { type OnOpen, withOnOpen } from "./OnOpen.ts"
 import { backupAt, isSameVersion, isVerdict, newestBeside, proveBackup } from "./RestoreChoice.ts"
 import { inMemory, isUnreadable, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
 import { overwrite, partsOf, refuseInUse, replace } from "./RestoreFile.ts"
@@ -47,6 +48,8 @@ export interface RestoreOptions {
   readonly timeout?: Duration.DurationInput | undefined
   /** Types of filesystems that are trusted although they are not known to be local, as for a start. Default none. */
   readonly trustedFilesystems?: ReadonlyArray<string> | undefined
+  /** What each connection needs before anything else, as for a start: the check of the backup runs the schema's functions. */
+  readonly onOpen?: OnOpen | undefined
 }
 
 /**
@@ -72,7 +75,13 @@ export interface RestoreOptions {
  * )
  * ```
  */
-export const restoreBackup = ({ backup, filename, timeout = "60 seconds", trustedFilesystems }: RestoreOptions) =>
+export const restoreBackup = ({
+  backup,
+  filename,
+  onOpen,
+  timeout = "60 seconds",
+  trustedFilesystems
+}: RestoreOptions) =>
   Effect.gen(function* () {
     const path = yield* Path.Path
     const wanted = path.resolve(filename)
@@ -84,6 +93,7 @@ export const restoreBackup = ({ backup, filename, timeout = "60 seconds", truste
       })
     )
   }).pipe(
+    withOnOpen(onOpen),
     Effect.mapError((refusal) => inDatabase(absoluteName(filename), refusal)),
     (restore) => withDatabaseSpan(restore, absoluteName(filename), "restore")
   )

@@ -6,6 +6,7 @@ import { type BackupFile, backupsOf, infoOf, isAbsent } from "./BackupFiles.ts"
 import { newestCandidates } from "./BackupNames.ts"
 import { refuseEmpty } from "./DatabaseCopy.ts"
 import { faultOfName, isInMemory } from "./DatabasePath.ts"
+import { cureOfMissing } from "./MissingExtension.ts"
 import { checkCopy } from "./PageCheck.ts"
 import { inMemory, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
 import { openSqlite } from "./Sqlite.ts"
@@ -55,8 +56,9 @@ const describeBackup = ({ bytes, from, modifiedAt, path, to }: BackupFile): stri
 export const isSameVersion = (one: string | undefined, other: string | undefined): boolean =>
   one === undefined || other === undefined ? one === other : Number(one) === Number(other)
 
-/** Whether an error is about the backup itself, not about a lock or a driver that could not be loaded. */
-export const isVerdict = ({ code, retryable }: typeof nothing): boolean => !retryable && /^(SQLITE_|$)/.test(code)
+/** Whether an error is about the backup itself, not about a lock, a driver that could not be loaded or a missing extension. */
+export const isVerdict = ({ code, detail, retryable }: typeof nothing): boolean =>
+  !retryable && /^(SQLITE_|$)/.test(code) && cureOfMissing(detail) === undefined
 
 /** Checks a backup, and returns the newest version that it records. */
 export const proveBackup = (backup: string) =>

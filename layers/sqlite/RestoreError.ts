@@ -5,6 +5,7 @@ import { codeRemedy } from "../start/codeRemedy.ts"
 import { jsonOf, messageOf } from "../start/Refusal.ts"
 import { type CopyFailure, isNoSpace } from "./BackupError.ts"
 import type { BackupFile } from "./BackupFiles.ts"
+import { cureOfMissing } from "./MissingExtension.ts"
 
 /** A backup could not be restored. The database is as it was. */
 export class RestoreError extends Data.TaggedError("RestoreError")<{
@@ -60,7 +61,7 @@ export class RestoreError extends Data.TaggedError("RestoreError")<{
 
   /** What to do now, for people. */
   get remedy(): string {
-    const cure = fromCode.has(this.reason) ? codeRemedy(this.code) : undefined
+    const cure = fromCode.has(this.reason) ? (codeRemedy(this.code) ?? cureOfMissing(this.detail)) : undefined
     return cure === undefined ? remedies[this.reason] : `${cure} Then restore again. The database is as it was.`
   }
 }

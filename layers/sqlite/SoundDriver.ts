@@ -1,7 +1,9 @@
 /** Whether the driver can be used, and its SQLite is free of a bug that loses commits. */
 import * as Effect from "effect/Effect"
-import { type ConnectionError, refusal } from "./ConnectionError.ts"
+import { type ConnectionError, reasonOf, refusal } from "./ConnectionError.ts"
 import { fatalAddon, loadDriver } from "./Driver.ts"
+import { ConnectionSetUp } from "./OnOpen.ts"
+import { openSqlite } from "./Sqlite.ts"
 
 /** @internal Refuses a driver that would end this process or cannot be loaded, before anything is opened or created. */
 export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> =>
@@ -9,11 +11,24 @@ export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> 
     onFailure: (failure) => refusal(file, "CannotOpen", failure),
     onSuccess: (detail) =>
       detail === undefined
-        ? Effect.mapError(loadDriver, ({ code, detail }) =>
-            refusal(file, "DriverNotLoaded", { code: code === "UNKNOWN" ? "" : code, detail, retryable: false })
+        ? Effect.zipRight(
+            Effect.mapError(loadDriver, ({ code, detail }) =>
+              refusal(file, "DriverNotLoaded", { code: code === "UNKNOWN" ? "" : code, detail, retryable: false })
+            ),
+            tryOnOpen(file)
           )
         : refusal(file, "UnsafeDriver", { code: `Node.js ${process.versions.node}`, detail, retryable: false })
   })
+
+/** On a database in memory, so that one that fails leaves no file behind. */
+const tryOnOpen = (file: string): Effect.Effect<void, ConnectionError> =>
+  Effect.flatMap(ConnectionSetUp, ({ kind }) =>
+    kind === "none"
+      ? Effect.void
+      : Effect.mapError(Effect.scoped(Effect.asVoid(openSqlite({ filename: ":memory:" }))), (failure) =>
+          refusal(file, reasonOf(failure.code), failure)
+        )
+  )
 
 /**
  * @internal

@@ -4,42 +4,13 @@
  */
 import type { Row } from "@effect/sql/SqlConnection"
 import Driver from "better-sqlite3"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
-import { codeOf, sentenceOf } from "../machine/SystemFailure.ts"
+import { ConnectionSetUp, failureOf, setUp } from "./OnOpen.ts"
+import { SqliteFailure } from "./SqliteFailure.ts"
 
+export { isLock, isLockFailure, SqliteFailure } from "./SqliteFailure.ts"
 export type { Row }
-
-/** SQLite's error. It does not leave the room that asked, which knows what it means there. */
-export class SqliteFailure extends Data.TaggedError("SqliteFailure")<{
-  /** SQLite's extended result code, e.g. `SQLITE_BUSY_SNAPSHOT` (https://sqlite.org/rescode.html). */
-  readonly code: string
-  /** SQLite's sentence. */
-  readonly detail: string
-}> {
-  override get message(): string {
-    return this.detail
-  }
-
-  /** Whether trying again can help. */
-  get retryable(): boolean {
-    return isTransient(this.code)
-  }
-
-  static from(cause: unknown): SqliteFailure {
-    return new SqliteFailure({ code: codeOf(cause) ?? "UNKNOWN", detail: sentenceOf(cause) })
-  }
-}
-
-/**
- * The one place that decides which SQLite codes are worth another attempt (https://sqlite.org/rescode.html): another
- * holder of a lock; a lock that could not be taken; a file beside the database that could not be opened, because
- * another process may just be closing and deleting the WAL. (Missing permissions are checked elsewhere.) A child
- * process that was killed can be started again.
- */
-const isTransient = (code: string): boolean =>
-  isLockFailure(code) || /^SQLITE_CANTOPEN$|^SIG(HUP|INT|KILL|TERM)$/.test(code)
 
 /** A connection as the rooms use it. */
 export interface Sqlite {
@@ -58,15 +29,33 @@ export const openSqliteIn = (
   scope: Scope.Scope,
   { filename, readonly = false }: OpenOptions
 ): Effect.Effect<Sqlite, SqliteFailure> =>
-  Effect.try({ try: () => new Driver(filename, { readonly, timeout: 0 }), catch: SqliteFailure.from }).pipe(
-    Effect.tap((database) =>
-      Scope.addFinalizer(
-        scope,
-        Effect.sync(() => database.close())
+  Effect.flatMap(openDriver(scope, filename, { readonly, timeout: 0 }), (database) =>
+    Effect.succeed({ run: runOn(database), database })
+  )
+
+/** The one place that opens the driver: what `onOpen` gives a connection is there before the first question. */
+export const openDriver = (
+  scope: Scope.Scope,
+  filename: string,
+  { readonly, timeout }: { readonly readonly: boolean; readonly timeout: number }
+): Effect.Effect<Driver.Database, SqliteFailure> =>
+  Effect.flatMap(ConnectionSetUp, ({ load }) =>
+    Effect.flatMap(load, (onOpen) =>
+      Effect.try({ try: () => new Driver(filename, { readonly, timeout }), catch: SqliteFailure.from }).pipe(
+        Effect.tap((database) =>
+          Scope.addFinalizer(
+            scope,
+            Effect.sync(() => database.close())
+          )
+        ),
+        Effect.tap((database) =>
+          onOpen === undefined
+            ? Effect.void
+            : Effect.try({ try: () => setUp(database, onOpen, timeout), catch: failureOf })
+        ),
+        Effect.uninterruptible
       )
-    ),
-    Effect.map((database) => ({ run: runOn(database), database })),
-    Effect.uninterruptible
+    )
   )
 
 interface OpenOptions {
@@ -102,12 +91,3 @@ export const integer = (row: Row | undefined, column: string): number => {
   const value = row?.[column]
   return typeof value === "number" || typeof value === "bigint" ? Number(value) : Number.NaN
 }
-
-/** Whether another connection's lock is in the way. */
-export const isLock = (code: string): boolean => /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)
-
-/**
- * Whether a lock could not be taken, whatever the cause: SQLite uses both kinds of codes if the system refuses a lock.
- */
-export const isLockFailure = (code: string): boolean =>
-  isLock(code) || /^SQLITE_IOERR_(LOCK|RDLOCK|UNLOCK|BLOCKED|CHECKRESERVEDLOCK|SHMLOCK)$/.test(code)

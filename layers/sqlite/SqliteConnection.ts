@@ -181,7 +181,7 @@ const connect = Effect.fnUntraced(function* (
   const readonly = config.access === "inspect" && found.wal
   const descriptors = openDescriptors()
   const opened = yield* refused(openSqliteIn(scope, { filename: file, readonly }))
-  const sqlite = { ...opened, ...transactionsOn(opened.database, { ...config.client, readonly }) }
+  const sqlite = { ...opened, ...transactionsOn(opened.database, { ...config.client, readonly }, config.onOpen) }
   if (config.access === "inspect") {
     yield* refused(sqlite.run("PRAGMA query_only = 1"))
   }

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { type Around, type Reading, statementsOn } from "./ClientConnection.ts"
+import type { OnOpen } from "./OnOpen.ts"
 import { ReadError } from "./ReadError.ts"
 
 /** What users of the client can choose, as for the client of `@effect/sql-sqlite-node`. */
@@ -114,7 +115,12 @@ export const cacheSizeOf = ({ prepareCacheSize = 200 }: ClientOptions): number =
 
 let connections = 0
 
-export const transactionsOn = (database: Driver.Database, options: Transactions["options"]): Transactions => {
+export const transactionsOn = (
+  database: Driver.Database,
+  options: Transactions["options"],
+  /** For the connections beside it that read rows on demand. */
+  onOpen?: OnOpen
+): Transactions => {
   // Each connection has its own tag, so that a transaction on one database does not capture statements on another.
   connections += 1
   const tag = Context.GenericTag<Transaction>(`database-ready/Transaction/${connections}`)
@@ -122,7 +128,7 @@ export const transactionsOn = (database: Driver.Database, options: Transactions[
   const turns = Effect.unsafeMakeSemaphore(1)
   const take = Effect.interruptible(turns.take(1))
   const readings = new Set<Reading>()
-  const statements = statementsOn(database, cacheSizeOf(options), readings)
+  const statements = statementsOn(database, cacheSizeOf(options), readings, onOpen)
 
   const free = statements.waiting(turns.withPermits(1))
   const reserved = statements.holding((statement) => statement)

@@ -28,6 +28,8 @@ export const environment = {
   filename: Config.nonEmptyString("DATABASE_FILE"),
   /** `DATABASE_MIGRATIONS`: the directory of the migrations. */
   migrations: Config.nonEmptyString("DATABASE_MIGRATIONS"),
+  /** `DATABASE_ON_OPEN`: the path of a module for `onOpen`, which takes its URL (`pathToFileURL`). */
+  onOpen: Config.nonEmptyString("DATABASE_ON_OPEN"),
   /** `DATABASE_INTEGRITY`: `schema`, `quick`, `full` or `auto`. */
   integrity: Config.literal(...integrityPolicies)("DATABASE_INTEGRITY"),
   /** `DATABASE_BACKUPS`: how many to keep, 0 for none. */

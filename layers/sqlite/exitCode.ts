@@ -124,6 +124,8 @@ const ofConnection: Record<ReasonOf<"ConnectionError">, ExitCode> = {
   Busy: exitCode.tryAgain,
   Replaced: exitCode.tryAgain,
   DriverNotLoaded: exitCode.defect,
+  OnOpenFailed: exitCode.defect,
+  MissingExtension: exitCode.defect,
   UnsafeDriver: exitCode.defect,
   UnsafeSqlite: exitCode.defect,
   ForeignApplication: exitCode.data

@@ -13,6 +13,7 @@ import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { absoluteName } from "./DatabasePath.ts"
 import type { Initialization } from "./Initialization.ts"
+import { withOnOpen } from "./OnOpen.ts"
 import { handOut } from "./ReadyDatabase.ts"
 import { soundDriver } from "./SoundDriver.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
@@ -45,7 +46,7 @@ export const startDatabase = Effect.fnUntraced(function* (
   source: MigrationSource["Type"]
 ) {
   // A driver that cannot be used leaves no directory behind.
-  const driver = soundDriver(config.filename)
+  const driver = withOnOpen(config.onOpen)(soundDriver(config.filename))
   const sound = yield* Effect.either(driver)
   if (Either.isLeft(sound))
     yield* initialization.stage(

@@ -6,7 +6,11 @@ export const codeRemedy = (code: string): string | undefined => remedies.find(([
 export const damaged =
   "Stop every program that writes to it. Then restore a backup with `database-ready restore`, or save what can be read: `sqlite3 FILE .recover > saved.sql`."
 
+export const onOpenRemedy =
+  "Fix what the message names in `onOpen`, or in the module that it names. It may read, may not write, and has to be done when it returns."
+
 const remedies: ReadonlyArray<readonly [codes: RegExp, remedy: string]> = [
+  [/^ON_OPEN$/, onOpenRemedy],
   [/NOMEM$/, "Give the process more memory."],
   [/^SQLITE_(BUSY|LOCKED|PROTOCOL)/, "Let the other process finish, or stop it."],
   [/^(SQLITE_FULL|ENOSPC|EDQUOT)$/, "Free some space on the filesystem."],

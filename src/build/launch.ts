@@ -14,10 +14,17 @@ interface Launched {
   readonly name: string
   /** Whether this run loads what most runs load. Only such a run saves the cache. */
   readonly isTypical: boolean
+  /** Whether this run imports a module that is not in the bundle: code from the cache cannot. */
+  readonly isImporting?: boolean
 }
 
-export const launch = ({ isTypical, name }: Launched): void => {
+export const launch = ({ isImporting = false, isTypical, name }: Launched): void => {
   const program = join(__dirname, `${name}.cjs`)
+  if (isImporting) {
+    const { main }: { readonly main: () => void } = createRequire(program)(program)
+    main()
+    return
+  }
   // V8 checks its own version and the length of the text, not the text.
   const cacheFile = join(__dirname, `${name}-${packageJson.version}-${process.version}-${process.arch}.cache`)
   const cachedData = readIfThere(cacheFile)

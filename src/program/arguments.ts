@@ -8,6 +8,7 @@ export interface PlainArguments {
   readonly database: string | undefined
   readonly migrations: string | undefined
   readonly applicationId: string | undefined
+  readonly onOpen: string | undefined
   readonly integrity: string | undefined
   readonly permissions: string | undefined
   readonly backups: string | undefined
@@ -22,6 +23,7 @@ const flags = {
   database: { variable: "DATABASE_FILE", plain: path },
   migrations: { variable: "DATABASE_MIGRATIONS", plain: path },
   "application-id": { variable: undefined, plain: /^[1-9]\d{0,9}$/ },
+  "on-open": { variable: "DATABASE_ON_OPEN", plain: path },
   integrity: { variable: "DATABASE_INTEGRITY", plain: /^(schema|quick|full|auto)$/ },
   permissions: { variable: "DATABASE_PERMISSIONS", plain: /^(owner|group)$/ },
   backups: { variable: "DATABASE_BACKUPS", plain: /^\d{1,6}$/ },
@@ -32,6 +34,7 @@ const shared = [
   "database",
   "migrations",
   "application-id",
+  "on-open",
   "integrity",
   "permissions",
   "timeout",
@@ -71,6 +74,7 @@ export const plainArguments = (
     database,
     integrity,
     migrations,
+    "on-open": onOpen,
     permissions,
     timeout,
     "trust-filesystem": trustedFilesystems
@@ -80,6 +84,7 @@ export const plainArguments = (
     database,
     migrations,
     applicationId,
+    onOpen,
     integrity,
     permissions,
     backups,

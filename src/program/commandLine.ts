@@ -29,7 +29,7 @@ import packageJson from "../../package.json" with { type: "json" }
 import { ExitWith } from "./ExitWith.ts"
 import { runFleet } from "./fleet.ts"
 import { say, tell } from "./say.ts"
-import { type Choices, defaults, run, UsageError } from "./start.ts"
+import { type Choices, defaults, moduleOf, run, UsageError } from "./start.ts"
 
 const options = {
   database: Options.text("database").pipe(
@@ -49,6 +49,14 @@ const options = {
   applicationId: Options.integer("application-id").pipe(
     Options.withPseudoName("NUMBER"),
     Options.withDescription("Mark the file as this application's, and refuse a file with another mark."),
+    Options.optional
+  ),
+  onOpen: Options.text("on-open").pipe(
+    Options.withPseudoName("MODULE"),
+    Options.withDescription(
+      "A module whose default export gives each connection its functions and extensions. Environment: DATABASE_ON_OPEN."
+    ),
+    Options.withFallbackConfig(environment.onOpen),
     Options.optional
   ),
   integrity: Options.choice("integrity", integrityPolicies).pipe(
@@ -104,7 +112,7 @@ const options = {
 }
 
 const { backup, backups, ...shared } = options
-const { database, json, timeout, trustedFilesystems } = options
+const { database, json, onOpen, timeout, trustedFilesystems } = options
 const { database: _, ...ofFleet } = shared
 
 const fleet = {
@@ -131,15 +139,17 @@ const restore = ({
   backup,
   database,
   json,
+  onOpen,
   timeout,
   trustedFilesystems
-}: Pick<Choices, "database" | "json" | "timeout" | "trustedFilesystems"> & {
+}: Pick<Choices, "database" | "json" | "onOpen" | "timeout" | "trustedFilesystems"> & {
   readonly backup: Option.Option<string>
 }) =>
   restoreBackup({
     filename: database,
     backup: Option.getOrUndefined(backup),
     timeout: Option.getOrUndefined(timeout),
+    onOpen: moduleOf(onOpen),
     trustedFilesystems
   }).pipe(
     Effect.matchEffect({
@@ -164,7 +174,7 @@ const command = Command.make("database-ready", {}, () => usage).pipe(
     Command.make("status", shared, run("inspect")).pipe(
       Command.withDescription("Check the same things without writing anything.")
     ),
-    Command.make("restore", { backup, database, json, timeout, trustedFilesystems }, restore).pipe(
+    Command.make("restore", { backup, database, json, onOpen, timeout, trustedFilesystems }, restore).pipe(
       Command.withDescription(
         "Restore a backup that was made before an upgrade. The current file is kept as FILE.replaced-TIME."
       )

@@ -24,6 +24,7 @@ const choicesOf = (plain: PlainArguments): Choices => ({
   database: plain.database ?? defaults.database,
   migrations: Option.fromNullable(plain.migrations),
   applicationId: Option.map(Option.fromNullable(plain.applicationId), Number),
+  onOpen: Option.fromNullable(plain.onOpen),
   integrity: integrityPolicies.find((policy) => policy === plain.integrity) ?? defaults.integrity,
   timeout: Option.getRight(durationFrom(plain.timeout ?? "")),
   permissions: permissionChoices.find((choice) => choice === plain.permissions) ?? defaults.permissions,

@@ -1,4 +1,5 @@
 /** Runs `init` and `status`, however the command line was read. */
+import { pathToFileURL } from "node:url"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -49,6 +50,7 @@ export interface Choices {
   readonly database: string
   readonly migrations: Option.Option<string>
   readonly applicationId?: Option.Option<number>
+  readonly onOpen: Option.Option<string>
   readonly integrity: IntegrityPolicy
   readonly timeout: Option.Option<Duration.Duration>
   readonly json: boolean
@@ -66,11 +68,18 @@ export const defaults = {
   backups: 2
 } as const
 
+/** The URL of the module that was named by its path. */
+export const moduleOf = (path: Option.Option<string>): URL | undefined =>
+  Option.getOrUndefined(Option.map(path, (named) => pathToFileURL(named)))
+
 /** What the choices mean for a start. */
 export const optionsOf = (choices: Omit<Choices, "database">, access: "initialize" | "inspect") => ({
   access,
   integrity: choices.integrity,
   timeout: Option.getOrUndefined(choices.timeout),
+  onOpen: moduleOf(choices.onOpen),
+  // Whoever gives functions for the schema means the schema to call them.
+  pragmas: { trustedSchema: Option.isSome(choices.onOpen) },
   permissions: choices.permissions,
   backups: choices.backups,
   trustedFilesystems: choices.trustedFilesystems,

@@ -3,17 +3,24 @@
  * table passes every page check (https://sqlite.org/lang_altertable.html, 2).
  */
 import * as Effect from "effect/Effect"
-import { foldName, identifier, mentions, openingWords } from "../../schema/SqlScript.ts"
-import { openSqlite, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
+import { foldName, identifier, mentions } from "../../schema/SqlScript.ts"
+import { cureOfMissing } from "../MissingExtension.ts"
+import { openSqlite, type Sqlite, text } from "../Sqlite.ts"
+import { complaintOf, eventOf, statementOn } from "./Complaint.ts"
+import { withoutExtension } from "./ExtensionsInUse.ts"
 import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
 
-/** A view, or the triggers of a table, that no statement can use. */
+/** A view, the triggers of a table, or a table, that no statement can use. */
 export interface Broken {
   /** `view v`, or `trigger t of table x`. */
   readonly object: string
   /** SQLite's message. */
   readonly detail: string
 }
+
+/** What can be done where SQLite misses what is no part of the file. */
+export const cureOfBroken = (broken: ReadonlyArray<Broken>): string | undefined =>
+  broken.map(({ detail }) => cureOfMissing(detail)).find((cure) => cure !== undefined)
 
 export const describeBroken = ({ detail, object }: Broken): string => `${object} (${detail})`
 
@@ -45,39 +52,8 @@ export const brokenObjects = Effect.fnUntraced(function* (sqlite: Sqlite) {
       broken.push({ object: `trigger ${meantBy(detail, asked).join(", ")} of ${table}`, detail })
     }
   }
-  return broken
+  return broken.length === 0 ? yield* withoutExtension(sqlite, objects) : broken
 })
-
-/**
- * SQLite's complaint about a statement; undefined if it compiles. Only SQLITE_ERROR is a complaint; other codes are
- * failures.
- */
-const complaintOf = (sqlite: Sqlite, statement: string): Effect.Effect<string | undefined, SqliteFailure> =>
-  sqlite.run(`EXPLAIN ${statement}`).pipe(
-    Effect.as(undefined),
-    Effect.catchIf(
-      ({ code }) => code === "SQLITE_ERROR",
-      ({ detail }) => Effect.succeed(detail)
-    )
-  )
-
-const statementOn = Effect.fnUntraced(function* (sqlite: Sqlite, name: string, event: "INSERT" | "UPDATE" | "DELETE") {
-  const table = `main.${identifier(name)}`
-  if (event === "DELETE") return `DELETE FROM ${table}`
-  if (event === "INSERT") return `INSERT INTO ${table} DEFAULT VALUES`
-  // Generated columns cannot be set.
-  const rows = yield* sqlite.run("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", [name])
-  const columns = rows.map((row) => identifier(text(row, "name")))
-  return `UPDATE ${table} SET ${columns.map((column) => `${column} = ${column}`).join(", ")}`
-})
-
-/** `CREATE TRIGGER name [BEFORE | AFTER | INSTEAD OF] event`, with or without TEMP, IF NOT EXISTS and a schema's name. */
-const eventOf = (sql: string): string | undefined => {
-  const words = openingWords(sql, 16)
-  const name = words.indexOf("TRIGGER") + (words[words.indexOf("TRIGGER") + 1] === "IF" ? 4 : 1)
-  const at = words[name + 1] === "." ? name + 3 : name + 1
-  return words.slice(at).find((word) => word === "INSERT" || word === "UPDATE" || word === "DELETE")
-}
 
 /** The triggers that mention what SQLite misses; all of them if none does. */
 const meantBy = (detail: string, triggers: ReadonlyArray<SchemaObject>): ReadonlyArray<string> => {

@@ -1,6 +1,7 @@
 /** What to do about a statement that SQLite refused, by its code and message. */
 import * as Effect from "effect/Effect"
 import { openingWords } from "../../schema/SqlScript.ts"
+import { cureOfMissing } from "../MissingExtension.ts"
 import { type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 
 /** Tables in which other migration tools keep what they applied, by their names in lower case. */
@@ -55,10 +56,8 @@ const cureOfStatement = (statement: string, code: string, detail: string): strin
   if (code.startsWith("SQLITE_CONSTRAINT")) {
     return `Change or delete the rows that break this constraint, in the migration before this statement.`
   }
-  const [, kind = "", name = ""] = /^no such (module|tokenizer|function|collation sequence): (\S+)/.exec(detail) ?? []
-  if (kind !== "") {
-    return `Check the name ${name}. If an extension or the application gives SQLite this ${kind}, the migrations cannot use it: extensions are loaded only after the start.`
-  }
+  const extension = cureOfMissing(detail)
+  if (extension !== undefined) return extension
   if (/^Cannot add a NOT NULL column/.test(detail)) return `Give the column a DEFAULT that is not NULL.`
   if (/^Cannot add a (UNIQUE|PRIMARY KEY) column/.test(detail)) {
     return `Add the column without the constraint and create a unique index, or rebuild the table.`

@@ -103,7 +103,7 @@ export const schemaAfter = (
 }
 
 /** A quote within a name is doubled in the text, so that the name alone does not occur there. */
-const maySpeakOf = ({ migration: { body } }: Script, name: string): boolean =>
+export const maySpeakOf = ({ migration: { body } }: Script, name: string): boolean =>
   body._tag === "Effect" || foldName(body.text).includes(foldName(name)) || mentions(body.text, foldName(name))
 
 const compareSchemas = (

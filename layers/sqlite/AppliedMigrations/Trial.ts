@@ -14,7 +14,7 @@ import { titleOf } from "../../start/MigrationSource.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
 import type { IntegrityError } from "../IntegrityError.ts"
 import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
-import { brokenObjects, describeBroken } from "./CompiledSchema.ts"
+import { brokenObjects, cureOfBroken, describeBroken } from "./CompiledSchema.ts"
 import { cureOf } from "./Cures.ts"
 import type { Seen } from "./DatabaseLook.ts"
 import { foreignKeyWatch } from "./ForeignKeyWatch.ts"
@@ -60,7 +60,11 @@ export const tryPending = (
         if (!isSure) return yield* new Doubt({ why: broken.map(describeBroken).join("; ") })
         if (broken.length === 0) return
         const migration = [titles, ...repeatables.due.map(titleOf)].filter((title) => title !== "").join(", ")
-        return yield* upgradeError("SchemaBroken", { migration, detail: broken.map(describeBroken).join("; ") })
+        return yield* upgradeError("SchemaBroken", {
+          migration,
+          detail: broken.map(describeBroken).join("; "),
+          cure: cureOfBroken(broken)
+        })
       })
       let pending = seen.verdict.pending
       if (pending.length === 0 && repeatables.isDue) yield* finish("")

@@ -9,7 +9,7 @@ import { pinCommits } from "../EarlyCopy.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { bytesOf, checkCopy } from "../PageCheck.ts"
 import { type Sqlite, text } from "../Sqlite.ts"
-import { brokenObjects, describeBroken } from "./CompiledSchema.ts"
+import { brokenObjects, cureOfBroken, describeBroken } from "./CompiledSchema.ts"
 import { look, requireRecorded, type Seen } from "./DatabaseLook.ts"
 import { CopyFirst, catchUp, type Early, millisToCopy } from "./EarlyBackup.ts"
 import { recordAdopted, recordContents, recordSchema } from "./HistoryRecords.ts"
@@ -115,7 +115,8 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
       return yield* IntegrityError.found("SchemaBroken", broken.map(describeBroken))
     }
     if (broken.length > 0) {
-      return yield* upgradeError("SchemaBroken", { migration: titles, detail: broken.map(describeBroken).join("; ") })
+      const detail = broken.map(describeBroken).join("; ")
+      return yield* upgradeError("SchemaBroken", { migration: titles, detail, cure: cureOfBroken(broken) })
     }
   }
   // Statistics of tables with rows may no longer fit their indexes: analyze all tables, each in part

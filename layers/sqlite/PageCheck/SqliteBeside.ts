@@ -4,6 +4,7 @@
  */
 
 import { once } from "node:events"
+import { createRequire } from "node:module"
 import { basename } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -13,6 +14,7 @@ import { files, trySync } from "../../machine/files.ts"
 import { SystemFailure } from "../../machine/SystemFailure.ts"
 import { whileALookRuns } from "../../start/policy.ts"
 import { driverModule } from "../Driver.ts"
+import { ConnectionSetUp } from "../OnOpen.ts"
 import type { Row, SqliteFailure } from "../Sqlite.ts"
 import { answerIn, type Course, courseIn, type End } from "./childAnswer.ts"
 import { asker, watcher } from "./childProgram.ts"
@@ -54,8 +56,9 @@ export const askBeside = (question: Question): Effect.Effect<Beside, SystemFailu
     if (!/^node/i.test(basename(process.execPath))) {
       return yield* new SystemFailure({ code: "ENOEXEC", detail: `${process.execPath} is not Node.js` })
     }
+    const { module } = yield* ConnectionSetUp
     const { answer, course, pid } = yield* Effect.acquireRelease(
-      Effect.tryPromise({ try: () => launch({ driver, ...question }), catch: SystemFailure.from }),
+      Effect.tryPromise({ try: () => launch({ driver, onOpen: module, ...question }), catch: SystemFailure.from }),
       endProcess
     )
     return {
@@ -115,9 +118,9 @@ interface Launched {
   readonly answer: Promise<End>
 }
 
-const launch = async (question: Question & { readonly driver: string }): Promise<Launched> => {
+const launch = async (question: Question & { readonly driver: string; readonly onOpen: string }): Promise<Launched> => {
   // Load it only now: it takes milliseconds, and most starts do not need it.
-  const { spawn } = await import("node:child_process")
+  const { spawn }: typeof import("node:child_process") = createRequire(question.driver)("node:child_process")
   const child = spawn(
     process.execPath,
     ["--input-type=commonjs", "-e", watcher, "--", asker, JSON.stringify(question)],

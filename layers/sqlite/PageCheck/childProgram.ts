@@ -13,7 +13,7 @@ new (require("node:worker_threads").Worker)(asker, { eval: true, workerData: JSO
 `
 
 export const asker = `
-const { parentPort, workerData: { driver, file, sql, ahead, writes, stays } } = require("node:worker_threads")
+const { parentPort, workerData: { driver, onOpen, file, sql, ahead, writes, stays } } = require("node:worker_threads")
 const fs = require("node:fs")
 const os = require("node:os")
 const say = (said) => parentPort.postMessage(said)
@@ -51,14 +51,18 @@ const readAhead = () => {
   }
 }
 let connection
-const answer = () => {
+const answer = async () => {
   try {
+    const { default: first } = onOpen === "" ? {} : await import(onOpen)
+    const setUp = first?.default ?? first
     // What cannot be read ahead SQLite reads, or says why not.
     if (ahead) try { readAhead() } catch {}
     const counters = "/proc/self/io"
     say({ _tag: "Asking", read: numberIn(counters, /^rchar: (\\d+)/m), written: numberIn(counters, /^wchar: (\\d+)/m) })
     connection = new (require(driver))(file, { readonly: !writes, timeout: 0 })
     try {
+      setUp?.(connection)
+      connection.pragma("busy_timeout = 0")
       return { rows: connection.prepare(sql).all() }
     } finally {
       if (!stays) connection.close()
@@ -67,6 +71,6 @@ const answer = () => {
     return { failure: { code, message } }
   }
 }
-say(answer())
+answer().then(say)
 if (stays) setInterval(() => {}, 60_000)
 `

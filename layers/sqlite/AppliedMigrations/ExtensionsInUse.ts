@@ -1,0 +1,92 @@
+/**
+ * What the schema uses that is no part of the file: functions of the program, collations, modules, tokenizers. SQLite
+ * misses one only when a statement needs it, so a start would pass and the first write fail.
+ */
+import * as Effect from "effect/Effect"
+import { foldName, identifier } from "../../schema/SqlScript.ts"
+import { cureOfMissing } from "../MissingExtension.ts"
+import type { Sqlite, SqliteFailure } from "../Sqlite.ts"
+import { complaintOf, eventOf, statementOn } from "./Complaint.ts"
+import type { SchemaObject } from "./SchemaFingerprint.ts"
+
+/**
+ * The objects that this connection cannot use because it lacks something, with SQLite's message. Only SQLite decides:
+ * the text only says about which objects it is asked, so that an ordinary schema costs nothing.
+ */
+export const withoutExtension = Effect.fnUntraced(function* (sqlite: Sqlite, objects: ReadonlyArray<SchemaObject>) {
+  const names = new Set(objects.map(({ name }) => foldName(name)))
+  const unusual = objects.filter(({ sql }) => isUnusual(sql, names))
+  if (unusual.length === 0) return []
+  const found: Array<{ readonly object: string; readonly detail: string }> = []
+  for (const object of unusual) {
+    const detail = yield* missedBy(sqlite, object)
+    if (detail !== undefined) found.push({ object: `${object.type} ${object.name}`, detail })
+  }
+  return found
+})
+
+const missedBy = Effect.fnUntraced(function* (sqlite: Sqlite, { name, sql, table, type }: SchemaObject) {
+  const event = type === "trigger" ? eventOf(sql) : undefined
+  const isVirtual = virtual.test(sql)
+  const questions = [
+    ...(type === "view" ? [`SELECT * FROM main.${identifier(name)}`] : []),
+    // DISTINCT compares: it needs the collation of each column.
+    ...(type === "table" ? [`SELECT DISTINCT * FROM main.${identifier(name)}`] : []),
+    ...((type === "table" && !isVirtual) || type === "index"
+      ? [`INSERT INTO main.${identifier(table)} DEFAULT VALUES`]
+      : []),
+    ...(event === undefined ? [] : [yield* statementOn(sqlite, table, event)])
+  ]
+  for (const question of questions) {
+    const detail = yield* complaintOf(sqlite, question)
+    if (detail !== undefined && cureOfMissing(detail) !== undefined) return detail
+  }
+  // A full-text table looks for its tokenizer only when it is searched.
+  return isVirtual && /\btokenize\b/i.test(sql) ? yield* missedBySearch(sqlite, name) : undefined
+})
+
+const missedBySearch = (sqlite: Sqlite, table: string): Effect.Effect<string | undefined, SqliteFailure> =>
+  sqlite.run(`SELECT 1 FROM main.${identifier(table)} WHERE ${identifier(table)} MATCH 'a' LIMIT 1`).pipe(
+    Effect.as(undefined),
+    Effect.catchIf(
+      ({ detail }) => cureOfMissing(detail) !== undefined,
+      ({ detail }) => Effect.succeed(detail)
+    ),
+    // What else is wrong with it others find out.
+    Effect.catchIf(
+      ({ code }) => code.startsWith("SQLITE_ERROR"),
+      () => Effect.succeed(undefined)
+    )
+  )
+
+const virtual = /^\s*CREATE\s+VIRTUAL\b/i
+
+/** Whether a definition may use something that SQLite does not bring along. */
+const isUnusual = (sql: string, names: ReadonlySet<string>): boolean => {
+  if (virtual.test(sql))
+    return !/\busing\s+(fts[345]|rtree|rtree_i32|geopoly)\b/i.test(sql) || /\btokenize\b/i.test(sql)
+  if (/\bcollate\b(?!\s+["'`[]?(binary|nocase|rtrim)\b)/i.test(sql)) return true
+  for (const [, bare, quoted] of sql.matchAll(called)) {
+    const name = foldName(bare ?? quoted ?? "")
+    if (!usual.has(name) && !names.has(name)) return true
+  }
+  return false
+}
+
+/** A name, or one in quotes, before a parenthesis; comments may be between. */
+const called = /(?:([\p{L}_][\p{L}\p{N}_$]*)|["'`[]([^"'`\]]*)["'`\]])(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*\(/gu
+
+/** Words before a parenthesis that are no function, and SQLite's functions that schemas call most. */
+const usual = new Set(
+  `and as between by case check conflict constraint default distinct else except exists filter foreign from generated
+  glob having in index intersect into is join key like limit match materialized not notnull null of offset on or
+  order over partition primary references regexp returning select set temp then union unique unindexed update using
+  values virtual when where window with within
+  bigint binary blob boolean char character clob date datetime decimal double float int int2 int4 int8 integer mediumint
+  nchar number numeric nvarchar real smallint string text time timestamp tinyint varbinary varchar varying
+  abs avg changes char coalesce concat count format glob group_concat hex ifnull iif instr json json_array
+  json_array_length json_each json_extract json_group_array json_group_object json_insert json_object json_patch
+  json_remove json_set json_tree json_type json_valid julianday last_insert_rowid length like lower ltrim max min nullif
+  printf quote raise random randomblob replace round rtrim sqlite_version strftime substr substring sum total trim
+  typeof unicode unixepoch upper zeroblob row_number rank dense_rank lag lead first_value last_value`.split(/\s+/)
+)
