@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
@@ -10,9 +11,12 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
-import * as sqliteVec from "sqlite-vec"
-import { DatabaseReady, Migrations, type OnOpen, restoreBackup } from "../layers/index.ts"
+import { DatabaseReady, Migrations, type OnOpen, type OpenedConnection, restoreBackup } from "../layers/index.ts"
 import { pictureOf, platform, refusal, start, starting, temporaryFile, temporaryFolder } from "./support/database.ts"
+
+const sqliteVec: { readonly load: (connection: Pick<OpenedConnection, "loadExtension">) => void } = createRequire(
+  import.meta.url
+)("sqlite-vec")
 
 const folder = mkdtempSync(join(tmpdir(), "database-ready-extension-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
