@@ -15,6 +15,7 @@ import { type HistoryError, historyFailure } from "./AppliedMigrations/HistoryEr
 import type { Verdict } from "./AppliedMigrations/HistoryJudgement.ts"
 import { refuseObstacles, scriptOf } from "./AppliedMigrations/MigrationRun.ts"
 import { removeRemains } from "./AppliedMigrations/Remains.ts"
+import { divideBy, namesIn } from "./AppliedMigrations/SchemaFingerprint.ts"
 import { madeOnceBy, maySpeakOf, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { tryPending } from "./AppliedMigrations/Trial.ts"
@@ -165,10 +166,15 @@ const summary = ({
 const list = (verb: string, titles: ReadonlyArray<string>): string =>
   titles.length === 0 ? "" : titles.length > 5 ? `${verb} ${titles.length}` : `${verb} ${titles.join(", ")}`
 
-/** What a pending migration speaks of may go with it: the upgrade judges what it leaves. */
+/**
+ * Only of what migrations made: what others added is theirs. What a pending migration speaks of may go with it, and the
+ * upgrade judges what it leaves.
+ */
 const requireExtensions = Effect.fnUntraced(function* ({ database: { file, sqlite } }: Room, seen: Seen) {
   const scripts = seen.verdict.pending.map(scriptOf)
-  const staying = seen.objects.filter(({ name }) => !scripts.some((script) => maySpeakOf(script, name)))
+  const { ours } = seen.verdict
+  const made = ours === undefined ? seen.objects : divideBy(namesIn(ours), seen.objects).ours
+  const staying = made.filter(({ name }) => !scripts.some((script) => maySpeakOf(script, name)))
   const broken = yield* Effect.catchAll(withoutExtension(sqlite, staying), historyFailure)
   if (broken.length === 0) return
   const detail = broken.map(describeBroken).join("; ")
