@@ -85,13 +85,14 @@ describe("onOpen", () => {
         const upgraded = yield* start(file, { ...options, migrations: both })
         assert.isDefined(upgraded.backup)
         yield* Effect.gen(function* () {
-          const { health, report, write } = yield* DatabaseReady
+          const { health, read, report, write } = yield* DatabaseReady
           const sql = yield* SqlClient.SqlClient
           assert.strictEqual(report.integrity.checked, "full")
           yield* write(sql`INSERT INTO pages (title) VALUES ('Third Page')`)
           const before = opened
           yield* health
           assert.isAbove(opened, before, "health looks through a connection of its own")
+          assert.deepStrictEqual(yield* read(sql`SELECT slug('A B') AS slug`), [{ slug: "a-b" }])
           const streamed = yield* Stream.runCollect(sql`SELECT slug FROM slugs ORDER BY slug(slug)`.stream)
           assert.deepStrictEqual(
             Array.from(streamed, ({ slug }) => slug),

@@ -13,6 +13,7 @@ import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { statementsOn, whileReading } from "./ClientConnection.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
+import { withOnOpen } from "./OnOpen.ts"
 import { unreadable } from "./PragmaError.ts"
 import { isOfConnection, readAll, requiredOf, requireEqual, setAndVerify } from "./pragmas.ts"
 import { ReadError } from "./ReadError.ts"
@@ -51,10 +52,10 @@ export const makeReaders = (
     yield* inPlace
     const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
     return yield* Effect.gen(function* () {
-      const reader = yield* openSqliteIn(own, { filename: file, readonly: true })
+      const reader = yield* withOnOpen(config.onOpen)(openSqliteIn(own, { filename: file, readonly: true }))
       yield* setAndVerify(reader, required.filter(isOfConnection), required, {}, readOf)
       yield* inPlace
-      const statements = statementsOn(reader.database, cacheSizeOf(config.client), sqlite.readings)
+      const statements = statementsOn(reader.database, cacheSizeOf(config.client), sqlite.readings, config.onOpen)
       const made: Reader = {
         ...reader,
         seat: readingSeat(reader.database, statements),
