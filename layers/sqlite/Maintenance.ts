@@ -18,6 +18,7 @@ import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import { copyDatabase, refuseEmptyCopy } from "./DatabaseCopy.ts"
 import { databaseVersion } from "./DatabaseVersion.ts"
 import { checkpointBeside, isLarge } from "./LeftoverWal.ts"
+import { withOnOpen } from "./OnOpen.ts"
 import { bytesOf, checkCopy, checkPages } from "./PageCheck.ts"
 import { integer, openSqlite, SqliteFailure } from "./Sqlite.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
@@ -201,7 +202,7 @@ export const makeMaintenance = (
         maintained.runs[task] = { at: new Date(at).toISOString(), failed, result }
       })
     return before.pipe(
-      Effect.zipRight(alone(run)),
+      Effect.zipRight(alone(withOnOpen(config.onOpen)(run))),
       Effect.withSpan(`database-ready.maintenance.${task}`, { attributes: { "database.file": file } }),
       Effect.matchCauseEffect({
         onFailure: (cause) => {
