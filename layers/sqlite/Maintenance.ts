@@ -80,12 +80,13 @@ export interface LastBackup {
   readonly at: number
 }
 
-/** What health tells of the tasks. Changed in place. */
+/** @internal What health tells of the tasks. Changed in place. */
 export interface Maintained {
   readonly runs: Partial<Record<MaintenanceTask, MaintenanceRun>>
   backup: LastBackup | undefined
 }
 
+/** @internal */
 export const makeMaintenance = (
   config: DatabaseConfig["Type"],
   { file, sqlite }: SqliteConnection["Type"],

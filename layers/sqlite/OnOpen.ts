@@ -24,6 +24,7 @@ export interface OpenedConnection {
   loadExtension(path: string, entryPoint?: string): unknown
   /** Gives SQL a function. */
   function<Values extends Array<unknown>>(name: string, implementation: (...values: Values) => unknown): unknown
+  /** The same, with what else SQLite may know of it. */
   function<Values extends Array<unknown>>(
     name: string,
     options: FunctionOptions,
@@ -33,10 +34,14 @@ export interface OpenedConnection {
   aggregate<Total>(
     name: string,
     options: FunctionOptions & {
+      /** The total of no rows, or a function that makes it. Default null. */
       readonly start?: Total | (() => Total)
+      /** Adds a row: returns the new total, or changes it in place. */
       // biome-ignore lint/suspicious/noConfusingVoidType: a step that changes the total in place returns nothing
       step(total: Total, ...values: Array<unknown>): Total | void
+      /** Takes a row away that has left the window. */
       inverse?(total: Total, ...dropped: Array<unknown>): Total
+      /** The result of a total. Default: the total itself. */
       result?(total: Total): unknown
     }
   ): unknown
