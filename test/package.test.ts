@@ -54,7 +54,7 @@ describe("the package", () => {
     assert.deepStrictEqual(missing, [])
   })
 
-  // 0.68 MB of it is the program in one file with all that it needs, which starts in half of the time.
+  // 0.68 MB of it is the program in one file with all that it needs.
   it("takes at most 1.2 MB", () => {
     assert.isAtMost(unpackedSize, 1_200_000)
   })
