@@ -286,6 +286,65 @@ describe("the pragmas", () => {
     })
   )
 
+  it.scoped(
+    "that only some programs want are set on every connection, and are again after a migration that changed them",
+    () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        const wanted = {
+          secure_delete: 2,
+          wal_autocheckpoint: 50,
+          recursive_triggers: 1,
+          analysis_limit: 400,
+          threads: 2,
+          soft_heap_limit: 1_000_000_000
+        }
+        // A migration may not set what is the whole process's.
+        const changes = Object.keys(wanted).flatMap((pragma) =>
+          pragma === "soft_heap_limit" ? [] : [`PRAGMA ${pragma} = 0;`]
+        )
+        yield* Effect.gen(function* () {
+          const { health, read, report } = yield* DatabaseReady
+          assert.deepInclude(report.pragmas, wanted)
+          yield* health
+          const sql = yield* SqlClient.SqlClient
+          const live = Effect.map(
+            Effect.forEach(Object.keys(wanted), (pragma) => sql.unsafe(`PRAGMA ${pragma}`)),
+            (rows) => rows.map(([row]) => Object.values(row ?? {})[0])
+          )
+          assert.deepStrictEqual(yield* live, Object.values(wanted))
+          assert.deepStrictEqual(yield* read(live), Object.values(wanted))
+          yield* sql.unsafe("PRAGMA secure_delete = off")
+          assert.strictEqual(
+            (yield* Effect.flip(health)).sentence,
+            "PRAGMA secure_delete should be 2, but the connection answers 0"
+          )
+        }).pipe(
+          Effect.provide(
+            starting(file, {
+              migrations: Migrations.fromRecord({
+                "001_notes.sql": `CREATE TABLE notes (body);\n${changes.join("\n")}`
+              }),
+              pragmas: {
+                secureDelete: "fast",
+                walAutocheckpoint: 50,
+                recursiveTriggers: true,
+                analysisLimit: 400,
+                threads: 2,
+                softHeapLimit: 1_000_000_000
+              }
+            })
+          )
+        )
+        // The limit is the process's.
+        yield* Effect.scoped(
+          Effect.flatMap(openConnection(file), (connection) =>
+            Effect.sync(() => connection.exec("PRAGMA soft_heap_limit = 0"))
+          )
+        )
+      })
+  )
+
   it.scoped("that SQLite accepts silently but does not keep are an error that names wanted and got", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile

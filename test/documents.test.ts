@@ -532,6 +532,12 @@ describe("a table", () => {
       tempStore: "`memory`",
       cacheSize: "-64000",
       mmapSize: "0",
+      secureDelete: "SQLite's",
+      walAutocheckpoint: "1000",
+      recursiveTriggers: "false",
+      analysisLimit: "0",
+      threads: "0",
+      softHeapLimit: "0",
       pageSize: "4096",
       autoVacuum: "`none`",
       encoding: "`UTF-8`"

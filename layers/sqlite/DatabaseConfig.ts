@@ -67,6 +67,21 @@ export interface Pragmas {
    * signal, not an error (https://sqlite.org/mmap.html).
    */
   readonly mmapSize: number
+  /**
+   * Whether what is deleted is overwritten with zeros; `fast` does so only where it costs no write. Default SQLite's own,
+   * as for all that follow (https://sqlite.org/pragma.html#pragma_secure_delete).
+   */
+  readonly secureDelete?: boolean | "fast" | undefined
+  /** Pages in the WAL from which a commit makes a checkpoint; 0 for never, as where `maintenance` makes them. */
+  readonly walAutocheckpoint?: number | undefined
+  /** Whether a trigger may fire itself (https://sqlite.org/pragma.html#pragma_recursive_triggers). */
+  readonly recursiveTriggers?: boolean | undefined
+  /** How many rows of an index `ANALYZE` and `PRAGMA optimize` look at; 0 for all. */
+  readonly analysisLimit?: number | undefined
+  /** How many threads beside its own one statement may sort with. */
+  readonly threads?: number | undefined
+  /** Bytes of heap that SQLite tries to keep within, for all databases of the process; 0 for no limit. */
+  readonly softHeapLimit?: number | undefined
 }
 
 const defaultPragmas: Pragmas = {

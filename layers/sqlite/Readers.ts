@@ -14,10 +14,9 @@ import { statementsOn, whileReading } from "./ClientConnection.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import { withOnOpen } from "./OnOpen.ts"
-import { unreadable } from "./PragmaError.ts"
 import { isOfConnection, readAll, requiredOf, requireEqual, setAndVerify } from "./pragmas.ts"
 import { ReadError } from "./ReadError.ts"
-import { integer, openSqliteIn, type Sqlite, SqliteFailure } from "./Sqlite.ts"
+import { openSqliteIn, type Sqlite, SqliteFailure } from "./Sqlite.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
 import { cacheSizeOf, readingSeat, type Seat } from "./Transactions.ts"
 
@@ -53,7 +52,7 @@ export const makeReaders = (
     const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
     return yield* Effect.gen(function* () {
       const reader = yield* withOnOpen(config.onOpen)(openSqliteIn(own, { filename: file, readonly: true }))
-      yield* setAndVerify(reader, required.filter(isOfConnection), required, {}, readOf)
+      yield* setAndVerify(reader, required.filter(isOfConnection), required, {})
       yield* inPlace
       const statements = statementsOn(reader.database, cacheSizeOf(config.client), sqlite.readings, config.onOpen)
       const made: Reader = {
@@ -131,17 +130,13 @@ export const makeReaders = (
     })
 
   const stillHold = Effect.suspend(() =>
-    Effect.forEach([...opened], (reader) => Effect.flatMap(readOf(reader), (found) => requireEqual(found, required)), {
-      discard: true
-    })
+    Effect.forEach(
+      [...opened],
+      (reader) => Effect.flatMap(readAll(reader, required), (found) => requireEqual(found, required)),
+      {
+        discard: true
+      }
+    )
   )
   return { read, stillHold }
 }
-
-const readOf = (sqlite: Sqlite) =>
-  Effect.flatMap(readAll(sqlite), (settings) =>
-    Effect.map(Effect.mapError(sqlite.run("PRAGMA query_only"), unreadable), ([row]) => ({
-      ...settings,
-      query_only: integer(row, "query_only")
-    }))
-  )

@@ -73,7 +73,9 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
       () =>
         Effect.zipRight(
           refuseOutOfRange(config),
-          Effect.flatMap(readAll(sqlite), (found) => setAndVerify(sqlite, ofConnection, ofConnection, found))
+          Effect.flatMap(readAll(sqlite, ofConnection), (found) =>
+            setAndVerify(sqlite, ofConnection, ofConnection, found)
+          )
         ),
       summaryOf
     )
@@ -111,7 +113,7 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
               yield* sqlite.run(`PRAGMA busy_timeout = ${busyTimeout}`)
               return yield* exit
             }).pipe(Effect.uninterruptible, alone),
-      stillHold: Effect.flatMap(alone(readAll(sqlite)), (found) => requireEqual(found, atRuntime))
+      stillHold: Effect.flatMap(alone(readAll(sqlite, atRuntime)), (found) => requireEqual(found, atRuntime))
     }
   })
 

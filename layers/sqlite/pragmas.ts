@@ -27,9 +27,21 @@ export const requiredOf = (config: DatabaseConfig["Type"], busyTimeout: number):
     journal_size_limit: pragmas.journalSizeLimit,
     temp_store: { default: 0, file: 1, memory: 2 }[pragmas.tempStore],
     cache_size: pragmas.cacheSize,
-    mmap_size: pragmas.mmapSize
-  }).map(([pragma, wanted]) => ({ pragma, wanted: String(wanted) }))
+    mmap_size: pragmas.mmapSize,
+    secure_delete: pragmas.secureDelete === "fast" ? 2 : switchOf(pragmas.secureDelete),
+    wal_autocheckpoint: pragmas.walAutocheckpoint,
+    recursive_triggers: switchOf(pragmas.recursiveTriggers),
+    analysis_limit: pragmas.analysisLimit,
+    threads: pragmas.threads,
+    soft_heap_limit: pragmas.softHeapLimit
+  }).flatMap(([pragma, wanted]) => (wanted === undefined ? [] : [{ pragma, wanted: String(wanted) }]))
 }
+
+const switchOf = (isOn: boolean | undefined) => (isOn === undefined ? undefined : isOn ? 1 : 0)
+
+/** SQLite answers with a number where it takes only the word (https://sqlite.org/pragma.html#pragma_secure_delete). */
+const spelled = ({ pragma, wanted }: Required): string =>
+  pragma === "secure_delete" && wanted === "2" ? "fast" : wanted
 
 /**
  * The file itself only says WAL or not; each connection chooses its kind of rollback journal
@@ -53,14 +65,14 @@ export const setAndVerify = Effect.fnUntraced(function* (
   mayBeSet: ReadonlyArray<Required>,
   required: ReadonlyArray<Required>,
   lastReading: Settings,
-  read: (sqlite: Sqlite) => Effect.Effect<Settings, PragmaError> = readAll
+  read: (sqlite: Sqlite) => Effect.Effect<Settings, PragmaError> = (sqlite) => readAll(sqlite, required)
 ) {
   let found = lastReading
   for (let round = 0; round < 2; round += 1) {
     const wrong = mayBeSet.filter(isMissedBy(found))
     if (round > 0 && wrong.length === 0) break
-    for (const { pragma, wanted } of wrong) {
-      yield* Effect.mapError(sqlite.run(`PRAGMA ${pragma} = ${wanted}`), failed(pragma, wanted))
+    for (const one of wrong) {
+      yield* Effect.mapError(sqlite.run(`PRAGMA ${one.pragma} = ${spelled(one)}`), failed(one.pragma, one.wanted))
     }
     found = yield* read(sqlite)
   }
@@ -139,8 +151,11 @@ const largest = 0x7f_ff_ff_ff
 const outOfRange = (pragma: string, wanted: number, detail: string) =>
   new PragmaError({ reason: "OutOfRange", pragma, wanted: String(wanted), got: "", detail, retryable: false })
 
-/** Every pragma in one statement; `mmap_size` has no table-valued form and is asked for on its own. */
-export const readAll = Effect.fnUntraced(function* (sqlite: Sqlite) {
+/**
+ * Every pragma that each database has in one statement, and each further one that is required. `mmap_size` has no
+ * table-valued form and is asked for on its own.
+ */
+export const readAll = Effect.fnUntraced(function* (sqlite: Sqlite, required: ReadonlyArray<Required>) {
   const [row] = yield* sqlite.run(readStatement)
   const [mapped] = yield* sqlite.run("PRAGMA mmap_size")
   const settings: Record<string, string | number> = {}
@@ -150,6 +165,11 @@ export const readAll = Effect.fnUntraced(function* (sqlite: Sqlite) {
   }
   // An in-memory database maps nothing and answers with no row at all.
   settings["mmap_size"] = mapped === undefined ? 0 : Number(text(mapped, "mmap_size"))
+  for (const { pragma } of required) {
+    if (Object.hasOwn(settings, pragma)) continue
+    const [answer = {}] = yield* sqlite.run(`PRAGMA ${pragma}`)
+    settings[pragma] = Number(Object.values(answer)[0])
+  }
   return settings
 }, Effect.mapError(unreadable))
 
