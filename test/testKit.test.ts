@@ -96,4 +96,22 @@ describe("the test kit", () => {
       assert.strictEqual(yield* checkCuts({ ...random, ignored: ["keys.key"] }, 2), 2 + 1 + 1)
     }).pipe(Effect.provide(platform))
   )
+
+  it.scoped("makes repeatable migrations in the newest version", () =>
+    Effect.gen(function* () {
+      const view = "CREATE VIEW shouts AS SELECT id, upper(body) AS body FROM notes;"
+      const test = { ...notes, migrations: Migrations.fromRecord({ ...notesFiles, "R__shouts.sql": view }) }
+      const shouts = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT body FROM shouts ORDER BY id`.values)
+      const seen = yield* Effect.map(
+        checkUpgrades(test, () => shouts),
+        (upgrades) => upgrades.map(({ from, seen }) => [from, seen.flat()])
+      )
+      assert.deepStrictEqual(seen, [
+        [undefined, ["FIRST"]],
+        ["001", ["FIRST", "OLD"]],
+        ["002", ["FIRST", "OLD", "NEW"]]
+      ])
+      assert.isAbove(yield* checkCuts(test), 0)
+    }).pipe(Effect.provide(platform))
+  )
 })

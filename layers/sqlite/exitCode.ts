@@ -1,6 +1,7 @@
 /** The exit codes of a program on a database. They tell a supervisor whether a restart helps. */
 import type { FleetError } from "./FleetError.ts"
 import type { InitializationError } from "./InitializationReport.ts"
+import type { ReadError } from "./ReadError.ts"
 import type { RestoreError } from "./RestoreError.ts"
 import type { WriteError } from "./WriteError.ts"
 
@@ -29,8 +30,8 @@ export const exitCode = {
 /** One of them. */
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
-/** What a program on a database may end with: a start, a restore, a write, or the health check was refused. */
-export type RefusedError = InitializationError | RestoreError | WriteError | FleetError
+/** What a program on a database may end with: a start, a restore, a read, a write, or the health check was refused. */
+export type RefusedError = InitializationError | RestoreError | ReadError | WriteError | FleetError
 
 /**
  * The exit code of a refusal, as `database-ready` ends with it. `teardown` ends a program with it.
@@ -62,9 +63,10 @@ export const exitCodeOf = (error: RefusedError): ExitCode => {
       return error.reason === "Mismatch" ? exitCode.data : ofSqlite(error.got)
     case "HistoryError":
       return error.reason === "NewerDatabase" ? exitCode.newerDatabase : ofSqlite(error.code)
-    // Every `WriteError` has the tag of `SqlError`.
+    // `ReadError` and `WriteError` have the tag of `SqlError`.
     case "SqlError":
       if (isOfConnection(error.reason)) return ofConnection[error.reason]
+      if (error.reason === "WouldWrite" || error.reason === "WithinRead") return exitCode.defect
       return error.reason === "NewerDatabase" ? exitCode.newerDatabase : ofSqlite(error.code)
     case "BackupError":
       return ofWriting(error.code)

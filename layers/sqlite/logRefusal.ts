@@ -17,6 +17,7 @@ import { exitCode, exitCodeOf, type RefusedError } from "./exitCode.ts"
 import { FleetError } from "./FleetError.ts"
 import { IntegrityError } from "./IntegrityError.ts"
 import { PragmaError } from "./PragmaError.ts"
+import { ReadError } from "./ReadError.ts"
 import { RestoreError } from "./RestoreError.ts"
 import { refusalLines } from "./reportLines.ts"
 import { WriteError } from "./WriteError.ts"
@@ -40,7 +41,7 @@ const kinds: { readonly [Kind in RefusedError as Kind["_tag"]]: new (...facts: n
 
 /** Whether an error is a refusal of this library, of whatever kind. */
 export const isRefusal = (error: unknown): error is RefusedError =>
-  Object.values(kinds).some((kind) => error instanceof kind)
+  error instanceof ReadError || Object.values(kinds).some((kind) => error instanceof kind)
 
 /**
  * Logs at error why a layer was refused, in the lines that `database-ready` prints, with `database`, `refusal` and

@@ -4,6 +4,7 @@ import { startOf } from "../start/refusedStart.ts"
 import type { StageReport } from "../start/Timeline.ts"
 import type { RefusedError } from "./exitCode.ts"
 import { type FailedReport, failedReport, type InitializationReport, type ReadyReport } from "./InitializationReport.ts"
+import { ReadError } from "./ReadError.ts"
 import type { Restored } from "./Restore.ts"
 
 /** The report of a start as one line of JSON, as `database-ready init --json` prints it. */
@@ -40,7 +41,7 @@ export const refusalJson = (error: RefusedError): string => {
 /**
  * A refusal, line by line, as `database-ready` prints it: the database, what is wrong, and what to do now. That of a
  * start says in which stage. `headline` is what did not happen, by default what the error tells: `not ready`, `not
- * restored` or `not written`.
+ * restored`, `not read` or `not written`.
  *
  * @example
  * ```ts
@@ -83,8 +84,10 @@ const reportOf = (error: RefusedError): FailedReport | undefined => {
     : failedReport(error.database ?? "", error, timeline)
 }
 
-const headlineOf = ({ _tag }: RefusedError): string =>
-  _tag === "RestoreError" ? "not restored" : _tag === "SqlError" ? "not written" : "not ready"
+const headlineOf = (error: RefusedError): string => {
+  if (error instanceof ReadError) return "not read"
+  return error._tag === "RestoreError" ? "not restored" : error._tag === "SqlError" ? "not written" : "not ready"
+}
 
 const width = 12
 

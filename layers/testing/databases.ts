@@ -12,7 +12,7 @@ import type { Scope } from "effect/Scope"
 import type { DatabaseOptions } from "../sqlite/DatabaseConfig.ts"
 import { DatabaseReady } from "../sqlite/DatabaseReady.ts"
 import type { ReadyReport } from "../sqlite/InitializationReport.ts"
-import { type Migration, MigrationSource, type Migrations } from "../start/MigrationSource.ts"
+import { type Migration, MigrationSource, type Migrations, type OrderedMigrations } from "../start/MigrationSource.ts"
 import { type Contents, compareContents, readContents } from "./contents.ts"
 import { MigrationTestError } from "./MigrationTestError.ts"
 
@@ -53,7 +53,7 @@ export interface Upgraded<A> {
 
 /** A test with its migrations read, once for all databases. */
 export interface Prepared<E, R> {
-  readonly list: ReadonlyArray<Migration>
+  readonly list: OrderedMigrations
   readonly options: Omit<DatabaseOptions, "filename" | "access">
   readonly rows: ReadonlyMap<number, Effect.Effect<unknown, E, Ready | R> | Fixture>
   readonly ignored: ReadonlyArray<string>
@@ -90,6 +90,12 @@ export const findVersion = (list: ReadonlyArray<Migration>, version: string) => 
 
 type Platform = FileSystem.FileSystem | Path.Path
 
+/** What the release of a version has. Repeatable ones may need what the newest version makes, so only that has them. */
+const releaseAt = (list: OrderedMigrations, upTo: number): ReadonlyArray<Migration> => {
+  const numbered = list.filter(({ id }) => id <= upTo)
+  return numbered.length === list.length ? [...numbered, ...(list.repeatables ?? [])] : numbered
+}
+
 /** A start in this process, up to a version or to the newest. */
 export const startAt = <E, R>(
   { list, options }: Prepared<E, R>,
@@ -103,7 +109,7 @@ export const startAt = <E, R>(
       ...options,
       ...more,
       filename,
-      migrations: Effect.succeed(list.filter(({ id }) => id <= upTo))
+      migrations: Effect.succeed(releaseAt(list, upTo))
     })
   ).pipe(
     Effect.mapError((error) => MigrationTestError.refused(during, error)),

@@ -89,7 +89,7 @@ export const initProgram = <E, R>({ list, options }: Prepared<E, R>) =>
     const path = yield* Path.Path
     const fs = yield* FileSystem.FileSystem
     const directory = yield* temporaryFolder
-    for (const migration of list) {
+    for (const migration of [...list, ...(list.repeatables ?? [])]) {
       const title = titleOf(migration)
       if (migration.body._tag === "Effect") return yield* needsProgram(`${title} is an Effect`)
       yield* Effect.mapError(
