@@ -59,6 +59,7 @@ export type { Settings } from "./sqlite/pragmas.ts"
 export { ReadError } from "./sqlite/ReadError.ts"
 export { type Restored, type RestoreOptions, restoreBackup } from "./sqlite/Restore.ts"
 export { RestoreError } from "./sqlite/RestoreError.ts"
+export type { RestoreStep } from "./sqlite/RestoreStep.ts"
 export {
   refusalJson,
   refusalLines,

@@ -14,8 +14,17 @@ import {
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { restoreBackup } from "../layers/index.ts"
-import { onlyFirst, platform, refusal, rowsOf, start, temporaryFile, temporaryFolder } from "./support/database.ts"
+import { type RestoreStep, restoreBackup } from "../layers/index.ts"
+import {
+  independently,
+  onlyFirst,
+  platform,
+  refusal,
+  rowsOf,
+  start,
+  temporaryFile,
+  temporaryFolder
+} from "./support/database.ts"
 import { runProgram } from "./support/program.ts"
 
 const restore = (options: Parameters<typeof restoreBackup>[0]) => Effect.provide(restoreBackup(options), platform)
@@ -97,6 +106,27 @@ describe("the database of a restore", () => {
       assert.isFalse(existsSync(at("new")))
       yield* restore({ filename: file, backup })
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT body FROM notes"), [{ body: "first" }])
+    })
+  )
+})
+
+describe("a restore of a large file", () => {
+  it.scopedLive("tells each step that takes long before it runs, as a program too", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: onlyFirst })
+      yield* independently(file, (connection) =>
+        connection.exec("INSERT INTO notes (body) VALUES (zeroblob(34000000))")
+      )
+      const { backup = "" } = yield* start(file)
+      const told: Array<string> = []
+      const onProgress = ({ bytes, doing }: RestoreStep) =>
+        Effect.sync(() => told.push(`${doing}: ${Math.round(bytes / 1_000_000)} MB`))
+      yield* restore({ filename: file, backup, onProgress })
+      const steps = ["checking the backup: 34 MB", "keeping what was there: 34 MB", "writing the database: 34 MB"]
+      assert.deepStrictEqual(told, steps)
+      const { code, stderr } = yield* runProgram(["restore", "--database", file, "--backup", backup])
+      assert.deepStrictEqual([code, stderr.trim().split("\n")], [0, steps])
     })
   )
 })

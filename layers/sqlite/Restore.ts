@@ -23,6 +23,7 @@ import { type OnOpen, withOnOpen } from "./OnOpen.ts"
 import { backupAt, isSameVersion, isVerdict, newestBeside, proveBackup } from "./RestoreChoice.ts"
 import { inMemory, isUnreadable, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
 import { overwrite, partsOf, refuseInUse, replace } from "./RestoreFile.ts"
+import { type RestoreStep, type Tell, tellLarge } from "./RestoreStep.ts"
 import { soundDriver } from "./SoundDriver.ts"
 import { isLock } from "./Sqlite.ts"
 
@@ -50,6 +51,8 @@ export interface RestoreOptions {
   readonly trustedFilesystems?: ReadonlyArray<string> | undefined
   /** What each connection needs before anything else, as for a start: the check of the backup runs the schema's functions. */
   readonly onOpen?: OnOpen | undefined
+  /** Called before each step that takes long, for files of more than 32 MiB. */
+  readonly onProgress?: ((step: RestoreStep) => Effect.Effect<unknown>) | undefined
 }
 
 /**
@@ -79,6 +82,7 @@ export const restoreBackup = ({
   backup,
   filename,
   onOpen,
+  onProgress = () => Effect.void,
   timeout = "60 seconds",
   trustedFilesystems
 }: RestoreOptions) =>
@@ -86,7 +90,7 @@ export const restoreBackup = ({
     const path = yield* Path.Path
     const wanted = path.resolve(filename)
     const tooLate = { ...nothing, retryable: true }
-    return yield* restoreFrom({ backup, filename, timeout, trustedFilesystems }).pipe(
+    return yield* restoreFrom({ backup, filename, onProgress, timeout, trustedFilesystems }).pipe(
       Effect.timeoutFail({
         duration: timeout,
         onTimeout: () => refusalOf(wanted, backup === undefined ? "" : path.resolve(backup))("TimedOut", tooLate)
@@ -101,9 +105,14 @@ export const restoreBackup = ({
 const restoreFrom = Effect.fnUntraced(function* ({
   backup,
   filename,
+  onProgress,
   timeout,
   trustedFilesystems
-}: RestoreOptions & { readonly timeout: Duration.DurationInput }) {
+}: RestoreOptions & {
+  readonly onProgress: (step: RestoreStep) => Effect.Effect<unknown>
+  readonly timeout: Duration.DurationInput
+}) {
+  const tell = tellLarge(onProgress)
   const path = yield* Path.Path
   if (isInMemory(filename)) return yield* noFileAt(filename)
   const found = yield* Effect.either(prepareDirectory({ filename, access: "replace", trustedFilesystems }))
@@ -134,6 +143,7 @@ const restoreFrom = Effect.fnUntraced(function* ({
   if (yield* orRefuse(trySync(() => files.identity(from) === files.identity(file)))) {
     return yield* refuse("SameFile", nothing)
   }
+  yield* tell("checking the backup", from)
   const schemaVersion = yield* Effect.mapError(proveBackup(from), (failure) =>
     refuse(isVerdict(failure) ? "NotABackup" : "NotProven", failure)
   )
@@ -148,13 +158,15 @@ const restoreFrom = Effect.fnUntraced(function* ({
     database: file,
     backup: from,
     schemaVersion,
-    replaced: yield* orRefuse(whileRestoringAlone(file, putBack(from, file, Duration.toMillis(timeout) < standstill)))
+    replaced: yield* orRefuse(
+      whileRestoringAlone(file, putBack(from, file, tell, Duration.toMillis(timeout) < standstill))
+    )
   }
   return restored
 })
 
 /** Returns the path under which what was there is kept. */
-const putBack = Effect.fnUntraced(function* (from: string, file: string, isShort: boolean) {
+const putBack = Effect.fnUntraced(function* (from: string, file: string, tell: Tell, isShort: boolean) {
   const isThere = yield* isFile(file)
   yield* refuseInUse(file)
   // SQLite may block at its first read for longer than this deadline.
@@ -162,8 +174,8 @@ const putBack = Effect.fnUntraced(function* (from: string, file: string, isShort
   const kept = `${file}.replaced-${compactTime(yield* Clock.currentTimeMillis)}`
   if (yield* isFile(kept)) return yield* new SystemFailure({ code: "EEXIST", detail: `${kept} already exists` })
   yield* isThere
-    ? Effect.catchIf(overwrite(from, file, kept), isUnreadable, () => replace(from, file, kept))
-    : replace(from, file, kept)
+    ? Effect.catchIf(overwrite(from, file, kept, tell), isUnreadable, () => replace(from, file, kept, tell))
+    : replace(from, file, kept, tell)
   yield* Effect.catchAll(forgetUncommitted(file), ({ detail }) =>
     Effect.logWarning(`Not all marks of unfinished upgrades beside ${file} were deleted: ${detail}`)
   )

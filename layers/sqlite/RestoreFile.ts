@@ -10,6 +10,7 @@ import { copyDatabase } from "./DatabaseCopy.ts"
 import { smallestPage } from "./FileLook.ts"
 import { overwriteKeeping } from "./PageCopy.ts"
 import { isUnreadable } from "./RestoreError.ts"
+import type { Tell } from "./RestoreStep.ts"
 import { integer, openSqlite, type Sqlite, SqliteFailure, text } from "./Sqlite.ts"
 
 /** A database and the files that may be beside it. */
@@ -31,7 +32,7 @@ export const refuseInUse = Effect.fnUntraced(function* (file: string) {
  * in WAL mode. Then it overwrites in WAL mode: there the old content can be read under the lock until the commit.
  * Afterwards the database gets its journal mode back.
  */
-export const overwrite = (from: string, file: string, kept: string) =>
+export const overwrite = (from: string, file: string, kept: string, tell: Tell) =>
   Effect.scoped(
     Effect.gen(function* () {
       yield* Effect.catchIf(
@@ -51,7 +52,7 @@ export const overwrite = (from: string, file: string, kept: string) =>
         Effect.zipRight(switchToWal(live)),
         Effect.zipRight(matchPageSize(from, live, partial)),
         Effect.flatMap((source) =>
-          overwriteKeeping(source, file, { keep: keepCopy(file, kept), undo: removeOrWarn(kept) })
+          overwriteKeeping(source, file, { keep: keepCopy(from, file, kept, tell), undo: removeOrWarn(kept) })
         ),
         Effect.ensuring(again)
       )
@@ -133,7 +134,8 @@ const removeRemainsOfOthers = Effect.fnUntraced(function* (file: string, kept: s
 })
 
 /** Under the write lock: the processes that began the unfinished copies have ended. */
-const keepCopy = Effect.fnUntraced(function* (file: string, kept: string) {
+const keepCopy = Effect.fnUntraced(function* (from: string, file: string, kept: string, tell: Tell) {
+  yield* tell("keeping what was there", file)
   yield* removeRemainsOfOthers(file, kept)
   const partial = `${kept}.partial`
   yield* copyDatabase(file, partial).pipe(
@@ -141,13 +143,14 @@ const keepCopy = Effect.fnUntraced(function* (file: string, kept: string) {
     Effect.onError(() => removeOrWarn(partial))
   )
   yield* flushDirectoryOf(file)
+  yield* tell("writing the database", from)
 })
 
 /**
  * Keeps byte for byte what SQLite cannot open, with the files beside it. The new database is in WAL mode if that works,
  * as most starts want.
  */
-export const replace = (from: string, file: string, kept: string) => {
+export const replace = (from: string, file: string, kept: string, tell: Tell) => {
   const partial = `${kept}.restored.partial`
   const moves = ["-wal", "-journal", "-shm"].map((part) => ({ at: `${file}${part}`, kept: `${kept}${part}` }))
   const putIn = ignoreAbsent(link(file, kept)).pipe(
@@ -164,6 +167,7 @@ export const replace = (from: string, file: string, kept: string) => {
     onSuccess: () => "wal" as const,
     onFailure: () => "delete" as const
   }).pipe(
+    Effect.tap(() => tell("writing the database", from)),
     Effect.flatMap((journalMode) => copyDatabase(from, partial, { file, journalMode })),
     Effect.zipRight(refuseInUse(file)),
     Effect.zipRight(Effect.uninterruptible(putIn)),

@@ -150,6 +150,7 @@ const restore = ({
     backup: Option.getOrUndefined(backup),
     timeout: Option.getOrUndefined(timeout),
     onOpen: moduleOf(onOpen),
+    onProgress: ({ bytes, doing }) => tell(`${doing}: ${Math.round(bytes / 1_000_000)} MB`),
     trustedFilesystems
   }).pipe(
     Effect.matchEffect({
