@@ -10,7 +10,6 @@ import { DatabaseConfig, type IntegrityPolicy } from "./DatabaseConfig.ts"
 import { Initialization } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import { bytesOf, checkPages } from "./PageCheck.ts"
-import { SharedLooks } from "./SharedLooks.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 
 /** What was looked at, and why no further. */
@@ -64,9 +63,7 @@ const check = Effect.fnUntraced(function* (
   const { extra, fingerprint } = yield* migrations.schema
   const bytes = yield* bytesOf(database.sqlite)
   const { because, checked } =
-    policy === "auto"
-      ? chosen(database, migrations, bytes <= (yield* SharedLooks).smallFile)
-      : { checked: policy, because: "asked for" }
+    policy === "auto" ? chosen(database, migrations, bytes <= smallFile) : { checked: policy, because: "asked for" }
   if (checked !== "schema") {
     doing("checking the pages")
     yield* checkPages({ ...database, bytes }, checked, progress)
@@ -75,6 +72,9 @@ const check = Effect.fnUntraced(function* (
   const report: IntegrityReport = { policy, checked, because, fingerprint, extra }
   return report
 })
+
+/** Up to this many bytes `auto` looks at the pages at every start: that takes about as long as everything else. */
+const smallFile = 1024 * 1024
 
 /**
  * Where something may have gone wrong since somebody last looked, and where looking costs nothing.

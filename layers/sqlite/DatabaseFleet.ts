@@ -145,20 +145,15 @@ const makeFleet = Effect.fnUntraced(function* <R>({
     Context.pick(FileSystem.FileSystem, Path.Path),
     Context.add(Reactivity.Reactivity, yield* Reactivity.make)
   )
-  const own = yield* SharedLooks
   const looks = shareLooks((name) => name.endsWith(extension))
 
-  /** In a sweep a small file is looked at as a start without a fleet looks at it. */
-  const start = Effect.fnUntraced(function* (name: string, { mayCreate, stays }: Use) {
+  const start = Effect.fnUntraced(function* (name: string, { mayCreate }: Use) {
     const filename = yield* fileOf(place, name)
     yield* requireOwnFile(place, { database: filename, mayCreate, name })
     const config = DatabaseConfig.from({ ...options, filename })
     const initialization = yield* Initialization.make(config)
     const started = inStartSpan(startDatabase(config, initialization, source), config)
-    const { client, ready } = yield* started.pipe(
-      Effect.provideService(SharedLooks, stays ? looks : { ...looks, smallFile: own.smallFile }),
-      Effect.provide(context)
-    )
+    const { client, ready } = yield* started.pipe(Effect.provideService(SharedLooks, looks), Effect.provide(context))
     const opened: TaggedDatabase = { ...ready, sql: client }
     return opened
   })

@@ -18,16 +18,13 @@ export interface Looks {
     migrations: ReadonlyArray<Migration>,
     replay: Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
   ) => Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
-  /** Up to this many bytes `auto` looks at the pages at every start: that takes about as long as everything else. */
-  readonly smallFile: number
 }
 
 export class SharedLooks extends Context.Reference<SharedLooks>()("database-ready/SharedLooks", {
   defaultValue: (): Looks => ({
     mounts: mountTable,
     namesIn: (directory) => trySync(() => files.names(directory)),
-    replayed: (_, replay) => replay,
-    smallFile: 1024 * 1024
+    replayed: (_, replay) => replay
   })
 }) {}
 
@@ -61,8 +58,7 @@ export const shareLooks = (isDatabase: (name: string) => boolean): Looks => {
         return Effect.tap(replay, (objects) => Effect.sync(() => made.set(key, objects)))
       })
       return Effect.suspend(() => (made.has(key) ? once : alone(once)))
-    },
-    smallFile: 0
+    }
   }
 }
 
