@@ -1,0 +1,134 @@
+/** What systemd hears: a real `systemd-notify` on a real socket, which Python reads, for Node.js has none of that kind. */
+import { spawn, spawnSync } from "node:child_process"
+import { renameSync } from "node:fs"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Scope from "effect/Scope"
+import { notifySystemd } from "../layers/index.ts"
+import { start, starting, temporaryFile, temporaryFolder } from "./support/database.ts"
+import { because } from "./support/faults.ts"
+
+const missing = ["systemd-notify", "python3"].find((program) => spawnSync(program, ["--version"]).status !== 0)
+const unavailable = missing === undefined ? undefined : `there is no ${missing}`
+
+/** Closes the descriptors that it gets: `systemd-notify` waits for that. */
+const receiver = `
+import array, os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+print("bound", flush=True)
+while True:
+    data, ancillary, flags, address = s.recvmsg(65536, socket.CMSG_SPACE(64))
+    for level, kind, content in ancillary:
+        if kind == socket.SCM_RIGHTS:
+            for fd in array.array("i", content): os.close(fd)
+    print(data.decode().replace("\\n", " | "), flush=True)
+`
+
+const listening = Effect.gen(function* () {
+  const socket = join(yield* temporaryFolder, "notify")
+  const heard: Array<string> = []
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() => spawn("python3", ["-c", receiver, socket], { stdio: ["ignore", "pipe", "inherit"] })),
+    (child) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+  createInterface(child.stdout).on("line", (line) => {
+    if (!line.startsWith("BARRIER")) heard.push(line)
+  })
+  const until = (wanted: RegExp) =>
+    Effect.repeat(Effect.sleep("20 millis"), { until: () => heard.some((line) => wanted.test(line)) })
+  yield* until(/bound/)
+  heard.length = 0
+  const environment = (more: Readonly<Record<string, string>> = {}) =>
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries({ NOTIFY_SOCKET: socket, ...more }))))
+  return { environment, heard, until }
+})
+
+describe.skipIf(unavailable !== undefined)(`systemd${because(unavailable)}`, () => {
+  it.scopedLive("hears that a database is ready, and that it is closed", () =>
+    Effect.gen(function* () {
+      const { environment, heard } = yield* listening
+      const file = yield* temporaryFile
+      const scope = yield* Scope.make()
+      yield* environment()(Layer.buildWithScope(notifySystemd(starting(file)), scope))
+      assert.deepStrictEqual(heard, [`READY=1 | STATUS=ready: ${file}`])
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(heard.slice(1), ["STOPPING=1"])
+    })
+  )
+
+  it.scopedLive("hears what a start waits for, and gives it more time", () =>
+    Effect.gen(function* () {
+      const { environment, heard, until } = yield* listening
+      const file = yield* temporaryFile
+      const wait = until(/STATUS=migrations stage/)
+      const slow = starting(file, {
+        onProgress: ({ _tag, stage }) => (_tag === "StageStarted" && stage === "migrations" ? wait : Effect.void)
+      })
+      yield* environment()(Layer.build(notifySystemd(slow)))
+      assert.match(heard[0] ?? "", /^EXTEND_TIMEOUT_USEC=15000000 \| STATUS=migrations stage/)
+      assert.match(heard.at(-1) ?? "", /^READY=1/)
+    })
+  )
+
+  it.scopedLive("hears why a start is refused", () =>
+    Effect.gen(function* () {
+      const { environment, heard } = yield* listening
+      const file = yield* temporaryFile
+      yield* start(file, { applicationId: 1 })
+      const refused = yield* Effect.flip(
+        environment()(Layer.build(notifySystemd(starting(file, { applicationId: 2 }))))
+      )
+      assert.deepStrictEqual(heard, [`STATUS=not ready: ${refused.sentence}`])
+    })
+  )
+
+  it.scopedLive("hears from the watchdog as long as the database is sound", () =>
+    Effect.gen(function* () {
+      const { environment, heard, until } = yield* listening
+      const file = yield* temporaryFile
+      yield* environment({ WATCHDOG_USEC: "200000", WATCHDOG_PID: String(process.pid) })(
+        Layer.build(notifySystemd(starting(file)))
+      )
+      yield* until(/^WATCHDOG=1$/)
+      renameSync(file, `${file}.away`)
+      yield* until(/^STATUS=not sound: /)
+      assert.strictEqual(heard.indexOf("WATCHDOG=1"), 1)
+    })
+  )
+})
+
+describe("a program that is not run by systemd", () => {
+  it.scopedLive("starts without it, and with a warning where systemd-notify is missing", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const logged: Array<string> = []
+      const logger = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ message }) => void logged.push(String(message)))
+      )
+      const none = Effect.withConfigProvider(ConfigProvider.fromMap(new Map()))
+      yield* Effect.scoped(none(Layer.build(notifySystemd(starting(file))))).pipe(Effect.provide(logger))
+      assert.notMatch(logged.join(), /systemd/)
+      const path = process.env["PATH"]
+      process.env["PATH"] = "/nonexistent"
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          process.env["PATH"] = path
+        })
+      )
+      const nowhere = Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["NOTIFY_SOCKET", "/nonexistent"]])))
+      yield* Effect.scoped(nowhere(Layer.build(notifySystemd(starting(file))))).pipe(Effect.provide(logger))
+      assert.lengthOf(
+        logged.filter((line) => /^systemd was not told: .*Install systemd-notify/s.test(line)),
+        1
+      )
+    })
+  )
+})
