@@ -20,13 +20,17 @@ describe("the remedy of a statement that fails", () => {
       /Change or delete the rows that break this constraint/
     ],
     ["a column that needs a value", "ALTER TABLE children ADD COLUMN more NOT NULL;", /DEFAULT/],
-    ["an unknown module", "CREATE VIRTUAL TABLE v USING vec0(a);", /Check the name vec0.*extension/],
+    [
+      "an unknown module",
+      "CREATE VIRTUAL TABLE v USING vec0(a);",
+      /no module vec0 of its own.*`onOpen`.*correct the name/
+    ],
     [
       "an unknown tokenizer",
       "CREATE VIRTUAL TABLE f USING fts5(a, tokenize = 'nope');",
-      /Check the name nope.*extension/
+      /no tokenizer nope of its own.*`onOpen`/
     ],
-    ["an unknown function", "UPDATE children SET word = nofn(word);", /Check the name nofn/],
+    ["an unknown function", "UPDATE children SET word = nofn(word);", /no function nofn of its own.*`onOpen`/],
     ["a table that is not there", "INSERT INTO nowhere VALUES (1);", /Check the name, and whether an earlier/],
     ["anything else", "CREATE TABEL x (a);", /^Fix the statement/]
   ]

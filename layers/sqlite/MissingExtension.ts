@@ -17,7 +17,7 @@ export const cureOfMissing = (detail: string): string | undefined => {
   if (/unsafe use of /.test(detail)) return trust
   for (const sentence of sentences) {
     const [, kind, name] = sentence.exec(detail) ?? []
-    if (kind !== undefined) return `The ${kind} ${name} is part of no file. ${giveOnOpen}`
+    if (kind !== undefined) return `SQLite has no ${kind} ${name} of its own. ${giveOnOpen}`
   }
   return undefined
 }
