@@ -58,11 +58,7 @@ export const removeUnfinished = Effect.fnUntraced(function* (file: string, versi
   const ofRestores = remains.filter(({ path }) => isOfRestore(path))
   if (ofRestores.length === 0) return
   // A restore prepares its copy before it holds the write lock.
-  const clear = Effect.forEach(
-    ofRestores,
-    ({ path }) => Effect.flatMap(usersOf([path]), (users) => (users.length > 0 ? Effect.void : remove(path))),
-    { discard: true }
-  )
+  const clear = Effect.forEach(ofRestores, ({ path }) => removeUnused(path), { discard: true })
   yield* Effect.catchIf(
     whileRestoringAlone(file, clear),
     ({ code }) => isLock(code),
@@ -153,6 +149,10 @@ export const remove = (target: string): Effect.Effect<void, SystemFailure, FileS
   Effect.flatMap(FileSystem.FileSystem, (fs) =>
     Effect.mapError(fs.remove(target, { force: true }), SystemFailure.fromPlatform)
   )
+
+/** Deletes what a killed process has left; what a process has open is its own. */
+export const removeUnused = (target: string) =>
+  Effect.flatMap(usersOf([target]), (users) => (users.length > 0 ? Effect.void : remove(target)))
 
 /** For finalizers: a failure becomes a warning, so that it does not hide the error before it. */
 export const removeOrWarn = (target: string): Effect.Effect<void, never, FileSystem.FileSystem> =>

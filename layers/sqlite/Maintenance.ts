@@ -7,11 +7,10 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { usersOf } from "../machine/FileLocks.ts"
 import { files, trySync } from "../machine/files.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { megabytes } from "../start/Measure.ts"
-import { flushDirectoryOf, remove, removeOrWarn, rename, siblingFiles } from "./BackupFiles.ts"
+import { flushDirectoryOf, remove, removeOrWarn, removeUnused, rename, siblingFiles } from "./BackupFiles.ts"
 import { compactTime } from "./BackupNames.ts"
 import { whileReading } from "./ClientConnection.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
@@ -159,10 +158,7 @@ export const makeMaintenance = (
     )
     yield* flushDirectoryOf(copy)
     maintained.backup = { file: copy, at }
-    // Of a process that was killed in the middle: nobody has it open any more.
-    for (const { path: left } of yield* siblingFiles(target, remains)) {
-      yield* Effect.flatMap(usersOf([left]), (users) => (users.length > 0 ? Effect.void : remove(left)))
-    }
+    yield* Effect.forEach(yield* siblingFiles(target, remains), ({ path }) => removeUnused(path), { discard: true })
     const copies = yield* copiesOf(target)
     yield* Effect.forEach(copies.slice(Math.max(keep, 1)), ({ file }) => remove(file), { discard: true })
     return copy

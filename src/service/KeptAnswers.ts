@@ -133,6 +133,8 @@ export class KeptAnswers extends Context.Tag("conversation-files/KeptAnswers")<
           if (!known.conditions.toReversed().every((holds) => holds())) return false
           remember(key, known)
           const send = () => {
+            // The client may have hung up while a step was taken. An error here would end what takes the steps.
+            if (response.destroyed) return
             response.writeHead(known.status, known.headers)
             response.end(request.method === "HEAD" ? undefined : known.body)
             known.counted(unsafeMonotonicMillis(clock) - begun)
