@@ -131,6 +131,7 @@ describe("an example", () => {
             paths: {
               "database-ready": ["../../dist/layers/index.d.ts"],
               "database-ready/http": ["../../dist/layers/http.d.ts"],
+              "database-ready/operate": ["../../dist/layers/operate.d.ts"],
               "database-ready/testing": ["../../dist/layers/testing.d.ts"],
               "conversation-files/client": ["../../src/service/Client.ts"]
             }

@@ -24,7 +24,7 @@ const packed = (): Packed => {
 const published = [
   /^(package\.json|README\.md|LICENSE)$/,
   /^dist\/(database-ready|program)\.cjs$/,
-  /^dist\/layers\/(index|testing|layers\/)?[\w-]*\.js$/,
+  /^dist\/layers\/(index|operate|testing|layers\/)?[\w-]*\.js$/,
   /^dist\/layers\/([\w-]+\/)*[\w-]+\.d\.ts$/
 ]
 

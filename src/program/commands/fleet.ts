@@ -1,4 +1,7 @@
-/** Runs `fleet`: every database of a directory, one line each. */
+/** `fleet`: every database of a directory, one line each. */
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -12,20 +15,43 @@ import {
   type FleetFile,
   type InitializationError,
   refusalLines
-} from "../../layers/index.ts"
-import { ExitWith } from "./ExitWith.ts"
-import { emptyFleetLine, fleetFileJson, fleetFileLines, fleetLines, noFleetJson } from "./fleetReport.ts"
-import { say, tell } from "./say.ts"
-import { type Choices, migrationsOf, optionsOf } from "./start.ts"
+} from "../../../layers/index.ts"
+import { ExitWith } from "../ExitWith.ts"
+import { emptyFleetLine, fleetFileJson, fleetFileLines, fleetLines, noFleetJson } from "../fleetReport.ts"
+import { options, shared } from "../options.ts"
+import { say, tell } from "../say.ts"
+import { type Choices, migrationsOf, optionsOf } from "../start.ts"
 
-export interface FleetChoices extends Omit<Choices, "database"> {
+const { database: _, ...ofEach } = shared
+
+const flags = {
+  ...ofEach,
+  backups: options.backups,
+  directory: Args.text({ name: "DIRECTORY" }).pipe(Args.withDescription("The directory of the databases.")),
+  extension: Options.text("extension").pipe(
+    Options.withDescription("What the names of the databases end with; default .db."),
+    Options.withDefault(".db")
+  ),
+  concurrency: Options.integer("concurrency").pipe(
+    Options.withPseudoName("COUNT"),
+    Options.withDescription("How many databases to work on at the same time; default 4."),
+    Options.filterMap(
+      Option.liftPredicate((count) => count >= 1),
+      "Give 1 or more databases."
+    ),
+    Options.withDefault(4)
+  ),
+  look: Options.boolean("look").pipe(Options.withDescription("Look only, as status does, and write nothing."))
+}
+
+interface FleetChoices extends Omit<Choices, "database"> {
   readonly directory: string
   readonly extension: string
   readonly concurrency: number
   readonly look: boolean
 }
 
-export const runFleet = Effect.fnUntraced(function* (choices: FleetChoices) {
+const run = Effect.fnUntraced(function* (choices: FleetChoices) {
   const { concurrency, directory, extension, json, look } = choices
   const codes = new Map<string, ExitCode>()
   const tellOf = ({ name, result }: FleetFile) => {
@@ -73,3 +99,9 @@ const worstOf = (codes: ReadonlyMap<string, ExitCode>): ExitCode =>
     ),
     () => exitCode.tryAgain
   )
+
+export const fleet = Command.make("fleet", flags, run).pipe(
+  Command.withDescription(
+    "Do what init does with every database of a directory. One that is refused does not stop the others."
+  )
+)

@@ -1,0 +1,7 @@
+/**
+ * For those who look after databases: plans, rehearsals, checks, backups, repairs, takeovers. The program's commands are
+ * these functions with a command line around them.
+ *
+ * @packageDocumentation
+ */
+export {}

@@ -1,0 +1,102 @@
+/** The flags of the commands, each with its environment variable. */
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as Options from "@effect/cli/Options"
+import * as ValidationError from "@effect/cli/ValidationError"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import {
+  durationFrom,
+  environment,
+  filesystemTypesFrom,
+  integrityPolicies,
+  permissionChoices
+} from "../../layers/index.ts"
+import { defaults } from "./start.ts"
+
+export const options = {
+  database: Options.text("database").pipe(
+    Options.withPseudoName("FILE"),
+    Options.withDescription("The database file. Environment: DATABASE_FILE."),
+    Options.withFallbackConfig(environment.filename),
+    Options.withDefault(defaults.database)
+  ),
+  migrations: Options.text("migrations").pipe(
+    Options.withPseudoName("DIRECTORY"),
+    Options.withDescription(
+      "The directory of NNN_name.sql files. Environment: DATABASE_MIGRATIONS; default ./migrations."
+    ),
+    Options.withFallbackConfig(environment.migrations),
+    Options.optional
+  ),
+  applicationId: Options.integer("application-id").pipe(
+    Options.withPseudoName("NUMBER"),
+    Options.withDescription("Mark the file as this application's, and refuse a file with another mark."),
+    Options.optional
+  ),
+  onOpen: Options.text("on-open").pipe(
+    Options.withPseudoName("MODULE"),
+    Options.withDescription(
+      "A module whose default export gives each connection its functions and extensions. Environment: DATABASE_ON_OPEN."
+    ),
+    Options.withFallbackConfig(environment.onOpen),
+    Options.optional
+  ),
+  integrity: Options.choice("integrity", integrityPolicies).pipe(
+    Options.withDescription("How thoroughly to check for damage. Environment: DATABASE_INTEGRITY; default auto."),
+    Options.withFallbackConfig(environment.integrity),
+    Options.withDefault(defaults.integrity)
+  ),
+  permissions: Options.choice("permissions", permissionChoices).pipe(
+    Options.withDescription(
+      "Who may use the database: its owner (mode 0600), or its group too (0660). Environment: DATABASE_PERMISSIONS; default owner."
+    ),
+    Options.withFallbackConfig(environment.permissions),
+    Options.withDefault(defaults.permissions)
+  ),
+  backups: Options.integer("backups").pipe(
+    Options.withPseudoName("COUNT"),
+    Options.withDescription(
+      "How many backups made before upgrades to keep; 0 makes none. Environment: DATABASE_BACKUPS; default 2."
+    ),
+    Options.filterMap(
+      Option.liftPredicate((count) => count >= 0),
+      "Give 0 or more backups."
+    ),
+    Options.withFallbackConfig(environment.backups),
+    Options.withDefault(defaults.backups)
+  ),
+  timeout: Options.text("timeout").pipe(
+    Options.withPseudoName("DURATION"),
+    Options.withDescription(
+      "Deadline of the whole run, such as '30 seconds'. Environment: DATABASE_TIMEOUT; default 60 seconds, extended while work on a large file makes progress."
+    ),
+    Options.mapEffect((input) =>
+      Either.mapLeft(durationFrom(input), (sentence) => ValidationError.invalidValue(HelpDoc.p(sentence)))
+    ),
+    Options.withFallbackConfig(environment.timeout),
+    Options.optional
+  ),
+  trustedFilesystems: Options.text("trust-filesystem").pipe(
+    Options.withPseudoName("TYPE"),
+    Options.withDescription(
+      "Filesystem types to trust although they are not known to be local, separated by commas. Environment: DATABASE_TRUST_FILESYSTEM."
+    ),
+    Options.map(filesystemTypesFrom),
+    Options.withFallbackConfig(environment.trustedFilesystems),
+    Options.withDefault<ReadonlyArray<string>>([])
+  ),
+  json: Options.boolean("json").pipe(Options.withDescription("Write one line of JSON to stdout, and nothing else."))
+}
+
+/** What `init`, `status` and others that look at a database with its migrations share. */
+export const shared = {
+  database: options.database,
+  migrations: options.migrations,
+  applicationId: options.applicationId,
+  onOpen: options.onOpen,
+  integrity: options.integrity,
+  permissions: options.permissions,
+  timeout: options.timeout,
+  trustedFilesystems: options.trustedFilesystems,
+  json: options.json
+}
