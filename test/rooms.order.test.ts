@@ -74,6 +74,13 @@ const importsOf = (file: string) =>
     ([, target]) => relative(root, resolve(root, dirname(file), target ?? ""))
   )
 
+const importsEffect = (file: string) => /from "(effect|@effect)\//.test(readFileSync(join(root, file), "utf8"))
+
+/** Plain code of the rooms: values in, values out. It grows room by room. */
+const plain = ["Complaint", "CompiledSchema", "ExtensionsInUse"].map(
+  (name) => `layers/sqlite/AppliedMigrations/${name}.ts`
+)
+
 /** Later ones may import earlier ones; `layers` itself has the entry points. */
 const folders = ["layers/machine", "layers/schema", "layers/start", "layers/sqlite", "layers/operate", "layers"]
 const rankOf = (file: string) => folders.findIndex((folder) => file.startsWith(`${folder}/`))
@@ -104,10 +111,12 @@ describe("the arrows between the files", () => {
   })
 
   it("lead to Effect only from code that waits, fails over time or has a lifetime: SQL text is plain code", () => {
-    const schema = sourcesIn("layers/schema").filter((file) =>
-      /from "(effect|@effect)\//.test(readFileSync(join(root, file), "utf8"))
-    )
-    assert.deepStrictEqual(schema, [])
+    assert.deepStrictEqual(sourcesIn("layers/schema").filter(importsEffect), [])
+  })
+
+  it("lead to Effect from no room that is plain already: only its edge, and what waits, is Effect", () => {
+    const rooms = plain.flatMap((room) => (room.endsWith(".ts") ? [room] : sourcesIn(room)))
+    assert.deepStrictEqual(rooms.filter(importsEffect), [])
   })
 
   it("lead from the programs to the library through its doors, and to the migrations", () => {

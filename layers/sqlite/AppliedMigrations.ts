@@ -27,6 +27,7 @@ import { pruneBackups } from "./BackupFiles.ts"
 import { ConnectionError } from "./ConnectionError.ts"
 import { codeReason } from "./codeReason.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
+import { atEdge } from "./edge.ts"
 import { setPragmasOfNewFile } from "./FilePragmas.ts"
 import { Initialization } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
@@ -175,7 +176,7 @@ const requireExtensions = Effect.fnUntraced(function* ({ database: { file, sqlit
   const { ours } = seen.verdict
   const made = ours === undefined ? seen.objects : divideBy(namesIn(ours), seen.objects).ours
   const staying = made.filter(({ name }) => !scripts.some((script) => maySpeakOf(script, name)))
-  const broken = yield* Effect.catchAll(withoutExtension(sqlite, staying), historyFailure)
+  const broken = yield* atEdge(() => withoutExtension(sqlite, staying), historyFailure)
   if (broken.length === 0) return
   const detail = broken.map(describeBroken).join("; ")
   const facts = { code: "", detail, retryable: false }

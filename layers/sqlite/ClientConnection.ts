@@ -11,7 +11,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import { type OnOpen, withOnOpen } from "./OnOpen.ts"
-import { openDriver, SqliteFailure } from "./Sqlite.ts"
+import { openSqlite, SqliteFailure } from "./Sqlite.ts"
 
 type TransformRows = Parameters<Connection["execute"]>[2]
 /** Values bound to the parameters of a statement. */
@@ -162,8 +162,8 @@ const snapshotOf = (
         try: () => Number(database.pragma("busy_timeout", { simple: true })),
         catch: toSqlError
       })
-      const beside = yield* Effect.mapError(
-        withOnOpen(onOpen)(openDriver(yield* Effect.scope, database.name, { readonly: true, timeout })),
+      const { database: beside } = yield* Effect.mapError(
+        withOnOpen(onOpen)(openSqlite({ filename: database.name, readonly: true, timeout })),
         toSqlError
       )
       const rows = yield* Effect.acquireRelease(

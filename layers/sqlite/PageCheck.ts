@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
 import type { Attempt } from "../start/Attempt.ts"
 import { brokenObjects, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
+import { atEdge } from "./edge.ts"
 import { IntegrityError } from "./IntegrityError.ts"
 import { ConnectionSetUp } from "./OnOpen.ts"
 import { answerBeside, type Moved } from "./PageCheck/SqliteBeside.ts"
@@ -27,7 +28,7 @@ interface Looked {
 /** Checks views and triggers, then pages, then foreign keys, which no page check covers. Reads the whole file. */
 export const checkPages = Effect.fnUntraced(function* (looked: Looked, depth: Depth, progress: Attempt["progress"]) {
   const ask = asking(looked, depth, progress)
-  const broken = yield* Effect.mapError(brokenObjects(looked.sqlite), IntegrityError.unreadable)
+  const broken = yield* atEdge(() => brokenObjects(looked.sqlite), IntegrityError.unreadable)
   if (broken.length > 0) return yield* IntegrityError.found("SchemaBroken", broken.map(describeBroken))
   yield* checkStructure(ask, depth)
   const violations = yield* ask("foreign_key_check", `${foreignKeyViolations} LIMIT 100`)

@@ -5,16 +5,24 @@
 import type { Row } from "@effect/sql/SqlConnection"
 import Driver from "better-sqlite3"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Scope from "effect/Scope"
-import { ConnectionSetUp, failureOf, setUp } from "./OnOpen.ts"
-import { SqliteFailure } from "./SqliteFailure.ts"
+import { atEdge } from "./edge.ts"
+import { ConnectionSetUp, failureOf, type OpenedConnection, setUp } from "./OnOpen.ts"
+import { answerOr, SqliteFailure } from "./SqliteFailure.ts"
 
-export { isLock, isLockFailure, SqliteFailure } from "./SqliteFailure.ts"
+export { answerOr, isLock, isLockFailure, SqliteFailure } from "./SqliteFailure.ts"
 export type { Row }
 
 /** A connection as the rooms use it. */
 export interface Sqlite {
-  /** Runs one statement; returns its rows. */
+  /** Runs one statement; gives its rows. Throws `SqliteFailure`: the edge of a room catches it. */
+  readonly all: (sql: string, parameters?: ReadonlyArray<unknown>) => ReadonlyArray<Row>
+  /** Compiles one statement and runs nothing. Throws `SqliteFailure`. */
+  readonly compile: (sql: string) => void
+  /** Opens another connection in memory, set up as this one. Throws `SqliteFailure`. Who asks for it closes it. */
+  readonly inMemory: () => Sqlite
+  /** `all` as an Effect. */
   readonly run: (sql: string, parameters?: ReadonlyArray<unknown>) => Effect.Effect<ReadonlyArray<Row>, SqliteFailure>
   /** The driver's connection, for the client built on it. */
   readonly database: Driver.Database
@@ -25,35 +33,18 @@ export const openSqlite = (options: OpenOptions): Effect.Effect<Sqlite, SqliteFa
   Effect.flatMap(Effect.scope, (scope) => openSqliteIn(scope, options))
 
 /** Like openSqlite, but takes the Scope as an argument: looking it up costs more than the SQLite call. */
-export const openSqliteIn = (
-  scope: Scope.Scope,
-  { filename, readonly = false }: OpenOptions
-): Effect.Effect<Sqlite, SqliteFailure> =>
-  Effect.flatMap(openDriver(scope, filename, { readonly, timeout: 0 }), (database) =>
-    Effect.succeed({ run: runOn(database), database })
-  )
-
-/** The one place that opens the driver: what `onOpen` gives a connection is there before the first question. */
-export const openDriver = (
-  scope: Scope.Scope,
-  filename: string,
-  { readonly, timeout }: { readonly readonly: boolean; readonly timeout: number }
-): Effect.Effect<Driver.Database, SqliteFailure> =>
+export const openSqliteIn = (scope: Scope.Scope, options: OpenOptions): Effect.Effect<Sqlite, SqliteFailure> =>
   Effect.flatMap(ConnectionSetUp, ({ load }) =>
     Effect.flatMap(load, (onOpen) =>
-      Effect.try({ try: () => new Driver(filename, { readonly, timeout }), catch: SqliteFailure.from }).pipe(
-        Effect.tap((database) =>
-          Scope.addFinalizer(
-            scope,
-            Effect.sync(() => database.close())
-          )
-        ),
-        Effect.tap((database) =>
-          onOpen === undefined
-            ? Effect.void
-            : Effect.try({ try: () => setUp(database, onOpen, timeout), catch: failureOf })
-        ),
-        Effect.uninterruptible
+      Effect.uninterruptible(
+        Effect.tap(
+          atEdge(() => sqliteOn(opened(options, onOpen), onOpen), identity),
+          ({ database }) =>
+            Scope.addFinalizer(
+              scope,
+              Effect.sync(() => database.close())
+            )
+        )
       )
     )
   )
@@ -61,24 +52,62 @@ export const openDriver = (
 interface OpenOptions {
   readonly filename: string
   readonly readonly?: boolean
+  /** Milliseconds for which SQLite itself waits for a lock. Default 0. */
+  readonly timeout?: number
+}
+
+type SetUp = ((connection: OpenedConnection) => unknown) | undefined
+
+/** The one place that opens the driver: what `onOpen` gives a connection is there before the first question. */
+const opened = ({ filename, readonly = false, timeout = 0 }: OpenOptions, onOpen: SetUp): Driver.Database => {
+  const database = orFailure(() => new Driver(filename, { readonly, timeout }))
+  if (onOpen === undefined) return database
+  try {
+    setUp(database, onOpen, timeout)
+    return database
+  } catch (thrown) {
+    database.close()
+    throw failureOf(thrown)
+  }
 }
 
 /**
  * Without a statement cache and without a span per statement: the rooms run each statement once, and one span per stage
  * tells more than one per pragma.
  */
-const runOn =
-  (database: Driver.Database): Sqlite["run"] =>
-  (sql, parameters = []) =>
-    Effect.try({
-      try: () => {
-        const statement = database.prepare<Array<unknown>, Row>(sql)
-        if (statement.reader) return statement.all(...parameters)
-        statement.run(...parameters)
-        return []
-      },
-      catch: SqliteFailure.from
+const sqliteOn = (database: Driver.Database, onOpen: SetUp): Sqlite => {
+  const all: Sqlite["all"] = (sql, parameters = []) =>
+    orFailure(() => {
+      const statement = database.prepare<Array<unknown>, Row>(sql)
+      if (statement.reader) return statement.all(...parameters)
+      statement.run(...parameters)
+      return []
     })
+  return {
+    all,
+    compile: (sql) => {
+      orFailure(() => database.prepare(sql))
+    },
+    inMemory: () => sqliteOn(opened({ filename: ":memory:" }, onOpen), onOpen),
+    run: (sql, parameters) =>
+      Effect.suspend(() =>
+        answerOr(
+          () => Effect.succeed(all(sql, parameters)),
+          (failure) => Effect.fail(failure)
+        )
+      ),
+    database
+  }
+}
+
+/** The driver's own complaints are answers too, such as about a text of two statements. */
+const orFailure = <A>(question: () => A): A => {
+  try {
+    return question()
+  } catch (thrown) {
+    throw SqliteFailure.from(thrown)
+  }
+}
 
 /** A text column. Numbers become text; NULL becomes "". */
 export const text = (row: Row | undefined, column: string): string => {

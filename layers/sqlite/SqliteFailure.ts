@@ -23,6 +23,16 @@ export class SqliteFailure extends Data.TaggedError("SqliteFailure")<{
   }
 }
 
+/** The answer to a question; where SQLite refuses, what `otherwise` makes of that. Anything else that is thrown is a defect. */
+export const answerOr = <A, B>(question: () => A, otherwise: (failure: SqliteFailure) => B): A | B => {
+  try {
+    return question()
+  } catch (thrown) {
+    if (thrown instanceof SqliteFailure) return otherwise(thrown)
+    throw thrown
+  }
+}
+
 /**
  * The one place that decides which SQLite codes are worth another attempt (https://sqlite.org/rescode.html): another
  * holder of a lock; a lock that could not be taken; a file beside the database that could not be opened, because

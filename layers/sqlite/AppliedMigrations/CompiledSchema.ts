@@ -2,10 +2,9 @@
  * Proves that views and triggers work. SQLite compiles one only when a statement needs it, so one that names a missing
  * table passes every page check (https://sqlite.org/lang_altertable.html, 2).
  */
-import * as Effect from "effect/Effect"
 import { foldName, identifier, mentions } from "../../schema/SqlScript.ts"
 import { cureOfMissing } from "../MissingExtension.ts"
-import { openSqlite, type Sqlite, text } from "../Sqlite.ts"
+import { answerOr, type Sqlite, text } from "../Sqlite.ts"
 import { complaintOf, eventOf, statementOn } from "./Complaint.ts"
 import { withoutExtension } from "./ExtensionsInUse.ts"
 import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
@@ -28,12 +27,12 @@ export const describeBroken = ({ detail, object }: Broken): string => `${object}
  * Compiles every view, and a statement of each kind for every table with triggers, without running any. All triggers of
  * a table and event are compiled together, so SQLite's message must tell which one is broken.
  */
-export const brokenObjects = Effect.fnUntraced(function* (sqlite: Sqlite) {
-  const objects = objectsOf(yield* sqlite.run(schemaStatement))
+export const brokenObjects = (sqlite: Sqlite): ReadonlyArray<Broken> => {
+  const objects = objectsOf(sqlite.all(schemaStatement))
   const broken: Array<Broken> = []
   for (const { name, type } of objects) {
     if (type !== "view") continue
-    const detail = yield* complaintOf(sqlite, `SELECT * FROM main.${identifier(name)}`)
+    const detail = complaintOf(sqlite, `SELECT * FROM main.${identifier(name)}`)
     if (detail !== undefined) broken.push({ object: `view ${name}`, detail })
   }
   const triggers = objects.filter(({ type }) => type === "trigger")
@@ -42,18 +41,18 @@ export const brokenObjects = Effect.fnUntraced(function* (sqlite: Sqlite) {
     for (const event of ["INSERT", "UPDATE", "DELETE"] as const) {
       const asked = ofTable.filter(({ sql }) => eventOf(sql) === event)
       if (asked.length === 0) continue
-      const statement = yield* statementOn(sqlite, table, event)
-      const first = yield* complaintOf(sqlite, statement)
+      const statement = statementOn(sqlite, table, event)
+      const first = complaintOf(sqlite, statement)
       const detail =
-        first !== undefined && (yield* mayBeForeignKey(sqlite, table, first))
-          ? yield* complaintWithoutForeignKeys(sqlite, statement)
+        first !== undefined && mayBeForeignKey(sqlite, table, first)
+          ? complaintWithoutForeignKeys(sqlite, statement)
           : first
       if (detail === undefined) continue
       broken.push({ object: `trigger ${meantBy(detail, asked).join(", ")} of ${table}`, detail })
     }
   }
-  return broken.length === 0 ? yield* withoutExtension(sqlite, objects) : broken
-})
+  return broken.length === 0 ? withoutExtension(sqlite, objects) : broken
+}
 
 /** The triggers that mention what SQLite misses; all of them if none does. */
 const meantBy = (detail: string, triggers: ReadonlyArray<SchemaObject>): ReadonlyArray<string> => {
@@ -71,27 +70,33 @@ const missedIn = (detail: string): string | undefined => {
 }
 
 /** Whether SQLite complains of a foreign key of the table, or of something that has the name of a missing parent. */
-const mayBeForeignKey = Effect.fnUntraced(function* (sqlite: Sqlite, table: string, detail: string) {
+const mayBeForeignKey = (sqlite: Sqlite, table: string, detail: string): boolean => {
   if (detail.startsWith("foreign key mismatch")) return true
   const missed = missedIn(detail)
-  const parents = yield* sqlite.run(`SELECT lower("table") AS parent FROM pragma_foreign_key_list(?)`, [table])
+  const parents = sqlite.all(`SELECT lower("table") AS parent FROM pragma_foreign_key_list(?)`, [table])
   return parents.some((row) => text(row, "parent") === missed)
-})
+}
 
 /**
  * A foreign key to a missing table stops the same statement, and is no trigger's fault. So the statement is compiled in
  * a copy of the schema in memory, with foreign keys off: here they cannot be switched off within a transaction.
  */
-const complaintWithoutForeignKeys = (sqlite: Sqlite, statement: string) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const copy = yield* openSqlite({ filename: ":memory:" })
-      yield* copy.run("PRAGMA foreign_keys = 0")
-      // A virtual table creates tables of its own, which are listed too, and cannot be created twice.
-      for (const row of yield* sqlite.run(definitions)) yield* Effect.ignore(copy.run(text(row, "sql")))
-      return yield* complaintOf(copy, statement)
-    })
-  )
+const complaintWithoutForeignKeys = (sqlite: Sqlite, statement: string): string | undefined => {
+  const copy = sqlite.inMemory()
+  try {
+    copy.all("PRAGMA foreign_keys = 0")
+    // A virtual table creates tables of its own, which are listed too, and cannot be created twice.
+    for (const row of sqlite.all(definitions)) {
+      answerOr(
+        () => copy.all(text(row, "sql")),
+        () => []
+      )
+    }
+    return complaintOf(copy, statement)
+  } finally {
+    copy.database.close()
+  }
+}
 
 const definitions = `SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type <> 'index' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
 ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'view' THEN 1 ELSE 2 END, sql LIKE 'CREATE VIRTUAL %' DESC`

@@ -1,7 +1,6 @@
 /** What SQLite says when it compiles a statement, which runs nothing. */
-import * as Effect from "effect/Effect"
 import { identifier, openingWords } from "../../schema/SqlScript.ts"
-import { type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
+import { answerOr, type Sqlite, text } from "../Sqlite.ts"
 
 type Event = "INSERT" | "UPDATE" | "DELETE"
 
@@ -9,24 +8,27 @@ type Event = "INSERT" | "UPDATE" | "DELETE"
  * SQLite's complaint about a statement; undefined if it compiles. Only SQLITE_ERROR and its extended codes are
  * complaints; other codes are failures.
  */
-export const complaintOf = (sqlite: Sqlite, statement: string): Effect.Effect<string | undefined, SqliteFailure> =>
-  sqlite.run(`EXPLAIN ${statement}`).pipe(
-    Effect.as(undefined),
-    Effect.catchIf(
-      ({ code }) => code.startsWith("SQLITE_ERROR"),
-      ({ detail }) => Effect.succeed(detail)
-    )
+export const complaintOf = (sqlite: Sqlite, statement: string): string | undefined =>
+  answerOr(
+    () => {
+      sqlite.compile(statement)
+      return undefined
+    },
+    (failure) => {
+      if (failure.code.startsWith("SQLITE_ERROR")) return failure.detail
+      throw failure
+    }
   )
 
-export const statementOn = Effect.fnUntraced(function* (sqlite: Sqlite, name: string, event: Event) {
+export const statementOn = (sqlite: Sqlite, name: string, event: Event): string => {
   const table = `main.${identifier(name)}`
   if (event === "DELETE") return `DELETE FROM ${table}`
   if (event === "INSERT") return `INSERT INTO ${table} DEFAULT VALUES`
   // Generated columns cannot be set.
-  const rows = yield* sqlite.run("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", [name])
+  const rows = sqlite.all("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", [name])
   const columns = rows.map((row) => identifier(text(row, "name")))
   return `UPDATE ${table} SET ${columns.map((column) => `${column} = ${column}`).join(", ")}`
-})
+}
 
 /** `CREATE TRIGGER name [BEFORE | AFTER | INSTEAD OF] event`, with or without TEMP, IF NOT EXISTS and a schema's name. */
 export const eventOf = (sql: string): Event | undefined => {

@@ -2,30 +2,35 @@
  * What the schema uses that is no part of the file: functions of the program, collations, modules, tokenizers. SQLite
  * misses one only when a statement needs it, so a start would pass and the first write fail.
  */
-import * as Effect from "effect/Effect"
 import { foldName, identifier } from "../../schema/SqlScript.ts"
 import { cureOfMissing } from "../MissingExtension.ts"
-import type { Sqlite, SqliteFailure } from "../Sqlite.ts"
+import { answerOr, type Sqlite } from "../Sqlite.ts"
 import { complaintOf, eventOf, statementOn } from "./Complaint.ts"
 import type { SchemaObject } from "./SchemaFingerprint.ts"
+
+/** An object that lacks something, and SQLite's message. */
+interface Lacking {
+  readonly object: string
+  readonly detail: string
+}
 
 /**
  * The objects that this connection cannot use because it lacks something, with SQLite's message. Only SQLite decides:
  * the text only says about which objects it is asked, so that an ordinary schema costs nothing.
  */
-export const withoutExtension = Effect.fnUntraced(function* (sqlite: Sqlite, objects: ReadonlyArray<SchemaObject>) {
+export const withoutExtension = (sqlite: Sqlite, objects: ReadonlyArray<SchemaObject>): ReadonlyArray<Lacking> => {
   const names = new Set(objects.map(({ name }) => foldName(name)))
   const unusual = objects.filter(({ sql }) => isUnusual(sql, names))
   if (unusual.length === 0) return []
-  const found: Array<{ readonly object: string; readonly detail: string }> = []
+  const found: Array<Lacking> = []
   for (const object of unusual) {
-    const detail = yield* missedBy(sqlite, object)
+    const detail = missedBy(sqlite, object)
     if (detail !== undefined) found.push({ object: `${object.type} ${object.name}`, detail })
   }
   return found
-})
+}
 
-const missedBy = Effect.fnUntraced(function* (sqlite: Sqlite, { name, sql, table, type }: SchemaObject) {
+const missedBy = (sqlite: Sqlite, { name, sql, table, type }: SchemaObject): string | undefined => {
   const event = type === "trigger" ? eventOf(sql) : undefined
   const isVirtual = virtual.test(sql)
   const questions = [
@@ -35,28 +40,28 @@ const missedBy = Effect.fnUntraced(function* (sqlite: Sqlite, { name, sql, table
     ...((type === "table" && !isVirtual) || type === "index"
       ? [`INSERT INTO main.${identifier(table)} DEFAULT VALUES`]
       : []),
-    ...(event === undefined ? [] : [yield* statementOn(sqlite, table, event)])
+    ...(event === undefined ? [] : [statementOn(sqlite, table, event)])
   ]
   for (const question of questions) {
-    const detail = yield* complaintOf(sqlite, question)
+    const detail = complaintOf(sqlite, question)
     if (detail !== undefined && cureOfMissing(detail) !== undefined) return detail
   }
   // A full-text table looks for its tokenizer only when it is searched.
-  return isVirtual && /\btokenize\b/i.test(sql) ? yield* missedBySearch(sqlite, name) : undefined
-})
+  return isVirtual && /\btokenize\b/i.test(sql) ? missedBySearch(sqlite, name) : undefined
+}
 
-const missedBySearch = (sqlite: Sqlite, table: string): Effect.Effect<string | undefined, SqliteFailure> =>
-  sqlite.run(`SELECT 1 FROM main.${identifier(table)} WHERE ${identifier(table)} MATCH 'a' LIMIT 1`).pipe(
-    Effect.as(undefined),
-    Effect.catchIf(
-      ({ detail }) => cureOfMissing(detail) !== undefined,
-      ({ detail }) => Effect.succeed(detail)
-    ),
-    // What else is wrong with it others find out.
-    Effect.catchIf(
-      ({ code }) => code.startsWith("SQLITE_ERROR"),
-      () => Effect.succeed(undefined)
-    )
+const missedBySearch = (sqlite: Sqlite, table: string): string | undefined =>
+  answerOr(
+    () => {
+      sqlite.all(`SELECT 1 FROM main.${identifier(table)} WHERE ${identifier(table)} MATCH 'a' LIMIT 1`)
+      return undefined
+    },
+    (failure) => {
+      if (cureOfMissing(failure.detail) !== undefined) return failure.detail
+      // What else is wrong with it others find out.
+      if (failure.code.startsWith("SQLITE_ERROR")) return undefined
+      throw failure
+    }
   )
 
 const virtual = /^\s*CREATE\s+VIRTUAL\b/i

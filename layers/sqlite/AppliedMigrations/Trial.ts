@@ -12,6 +12,7 @@ import { openingWords, type Statement } from "../../schema/SqlScript.ts"
 import type { Attempt } from "../../start/Attempt.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
+import { atEdge } from "../edge.ts"
 import type { IntegrityError } from "../IntegrityError.ts"
 import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 import { brokenObjects, cureOfBroken, describeBroken } from "./CompiledSchema.ts"
@@ -55,7 +56,7 @@ export const tryPending = (
             judge(failure)._tag === "Refused" ? refuse : doubtOf(failure)
           )
         }
-        const broken = yield* inDoubt(brokenObjects(trial))
+        const broken = yield* atEdge(() => brokenObjects(trial), doubtOf)
         const isSure = broken.every(({ detail }) => isOfSchema(detail))
         if (!isSure) return yield* new Doubt({ why: broken.map(describeBroken).join("; ") })
         if (broken.length === 0) return
@@ -179,7 +180,7 @@ const judge = (failure: SqliteFailure): Refused | Doubt =>
 
 const tryStatement = (trial: Sqlite, { text: sql }: Statement): Effect.Effect<unknown, Refused | Doubt> => {
   const [first = "", second = "", third = ""] = openingWords(sql, 3)
-  const compile = Effect.mapError(trial.run(`EXPLAIN ${sql}`), judge)
+  const compile = atEdge(() => trial.compile(sql), judge)
   switch (first) {
     case "SELECT":
     case "VALUES":

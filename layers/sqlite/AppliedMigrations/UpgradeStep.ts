@@ -6,6 +6,7 @@ import type { Attempt } from "../../start/Attempt.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
 import { makeBackup, requireSpaceForBackup } from "../Backup.ts"
 import { pinCommits } from "../EarlyCopy.ts"
+import { atEdge } from "../edge.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { bytesOf, checkCopy } from "../PageCheck.ts"
 import { type Sqlite, text } from "../Sqlite.ts"
@@ -109,7 +110,7 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
     yield* orNotWritten(recordRepeatables(sqlite, last, record))
   }
   if (isLast) {
-    const broken = yield* orNotWritten(brokenObjects(sqlite))
+    const broken = yield* atEdge(() => brokenObjects(sqlite), notWritten(titles))
     // With nothing pending nobody but the database itself is to blame.
     if (broken.length > 0 && titles === "") {
       return yield* IntegrityError.found("SchemaBroken", broken.map(describeBroken))

@@ -1,0 +1,30 @@
+/** The edge of a room: where plain code ends and Effect begins. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { answerOr, type SqliteFailure } from "./SqliteFailure.ts"
+
+/** `atEdge`, which has run already. */
+export const outcomeOf = <A, E>(
+  question: () => A,
+  refused: (failure: SqliteFailure) => E
+): Exit.Exit<Exclude<A, Error>, Extract<A, Error> | E> =>
+  answerOr<Exit.Exit<Exclude<A, Error>, Extract<A, Error> | E>, Exit.Exit<never, E>>(
+    () => verdictOf(question()),
+    (failure) => Exit.fail(refused(failure))
+  )
+
+/**
+ * Runs plain code. A refusal that it gives is what the effect fails with; an answer of SQLite that it throws is what
+ * `refused` makes of it. Anything else that is thrown is a defect.
+ */
+export const atEdge = <A, E>(
+  question: () => A,
+  refused: (failure: SqliteFailure) => E
+): Effect.Effect<Exclude<A, Error>, Extract<A, Error> | E> => Effect.suspend(() => outcomeOf(question, refused))
+
+/** A refusal is an error that is given, and not thrown. */
+const verdictOf = <A>(given: A): Exit.Exit<Exclude<A, Error>, Extract<A, Error>> =>
+  isRefusal(given) ? Exit.fail(given) : isAnswer(given) ? Exit.succeed(given) : Exit.die(given)
+
+const isRefusal = <A>(given: A): given is Extract<A, Error> => given instanceof Error
+const isAnswer = <A>(given: A): given is Exclude<A, Error> => !(given instanceof Error)
