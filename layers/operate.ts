@@ -4,4 +4,5 @@
  *
  * @packageDocumentation
  */
-export {}
+export { type NewMigration, type NewMigrationOptions, newMigration } from "./operate/newMigration.ts"
+export { MigrationFilesError } from "./start/MigrationFilesError.ts"

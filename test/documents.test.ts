@@ -219,6 +219,11 @@ const commandsOf = ({ text }: Fence): ReadonlyArray<string> =>
     .map((command) => command.trim())
     .filter((command) => command !== "")
 
+/** Those of the README, and of the other commands on their own page. */
+const usageLines = [fenceUnder(readme, "The program", ""), fenceUnder(program, "The commands", "")].flatMap((fence) =>
+  fence.trim().split("\n")
+)
+
 const scripts = new Set(["install", "pack", ...Object.keys(packageJson.scripts)])
 
 /** Whether a command line is a known script, or another test runs it. */
@@ -229,7 +234,7 @@ const isKnown = (command: string): boolean => {
   if (/^(npm install|pnpm add) .*\.\/database-ready-/.test(command)) return true
   if (first === "npm") return scripts.has(second === "run" ? third : second)
   if (first !== "npx") return false
-  if (second === "database-ready") return /^(init|status|restore|fleet)$/.test(third)
+  if (second === "database-ready") return usageLines.some((line) => line.startsWith(`database-ready ${third} `))
   // test/bundles.test.ts runs the same options.
   if (second === "esbuild") {
     const options = ["--bundle", "--platform=node", "--target=node20", "--external:better-sqlite3"]
@@ -265,9 +270,12 @@ describe("a command line", () => {
 
   it.live("has the flags that the program's help has, for each command", () =>
     Effect.gen(function* () {
-      const usage = fenceUnder(readme, "The program", "").trim().split("\n")
-      assert.strictEqual(usage.length, 4)
-      for (const line of usage) {
+      const commands = readdirSync(join(root, "src/program/commands")).map((file) => file.replace(".ts", ""))
+      assert.sameMembers(
+        usageLines.map((line) => line.split(" ")[1]),
+        commands
+      )
+      for (const line of usageLines) {
         const [, command = ""] = /^database-ready (\w+)/.exec(line) ?? []
         const { stdout } = yield* runProgram([command, "--help"])
         const [, options = ""] = stripVTControlCharacters(stdout).split(/\nOPTIONS\n/)
@@ -282,7 +290,7 @@ describe("a command line", () => {
   )
 
   it("has its flags in the table of operations too", () => {
-    const told = new Set([...fenceUnder(readme, "The program", "").matchAll(/--[\w-]+/g)].map(([flag]) => flag))
+    const told = new Set([...usageLines.join("\n").matchAll(/--[\w-]+/g)].map(([flag]) => flag))
     const listed = rowsIn(program).flatMap(([cell = ""]) => /^`(--[\w-]+)/.exec(cell)?.[1] ?? [])
     assert.sameMembers(listed, [...told])
   })

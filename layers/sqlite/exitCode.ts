@@ -1,4 +1,5 @@
 /** The exit codes of a program on a database. They tell a supervisor whether a restart helps. */
+import type { MigrationFilesError } from "../start/MigrationFilesError.ts"
 import type { FleetError } from "./FleetError.ts"
 import type { InitializationError } from "./InitializationReport.ts"
 import type { ReadError } from "./ReadError.ts"
@@ -31,7 +32,13 @@ export const exitCode = {
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
 /** What a program on a database may end with: a start, a restore, a read, a write, or the health check was refused. */
-export type RefusedError = InitializationError | RestoreError | ReadError | WriteError | FleetError
+export type RefusedError =
+  | InitializationError
+  | RestoreError
+  | ReadError
+  | WriteError
+  | FleetError
+  | MigrationFilesError
 
 /**
  * The exit code of a refusal, as `database-ready` ends with it. `teardown` ends a program with it.
@@ -54,6 +61,8 @@ export const exitCodeOf = (error: RefusedError): ExitCode => {
       return ofDirectory[error.reason]
     case "FleetError":
       return error.reason === "Unreadable" ? ofSystem(error.code) : ofFleet[error.reason]
+    case "MigrationFilesError":
+      return error.reason === "NotWritten" ? ofWriting(error.code) : exitCode.usage
     case "LockError":
       return exitCode.cannotCreate
     case "ConnectionError":

@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { LockError } from "../start/LockError.ts"
+import { MigrationFilesError } from "../start/MigrationFilesError.ts"
 import { MigrationSourceError } from "../start/MigrationSourceError.ts"
 import { StageTimeoutError } from "../start/StageTimeoutError.ts"
 import { HistoryError } from "./AppliedMigrations/HistoryError.ts"
@@ -35,6 +36,7 @@ const kinds: { readonly [Kind in RefusedError as Kind["_tag"]]: new (...facts: n
   LockError,
   StageTimeoutError,
   FleetError,
+  MigrationFilesError,
   RestoreError,
   SqlError: WriteError
 }

@@ -79,7 +79,8 @@ const reportOf = (error: RefusedError): FailedReport | undefined => {
   return timeline === undefined ||
     error._tag === "RestoreError" ||
     error._tag === "SqlError" ||
-    error._tag === "FleetError"
+    error._tag === "FleetError" ||
+    error._tag === "MigrationFilesError"
     ? undefined
     : failedReport(error.database ?? "", error, timeline)
 }

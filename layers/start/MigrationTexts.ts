@@ -38,14 +38,23 @@ export interface ReadOptions {
  * `MigrationSourceError`.
  */
 export const fromDirectory = (directory: string, options: ReadOptions = {}): Migrations<FileSystem.FileSystem> =>
+  Effect.flatMap(inDirectory(directory, filesIn), (files) => migrationsOf(files, options))
+
+/** @internal The files of a directory that are migrations, unread. */
+export const listDirectory = (directory: string) => inDirectory(directory, namesIn)
+
+/** @internal Asks a directory, and says so where it cannot be read. */
+export const inDirectory = <A>(
+  directory: string,
+  ask: (directory: string) => Either.Either<A, MigrationSourceError>
+): Effect.Effect<A, MigrationSourceError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     // A mount that never answers would block the process: ask it through the platform first.
     if (!noMountCanHang(yield* mountTable)) {
       yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
     }
-    const found = yield* trySync(() => filesIn(directory))
-    return yield* Either.flatMap(found, (files) => migrationsOf(files, options))
+    return yield* yield* trySync(() => ask(directory))
   }).pipe(Effect.catchTag("SystemFailure", (failure) => Effect.fail(unreadable(directory, failure))))
 
 /** A file with its text, or what is wrong with it. */
@@ -54,9 +63,13 @@ interface File extends MigrationFile {
 }
 
 const filesIn = (directory: string): Either.Either<ReadonlyArray<File>, MigrationSourceError> =>
-  Either.map(chooseFiles(files.entries(directory).map((entry) => entryOf(directory, entry))), (found) =>
+  Either.map(namesIn(directory), (found) =>
     found.map((file) => ({ ...file, content: textAt(`${directory}/${file.path}`, file.path) }))
   )
+
+/** @internal For inside `trySync`. */
+export const namesIn = (directory: string): Either.Either<ReadonlyArray<MigrationFile>, MigrationSourceError> =>
+  chooseFiles(files.entries(directory).map((entry) => entryOf(directory, entry)))
 
 /** Looks only at what looks like a migration. Does not read a fifo: that would never end. */
 const entryOf = (directory: string, entry: Dirent): Entry => {

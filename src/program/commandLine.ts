@@ -11,6 +11,7 @@ import { exitCode } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import { fleet } from "./commands/fleet.ts"
 import { init } from "./commands/init.ts"
+import { newCommand } from "./commands/new.ts"
 import { restore } from "./commands/restore.ts"
 import { status } from "./commands/status.ts"
 import { ExitWith } from "./ExitWith.ts"
@@ -23,7 +24,7 @@ const usage = tell(
 
 const command = Command.make("database-ready", {}, () => usage).pipe(
   Command.withDescription("Make a SQLite database provably ready, or say why it is not."),
-  Command.withSubcommands([init, status, restore, fleet])
+  Command.withSubcommands([init, status, restore, fleet, newCommand])
 )
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what a colour begins with

@@ -110,7 +110,7 @@ export const run = (access: "initialize" | "inspect") =>
   })
 
 /** No directory was named, and the default one does not exist. */
-const explainMissingDefault = (error: MigrationSourceError): MigrationSourceError =>
+export const explainMissingDefault = (error: MigrationSourceError): MigrationSourceError =>
   error.reason === "DirectoryUnreadable" && error.code === "ENOENT"
     ? new MigrationSourceError({
         reason: error.reason,
