@@ -21,11 +21,13 @@ export class ContentError extends Data.TaggedError("ContentError")<{
   }
 
   static from(path: string): (cause: PlatformError) => ContentError {
-    return (error) => errorOf(path, error.cause ?? error)
+    return (error) => contentErrorOf(path, error.cause ?? error)
   }
 }
 
-const errorOf = (path: string, cause: unknown): ContentError => {
+/** What a call of `node:fs` threw. */
+export const contentErrorOf = (path: string, cause: unknown): ContentError => {
+  if (cause instanceof ContentError) return cause
   const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : ""
   return new ContentError({
     reason: reasonOf(code),
@@ -41,12 +43,12 @@ const reasonOf = (code: string): ContentError["reason"] => {
   return code === "ENOENT" ? "Missing" : "Failed"
 }
 
-export const foreign = (path: string, detail: string): ContentError =>
-  new ContentError({ reason: "Foreign", path, code: "", detail })
+export const notOurs = (path: string): ContentError =>
+  new ContentError({ reason: "Foreign", path, code: "", detail: "This service did not make it." })
 
 /** A call of `node:fs` that the platform's FileSystem lacks: that one follows links and does not tell kinds. */
 export const onDisk = <A>(path: string, call: () => Promise<A>): Effect.Effect<A, ContentError> =>
-  Effect.tryPromise({ try: call, catch: (cause) => errorOf(path, cause) })
+  Effect.tryPromise({ try: call, catch: (cause) => contentErrorOf(path, cause) })
 
 /** Looks at a path without following links; undefined if nothing is there. */
 export const lookAt = (path: string): Effect.Effect<Stats | undefined, ContentError> =>
@@ -61,7 +63,7 @@ export const lookAtBoth = (
 
 const statsOf = (path: string): Promise<Stats | undefined> =>
   lstat(path).catch((cause) => {
-    if (errorOf(path, cause).reason === "Missing") return undefined
+    if (contentErrorOf(path, cause).reason === "Missing") return undefined
     throw cause
   })
 

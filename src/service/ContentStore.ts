@@ -4,10 +4,8 @@
  * wanted. To discard a content, hold its write lock. To commit a row, hold it too, and check that the
  * content is there. So no other process can come in between.
  */
-import { randomUUID } from "node:crypto"
 import { lstatSync } from "node:fs"
 import { statfs, utimes } from "node:fs/promises"
-import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
@@ -15,12 +13,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import type { FileTooLarge } from "./Api.ts"
-import { ContentError, foreign, lookAt, lookAtBoth, onDisk, orUndefined } from "./ContentError.ts"
+import { ContentError, lookAt, lookAtBoth, notOurs, onDisk, orUndefined } from "./ContentError.ts"
 import { DueTime } from "./DueTime.ts"
-import { type Received, receiveInto } from "./Incoming.ts"
+import { Arrival, type Received } from "./Incoming.ts"
 import { Settings } from "./Settings.ts"
+import { shelve } from "./Shelving.ts"
 import { type Inventory, inventoryOf, isHash } from "./StoreInventory.ts"
 import { give, type StoreOwner, storeOwnerOf } from "./StoreOwner.ts"
 
@@ -39,6 +38,8 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
     readonly directory: string
     /** The owner of everything in it. */
     readonly owner: StoreOwner
+    /** A file on its way in. What of it is not kept is deleted when the scope closes. */
+    readonly arrival: Effect.Effect<Arrival, never, Scope.Scope>
     /**
      * Writes a stream to the disk while hashing it. Bytes beyond the limit are read, so that the client gets the
      * answer, but not written. Deleted when the scope closes, unless it was kept.
@@ -55,6 +56,11 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
     readonly discard: (sha256: string) => Effect.Effect<void, ContentError>
     /** Bytes of a content; undefined if there is none. Does not change while the write lock is held. */
     readonly sizeOf: (sha256: string) => Effect.Effect<number | undefined, ContentError>
+    /**
+     * Whether a content is there with so many bytes; false if that cannot be seen. Asks the system without waiting for
+     * a turn, because nobody else can write meanwhile: call it right after `keep`, with the write lock held.
+     */
+    readonly unsafeIsKept: (received: Received) => boolean
     /** Opens a content for reading until the scope closes. It stays readable even if it is deleted meanwhile. */
     readonly open: (sha256: string) => Effect.Effect<OpenContent, ContentError, Scope.Scope>
     /** What a row stores: the path relative to the data directory. */
@@ -121,37 +127,24 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         yield* syncDirectory(fs, path.dirname(from))
       })
 
-      const receive = receiveInto({ fs, incoming, maxFileSize, owner, path })
+      const arrival = Effect.acquireRelease(
+        Effect.sync(() => new Arrival({ incoming, owner, maxFileSize })),
+        (arriving) => Effect.ignoreLogged(orUndefined(onDisk(incoming, () => arriving.discard())))
+      )
 
-      const keep = Effect.fnUntraced(function* ({ path: from, sha256 }: Received) {
-        const to = pathOf(sha256)
-        const shelf = path.dirname(to)
-        const there = yield* lookAt(shelf)
-        if (there === undefined) {
-          yield* makeDirectory(fs, shelf, owner)
-          yield* syncDirectory(fs, directory)
-        } else if (!there.isDirectory()) return yield* notOurs(to)
-        // A second name, so that it can be linked again if somebody discards it before there is a row.
-        const isNew = yield* fs.link(from, to).pipe(
-          Effect.as(true),
-          Effect.catchIf(isAlreadyThere, () => Effect.succeed(false)),
-          Effect.mapError(ContentError.from(to))
-        )
-        const before = isNew ? undefined : yield* sizeAt(to)
-        if (!isNew) yield* replace(from, to)
-        yield* syncDirectory(fs, shelf)
-        return before === undefined
+      const receive = Effect.fnUntraced(function* <E>(content: Stream.Stream<Uint8Array, E>) {
+        const arriving = yield* arrival
+        const waitFor = (call: () => Promise<unknown>) =>
+          Effect.tryPromise({ try: call, catch: (cause) => arriving.refusalOf(cause) })
+        yield* Stream.runForEach(content, (chunk) => {
+          const full = arriving.take(chunk)
+          return full === undefined ? Effect.void : waitFor(() => full)
+        })
+        return yield* Effect.tryPromise({ try: () => arriving.end(), catch: (cause) => arriving.refusalOf(cause) })
       })
 
-      const replace = (from: string, to: string) => {
-        const second = path.join(incoming, randomUUID())
-        return fs.link(from, second).pipe(
-          Effect.zipRight(fs.rename(second, to)),
-          // rename(2) leaves both names if they are links to the same file.
-          Effect.ensuring(Effect.ignore(fs.remove(second, { force: true }))),
-          Effect.mapError(ContentError.from(to))
-        )
-      }
+      const keep = ({ path: from, sha256 }: Received) =>
+        onDisk(pathOf(sha256), () => shelve({ directory, incoming, owner }, from, pathOf(sha256)))
 
       const open = Effect.fnUntraced(function* (sha256: string) {
         const target = pathOf(sha256)
@@ -161,6 +154,16 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         const content: OpenContent = { file, size: Number(info.size), unsafeIsThere: () => isSame(target, info) }
         return content
       })
+
+      const unsafeIsKept = ({ sha256, size }: Received): boolean => {
+        try {
+          const target = pathOf(sha256)
+          const stats = lstatSync(target, { throwIfNoEntry: false })
+          return stats?.isFile() === true && stats.size === size && lstatSync(path.dirname(target)).isDirectory()
+        } catch {
+          return false
+        }
+      }
 
       const takeBack = Effect.fnUntraced(function* (sha256: string) {
         if (!isHash(sha256) || (yield* sizeAt(inTrash(sha256))) === undefined) return false
@@ -188,10 +191,12 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
       return {
         directory,
         owner,
+        arrival,
         receive,
         keep,
         discard: (sha256) => Effect.flatMap(sizeAt(pathOf(sha256)), () => remove(pathOf(sha256))),
         sizeOf: (sha256) => sizeAt(pathOf(sha256)),
+        unsafeIsKept,
         open,
         relativePathOf,
         inventory: inventoryOf(directory),
@@ -220,11 +225,6 @@ const isSame = (target: string, { dev, ino, mtime, size }: FileSystem.File.Info)
     return false
   }
 }
-
-const isAlreadyThere = (error: PlatformError): boolean =>
-  error._tag === "SystemError" && error.reason === "AlreadyExists"
-
-const notOurs = (target: string) => foreign(target, "This service did not make it.")
 
 /** An existing directory keeps its owner and its mode. */
 const makeDirectory = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, folder: string, owner: StoreOwner) {

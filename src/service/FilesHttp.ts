@@ -6,7 +6,7 @@ import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
-import { type ConversationFile, type FilePage, FilesApi } from "./Api.ts"
+import { type ConversationFile, type FileDetails, type FilePage, FilesApi } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { contentResponse } from "./ContentResponse.ts"
 import { ContentStore } from "./ContentStore.ts"
@@ -16,10 +16,10 @@ import { fileTag } from "./FileRow.ts"
 import { withApiErrors } from "./failures.ts"
 import { KeptAnswers } from "./KeptAnswers.ts"
 import { keptUnchanged } from "./keptUnchanged.ts"
-import { Quota, within } from "./Quota.ts"
+import { Quota } from "./Quota.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
-import { mostOfTheRest, type Receive, uploadForm } from "./UploadForm.ts"
+import { mostOfTheRest, uploadForm } from "./UploadForm.ts"
 
 export const filesHttp = HttpApiBuilder.group(
   FilesApi,
@@ -41,9 +41,8 @@ export const filesHttp = HttpApiBuilder.group(
       yield* mayStore(announced)
       const form = Effect.gen(function* () {
         yield* mayGrow(sessionId, { files: 1, bytes: announced - mostOfTheRest })
-        const quota = yield* room(sessionId)
-        const receive: Receive = (content) => store.receive(within(quota, content))
-        return yield* uploadForm(NodeHttpServerRequest.toIncomingMessage(request), receive, maxFileSize)
+        const limits = { maxFileSize, room: yield* room(sessionId) }
+        return yield* uploadForm(NodeHttpServerRequest.toIncomingMessage(request), yield* store.arrival, limits)
       })
       const received = Effect.tapError(form, ({ _tag }) => audit.refused("upload", { sessionId }, _tag))
       return yield* Effect.flatMap(received, (file) => files.add(sessionId, file))
@@ -61,11 +60,8 @@ export const filesHttp = HttpApiBuilder.group(
     })
 
     return handlers
-      .handle("upload", ({ path, request }) =>
-        withApiErrors(upload(path.sessionId, request)).pipe(
-          Effect.scoped,
-          Effect.tap((file) => withHeaders({ location: `/api/files/${file.fileId}`, etag: fileTag(file) }))
-        )
+      .handleRaw("upload", ({ path, request }) =>
+        withApiErrors(upload(path.sessionId, request)).pipe(Effect.scoped, Effect.map(created))
       )
       .handleRaw("list", ({ path, urlParams }) =>
         kept(Effect.map(withApiErrors(files.list(path.sessionId, urlParams)), asIs))
@@ -90,6 +86,13 @@ const withTag = (file: ConversationFile) => withHeaders({ etag: fileTag(file) })
 
 const withHeaders = (headers: Headers.Input) =>
   HttpApp.appendPreResponseHandler((_, response) => Effect.succeed(HttpServerResponse.setHeaders(response, headers)))
+
+/** Its fields were just checked. Encoding them by the schema would check them again. */
+const created = (file: FileDetails) =>
+  HttpServerResponse.unsafeJson(file, {
+    status: 201,
+    headers: { location: `/api/files/${file.fileId}`, etag: fileTag(file) }
+  })
 
 /** The fields of a page encode themselves. Encoding them by the schema would take two thirds of the time of a list. */
 const asIs = (page: FilePage) => HttpServerResponse.unsafeJson(page)

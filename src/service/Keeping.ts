@@ -16,13 +16,13 @@ export type WriteKeeping = <A, E, R>(
 /** Writes rows that want a content, in one transaction. */
 export const writeKeeping = Effect.gen(function* () {
   const { write } = yield* DatabaseReady
-  const { keep, sizeOf } = yield* ContentStore
+  const { keep, unsafeIsKept } = yield* ContentStore
   const { discardSoon } = yield* Discarding
   const faults = yield* ContentFaults
 
   /** Stores the content again: somebody may have discarded or damaged it since. */
   const keepAgain = (received: Received) =>
-    Effect.flatMap(sizeOf(received.sha256), (size) => (size === received.size ? Effect.void : keep(received)))
+    Effect.suspend(() => (unsafeIsKept(received) ? Effect.void : keep(received)))
 
   const writing: WriteKeeping = (received, rows) =>
     // Before the lock is taken, because it takes as long as the disk does.

@@ -3,13 +3,9 @@
  * Busboy: the platform's own parser does not know names beyond Latin-1, and throws at some.
  */
 import type { IncomingMessage } from "node:http"
-import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Busboy, type BusboyFileStream, type BusboyInstance } from "@fastify/busboy"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import {
   type FileTooLarge,
   InvalidUpload,
@@ -21,7 +17,8 @@ import {
 import type { ContentError } from "./ContentError.ts"
 import type { NewFile } from "./FileInsertion.ts"
 import { longestKey, mostKeys } from "./GivenMetadata.ts"
-import type { Received } from "./Incoming.ts"
+import type { Arrival, Received } from "./Incoming.ts"
+import type { Room } from "./Quota.ts"
 
 /** Bytes of a multipart body besides the file: its other fields and the lines between. */
 export const mostOfTheRest = 1024 * 1024
@@ -31,47 +28,42 @@ const mostParts = 8
 /** Bytes of one field. */
 const longestField = 65_536
 
-/** Writes what arrives to the disk, as far as there is room for it. */
-export type Receive = <E>(
-  content: Stream.Stream<Uint8Array, E>
-) => Effect.Effect<Received, E | FileTooLarge | QuotaExceeded | ContentError, Scope.Scope>
+/** Bytes that the parser may hold back before the request waits for it. */
+const mostUnparsed = 128 * 1024
+
+/** Why a form is refused. */
+type Refusal = FileTooLarge | InvalidUpload | QuotaExceeded | UnsupportedMediaType | ContentError
+
+/** What the parser has found. */
+interface Found {
+  readonly received: Received
+  readonly name: string
+  readonly mimeType: string
+  readonly fields: { readonly message_id?: string; readonly metadata?: string }
+}
+
+interface Limits {
+  /** Bytes of a file. */
+  readonly maxFileSize: number
+  /** What the quota leaves; undefined is any length. */
+  readonly room: Room | undefined
+}
 
 /**
  * Receives the form of a request. If the announced length is too large, it is refused unread. Otherwise a body is read
  * up to twice the limit of its file, so that a client that reads the answer only at its end gets it.
  */
-export const uploadForm = Effect.fnUntraced(function* (
-  request: IncomingMessage,
-  receive: Receive,
-  maxFileSize: number
-) {
+export const uploadForm = Effect.fnUntraced(function* (request: IncomingMessage, arrival: Arrival, limits: Limits) {
   const announced = Number(request.headers["content-length"] ?? 0)
-  if (announced > maxFileSize + mostOfTheRest) return yield* tooLarge(maxFileSize)
+  if (announced > limits.maxFileSize + mostOfTheRest) return yield* tooLarge(limits.maxFileSize)
   if (!/^multipart\/form-data *(;|$)/i.test(request.headers["content-type"] ?? "")) return yield* noForm
-  const parser = yield* parserOf(request)
-  const { file, finished, fields } = yield* heard(parser)
-
-  const received = Effect.gen(function* () {
-    const { content, mimeType, name } = yield* file
-    const received = yield* receive(content)
-    yield* finished
-    const { message_id, metadata } = fields
-    const form: NewFile = {
-      received,
-      name,
-      mimeType,
-      messageId: message_id,
-      metadata: metadata === undefined ? {} : yield* metadataOf(metadata)
-    }
-    return form
-  })
-  const fed = feed(request, parser, 2 * maxFileSize + mostOfTheRest, maxFileSize)
-  // Any fault of the body ends the reading at once.
-  const failed = Effect.zipRight(finished, Effect.never)
-  return yield* Effect.raceFirst(
-    Effect.map(Effect.all([received, fed], { concurrency: "unbounded" }), ([form]) => form),
-    failed
-  )
+  const { fields, ...file } = yield* read(request, yield* parserOf(request), arrival, limits)
+  const form: NewFile = {
+    ...file,
+    messageId: fields.message_id,
+    metadata: fields.metadata === undefined ? {} : yield* metadataOf(fields.metadata)
+  }
+  return form
 })
 
 const noForm = new UnsupportedMediaType({
@@ -79,85 +71,144 @@ const noForm = new UnsupportedMediaType({
   message: "Send the body as multipart/form-data."
 })
 
-const parserOf = ({ headers }: IncomingMessage): Effect.Effect<BusboyInstance, InvalidUpload, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.try({
-      try: () =>
-        new Busboy({
-          headers: { ...headers, "content-type": headers["content-type"] ?? "" },
-          limits: { parts: mostParts, fieldSize: longestField },
-          // A path is refused, not shortened to a name.
-          preservePath: true,
-          isPartAFile: (key, _type, name) => key === "file" || name !== undefined
-        }),
-      catch: () => new InvalidUpload({ message: "The multipart body has no boundary." })
-    }),
-    (parser) => Effect.sync(() => parser.destroy())
-  )
+const parserOf = ({ headers }: IncomingMessage): Effect.Effect<BusboyInstance, InvalidUpload> =>
+  Effect.try({
+    try: () =>
+      new Busboy({
+        headers: { ...headers, "content-type": headers["content-type"] ?? "" },
+        limits: { parts: mostParts, fieldSize: longestField },
+        // A path is refused, not shortened to a name.
+        preservePath: true,
+        isPartAFile: (key, _type, name) => key === "file" || name !== undefined
+      }),
+    catch: () => new InvalidUpload({ message: "The multipart body has no boundary." })
+  })
 
-interface FilePart {
-  readonly name: string
-  readonly mimeType: string
-  readonly content: Stream.Stream<Uint8Array, InvalidUpload>
-}
-
-/** What the parser reports: the one file as soon as it begins, the fields, and that all was sound. */
-const heard = Effect.fnUntraced(function* (parser: BusboyInstance) {
-  const file = yield* Deferred.make<FilePart, InvalidUpload>()
-  const finished = yield* Deferred.make<void, InvalidUpload>()
-  const fields: { message_id?: string; metadata?: string } = {}
-  const wrong = (message: string) => {
-    Deferred.unsafeDone(finished, new InvalidUpload({ message }))
-  }
-  let files = 0
-  parser
-    .on("file", (key: string, stream: BusboyFileStream, name: string | undefined, _encoding, type: string) => {
-      // It fails together with the parser, which is handled below.
-      stream.on("error", () => undefined)
-      files += 1
-      if (key !== "file" || files > 1) return wrong("Send one part `file`, and no other file.")
-      const content = NodeStream.fromReadable<InvalidUpload>(() => stream, unreadable)
-      Deferred.unsafeDone(file, Effect.succeed({ name: name ?? "", mimeType: mimeTypeOf(type), content }))
-    })
-    .on("field", (key, value, _nameTruncated, isTruncated) => {
-      if (isTruncated) return wrong(`A field may have ${longestField} bytes at most.`)
-      if (key === "message_id" || key === "metadata") fields[key] = value
-    })
-    .on("partsLimit", () => wrong(`A body may have ${mostParts} parts at most.`))
-    .on("error", (error) => Deferred.unsafeDone(finished, unreadable(error)))
-    .on("finish", () => {
-      if (files === 0) wrong("The part `file` is missing.")
-      Deferred.unsafeDone(finished, Effect.void)
-    })
-  return { file: Deferred.await(file), finished: Deferred.await(finished), fields }
-})
-
-/** Passes the body on, no faster than it is parsed. When this ends, the rest is read and dropped. */
-const feed = (
+/**
+ * Parses the body as it arrives, no faster than the disk takes the file. One effect around all of it, not one per
+ * chunk. Any fault of the body ends the reading at once.
+ */
+const read = (
   request: IncomingMessage,
   parser: BusboyInstance,
-  most: number,
-  limit: number
-): Effect.Effect<void, InvalidUpload | FileTooLarge> => {
-  let seen = 0
-  const bytes = NodeStream.fromReadable<InvalidUpload, Uint8Array>(() => request, unreadable, { closeOnDone: false })
-  return Stream.runForEach(bytes, (chunk): Effect.Effect<void, InvalidUpload | FileTooLarge> => {
-    seen += chunk.length
-    return seen > most ? tooLarge(limit) : parse(parser, chunk)
-  }).pipe(
-    Effect.zipRight(Effect.sync(() => parser.end())),
-    // If nobody reads, the client waits for ever instead of getting the answer.
-    Effect.ensuring(Effect.sync(() => request.resume()))
-  )
-}
-
-const parse = (parser: BusboyInstance, chunk: Uint8Array): Effect.Effect<void, InvalidUpload> =>
+  arrival: Arrival,
+  { maxFileSize, room }: Limits
+): Effect.Effect<Found, Refusal> =>
   Effect.async((resume) => {
-    try {
-      parser.write(chunk, (error) => resume(error ? unreadable(error) : Effect.void))
-    } catch (error) {
-      resume(unreadable(error))
+    const fields: { message_id?: string; metadata?: string } = {}
+    let isOver = false
+    let seen = 0
+    let files = 0
+    let fileBytes = 0
+    let file: { readonly name: string; readonly mimeType: string } | undefined
+    let received: Received | undefined
+    let isParsed = false
+    /** What the request waits for: parsed chunks, and a slow disk. */
+    let waits = 0
+
+    const stop = () => {
+      isOver = true
+      request.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose)
+      parser.destroy()
+      // If nobody reads, the client waits for ever instead of getting the answer.
+      request.on("error", () => undefined).resume()
     }
+    const finish = (result: Effect.Effect<Found, Refusal>) => {
+      if (isOver) return
+      stop()
+      resume(result)
+    }
+    const fail = (error: Refusal) => finish(Effect.fail(error))
+    const wrong = (message: string) => fail(new InvalidUpload({ message }))
+    const finishIfWhole = () => {
+      if (file !== undefined && received !== undefined && isParsed) {
+        finish(Effect.succeed({ ...file, received, fields }))
+      }
+    }
+
+    const wait = () => {
+      waits += 1
+      request.pause()
+    }
+    const goOn = () => {
+      waits -= 1
+      if (waits === 0 && !isOver) request.resume()
+    }
+    const onParsed = () => {
+      if (parser.writableLength <= mostUnparsed) {
+        parser.off("drain", onParsed)
+        goOn()
+      }
+    }
+
+    const takeFile = (stream: BusboyFileStream) => {
+      arrival.begin()
+      stream.on("data", (chunk: Buffer) => {
+        if (isOver) return
+        fileBytes += chunk.length
+        if (room !== undefined && fileBytes > room.bytes) return fail(room.refusal)
+        const full = arrival.take(chunk)
+        if (full === undefined) return
+        wait()
+        full.then(goOn, (cause) => fail(arrival.refusalOf(cause)))
+      })
+      stream.on("end", () => {
+        if (isOver) return
+        arrival.end().then(
+          (whole) => {
+            received = whole
+            finishIfWhole()
+          },
+          (cause) => fail(arrival.refusalOf(cause))
+        )
+      })
+    }
+
+    parser
+      .on("file", (key: string, stream: BusboyFileStream, name: string | undefined, _encoding, type: string) => {
+        // It fails together with the parser, which is handled below.
+        stream.on("error", () => undefined)
+        files += 1
+        if (key !== "file" || files > 1) return wrong("Send one part `file`, and no other file.")
+        file = { name: name ?? "", mimeType: mimeTypeOf(type) }
+        takeFile(stream)
+      })
+      .on("field", (key, value, _nameTruncated, isTruncated) => {
+        if (isTruncated) return wrong(`A field may have ${longestField} bytes at most.`)
+        if (key === "message_id" || key === "metadata") fields[key] = value
+      })
+      .on("partsLimit", () => wrong(`A body may have ${mostParts} parts at most.`))
+      .on("error", (error) => fail(unreadable(error)))
+      .on("finish", () => {
+        if (files === 0) return wrong("The part `file` is missing.")
+        isParsed = true
+        finishIfWhole()
+      })
+
+    const parse = (work: () => void) => {
+      try {
+        work()
+      } catch (error) {
+        fail(unreadable(error))
+      }
+    }
+    const onData = (chunk: Buffer) => {
+      seen += chunk.length
+      if (seen > 2 * maxFileSize + mostOfTheRest) return fail(tooLarge(maxFileSize))
+      parse(() => {
+        parser.write(chunk)
+        if (isOver || parser.writableLength <= mostUnparsed) return
+        wait()
+        parser.on("drain", onParsed)
+      })
+    }
+    const onEnd = () => parse(() => parser.end())
+    const onError = (error: unknown) => fail(unreadable(error))
+    const onClose = () => {
+      if (!request.readableEnded) fail(unreadable(new Error("The connection ended")))
+    }
+    request.on("end", onEnd).on("error", onError).on("close", onClose).on("data", onData)
+    return Effect.sync(stop)
   })
 
 const unreadable = (cause: unknown): InvalidUpload =>
