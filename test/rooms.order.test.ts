@@ -82,7 +82,15 @@ const plain = ["Complaint", "CompiledSchema", "ExtensionsInUse"].map(
 )
 
 /** Later ones may import earlier ones; `layers` itself has the entry points. */
-const folders = ["layers/machine", "layers/schema", "layers/start", "layers/sqlite", "layers/operate", "layers"]
+const folders = [
+  "layers/machine",
+  "layers/schema",
+  "layers/start",
+  "layers/postgres",
+  "layers/sqlite",
+  "layers/operate",
+  "layers"
+]
 const rankOf = (file: string) => folders.findIndex((folder) => file.startsWith(`${folder}/`))
 const arrows = new Map(sourcesIn("layers").map((file) => [file, importsOf(file)]))
 
@@ -101,6 +109,14 @@ describe("the arrows between the files", () => {
         .map((target) => `${file} -> ${target}`)
     )
     assert.deepStrictEqual(backwards, [])
+  })
+
+  it("never lead from what is SQLite's to what is PostgreSQL's, and from no other door to it", () => {
+    const isPostgres = (file: string) => file.startsWith("layers/postgres")
+    assert.deepStrictEqual(
+      [...arrows.keys()].filter((file) => !isPostgres(file) && [...reachedFrom(file)].some(isPostgres)),
+      []
+    )
   })
 
   it("never lead back to where they come from", () => {

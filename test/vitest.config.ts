@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     root: import.meta.dirname,
     include: ["**/*.test.ts"],
+    globalSetup: "postgres/cluster.ts",
     // Whole processes start under load here; this limit measures nothing.
     testTimeout: 60_000,
     // Much of a test is waiting for another process.

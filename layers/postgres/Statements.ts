@@ -1,0 +1,127 @@
+/** How the client runs a statement on a connection. */
+import type { Connection } from "@effect/sql/SqlConnection"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import pg from "pg"
+import { endNow, type Held, sqlError } from "./Connections.ts"
+
+type Rows = ReadonlyArray<Record<string, unknown>>
+
+/** Gives a connection to an effect: that of the transaction, or one of its own. */
+export type Using = <A, E, R>(use: (held: Held) => Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+
+/**
+ * One question, or one text of many statements. Who is interrupted waits for nobody, and no other connection is asked to
+ * cancel anything: `pg_cancel_backend` of a pid reaches whatever runs there by then, which may be another fiber's.
+ */
+const ask = <A>(
+  held: Held,
+  question: (client: pg.PoolClient, answer: (error: Error | null, value: A) => void) => void
+): Effect.Effect<A, SqlError> =>
+  Effect.async((resume) => {
+    if (held.isEnded) return resume(Effect.fail(sqlError(new Error("the connection was ended"))))
+    let isOver = false
+    question(held.client, (error, value) => {
+      isOver = true
+      // The server closes the line after such an answer: nobody else may be given this connection meanwhile.
+      if (error && isLost(error)) endNow(held)
+      resume(error ? Effect.fail(sqlError(error)) : Effect.succeed(value))
+    })
+    return Effect.sync(() => {
+      if (!isOver) endNow(held)
+    })
+  })
+
+const isLost = (error: Error): boolean =>
+  error instanceof pg.DatabaseError
+    ? error.severity !== "ERROR"
+    : "code" in error || error.message.startsWith("Connection terminated")
+
+/** `pg` gives an array where the text has several statements. */
+type Answer = pg.QueryResult | ReadonlyArray<pg.QueryResult>
+const isMany = (answer: Answer): answer is ReadonlyArray<pg.QueryResult> => Array.isArray(answer)
+
+/** The whole answer of `pg`; without values as a simple query, which may be many statements. */
+export const answerOf = (
+  held: Held,
+  text: string,
+  values: ReadonlyArray<unknown> = []
+): Effect.Effect<Answer, SqlError> =>
+  ask<Answer>(held, (client, answer) => client.query({ text, values: [...values] }, answer))
+
+/** The rows; of several statements those of the last one. */
+export const rowsOf = (held: Held, text: string, values?: ReadonlyArray<unknown>): Effect.Effect<Rows, SqlError> =>
+  Effect.map(answerOf(held, text, values), (answer) => (isMany(answer) ? (answer.at(-1)?.rows ?? []) : answer.rows))
+
+const arraysOf = (held: Held, text: string, values: ReadonlyArray<unknown>) =>
+  Effect.map(
+    ask<pg.QueryArrayResult>(held, (client, answer) =>
+      client.query({ text, values: [...values], rowMode: "array" }, answer)
+    ),
+    ({ rows }) => rows
+  )
+
+/** Statements as `@effect/sql` wants to have them run. */
+export const connectionOn = (using: Using, streaming: Effect.Effect<Held, SqlError, Scope.Scope>): Connection => {
+  const execute: Connection["execute"] = (sql, parameters, transform) =>
+    Effect.map(
+      using((held) => rowsOf(held, sql, parameters)),
+      (rows) => transform?.(rows) ?? rows
+    )
+  return {
+    execute,
+    executeUnprepared: execute,
+    executeRaw: (sql, parameters) => using((held) => answerOf(held, sql, parameters)),
+    executeValues: (sql, parameters) => using((held) => arraysOf(held, sql, parameters)),
+    executeStream: (sql, parameters, transform) =>
+      mayHaveCursor.test(sql)
+        ? Stream.mapChunks(streamOf(streaming, sql, parameters), (rows) =>
+            transform === undefined ? rows : Chunk.unsafeFromArray(transform(Chunk.toReadonlyArray(rows)))
+          )
+        : Stream.fromIterableEffect(execute(sql, parameters, transform))
+  }
+}
+
+/**
+ * What a cursor can be declared for (https://www.postgresql.org/docs/current/sql-declare.html): no statement that
+ * writes, not even in its WITH. Such a statement answers at once.
+ */
+const mayHaveCursor = /^\s*(?:\(|select\b|values\b|table\b|with\b(?!.*\b(?:insert|update|delete|merge)\b))/is
+
+/** How many rows come at a time. */
+const rowsAtATime = 128
+
+let cursors = 0
+
+/**
+ * Rows on demand. A cursor of SQL, for between two of its fetches the connection is free: other statements of the
+ * same transaction can run while its rows are read.
+ */
+const streamOf = (
+  streaming: Effect.Effect<Held, SqlError, Scope.Scope>,
+  sql: string,
+  parameters: ReadonlyArray<unknown>
+): Stream.Stream<Record<string, unknown>, SqlError> =>
+  Stream.unwrapScoped(
+    Effect.gen(function* () {
+      const held = yield* streaming
+      cursors += 1
+      const cursor = `database_ready_${cursors}`
+      const isOwn = held.client.getTransactionStatus() === "I"
+      if (isOwn) yield* answerOf(held, "BEGIN")
+      yield* Effect.addFinalizer((exit) => {
+        if (isOwn && Exit.isFailure(exit)) return Effect.sync(() => endNow(held))
+        return Effect.ignore(answerOf(held, isOwn ? "COMMIT" : `CLOSE ${cursor}`))
+      })
+      yield* answerOf(held, `DECLARE ${cursor} NO SCROLL CURSOR FOR ${sql}`, parameters)
+      const next = Effect.map(rowsOf(held, `FETCH ${rowsAtATime} FROM ${cursor}`), Chunk.unsafeFromArray)
+      return Stream.paginateChunkEffect(undefined, () =>
+        Effect.map(next, (rows) => [rows, rows.length < rowsAtATime ? Option.none() : Option.some(undefined)] as const)
+      )
+    })
+  )

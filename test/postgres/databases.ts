@@ -1,0 +1,67 @@
+/** Databases for tests, each of its own and gone afterwards. */
+import * as Reactivity from "@effect/experimental/Reactivity"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import pg from "pg"
+import { clientOf } from "../../layers/postgres/Client.ts"
+import { type ConnectionsOptions, makeConnections } from "../../layers/postgres/Connections.ts"
+import { addressOf } from "../../layers/postgres/DatabaseUrl.ts"
+import { transactionsOn } from "../../layers/postgres/Transactions.ts"
+import { socketFolder } from "./cluster.ts"
+
+let databases = 0
+
+/** The URL of a database on the server of the tests. */
+export const urlOf = (folder: string, database: string, user = "owner"): string =>
+  `postgres://${user}@/${database}?host=${encodeURIComponent(folder)}`
+
+/** Asks the server beside the library. */
+export const ask = (url: string, text: string, values: ReadonlyArray<unknown> = []) =>
+  Effect.acquireUseRelease(
+    Effect.promise(async () => {
+      const address = addressOf(url)
+      if (typeof address === "string") throw new Error(address)
+      const client = new pg.Client(address)
+      client.on("error", () => {})
+      await client.connect()
+      return client
+    }),
+    (client) =>
+      Effect.map(
+        Effect.promise(() => client.query({ text, values: [...values] })),
+        ({ rows }) => rows
+      ),
+    (client) => Effect.promise(() => client.end())
+  )
+
+/** The URL of a new and empty database. It goes with the server: dropping it takes longer than most tests. */
+export const newDatabase = Effect.gen(function* () {
+  const folder = yield* Effect.promise(socketFolder)
+  databases += 1
+  const name = `test_${process.pid}_${databases}`
+  yield* ask(urlOf(folder, "postgres"), `CREATE DATABASE ${name} TEMPLATE template0 STRATEGY file_copy`)
+  return urlOf(folder, name)
+})
+
+/** A client of the library on a URL, with nothing of a start. */
+export const clientOn = (url: string, options: Partial<ConnectionsOptions> = {}) =>
+  Effect.gen(function* () {
+    const address = addressOf(url)
+    if (typeof address === "string") return yield* Effect.dieMessage(address)
+    const connections = yield* makeConnections({
+      ...address,
+      maxConnections: 4,
+      connectTimeout: Duration.seconds(2),
+      idleTimeout: Duration.seconds(10),
+      onConnect: () => Promise.resolve(),
+      ...options
+    })
+    const transactions = transactionsOn(connections, {})
+    const sql = clientOf(connections, transactions, {}, {}, yield* Reactivity.make)
+    return { sql, transaction: transactions.transaction }
+  })
+
+/** Waits until something is so, as the server tells. */
+export const until = (question: Effect.Effect<boolean>) =>
+  Effect.repeat(question, { until: (isSo) => isSo, schedule: Schedule.spaced("10 millis") })
