@@ -5,4 +5,14 @@
  * @packageDocumentation
  */
 export { type NewMigration, type NewMigrationOptions, newMigration } from "./operate/newMigration.ts"
+export {
+  type DatabasePlan,
+  type EarlierMigration,
+  type PlannedBackup,
+  type PlannedMigration,
+  type PlannedStatement,
+  planDatabase
+} from "./operate/plan.ts"
+export { planJson, planLines } from "./operate/planLines.ts"
+export type { TableSize } from "./operate/TableSizes.ts"
 export { MigrationFilesError } from "./start/MigrationFilesError.ts"

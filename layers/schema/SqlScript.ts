@@ -205,7 +205,7 @@ export const identifier = (name: string): string => `"${name.replaceAll('"', '""
 export const foldName = (name: string): string => name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
 /** The text of a quoted name or a string. Brackets have no way to double a character. */
-const unquote = (text: string): string => {
+export const unquote = (text: string): string => {
   const quote = text.charAt(0)
   const inner = text.slice(1, -1)
   return quote === "[" ? inner : inner.replaceAll(quote + quote, quote)

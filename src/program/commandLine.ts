@@ -12,6 +12,7 @@ import packageJson from "../../package.json" with { type: "json" }
 import { fleet } from "./commands/fleet.ts"
 import { init } from "./commands/init.ts"
 import { newCommand } from "./commands/new.ts"
+import { plan } from "./commands/plan.ts"
 import { restore } from "./commands/restore.ts"
 import { status } from "./commands/status.ts"
 import { ExitWith } from "./ExitWith.ts"
@@ -19,12 +20,12 @@ import { tell } from "./say.ts"
 import { UsageError } from "./start.ts"
 
 const usage = tell(
-  "Name a command: `database-ready init`, `status`, `restore` or `fleet`. Run `database-ready --help` for more."
+  "Name a command: `database-ready init`, `status`, `plan`, `restore` or `fleet`. Run `database-ready --help` for more."
 ).pipe(Effect.zipRight(new ExitWith({ code: exitCode.usage })))
 
 const command = Command.make("database-ready", {}, () => usage).pipe(
   Command.withDescription("Make a SQLite database provably ready, or say why it is not."),
-  Command.withSubcommands([init, status, restore, fleet, newCommand])
+  Command.withSubcommands([init, status, plan, restore, fleet, newCommand])
 )
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what a colour begins with

@@ -1,0 +1,341 @@
+/** What a start would do to a database, told without a write. */
+import { basename, dirname, join } from "node:path"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import { files, trySync } from "../machine/files.ts"
+import { declarationText } from "../schema/Declaration.ts"
+import { foldName } from "../schema/SqlScript.ts"
+import { touchedTables } from "../schema/TouchedTables.ts"
+import { copyTime } from "../sqlite/AppliedMigrations/CopyTime.ts"
+import { look, type Seen } from "../sqlite/AppliedMigrations/DatabaseLook.ts"
+import { requireTime } from "../sqlite/AppliedMigrations/EnoughTime.ts"
+import { historyFailure } from "../sqlite/AppliedMigrations/HistoryError.ts"
+import { historyTable } from "../sqlite/AppliedMigrations/historyTable.ts"
+import { refuseObstacles, scriptOf } from "../sqlite/AppliedMigrations/MigrationRun.ts"
+import { guardRows } from "../sqlite/AppliedMigrations/RowGuard.ts"
+import { madeOnceBy } from "../sqlite/AppliedMigrations/SchemaProof.ts"
+import { transaction } from "../sqlite/AppliedMigrations/Transaction.ts"
+import { tryPending } from "../sqlite/AppliedMigrations/Trial.ts"
+import { notCounted } from "../sqlite/AppliedMigrations/UpgradeRoom.ts"
+import { requireSpaceForBackup } from "../sqlite/Backup.ts"
+import { asBackupError } from "../sqlite/BackupError.ts"
+import { backupsOf } from "../sqlite/BackupFiles.ts"
+import { formatBackupName, nextBackupName } from "../sqlite/BackupNames.ts"
+import { DatabaseConfig } from "../sqlite/DatabaseConfig.ts"
+import { prepareDirectory } from "../sqlite/DatabaseDirectory.ts"
+import { absoluteName } from "../sqlite/DatabasePath.ts"
+import type { LayerOptions } from "../sqlite/DatabaseReady.ts"
+import { refusal } from "../sqlite/DirectoryError.ts"
+import { look as lookAtFiles } from "../sqlite/FileLook.ts"
+import { Initialization } from "../sqlite/Initialization.ts"
+import type { InitializationError } from "../sqlite/InitializationReport.ts"
+import { withOnOpen } from "../sqlite/OnOpen.ts"
+import { bytesOf } from "../sqlite/PageCheck.ts"
+import { integer, openSqlite, type Sqlite, text } from "../sqlite/Sqlite.ts"
+import type { SqliteConnection } from "../sqlite/SqliteConnection.ts"
+import { type Migration, MigrationSource, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
+import { inDatabase } from "../start/Refusal.ts"
+import { type Inspection, inspect } from "./Inspection.ts"
+import { sizesOf, type TableSize } from "./TableSizes.ts"
+
+/** A migration that a start would apply. */
+export interface PlannedMigration {
+  /** The number as it is written, e.g. `001`; `R_` for a repeatable one. */
+  readonly version: string
+  /** The rest of the file's name, e.g. `add_owner`. */
+  readonly name: string
+  /** What it declares, as in its file: `foreign_keys = off; deletes = owners`, or "". */
+  readonly declared: string
+  /** The statements that would run, each with its line in the file. Empty for an Effect, which has no text. */
+  readonly statements: ReadonlyArray<PlannedStatement>
+  /** Whether it is an Effect. */
+  readonly isEffect: boolean
+  /** The tables that are there now and that its statements name to read, change or index; all of them for an Effect. */
+  readonly tables: ReadonlyArray<string>
+}
+
+/** A statement of a migration. */
+export interface PlannedStatement {
+  /** The line in its file at which it begins, counted from 1. */
+  readonly line: number
+  /** Its text, without the semicolon at its end. */
+  readonly text: string
+}
+
+/** A migration that an earlier start applied. */
+export interface EarlierMigration {
+  /** The number as the history writes it. */
+  readonly version: string
+  /** What the history says of it, the name with blanks. */
+  readonly description: string
+  /** When, as the history writes it: UTC, to the second. */
+  readonly appliedAt: string
+  /** Milliseconds that it took; undefined where nobody wrote it down. */
+  readonly executionTimeMs: number | undefined
+}
+
+/** The copy that a start would make before it applies anything. */
+export interface PlannedBackup {
+  /** Its absolute path. */
+  readonly file: string
+  /** Its size. */
+  readonly bytes: number
+  /** What is free there; undefined where nobody knows. */
+  readonly freeBytes: number | undefined
+  /** Milliseconds that it would take at the rate of the copies beside it; undefined where there are none. */
+  readonly expectedMs: number | undefined
+}
+
+/** What a start would do, and what is in its way. */
+export interface DatabasePlan {
+  /** Absolute path of the database file, or `:memory:`. */
+  readonly database: string
+  /** `upToDate`: nothing to do. `pending`: something to do. `refused`: `obstacle` is in the way. */
+  readonly status: "upToDate" | "pending" | "refused"
+  /** What a start would create: missing directories, and the file. Empty where the file is there. */
+  readonly creates: ReadonlyArray<string>
+  /** The newest version that the database has; undefined without a history, or where it could not be read. */
+  readonly schemaVersion: string | undefined
+  /** The version after the start; undefined without migrations. */
+  readonly targetVersion: string | undefined
+  /** What would be applied, in this order; undefined where the history could not be judged: `obstacle` says why. */
+  readonly pending: ReadonlyArray<PlannedMigration> | undefined
+  /** The repeatable migrations that would run, in this order. */
+  readonly repeatables: ReadonlyArray<PlannedMigration>
+  /** Rows of the system before this library that would be taken over, as `NNN_name`. */
+  readonly adopted: ReadonlyArray<string>
+  /** How large the tables are that the pending migrations touch. */
+  readonly tables: ReadonlyArray<TableSize>
+  /** The backup that would be made first; undefined where none is called for. */
+  readonly backup: PlannedBackup | undefined
+  /** The migrations that were applied last, newest first, five at most, with the time that they took. */
+  readonly earlier: ReadonlyArray<EarlierMigration>
+  /** Why a start would be refused; undefined where nothing is seen that would refuse it. */
+  readonly obstacle: InitializationError | undefined
+}
+
+/**
+ * Tells what a start with these options would do, and writes nothing. Looks as `access: "inspect"` does, tries the
+ * pending statements on the schema alone, and looks for the rights and the space that only a start needs. What depends
+ * on rows shows in `rehearse`. Never fails: what is in the way is the plan's `obstacle`.
+ *
+ * @example
+ * ```ts
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Migrations } from "database-ready"
+ * import { planDatabase, planLines } from "database-ready/operate"
+ * import { Console, Effect } from "effect"
+ *
+ * export const program = planDatabase({
+ *   filename: "data/app.db",
+ *   migrations: Migrations.fromDirectory("migrations")
+ * }).pipe(
+ *   Effect.flatMap((plan) => Console.log(planLines(plan).join("\n"))),
+ *   Effect.provide(NodeContext.layer)
+ * )
+ * ```
+ */
+export const planDatabase = <R = never>(
+  options: LayerOptions<R>
+): Effect.Effect<DatabasePlan, never, FileSystem.FileSystem | Path.Path | R> => {
+  const config = DatabaseConfig.from({ ...options, access: "inspect" })
+  return Effect.flatMap(Effect.either(MigrationSource.make(options.migrations)), (source) =>
+    Either.isLeft(source)
+      ? Effect.succeed({ ...unknown(config), obstacle: inDatabase(absoluteName(config.filename), source.left) })
+      : Effect.scoped(planWith(config, source.right))
+  ).pipe(withOnOpen(config.onOpen))
+}
+
+/** Where nothing could be told. */
+const unknown = ({ filename }: DatabaseConfig["Type"]): DatabasePlan => ({
+  database: absoluteName(filename),
+  status: "refused",
+  creates: [],
+  schemaVersion: undefined,
+  targetVersion: undefined,
+  pending: undefined,
+  repeatables: [],
+  adopted: [],
+  tables: [],
+  backup: undefined,
+  earlier: [],
+  obstacle: undefined
+})
+
+const planWith = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], source: OrderedMigrations) {
+  const initialization = yield* Initialization.make(config)
+  const found = yield* inspect(config, initialization, source)
+  const isNew = isOfAbsent(found.refusal)
+  // The first one is what a start would be refused with.
+  const obstacles = found.refusal === undefined || isNew || isPending(found.refusal) ? [] : [found.refusal]
+  const orObstacle = <A, R>(step: Effect.Effect<A, InitializationError, R>) =>
+    Effect.catchAll(step, (error) =>
+      Effect.sync(() => {
+        obstacles.push(inDatabase(absoluteName(config.filename), error))
+        return undefined
+      })
+    )
+
+  const place = yield* orObstacle(isNew ? placeOf(config) : rightsOf(config, found))
+  // A database that is not there yet is planned on one in memory.
+  const open = isNew ? Effect.option(openSqlite({ filename: ":memory:" })) : Effect.succeed(Option.none<Sqlite>())
+  const sqlite = found.connection?.sqlite ?? Option.getOrUndefined(yield* open)
+  const base: DatabasePlan = {
+    ...unknown(config),
+    database: found.directory?.file ?? absoluteName(config.filename),
+    creates: place ?? []
+  }
+  if (sqlite === undefined) return { ...base, obstacle: obstacles[0] }
+  const { stage } = initialization
+  const seen = yield* orObstacle(
+    stage(
+      "migrations",
+      () => transaction(sqlite, { begin: sqlite.run("BEGIN") }, historyFailure, look(config, source, sqlite)),
+      () => ""
+    )
+  )
+  if (seen === undefined) return { ...base, obstacle: obstacles[0] }
+
+  const { adopted, ahead, pending, repeatables, version } = seen.verdict
+  const due = repeatables.isDue ? repeatables.due : []
+  const isBlank = seen.isBlank || isNew
+  if (isBlank && obstacles.length === 0 && pending.length > 0) {
+    const tried = stage(
+      "migrations",
+      (attempt) =>
+        Effect.zipRight(refuseObstacles([...pending, ...repeatables.own]), tryPending(config, sqlite, seen, attempt)),
+      () => ""
+    )
+    yield* orObstacle(tried)
+  }
+  const { connection, pragmas } = found
+  if (!isBlank && connection !== undefined && pragmas !== undefined && obstacles.length === 0) {
+    const room = { config, source, made: madeOnceBy(source), database: connection, pragmas }
+    const timed = stage(
+      "migrations",
+      (attempt) => requireTime(room, seen, attempt),
+      () => ""
+    )
+    yield* orObstacle(timed)
+  }
+  const backup =
+    isBlank || connection === undefined ? undefined : yield* orObstacle(backupOf(config, connection, seen, orObstacle))
+  const tablesNow = new Map(
+    seen.objects.filter(({ type }) => type === "table").map(({ name }) => [foldName(name), name] as const)
+  )
+  const planned = pending.map((migration) => plannedOf(migration, tablesNow))
+  const tables = yield* orObstacle(sizesOf(sqlite, [...new Set(planned.flatMap(({ tables }) => tables))]))
+  const earlier = seen.isInitialized ? yield* orObstacle(earlierOn(sqlite)) : []
+  const isDue = pending.length + due.length + adopted.length > 0
+  const plan: DatabasePlan = {
+    ...base,
+    status: obstacles.length > 0 ? "refused" : isDue || base.creates.length > 0 ? "pending" : "upToDate",
+    schemaVersion: version,
+    targetVersion: ahead.length > 0 ? version : source.at(-1)?.version,
+    pending: planned,
+    repeatables: due.map((migration) => plannedOf(migration, new Map())),
+    adopted: adopted.map(({ migration }) => titleOf(migration)),
+    tables: tables ?? [],
+    backup,
+    earlier: earlier ?? [],
+    obstacle: obstacles[0]
+  }
+  return plan
+})
+
+/** What an inspection is refused with where a start creates the database. */
+const isOfAbsent = (refusal: InitializationError | undefined): boolean =>
+  (refusal?._tag === "ConnectionError" && refusal.reason === "Absent") ||
+  (refusal?._tag === "DirectoryError" && refusal.reason === "NotFound")
+
+/** What an inspection is refused with where a start has something to apply. */
+const isPending = (refusal: InitializationError): boolean =>
+  refusal._tag === "UpgradeError" && refusal.reason === "Pending"
+
+/** What a start creates for a database that is not there. Fails where it could not. */
+const placeOf = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
+  const file = absoluteName(config.filename)
+  const missing: Array<string> = []
+  const parent = yield* Effect.mapError(
+    trySync(() => {
+      let directory = dirname(file)
+      while (files.stat(directory) === undefined && dirname(directory) !== directory) {
+        missing.unshift(directory)
+        directory = dirname(directory)
+      }
+      return directory
+    }),
+    (failure) => refusal("initialize", file, dirname(file), failure)
+  )
+  yield* prepareDirectory({ ...config, filename: join(parent, basename(file)), access: "replace" })
+  return [...missing, file]
+})
+
+/** An inspection needs no right to write. A start does. */
+const rightsOf = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], { connection }: Inspection) {
+  if (connection === undefined || config.inMemory) return []
+  yield* prepareDirectory({ ...config, access: "replace" })
+  yield* lookAtFiles(connection.file, "initialize")
+  return []
+})
+
+const backupOf = Effect.fnUntraced(function* (
+  { backups, inMemory }: DatabaseConfig["Type"],
+  { file, sqlite }: SqliteConnection["Type"],
+  { objects, verdict }: Seen,
+  orObstacle: <A, R>(step: Effect.Effect<A, InitializationError, R>) => Effect.Effect<A | undefined, never, R>
+) {
+  const newest = verdict.pending.at(-1)
+  if (newest === undefined || backups === 0 || inMemory) return undefined
+  if (yield* Effect.mapError(guardRows(sqlite, objects, Effect.void).isEmpty, notCounted)) return undefined
+  const upgrade = { from: verdict.version, to: newest.version }
+  const there = yield* asBackupError(`${file}${formatBackupName({ ...upgrade, number: 1 })}`)(backupsOf(file))
+  const bytes = yield* bytesOf(sqlite)
+  yield* orObstacle(requireSpaceForBackup(sqlite, file, upgrade))
+  const backup: PlannedBackup = {
+    file: `${file}${formatBackupName(nextBackupName(upgrade, there))}`,
+    bytes,
+    freeBytes: files.freeBytes(dirname(file)),
+    expectedMs: there.length === 0 ? undefined : Math.ceil(copyTime(bytes, there).likely)
+  }
+  return backup
+})
+
+const plannedOf = (migration: Migration, tablesNow: ReadonlyMap<string, string>): PlannedMigration => {
+  const { statements } = scriptOf(migration)
+  const isEffect = migration.body._tag === "Effect"
+  const touched = isEffect ? [...tablesNow.keys()] : touchedTables(statements)
+  return {
+    version: migration.version,
+    name: migration.name,
+    declared: declarationText(migration.declared),
+    statements: statements.map(({ line, text }) => ({ line, text })),
+    isEffect,
+    tables: touched.flatMap((name) => tablesNow.get(name) ?? [])
+  }
+}
+
+const earlierOn = (sqlite: Sqlite): Effect.Effect<ReadonlyArray<EarlierMigration>, InitializationError> =>
+  Effect.matchEffect(
+    sqlite.run(
+      `SELECT version, description, applied_at, execution_time_ms FROM ${historyTable} ORDER BY migration_id DESC LIMIT 5`
+    ),
+    {
+      onFailure: historyFailure,
+      onSuccess: (rows) =>
+        Effect.succeed(
+          rows.map((row) => {
+            const took = integer(row, "execution_time_ms")
+            return {
+              version: text(row, "version"),
+              description: text(row, "description"),
+              appliedAt: text(row, "applied_at"),
+              executionTimeMs: Number.isNaN(took) ? undefined : took
+            }
+          })
+        )
+    }
+  )
