@@ -20,6 +20,7 @@ export { BackupError } from "./sqlite/BackupError.ts"
 export { type BackupFile, backupsOf } from "./sqlite/BackupFiles.ts"
 export { CheckedIntegrity, type IntegrityReport } from "./sqlite/CheckedIntegrity.ts"
 export { ConnectionError } from "./sqlite/ConnectionError.ts"
+export { CopyError } from "./sqlite/CopyError.ts"
 export {
   DatabaseConfig,
   type DatabaseOptions,

@@ -4,6 +4,10 @@
  *
  * @packageDocumentation
  */
+
+export { type Compression, compressions } from "./machine/compression.ts"
+export { type BackUpOptions, backUp, type MadeBackup } from "./operate/BackUp.ts"
+export { type ListBackupsOptions, type ListedBackup, listBackups } from "./operate/BackupList.ts"
 export { type NewMigration, type NewMigrationOptions, newMigration } from "./operate/newMigration.ts"
 export {
   type DatabasePlan,

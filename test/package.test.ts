@@ -55,7 +55,8 @@ describe("the package", () => {
   })
 
   // 0.68 MB of it is the program in one file with all that it needs.
-  it("takes at most 1.2 MB", () => {
-    assert.isAtMost(unpackedSize, 1_200_000)
+  // What operates databases (`database-ready/operate`) is in it twice: for the library, and for the program.
+  it("takes at most 1.3 MB", () => {
+    assert.isAtMost(unpackedSize, 1_300_000)
   })
 })

@@ -68,5 +68,25 @@ const compare = (one: BackupName, other: BackupName): number => {
   return difference < 0n ? -1 : difference > 0n ? 1 : 0
 }
 
-/** The time in the name of what a restore replaced, such as `20261127T163000123Z`. */
+/** The time in the name of a copy, or of what a restore replaced, such as `20261127T163000123Z`. */
 export const compactTime = (millis: number): string => new Date(millis).toISOString().replace(/\W/g, "")
+
+/** Milliseconds since the epoch; undefined for what is no such time. */
+export const millisOf = (compact: string): number | undefined => {
+  const [, year, month, day, hour, minute, second, milli] =
+    /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})(\d{3})Z$/.exec(compact) ?? []
+  const millis = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${milli}Z`)
+  return Number.isNaN(millis) ? undefined : millis
+}
+
+/** What follows the name of the database in the name of a copy that was asked for: `.TIME.backup`. */
+export const formatCopyName = (at: number, ending = ""): string => `.${compactTime(at)}.backup${ending}`
+
+/** When such a copy was begun; undefined for another name. `compressed`: whether it may end as a compressed one does. */
+export const copyTimeIn = (suffix: string, compressed = false): number | undefined => {
+  const [, time = "", ending] = /^\.(\d{8}T\d{9}Z)\.backup(\.gz|\.zst)?$/.exec(suffix) ?? []
+  return ending === undefined || compressed ? millisOf(time) : undefined
+}
+
+/** Unfinished ones, with SQLite's files beside them. */
+export const unfinishedCopy = /^\.\d{8}T\d{9}Z\.backup(?:\.gz|\.zst)?\.partial(?:-journal|-wal|-shm)?$/

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { permissionsFor } from "../machine/FilePermissions.ts"
 import { files, trySync } from "../machine/files.ts"
-import { createExclusively } from "../machine/newFile.ts"
+import { createExclusively, type NewFile } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import type { CopyFailure } from "./BackupError.ts"
 import { flush } from "./BackupFiles.ts"
@@ -22,16 +22,19 @@ export const copyDatabase = (
   {
     file = from,
     journalMode = "delete",
+    permissions: chosen,
     source: given
   }: {
     readonly file?: string
+    /** Instead of those of `file`. */
+    readonly permissions?: NewFile | undefined
     readonly journalMode?: "delete" | "wal"
     /** An open connection to it. */
     readonly source?: Sqlite
   } = {}
 ) =>
   Effect.gen(function* () {
-    const permissions = yield* trySync(() => permissionsFor(file))
+    const permissions = chosen ?? (yield* trySync(() => permissionsFor(file)))
     yield* Effect.scoped(
       Effect.gen(function* () {
         const source = given ?? (yield* openSqlite({ filename: from, readonly: true }))

@@ -26,6 +26,10 @@ export const whileRestoringAlone = <A, E, R>(file: string, use: Effect.Effect<A,
 export const lockForCopying = (file: string) =>
   takeLock(`${file}${copyLock}`, file, "another process is copying the database for its upgrade")
 
+/** The same lock for copies to one place, which is a path without the time in their names. */
+export const lockForCopies = (stem: string, file: string) =>
+  takeLock(`${stem}.backup.partial`, file, "another backup to the same place is running")
+
 const takeLock = (
   lock: string,
   file: string,

@@ -11,14 +11,14 @@ import { files, trySync } from "../machine/files.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { megabytes } from "../start/Measure.ts"
 import { flushDirectoryOf, remove, removeOrWarn, removeUnused, rename, siblingFiles } from "./BackupFiles.ts"
-import { compactTime } from "./BackupNames.ts"
+import { copyTimeIn, formatCopyName, unfinishedCopy } from "./BackupNames.ts"
 import { whileReading } from "./ClientConnection.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
-import { copyDatabase, refuseEmptyCopy } from "./DatabaseCopy.ts"
 import { databaseVersion } from "./DatabaseVersion.ts"
 import { checkpointBeside, isLarge } from "./LeftoverWal.ts"
+import { copyOnline } from "./OnlineCopy.ts"
 import { withOnOpen } from "./OnOpen.ts"
-import { bytesOf, checkCopy, checkPages } from "./PageCheck.ts"
+import { bytesOf, checkPages } from "./PageCheck.ts"
 import { integer, openSqlite, SqliteFailure } from "./Sqlite.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
 import type { WriteError } from "./WriteError.ts"
@@ -134,31 +134,22 @@ export const makeMaintenance = (
       fs.makeDirectory(path.dirname(target), { recursive: true, mode: 0o700 }),
       SystemFailure.fromPlatform
     )
-    const copy = `${target}.${compactTime(at)}.backup`
+    const copy = `${target}${formatCopyName(at)}`
     const partial = `${copy}.partial`
     if (yield* trySync(() => files.stat(copy) !== undefined)) {
       return yield* new SystemFailure({ code: "EEXIST", detail: `${copy} already exists` })
     }
-    yield* Effect.scoped(
-      Effect.gen(function* () {
-        const source = yield* openSqlite({ filename: file, readonly: true })
-        yield* whileReading(sqlite.readings, "backup")
-        // Without a snapshot SQLite begins again at each commit of others (https://sqlite.org/backup.html). With a
-        // rollback journal a snapshot would keep them from committing.
-        if (config.pragmas.journalMode === "wal") {
-          yield* Effect.zipRight(source.run("BEGIN"), source.run("SELECT 1 FROM sqlite_schema LIMIT 1"))
-        }
-        yield* copyDatabase(file, partial, { source })
-      })
-    ).pipe(
-      Effect.zipRight(checkCopy(partial)),
-      Effect.zipRight(refuseEmptyCopy(partial)),
+    // With a rollback journal a snapshot would keep others from committing.
+    const isHeld = config.pragmas.journalMode === "wal"
+    yield* copyOnline(file, partial, { isHeld, opened: whileReading(sqlite.readings, "backup") }).pipe(
       Effect.zipRight(Effect.uninterruptible(rename(partial, copy))),
       Effect.onError(() => removeOrWarn(partial))
     )
     yield* flushDirectoryOf(copy)
     maintained.backup = { file: copy, at }
-    yield* Effect.forEach(yield* siblingFiles(target, remains), ({ path }) => removeUnused(path), { discard: true })
+    yield* Effect.forEach(yield* siblingFiles(target, unfinishedCopy), ({ path }) => removeUnused(path), {
+      discard: true
+    })
     const copies = yield* copiesOf(target)
     yield* Effect.forEach(copies.slice(Math.max(keep, 1)), ({ file }) => remove(file), { discard: true })
     return copy
@@ -239,16 +230,13 @@ export const makeMaintenance = (
   return { maintain, maintained }
 }
 
-const remains = /^\.\d{8}T\d{9}Z\.backup\.partial$/
-const time = /\.(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})(\d{3})Z\.backup$/
-
 /** The copies of a database at a place, the newest first: their names have the time. */
 const copiesOf = (target: string) =>
-  Effect.map(siblingFiles(target, /^\.\d{8}T\d{9}Z\.backup$/), (found) =>
+  Effect.map(siblingFiles(target, /\.backup$/), (found) =>
     found
-      .map(({ path }): LastBackup => {
-        const [, year, month, day, hour, minute, second, milli] = time.exec(path) ?? []
-        return { file: path, at: Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${milli}Z`) }
+      .flatMap(({ path }): ReadonlyArray<LastBackup> => {
+        const at = copyTimeIn(path.slice(target.length))
+        return at === undefined ? [] : [{ file: path, at }]
       })
       .sort((one, other) => other.at - one.at)
   )

@@ -71,5 +71,6 @@ export const proveBackup = (backup: string) =>
     Effect.mapError(({ code, message, retryable }) => ({ code, detail: message, retryable }))
   )
 
-const newestVersion = (rows: ReadonlyArray<{ readonly version: string }>): string | undefined =>
+/** The newest of the versions that a history records. */
+export const newestVersion = (rows: ReadonlyArray<{ readonly version: string }>): string | undefined =>
   [...rows].sort((one, other) => Number(one.version) - Number(other.version)).at(-1)?.version

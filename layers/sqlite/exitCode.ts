@@ -1,5 +1,6 @@
 /** The exit codes of a program on a database. They tell a supervisor whether a restart helps. */
 import type { MigrationFilesError } from "../start/MigrationFilesError.ts"
+import type { CopyError } from "./CopyError.ts"
 import type { FleetError } from "./FleetError.ts"
 import type { InitializationError } from "./InitializationReport.ts"
 import type { ReadError } from "./ReadError.ts"
@@ -31,10 +32,11 @@ export const exitCode = {
 /** One of them. */
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
-/** What a program on a database may end with: a start, a restore, a read, a write, or the health check was refused. */
+/** What a program on a database may end with: a start, a backup, a restore, a read, a write, or the health check was refused. */
 export type RefusedError =
   | InitializationError
   | RestoreError
+  | CopyError
   | ReadError
   | WriteError
   | FleetError
@@ -79,6 +81,10 @@ export const exitCodeOf = (error: RefusedError): ExitCode => {
       return error.reason === "NewerDatabase" ? exitCode.newerDatabase : ofSqlite(error.code)
     case "BackupError":
       return ofWriting(error.code)
+    case "CopyError":
+      if (error.reason === "NotSound") return exitCode.data
+      if (error.reason === "NoPlace") return ofSystem(error.code)
+      return /^(InvalidName|Exists|NoCompression)$/.test(error.reason) ? exitCode.usage : ofWriting(error.code)
     case "RestoreError":
       return /^(NoBackup|Ambiguous|SameFile)$/.test(error.reason)
         ? exitCode.usage

@@ -13,6 +13,7 @@ import { HistoryError } from "./AppliedMigrations/HistoryError.ts"
 import { UpgradeError } from "./AppliedMigrations/UpgradeError.ts"
 import { BackupError } from "./BackupError.ts"
 import { ConnectionError } from "./ConnectionError.ts"
+import { CopyError } from "./CopyError.ts"
 import { DirectoryError } from "./DirectoryError.ts"
 import { exitCode, exitCodeOf, type RefusedError } from "./exitCode.ts"
 import { FleetError } from "./FleetError.ts"
@@ -38,6 +39,7 @@ const kinds: { readonly [Kind in RefusedError as Kind["_tag"]]: new (...facts: n
   FleetError,
   MigrationFilesError,
   RestoreError,
+  CopyError,
   SqlError: WriteError
 }
 

@@ -41,7 +41,7 @@ export const refusalJson = (error: RefusedError): string => {
 /**
  * A refusal, line by line, as `database-ready` prints it: the database, what is wrong, and what to do now. That of a
  * start says in which stage. `headline` is what did not happen, by default what the error tells: `not ready`, `not
- * restored`, `not read` or `not written`.
+ * restored`, `not backed up`, `not read` or `not written`.
  *
  * @example
  * ```ts
@@ -78,6 +78,7 @@ const reportOf = (error: RefusedError): FailedReport | undefined => {
   const timeline = startOf(error)
   return timeline === undefined ||
     error._tag === "RestoreError" ||
+    error._tag === "CopyError" ||
     error._tag === "SqlError" ||
     error._tag === "FleetError" ||
     error._tag === "MigrationFilesError"
@@ -87,6 +88,7 @@ const reportOf = (error: RefusedError): FailedReport | undefined => {
 
 const headlineOf = (error: RefusedError): string => {
   if (error instanceof ReadError) return "not read"
+  if (error._tag === "CopyError") return "not backed up"
   return error._tag === "RestoreError" ? "not restored" : error._tag === "SqlError" ? "not written" : "not ready"
 }
 

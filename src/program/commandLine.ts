@@ -9,6 +9,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { exitCode } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
+import { backup } from "./commands/backup.ts"
+import { backups } from "./commands/backups.ts"
 import { fleet } from "./commands/fleet.ts"
 import { init } from "./commands/init.ts"
 import { newCommand } from "./commands/new.ts"
@@ -20,12 +22,12 @@ import { tell } from "./say.ts"
 import { UsageError } from "./start.ts"
 
 const usage = tell(
-  "Name a command: `database-ready init`, `status`, `plan`, `restore` or `fleet`. Run `database-ready --help` for more."
+  "Name a command: `database-ready init`, `status`, `backup`, `backups`, `plan`, `restore` or `fleet`. Run `database-ready --help` for more."
 ).pipe(Effect.zipRight(new ExitWith({ code: exitCode.usage })))
 
 const command = Command.make("database-ready", {}, () => usage).pipe(
   Command.withDescription("Make a SQLite database provably ready, or say why it is not."),
-  Command.withSubcommands([init, status, plan, restore, fleet, newCommand])
+  Command.withSubcommands([init, status, backup, backups, plan, restore, fleet, newCommand])
 )
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what a colour begins with

@@ -1,0 +1,305 @@
+/** A checked copy of a database now, to any place. */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { type Compression, compressFile, endings, hasCompression } from "../machine/compression.ts"
+import { permissionsFor } from "../machine/FilePermissions.ts"
+import { files, kindOf, trySync } from "../machine/files.ts"
+import { upTo } from "../machine/monotonic.ts"
+import { createExclusively } from "../machine/newFile.ts"
+import { SystemFailure } from "../machine/SystemFailure.ts"
+import { readHistory } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
+import { tellProgressOf } from "../sqlite/Backup.ts"
+import { flush, flushDirectoryOf, removeOrWarn, removeUnused, rename, siblingFiles } from "../sqlite/BackupFiles.ts"
+import { formatCopyName, unfinishedCopy } from "../sqlite/BackupNames.ts"
+import { reasonOf, refusal } from "../sqlite/ConnectionError.ts"
+import { type CopyError, copyError, copyReasonOf } from "../sqlite/CopyError.ts"
+import { largeCopy } from "../sqlite/DatabaseCopy.ts"
+import { prepareDirectory } from "../sqlite/DatabaseDirectory.ts"
+import { absoluteName, faultOfName, isInMemory } from "../sqlite/DatabasePath.ts"
+import { DirectoryError } from "../sqlite/DirectoryError.ts"
+import { look } from "../sqlite/FileLook.ts"
+import { lockForCopies } from "../sqlite/LockFile.ts"
+import { copyOnline } from "../sqlite/OnlineCopy.ts"
+import { type OnOpen, withOnOpen } from "../sqlite/OnOpen.ts"
+import { newestVersion } from "../sqlite/RestoreChoice.ts"
+import { soundDriver } from "../sqlite/SoundDriver.ts"
+import { openSqlite, text } from "../sqlite/Sqlite.ts"
+import type { Attempt } from "../start/Attempt.ts"
+import { withDatabaseSpan } from "../start/databaseSpan.ts"
+import { whileAnotherWorks } from "../start/policy.ts"
+import { inDatabase } from "../start/Refusal.ts"
+
+/** What to back up, and where to. */
+export interface BackUpOptions {
+  /** The database file, relative to the working directory. */
+  readonly filename: string
+  /**
+   * A directory that is there: the name then is that of the database with the time, such as
+   * `app.db.20261127T163000123Z.backup`. Or a file that is not there yet. Default: the directory of the database.
+   */
+  readonly to?: string | undefined
+  /** Default none. It is unpacked again and compared before it is kept. */
+  readonly compress?: Compression | undefined
+  /** Deadline of the whole. Default none: a copy takes about ten seconds per GB. Fails with `CopyError`, reason `TimedOut`. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** How long to wait for another process's lock. Default 5 s. */
+  readonly lockPatience?: Duration.DurationInput | undefined
+  /** Types of filesystems that are trusted although they are not known to be local, as for a start. Default none. */
+  readonly trustedFilesystems?: ReadonlyArray<string> | undefined
+  /** What each connection needs before anything else, as for a start. */
+  readonly onOpen?: OnOpen | undefined
+  /** Called every two seconds with the bytes that are done, for a database that takes longer. */
+  readonly onProgress?: ((doing: string, done: number, total: number) => Effect.Effect<void>) | undefined
+}
+
+/** A backup that was made. */
+export interface MadeBackup {
+  /** Absolute path of the database. */
+  readonly database: string
+  /** Absolute path of the backup. */
+  readonly backup: string
+  /** The newest version that it records; undefined where it has no history. */
+  readonly schemaVersion: string | undefined
+  /** When it was begun, ISO 8601, UTC. */
+  readonly at: string
+  /** Bytes of the database in it. */
+  readonly databaseBytes: number
+  /** Bytes of the backup. */
+  readonly bytes: number
+  /** How it is compressed, or `none`. */
+  readonly compression: Compression | "none"
+}
+
+/**
+ * Copies a database while others write, and checks the pages of the copy. The copy is one state: that of a moment after
+ * this began. It is flushed, only its owner may use it, and nothing is overwritten. Killed at any moment, it leaves no
+ * file under the name of the backup, or a whole one; the next backup to the same place deletes what is left. With a
+ * rollback journal and more than 32 MiB the copying begins again at each commit of others. Fails with `CopyError`, with
+ * `DirectoryError` or `ConnectionError` where a start could not use the database either.
+ *
+ * @example
+ * ```ts
+ * import { NodeContext, NodeRuntime } from "@effect/platform-node"
+ * import { backUp } from "database-ready/operate"
+ * import { Console, Effect } from "effect"
+ *
+ * backUp({ filename: "data/app.db", to: "/backups", compress: "gzip" }).pipe(
+ *   Effect.flatMap(({ backup, schemaVersion }) => Console.log(`${backup} is at ${schemaVersion}`)),
+ *   Effect.provide(NodeContext.layer),
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ */
+export const backUp = (options: BackUpOptions) => {
+  const { filename, onOpen, timeout } = options
+  const file = absoluteName(filename)
+  const made =
+    timeout === undefined
+      ? copyNow(options)
+      : Effect.timeoutFail(copyNow(options), {
+          duration: timeout,
+          onTimeout: () => copyError(options.to ?? `of ${file}`)("TimedOut", { retryable: true })
+        })
+  return made.pipe(
+    withOnOpen(onOpen),
+    Effect.mapError((refused) => inDatabase(file, refused)),
+    (backup) => withDatabaseSpan(backup, file, "backup")
+  )
+}
+
+const copyNow = Effect.fnUntraced(function* ({
+  compress,
+  filename,
+  lockPatience = "5 seconds",
+  onProgress = () => Effect.void,
+  to,
+  trustedFilesystems
+}: BackUpOptions) {
+  if (isInMemory(filename)) {
+    const detail = "a database in memory has no file"
+    return yield* new DirectoryError({ reason: "InvalidFilename", path: filename, detail, retryable: false })
+  }
+  const { file } = yield* prepareDirectory({ filename, access: "inspect", trustedFilesystems })
+  yield* soundDriver(file)
+  const found = yield* look(file, "inspect")
+  if (!found.exists) {
+    return yield* refusal(file, "Absent", { code: "ENOENT", detail: "no such file", retryable: false })
+  }
+  if (compress !== undefined && !hasCompression(compress)) {
+    return yield* copyError(to ?? file)("NoCompression", {
+      detail: `Node.js ${process.versions.node} has no ${compress}`
+    })
+  }
+  const place = yield* placeOf(file, to)
+  const patiently = upTo(whileAnotherWorks, lockPatience)
+  // SQLite removes the files beside a database in WAL mode again if a connection may write.
+  const readonly = found.wal
+  const { bytes, mode } = yield* Effect.scoped(headerOf(file, readonly)).pipe(
+    Effect.retry({ schedule: patiently, while: ({ retryable }) => retryable }),
+    Effect.mapError((failure) => refusal(file, reasonOf(failure.code), failure))
+  )
+  const orRefuse = <A, R>(
+    step: Effect.Effect<A, { readonly code: string; readonly message: string; readonly retryable: boolean }, R>
+  ) =>
+    Effect.mapError(
+      step,
+      (failure): CopyError => copyError(place.shown)(copyReasonOf(failure), { ...failure, detail: failure.message })
+    )
+  const owner = yield* orRefuse(trySync(() => ({ ...permissionsFor(file), mode: 0o600 })))
+  return yield* Effect.scoped(
+    Effect.gen(function* () {
+      yield* orRefuse(
+        Effect.retry(lockForCopies(place.stem, file), { schedule: patiently, while: ({ retryable }) => retryable })
+      )
+      // Whoever began these has ended, or is a service's own maintenance.
+      const remains = yield* orRefuse(siblingFiles(place.stem, unfinishedCopy))
+      yield* orRefuse(Effect.forEach(remains, ({ path }) => removeUnused(path), { discard: true }))
+      const begun = yield* Clock.currentTimeMillis
+      const ending = compress === undefined ? "" : endings[compress]
+      const at = place.file === undefined ? yield* orRefuse(freeTime(place.stem, begun, ending)) : begun
+      const backup = place.file ?? `${place.stem}${formatCopyName(at, ending)}`
+      const partial = `${place.stem}${formatCopyName(at)}.partial`
+      const packed = `${place.stem}${formatCopyName(at, ending)}.partial`
+      const clear = Effect.forEach(new Set([partial, `${partial}-journal`, packed]), removeOrWarn, { discard: true })
+      yield* Effect.addFinalizer(() => clear)
+      // A reader with a rollback journal keeps others from committing: not for long.
+      const isHeld = mode === "wal" || bytes <= largeCopy
+      const copy = copyOnline(file, partial, { isHeld, readonly, permissions: owner, progress: onProgress })
+      yield* orRefuse(
+        Effect.retry(Effect.zipRight(clear, tellProgressOf(file, partial, onProgress, copy)), {
+          schedule: patiently,
+          while: ({ retryable }) => retryable
+        })
+      )
+      const schemaVersion = yield* orRefuse(versionOf(partial))
+      const size = (path: string) => orRefuse(trySync(() => files.stat(path)?.size ?? 0))
+      const databaseBytes = yield* size(partial)
+      if (compress !== undefined) {
+        yield* orRefuse(createExclusively(packed, owner))
+        yield* orRefuse(packedWith(onProgress, partial, packed, compress, databaseBytes))
+        yield* orRefuse(flush(packed))
+      }
+      yield* orRefuse(nameCopy(packed, backup))
+      yield* orRefuse(flushDirectoryOf(backup))
+      const made: MadeBackup = {
+        database: file,
+        backup,
+        schemaVersion,
+        at: new Date(at).toISOString(),
+        databaseBytes,
+        bytes: yield* size(backup),
+        compression: compress ?? "none"
+      }
+      return made
+    })
+  )
+})
+
+/** Where a backup goes: beside the stem are its unfinished copies. `file`: the name, where it was given. */
+interface Place {
+  readonly stem: string
+  readonly file: string | undefined
+  readonly shown: string
+}
+
+const placeOf = Effect.fnUntraced(function* (file: string, to: string | undefined) {
+  const path = yield* Path.Path
+  if (to === undefined) {
+    const beside: Place = { stem: file, file: undefined, shown: `of ${file}` }
+    return beside
+  }
+  const refuse = copyError(to)
+  if (to.trim() === "" || to.includes("\0") || isInMemory(to) || /^file:/i.test(to)) {
+    return yield* refuse("InvalidName", { detail: faultOfName(to) ?? "it names no file" })
+  }
+  const wanted = path.resolve(to)
+  const lookAt = <A>(question: () => A) =>
+    Effect.mapError(trySync(question), (failure) => copyError(wanted)("NoPlace", failure))
+  const there = yield* lookAt(() => files.stat(wanted))
+  if (there?.isDirectory() === true) {
+    const stem = yield* lookAt(() => path.join(files.realPath(wanted), path.basename(file)))
+    const within: Place = { stem, file: undefined, shown: `in ${wanted}` }
+    return within
+  }
+  const isDirectoryMeant = /[\\/]\.{0,2}$/.test(to)
+  if (isDirectoryMeant && there === undefined) {
+    return yield* copyError(wanted)("NoPlace", { code: "ENOENT", detail: "no such directory" })
+  }
+  const fault = isDirectoryMeant ? undefined : faultOfName(to)
+  if (fault !== undefined) return yield* refuse("InvalidName", { detail: fault })
+  const kind = yield* lookAt(() => files.lstat(wanted))
+  if (kind !== undefined) {
+    const detail = kind.isFile() ? "" : `it is a ${kindOf(kind)}`
+    return yield* copyError(wanted)("Exists", { detail })
+  }
+  const parent = yield* lookAt(() => files.realPath(path.dirname(wanted)))
+  const named = path.join(parent, path.basename(wanted))
+  // SQLite would take it for a part of the database.
+  if (["-wal", "-shm", "-journal"].some((suffix) => named === `${file}${suffix}`)) {
+    return yield* copyError(named)("InvalidName", { detail: "it belongs to the database" })
+  }
+  const place: Place = { stem: named, file: named, shown: named }
+  return place
+})
+
+/** A backup of the same millisecond has the name. */
+const freeTime = (stem: string, at: number, ending: string) =>
+  trySync(() => {
+    let free = at
+    while (files.lstat(`${stem}${formatCopyName(free, ending)}`) !== undefined) free += 1
+    return free
+  })
+
+const headerOf = Effect.fnUntraced(function* (file: string, readonly: boolean) {
+  const { run } = yield* openSqlite({ filename: file, readonly })
+  const [row] = yield* run(
+    "SELECT page_count * page_size AS bytes, journal_mode AS mode FROM pragma_page_count, pragma_page_size, pragma_journal_mode"
+  )
+  yield* run("SELECT count(*) FROM sqlite_schema")
+  return { bytes: Number(text(row, "bytes")), mode: text(row, "mode") }
+})
+
+const versionOf = (copy: string) =>
+  Effect.scoped(Effect.flatMap(openSqlite({ filename: copy, readonly: true }), readHistory)).pipe(
+    Effect.map(({ rows }) => newestVersion(rows)),
+    // The history of another tool has no version of ours.
+    Effect.catchTag("HistoryError", () => Effect.succeed(undefined))
+  )
+
+const packedWith = (progress: Attempt["progress"], from: string, to: string, format: Compression, total: number) =>
+  Effect.suspend(() => {
+    let done = 0
+    const told = Effect.delay(
+      Effect.suspend(() => progress("compressing the backup", done, total)),
+      "2 seconds"
+    )
+    return Effect.raceFirst(
+      compressFile(from, to, format, (bytes) => {
+        done = bytes
+      }),
+      Effect.forever(told)
+    )
+  })
+
+/** Gives a finished copy its name, without replacing what got that name meanwhile. */
+const nameCopy = (partial: string, backup: string) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const linked = Effect.mapError(fs.link(partial, backup), SystemFailure.fromPlatform)
+    yield* Effect.catchIf(
+      linked,
+      // A filesystem without hard links.
+      ({ code }) => /^(EPERM|ENOTSUP|EOPNOTSUPP|ENOSYS|EMLINK)$/.test(code),
+      () =>
+        Effect.flatMap(
+          trySync(() => files.lstat(backup)),
+          (there): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
+            there === undefined
+              ? rename(partial, backup)
+              : new SystemFailure({ code: "EEXIST", detail: `${backup} already exists` })
+        )
+    )
+  }).pipe(Effect.uninterruptible)
