@@ -1,13 +1,13 @@
 /** Why a copy cannot be made. */
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
+import { ofWriting } from "../start/codeMeaning.ts"
 import { codeRemedy } from "../start/codeRemedy.ts"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import type { SqliteFailure } from "./Sqlite.ts"
 
 /** The copy that has to be there before an upgrade could not be made. Nothing was changed. */
-export class BackupError extends Data.TaggedError("BackupError")<{
+export class BackupError extends TaggedRefusal("BackupError")<{
   /** `NoSpace`: the filesystem is full. `NotWritten`: the copy failed for another reason, which `detail` says. */
   readonly reason: "NoSpace" | "NotWritten"
   /** Absolute path of the file that could not be made. */
@@ -21,33 +21,33 @@ export class BackupError extends Data.TaggedError("BackupError")<{
   /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
-    const what =
-      this.reason === "NoSpace"
-        ? `There is no space for the backup ${this.backup}`
-        : `The backup ${this.backup} could not be made`
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
-    return `${what}, so the upgrade was not started (${said})`
+    return `${this.entry.sentence}, so the upgrade was not started (${said})`
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    const cure =
-      this.reason === "NoSpace"
-        ? "Free some space on that filesystem, or delete older backups."
-        : (codeRemedy(this.code) ?? "Let this user write in the database's directory.")
-    return `${cure} If you make backups yourself, set \`backups\` to 0.`
+    return `${this.entry.remedy} If you make backups yourself, set \`backups\` to 0.`
+  }
+}
+
+const catalogue: Catalogue<BackupError> = {
+  NoSpace: {
+    sentence: ({ backup }) => `There is no space for the backup ${backup}`,
+    remedy: "Free some space on that filesystem, or delete older backups.",
+    means: ofWriting
+  },
+  NotWritten: {
+    sentence: ({ backup }) => `The backup ${backup} could not be made`,
+    remedy: ({ code }) => codeRemedy(code) ?? "Let this user write in the database's directory.",
+    means: ofWriting
   }
 }
 

@@ -1,12 +1,12 @@
 /** Why a copy that was asked for is not there. */
-import * as Data from "effect/Data"
+import { ofSystem, ofWriting } from "../start/codeMeaning.ts"
 import { codeRemedy, damaged } from "../start/codeRemedy.ts"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import { type CopyFailure, isNoSpace } from "./BackupError.ts"
 import { isLock } from "./Sqlite.ts"
 
 /** A backup that was asked for could not be made. The database is as it was, and no file has the name of the backup. */
-export class CopyError extends Data.TaggedError("CopyError")<{
+export class CopyError extends TaggedRefusal("CopyError")<{
   /**
    * - `InvalidName`: the name of the backup is none for a file.
    * - `NoPlace`: the directory of the backup is not there, or cannot be used.
@@ -39,52 +39,71 @@ export class CopyError extends Data.TaggedError("CopyError")<{
   /** Absolute path of the database. */
   readonly database?: string | undefined
 }> {
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
-    return `${sentences[this.reason](this.backup)}${said === "" ? "" : ` (${said})`}`
+    return `${this.entry.sentence}${said === "" ? "" : ` (${said})`}`
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    return (/^NotWritten$/.test(this.reason) ? codeRemedy(this.code) : undefined) ?? remedies[this.reason]
+    return this.entry.remedy
   }
 }
 
 type Reason = CopyError["reason"]
 
-const sentences: Record<Reason, (backup: string) => string> = {
-  InvalidName: (backup) => `${JSON.stringify(backup)} cannot be the name of a backup`,
-  NoPlace: (backup) => `There is no directory for the backup ${backup}`,
-  Exists: (backup) => `${backup} is already there, and is not overwritten`,
-  NoCompression: (backup) => `The backup ${backup} cannot be compressed like that`,
-  NotSound: (backup) => `The backup ${backup} was not kept: it is not a sound database`,
-  Busy: (backup) => `The backup ${backup} was not made: another process is in the way`,
-  TimedOut: (backup) => `The backup ${backup} was not made in time`,
-  NoSpace: (backup) => `There is no space for the backup ${backup}`,
-  NotWritten: (backup) => `The backup ${backup} could not be made`
-}
-
-const remedies: Record<Reason, string> = {
-  InvalidName: "Name a file or a directory with --to.",
-  NoPlace: "Create the directory, or name another one with --to.",
-  Exists: "Name another file with --to, or a directory: the name then has the time.",
-  NoCompression: "Use --compress gzip, or run this with Node.js 22.15 or newer of 22, or 23.8 or newer.",
-  NotSound: `Check that this is the right database. ${damaged}`,
-  Busy: "Wait until the other process has finished, then run this again.",
-  TimedOut: "Run this again with a longer --timeout, or when fewer programs write.",
-  NoSpace: "Free some space on that filesystem, or name a directory on another one with --to.",
-  NotWritten: "Fix what the message names, then run this again."
+const catalogue: Catalogue<CopyError> = {
+  InvalidName: {
+    sentence: ({ backup }) => `${JSON.stringify(backup)} cannot be the name of a backup`,
+    remedy: "Name a file or a directory with --to.",
+    means: "usage"
+  },
+  NoPlace: {
+    sentence: ({ backup }) => `There is no directory for the backup ${backup}`,
+    remedy: "Create the directory, or name another one with --to.",
+    means: ofSystem
+  },
+  Exists: {
+    sentence: ({ backup }) => `${backup} is already there, and is not overwritten`,
+    remedy: "Name another file with --to, or a directory: the name then has the time.",
+    means: "usage"
+  },
+  NoCompression: {
+    sentence: ({ backup }) => `The backup ${backup} cannot be compressed like that`,
+    remedy: "Use --compress gzip, or run this with Node.js 22.15 or newer of 22, or 23.8 or newer.",
+    means: "usage"
+  },
+  NotSound: {
+    sentence: ({ backup }) => `The backup ${backup} was not kept: it is not a sound database`,
+    remedy: `Check that this is the right database. ${damaged}`,
+    means: "data"
+  },
+  Busy: {
+    sentence: ({ backup }) => `The backup ${backup} was not made: another process is in the way`,
+    remedy: "Wait until the other process has finished, then run this again.",
+    means: ofWriting
+  },
+  TimedOut: {
+    sentence: ({ backup }) => `The backup ${backup} was not made in time`,
+    remedy: "Run this again with a longer --timeout, or when fewer programs write.",
+    means: ofWriting
+  },
+  NoSpace: {
+    sentence: ({ backup }) => `There is no space for the backup ${backup}`,
+    remedy: "Free some space on that filesystem, or name a directory on another one with --to.",
+    means: ofWriting
+  },
+  NotWritten: {
+    sentence: ({ backup }) => `The backup ${backup} could not be made`,
+    remedy: ({ code }) => codeRemedy(code) ?? "Fix what the message names, then run this again.",
+    means: ofWriting
+  }
 }
 
 /** What is known of a failure. */

@@ -1,11 +1,10 @@
 /** Why a directory cannot hold a database. */
-import * as Data from "effect/Data"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 
 /** The directory that should hold the database cannot be had, or SQLite's locks would not work in it. */
-export class DirectoryError extends Data.TaggedError("DirectoryError")<{
+export class DirectoryError extends TaggedRefusal("DirectoryError")<{
   /**
    * - `InvalidFilename`: the path cannot be that of a database file.
    * - `NotADirectory`: a file is where the directory should be.
@@ -38,63 +37,82 @@ export class DirectoryError extends Data.TaggedError("DirectoryError")<{
   /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
-    return `${sentences[this.reason](this.path)} (${this.detail})`
+    return `${this.entry.sentence} (${this.detail})`
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    return remedies[this.reason]
+    return this.entry.remedy
   }
 }
 
-type Reason = DirectoryError["reason"]
-
-const sentences: Record<Reason, (path: string) => string> = {
-  InvalidFilename: (path) => `${JSON.stringify(path)} cannot be the name of a database file`,
-  NotADirectory: (path) => `${path} cannot be a directory: it, or a parent of it, is a file`,
-  NotFound: (path) => `The directory ${path} does not exist`,
-  PermissionDenied: (path) => `The directory ${path} cannot be created or written by this user`,
-  BrokenLink: (path) => `The links in ${path} lead in a circle or nowhere`,
-  ReadOnlyFilesystem: (path) => `The filesystem of ${path} is read-only`,
-  DiskFull: (path) => `There is no space left for ${path}`,
-  NetworkFilesystem: (path) => `${path} is on a filesystem where SQLite's locks and shared memory do not work`,
-  UnknownFilesystem: (path) => `It is not known whether SQLite's locks work on the filesystem of ${path}`,
-  Unavailable: (path) => `The directory ${path} cannot be used`
-}
-
-const remedies: Record<Reason, string> = {
-  InvalidFilename:
-    "Give the plain path of a file: no URI, no NUL character, no blank at its ends and no slash at its end.",
-  NotADirectory: "Move that file away, or choose another path for the database.",
-  NotFound:
-    "Check the path. If it is right, start the program once, or run `database-ready init`: that creates the directory.",
-  PermissionDenied: "Give the directory to the user that runs this program, or choose another path.",
-  BrokenLink: "Fix the symbolic links (`ls -l` shows where they lead), or choose another path.",
-  ReadOnlyFilesystem: "Mount the filesystem for writing, or choose another path.",
-  DiskFull: "Free some space or inodes on that filesystem.",
-  NetworkFilesystem:
-    "Put the database on a local disk. To share data over a network, use a database server. If every program that uses the database runs under one kernel, you can trust the filesystem: `--trust-filesystem TYPE`.",
-  UnknownFilesystem:
-    "Put the database on a local disk, such as ext4. If every program that uses it runs under one kernel, you can trust the type: `--trust-filesystem TYPE`, `DATABASE_TRUST_FILESYSTEM`, or the option `trustedFilesystems`. If its locks do not work, commits are lost.",
-  Unavailable: "Fix what the operating system's message names, then start again."
+const catalogue: Catalogue<DirectoryError> = {
+  InvalidFilename: {
+    sentence: ({ path }) => `${JSON.stringify(path)} cannot be the name of a database file`,
+    remedy: "Give the plain path of a file: no URI, no NUL character, no blank at its ends and no slash at its end.",
+    means: "usage"
+  },
+  NotADirectory: {
+    sentence: ({ path }) => `${path} cannot be a directory: it, or a parent of it, is a file`,
+    remedy: "Move that file away, or choose another path for the database.",
+    means: "cannotCreate"
+  },
+  NotFound: {
+    sentence: ({ path }) => `The directory ${path} does not exist`,
+    remedy:
+      "Check the path. If it is right, start the program once, or run `database-ready init`: that creates the directory.",
+    means: "tryAgain"
+  },
+  PermissionDenied: {
+    sentence: ({ path }) => `The directory ${path} cannot be created or written by this user`,
+    remedy: "Give the directory to the user that runs this program, or choose another path.",
+    means: "permission"
+  },
+  BrokenLink: {
+    sentence: ({ path }) => `The links in ${path} lead in a circle or nowhere`,
+    remedy: "Fix the symbolic links (`ls -l` shows where they lead), or choose another path.",
+    means: "cannotCreate"
+  },
+  ReadOnlyFilesystem: {
+    sentence: ({ path }) => `The filesystem of ${path} is read-only`,
+    remedy: "Mount the filesystem for writing, or choose another path.",
+    means: "cannotCreate"
+  },
+  DiskFull: {
+    sentence: ({ path }) => `There is no space left for ${path}`,
+    remedy: "Free some space or inodes on that filesystem.",
+    means: "inputOutput"
+  },
+  NetworkFilesystem: {
+    sentence: ({ path }) => `${path} is on a filesystem where SQLite's locks and shared memory do not work`,
+    remedy:
+      "Put the database on a local disk. To share data over a network, use a database server. If every program that uses the database runs under one kernel, you can trust the filesystem: `--trust-filesystem TYPE`.",
+    means: "cannotCreate"
+  },
+  UnknownFilesystem: {
+    sentence: ({ path }) => `It is not known whether SQLite's locks work on the filesystem of ${path}`,
+    remedy:
+      "Put the database on a local disk, such as ext4. If every program that uses it runs under one kernel, you can trust the type: `--trust-filesystem TYPE`, `DATABASE_TRUST_FILESYSTEM`, or the option `trustedFilesystems`. If its locks do not work, commits are lost.",
+    means: "cannotCreate"
+  },
+  Unavailable: {
+    sentence: ({ path }) => `The directory ${path} cannot be used`,
+    remedy: "Fix what the operating system's message names, then start again.",
+    means: "inputOutput"
+  }
 }
 
 /** `replace` writes the file, as a restore does: the directory has to be there, and writable. */
 export type Access = DatabaseConfig["Type"]["access"] | "replace"
 
-const reasons: Partial<Record<string, Reason>> = {
+const reasons: Partial<Record<string, DirectoryError["reason"]>> = {
   EEXIST: "NotADirectory",
   ENOTDIR: "NotADirectory",
   EACCES: "PermissionDenied",

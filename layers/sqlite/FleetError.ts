@@ -1,9 +1,9 @@
 /** Why a fleet has no database for a name, before any start of it. */
-import * as Data from "effect/Data"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { ofSystem } from "../start/codeMeaning.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 
 /** The name is that of no database of the fleet, or its directory cannot be listed. Nothing was opened or created. */
-export class FleetError extends Data.TaggedError("FleetError")<{
+export class FleetError extends TaggedRefusal("FleetError")<{
   /**
    * - `InvalidName`: the name cannot be that of a file in the directory.
    * - `InvalidExtension`: the extension is none, or that of a file beside a database.
@@ -25,44 +25,47 @@ export class FleetError extends Data.TaggedError("FleetError")<{
   /** Absolute path of the database file; undefined where the name is none. */
   readonly database?: string | undefined
 }> {
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
-    return sentences[this.reason](this)
+    return this.entry.sentence
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    return remedies[this.reason]
+    return this.entry.remedy
   }
 }
 
-type Reason = FleetError["reason"]
-type Facts = Pick<FleetError, "detail" | "directory" | "name">
-
-const sentences: Record<Reason, (facts: Facts) => string> = {
-  InvalidName: ({ detail, name }) => `${JSON.stringify(name)} cannot be the name of a database of the fleet: ${detail}`,
-  InvalidExtension: ({ detail }) => `${JSON.stringify(detail)} cannot be the extension of a fleet's databases`,
-  NotFound: ({ directory, name }) => `The fleet in ${directory} has no database ${name}`,
-  Linked: ({ detail, directory, name }) => `The database ${name} in ${directory} is a symbolic link (${detail})`,
-  Unreadable: ({ detail, directory }) => `The directory ${directory} of the fleet cannot be listed (${detail})`
-}
-
-const remedies: Record<Reason, string> = {
-  InvalidName:
-    "Refuse the request that brought the name. If the name is right, map it to letters, digits, hyphens and underscores first.",
-  InvalidExtension:
-    "Give a dot, then letters and digits, such as `.db`. It must not be that of a WAL, a journal or a backup.",
-  NotFound: "Check the name. To create the database, use `getOrCreate`.",
-  Linked: "Put the file itself there. If it has to be elsewhere, mount or move the whole directory.",
-  Unreadable: "Check the path, and let this user read the directory."
+const catalogue: Catalogue<FleetError> = {
+  InvalidName: {
+    sentence: ({ detail, name }) => `${JSON.stringify(name)} cannot be the name of a database of the fleet: ${detail}`,
+    remedy:
+      "Refuse the request that brought the name. If the name is right, map it to letters, digits, hyphens and underscores first.",
+    means: "usage"
+  },
+  InvalidExtension: {
+    sentence: ({ detail }) => `${JSON.stringify(detail)} cannot be the extension of a fleet's databases`,
+    remedy: "Give a dot, then letters and digits, such as `.db`. It must not be that of a WAL, a journal or a backup.",
+    means: "usage"
+  },
+  NotFound: {
+    sentence: ({ directory, name }) => `The fleet in ${directory} has no database ${name}`,
+    remedy: "Check the name. To create the database, use `getOrCreate`.",
+    means: "tryAgain"
+  },
+  Linked: {
+    sentence: ({ detail, directory, name }) => `The database ${name} in ${directory} is a symbolic link (${detail})`,
+    remedy: "Put the file itself there. If it has to be elsewhere, mount or move the whole directory.",
+    means: "cannotCreate"
+  },
+  Unreadable: {
+    sentence: ({ detail, directory }) => `The directory ${directory} of the fleet cannot be listed (${detail})`,
+    remedy: "Check the path, and let this user read the directory.",
+    means: ofSystem
+  }
 }

@@ -2,16 +2,16 @@
  * The database is not what its migrations make of it, or is damaged. In a file of its own because two
  * rooms refuse with it: migrations, before the first write to a schema that has drifted, and integrity.
  */
-import * as Data from "effect/Data"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
+import { ofSqlite } from "../start/codeMeaning.ts"
 import { codeRemedy, damaged } from "../start/codeRemedy.ts"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import { describeDifference, type SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
 import { cureOfMissing } from "./MissingExtension.ts"
 import type { SqliteFailure } from "./Sqlite.ts"
 
 /** The database is not what its migrations make of it, or is damaged. Nothing was changed. */
-export class IntegrityError extends Data.TaggedError("IntegrityError")<{
+export class IntegrityError extends TaggedRefusal("IntegrityError")<{
   /**
    * - `SchemaDiffers`: the schema is not the one of the migrations.
    * - `SchemaBroken`: a view or trigger does not compile.
@@ -37,7 +37,7 @@ export class IntegrityError extends Data.TaggedError("IntegrityError")<{
   }
 
   /** @internal */
-  static found(reason: Reason, findings: ReadonlyArray<string>): IntegrityError {
+  static found(reason: IntegrityError["reason"], findings: ReadonlyArray<string>): IntegrityError {
     return new IntegrityError({ reason, difference: undefined, findings, code: "", retryable: false })
   }
 
@@ -47,14 +47,9 @@ export class IntegrityError extends Data.TaggedError("IntegrityError")<{
     return new IntegrityError({ reason, difference: undefined, findings: [`${code}: ${detail}`], code, retryable })
   }
 
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
@@ -62,34 +57,43 @@ export class IntegrityError extends Data.TaggedError("IntegrityError")<{
     const found = this.findings.slice(0, 3).join("; ")
     const more = this.findings.length > 3 ? ` and ${this.findings.length - 3} more` : ""
     return this.difference === undefined
-      ? `${sentences[this.reason]}: ${found}${more}`
-      : `${sentences[this.reason]}: ${describeDifference(this.difference)}`
+      ? `${this.entry.sentence}: ${found}${more}`
+      : `${this.entry.sentence}: ${describeDifference(this.difference)}`
   }
 
   /** What to do now, for people. */
   get remedy(): string {
     const extension = this.findings.map(cureOfMissing).find((cure) => cure !== undefined)
-    return codeRemedy(this.code) ?? extension ?? remedies[this.reason]
+    return codeRemedy(this.code) ?? extension ?? this.entry.remedy
   }
 }
 
-type Reason = IntegrityError["reason"]
-
-const sentences: Record<Reason, string> = {
-  SchemaDiffers: "The schema is not the one that the migrations make",
-  SchemaBroken: "Views or triggers cannot be used",
-  DamagedPages: "The database is damaged",
-  ForeignKeyViolations: "Rows refer to rows that do not exist",
-  Unreadable: "The integrity of the database cannot be checked"
-}
-
-const remedies: Record<Reason, string> = {
-  SchemaDiffers:
-    "Undo the change that was made outside the migrations, or restore a backup. If the change is wanted, write it as a new migration after that.",
-  SchemaBroken:
-    "Create the view or trigger again in a migration, with the current names of tables and columns, or drop it.",
-  DamagedPages: damaged,
-  ForeignKeyViolations:
-    "Run `PRAGMA foreign_key_check`: it lists the rows. Delete them, or insert the rows that they refer to.",
-  Unreadable: "Fix what the message names, then start again."
+const catalogue: Catalogue<IntegrityError> = {
+  SchemaDiffers: {
+    sentence: "The schema is not the one that the migrations make",
+    remedy:
+      "Undo the change that was made outside the migrations, or restore a backup. If the change is wanted, write it as a new migration after that.",
+    means: ofSqlite
+  },
+  SchemaBroken: {
+    sentence: "Views or triggers cannot be used",
+    remedy:
+      "Create the view or trigger again in a migration, with the current names of tables and columns, or drop it.",
+    means: ofSqlite
+  },
+  DamagedPages: {
+    sentence: "The database is damaged",
+    remedy: damaged,
+    means: ofSqlite
+  },
+  ForeignKeyViolations: {
+    sentence: "Rows refer to rows that do not exist",
+    remedy: "Run `PRAGMA foreign_key_check`: it lists the rows. Delete them, or insert the rows that they refer to.",
+    means: ofSqlite
+  },
+  Unreadable: {
+    sentence: "The integrity of the database cannot be checked",
+    remedy: "Fix what the message names, then start again.",
+    means: ofSqlite
+  }
 }

@@ -1,11 +1,11 @@
 /** A pragma that is not as it has to be. */
-import * as Data from "effect/Data"
+import { ofSqlite } from "../start/codeMeaning.ts"
 import { codeRemedy } from "../start/codeRemedy.ts"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import type { SqliteFailure } from "./Sqlite.ts"
 
 /** A pragma could not be set or read, or reads back as something else. */
-export class PragmaError extends Data.TaggedError("PragmaError")<{
+export class PragmaError extends TaggedRefusal("PragmaError")<{
   /**
    * `Mismatch`: SQLite took it without complaint and answers another value. `OutOfRange`: no value of SQLite's, which
    * was not asked. `Refused`: SQLite failed. `Unreadable`: SQLite could not even answer.
@@ -29,43 +29,28 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
     return this.reason === "Mismatch" ? "" : this.got
   }
 
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
-    if (this.reason === "Mismatch") {
-      return `PRAGMA ${this.pragma} should be ${this.wanted}, but the connection answers ${this.got}`
-    }
-    if (this.reason === "OutOfRange") return `PRAGMA ${this.pragma} cannot be ${this.wanted} (${this.detail})`
-    const what = this.reason === "Refused" ? `PRAGMA ${this.pragma} could not be set to ${this.wanted}` : unread
-    return `${what} (${this.got}: ${this.detail})`
+    return this.entry.sentence
   }
 
   /** What to do now, for people. */
   get remedy(): string {
     if (this.retryable) return this.pragma === "journal_mode" ? inUse : (codeRemedy(this.code) ?? inUse)
-    if (this.reason === "OutOfRange") return ranges[this.pragma] ?? otherValue
-    return codeRemedy(this.code) ?? (this.reason === "Unreadable" ? unclear : (remedies[this.pragma] ?? otherValue))
+    return this.entry.remedy
   }
 }
 
 const inUse =
   "Let the other programs that use the database finish, or stop them. SQLite changes the journal mode of a file only while nobody else uses it."
 
-const unclear = "Fix what SQLite's message names, then start again."
-
 const otherValue =
   "If the program or a migration sets this pragma, remove that. Otherwise set a value that SQLite accepts (https://sqlite.org/pragma.html)."
-
-const unread = "The pragmas of the connection could not be read"
 
 const firstPage =
   "Delete the file, or set `newFile` to what the file has. It holds no table, but its first page is written, which fixes this value."
@@ -85,6 +70,31 @@ const remedies: Partial<Record<string, string>> = {
   foreign_keys:
     "If the program switches foreign keys off on this connection, remove that: they must stay on. Otherwise use a build of SQLite that has them.",
   mmap_size: "Set `pragmas.mmapSize` to 0: this build of SQLite, or a database in memory, does not map files."
+}
+
+const otherThan = ({ code, pragma }: PragmaError): string => codeRemedy(code) ?? remedies[pragma] ?? otherValue
+
+const catalogue: Catalogue<PragmaError> = {
+  Mismatch: {
+    sentence: ({ got, pragma, wanted }) => `PRAGMA ${pragma} should be ${wanted}, but the connection answers ${got}`,
+    remedy: otherThan,
+    means: "data"
+  },
+  OutOfRange: {
+    sentence: ({ detail, pragma, wanted }) => `PRAGMA ${pragma} cannot be ${wanted} (${detail})`,
+    remedy: ({ pragma }) => ranges[pragma] ?? otherValue,
+    means: "usage"
+  },
+  Refused: {
+    sentence: ({ detail, got, pragma, wanted }) => `PRAGMA ${pragma} could not be set to ${wanted} (${got}: ${detail})`,
+    remedy: otherThan,
+    means: ofSqlite
+  },
+  Unreadable: {
+    sentence: ({ detail, got }) => `The pragmas of the connection could not be read (${got}: ${detail})`,
+    remedy: ({ code }) => codeRemedy(code) ?? "Fix what SQLite's message names, then start again.",
+    means: ofSqlite
+  }
 }
 
 export const unreadable = ({ code, detail, retryable }: SqliteFailure) =>

@@ -2,51 +2,26 @@
 import { SqlError } from "@effect/sql/SqlError"
 import * as Predicate from "effect/Predicate"
 import { codeRemedy } from "../start/codeRemedy.ts"
-import { jsonOf, messageOf, type Refusal } from "../start/Refusal.ts"
 import { type ConnectionError, refusal } from "./ConnectionError.ts"
 import { codeReason } from "./codeReason.ts"
 import type { PragmaError } from "./PragmaError.ts"
 import { SqliteFailure } from "./Sqlite.ts"
+import { SqlRefusal } from "./SqlRefusal.ts"
+
+type ReadReason = ConnectionError["reason"] | PragmaError["reason"] | "WouldWrite" | "Refused"
 
 /**
  * A `read` could not begin or go on. It is a `SqlError`, so that who handles those of `SqlClient` handles it too: its
  * `cause` has SQLite's `code`, or is the `ConnectionError` or `PragmaError` for which a connection was not proven.
  */
-export class ReadError extends SqlError implements Refusal {
+export class ReadError extends SqlRefusal<ReadReason> {
   /**
    * - `WouldWrite`: a statement in it would write. It did not run.
    * - A reason of `ConnectionError`, such as `Replaced`, or of `PragmaError`: a connection to read on could not be
    *   opened or proven, or the database cannot be read any more.
    * - `Refused`: SQLite failed with a code that has many causes.
    */
-  readonly reason: ConnectionError["reason"] | PragmaError["reason"] | "WouldWrite" | "Refused"
-  /** What is wrong, for people. */
-  readonly sentence: string
-  /** What to do now, for people. */
-  readonly remedy: string
-  /** SQLite's or the system's code, "" where neither had a say. */
-  readonly code: string
-  /** Whether trying again can help by itself. */
-  readonly retryable: boolean
-  /** Absolute path of the database file, or `:memory:`. */
-  readonly database: string
-
-  /** For tests of programs that handle it. */
-  constructor({
-    cause,
-    ...facts
-  }: Pick<ReadError, "reason" | "sentence" | "remedy" | "code" | "retryable" | "database"> & {
-    /** What it came from. */
-    readonly cause: unknown
-  }) {
-    super({ cause, message: messageOf(facts) })
-    this.reason = facts.reason
-    this.sentence = facts.sentence
-    this.remedy = facts.remedy
-    this.code = facts.code
-    this.retryable = facts.retryable
-    this.database = facts.database
-  }
+  declare readonly reason: ReadReason
 
   /** @internal A connection to read on could not be opened or proven. */
   static fromRefusal(database: string, cause: ConnectionError | PragmaError): ReadError {
@@ -81,10 +56,5 @@ export class ReadError extends SqlError implements Refusal {
       retryable: false,
       database
     })
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
   }
 }

@@ -1,14 +1,14 @@
 /** Why a backup is not put back. */
 import type * as FileSystem from "@effect/platform/FileSystem"
-import * as Data from "effect/Data"
+import { ofWriting } from "../start/codeMeaning.ts"
 import { codeRemedy } from "../start/codeRemedy.ts"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import { type CopyFailure, isNoSpace } from "./BackupError.ts"
 import type { BackupFile } from "./BackupFiles.ts"
 import { cureOfMissing } from "./MissingExtension.ts"
 
 /** A backup could not be restored. The database is as it was. */
-export class RestoreError extends Data.TaggedError("RestoreError")<{
+export class RestoreError extends TaggedRefusal("RestoreError")<{
   /**
    * - `NoBackup`: there is no backup.
    * - `Ambiguous`: several backups may be the newest.
@@ -43,57 +43,78 @@ export class RestoreError extends Data.TaggedError("RestoreError")<{
   /** Whether trying again can help by itself. */
   readonly retryable: boolean
 }> {
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
-    return `${sentences[this.reason](this)}${said === "" ? "" : ` (${said})`}`
+    return `${this.entry.sentence}${said === "" ? "" : ` (${said})`}`
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    const cure = fromCode.has(this.reason) ? (codeRemedy(this.code) ?? cureOfMissing(this.detail)) : undefined
-    return cure === undefined ? remedies[this.reason] : `${cure} Then restore again. The database is as it was.`
+    return this.entry.remedy
   }
 }
 
 type Reason = RestoreError["reason"]
 
-/** For these the code decides: each has several causes. */
-const fromCode: ReadonlySet<Reason> = new Set<Reason>(["NotProven", "NotWritten"])
-
-const sentences: Record<Reason, (error: Pick<RestoreError, "backup" | "database">) => string> = {
-  NoBackup: ({ backup, database }) =>
-    backup === "" ? `There is no backup beside ${database}` : `There is no backup at ${backup}`,
-  Ambiguous: ({ database }) => `The names do not tell which backup of ${database} is the newest`,
-  SameFile: ({ backup }) => `${backup} is the database itself`,
-  NotABackup: ({ backup }) => `${backup} is not a sound database`,
-  NotProven: ({ backup }) => `The backup ${backup} could not be checked`,
-  InUse: ({ database }) => `Another program uses ${database}`,
-  TimedOut: ({ database }) => `${database} was not restored in time`,
-  NoSpace: ({ database }) => `There is no space to restore ${database} and to keep what is there now`,
-  NotWritten: ({ database }) => `${database} could not be restored`
+/** For a reason that has several causes: what the code or the message tells of. */
+const cureOf = ({ code, detail }: RestoreError): string | undefined => {
+  const cure = codeRemedy(code) ?? cureOfMissing(detail)
+  return cure === undefined ? undefined : `${cure} Then restore again. The database is as it was.`
 }
 
-const remedies: Record<Reason, string> = {
-  NoBackup: "Name the file to restore with --backup.",
-  Ambiguous: "Choose one of them and name it with --backup.",
-  SameFile: "Name a backup of it with --backup.",
-  NotABackup: "Name another backup with --backup.",
-  NotProven: "Fix what the message names, then restore again.",
-  InUse: "Stop every program that has it open, then restore again.",
-  TimedOut: "Stop every program that has it open, then restore again with a longer --timeout.",
-  NoSpace: "Free some space on that filesystem.",
-  NotWritten: "Fix what the message names, then restore again. The database is as it was."
+const catalogue: Catalogue<RestoreError> = {
+  NoBackup: {
+    sentence: ({ backup, database }) =>
+      backup === "" ? `There is no backup beside ${database}` : `There is no backup at ${backup}`,
+    remedy: "Name the file to restore with --backup.",
+    means: "usage"
+  },
+  Ambiguous: {
+    sentence: ({ database }) => `The names do not tell which backup of ${database} is the newest`,
+    remedy: "Choose one of them and name it with --backup.",
+    means: "usage"
+  },
+  SameFile: {
+    sentence: ({ backup }) => `${backup} is the database itself`,
+    remedy: "Name a backup of it with --backup.",
+    means: "usage"
+  },
+  NotABackup: {
+    sentence: ({ backup }) => `${backup} is not a sound database`,
+    remedy: "Name another backup with --backup.",
+    means: "data"
+  },
+  NotProven: {
+    sentence: ({ backup }) => `The backup ${backup} could not be checked`,
+    remedy: (error) => cureOf(error) ?? "Fix what the message names, then restore again.",
+    means: ofWriting
+  },
+  InUse: {
+    sentence: ({ database }) => `Another program uses ${database}`,
+    remedy: "Stop every program that has it open, then restore again.",
+    means: ofWriting
+  },
+  TimedOut: {
+    sentence: ({ database }) => `${database} was not restored in time`,
+    remedy: "Stop every program that has it open, then restore again with a longer --timeout.",
+    means: ofWriting
+  },
+  NoSpace: {
+    sentence: ({ database }) => `There is no space to restore ${database} and to keep what is there now`,
+    remedy: "Free some space on that filesystem.",
+    means: ofWriting
+  },
+  NotWritten: {
+    sentence: ({ database }) => `${database} could not be restored`,
+    remedy: (error) => cureOf(error) ?? "Fix what the message names, then restore again. The database is as it was.",
+    means: ofWriting
+  }
 }
 
 export const inMemory = "a database in memory has no file"

@@ -5,18 +5,19 @@ import { describeHolders, type Holder } from "../machine/FileLocks.ts"
 import { files } from "../machine/files.ts"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { codeRemedy } from "../start/codeRemedy.ts"
-import { jsonOf, messageOf, type Refusal } from "../start/Refusal.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
-import type { ConnectionError } from "./ConnectionError.ts"
+import { type ConnectionError, ofConnection } from "./ConnectionError.ts"
 import { type CodeReason, codeReason } from "./codeReason.ts"
-import { ReadError } from "./ReadError.ts"
 import { SqliteFailure } from "./Sqlite.ts"
+import { SqlRefusal } from "./SqlRefusal.ts"
+
+type WriteReason = ConnectionError["reason"] | HistoryError["reason"] | "WithinRead" | "Refused"
 
 /**
  * A transaction that should write could not, and nothing was committed. It is a `SqlError`, so that who handles those of `SqlClient` handles it too: its `cause` has
  * SQLite's `code`, or is the `HistoryError` or `ConnectionError` for which the database may not be written to.
  */
-export class WriteError extends SqlError implements Refusal {
+export class WriteError extends SqlRefusal<WriteReason> {
   /**
    * - `Busy`: another process has the write lock, for longer than `lockPatience`.
    * - `DiskFull`, `IoError`, `PermissionDenied`: the disk, or the rights of this process, do not let it write.
@@ -26,46 +27,28 @@ export class WriteError extends SqlError implements Refusal {
    * - `Refused`: SQLite failed with a code that has many causes.
    * - A reason of `HistoryError`, such as `NewerDatabase`, or of `ConnectionError`: this program may not write any more.
    */
-  readonly reason: ConnectionError["reason"] | HistoryError["reason"] | "WithinRead" | "Refused"
-  /** What is wrong, for people. */
-  readonly sentence: string
-  /** What to do now, for people. */
-  readonly remedy: string
-  /** SQLite's or the system's code, "" where neither had a say. */
-  readonly code: string
-  /** Whether trying again can help by itself. */
-  readonly retryable: boolean
-  /** Absolute path of the database file, or `:memory:`. */
-  readonly database: string
+  declare readonly reason: WriteReason
   /** Who holds the lock that was not to be had, as far as that can be seen. */
   readonly holders: ReadonlyArray<Holder>
 
   /** For tests of programs that handle it. */
   constructor({
-    cause,
+    holders = [],
     ...facts
-  }: Pick<WriteError, "reason" | "sentence" | "remedy" | "code" | "retryable" | "database"> & {
-    /** What it came from. */
-    readonly cause: unknown
+  }: ConstructorParameters<typeof SqlRefusal<WriteReason>>[0] & {
     /** Default none. */
     readonly holders?: ReadonlyArray<Holder>
   }) {
-    super({ cause, message: messageOf(facts) })
-    this.reason = facts.reason
-    this.sentence = facts.sentence
-    this.remedy = facts.remedy
-    this.code = facts.code
-    this.retryable = facts.retryable
-    this.database = facts.database
-    this.holders = facts.holders ?? []
+    super(facts)
+    this.holders = holders
   }
 
   /** @internal From SQLite's error for a write. */
   static fromSqlite(database: string, cause: SqliteFailure, holders: ReadonlyArray<Holder> = []): WriteError {
     const { code, detail, retryable } = cause
     const reason = reasonOf(database, code)
-    const sentence = `${sentences[reason](database)} (${code}: ${detail}${describeHolders(holders)})`
-    const remedy = reason === "Busy" ? patience : (remedies[reason] ?? codeRemedy(code) ?? unclear)
+    const sentence = `${texts[reason].sentence(database)} (${code}: ${detail}${describeHolders(holders)})`
+    const remedy = texts[reason].remedy ?? codeRemedy(code) ?? unclear
     return new WriteError({ cause, reason, sentence, remedy, code, retryable, database, holders })
   }
 
@@ -73,8 +56,8 @@ export class WriteError extends SqlError implements Refusal {
   static fromSystem(database: string, cause: SystemFailure): WriteError {
     const { code, detail, retryable } = cause
     const reason = code === "EIO" ? "IoError" : code === "EROFS" ? "PermissionDenied" : "DiskFull"
-    const sentence = `${sentences[reason](database)} (${detail})`
-    const remedy = remedies[reason] ?? codeRemedy(code) ?? unclear
+    const sentence = `${texts[reason].sentence(database)} (${detail})`
+    const remedy = texts[reason].remedy ?? codeRemedy(code) ?? unclear
     return new WriteError({ cause, reason, sentence, remedy, code, retryable, database })
   }
 
@@ -103,21 +86,11 @@ export class WriteError extends SqlError implements Refusal {
    * unchanged.
    */
   static classify<E>(database: string, error: E): E | WriteError {
-    if (
-      !(error instanceof SqlError) ||
-      error instanceof WriteError ||
-      error instanceof ReadError ||
-      !Predicate.hasProperty(error.cause, "code")
-    ) {
+    if (!(error instanceof SqlError) || error instanceof SqlRefusal || !Predicate.hasProperty(error.cause, "code")) {
       return error
     }
     const failure = SqliteFailure.from(error.cause)
     return codeReason(failure.code) === undefined ? error : WriteError.fromSqlite(database, failure)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
   }
 }
 
@@ -133,25 +106,37 @@ const freeBytes = (database: string): number => files.freeBytes(database) ?? Num
 /** The step by which SQLite grows a `-shm`. */
 const smallest = 32 * 1024
 
-const sentences: Record<CodeReason | "Refused", (database: string) => string> = {
-  NotADatabase: (database) => `${database} is no longer a SQLite database`,
-  Damaged: (database) => `The database ${database} is damaged`,
-  Busy: () => "Another process has the write lock",
-  NotRecovered: (database) => `A transaction on ${database} was not finished: its rollback journal is still there`,
-  Replaced: (database) => `${database} is no longer the file that was opened`,
-  PermissionDenied: (database) => `This process may not write to ${database}`,
-  DiskFull: (database) => `There is no space left for ${database}`,
-  IoError: (database) => `The disk failed while ${database} was written`,
-  Refused: (database) => `SQLite did not write to ${database}`
-}
-
-const remedies: Partial<Record<CodeReason | "Refused", string>> = {
-  DiskFull: "Free some space on that filesystem. What was committed before is safe.",
-  Replaced:
-    "Restart the program. It still has the old file open: what it wrote there is lost when it ends. Copy it out first if you need it.",
-  PermissionDenied:
-    "Give the file, its -wal and its -shm to the user that runs this program, and mount the filesystem for writing."
-}
-
-const patience = "Let the process that holds the lock finish, or set a longer `lockPatience`."
 const unclear = "Fix what SQLite's message names. Nothing was committed."
+
+interface Text {
+  readonly sentence: (database: string) => string
+  /** Undefined where the code says more. */
+  readonly remedy: string | undefined
+}
+
+const texts: Record<CodeReason | "Refused", Text> = {
+  NotADatabase: { sentence: (database) => `${database} is no longer a SQLite database`, remedy: undefined },
+  Damaged: { sentence: (database) => `The database ${database} is damaged`, remedy: undefined },
+  Busy: {
+    sentence: () => "Another process has the write lock",
+    remedy: "Let the process that holds the lock finish, or set a longer `lockPatience`."
+  },
+  NotRecovered: {
+    sentence: (database) => `A transaction on ${database} was not finished: its rollback journal is still there`,
+    remedy: undefined
+  },
+  Replaced: {
+    sentence: (database) => `${database} is no longer the file that was opened`,
+    remedy: ofConnection.Replaced.remedy
+  },
+  PermissionDenied: {
+    sentence: (database) => `This process may not write to ${database}`,
+    remedy: ofConnection.PermissionDenied.remedy
+  },
+  DiskFull: {
+    sentence: (database) => `There is no space left for ${database}`,
+    remedy: "Free some space on that filesystem. What was committed before is safe."
+  },
+  IoError: { sentence: (database) => `The disk failed while ${database} was written`, remedy: undefined },
+  Refused: { sentence: (database) => `SQLite did not write to ${database}`, remedy: undefined }
+}

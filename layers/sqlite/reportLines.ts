@@ -1,9 +1,15 @@
 /** Reports and refusals, for people and for programs. */
 import type { Refusal } from "../start/Refusal.ts"
 import { startOf } from "../start/refusedStart.ts"
+import type { Catalogued } from "../start/TaggedRefusal.ts"
 import type { StageReport } from "../start/Timeline.ts"
-import type { RefusedError } from "./exitCode.ts"
-import { type FailedReport, failedReport, type InitializationReport, type ReadyReport } from "./InitializationReport.ts"
+import {
+  type FailedReport,
+  failedReport,
+  type InitializationError,
+  type InitializationReport,
+  type ReadyReport
+} from "./InitializationReport.ts"
 import { ReadError } from "./ReadError.ts"
 import type { Restored } from "./Restore.ts"
 
@@ -31,7 +37,7 @@ export const reportLines = (report: InitializationReport): ReadonlyArray<string>
  * A refusal as one line of JSON, as `database-ready` prints it with `--json`: `status`, `database` and `error`. That of
  * a start has the rest of its report too.
  */
-export const refusalJson = (error: RefusedError): string => {
+export const refusalJson = (error: Catalogued): string => {
   const report = reportOf(error)
   return report === undefined
     ? JSON.stringify({ status: "failed", database: error.database ?? "", error })
@@ -51,7 +57,7 @@ export const refusalJson = (error: RefusedError): string => {
  * export const tell = (error: InitializationError) => Console.error(refusalLines(error).join("\n"))
  * ```
  */
-export const refusalLines = (error: RefusedError, headline?: string): ReadonlyArray<string> => {
+export const refusalLines = (error: Catalogued, headline?: string): ReadonlyArray<string> => {
   const report = headline === undefined ? reportOf(error) : undefined
   return report === undefined
     ? [`${headline ?? headlineOf(error)}  ${error.database ?? ""}`, ...causeLines(error)]
@@ -74,19 +80,15 @@ export const restoredLines = ({ backup, database, replaced, schemaVersion }: Res
 ]
 
 /** Undefined for what came from something else than a start. */
-const reportOf = (error: RefusedError): FailedReport | undefined => {
+const reportOf = (error: Catalogued): FailedReport | undefined => {
   const timeline = startOf(error)
-  return timeline === undefined ||
-    error._tag === "RestoreError" ||
-    error._tag === "CopyError" ||
-    error._tag === "SqlError" ||
-    error._tag === "FleetError" ||
-    error._tag === "MigrationFilesError"
-    ? undefined
-    : failedReport(error.database ?? "", error, timeline)
+  return timeline === undefined || !isOfStart(error) ? undefined : failedReport(error.database ?? "", error, timeline)
 }
 
-const headlineOf = (error: RefusedError): string => {
+/** Only what a start was refused with is kept with how far it was. */
+const isOfStart = (error: Catalogued): error is InitializationError => startOf(error) !== undefined
+
+const headlineOf = (error: Catalogued): string => {
   if (error instanceof ReadError) return "not read"
   if (error._tag === "CopyError") return "not backed up"
   return error._tag === "RestoreError" ? "not restored" : error._tag === "SqlError" ? "not written" : "not ready"

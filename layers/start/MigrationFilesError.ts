@@ -1,10 +1,10 @@
 /** Why a new migration was not written. */
-import * as Data from "effect/Data"
+import { ofWriting } from "./codeMeaning.ts"
 import { codeRemedy } from "./codeRemedy.ts"
-import { jsonOf, messageOf } from "./Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "./TaggedRefusal.ts"
 
 /** No migration was written. */
-export class MigrationFilesError extends Data.TaggedError("MigrationFilesError")<{
+export class MigrationFilesError extends TaggedRefusal("MigrationFilesError")<{
   /**
    * - `BadName`: the name cannot be that of a migration.
    * - `BadNumber`: the number that was asked for cannot be that of the next migration.
@@ -27,27 +27,40 @@ export class MigrationFilesError extends Data.TaggedError("MigrationFilesError")
   /** Never set: no database has a part in it. */
   readonly database?: string | undefined
 }> {
-  /** The sentence and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
-    const subject = JSON.stringify(this.subject)
-    if (this.reason === "BadName") return `${subject} cannot be the name of a migration: ${this.detail}`
-    if (this.reason === "NotWritten") return `The migration ${this.subject} cannot be written (${this.detail})`
-    return `${subject} cannot be the number of a new migration: ${this.detail}`
+    return this.entry.sentence
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    if (this.reason === "NotWritten") return codeRemedy(this.code) ?? `Let this user write in ${this.directory}.`
-    return this.reason === "BadName" ? `Name it like ${this.instead}.` : `Leave the number out, or use ${this.instead}.`
+    return this.entry.remedy
+  }
+}
+
+const notANumber = {
+  sentence: ({ detail, subject }: MigrationFilesError) =>
+    `${JSON.stringify(subject)} cannot be the number of a new migration: ${detail}`,
+  remedy: ({ instead }: MigrationFilesError) => `Leave the number out, or use ${instead}.`,
+  means: "usage"
+} as const
+
+const catalogue: Catalogue<MigrationFilesError> = {
+  BadName: {
+    sentence: ({ detail, subject }) => `${JSON.stringify(subject)} cannot be the name of a migration: ${detail}`,
+    remedy: ({ instead }) => `Name it like ${instead}.`,
+    means: "usage"
+  },
+  BadNumber: notANumber,
+  Taken: notANumber,
+  NotWritten: {
+    sentence: ({ detail, subject }) => `The migration ${subject} cannot be written (${detail})`,
+    remedy: ({ code, directory }) => codeRemedy(code) ?? `Let this user write in ${directory}.`,
+    means: ofWriting
   }
 }

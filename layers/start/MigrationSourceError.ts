@@ -1,9 +1,9 @@
 /** What is wrong with the migrations as they are written. */
-import * as Data from "effect/Data"
-import { jsonOf, messageOf } from "./Refusal.ts"
+import { ofSystem } from "./codeMeaning.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "./TaggedRefusal.ts"
 
 /** The migrations themselves cannot be used; no database was opened. */
-export class MigrationSourceError extends Data.TaggedError("MigrationSourceError")<{
+export class MigrationSourceError extends TaggedRefusal("MigrationSourceError")<{
   /**
    * - `DirectoryUnreadable`: the directory of migrations cannot be read.
    * - `BadName`: a file looks like a migration and is not named like one.
@@ -36,46 +36,64 @@ export class MigrationSourceError extends Data.TaggedError("MigrationSourceError
   /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
   /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     // Anything may be in a cause, even what cannot be written; the detail tells of it, as the remedy does of the cure.
-    return { ...jsonOf(this), cause: undefined, cure: undefined }
+    return { ...super.toJSON(), cause: undefined, cure: undefined }
+  }
+
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
-    return `${sentences[this.reason](this.path)} (${this.detail})`
+    return `${this.entry.sentence} (${this.detail})`
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    return this.cure ?? remedies[this.reason]
+    return this.cure ?? this.entry.remedy
   }
 }
 
-const sentences = {
-  DirectoryUnreadable: (path: string) => `The migrations in ${path} cannot be read`,
-  BadName: (path: string) => `${path} is not named like a migration`,
-  BadLayout: (path: string) => `${path} is laid out for another tool`,
-  NotUtf8: (path: string) => `${path} is not UTF-8 text`,
-  BadDeclaration: (path: string) => `${path} declares something that cannot be understood`,
-  Duplicate: (path: string) => `Two migrations have the same number: ${path}`,
-  NotLoaded: (path: string) => `The migrations of ${path} cannot be loaded`
-}
-
-const remedies = {
-  DirectoryUnreadable: "Check the path of the migrations directory, and that this user can read it.",
-  BadName: "Name it NNN_name.sql, for example 002_add_owner.sql, or move it out of the directory.",
-  BadLayout: "Keep in NNN_name.sql only what should run. Move what undoes it out of the directory.",
-  NotUtf8: "Save it as UTF-8. It may be UTF-16 or Latin-1 now.",
-  BadDeclaration:
-    "Fix the declaration, at the head of the file or in the call of Migrations.fromLoader. The names are foreign_keys, deletes, compatible_from and settings.",
-  Duplicate:
-    "Number them in the order in which they should run, and then the files after them. A file that any database has applied keeps its number and name: give new files numbers above it.",
-  NotLoaded: "Fix the loader that was given to Migrations.fromLoader."
+const catalogue: Catalogue<MigrationSourceError> = {
+  DirectoryUnreadable: {
+    sentence: ({ path }) => `The migrations in ${path} cannot be read`,
+    remedy: "Check the path of the migrations directory, and that this user can read it.",
+    means: ofSystem
+  },
+  BadName: {
+    sentence: ({ path }) => `${path} is not named like a migration`,
+    remedy: "Name it NNN_name.sql, for example 002_add_owner.sql, or move it out of the directory.",
+    means: "data"
+  },
+  BadLayout: {
+    sentence: ({ path }) => `${path} is laid out for another tool`,
+    remedy: "Keep in NNN_name.sql only what should run. Move what undoes it out of the directory.",
+    means: "data"
+  },
+  NotUtf8: {
+    sentence: ({ path }) => `${path} is not UTF-8 text`,
+    remedy: "Save it as UTF-8. It may be UTF-16 or Latin-1 now.",
+    means: "data"
+  },
+  BadDeclaration: {
+    sentence: ({ path }) => `${path} declares something that cannot be understood`,
+    remedy:
+      "Fix the declaration, at the head of the file or in the call of Migrations.fromLoader. The names are foreign_keys, deletes, compatible_from and settings.",
+    means: "data"
+  },
+  Duplicate: {
+    sentence: ({ path }) => `Two migrations have the same number: ${path}`,
+    remedy:
+      "Number them in the order in which they should run, and then the files after them. A file that any database has applied keeps its number and name: give new files numbers above it.",
+    means: "data"
+  },
+  NotLoaded: {
+    sentence: ({ path }) => `The migrations of ${path} cannot be loaded`,
+    remedy: "Fix the loader that was given to Migrations.fromLoader.",
+    means: "data"
+  }
 }

@@ -1,13 +1,12 @@
 /** A deadline that was not kept. */
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import type { Holder } from "../machine/FileLocks.ts"
 import { describeStep, formatMillis, neededMillis, type Step } from "./Measure.ts"
 import type { StageName } from "./policy.ts"
-import { jsonOf, messageOf } from "./Refusal.ts"
+import { type Entry, TaggedRefusal } from "./TaggedRefusal.ts"
 
 /** A stage, or the whole start, was not over by its deadline. */
-export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
+export class StageTimeoutError extends TaggedRefusal("StageTimeoutError")<{
   /** `Stage`: the stage's own timeout; `Start`: the deadline of the whole start. */
   readonly reason: "Stage" | "Start"
   /** The stage that was not over. */
@@ -30,14 +29,9 @@ export class StageTimeoutError extends Data.TaggedError("StageTimeoutError")<{
   /** Whether trying again can help by itself: it can. */
   readonly retryable = true
 
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return { sentence: this.sentence, remedy: this.remedy, means: "tryAgain" }
   }
 
   /** What is wrong, for people. */

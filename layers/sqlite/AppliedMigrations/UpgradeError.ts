@@ -1,8 +1,8 @@
 /** Why migrations are not applied. */
-import * as Data from "effect/Data"
 import type { Statement } from "../../schema/SqlScript.ts"
+import { ofSqlite } from "../../start/codeMeaning.ts"
 import { codeRemedy } from "../../start/codeRemedy.ts"
-import { jsonOf, messageOf } from "../../start/Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../../start/TaggedRefusal.ts"
 import type { SqliteFailure } from "../Sqlite.ts"
 
 /** A table that has fewer rows than it had, 0 where it is gone; or a column of it that refers to fewer. */
@@ -18,7 +18,7 @@ export interface Loss {
 }
 
 /** The pending migrations could not be applied. What was not committed is rolled back: `applied` says what was. */
-export class UpgradeError extends Data.TaggedError("UpgradeError")<{
+export class UpgradeError extends TaggedRefusal("UpgradeError")<{
   /**
    * - `Pending`: an inspection finds migrations to apply.
    * - `Busy`: another process is writing.
@@ -78,27 +78,27 @@ export class UpgradeError extends Data.TaggedError("UpgradeError")<{
   /** Absolute path of the copy that it made before that. */
   backup: string | undefined = undefined
 
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
   /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     // Anything may be in a cause, even what cannot be written; the detail tells of it, as the remedy does of the cure.
-    return { ...jsonOf(this), cause: undefined, cure: undefined }
+    return { ...super.toJSON(), cause: undefined, cure: undefined }
+  }
+
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
     const where = this.line === 0 ? "" : ` in line ${this.line}, \`${this.statement}\``
     const code = this.code === "" ? "" : `${this.code}: `
-    return `${sentences[this.reason](this.migration)}${where} (${code}${this.detail})`
+    return `${this.entry.sentence}${where} (${code}${this.detail})`
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    const cure = this.cure ?? codeRemedy(this.code) ?? remedies[this.reason]
+    const cure = this.cure ?? codeRemedy(this.code) ?? this.entry.remedy
     return this.reason === "Pending" || this.reason === "TransactionEnded" ? cure : `${cure} ${standing(this)}`
   }
 }
@@ -122,46 +122,88 @@ const beforeAnything: ReadonlySet<Reason> = new Set<Reason>([
   "NotSql"
 ])
 
-const sentences: Record<Reason, (migration: string) => string> = {
-  Pending: (migration) =>
-    migration === "" ? "The database has not been taken over yet" : `Migrations are pending: ${migration}`,
-  Busy: (migration) => `Another process is writing to the database; ${migration} must wait`,
-  DeadlineTooShort: (migration) => `The deadline is too short for the backup before ${migration}`,
-  StatementFailed: (migration) => `Migration ${migration} failed`,
-  EffectFailed: (migration) => `Migration ${migration} failed`,
-  TransactionEnded: (migration) => `Migration ${migration} ended the transaction in which all migrations are applied`,
-  NotAllowed: (migration) => `Migration ${migration} contains a statement that a migration cannot run`,
-  Incomplete: (migration) => `Migration ${migration} is incomplete`,
-  NotSql: (migration) => `Migration ${migration} contains something that SQLite does not understand`,
-  ForeignKeyViolations: (migration) => `After ${migration}, rows refer to rows that do not exist`,
-  ForeignKeyMismatch: (migration) =>
-    `After ${migration}, a foreign key refers to columns that are not a key of their table`,
-  RowsDeleted: (migration) => `Migration ${migration} would delete rows without declaring it`,
-  SchemaBroken: (migration) => `After ${migration}, views or triggers cannot be used`,
-  HistoryRewritten: (migration) => `After ${migration}, every start would refuse the database`,
-  NotWritten: (migration) => `Applying ${migration} could not be finished`
-}
-
-const remedies: Record<Reason, string> = {
-  Pending: "Start this program, or run `database-ready init`: that applies them.",
-  Busy: "Let the other process finish, or stop it.",
-  DeadlineTooShort: "Set a longer deadline.",
-  StatementFailed: "Fix the statement and start again.",
-  EffectFailed: "Fix the migration's Effect and start again.",
-  TransactionEnded: "Remove COMMIT and ROLLBACK from the Effect. What it committed stays: restore a backup.",
-  NotAllowed: "Remove the statement: the library begins and ends the transaction of the pending migrations.",
-  Incomplete: "Write the missing part.",
-  NotSql: "Remove it.",
-  ForeignKeyViolations: "Change the migration so that it repairs or deletes those rows.",
-  ForeignKeyMismatch:
-    "Make those columns a PRIMARY KEY or UNIQUE, or refer to others (https://sqlite.org/foreignkeys.html#fk_indexes).",
-  RowsDeleted:
-    "If that is meant, write `-- database-ready: deletes = TABLE, TABLE` above the first statement. If the file rebuilds a table, write `-- database-ready: foreign_keys = off` there: otherwise dropping the old table deletes the rows that refer to it.",
-  SchemaBroken:
-    "Create the view or trigger again in a migration, with the current names of tables and columns, or drop it. SQLite looks at it only when it is used.",
-  HistoryRewritten:
-    "Remove the statements that change the table schema_migrations, user_version or application_id. Only the library may write them.",
-  NotWritten: "Fix what SQLite's message names, then start again."
+const catalogue: Catalogue<UpgradeError> = {
+  Pending: {
+    sentence: ({ migration }) =>
+      migration === "" ? "The database has not been taken over yet" : `Migrations are pending: ${migration}`,
+    remedy: "Start this program, or run `database-ready init`: that applies them.",
+    means: "tryAgain"
+  },
+  Busy: {
+    sentence: ({ migration }) => `Another process is writing to the database; ${migration} must wait`,
+    remedy: "Let the other process finish, or stop it.",
+    means: ofSqlite
+  },
+  DeadlineTooShort: {
+    sentence: ({ migration }) => `The deadline is too short for the backup before ${migration}`,
+    remedy: "Set a longer deadline.",
+    means: "usage"
+  },
+  StatementFailed: {
+    sentence: ({ migration }) => `Migration ${migration} failed`,
+    remedy: "Fix the statement and start again.",
+    means: ofSqlite
+  },
+  EffectFailed: {
+    sentence: ({ migration }) => `Migration ${migration} failed`,
+    remedy: "Fix the migration's Effect and start again.",
+    means: ofSqlite
+  },
+  TransactionEnded: {
+    sentence: ({ migration }) => `Migration ${migration} ended the transaction in which all migrations are applied`,
+    remedy: "Remove COMMIT and ROLLBACK from the Effect. What it committed stays: restore a backup.",
+    means: ofSqlite
+  },
+  NotAllowed: {
+    sentence: ({ migration }) => `Migration ${migration} contains a statement that a migration cannot run`,
+    remedy: "Remove the statement: the library begins and ends the transaction of the pending migrations.",
+    means: ofSqlite
+  },
+  Incomplete: {
+    sentence: ({ migration }) => `Migration ${migration} is incomplete`,
+    remedy: "Write the missing part.",
+    means: ofSqlite
+  },
+  NotSql: {
+    sentence: ({ migration }) => `Migration ${migration} contains something that SQLite does not understand`,
+    remedy: "Remove it.",
+    means: ofSqlite
+  },
+  ForeignKeyViolations: {
+    sentence: ({ migration }) => `After ${migration}, rows refer to rows that do not exist`,
+    remedy: "Change the migration so that it repairs or deletes those rows.",
+    means: ofSqlite
+  },
+  ForeignKeyMismatch: {
+    sentence: ({ migration }) =>
+      `After ${migration}, a foreign key refers to columns that are not a key of their table`,
+    remedy:
+      "Make those columns a PRIMARY KEY or UNIQUE, or refer to others (https://sqlite.org/foreignkeys.html#fk_indexes).",
+    means: ofSqlite
+  },
+  RowsDeleted: {
+    sentence: ({ migration }) => `Migration ${migration} would delete rows without declaring it`,
+    remedy:
+      "If that is meant, write `-- database-ready: deletes = TABLE, TABLE` above the first statement. If the file rebuilds a table, write `-- database-ready: foreign_keys = off` there: otherwise dropping the old table deletes the rows that refer to it.",
+    means: ofSqlite
+  },
+  SchemaBroken: {
+    sentence: ({ migration }) => `After ${migration}, views or triggers cannot be used`,
+    remedy:
+      "Create the view or trigger again in a migration, with the current names of tables and columns, or drop it. SQLite looks at it only when it is used.",
+    means: ofSqlite
+  },
+  HistoryRewritten: {
+    sentence: ({ migration }) => `After ${migration}, every start would refuse the database`,
+    remedy:
+      "Remove the statements that change the table schema_migrations, user_version or application_id. Only the library may write them.",
+    means: ofSqlite
+  },
+  NotWritten: {
+    sentence: ({ migration }) => `Applying ${migration} could not be finished`,
+    remedy: "Fix what SQLite's message names, then start again.",
+    means: ofSqlite
+  }
 }
 
 export const upgradeError = (
