@@ -324,6 +324,20 @@ describe("the live health check", () => {
     })
   )
 
+  /** Commits at once, between two statements of a look, what the newer program's start committed elsewhere. */
+  const commitOf = (upgraded: string, file: string) =>
+    independently(file, (connection) =>
+      connection.exec(
+        `ATTACH '${upgraded}' AS upgraded;
+        BEGIN IMMEDIATE;
+        CREATE TABLE more (id INTEGER PRIMARY KEY);
+        DELETE FROM main.schema_migrations;
+        INSERT INTO main.schema_migrations SELECT * FROM upgraded.schema_migrations;
+        PRAGMA main.user_version = 3;
+        COMMIT;`
+      )
+    )
+
   it.scoped("passes at every moment of a newer program's compatible commit", () =>
     Effect.gen(function* () {
       const newer = Migrations.fromRecord({
@@ -331,8 +345,9 @@ describe("the live health check", () => {
         "003_add.sql": "-- database-ready: compatible_from = 2\nCREATE TABLE more (id INTEGER PRIMARY KEY);"
       })
       for (const statement of [2, 3, 4, 5]) {
-        const file = yield* temporaryFile
+        const [file, upgraded] = [yield* temporaryFile, yield* temporaryFile]
         yield* start(file)
+        yield* start(upgraded, { migrations: newer })
         const config = DatabaseConfig.from({ filename: file })
         const initialization = yield* Initialization.make(config)
         const directory = yield* DatabaseDirectory.make(config, initialization)
@@ -344,12 +359,11 @@ describe("the live health check", () => {
         const { sqlite } = connection
         const beside: typeof sqlite = {
           ...sqlite,
-          run: (sql, parameters) =>
-            Effect.suspend(() => {
-              asked += 1
-              const meanwhile = asked === statement ? Effect.orDie(start(file, { migrations: newer })) : Effect.void
-              return Effect.zipRight(meanwhile, sqlite.run(sql, parameters))
-            })
+          all: (sql, parameters) => {
+            asked += 1
+            if (asked === statement) Effect.runSync(commitOf(upgraded, file))
+            return sqlite.all(sql, parameters)
+          }
         }
         const { version } = yield* migrations.schemaOn(beside)
         assert.strictEqual(version, statement === 2 ? "003" : "002", `before statement ${statement}`)

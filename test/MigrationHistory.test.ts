@@ -1,8 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
-import type { Migration } from "../layers/index.ts"
+import { HistoryError, type Migration } from "../layers/index.ts"
 import { judge } from "../layers/sqlite/AppliedMigrations/HistoryJudgement.ts"
 import {
   type AppliedMigration,
@@ -36,7 +35,10 @@ const verdictOf = (
   source: ReadonlyArray<Migration>,
   rows: ReadonlyArray<AppliedMigration>,
   userVersion = userVersionOf(Math.max(-1, ...rows.map(({ version }) => Number(version))))
-) => Effect.runSync(Effect.either(judge(source, historyOf(rows), userVersion)))
+) => {
+  const judged = judge(source, historyOf(rows), userVersion)
+  return judged instanceof HistoryError ? Either.left(judged) : Either.right(judged)
+}
 
 const refusalOf = (...args: Parameters<typeof verdictOf>) =>
   Either.match(verdictOf(...args), {

@@ -362,10 +362,8 @@ describe("the pragmas", () => {
           ...real,
           sqlite: {
             ...real.sqlite,
-            run: (sql: string) =>
-              Effect.map(real.sqlite.run(sql), (rows) =>
-                rows.map((row) => ("foreign_keys" in row ? { ...row, foreign_keys: 0 } : row))
-              )
+            all: (sql: string) =>
+              real.sqlite.all(sql).map((row) => ("foreign_keys" in row ? { ...row, foreign_keys: 0 } : row))
           }
         }))
       ).pipe(Layer.provide(SqliteConnection.layer))
@@ -393,9 +391,9 @@ describe("the pragmas", () => {
           ...real,
           sqlite: {
             ...real.sqlite,
-            run: (sql: string, parameters?: ReadonlyArray<unknown>) => {
+            all: (sql: string, parameters?: ReadonlyArray<unknown>) => {
               said.push(sql)
-              return real.sqlite.run(sql, parameters)
+              return real.sqlite.all(sql, parameters)
             }
           }
         }))

@@ -77,9 +77,22 @@ const importsOf = (file: string) =>
 const importsEffect = (file: string) => /from "(effect|@effect)\//.test(readFileSync(join(root, file), "utf8"))
 
 /** Plain code of the rooms: values in, values out. It grows room by room. */
-const plain = ["Complaint", "CompiledSchema", "ExtensionsInUse"].map(
-  (name) => `layers/sqlite/AppliedMigrations/${name}.ts`
-)
+const plain = [
+  "layers/machine/MountTable.ts",
+  ...["FilePragmas", "migrationPragmas", "pragmas"].map((name) => `layers/sqlite/${name}.ts`),
+  ...[
+    "Complaint",
+    "CompiledSchema",
+    "DatabaseLook",
+    "ExtensionsInUse",
+    "HistoryJudgement",
+    "HistoryRecords",
+    "MigrationHistory",
+    "RepeatableJudgement",
+    "SchemaFingerprint",
+    "SchemaJudgement"
+  ].map((name) => `layers/sqlite/AppliedMigrations/${name}.ts`)
+]
 
 /** Later ones may import earlier ones; `layers` itself has the entry points. */
 const folders = [

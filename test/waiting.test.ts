@@ -192,13 +192,13 @@ describe("the pragmas stage", () => {
         ...real,
         sqlite: {
           ...real.sqlite,
-          run: (sql: string, parameters?: ReadonlyArray<unknown>) =>
-            sql.startsWith("PRAGMA synchronous")
-              ? Effect.flatMap(
-                  Ref.getAndUpdate(refusals, (n) => n - 1),
-                  (left) => (left > 0 ? Effect.fail(busy) : real.sqlite.run(sql, parameters))
-                )
-              : real.sqlite.run(sql, parameters)
+          all: (sql: string, parameters?: ReadonlyArray<unknown>) => {
+            if (sql.startsWith("PRAGMA synchronous =")) {
+              const left = Effect.runSync(Ref.getAndUpdate(refusals, (n) => n - 1))
+              if (left > 0) throw busy
+            }
+            return real.sqlite.all(sql, parameters)
+          }
         }
       }))
     ).pipe(Layer.provide(SqliteConnection.layer))
@@ -474,13 +474,14 @@ describe("the integrity stage", () => {
       redeclared: [],
       warnings: [],
       schemaOn: () => Effect.die("not before the start is over"),
-      schema: Effect.flatMap(
-        Ref.getAndUpdate(refusals, (n) => n - 1),
-        (left) =>
-          left > 0
-            ? Effect.fail(IntegrityError.unreadable(busy))
-            : Effect.succeed({ version: "001", fingerprint: "f", extra: [] })
-      )
+      schema: () =>
+        Effect.flatMap(
+          Ref.getAndUpdate(refusals, (n) => n - 1),
+          (left) =>
+            left > 0
+              ? Effect.fail(IntegrityError.unreadable(busy))
+              : Effect.succeed({ version: "001", fingerprint: "f", extra: [] })
+        )
     })
   const integrity = (refusals: Ref.Ref<number>, options: TestOptions) =>
     Effect.scoped(

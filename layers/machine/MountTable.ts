@@ -1,6 +1,5 @@
 /** What is mounted where: Linux lists it in `/proc/self/mountinfo` (proc(5)). */
-import * as Effect from "effect/Effect"
-import { files, trySync } from "./files.ts"
+import { files } from "./files.ts"
 
 /** Filesystems that the kernel serves by itself from disk or memory: no other process or machine can make them hang. */
 const kernelFilesystems = new Set(
@@ -56,9 +55,13 @@ export const mountsIn = (mountinfo: string): ReadonlyArray<Mount> =>
   }))
 
 /** Not by `statfs`: it gives only a number, and some servers give a wrong one. Empty if there is no readable table. */
-export const mountTable: Effect.Effect<ReadonlyArray<Mount>> = trySync(() =>
-  mountsIn(files.text("/proc/self/mountinfo"))
-).pipe(Effect.orElseSucceed(() => []))
+export const readMountTable = (): ReadonlyArray<Mount> => {
+  try {
+    return mountsIn(files.text("/proc/self/mountinfo"))
+  } catch {
+    return []
+  }
+}
 
 const isIn = (directory: string, point: string): boolean =>
   directory === point || directory.startsWith(point === "/" ? "/" : `${point}/`)

@@ -4,6 +4,7 @@ import * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import { type Compression, compressFile, endings, hasCompression } from "../machine/compression.ts"
 import { permissionsFor } from "../machine/FilePermissions.ts"
 import { files, kindOf, trySync } from "../machine/files.ts"
@@ -20,6 +21,7 @@ import { largeCopy } from "../sqlite/DatabaseCopy.ts"
 import { prepareDirectory } from "../sqlite/DatabaseDirectory.ts"
 import { absoluteName, faultOfName, isInMemory } from "../sqlite/DatabasePath.ts"
 import { DirectoryError } from "../sqlite/DirectoryError.ts"
+import { atEdge } from "../sqlite/edge.ts"
 import { look } from "../sqlite/FileLook.ts"
 import { lockForCopies } from "../sqlite/LockFile.ts"
 import { copyOnline } from "../sqlite/OnlineCopy.ts"
@@ -263,7 +265,11 @@ const headerOf = Effect.fnUntraced(function* (file: string, readonly: boolean) {
 })
 
 const versionOf = (copy: string) =>
-  Effect.scoped(Effect.flatMap(openSqlite({ filename: copy, readonly: true }), readHistory)).pipe(
+  Effect.scoped(
+    Effect.flatMap(openSqlite({ filename: copy, readonly: true }), (sqlite) =>
+      atEdge(() => readHistory(sqlite), identity)
+    )
+  ).pipe(
     Effect.map(({ rows }) => newestVersion(rows)),
     // The history of another tool has no version of ours.
     Effect.catchTag("HistoryError", () => Effect.succeed(undefined))

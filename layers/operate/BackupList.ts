@@ -2,6 +2,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import { type Compression, compressionOf, headOf, unpackedHead, unpackFile } from "../machine/compression.ts"
 import { files, kindOf, trySync } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
@@ -11,6 +12,7 @@ import { markOf } from "../sqlite/BackupFiles.ts"
 import { copyTimeIn, millisOf, parseBackupName } from "../sqlite/BackupNames.ts"
 import { absoluteName, faultOfName, isInMemory, realFile } from "../sqlite/DatabasePath.ts"
 import { DirectoryError, refusal } from "../sqlite/DirectoryError.ts"
+import { atEdge } from "../sqlite/edge.ts"
 import { likenessOf } from "../sqlite/Likeness.ts"
 import { type OnOpen, withOnOpen } from "../sqlite/OnOpen.ts"
 import { checkCopy } from "../sqlite/PageCheck.ts"
@@ -207,7 +209,11 @@ const isPart = (file: string) =>
   )
 
 const recordedIn = (file: string) =>
-  Effect.scoped(Effect.flatMap(openSqlite({ filename: file, readonly: true }), readHistory)).pipe(
+  Effect.scoped(
+    Effect.flatMap(openSqlite({ filename: file, readonly: true }), (sqlite) =>
+      atEdge(() => readHistory(sqlite), identity)
+    )
+  ).pipe(
     Effect.map(({ exists, rows }) => ({ version: newestVersion(rows), detail: exists ? "" : "it has no history" })),
     Effect.catchTag("HistoryError", ({ sentence }) => Effect.succeed({ version: undefined, detail: sentence }))
   )

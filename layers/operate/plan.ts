@@ -10,14 +10,12 @@ import { declarationText } from "../schema/Declaration.ts"
 import { foldName } from "../schema/SqlScript.ts"
 import { touchedTables } from "../schema/TouchedTables.ts"
 import { copyTime } from "../sqlite/AppliedMigrations/CopyTime.ts"
-import { look, type Seen } from "../sqlite/AppliedMigrations/DatabaseLook.ts"
+import { lookAtSnapshot, type Seen } from "../sqlite/AppliedMigrations/DatabaseLook.ts"
 import { requireTime } from "../sqlite/AppliedMigrations/EnoughTime.ts"
 import { historyFailure } from "../sqlite/AppliedMigrations/HistoryError.ts"
 import { historyTable } from "../sqlite/AppliedMigrations/historyTable.ts"
 import { refuseObstacles, scriptOf } from "../sqlite/AppliedMigrations/MigrationRun.ts"
 import { guardRows } from "../sqlite/AppliedMigrations/RowGuard.ts"
-import { madeOnceBy } from "../sqlite/AppliedMigrations/SchemaProof.ts"
-import { transaction } from "../sqlite/AppliedMigrations/Transaction.ts"
 import { tryPending } from "../sqlite/AppliedMigrations/Trial.ts"
 import { notCounted } from "../sqlite/AppliedMigrations/UpgradeRoom.ts"
 import { requireSpaceForBackup } from "../sqlite/Backup.ts"
@@ -29,6 +27,7 @@ import { prepareDirectory } from "../sqlite/DatabaseDirectory.ts"
 import { absoluteName } from "../sqlite/DatabasePath.ts"
 import type { LayerOptions } from "../sqlite/DatabaseReady.ts"
 import { refusal } from "../sqlite/DirectoryError.ts"
+import { outcomeOf } from "../sqlite/edge.ts"
 import { look as lookAtFiles } from "../sqlite/FileLook.ts"
 import { Initialization } from "../sqlite/Initialization.ts"
 import type { InitializationError } from "../sqlite/InitializationReport.ts"
@@ -193,7 +192,7 @@ const planWith = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], so
   const seen = yield* orObstacle(
     stage(
       "migrations",
-      () => transaction(sqlite, { begin: sqlite.run("BEGIN") }, historyFailure, look(config, source, sqlite)),
+      () => outcomeOf(() => lookAtSnapshot(config, source, sqlite), historyFailure),
       () => ""
     )
   )
@@ -211,9 +210,9 @@ const planWith = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], so
     )
     yield* orObstacle(tried)
   }
-  const { connection, pragmas } = found
-  if (!isBlank && connection !== undefined && pragmas !== undefined && obstacles.length === 0) {
-    const room = { config, source, made: madeOnceBy(source), database: connection, pragmas }
+  const { connection } = found
+  if (!isBlank && connection !== undefined && obstacles.length === 0) {
+    const room = { config, database: connection }
     const timed = stage(
       "migrations",
       (attempt) => requireTime(room, seen, attempt),

@@ -8,16 +8,16 @@ import * as LogLevel from "effect/LogLevel"
 import type { Attempt, StageError } from "../start/Attempt.ts"
 import { MigrationSource, titleOf } from "../start/MigrationSource.ts"
 import { cureOfBroken, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
-import { isUpToDate, look, requireRecorded, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
+import { isUpToDate, look, lookAtSnapshot, requireRecorded, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
 import { requireTime } from "./AppliedMigrations/EnoughTime.ts"
 import { withoutExtension } from "./AppliedMigrations/ExtensionsInUse.ts"
 import { type HistoryError, historyFailure } from "./AppliedMigrations/HistoryError.ts"
 import type { Verdict } from "./AppliedMigrations/HistoryJudgement.ts"
 import { refuseObstacles, scriptOf } from "./AppliedMigrations/MigrationRun.ts"
-import { removeRemains } from "./AppliedMigrations/Remains.ts"
+import { besideOf, remainsOf, removeRemains } from "./AppliedMigrations/Remains.ts"
 import { divideBy, namesIn } from "./AppliedMigrations/SchemaFingerprint.ts"
-import { madeOnceBy, maySpeakOf, proveSchema, type SchemaState } from "./AppliedMigrations/SchemaProof.ts"
-import { transaction } from "./AppliedMigrations/Transaction.ts"
+import type { SchemaState } from "./AppliedMigrations/SchemaJudgement.ts"
+import { madeOnceBy, maySpeakOf, proveSchema } from "./AppliedMigrations/SchemaProof.ts"
 import { tryPending } from "./AppliedMigrations/Trial.ts"
 import { upgrade } from "./AppliedMigrations/Upgrade.ts"
 import { type UpgradeError, upgradeError } from "./AppliedMigrations/UpgradeError.ts"
@@ -27,13 +27,14 @@ import { pruneBackups } from "./BackupFiles.ts"
 import { ConnectionError } from "./ConnectionError.ts"
 import { codeReason } from "./codeReason.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
-import { atEdge } from "./edge.ts"
+import { atOnce, isPassed, outcomeOf } from "./edge.ts"
 import { setPragmasOfNewFile } from "./FilePragmas.ts"
 import { Initialization } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 import { olderThanBackup } from "./LostWal.ts"
-import type { PragmaError } from "./PragmaError.ts"
+import { type PragmaError, unreadable } from "./PragmaError.ts"
 import { replacedError } from "./SameFile.ts"
+import { SharedLooks } from "./SharedLooks.ts"
 import { integer, type Sqlite } from "./Sqlite.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
@@ -74,9 +75,10 @@ export interface MigrationsEvidence {
   /**
    * @internal
    * History and schema once this start is through with them. What its first look found is not read again
-   * where it was all there was to do and no other connection has committed anything since.
+   * where it was all there was to do and no other connection has committed anything since. Looks when it is called; an
+   * `Exit` where nothing has to be waited for.
    */
-  readonly schema: Effect.Effect<LiveSchema, IntegrityError | HistoryError>
+  readonly schema: () => Effect.Effect<LiveSchema, IntegrityError | HistoryError>
   /** @internal Reads the history and the live schema through a connection, and compares them with what the migrations make. */
   readonly schemaOn: (sqlite: Sqlite) => Effect.Effect<LiveSchema, IntegrityError | HistoryError>
 }
@@ -106,17 +108,23 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
     UpgradeError | HistoryError | IntegrityError | BackupError | PragmaError | ConnectionError | StageError,
     FileSystem.FileSystem | Path.Path
   > => {
-    const room: Room = { config, source, made: madeOnceBy(source), database, pragmas }
-    return stage(
-      "migrations",
-      (running) =>
-        // A replaced file is the reason, whichever write found it out.
-        Effect.mapError(attempt(room, done, running), (error) => {
-          const code = "code" in error ? error.code : ""
-          return codeReason(code) === "Replaced" ? replacedError(database.file, code) : error
-        }),
-      summary
-    )
+    return Effect.flatMap(SharedLooks, (looks) => {
+      const room: Room = { config, source, made: madeOnceBy(source), database, pragmas, looks }
+      return stage(
+        "migrations",
+        (running) => {
+          const outcome = attempt(room, done, running)
+          // A replaced file is the reason, whichever write found it out.
+          return isPassed(outcome)
+            ? outcome
+            : Effect.mapError(outcome, (error) => {
+                const code = "code" in error ? error.code : ""
+                return codeReason(code) === "Replaced" ? replacedError(database.file, code) : error
+              })
+        },
+        summary
+      )
+    })
   }
 
   /**
@@ -171,82 +179,85 @@ const list = (verb: string, titles: ReadonlyArray<string>): string =>
  * Only of what migrations made: what others added is theirs. What a pending migration speaks of may go with it, and the
  * upgrade judges what it leaves.
  */
-const requireExtensions = Effect.fnUntraced(function* ({ database: { file, sqlite } }: Room, seen: Seen) {
+const lackOfExtensions = ({ database: { file, sqlite } }: Room, seen: Seen): ConnectionError | undefined => {
   const scripts = seen.verdict.pending.map(scriptOf)
   const { ours } = seen.verdict
   const made = ours === undefined ? seen.objects : divideBy(namesIn(ours), seen.objects).ours
   const staying = made.filter(({ name }) => !scripts.some((script) => maySpeakOf(script, name)))
-  const broken = yield* atEdge(() => withoutExtension(sqlite, staying), historyFailure)
-  if (broken.length === 0) return
+  const broken = withoutExtension(sqlite, staying)
+  if (broken.length === 0) return undefined
   const detail = broken.map(describeBroken).join("; ")
   const facts = { code: "", detail, retryable: false }
-  return yield* new ConnectionError({ reason: "MissingExtension", file, ...facts, cure: cureOfBroken(broken) })
-})
+  return new ConnectionError({ reason: "MissingExtension", file, ...facts, cure: cureOfBroken(broken) })
+}
 
 /**
  * Look, judge, and only then change. Another process may do the same work at the same time, so everything is read and
- * judged again under the write lock.
+ * judged again under the write lock. Where nothing is pending, nothing has to be waited for.
  */
-const attempt = Effect.fnUntraced(function* (room: Room, done: Done, running: Attempt) {
-  const { config, database, pragmas, source } = room
-  const first = yield* transaction(
-    database.sqlite,
-    { begin: database.sqlite.run("BEGIN") },
-    historyFailure,
-    look(config, source, database.sqlite)
-  )
-  const clearRemains = (level: LogLevel.LogLevel) =>
-    config.inMemory || config.access === "inspect" ? Effect.void : removeRemains(room, level)
-  if (database.origin === "existing") yield* warnOfAge(room, first, done)
-  yield* requireExtensions(room, first)
-  if (isUpToDate(first)) {
-    yield* clearRemains(LogLevel.Warning)
-    // Without migrations too a new file gets its settings before its first page.
-    if (first.isBlank && database.before === "clean" && config.access !== "inspect") {
-      yield* setPragmasOfNewFile(config, database, pragmas)
+const attempt = (room: Room, done: Done, running: Attempt) =>
+  atOnce(function* () {
+    const { config, database, pragmas, source } = room
+    const first = yield* outcomeOf(() => lookAtSnapshot(config, source, database.sqlite), historyFailure)
+    const isWatched = !config.inMemory && config.access !== "inspect"
+    if (database.origin === "existing") {
+      const warning = newWarning(room, first, done)
+      if (warning !== undefined) yield* warn(room, first, done, warning)
     }
-    return evidence(room, done, first)
-  }
-  // Also in an inspection: it says what a start would say.
-  const { own, isDue } = first.verdict.repeatables
-  yield* refuseObstacles([...first.verdict.pending, ...(isDue ? own : [])])
-  if (config.access === "inspect") {
-    // Report what a start would refuse before what it would apply: the trial proves the schema first.
-    if (!first.isBlank && !config.inMemory) yield* tryPending(config, database.sqlite, first, running)
-    return yield* refusePending(first)
-  }
+    yield* outcomeOf(() => lackOfExtensions(room, first), historyFailure)
+    if (isUpToDate(first)) {
+      if (isWatched && remainsOf(room).length > 0) yield* removeRemains(room, LogLevel.Warning)
+      // Without migrations too a new file gets its settings before its first page.
+      if (first.isBlank && database.before === "clean" && config.access !== "inspect") {
+        yield* outcomeOf(() => setPragmasOfNewFile(config, database, pragmas), unreadable)
+      }
+      return evidence(room, done, first)
+    }
+    // Also in an inspection: it says what a start would say.
+    const { own, isDue } = first.verdict.repeatables
+    yield* refuseObstacles([...first.verdict.pending, ...(isDue ? own : [])])
+    if (config.access === "inspect") {
+      // Report what a start would refuse before what it would apply: the trial proves the schema first.
+      if (!first.isBlank && !config.inMemory) yield* tryPending(config, database.sqlite, first, running)
+      return yield* refusePending(first)
+    }
 
-  // Not again: a start that waits for another's copy comes here at each attempt.
-  if (done.triedAt === undefined) yield* clearRemains(LogLevel.Debug)
-  // A new database has no other users that a failing start could block.
-  if (!first.isBlank && !config.inMemory && done.triedAt !== first.dataVersion) {
-    yield* tryPending(config, database.sqlite, first, running)
-    yield* requireTime(room, first, running)
-    done.triedAt = first.dataVersion
-  }
+    // Not again: a start that waits for another's copy comes here at each attempt.
+    if (done.triedAt === undefined && isWatched) yield* removeRemains(room, LogLevel.Debug)
+    // A new database has no other users that a failing start could block.
+    if (!first.isBlank && !config.inMemory && done.triedAt !== first.dataVersion) {
+      yield* tryPending(config, database.sqlite, first, running)
+      yield* requireTime(room, first, running)
+      done.triedAt = first.dataVersion
+    }
 
-  // A file that holds nothing has nothing to lose, and its first transaction is cheaper in WAL mode.
-  // Beside a WAL that a crash left, our own pin would be waited for.
-  if (first.isBlank && database.before === "clean") yield* setPragmasOfNewFile(config, database, pragmas)
-  const seen = yield* Effect.scoped(upgrade(room, first, done, running))
-  // The upgrade is committed: an extra backup is no reason to refuse it.
-  if (done.backup !== undefined) {
-    yield* Effect.catchAll(pruneBackups(database.file, config.backups, done.backup), ({ detail }) =>
-      Effect.logWarning(`Older backups could not be deleted: ${detail}`)
-    )
-  }
-  return evidence(room, done, seen)
-})
+    // A file that holds nothing has nothing to lose, and its first transaction is cheaper in WAL mode.
+    // Beside a WAL that a crash left, our own pin would be waited for.
+    if (first.isBlank && database.before === "clean") {
+      yield* outcomeOf(() => setPragmasOfNewFile(config, database, pragmas), unreadable)
+    }
+    const seen = yield* Effect.scoped(upgrade(room, first, done, running))
+    // The upgrade is committed: an extra backup is no reason to refuse it.
+    if (done.backup !== undefined) {
+      yield* Effect.catchAll(pruneBackups(database.file, config.backups, done.backup), ({ detail }) =>
+        Effect.logWarning(`Older backups could not be deleted: ${detail}`)
+      )
+    }
+    return evidence(room, done, seen)
+  })
 
-/** Warns before anything is applied again. */
-const warnOfAge = Effect.fnUntraced(function* ({ config, database, source }: Room, first: Seen, done: Done) {
-  const { version } = first.verdict
-  const warning = yield* olderThanBackup(database.file, version)
-  if (warning === undefined || done.warnings.includes(warning)) return
-  const seen = look(config, source, database.sqlite)
-  const begin = database.sqlite.run("BEGIN")
-  const now = yield* transaction(database.sqlite, { begin }, historyFailure, seen)
-  if (now.verdict.version !== version) return
+/** What is to be warned of before anything is applied, unless it was. */
+const newWarning = ({ database, looks }: Room, { verdict }: Seen, { warnings }: Done): string | undefined => {
+  const { file } = database
+  const warning = olderThanBackup(file, verdict.version, besideOf(looks, file))
+  return warning === undefined || warnings.includes(warning) ? undefined : warning
+}
+
+/** A process that has just upgraded the database explains it. */
+const warn = Effect.fnUntraced(function* (room: Room, first: Seen, done: Done, warning: string) {
+  const { config, database, source } = room
+  const now = yield* outcomeOf(() => lookAtSnapshot(config, source, database.sqlite), historyFailure)
+  if (now.verdict.version !== first.verdict.version) return
   done.warnings.push(warning)
   yield* Effect.logWarning(warning)
 })
@@ -265,33 +276,42 @@ const evidence = (
   redeclared: seen.verdict.redeclared,
   warnings,
   schema: unlessChanged(room, seen),
-  schemaOn: (sqlite) => checkApplied(room, sqlite)
+  schemaOn: (sqlite) => Effect.suspend(() => checkApplied(room, sqlite))
 })
 
 /** The database's version if a newer program wrote it, else our newest. */
 const versionOf = ({ source }: Room, { ahead, version }: Verdict): string | undefined =>
   ahead.length > 0 ? version : source.at(-1)?.version
 
-const unlessChanged = (room: Room, seen: Seen): AppliedMigrations["Type"]["schema"] => {
-  const { sqlite } = room.database
-  return Effect.flatMap(Effect.mapError(sqlite.run("PRAGMA data_version"), historyFailure), ([row]) =>
-    integer(row, "data_version") === seen.dataVersion ? proveLiveSchema(room, seen) : checkApplied(room, sqlite)
-  )
-}
+const unlessChanged =
+  (room: Room, seen: Seen): AppliedMigrations["Type"]["schema"] =>
+  () => {
+    const { sqlite } = room.database
+    return atOnce(function* () {
+      const [row] = yield* outcomeOf(() => sqlite.all("PRAGMA data_version"), historyFailure)
+      return yield* integer(row, "data_version") === seen.dataVersion
+        ? proveLiveSchema(room, seen)
+        : checkApplied(room, sqlite)
+    })
+  }
 
 const proveLiveSchema = (room: Room, { objects, verdict }: Seen): Effect.Effect<LiveSchema, IntegrityError> =>
-  Effect.map(proveSchema(verdict, objects, room.made), (state) => ({ ...state, version: versionOf(room, verdict) }))
+  atOnce(function* () {
+    const state = yield* proveSchema(verdict, objects, room.made)
+    return { ...state, version: versionOf(room, verdict) }
+  })
 
 /**
  * In one snapshot, because a newer program may commit between two reads. In memory there is no other program, and the
  * service may already be in a transaction.
  */
-const checkApplied = (room: Room, sqlite: Sqlite): AppliedMigrations["Type"]["schema"] => {
-  const seen = Effect.flatMap(look(room.config, room.source, sqlite), requireRecorded)
-  return Effect.flatMap(
-    room.config.inMemory ? seen : transaction(sqlite, { begin: sqlite.run("BEGIN") }, historyFailure, seen),
-    (seen) => proveLiveSchema(room, seen)
-  )
+const checkApplied = (room: Room, sqlite: Sqlite): Effect.Effect<LiveSchema, IntegrityError | HistoryError> => {
+  const { config, source } = room
+  return atOnce(function* () {
+    const read = config.inMemory ? look : lookAtSnapshot
+    const seen = yield* outcomeOf(() => requireRecorded(read(config, source, sqlite)), historyFailure)
+    return yield* proveLiveSchema(room, seen)
+  })
 }
 
 const refusePending = ({ isInitialized, verdict: { adopted, pending, repeatables } }: Seen) =>

@@ -1,4 +1,5 @@
 /** The backups and unfinished copies beside a database. */
+import { basename, dirname } from "node:path"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
@@ -14,7 +15,7 @@ import {
   type Upgrade
 } from "./BackupNames.ts"
 import { copyLock, lockForCopying, restoreLock, whileRestoringAlone } from "./LockFile.ts"
-import { SharedLooks } from "./SharedLooks.ts"
+import type { Looks } from "./SharedLooks.ts"
 import { isLock } from "./Sqlite.ts"
 
 /** Unfinished copies of upgrades and restores, with SQLite's files beside them. No other program uses these names. */
@@ -74,20 +75,17 @@ export const forgetUncommitted = Effect.fnUntraced(function* (file: string) {
   yield* Effect.forEach(yield* siblingFiles(file, marks), ({ path }) => removeOrWarn(path), { discard: true })
 })
 
-/** Absolute paths of what `removeUnfinished` would look at, by names alone. */
-export const unfinishedBeside = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
-  Effect.map(siblingNames(file), (beside) =>
-    beside.filter((more) => unfinished.test(more) || marks.test(more)).map((more) => `${file}${more}`)
-  )
+/** Absolute paths of what `removeUnfinished` would look at, by names alone. `beside`: from `namesBeside`. */
+export const unfinishedBeside = (file: string, beside: ReadonlyArray<string>): ReadonlyArray<string> =>
+  beside.filter((more) => unfinished.test(more) || marks.test(more)).map((more) => `${file}${more}`)
 
-/** What files beside a database have after its name, from one read of the directory. */
-export const siblingNames = (file: string): Effect.Effect<ReadonlyArray<string>, SystemFailure, Path.Path> =>
-  Effect.flatMap(Effect.all([Path.Path, SharedLooks]), ([path, { namesIn }]) =>
-    Effect.map(namesIn(path.dirname(file)), (names) => {
-      const base = path.basename(file)
-      return names.flatMap((name) => (name.startsWith(base) && name !== base ? [name.slice(base.length)] : []))
-    })
+/** What files beside a database have after its name, from one read of the directory. Throws the system's error. */
+export const namesBeside = ({ namesIn }: Pick<Looks, "namesIn">, file: string): ReadonlyArray<string> => {
+  const base = basename(file)
+  return namesIn(dirname(file)).flatMap((name) =>
+    name.startsWith(base) && name !== base ? [name.slice(base.length)] : []
   )
+}
 
 /**
  * Run it after the upgrade is committed. Keeps the newest backups of a database, by their names, and deletes the

@@ -7,9 +7,10 @@ import type { Attempt, StageError } from "../start/Attempt.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
 import { AppliedMigrations } from "./AppliedMigrations.ts"
 import { DatabaseConfig, type IntegrityPolicy } from "./DatabaseConfig.ts"
+import { atOnce, outcomeOf } from "./edge.ts"
 import { Initialization } from "./Initialization.ts"
-import type { IntegrityError } from "./IntegrityError.ts"
-import { bytesOf, checkPages } from "./PageCheck.ts"
+import { IntegrityError } from "./IntegrityError.ts"
+import { checkPages, sizeOf } from "./PageCheck.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 
 /** What was looked at, and why no further. */
@@ -53,25 +54,27 @@ export class CheckedIntegrity extends Context.Tag("database-ready/CheckedIntegri
   )
 }
 
-const check = Effect.fnUntraced(function* (
+/** Where the file is short, nothing has to be waited for. */
+const check = (
   policy: IntegrityPolicy,
   database: SqliteConnection["Type"],
   migrations: AppliedMigrations["Type"],
-  { doing, inTime, progress }: Attempt
-) {
-  doing("comparing the schema with what the migrations make")
-  const { extra, fingerprint } = yield* migrations.schema
-  const bytes = yield* bytesOf(database.sqlite)
-  const { because, checked } =
-    policy === "auto" ? chosen(database, migrations, bytes <= smallFile) : { checked: policy, because: "asked for" }
-  if (checked !== "schema") {
-    doing("checking the pages")
-    yield* checkPages({ ...database, bytes }, checked, progress)
-  }
-  yield* inTime
-  const report: IntegrityReport = { policy, checked, because, fingerprint, extra }
-  return report
-})
+  { doing, inTime, left, progress }: Attempt
+) =>
+  atOnce(function* () {
+    doing("comparing the schema with what the migrations make")
+    const { extra, fingerprint } = yield* migrations.schema()
+    const bytes = yield* outcomeOf(() => sizeOf(database.sqlite), IntegrityError.unreadable)
+    const { because, checked } =
+      policy === "auto" ? chosen(database, migrations, bytes <= smallFile) : { checked: policy, because: "asked for" }
+    if (checked !== "schema") {
+      doing("checking the pages")
+      yield* checkPages({ ...database, bytes }, checked, progress)
+    }
+    if (left() < 0) yield* inTime
+    const report: IntegrityReport = { policy, checked, because, fingerprint, extra }
+    return report
+  })
 
 /** Up to this many bytes `auto` looks at the pages at every start: that takes about as long as everything else. */
 const smallFile = 1024 * 1024

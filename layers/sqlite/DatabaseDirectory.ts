@@ -74,7 +74,7 @@ export const prepareDirectory = Effect.fnUntraced(function* (config: {
   const directory = path.dirname(wanted)
   const orRefuse = Effect.mapError((failure: SystemFailure) => refusal(config.access, wanted, directory, failure))
 
-  const mounts = yield* (yield* SharedLooks).mounts
+  const mounts = (yield* SharedLooks).mounts()
   // When no mount can hang, check directly: it is faster. If that check fails, retry through the platform's FileSystem,
   // where we can time out.
   if (!(noMountCanHang(mounts) && (yield* isThere(directory)))) {

@@ -145,7 +145,7 @@ const makeFleet = Effect.fnUntraced(function* <R>({
     Context.pick(FileSystem.FileSystem, Path.Path),
     Context.add(Reactivity.Reactivity, yield* Reactivity.make)
   )
-  const looks = shareLooks((name) => name.endsWith(extension))
+  const looks = shareLooks((name) => name.endsWith(extension), yield* Effect.clock)
 
   const start = Effect.fnUntraced(function* (name: string, { mayCreate }: Use) {
     const filename = yield* fileOf(place, name)

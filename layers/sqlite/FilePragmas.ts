@@ -1,19 +1,7 @@
 /** Pragmas that are kept in the file: set only where nothing can be lost by it, or once the database is judged sound. */
-import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import type { StageError } from "../start/Attempt.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
-import type { Initialization } from "./Initialization.ts"
 import type { PragmaError } from "./PragmaError.ts"
-import {
-  isOfConnection,
-  isOfFile,
-  requiredOf,
-  type Settings,
-  setAndVerify,
-  settleNewFile,
-  summaryOf
-} from "./pragmas.ts"
+import { isOfConnection, isOfFile, requiredOf, type Settings, setAndVerify, settleNewFile } from "./pragmas.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
 import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
@@ -22,25 +10,29 @@ export const setPragmasOfNewFile = (
   config: DatabaseConfig["Type"],
   { sqlite }: SqliteConnection["Type"],
   { settings }: VerifiedPragmas["Type"]
-): Effect.Effect<Settings, PragmaError> => {
+): Settings | PragmaError => {
   const required = requiredOf(config, 0)
+  const settled = settleNewFile(sqlite, config)
   // The journal mode writes the first page.
-  return Effect.zipRight(settleNewFile(sqlite, config), setAndVerify(sqlite, required, required, settings))
+  return settled instanceof Error ? settled : setAndVerify(sqlite, required, required, settings)
 }
 
-/** For a database that was judged sound: sets its journal mode and the runtime busy timeout, and reads everything back. */
-export const applyFileAndRuntimePragmas = (
+/**
+ * For a database that was judged sound: sets its journal mode and the runtime busy timeout, in milliseconds, and reads
+ * everything back.
+ */
+export const setFileAndRuntimePragmas = (
   config: DatabaseConfig["Type"],
-  { stage }: Initialization["Type"],
+  busyTimeout: number,
   { sqlite }: SqliteConnection["Type"],
   { settings }: VerifiedPragmas["Type"]
-): Effect.Effect<Settings, PragmaError | StageError> => {
-  const required = requiredOf(config, Duration.toMillis(config.pragmas.busyTimeout))
+): Settings | PragmaError => {
+  const required = requiredOf(config, busyTimeout)
   // The journal mode comes first, because it may have to wait: with the runtime timeout SQLite would wait with the event
   // loop blocked. An inspection may not switch it, but requires it.
   const settable = [
     ...(config.access === "inspect" ? [] : required.filter(isOfFile)),
     ...required.filter(isOfConnection)
   ]
-  return stage("pragmas", () => setAndVerify(sqlite, settable, required, settings), summaryOf)
+  return setAndVerify(sqlite, settable, required, settings)
 }

@@ -6,11 +6,10 @@
 
 import type { Stats } from "node:fs"
 import { endianness } from "node:os"
-import type * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import { locksOn, ownDescriptorsOn } from "../machine/FileLocks.ts"
 import { files, trySync } from "../machine/files.ts"
-import { markOf, siblingNames } from "./BackupFiles.ts"
+import { markOf } from "./BackupFiles.ts"
 import { compactTime, parseBackupName } from "./BackupNames.ts"
 import { headOf } from "./Likeness.ts"
 
@@ -85,27 +84,26 @@ export const lostFromFile = (
  */
 export const olderThanBackup = (
   file: string,
-  version: string | undefined
-): Effect.Effect<string | undefined, never, Path.Path> =>
-  Effect.flatMap(siblingNames(file), (beside) =>
-    trySync(() => {
-      const now = BigInt(version ?? -1)
-      const restoredAt = beside
-        .flatMap((suffix) => /^\.replaced-(\w+)$/.exec(suffix)?.[1] ?? [])
-        .sort()
-        .at(-1)
-      const later = beside.filter((suffix) => {
-        const name = parseBackupName(suffix)
-        if (name === undefined || BigInt(name.from ?? -1) < now) return false
-        if (files.stat(markOf(`${file}${suffix}`)) !== undefined) return false
-        const madeAt = files.stat(`${file}${suffix}`)?.mtimeMs
-        return madeAt !== undefined && (restoredAt === undefined || restoredAt < compactTime(madeAt))
-      })
-      const [suffix] = later
-      if (suffix === undefined) return undefined
-      const from = parseBackupName(suffix)?.from
-      const was = from === undefined ? "without a history" : `at ${from}`
-      const is = version === undefined ? "it has none" : `it is at ${version}`
-      return `The database is older than a backup of it: ${file}${suffix} was made when the database ${was} was upgraded, and ${is} now. If you restored a backup, go on: the next upgrade ends this warning. If not, an older copy was put there, or a copy without its WAL: to go back to the backup, run database-ready restore --database ${file} --backup ${file}${suffix}`
-    })
-  ).pipe(Effect.orElseSucceed(() => undefined))
+  version: string | undefined,
+  /** From `namesBeside`. */
+  beside: ReadonlyArray<string>
+): string | undefined => {
+  const now = BigInt(version ?? -1)
+  const restoredAt = beside
+    .flatMap((suffix) => /^\.replaced-(\w+)$/.exec(suffix)?.[1] ?? [])
+    .sort()
+    .at(-1)
+  const later = beside.filter((suffix) => {
+    const name = parseBackupName(suffix)
+    if (name === undefined || BigInt(name.from ?? -1) < now) return false
+    if (files.stat(markOf(`${file}${suffix}`)) !== undefined) return false
+    const madeAt = files.stat(`${file}${suffix}`)?.mtimeMs
+    return madeAt !== undefined && (restoredAt === undefined || restoredAt < compactTime(madeAt))
+  })
+  const [suffix] = later
+  if (suffix === undefined) return undefined
+  const from = parseBackupName(suffix)?.from
+  const was = from === undefined ? "without a history" : `at ${from}`
+  const is = version === undefined ? "it has none" : `it is at ${version}`
+  return `The database is older than a backup of it: ${file}${suffix} was made when the database ${was} was upgraded, and ${is} now. If you restored a backup, go on: the next upgrade ends this warning. If not, an older copy was put there, or a copy without its WAL: to go back to the backup, run database-ready restore --database ${file} --backup ${file}${suffix}`
+}

@@ -5,8 +5,8 @@
 import * as Effect from "effect/Effect"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
 import type { Attempt } from "../start/Attempt.ts"
-import { brokenObjects, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
-import { atEdge } from "./edge.ts"
+import { type Broken, brokenObjects, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
+import { atEdge, atOnce, outcomeOf } from "./edge.ts"
 import { IntegrityError } from "./IntegrityError.ts"
 import { ConnectionSetUp } from "./OnOpen.ts"
 import { answerBeside, type Moved } from "./PageCheck/SqliteBeside.ts"
@@ -25,17 +25,23 @@ interface Looked {
   readonly bytes: number
 }
 
-/** Checks views and triggers, then pages, then foreign keys, which no page check covers. Reads the whole file. */
-export const checkPages = Effect.fnUntraced(function* (looked: Looked, depth: Depth, progress: Attempt["progress"]) {
-  const ask = asking(looked, depth, progress)
-  const broken = yield* atEdge(() => brokenObjects(looked.sqlite), IntegrityError.unreadable)
-  if (broken.length > 0) return yield* IntegrityError.found("SchemaBroken", broken.map(describeBroken))
-  yield* checkStructure(ask, depth)
-  const violations = yield* ask("foreign_key_check", `${foreignKeyViolations} LIMIT 100`)
-  if (violations.length > 0) {
-    return yield* IntegrityError.found("ForeignKeyViolations", violations.map(describeViolation))
-  }
-})
+/**
+ * Checks views and triggers, then pages, then foreign keys, which no page check covers. Reads the whole file: at once
+ * where that is short.
+ */
+export const checkPages = (looked: Looked, depth: Depth, progress: Attempt["progress"]) =>
+  atOnce(function* () {
+    const ask = asking(looked, depth, progress)
+    yield* outcomeOf(() => judgeObjects(brokenObjects(looked.sqlite)), IntegrityError.unreadable)
+    yield* checkStructure(ask, depth)
+    const violations = yield* ask("foreign_key_check", `${foreignKeyViolations} LIMIT 100`)
+    if (violations.length > 0) {
+      return yield* IntegrityError.found("ForeignKeyViolations", violations.map(describeViolation))
+    }
+  })
+
+const judgeObjects = (broken: ReadonlyArray<Broken>): IntegrityError | undefined =>
+  broken.length === 0 ? undefined : IntegrityError.found("SchemaBroken", broken.map(describeBroken))
 
 /** Checks the copy: do not upgrade a damaged database or rely on a damaged backup. */
 export const checkCopy = (copy: string, progress: Attempt["progress"] = () => Effect.void) =>
@@ -54,28 +60,32 @@ export const foreignKeyViolations = `SELECT "table", rowid, parent FROM pragma_f
 export const describeViolation = (row: Row): string =>
   `row ${text(row, "rowid") || "?"} of ${text(row, "table")} refers to a missing row of ${text(row, "parent")}`
 
-/** Bytes of the database, including its WAL. */
+/** Bytes of the database, including its WAL. Throws `SqliteFailure`. */
+export const sizeOf = ({ all }: Sqlite): number => {
+  const [size] = all("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size")
+  return integer(size, "bytes")
+}
+
+/** The same as an Effect. */
 export const bytesOf = (sqlite: Sqlite): Effect.Effect<number, IntegrityError> =>
-  sqlite.run("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size").pipe(
-    Effect.map(([size]) => integer(size, "bytes")),
-    Effect.mapError(IntegrityError.unreadable)
-  )
+  atEdge(() => sizeOf(sqlite), IntegrityError.unreadable)
 
 type Ask = (pragma: string, sql: string) => Effect.Effect<ReadonlyArray<Row>, IntegrityError>
 
-const checkStructure = Effect.fnUntraced(function* (ask: Ask, depth: Depth) {
-  const pragma = depth === "quick" ? "quick_check" : "integrity_check"
-  const lines = (yield* ask(pragma, `PRAGMA ${pragma}(100)`)).map((row) => text(row, pragma))
-  if (lines.length !== 1 || lines[0] !== "ok") return yield* IntegrityError.found("DamagedPages", lines)
-})
+const checkStructure = (ask: Ask, depth: Depth) =>
+  atOnce(function* () {
+    const pragma = depth === "quick" ? "quick_check" : "integrity_check"
+    const lines = (yield* ask(pragma, `PRAGMA ${pragma}(100)`)).map((row) => text(row, pragma))
+    if (lines.length !== 1 || lines[0] !== "ok") return yield* IntegrityError.found("DamagedPages", lines)
+  })
 
 const asking = ({ bytes, file, sqlite }: Looked, depth: Depth, progress: Attempt["progress"]): Ask => {
   const isShort = file === ":memory:" || bytes <= shortLook[depth]
   let isRead = false
+  if (isShort) return (_, sql) => outcomeOf(() => sqlite.all(sql), IntegrityError.unreadable)
   return (pragma, sql) =>
     Effect.flatMap(ConnectionSetUp, ({ kind }) => {
       const here = sqlite.run(sql)
-      if (isShort) return Effect.mapError(here, IntegrityError.unreadable)
       // Another process does not have the functions of this one.
       if (kind === "function") return Effect.mapError(instead(here)(noModule), IntegrityError.unreadable)
       const doing = `running ${pragma}`

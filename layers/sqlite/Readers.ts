@@ -13,7 +13,9 @@ import { transaction } from "./AppliedMigrations/Transaction.ts"
 import { statementsOn, whileReading } from "./ClientConnection.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
+import { atEdge } from "./edge.ts"
 import { withOnOpen } from "./OnOpen.ts"
+import { unreadable } from "./PragmaError.ts"
 import { isOfConnection, readAll, requiredOf, requireEqual, setAndVerify } from "./pragmas.ts"
 import { ReadError } from "./ReadError.ts"
 import { openSqliteIn, type Sqlite, SqliteFailure } from "./Sqlite.ts"
@@ -52,7 +54,7 @@ export const makeReaders = (
     const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
     return yield* Effect.gen(function* () {
       const reader = yield* withOnOpen(config.onOpen)(openSqliteIn(own, { filename: file, readonly: true }))
-      yield* setAndVerify(reader, required.filter(isOfConnection), required, {})
+      yield* atEdge(() => setAndVerify(reader, required.filter(isOfConnection), required, {}), unreadable)
       yield* inPlace
       const statements = statementsOn(reader.database, cacheSizeOf(config.client), sqlite.readings, config.onOpen)
       const made: Reader = {
@@ -132,10 +134,8 @@ export const makeReaders = (
   const stillHold = Effect.suspend(() =>
     Effect.forEach(
       [...opened],
-      (reader) => Effect.flatMap(readAll(reader, required), (found) => requireEqual(found, required)),
-      {
-        discard: true
-      }
+      (reader) => atEdge(() => requireEqual(readAll(reader, required), required), unreadable),
+      { discard: true }
     )
   )
   return { read, stillHold }

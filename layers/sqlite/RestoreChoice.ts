@@ -1,11 +1,13 @@
 /** Chooses and proves the backup to restore. */
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import { readHistory } from "./AppliedMigrations/MigrationHistory.ts"
 import { type BackupFile, backupsOf, infoOf, isAbsent } from "./BackupFiles.ts"
 import { newestCandidates } from "./BackupNames.ts"
 import { refuseEmpty } from "./DatabaseCopy.ts"
 import { faultOfName, isInMemory } from "./DatabasePath.ts"
+import { atEdge } from "./edge.ts"
 import { cureOfMissing } from "./MissingExtension.ts"
 import { checkCopy } from "./PageCheck.ts"
 import { inMemory, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
@@ -65,7 +67,7 @@ export const proveBackup = (backup: string) =>
   checkCopy(backup).pipe(
     Effect.zipRight(openSqlite({ filename: backup, readonly: true })),
     Effect.tap(refuseEmpty),
-    Effect.flatMap(readHistory),
+    Effect.flatMap((sqlite) => atEdge(() => readHistory(sqlite), identity)),
     Effect.scoped,
     Effect.map(({ rows }) => newestVersion(rows)),
     Effect.mapError(({ code, message, retryable }) => ({ code, detail: message, retryable }))

@@ -1,13 +1,17 @@
 /** The last step of a start: what changes the file waits until every room has passed. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { megabytes } from "../start/Measure.ts"
 import type { AppliedMigrations } from "./AppliedMigrations.ts"
 import type { IntegrityReport } from "./CheckedIntegrity.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import type { DatabaseDirectory } from "./DatabaseDirectory.ts"
-import { applyFileAndRuntimePragmas } from "./FilePragmas.ts"
+import { outcomeOf } from "./edge.ts"
+import { setFileAndRuntimePragmas } from "./FilePragmas.ts"
 import type { Initialization } from "./Initialization.ts"
 import { checkpointBeside, leftoverOf } from "./LeftoverWal.ts"
+import { unreadable } from "./PragmaError.ts"
+import { summaryOf } from "./pragmas.ts"
 import { sameFileStillThere } from "./SameFile.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
 import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
@@ -36,7 +40,12 @@ export const settle = Effect.fnUntraced(function* (
 ) {
   yield* releaseWalPin(connection.walPin, connection.sqlite)
   const warnings = yield* checkpointLeftover(config, initialization, connection)
-  const settings = yield* applyFileAndRuntimePragmas(config, initialization, connection, pragmas)
+  const busyTimeout = Duration.toMillis(config.pragmas.busyTimeout)
+  const settings = yield* initialization.stage(
+    "pragmas",
+    () => outcomeOf(() => setFileAndRuntimePragmas(config, busyTimeout, connection, pragmas), unreadable),
+    summaryOf
+  )
   // Another file may have been put there while the start looked at the one that it had opened.
   const inPlace = yield* sameFileStillThere(connection, config.access)
   yield* inPlace

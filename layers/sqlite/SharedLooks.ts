@@ -1,18 +1,18 @@
 /** What the starts of many databases look at once instead of each: what they have in common. */
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { files, trySync } from "../machine/files.ts"
-import { type Mount, mountTable } from "../machine/MountTable.ts"
-import type { SystemFailure } from "../machine/SystemFailure.ts"
+import { files } from "../machine/files.ts"
+import { type Mount, readMountTable } from "../machine/MountTable.ts"
 import type { Migration } from "../start/MigrationSource.ts"
 import type { SchemaObject } from "./AppliedMigrations/SchemaFingerprint.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
 
 /** Without a fleet every start looks for itself. */
 export interface Looks {
-  readonly mounts: Effect.Effect<ReadonlyArray<Mount>>
-  /** The names in a directory; those that no start looks for may be missing. */
-  readonly namesIn: (directory: string) => Effect.Effect<ReadonlyArray<string>, SystemFailure>
+  readonly mounts: () => ReadonlyArray<Mount>
+  /** The names in a directory; those that no start looks for may be missing. Throws the system's error. */
+  readonly namesIn: (directory: string) => ReadonlyArray<string>
   /** Runs a replay of these migrations, or gives what it made before. */
   readonly replayed: (
     migrations: ReadonlyArray<Migration>,
@@ -22,8 +22,8 @@ export interface Looks {
 
 export class SharedLooks extends Context.Reference<SharedLooks>()("database-ready/SharedLooks", {
   defaultValue: (): Looks => ({
-    mounts: mountTable,
-    namesIn: (directory) => trySync(() => files.names(directory)),
+    mounts: readMountTable,
+    namesIn: files.names,
     replayed: (_, replay) => replay
   })
 }) {}
@@ -33,21 +33,21 @@ export class SharedLooks extends Context.Reference<SharedLooks>()("database-read
  * thousands every start would go through all of them. What lies beside a database may be seen some seconds late: a
  * warning comes with the next start then, and leftovers are removed by it.
  */
-export const shareLooks = (isDatabase: (name: string) => boolean): Looks => {
+export const shareLooks = (isDatabase: (name: string) => boolean, clock: Clock.Clock): Looks => {
   const made = new Map<string, ReadonlyArray<SchemaObject>>()
   const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
-  const mounts = keepFor(mountTable)
-  const listings = new Map<string, Effect.Effect<ReadonlyArray<string>, SystemFailure>>()
+  const mounts = keepFor(clock, readMountTable)
+  const listings = new Map<string, () => ReadonlyArray<string>>()
   return {
     mounts,
     namesIn: (directory) => {
       const known = listings.get(directory)
-      if (known !== undefined) return known
-      const looked = keepFor(
-        trySync(() => files.names(directory).filter((name) => !isDatabase(name.replace(/-(?:wal|shm)$/, ""))))
+      if (known !== undefined) return known()
+      const looked = keepFor(clock, () =>
+        files.names(directory).filter((name) => !isDatabase(name.replace(/-(?:wal|shm)$/, "")))
       )
       listings.set(directory, looked)
-      return looked
+      return looked()
     },
     replayed: (migrations, replay) => {
       const key = migrations.map(({ checksum, name, version }) => `${version}_${name} ${checksum}`).join()
@@ -65,16 +65,12 @@ export const shareLooks = (isDatabase: (name: string) => boolean): Looks => {
 /** Milliseconds that a look at the machine counts. */
 const keptFor = 10_000
 
-const keepFor = <A, E>(look: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+const keepFor = <A>(clock: Clock.Clock, look: () => A): (() => A) => {
   let last: { readonly at: number; readonly value: A } | undefined
-  return Effect.clockWith((clock) => {
+  return () => {
     const now = clock.unsafeCurrentTimeMillis()
     // The wall clock may have been set back.
-    if (last !== undefined && now >= last.at && now - last.at < keptFor) return Effect.succeed(last.value)
-    return Effect.tap(look, (value) =>
-      Effect.sync(() => {
-        last = { at: now, value }
-      })
-    )
-  })
+    if (last === undefined || now < last.at || now - last.at >= keptFor) last = { at: now, value: look() }
+    return last.value
+  }
 }

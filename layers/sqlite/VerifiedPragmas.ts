@@ -3,12 +3,14 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type { StageError } from "../start/Attempt.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
+import { atEdge, outcomeOf } from "./edge.ts"
 import { Initialization } from "./Initialization.ts"
 import { readOthers, setBack } from "./migrationPragmas.ts"
-import type { PragmaError } from "./PragmaError.ts"
+import { type PragmaError, unreadable } from "./PragmaError.ts"
 import {
   foreignKeys,
   isFixed,
@@ -42,9 +44,9 @@ export interface PragmasEvidence {
   /**
    * @internal
    * Runs a statement with the busy timeout 0: SQLite refuses at once, whatever the settings say, where it would
-   * wait with the event loop standing still. Nobody reads the pragmas meanwhile.
+   * wait with the event loop standing still.
    */
-  readonly withoutWaiting: <A>(statement: Effect.Effect<A, SqliteFailure>) => Effect.Effect<A, SqliteFailure>
+  readonly withoutWaiting: (statement: string) => Effect.Effect<void, SqliteFailure>
   /**
    * @internal
    * Reads everything back and compares it with what a database that is ready has. Sets nothing; for the live
@@ -65,28 +67,33 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
     const ofConnection = requiredOf(config, 0).filter(isOfConnection)
     const unswitched = ofConnection.filter(({ pragma }) => pragma !== "foreign_keys" && !isFixed(pragma))
     const atRuntime = requiredOf(config, busyTimeout)
-    const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
     let others: Settings | undefined
 
     const settings = yield* stage(
       "pragmas",
       () =>
-        Effect.zipRight(
-          refuseOutOfRange(config),
-          Effect.flatMap(readAll(sqlite, ofConnection), (found) =>
-            setAndVerify(sqlite, ofConnection, ofConnection, found)
-          )
+        outcomeOf(
+          () =>
+            refuseOutOfRange(config, busyTimeout) ??
+            setAndVerify(sqlite, ofConnection, ofConnection, readAll(sqlite, ofConnection)),
+          unreadable
         ),
       summaryOf
     )
+    const switchForeignKeys = (wanted: "0" | "1") => atEdge(() => foreignKeys(sqlite, wanted), unreadable)
+    const setAllBack = (before: Settings) =>
+      atEdge(() => {
+        const back = setBack(sqlite, before)
+        return back instanceof Error ? back : setAndVerify(sqlite, unswitched, unswitched, {})
+      }, unreadable)
     return {
       settings,
       withoutForeignKeys: (body) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.gen(function* () {
-            yield* foreignKeys(sqlite, "0")
+            yield* switchForeignKeys("0")
             const exit = yield* Effect.exit(restore(body))
-            const on = foreignKeys(sqlite, "1")
+            const on = switchForeignKeys("1")
             // What went wrong first is what has to be told; a connection that is refused is closed anyhow.
             yield* Exit.isSuccess(exit) ? on : Effect.catchAll(on, (error) => Effect.logWarning(error.message))
             return yield* exit
@@ -96,24 +103,25 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
         Effect.uninterruptibleMask((restore) =>
           Effect.gen(function* () {
             // Of an attempt before this one some may be set still.
-            others ??= yield* readOthers(sqlite)
+            others ??= yield* atEdge(() => readOthers(sqlite), unreadable)
             const exit = yield* Effect.exit(restore(body))
             // Switching foreign keys off is the library's own doing here, and cannot be undone in a transaction.
-            const back = Effect.zipRight(setBack(sqlite, others), setAndVerify(sqlite, unswitched, unswitched, {}))
+            const back = setAllBack(others)
             yield* Exit.isSuccess(exit) ? back : Effect.catchAll(back, (error) => Effect.logWarning(error.message))
             return yield* exit
           })
         ),
+      // In one turn: nobody reads the pragmas meanwhile.
       withoutWaiting: (statement) =>
-        busyTimeout === 0
-          ? statement
-          : Effect.gen(function* () {
-              yield* sqlite.run("PRAGMA busy_timeout = 0")
-              const exit = yield* Effect.exit(statement)
-              yield* sqlite.run(`PRAGMA busy_timeout = ${busyTimeout}`)
-              return yield* exit
-            }).pipe(Effect.uninterruptible, alone),
-      stillHold: Effect.flatMap(alone(readAll(sqlite, atRuntime)), (found) => requireEqual(found, atRuntime))
+        atEdge(() => {
+          if (busyTimeout > 0) sqlite.all("PRAGMA busy_timeout = 0")
+          try {
+            sqlite.all(statement)
+          } finally {
+            if (busyTimeout > 0) sqlite.all(`PRAGMA busy_timeout = ${busyTimeout}`)
+          }
+        }, identity),
+      stillHold: atEdge(() => requireEqual(readAll(sqlite, atRuntime), atRuntime), unreadable)
     }
   })
 

@@ -2,9 +2,10 @@
 import * as Effect from "effect/Effect"
 import type { MigrationSource } from "../start/MigrationSource.ts"
 import { look, requireRecorded } from "./AppliedMigrations/DatabaseLook.ts"
-import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
+import { type HistoryError, historyFailure } from "./AppliedMigrations/HistoryError.ts"
 import { historyTable } from "./AppliedMigrations/historyTable.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
+import { atEdge } from "./edge.ts"
 import { integer, type SqliteFailure } from "./Sqlite.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
 
@@ -65,7 +66,10 @@ export const makeWriteGate = (
     if (sound?.dataVersion === dataVersion) return
     const now = yield* mark
     if (sound === undefined || sound.mark !== now || now === "") {
-      yield* Effect.tapError(Effect.flatMap(look(config, source, sqlite), requireRecorded), learn)
+      yield* Effect.tapError(
+        atEdge(() => requireRecorded(look(config, source, sqlite)), historyFailure),
+        learn
+      )
     }
     sound = { dataVersion, mark: now }
   })

@@ -47,11 +47,11 @@ export const writeThrough = (
   const refusal = (failure: SqliteFailure, step: "begin" | "commit") =>
     step === "begin" ? new NotBegun({ failure }) : writeError(failure)
   const patiently = upTo(whileAnotherWorks, lockPatience)
-  const begin = gate.beginThrough(withoutWaiting(sqlite.run("BEGIN IMMEDIATE")))
+  const begin = gate.beginThrough(withoutWaiting("BEGIN IMMEDIATE"))
   // With a rollback journal the commit waits for readers, and may be tried again
   // (https://sqlite.org/lang_transaction.html). If interrupted while waiting, nothing was committed.
   const isPatient = pragmas.journalMode !== "wal"
-  const patientCommit = Effect.retry(withoutWaiting(sqlite.run("COMMIT")), {
+  const patientCommit = Effect.retry(withoutWaiting("COMMIT"), {
     schedule: patiently,
     while: ({ retryable }) => retryable
   })

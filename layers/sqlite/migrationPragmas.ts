@@ -1,7 +1,6 @@
 /** Settings of the connection that a migration can change, and how they are reset. */
-import * as Effect from "effect/Effect"
-import { failed, unreadable } from "./PragmaError.ts"
-import { type Settings, setAndVerify } from "./pragmas.ts"
+import { failed, type PragmaError } from "./PragmaError.ts"
+import { type Settings, set, setAndVerify } from "./pragmas.ts"
 import type { Sqlite } from "./Sqlite.ts"
 
 /** Settings that a migration can change beside the required ones. The next start would not have them. */
@@ -28,12 +27,12 @@ const readable = [
 
 const readableStatement = `SELECT ${readable.join(", ")} FROM ${readable.map((pragma) => `pragma_${pragma}`).join(", ")}`
 
-export const readOthers = Effect.fnUntraced(function* (sqlite: Sqlite) {
-  const [row = {}] = yield* sqlite.run(readableStatement)
+export const readOthers = ({ all }: Sqlite): Settings => {
+  const [row = {}] = all(readableStatement)
   // This pragma has no table-valued form.
-  const [automatic] = yield* sqlite.run("PRAGMA wal_autocheckpoint")
+  const [automatic] = all("PRAGMA wal_autocheckpoint")
   return Object.fromEntries(Object.entries({ ...row, ...automatic }).map(([pragma, value]) => [pragma, String(value)]))
-}, Effect.mapError(unreadable))
+}
 
 /**
  * What cannot be read back is reset to SQLite's defaults; `cache_spill` answers no less than the size of the cache. An
@@ -41,11 +40,12 @@ export const readOthers = Effect.fnUntraced(function* (sqlite: Sqlite) {
  */
 const defaults = ["cache_spill = 1", "case_sensitive_like = 0", "locking_mode = normal"]
 
-export const setBack = Effect.fnUntraced(function* (sqlite: Sqlite, before: Settings) {
+export const setBack = (sqlite: Sqlite, before: Settings): Settings | PragmaError => {
   for (const one of defaults) {
-    yield* Effect.mapError(sqlite.run(`PRAGMA ${one}`), failed(one.split(" ", 1).join(), "its default"))
+    const refused = set(sqlite, one, failed(one.split(" ", 1).join(), "its default"))
+    if (refused !== undefined) return refused
   }
-  yield* Effect.mapError(sqlite.run("SELECT count(*) FROM sqlite_schema"), unreadable)
+  sqlite.all("SELECT count(*) FROM sqlite_schema")
   const required = Object.entries(before).map(([pragma, value]) => ({ pragma, wanted: String(value) }))
-  yield* setAndVerify(sqlite, required, required, yield* readOthers(sqlite), readOthers)
-})
+  return setAndVerify(sqlite, required, required, readOthers(sqlite), () => readOthers(sqlite))
+}

@@ -1,9 +1,7 @@
 /** Pragmas that are set, read back and compared. */
-import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
-import { failed, PragmaError, unreadable } from "./PragmaError.ts"
-import { type Sqlite, text } from "./Sqlite.ts"
+import { failed, PragmaError } from "./PragmaError.ts"
+import { answerOr, type Sqlite, type SqliteFailure } from "./Sqlite.ts"
 
 /** Name of a pragma to the value that was read back, in SQLite's spelling: a word for `journal_mode`, numbers for the rest. */
 export type Settings = Readonly<Record<string, string | number>>
@@ -60,36 +58,45 @@ export const isFixed = (pragma: string): boolean => pragma === "synchronous" || 
  * only reading back proves anything. Whatever is still wrong is set once more: one pragma may change another, as the
  * switch to WAL changes `synchronous`, and a migration may have set one.
  */
-export const setAndVerify = Effect.fnUntraced(function* (
+export const setAndVerify = (
   sqlite: Sqlite,
   mayBeSet: ReadonlyArray<Required>,
   required: ReadonlyArray<Required>,
   lastReading: Settings,
-  read: (sqlite: Sqlite) => Effect.Effect<Settings, PragmaError> = (sqlite) => readAll(sqlite, required)
-) {
+  read: () => Settings = () => readAll(sqlite, required)
+): Settings | PragmaError => {
   let found = lastReading
   for (let round = 0; round < 2; round += 1) {
     const wrong = mayBeSet.filter(isMissedBy(found))
     if (round > 0 && wrong.length === 0) break
     for (const one of wrong) {
-      yield* Effect.mapError(sqlite.run(`PRAGMA ${one.pragma} = ${spelled(one)}`), failed(one.pragma, one.wanted))
+      const refused = set(sqlite, `${one.pragma} = ${spelled(one)}`, failed(one.pragma, one.wanted))
+      if (refused !== undefined) return refused
     }
-    found = yield* read(sqlite)
+    found = read()
   }
-  return yield* requireEqual(found, required)
-})
+  return requireEqual(found, required)
+}
+
+/** Sets a pragma; gives the refusal where SQLite refuses. */
+export const set = (
+  { all }: Sqlite,
+  setting: string,
+  refused: (failure: SqliteFailure) => PragmaError
+): PragmaError | undefined =>
+  answerOr(() => {
+    all(`PRAGMA ${setting}`)
+    return undefined
+  }, refused)
 
 const isMissedBy =
   (found: Settings) =>
   ({ pragma, wanted }: Required): boolean =>
     String(found[pragma]) !== wanted
 
-export const requireEqual = (
-  found: Settings,
-  required: ReadonlyArray<Required>
-): Effect.Effect<Settings, PragmaError> => {
+export const requireEqual = (found: Settings, required: ReadonlyArray<Required>): Settings | PragmaError => {
   const missed = required.find(isMissedBy(found))
-  if (missed === undefined) return Effect.succeed(found)
+  if (missed === undefined) return found
   const got = String(found[missed.pragma])
   return new PragmaError({ reason: "Mismatch", ...missed, got, detail: "", retryable: false })
 }
@@ -102,21 +109,21 @@ const newFilePragmas = ({ newFile: { autoVacuum, encoding, pageSize } }: Databas
   }).flatMap(([pragma, wanted]) => (wanted === undefined ? [] : [{ pragma, wanted: String(wanted) }]))
 
 /** SQLite silently ignores these once the first page is written (https://sqlite.org/pragma.html#pragma_page_size). */
-export const settleNewFile = Effect.fnUntraced(function* (sqlite: Sqlite, config: DatabaseConfig["Type"]) {
+export const settleNewFile = (sqlite: Sqlite, config: DatabaseConfig["Type"]): Settings | PragmaError => {
   const required = newFilePragmas(config)
-  if (required.length === 0) return
+  if (required.length === 0) return {}
   for (const { pragma, wanted } of required) {
-    yield* Effect.mapError(sqlite.run(`PRAGMA ${pragma} = '${wanted}'`), failed(pragma, wanted))
+    const refused = set(sqlite, `${pragma} = '${wanted}'`, failed(pragma, wanted))
+    if (refused !== undefined) return refused
   }
-  const [found = {}] = yield* Effect.mapError(
-    sqlite.run("SELECT page_size, auto_vacuum, encoding FROM pragma_page_size, pragma_auto_vacuum, pragma_encoding"),
-    unreadable
+  const [found = {}] = sqlite.all(
+    "SELECT page_size, auto_vacuum, encoding FROM pragma_page_size, pragma_auto_vacuum, pragma_encoding"
   )
-  yield* requireEqual(Object.fromEntries(Object.entries(found).map(([name, value]) => [name, String(value)])), required)
-})
+  return requireEqual(Object.fromEntries(Object.entries(found).map(([name, value]) => [name, String(value)])), required)
+}
 
 /** Sets the switch whatever it was. */
-export const foreignKeys = (sqlite: Sqlite, wanted: "0" | "1") => {
+export const foreignKeys = (sqlite: Sqlite, wanted: "0" | "1"): Settings | PragmaError => {
   const required = [{ pragma: "foreign_keys", wanted }]
   return setAndVerify(sqlite, required, required, {})
 }
@@ -125,13 +132,14 @@ export const foreignKeys = (sqlite: Sqlite, wanted: "0" | "1") => {
 export const summaryOf = (settings: Settings): string =>
   `journal ${settings["journal_mode"]}, synchronous ${settings["synchronous"]}, foreign keys ${settings["foreign_keys"] === 1 ? "on" : "off"}`
 
-/** Refuses values that SQLite would silently change or ignore, or refuse only at the end of the start. */
-export const refuseOutOfRange = ({
-  applicationId,
-  newFile,
-  pragmas
-}: DatabaseConfig["Type"]): Effect.Effect<void, PragmaError> => {
-  const busyTimeout = Duration.toMillis(pragmas.busyTimeout)
+/**
+ * Refuses values that SQLite would silently change or ignore, or refuse only at the end of the start. `busyTimeout` is in
+ * milliseconds.
+ */
+export const refuseOutOfRange = (
+  { applicationId, newFile }: DatabaseConfig["Type"],
+  busyTimeout: number
+): PragmaError | undefined => {
   if (!(Number.isInteger(busyTimeout) && busyTimeout <= largest)) {
     return outOfRange("busy_timeout", busyTimeout, `whole milliseconds, ${largest} at most`)
   }
@@ -139,10 +147,10 @@ export const refuseOutOfRange = ({
   if (!(pageSize >= 512 && pageSize <= 65_536 && Number.isInteger(Math.log2(pageSize)))) {
     return outOfRange("page_size", pageSize, "a power of two from 512 to 65536")
   }
-  if (applicationId === undefined) return Effect.void
+  if (applicationId === undefined) return undefined
   const isKept = Number.isInteger(applicationId) && applicationId >= -largest - 1 && applicationId <= largest
   return isKept && applicationId !== 0
-    ? Effect.void
+    ? undefined
     : outOfRange("application_id", applicationId, `a whole number from ${-largest - 1} to ${largest}, and not 0`)
 }
 
@@ -151,29 +159,33 @@ const largest = 0x7f_ff_ff_ff
 const outOfRange = (pragma: string, wanted: number, detail: string) =>
   new PragmaError({ reason: "OutOfRange", pragma, wanted: String(wanted), got: "", detail, retryable: false })
 
-/**
- * Every pragma that each database has in one statement, and each further one that is required. `mmap_size` has no
- * table-valued form and is asked for on its own.
- */
-export const readAll = Effect.fnUntraced(function* (sqlite: Sqlite, required: ReadonlyArray<Required>) {
-  const [row] = yield* sqlite.run(readStatement)
-  const [mapped] = yield* sqlite.run("PRAGMA mmap_size")
+/** Every pragma that each database has, and each further one that is required: one plain statement each is quickest. */
+export const readAll = ({ all }: Sqlite, required: ReadonlyArray<Required>): Settings => {
   const settings: Record<string, string | number> = {}
-  for (const [pragma, value] of Object.entries(row ?? {})) {
-    // A program that asks for BigInts gets every number as one.
-    settings[pragma] = typeof value === "number" || typeof value === "bigint" ? Number(value) : String(value)
-  }
-  // An in-memory database maps nothing and answers with no row at all.
-  settings["mmap_size"] = mapped === undefined ? 0 : Number(text(mapped, "mmap_size"))
-  for (const { pragma } of required) {
-    if (Object.hasOwn(settings, pragma)) continue
-    const [answer = {}] = yield* sqlite.run(`PRAGMA ${pragma}`)
-    settings[pragma] = Number(Object.values(answer)[0])
-  }
+  for (const pragma of alwaysRead) settings[pragma] = read(all, pragma)
+  for (const { pragma } of required) if (!Object.hasOwn(settings, pragma)) settings[pragma] = read(all, pragma)
   return settings
-}, Effect.mapError(unreadable))
+}
 
-const readStatement = `SELECT timeout AS busy_timeout, journal_mode, synchronous, foreign_keys, trusted_schema, cell_size_check,
-  journal_size_limit, temp_store, cache_size
-FROM pragma_busy_timeout, pragma_journal_mode, pragma_synchronous, pragma_foreign_keys, pragma_trusted_schema,
-  pragma_cell_size_check, pragma_journal_size_limit, pragma_temp_store, pragma_cache_size`
+const alwaysRead = [
+  "busy_timeout",
+  "journal_mode",
+  "synchronous",
+  "foreign_keys",
+  "trusted_schema",
+  "cell_size_check",
+  "journal_size_limit",
+  "temp_store",
+  "cache_size",
+  "mmap_size"
+]
+
+/** The name of the column is not always the pragma's. */
+const read = (all: Sqlite["all"], pragma: string): string | number => {
+  const [row] = all(`PRAGMA ${pragma}`)
+  // An in-memory database maps nothing and answers with no row at all.
+  if (row === undefined && pragma === "mmap_size") return 0
+  const [value] = Object.values(row ?? {})
+  // A program that asks for BigInts gets every number as one.
+  return typeof value === "string" ? value : Number(value)
+}

@@ -6,7 +6,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { files, kindOf, trySync } from "../machine/files.ts"
-import { mountTable, noMountCanHang } from "../machine/MountTable.ts"
+import { noMountCanHang, readMountTable } from "../machine/MountTable.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { checksumOf } from "../schema/Checksum.ts"
 import { declarationOf, isPlain } from "../schema/Declaration.ts"
@@ -51,7 +51,7 @@ export const inDirectory = <A>(
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     // A mount that never answers would block the process: ask it through the platform first.
-    if (!noMountCanHang(yield* mountTable)) {
+    if (!noMountCanHang(readMountTable())) {
       yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
     }
     return yield* yield* trySync(() => ask(directory))

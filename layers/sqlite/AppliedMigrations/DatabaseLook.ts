@@ -1,9 +1,8 @@
 /** Reads history, schema and header of a database, and judges the history. */
-import * as Effect from "effect/Effect"
 import { type OrderedMigrations, titleOf } from "../../start/MigrationSource.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
-import { integer, type Sqlite, type SqliteFailure } from "../Sqlite.ts"
-import { HistoryError, historyFailure } from "./HistoryError.ts"
+import { answerOr, integer, type Sqlite } from "../Sqlite.ts"
+import { HistoryError } from "./HistoryError.ts"
 import { judge, type Verdict } from "./HistoryJudgement.ts"
 import { prepareHistory } from "./HistoryRecords.ts"
 import { readHistory } from "./MigrationHistory.ts"
@@ -14,7 +13,8 @@ export interface Seen {
   /** Changes when another connection has committed (https://sqlite.org/pragma.html#pragma_data_version). */
   readonly dataVersion: number
   readonly objects: ReadonlyArray<SchemaObject>
-  readonly prepareHistory: Effect.Effect<void, SqliteFailure>
+  /** Makes the history table, or completes it. Throws `SqliteFailure`. */
+  readonly prepareHistory: () => void
   readonly isInitialized: boolean
   /** Whether the file has neither an object nor a history. */
   readonly isBlank: boolean
@@ -22,49 +22,73 @@ export interface Seen {
   readonly isMarked: boolean
 }
 
-export const look = Effect.fnUntraced(
-  function* (config: DatabaseConfig["Type"], source: OrderedMigrations, sqlite: Sqlite) {
-    const [header] = yield* sqlite.run(
-      "SELECT user_version, application_id, data_version FROM pragma_user_version, pragma_application_id, pragma_data_version"
-    )
-    const objects = objectsOf(yield* sqlite.run(schemaStatement))
-    const history = yield* readHistory(sqlite)
-    const seen: Seen = {
-      verdict: yield* judge(source, history, integer(header, "user_version")),
-      dataVersion: integer(header, "data_version"),
-      objects,
-      prepareHistory: prepareHistory(sqlite, history),
-      isInitialized: history.exists,
-      isBlank: objects.length === 0 && !history.exists,
-      // An inspection cannot mark the file, and an unmarked file belongs to no other program.
-      isMarked:
-        config.access === "inspect" ||
-        config.applicationId === undefined ||
-        config.applicationId === integer(header, "application_id")
-    }
+/** Throws `SqliteFailure`, as the rest of the file does. */
+export const look = (
+  config: DatabaseConfig["Type"],
+  source: OrderedMigrations,
+  sqlite: Sqlite
+): Seen | HistoryError => {
+  const [header] = sqlite.all(
+    "SELECT user_version, application_id, data_version FROM pragma_user_version, pragma_application_id, pragma_data_version"
+  )
+  const objects = objectsOf(sqlite.all(schemaStatement))
+  const history = readHistory(sqlite)
+  if (history instanceof HistoryError) return history
+  const verdict = judge(source, history, integer(header, "user_version"))
+  if (verdict instanceof HistoryError) return verdict
+  return {
+    verdict,
+    dataVersion: integer(header, "data_version"),
+    objects,
+    prepareHistory: () => prepareHistory(sqlite, history),
+    isInitialized: history.exists,
+    isBlank: objects.length === 0 && !history.exists,
+    // An inspection cannot mark the file, and an unmarked file belongs to no other program.
+    isMarked:
+      config.access === "inspect" ||
+      config.applicationId === undefined ||
+      config.applicationId === integer(header, "application_id")
+  }
+}
+
+/** The same in one snapshot, because another process may commit between two reads. */
+export const lookAtSnapshot = (
+  config: DatabaseConfig["Type"],
+  source: OrderedMigrations,
+  sqlite: Sqlite
+): Seen | HistoryError => {
+  sqlite.all("BEGIN")
+  try {
+    const seen = look(config, source, sqlite)
+    sqlite.all("COMMIT")
     return seen
-  },
-  Effect.catchTag("SqliteFailure", historyFailure)
-)
+  } finally {
+    // Nothing is lost with it. If it cannot be rolled back either, the next BEGIN on this connection fails.
+    if (sqlite.database.inTransaction)
+      answerOr(
+        () => sqlite.all("ROLLBACK"),
+        () => []
+      )
+  }
+}
 
 export const isUpToDate = ({ isMarked, verdict: { adopted, pending, repeatables } }: Seen): boolean =>
   pending.length === 0 && adopted.length === 0 && !repeatables.isDue && isMarked
 
 /** Refuses a history that lacks migrations which should be recorded. */
-export const requireRecorded = (seen: Seen, allowedToBePending = 0): Effect.Effect<Seen, HistoryError> => {
+export const requireRecorded = (seen: Seen | HistoryError, allowedToBePending = 0): Seen | HistoryError => {
+  if (seen instanceof HistoryError) return seen
   const { pending, repeatables } = seen.verdict
   const unrecorded = pending.slice(0, Math.max(0, pending.length - allowedToBePending))
   // Their place is behind the last of the others.
   const isLast = allowedToBePending === 0
   return unrecorded.length === 0 && !(isLast && repeatables.isDue)
-    ? Effect.succeed(seen)
-    : Effect.fail(
-        new HistoryError({
-          reason: "Unrecorded",
-          migrations: [...unrecorded, ...(isLast ? repeatables.due : [])].map(titleOf),
-          detail: "",
-          code: "",
-          retryable: false
-        })
-      )
+    ? seen
+    : new HistoryError({
+        reason: "Unrecorded",
+        migrations: [...unrecorded, ...(isLast ? repeatables.due : [])].map(titleOf),
+        detail: "",
+        code: "",
+        retryable: false
+      })
 }

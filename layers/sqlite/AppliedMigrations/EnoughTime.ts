@@ -18,7 +18,11 @@ import { notCounted, type Room } from "./UpgradeRoom.ts"
  * each restart by a supervisor would block all writers until it fails. If the deadline is too short by the rate of the
  * last backup, it only warns. The default deadline is extended by progress, so it needs no check.
  */
-export const requireTime = Effect.fnUntraced(function* (room: Room, { objects, verdict }: Seen, { breathe }: Attempt) {
+export const requireTime = Effect.fnUntraced(function* (
+  room: Pick<Room, "config" | "database">,
+  { objects, verdict }: Seen,
+  { breathe }: Attempt
+) {
   const { config, database } = room
   const deadline = deadlineOf(config)
   const newest = verdict.pending.at(-1)

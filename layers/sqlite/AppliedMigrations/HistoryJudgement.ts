@@ -1,5 +1,4 @@
 /** Judges whether the rows of the history are the migrations of the program. */
-import * as Effect from "effect/Effect"
 import { mayHaveBeen, statementsChecksumOf, statementsIn } from "../../schema/Checksum.ts"
 import { declarationText } from "../../schema/Declaration.ts"
 import { type Migration, type OrderedMigrations, titleOf } from "../../start/MigrationSource.ts"
@@ -42,18 +41,14 @@ export interface Verdict {
  * Compares the whole source with the whole history: every known migration recorded once and unedited, none unknown,
  * none added before an applied one. Uses only its arguments.
  */
-export const judge = (
-  source: OrderedMigrations,
-  { rows }: History,
-  userVersion: number
-): Effect.Effect<Verdict, HistoryError> => {
+export const judge = (source: OrderedMigrations, { rows }: History, userVersion: number): Verdict | HistoryError => {
   const { adopted, byId, edited, incomplete, latest, latestRow, missing, newer, newest, ...rest } = compare(
     source,
     rows
   )
   const { matching, redeclared, renamed, seen, twice, unfinished, versions } = rest
   const refuse = (reason: Reason, migrations: ReadonlyArray<string>, detail = "") =>
-    Effect.fail(new HistoryError({ reason, migrations, detail, code: "", retryable: false }))
+    new HistoryError({ reason, migrations, detail, code: "", retryable: false })
   // Check this first: the remedies for our history would damage that of others.
   if (isOfOthers(source, rows, byId))
     return refuse("OtherApplication", labelsOf(rows), `this program has ${labelsOf(source).join(", ")}`)
@@ -98,8 +93,8 @@ export const judge = (
     isBehind: newer.length > 0,
     isPending: pending.length > 0
   })
-  if ("reason" in repeatables) return Effect.fail(new HistoryError({ ...repeatables, code: "", retryable: false }))
-  return Effect.succeed({
+  if ("reason" in repeatables) return new HistoryError({ ...repeatables, code: "", retryable: false })
+  return {
     repeatables,
     pending,
     applied: source.filter(({ id }) => seen.has(id)),
@@ -110,7 +105,7 @@ export const judge = (
     incomplete: incomplete.toSorted((one, other) => one.migration.id - other.migration.id),
     fingerprint: adopted.length > 0 ? undefined : latestRow?.fingerprint,
     ours: adopted.length > 0 ? undefined : latestRow?.ours
-  })
+  }
 }
 
 /** A newer row without it was written by a release that knows no repeatable migrations. */

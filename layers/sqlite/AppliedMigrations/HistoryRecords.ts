@@ -1,8 +1,7 @@
 /** Writes to the history table. */
-import * as Effect from "effect/Effect"
 import { declarationText } from "../../schema/Declaration.ts"
 import type { Migration } from "../../start/MigrationSource.ts"
-import type { Sqlite, SqliteFailure } from "../Sqlite.ts"
+import type { Sqlite } from "../Sqlite.ts"
 import { contentOf, type Incomplete, type Verdict } from "./HistoryJudgement.ts"
 import { historyTable } from "./historyTable.ts"
 import { type History, userVersionOf } from "./MigrationHistory.ts"
@@ -32,104 +31,90 @@ export interface Completed {
 }
 
 /** Creates the table, or adds the columns that an earlier system's table lacks; no row is lost. */
-export const prepareHistory = (sqlite: Sqlite, { exists, lacks }: History): Effect.Effect<void, SqliteFailure> =>
-  exists
-    ? Effect.forEach(lacks, (column) => sqlite.run(`ALTER TABLE ${historyTable} ADD COLUMN ${column} TEXT`), {
-        discard: true
-      })
-    : Effect.asVoid(sqlite.run(createHistory))
+export const prepareHistory = ({ all }: Sqlite, { exists, lacks }: History): void => {
+  if (!exists) all(createHistory)
+  for (const column of lacks) all(`ALTER TABLE ${historyTable} ADD COLUMN ${column} TEXT`)
+}
 
 /** Records in one statement what this transaction completed. */
-export const recordCompleted = (
-  sqlite: Sqlite,
-  completed: ReadonlyArray<Completed>,
-  program: string
-): Effect.Effect<void, SqliteFailure> =>
-  sqlite
-    .run(
-      `INSERT INTO ${historyTable} (version, description, applied_at, status, execution_time_ms, name, checksum, program, compatible_from, content_version, declared)
+export const recordCompleted = ({ all }: Sqlite, completed: ReadonlyArray<Completed>, program: string): void => {
+  all(
+    `INSERT INTO ${historyTable} (version, description, applied_at, status, execution_time_ms, name, checksum, program, compatible_from, content_version, declared)
 SELECT value->>'version', value->>'description', value->>'appliedAt', 'completed', value->>'executionTimeMs',
   value->>'name', value->>'checksum', value->>'program', value->>'compatibleFrom', value->>'content', value->>'declared'
 FROM json_each(?) ORDER BY key`,
-      [
-        JSON.stringify(
-          completed.map(({ appliedAt, executionTimeMs, migration }) => ({
-            version: migration.version,
-            description: migration.name.replaceAll("_", " "),
-            appliedAt: sqliteTimestamp(appliedAt),
-            executionTimeMs,
-            name: migration.name,
-            checksum: migration.checksum,
-            program,
-            compatibleFrom: migration.declared.compatibleFrom?.toString() ?? null,
-            content: contentOf(migration.body, migration.checksum) ?? null,
-            declared: declarationText(migration.declared)
-          }))
-        )
-      ]
-    )
-    .pipe(Effect.asVoid)
+    [
+      JSON.stringify(
+        completed.map(({ appliedAt, executionTimeMs, migration }) => ({
+          version: migration.version,
+          description: migration.name.replaceAll("_", " "),
+          appliedAt: sqliteTimestamp(appliedAt),
+          executionTimeMs,
+          name: migration.name,
+          checksum: migration.checksum,
+          program,
+          compatibleFrom: migration.declared.compatibleFrom?.toString() ?? null,
+          content: contentOf(migration.body, migration.checksum) ?? null,
+          declared: declarationText(migration.declared)
+        }))
+      )
+    ]
+  )
+}
 
 /** Completes rows with what runs and is declared now. The caller has checked that neither is an edit. */
-export const recordContents = (sqlite: Sqlite, rows: ReadonlyArray<Incomplete>): Effect.Effect<void, SqliteFailure> =>
-  sqlite
-    .run(
-      `UPDATE ${historyTable} SET content_version = value->>'content', declared = value->>'declared',
+export const recordContents = ({ all }: Sqlite, rows: ReadonlyArray<Incomplete>): void => {
+  if (rows.length === 0) return
+  all(
+    `UPDATE ${historyTable} SET content_version = value->>'content', declared = value->>'declared',
   compatible_from = value->>'compatibleFrom'
 FROM json_each(?) WHERE migration_id = value->>'rowId'`,
-      [
-        JSON.stringify(
-          rows.map(({ checksum, migration, rowId }) => ({
-            rowId,
-            content: contentOf(migration.body, checksum) ?? null,
-            declared: declarationText(migration.declared),
-            compatibleFrom: migration.declared.compatibleFrom?.toString() ?? null
-          }))
-        )
-      ]
-    )
-    .pipe(
-      Effect.when(() => rows.length > 0),
-      Effect.asVoid
-    )
+    [
+      JSON.stringify(
+        rows.map(({ checksum, migration, rowId }) => ({
+          rowId,
+          content: contentOf(migration.body, checksum) ?? null,
+          declared: declarationText(migration.declared),
+          compatibleFrom: migration.declared.compatibleFrom?.toString() ?? null
+        }))
+      )
+    ]
+  )
+}
 
 /** Completes the rows of an earlier system with name, checksum and content of our migrations. */
-export const recordAdopted = (sqlite: Sqlite, adopted: Verdict["adopted"]): Effect.Effect<void, SqliteFailure> =>
-  Effect.forEach(
-    adopted,
-    ({ migration, rowId }) =>
-      sqlite.run(`UPDATE ${historyTable} SET name = ?, checksum = ? WHERE migration_id = ?`, [
-        migration.name,
-        migration.checksum,
-        rowId
-      ]),
-    { discard: true }
-  ).pipe(
-    Effect.zipRight(
-      recordContents(
-        sqlite,
-        adopted.map((row) => ({ ...row, checksum: row.migration.checksum }))
-      )
-    )
+export const recordAdopted = (sqlite: Sqlite, adopted: Verdict["adopted"]): void => {
+  for (const { migration, rowId } of adopted) {
+    sqlite.all(`UPDATE ${historyTable} SET name = ?, checksum = ? WHERE migration_id = ?`, [
+      migration.name,
+      migration.checksum,
+      rowId
+    ])
+  }
+  recordContents(
+    sqlite,
+    adopted.map((row) => ({ ...row, checksum: row.migration.checksum }))
   )
+}
 
 /** Records the current schema with the newest migration, and mirrors its version in the file's header. */
-export const recordSchema = Effect.fnUntraced(function* (
+export const recordSchema = (
   sqlite: Sqlite,
   newest: Migration,
   schema: { readonly fingerprint: string; readonly ours: string }
-) {
+): void => {
   // Only the objects of the newest one are ever read.
-  yield* sqlite.run(`UPDATE ${historyTable} SET schema_objects = NULL WHERE schema_objects IS NOT NULL`)
-  yield* sqlite.run(
+  sqlite.all(`UPDATE ${historyTable} SET schema_objects = NULL WHERE schema_objects IS NOT NULL`)
+  sqlite.all(
     `UPDATE ${historyTable} SET schema_fingerprint = ?, schema_objects = ? WHERE CAST(version AS INTEGER) = ?`,
     [schema.fingerprint, schema.ours, newest.id]
   )
-  yield* mirrorVersion(sqlite, newest)
-})
+  mirrorVersion(sqlite, newest)
+}
 
-export const mirrorVersion = (sqlite: Sqlite, newest: Migration): Effect.Effect<void, SqliteFailure> =>
-  Effect.asVoid(sqlite.run(`PRAGMA user_version = ${userVersionOf(newest.id)}`))
+export const mirrorVersion = ({ all }: Sqlite, newest: Migration): void => {
+  all(`PRAGMA user_version = ${userVersionOf(newest.id)}`)
+}
 
 /** As CURRENT_TIMESTAMP writes it: UTC, to the second. */
 const sqliteTimestamp = (millis: number): string => new Date(millis).toISOString().slice(0, 19).replace("T", " ")

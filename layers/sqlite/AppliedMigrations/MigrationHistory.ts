@@ -1,5 +1,4 @@
 /** The history table: its shape and its rows. */
-import * as Effect from "effect/Effect"
 import { integer, type Row, type Sqlite, text } from "../Sqlite.ts"
 import { HistoryError } from "./HistoryError.ts"
 import { historyTable } from "./historyTable.ts"
@@ -46,15 +45,12 @@ const ownColumns = [
 ]
 
 /** Reads the history. No table is an empty history; any failure is an error. Run it inside a read transaction. */
-export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
-  const columns = yield* sqlite.run(`SELECT lower(name) AS name FROM pragma_table_info('${historyTable}')`)
+export const readHistory = ({ all }: Sqlite): History | HistoryError => {
+  const columns = all(`SELECT lower(name) AS name FROM pragma_table_info('${historyTable}')`)
   const present = new Set(columns.map((column) => text(column, "name")))
-  if (present.size === 0) {
-    const history: History = { exists: false, lacks: [], rows: [] }
-    return history
-  }
+  if (present.size === 0) return { exists: false, lacks: [], rows: [] }
   if (!sharedColumns.every((column) => present.has(column))) {
-    return yield* new HistoryError({
+    return new HistoryError({
       reason: "ForeignHistory",
       migrations: [],
       detail: `${toolOf(present)}: its columns are ${[...present].join(", ")}`,
@@ -63,10 +59,8 @@ export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
     })
   }
   const own = ownColumns.map((column) => (present.has(column) ? column : `NULL AS ${column}`)).join(", ")
-  const rows = yield* sqlite.run(
-    `SELECT migration_id, version, status, ${own} FROM ${historyTable} ORDER BY migration_id`
-  )
-  const history: History = {
+  const rows = all(`SELECT migration_id, version, status, ${own} FROM ${historyTable} ORDER BY migration_id`)
+  return {
     exists: true,
     lacks: ownColumns.filter((column) => !present.has(column)),
     rows: rows.map((row) => ({
@@ -83,8 +77,7 @@ export const readHistory = Effect.fnUntraced(function* (sqlite: Sqlite) {
       repeatables: textOrNull(row, "repeatables")
     }))
   }
-  return history
-})
+}
 
 const textOrNull = (row: Row, column: string): string | undefined =>
   row[column] === null ? undefined : text(row, column)

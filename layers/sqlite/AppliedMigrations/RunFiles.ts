@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { millisBetween } from "../../machine/monotonic.ts"
 import type { Attempt } from "../../start/Attempt.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
+import { atEdge } from "../edge.ts"
 import { bytesOf } from "../PageCheck.ts"
 import { requireForeignKeys } from "./ForeignKeyCheck.ts"
 import { foreignKeyWatch } from "./ForeignKeyWatch.ts"
@@ -31,18 +32,22 @@ export const applyAll = Effect.fnUntraced(function* (
     teller.begins(`checking foreign keys after ${titleOf(migration)}`, { total: bytes, isOneOfFew })
   )
   let unrecorded: Array<Completed> = []
-  const record = Effect.suspend(() => {
+  const record = () => {
     const some = unrecorded
     unrecorded = []
-    return recordCompleted(sqlite, some, config.program)
-  })
+    recordCompleted(sqlite, some, config.program)
+  }
   for (const [index, script] of scripts.entries()) {
     const { migration } = script
     const orNotWritten = Effect.mapError(notWritten(titleOf(migration)))
+    const write = (question: () => void) => atEdge(question, notWritten(titleOf(migration)))
     // Record all at once, unless a file could see the difference.
     const last = completed.at(-1)
     if (last !== undefined && mayReadHistory(script)) {
-      yield* orNotWritten(Effect.zipRight(record, mirrorVersion(sqlite, last.migration)))
+      yield* write(() => {
+        record()
+        mirrorVersion(sqlite, last.migration)
+      })
     }
     const title = titleOf(migration)
     const appliedAt = clock.unsafeCurrentTimeMillis()
@@ -81,7 +86,7 @@ export const applyAll = Effect.fnUntraced(function* (
     doing(`checking foreign keys after ${title}`)
     yield* foreignKeys.check(script, index === scripts.length - 1)
   }
-  yield* Effect.mapError(record, notWritten(scripts.map(({ migration }) => titleOf(migration)).join(", ")))
+  yield* atEdge(record, notWritten(scripts.map(({ migration }) => titleOf(migration)).join(", ")))
   // With nothing pending nobody but the database itself is to blame.
   if (scripts.length === 0) yield* requireForeignKeys(sqlite)
   return completed

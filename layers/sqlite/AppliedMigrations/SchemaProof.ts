@@ -3,77 +3,30 @@ import * as Effect from "effect/Effect"
 import { foldName, mentions } from "../../schema/SqlScript.ts"
 import type { Attempt } from "../../start/Attempt.ts"
 import type { Migration } from "../../start/MigrationSource.ts"
+import { verdictOf } from "../edge.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { SharedLooks } from "../SharedLooks.ts"
 import { openSqlite } from "../Sqlite.ts"
 import { transactionsOn } from "../Transactions.ts"
 import type { Verdict } from "./HistoryJudgement.ts"
 import { dropTemporary, runMigration, type Script, scriptOf } from "./MigrationRun.ts"
-import { divideRepeated } from "./RepeatableRecord.ts"
-import {
-  differenceOf,
-  divideBy,
-  fingerprintOf,
-  isAccepted,
-  joinFingerprints,
-  namesIn,
-  objectsOf,
-  type SchemaObject,
-  schemaStatement,
-  titleOf,
-  withoutExtra
-} from "./SchemaFingerprint.ts"
+import { objectsOf, type SchemaObject, schemaStatement, titleOf, withoutExtra } from "./SchemaFingerprint.ts"
+import { compareSchemas, judgeSchema, type SchemaState } from "./SchemaJudgement.ts"
 import { tellWork } from "./StatementProgress.ts"
-
-/** How the live schema relates to the one that the migrations make. */
-export interface SchemaState {
-  /** SHA-256 of the schema's objects, without those that no migration made. */
-  readonly fingerprint: string
-  /** Objects that no migration made. */
-  readonly extra: ReadonlyArray<string>
-}
 
 /** The objects that the migrations make in an empty database. */
 export type Made = Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
 
-/**
- * Compares the live schema with the one that the applied migrations make. First by the fingerprint that was kept with
- * the newest of them; if it differs or was never kept, by replaying them. Objects that others added need no replay if
- * the names of ours were kept. What repeatable migrations made is compared with what the history keeps of it. Fails with
- * `IntegrityError` if an object is missing or changed.
- */
+/** `judgeSchema`, with a replay where it takes one: an `Exit` where it does not. Fails with `IntegrityError`. */
 export const proveSchema = (
   verdict: Pick<Verdict, "ahead" | "fingerprint" | "ours" | "repeatables">,
   live: ReadonlyArray<SchemaObject>,
   made: Made
 ): Effect.Effect<SchemaState, IntegrityError> => {
-  const { recorded } = verdict.repeatables
-  const { expected, others, repeated } = divideRepeated(recorded, live)
-  const difference = differenceOf(expected, repeated)
-  if (recorded.areMade && !isAccepted(difference)) return Effect.fail(IntegrityError.schemaDiffers(difference))
-  return Effect.map(proveNumbered(verdict, others, made), ({ extra, fingerprint }) => ({
-    extra,
-    fingerprint: joinFingerprints(fingerprint, repeated)
-  }))
-}
-
-const proveNumbered = (
-  { ahead, fingerprint, ours }: Pick<Verdict, "ahead" | "fingerprint" | "ours">,
-  live: ReadonlyArray<SchemaObject>,
-  made: Made
-): Effect.Effect<SchemaState, IntegrityError> => {
-  const found = fingerprintOf(live)
-  if (found === fingerprint) return Effect.succeed({ fingerprint: found, extra: [] })
-  const known = ours === undefined ? undefined : divideBy(namesIn(ours), live)
-  if (known !== undefined && fingerprintOf(known.ours) === fingerprint) {
-    return Effect.succeed({ fingerprint, extra: known.extra.map(titleOf) })
-  }
-  if (ahead.length === 0) return Effect.flatMap(made, (expected) => compareSchemas(expected, live))
-  return Effect.fail(
-    IntegrityError.found("SchemaDiffers", [
-      `it is not as the newer program left it; its migrations ${ahead.join(", ")} are not here to compare with`
-    ])
-  )
+  const judged = judgeSchema(verdict, live)
+  return typeof judged === "function"
+    ? Effect.flatMap(made, (expected) => verdictOf(judged(expected)))
+    : verdictOf(judged)
 }
 
 /** The state before some migrations, and all objects at that time. */
@@ -97,7 +50,9 @@ export const schemaAfter = (
   const isExtra = new Set(before.extra)
   const extra = live.filter((object) => isExtra.has(titleOf(object)))
   if (adopted > 0 || scripts.some((script) => extra.some(({ name }) => maySpeakOf(script, name)))) {
-    return Effect.flatMap(made, (expected) => Effect.as(compareSchemas(expected, now), withoutExtra(expected, now)))
+    return Effect.flatMap(made, (expected) =>
+      Effect.as(verdictOf(compareSchemas(expected, now)), withoutExtra(expected, now))
+    )
   }
   return Effect.succeed(now.filter((object) => !isExtra.has(titleOf(object))))
 }
@@ -105,16 +60,6 @@ export const schemaAfter = (
 /** A quote within a name is doubled in the text, so that the name alone does not occur there. */
 export const maySpeakOf = ({ migration: { body } }: Script, name: string): boolean =>
   body._tag === "Effect" || foldName(body.text).includes(foldName(name)) || mentions(body.text, foldName(name))
-
-const compareSchemas = (
-  expected: ReadonlyArray<SchemaObject>,
-  live: ReadonlyArray<SchemaObject>
-): Effect.Effect<SchemaState, IntegrityError> => {
-  const difference = differenceOf(expected, live)
-  return isAccepted(difference)
-    ? Effect.succeed({ fingerprint: fingerprintOf(withoutExtra(expected, live)), extra: difference.extra })
-    : Effect.fail(IntegrityError.schemaDiffers(difference))
-}
 
 /** Replays migrations in a database in memory, at each use; once for all databases of a fleet. */
 export const madeBy = (migrations: ReadonlyArray<Migration>, progress?: Attempt["progress"]): Made =>

@@ -124,7 +124,12 @@ const makeSameSchema = Effect.fnUntraced(function* (live: Sqlite, trial: Sqlite,
   }
   const made = yield* inDoubt(trial.run(allObjects))
   if (pictureOf(made) !== pictureOf(objects)) return yield* new Doubt({ why: "its schema cannot be made again" })
-  yield* inDoubt(Effect.flatMap(readHistory(trial), (history) => prepareHistory(trial, history)))
+  yield* inDoubt(
+    atEdge(() => {
+      const history = readHistory(trial)
+      return history instanceof Error ? history : prepareHistory(trial, history)
+    }, doubtOf)
+  )
 })
 
 /** Objects that SQLite makes for itself, and keeps when their reason is gone. */

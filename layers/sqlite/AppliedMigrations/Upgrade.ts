@@ -8,9 +8,11 @@ import * as LogLevel from "effect/LogLevel"
 import * as Schedule from "effect/Schedule"
 import type { Attempt } from "../../start/Attempt.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
+import { atEdge } from "../edge.ts"
 import { isUpToDate, look, type Seen } from "./DatabaseLook.ts"
 import { copyEarly, decideEarlyCopy } from "./EarlyBackup.ts"
 import { requireForeignKeys } from "./ForeignKeyCheck.ts"
+import { historyFailure } from "./HistoryError.ts"
 import { removeRemains } from "./Remains.ts"
 import { transaction } from "./Transaction.ts"
 import type { UpgradeError } from "./UpgradeError.ts"
@@ -42,8 +44,9 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
       // A failed step's copy is deleted while the write lock is held: later it could be another process's copy.
       Effect.scoped(
         Effect.zipLeft(
-          Effect.flatMap(look(room.config, room.source, database.sqlite), (now) =>
-            applyRun(room, now, { isOff, isCopied: isNew || done.backup !== undefined, early, outer }, attempt)
+          Effect.flatMap(
+            atEdge(() => look(room.config, room.source, database.sqlite), historyFailure),
+            (now) => applyRun(room, now, { isOff, isCopied: isNew || done.backup !== undefined, early, outer }, attempt)
           ).pipe(
             Effect.tap(({ completed }) => {
               const migration = completed.at(-1)?.migration

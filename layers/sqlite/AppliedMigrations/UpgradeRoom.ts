@@ -2,6 +2,7 @@
 import type { Migration, OrderedMigrations } from "../../start/MigrationSource.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
 import { IntegrityError } from "../IntegrityError.ts"
+import type { Looks } from "../SharedLooks.ts"
 import type { SqliteFailure } from "../Sqlite.ts"
 import type { SqliteConnection } from "../SqliteConnection.ts"
 import type { VerifiedPragmas } from "../VerifiedPragmas.ts"
@@ -16,6 +17,7 @@ export interface Room {
   readonly made: Made
   readonly database: SqliteConnection["Type"]
   readonly pragmas: VerifiedPragmas["Type"]
+  readonly looks: Looks
 }
 
 /** What this start has committed, in all its attempts. */

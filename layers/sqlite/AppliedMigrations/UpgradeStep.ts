@@ -13,6 +13,7 @@ import { type Sqlite, text } from "../Sqlite.ts"
 import { brokenObjects, cureOfBroken, describeBroken } from "./CompiledSchema.ts"
 import { look, requireRecorded, type Seen } from "./DatabaseLook.ts"
 import { CopyFirst, catchUp, type Early, millisToCopy } from "./EarlyBackup.ts"
+import { historyFailure } from "./HistoryError.ts"
 import { recordAdopted, recordContents, recordSchema } from "./HistoryRecords.ts"
 import { divideRepeated } from "./RepeatableRecord.ts"
 import { dropRepeated, makeRepeatables, recordRepeatables, withoutObjects } from "./Repeatables.ts"
@@ -49,6 +50,7 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
   const repeated = isLast && repeatables.isDue ? repeatables.due : []
   const titles = [...scripts.map(({ migration }) => migration), ...repeated].map(titleOf).join(", ")
   const orNotWritten = Effect.mapError(notWritten(titles))
+  const write = <A>(question: () => A) => atEdge(question, notWritten(titles))
   if (!seen.isMarked) yield* orNotWritten(sqlite.run(`PRAGMA application_id = ${config.applicationId}`))
   const nothing = { completed: [], adopted: [], repeated: [], backup: undefined }
   // Another process may have applied them meanwhile.
@@ -72,7 +74,7 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
   const copy = isCopiedLast ? yield* catchUp(allowed, { from, to: newest.version }) : undefined
   if (isDue && copy === undefined) yield* requireSpaceForBackup(sqlite, database.file, { from, to: newest.version })
   const early = isCopiedLast ? undefined : yield* makeCopy
-  yield* orNotWritten(seen.prepareHistory)
+  yield* write(seen.prepareHistory)
   const ofOthers = yield* orNotWritten(dropRepeated(sqlite, repeatables, seen.objects))
   // Views and triggers alone change no row.
   const isOnlyRepeated = scripts.length === 0 && adopted.length === 0
@@ -85,8 +87,10 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
         )
       )
   doing(`recording ${titles}`)
-  yield* orNotWritten(recordAdopted(sqlite, adopted))
-  yield* orNotWritten(recordContents(sqlite, seen.verdict.incomplete))
+  yield* write(() => {
+    recordAdopted(sqlite, adopted)
+    recordContents(sqlite, seen.verdict.incomplete)
+  })
 
   const whole = objectsOf(yield* orNotWritten(sqlite.run(schemaStatement)))
   const objects = divideRepeated(repeatables.recorded, whole).others
@@ -100,7 +104,7 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
   )
   const last = known.at(-1)
   if (last !== undefined) {
-    yield* orNotWritten(recordSchema(sqlite, last, { fingerprint: fingerprintOf(after), ours: namesOf(after) }))
+    yield* write(() => recordSchema(sqlite, last, { fingerprint: fingerprintOf(after), ours: namesOf(after) }))
   }
   if (repeatables.isDue && last !== undefined) {
     if (isLast) doing(`making ${repeatables.own.map(titleOf).join(", ")}`)
@@ -110,7 +114,7 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
     yield* orNotWritten(recordRepeatables(sqlite, last, record))
   }
   if (isLast) {
-    const broken = yield* atEdge(() => brokenObjects(sqlite), notWritten(titles))
+    const broken = yield* write(() => brokenObjects(sqlite))
     // With nothing pending nobody but the database itself is to blame.
     if (broken.length > 0 && titles === "") {
       return yield* IntegrityError.found("SchemaBroken", broken.map(describeBroken))
@@ -123,8 +127,10 @@ export const applyRun = Effect.fnUntraced(function* (room: Room, seen: Seen, ste
   // Statistics of tables with rows may no longer fit their indexes: analyze all tables, each in part
   // (https://sqlite.org/pragma.html#pragma_optimize).
   if (isLast && !isOnlyRepeated && !seen.isBlank) yield* orNotWritten(sqlite.run("PRAGMA optimize = 0x10012"))
-  const now = yield* look(config, source, sqlite).pipe(
-    Effect.flatMap((now) => requireRecorded(now, pending.length - scripts.length)),
+  const now = yield* atEdge(
+    () => requireRecorded(look(config, source, sqlite), pending.length - scripts.length),
+    historyFailure
+  ).pipe(
     Effect.mapError((error) =>
       error.code === "" ? upgradeError("HistoryRewritten", { migration: titles, detail: error.sentence }) : error
     )
