@@ -3,16 +3,13 @@
  *
  * @packageDocumentation
  */
-import { basename } from "node:path"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import type * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { DatabaseReady } from "./sqlite/DatabaseReady.ts"
@@ -24,7 +21,8 @@ import {
   stageChecks,
   worstStatus
 } from "./start/healthJson.ts"
-import { type LiveHealth, type ObservedStart, startObservers } from "./start/startObservers.ts"
+import { type Phase, probeAnswers, type Seen } from "./start/probeAnswers.ts"
+import { type ObservedStart, startObservers } from "./start/startObservers.ts"
 
 export { type Check, checksJson, type HealthAnswer, healthAnswer, stageChecks, worstStatus }
 
@@ -42,92 +40,7 @@ export interface ProbeOptions {
   readonly drainSeconds?: number | undefined
 }
 
-/** Where the program is. */
-type Phase = "starting" | "open" | "stopping"
-
-interface Seen {
-  readonly phase: Phase
-  readonly starts: Iterable<ObservedStart>
-}
-
-type Named = readonly [name: string, check: Check]
-
-const lookAt = (database: string, health: LiveHealth): Effect.Effect<Named> =>
-  Effect.gen(function* () {
-    const time = DateTime.formatIso(yield* DateTime.now)
-    const found = yield* Effect.either(health)
-    const about = { time, componentId: basename(database), observedUnit: "schema version" }
-    if (Either.isLeft(found)) {
-      const { _tag, message, reason } = found.left
-      return ["sqlite:database", { ...about, status: "fail", observedValue: "", reason: `${_tag}.${reason}`, message }]
-    }
-    const { schemaVersion = "none", warnings } = found.right
-    const isWarned = warnings.length > 0
-    return [
-      "sqlite:database",
-      {
-        ...about,
-        status: isWarned ? "warn" : "pass",
-        observedValue: schemaVersion,
-        reason: isWarned ? "Health.Warning" : undefined,
-        message: isWarned ? warnings.join(" ") : undefined
-      }
-    ]
-  })
-
-/** The checks of each start: its stages while it goes on, then the live database. */
-const checksOf = ({ starts }: Seen): Effect.Effect<ReadonlyArray<Named>> =>
-  Effect.map(
-    Effect.forEach(starts, ({ database, health, timeline }) =>
-      health === undefined
-        ? Effect.map(timeline, (course) =>
-            stageChecks(course).map(([name, check]): Named => [name, { ...check, componentId: basename(database) }])
-          )
-        : Effect.map(lookAt(database, health), (check) => [check])
-    ),
-    (checks) => checks.flat()
-  )
-
-const startsJson = ({ starts }: Seen) =>
-  Effect.forEach(starts, ({ database, timeline }) =>
-    Effect.map(timeline, ({ current, doing, durationMs, startedAt, step }) => ({
-      database: basename(database),
-      startedAt,
-      durationMs,
-      stage: current,
-      doing: doing === "" ? undefined : doing,
-      progress: step
-    }))
-  )
-
-/** Ready is open, and everything sound. */
-const statusOf = (phase: Phase, checks: ReadonlyArray<Named>): Check["status"] =>
-  phase === "open" ? worstStatus(checks.map(([, check]) => check)) : "fail"
-
 const respond = ({ body, headers, status }: HealthAnswer) => HttpServerResponse.text(body, { status, headers })
-
-type Probe = Effect.Effect<HttpServerResponse.HttpServerResponse>
-
-const probesOf = (seen: Effect.Effect<Seen>, details: boolean): Readonly<Record<string, Probe>> => {
-  const answer = (which: (checks: ReadonlyArray<Named>) => ReadonlyArray<Named>) =>
-    Effect.gen(function* () {
-      const now = yield* seen
-      const checks = yield* checksOf(now)
-      const members = { phase: now.phase, checks: checksJson(which(checks), details) }
-      return respond(healthAnswer(statusOf(now.phase, checks), members))
-    })
-  return {
-    "/livez": Effect.succeed(HttpServerResponse.text("ok\n", { headers: { "cache-control": "no-store" } })),
-    "/readyz": answer((checks) => checks.filter(([, { status }]) => status !== "pass")),
-    "/startupz": Effect.gen(function* () {
-      const now = yield* seen
-      const isOver = now.phase !== "starting"
-      const members = { phase: now.phase, starts: isOver ? undefined : yield* startsJson(now) }
-      return respond(healthAnswer(isOver ? "pass" : "fail", members))
-    }),
-    "/health": answer((checks) => checks)
-  }
-}
 
 /**
  * `GET /livez`, `/readyz`, `/startupz` and `/health` for a program that listens once its database is ready:
@@ -150,7 +63,7 @@ export const probes = ({ details = false }: ProbeOptions = {}): HttpRouter.HttpR
     Effect.flatMap(DatabaseReady, ({ health, report: { database } }) => {
       const timeline = Effect.dieMessage("The start is over")
       const seen = Effect.succeed<Seen>({ phase: "open", starts: [{ database, timeline, health }] })
-      return probesOf(seen, details)[path] ?? HttpServerResponse.empty({ status: 404 })
+      return Effect.map(probeAnswers(seen, details)[path] ?? Effect.succeed(notYet), respond)
     })
   return HttpRouter.empty.pipe(
     HttpRouter.get("/livez", probe("/livez")),
@@ -197,14 +110,14 @@ export const serveWithProbes = <E, R, A, E2, R2>(
       let given: Context.Context<A> | undefined
       const inside = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
 
-      const paths = probesOf(
+      const paths = probeAnswers(
         Effect.sync((): Seen => ({ phase, starts })),
         details
       )
       const served = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, url }) => {
         const probe = method === "GET" || method === "HEAD" ? paths[url.replace(/\?.*$/s, "")] : undefined
-        if (probe !== undefined) return probe
-        if (given === undefined || phase !== "open") return Effect.succeed(notYet)
+        if (probe !== undefined) return Effect.map(probe, respond)
+        if (given === undefined || phase !== "open") return Effect.succeed(respond(notYet))
         const context = given
         return Effect.acquireUseRelease(
           Effect.withFiberRuntime<Fiber.RuntimeFiber<unknown, unknown>>((fiber) => {
@@ -231,4 +144,4 @@ export const serveWithProbes = <E, R, A, E2, R2>(
     })
   )
 
-const notYet = respond(healthAnswer("fail", { phase: "not ready" }))
+const notYet = healthAnswer("fail", { phase: "not ready" })

@@ -9,6 +9,7 @@ export { type Compression, compressions } from "./machine/compression.ts"
 export { type BackUpOptions, backUp, type MadeBackup } from "./operate/BackUp.ts"
 export { type ListBackupsOptions, type ListedBackup, listBackups } from "./operate/BackupList.ts"
 export { type NewMigration, type NewMigrationOptions, newMigration } from "./operate/newMigration.ts"
+export { ProbeServerError } from "./operate/ProbeServerError.ts"
 export {
   type DatabasePlan,
   type EarlierMigration,
@@ -18,5 +19,6 @@ export {
   planDatabase
 } from "./operate/plan.ts"
 export { planJson, planLines } from "./operate/planLines.ts"
+export { type ProbeServerOptions, serveProbes } from "./operate/serveProbes.ts"
 export type { TableSize } from "./operate/TableSizes.ts"
 export { MigrationFilesError } from "./start/MigrationFilesError.ts"

@@ -270,13 +270,15 @@ describe("a command line", () => {
 
   it.live("has the flags that the program's help has, for each command", () =>
     Effect.gen(function* () {
-      const commands = readdirSync(join(root, "src/program/commands")).map((file) => file.replace(".ts", ""))
+      const commands = readdirSync(join(root, "src/program/commands")).map((file) =>
+        file.replace(".ts", "").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+      )
       assert.sameMembers(
         usageLines.map((line) => line.split(" ")[1]),
         commands
       )
       for (const line of usageLines) {
-        const [, command = ""] = /^database-ready (\w+)/.exec(line) ?? []
+        const [, command = ""] = /^database-ready ([\w-]+)/.exec(line) ?? []
         const { stdout } = yield* runProgram([command, "--help"])
         const [, options = ""] = stripVTControlCharacters(stdout).split(/\nOPTIONS\n/)
         const told = new Set([...options.matchAll(/^\s*(--[\w-]+)/gm)].map(([, flag]) => flag))

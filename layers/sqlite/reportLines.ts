@@ -60,7 +60,7 @@ export const refusalJson = (error: Catalogued): string => {
 export const refusalLines = (error: Catalogued, headline?: string): ReadonlyArray<string> => {
   const report = headline === undefined ? reportOf(error) : undefined
   return report === undefined
-    ? [`${headline ?? headlineOf(error)}  ${error.database ?? ""}`, ...causeLines(error)]
+    ? [`${headline ?? headlineOf(error)}  ${error.database ?? ""}`.trimEnd(), ...causeLines(error)]
     : failedLines(report)
 }
 

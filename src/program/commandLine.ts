@@ -16,22 +16,32 @@ import { init } from "./commands/init.ts"
 import { newCommand } from "./commands/new.ts"
 import { plan } from "./commands/plan.ts"
 import { restore } from "./commands/restore.ts"
+import { serveProbes } from "./commands/serveProbes.ts"
 import { status } from "./commands/status.ts"
 import { ExitWith } from "./ExitWith.ts"
+import { withoutColours, withReadableHelp } from "./help.ts"
 import { tell } from "./say.ts"
 import { UsageError } from "./start.ts"
 
-const usage = tell(
-  "Name a command: `database-ready init`, `status`, `backup`, `backups`, `plan`, `restore` or `fleet`. Run `database-ready --help` for more."
-).pipe(Effect.zipRight(new ExitWith({ code: exitCode.usage })))
+const usage = tell("Name a command. Run `database-ready --help` for a list of them.").pipe(
+  Effect.zipRight(new ExitWith({ code: exitCode.usage }))
+)
 
 const command = Command.make("database-ready", {}, () => usage).pipe(
   Command.withDescription("Make a SQLite database provably ready, or say why it is not."),
-  Command.withSubcommands([init, status, backup, backups, plan, restore, fleet, newCommand])
+  Command.withSubcommands([
+    // As help lists them: what is needed every day first.
+    init,
+    status,
+    plan,
+    backup,
+    backups,
+    restore,
+    serveProbes,
+    fleet,
+    newCommand
+  ])
 )
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what a colour begins with
-const withoutColours = (text: string): string => text.replace(/\u001b\[[0-9;]*m/g, "")
 
 /** Leaves empty variables out: the template of a supervisor writes a setting that is not set like that. */
 const environmentProvider = ConfigProvider.fromMap(
@@ -48,6 +58,7 @@ export const commandLine = Effect.suspend(() =>
       : failure
   ),
   // If case did not count, the parser would take `--Database` for a flag and then drop its value.
+  withReadableHelp,
   Effect.provide(Layer.merge(CliConfig.layer({ isCaseSensitive: true }), NodeTerminal.layer)),
   Effect.withConfigProvider(environmentProvider)
 )

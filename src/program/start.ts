@@ -40,7 +40,7 @@ import {
 } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import { ExitWith } from "./ExitWith.ts"
-import { interruptionCode } from "./interruption.ts"
+import { interruptionCode, wasServing } from "./interruption.ts"
 import { say, tell } from "./say.ts"
 
 /** The command line is wrong. Its parser has already said why on stderr. */
@@ -163,6 +163,7 @@ const endingOf = (cause: Cause.Cause<unknown>, timeline?: Timeline): Ending | un
     return { code: exitCode.usage, line: undefined, error }
   }
   if (Cause.isInterruptedOnly(cause)) {
+    if (wasServing()) return undefined
     const message = describeInterruption(timeline)
     const error = { _tag: "Interrupted", reason: "Signal", message, remedy: "Start again.", retryable: true }
     return { code: interruptionCode(), line: message, error }
@@ -186,7 +187,8 @@ const sayEnding = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
 const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(exit)) return exitCode.ready
   const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-  return failure instanceof ExitWith ? failure.code : (endingOf(exit.cause)?.code ?? exitCode.defect)
+  if (failure instanceof ExitWith) return failure.code
+  return Cause.isInterruptedOnly(exit.cause) ? interruptionCode() : (endingOf(exit.cause)?.code ?? exitCode.defect)
 }
 
 /** Runs the program, then ends the process with the exit code of its result. */

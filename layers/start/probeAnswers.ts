@@ -1,0 +1,101 @@
+/** What probes are answered with, during starts and after them, whatever serves HTTP. */
+import { basename } from "node:path"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { type Check, checksJson, type HealthAnswer, healthAnswer, stageChecks, worstStatus } from "./healthJson.ts"
+import type { LiveHealth, ObservedStart } from "./startObservers.ts"
+
+/** Where the program is. */
+export type Phase = "starting" | "open" | "stopping"
+
+/** What a probe is answered from. */
+export interface Seen {
+  readonly phase: Phase
+  readonly starts: Iterable<ObservedStart>
+}
+
+type Named = readonly [name: string, check: Check]
+
+const lookAt = (database: string, health: LiveHealth): Effect.Effect<Named> =>
+  Effect.gen(function* () {
+    const time = DateTime.formatIso(yield* DateTime.now)
+    const found = yield* Effect.either(health)
+    const about = { time, componentId: basename(database), observedUnit: "schema version" }
+    if (Either.isLeft(found)) {
+      const { _tag, message, reason } = found.left
+      return ["sqlite:database", { ...about, status: "fail", observedValue: "", reason: `${_tag}.${reason}`, message }]
+    }
+    const { schemaVersion = "none", warnings } = found.right
+    const isWarned = warnings.length > 0
+    return [
+      "sqlite:database",
+      {
+        ...about,
+        status: isWarned ? "warn" : "pass",
+        observedValue: schemaVersion,
+        reason: isWarned ? "Health.Warning" : undefined,
+        message: isWarned ? warnings.join(" ") : undefined
+      }
+    ]
+  })
+
+/** The checks of each start: its stages while it goes on, then the live database. */
+const checksOf = ({ starts }: Seen): Effect.Effect<ReadonlyArray<Named>> =>
+  Effect.map(
+    Effect.forEach(starts, ({ database, health, timeline }) =>
+      health === undefined
+        ? Effect.map(timeline, (course) =>
+            stageChecks(course).map(([name, check]): Named => [name, { ...check, componentId: basename(database) }])
+          )
+        : Effect.map(lookAt(database, health), (check) => [check])
+    ),
+    (checks) => checks.flat()
+  )
+
+const startsJson = ({ starts }: Seen) =>
+  Effect.forEach(starts, ({ database, timeline }) =>
+    Effect.map(timeline, ({ current, doing, durationMs, startedAt, step }) => ({
+      database: basename(database),
+      startedAt,
+      durationMs,
+      stage: current,
+      doing: doing === "" ? undefined : doing,
+      progress: step
+    }))
+  )
+
+/** Ready is open, and everything sound. */
+const statusOf = (phase: Phase, checks: ReadonlyArray<Named>): Check["status"] =>
+  phase === "open" ? worstStatus(checks.map(([, check]) => check)) : "fail"
+
+/**
+ * The answer of each probe, by its path. `details` puts the sentences of what is wrong into them, which may name paths.
+ */
+export const probeAnswers = (
+  seen: Effect.Effect<Seen>,
+  details: boolean
+): Readonly<Record<string, Effect.Effect<HealthAnswer>>> => {
+  const answer = (which: (checks: ReadonlyArray<Named>) => ReadonlyArray<Named>) =>
+    Effect.gen(function* () {
+      const now = yield* seen
+      const checks = yield* checksOf(now)
+      const members = { phase: now.phase, checks: checksJson(which(checks), details) }
+      return healthAnswer(statusOf(now.phase, checks), members)
+    })
+  return {
+    "/livez": Effect.succeed({
+      status: 200,
+      headers: { "content-type": "text/plain", "cache-control": "no-store" },
+      body: "ok\n"
+    }),
+    "/readyz": answer((checks) => checks.filter(([, { status }]) => status !== "pass")),
+    "/startupz": Effect.gen(function* () {
+      const now = yield* seen
+      const isOver = now.phase !== "starting"
+      const members = { phase: now.phase, starts: isOver ? undefined : yield* startsJson(now) }
+      return healthAnswer(isOver ? "pass" : "fail", members)
+    }),
+    "/health": answer((checks) => checks)
+  }
+}
