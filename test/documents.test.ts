@@ -132,6 +132,7 @@ describe("an example", () => {
               "database-ready": ["../../dist/layers/index.d.ts"],
               "database-ready/http": ["../../dist/layers/http.d.ts"],
               "database-ready/operate": ["../../dist/layers/operate.d.ts"],
+              "database-ready/postgres": ["../../dist/layers/postgres.d.ts"],
               "database-ready/testing": ["../../dist/layers/testing.d.ts"],
               "conversation-files/client": ["../../src/service/Client.ts"]
             }

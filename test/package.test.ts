@@ -24,7 +24,7 @@ const packed = (): Packed => {
 const published = [
   /^(package\.json|README\.md|LICENSE)$/,
   /^dist\/(database-ready|program)\.cjs$/,
-  /^dist\/layers\/(index|operate|testing|layers\/)?[\w-]*\.js$/,
+  /^dist\/layers\/(index|operate|postgres|testing|layers\/)?[\w-]*\.js$/,
   /^dist\/layers\/([\w-]+\/)*[\w-]+\.d\.ts$/
 ]
 
@@ -56,7 +56,8 @@ describe("the package", () => {
 
   // 0.68 MB of it is the program in one file with all that it needs.
   // What operates databases (`database-ready/operate`) is in it twice: for the library, and for the program.
-  it("takes at most 1.3 MB", () => {
-    assert.isAtMost(unpackedSize, 1_300_000)
+  // PostgreSQL (`database-ready/postgres`) took 0.1 MB, half of it types.
+  it("takes at most 1.4 MB", () => {
+    assert.isAtMost(unpackedSize, 1_400_000)
   })
 })

@@ -5,10 +5,10 @@ import type * as Tracer from "effect/Tracer"
 import { codeOf } from "../machine/SystemFailure.ts"
 import { chainOf } from "./CauseDetail.ts"
 
-/** Of an operation on a database: its absolute path, or `:memory:`. */
+/** Of an operation on a database: its absolute path, `:memory:`, or its URL. */
 export const databaseAttributes = (database: string, operation: string) => ({
   "database.file": database,
-  "db.system.name": "sqlite",
+  "db.system.name": database.startsWith("postgres:") ? "postgresql" : "sqlite",
   "db.namespace": database,
   "db.operation.name": operation
 })

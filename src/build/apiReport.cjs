@@ -11,7 +11,7 @@ const { CompilerState, Extractor, ExtractorConfig } = require("@microsoft/api-ex
 const root = resolve(__dirname, "../..")
 const update = process.argv.includes("--update")
 const folder = mkdtempSync(join(tmpdir(), "api-"))
-const doors = ["index", "http", "operate", "testing"]
+const doors = ["index", "http", "operate", "postgres", "testing"]
 const declarationsOf = (door) => join(root, `dist/layers/${door}.d.ts`)
 
 const none = { default: { logLevel: "none" } }

@@ -3,7 +3,9 @@ const { readdirSync, readFileSync, rmSync } = require("node:fs")
 const { dirname, join, resolve } = require("node:path")
 
 const library = resolve(__dirname, "../../dist/layers")
-const wanted = new Set(["index.d.ts", "http.d.ts", "operate.d.ts", "testing.d.ts"].map((door) => join(library, door)))
+const wanted = new Set(
+  ["index.d.ts", "http.d.ts", "operate.d.ts", "postgres.d.ts", "testing.d.ts"].map((door) => join(library, door))
+)
 for (const file of wanted) {
   for (const [, target] of readFileSync(file, "utf8").matchAll(/(?:from |import\()"(\.[^"]+)"/g)) {
     wanted.add(resolve(dirname(file), target.replace(/\.[jt]s$/, ".d.ts")))

@@ -35,14 +35,20 @@ export const ask = (url: string, text: string, values: ReadonlyArray<unknown> = 
     (client) => Effect.promise(() => client.end())
   )
 
+const made = (from: string) =>
+  Effect.gen(function* () {
+    const folder = yield* Effect.promise(socketFolder)
+    databases += 1
+    const name = `test_${process.pid}_${databases}`
+    yield* ask(urlOf(folder, "postgres"), `CREATE DATABASE ${name} TEMPLATE ${from} STRATEGY file_copy`)
+    return urlOf(folder, name)
+  })
+
 /** The URL of a new and empty database. It goes with the server: dropping it takes longer than most tests. */
-export const newDatabase = Effect.gen(function* () {
-  const folder = yield* Effect.promise(socketFolder)
-  databases += 1
-  const name = `test_${process.pid}_${databases}`
-  yield* ask(urlOf(folder, "postgres"), `CREATE DATABASE ${name} TEMPLATE template0 STRATEGY file_copy`)
-  return urlOf(folder, name)
-})
+export const newDatabase = made("template0")
+
+/** The URL of a copy of a database that nobody uses. */
+export const copyOf = (url: string) => made(/\/(\w+)\?/.exec(url)?.[1] ?? "")
 
 /** A client of the library on a URL, with nothing of a start. */
 export const clientOn = (url: string, options: Partial<ConnectionsOptions> = {}) =>

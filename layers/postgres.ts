@@ -1,0 +1,28 @@
+/**
+ * The same start on PostgreSQL: server, connection, settings, migrations and schema are proven before anything is built
+ * on them. Needs `pg` and `@effect/sql-pg`.
+ *
+ * @packageDocumentation
+ */
+export type { AppliedMigration } from "./postgres/AppliedMigrations.ts"
+export type { IntegrityReport } from "./postgres/CheckedIntegrity.ts"
+export type { ClientOptions } from "./postgres/Client.ts"
+export { ConnectionError } from "./postgres/ConnectionError.ts"
+export {
+  DatabaseReady,
+  type Health,
+  type HealthError,
+  type InitializationError,
+  type LayerOptions,
+  type ReadyDatabase,
+  type ReadyReport
+} from "./postgres/DatabaseReady.ts"
+export { DirectoryError } from "./postgres/DirectoryError.ts"
+export { HistoryError } from "./postgres/HistoryError.ts"
+export { IntegrityError } from "./postgres/IntegrityError.ts"
+export type { DatabaseOptions } from "./postgres/PostgresConfig.ts"
+export { PragmaError } from "./postgres/PragmaError.ts"
+export type { SchemaDifference } from "./postgres/SchemaFingerprint.ts"
+export type { Settings } from "./postgres/Settings.ts"
+export type { Isolation, TransactionOptions } from "./postgres/Transactions.ts"
+export { type Loss, UpgradeError } from "./postgres/UpgradeError.ts"

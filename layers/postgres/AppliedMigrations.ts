@@ -1,0 +1,204 @@
+/** Room 4: from a connection to one on a database whose history is exactly the program's migrations. */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { millisBetween } from "../machine/monotonic.ts"
+import type { Attempt, StageError } from "../start/Attempt.ts"
+import { type Migration, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
+import { explained, look, provenBy, type SchemaState, type Seen } from "./DatabaseLook.ts"
+import { type Completed, prepareHistory, recordCompleted, recordSchema } from "./History.ts"
+import { type HistoryError, historyUnreadable } from "./HistoryError.ts"
+import type { RunningStart } from "./Initialization.ts"
+import type { IntegrityError } from "./IntegrityError.ts"
+import { refuseObstacles, runMigration } from "./MigrationRun.ts"
+import type { PostgresConfig } from "./PostgresConfig.ts"
+import { PostgresFailure } from "./PostgresFailure.ts"
+import { replay } from "./Replay.ts"
+import { describeLoss, guardRows } from "./RowGuard.ts"
+import { fingerprintOf, namesOf, objectsOf, objectsStatement, titleOfObject } from "./SchemaFingerprint.ts"
+import { holdersStatement, lockKey, type Session } from "./Session.ts"
+import { setAgain } from "./Settings.ts"
+import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
+
+/** A migration that this start applied. */
+export interface AppliedMigration {
+  /** The number as it is written, e.g. `001`. */
+  readonly version: string
+  /** The rest of the file's name, e.g. `add_owner`. */
+  readonly name: string
+  /** Milliseconds that it took. */
+  readonly executionTimeMs: number
+}
+
+/** What the migrations stage found and did. */
+export interface MigrationsEvidence {
+  readonly version: string | undefined
+  readonly ahead: ReadonlyArray<string>
+  readonly applied: ReadonlyArray<AppliedMigration>
+  /** The schema as the last look saw it; undefined where the integrity stage has to explain it. */
+  readonly state: SchemaState | undefined
+}
+
+type Refused = HistoryError | UpgradeError | IntegrityError
+
+/**
+ * Applies all that is pending in one transaction. An up-to-date start takes no lock. One that is not asks for the lock
+ * and goes away if another has it: who waited within PostgreSQL would be waited for by CREATE INDEX CONCURRENTLY.
+ */
+export const applyMigrations = (
+  config: PostgresConfig,
+  start: RunningStart,
+  source: OrderedMigrations,
+  session: Session
+): Effect.Effect<MigrationsEvidence, Refused | StageError> => {
+  const { stage } = start
+  const evidence = ({ verdict }: Seen, state: SchemaState | undefined, applied: ReadonlyArray<Completed> = []) => ({
+    version: verdict.ahead.length > 0 ? verdict.version : source.at(-1)?.version,
+    ahead: verdict.ahead,
+    state,
+    applied: applied.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs }))
+  })
+  return stage(
+    "migrations",
+    (attempt) =>
+      Effect.gen(function* () {
+        const seen = yield* lookOnce(source, session)
+        if (seen.verdict.pending.length === 0) return evidence(seen, provenBy(seen))
+        yield* refuseObstacles(seen.verdict.pending, source)
+        if (config.access === "inspect") {
+          yield* prove(config, source, session, seen)
+          const detail = seen.history.exists
+            ? "the database is older than this program"
+            : "the database was never initialized"
+          return yield* upgradeError("Pending", titlesOf(seen.verdict.pending), { detail })
+        }
+        const done = yield* upgrade(config, start, source, session, seen, attempt)
+        attempt.committed({ applied: done.completed.map(({ migration }) => titleOf(migration)), backup: undefined })
+        return evidence(done.seen, done.state, done.completed)
+      }),
+    summary
+  )
+}
+
+const titlesOf = (migrations: ReadonlyArray<Migration>): string => migrations.map(titleOf).join(", ")
+
+const summary = ({ ahead, applied, version }: MigrationsEvidence): string => {
+  if (version === undefined) return "no migrations"
+  const done =
+    applied.length > 0 ? `applied ${applied.length > 5 ? applied.length : titlesIn(applied)}` : "nothing to apply"
+  return `at ${version}, ${ahead.length > 0 ? `newer than this program by ${ahead.join(", ")}` : done}`
+}
+
+const titlesIn = (applied: ReadonlyArray<AppliedMigration>): string => applied.map(titleOf).join(", ")
+
+/** In one snapshot: another program may commit between two questions. */
+export const lookOnce = (
+  source: OrderedMigrations,
+  { query, transactions }: Session
+): Effect.Effect<Seen, HistoryError> =>
+  transactions
+    .transaction({ isolation: "repeatable read", readOnly: true })(look(source, query))
+    .pipe(Effect.catchTag("SqlError", (error) => historyUnreadable(PostgresFailure.from(error))))
+
+/**
+ * Proves the schema. PostgreSQL prints definitions from its newest catalog and not from the snapshot, so that a
+ * difference is looked at once more while nobody migrates, before it is one.
+ */
+export const prove = (
+  config: PostgresConfig,
+  source: OrderedMigrations,
+  session: Session,
+  seen: Seen
+): Effect.Effect<SchemaState, Refused> => {
+  const known = provenBy(seen)
+  if (known !== undefined) return Effect.succeed(known)
+  const { query, transactions } = session
+  return transactions
+    .transaction()(
+      Effect.gen(function* () {
+        const [row] = yield* query(`SELECT pg_try_advisory_xact_lock_shared(${lockKey(config.schema)}) AS locked`)
+        if (row?.["locked"] !== true) {
+          const detail = "it is being migrated at this moment"
+          return yield* upgradeError("Busy", titlesOf(source), { detail })
+        }
+        const again = yield* look(source, query)
+        return provenBy(again) ?? (yield* explained(again, replay(session, again.verdict.applied)))
+      })
+    )
+    .pipe(Effect.catchTag("SqlError", (error) => historyUnreadable(PostgresFailure.from(error))))
+}
+
+const upgrade = (
+  config: PostgresConfig,
+  { seeHolders }: RunningStart,
+  source: OrderedMigrations,
+  session: Session,
+  first: Seen,
+  attempt: Attempt
+) => {
+  const { query, transactions } = session
+  const key = lockKey(config.schema)
+  const pending = titlesOf(first.verdict.pending)
+  // Not the session's: while a statement waits for a table, all that want the table after it wait too.
+  const limits = `SET LOCAL lock_timeout = ${Duration.toMillis(config.lockTimeout)}; SET LOCAL statement_timeout = 0`
+  return transactions
+    .transaction()(
+      Effect.gen(function* () {
+        const [row] = yield* query(`SELECT pg_try_advisory_xact_lock(${key}) AS locked`)
+        if (row?.["locked"] !== true) {
+          const holders = yield* query(holdersStatement(key))
+          seeHolders(
+            holders.map(({ name, pid }) => ({ pid: Number(pid), name: name === null ? undefined : `${name}` }))
+          )
+          return yield* upgradeError("Busy", pending, { detail: "another program is migrating the database" })
+        }
+        const seen = yield* look(source, query)
+        const before = provenBy(seen) ?? (yield* explained(seen, replay(session, seen.verdict.applied)))
+        const completed: Array<Completed> = []
+        if (seen.verdict.pending.length === 0) return { seen, state: before, completed }
+        yield* query(limits)
+        yield* prepareHistory(query, seen.history)
+        for (const migration of seen.verdict.pending) {
+          attempt.doing(`applying ${titleOf(migration)}`)
+          completed.push(yield* applyOne(session, migration))
+          yield* query(`${setAgain(config)}; ${limits}`)
+          const last = completed.at(-1)
+          if (last !== undefined) yield* recordCompleted(query, last, config.program)
+          yield* attempt.inTime
+        }
+        const isExtra = new Set(before.extra)
+        const ours = objectsOf(yield* query(objectsStatement)).filter((object) => !isExtra.has(titleOfObject(object)))
+        const state = { fingerprint: fingerprintOf(ours), extra: before.extra }
+        const newest = seen.verdict.pending.at(-1)
+        if (newest !== undefined) {
+          yield* recordSchema(query, newest, { fingerprint: state.fingerprint, ours: namesOf(ours) })
+        }
+        yield* attempt.inTime
+        return { seen, state, completed }
+      })
+    )
+    .pipe(
+      Effect.catchTag("SqlError", (error) => {
+        const failure = PostgresFailure.from(error)
+        return upgradeError("NotWritten", pending, { failure })
+      })
+    )
+}
+
+const applyOne = Effect.fnUntraced(function* ({ client, query }: Session, migration: Migration) {
+  const clock = yield* Effect.clock
+  const begun = clock.unsafeCurrentTimeNanos()
+  const lost = yield* guardRows(query, migration)
+  yield* runMigration(query, client, migration)
+  const losses = yield* lost
+  if (losses.length > 0) {
+    return yield* upgradeError("RowsDeleted", titleOf(migration), {
+      losses,
+      detail: losses.map(describeLoss).join("; ")
+    })
+  }
+  const completed: Completed = {
+    migration,
+    executionTimeMs: Math.round(millisBetween(begun, clock.unsafeCurrentTimeNanos()))
+  }
+  return completed
+})

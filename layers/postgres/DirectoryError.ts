@@ -1,0 +1,135 @@
+/** Why there is no database where one should be. */
+import * as Data from "effect/Data"
+import { jsonOf, messageOf } from "../start/Refusal.ts"
+import type { PostgresFailure } from "./PostgresFailure.ts"
+
+/** The database cannot be reached, or does not let this program in. */
+export class DirectoryError extends Data.TaggedError("DirectoryError")<{
+  /**
+   * - `InvalidUrl`: the URL cannot be understood.
+   * - `Unreachable`: nobody answers there.
+   * - `UnknownHost`: the name has no address.
+   * - `NotPostgres`: something else answers.
+   * - `Starting`: the server starts, recovers or stops.
+   * - `NoConnectionLeft`: the server has no connection left.
+   * - `Absent`: the server has no such database.
+   * - `Closed`: the database lets nobody in.
+   * - `AccessDenied`: the password, the role or `pg_hba.conf` does not let this program in.
+   * - `CannotCreate`: this role may not create the database.
+   * - `NoTls`: the server, or its certificate, does not allow for the encryption that the URL asks for.
+   * - `Refused`: the server's message says why.
+   */
+  readonly reason:
+    | "InvalidUrl"
+    | "Unreachable"
+    | "UnknownHost"
+    | "NotPostgres"
+    | "Starting"
+    | "NoConnectionLeft"
+    | "Absent"
+    | "Closed"
+    | "AccessDenied"
+    | "CannotCreate"
+    | "NoTls"
+    | "Refused"
+  /** What the server or the system said. */
+  readonly detail: string
+  /** PostgreSQL's or the system's code, "" where there is none. */
+  readonly code: string
+  /** Whether trying again can help by itself. */
+  readonly retryable: boolean
+  /** The URL of the database, without user and password. */
+  readonly database?: string | undefined
+}> {
+  /** The sentence, the database and the remedy in one line. */
+  override get message(): string {
+    return messageOf(this)
+  }
+
+  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
+  override toJSON(): object {
+    return jsonOf(this)
+  }
+
+  /** What is wrong, for people. */
+  get sentence(): string {
+    return `${catalogue[this.reason][0]} (${this.code === "" ? "" : `${this.code}: `}${this.detail})`
+  }
+
+  /** What to do now, for people. */
+  get remedy(): string {
+    return catalogue[this.reason][1]
+  }
+}
+
+type Reason = DirectoryError["reason"]
+
+const catalogue: Record<Reason, readonly [sentence: string, remedy: string]> = {
+  InvalidUrl: [
+    "The URL of the database cannot be understood",
+    "Write it as postgres://USER@HOST:PORT/DATABASE, with `sslmode` behind a question mark where the line is encrypted."
+  ],
+  Unreachable: [
+    "The PostgreSQL server cannot be reached",
+    "Start the server, or check host and port, and that a firewall lets this machine through."
+  ],
+  UnknownHost: [
+    "The name of the server has no address",
+    "Check the name in the URL, and the name service of this machine."
+  ],
+  NotPostgres: ["What answers there is no PostgreSQL server", "Check host and port in the URL."],
+  Starting: ["The PostgreSQL server is starting or stopping", "Wait until it is up."],
+  NoConnectionLeft: [
+    "The PostgreSQL server has no connection left",
+    "Let other programs close connections, lower `maxConnections`, or raise `max_connections` of the server."
+  ],
+  Absent: [
+    "There is no such database on the server",
+    "Check its name in the URL. If it is right, set `create` to true, or run `CREATE DATABASE`."
+  ],
+  Closed: [
+    "The database lets nobody in",
+    "Run `ALTER DATABASE ... ALLOW_CONNECTIONS true` as its owner, or choose another one."
+  ],
+  AccessDenied: [
+    "The server does not let this program in",
+    "Check user and password: in the URL, in PGPASSWORD, or in the password file. Check that `pg_hba.conf` allows this user from this machine."
+  ],
+  CannotCreate: [
+    "This role may not create the database",
+    "Create it as another role, with this one as its owner; or run `ALTER ROLE ... CREATEDB`."
+  ],
+  NoTls: [
+    "The line to the server cannot be encrypted as the URL asks for",
+    "Switch TLS on in the server, or give it a certificate that this machine trusts (NODE_EXTRA_CA_CERTS); or choose another `sslmode`."
+  ],
+  Refused: ["The server refused the connection", "Fix what the server's message names, then start again."]
+}
+
+/** Four cases have no code, only a text. */
+const reasonOf = ({ code, detail }: PostgresFailure): Reason => {
+  if (code === "3D000") return "Absent"
+  if (code === "55000") return "Closed"
+  if (code === "53300") return "NoConnectionLeft"
+  if (/^57P0/.test(code)) return "Starting"
+  if (/^28/.test(code) || detail.startsWith("SASL")) return "AccessDenied"
+  if (/^(ENOTFOUND|EAI_AGAIN)$/.test(code)) return "UnknownHost"
+  if (/^(ECONN|ENOENT|EACCES|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE)/.test(code)) return "Unreachable"
+  if (/SSL/.test(detail) || /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)) return "NoTls"
+  if (code === "" && /^Connection terminated unexpectedly/.test(detail)) return "NotPostgres"
+  return code === "" && /time/.test(detail) ? "Unreachable" : "Refused"
+}
+
+/** How often a name is looked up, or something else is taken for a server that starts. */
+const tries = 3
+
+export const notReached = (failure: PostgresFailure, attempts: number): DirectoryError => {
+  const reason = reasonOf(failure)
+  const isOften = attempts >= tries && (reason === "UnknownHost" || reason === "NotPostgres")
+  return new DirectoryError({
+    reason,
+    code: failure.code,
+    detail: failure.detail,
+    retryable: !isOften && (failure.retryable || reason === "UnknownHost")
+  })
+}
