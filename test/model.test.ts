@@ -14,7 +14,9 @@ import * as FastCheck from "effect/FastCheck"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import { draft, filesOf, titleOf } from "./model/files.ts"
-import { describeStep, newState, type Step, step, take } from "./model/steps.ts"
+import { newState } from "./model/State.ts"
+import { describeStep, type Step, step } from "./model/Step.ts"
+import { take } from "./model/steps.ts"
 import { neighbour, newWorld } from "./model/world.ts"
 
 const isLong = process.env["MODEL"] !== undefined
