@@ -30,9 +30,9 @@ export const insertFile = Effect.gen(function* () {
     const user = yield* CurrentUser
     const at = yield* timestampNow
     const fileId = randomUUID()
-    yield* mayAdd(sessionId)
+    const { hasOwner } = yield* mayAdd(sessionId)
     yield* mayGrow(sessionId, { files: 1, bytes: received.size })
-    yield* claim(sessionId)
+    if (!hasOwner) yield* claim(sessionId)
     yield* sql`INSERT INTO conversation_files ${sql.insert({
       file_id: fileId,
       session_id: sessionId,

@@ -22,8 +22,10 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
   {
     /** Fails if the session belongs to another user. */
     readonly mayUse: (sessionId: string) => Effect.Effect<void, Forbidden | SqlError, CurrentUser>
-    /** The same, and fails if it has ended. */
-    readonly mayAdd: (sessionId: string) => Effect.Effect<void, Forbidden | SessionEnded | SqlError, CurrentUser>
+    /** The same, and fails if it has ended. Returns whether it has an owner. */
+    readonly mayAdd: (
+      sessionId: string
+    ) => Effect.Effect<{ readonly hasOwner: boolean }, Forbidden | SessionEnded | SqlError, CurrentUser>
     /** Makes the user the owner if there is none, within a transaction. */
     readonly claim: (sessionId: string) => Effect.Effect<void, SqlError, CurrentUser>
     readonly state: (sessionId: string) => Write
@@ -56,25 +58,26 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
         if (user.isAdministrator) return
         // One statement, because it sees one moment. Between two, another process may take the session for this same
         // user.
-        const [session] = yield* sql<{ readonly owner: string | null; readonly is_used: 0 | 1 }>`
+        const [session] = yield* sql<Use>`
           SELECT (SELECT owner FROM session_owners WHERE session_id = ${sessionId}) AS owner,
             EXISTS (SELECT 1 FROM conversation_files WHERE session_id = ${sessionId}) AS is_used`
-        const isFree = session?.owner === null && session.is_used === 0
-        if (!isFree && session?.owner !== user.name) {
-          return yield* new Forbidden({ message: `The session ${sessionId} is not yours.` })
-        }
+        if (!isUsersOrFree(session, user.name)) return yield* notYours(sessionId)
       })
 
       const mayAdd = Effect.fnUntraced(function* (sessionId: string) {
-        yield* mayUse(sessionId)
-        const [ended] = yield* sql<{ readonly ended_at: string }>`
-          SELECT ended_at FROM ended_sessions WHERE session_id = ${sessionId}`
-        if (ended !== undefined) {
+        const user = yield* CurrentUser
+        const [session] = yield* sql<AddedTo>`
+          SELECT (SELECT owner FROM session_owners WHERE session_id = ${sessionId}) AS owner,
+            EXISTS (SELECT 1 FROM conversation_files WHERE session_id = ${sessionId}) AS is_used,
+            (SELECT ended_at FROM ended_sessions WHERE session_id = ${sessionId}) AS ended_at`
+        if (!user.isAdministrator && !isUsersOrFree(session, user.name)) return yield* notYours(sessionId)
+        if (session !== undefined && session.ended_at !== null) {
           return yield* new SessionEnded({
-            endedAt: isoOf(ended.ended_at),
+            endedAt: isoOf(session.ended_at),
             message: `The session ${sessionId} has ended. Reopen it first.`
           })
         }
+        return { hasOwner: session !== undefined && session.owner !== null }
       })
 
       const claim = Effect.fnUntraced(function* (sessionId: string) {
@@ -152,3 +155,17 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
     })
   )
 }
+
+interface Use {
+  readonly owner: string | null
+  readonly is_used: 0 | 1
+}
+
+interface AddedTo extends Use {
+  readonly ended_at: string | null
+}
+
+const isUsersOrFree = (session: Use | undefined, user: string): boolean =>
+  session?.owner === user || (session?.owner === null && session.is_used === 0)
+
+const notYours = (sessionId: string) => new Forbidden({ message: `The session ${sessionId} is not yours.` })
