@@ -10,6 +10,7 @@ import type { PostgresConfig } from "./PostgresConfig.ts"
 
 /** A start that is under way. */
 export interface RunningStart {
+  /** @internal Runs a stage under its policy. */
   readonly stage: <A, E extends Refusal, R>(
     name: StageName,
     attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
