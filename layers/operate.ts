@@ -8,6 +8,7 @@
 export { type Compression, compressions } from "./machine/compression.ts"
 export { type BackUpOptions, backUp, type MadeBackup } from "./operate/BackUp.ts"
 export { type ListBackupsOptions, type ListedBackup, listBackups } from "./operate/BackupList.ts"
+export { type LintOptions, type LintReport, lint } from "./operate/Lint.ts"
 export { type NewMigration, type NewMigrationOptions, newMigration } from "./operate/newMigration.ts"
 export { ProbeServerError } from "./operate/ProbeServerError.ts"
 export {
@@ -21,4 +22,5 @@ export {
 export { planJson, planLines } from "./operate/planLines.ts"
 export { type ProbeServerOptions, serveProbes } from "./operate/serveProbes.ts"
 export type { TableSize } from "./operate/TableSizes.ts"
+export { type LintCode, type LintFinding, type LintLevel, lintCodes } from "./schema/LintCodes.ts"
 export { MigrationFilesError } from "./start/MigrationFilesError.ts"

@@ -15,6 +15,8 @@ import { DatabaseReady } from "./sqlite/DatabaseReady.ts"
 import type { InitializationError } from "./sqlite/InitializationReport.ts"
 import type { Migrations } from "./start/MigrationSource.ts"
 
+export { type LintOptions, type LintReport, lint } from "./operate/Lint.ts"
+export type { LintCode, LintFinding, LintLevel } from "./schema/LintCodes.ts"
 export { checkCuts } from "./testing/checkCuts.ts"
 export { checkFailures, checkKills, type FaultTest, faultyCalls, whyNoFaults } from "./testing/checkFaults.ts"
 export { checkRace } from "./testing/checkRace.ts"

@@ -41,6 +41,7 @@ BEGIN
 END;
 
 -- Sessions that are there already belong to whoever uploaded first, as far as that was kept.
+-- lint-ignore depends-on-time: only for files whose time of upload was not kept
 INSERT INTO session_owners (session_id, owner, claimed_at)
 SELECT session_id, uploaded_by, coalesce(min(uploaded_at), CURRENT_TIMESTAMP)
 FROM conversation_files WHERE uploaded_by IS NOT NULL GROUP BY session_id;

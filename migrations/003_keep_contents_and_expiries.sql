@@ -11,6 +11,7 @@ CREATE TABLE contents_identity (
   stamp    TEXT
 );
 
+-- lint-ignore depends-on-time: each database has to have an identity of its own
 INSERT INTO contents_identity (only_row, identity) VALUES (1, lower(hex(randomblob(16))));
 
 DROP TRIGGER trg_session_association_cleanup_schedule;

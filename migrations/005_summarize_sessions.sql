@@ -39,6 +39,7 @@ CREATE TABLE storage_summary (
   content_bytes  INTEGER NOT NULL
 );
 
+-- lint-ignore depends-on-time: only for sessions whose files have no time
 INSERT INTO session_summaries (session_id, owner, files, bytes, deleted_files, deleted_bytes, changed_at)
 SELECT cf.session_id, max(so.owner),
   sum(cf.is_deleted IS NOT 1), sum(iif(cf.is_deleted IS NOT 1, cf.file_size, 0)),

@@ -11,7 +11,7 @@ export interface Statement {
 
 type TokenKind = "space" | "comment" | "string" | "quoted" | "word" | "other"
 
-interface Token {
+export interface Token {
   readonly kind: TokenKind
   readonly text: string
   readonly start: number
@@ -55,7 +55,7 @@ const kindOf = (space?: string, comment?: string, string?: string, quoted?: stri
   return quoted === undefined ? "other" : "quoted"
 }
 
-const isBlank = ({ kind }: Token): boolean => kind === "space" || kind === "comment"
+export const isBlank = ({ kind }: Token): boolean => kind === "space" || kind === "comment"
 
 /**
  * The statements of a script, in order, without their final semicolons. A trigger's body is part of

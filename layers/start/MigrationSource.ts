@@ -28,6 +28,8 @@ export interface SqlText {
   readonly _tag: "Sql"
   /** The statements, as they are in the file. */
   readonly text: string
+  /** The name of the file in its directory, or the key in its record. */
+  readonly path?: string | undefined
 }
 
 /** A migration that is an Effect. */

@@ -179,7 +179,7 @@ const migrationsOf = (
     if (version === repeatableVersion && !isPlain({ ...declared, compatibleFrom: undefined })) {
       return Either.left(badDeclaration(path, "a repeatable migration can only declare compatible_from"))
     }
-    const body = { _tag: "Sql", text } as const
+    const body = { _tag: "Sql", text, path } as const
     migrations.push({ id, version, name, checksum: checksumOf(text), declared, body })
   }
   return Either.right(migrations)

@@ -13,6 +13,7 @@ import { backup } from "./commands/backup.ts"
 import { backups } from "./commands/backups.ts"
 import { fleet } from "./commands/fleet.ts"
 import { init } from "./commands/init.ts"
+import { lint } from "./commands/lint.ts"
 import { newCommand } from "./commands/new.ts"
 import { plan } from "./commands/plan.ts"
 import { restore } from "./commands/restore.ts"
@@ -39,7 +40,8 @@ const command = Command.make("database-ready", {}, () => usage).pipe(
     restore,
     serveProbes,
     fleet,
-    newCommand
+    newCommand,
+    lint
   ])
 )
 
