@@ -45,43 +45,54 @@ export const retryAfter = <A, E, R>(
 }
 
 /**
- * Runs `whole`, and interrupts it if it does not end in the milliseconds that remain. It runs in its own fiber at once:
- * nearly every stage ends before that fiber waits for anything, so it needs neither a timer nor a race. The fiber also
- * carries the span and the log annotation; on the current fiber they would have to be set and restored.
+ * Runs `whole`, and interrupts it if it does not end in the milliseconds that remain. It runs in its own fiber, which
+ * also carries the span and the log annotation. Run it uninterruptibly; `restore` is for what may be interrupted.
  */
 export const within = <A, E, E2, R>(
   place: Place,
-  { begun, clock }: { readonly begun: Effect.Effect<Tracer.Span>; readonly clock: Clock.Clock },
+  { clock, restore, span }: Watched,
   whole: Effect.Effect<A, E, R>,
   remaining: () => number,
   tooLate: () => E2
 ): Effect.Effect<A, E | E2, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      const span = yield* begun
-      const runtime = yield* Effect.runtime<R>()
-      const ofStage = runtime.pipe(
-        Runtime.provideService(Tracer.ParentSpan, span),
-        Runtime.setFiberRef(FiberRef.currentLogAnnotations, annotationsOf(runtime, place))
+  Effect.gen(function* () {
+    const runtime = yield* Effect.runtime<R>()
+    const ofStage = runtime.pipe(
+      Runtime.provideService(Tracer.ParentSpan, span),
+      Runtime.setFiberRef(FiberRef.currentLogAnnotations, annotationsOf(runtime, place))
+    )
+    const fiber = Runtime.runFork(ofStage, restore(whole))
+    // Progress may have extended the deadline meanwhile.
+    const inTime: Effect.Effect<A, E | E2> = Effect.suspend(() =>
+      Effect.flatMap(Effect.timeoutOption(Fiber.await(fiber), Math.max(0, remaining())), (exit) =>
+        Option.isSome(exit) ? exit.value : remaining() > 0 ? inTime : Effect.fail(tooLate())
       )
-      const fiber = Runtime.runFork(ofStage, restore(whole))
-      // Progress may have extended the deadline meanwhile.
-      const inTime: Effect.Effect<A, E | E2> = Effect.suspend(() =>
-        Effect.flatMap(Effect.timeoutOption(Fiber.await(fiber), Math.max(0, remaining())), (exit) =>
-          Option.isSome(exit) ? exit.value : remaining() > 0 ? inTime : Effect.fail(tooLate())
-        )
-      )
-      const raced = Effect.exit(Effect.ensuring(restore(inTime), Fiber.interrupt(fiber)))
-      // Even a free semaphore makes a fiber wait for one turn.
-      if (fiber.unsafePoll() === null) yield* Effect.yieldNow()
-      const exit = fiber.unsafePoll() ?? (yield* raced)
-      if (Exit.isFailure(exit)) {
-        for (const [key, value] of Object.entries(errorAttributes(Cause.squash(exit.cause)))) span.attribute(key, value)
-      }
-      span.end(clock.unsafeCurrentTimeNanos(), exit)
-      return yield* exit
-    })
-  )
+    )
+    const raced = Effect.exit(Effect.ensuring(restore(inTime), Fiber.interrupt(fiber)))
+    // Even a free semaphore makes a fiber wait for one turn.
+    if (fiber.unsafePoll() === null) yield* Effect.yieldNow()
+    const exit = fiber.unsafePoll() ?? (yield* raced)
+    if (Exit.isFailure(exit)) {
+      for (const [key, value] of Object.entries(errorAttributes(Cause.squash(exit.cause)))) span.attribute(key, value)
+    }
+    span.end(clock.unsafeCurrentTimeNanos(), exit)
+    return yield* exit
+  })
+
+interface Watched {
+  readonly clock: Clock.Clock
+  readonly span: Tracer.Span
+  readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/** What an attempt throws before it is an effect is a defect like any other. */
+export const begin = <A, E, R>(attempt: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  try {
+    return attempt()
+  } catch (thrown) {
+    return Effect.die(thrown)
+  }
+}
 
 const annotationsOf = ({ fiberRefs }: Runtime.Runtime<never>, { database, stage }: Place) =>
   HashMap.set(

@@ -9,7 +9,8 @@ import * as Metric from "effect/Metric"
 import { eventLoopTurn } from "../machine/eventLoopTurn.ts"
 import { describeHolders, type Holder } from "../machine/FileLocks.ts"
 import type { Attempt, StageError } from "./Attempt.ts"
-import { isFinal, isHeard, logStage, mayPass, retryAfter, within } from "./attempts.ts"
+import { isPassed } from "./atOnce.ts"
+import { begin, isFinal, isHeard, logStage, mayPass, retryAfter, within } from "./attempts.ts"
 import { databaseAttributes } from "./databaseSpan.ts"
 import type { LockError } from "./LockError.ts"
 import type { Step } from "./Measure.ts"
@@ -170,18 +171,27 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
       yield* Effect.logDebug(`Waiting: ${reason}`)
     })
 
-    const once = Effect.suspend(() => {
+    const tried = () => {
       entry.attempts += 1
       doing("")
       return attempt({ inTime, left: remaining, breathe, doing, progress, committed })
-    }).pipe(
-      Effect.mapError((refusal) => inDatabase(database, refusal)),
-      Effect.tapError((refusal) => (isFinal(refusal) ? Effect.void : refused(refusal)))
-    )
-
-    const whole = Effect.catchAll(once, (refusal) =>
-      mayPass(refusal) ? retryAfter(once, refusal, { schedule: policy.schedule, while: mayPass }) : Effect.fail(refusal)
-    )
+    }
+    const judged = (outcome: Effect.Effect<A, E, R>) =>
+      outcome.pipe(
+        Effect.mapError((refusal) => inDatabase(database, refusal)),
+        Effect.tapError((refusal) => (isFinal(refusal) ? Effect.void : refused(refusal)))
+      )
+    /** The first attempt has begun already: what it gives is tried again as long as that may help. */
+    const whole = (first: Effect.Effect<A, E, R>) =>
+      Effect.catchAll(judged(first), (refusal) =>
+        mayPass(refusal)
+          ? retryAfter(
+              Effect.suspend(() => judged(tried())),
+              refusal,
+              { schedule: policy.schedule, while: mayPass }
+            )
+          : Effect.fail(refusal)
+      )
 
     /** What a stage leaves behind: measures, a line for who listens, and an event. */
     const leave = (outcome: string, event: (at: number) => ProgressEvent) =>
@@ -210,10 +220,18 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
 
     yield* options.onProgress({ _tag: "StageStarted", stage: name, at: startedAt })
     const attributes = databaseAttributes(database, name)
-    const begun = Effect.makeSpan(`database-ready.${name}`, { attributes, captureStackTrace: false })
-    return yield* within(place, { begun, clock }, whole, remaining, tooLate).pipe(
-      Effect.tapBoth({ onFailure: failed, onSuccess: passed })
-    )
+    const spanOf = Effect.makeSpan(`database-ready.${name}`, { attributes, captureStackTrace: false })
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(spanOf, (span) => {
+        const first = begin(tried)
+        // Nearly every stage passes at once: then it costs one span and one call.
+        if (isPassed(first)) {
+          span.end(clock.unsafeCurrentTimeNanos(), first)
+          return first
+        }
+        return within(place, { clock, restore, span }, whole(first), remaining, tooLate)
+      })
+    ).pipe(Effect.tapBoth({ onFailure: failed, onSuccess: passed }))
   })
 
   const timeline = Effect.sync((): Timeline => {
