@@ -20,7 +20,17 @@ export {
   planDatabase
 } from "./operate/plan.ts"
 export { planJson, planLines } from "./operate/planLines.ts"
+export { rehearsalJson, rehearsalLines } from "./operate/rehearsalLines.ts"
+export {
+  type Rehearsal,
+  type RehearsalOptions,
+  type RehearsedMigration,
+  type RehearsedObject,
+  rehearseUpgrade,
+  type SchemaChange
+} from "./operate/rehearse.ts"
 export { type ProbeServerOptions, serveProbes } from "./operate/serveProbes.ts"
 export type { TableSize } from "./operate/TableSizes.ts"
 export { type LintCode, type LintFinding, type LintLevel, lintCodes } from "./schema/LintCodes.ts"
 export { MigrationFilesError } from "./start/MigrationFilesError.ts"
+export { RehearsalError } from "./start/RehearsalError.ts"

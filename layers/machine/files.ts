@@ -5,11 +5,13 @@ import {
   constants,
   type Dirent,
   lstatSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   readSync,
   realpathSync,
+  rmdirSync,
   rmSync,
   type Stats,
   statfsSync,
@@ -84,6 +86,12 @@ export const files = {
 
   /** Does nothing if there is no such file. */
   remove: (path: string): void => rmSync(path, { force: true }),
+
+  /** Creates a directory that only this user can enter. */
+  makePrivateDirectory: (path: string): void => mkdirSync(path, { mode: 0o700 }),
+
+  /** Removes an empty directory. */
+  removeDirectory: (path: string): void => rmdirSync(path),
 
   text: (path: string): string => readFileSync(path, "utf8"),
 

@@ -150,6 +150,7 @@ export const nothingDone = (): Done => ({
   backup: undefined,
   isNew: undefined,
   triedAt: undefined,
+  lockedMs: [],
   warnings: []
 })
 

@@ -30,6 +30,10 @@ export const lockForCopying = (file: string) =>
 export const lockForCopies = (stem: string, file: string) =>
   takeLock(`${stem}.backup.partial`, file, "another backup to the same place is running")
 
+/** The same for a rehearsal, beside the directory of its copy. */
+export const lockForRehearsal = (place: string, file: string) =>
+  takeLock(`${place}.partial`, file, "another rehearsal is running")
+
 const takeLock = (
   lock: string,
   file: string,

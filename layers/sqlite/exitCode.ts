@@ -1,5 +1,6 @@
 /** The exit codes of a program on a database. They tell a supervisor whether a restart helps. */
 import type { MigrationFilesError } from "../start/MigrationFilesError.ts"
+import type { RehearsalError } from "../start/RehearsalError.ts"
 import type { Catalogued } from "../start/TaggedRefusal.ts"
 import type { CopyError } from "./CopyError.ts"
 import type { FleetError } from "./FleetError.ts"
@@ -42,6 +43,7 @@ export type RefusedError =
   | WriteError
   | FleetError
   | MigrationFilesError
+  | RehearsalError
 
 /**
  * The exit code of a refusal, as `database-ready` ends with it. `teardown` ends a program with it.

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import { LockError } from "../start/LockError.ts"
 import { MigrationFilesError } from "../start/MigrationFilesError.ts"
 import { MigrationSourceError } from "../start/MigrationSourceError.ts"
+import { RehearsalError } from "../start/RehearsalError.ts"
 import { StageTimeoutError } from "../start/StageTimeoutError.ts"
 import { HistoryError } from "./AppliedMigrations/HistoryError.ts"
 import { UpgradeError } from "./AppliedMigrations/UpgradeError.ts"
@@ -38,6 +39,7 @@ const kinds: { readonly [Kind in RefusedError as Kind["_tag"]]: new (...facts: n
   StageTimeoutError,
   FleetError,
   MigrationFilesError,
+  RehearsalError,
   RestoreError,
   CopyError,
   SqlError: WriteError

@@ -16,6 +16,7 @@ import { init } from "./commands/init.ts"
 import { lint } from "./commands/lint.ts"
 import { newCommand } from "./commands/new.ts"
 import { plan } from "./commands/plan.ts"
+import { rehearse } from "./commands/rehearse.ts"
 import { restore } from "./commands/restore.ts"
 import { serveProbes } from "./commands/serveProbes.ts"
 import { status } from "./commands/status.ts"
@@ -35,6 +36,7 @@ const command = Command.make("database-ready", {}, () => usage).pipe(
     init,
     status,
     plan,
+    rehearse,
     backup,
     backups,
     restore,

@@ -28,6 +28,8 @@ export interface Completed {
   readonly migration: Migration
   readonly appliedAt: number
   readonly executionTimeMs: number
+  /** Rows that it inserted, changed or deleted, as SQLite counts them (https://sqlite.org/c3ref/total_changes.html). */
+  readonly changedRows: number
 }
 
 /** Creates the table, or adds the columns that an earlier system's table lacks; no row is lost. */

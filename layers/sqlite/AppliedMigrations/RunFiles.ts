@@ -5,6 +5,7 @@ import type { Attempt } from "../../start/Attempt.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
 import { atEdge } from "../edge.ts"
 import { bytesOf } from "../PageCheck.ts"
+import { integer, type Sqlite } from "../Sqlite.ts"
 import { requireForeignKeys } from "./ForeignKeyCheck.ts"
 import { foreignKeyWatch } from "./ForeignKeyWatch.ts"
 import { type Completed, mirrorVersion, recordCompleted } from "./HistoryRecords.ts"
@@ -70,12 +71,14 @@ export const applyAll = Effect.fnUntraced(function* (
     const deleted = yield* Effect.mapError(watched, notCounted)
     doing(`applying ${title}`)
     if (mayReadCounters(script)) yield* orNotWritten(resetCounters(sqlite))
+    const before = yield* orNotWritten(changesOn(sqlite))
     yield* alone
+    const changedRows = (yield* orNotWritten(changesOn(sqlite))) - before
     yield* ends
     doing(`counting rows after ${title}`)
     const losses = yield* Effect.mapError(deleted, notCounted)
     const executionTimeMs = Math.round(millisBetween(begun, clock.unsafeCurrentTimeNanos()))
-    const done = { migration, appliedAt, executionTimeMs }
+    const done = { migration, appliedAt, executionTimeMs, changedRows }
     completed.push(done)
     unrecorded.push(done)
     if (losses.length > 0) {
@@ -91,3 +94,6 @@ export const applyAll = Effect.fnUntraced(function* (
   if (scripts.length === 0) yield* requireForeignKeys(sqlite)
   return completed
 })
+
+const changesOn = (sqlite: Sqlite) =>
+  Effect.map(sqlite.run("SELECT total_changes() AS changes"), ([row]) => integer(row, "changes"))

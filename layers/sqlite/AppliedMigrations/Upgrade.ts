@@ -3,6 +3,7 @@
  * with foreign keys on, and off only around a file that declares it. The result does not depend on how many are
  * pending, or on whether the database is new.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import * as Schedule from "effect/Schedule"
@@ -57,7 +58,8 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
         )
       )
     )
-    const patient = early?._tag === "Made" ? Effect.retry(step, untilItIsOurs(attempt)) : step
+    const timed = Effect.timed(step)
+    const patient = early?._tag === "Made" ? Effect.retry(timed, untilItIsOurs(attempt)) : timed
     const applied = yield* Effect.catchIf(
       isOff ? pragmas.withoutForeignKeys(patient) : patient,
       isForeignKeyViolation,
@@ -80,7 +82,8 @@ export const upgrade = Effect.fnUntraced(function* (room: Room, first: Seen, don
       )
     )
     if (applied === undefined) continue
-    const { seen: after, ...added } = applied
+    const [held, { seen: after, ...added }] = applied
+    done.lockedMs.push(Duration.toMillis(held))
     done.completed.push(...added.completed)
     done.adopted.push(...added.adopted)
     done.repeated.push(...added.repeated)

@@ -34,6 +34,8 @@ export interface Done {
   isNew: boolean | undefined
   /** `dataVersion` of the state on which the trial passed, so that it is not repeated on it. */
   triedAt: number | undefined
+  /** Milliseconds of each transaction that was committed: for so long the write lock was held. */
+  readonly lockedMs: Array<number>
   /** Warnings that were given. */
   readonly warnings: Array<string>
 }
