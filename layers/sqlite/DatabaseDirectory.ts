@@ -14,6 +14,7 @@ import type { StageError } from "../start/Attempt.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { faultOfName, realFile } from "./DatabasePath.ts"
 import { type Access, DirectoryError, refusal } from "./DirectoryError.ts"
+import { atOnce, verdictOf } from "./edge.ts"
 import { Initialization } from "./Initialization.ts"
 import { SharedLooks } from "./SharedLooks.ts"
 
@@ -38,11 +39,13 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
     config: DatabaseConfig["Type"],
     { stage }: Initialization["Type"]
   ): Effect.Effect<DatabaseDirectory["Type"], DirectoryError | StageError, FileSystem.FileSystem | Path.Path> =>
-    stage(
-      "directory",
-      () => (config.inMemory ? Effect.succeed(memory) : prepareDirectory(config)),
-      ({ filesystem, freeBytes }) =>
-        `${filesystem}${freeBytes === undefined ? "" : `, ${gigabytes(freeBytes)} GB free`}`
+    Effect.flatMap(services, (using) =>
+      stage(
+        "directory",
+        () => (config.inMemory ? Effect.succeed(memory) : prepare(config, using)),
+        ({ filesystem, freeBytes }) =>
+          `${filesystem}${freeBytes === undefined ? "" : `, ${gigabytes(freeBytes)} GB free`}`
+      )
     )
 
   /**
@@ -56,56 +59,60 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
   )
 }
 
-/** @internal From a name to a file in a directory. Only `initialize` creates missing parents. */
-export const prepareDirectory = Effect.fnUntraced(function* (config: {
+interface Wanted {
   readonly filename: string
   readonly access: Access
   readonly permissions?: Permissions
   readonly trustedFilesystems?: ReadonlyArray<string> | undefined
-}) {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const wrong = faultOfName(config.filename)
-  if (wrong !== undefined) {
-    const facts = { path: config.filename, detail: wrong, retryable: false }
-    return yield* new DirectoryError({ reason: "InvalidFilename", ...facts })
-  }
-  const wanted = path.resolve(config.filename)
-  const directory = path.dirname(wanted)
-  const orRefuse = Effect.mapError((failure: SystemFailure) => refusal(config.access, wanted, directory, failure))
+}
 
-  const mounts = (yield* SharedLooks).mounts()
-  // When no mount can hang, check directly: it is faster. If that check fails, retry through the platform's FileSystem,
-  // where we can time out.
-  if (!(noMountCanHang(mounts) && (yield* isThere(directory)))) {
-    const throughPlatform = Effect.mapError(
-      config.access === "initialize"
-        ? createDirectory(fs, path, directory, config.permissions ?? "owner")
-        : fs.access(directory, { ok: true }),
-      (error) => (error._tag === "SystemFailure" ? error : SystemFailure.fromPlatform(error))
-    )
-    yield* orRefuse(throughPlatform)
-  }
-  const found = yield* orRefuse(trySync(() => lookIn(path, wanted, config.access)))
-  if (found === undefined) return yield* leadsNowhere(wanted)
-  const mount = mountIn(mounts, found.directory)
-  const warnings = yield* checkFilesystem(mount, found.directory, config.trustedFilesystems ?? [])
-  const { file, freeBytes, isWritable } = found
-  return { file, filesystem: mount.type, freeBytes, isWritable, warnings }
-})
+/** @internal From a name to a file in a directory. Only `initialize` creates missing parents. */
+export const prepareDirectory = (config: Wanted) => Effect.flatMap(services, (using) => prepare(config, using))
+
+const services = Effect.all({ fs: FileSystem.FileSystem, path: Path.Path, looks: SharedLooks })
+
+/** Where no mount can hang and the directory is there, nothing has to be waited for. */
+const prepare = (config: Wanted, { fs, looks, path }: Effect.Effect.Success<typeof services>) =>
+  atOnce(function* () {
+    const wrong = faultOfName(config.filename)
+    if (wrong !== undefined) {
+      const facts = { path: config.filename, detail: wrong, retryable: false }
+      return yield* new DirectoryError({ reason: "InvalidFilename", ...facts })
+    }
+    const wanted = path.resolve(config.filename)
+    const directory = path.dirname(wanted)
+    const refused = (failure: SystemFailure) => refusal(config.access, wanted, directory, failure)
+
+    const mounts = looks.mounts()
+    // When no mount can hang, check directly: it is faster. If that check fails, retry through the platform's
+    // FileSystem, where we can time out.
+    if (!(noMountCanHang(mounts) && isThere(directory))) {
+      const throughPlatform = Effect.mapError(
+        config.access === "initialize"
+          ? createDirectory(fs, path, directory, config.permissions ?? "owner")
+          : fs.access(directory, { ok: true }),
+        (error) => (error._tag === "SystemFailure" ? error : SystemFailure.fromPlatform(error))
+      )
+      yield* Effect.mapError(throughPlatform, refused)
+    }
+    const found = yield* verdictOf(lookIn(path, wanted, config.access, refused))
+    if (found === undefined) return yield* leadsNowhere(wanted)
+    const mount = mountIn(mounts, found.directory)
+    const warnings = yield* verdictOf(checkFilesystem(mount, found.directory, config.trustedFilesystems ?? []))
+    const { file, freeBytes, isWritable } = found
+    return { file, filesystem: mount.type, freeBytes, isWritable, warnings }
+  })
 
 /** Refuses a filesystem that is not known to be local, or warns if the settings trust its type. */
 const checkFilesystem = (
   { point, type }: Mount,
   path: string,
   types: ReadonlyArray<string>
-): Effect.Effect<ReadonlyArray<string>, DirectoryError> => {
+): ReadonlyArray<string> | DirectoryError => {
   const kind = kindOfFilesystem(type)
-  if (kind === "local") return Effect.succeed([])
+  if (kind === "local") return []
   if (types.includes(type)) {
-    return Effect.succeed([
-      `The settings trust the locks of ${type}, mounted at ${point}, which is not known to be local.`
-    ])
+    return [`The settings trust the locks of ${type}, mounted at ${point}, which is not known to be local.`]
   }
   return new DirectoryError({
     reason: kind === "shared" ? "NetworkFilesystem" : "UnknownFilesystem",
@@ -115,23 +122,34 @@ const checkFilesystem = (
   })
 }
 
-const isThere = (directory: string): Effect.Effect<boolean> =>
-  Effect.orElseSucceed(
-    trySync(() => files.stat(directory)?.isDirectory() === true),
-    () => false
-  )
+const isThere = (directory: string): boolean => {
+  try {
+    return files.stat(directory)?.isDirectory() === true
+  } catch {
+    return false
+  }
+}
 
 /** The file, and its directory if this user may use it; undefined for a link that leads nowhere. */
-const lookIn = (path: Path.Path, wanted: string, access: Access) => {
-  const file = realFile(path, wanted)
-  if (file === undefined) return undefined
-  const real = path.dirname(file)
-  files.requireAccess(real, { writing: access !== "inspect" })
-  return {
-    file,
-    directory: real,
-    isWritable: access !== "inspect" || files.isUsable(real, { writing: true }),
-    freeBytes: files.freeBytes(real)
+const lookIn = (
+  path: Path.Path,
+  wanted: string,
+  access: Access,
+  refused: (failure: SystemFailure) => DirectoryError
+) => {
+  try {
+    const file = realFile(path, wanted)
+    if (file === undefined) return undefined
+    const real = path.dirname(file)
+    files.requireAccess(real, { writing: access !== "inspect" })
+    return {
+      file,
+      directory: real,
+      isWritable: access !== "inspect" || files.isUsable(real, { writing: true }),
+      freeBytes: files.freeBytes(real)
+    }
+  } catch (thrown) {
+    return refused(SystemFailure.from(thrown))
   }
 }
 
