@@ -2,7 +2,7 @@
 import { SqlError } from "@effect/sql/SqlError"
 import { ofSqlite } from "../start/codeMeaning.ts"
 import { jsonOf, messageOf } from "../start/Refusal.ts"
-import type { Catalogued, Entry, Meaning } from "../start/TaggedRefusal.ts"
+import { type Catalogued, type Entry, type Meaning, refusalBrand } from "../start/TaggedRefusal.ts"
 import { type ConnectionError, ofConnection } from "./ConnectionError.ts"
 
 /** A transaction could not begin or go on. */
@@ -35,6 +35,11 @@ export class SqlRefusal<Reason extends string> extends SqlError implements Catal
     this.code = facts.code
     this.retryable = facts.retryable
     this.database = facts.database
+  }
+
+  /** @internal */
+  get [refusalBrand](): true {
+    return true
   }
 
   /** @internal */

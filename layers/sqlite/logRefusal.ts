@@ -5,49 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { LockError } from "../start/LockError.ts"
-import { MigrationFilesError } from "../start/MigrationFilesError.ts"
-import { MigrationSourceError } from "../start/MigrationSourceError.ts"
-import { RehearsalError } from "../start/RehearsalError.ts"
-import { StageTimeoutError } from "../start/StageTimeoutError.ts"
-import { HistoryError } from "./AppliedMigrations/HistoryError.ts"
-import { UpgradeError } from "./AppliedMigrations/UpgradeError.ts"
-import { BackupError } from "./BackupError.ts"
-import { ConnectionError } from "./ConnectionError.ts"
-import { CopyError } from "./CopyError.ts"
-import { DirectoryError } from "./DirectoryError.ts"
-import { exitCode, exitCodeOf, type RefusedError } from "./exitCode.ts"
-import { FleetError } from "./FleetError.ts"
-import { IntegrityError } from "./IntegrityError.ts"
-import { PragmaError } from "./PragmaError.ts"
-import { ReadError } from "./ReadError.ts"
-import { RestoreError } from "./RestoreError.ts"
+import { type Catalogued, isRefusal } from "../start/TaggedRefusal.ts"
+import { exitCode, exitCodeOf } from "./exitCode.ts"
 import { refusalLines } from "./reportLines.ts"
-import { WriteError } from "./WriteError.ts"
-
-/** A new kind of refusal does not compile until it is here. */
-const kinds: { readonly [Kind in RefusedError as Kind["_tag"]]: new (...facts: never) => Kind } = {
-  MigrationSourceError,
-  DirectoryError,
-  ConnectionError,
-  PragmaError,
-  HistoryError,
-  BackupError,
-  UpgradeError,
-  IntegrityError,
-  LockError,
-  StageTimeoutError,
-  FleetError,
-  MigrationFilesError,
-  RehearsalError,
-  RestoreError,
-  CopyError,
-  SqlError: WriteError
-}
-
-/** Whether an error is a refusal of this library, of whatever kind. */
-export const isRefusal = (error: unknown): error is RefusedError =>
-  error instanceof ReadError || Object.values(kinds).some((kind) => error instanceof kind)
 
 /**
  * Logs at error why a layer was refused, in the lines that `database-ready` prints, with `database`, `refusal` and
@@ -71,7 +31,7 @@ export const isRefusal = (error: unknown): error is RefusedError =>
 export const logRefusal = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
   Layer.tapError(layer, (error) => (isRefusal(error) ? log(error) : Effect.void))
 
-const log = (error: RefusedError): Effect.Effect<void> =>
+const log = (error: Catalogued): Effect.Effect<void> =>
   Effect.logError(refusalLines(error).join("\n")).pipe(
     Effect.annotateLogs({
       database: error.database ?? "",

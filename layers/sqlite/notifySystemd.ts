@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { describeStep } from "../start/Measure.ts"
 import { type ObservedStart, startObservers } from "../start/startObservers.ts"
-import { isRefusal } from "./logRefusal.ts"
+import { isRefusal } from "../start/TaggedRefusal.ts"
 
 /** A start that is over within a second says only that it is ready. */
 const whileStarting = Schedule.spaced("1 second")

@@ -2,8 +2,8 @@
 import * as Record from "effect/Record"
 import { codeOf } from "../machine/SystemFailure.ts"
 import { chainOf } from "../start/CauseDetail.ts"
+import { isRefusal } from "../start/TaggedRefusal.ts"
 import { codeReason } from "./codeReason.ts"
-import { isRefusal } from "./logRefusal.ts"
 
 /**
  * Whether another connection's lock was in the way: `SQLITE_BUSY`, `SQLITE_LOCKED`, `SQLITE_PROTOCOL`. Run the

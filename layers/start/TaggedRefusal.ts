@@ -12,6 +12,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
+import * as Predicate from "effect/Predicate"
 import { jsonOf, messageOf, type Refusal } from "./Refusal.ts"
 
 /** What a refusal means to who started the program. Its exit code follows from this. */
@@ -54,6 +55,12 @@ export interface Catalogued extends Refusal {
   readonly entry: Entry
 }
 
+/** On the prototype of every kind of refusal, in whatever room it is; the same in every copy of this library. */
+export const refusalBrand: unique symbol = Symbol.for("database-ready/Refusal")
+
+/** Whether an error is a refusal of this library, of whatever kind. */
+export const isRefusal = (error: unknown): error is Catalogued => Predicate.hasProperty(error, refusalBrand)
+
 /** What whoever prints a refusal gets to see. */
 export interface Printed {
   /** The sentence, the database and the remedy in one line. */
@@ -72,6 +79,7 @@ export function TaggedRefusal<Tag extends string>(tag: Tag): RefusalClass<Tag>
 export function TaggedRefusal(tag: string): object {
   const base = Data.TaggedError(tag)
   Object.defineProperties(base.prototype, {
+    [refusalBrand]: { value: true },
     message: {
       get(this: Refusal) {
         return messageOf(this)

@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { serveProbes } from "../../layers/operate.ts"
+import { exitCode, isRefusal, teardown } from "../../layers/index.ts"
+import { ProbeServerError, serveProbes } from "../../layers/operate.ts"
 import { rivalWriter } from "../../layers/testing.ts"
 import {
   independently,
@@ -91,6 +92,9 @@ describe("probes alone", () => {
       assert.deepStrictEqual([error._tag, error.reason, error.retryable], ["ProbeServerError", "PortInUse", true])
       const nowhere = yield* Effect.flip(serveProbes(starting(file), { host: "192.0.2.1" }))
       assert.deepStrictEqual([nowhere._tag, nowhere.reason], ["ProbeServerError", "CannotListen"])
+      // What ends or logs a program with a refusal knows those of every room.
+      assert.deepStrictEqual([isRefusal(nowhere), nowhere instanceof ProbeServerError], [true, true])
+      teardown(Exit.fail(nowhere), (code) => assert.strictEqual(code, exitCode.usage))
     })
   )
 
