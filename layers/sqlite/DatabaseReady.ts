@@ -132,7 +132,7 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
   static readonly layer = <R = never>(
     options: LayerOptions<R>
   ): Layer.Layer<Given, InitializationError, FileSystem.FileSystem | Path.Path | R> =>
-    Layer.scopedContext(Effect.map(startWith(options), given)).pipe(Layer.provide(Reactivity.layer))
+    Layer.scopedContext(Effect.map(withReactivity(startWith(options)), given))
 
   /**
    * What the database needs after its start, as one layer; ended with it. Never fails: a task that fails is logged and is a warning of `health`.
@@ -198,10 +198,10 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
   ): Layer.Layer<Self, InitializationError, FileSystem.FileSystem | Path.Path | R> =>
     Layer.scoped(
       tag,
-      Effect.map(startWith(options), ({ client, ready }) => ({ ...ready, sql: client })).pipe(
+      Effect.map(withReactivity(startWith(options)), ({ client, ready }) => ({ ...ready, sql: client })).pipe(
         Effect.tagMetrics("database", tag.key)
       )
-    ).pipe(Layer.provide(Reactivity.layer))
+    )
 }
 
 /** What a layer takes. `R` is what the migrations need. */
@@ -225,6 +225,15 @@ const given = ({ client, ready }: Effect.Effect.Success<ReturnType<typeof startD
   Context.make(DatabaseReady, ready).pipe(
     Context.add(SqlClient.SqlClient, client),
     Context.add(SqliteClient.SqliteClient, client)
+  )
+
+/**
+ * With the one Reactivity of the program: what `Layer.provide(Reactivity.layer)` does, without a layer around the start,
+ * which takes more steps than the start.
+ */
+const withReactivity = <A, E, R>(start: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(Effect.zip(Layer.CurrentMemoMap, Effect.scope), ([memo, scope]) =>
+    Effect.flatMap(Layer.buildWithMemoMap(Reactivity.layer, memo, scope), (built) => Effect.provide(start, built))
   )
 
 /** The source is read before the first stage: migrations that are at fault leave no trace on the disk. */
