@@ -18,12 +18,12 @@ export interface IntegrityReport {
 
 export const checkIntegrity = (
   config: PostgresConfig,
-  { stage }: RunningStart,
+  start: RunningStart,
   source: OrderedMigrations,
   session: Session,
   { state }: MigrationsEvidence
 ) =>
-  stage(
+  start.stage(
     "integrity",
     ({ doing }) =>
       Effect.gen(function* () {

@@ -25,9 +25,9 @@ import { withoutColours, withReadableHelp } from "./help.ts"
 import { tell } from "./say.ts"
 import { UsageError } from "./start.ts"
 
-const usage = tell("Name a command. Run `database-ready --help` for a list of them.").pipe(
-  Effect.zipRight(new ExitWith({ code: exitCode.usage }))
-)
+const usage = tell(
+  "Name a command, such as `database-ready init`. Run `database-ready --help` for a list of them."
+).pipe(Effect.zipRight(new ExitWith({ code: exitCode.usage })))
 
 const command = Command.make("database-ready", {}, () => usage).pipe(
   Command.withDescription("Make a SQLite database provably ready, or say why it is not."),
