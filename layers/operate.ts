@@ -6,6 +6,8 @@
  */
 
 export { type Compression, compressions } from "./machine/compression.ts"
+export { AdoptError } from "./operate/AdoptError.ts"
+export { type Adoption, type AdoptOptions, adopt } from "./operate/adopt.ts"
 export { type BackUpOptions, backUp, type MadeBackup } from "./operate/BackUp.ts"
 export { type ListBackupsOptions, type ListedBackup, listBackups } from "./operate/BackupList.ts"
 export { type LintOptions, type LintReport, lint } from "./operate/Lint.ts"
@@ -31,6 +33,7 @@ export {
 } from "./operate/rehearse.ts"
 export { type ProbeServerOptions, serveProbes } from "./operate/serveProbes.ts"
 export type { TableSize } from "./operate/TableSizes.ts"
+export { ledgerTools } from "./schema/Ledgers.ts"
 export { type LintCode, type LintFinding, type LintLevel, lintCodes } from "./schema/LintCodes.ts"
 export { MigrationFilesError } from "./start/MigrationFilesError.ts"
 export { RehearsalError } from "./start/RehearsalError.ts"

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { exitCode } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
+import { adoptCommand } from "./commands/adopt.ts"
 import { backup } from "./commands/backup.ts"
 import { backups } from "./commands/backups.ts"
 import { fleet } from "./commands/fleet.ts"
@@ -43,7 +44,8 @@ const command = Command.make("database-ready", {}, () => usage).pipe(
     serveProbes,
     fleet,
     newCommand,
-    lint
+    lint,
+    adoptCommand
   ])
 )
 

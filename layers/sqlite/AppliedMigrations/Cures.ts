@@ -78,7 +78,7 @@ const alreadyThere = (tools: ReadonlyArray<string>): string => {
 
 /** How to take over another program's database, if its path is right. */
 export const takeOver = (first: string): string =>
-  `Check the path of the database. To take it over: 1. Write its schema as the first migration, without the other tool's tables; \`sqlite3 FILE .schema\` prints it. 2. ${first}Run \`CREATE TABLE schema_migrations (migration_id INTEGER PRIMARY KEY, version, description, applied_at, status, execution_time_ms); INSERT INTO schema_migrations (version, description, status) VALUES ('001', 'taken over', 'completed');\`, with the number of that migration in place of 001.`
+  `Check the path of the database. To take it over, with files of what is in it, run \`database-ready adopt\`. Or by hand: 1. Write its schema as the first migration, without the other tool's tables; \`sqlite3 FILE .schema\` prints it. 2. ${first}Run \`CREATE TABLE schema_migrations (migration_id INTEGER PRIMARY KEY, version, description, applied_at, status, execution_time_ms); INSERT INTO schema_migrations (version, description, status) VALUES ('001', 'taken over', 'completed');\`, with the number of that migration in place of 001.`
 
 /** The tools whose history tables exist. If the tables cannot be read, the refusal stays as it is. */
 const toolsIn = (sqlite: Sqlite): Effect.Effect<ReadonlyArray<string>> =>
