@@ -12,6 +12,7 @@ import packageJson from "../../package.json" with { type: "json" }
 import { adoptCommand } from "./commands/adopt.ts"
 import { backup } from "./commands/backup.ts"
 import { backups } from "./commands/backups.ts"
+import { diff } from "./commands/diff.ts"
 import { fleet } from "./commands/fleet.ts"
 import { init } from "./commands/init.ts"
 import { lint } from "./commands/lint.ts"
@@ -45,7 +46,8 @@ const command = Command.make("database-ready", {}, () => usage).pipe(
     fleet,
     newCommand,
     lint,
-    adoptCommand
+    adoptCommand,
+    diff
   ])
 )
 

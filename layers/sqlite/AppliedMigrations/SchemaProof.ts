@@ -1,18 +1,20 @@
 /** Proves that the live schema is the one that its migrations make. */
 import * as Effect from "effect/Effect"
+import type { Scope } from "effect/Scope"
 import { foldName, mentions } from "../../schema/SqlScript.ts"
 import type { Attempt } from "../../start/Attempt.ts"
 import type { Migration } from "../../start/MigrationSource.ts"
 import { verdictOf } from "../edge.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { SharedLooks } from "../SharedLooks.ts"
-import { openSqlite } from "../Sqlite.ts"
+import { openSqlite, type Sqlite, type SqliteFailure } from "../Sqlite.ts"
 import { transactionsOn } from "../Transactions.ts"
 import type { Verdict } from "./HistoryJudgement.ts"
 import { dropTemporary, runMigration, type Script, scriptOf } from "./MigrationRun.ts"
 import { objectsOf, type SchemaObject, schemaStatement, titleOf, withoutExtra } from "./SchemaFingerprint.ts"
 import { compareSchemas, judgeSchema, type SchemaState } from "./SchemaJudgement.ts"
 import { tellWork } from "./StatementProgress.ts"
+import type { UpgradeError } from "./UpgradeError.ts"
 
 /** The objects that the migrations make in an empty database. */
 export type Made = Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
@@ -81,7 +83,22 @@ export const madeOnceBy = (migrations: ReadonlyArray<Migration>): Made => {
   )
 }
 
-const replay = (migrations: ReadonlyArray<Migration>, progress: Attempt["progress"] = () => Effect.void): Made =>
+const replay = (migrations: ReadonlyArray<Migration>, progress?: Attempt["progress"]): Made =>
+  replayInMemory(migrations, progress).pipe(
+    Effect.flatMap((sqlite) => Effect.map(sqlite.run(schemaStatement), objectsOf)),
+    Effect.scoped,
+    Effect.mapError((error) =>
+      IntegrityError.found("SchemaDiffers", [
+        `the fingerprint differs, and replaying the migrations to find the difference failed: ${error._tag === "SqliteFailure" ? error.detail : error.sentence}`
+      ])
+    )
+  )
+
+/** A database in memory in which the migrations have run. It is closed with the scope. */
+export const replayInMemory = (
+  migrations: ReadonlyArray<Migration>,
+  progress: Attempt["progress"] = () => Effect.void
+): Effect.Effect<Sqlite, SqliteFailure | UpgradeError, Scope> =>
   Effect.gen(function* () {
     const opened = yield* openSqlite({ filename: ":memory:" })
     const sqlite = { ...opened, ...transactionsOn(opened.database, {}) }
@@ -94,12 +111,5 @@ const replay = (migrations: ReadonlyArray<Migration>, progress: Attempt["progres
       // Of all that a file can set, only this changes what a later RENAME makes of the schema.
       yield* sqlite.run("PRAGMA legacy_alter_table = 0")
     }
-    return objectsOf(yield* sqlite.run(schemaStatement))
-  }).pipe(
-    Effect.scoped,
-    Effect.mapError((error) =>
-      IntegrityError.found("SchemaDiffers", [
-        `the fingerprint differs, and replaying the migrations to find the difference failed: ${error._tag === "SqliteFailure" ? error.detail : error.sentence}`
-      ])
-    )
-  )
+    return sqlite
+  })
