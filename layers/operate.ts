@@ -24,6 +24,7 @@ export {
   planDatabase
 } from "./operate/plan.ts"
 export { planJson, planLines } from "./operate/planLines.ts"
+export { type RestoreChosenOptions, restoreChosen } from "./operate/RestoreChosen.ts"
 export { rehearsalJson, rehearsalLines } from "./operate/rehearsalLines.ts"
 export {
   type Rehearsal,

@@ -1,12 +1,10 @@
 /** What backups of a database there are, beside it or in another directory. */
-import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
-import { type Compression, compressionOf, headOf, unpackedHead, unpackFile } from "../machine/compression.ts"
+import { type Compression, compressionOf, headOf, unpackedHead } from "../machine/compression.ts"
 import { files, kindOf, trySync } from "../machine/files.ts"
-import { createExclusively } from "../machine/newFile.ts"
-import { SystemFailure } from "../machine/SystemFailure.ts"
+import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { readHistory } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
 import { markOf } from "../sqlite/BackupFiles.ts"
 import { copyTimeIn, millisOf, parseBackupName } from "../sqlite/BackupNames.ts"
@@ -16,6 +14,7 @@ import { atEdge } from "../sqlite/edge.ts"
 import { likenessOf } from "../sqlite/Likeness.ts"
 import { type OnOpen, withOnOpen } from "../sqlite/OnOpen.ts"
 import { checkCopy } from "../sqlite/PageCheck.ts"
+import { readableCopy } from "../sqlite/ReadableCopy.ts"
 import { isVerdict, newestVersion } from "../sqlite/RestoreChoice.ts"
 import { openSqlite } from "../sqlite/Sqlite.ts"
 import type { Attempt } from "../start/Attempt.ts"
@@ -217,22 +216,3 @@ const recordedIn = (file: string) =>
     Effect.map(({ exists, rows }) => ({ version: newestVersion(rows), detail: exists ? "" : "it has no history" })),
     Effect.catchTag("HistoryError", ({ sentence }) => Effect.succeed({ version: undefined, detail: sentence }))
   )
-
-/** A copy of a backup in the directory for temporary files, unpacked, which goes with the scope. */
-export const readableCopy = Effect.fnUntraced(function* (file: string, compression: Compression | "none") {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const orFail = Effect.mapError(SystemFailure.fromPlatform)
-  const folder = yield* orFail(fs.makeTempDirectoryScoped({ prefix: "database-ready-" }))
-  const copy = path.join(folder, "backup")
-  if (compression === "none") {
-    for (const suffix of ["", "-wal", "-journal"]) {
-      const isThere = yield* trySync(() => files.stat(`${file}${suffix}`) !== undefined)
-      if (isThere) yield* orFail(fs.copyFile(`${file}${suffix}`, `${copy}${suffix}`))
-    }
-  } else {
-    yield* createExclusively(copy)
-    yield* unpackFile(file, copy, compression)
-  }
-  return copy
-})

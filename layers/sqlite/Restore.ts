@@ -20,6 +20,7 @@ import { DirectoryError } from "./DirectoryError.ts"
 import { readBeside, standstill } from "./LeftoverWal.ts"
 import { whileRestoringAlone } from "./LockFile.ts"
 import { type OnOpen, withOnOpen } from "./OnOpen.ts"
+import { readable } from "./ReadableCopy.ts"
 import { backupAt, isSameVersion, isVerdict, newestBeside, proveBackup } from "./RestoreChoice.ts"
 import { inMemory, isUnreadable, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
 import { overwrite, partsOf, refuseInUse, replace } from "./RestoreFile.ts"
@@ -43,8 +44,10 @@ export interface Restored {
 export interface RestoreOptions {
   /** The database file, relative to the working directory. */
   readonly filename: string
-  /** Path of the backup. Default: the newest one that an upgrade left beside the database, when the names tell which that is. */
+  /** Path of the backup, which may be compressed with gzip or zstd. It is then unpacked in the directory for temporary files. Default: the newest one that an upgrade left beside the database, when the names tell which that is. */
   readonly backup?: string | undefined
+  /** Checks everything, and writes nothing: the result says what would be done. Default false. */
+  readonly dryRun?: boolean | undefined
   /** Deadline of the whole restore. Default 60 s. Fails with `RestoreError`, reason `TimedOut`. */
   readonly timeout?: Duration.DurationInput | undefined
   /** Types of filesystems that are trusted although they are not known to be local, as for a start. Default none. */
@@ -80,6 +83,7 @@ export interface RestoreOptions {
  */
 export const restoreBackup = ({
   backup,
+  dryRun = false,
   filename,
   onOpen,
   onProgress = () => Effect.void,
@@ -90,7 +94,9 @@ export const restoreBackup = ({
     const path = yield* Path.Path
     const wanted = path.resolve(filename)
     const tooLate = { ...nothing, retryable: true }
-    return yield* restoreFrom({ backup, filename, onProgress, timeout, trustedFilesystems }).pipe(
+    return yield* Effect.scoped(
+      restoreFrom({ backup, dryRun, filename, onProgress, timeout, trustedFilesystems })
+    ).pipe(
       Effect.timeoutFail({
         duration: timeout,
         onTimeout: () => refusalOf(wanted, backup === undefined ? "" : path.resolve(backup))("TimedOut", tooLate)
@@ -104,6 +110,7 @@ export const restoreBackup = ({
 
 const restoreFrom = Effect.fnUntraced(function* ({
   backup,
+  dryRun,
   filename,
   onProgress,
   timeout,
@@ -144,14 +151,29 @@ const restoreFrom = Effect.fnUntraced(function* ({
     return yield* refuse("SameFile", nothing)
   }
   yield* tell("checking the backup", from)
-  const schemaVersion = yield* Effect.mapError(proveBackup(from), (failure) =>
+  const notProven = (failure: { readonly code: string; readonly detail: string; readonly retryable: boolean }) =>
     refuse(isVerdict(failure) ? "NotABackup" : "NotProven", failure)
+  const source = yield* Effect.mapError(readable(from, dryRun === true), ({ code, detail, retryable }) =>
+    // What zlib says of damaged data.
+    notProven({ code: /^Z_/.test(code) ? "" : code, detail, retryable })
   )
+  const schemaVersion = yield* Effect.mapError(proveBackup(source), notProven)
   if (chosen.named !== undefined && !isSameVersion(chosen.named.from, schemaVersion)) {
     const detail = `the history in ${from} ends at ${schemaVersion ?? "none"}`
     return yield* refuse("Ambiguous", { ...nothing, detail }, [chosen.named])
   }
 
+  if (dryRun === true) {
+    yield* orRefuse(refuseInUse(file))
+    const isThere = yield* orRefuse(isFile(file))
+    const would: Restored = {
+      database: file,
+      backup: from,
+      schemaVersion,
+      replaced: isThere ? keptName(file, yield* Clock.currentTimeMillis) : undefined
+    }
+    return would
+  }
   // A start creates missing parents as well.
   if (Either.isLeft(found)) yield* prepareDirectory({ filename, access: "initialize", trustedFilesystems })
   const restored: Restored = {
@@ -159,7 +181,7 @@ const restoreFrom = Effect.fnUntraced(function* ({
     backup: from,
     schemaVersion,
     replaced: yield* orRefuse(
-      whileRestoringAlone(file, putBack(from, file, tell, Duration.toMillis(timeout) < standstill))
+      whileRestoringAlone(file, putBack(source, file, tell, Duration.toMillis(timeout) < standstill))
     )
   }
   return restored
@@ -171,7 +193,7 @@ const putBack = Effect.fnUntraced(function* (from: string, file: string, tell: T
   yield* refuseInUse(file)
   // SQLite may block at its first read for longer than this deadline.
   if (isThere && isShort) yield* Effect.scoped(readBeside(file))
-  const kept = `${file}.replaced-${compactTime(yield* Clock.currentTimeMillis)}`
+  const kept = keptName(file, yield* Clock.currentTimeMillis)
   if (yield* isFile(kept)) return yield* new SystemFailure({ code: "EEXIST", detail: `${kept} already exists` })
   yield* isThere
     ? Effect.catchIf(overwrite(from, file, kept, tell), isUnreadable, () => replace(from, file, kept, tell))
@@ -181,6 +203,8 @@ const putBack = Effect.fnUntraced(function* (from: string, file: string, tell: T
   )
   return isThere ? kept : undefined
 })
+
+const keptName = (file: string, at: number): string => `${file}.replaced-${compactTime(at)}`
 
 const noFileAt = (filename: string) =>
   new DirectoryError({ reason: "InvalidFilename", path: filename, detail: inMemory, retryable: false })

@@ -1,0 +1,132 @@
+/** Restores the backup of a time or of a version, also to another place. */
+import * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import { files, trySync } from "../machine/files.ts"
+import { isOlder, parseBackupName } from "../sqlite/BackupNames.ts"
+import { absoluteName, realFile } from "../sqlite/DatabasePath.ts"
+import { DirectoryError } from "../sqlite/DirectoryError.ts"
+import { type RestoreOptions, restoreBackup } from "../sqlite/Restore.ts"
+import { newestBeside } from "../sqlite/RestoreChoice.ts"
+import { nothing, refusalOf } from "../sqlite/RestoreError.ts"
+import { withDatabaseSpan } from "../start/databaseSpan.ts"
+import { inDatabase } from "../start/Refusal.ts"
+import { type ListedBackup, listBackups } from "./BackupList.ts"
+
+/** Which backup to restore, and where to. */
+export interface RestoreChosenOptions extends RestoreOptions {
+  /** Take the newest one that was made at or before this time, in milliseconds since the epoch. */
+  readonly at?: number | undefined
+  /**
+   * Take the newest one whose schema is at this version, such as `002`. Of a compressed one the header tells it, which
+   * has versions up to 2147483647.
+   */
+  readonly version?: string | undefined
+  /** Look for it in this directory too. */
+  readonly directory?: string | undefined
+  /** Restore to this path instead. The database is not touched, and may be in use. */
+  readonly output?: string | undefined
+}
+
+/**
+ * `restoreBackup` with a backup that is chosen by its time or its version, or by its path, and to another place where
+ * `output` is given. What an earlier restore replaced is no backup here: name it with `backup`. If names and times of
+ * files contradict each other, it refuses with `RestoreError`, reason `Ambiguous`.
+ *
+ * @example
+ * ```ts
+ * import { restoreChosen } from "database-ready/operate"
+ *
+ * export const lookAtYesterday = restoreChosen({
+ *   filename: "data/app.db",
+ *   at: Date.parse("2026-11-27T12:00:00Z"),
+ *   output: "/tmp/yesterday.db"
+ * })
+ * ```
+ */
+export const restoreChosen = ({ at, directory, output, version, ...options }: RestoreChosenOptions) =>
+  Effect.gen(function* () {
+    const { backup, filename } = options
+    const isChosen = at !== undefined || version !== undefined
+    if (output !== undefined) yield* refuseSame(filename, output)
+    const target = output ?? filename
+    if (!isChosen && (backup !== undefined || output === undefined)) {
+      return yield* restoreBackup({ ...options, filename: target })
+    }
+    const path = yield* Path.Path
+    const wanted = path.resolve(filename)
+    if (backup !== undefined) {
+      const detail = "a path was given together with a time or a version"
+      return yield* refusalOf(wanted, backup)("Ambiguous", { ...nothing, detail })
+    }
+    if (!isChosen) {
+      const file = yield* Effect.orElseSucceed(
+        trySync(() => realFile(path, wanted) ?? wanted),
+        () => wanted
+      )
+      return yield* restoreBackup({ ...options, backup: (yield* newestBeside(file)).path, filename: target })
+    }
+    const found = yield* listBackups({ filename, directory, onOpen: options.onOpen })
+    const chosen = yield* chooseFrom(wanted, found, at, version)
+    return yield* restoreBackup({ ...options, backup: chosen.file, filename: target })
+  }).pipe(
+    Effect.mapError((refused) => inDatabase(absoluteName(output ?? options.filename), refused)),
+    (restore) => withDatabaseSpan(restore, absoluteName(output ?? options.filename), "restore")
+  )
+
+const refuseSame = (filename: string, output: string) =>
+  Effect.gen(function* () {
+    const path = yield* Path.Path
+    const isSame = yield* Effect.orElseSucceed(
+      trySync(() => {
+        const identity = files.identity(output)
+        return identity !== undefined && identity === files.identity(filename)
+      }),
+      () => false
+    )
+    if (isSame || path.resolve(output) === path.resolve(filename)) {
+      const detail = "it is the database itself: leave the output out to restore in its place"
+      return yield* new DirectoryError({ reason: "InvalidFilename", path: output, detail, retryable: false })
+    }
+  })
+
+const chooseFrom = Effect.fnUntraced(function* (
+  file: string,
+  found: ReadonlyArray<ListedBackup>,
+  at: number | undefined,
+  version: string | undefined
+) {
+  const refuse = refusalOf(file, "")
+  const backups = found.filter(
+    ({ kind, schemaVersion }) =>
+      (kind === "upgrade" || kind === "copy") &&
+      (version === undefined || (schemaVersion !== undefined && Number(schemaVersion) === Number(version)))
+  )
+  const isInTime = (backup: ListedBackup) => at === undefined || Date.parse(backup.at) <= at
+  // Sorted by time.
+  const chosen = backups.find(isInTime)
+  const sought = [
+    version === undefined ? "" : `is at version ${version}`,
+    at === undefined ? "" : `was made at or before ${new Date(at).toISOString()}`
+  ]
+  if (chosen === undefined) {
+    return yield* refuse("NoBackup", {
+      ...nothing,
+      detail: `none ${sought.filter((part) => part !== "").join(" and ")}`
+    })
+  }
+  // The time of a file changes when it is copied. Names tell the order of those that upgrades made.
+  const name = nameOf(chosen)
+  const contradicting = backups.filter((other) => {
+    const otherName = nameOf(other)
+    if (name === undefined || otherName === undefined) return false
+    return isInTime(other) ? isOlder(name, otherName) : isOlder(otherName, name)
+  })
+  if (contradicting.length > 0) {
+    const detail = `by their names and by the times of the files another one is newer: ${[chosen, ...contradicting].map(({ at: time, file: one }) => `${one} of ${time}`).join("; ")}`
+    return yield* refuse("Ambiguous", { ...nothing, detail })
+  }
+  return chosen
+})
+
+const nameOf = ({ file, kind }: ListedBackup) =>
+  kind === "upgrade" ? parseBackupName(/\.(?:none|\d+)-to-\d+(?:\.\d+)?\.backup$/.exec(file)?.[0] ?? "") : undefined

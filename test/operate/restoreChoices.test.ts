@@ -1,0 +1,158 @@
+/** A restore that chooses its backup by time or version, unpacks it, goes elsewhere, or only looks. */
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { exitCodeOf } from "../../layers/index.ts"
+import { backUp, restoreChosen } from "../../layers/operate.ts"
+import {
+  independently,
+  onlyFirst,
+  openConnection,
+  pictureOf,
+  platform,
+  refusal,
+  rowsOf,
+  start,
+  temporaryFile,
+  temporaryFolder
+} from "../support/database.ts"
+import { runProgram } from "../support/program.ts"
+
+const restore = (chosen: Parameters<typeof restoreChosen>[0]) => Effect.provide(restoreChosen(chosen), platform)
+const bodies = "SELECT body FROM notes ORDER BY id"
+const add = (file: string, body: string) =>
+  independently(file, (connection) => connection.prepare("INSERT INTO notes (body) VALUES (?)").run(body))
+
+/** At 001 on 1 January; upgraded to 002; copied on 2 January and, compressed and with a row more, on 3 January. */
+const prepared = Effect.gen(function* () {
+  const file = yield* temporaryFile
+  yield* start(file, { migrations: onlyFirst })
+  const { backup = "" } = yield* start(file)
+  utimesSync(backup, new Date("2026-01-01T12:00:00Z"), new Date("2026-01-01T12:00:00Z"))
+  const elsewhere = yield* temporaryFolder
+  const copied = (day: number, ending: string) => {
+    const name = join(elsewhere, `app.db.2026010${day}T120000000Z.backup${ending}`)
+    return Effect.map(
+      Effect.provide(
+        backUp({ filename: file, to: elsewhere, ...(ending === "" ? {} : { compress: "gzip" }) }),
+        platform
+      ),
+      (made) => {
+        renameSync(made.backup, name)
+        return name
+      }
+    )
+  }
+  yield* add(file, "second")
+  const second = yield* copied(2, "")
+  yield* add(file, "third")
+  const third = yield* copied(3, ".gz")
+  yield* add(file, "fourth")
+  return { file, elsewhere, upgrade: backup, second, third }
+})
+
+describe("a restore", () => {
+  it.scopedLive("takes the newest backup made at or before a time, also a compressed one", () =>
+    Effect.gen(function* () {
+      const { elsewhere, file, second, third, upgrade } = yield* prepared
+      const at = (time: string) => restore({ filename: file, directory: elsewhere, at: Date.parse(time) })
+      const restored = yield* at("2026-01-03T12:00:00Z")
+      assert.strictEqual(restored.backup, third)
+      assert.strictEqual(restored.schemaVersion, "002")
+      assert.deepStrictEqual(yield* rowsOf(file, bodies), [{ body: "first" }, { body: "second" }, { body: "third" }])
+      assert.deepStrictEqual(yield* rowsOf(restored.replaced ?? "", "SELECT count(*) AS n FROM notes"), [{ n: 4 }])
+      assert.strictEqual((yield* at("2026-01-03T11:59:59.999Z")).backup, second)
+      assert.strictEqual((yield* at("2026-01-01T13:00:00+01:00")).backup, upgrade)
+      const error = yield* refusal(at("2025-12-31T00:00:00Z"))
+      assert.strictEqual(`${error._tag}.${error.reason}`, "RestoreError.NoBackup")
+      assert.include(error.sentence, "2025-12-31")
+      assert.strictEqual(exitCodeOf(error), 64)
+    })
+  )
+
+  it.scoped("takes the newest backup of a version, however it is written", () =>
+    Effect.gen(function* () {
+      const { elsewhere, file, third, upgrade } = yield* prepared
+      const of = (version: string) => restore({ filename: file, directory: elsewhere, version, dryRun: true })
+      assert.strictEqual((yield* of("1")).backup, upgrade)
+      assert.strictEqual((yield* of("002")).backup, third)
+      assert.strictEqual((yield* refusal(of("3"))).reason, "NoBackup")
+    })
+  )
+
+  it.scoped("refuses to choose where the names of backups contradict the times of the files", () =>
+    Effect.gen(function* () {
+      const { file, upgrade } = yield* prepared
+      const later = `${file}.002-to-003.backup`
+      writeFileSync(later, readFileSync(upgrade))
+      utimesSync(later, new Date("2025-06-01T12:00:00Z"), new Date("2025-06-01T12:00:00Z"))
+      const error = yield* refusal(restore({ filename: file, at: Date.parse("2026-01-01T18:00:00Z") }))
+      assert.strictEqual(error.reason, "Ambiguous")
+      assert.include(error.sentence, later)
+    })
+  )
+
+  it.scoped("to another path leaves the database alone, also while it is in use", () =>
+    Effect.gen(function* () {
+      const { elsewhere, file, third } = yield* prepared
+      const folder = yield* temporaryFolder
+      const user = yield* openConnection(file)
+      user.exec("BEGIN IMMEDIATE")
+      const before = yield* pictureOf(dirname(file))
+      const output = join(folder, "new", "copy.db")
+      const restored = yield* restore({ filename: file, directory: elsewhere, version: "2", output })
+      assert.include(restored, { backup: third, database: output, replaced: undefined })
+      assert.strictEqual(statSync(output).mode & 0o777, 0o600)
+      // The newest beside the database.
+      yield* restore({ filename: file, output: join(folder, "older.db") })
+      assert.deepStrictEqual(yield* rowsOf(join(folder, "older.db"), bodies), [{ body: "first" }])
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+      assert.deepStrictEqual(yield* rowsOf(output, bodies), [{ body: "first" }, { body: "second" }, { body: "third" }])
+      const error = yield* refusal(restore({ filename: file, output: file }))
+      assert.strictEqual(`${error._tag}.${error.reason}`, "DirectoryError.InvalidFilename")
+    })
+  )
+
+  it.scoped("that only looks writes nothing, and refuses what a restore refuses", () =>
+    Effect.gen(function* () {
+      const { elsewhere, file, third } = yield* prepared
+      const inWal = join(elsewhere, "in WAL mode.db")
+      writeFileSync(inWal, readFileSync(file))
+      const torn = join(elsewhere, "torn.gz")
+      writeFileSync(torn, readFileSync(third).subarray(0, 200))
+      const pictures = Effect.all([pictureOf(dirname(file)), pictureOf(elsewhere)])
+      const before = yield* pictures
+      const would = yield* restore({ filename: file, backup: third, dryRun: true })
+      assert.match(would.replaced ?? "", /\.replaced-\w+$/)
+      yield* restore({ filename: file, backup: inWal, dryRun: true })
+      for (const dryRun of [true, false]) {
+        const error = yield* refusal(restore({ filename: file, backup: torn, dryRun }))
+        assert.strictEqual(`${error._tag}.${error.reason}`, "RestoreError.NotABackup")
+        assert.strictEqual(exitCodeOf(error), 65)
+      }
+      const both = yield* refusal(restore({ filename: file, backup: third, version: "2" }))
+      assert.strictEqual(both.reason, "Ambiguous")
+      assert.deepStrictEqual(yield* pictures, before)
+      const user = yield* openConnection(file)
+      user.exec("SELECT 1 FROM notes")
+      const error = yield* refusal(restore({ filename: file, backup: third, dryRun: true }))
+      assert.strictEqual(error.reason, "InUse")
+    })
+  )
+
+  it.scopedLive("by the program: a time needs its zone, and a dry run says that it only would", () =>
+    Effect.gen(function* () {
+      const { elsewhere, file } = yield* prepared
+      mkdirSync(join(elsewhere, "app.db.20260105T120000000Z.backup"))
+      const args = ["restore", "--database", file, "--directory", elsewhere, "--dry-run", "--json"]
+      const would = yield* runProgram([...args, "--at", "2026-01-04T00:00:00Z"])
+      assert.strictEqual(would.code, 0, would.stdout)
+      assert.include(JSON.parse(would.stdout), { status: "would restore", schemaVersion: "002" })
+      const names = readdirSync(dirname(file))
+      const wrong = yield* runProgram([...args, "--at", "2026-01-04"])
+      assert.strictEqual(wrong.code, 64)
+      assert.deepStrictEqual(readdirSync(dirname(file)), names)
+    })
+  )
+})
