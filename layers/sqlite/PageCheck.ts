@@ -13,7 +13,7 @@ import { answerBeside, type Moved } from "./PageCheck/SqliteBeside.ts"
 import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
 
 /** `quick` does not look at indexes (https://sqlite.org/pragma.html#pragma_quick_check). */
-type Depth = "quick" | "full"
+export type Depth = "quick" | "full"
 
 /** Up to this many bytes a check blocks the event loop for about a tenth of a second at most. */
 const shortLook: Record<Depth, number> = { quick: 32 * 1024 * 1024, full: 4 * 1024 * 1024 }
@@ -32,8 +32,18 @@ interface Looked {
 export const checkPages = (looked: Looked, depth: Depth, progress: Attempt["progress"]) =>
   atOnce(function* () {
     const ask = asking(looked, depth, progress)
-    yield* outcomeOf(() => judgeObjects(brokenObjects(looked.sqlite)), IntegrityError.unreadable)
+    yield* checkObjects(looked.sqlite)
     yield* checkStructure(ask, depth)
+    yield* checkForeignKeys(ask)
+  })
+
+/** Proves that each view and trigger compiles. */
+export const checkObjects = (sqlite: Sqlite) =>
+  outcomeOf(() => judgeObjects(brokenObjects(sqlite)), IntegrityError.unreadable)
+
+/** Proves that no row refers to a missing one. */
+export const checkForeignKeys = (ask: Ask) =>
+  atOnce(function* () {
     const violations = yield* ask("foreign_key_check", `${foreignKeyViolations} LIMIT 100`)
     if (violations.length > 0) {
       return yield* IntegrityError.found("ForeignKeyViolations", violations.map(describeViolation))
@@ -72,14 +82,16 @@ export const bytesOf = (sqlite: Sqlite): Effect.Effect<number, IntegrityError> =
 
 type Ask = (pragma: string, sql: string) => Effect.Effect<ReadonlyArray<Row>, IntegrityError>
 
-const checkStructure = (ask: Ask, depth: Depth) =>
+/** Proves that the pages are sound, as deep as is asked for. */
+export const checkStructure = (ask: Ask, depth: Depth) =>
   atOnce(function* () {
     const pragma = depth === "quick" ? "quick_check" : "integrity_check"
     const lines = (yield* ask(pragma, `PRAGMA ${pragma}(100)`)).map((row) => text(row, pragma))
     if (lines.length !== 1 || lines[0] !== "ok") return yield* IntegrityError.found("DamagedPages", lines)
   })
 
-const asking = ({ bytes, file, sqlite }: Looked, depth: Depth, progress: Attempt["progress"]): Ask => {
+/** How a check asks SQLite: here where that is short, else beside this process. */
+export const asking = ({ bytes, file, sqlite }: Looked, depth: Depth, progress: Attempt["progress"]): Ask => {
   const isShort = file === ":memory:" || bytes <= shortLook[depth]
   let isRead = false
   if (isShort) return (_, sql) => outcomeOf(() => sqlite.all(sql), IntegrityError.unreadable)

@@ -12,6 +12,7 @@ import packageJson from "../../package.json" with { type: "json" }
 import { adoptCommand } from "./commands/adopt.ts"
 import { backup } from "./commands/backup.ts"
 import { backups } from "./commands/backups.ts"
+import { check } from "./commands/check.ts"
 import { diff } from "./commands/diff.ts"
 import { fleet } from "./commands/fleet.ts"
 import { init } from "./commands/init.ts"
@@ -38,6 +39,7 @@ const command = Command.make("database-ready", {}, () => usage).pipe(
     init,
     status,
     plan,
+    check,
     rehearse,
     backup,
     backups,
