@@ -24,7 +24,12 @@ const wrapped = (line: string, indent: string): string => {
   const start = /^ */.exec(line)?.[0] ?? ""
   const lines: Array<string> = []
   let current = start
-  for (const word of line.slice(start.length).split(/ (?![^[\]]*\])/)) {
+  const words = line
+    .slice(start.length)
+    .split(/ (?![^[\]]*\])/)
+    // A flag with its choices stays together where it fits in a line.
+    .flatMap((word) => (width(word) > columns - indent.length ? word.split(" ") : [word]))
+  for (const word of words) {
     const isFirst = current.trim() === ""
     if (!isFirst && width(current) + 1 + width(word) > columns) {
       lines.push(current)

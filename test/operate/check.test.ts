@@ -13,9 +13,9 @@ import {
   migrationsDirectory,
   notes,
   notesFiles,
-  openConnection,
   pictureOf,
   platform,
+  rivalProcess,
   rowsOf,
   start,
   temporaryFile,
@@ -202,8 +202,7 @@ describe("a check", () => {
       yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('kept')")
       const checked = yield* checkOf(file)
       assert.deepStrictEqual(others(checked), { WAL: "warn" })
-      const open = yield* openConnection(file)
-      open.exec("INSERT INTO notes (body) VALUES ('more')")
+      yield* rivalProcess(file, "INSERT INTO notes (body) VALUES ('more')")
       assert.deepStrictEqual(others(yield* checkOf(file)), {})
     })
   )

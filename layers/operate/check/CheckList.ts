@@ -31,7 +31,7 @@ export interface DatabaseCheck {
   readonly remedy: string
 }
 
-/** @internal What a check says, and what kept the database from being ready. */
+/** What a check says, and what kept the database from being ready. */
 export interface Judged extends Omit<DatabaseCheck, "name"> {
   readonly refusal?: InitializationError
 }
