@@ -139,8 +139,8 @@ describe.skipIf(unavailable !== undefined)(`a lock${skipped}`, () => {
   }
 
   for (const [command, deadline] of [
-    ["init", "1s"],
-    ["status", "1s"],
+    ["init", "3s"],
+    ["status", "3s"],
     ["restore", "3s"]
   ] as const) {
     it.scopedLive(
