@@ -1,9 +1,9 @@
 /** Restores the backup of a time or of a version, also to another place. */
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
-import { files, trySync } from "../machine/files.ts"
+import { files, kindOf, trySync } from "../machine/files.ts"
 import { isOlder, parseBackupName } from "../sqlite/BackupNames.ts"
-import { absoluteName, realFile } from "../sqlite/DatabasePath.ts"
+import { absoluteName, faultOfName, isInMemory, realFile } from "../sqlite/DatabasePath.ts"
 import { DirectoryError } from "../sqlite/DirectoryError.ts"
 import { type RestoreOptions, restoreBackup } from "../sqlite/Restore.ts"
 import { newestBeside } from "../sqlite/RestoreChoice.ts"
@@ -21,9 +21,9 @@ export interface RestoreChosenOptions extends RestoreOptions {
    * has versions up to 2147483647.
    */
   readonly version?: string | undefined
-  /** Look for it in this directory too. */
+  /** Look for it in this directory too, and take the newest one where neither a time nor a version is given. */
   readonly directory?: string | undefined
-  /** Restore to this path instead. The database is not touched, and may be in use. */
+  /** Restore to this path instead, at which nothing may be yet. The database is not touched, and may be in use. */
   readonly output?: string | undefined
 }
 
@@ -46,8 +46,8 @@ export interface RestoreChosenOptions extends RestoreOptions {
 export const restoreChosen = ({ at, directory, output, version, ...options }: RestoreChosenOptions) =>
   Effect.gen(function* () {
     const { backup, filename } = options
-    const isChosen = at !== undefined || version !== undefined
-    if (output !== undefined) yield* refuseSame(filename, output)
+    const isChosen = at !== undefined || version !== undefined || directory !== undefined
+    if (output !== undefined) yield* requireFree(filename, output)
     const target = output ?? filename
     if (!isChosen && (backup !== undefined || output === undefined)) {
       return yield* restoreBackup({ ...options, filename: target })
@@ -55,7 +55,7 @@ export const restoreChosen = ({ at, directory, output, version, ...options }: Re
     const path = yield* Path.Path
     const wanted = path.resolve(filename)
     if (backup !== undefined) {
-      const detail = "a path was given together with a time or a version"
+      const detail = "a path was given together with a time, a version or a directory"
       return yield* refusalOf(wanted, backup)("Ambiguous", { ...nothing, detail })
     }
     if (!isChosen) {
@@ -67,27 +67,51 @@ export const restoreChosen = ({ at, directory, output, version, ...options }: Re
     }
     const found = yield* listBackups({ filename, directory, onOpen: options.onOpen })
     const chosen = yield* chooseFrom(wanted, found, at, version)
+    if (version !== undefined) {
+      // The list may know a version from the header alone. The history is what counts.
+      const { schemaVersion } = yield* restoreBackup({
+        ...options,
+        backup: chosen.file,
+        filename: target,
+        dryRun: true
+      })
+      if (schemaVersion === undefined || Number(schemaVersion) !== Number(version)) {
+        const detail = `the history in ${chosen.file} ends at ${schemaVersion ?? "none"}, and not at ${version}`
+        return yield* refusalOf(wanted, chosen.file)("Ambiguous", { ...nothing, detail })
+      }
+    }
     return yield* restoreBackup({ ...options, backup: chosen.file, filename: target })
   }).pipe(
     Effect.mapError((refused) => inDatabase(absoluteName(output ?? options.filename), refused)),
     (restore) => withDatabaseSpan(restore, absoluteName(output ?? options.filename), "restore")
   )
 
-const refuseSame = (filename: string, output: string) =>
-  Effect.gen(function* () {
-    const path = yield* Path.Path
-    const isSame = yield* Effect.orElseSucceed(
-      trySync(() => {
-        const identity = files.identity(output)
-        return identity !== undefined && identity === files.identity(filename)
-      }),
-      () => false
+/** What belongs to the database, or to somebody else, is not restored over. */
+const requireFree = Effect.fnUntraced(function* (filename: string, output: string) {
+  const path = yield* Path.Path
+  const refuse = (detail: string) =>
+    new DirectoryError({ reason: "InvalidFilename", path: output, detail, retryable: false })
+  if (faultOfName(output) !== undefined || isInMemory(output)) return
+  const realOf = (wanted: string) =>
+    Effect.orElseSucceed(
+      trySync(() => realFile(path, wanted) ?? wanted),
+      () => wanted
     )
-    if (isSame || path.resolve(output) === path.resolve(filename)) {
-      const detail = "it is the database itself: leave the output out to restore in its place"
-      return yield* new DirectoryError({ reason: "InvalidFilename", path: output, detail, retryable: false })
-    }
-  })
+  const database = yield* realOf(path.resolve(filename))
+  const wanted = yield* realOf(path.resolve(output))
+  if (wanted === database) {
+    return yield* refuse("it is the database itself: leave the output out to restore in its place")
+  }
+  // SQLite would take it for a part of the database.
+  if (["-wal", "-shm", "-journal"].some((suffix) => wanted === `${database}${suffix}`)) {
+    return yield* refuse("it belongs to the database")
+  }
+  const there = yield* Effect.mapError(
+    trySync(() => files.lstat(path.resolve(output))),
+    ({ detail }) => refuse(detail)
+  )
+  if (there !== undefined) return yield* refuse(`a ${kindOf(there)} is there already`)
+})
 
 const chooseFrom = Effect.fnUntraced(function* (
   file: string,
@@ -111,7 +135,7 @@ const chooseFrom = Effect.fnUntraced(function* (
   if (chosen === undefined) {
     return yield* refuse("NoBackup", {
       ...nothing,
-      detail: `none ${sought.filter((part) => part !== "").join(" and ")}`
+      detail: ["none", sought.filter((part) => part !== "").join(" and ")].join(" ").trim()
     })
   }
   // The time of a file changes when it is copied. Names tell the order of those that upgrades made.

@@ -1,6 +1,7 @@
 /** A restore that chooses its backup by time or version, unpacks it, goes elsewhere, or only looks. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { exitCodeOf } from "../../layers/index.ts"
@@ -111,6 +112,48 @@ describe("a restore", () => {
       assert.deepStrictEqual(yield* rowsOf(output, bodies), [{ body: "first" }, { body: "second" }, { body: "third" }])
       const error = yield* refusal(restore({ filename: file, output: file }))
       assert.strictEqual(`${error._tag}.${error.reason}`, "DirectoryError.InvalidFilename")
+    })
+  )
+
+  it.scoped("goes to no path that is taken, or that belongs to the database", () =>
+    Effect.gen(function* () {
+      const { elsewhere, file } = yield* prepared
+      const taken = join(elsewhere, "taken.db")
+      writeFileSync(taken, "somebody's")
+      const pictures = Effect.all([pictureOf(dirname(file)), pictureOf(elsewhere)])
+      const before = yield* pictures
+      for (const dryRun of [false, true]) {
+        for (const output of [taken, elsewhere, file, ...["-wal", "-shm", "-journal"].map((end) => `${file}${end}`)]) {
+          const error = yield* refusal(restore({ filename: file, directory: elsewhere, output, dryRun }))
+          assert.deepStrictEqual([error._tag, exitCodeOf(error)], ["DirectoryError", 64], output)
+        }
+      }
+      assert.deepStrictEqual(yield* pictures, before)
+    })
+  )
+
+  it.scoped("looks in a directory that is named, without a time or a version too", () =>
+    Effect.gen(function* () {
+      const { elsewhere, file, third } = yield* prepared
+      assert.strictEqual((yield* restore({ filename: file, directory: elsewhere, dryRun: true })).backup, third)
+      const error = yield* refusal(restore({ filename: file, directory: elsewhere, backup: third, dryRun: true }))
+      assert.strictEqual(error.reason, "Ambiguous")
+    })
+  )
+
+  it.scoped("of a version is refused where the history of the backup is at another one than its header", () =>
+    Effect.gen(function* () {
+      const { elsewhere, file } = yield* prepared
+      const lying = yield* Effect.provide(backUp({ filename: file, to: elsewhere }), platform)
+      yield* independently(lying.backup, (connection) => connection.exec("PRAGMA user_version = 7"))
+      const packed = join(elsewhere, "app.db.20270101T120000000Z.backup.gz")
+      writeFileSync(packed, gzipSync(readFileSync(lying.backup)))
+      rmSync(lying.backup)
+      const before = yield* pictureOf(dirname(file))
+      const error = yield* refusal(restore({ filename: file, directory: elsewhere, version: "7" }))
+      assert.deepStrictEqual([error._tag, error.reason], ["RestoreError", "Ambiguous"])
+      assert.include(error.sentence, "ends at 002, and not at 7")
+      assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
     })
   )
 
