@@ -1,10 +1,9 @@
 /** Why a server is not one on which this program can work. */
-import * as Data from "effect/Data"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import type { PostgresFailure } from "./PostgresFailure.ts"
 
 /** The server is there and cannot be used. Nothing was changed. */
-export class ConnectionError extends Data.TaggedError("ConnectionError")<{
+export class ConnectionError extends TaggedRefusal("ConnectionError")<{
   /**
    * - `TooOld`: the server is older than PostgreSQL 15.
    * - `ReadOnlyServer`: it is a standby, or this role may only read.
@@ -23,43 +22,55 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
   /** The URL of the database, without user and password. */
   readonly database?: string | undefined
 }> {
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
-    return `${catalogue[this.reason][0]} (${this.code === "" ? "" : `${this.code}: `}${this.detail})`
+    return `${this.entry.sentence} (${this.code === "" ? "" : `${this.code}: `}${this.detail})`
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    return catalogue[this.reason][1]
+    return this.entry.remedy
   }
 }
 
-const catalogue: Record<ConnectionError["reason"], readonly [sentence: string, remedy: string]> = {
-  TooOld: ["The server is older than PostgreSQL 15", "Upgrade the server to a release that is still supported."],
-  ReadOnlyServer: [
-    "The server takes no writes",
-    "Give the URL of the primary server; or promote this one. If the role may only read, run `ALTER ROLE ... RESET default_transaction_read_only`."
-  ],
-  PooledConnection: [
-    "A pooler answers in place of the server",
-    "Give the URL of the server itself: settings and locks of a session do not hold behind a pooler."
-  ],
-  NoSchema: ["The schema does not exist", "Run `CREATE SCHEMA` with this name, or set `schema` to one that exists."],
-  Replaced: [
-    "Another database answers at this URL now",
-    "Restart the program, once it is the right database: a restored copy or another server lacks what was written since."
-  ],
-  Lost: ["The connection to the server failed", "Fix what the message names, then start again."]
+const catalogue: Catalogue<ConnectionError> = {
+  TooOld: {
+    sentence: "The server is older than PostgreSQL 15",
+    remedy: "Upgrade the server to a release that is still supported.",
+    means: "usage"
+  },
+  ReadOnlyServer: {
+    sentence: "The server takes no writes",
+    remedy:
+      "Give the URL of the primary server; or promote this one. If the role may only read, run `ALTER ROLE ... RESET default_transaction_read_only`.",
+    means: "permission"
+  },
+  PooledConnection: {
+    sentence: "A pooler answers in place of the server",
+    remedy: "Give the URL of the server itself: settings and locks of a session do not hold behind a pooler.",
+    means: "usage"
+  },
+  NoSchema: {
+    sentence: "The schema does not exist",
+    remedy: "Run `CREATE SCHEMA` with this name, or set `schema` to one that exists.",
+    means: "cannotCreate"
+  },
+  Replaced: {
+    sentence: "Another database answers at this URL now",
+    remedy:
+      "Restart the program, once it is the right database: a restored copy or another server lacks what was written since.",
+    means: "tryAgain"
+  },
+  Lost: {
+    sentence: "The connection to the server failed",
+    remedy: "Fix what the message names, then start again.",
+    means: "inputOutput"
+  }
 }
 
 export const connectionLost = ({ code, detail, retryable }: PostgresFailure): ConnectionError =>

@@ -1,10 +1,9 @@
 /** Why there is no database where one should be. */
-import * as Data from "effect/Data"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import type { PostgresFailure } from "./PostgresFailure.ts"
 
 /** The database cannot be reached, or does not let this program in. */
-export class DirectoryError extends Data.TaggedError("DirectoryError")<{
+export class DirectoryError extends TaggedRefusal("DirectoryError")<{
   /**
    * - `InvalidUrl`: the URL cannot be understood.
    * - `Unreachable`: nobody answers there.
@@ -41,69 +40,88 @@ export class DirectoryError extends Data.TaggedError("DirectoryError")<{
   /** The URL of the database, without user and password. */
   readonly database?: string | undefined
 }> {
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
-    return `${catalogue[this.reason][0]} (${this.code === "" ? "" : `${this.code}: `}${this.detail})`
+    return `${this.entry.sentence} (${this.code === "" ? "" : `${this.code}: `}${this.detail})`
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    return catalogue[this.reason][1]
+    return this.entry.remedy
   }
 }
 
 type Reason = DirectoryError["reason"]
 
-const catalogue: Record<Reason, readonly [sentence: string, remedy: string]> = {
-  InvalidUrl: [
-    "The URL of the database cannot be understood",
-    "Write it as postgres://USER@HOST:PORT/DATABASE, with `sslmode` behind a question mark where the line is encrypted."
-  ],
-  Unreachable: [
-    "The PostgreSQL server cannot be reached",
-    "Start the server, or check host and port, and that a firewall lets this machine through."
-  ],
-  UnknownHost: [
-    "The name of the server has no address",
-    "Check the name in the URL, and the name service of this machine."
-  ],
-  NotPostgres: ["What answers there is no PostgreSQL server", "Check host and port in the URL."],
-  Starting: ["The PostgreSQL server is starting or stopping", "Wait until it is up."],
-  NoConnectionLeft: [
-    "The PostgreSQL server has no connection left",
-    "Let other programs close connections, lower `maxConnections`, or raise `max_connections` of the server."
-  ],
-  Absent: [
-    "There is no such database on the server",
-    "Check its name in the URL. If it is right, set `create` to true, or run `CREATE DATABASE`."
-  ],
-  Closed: [
-    "The database lets nobody in",
-    "Run `ALTER DATABASE ... ALLOW_CONNECTIONS true` as its owner, or choose another one."
-  ],
-  AccessDenied: [
-    "The server does not let this program in",
-    "Check user and password: in the URL, in PGPASSWORD, or in the password file. Check that `pg_hba.conf` allows this user from this machine."
-  ],
-  CannotCreate: [
-    "This role may not create the database",
-    "Create it as another role, with this one as its owner; or run `ALTER ROLE ... CREATEDB`."
-  ],
-  NoTls: [
-    "The line to the server cannot be encrypted as the URL asks for",
-    "Switch TLS on in the server, or give it a certificate that this machine trusts (NODE_EXTRA_CA_CERTS); or choose another `sslmode`."
-  ],
-  Refused: ["The server refused the connection", "Fix what the server's message names, then start again."]
+const catalogue: Catalogue<DirectoryError> = {
+  InvalidUrl: {
+    sentence: "The URL of the database cannot be understood",
+    remedy:
+      "Write it as postgres://USER@HOST:PORT/DATABASE, with `sslmode` behind a question mark where the line is encrypted.",
+    means: "usage"
+  },
+  Unreachable: {
+    sentence: "The PostgreSQL server cannot be reached",
+    remedy: "Start the server, or check host and port, and that a firewall lets this machine through.",
+    means: "tryAgain"
+  },
+  UnknownHost: {
+    sentence: "The name of the server has no address",
+    remedy: "Check the name in the URL, and the name service of this machine.",
+    means: "tryAgain"
+  },
+  NotPostgres: {
+    sentence: "What answers there is no PostgreSQL server",
+    remedy: "Check host and port in the URL.",
+    means: "data"
+  },
+  Starting: {
+    sentence: "The PostgreSQL server is starting or stopping",
+    remedy: "Wait until it is up.",
+    means: "tryAgain"
+  },
+  NoConnectionLeft: {
+    sentence: "The PostgreSQL server has no connection left",
+    remedy: "Let other programs close connections, lower `maxConnections`, or raise `max_connections` of the server.",
+    means: "tryAgain"
+  },
+  Absent: {
+    sentence: "There is no such database on the server",
+    remedy: "Check its name in the URL. If it is right, set `create` to true, or run `CREATE DATABASE`.",
+    means: "cannotCreate"
+  },
+  Closed: {
+    sentence: "The database lets nobody in",
+    remedy: "Run `ALTER DATABASE ... ALLOW_CONNECTIONS true` as its owner, or choose another one.",
+    means: "permission"
+  },
+  AccessDenied: {
+    sentence: "The server does not let this program in",
+    remedy:
+      "Check user and password: in the URL, in PGPASSWORD, or in the password file. Check that `pg_hba.conf` allows this user from this machine.",
+    means: "permission"
+  },
+  CannotCreate: {
+    sentence: "This role may not create the database",
+    remedy: "Create it as another role, with this one as its owner; or run `ALTER ROLE ... CREATEDB`.",
+    means: "permission"
+  },
+  NoTls: {
+    sentence: "The line to the server cannot be encrypted as the URL asks for",
+    remedy:
+      "Switch TLS on in the server, or give it a certificate that this machine trusts (NODE_EXTRA_CA_CERTS); or choose another `sslmode`.",
+    means: "usage"
+  },
+  Refused: {
+    sentence: "The server refused the connection",
+    remedy: "Fix what the server's message names, then start again.",
+    means: "data"
+  }
 }
 
 /** Four cases have no code, only a text. */

@@ -1,11 +1,10 @@
 /** The schema is not what its migrations make of it. */
-import * as Data from "effect/Data"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import type { PostgresFailure } from "./PostgresFailure.ts"
 import { describeDifference, type SchemaDifference } from "./SchemaFingerprint.ts"
 
 /** The schema is not what its migrations make of it. Nothing was changed. */
-export class IntegrityError extends Data.TaggedError("IntegrityError")<{
+export class IntegrityError extends TaggedRefusal("IntegrityError")<{
   /** `SchemaDiffers`: the schema is not the one of the migrations. `Unreadable`: PostgreSQL could not look. */
   readonly reason: "SchemaDiffers" | "Unreadable"
   /** The objects that differ; undefined where the migrations could not be replayed to find them. */
@@ -19,28 +18,34 @@ export class IntegrityError extends Data.TaggedError("IntegrityError")<{
   /** The URL of the database, without user and password. */
   readonly database?: string | undefined
 }> {
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
-    if (this.reason === "Unreadable") return `The schema of the database cannot be read (${this.code}: ${this.detail})`
-    const how = this.difference === undefined ? this.detail : describeDifference(this.difference)
-    return `The schema is not the one that the migrations make: ${how}`
+    return this.entry.sentence
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    return this.reason === "Unreadable"
-      ? "Fix what PostgreSQL's message names, then start again."
-      : "Undo the change that was made outside the migrations, or restore the database. If the change is wanted, write it as a new migration after that."
+    return this.entry.remedy
+  }
+}
+
+const catalogue: Catalogue<IntegrityError> = {
+  SchemaDiffers: {
+    sentence: ({ detail, difference }) =>
+      `The schema is not the one that the migrations make: ${difference === undefined ? detail : describeDifference(difference)}`,
+    remedy:
+      "Undo the change that was made outside the migrations, or restore the database. If the change is wanted, write it as a new migration after that.",
+    means: "data"
+  },
+  Unreadable: {
+    sentence: ({ code, detail }) => `The schema of the database cannot be read (${code}: ${detail})`,
+    remedy: "Fix what PostgreSQL's message names, then start again.",
+    means: "data"
   }
 }
 

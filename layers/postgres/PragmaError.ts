@@ -1,9 +1,8 @@
 /** A setting of a session that is not as it has to be. */
-import * as Data from "effect/Data"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 
 /** A setting could not be made, or reads back as something else. */
-export class PragmaError extends Data.TaggedError("PragmaError")<{
+export class PragmaError extends TaggedRefusal("PragmaError")<{
   /** `Mismatch`: it reads back as another value. `Refused`: PostgreSQL did not take one of them. */
   readonly reason: "Mismatch" | "Refused"
   /** The name of the setting; "" where PostgreSQL did not say. */
@@ -21,27 +20,32 @@ export class PragmaError extends Data.TaggedError("PragmaError")<{
   /** The URL of the database, without user and password. */
   readonly database?: string | undefined
 }> {
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
-  }
-
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
-  override toJSON(): object {
-    return jsonOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
-    return this.reason === "Mismatch"
-      ? `The setting ${this.pragma} should be ${this.wanted}, but the session answers ${this.got}`
-      : `The settings of the session could not be made (${this.code}: ${this.detail})`
+    return this.entry.sentence
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    return this.reason === "Mismatch"
-      ? `Find who sets it: \`SELECT source, sourcefile FROM pg_settings WHERE name = '${this.pragma}'\`. For a role, run \`ALTER ROLE ... RESET ${this.pragma}\`.`
-      : "Fix what PostgreSQL's message names, then start again."
+    return this.entry.remedy
+  }
+}
+
+const catalogue: Catalogue<PragmaError> = {
+  Mismatch: {
+    sentence: ({ got, pragma, wanted }) => `The setting ${pragma} should be ${wanted}, but the session answers ${got}`,
+    remedy: ({ pragma }) =>
+      `Find who sets it: \`SELECT source, sourcefile FROM pg_settings WHERE name = '${pragma}'\`. For a role, run \`ALTER ROLE ... RESET ${pragma}\`.`,
+    means: "data"
+  },
+  Refused: {
+    sentence: ({ code, detail }) => `The settings of the session could not be made (${code}: ${detail})`,
+    remedy: "Fix what PostgreSQL's message names, then start again.",
+    means: "data"
   }
 }

@@ -1,6 +1,5 @@
 /** Why migrations are not applied. */
-import * as Data from "effect/Data"
-import { jsonOf, messageOf } from "../start/Refusal.ts"
+import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import type { PostgresFailure } from "./PostgresFailure.ts"
 
 /** A table that has fewer rows than it had. */
@@ -12,7 +11,7 @@ export interface Loss {
 }
 
 /** The pending migrations could not be applied. Everything was rolled back. */
-export class UpgradeError extends Data.TaggedError("UpgradeError")<{
+export class UpgradeError extends TaggedRefusal("UpgradeError")<{
   /**
    * - `Pending`: an inspection finds migrations to apply.
    * - `Busy`: another program migrates this database, or has locked a table.
@@ -55,65 +54,84 @@ export class UpgradeError extends Data.TaggedError("UpgradeError")<{
   /** What an Effect failed with. */
   readonly cause?: unknown
 }> {
-  /** The sentence, the database and the remedy in one line. */
-  override get message(): string {
-    return messageOf(this)
+  /** @internal */
+  get entry(): Entry {
+    return entryOf(catalogue, this)
   }
 
   /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
   override toJSON(): object {
     // Anything may be in a cause, even what cannot be written; the detail tells of it.
-    return { ...jsonOf(this), cause: undefined }
+    return { ...super.toJSON(), cause: undefined }
   }
 
   /** What is wrong, for people. */
   get sentence(): string {
     const where = this.line === 0 ? "" : ` in line ${this.line}, \`${this.statement}\``
     const code = this.code === "" ? "" : `${this.code}: `
-    return `${catalogue[this.reason][0](this.migration)}${where} (${code}${this.detail})`
+    return `${this.entry.sentence}${where} (${code}${this.detail})`
   }
 
   /** What to do now, for people. */
   get remedy(): string {
-    const remedy = catalogue[this.reason][1]
+    const { remedy } = this.entry
     return this.reason === "Pending" ? remedy : `${remedy} Nothing was changed.`
   }
 }
 
 type Reason = UpgradeError["reason"]
 
-const catalogue: Record<Reason, readonly [sentence: (migration: string) => string, remedy: string]> = {
-  Pending: [
-    (migration) => `Migrations are pending: ${migration}`,
-    "Start this program without `access: inspect`: that applies them."
-  ],
-  Busy: [
-    (migration) => `Another program has locked what ${migration} needs`,
-    "Let the other program finish, or end its session with `pg_terminate_backend`."
-  ],
-  StatementFailed: [(migration) => `Migration ${migration} failed`, "Fix the statement and start again."],
-  EffectFailed: [(migration) => `Migration ${migration} failed`, "Fix the migration's Effect and start again."],
-  TransactionEnded: [
-    (migration) => `Migration ${migration} ended the transaction in which all migrations are applied`,
-    "Remove COMMIT and ROLLBACK from it."
-  ],
-  NotAllowed: [
-    (migration) => `Migration ${migration} contains a statement that a migration cannot run`,
-    "Remove the statement. The library begins and ends the transaction of all pending migrations."
-  ],
-  NotForPostgres: [
-    (migration) => `Migration ${migration} cannot be applied to PostgreSQL`,
-    "Keep the migrations of PostgreSQL in a directory of their own, without it."
-  ],
-  Incomplete: [(migration) => `Migration ${migration} is incomplete`, "Write the missing part."],
-  RowsDeleted: [
-    (migration) => `Migration ${migration} would delete rows without declaring it`,
-    "If that is meant, write `-- database-ready: deletes = TABLE, TABLE` above the first statement."
-  ],
-  NotWritten: [
-    (migration) => `Applying ${migration} could not be finished`,
-    "Fix what PostgreSQL's message names, then start again."
-  ]
+const catalogue: Catalogue<UpgradeError> = {
+  Pending: {
+    sentence: ({ migration }) => `Migrations are pending: ${migration}`,
+    remedy: "Start this program without `access: inspect`: that applies them.",
+    means: "tryAgain"
+  },
+  Busy: {
+    sentence: ({ migration }) => `Another program has locked what ${migration} needs`,
+    remedy: "Let the other program finish, or end its session with `pg_terminate_backend`.",
+    means: "tryAgain"
+  },
+  StatementFailed: {
+    sentence: ({ migration }) => `Migration ${migration} failed`,
+    remedy: "Fix the statement and start again.",
+    means: "data"
+  },
+  EffectFailed: {
+    sentence: ({ migration }) => `Migration ${migration} failed`,
+    remedy: "Fix the migration's Effect and start again.",
+    means: "data"
+  },
+  TransactionEnded: {
+    sentence: ({ migration }) => `Migration ${migration} ended the transaction in which all migrations are applied`,
+    remedy: "Remove COMMIT and ROLLBACK from it.",
+    means: "data"
+  },
+  NotAllowed: {
+    sentence: ({ migration }) => `Migration ${migration} contains a statement that a migration cannot run`,
+    remedy: "Remove the statement. The library begins and ends the transaction of all pending migrations.",
+    means: "data"
+  },
+  NotForPostgres: {
+    sentence: ({ migration }) => `Migration ${migration} cannot be applied to PostgreSQL`,
+    remedy: "Keep the migrations of PostgreSQL in a directory of their own, without it.",
+    means: "data"
+  },
+  Incomplete: {
+    sentence: ({ migration }) => `Migration ${migration} is incomplete`,
+    remedy: "Write the missing part.",
+    means: "data"
+  },
+  RowsDeleted: {
+    sentence: ({ migration }) => `Migration ${migration} would delete rows without declaring it`,
+    remedy: "If that is meant, write `-- database-ready: deletes = TABLE, TABLE` above the first statement.",
+    means: "data"
+  },
+  NotWritten: {
+    sentence: ({ migration }) => `Applying ${migration} could not be finished`,
+    remedy: "Fix what PostgreSQL's message names, then start again.",
+    means: "data"
+  }
 }
 
 export const upgradeError = (
