@@ -1,0 +1,62 @@
+/** What a policy chooses from, and what it chooses. */
+import type { Place } from "./passages.ts"
+
+/** A passage that may be shown to a model. */
+export interface Candidate {
+  readonly fileId: string
+  readonly filename: string
+  /** Its number within the file, from 0. */
+  readonly ordinal: number
+  /** How many passages the file has. */
+  readonly passagesOfFile: number
+  readonly text: string
+  /** By the tokenizer `o200k_base`. */
+  readonly tokens: number
+  readonly place: Place
+  /** Milliseconds since 1970. */
+  readonly uploadedAt: number
+}
+
+/** What is known of all passages of the session, not only of the candidates. */
+export interface Collection {
+  readonly passages: number
+  /** Terms in all passages. */
+  readonly terms: number
+  /** In how many passages a term of the question is. */
+  readonly passagesWith: ReadonlyMap<string, number>
+}
+
+export interface Question {
+  readonly message: string
+  /** In tokens. */
+  readonly budget: number
+  readonly countTokens: (passage: Candidate) => number
+  readonly collection: Collection
+  /** Files that the caller wants to be there, most wanted first. */
+  readonly pinned: ReadonlyArray<string>
+}
+
+/** A candidate in the order of a policy, with the reason for its place. */
+export interface Ranked {
+  readonly candidate: Candidate
+  readonly score: number
+  readonly why: string
+}
+
+export interface Chosen extends Ranked {
+  readonly tokens: number
+}
+
+/**
+ * Chooses passages for a question, best first. It chooses only candidates, each once, and never more tokens than the
+ * budget. For the same candidates, in any order, and the same question it chooses the same.
+ */
+export type Policy = (candidates: ReadonlyArray<Candidate>, question: Question) => ReadonlyArray<Chosen>
+
+/** The order of passages that are equally good. */
+export const byPlace = (one: Candidate, other: Candidate): number =>
+  one.fileId < other.fileId ? -1 : one.fileId > other.fileId ? 1 : one.ordinal - other.ordinal
+
+/** Best first. */
+export const byScore = (one: Ranked, other: Ranked): number =>
+  other.score - one.score || byPlace(one.candidate, other.candidate)

@@ -1,0 +1,73 @@
+/**
+ * The words of a text, for finding it again. Passages and questions go through the same function, so equal words are
+ * equal terms. Terms have only letters and digits.
+ */
+
+/** Runs of letters and digits. Marks belong to their letters. */
+const runs = /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu
+
+/** Scripts that are written without blanks between words. */
+const unspaced =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
+
+/** `parseHttpRequest` and `HTTPServer2` have parts that people search for. */
+const humps = /\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+|\p{N}+|\p{L}+/gu
+
+/** A longer run is data, such as Base64: no one searches for it, and it would fill the index. */
+const longest = 64
+
+/**
+ * Plural endings of English, and nothing more: the s-stemmer of D. Harman, "How effective is suffixing?" (1991). It
+ * leaves other languages nearly alone.
+ */
+const singular = (word: string): string => {
+  if (word.length < 4 || !word.endsWith("s")) return word
+  if (word.endsWith("ies") && !/[ae]ies$/.test(word)) return `${word.slice(0, -3)}y`
+  if (word.endsWith("es") && !/[aeo]es$/.test(word)) return word.slice(0, -1)
+  return /[us]s$/.test(word) ? word : word.slice(0, -1)
+}
+
+const fold = (word: string): string => singular(word.normalize("NFKC").toLowerCase())
+
+/** Characters of an unspaced script, in overlapping pairs: the usual way without a dictionary. */
+const pairs = (run: string): ReadonlyArray<string> => {
+  const characters = [...run]
+  return characters.length === 1 ? characters : characters.slice(1).map((next, at) => `${characters[at] ?? ""}${next}`)
+}
+
+/** A run of the text, and the terms it is found by. */
+export interface Word {
+  readonly start: number
+  readonly end: number
+  readonly terms: ReadonlyArray<string>
+}
+
+/** The words of a text in their order, with their places. */
+export const wordsIn = (text: string): ReadonlyArray<Word> => {
+  const words: Array<Word> = []
+  for (const { 0: run, index } of text.matchAll(runs)) {
+    const terms = termsOfRun(run)
+    if (terms.length > 0) words.push({ start: index, end: index + run.length, terms })
+  }
+  return words
+}
+
+const isPlain = /^(?:[a-z]+|\p{N}+)$/u
+
+const termsOfRun = (run: string): ReadonlyArray<string> => {
+  if (run.length > longest) return []
+  if (isPlain.test(run)) return [singular(run)]
+  if (unspaced.test(run)) return pairs(run.normalize("NFKC").toLowerCase())
+  const whole = fold(run)
+  const parts = run.match(humps) ?? []
+  return parts.length < 2 ? [whole] : [...new Set([whole, ...parts.map(fold)])]
+}
+
+/** All terms of a text in their order, with repetitions. */
+export const termsOf = (text: string): ReadonlyArray<string> => {
+  const terms: Array<string> = []
+  for (const [run] of text.matchAll(runs)) {
+    for (const term of termsOfRun(run)) terms.push(term)
+  }
+  return terms
+}

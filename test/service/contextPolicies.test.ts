@@ -1,0 +1,304 @@
+/** Passages and policies: plain functions, so they are tried on thousands of made-up texts and questions. */
+import { assert, describe, it } from "@effect/vitest"
+import * as FastCheck from "effect/FastCheck"
+import type { Candidate, Question } from "../../src/service/context/Candidate.ts"
+import { longestPassage, type Passage, passagesOf } from "../../src/service/context/passages.ts"
+import { type PolicyName, policies, policyNames } from "../../src/service/context/policies.ts"
+import { counters } from "../../src/service/context/tokens.ts"
+import { termsOf, wordsIn } from "../../src/service/context/words.ts"
+
+const withoutBlanks = (text: string): string => text.replace(/\s+/g, "")
+
+const text = FastCheck.array(
+  FastCheck.oneof(
+    FastCheck.string({ unit: "grapheme", maxLength: 200 }),
+    FastCheck.constantFrom(
+      "\n",
+      "\r\n",
+      "\n\n",
+      " ",
+      "# Heading",
+      "x".repeat(5000),
+      "😀".repeat(900),
+      "word ".repeat(500)
+    )
+  ),
+  { maxLength: 30 }
+).map((parts) => parts.join(""))
+
+const passagesOfText = (content: string): ReadonlyArray<Passage> => passagesOf([{ text: content, page: null }])
+
+describe("the passages of a text", () => {
+  it("have every character that is not blank once, in the order of the text", () => {
+    FastCheck.assert(
+      FastCheck.property(text, (content) => {
+        const all = passagesOfText(content)
+        assert.strictEqual(withoutBlanks(all.map((passage) => passage.text).join("")), withoutBlanks(content))
+      })
+    )
+  })
+
+  it("are not empty, not too long, and cut no character in two", () => {
+    FastCheck.assert(
+      FastCheck.property(text, (content) => {
+        for (const passage of passagesOfText(content)) {
+          assert.notStrictEqual(passage.text.trim(), "")
+          assert.isAtMost(passage.text.length, longestPassage)
+          assert.notMatch(passage.text, /[\ud800-\udbff]$|^[\udc00-\udfff]/)
+        }
+      })
+    )
+  })
+
+  it("know the lines they come from", () => {
+    FastCheck.assert(
+      FastCheck.property(text, (content) => {
+        const lines = content.split(/\r\n|[\n\r\u2028\u2029]/)
+        for (const { place, text } of passagesOfText(content)) {
+          const between = lines.slice(place.line - 1, place.endLine).join("\n")
+          assert.include(between, text)
+        }
+      })
+    )
+  })
+
+  it("begin with the heading that they belong to", () => {
+    const chapter = (name: string) => `# ${name}\n\n${`About ${name}. `.repeat(60)}\n`
+    const starts = passagesOfText(chapter("One") + chapter("Two") + chapter("Three")).map(({ text }) =>
+      text.slice(0, 7)
+    )
+    assert.deepStrictEqual(starts, ["# One\n\n", "# Two\n\n", "# Three"])
+  })
+
+  it("count their lines within each page", () => {
+    const pages = [1, 2].map((page) => ({ page, text: `Page ${page}\n\nThe end of page ${page}` }))
+    assert.deepStrictEqual(
+      passagesOf(pages).map(({ place }) => place),
+      [1, 2].map((page) => ({ page, line: 1, endLine: 3 }))
+    )
+  })
+})
+
+describe("the words of a text", () => {
+  it("are found whole and by their parts, in any case and number", () => {
+    assert.deepStrictEqual(termsOf("Parsers of HTTPRequests, snake_case and v2"), [
+      "parser",
+      "of",
+      ...["httprequest", "http", "request"],
+      ...["snake", "case", "and"],
+      ...["v2", "v", "2"]
+    ])
+    assert.deepStrictEqual(termsOf("cities glass status does horses"), ["city", "glass", "status", "doe", "horse"])
+    assert.deepStrictEqual(termsOf("Ｆｕｌｌ Straße Ünïcode"), ["full", "straße", "ünïcode"])
+  })
+
+  it("of a script without blanks are pairs of characters", () => {
+    assert.deepStrictEqual(termsOf("数据库 ok"), ["数据", "据库", "ok"])
+  })
+
+  it("have only letters, digits and marks, and know where they stand", () => {
+    FastCheck.assert(
+      FastCheck.property(text, (content) => {
+        const words = wordsIn(content)
+        assert.deepStrictEqual(
+          words.flatMap(({ terms }) => terms),
+          termsOf(content)
+        )
+        for (const { end, start, terms } of words) {
+          assert.match(content.slice(start, end), /^[\p{L}\p{N}][\p{L}\p{N}\p{M}]*$/u)
+          for (const term of terms) assert.notMatch(term, /\s/)
+        }
+      })
+    )
+  })
+})
+
+const vocabulary = ["budget", "quarter", "river", "engine", "cat", "the", "of", "rocket"]
+const sentence = FastCheck.array(FastCheck.constantFrom(...vocabulary), { minLength: 1, maxLength: 60 }).map((words) =>
+  words.join(" ")
+)
+
+const candidates: FastCheck.Arbitrary<ReadonlyArray<Candidate>> = FastCheck.array(
+  FastCheck.record({
+    uploadedAt: FastCheck.integer({ min: 0, max: 2_000_000_000_000 }),
+    missing: FastCheck.boolean(),
+    texts: FastCheck.array(sentence, { minLength: 1, maxLength: 6 })
+  }),
+  { maxLength: 12 }
+).map((files) =>
+  files.flatMap(({ missing, texts, uploadedAt }, file) =>
+    texts.map((passage, ordinal) => ({
+      fileId: `file-${file}`,
+      filename: `file-${file}.txt`,
+      ordinal,
+      passagesOfFile: texts.length + (missing ? 1 : 0),
+      text: passage,
+      tokens: passage.split(" ").length,
+      place: { line: ordinal + 1, endLine: ordinal + 1, page: null },
+      uploadedAt
+    }))
+  )
+)
+
+const questionOf = (message: string, budget: number, all: ReadonlyArray<Candidate>, pinned: ReadonlyArray<string>) => {
+  const passagesWith = new Map<string, number>()
+  for (const { text } of all) {
+    for (const term of new Set(termsOf(text))) passagesWith.set(term, (passagesWith.get(term) ?? 0) + 1)
+  }
+  const question: Question = {
+    message,
+    budget,
+    countTokens: counters.o200k_base,
+    pinned,
+    collection: {
+      passages: all.length,
+      terms: all.reduce((sum, { text }) => sum + termsOf(text).length, 0),
+      passagesWith
+    }
+  }
+  return question
+}
+
+const pinnedFiles = FastCheck.array(
+  FastCheck.integer({ min: 0, max: 14 }).map((file) => `file-${file}`),
+  {
+    maxLength: 3
+  }
+)
+
+/** A stable shuffle: the order of hashes. */
+const otherOrder = (all: ReadonlyArray<Candidate>, seed: number): ReadonlyArray<Candidate> =>
+  all
+    .map((candidate, at) => ({ candidate, key: Math.sin((at + 1) * (seed + 1)) }))
+    .sort((one, other) => one.key - other.key)
+    .map(({ candidate }) => candidate)
+
+describe.each(policyNames)("the policy %s", (name) => {
+  const policy = policies[name]
+
+  it("chooses only candidates, each once, and never more than the budget", () => {
+    FastCheck.assert(
+      FastCheck.property(
+        candidates,
+        sentence,
+        FastCheck.integer({ min: 0, max: 200 }),
+        pinnedFiles,
+        (all, message, budget, pinned) => {
+          const chosen = policy(all, questionOf(message, budget, all, pinned))
+          for (const { candidate, score, tokens, why } of chosen) {
+            assert.include(all, candidate)
+            assert.strictEqual(tokens, counters.o200k_base(candidate))
+            assert.isTrue(Number.isFinite(score))
+            assert.notStrictEqual(why, "")
+          }
+          assert.strictEqual(new Set(chosen.map(({ candidate }) => candidate)).size, chosen.length)
+          assert.isAtMost(
+            chosen.reduce((sum, { tokens }) => sum + tokens, 0),
+            budget
+          )
+        }
+      )
+    )
+  })
+
+  it("chooses the same from the same candidates in another order", () => {
+    FastCheck.assert(
+      FastCheck.property(candidates, sentence, FastCheck.nat(1000), pinnedFiles, (all, message, seed, pinned) => {
+        const question = questionOf(message, 60, all, pinned)
+        assert.deepStrictEqual(policy(otherOrder(all, seed), question), policy(all, question))
+      })
+    )
+  })
+
+  it("chooses nothing from nothing", () => {
+    assert.deepStrictEqual(policy([], questionOf("budget", 1000, [], [])), [])
+  })
+})
+
+const candidate = (fileId: string, text: string, more: Partial<Candidate> = {}): Candidate => ({
+  fileId,
+  filename: `${fileId}.txt`,
+  ordinal: 0,
+  passagesOfFile: 1,
+  text,
+  tokens: text.split(" ").length,
+  place: { line: 1, endLine: 1, page: null },
+  uploadedAt: 0,
+  ...more
+})
+
+const chosenBy = (
+  name: PolicyName,
+  all: ReadonlyArray<Candidate>,
+  message: string,
+  { budget = 1000, pinned = [] }: { readonly budget?: number; readonly pinned?: ReadonlyArray<string> } = {}
+) => policies[name](all, questionOf(message, budget, all, pinned)).map(({ candidate }) => candidate.fileId)
+
+describe("of the policies", () => {
+  it("newest takes the newest file first, from its beginning", () => {
+    const all = [
+      candidate("old", "budget", { uploadedAt: 1 }),
+      candidate("new", "second", { uploadedAt: 2, ordinal: 1, passagesOfFile: 2 }),
+      candidate("new", "first", { uploadedAt: 2, passagesOfFile: 2 })
+    ]
+    const chosen = policies.newest(all, questionOf("budget", 1000, all, []))
+    assert.deepStrictEqual(
+      chosen.map(({ candidate }) => candidate.text),
+      ["first", "second", "budget"]
+    )
+  })
+
+  it("relevant takes what has the rarer words, and says which", () => {
+    const all = [
+      candidate("a", "the cat of the house"),
+      candidate("b", "the rocket engine"),
+      candidate("c", "the river of the quarter")
+    ]
+    assert.deepStrictEqual(chosenBy("relevant", all, "the engine"), ["b", "a", "c"])
+    assert.deepStrictEqual(chosenBy("relevant", all, "Engines?"), ["b"])
+    const [first] = policies.relevant(all, questionOf("the engine", 1000, all, []))
+    assert.strictEqual(first?.why, 'has "engine", "the"')
+  })
+
+  it("diverse leaves out what says the same again, and prefers the newer one", () => {
+    const all = [
+      candidate("older", "the rocket engine burns at night", { uploadedAt: 0 }),
+      candidate("newer", "the rocket engine burns at night", { uploadedAt: 30 * 24 * 3600 * 1000 }),
+      candidate("other", "an engine of a boat on the river")
+    ]
+    assert.deepStrictEqual(chosenBy("diverse", all, "engine"), ["newer", "other"])
+  })
+
+  it("pinned takes the pinned files first, in their order, although they do not match", () => {
+    const all = [candidate("a", "cat"), candidate("b", "rocket engine"), candidate("c", "river")]
+    assert.deepStrictEqual(chosenBy("pinned", all, "engine", { pinned: ["c", "a", "unknown"] }), ["c", "a", "b"])
+  })
+
+  it("whole takes all of a file that fits, and the matching passages of one that does not", () => {
+    const of = (fileId: string, texts: ReadonlyArray<string>) =>
+      texts.map((text, ordinal) => candidate(fileId, text, { ordinal, passagesOfFile: texts.length }))
+    const all = [
+      ...of("large", ["rocket rocket rocket", "cat ".repeat(2000), "rocket"]),
+      ...of("small", ["a rocket and", "what else there is"])
+    ]
+    assert.deepStrictEqual(chosenBy("whole", all, "rocket", { budget: 100 }), ["small", "small", "large", "large"])
+    // One of the passages is not among the candidates, so this is not the whole file.
+    assert.deepStrictEqual(
+      chosenBy(
+        "whole",
+        all.filter(({ fileId, ordinal }) => fileId === "small" && ordinal === 0),
+        "rocket"
+      ),
+      ["small"]
+    )
+  })
+})
+
+describe("a budget in bytes", () => {
+  it("holds, whatever the passages are written in", () => {
+    const all = [candidate("a", "rocket \u{1f680}\u{1f680}"), candidate("b", "rocket 数据库"), candidate("c", "rocket")]
+    const question = { ...questionOf("rocket", 22, all, []), countTokens: counters.bytes }
+    const chosen = policies.relevant(all, question).map(({ tokens }) => tokens)
+    assert.deepStrictEqual(chosen, [15, 6])
+  })
+})
