@@ -4,6 +4,7 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { permissionsFor } from "../machine/FilePermissions.ts"
+import { freeSpaceAt } from "../machine/FreeSpace.ts"
 import { files, trySync } from "../machine/files.ts"
 import { createExclusively, type NewFile } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
@@ -81,9 +82,14 @@ export const requireSpace = Effect.fnUntraced(function* (source: Sqlite, copy: s
   const path = yield* Path.Path
   const [size] = yield* source.run("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size")
   const needed = integer(size, "bytes")
-  // If the free space is unknown, the copying finds out.
-  const free = yield* Effect.sync(() => files.freeBytes(path.dirname(copy)))
-  if (free !== undefined && free < needed) {
+  // If the free space is unknown, the copying finds out. But a filesystem that does not answer would stop it, and with it
+  // the whole process.
+  const free = yield* Effect.catchIf(
+    freeSpaceAt(path.dirname(copy)),
+    ({ code }) => code !== "ETIMEDOUT",
+    () => Effect.succeed(Number.POSITIVE_INFINITY)
+  )
+  if (free < needed) {
     return yield* new SystemFailure({ code: "ENOSPC", detail: `${needed} bytes are needed, ${free} are free` })
   }
 })

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { files } from "../machine/files.ts"
+import { freeSpaceAt } from "../machine/FreeSpace.ts"
 import { withDatabaseSpan } from "../start/databaseSpan.ts"
 import { inDatabase } from "../start/Refusal.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
@@ -32,7 +32,7 @@ export interface Health {
   readonly walBytes: number
   /** Bytes of the file that are free for new rows: pages that nothing is on. */
   readonly freePageBytes: number
-  /** Bytes that this user may still write on the filesystem; undefined where that is not known, and in memory. */
+  /** Bytes that this user may still write on the filesystem; undefined in memory, and where a warning says that it is not known. */
   readonly freeBytes: number | undefined
   /** The last copy of `maintain`; undefined where there is none. */
   readonly lastBackup:
@@ -47,7 +47,7 @@ export interface Health {
     | undefined
   /** How each task of `maintain` ran last. */
   readonly maintenance: Readonly<Partial<Record<MaintenanceTask, MaintenanceRun>>>
-  /** Those of the report; who reads from a WAL that has grown over `journalSizeLimit`; the tasks of `maintain` that failed. */
+  /** Those of the report; who reads from a WAL that has grown over `journalSizeLimit`; what could not be seen; the tasks of `maintain` that failed. */
   readonly warnings: ReadonlyArray<string>
 }
 
@@ -66,10 +66,20 @@ export const liveHealth = (
   const cannotAnswer = (failure: SqliteFailure) =>
     refusal(file, failure.code === onOpenFailed ? "OnOpenFailed" : "CannotOpen", failure)
   const newcomer = Effect.mapError(openSqlite({ filename: file, readonly: true }), cannotAnswer)
+  const freeSpace = config.inMemory
+    ? Effect.succeed({ freeBytes: undefined, unknown: [] })
+    : Effect.match(freeSpaceAt(file), {
+        onFailure: ({ detail }) => ({
+          freeBytes: undefined,
+          unknown: [`How many bytes are free for ${file} is not known: ${detail}`]
+        }),
+        onSuccess: (freeBytes) => ({ freeBytes, unknown: [] })
+      })
   return Effect.gen(function* () {
     yield* inPlace
     // Through a new connection, opened by path: the program's own may be in a transaction, and would block the event
-    // loop while it waits for locks.
+    // loop while it waits for locks. What is asked about the database's own files is asked synchronously too: SQLite
+    // opens, locks and reads the same files, in this thread, so a filesystem that hangs there is not survived anyway.
     const { fingerprint, version } = yield* config.inMemory
       ? migrations.schemaOn(sqlite)
       : Effect.scoped(Effect.flatMap(newcomer, migrations.schemaOn)).pipe(
@@ -83,6 +93,7 @@ export const liveHealth = (
       sqlite.run("SELECT freelist_count * page_size AS bytes FROM pragma_freelist_count, pragma_page_size"),
       cannotAnswer
     )
+    const { freeBytes, unknown } = yield* freeSpace
     const { backup, runs } = maintained
     const now = yield* Clock.currentTimeMillis
     const failed = Object.entries(runs).flatMap(([task, run]) =>
@@ -94,10 +105,10 @@ export const liveHealth = (
       pragmas: settings,
       walBytes: bytes,
       freePageBytes: integer(free, "bytes"),
-      freeBytes: config.inMemory ? undefined : files.freeBytes(file),
+      freeBytes,
       lastBackup: backup && { file: backup.file, at: new Date(backup.at).toISOString(), ageMs: now - backup.at },
       maintenance: { ...runs },
-      warnings: [...warnings, ...(warning === undefined ? [] : [warning]), ...failed]
+      warnings: [...warnings, ...(warning === undefined ? [] : [warning]), ...unknown, ...failed]
     }
     return health
   }).pipe(

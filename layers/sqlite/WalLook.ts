@@ -1,5 +1,6 @@
 /** How large the WAL is, and who keeps it from starting over. */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Metric from "effect/Metric"
 import { nameHolders, readersOf } from "../machine/FileLocks.ts"
 import { files, trySync } from "../machine/files.ts"
@@ -7,7 +8,7 @@ import type { Reading } from "./ClientConnection.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 
 export interface Wal {
-  /** Bytes of the `-wal`; 0 where there is none. */
+  /** Bytes of the `-wal`; 0 where there is none, and where `warning` says that it could not be seen. */
   readonly bytes: number
   /** What is wrong with that; undefined if nothing is. */
   readonly warning: string | undefined
@@ -28,10 +29,11 @@ export const lookAtWal = (
   inMemory
     ? Effect.succeed({ bytes: 0, warning: undefined })
     : Effect.gen(function* () {
-        const bytes = yield* Effect.orElseSucceed(
-          trySync(() => files.stat(`${file}-wal`)?.size ?? 0),
-          () => 0
-        )
+        const look = yield* Effect.either(trySync(() => files.stat(`${file}-wal`)?.size ?? 0))
+        if (Either.isLeft(look)) {
+          return { bytes: 0, warning: `How large the WAL ${file}-wal is could not be seen: ${look.left.detail}` }
+        }
+        const bytes = look.right
         yield* Metric.set(size, bytes)
         const { journalSizeLimit } = pragmas
         const limit = journalSizeLimit < 0 ? usual : Math.max(journalSizeLimit, least)

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { Authorization, CurrentUser, Forbidden, Unauthorized } from "./Api.ts"
 import { bearerOf } from "./bearer.ts"
+import { ownTurn } from "./inTurns.ts"
 import { KeptAnswers } from "./KeptAnswers.ts"
 import { Limits } from "./Limits.ts"
 import { Refusals } from "./Refusals.ts"
@@ -93,9 +94,10 @@ export const authorization: Layer.Layer<Authorization, never, Access | KeptAnswe
     return {
       bearer: () =>
         Effect.tap(countRefusals(identify), (user) =>
-          Effect.zipRight(
-            Effect.provideService(countRefusals(admit(user.name)), CurrentUser, user),
-            require(() => unsafeTake(user.name))
+          Effect.provideService(countRefusals(admit(user.name)), CurrentUser, user).pipe(
+            Effect.zipRight(require(() => unsafeTake(user.name))),
+            // Otherwise all that arrive at once would be one long wait for probes.
+            Effect.zipRight(ownTurn)
           )
         )
     }

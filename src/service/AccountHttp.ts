@@ -26,8 +26,8 @@ export const accountHttp = HttpApiBuilder.group(
       .handle("cleanups", ({ urlParams }) => withApiErrors(cleanups.page(urlParams)))
       .handle("storage", () =>
         Effect.map(
-          Effect.all([withApiErrors(files.statistics), store.freeBytes]),
-          ([statistics, freeBytes]) => new StorageStatistics({ ...statistics, freeBytes })
+          Effect.all([withApiErrors(files.statistics), store.diskSpace]),
+          ([statistics, space]) => new StorageStatistics({ ...statistics, freeBytes: space?.free ?? null })
         )
       )
   })

@@ -118,9 +118,9 @@ export class StorageStatistics extends Schema.Class<StorageStatistics>("StorageS
   sessions: Schema.Number,
   /** Bytes that the files would take without deduplication. */
   bytes: Schema.Number,
-  /** Bytes on the disk, with equal content counted once. Null if a user has too many files to compare. */
-  storedBytes: Schema.NullOr(Schema.Number),
-  /** Deletions due within seven days, counted among the next 2,000 of all. */
+  /** Bytes on the disk, with equal content counted once. */
+  storedBytes: Schema.Number,
+  /** How many of `/api/cleanups` are due within seven days. */
   pendingCleanups: Schema.Number,
   /** Bytes that can still be written; null if unknown. */
   freeBytes: Schema.NullOr(Schema.Number)

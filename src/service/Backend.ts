@@ -138,7 +138,6 @@ export const files = Cleanup.layer.pipe(
     Layer.mergeAll(
       Archives.layer,
       BulkChanges.layer,
-      CleanupList.layer,
       ContentChanges.layer,
       ConversationFiles.layer,
       Deletions.layer,
@@ -148,7 +147,7 @@ export const files = Cleanup.layer.pipe(
       Sweeper.layer
     )
   ),
-  Layer.provideMerge(DeletionRows.layer),
+  Layer.provideMerge(Layer.merge(CleanupList.layer, DeletionRows.layer)),
   Layer.provideMerge(Rows.layer),
   Layer.provideMerge(Sessions.layer),
   Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer, Quota.layer)),

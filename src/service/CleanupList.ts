@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import { CleanupCursor, CleanupPage, CurrentUser, PlannedCleanup } from "./Api.ts"
 import { cursorOf } from "./Cursor.ts"
 import { fromDatabase, isUsedElsewhere } from "./FileRow.ts"
+import { ownTurn } from "./inTurns.ts"
 import { isoOf } from "./timestamp.ts"
 
 export interface CleanupsRequest {
@@ -18,7 +19,11 @@ export interface CleanupsRequest {
 
 export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
   CleanupList,
-  { readonly page: (request: CleanupsRequest) => Effect.Effect<CleanupPage, SqlError, CurrentUser> }
+  {
+    readonly page: (request: CleanupsRequest) => Effect.Effect<CleanupPage, SqlError, CurrentUser>
+    /** How many are due by then (a time as stored), counted in steps. */
+    readonly countUntil: (time: string) => Effect.Effect<number, SqlError, CurrentUser>
+  }
 >() {
   static readonly layer: Layer.Layer<CleanupList, never, SqlClient.SqlClient> = Layer.effect(
     CleanupList,
@@ -68,30 +73,47 @@ export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
         }
       })
 
+      /** Rows from a position on, and where the rest begins. */
+      const rowsFrom = Effect.fnUntraced(function* (position: Position, limit: number) {
+        const { ending, endingToo, expiring, queued } = yield* sources
+        const most = limit + 1
+        const [due, kind, key, second] = position
+        const rows = (yield* Effect.all([
+          queued(placeOf(0, position), most),
+          expiring(placeOf(1, position), most),
+          kind === 2 ? endingToo([due, key, second], most) : Effect.succeed([]),
+          ending(placeOf(2, position), most)
+        ]))
+          .flat()
+          .sort(inOrder)
+        const some = rows.slice(0, limit)
+        const last = rows.length > limit ? some.at(-1) : undefined
+        const next: Position | undefined = last && [last.due_at, last.kind, last.first, last.second]
+        return { some, next }
+      })
+
+      const countFrom = (position: Position, time: string): Effect.Effect<number, SqlError, CurrentUser> =>
+        Effect.flatMap(Effect.zipRight(ownTurn, rowsFrom(position, countedAtOnce)), ({ next, some }) => {
+          const due = some.filter(({ due_at }) => due_at <= time).length
+          return next === undefined || due < some.length
+            ? Effect.succeed(due)
+            : Effect.map(countFrom(next, time), (rest) => due + rest)
+        })
+
       return {
         page: Effect.fnUntraced(function* ({ after, limit }) {
-          const { ending, endingToo, expiring, queued } = yield* sources
           const position = Option.getOrElse(
             Option.flatMap(Option.fromNullable(after), CleanupCursor.read),
-            (): Position => ["", 0, beforeAll, 0]
+            () => beginning
           )
-          const most = limit + 1
-          const [due, kind, key, second] = position
-          const rows = (yield* Effect.all([
-            queued(placeOf(0, position), most),
-            expiring(placeOf(1, position), most),
-            kind === 2 ? endingToo([due, key, second], most) : Effect.succeed([]),
-            ending(placeOf(2, position), most)
-          ]))
-            .flat()
-            .sort(inOrder)
-          const some = rows.slice(0, limit)
-          const last = rows.length > limit ? some.at(-1) : undefined
+          const { next, some } = yield* rowsFrom(position, limit)
           return new CleanupPage({
             cleanups: some.map(cleanupOf),
-            next: last === undefined ? null : cursorOf([last.due_at, last.kind, last.first, last.second])
+            next: next === undefined ? null : cursorOf(next)
           })
-        })
+        }),
+
+        countUntil: (time) => countFrom(beginning, time)
       }
     })
   )
@@ -99,7 +121,7 @@ export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
 
 interface PlannedRow {
   /** The source; it also orders entries due at the same moment. */
-  readonly kind: number
+  readonly kind: Position[1]
   readonly due_at: string
   readonly first: number
   readonly second: number
@@ -115,6 +137,11 @@ type Place = readonly [due: string, key: number]
 type Position = Option.Option.Value<ReturnType<typeof CleanupCursor.read>>
 
 const beforeAll = -1
+
+const beginning: Position = ["", 0, beforeAll, 0]
+
+/** How many are counted in one turn. */
+const countedAtOnce = 200
 
 /** Where a source continues if a page ended in another source: with what is due at that moment, or after it. */
 const placeOf = (kind: number, [due, last, key]: Position): Place => {

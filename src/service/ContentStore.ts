@@ -5,7 +5,7 @@
  * content is there. So no other process can come in between.
  */
 import { lstatSync } from "node:fs"
-import { statfs, utimes } from "node:fs/promises"
+import { utimes } from "node:fs/promises"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { FileTooLarge } from "./Api.ts"
 import { ContentError, lookAt, lookAtBoth, notOurs, onDisk, orUndefined } from "./ContentError.ts"
+import { type DiskSpace, diskSpaceOf } from "./DiskSpace.ts"
 import { DueTime } from "./DueTime.ts"
 import { Arrival, type Received } from "./Incoming.ts"
 import { Settings } from "./Settings.ts"
@@ -74,8 +75,8 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
     readonly emptyOf: (sha256: string) => Effect.Effect<void, ContentError>
     /** Deletes an abandoned upload. */
     readonly forgetUpload: (name: string) => Effect.Effect<void, ContentError>
-    /** Bytes that can still be written; null if unknown. */
-    readonly freeBytes: Effect.Effect<number | null>
+    /** What is free on its disk; undefined if unknown. */
+    readonly diskSpace: Effect.Effect<DiskSpace | undefined>
   }
 >() {
   /** Creates the directories, readable only by their owner. Fails with `ContentError`. */
@@ -180,14 +181,6 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         yield* move(from, inTrash(sha256))
       })
 
-      // The platform's FileSystem cannot ask this.
-      const freeBytes = Effect.promise(() =>
-        statfs(directory).then(
-          ({ bavail, bsize }) => bavail * bsize,
-          () => null
-        )
-      )
-
       return {
         directory,
         owner,
@@ -204,7 +197,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         takeBack,
         emptyOf: (sha256) => remove(inTrash(sha256)),
         forgetUpload: (name) => remove(path.join(incoming, name)),
-        freeBytes
+        diskSpace: diskSpaceOf(directory)
       }
     })
   )

@@ -1,6 +1,7 @@
 /** What is known of the contents on the disk, as one check. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Iterable from "effect/Iterable"
 import { Belonging } from "./Belonging.ts"
 import { Cleanup } from "./Cleanup.ts"
 import { ContentFaults } from "./ContentFaults.ts"
@@ -22,8 +23,8 @@ export const contentsFinding = Effect.gen(function* () {
   const { jump } = yield* DueTime
 
   return Effect.gen(function* () {
-    const faults = [...(yield* all)]
-    const missing = faults.length
+    const faults = yield* all
+    const missing = faults.size
     const warn = (reason: string, message: string): Finding => ({ status: "warn", missing, reason, message })
     const broken = yield* Effect.flip(verify).pipe(Effect.option)
     if (broken._tag === "Some") {
@@ -36,8 +37,8 @@ export const contentsFinding = Effect.gen(function* () {
       } satisfies Finding
     }
     if (missing > 0) {
-      const some = faults.slice(0, 3).map(([hash, fault]) => `${hash} is ${fault}`)
-      const isDamage = faults.every(([, fault]) => fault === "damaged")
+      const some = [...Iterable.take(faults, 3)].map(([hash, fault]) => `${hash} is ${fault}`)
+      const isDamage = !Iterable.contains(faults.values(), "missing")
       return warn(
         isDamage ? "ContentStore.Damaged" : "ContentStore.Missing",
         `Contents are not on the disk as they were stored: ${some.join(", ")}`

@@ -30,6 +30,7 @@ import {
   type StorageStatistics
 } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
+import type { CleanupList } from "./CleanupList.ts"
 import type { ContentError } from "./ContentError.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import type { ContentStore } from "./ContentStore.ts"
@@ -111,6 +112,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
     never,
     | AccessLog
     | AuditTrail
+    | CleanupList
     | ContentFaults
     | ContentStore
     | DatabaseReady

@@ -11,6 +11,7 @@ import type { ContentError } from "./ContentError.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
 import type { ContentsError } from "./ContentsError.ts"
+import { inTurns } from "./inTurns.ts"
 
 export type DiscardError = SqlError | ContentError | ContentsError
 
@@ -56,7 +57,12 @@ export class Discarding extends Context.Tag("conversation-files/Discarding")<
       ) {
         let count = 0
         for (let at = 0; at < hashes.length; at += underOneLock) {
-          const unwanted = Effect.filter(hashes.slice(at, at + underOneLock), (hash) => Effect.negate(isWanted(hash)))
+          const unwanted = Effect.map(
+            inTurns(hashes.slice(at, at + underOneLock), (hash) =>
+              Effect.map(isWanted(hash), (wanted) => (wanted ? [] : [hash]))
+            ),
+            (some) => some.flat()
+          )
           const some = yield* write(
             verify.pipe(
               Effect.zipRight(unwanted),

@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import { FilePage } from "./Api.ts"
 import { FileCursor, type FilePosition } from "./ApiParameters.ts"
 import { type FileRow, fileOf, fromDatabase } from "./FileRow.ts"
+import { othersTurn } from "./inTurns.ts"
 import { Rows } from "./Rows.ts"
 
 export interface PageRequest {
@@ -102,7 +103,7 @@ export const filePages = Effect.gen(function* () {
     }
     const found: Array<string> = []
     for (let looks = 0; looks < mostLooks; looks += 1) {
-      if (looks > 0) yield* Effect.yieldNow()
+      yield* othersTurn
       const seen = yield* sql<Seen>`SELECT cf.file_id, cf.uploaded_at, ${sql.and(meant)} AS is_meant
         FROM conversation_files cf WHERE ${sql.and([...scope, ...behind(position, isTimed)])} ${order} LIMIT ${atOnce}`
       for (const row of seen) {

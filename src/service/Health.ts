@@ -68,18 +68,19 @@ export class Health extends Context.Tag("conversation-files/Health")<
       )
 
       const space = Effect.flatMap(seenSpace, (seen) =>
-        Effect.map(
-          passing(seen?.free ?? "unknown", "bytes"),
-          (check): Check =>
-            seen === undefined || seen.free >= seen.low
-              ? check
-              : {
-                  ...check,
-                  status: "warn",
-                  reason: seen.free < seen.kept ? "ContentStore.Full" : "ContentStore.AlmostFull",
-                  message: `${seen.free} bytes are free. Below ${seen.kept} bytes uploads are refused`
-                }
-        )
+        Effect.map(passing(seen?.free ?? "unknown", "bytes"), (check): Check => {
+          if (seen === undefined) {
+            const message = "How many bytes are free is not known: the disk does not tell"
+            return { ...check, status: "warn", reason: "ContentStore.Unknown", message }
+          }
+          if (seen.free >= seen.low) return check
+          return {
+            ...check,
+            status: "warn",
+            reason: seen.free < seen.kept ? "ContentStore.Full" : "ContentStore.AlmostFull",
+            message: `${seen.free} bytes are free. Below ${seen.kept} bytes uploads are refused`
+          }
+        })
       )
 
       const watch = (name: string, look: Effect.Effect<Check>) => watchCheck(name, look, healthCache, seen(name))

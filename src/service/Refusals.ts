@@ -9,12 +9,14 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Iterable from "effect/Iterable"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import { DatabaseReady } from "../../layers/index.ts"
 import { CurrentUser, Refusal, RefusalPage } from "./Api.ts"
 import { DueTime } from "./DueTime.ts"
+import { othersTurn } from "./inTurns.ts"
 import { Settings } from "./Settings.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
 
@@ -27,7 +29,7 @@ const mostWaiting = 10_000
 /** How many rows are kept, whatever their age. */
 const mostRows = 100_000
 
-/** How many are deleted in one transaction. */
+/** How many are written or deleted in one transaction. */
 const atOnce = 1000
 
 /** Characters of a path that are kept. */
@@ -102,10 +104,10 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
           return true
         }
 
-        const writeAll = Effect.suspend(() => {
-          const counts = waiting
+        const writeSome = Effect.suspend(() => {
+          const counts = new Map(Iterable.take(waiting, atOnce))
           if (counts.size === 0) return Effect.void
-          waiting = new Map()
+          for (const key of counts.keys()) waiting.delete(key)
           return write(
             sql`INSERT INTO refusals (minute, actor, address, reason, path, count)
             SELECT value->>'minute', value->>'actor', value->>'address', value->>'reason', value->>'path',
@@ -128,6 +130,10 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
             )
           )
         })
+
+        const writeAll: Effect.Effect<void, SqlError> = Effect.flatMap(writeSome, () =>
+          waiting.size === 0 ? Effect.void : Effect.zipRight(othersTurn, writeAll)
+        )
 
         yield* Effect.addFinalizer(() =>
           Effect.catchAll(writeAll, ({ message }) =>

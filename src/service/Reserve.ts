@@ -3,7 +3,7 @@
  * programs. A deletion that does not fit gives it up, which frees space again.
  */
 import { randomBytes } from "node:crypto"
-import { open, rename, statfs, unlink } from "node:fs/promises"
+import { open, rename, unlink } from "node:fs/promises"
 import { join } from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -41,18 +41,17 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
   static readonly layer: Layer.Layer<Reserve, never, ContentStore | Settings> = Layer.scoped(
     Reserve,
     Effect.gen(function* () {
-      const { directory, owner } = yield* ContentStore
+      const { directory, diskSpace, owner } = yield* ContentStore
       const { cleanupInterval, diskReserve, maxFileSize } = yield* Settings
       const file = join(directory, "reserve")
 
-      const space = onDisk(directory, () => statfs(directory)).pipe(
-        Effect.map(({ bavail, blocks, bsize }): Space => {
-          // On a small disk only a small part, so that there is something left to use.
-          const kept = Math.min(diskReserve, Math.floor((blocks * bsize) / 20))
-          return { free: bavail * bsize, kept, low: Math.min(4 * kept + maxFileSize, (blocks * bsize) / 5) }
-        }),
-        Effect.orElseSucceed(() => undefined)
-      )
+      const space = Effect.map(diskSpace, (seen): Space | undefined => {
+        if (seen === undefined) return undefined
+        const { free, size } = seen
+        // On a small disk only a small part, so that there is something left to use.
+        const kept = Math.min(diskReserve, Math.floor(size / 20))
+        return { free, kept, low: Math.min(4 * kept + maxFileSize, size / 5) }
+      })
 
       const hold = Effect.gen(function* () {
         const now = yield* space

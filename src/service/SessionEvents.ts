@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { type CurrentUser, type Forbidden, SessionEvent } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
+import { othersTurn, ownTurn } from "./inTurns.ts"
 import { Sessions } from "./Sessions.ts"
 import { isoOf } from "./timestamp.ts"
 import { WriteSignal } from "./WriteSignal.ts"
@@ -70,7 +71,7 @@ export class SessionEvents extends Context.Tag("conversation-files/SessionEvents
               yield* wake(followers.get(sessionId ?? "") ?? [])
             }
             const last = rows.at(-1)?.event_id ?? seen
-            return rows.length < atOnce ? last : yield* look(last)
+            return rows.length < atOnce ? last : yield* Effect.zipRight(othersTurn, look(last))
           })
 
         yield* Effect.iterate(undefined as number | undefined, {
@@ -126,6 +127,8 @@ export class SessionEvents extends Context.Tag("conversation-files/SessionEvents
                 position,
                 news: news.await,
                 take: Effect.gen(function* () {
+                  // Many may follow what one write has changed.
+                  yield* ownTurn
                   yield* news.close
                   const rows = yield* events
                   // Checked after the read: what another user does in the session once it is theirs must not be sent.

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import { CurrentUser, Forbidden, SessionCursor, SessionPage } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { cursorOf } from "./Cursor.ts"
+import { othersTurn } from "./inTurns.ts"
 import { type SessionRow, sessionColumns, summaryOf } from "./SessionRow.ts"
 
 export interface SessionsRequest {
@@ -81,7 +82,7 @@ export class SessionList extends Context.Tag("conversation-files/SessionList")<
         let position = Option.flatMap(Option.fromNullable(after), SessionCursor.read)
         const found: Array<ListedRow> = []
         for (let looks = 0; looks < mostLooks; looks += 1) {
-          if (looks > 0) yield* Effect.yieldNow()
+          if (most === atOnce) yield* othersTurn
           const rows = yield* rowsBehind(position, whose, most)
           for (const row of rows) {
             if (isMeant(row)) {

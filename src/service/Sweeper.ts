@@ -13,6 +13,7 @@ import { type ContentFault, ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { type DiscardError, Discarding } from "./Discarding.ts"
 import { DueTime } from "./DueTime.ts"
+import { collectInTurns, inTurns, othersTurn } from "./inTurns.ts"
 import { Settings } from "./Settings.ts"
 import { type Inventory, isHash, isUnknown } from "./StoreInventory.ts"
 
@@ -99,7 +100,7 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
             else known.add(file_size)
           }
           after = last.id
-          yield* Effect.yieldNow()
+          yield* othersTurn
         }
       })
 
@@ -115,18 +116,18 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
       const sweepIncoming = Effect.fnUntraced(function* ({ incoming }: Inventory) {
         const before =
           (yield* earliest) - Math.max(Duration.toMillis(abandonedAfter), 2 * Duration.toMillis(lockPatience))
-        const removed = yield* Effect.filter(
-          [...incoming].filter(([, { since }]) => since < before),
-          ([name]) => succeeds("Cannot delete an unfinished upload", store.forgetUpload(name))
+        const old = yield* collectInTurns(incoming, ([name, { since }]) => (since < before ? name : undefined))
+        const removed = yield* Effect.filter(old, (name) =>
+          succeeds("Cannot delete an unfinished upload", store.forgetUpload(name))
         )
         return removed.length
       })
 
       /** Takes contents out of the trash that a row wants and that the disk does not have otherwise. */
       const takeBack = ({ contents, trash }: Inventory, wanted: ReadonlyMap<string, unknown>) =>
-        Effect.filter(
-          [...trash.keys()].filter((hash) => wanted.has(hash) && !contents.has(hash)),
-          (hash) => succeeds("A content stays in the trash", store.takeBack(hash))
+        Effect.flatMap(
+          collectInTurns(trash.keys(), (hash) => (wanted.has(hash) && !contents.has(hash) ? hash : undefined)),
+          Effect.filter((hash) => succeeds("A content stays in the trash", store.takeBack(hash)))
         )
 
       /** Moves unwanted contents to the trash, unless there are suspiciously many. */
@@ -146,7 +147,7 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
 
       const emptyTrash = Effect.fnUntraced(function* ({ trash }: Inventory) {
         const before = (yield* earliest) - Duration.toMillis(trashRetention)
-        const old = [...trash].filter(([, { since }]) => since < before).map(([hash]) => hash)
+        const old = yield* collectInTurns(trash, ([hash, { since }]) => (since < before ? hash : undefined))
         return yield* forUnwanted(old, (hash) => succeeds("A content stays in the trash", store.emptyOf(hash)))
       })
 
@@ -167,16 +168,20 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
         const wanted = yield* wantedSizes
         const isQuiet = (yield* quietUntil) !== undefined
         const back = new Set(yield* takeBack(inventory, wanted))
-        const unwanted = [...contents.keys()].filter((hash) => !wanted.has(hash))
+        const unwanted = yield* collectInTurns(contents.keys(), (hash) => (wanted.has(hash) ? undefined : hash))
         const put = yield* putAway(unwanted, contents.size, isQuiet)
         const discarded = isQuiet ? 0 : yield* emptyTrash(inventory)
         const found = new Map<string, ContentFault>()
-        for (const [hash, sizes] of wanted) {
+        const suspects = yield* collectInTurns(wanted, ([hash, sizes]) => {
           const size = (contents.get(hash) ?? (back.has(hash) ? trash.get(hash) : undefined))?.size
-          if ((size !== undefined && sizes.has(size)) || (isHash(hash) && isUnknown(inventory, hash))) continue
-          const fault = yield* faultOf(hash, sizes)
-          if (fault !== undefined) found.set(hash, fault)
-        }
+          const isThere = size !== undefined && sizes.has(size)
+          return isThere || (isHash(hash) && isUnknown(inventory, hash)) ? undefined : ([hash, sizes] as const)
+        })
+        yield* inTurns(suspects, ([hash, sizes]) =>
+          Effect.map(faultOf(hash, sizes), (fault) => {
+            if (fault !== undefined) found.set(hash, fault)
+          })
+        )
         yield* faults.replace(found)
         const of = (kind: ContentFault) => [...found].filter(([, fault]) => fault === kind).map(([hash]) => hash)
         const swept: Sweep = {

@@ -9,7 +9,7 @@ const longest = 255
 const forbidden = /[<>:"/\\|?*\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 
 const shortened = (text: string, most: number): string => {
-  let end = text.length
+  let end = Math.min(text.length, most)
   while (Buffer.byteLength(text.slice(0, end)) > most) end -= 1
   // Do not cut a surrogate pair.
   return text.slice(0, end).replace(/[\ud800-\udbff]$/, "")

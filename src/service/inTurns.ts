@@ -1,12 +1,49 @@
-/** Long work of a fiber, with turns for others in between. */
-import { setImmediate } from "node:timers/promises"
+/** Long work of fibers, with turns for others in between. */
 import * as Effect from "effect/Effect"
 
 /** How many are done before work that needs no database, such as a probe, gets its turn. */
 const uninterrupted = 10
 
-/** Waits for everything in the event loop. A fiber's own yield mostly gives way only to other fibers. */
-const othersTurn = Effect.promise(() => setImmediate())
+/** Those who wait for their turn, the first to come first. */
+const waiting = new Set<() => void>()
+let isArranged = false
+
+const arrange = () => {
+  if (isArranged || waiting.size === 0) return
+  isArranged = true
+  setImmediate(() => {
+    isArranged = false
+    const [first] = waiting
+    if (first !== undefined) {
+      waiting.delete(first)
+      first()
+    }
+    arrange()
+  })
+}
+
+/**
+ * Waits until everything in the event loop had its turn. A fiber's own yield mostly gives way only to other fibers. Only
+ * one of those who wait goes on per turn of the loop: otherwise all steps of many long requests would be one long wait.
+ */
+export const othersTurn: Effect.Effect<void> = Effect.async((resume) => {
+  const mine = () => resume(Effect.void)
+  waiting.add(mine)
+  arrange()
+  return Effect.sync(() => void waiting.delete(mine))
+})
+
+let isTaken = false
+
+/** Begins work that takes a while. Nobody waits for it alone, but only one begins per turn of the loop. */
+export const ownTurn: Effect.Effect<void> = Effect.suspend(() => {
+  if (isTaken || waiting.size > 0) return othersTurn
+  isTaken = true
+  setImmediate(() => {
+    isTaken = false
+  })
+  return Effect.void
+})
 
 /** One after the other, like `Effect.forEach`. */
 export const inTurns = <A, B, E, R>(
@@ -16,3 +53,23 @@ export const inTurns = <A, B, E, R>(
   Effect.forEach(items, (item, index) =>
     index % uninterrupted === 0 ? Effect.zipRight(othersTurn, work(item)) : work(item)
   )
+
+/** How many of a large collection are looked at in one turn. */
+const inMemory = 5000
+
+/** What is made of each item, without the undefined. For work that needs only memory. */
+export const collectInTurns = <A, B>(
+  items: Iterable<A>,
+  work: (item: A) => B | undefined
+): Effect.Effect<ReadonlyArray<B>> =>
+  Effect.gen(function* () {
+    const found: Array<B> = []
+    let count = 0
+    for (const item of items) {
+      const made = work(item)
+      if (made !== undefined) found.push(made)
+      count += 1
+      if (count % inMemory === 0) yield* othersTurn
+    }
+    return found
+  })

@@ -10,6 +10,8 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Cause from "effect/Cause"
 import type * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -24,7 +26,9 @@ import {
   Initialization,
   type InitializationError,
   isBusy,
-  reportLines
+  notifySystemd,
+  reportLines,
+  type Timeline
 } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import { ExitWith } from "../program/ExitWith.ts"
@@ -38,10 +42,9 @@ const exitWith = (code: ExitCode, ...lines: ReadonlyArray<string>) =>
   Effect.zipRight(Console.error(lines.join("\n")), new ExitWith({ code }))
 
 /** Refuses with the same words and exit code as `database-ready init`. */
-const refuseStart = Effect.fnUntraced(function* (error: InitializationError) {
+const refuseStart = Effect.fnUntraced(function* (error: InitializationError, start: Timeline) {
   const { databaseFile } = yield* Settings
-  const { timeline } = yield* Initialization
-  return yield* exitWith(exitCodeOf(error), ...reportLines(failedReport(databaseFile, error, yield* timeline)))
+  return yield* exitWith(exitCodeOf(error), ...reportLines(failedReport(databaseFile, error, start)))
 })
 
 const refuseAddress = ({ cause }: HttpServerError.ServeError) => {
@@ -101,8 +104,18 @@ const refuseSettings = (error: ConfigError.ConfigError) =>
 let hasServed = false
 
 const serving = Effect.gen(function* () {
-  const { timeline } = yield* Initialization
-  yield* Layer.build(Backend.layer).pipe(
+  const course = yield* Deferred.make<Effect.Effect<Timeline>>()
+  const timeline = Effect.flatten(Deferred.await(course))
+  // systemd hears of the start that begins within, and that the API is served, not only that the database is ready.
+  const service = Backend.layer.pipe(
+    Layer.provide(
+      Layer.tap(Initialization.layer, (context) =>
+        Deferred.succeed(course, Context.get(context, Initialization).timeline)
+      )
+    ),
+    notifySystemd
+  )
+  yield* Layer.build(service).pipe(
     Effect.tap(() => {
       hasServed = true
     }),
@@ -118,9 +131,17 @@ const serving = Effect.gen(function* () {
       ContentsError: refuseContents,
       SqlError: refuseWrite
     }),
-    Effect.catchAll((error) => (error instanceof ExitWith ? error : refuseStart(error))),
+    Effect.catchAll((error) =>
+      error instanceof ExitWith ? error : Effect.flatMap(timeline, (start) => refuseStart(error, start))
+    ),
     Effect.onInterrupt(() =>
-      Effect.flatMap(timeline, (start) => Console.error(`not served  ${describeInterruption(start)}`))
+      Effect.flatMap(
+        Deferred.poll(course),
+        Option.match({
+          onNone: () => Console.error("not served  The start was interrupted before it began."),
+          onSome: () => Effect.flatMap(timeline, (start) => Console.error(`not served  ${describeInterruption(start)}`))
+        })
+      )
     )
   )
   return yield* Effect.never
@@ -163,7 +184,7 @@ const sayDefect = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
 const program = serving.pipe(
   Effect.scoped,
   Effect.provide(traces),
-  Effect.provide(Layer.provideMerge(Initialization.layer, Layer.merge(databaseConfig, NodeFileSystem.layer))),
+  Effect.provide(Layer.merge(databaseConfig, NodeFileSystem.layer)),
   Effect.provide(Settings.layer),
   Effect.catchTag("ConfigError", refuseSettings),
   Effect.onExit(sayDefect),

@@ -1,6 +1,7 @@
 /** Changes of sessions as they happen: nothing is missed, repeated, or of other sessions. */
 import { get, type IncomingMessage } from "node:http"
 import { join } from "node:path"
+import { text as textOf } from "node:stream/consumers"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
@@ -9,7 +10,10 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import { CurrentUser, SessionEvent } from "../../src/service/Api.ts"
 import { fileForm, watchSession } from "../../src/service/Client.ts"
+import { eventStream } from "../../src/service/EventStream.ts"
 import { clientOf as clientAt, runningBackend, stopped } from "../support/backend.ts"
 import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
 import { accounts, jsonOf, serving, tokenOf } from "../support/service.ts"
@@ -51,6 +55,10 @@ const eventually = <A>(look: () => A, holds: (value: A) => boolean): Effect.Effe
   )
 
 const idsIn = (text: string) => [...text.matchAll(/^id: (\d+)\nevent: change$/gm)].map(([, id]) => Number(id))
+
+/** Why it ended: the last event, which has no number. */
+const endOf = (text: string) =>
+  [...text.matchAll(/^event: end\ndata: (.+)\n\n$/gm)].map(([, json]) => Object(JSON.parse(json ?? "")).reason)
 
 const eventsOf = (file: string, sessionId: string, more = "") =>
   Effect.map(
@@ -244,6 +252,7 @@ describe("a stream of events", () => {
       yield* bob.files.upload(upload("s1", "c"))
       yield* eventually(hers.isOver, (isOver) => isOver)
       assert.notInclude(hers.text(), '"actor":"bob"')
+      assert.deepStrictEqual(endOf(hers.text()), ["Forbidden"])
       yield* eventually(theirs.text, (all) => all.includes('"actor":"bob"'))
       assert.isFalse(theirs.isOver())
       assert.deepStrictEqual(
@@ -283,6 +292,42 @@ describe("a stream of events", () => {
     })
   )
 
+  it.scoped("tells a reader that takes nothing why it ends, and then ends properly", () =>
+    Effect.gen(function* () {
+      const event = new SessionEvent({
+        ...{ eventId: 1, at: "2026-01-01T00:00:00.000Z", actor: "alice", action: "upload" },
+        ...{ sessionId: "s1", fileId: "f", filename: "a".repeat(1000) }
+      })
+      const body = yield* eventStream(
+        { position: 0, news: Effect.void, take: Effect.succeed(Array.from({ length: 100 }, () => event)) },
+        Effect.never
+      ).pipe(Effect.provideService(CurrentUser, { name: "alice", isAdministrator: false }))
+      yield* TestClock.adjust("29 seconds")
+      assert.isFalse(body.closed)
+      yield* TestClock.adjust("1 seconds")
+      const all = yield* Effect.promise(() => textOf(body))
+      assert.strictEqual(idsIn(all).length, 100)
+      assert.deepStrictEqual(endOf(all), ["TooSlow"])
+      assert.isTrue(all.endsWith("\n\n"))
+      assert.isNull(body.errored)
+    })
+  )
+
+  it.scoped("cuts a reader off that does not take the end either", () =>
+    Effect.gen(function* () {
+      const stopping = yield* Effect.makeLatch()
+      const body = yield* eventStream(
+        { position: 0, news: Effect.never, take: Effect.succeed([]) },
+        stopping.await
+      ).pipe(Effect.provideService(CurrentUser, { name: "alice", isAdministrator: false }))
+      yield* stopping.open
+      yield* TestClock.adjust("900 millis")
+      assert.isFalse(body.destroyed)
+      yield* TestClock.adjust("100 millis")
+      assert.isTrue(body.destroyed)
+    })
+  )
+
   it.scopedLive("ends at once when the service stops, without delaying it, even if nobody reads", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
@@ -302,6 +347,7 @@ describe("a stream of events", () => {
       assert.strictEqual(code, 0)
       assert.notMatch(stderr, /level=(WARN|ERROR)/)
       yield* eventually(isOver, (over) => over)
+      assert.deepStrictEqual(endOf(text()), ["Stopping"])
     })
   )
 })

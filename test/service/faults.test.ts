@@ -92,12 +92,12 @@ const makeSubject = Effect.gen(function* () {
   const either = new Map<string, readonly [string, string]>()
 
   /** A content that nobody has, for a shelf that does not exist. */
-  const fresh = (): string => {
+  const fresh = (length = 0): string => {
     const shelves = readdirSync(join(folder, "files"))
     assert.isBelow(shelves.length, 256)
     for (;;) {
       contents += 1
-      const content = `content ${contents}`
+      const content = `content ${contents}`.padEnd(length, " ")
       if (!shelves.includes(digestOf(content).slice(0, 2))) return content
     }
   }
@@ -195,9 +195,13 @@ const makeSubject = Effect.gen(function* () {
 
 type Subject = Effect.Effect.Success<typeof makeSubject>
 
+/** Bytes of a file that arrives in many pieces. */
+const large = 3 * 1024 * 1024
+
 /** One request, and its preparation. */
 const requests = {
   "an upload": (subject: Subject) => Effect.sync(() => subject.upload(subject.fresh())),
+  "a large upload": (subject: Subject) => Effect.sync(() => subject.upload(subject.fresh(large))),
   "a second upload of the same content": (subject: Subject) => {
     const content = subject.fresh()
     return Effect.as(subject.upload(content), subject.upload(content))
@@ -227,8 +231,17 @@ const rowsAlone: Form = {
   every: 12
 }
 
-const formOf = (name: string): Form =>
-  !everything && (name === "a copy" || name === "a move") ? rowsAlone : { killed, failing, every: 1 }
+/** What differs from a small one is the file on its way in. */
+const piecesAlone: Form = {
+  killed: { main: [], pool: ["pwrite64"] },
+  failing: { main: [], pool: ["pwrite64"] },
+  every: everything ? 1 : 12
+}
+
+const formOf = (name: string): Form => {
+  if (name === "a large upload") return piecesAlone
+  return !everything && (name === "a copy" || name === "a move") ? rowsAlone : { killed, failing, every: 1 }
+}
 
 /**
  * Repeats requests with the first, second ... call under the fault, until the call is not reached. Returns the number

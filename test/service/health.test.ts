@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import { fileForm } from "../../src/service/Client.ts"
 import { ask, askJson, clientOf, runBackend, runningBackend, stopped } from "../support/backend.ts"
 import { damagePage, independently, rivalProcess, rowsOf, temporaryFolder } from "../support/database.ts"
+import { because, unattachable, whileHeld } from "../support/faults.ts"
 import { runProgram } from "../support/program.ts"
 
 /** A service that checks its database for every request, and the database. */
@@ -177,6 +178,40 @@ describe("readiness and the API fail, and both come back, when the database", ()
     })
   )
 })
+
+describe.skipIf(unattachable !== undefined)(
+  `a disk that does not tell how much is free${because(unattachable)}`,
+  () => {
+    it.scopedLive("keeps no request waiting for long, and health says that it is not known", () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const { process: child, url } = yield* runningBackend({ DATA_DIRECTORY: folder, HEALTH_CACHE: "0ms" })
+        const { account, files } = yield* clientOf(url)
+        yield* whileHeld(
+          child.pid ?? 0,
+          "statfs",
+          Effect.gen(function* () {
+            const { body } = yield* Effect.repeat(Effect.delay(askJson(`${url}/api/health`), "100 millis"), {
+              until: ({ body }) => body.checks["storage:space"][0].status === "warn"
+            })
+            const [space] = body.checks["storage:space"]
+            assert.deepInclude(space, { observedValue: "unknown", status: "warn" })
+            assert.match(space.output, /not known/)
+            const [database] = body.checks["sqlite:database"]
+            assert.match(database.output, /How many bytes are free for .* is not known: .* did not answer/)
+            assert.strictEqual((yield* ask(`${url}/readyz`)).status, 200)
+            yield* files.upload({ path: { sessionId: "s" }, payload: fileForm("a", "a") })
+            assert.isNull((yield* account.storage()).freeBytes)
+          })
+        )
+        const { body } = yield* Effect.repeat(Effect.delay(askJson(`${url}/api/health`), "100 millis"), {
+          until: ({ body }) => body.checks["storage:space"][0].status === "pass"
+        })
+        assert.isUndefined(body.checks["sqlite:database"][0].output)
+      })
+    )
+  }
+)
 
 describe("while another process has the write lock", () => {
   it.scopedLive(

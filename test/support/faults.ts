@@ -85,25 +85,49 @@ export const threadsOf = (pid: number) => {
   return { main: pid, pool: Number(last) }
 }
 
+/** A tracer, once it is attached. */
+const attached = (args: ReadonlyArray<string>) =>
+  Effect.promise(
+    () =>
+      new Promise<{ readonly detach: () => void; readonly ended: Promise<unknown> }>((resolve, reject) => {
+        const tracer = spawn("strace", args, { stdio: ["ignore", "ignore", "pipe"] })
+        const ended = new Promise((gone) => tracer.once("close", gone))
+        let said = ""
+        tracer.stderr.setEncoding("utf8").on("data", (text: string) => {
+          said += text
+          if (/attached/.test(said)) resolve({ detach: () => tracer.kill("SIGTERM"), ended })
+        })
+        tracer.once("error", reject)
+        tracer.once("close", () => reject(new Error(`not attached: ${said}`)))
+      })
+  )
+
+/** Runs something while a call does not return in any thread of a process, like on a mount whose server is gone. */
+export const whileHeld = <A, E, R>(pid: number, call: string, act: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    attached([
+      "-f",
+      "-p",
+      String(pid),
+      "-o",
+      "/dev/null",
+      "-e",
+      `trace=${call}`,
+      "-e",
+      `inject=${call}:delay_enter=30s`
+    ]),
+    () => act,
+    ({ detach, ended }) =>
+      Effect.promise(() => {
+        detach()
+        return ended
+      })
+  )
+
 /** Runs something while one thread of a process is under a fault. Returns whether the fault was reached. */
 export const underFault = <A, E, R>(thread: number, fault: Fault, trace: string, act: Effect.Effect<A, E, R>) =>
   Effect.acquireUseRelease(
-    Effect.promise(
-      () =>
-        new Promise<{ readonly detach: () => void; readonly ended: Promise<unknown> }>((resolve, reject) => {
-          const tracer = spawn("strace", ["-p", String(thread), "-o", trace, ...options(fault)], {
-            stdio: ["ignore", "ignore", "pipe"]
-          })
-          const ended = new Promise((gone) => tracer.once("close", gone))
-          let said = ""
-          tracer.stderr.setEncoding("utf8").on("data", (text: string) => {
-            said += text
-            if (/attached/.test(said)) resolve({ detach: () => tracer.kill("SIGTERM"), ended })
-          })
-          tracer.once("error", reject)
-          tracer.once("close", () => reject(new Error(`not attached: ${said}`)))
-        })
-    ),
+    attached(["-p", String(thread), "-o", trace, ...options(fault)]),
     ({ detach, ended }) =>
       Effect.gen(function* () {
         const value = yield* act

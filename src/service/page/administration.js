@@ -57,10 +57,7 @@ const storage = async (host) => {
     ["Deleted, can be restored", number(figures.deletedFiles)],
     ["Sessions", number(figures.sessions)],
     ["Size of all files", bytes(figures.bytes)],
-    [
-      "On the disk, equal contents counted once",
-      figures.storedBytes === null ? "not counted yet" : bytes(figures.storedBytes)
-    ],
+    ["On the disk, equal contents counted once", bytes(figures.storedBytes)],
     ["Free on the disk", figures.freeBytes === null ? "unknown" : bytes(figures.freeBytes)],
     ["Deleted in the next 7 days", number(figures.pendingCleanups)]
   ])

@@ -20,6 +20,7 @@ const reasons = {
   "WriteError.DiskFull": "The disk is full. Nothing can be uploaded.",
   "ContentStore.AlmostFull": "The disk is almost full.",
   "ContentStore.Full": "The disk is full. Nothing can be uploaded.",
+  "ContentStore.Unknown": "The disk does not tell how much is free.",
   "ContentStore.Missing": "Some contents are missing.",
   "ContentStore.Damaged": "Some contents are damaged."
 }
@@ -42,7 +43,7 @@ const problemOf = (check) => {
 
 /** @param {HealthCheck} check */
 const foundOf = ({ observedUnit, observedValue }) => {
-  if (observedUnit === "bytes" && typeof observedValue === "number") return bytes(observedValue)
+  if (observedUnit === "bytes") return typeof observedValue === "number" ? bytes(observedValue) : "not known"
   if (observedUnit === "missing contents") return observedValue === 0 ? "none is missing" : `${observedValue} missing`
   if (observedUnit === "write lock") return observedValue === "free" ? "possible" : "not possible at this moment"
   return `${observedUnit} ${observedValue}`
