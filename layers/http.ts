@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { DatabaseReady } from "./sqlite/DatabaseReady.ts"
+import type { ReadyDatabase } from "./sqlite/ReadyDatabase.ts"
 import {
   type Check,
   checksJson,
@@ -58,11 +59,36 @@ const respond = ({ body, headers, status }: HealthAnswer) => HttpServerResponse.
  * )
  * ```
  */
-export const probes = ({ details = false }: ProbeOptions = {}): HttpRouter.HttpRouter<never, DatabaseReady> => {
+export const probes = (options?: ProbeOptions): HttpRouter.HttpRouter<never, DatabaseReady> =>
+  probesOf(Effect.map(DatabaseReady, Array.of), options)
+
+/**
+ * The same for several databases as one: ready while all are sound. Each has a check of its own, with its name as
+ * `componentId`.
+ *
+ * @example
+ * ```ts
+ * import { HttpRouter } from "@effect/platform"
+ * import { DatabaseReady } from "database-ready"
+ * import { probesOf } from "database-ready/http"
+ * import { Effect } from "effect"
+ *
+ * class Orders extends DatabaseReady.Tag("orders")<Orders>() {}
+ * class Archive extends DatabaseReady.Tag("archive")<Archive>() {}
+ *
+ * // Needs Orders and Archive.
+ * export const app = HttpRouter.empty.pipe(HttpRouter.concat(probesOf(Effect.all([Orders, Archive]))))
+ * ```
+ */
+export const probesOf = <R>(
+  databases: Effect.Effect<ReadonlyArray<Pick<ReadyDatabase, "health" | "report">>, never, R>,
+  { details = false }: ProbeOptions = {}
+): HttpRouter.HttpRouter<never, R> => {
+  const timeline = Effect.dieMessage("The start is over")
   const probe = (path: string) =>
-    Effect.flatMap(DatabaseReady, ({ health, report: { database } }) => {
-      const timeline = Effect.dieMessage("The start is over")
-      const seen = Effect.succeed<Seen>({ phase: "open", starts: [{ database, timeline, health }] })
+    Effect.flatMap(databases, (all) => {
+      const starts = all.map(({ health, report: { database } }): ObservedStart => ({ database, timeline, health }))
+      const seen = Effect.succeed<Seen>({ phase: "open", starts })
       return Effect.map(probeAnswers(seen, details)[path] ?? Effect.succeed(notYet), respond)
     })
   return HttpRouter.empty.pipe(

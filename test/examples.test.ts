@@ -1,8 +1,9 @@
 /** The examples run, each by its command. */
-import { symlinkSync } from "node:fs"
+import { readdirSync, readFileSync, symlinkSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { exitCode } from "../layers/index.ts"
 import { rowsOf, temporaryFolder } from "./support/database.ts"
 import { spawnNode } from "./support/program.ts"
 
@@ -16,7 +17,48 @@ const run = (script: string, ...args: ReadonlyArray<string>) =>
     return stdout.trim().split("\n")
   })
 
+/** The first lines of each say the command that starts it. */
+const commandOf = (name: string): ReadonlyArray<string> => {
+  const [, command = ""] = /`node (test\/examples\/[^`]*)`/.exec(readFileSync(example(name), "utf8")) ?? []
+  return command.split(" ").filter((word) => word.startsWith("test/"))
+}
+
 describe("an example", () => {
+  it.scopedLive("of a program that ends starts by the command in its first lines, with nothing else given", () =>
+    Effect.gen(function* () {
+      const cwd = yield* temporaryFolder
+      const root = join(import.meta.dirname, "..")
+      symlinkSync(join(root, "node_modules"), join(cwd, "node_modules"))
+      const said: Record<string, string> = {}
+      for (const name of ["cli", "tenants", "workers", "bundle"]) {
+        const [script = ""] = commandOf(name)
+        const { code, stderr, stdout } = yield* Effect.promise(() => spawnNode([join(root, script)], { cwd }).ended)
+        assert.deepStrictEqual([name, code, stderr], [name, 0, ""])
+        said[name] = stdout
+      }
+      assert.deepInclude(said, { cli: "", tenants: "acme 1\n", bundle: "" })
+      // Each job is taken once.
+      const counts = [...(said["workers"] ?? "").matchAll(/^worker-\d (\d+)$/gm)].map(([, count]) => Number(count))
+      assert.strictEqual(counts.length, 2)
+      assert.strictEqual(
+        counts.reduce((sum, count) => sum + count, 0),
+        100
+      )
+      const left = yield* rowsOf(join(cwd, "data/jobs.db"), "SELECT count(*) AS jobs FROM jobs WHERE worker IS NULL")
+      assert.deepStrictEqual(left, [{ jobs: 0 }])
+      assert.sameMembers(readdirSync(cwd), ["node_modules", "data", "dist"])
+
+      // The bundle is the command line, with the same database.
+      const bundle = join(cwd, "dist/notes.cjs")
+      const file = join(cwd, "data/notes.db")
+      yield* run(bundle, file, "add", "tea")
+      assert.deepStrictEqual(yield* run(bundle, file, "list"), ["1 tea"])
+      const refused = yield* Effect.promise(() => spawnNode([bundle, join(file, "no"), "list"]).ended)
+      assert.strictEqual(refused.code, exitCode.cannotCreate)
+      assert.match(refused.stderr, /^not ready {2}\S*notes\.db\/no .*DirectoryError\.NotADirectory/s)
+    })
+  )
+
   it.scopedLive("http: serves once the database is ready, and writes", () =>
     Effect.gen(function* () {
       const file = join(yield* temporaryFolder, "notes.db")
@@ -24,7 +66,7 @@ describe("an example", () => {
         Effect.sync(() => spawnNode([example("http"), file, "0"])),
         ({ ended, process }) =>
           Effect.promise(() => {
-            process.kill()
+            process.kill("SIGKILL")
             return ended
           })
       )
@@ -36,44 +78,19 @@ describe("an example", () => {
         })
       assert.deepStrictEqual(yield* ask("/notes", { method: "POST", body: "tea" }), [201, ""])
       assert.deepStrictEqual(yield* ask("/notes"), [200, '[{"id":1,"text":"tea"}]'])
-      assert.deepStrictEqual(yield* ask("/readyz"), [200, "ready"])
-    })
-  )
-
-  it.scopedLive("cli, and bundle: keeps notes, as it is and as one file", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const file = join(folder, "notes.db")
-      const bundle = join(folder, "notes.cjs")
-      yield* run(example("cli"), file, "add", "tea")
-      symlinkSync(join(import.meta.dirname, "../node_modules"), join(folder, "node_modules"))
-      yield* run(example("bundle"), bundle)
-      yield* run(bundle, file, "add", "milk")
-      assert.deepStrictEqual(yield* run(bundle, file, "list"), ["1 tea", "2 milk"])
+      const [status, body] = yield* ask("/readyz")
+      assert.deepStrictEqual([status, JSON.parse(String(body))], [200, { status: "pass", phase: "open", checks: {} }])
+      service.process.kill("SIGTERM")
+      assert.strictEqual((yield* Effect.promise(() => service.ended)).code, 0)
     })
   )
 
   it.scopedLive("tenants: opens one file for each, and goes on where one is refused", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
-      yield* run(example("tenants"), folder, "ada")
-      const lines = yield* run(example("tenants"), folder, "ada", "../eve", "ben")
-      assert.sameMembers([...lines], ["ada 2", "../eve refused: no name of a tenant: ../eve", "ben 1"])
-    })
-  )
-
-  it.scopedLive("workers: takes each job once", () =>
-    Effect.gen(function* () {
-      const file = join(yield* temporaryFolder, "jobs.db")
-      const lines = yield* run(example("workers"), file, "2", "10")
-      const counts = lines.map((line) => Number(line.split(" ")[1]))
-      assert.strictEqual(counts.length, 2)
-      assert.strictEqual(
-        counts.reduce((sum, count) => sum + count, 0),
-        10
-      )
-      const left = yield* rowsOf(file, "SELECT count(*) AS jobs FROM jobs WHERE worker IS NULL")
-      assert.deepStrictEqual(left, [{ jobs: 0 }])
+      const lines = yield* run(example("tenants"), folder, "ada", "../eve", "ben", "ada")
+      assert.includeMembers([...lines], ["ada 1", "ada 2", "ben 1"])
+      assert.match(lines.join("\n"), /^\.\.\/eve refused: "\.\.\/eve" cannot be the name of a database of the fleet/m)
     })
   )
 })

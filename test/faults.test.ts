@@ -21,6 +21,7 @@ import {
 } from "./support/database.ts"
 import { everything, type Fault, kill, limit, options, skipped, unavailable, wasReached } from "./support/faults.ts"
 import { program, runProgram } from "./support/program.ts"
+import { contentOf } from "./support/reference.ts"
 
 const calls = {
   onTheDatabase: everything
@@ -289,6 +290,79 @@ describe.skipIf(unavailable !== undefined)(`a start${skipped}`, () => {
               })
           )
           console.log(`${name}: ${failed} failing calls`)
+        }),
+      limit
+    )
+  }
+})
+
+describe.skipIf(unavailable !== undefined)(`a start that makes repeatable migrations again${skipped}`, () => {
+  const before = {
+    "001_notes.sql": `${first}\nCREATE TABLE log (what TEXT);`,
+    "R__listed.sql": "CREATE VIEW listed AS SELECT body FROM notes;",
+    "R__logged.sql":
+      "CREATE TRIGGER logged AFTER INSERT ON notes BEGIN INSERT INTO log SELECT 'was ' || body FROM listed; END;"
+  }
+  const newText = { ...before, "R__listed.sql": "CREATE VIEW listed AS SELECT id, body FROM notes;" }
+  const numbered = { ...newText, "002_tags.sql": second, ...rebuildBetween }
+  const releases: Readonly<
+    Record<string, { readonly files: Readonly<Record<string, string>>; readonly isOne: boolean }>
+  > = everything
+    ? {
+        "because a text changed": { files: newText, isOne: true },
+        "after numbered ones, in several transactions": { files: numbered, isOne: false }
+      }
+    : { "because a text changed": { files: newText, isOne: true } }
+
+  for (const [why, { files, isOne }] of Object.entries(releases)) {
+    it.scopedLive(
+      `${why}, killed at every step: the old ones or the new ones are there, and the next start makes the new ones`,
+      () =>
+        Effect.gen(function* () {
+          const folder = yield* temporaryFolder
+          const home = (label: string) => join(folder, label)
+          const fileOf = (label: string) => join(home(label), "data", "app.db")
+          const migrations = join(folder, "migrations")
+          mkdirSync(migrations)
+          for (const [name, text] of Object.entries(files)) writeFileSync(join(migrations, name), text)
+          const startAt = (label: string, list: Readonly<Record<string, string>>) =>
+            start(fileOf(label), { migrations: Migrations.fromRecord(list) })
+          yield* startAt("origin", before)
+          const copy = (label: string, from = "origin") => {
+            cpSync(home(from), home(label), { recursive: true })
+            return { file: fileOf(label), args: ["init", ...argumentsIn(home(label)), "--migrations", migrations] }
+          }
+          copy("done")
+          yield* startAt("done", files)
+          const [old, made] = yield* Effect.all([
+            independently(fileOf("origin"), contentOf),
+            independently(fileOf("done"), contentOf)
+          ])
+          assert.notStrictEqual(old, made)
+
+          // A new text alone makes no backup.
+          const faults = (file: string) =>
+            faultsOfAnInit(file, kill, "app.db.001-to-004.backup").filter(({ paths }) => !isOne || paths.includes(file))
+          const killed = yield* sweep(faults, copy, (_, { file, label }) =>
+            Effect.gen(function* () {
+              const left = file.slice(folder.length + 1).split("/")[0] ?? ""
+              // Not the file itself: to look at it is to recover it, which the next start has to do.
+              copy(`${left}-look`, left)
+              const found = yield* independently(fileOf(`${left}-look`), contentOf)
+              if (isOne) assert.include([old, made], found, label)
+              const { repeated, warnings } = yield* startAt(left, files)
+              if (isOne) assert.deepStrictEqual(repeated, found === made ? [] : ["R__listed"], label)
+              assert.deepStrictEqual(warnings, [], label)
+              assert.strictEqual(yield* independently(file, contentOf), made, label)
+              assert.deepStrictEqual((yield* startAt(left, files)).repeated, [], label)
+              assert.deepStrictEqual(
+                readdirSync(dirname(file)).filter((name) => !name.endsWith(".backup")),
+                ["app.db"],
+                label
+              )
+            })
+          )
+          console.log(`repeatable migrations ${why}: killed ${killed} times`)
         }),
       limit
     )

@@ -1,8 +1,18 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { join } from "node:path"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -13,6 +23,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { DatabaseFleet, DatabaseReady, type FleetOptions, Migrations } from "../layers/index.ts"
+import { files } from "../layers/machine/files.ts"
 import {
   independently,
   notes,
@@ -237,6 +248,70 @@ describe("a fleet", () => {
         assert.deepStrictEqual(yield* rowsOf(file(name), "SELECT count(*) AS n FROM schema_migrations"), [{ n: 2 }])
       }
     })
+  )
+
+  /** A fleet that is at the first version, written a while ago. */
+  const behind = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
+    const directory = yield* temporaryFolder
+    const file = (name: string) => join(directory, `${name}.db`)
+    const [first = ""] = names
+    yield* start(file(first), { migrations: onlyFirst })
+    for (const name of names) {
+      if (name !== first) copyFileSync(file(first), file(name))
+      utimesSync(file(name), 0, 0)
+    }
+    const fleet = yield* DatabaseFleet.make({ directory, migrations: notes, backups: 1 })
+    return { directory, file, fleet }
+  })
+
+  it.scoped("reads its directory as often for many upgrades as for few, and each has its backup", () =>
+    Effect.gen(function* () {
+      const platformFiles = yield* FileSystem.FileSystem
+      const readsFor = (count: number) =>
+        Effect.gen(function* () {
+          let reads = 0
+          const counted: FileSystem.FileSystem = {
+            ...platformFiles,
+            readDirectory: (path, options) => {
+              reads += 1
+              return platformFiles.readDirectory(path, options)
+            }
+          }
+          const names = Array.from({ length: count }, (_, index) => `tenant-${index}`)
+          const { directory, file, fleet } = yield* Effect.provideService(behind(names), FileSystem.FileSystem, counted)
+          const listed = vi.spyOn(files, "names")
+          // One that an earlier upgrade left, which is older.
+          for (const name of names) copyFileSync(file(name), `${file(name)}.none-to-001.backup`)
+          yield* Stream.runDrain(fleet.upgradeAll())
+          const listings = listed.mock.calls.filter(([path]) => path === directory).length
+          listed.mockRestore()
+          assert.deepStrictEqual(
+            readdirSync(directory).filter((name) => !name.endsWith(".db")),
+            names.map((name) => `${name}.db.001-to-002.backup`).sort()
+          )
+          return reads + listings
+        }).pipe(Effect.scoped)
+      const few = yield* readsFor(2)
+      assert.strictEqual(yield* readsFor(9), few)
+      assert.isAtMost(few, 3, "the names, and one look for all")
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.scoped("overwrites nothing that came beside a database since the directory was read", () =>
+    Effect.gen(function* () {
+      const { directory, file, fleet } = yield* behind(["a", "b"])
+      yield* Effect.scoped(fleet.get("a"))
+      writeFileSync(`${file("b")}.001-to-002.backup`, "of another process")
+      writeFileSync(`${file("b")}.001-to-002.2.backup.partial`, "of one that was killed")
+      const { report } = yield* Effect.scoped(fleet.get("b"))
+      assert.strictEqual(report.backup, `${file("b")}.001-to-002.2.backup`)
+      assert.deepStrictEqual(
+        readdirSync(directory).filter((name) => name.startsWith("b.db.")),
+        ["b.db.001-to-002.2.backup"],
+        "one is kept"
+      )
+      assert.include(readFileSync(report.backup ?? "", "latin1"), "SQLite format 3")
+    }).pipe(Effect.provide(platform))
   )
 
   it.scoped("reads the migrations once, and replays them once for all databases with objects of others", () =>

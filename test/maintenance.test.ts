@@ -1,20 +1,30 @@
 /** What is done with a database after its start, each task by a schedule of its own. */
-import { readdirSync, rmSync, writeFileSync } from "node:fs"
+import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import { DatabaseReady, type MaintenanceOptions } from "../layers/index.ts"
+import {
+  DatabaseReady,
+  type Health,
+  type HealthError,
+  type MaintenanceOptions,
+  type MaintenanceRun
+} from "../layers/index.ts"
 import {
   damagePage,
   independently,
+  notes,
   platform,
+  rivalProcess,
   rowsOf,
   starting,
   type TestOptions,
@@ -35,19 +45,141 @@ const maintained = Effect.fnUntraced(function* (
   const context = yield* Layer.build(
     Layer.provideMerge(DatabaseReady.maintenance(tasks(folder)), starting(file, options)).pipe(Layer.provide(platform))
   )
-  const { health, write } = Context.get(context, DatabaseReady)
+  const { health, read, write } = Context.get(context, DatabaseReady)
   const sql = Context.get(context, SqlClient.SqlClient)
-  /** What a task did last, once it has run: copies and looks wait for the real disk. */
-  const runOf = (task: keyof MaintenanceOptions, at: string) =>
+  return { file, folder, health, read, runOf: runsIn(health), sql, write }
+})
+
+/** What a task did last, once it has run: copies and looks wait for the real disk. */
+const runsIn =
+  (health: Effect.Effect<Health, HealthError>) =>
+  (task: keyof MaintenanceOptions, at: string): Effect.Effect<MaintenanceRun | undefined, HealthError> =>
     health.pipe(
       Effect.map(({ maintenance }) => maintenance[task]),
       Effect.tap(() => Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))),
-      Effect.repeat({ until: (run) => run?.at.startsWith(at) === true, times: 1000 })
+      Effect.repeat({ until: (run) => run?.at.startsWith(at) === true, times: 2000 })
     )
-  return { file, folder, health, runOf, sql, write }
-})
+
+class Orders extends DatabaseReady.Tag("orders")<Orders>() {}
+class Archive extends DatabaseReady.Tag("archive")<Archive>() {}
+
+/** So many MiB in the WAL, which nobody writes into the file. */
+const grow = (file: string, mebibytes: number) =>
+  independently(file, (connection) => {
+    connection.pragma("wal_autocheckpoint = 0")
+    const insert = connection.prepare("INSERT INTO notes (body) VALUES (hex(zeroblob(524288)))")
+    for (let row = 0; row < mebibytes; row += 1) insert.run()
+  })
+
+const walOf = (file: string): number => statSync(`${file}-wal`).size
 
 describe("maintenance", () => {
+  it.scoped("of a database with a tag of its own is that one's alone, and ends with its layer", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(Date.UTC(2026, 0, 1))
+      const [orders, archive] = [yield* temporaryFile, yield* temporaryFile]
+      const databases = Layer.merge(
+        DatabaseReady.layerAs(Orders, { filename: orders, migrations: notes }),
+        DatabaseReady.layerAs(Archive, { filename: archive, migrations: notes })
+      )
+      const folder = join(dirname(orders), "copies")
+      const upkeep = Layer.merge(
+        DatabaseReady.maintenanceOf(Orders, { backup: { schedule: hourly, directory: folder }, checkpoint: hourly }),
+        DatabaseReady.maintenanceOf(Archive, { optimize: Schedule.spaced("2 hours") })
+      )
+      const context = yield* Layer.build(databases.pipe(Layer.provide(platform)))
+      const ofOrders = Context.get(context, Orders)
+      const ofArchive = Context.get(context, Archive)
+      const tasks = yield* Scope.make()
+      yield* Scope.extend(
+        Layer.build(upkeep.pipe(Layer.provide(Layer.succeedContext(context)), Layer.provide(platform))),
+        tasks
+      )
+      yield* TestClock.adjust("1 hour")
+      yield* runsIn(ofOrders.health)("backup", "2026-01-01T01")
+      yield* runsIn(ofOrders.health)("checkpoint", "2026-01-01T01")
+      assert.deepStrictEqual((yield* ofArchive.health).maintenance, {})
+      assert.isUndefined((yield* ofArchive.health).lastBackup)
+      assert.deepStrictEqual(readdirSync(folder), ["app.db.20260101T010000000Z.backup"])
+      yield* TestClock.adjust("1 hour")
+      assert.deepInclude(yield* runsIn(ofArchive.health)("optimize", "2026-01-01T02"), {
+        failed: false,
+        result: "done"
+      })
+      yield* runsIn(ofOrders.health)("backup", "2026-01-01T02")
+      yield* runsIn(ofOrders.health)("checkpoint", "2026-01-01T02")
+      yield* Scope.close(tasks, Exit.void)
+      yield* TestClock.adjust("10 hours")
+      assert.match((yield* ofArchive.health).maintenance.optimize?.at ?? "", /^2026-01-01T02/)
+      assert.strictEqual(readdirSync(folder).length, 2)
+    })
+  )
+
+  it.scoped("writes a large WAL into the file beside this process, which goes on meanwhile", () =>
+    Effect.gen(function* () {
+      const { file, health, runOf, sql, write } = yield* maintained(() => ({ checkpoint: hourly }), {
+        pragmas: { walAutocheckpoint: 0, journalSizeLimit: 1024 * 1024 }
+      })
+      yield* grow(file, 17)
+      const before = statSync(file).size
+      assert.isAbove((yield* health).walBytes, 17 * 1024 * 1024)
+      yield* TestClock.adjust("1 hour")
+      yield* write(sql`INSERT INTO notes (body) VALUES ('meanwhile')`)
+      assert.match((yield* runOf("checkpoint", "2026-01-01T01"))?.result ?? "", /^\d\d MB$/)
+      assert.isAbove(statSync(file).size, before + 17 * 1024 * 1024)
+      assert.isAtMost(walOf(file), 1024 * 1024, "it is no longer than `journalSizeLimit`")
+      const { walBytes, warnings } = yield* health
+      assert.deepStrictEqual([walBytes, warnings], [walOf(file), []])
+    })
+  )
+
+  it.scoped("cannot get past a long read: health says who reads, since when, and that it is over", () =>
+    Effect.gen(function* () {
+      const { file, health, read, runOf, sql } = yield* maintained(() => ({ checkpoint: hourly }), {
+        pragmas: { walAutocheckpoint: 0, journalSizeLimit: 1024 * 1024 }
+      })
+      const [begun, finish] = yield* Effect.all([Deferred.make<void>(), Deferred.make<void>()])
+      const reading = yield* Effect.fork(
+        read(
+          Effect.all([sql`SELECT count(*) FROM notes`, Deferred.succeed(begun, undefined), Deferred.await(finish)])
+        ).pipe(Effect.withSpan("monthly report"))
+      )
+      yield* Deferred.await(begun)
+      yield* grow(file, 17)
+      yield* TestClock.adjust("1 hour")
+      const run = yield* runOf("checkpoint", "2026-01-01T01")
+      assert.isTrue(run?.failed)
+      assert.match(run?.result ?? "", /\d\d of the \d\d MB of the WAL could not be written .* because this process/)
+      const { warnings } = yield* health
+      assert.match(
+        warnings.join("\n"),
+        /has grown over 16 MiB.* a read in the span monthly report that began at 2026-01-01T00:00/
+      )
+      assert.match(warnings.join("\n"), /The maintenance task checkpoint failed/)
+      yield* Deferred.succeed(finish, undefined)
+      yield* Fiber.join(reading)
+      yield* TestClock.adjust("1 hour")
+      assert.isFalse((yield* runOf("checkpoint", "2026-01-01T02"))?.failed)
+      assert.deepStrictEqual((yield* health).warnings, [])
+    })
+  )
+
+  it.scoped("names another process that keeps the WAL from starting over", () =>
+    Effect.gen(function* () {
+      const { file, health, runOf } = yield* maintained(() => ({ checkpoint: hourly }), {
+        pragmas: { walAutocheckpoint: 0, journalSizeLimit: 1024 * 1024 }
+      })
+      const { pid } = yield* rivalProcess(file, "BEGIN; SELECT count(*) FROM notes;")
+      yield* grow(file, 9)
+      yield* TestClock.adjust("1 hour")
+      assert.match((yield* runOf("checkpoint", "2026-01-01T01"))?.result ?? "", /^\d+ of \d{4} pages$/)
+      assert.match(
+        (yield* health).warnings.join("\n"),
+        new RegExp(`this reader has finished: process ${pid} \\(node\\)`)
+      )
+    })
+  )
+
   it.scoped("optimizes, writes the WAL into the file and gives free pages back, each at its time", () =>
     Effect.gen(function* () {
       const { health, runOf, sql, write } = yield* maintained(

@@ -14,6 +14,7 @@ import { asBackupError, type BackupError } from "./BackupError.ts"
 import { backupsOf, flushDirectoryOf, markOf, removeOrWarn, removeUnfinished, rename } from "./BackupFiles.ts"
 import { formatBackupName, nextBackupName, type Upgrade } from "./BackupNames.ts"
 import { copyDatabase, largeCopy, refuseEmptyCopy, requireSpace } from "./DatabaseCopy.ts"
+import { SharedLooks } from "./SharedLooks.ts"
 import type { Sqlite } from "./Sqlite.ts"
 
 /** A copy that is made and checked, but not named yet. */
@@ -46,12 +47,7 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   check: (copy: string) => Effect.Effect<void, E, R>,
   progress: Attempt["progress"] = () => Effect.void
 ) {
-  // We hold the write lock, so the processes that began these have ended.
-  const there = yield* removeUnfinished(file, upgrade.from).pipe(
-    Effect.zipRight(backupsOf(file)),
-    asBackupError(`${file}${formatBackupName({ ...upgrade, number: 1 })}`)
-  )
-  const backup = `${file}${formatBackupName(nextBackupName(upgrade, there))}`
+  const backup = yield* asBackupError(`${file}${formatBackupName({ ...upgrade, number: 1 })}`)(freeName(file, upgrade))
   const partial = `${backup}.partial`
   const orBackupError = asBackupError(backup)
   const made = yield* prepareBackup(file, partial, backup)
@@ -59,6 +55,20 @@ export const makeBackup = Effect.fnUntraced(function* <E, R>(
   yield* check(partial)
   yield* orBackupError(refuseEmptyCopy(partial))
   return made
+})
+
+/** The path of the next backup. Deletes what others left: we hold the write lock, so the processes that began it have ended. */
+const freeName = Effect.fnUntraced(function* (file: string, upgrade: Upgrade) {
+  const next = removeUnfinished(file, upgrade.from).pipe(
+    Effect.zipRight(backupsOf(file)),
+    Effect.map((there) => `${file}${formatBackupName(nextBackupName(upgrade, there))}`)
+  )
+  const backup = yield* next
+  const isFree = yield* trySync(() => [backup, `${backup}.partial`].every((path) => files.lstat(path) === undefined))
+  if (isFree) return backup
+  const { forget } = yield* SharedLooks
+  forget(file)
+  return yield* next
 })
 
 /** A copy that `keep` will name. It is deleted if the scope closes with a failure, or before `keep`. */

@@ -1,10 +1,10 @@
 /** The backups and unfinished copies beside a database. */
-import { basename, dirname } from "node:path"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { usersOf } from "../machine/FileLocks.ts"
+import { trySync } from "../machine/files.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import {
   type BackupName,
@@ -15,7 +15,7 @@ import {
   type Upgrade
 } from "./BackupNames.ts"
 import { copyLock, lockForCopying, restoreLock, whileRestoringAlone } from "./LockFile.ts"
-import type { Looks } from "./SharedLooks.ts"
+import { SharedLooks } from "./SharedLooks.ts"
 import { isLock } from "./Sqlite.ts"
 
 /** Unfinished copies of upgrades and restores, with SQLite's files beside them. No other program uses these names. */
@@ -37,14 +37,15 @@ const marks = new RegExp(`\\.backup\\${mark}$`)
  * database's current version. A marked backup from exactly that version belongs to an upgrade that was never committed.
  */
 export const removeUnfinished = Effect.fnUntraced(function* (file: string, version: string | undefined) {
-  const marked = yield* siblingFiles(file, marks)
-  for (const { path } of marked) {
+  const found = yield* siblingFiles(file, new RegExp(`${marks.source}|${unfinished.source}`))
+  for (const { path } of found) {
+    if (!marks.test(path)) continue
     const backup = path.slice(0, -mark.length)
     const name = parseBackupName(backup.slice(file.length))
     if (name?.from === version) yield* remove(backup)
     yield* remove(path)
   }
-  const remains = yield* siblingFiles(file, unfinished)
+  const remains = found.filter(({ path }) => !marks.test(path))
   const isOfRestore = (path: string) => path.includes(".replaced-", file.length) || path === `${file}${restoreLock}`
   const isEarly = (path: string) => path.includes(early, file.length) || path === `${file}${copyLock}`
   for (const { path } of remains) if (!isOfRestore(path) && !isEarly(path)) yield* remove(path)
@@ -75,17 +76,9 @@ export const forgetUncommitted = Effect.fnUntraced(function* (file: string) {
   yield* Effect.forEach(yield* siblingFiles(file, marks), ({ path }) => removeOrWarn(path), { discard: true })
 })
 
-/** Absolute paths of what `removeUnfinished` would look at, by names alone. `beside`: from `namesBeside`. */
+/** Absolute paths of what `removeUnfinished` would look at, by names alone. `beside`: from `SharedLooks`. */
 export const unfinishedBeside = (file: string, beside: ReadonlyArray<string>): ReadonlyArray<string> =>
   beside.filter((more) => unfinished.test(more) || marks.test(more)).map((more) => `${file}${more}`)
-
-/** What files beside a database have after its name, from one read of the directory. Throws the system's error. */
-export const namesBeside = ({ namesIn }: Pick<Looks, "namesIn">, file: string): ReadonlyArray<string> => {
-  const base = basename(file)
-  return namesIn(dirname(file)).flatMap((name) =>
-    name.startsWith(base) && name !== base ? [name.slice(base.length)] : []
-  )
-}
 
 /**
  * Run it after the upgrade is committed. Keeps the newest backups of a database, by their names, and deletes the
@@ -93,7 +86,10 @@ export const namesBeside = ({ namesIn }: Pick<Looks, "namesIn">, file: string): 
  */
 export const pruneBackups = Effect.fnUntraced(function* (file: string, kept: number, made: string) {
   yield* removeOrWarn(markOf(made))
-  const backups = yield* backupsOf(file)
+  const { beside } = yield* SharedLooks
+  // Of a fleet the names may be those of some seconds ago: then an old backup stays until the next upgrade.
+  const names = yield* trySync(() => new Set([...beside(file), made.slice(file.length)]))
+  const backups = backupsIn(file, yield* filesBeside(file, names, endOfBackup))
   const old = superseded(backups, kept).filter(({ path }) => path !== made)
   yield* Effect.forEach(old, ({ path }) => remove(path), { discard: true })
 })
@@ -120,14 +116,17 @@ export interface BackupFile extends FileBeside, BackupName {}
 export const backupsOf = (
   file: string
 ): Effect.Effect<ReadonlyArray<BackupFile>, SystemFailure, FileSystem.FileSystem | Path.Path> =>
-  Effect.map(siblingFiles(file, /\.backup$/), (found) =>
-    found
-      .flatMap((beside): ReadonlyArray<BackupFile> => {
-        const name = parseBackupName(beside.path.slice(file.length))
-        return name === undefined ? [] : [{ ...beside, ...name }]
-      })
-      .sort(newestFirst)
-  )
+  Effect.map(siblingFiles(file, endOfBackup), (found) => backupsIn(file, found))
+
+const endOfBackup = /\.backup$/
+
+const backupsIn = (file: string, found: ReadonlyArray<FileBeside>): ReadonlyArray<BackupFile> =>
+  found
+    .flatMap((beside): ReadonlyArray<BackupFile> => {
+      const name = parseBackupName(beside.path.slice(file.length))
+      return name === undefined ? [] : [{ ...beside, ...name }]
+    })
+    .sort(newestFirst)
 
 /** Flushes the directory of a file, so that a rename in it survives a power loss. */
 export const flushDirectoryOf = (file: string) => Effect.flatMap(Path.Path, (path) => flush(path.dirname(file)))
@@ -157,16 +156,20 @@ export const removeOrWarn = (target: string): Effect.Effect<void, never, FileSys
   Effect.catchAll(remove(target), ({ detail }) => Effect.logWarning(`${target} could not be deleted: ${detail}`))
 
 /** The regular files beside a database whose names begin with its own and go on as `more` says. */
-export const siblingFiles = Effect.fnUntraced(function* (file: string, more: RegExp) {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const directory = path.dirname(file)
-  const base = path.basename(file)
-  const names = yield* Effect.mapError(fs.readDirectory(directory), SystemFailure.fromPlatform)
-  const matching = names.filter((name) => name.startsWith(base) && more.test(name.slice(base.length)))
-  const found = yield* Effect.forEach(matching, (name) => fileAt(path.join(directory, name)))
-  return found.flat()
-})
+export const siblingFiles = (file: string, more: RegExp) =>
+  SharedLooks.pipe(
+    Effect.flatMap(({ besideNow }) => besideNow(file)),
+    Effect.flatMap((names) => filesBeside(file, names, more))
+  )
+
+const filesBeside = (file: string, names: Iterable<string>, more: RegExp) =>
+  Effect.map(
+    Effect.forEach(
+      [...names].filter((name) => more.test(name)),
+      (name) => fileAt(`${file}${name}`)
+    ),
+    (found) => found.flat()
+  )
 
 /** Empty if it is gone, a broken link or not a regular file. */
 const fileAt = (target: string): Effect.Effect<ReadonlyArray<FileBeside>, SystemFailure, FileSystem.FileSystem> =>

@@ -14,6 +14,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { MigrationSource } from "../start/MigrationSource.ts"
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
+import { startObservers } from "../start/startObservers.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseReady, type LayerOptions, type TaggedDatabase } from "./DatabaseReady.ts"
 import type { FleetError } from "./FleetError.ts"
@@ -151,7 +152,8 @@ const makeFleet = Effect.fnUntraced(function* <R>({
     const filename = yield* fileOf(place, name)
     yield* requireOwnFile(place, { database: filename, mayCreate, name })
     const config = DatabaseConfig.from({ ...options, filename })
-    const initialization = yield* Initialization.make(config)
+    // A program is ready without any of them: whoever watches its starts does not watch these.
+    const initialization = yield* Effect.locally(Initialization.make(config), startObservers, [])
     const started = inStartSpan(startDatabase(config, initialization, source), config)
     const { client, ready } = yield* started.pipe(Effect.provideService(SharedLooks, looks), Effect.provide(context))
     const opened: TaggedDatabase = { ...ready, sql: client }

@@ -105,7 +105,7 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
     Given,
     Exclude<InitializationError, MigrationSourceError>,
     DatabaseConfig | Initialization | MigrationSource | Rooms
-  > = Layer.effectContext(
+  > = Layer.scopedContext(
     Effect.flatMap(
       Effect.all([
         DatabaseConfig,

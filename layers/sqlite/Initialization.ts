@@ -29,6 +29,8 @@ export interface RunningStart {
   readonly onOwnLock: (choice: OwnLock) => void
   /** @internal Tells whoever watches the start that the database is ready. */
   readonly onReady: (health: LiveHealth) => void
+  /** @internal Tells them that it was refused, or that the database is closed. */
+  readonly onGone: () => void
   /** How far the start is at this moment, while it runs and when it is over. */
   readonly timeline: Effect.Effect<Timeline>
 }
@@ -51,7 +53,7 @@ export class Initialization extends Context.Tag("database-ready/Initialization")
         const stages = yield* makeStages(config, database, locks)
         const stage: RunningStart["stage"] = (name, attempt, found) =>
           withOnOpen(config.onOpen)(stages.stage(name, attempt, found))
-        return { ...stages, stage, onOwnLock, onReady: yield* showStart(database, stages.timeline) }
+        return { ...stages, stage, onOwnLock, ...(yield* showStart(database, stages.timeline)) }
       })
     })
 

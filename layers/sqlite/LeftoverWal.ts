@@ -88,7 +88,18 @@ const knowsNoop = (version: string): boolean => {
  * is already proven.
  */
 export const checkpointBeside = (
-  { bytes, file, limit }: { readonly bytes: number; readonly file: string; readonly limit: number },
+  {
+    bytes,
+    file,
+    limit,
+    readings = 0
+  }: {
+    readonly bytes: number
+    readonly file: string
+    readonly limit: number
+    /** How many reads go on in this process. */
+    readonly readings?: number
+  },
   { left, progress }: Pick<Attempt, "left" | "progress">
 ): Effect.Effect<Checkpointed> => {
   const doing = "writing the WAL into the database"
@@ -111,7 +122,7 @@ export const checkpointBeside = (
       }
       const share = log > 0 ? Math.round((bytes * (log - checkpointed)) / log) : bytes
       return Effect.map(readersOf(file), (found) => {
-        const readers = found.filter(({ pid }) => pid !== process.pid)
+        const readers = found.filter(({ pid }) => pid !== process.pid || readings > 0)
         const who = readers.length === 0 ? "another process" : nameHolders(readers)
         return because(
           `${megabytes(share)} of the ${megabytes(bytes)} MB of the WAL could not be written into the database, because ${who} reads an older state of it`

@@ -85,7 +85,7 @@ export const lostFromFile = (
 export const olderThanBackup = (
   file: string,
   version: string | undefined,
-  /** From `namesBeside`. */
+  /** From `SharedLooks`. */
   beside: ReadonlyArray<string>
 ): string | undefined => {
   const now = BigInt(version ?? -1)

@@ -19,6 +19,7 @@ import { checkpointBeside, isLarge } from "./LeftoverWal.ts"
 import { copyOnline } from "./OnlineCopy.ts"
 import { withOnOpen } from "./OnOpen.ts"
 import { bytesOf, checkPages } from "./PageCheck.ts"
+import { type Looks, SharedLooks } from "./SharedLooks.ts"
 import { integer, openSqlite, SqliteFailure } from "./Sqlite.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
 import type { WriteError } from "./WriteError.ts"
@@ -89,7 +90,8 @@ export interface Maintained {
 export const makeMaintenance = (
   config: DatabaseConfig["Type"],
   { file, sqlite }: SqliteConnection["Type"],
-  write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | WriteError, R>
+  write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | WriteError, R>,
+  looks: Looks
 ) => {
   const maintained: Maintained = { runs: {}, backup: undefined }
   const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
@@ -102,7 +104,7 @@ export const makeMaintenance = (
     if (isLarge(bytes)) {
       const { journalSizeLimit: limit } = config.pragmas
       const { warning } = yield* checkpointBeside(
-        { bytes, file, limit: limit < 0 ? Number.POSITIVE_INFINITY : limit },
+        { bytes, file, limit: limit < 0 ? Number.POSITIVE_INFINITY : limit, readings: sqlite.readings.size },
         { left: () => Number.POSITIVE_INFINITY, progress: () => Effect.void }
       )
       return warning === undefined ? `${megabytes(bytes)} MB` : yield* new SystemFailure({ code: "", detail: warning })
@@ -147,10 +149,12 @@ export const makeMaintenance = (
     )
     yield* flushDirectoryOf(copy)
     maintained.backup = { file: copy, at }
-    yield* Effect.forEach(yield* siblingFiles(target, unfinishedCopy), ({ path }) => removeUnused(path), {
-      discard: true
-    })
-    const copies = yield* copiesOf(target)
+    const there = yield* siblingFiles(target, /\.backup(\.|$)/)
+    const unfinished = there.filter(({ path }) => unfinishedCopy.test(path.slice(target.length)))
+    yield* Effect.forEach(unfinished, ({ path }) => removeUnused(path), { discard: true })
+    // The copies of a fleet have one directory, which is not read again for each.
+    const others = copiesIn(target, there).filter(({ file }) => file !== copy)
+    const copies = [{ file: copy, at }, ...others]
     yield* Effect.forEach(copies.slice(Math.max(keep, 1)), ({ file }) => remove(file), { discard: true })
     return copy
   })
@@ -190,7 +194,7 @@ export const makeMaintenance = (
         maintained.runs[task] = { at: new Date(at).toISOString(), failed, result }
       })
     return before.pipe(
-      Effect.zipRight(alone(withOnOpen(config.onOpen)(run))),
+      Effect.zipRight(alone(Effect.provideService(withOnOpen(config.onOpen)(run), SharedLooks, looks))),
       Effect.withSpan(`database-ready.maintenance.${task}`, { attributes: { "database.file": file } }),
       Effect.matchCauseEffect({
         onFailure: (cause) => {
@@ -218,7 +222,8 @@ export const makeMaintenance = (
     const target = path.resolve(directory, path.basename(file))
     if (schedule !== undefined) {
       // Where it cannot be read, the task itself says why.
-      const [newest] = yield* Effect.orElseSucceed(copiesOf(target), () => [])
+      const found = Effect.provideService(siblingFiles(target, /\.backup$/), SharedLooks, looks)
+      const [newest] = copiesIn(target, yield* Effect.orElseSucceed(found, () => []))
       maintained.backup = newest
     }
     yield* by("optimize", options.optimize, optimize)
@@ -231,12 +236,10 @@ export const makeMaintenance = (
 }
 
 /** The copies of a database at a place, the newest first: their names have the time. */
-const copiesOf = (target: string) =>
-  Effect.map(siblingFiles(target, /\.backup$/), (found) =>
-    found
-      .flatMap(({ path }): ReadonlyArray<LastBackup> => {
-        const at = copyTimeIn(path.slice(target.length))
-        return at === undefined ? [] : [{ file: path, at }]
-      })
-      .sort((one, other) => other.at - one.at)
-  )
+const copiesIn = (target: string, found: ReadonlyArray<{ readonly path: string }>): ReadonlyArray<LastBackup> =>
+  found
+    .flatMap(({ path }): ReadonlyArray<LastBackup> => {
+      const at = copyTimeIn(path.slice(target.length))
+      return at === undefined ? [] : [{ file: path, at }]
+    })
+    .sort((one, other) => other.at - one.at)

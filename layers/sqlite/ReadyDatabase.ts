@@ -20,6 +20,7 @@ import { type MaintenanceOptions, makeMaintenance } from "./Maintenance.ts"
 import type { ReadError } from "./ReadError.ts"
 import { makeReaders } from "./Readers.ts"
 import { type Evidence, type Settled, settle } from "./SettledDatabase.ts"
+import { SharedLooks } from "./SharedLooks.ts"
 import type { WriteError } from "./WriteError.ts"
 import { makeWriteGate } from "./WriteGate.ts"
 import { guardTransactions, writeThrough } from "./WriteTransaction.ts"
@@ -100,7 +101,7 @@ export const handOut = Effect.fnUntraced(function* (
   const { read, stillHold } = makeReaders(config, connection, inPlace)
   const withTransaction = guardTransactions(connection, gate)
   const writing = writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
-  const { maintain, maintained } = makeMaintenance(config, connection, writing.write)
+  const { maintain, maintained } = makeMaintenance(config, connection, writing.write, yield* SharedLooks)
   const health = liveHealth(config, evidence, gate, inPlace, stillHold, maintained)
   const reactivity = yield* Effect.serviceOption(Reactivity.Reactivity)
   const client = clientOf(
@@ -118,6 +119,7 @@ export const handOut = Effect.fnUntraced(function* (
     ...writing
   }
   initialization.onReady(health)
+  yield* Effect.addFinalizer(() => Effect.sync(initialization.onGone))
   return { ready, client }
 })
 

@@ -23,10 +23,13 @@ import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 export const withDatabase = <A, E extends Refusal, R>(
   start: Effect.Effect<A, E, R>,
   { filename }: Pick<DatabaseConfig["Type"], "filename">,
-  { timeline }: Initialization["Type"]
+  { onGone, timeline }: Initialization["Type"]
 ) =>
   keepStart(
-    Effect.mapError(start, (refusal) => inDatabase(absoluteName(filename), refusal)),
+    Effect.mapError(start, (refusal) => {
+      onGone()
+      return inDatabase(absoluteName(filename), refusal)
+    }),
     timeline
   )
 

@@ -1,5 +1,5 @@
 /** What probes are answered with, during starts and after them, whatever serves HTTP. */
-import { basename } from "node:path"
+import { sep } from "node:path"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -17,11 +17,24 @@ export interface Seen {
 
 type Named = readonly [name: string, check: Check]
 
-const lookAt = (database: string, health: LiveHealth): Effect.Effect<Named> =>
+/** What tells each of the files from the others: its name, with as many directories before it as that takes. */
+const namesOf = (starts: Iterable<ObservedStart>): ((database: string) => string) => {
+  const all = [...starts].map(({ database }) => database.split(sep))
+  const end = (parts: ReadonlyArray<string>, count: number) => parts.slice(-count).join(sep)
+  return (database) => {
+    const parts = database.split(sep)
+    const others = all.filter((other) => other.join(sep) !== database)
+    let count = 1
+    while (count < parts.length && others.some((other) => end(other, count) === end(parts, count))) count += 1
+    return end(parts, count)
+  }
+}
+
+const lookAt = (name: string, health: LiveHealth): Effect.Effect<Named> =>
   Effect.gen(function* () {
     const time = DateTime.formatIso(yield* DateTime.now)
     const found = yield* Effect.either(health)
-    const about = { time, componentId: basename(database), observedUnit: "schema version" }
+    const about = { time, componentId: name, observedUnit: "schema version" }
     if (Either.isLeft(found)) {
       const { _tag, message, reason } = found.left
       return ["sqlite:database", { ...about, status: "fail", observedValue: "", reason: `${_tag}.${reason}`, message }]
@@ -41,22 +54,25 @@ const lookAt = (database: string, health: LiveHealth): Effect.Effect<Named> =>
   })
 
 /** The checks of each start: its stages while it goes on, then the live database. */
-const checksOf = ({ starts }: Seen): Effect.Effect<ReadonlyArray<Named>> =>
-  Effect.map(
+const checksOf = ({ starts }: Seen): Effect.Effect<ReadonlyArray<Named>> => {
+  const nameOf = namesOf(starts)
+  return Effect.map(
     Effect.forEach(starts, ({ database, health, timeline }) =>
       health === undefined
         ? Effect.map(timeline, (course) =>
-            stageChecks(course).map(([name, check]): Named => [name, { ...check, componentId: basename(database) }])
+            stageChecks(course).map(([name, check]): Named => [name, { ...check, componentId: nameOf(database) }])
           )
-        : Effect.map(lookAt(database, health), (check) => [check])
+        : Effect.map(lookAt(nameOf(database), health), (check) => [check])
     ),
     (checks) => checks.flat()
   )
+}
 
-const startsJson = ({ starts }: Seen) =>
-  Effect.forEach(starts, ({ database, timeline }) =>
+const startsJson = ({ starts }: Seen) => {
+  const nameOf = namesOf(starts)
+  return Effect.forEach(starts, ({ database, timeline }) =>
     Effect.map(timeline, ({ current, doing, durationMs, startedAt, step }) => ({
-      database: basename(database),
+      database: nameOf(database),
       startedAt,
       durationMs,
       stage: current,
@@ -64,6 +80,7 @@ const startsJson = ({ starts }: Seen) =>
       progress: step
     }))
   )
+}
 
 /** Ready is open, and everything sound. */
 const statusOf = (phase: Phase, checks: ReadonlyArray<Named>): Check["status"] =>

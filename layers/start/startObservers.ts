@@ -27,15 +27,24 @@ export const startObservers: FiberRef.FiberRef<ReadonlyArray<Set<ObservedStart>>
   () => FiberRef.unsafeMake<ReadonlyArray<Set<ObservedStart>>>([])
 )
 
-/** Shows a start to who watches; what this gives tells them that it is ready. */
-export const showStart = (
-  database: string,
-  timeline: Effect.Effect<Timeline>
-): Effect.Effect<(health: LiveHealth) => void> =>
+/** What a start tells those who watch it. */
+export interface ShownStart {
+  readonly onReady: (health: LiveHealth) => void
+  /** It was refused, or its database is closed: another start of the same database is one of its own. */
+  readonly onGone: () => void
+}
+
+/** Shows a start to who watches. */
+export const showStart = (database: string, timeline: Effect.Effect<Timeline>): Effect.Effect<ShownStart> =>
   Effect.map(FiberRef.get(startObservers), (observers) => {
     const start: ObservedStart = { database, timeline, health: undefined }
     for (const observer of observers) observer.add(start)
-    return (health) => {
-      start.health = health
+    return {
+      onReady: (health) => {
+        start.health = health
+      },
+      onGone: () => {
+        for (const observer of observers) observer.delete(start)
+      }
     }
   })

@@ -1,4 +1,4 @@
-/** The command line of `cli.mjs` as one file: `node test/examples/bundle.mjs FILE.cjs`. Its migrations are inside, the driver stays outside. */
+/** The command line of `cli.mjs` as one file: `node test/examples/bundle.mjs [FILE.cjs]`. Its migrations are inside, the driver stays outside. */
 import { join } from "node:path"
 import { build } from "esbuild"
 

@@ -1,7 +1,10 @@
-/** A command line with a database: `node test/examples/cli.mjs FILE add TEXT`, or `list`. A refused start ends it with 1. */
+/**
+ * A command line with a database: `node test/examples/cli.mjs [FILE] [add TEXT]`, or `list`. A refused start says why on
+ * stderr and ends it with the exit code of the refusal.
+ */
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { SqlClient } from "@effect/sql"
-import { DatabaseReady, Migrations } from "database-ready"
+import { DatabaseReady, isRefusal, Migrations, refusalLines, teardown } from "database-ready"
 import { Console, Effect, Layer, Logger, LogLevel } from "effect"
 
 const [, , filename = "data/notes.db", command, text = ""] = process.argv
@@ -26,6 +29,10 @@ const database = DatabaseReady.layer({ filename, migrations, program: "notes 1.0
   Layer.provide(NodeContext.layer)
 )
 
-NodeRuntime.runMain(
-  (command === "add" ? add : list).pipe(Effect.provide(database), Logger.withMinimumLogLevel(LogLevel.Warning))
+const program = (command === "add" ? add : list).pipe(
+  Effect.provide(database),
+  Effect.tapError((error) => Console.error(isRefusal(error) ? refusalLines(error).join("\n") : error.message)),
+  Logger.withMinimumLogLevel(LogLevel.Warning)
 )
+
+NodeRuntime.runMain(program, { disableErrorReporting: true, teardown })

@@ -1,9 +1,13 @@
-/** An HTTP service that listens once its database is ready: `node test/examples/http.mjs [FILE] [PORT]`. */
+/**
+ * An HTTP service that answers probes while its database starts, and requests once it is ready:
+ * `node test/examples/http.mjs [FILE] [PORT]`. A refused start ends it with the exit code of the refusal.
+ */
 import { createServer } from "node:http"
 import { HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { NodeContext, NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { SqlClient } from "@effect/sql"
-import { DatabaseReady, Migrations } from "database-ready"
+import { DatabaseReady, logRefusal, Migrations, notifySystemd, teardown } from "database-ready"
+import { serveWithProbes } from "database-ready/http"
 import { Effect, Layer } from "effect"
 
 const [, , filename = "data/notes.db", port = "3000"] = process.argv
@@ -12,12 +16,15 @@ const migrations = Migrations.fromRecord({
   "001_create_notes.sql": "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;"
 })
 
+const Database = DatabaseReady.layer({ filename, migrations }).pipe(notifySystemd, logRefusal)
+
 const router = HttpRouter.empty.pipe(
   HttpRouter.get(
     "/notes",
     Effect.gen(function* () {
+      const { read } = yield* DatabaseReady
       const sql = yield* SqlClient.SqlClient
-      return yield* HttpServerResponse.json(yield* sql`SELECT id, text FROM notes ORDER BY id`)
+      return yield* HttpServerResponse.json(yield* read(sql`SELECT id, text FROM notes ORDER BY id`))
     })
   ),
   HttpRouter.post(
@@ -29,24 +36,13 @@ const router = HttpRouter.empty.pipe(
       yield* write(sql`INSERT INTO notes (text) VALUES (${text})`)
       return HttpServerResponse.empty({ status: 201 })
     })
-  ),
-  // A probe: 200 while the database is ready, 503 with the reason when it is not any more.
-  HttpRouter.get(
-    "/readyz",
-    Effect.flatMap(DatabaseReady, ({ health }) => health).pipe(
-      Effect.match({
-        onFailure: ({ message }) => HttpServerResponse.text(message, { status: 503 }),
-        onSuccess: () => HttpServerResponse.text("ready")
-      })
-    )
   )
 )
 
-const server = HttpServer.serve(router).pipe(
+// Beside these routes: GET /livez, /readyz, /startupz and /health.
+const Server = serveWithProbes(router, Database).pipe(
   HttpServer.withLogAddress,
-  Layer.provide(NodeHttpServer.layer(createServer, { port: Number(port), host: "127.0.0.1" })),
-  Layer.provide(DatabaseReady.layer({ filename, migrations })),
-  Layer.provide(NodeContext.layer)
+  Layer.provide([NodeContext.layer, NodeHttpServer.layer(createServer, { port: Number(port), host: "127.0.0.1" })])
 )
 
-NodeRuntime.runMain(Layer.launch(server))
+NodeRuntime.runMain(Layer.launch(Server), { disableErrorReporting: true, teardown })

@@ -1,5 +1,5 @@
 /**
- * Processes that take jobs from one table, each job once: `node test/examples/workers.mjs FILE WORKERS JOBS`. All start
+ * Processes that take jobs from one table, each job once: `node test/examples/workers.mjs [FILE] [WORKERS] [JOBS]`. All start
  * at one moment on a new file; one of them applies the migrations, and the others wait for it.
  */
 import { fork } from "node:child_process"
@@ -8,7 +8,7 @@ import { SqlClient } from "@effect/sql"
 import { DatabaseReady, Migrations } from "database-ready"
 import { Console, Effect, Layer, Logger, LogLevel } from "effect"
 
-const [, script, filename = "data/jobs.db", workers = "4", jobs = "100", name] = process.argv
+const [, script, filename = "data/jobs.db", workers = "2", jobs = "100", name] = process.argv
 
 const migrations = Migrations.fromRecord({
   "001_create_jobs.sql": "CREATE TABLE jobs (id INTEGER PRIMARY KEY, worker TEXT) STRICT;"

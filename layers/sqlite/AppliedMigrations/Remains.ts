@@ -1,7 +1,7 @@
 /** Removes what ended starts left of their copies. */
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
-import { namesBeside, removeUnfinished, unfinishedBeside } from "../BackupFiles.ts"
+import { removeUnfinished, unfinishedBeside } from "../BackupFiles.ts"
 import { atEdge } from "../edge.ts"
 import type { Looks } from "../SharedLooks.ts"
 import { look } from "./DatabaseLook.ts"
@@ -27,7 +27,7 @@ export const remainsOf = ({ database: { file }, looks }: Room): ReadonlyArray<st
 /** Names beside a database; none where the directory cannot be read. */
 export const besideOf = (looks: Looks, file: string): ReadonlyArray<string> => {
   try {
-    return namesBeside(looks, file)
+    return looks.beside(file)
   } catch {
     return []
   }
