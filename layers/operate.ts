@@ -15,17 +15,11 @@ export { type CheckedDatabase, checkDatabase, watchDatabase } from "./operate/ch
 export { checkJson, checkLine, checkLines } from "./operate/checkLines.ts"
 export { type DiffOptions, type DiffSide, diffSchemas, type SchemaDiff } from "./operate/diff.ts"
 export { diffJson, diffLines, diffSql } from "./operate/diffLines.ts"
+export { EngineError } from "./operate/EngineError.ts"
 export { type LintOptions, type LintReport, lint } from "./operate/Lint.ts"
 export { type NewMigration, type NewMigrationOptions, newMigration } from "./operate/newMigration.ts"
 export { ProbeServerError } from "./operate/ProbeServerError.ts"
-export {
-  type DatabasePlan,
-  type EarlierMigration,
-  type PlannedBackup,
-  type PlannedMigration,
-  type PlannedStatement,
-  planDatabase
-} from "./operate/plan.ts"
+export { type DatabasePlan, planDatabase } from "./operate/plan.ts"
 export { planJson, planLines } from "./operate/planLines.ts"
 export { type RestoreChosenOptions, restoreChosen } from "./operate/RestoreChosen.ts"
 export { rehearsalJson, rehearsalLines } from "./operate/rehearsalLines.ts"
@@ -38,10 +32,17 @@ export {
   type SchemaChange
 } from "./operate/rehearse.ts"
 export { type ProbeServerOptions, serveProbes } from "./operate/serveProbes.ts"
-export type { TableSize } from "./operate/TableSizes.ts"
 export { ledgerTools } from "./schema/Ledgers.ts"
 export { type LintCode, type LintFinding, type LintLevel, lintCodes } from "./schema/LintCodes.ts"
 export type { ObjectDifference, PartDifference } from "./schema/SchemaDifference.ts"
 export type { NotGenerated } from "./schema/SchemaSteps.ts"
 export { MigrationFilesError } from "./start/MigrationFilesError.ts"
+export type {
+  EarlierMigration,
+  PlannedBackup,
+  PlannedMigration,
+  PlannedStatement,
+  StartPlan,
+  TableSize
+} from "./start/Plan.ts"
 export { RehearsalError } from "./start/RehearsalError.ts"

@@ -4,18 +4,7 @@ import { identifier } from "../schema/SqlScript.ts"
 import { notCounted } from "../sqlite/AppliedMigrations/UpgradeRoom.ts"
 import { bytesOf } from "../sqlite/PageCheck.ts"
 import { integer, type Sqlite, text } from "../sqlite/Sqlite.ts"
-
-/** How large a table is. */
-export interface TableSize {
-  /** Its name. */
-  readonly table: string
-  /** How many rows it has. */
-  readonly rows: number
-  /** Bytes of its pages, with its indexes; where `isEstimate`, the whole database, which is the most that it can be. */
-  readonly bytes: number
-  /** Whether this SQLite cannot count the pages of a table (https://sqlite.org/dbstat.html). */
-  readonly isEstimate: boolean
-}
+import type { TableSize } from "../start/Plan.ts"
 
 /** Reads every page of these tables. The event loop has its turn between two of them. */
 export const sizesOf = Effect.fnUntraced(function* (sqlite: Sqlite, tables: ReadonlyArray<string>) {

@@ -1,14 +1,14 @@
 /** A plan, for people and for programs. */
 import { formatMillis } from "../start/Measure.ts"
 import { titleOf } from "../start/MigrationSource.ts"
-import type { DatabasePlan, PlannedMigration } from "./plan.ts"
+import type { PlannedMigration, StartPlan } from "../start/Plan.ts"
 import { bytesText, printable } from "./text.ts"
 
 /**
  * A plan as one line of JSON, as `database-ready plan --json` prints it. What is undefined is null, and `error` is the
  * obstacle.
  */
-export const planJson = ({ obstacle, ...plan }: DatabasePlan): string =>
+export const planJson = ({ obstacle, ...plan }: StartPlan): string =>
   JSON.stringify({
     ...plan,
     schemaVersion: plan.schemaVersion ?? null,
@@ -19,7 +19,7 @@ export const planJson = ({ obstacle, ...plan }: DatabasePlan): string =>
   })
 
 /** A plan, line by line, as `database-ready plan` prints it. */
-export const planLines = (plan: DatabasePlan): ReadonlyArray<string> => [
+export const planLines = (plan: StartPlan): ReadonlyArray<string> => [
   `${headlines[plan.status]}  ${plan.database}${versions(plan)}`,
   ...(plan.obstacle === undefined
     ? []
@@ -50,13 +50,13 @@ export const planLines = (plan: DatabasePlan): ReadonlyArray<string> => [
   )
 ]
 
-const headlines: Record<DatabasePlan["status"], string> = {
+const headlines: Record<StartPlan["status"], string> = {
   upToDate: "nothing to do",
   pending: "something to do",
   refused: "would be refused"
 }
 
-const versions = ({ schemaVersion, targetVersion }: DatabasePlan): string =>
+const versions = ({ schemaVersion, targetVersion }: StartPlan): string =>
   schemaVersion === targetVersion
     ? `  schema ${schemaVersion ?? "none"}`
     : `  schema ${schemaVersion ?? "none"} to ${targetVersion ?? "none"}`
@@ -75,8 +75,9 @@ const migrationLines = (verb: string, migration: PlannedMigration): ReadonlyArra
   )
 ]
 
-const backupLines = ({ backup, pending, status }: DatabasePlan): ReadonlyArray<string> => {
+const backupLines = ({ backup, database, pending, status }: StartPlan): ReadonlyArray<string> => {
   if (backup === undefined) {
+    if (database.startsWith("postgres:")) return []
     return status === "pending" && pending !== undefined && pending.length > 0
       ? section("backup", ["none: there are no rows to lose, or no backups are wanted"])
       : []

@@ -17,23 +17,20 @@ import { keepStart } from "../start/refusedStart.ts"
 import type { StageReport } from "../start/Timeline.ts"
 import { type AppliedMigration, applyMigrations, lookOnce, prove } from "./AppliedMigrations.ts"
 import { checkIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
-import { clientOf } from "./Client.ts"
 import { ConnectionError, connectionLost } from "./ConnectionError.ts"
-import { makeConnections } from "./Connections.ts"
-import { reachDatabase } from "./DatabaseServer.ts"
-import { DirectoryError } from "./DirectoryError.ts"
+import type { DirectoryError } from "./DirectoryError.ts"
 import { HistoryError } from "./HistoryError.ts"
 import { makeStart, type RunningStart } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
+import { openSession } from "./OpenSession.ts"
 import { configFrom, type DatabaseOptions, type PostgresConfig } from "./PostgresConfig.ts"
-import { identityStatement, requireServer } from "./PostgresConnection.ts"
+import { identityStatement } from "./PostgresConnection.ts"
 import { PostgresFailure } from "./PostgresFailure.ts"
 import type { PragmaError } from "./PragmaError.ts"
-import { queryOn, type Session } from "./Session.ts"
-import { type Settings, setUp } from "./Settings.ts"
-import { type TransactionOptions, type Transactions, transactionsOn } from "./Transactions.ts"
+import type { Session } from "./Session.ts"
+import type { Settings } from "./Settings.ts"
+import type { TransactionOptions, Transactions } from "./Transactions.ts"
 import type { UpgradeError } from "./UpgradeError.ts"
-import { verifySettings } from "./VerifiedSettings.ts"
 
 /** Every reason why a start can be refused. */
 export type InitializationError =
@@ -166,15 +163,16 @@ const startWith = <R>(
   options: LayerOptions<R>
 ): Effect.Effect<Started, InitializationError, R | Scope.Scope | Reactivity.Reactivity> => {
   const config = configFrom(options)
-  const started = Effect.flatMap(makeStart(config), (start) =>
-    keepStart(
+  const started = Effect.flatMap(makeStart(config), (start) => {
+    options.onTimeline?.(start.timeline)
+    return keepStart(
       Effect.mapError(
         Effect.flatMap(MigrationSource.make(options.migrations), (source) => startDatabase(config, start, source)),
         (refusal) => inDatabase(config.database, refusal)
       ),
       start.timeline
     )
-  )
+  })
   return withDatabaseSpan(started, config.database, "start")
 }
 
@@ -184,39 +182,7 @@ const startDatabase = Effect.fnUntraced(function* (
   start: RunningStart,
   source: OrderedMigrations
 ) {
-  const { address } = config
-  if (typeof address === "string") {
-    const refusal = new DirectoryError({ reason: "InvalidUrl", detail: address, code: "", retryable: false })
-    return yield* start.stage(
-      "directory",
-      () => Effect.fail(refusal),
-      () => ""
-    )
-  }
-  let isVerified = false
-  const connections = yield* makeConnections({
-    ...config,
-    ...address,
-    // Only once the stage has told what is wrong with them: until then there is no more than one connection.
-    onConnect: async (client) => {
-      if (isVerified) await setUp(client, config)
-    }
-  })
-  yield* reachDatabase(config, start, connections)
-  const server = yield* requireServer(config, start, connections)
-  const { settings, warnings } = yield* verifySettings(config, start, connections)
-  isVerified = true
-  const { host, port } = address
-  const spanAttributes = {
-    ...config.client.spanAttributes,
-    "db.system.name": "postgresql",
-    "db.namespace": address.database,
-    "server.address": host,
-    "server.port": port
-  }
-  const transactions = transactionsOn(connections, spanAttributes)
-  const client = clientOf(connections, transactions, spanAttributes, config.client, yield* Reactivity.Reactivity)
-  const session: Session = { transactions, client, query: queryOn(transactions) }
+  const { server, session, settings, warnings } = yield* openSession(config, start)
   const migrations = yield* applyMigrations(config, start, source, session)
   const integrity = yield* checkIntegrity(config, start, source, session, migrations)
   const { durationMs, stages, startedAt } = yield* start.timeline
@@ -230,7 +196,7 @@ const startDatabase = Effect.fnUntraced(function* (
     stages,
     pragmas: settings,
     integrity,
-    warnings: [...server.warnings, ...warnings],
+    warnings,
     startedAt,
     durationMs
   }
@@ -241,10 +207,10 @@ const startDatabase = Effect.fnUntraced(function* (
   const ready: ReadyDatabase = {
     report,
     health: healthOf(config, source, session, server.identity, report),
-    write: writeOn(config, transactions),
-    transaction: transactions.transaction
+    write: writeOn(config, session.transactions),
+    transaction: session.transactions.transaction
   }
-  const started: Started = { ready, client }
+  const started: Started = { ready, client: session.client }
   return started
 })
 

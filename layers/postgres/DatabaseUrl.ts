@@ -20,11 +20,17 @@ export interface Address {
  */
 export const addressOf = (url: string): Address | string => {
   const parts = pattern.exec(url)?.groups
-  if (parts === undefined) return "it is not of the form postgres://USER@HOST:PORT/DATABASE"
+  if (parts === undefined) {
+    return `it is not of the form postgres://USER@HOST:PORT/DATABASE${url.includes("@") ? "; in a name or a password, write @ as %40, / as %2F, : as %3A, ? as %3F and % as %25" : ""}`
+  }
   const { database = "", host = "", parameters = "", password, port, user } = parts
   const given = new URLSearchParams(parameters)
   const unknown = [...given.keys()].find((name) => !["host", "port", "sslmode"].includes(name))
-  if (unknown !== undefined) return `the parameter ${unknown} is not known: host, port and sslmode are`
+  if (unknown !== undefined) {
+    // Other text after a question mark may be part of a password: it is not shown.
+    const which = ofLibpq.has(unknown) ? `the parameter ${unknown}` : "a parameter after the question mark"
+    return `${which} is not known: host, port and sslmode are`
+  }
   const ssl = sslModes.get(given.get("sslmode") ?? "disable")
   if (ssl === undefined) return `sslmode is one of ${[...sslModes.keys()].join(", ")}`
   try {
@@ -44,8 +50,16 @@ export const addressOf = (url: string): Address | string => {
   }
 }
 
+/** No @ but the one behind user and password: the rest of the URL is shown, and must hold no part of a password. */
 const pattern =
-  /^postgres(?:ql)?:\/\/(?:(?<user>[^:@/?]*)(?::(?<password>[^@/?]*))?@)?(?<host>\[[^\]]*\]|[^:/?[\]]*)(?::(?<port>\d+))?(?:\/(?<database>[^/?]*))?(?:\?(?<parameters>.*))?$/
+  /^postgres(?:ql)?:\/\/(?:(?<user>[^:@/?]*)(?::(?<password>[^@/?]*))?@)?(?<host>\[[^\]]*\]|[^:/?[\]@]*)(?::(?<port>\d+))?(?:\/(?<database>[^/?@]*))?(?:\?(?<parameters>[^@]*))?$/
+
+/** Those that people bring along from there (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS). */
+const ofLibpq: ReadonlySet<string> = new Set(
+  "application_name channel_binding client_encoding connect_timeout dbname gssencmode hostaddr keepalives options passfile password requiressl schema service sslcert sslcompression sslkey sslrootcert target_session_attrs user".split(
+    " "
+  )
+)
 
 /** As libpq means them (https://www.postgresql.org/docs/current/libpq-ssl.html). Its `prefer` and `allow` promise nothing. */
 const sslModes: ReadonlyMap<string, Address["ssl"]> = new Map<string, Address["ssl"]>([

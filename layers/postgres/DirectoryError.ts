@@ -92,7 +92,8 @@ const catalogue: Catalogue<DirectoryError> = {
   },
   Absent: {
     sentence: "There is no such database on the server",
-    remedy: "Check its name in the URL. If it is right, set `create` to true, or run `CREATE DATABASE`.",
+    remedy:
+      "Check its name in the URL. If it is right, run `CREATE DATABASE`; or let the start create it: `create: true`, `database-ready init --create`.",
     means: "cannotCreate"
   },
   Closed: {
@@ -103,7 +104,7 @@ const catalogue: Catalogue<DirectoryError> = {
   AccessDenied: {
     sentence: "The server does not let this program in",
     remedy:
-      "Check user and password: in the URL, in PGPASSWORD, or in the password file. Check that `pg_hba.conf` allows this user from this machine.",
+      "Check user and password: in PGPASSWORD, in the password file, or in the URL. Check that `pg_hba.conf` allows this user from this machine.",
     means: "permission"
   },
   CannotCreate: {

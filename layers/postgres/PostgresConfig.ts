@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { ProgressEvent } from "../start/ProgressEvent.ts"
 import { defaultPolicies, type Policies, type Policy, type StageName, whileAnotherWorks } from "../start/policy.ts"
+import type { Timeline } from "../start/Timeline.ts"
 import type { ClientOptions } from "./Client.ts"
 import { type Address, addressOf, describeAddress } from "./DatabaseUrl.ts"
 
@@ -50,6 +51,8 @@ export interface DatabaseOptions {
   readonly client?: ClientOptions | undefined
   /** Called at every step, within the start: what it takes, the start takes longer. */
   readonly onProgress?: ((event: ProgressEvent) => Effect.Effect<unknown>) | undefined
+  /** @internal Gets what tells how far the start is. */
+  readonly onTimeline?: ((timeline: Effect.Effect<Timeline>) => void) | undefined
 }
 
 /** The options, complete. */

@@ -84,7 +84,7 @@ type Reason = UpgradeError["reason"]
 const catalogue: Catalogue<UpgradeError> = {
   Pending: {
     sentence: ({ migration }) => `Migrations are pending: ${migration}`,
-    remedy: "Start this program without `access: inspect`: that applies them.",
+    remedy: "Start this program, or run `database-ready init`: that applies them.",
     means: "tryAgain"
   },
   Busy: {

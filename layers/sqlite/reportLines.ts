@@ -1,20 +1,15 @@
 /** Reports and refusals, for people and for programs. */
+import type { ReadyStart } from "../start/ReadyStart.ts"
 import type { Refusal } from "../start/Refusal.ts"
 import { startOf } from "../start/refusedStart.ts"
 import type { Catalogued } from "../start/TaggedRefusal.ts"
 import type { StageReport } from "../start/Timeline.ts"
-import {
-  type FailedReport,
-  failedReport,
-  type InitializationError,
-  type InitializationReport,
-  type ReadyReport
-} from "./InitializationReport.ts"
+import { type FailedReport, failedReport, type InitializationError } from "./InitializationReport.ts"
 import { ReadError } from "./ReadError.ts"
 import type { Restored } from "./Restore.ts"
 
-/** The report of a start as one line of JSON, as `database-ready init --json` prints it. */
-export const reportJson = (report: InitializationReport): string =>
+/** The report of a start on either engine as one line of JSON, as `database-ready init --json` prints it. */
+export const reportJson = (report: ReadyStart | FailedReport): string =>
   JSON.stringify(
     report.status === "ready"
       ? {
@@ -30,7 +25,7 @@ export const reportJson = (report: InitializationReport): string =>
  * The report of a start, line by line, as `database-ready init` prints it. Ready: what each stage found, and how long it
  * took. Refused: what is wrong, what to do now, and what stands.
  */
-export const reportLines = (report: InitializationReport): ReadonlyArray<string> =>
+export const reportLines = (report: ReadyStart | FailedReport): ReadonlyArray<string> =>
   report.status === "ready" ? readyLines(report) : failedLines(report)
 
 /**
@@ -100,7 +95,7 @@ const stageLine = ({ attempts, durationMs, found, name }: StageReport): string =
   `  ${name.padEnd(width)}${milliseconds(durationMs).padStart(9)}   ${found}${attempts > 1 ? ` (${attempts} attempts)` : ""}`
 
 /** Stage by stage, what was found and how long it took. */
-const readyLines = (report: ReadyReport): ReadonlyArray<string> => [
+const readyLines = (report: ReadyStart): ReadonlyArray<string> => [
   ...report.stages.map(stageLine),
   ...report.warnings.map((warning) => `  ${"warning".padEnd(width)}${" ".repeat(9)}   ${warning}`),
   "",

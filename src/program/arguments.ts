@@ -68,6 +68,8 @@ export const plainArguments = (
     const value = values[name]
     if (value !== undefined && !plain.test(value)) return undefined
   }
+  // PostgreSQL has flags of its own, and takes longer than the parser.
+  if (/^[a-z][a-z+]*:\/\//i.test(values.database ?? environment["DATABASE_URL"] ?? "")) return undefined
   const {
     "application-id": applicationId,
     backups,

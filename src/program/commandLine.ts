@@ -25,6 +25,7 @@ import { serveProbes } from "./commands/serveProbes.ts"
 import { status } from "./commands/status.ts"
 import { ExitWith } from "./ExitWith.ts"
 import { withoutColours, withReadableHelp } from "./help.ts"
+import { onlyFiles } from "./otherEngine.ts"
 import { tell } from "./say.ts"
 import { UsageError } from "./start.ts"
 
@@ -32,24 +33,29 @@ const usage = tell(
   "Name a command, such as `database-ready init`. Run `database-ready --help` for a list of them."
 ).pipe(Effect.zipRight(new ExitWith({ code: exitCode.usage })))
 
+const dump = "Run `pg_dump --format=custom --file=FILE URL`"
+
 const command = Command.make("database-ready", {}, () => usage).pipe(
-  Command.withDescription("Make a SQLite database provably ready, or say why it is not."),
+  Command.withDescription("Make a database provably ready, or say why it is not."),
   Command.withSubcommands([
     // As help lists them: what is needed every day first.
     init,
     status,
     plan,
-    check,
-    rehearse,
-    backup,
-    backups,
-    restore,
-    serveProbes,
-    fleet,
-    newCommand,
-    lint,
-    adoptCommand,
-    diff
+    onlyFiles(check, "Run `database-ready status`, and look at the server with its own monitoring."),
+    onlyFiles(rehearse, `${dump}, restore it into another database, and run \`database-ready init\` there.`),
+    onlyFiles(backup, `${dump}; or keep a base backup with an archive (point-in-time recovery).`),
+    onlyFiles(backups, "List them where `pg_dump` or your base backups put them."),
+    onlyFiles(restore, "Run `pg_restore --dbname=URL FILE` on a dump; or recover a base backup to a point in time."),
+    onlyFiles(serveProbes, "Use `health` of `database-ready/postgres` in the program that serves."),
+    onlyFiles(fleet, "Run `database-ready init` once for each database."),
+    onlyFiles(newCommand, "Name a directory of migrations."),
+    onlyFiles(lint, "Name a directory of migrations."),
+    onlyFiles(adoptCommand, "Rename its history table, and write its schema as the first migration of a new database."),
+    onlyFiles(
+      diff,
+      "Run `pg_dump --schema-only` on both and compare the two; `status` names what differs from the migrations."
+    )
   ])
 )
 

@@ -1,6 +1,7 @@
 /** How help reads: within 80 columns, without what says nothing, and in colour only where colours are wanted. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import { hidePasswords } from "./say.ts"
 
 const columns = 80
 
@@ -80,7 +81,9 @@ export const withReadableHelp = <A, E, R>(program: Effect.Effect<A, E, R>): Effe
   Console.consoleWith((console) => {
     const shown = (stream: NodeJS.WriteStream, texts: ReadonlyArray<unknown>) =>
       texts.map((text) =>
-        typeof text === "string" && text !== withoutColours(text) ? readable(text, coloursOn(stream)) : text
+        typeof text === "string"
+          ? hidePasswords(text === withoutColours(text) ? text : readable(text, coloursOn(stream)))
+          : text
       )
     return Effect.withConsole(program, {
       ...console,

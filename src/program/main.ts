@@ -25,10 +25,10 @@ const choicesOf = (plain: PlainArguments): Choices => ({
   migrations: Option.fromNullable(plain.migrations),
   applicationId: Option.map(Option.fromNullable(plain.applicationId), Number),
   onOpen: Option.fromNullable(plain.onOpen),
-  integrity: integrityPolicies.find((policy) => policy === plain.integrity) ?? defaults.integrity,
+  integrity: Option.fromNullable(integrityPolicies.find((policy) => policy === plain.integrity)),
   timeout: Option.getRight(durationFrom(plain.timeout ?? "")),
-  permissions: permissionChoices.find((choice) => choice === plain.permissions) ?? defaults.permissions,
-  backups: plain.backups === undefined ? defaults.backups : Number(plain.backups),
+  permissions: Option.fromNullable(permissionChoices.find((choice) => choice === plain.permissions)),
+  backups: Option.map(Option.fromNullable(plain.backups), Number),
   trustedFilesystems: filesystemTypesFrom(plain.trustedFilesystems ?? ""),
   json: plain.json
 })

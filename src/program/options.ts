@@ -2,6 +2,8 @@
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import {
@@ -11,13 +13,23 @@ import {
   integrityPolicies,
   permissionChoices
 } from "../../layers/index.ts"
+import { isPostgres } from "./engine.ts"
 import { defaults } from "./start.ts"
+
+/** Many platforms set it, for whatever database there is. */
+const urlOfPostgres = Config.nonEmptyString("DATABASE_URL").pipe(
+  Config.mapOrFail((url) =>
+    isPostgres(url) ? Either.right(url) : Either.left(ConfigError.MissingData(["DATABASE_URL"], "no URL of PostgreSQL"))
+  )
+)
 
 export const options = {
   database: Options.text("database").pipe(
-    Options.withPseudoName("FILE"),
-    Options.withDescription("The database file. Environment: DATABASE_FILE."),
-    Options.withFallbackConfig(environment.filename),
+    Options.withPseudoName("FILE-or-URL"),
+    Options.withDescription(
+      "The database: a file, or postgres://USER@HOST:PORT/DATABASE. Environment: DATABASE_FILE, or a DATABASE_URL of PostgreSQL."
+    ),
+    Options.withFallbackConfig(Config.orElse(environment.filename, () => urlOfPostgres)),
     Options.withDefault(defaults.database)
   ),
   migrations: Options.text("migrations").pipe(
@@ -44,14 +56,14 @@ export const options = {
   integrity: Options.choice("integrity", integrityPolicies).pipe(
     Options.withDescription("How thoroughly to check for damage. Environment: DATABASE_INTEGRITY; default auto."),
     Options.withFallbackConfig(environment.integrity),
-    Options.withDefault(defaults.integrity)
+    Options.optional
   ),
   permissions: Options.choice("permissions", permissionChoices).pipe(
     Options.withDescription(
       "Who may use the database: its owner (mode 0600), or its group too (0660). Environment: DATABASE_PERMISSIONS; default owner."
     ),
     Options.withFallbackConfig(environment.permissions),
-    Options.withDefault(defaults.permissions)
+    Options.optional
   ),
   backups: Options.integer("backups").pipe(
     Options.withPseudoName("COUNT"),
@@ -63,7 +75,7 @@ export const options = {
       "Give 0 or more backups."
     ),
     Options.withFallbackConfig(environment.backups),
-    Options.withDefault(defaults.backups)
+    Options.optional
   ),
   timeout: Options.text("timeout").pipe(
     Options.withPseudoName("DURATION"),
@@ -86,6 +98,26 @@ export const options = {
     Options.withDefault<ReadonlyArray<string>>([])
   ),
   json: Options.boolean("json").pipe(Options.withDescription("Write one line of JSON to stdout, and nothing else."))
+}
+
+/** Only for PostgreSQL. */
+export const forPostgres = {
+  schema: Options.text("schema").pipe(
+    Options.withPseudoName("NAME"),
+    Options.withDescription("On PostgreSQL: the schema of the tables; default public."),
+    Options.optional
+  ),
+  passwordFile: Options.text("password-file").pipe(
+    Options.withPseudoName("FILE"),
+    Options.withDescription(
+      "On PostgreSQL: a file with the password. Environment: DATABASE_PASSWORD_FILE; default PGPASSWORD, else ~/.pgpass."
+    ),
+    Options.withFallbackConfig(Config.nonEmptyString("DATABASE_PASSWORD_FILE")),
+    Options.optional
+  ),
+  create: Options.boolean("create").pipe(
+    Options.withDescription("On PostgreSQL: create the database if the server has none of that name.")
+  )
 }
 
 /** What `init`, `status` and others that look at a database with its migrations share. */

@@ -34,8 +34,40 @@ interface Written {
   readonly rest: Uint8Array
 }
 
+/**
+ * A URL as it may be shown: without its password. All up to the last @ counts as one, for people forget to encode it;
+ * and so does what stands behind the host and is no port.
+ */
+export const withoutPassword = (url: string): string => {
+  const [, scheme, user = "", rest = ""] = /^([a-z][a-z0-9+.-]*:\/\/)([^:@/]*)(.*)$/is.exec(url) ?? []
+  if (scheme === undefined) return url
+  const end = rest.lastIndexOf("@")
+  const isSecret = end >= 0 ? rest.startsWith(":") : /^:(?!\d*(\/|\?|$))/.test(rest)
+  const shown = isSecret ? `:***${end < 0 ? "" : rest.slice(end)}` : rest
+  return `${scheme}${user}${shown}`.replace(/([?&]\w*password=)[^&]*/gi, "$1***")
+}
+
+/** The URLs that we were given, whole: a message may repeat one that could not be understood. */
+const secrets = [...process.argv.slice(2), process.env["DATABASE_FILE"] ?? "", process.env["DATABASE_URL"] ?? ""]
+  .map((word) => word.replace(/^--[\w-]+=/, ""))
+  .filter((word) => withoutPassword(word) !== word)
+
+/** Whether a password is on the command line, where every user of the machine can read it (ps). */
+export const isPasswordInArguments = process.argv
+  .slice(2)
+  .some((word) => secrets.includes(word.replace(/^--[\w-]+=/, "")))
+
+/** What is written anywhere has no password in it. */
+export const hidePasswords = (text: string): string =>
+  secrets.reduce((hidden, url) => {
+    const shown = withoutPassword(url)
+    return hidden
+      .replaceAll(url, shown)
+      .replaceAll(JSON.stringify(url).slice(1, -1), JSON.stringify(shown).slice(1, -1))
+  }, text)
+
 const write = (descriptor: 1 | 2, line: string): Written => {
-  const bytes = Buffer.from(`${line}\n`)
+  const bytes = Buffer.from(`${hidePasswords(line)}\n`)
   let written = 0
   try {
     while (written < bytes.length) written += writeSync(descriptor, bytes, written)

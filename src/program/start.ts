@@ -40,6 +40,7 @@ import {
 } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import { ExitWith } from "./ExitWith.ts"
+import { isUrl, onPostgres, requireFileSettings } from "./engine.ts"
 import { interruptionCode, wasServing } from "./interruption.ts"
 import { say, tell } from "./say.ts"
 
@@ -51,21 +52,22 @@ export interface Choices {
   readonly migrations: Option.Option<string>
   readonly applicationId?: Option.Option<number>
   readonly onOpen: Option.Option<string>
-  readonly integrity: IntegrityPolicy
+  readonly integrity: Option.Option<IntegrityPolicy>
   readonly timeout: Option.Option<Duration.Duration>
   readonly json: boolean
-  readonly permissions?: Permissions
+  readonly permissions?: Option.Option<Permissions>
   readonly trustedFilesystems: ReadonlyArray<string>
-  readonly backups?: number
+  readonly backups?: Option.Option<number>
+  /** For PostgreSQL. */
+  readonly create?: boolean
+  readonly schema?: Option.Option<string>
+  readonly passwordFile?: Option.Option<string>
 }
 
 /** What counts if neither flag nor variable says otherwise. */
 export const defaults = {
   database: "data/conversation_files.db",
-  migrations: "migrations",
-  integrity: "auto",
-  permissions: "owner",
-  backups: 2
+  migrations: "migrations"
 } as const
 
 /** The URL of the module that was named by its path. */
@@ -75,13 +77,13 @@ export const moduleOf = (path: Option.Option<string>): URL | undefined =>
 /** What the choices mean for a start. */
 export const optionsOf = (choices: Omit<Choices, "database">, access: "initialize" | "inspect") => ({
   access,
-  integrity: choices.integrity,
+  integrity: Option.getOrUndefined(choices.integrity),
   timeout: Option.getOrUndefined(choices.timeout),
   onOpen: moduleOf(choices.onOpen),
   // Whoever gives functions for the schema means the schema to call them.
   pragmas: { trustedSchema: Option.isSome(choices.onOpen) },
-  permissions: choices.permissions,
-  backups: choices.backups,
+  permissions: Option.getOrUndefined(choices.permissions ?? Option.none()),
+  backups: Option.getOrUndefined(choices.backups ?? Option.none()),
   trustedFilesystems: choices.trustedFilesystems,
   program: `${packageJson.name} ${packageJson.version}`,
   onProgress: choices.json ? showWork : showProgress,
@@ -95,19 +97,23 @@ export const migrationsOf = ({ migrations }: Pick<Choices, "migrations">) =>
   })
 
 /** `init` and `status`. */
-export const run = (access: "initialize" | "inspect") =>
-  Effect.fnUntraced(function* (choices: Choices) {
-    const config = DatabaseConfig.from({ ...optionsOf(choices, access), filename: choices.database })
-    const initialization = yield* Initialization.make(config)
-    currentTimeline = initialization.timeline
-    const report = yield* MigrationSource.make(migrationsOf(choices)).pipe(
-      Effect.flatMap((source) => DatabaseReady.make(config, initialization, source)),
-      Effect.map((ready) => Context.get(ready, DatabaseReady).report),
-      Effect.scoped,
-      Effect.catchAll((error) => refuse(choices, initialization, error))
-    )
-    yield* choices.json ? say(reportJson(report)) : say(reportLines(report).join("\n"))
-  })
+export const run = (access: "initialize" | "inspect") => (choices: Choices) =>
+  isUrl(choices.database)
+    ? Effect.flatMap(onPostgres(choices), ({ startOnPostgres }) => startOnPostgres(choices, access))
+    : Effect.zipRight(requireFileSettings(choices), startOnFile(choices, access))
+
+const startOnFile = Effect.fnUntraced(function* (choices: Choices, access: "initialize" | "inspect") {
+  const config = DatabaseConfig.from({ ...optionsOf(choices, access), filename: choices.database })
+  const initialization = yield* Initialization.make(config)
+  currentTimeline = initialization.timeline
+  const report = yield* MigrationSource.make(migrationsOf(choices)).pipe(
+    Effect.flatMap((source) => DatabaseReady.make(config, initialization, source)),
+    Effect.map((ready) => Context.get(ready, DatabaseReady).report),
+    Effect.scoped,
+    Effect.catchAll((error) => refuse(choices, initialization, error))
+  )
+  yield* choices.json ? say(reportJson(report)) : say(reportLines(report).join("\n"))
+})
 
 /** No directory was named, and the default one does not exist. */
 export const explainMissingDefault = (error: MigrationSourceError): MigrationSourceError =>
@@ -133,13 +139,13 @@ const refuse = Effect.fnUntraced(function* (
 })
 
 /** Tells somebody who watches a slow start what it waits for: once early, then now and then. */
-const showProgress = (event: ProgressEvent): Effect.Effect<void> =>
+export const showProgress = (event: ProgressEvent): Effect.Effect<void> =>
   event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
     ? tell(`waiting in the ${event.stage} stage: ${event.reason}`)
     : showWork(event)
 
 /** Tells how far long work is. With `--json` only this is shown: the report counts the attempts of each stage. */
-const showWork = (event: ProgressEvent): Effect.Effect<void> =>
+export const showWork = (event: ProgressEvent): Effect.Effect<void> =>
   event._tag === "StageProgress"
     ? tell(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
     : Effect.void
@@ -153,6 +159,11 @@ interface Ending {
 }
 
 let currentTimeline: Effect.Effect<Timeline> | undefined
+
+/** What tells how far the start was, should it be interrupted. */
+export const showTimeline = (timeline: Effect.Effect<Timeline>): void => {
+  currentTimeline = timeline
+}
 
 const endingOf = (cause: Cause.Cause<unknown>, timeline?: Timeline): Ending | undefined => {
   const failure = Option.getOrUndefined(Cause.failureOption(cause))

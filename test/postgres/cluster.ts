@@ -62,7 +62,7 @@ export const socketFolder = async (): Promise<string> => {
     // A password where a test wants one, for the others none.
     writeFileSync(
       join(data, "pg_hba.conf"),
-      "local all guarded scram-sha-256\nlocal replication all reject\nlocal all locked_out reject\nlocal all all trust\n"
+      "local all guarded,keeper scram-sha-256\nlocal replication all reject\nlocal all locked_out reject\nlocal all all trust\n"
     )
     const settings = { fsync: "off", listen_addresses: "''", unix_socket_directories: folder, max_connections: "200" }
     const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`)

@@ -43,7 +43,7 @@ interface AdoptChoices extends Omit<Choices, "applicationId" | "integrity"> {
 const run = Effect.fnUntraced(
   function* (choices: AdoptChoices) {
     const { dryRun, from, json, keepExtra, through, yes } = choices
-    const { access: ___, ...given } = optionsOf({ ...choices, integrity: "auto" }, "inspect")
+    const { access: ___, ...given } = optionsOf({ ...choices, integrity: Option.some("auto") }, "inspect")
     const wanted = {
       ...given,
       filename: choices.database,

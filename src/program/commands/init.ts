@@ -1,8 +1,10 @@
 /** `init`: the start, once. */
 import * as Command from "@effect/cli/Command"
-import { options, shared } from "../options.ts"
+import { forPostgres, options, shared } from "../options.ts"
 import { run } from "../start.ts"
 
-export const init = Command.make("init", { ...shared, backups: options.backups }, run("initialize")).pipe(
-  Command.withDescription("Create, migrate and check the database, then say that it is ready.")
-)
+export const init = Command.make(
+  "init",
+  { ...shared, backups: options.backups, ...forPostgres },
+  run("initialize")
+).pipe(Command.withDescription("Create, migrate and check the database, then say that it is ready."))

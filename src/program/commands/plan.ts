@@ -4,21 +4,27 @@ import * as Effect from "effect/Effect"
 import { exitCodeOf } from "../../../layers/index.ts"
 import { planDatabase, planJson, planLines } from "../../../layers/operate.ts"
 import { ExitWith, somethingToDo } from "../ExitWith.ts"
-import { options, shared } from "../options.ts"
+import { isUrl, onPostgres, requireFileSettings } from "../engine.ts"
+import { forPostgres, options, shared } from "../options.ts"
 import { say } from "../say.ts"
 import { type Choices, migrationsOf, optionsOf } from "../start.ts"
 
 const run = Effect.fnUntraced(function* (choices: Choices) {
-  const plan = yield* planDatabase({
-    ...optionsOf(choices, "inspect"),
-    filename: choices.database,
-    migrations: migrationsOf(choices)
-  })
+  const plan = isUrl(choices.database)
+    ? yield* Effect.flatMap(onPostgres(choices), ({ planOnPostgres }) => planOnPostgres(choices))
+    : yield* Effect.zipRight(
+        requireFileSettings(choices),
+        planDatabase({
+          ...optionsOf(choices, "inspect"),
+          filename: choices.database,
+          migrations: migrationsOf(choices)
+        })
+      )
   yield* say(choices.json ? planJson(plan) : planLines(plan).join("\n"))
   if (plan.obstacle !== undefined) return yield* new ExitWith({ code: exitCodeOf(plan.obstacle) })
   if (plan.status === "pending") return yield* new ExitWith({ code: somethingToDo })
 })
 
-export const plan = Command.make("plan", { ...shared, backups: options.backups }, run).pipe(
+export const plan = Command.make("plan", { ...shared, backups: options.backups, ...forPostgres }, run).pipe(
   Command.withDescription("Say what init would do, without writing anything. Exit code 2: there is something to do.")
 )
