@@ -29,7 +29,8 @@ interface Talk {
 /**
  * A server that ends silent connections after seconds. It keeps fewer connections than its descriptors allow: one may
  * need three, with a content and an upload. If there are too many, it closes one that has shown no valid token: the
- * oldest of the address with the most of them. So a stranger who opens more loses only their own.
+ * oldest of the address with the most of them, and rather one that was never answered than a probe's. So a stranger
+ * who opens more loses only their own.
  */
 export class BoundedServer extends Server {
   private readonly strange = new Map<string, Set<Socket>>()
@@ -162,9 +163,15 @@ export class BoundedServer extends Server {
     let largest: Set<Socket> = new Set()
     for (const sockets of this.strange.values()) if (sockets.size > largest.size) largest = sockets
     const [oldest] = largest
-    if (oldest === undefined) return
-    this.forget(oldest)
-    oldest.destroy()
+    const victim = this.firstWithoutAnswer(largest) ?? oldest
+    if (victim === undefined) return
+    this.forget(victim)
+    victim.destroy()
+  }
+
+  private firstWithoutAnswer(sockets: ReadonlySet<Socket>): Socket | undefined {
+    for (const socket of sockets) if (this.talks.get(socket)?.heard === 0) return socket
+    return undefined
   }
 
   private forget(socket: Socket, caller = callerOf(socket.remoteAddress ?? "")): void {

@@ -5,8 +5,6 @@ import { join } from "node:path"
 export interface Fixture {
   readonly folder: string
   readonly count: number
-  /** Whether it is what the program carries inside. */
-  readonly isConversationFiles: boolean
   /** Folders, one per form. */
   readonly sql: string
   readonly effect: string
@@ -24,7 +22,6 @@ export const fixtureIn = (folder: string): Fixture => {
   return {
     folder,
     count: readdirSync(sql).length,
-    isConversationFiles: folder.endsWith(conversationFiles),
     sql,
     effect: join(folder, "effect"),
     effectSubmodules: join(folder, "effect-submodules"),

@@ -47,13 +47,7 @@ const floor: Subject = {
 
 const ours: Subject = {
   ...library("ours", "**database-ready**", "schema_migrations"),
-  program: (file, { isConversationFiles, sql }) => [
-    join(root, "dist/database-ready.cjs"),
-    "init",
-    "--database",
-    file,
-    ...(isConversationFiles ? [] : ["--migrations", sql])
-  ]
+  program: (file, { sql }) => [join(root, "dist/database-ready.cjs"), "init", "--database", file, "--migrations", sql]
 }
 
 /** In a program of one file that starts from V8's code cache, like the programs of this library. */
