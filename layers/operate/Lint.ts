@@ -177,14 +177,14 @@ const lintMigration = Effect.fnUntraced(function* (
     if (failure !== undefined) {
       // What is known to fail with rows fails here because of the seeds.
       if (!found.some(({ code, line }) => line === statement.line && lintCodes[code] === "error")) {
-        found.push(yield* failed(sqlite, statement, failure))
+        found.push(failed(sqlite, statement, failure))
       }
       return { found, isWhole: false }
     }
     place(places, shape, { file, line: statement.line })
     ran.push({ statement, shape, before })
   }
-  yield* dropTemporary(sqlite)
+  yield* tryFacts(() => dropTemporary(sqlite))
   yield* sqlite.run("PRAGMA legacy_alter_table = 0")
   const switchesForeignKeys = [...skipped].some(({ text: sql }) => /^pragma\s+(?:\w+\.)?foreign_keys\b/i.test(sql))
   const run: FileRun = { ran, declared, switchesForeignKeys, start, end: yield* facts }
@@ -209,9 +209,9 @@ const asksBefore = (shape: Shape): boolean => (shape.kind === "create" && shape.
 const runEffect = (sqlite: Sqlite, migration: Migration): Effect.Effect<Looked, SqliteFailure> => {
   const connected = { ...sqlite, ...transactionsOn(sqlite.database, {}) }
   return sqlite.run("BEGIN").pipe(
-    Effect.zipRight(runMigration(connected, scriptOf(migration), Effect.void)),
+    Effect.zipRight(runMigration(connected, scriptOf(migration))),
     Effect.zipRight(sqlite.run("COMMIT")),
-    Effect.zipRight(dropTemporary(sqlite)),
+    Effect.zipRight(tryFacts(() => dropTemporary(sqlite))),
     Effect.as({ found: [], isWhole: true }),
     Effect.catchAll((error) => {
       const detail = error._tag === "SqliteFailure" ? error.detail : error.sentence
@@ -260,7 +260,7 @@ const doubleQuoted = ({ line, text: sql }: Statement, name: string): Found => {
   }
 }
 
-const failed = Effect.fnUntraced(function* (sqlite: Sqlite, statement: Statement, failure: SqliteFailure) {
+const failed = (sqlite: Sqlite, statement: Statement, failure: SqliteFailure): Found => {
   const { detail } = failure
   const { line, text: sql } = statement
   if (cureOfMissing(detail) !== undefined) return blind(statement, detail)
@@ -282,14 +282,14 @@ const failed = Effect.fnUntraced(function* (sqlite: Sqlite, statement: Statement
       remedy: `Drop the ${broken} at the beginning of the file, and make it again at its end.`
     } satisfies Found
   }
-  const cure = yield* cureOf(sqlite, sql, failure)
+  const cure = cureOf(sqlite, sql, failure)
   return {
     code: "statement-fails",
     line,
     message: `SQLite refuses it in every database (${detail}); what follows was not looked at`,
     remedy: cure ?? "Correct the statement."
-  } satisfies Found
-})
+  }
+}
 
 const broken = (run: FileRun, object: string, detail: string): Found => {
   const [, type = "", name = ""] = /^(view|trigger) (.*?)(?: of .*)?$/.exec(object) ?? []

@@ -12,7 +12,7 @@ import { reasonOf, refusal } from "../sqlite/ConnectionError.ts"
 import { DatabaseConfig } from "../sqlite/DatabaseConfig.ts"
 import { DatabaseDirectory } from "../sqlite/DatabaseDirectory.ts"
 import { absoluteName } from "../sqlite/DatabasePath.ts"
-import { outcomeOf } from "../sqlite/edge.ts"
+import { outcomeOf, verdictOf } from "../sqlite/edge.ts"
 import { Initialization } from "../sqlite/Initialization.ts"
 import type { InitializationError } from "../sqlite/InitializationReport.ts"
 import { type OnOpen, withOnOpen } from "../sqlite/OnOpen.ts"
@@ -164,7 +164,7 @@ const factsOfMigrations = <R>(migrations: Migrations<R>): Effect.Effect<SchemaFa
   Effect.flatMap(MigrationSource.make(migrations), (ordered) => {
     const all = [...ordered, ...(ordered.repeatables ?? [])]
     const inMemory = (failure: SqliteFailure) => refusal(":memory:", reasonOf(failure.code), failure)
-    return refuseObstacles(all).pipe(
+    return verdictOf(refuseObstacles(all)).pipe(
       Effect.zipRight(soundDriver(":memory:")),
       Effect.zipRight(Effect.catchTag(replayInMemory(all), "SqliteFailure", inMemory)),
       Effect.flatMap((sqlite) => outcomeOf(() => factsOn(sqlite), inMemory)),

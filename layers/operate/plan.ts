@@ -27,7 +27,7 @@ import { prepareDirectory } from "../sqlite/DatabaseDirectory.ts"
 import { absoluteName } from "../sqlite/DatabasePath.ts"
 import type { LayerOptions } from "../sqlite/DatabaseReady.ts"
 import { refusal } from "../sqlite/DirectoryError.ts"
-import { outcomeOf } from "../sqlite/edge.ts"
+import { atEdge, outcomeOf, verdictOf } from "../sqlite/edge.ts"
 import { look as lookAtFiles } from "../sqlite/FileLook.ts"
 import { Initialization } from "../sqlite/Initialization.ts"
 import type { InitializationError } from "../sqlite/InitializationReport.ts"
@@ -136,7 +136,10 @@ const planWith = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], so
     const tried = stage(
       "migrations",
       (attempt) =>
-        Effect.zipRight(refuseObstacles([...pending, ...repeatables.own]), tryPending(config, sqlite, seen, attempt)),
+        Effect.zipRight(
+          verdictOf(refuseObstacles([...pending, ...repeatables.own])),
+          tryPending(config, sqlite, seen, attempt)
+        ),
       () => ""
     )
     yield* orObstacle(tried)
@@ -220,7 +223,7 @@ const backupOf = Effect.fnUntraced(function* (
 ) {
   const newest = verdict.pending.at(-1)
   if (newest === undefined || backups === 0 || inMemory) return undefined
-  if (yield* Effect.mapError(guardRows(sqlite, objects, Effect.void).isEmpty, notCounted)) return undefined
+  if (yield* atEdge(guardRows(sqlite, objects, () => Effect.void).isEmpty, notCounted)) return undefined
   const upgrade = { from: verdict.version, to: newest.version }
   const there = yield* asBackupError(`${file}${formatBackupName({ ...upgrade, number: 1 })}`)(backupsOf(file))
   const bytes = yield* bytesOf(sqlite)

@@ -27,7 +27,7 @@ import { pruneBackups } from "./BackupFiles.ts"
 import { ConnectionError } from "./ConnectionError.ts"
 import { codeReason } from "./codeReason.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
-import { atOnce, isPassed, outcomeOf } from "./edge.ts"
+import { atOnce, isPassed, outcomeOf, verdictOf } from "./edge.ts"
 import { setPragmasOfNewFile } from "./FilePragmas.ts"
 import { Initialization } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
@@ -216,7 +216,7 @@ const attempt = (room: Room, done: Done, running: Attempt) =>
     }
     // Also in an inspection: it says what a start would say.
     const { own, isDue } = first.verdict.repeatables
-    yield* refuseObstacles([...first.verdict.pending, ...(isDue ? own : [])])
+    yield* verdictOf(refuseObstacles([...first.verdict.pending, ...(isDue ? own : [])]))
     if (config.access === "inspect") {
       // Report what a start would refuse before what it would apply: the trial proves the schema first.
       if (!first.isBlank && !config.inMemory) yield* tryPending(config, database.sqlite, first, running)
@@ -224,7 +224,8 @@ const attempt = (room: Room, done: Done, running: Attempt) =>
     }
 
     // Not again: a start that waits for another's copy comes here at each attempt.
-    if (done.triedAt === undefined && isWatched) yield* removeRemains(room, LogLevel.Debug)
+    if (done.triedAt === undefined && isWatched && remainsOf(room).length > 0)
+      yield* removeRemains(room, LogLevel.Debug)
     // A new database has no other users that a failing start could block.
     if (!first.isBlank && !config.inMemory && done.triedAt !== first.dataVersion) {
       yield* tryPending(config, database.sqlite, first, running)
@@ -237,7 +238,7 @@ const attempt = (room: Room, done: Done, running: Attempt) =>
     if (first.isBlank && database.before === "clean") {
       yield* outcomeOf(() => setPragmasOfNewFile(config, database, pragmas), unreadable)
     }
-    const seen = yield* Effect.scoped(upgrade(room, first, done, running))
+    const seen = yield* upgrade(room, first, done, running)
     // The upgrade is committed: an extra backup is no reason to refuse it.
     if (done.backup !== undefined) {
       yield* Effect.catchAll(pruneBackups(database.file, config.backups, done.backup), ({ detail }) =>

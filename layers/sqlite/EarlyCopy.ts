@@ -72,7 +72,7 @@ export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
   yield* refuseEmptyCopy(partial)
   let reached: WalEnd | undefined = end
   const applyNewCommits = Effect.suspend(() =>
-    reached === undefined ? Effect.succeed(undefined) : applyCommits(file, reached, partial, breathe)
+    reached === undefined ? Effect.succeed(undefined) : applyCommits(file, reached, partial, Effect.suspend(breathe))
   ).pipe(
     Effect.tap((now) =>
       Effect.sync(() => {

@@ -109,6 +109,9 @@ const orFailure = <A>(question: () => A): A => {
   }
 }
 
+/** Changes with every change of the schema (https://sqlite.org/pragma.html#pragma_schema_version). Throws `SqliteFailure`. */
+export const schemaVersionOf = ({ all }: Sqlite): number => integer(all("PRAGMA schema_version")[0], "schema_version")
+
 /** A text column. Numbers become text; NULL becomes "". */
 export const text = (row: Row | undefined, column: string): string => {
   const value = row?.[column]

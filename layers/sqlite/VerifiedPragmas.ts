@@ -2,12 +2,11 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type { StageError } from "../start/Attempt.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
-import { atEdge, outcomeOf } from "./edge.ts"
+import { atEdge, atOnce, isPassed, outcomeOf } from "./edge.ts"
 import { Initialization } from "./Initialization.ts"
 import { readOthers, setBack } from "./migrationPragmas.ts"
 import { type PragmaError, unreadable } from "./PragmaError.ts"
@@ -23,7 +22,7 @@ import {
   setAndVerify,
   summaryOf
 } from "./pragmas.ts"
-import type { SqliteFailure } from "./Sqlite.ts"
+import { answerOr, type SqliteFailure } from "./Sqlite.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 
 /** What the pragmas stage found. Here, and not in the class, TypeScript leaves out of the declarations what is marked internal. */
@@ -38,9 +37,9 @@ export interface PragmasEvidence {
    * Runs something with foreign keys off, outside a transaction, where alone they can be switched
    * (https://sqlite.org/pragma.html#pragma_foreign_keys). However it ends, they are on again.
    */
-  readonly withoutForeignKeys: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
+  readonly withoutForeignKeys: <A, E, R>(body: () => Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
   /** @internal Runs a migration that may set pragmas, within its transaction, and sets back what it has set of them. */
-  readonly restoringOthers: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
+  readonly restoringOthers: <A, E, R>(body: () => Effect.Effect<A, E, R>) => Effect.Effect<A, E | PragmaError, R>
   /**
    * @internal
    * Runs a statement with the busy timeout 0: SQLite refuses at once, whatever the settings say, where it would
@@ -80,36 +79,28 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
         ),
       summaryOf
     )
-    const switchForeignKeys = (wanted: "0" | "1") => atEdge(() => foreignKeys(sqlite, wanted), unreadable)
-    const setAllBack = (before: Settings) =>
-      atEdge(() => {
-        const back = setBack(sqlite, before)
-        return back instanceof Error ? back : setAndVerify(sqlite, unswitched, unswitched, {})
-      }, unreadable)
+    const setAllBack = (before: Settings) => {
+      const back = setBack(sqlite, before)
+      return back instanceof Error ? back : setAndVerify(sqlite, unswitched, unswitched, {})
+    }
     return {
       settings,
       withoutForeignKeys: (body) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function* () {
-            yield* switchForeignKeys("0")
-            const exit = yield* Effect.exit(restore(body))
-            const on = switchForeignKeys("1")
-            // What went wrong first is what has to be told; a connection that is refused is closed anyhow.
-            yield* Exit.isSuccess(exit) ? on : Effect.catchAll(on, (error) => Effect.logWarning(error.message))
-            return yield* exit
-          })
+        andBack(
+          () => foreignKeys(sqlite, "0"),
+          body,
+          () => foreignKeys(sqlite, "1")
         ),
       restoringOthers: (body) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function* () {
+        andBack(
+          () => {
             // Of an attempt before this one some may be set still.
-            others ??= yield* atEdge(() => readOthers(sqlite), unreadable)
-            const exit = yield* Effect.exit(restore(body))
-            // Switching foreign keys off is the library's own doing here, and cannot be undone in a transaction.
-            const back = setAllBack(others)
-            yield* Exit.isSuccess(exit) ? back : Effect.catchAll(back, (error) => Effect.logWarning(error.message))
-            return yield* exit
-          })
+            others ??= readOthers(sqlite)
+            return others
+          },
+          body,
+          // Switching foreign keys off is the library's own doing here, and cannot be undone in a transaction.
+          () => (others === undefined ? undefined : setAllBack(others))
         ),
       // In one turn: nobody reads the pragmas meanwhile.
       withoutWaiting: (statement) =>
@@ -135,4 +126,32 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
       VerifiedPragmas.make(...before)
     )
   )
+}
+
+/**
+ * Sets something, and sets it back however the body ends. What went wrong first is what has to be told; a connection
+ * that is refused is closed anyhow.
+ */
+const andBack = <A, E, R>(
+  set: () => Settings | PragmaError,
+  body: () => Effect.Effect<A, E, R>,
+  setBack: () => Settings | PragmaError | undefined
+): Effect.Effect<A, E | PragmaError, R> => {
+  let notBack: PragmaError | undefined
+  const outcome = atOnce(function* () {
+    yield* outcomeOf(set, unreadable)
+    let isDone = false
+    try {
+      const value = yield* body()
+      isDone = true
+      yield* outcomeOf(setBack, unreadable)
+      return value
+    } finally {
+      const back = isDone ? undefined : answerOr(setBack, unreadable)
+      if (back instanceof Error) notBack = back
+    }
+  })
+  return isPassed(outcome)
+    ? outcome
+    : Effect.onError(outcome, () => (notBack === undefined ? Effect.void : Effect.logWarning(notBack.message)))
 }

@@ -1,9 +1,10 @@
 /** The edge of a room: where plain code ends and Effect begins. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { answerOr, type SqliteFailure } from "./SqliteFailure.ts"
+import type { Steps } from "../start/atOnce.ts"
+import { answerOr, SqliteFailure } from "./SqliteFailure.ts"
 
-export { atOnce, isPassed } from "../start/atOnce.ts"
+export { atOnce, isPassed, type Steps } from "../start/atOnce.ts"
 
 /** `atEdge`, which has run already. */
 export const outcomeOf = <A, E>(
@@ -30,3 +31,16 @@ export const verdictOf = <A>(given: A): Exit.Exit<Exclude<A, Error>, Extract<A, 
 
 const isRefusal = <A>(given: A): given is Extract<A, Error> => given instanceof Error
 const isAnswer = <A>(given: A): given is Exclude<A, Error> => !(given instanceof Error)
+
+/** `outcomeOf` for a part of a generator: what it throws of SQLite's answers is a refusal of the whole. */
+export function* orRefused<A, E, E2, R>(
+  part: Steps<A, E, R>,
+  refused: (failure: SqliteFailure) => E2
+): Steps<A, E | E2, R> {
+  try {
+    return yield* part
+  } catch (thrown) {
+    if (!(thrown instanceof SqliteFailure)) throw thrown
+    return yield* Exit.fail(refused(thrown))
+  }
+}

@@ -1,4 +1,5 @@
 /** One attempt of a stage, as the stage sees it. */
+import type * as Clock from "effect/Clock"
 import type * as Effect from "effect/Effect"
 import type { LockError } from "./LockError.ts"
 import type { Measure } from "./Measure.ts"
@@ -18,14 +19,14 @@ export interface Attempt {
   readonly left: () => number
   /**
    * For between two statements of many: lets timers, signals and the deadline have their turn when the
-   * event loop has been held for 16 ms, and costs a look at the clock otherwise.
+   * event loop has been held for 16 ms when it is called, and costs a look at the clock otherwise.
    */
-  readonly breathe: Effect.Effect<void>
+  readonly breathe: () => Effect.Effect<void>
   /** Says what is going on, for a timeout to name: "applying 003_add_owner". */
   readonly doing: (what: string) => void
   /**
    * Tells how far something is that takes long, by bytes unless a unit is given. The time in which it moves on is
-   * not counted by a deadline that nobody has set.
+   * not counted by a deadline that nobody has set. It is noted when it is called; what it gives tells who listens.
    */
   readonly progress: (
     doing: string,
@@ -35,6 +36,8 @@ export interface Attempt {
   ) => Effect.Effect<void>
   /** Says what is committed: it stands, however the start ends. */
   readonly committed: (what: Committed) => void
+  /** The clock of the start. */
+  readonly clock: Clock.Clock
 }
 
 interface Committed {

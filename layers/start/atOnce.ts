@@ -8,6 +8,9 @@ type Waiting = YieldWrap<Effect.Effect<unknown, unknown, unknown>>
 type FailsWith<Waits> = Waits extends YieldWrap<Effect.Effect<infer _A, infer E, infer _R>> ? E : never
 type Needs<Waits> = Waits extends YieldWrap<Effect.Effect<infer _A, infer _E, infer R>> ? R : never
 
+/** A part of a generator of effects: `yield*` runs it. */
+export type Steps<A, E = never, R = never> = Generator<YieldWrap<Effect.Effect<unknown, E, R>>, A, unknown>
+
 /**
  * `Effect.gen` that begins at once: where nothing has to be waited for, it is over when this returns, and what this
  * returns is an `Exit`. However it ends, failed and interrupted too, its `finally` blocks run; they may not wait.

@@ -117,12 +117,12 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
     const inTime = Effect.suspend(() => (remaining() < 0 ? Effect.fail(tooLate()) : Effect.void))
 
     let heldSince = before.at
-    const breathe = Effect.suspend(() => {
+    const breathe = () => {
       const now = elapsed()
       if (now - heldSince < longestHold) return Effect.void
       heldSince = now
       return eventLoopTurn
-    })
+    }
 
     const doing: Attempt["doing"] = (what) => {
       if (what === entry.doing) return
@@ -130,27 +130,26 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
       entry.measure = undefined
       entry.since = elapsed()
     }
-    const progress: Attempt["progress"] = (what, done, total, { detail = "", isTold = true, unit = "bytes" } = {}) =>
-      Effect.suspend(() => {
-        const now = elapsed()
-        doing(what)
-        if (entry.measure !== undefined && done > entry.measure.done) moving += now - entry.lookedAt
-        entry.lookedAt = now
-        entry.measure = { done, total, unit, detail }
-        if (!isTold) return Effect.void
-        return Effect.asVoid(
-          options.onProgress({
-            _tag: "StageProgress",
-            stage: name,
-            at: clock.unsafeCurrentTimeMillis(),
-            doing: what,
-            done: Math.min(done, total),
-            total,
-            unit,
-            detail
-          })
-        )
-      })
+    const progress: Attempt["progress"] = (what, done, total, { detail = "", isTold = true, unit = "bytes" } = {}) => {
+      const now = elapsed()
+      doing(what)
+      if (entry.measure !== undefined && done > entry.measure.done) moving += now - entry.lookedAt
+      entry.lookedAt = now
+      entry.measure = { done, total, unit, detail }
+      if (!isTold) return Effect.void
+      return Effect.asVoid(
+        options.onProgress({
+          _tag: "StageProgress",
+          stage: name,
+          at: clock.unsafeCurrentTimeMillis(),
+          doing: what,
+          done: Math.min(done, total),
+          total,
+          unit,
+          detail
+        })
+      )
+    }
 
     const committed: Attempt["committed"] = (what) => {
       applied.push(...what.applied)
@@ -174,7 +173,7 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
     const tried = () => {
       entry.attempts += 1
       doing("")
-      return attempt({ inTime, left: remaining, breathe, doing, progress, committed })
+      return attempt({ inTime, left: remaining, breathe, doing, progress, committed, clock })
     }
     const judged = (outcome: Effect.Effect<A, E, R>) =>
       outcome.pipe(

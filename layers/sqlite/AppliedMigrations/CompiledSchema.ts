@@ -27,8 +27,10 @@ export const describeBroken = ({ detail, object }: Broken): string => `${object}
  * Compiles every view, and a statement of each kind for every table with triggers, without running any. All triggers of
  * a table and event are compiled together, so SQLite's message must tell which one is broken.
  */
-export const brokenObjects = (sqlite: Sqlite): ReadonlyArray<Broken> => {
-  const objects = objectsOf(sqlite.all(schemaStatement))
+export const brokenObjects = (
+  sqlite: Sqlite,
+  objects: ReadonlyArray<SchemaObject> = objectsOf(sqlite.all(schemaStatement))
+): ReadonlyArray<Broken> => {
   const broken: Array<Broken> = []
   for (const { name, type } of objects) {
     if (type !== "view") continue

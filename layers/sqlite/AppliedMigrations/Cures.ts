@@ -1,8 +1,7 @@
 /** What to do about a statement that SQLite refused, by its code and message. */
-import * as Effect from "effect/Effect"
 import { openingWords } from "../../schema/SqlScript.ts"
 import { cureOfMissing } from "../MissingExtension.ts"
-import { type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
+import { answerOr, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 
 /** Tables in which other migration tools keep what they applied, by their names in lower case. */
 const historyTables: Readonly<Partial<Record<string, string>>> = {
@@ -38,10 +37,8 @@ export const cureOf = (
   sqlite: Sqlite,
   statement: string,
   { code, detail }: Pick<SqliteFailure, "code" | "detail">
-): Effect.Effect<string | undefined> =>
-  /already exists$/.test(detail)
-    ? Effect.map(toolsIn(sqlite), alreadyThere)
-    : Effect.succeed(cureOfStatement(statement, code, detail))
+): string | undefined =>
+  /already exists$/.test(detail) ? alreadyThere(toolsIn(sqlite)) : cureOfStatement(statement, code, detail)
 
 const cureOfStatement = (statement: string, code: string, detail: string): string | undefined => {
   const [first] = openingWords(statement, 1)
@@ -81,14 +78,13 @@ export const takeOver = (first: string): string =>
   `Check the path of the database. To take it over, with files of what is in it, run \`database-ready adopt\`. Or by hand: 1. Write its schema as the first migration, without the other tool's tables; \`sqlite3 FILE .schema\` prints it. 2. ${first}Run \`CREATE TABLE schema_migrations (migration_id INTEGER PRIMARY KEY, version, description, applied_at, status, execution_time_ms); INSERT INTO schema_migrations (version, description, status) VALUES ('001', 'taken over', 'completed');\`, with the number of that migration in place of 001.`
 
 /** The tools whose history tables exist. If the tables cannot be read, the refusal stays as it is. */
-const toolsIn = (sqlite: Sqlite): Effect.Effect<ReadonlyArray<string>> =>
-  sqlite.run("SELECT name FROM sqlite_schema WHERE type = 'table'").pipe(
-    Effect.map((tables) =>
-      tables.flatMap((table) => {
+const toolsIn = (sqlite: Sqlite): ReadonlyArray<string> =>
+  answerOr(
+    () =>
+      sqlite.all("SELECT name FROM sqlite_schema WHERE type = 'table'").flatMap((table) => {
         const name = text(table, "name")
         const tool = historyTables[name.toLowerCase()]
         return tool === undefined ? [] : [`${tool} (${name})`]
-      })
-    ),
-    Effect.orElseSucceed(() => [])
+      }),
+    () => []
   )

@@ -3,6 +3,7 @@
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { Attempt } from "../../start/Attempt.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
 import { earlyCopyOf, removeOrWarn } from "../BackupFiles.ts"
@@ -18,7 +19,7 @@ import type { Room } from "./UpgradeRoom.ts"
 
 /** Whether the copy is made while others write: allowed, made, or `undefined` if it is made with the lock held. */
 export type Early =
-  | { readonly _tag: "Allowed" }
+  | { readonly _tag: "Allowed"; readonly scope: Scope.Scope }
   | { readonly _tag: "Made"; readonly copy: EarlyCopy; readonly versions: Versions }
   | undefined
 
@@ -30,6 +31,7 @@ export class CopyFirst extends Data.TaggedError("CopyFirst")<{
   readonly from: string | undefined
   readonly to: string
   readonly moment: Pinned
+  readonly scope: Scope.Scope
 }> {}
 
 /**
@@ -42,7 +44,8 @@ export const decideEarlyCopy = Effect.fnUntraced(function* ({ config, database }
   if (isBlank || config.inMemory || config.backups === 0 || newest === undefined) return undefined
   if (verdict.pending.some(({ body }) => body._tag === "Effect") || (yield* bytesOf(sqlite)) <= largeCopy)
     return undefined
-  const allowed: Early = { _tag: "Allowed" }
+  // Keeps the copy and its lock until the upgrade ends.
+  const allowed: Early = { _tag: "Allowed", scope: yield* Effect.scope }
   return yield* lockForCopying(file).pipe(
     Effect.as<Early>(allowed),
     Effect.catchAll(({ code, detail }) =>

@@ -6,6 +6,7 @@ import { formatMillis, megabytes } from "../../start/Measure.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
 import { backupsOf } from "../BackupFiles.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
+import { atEdge } from "../edge.ts"
 import { bytesOf } from "../PageCheck.ts"
 import { copyTime, enoughFor } from "./CopyTime.ts"
 import type { Seen } from "./DatabaseLook.ts"
@@ -28,7 +29,7 @@ export const requireTime = Effect.fnUntraced(function* (
   const newest = verdict.pending.at(-1)
   if (deadline === undefined || newest === undefined || config.backups === 0) return
   const { sqlite } = database
-  if (yield* Effect.mapError(guardRows(sqlite, objects, breathe).isEmpty, notCounted)) return
+  if (yield* atEdge(guardRows(sqlite, objects, breathe).isEmpty, notCounted)) return
   const bytes = yield* bytesOf(sqlite)
   const time = copyTime(bytes, yield* Effect.orElseSucceed(backupsOf(database.file), () => []))
   if (time.likely <= deadline.millis) return

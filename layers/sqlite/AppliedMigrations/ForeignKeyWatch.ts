@@ -1,11 +1,12 @@
 /** Looks for rows that refer to missing rows. */
 import * as Effect from "effect/Effect"
 import { titleOf } from "../../start/MigrationSource.ts"
+import { outcomeOf, type Steps } from "../edge.ts"
 import { describeViolation, foreignKeyViolations } from "../PageCheck.ts"
-import { integer, type Sqlite } from "../Sqlite.ts"
+import { type Sqlite, schemaVersionOf } from "../Sqlite.ts"
 import type { Script } from "./MigrationRun.ts"
 import type { SchemaObject } from "./SchemaFingerprint.ts"
-import { upgradeError } from "./UpgradeError.ts"
+import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
 import { notWritten } from "./UpgradeRoom.ts"
 import { hasDeferred, mayDefer, mayRefer } from "./UpgradeRuns.ts"
 
@@ -23,26 +24,27 @@ export const foreignKeyWatch = (
   let isDeferred = hasDeferred(objects)
   let schema = Number.NaN
   return {
-    check: Effect.fnUntraced(function* (script: Script, isLast: boolean) {
+    *check(script: Script, isLast: boolean): Steps<void, UpgradeError> {
       const migration = titleOf(script.migration)
-      const orNotWritten = Effect.mapError(notWritten(migration))
       hasKeys ||= mayRefer(script)
       isDeferred ||= mayDefer(script)
       if (!hasKeys && !isLast) return
-      const [row] = yield* orNotWritten(sqlite.run("PRAGMA schema_version"))
-      const isSame = integer(row, "schema_version") === schema
-      schema = integer(row, "schema_version")
+      const version = yield* outcomeOf(() => schemaVersionOf(sqlite), notWritten(migration))
+      const isSame = version === schema
+      schema = version
       if (isSame && !isDeferred && !isLast && script.migration.declared.foreignKeys === "on") return
       yield* looking(script)
-      const rows = yield* Effect.mapError(sqlite.run(`${foreignKeyViolations} LIMIT 100`), (failure) =>
-        failure.code === "SQLITE_ERROR"
-          ? upgradeError("ForeignKeyMismatch", { migration, detail: failure.detail })
-          : notWritten(migration)(failure)
+      const rows = yield* outcomeOf(
+        () => sqlite.all(`${foreignKeyViolations} LIMIT 100`),
+        (failure) =>
+          failure.code === "SQLITE_ERROR"
+            ? upgradeError("ForeignKeyMismatch", { migration, detail: failure.detail })
+            : notWritten(migration)(failure)
       )
       if (rows.length > 0) {
         const detail = rows.slice(0, 3).map(describeViolation).join("; ")
         return yield* upgradeError("ForeignKeyViolations", { migration, detail })
       }
-    })
+    }
   }
 }

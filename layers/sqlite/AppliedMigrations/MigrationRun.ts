@@ -11,6 +11,7 @@ import { obstacleIn } from "../../schema/StatementRules.ts"
 import { describeCause } from "../../start/CauseDetail.ts"
 import { isRepeatable, type Migration, titleOf } from "../../start/MigrationSource.ts"
 import { type Connected, clientOf } from "../Client.ts"
+import { atOnce, outcomeOf } from "../edge.ts"
 import { type Sqlite, SqliteFailure, text } from "../Sqlite.ts"
 import { cureOf } from "./Cures.ts"
 import { type Reason, type UpgradeError, upgradeError } from "./UpgradeError.ts"
@@ -34,28 +35,34 @@ const statementsToRun = (
   settings === "ignored" ? statementsIn(body).filter((statement) => !isLostSetting(statement)) : statementsIn(body)
 
 /** Refuses, before the first write, what cannot run as its file says. */
-export const refuseObstacles = (migrations: ReadonlyArray<Migration>): Effect.Effect<void, UpgradeError> =>
-  Effect.suspend(() => {
-    for (const migration of migrations) {
-      const { body, declared, id } = migration
-      if (body._tag === "Effect") continue
-      const statements = statementsIn(body)
-      const obstacle =
-        obstacleIn({ id, text: body.text, declared, statements }) ??
-        (isRepeatable(migration) ? misplacedInRepeatable(statements) : undefined)
-      if (obstacle !== undefined) {
-        const { reason, remedy: cure, ...facts } = obstacle
-        return upgradeError(reason, { migration: titleOf(migration), cure, ...facts })
-      }
+export const refuseObstacles = (migrations: ReadonlyArray<Migration>): UpgradeError | undefined => {
+  for (const migration of migrations) {
+    const { body, declared, id } = migration
+    if (body._tag === "Effect") continue
+    const statements = statementsIn(body)
+    const obstacle =
+      obstacleIn({ id, text: body.text, declared, statements }) ??
+      (isRepeatable(migration) ? misplacedInRepeatable(statements) : undefined)
+    if (obstacle !== undefined) {
+      const { reason, remedy: cure, ...facts } = obstacle
+      return upgradeError(reason, { migration: titleOf(migration), cure, ...facts })
     }
-    return Effect.void
-  })
+  }
+  return undefined
+}
 
 /** Runs a whole migration within the transaction that is open on the connection. */
 export const runMigration = (
   sqlite: Connected,
+  script: Script,
+  begins?: (statement: Statement, index: number) => Effect.Effect<void>
+): Effect.Effect<void, UpgradeError> => Effect.suspend(() => beginMigration(sqlite, script, () => Effect.void, begins))
+
+/** `runMigration`, which begins when it is called: an `Exit` where nothing has to be waited for. */
+export const beginMigration = (
+  sqlite: Connected,
   { migration, statements }: Script,
-  between: Effect.Effect<void>,
+  between: () => Effect.Effect<void>,
   begins: (statement: Statement, index: number) => Effect.Effect<void> = () => Effect.void
 ): Effect.Effect<void, UpgradeError> =>
   migration.body._tag === "Effect"
@@ -66,53 +73,56 @@ export const runMigration = (
           Effect.map(Reactivity.make, (reactivity) => clientOf(sqlite, reactivity))
         )
       )
-    : Effect.gen(function* () {
+    : atOnce(function* () {
+        const title = titleOf(migration)
         const savepoint = savepointAround(sqlite, statements)
-        const inTransaction = Effect.mapError((failure: SqliteFailure) =>
-          upgradeError("StatementFailed", { migration: titleOf(migration), failure })
-        )
-        yield* inTransaction(savepoint.open)
+        const notMarked = (failure: SqliteFailure) => upgradeError("StatementFailed", { migration: title, failure })
+        yield* outcomeOf(savepoint.open, notMarked)
         for (const [index, statement] of statements.entries()) {
           yield* begins(statement, index)
-          yield* Effect.catchAll(sqlite.run(statement.text), (failure) =>
-            Effect.flatMap(cureOf(sqlite, statement.text, failure), (cure) =>
-              upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure, cure })
-            )
+          yield* outcomeOf(
+            () => sqlite.all(statement.text),
+            (failure) => {
+              const cure = cureOf(sqlite, statement.text, failure)
+              return upgradeError("StatementFailed", { migration: title, statement, failure, cure })
+            }
           )
-          yield* between
+          yield* between()
         }
-        yield* inTransaction(savepoint.close)
+        yield* outcomeOf(savepoint.close, notMarked)
       })
 
 /** A later file could roll back to a savepoint that a file left open. A savepoint around the file closes it. */
-export const savepointAround = ({ run }: Sqlite, statements: Script["statements"]) => {
+export const savepointAround = ({ all }: Sqlite, statements: Script["statements"]) => {
   const isNeeded = statements.some(({ text }) => /\bsavepoint\b/i.test(text))
-  const step = (sql: string) => (isNeeded ? Effect.asVoid(run(sql)) : Effect.void)
+  const step = (sql: string) => () => {
+    if (isNeeded) all(sql)
+  }
   return { open: step("SAVEPOINT database_ready_file"), close: step("RELEASE database_ready_file") }
 }
 
 /** Drops temp objects: they shadow tables in the file, and vanish with this connection. */
-export const dropTemporary = Effect.fnUntraced(function* (sqlite: Sqlite) {
+export const dropTemporary = ({ all }: Sqlite): void => {
   // Virtual tables first: their shadow tables go with them.
-  const left = yield* sqlite.run(
+  const left = all(
     `SELECT type, name FROM temp.sqlite_schema WHERE type <> 'index' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
 ORDER BY type = 'table', sql NOT LIKE 'CREATE VIRTUAL %'`
   )
   for (const row of left) {
-    yield* sqlite.run(`DROP ${text(row, "type")} IF EXISTS temp.${identifier(text(row, "name"))}`)
+    all(`DROP ${text(row, "type")} IF EXISTS temp.${identifier(text(row, "name"))}`)
   }
-})
+}
 
 /**
  * Resets `last_insert_rowid()` and `changes()` to their values on a new connection. Only an INSERT and a DELETE can
  * (https://sqlite.org/lang_corefunc.html#changes); `total_changes()` cannot be reset.
  */
-export const resetCounters = Effect.fnUntraced(function* (sqlite: Sqlite) {
-  yield* sqlite.run("CREATE TEMP TABLE database_ready_counters (id INTEGER PRIMARY KEY)")
-  yield* sqlite.run("INSERT INTO temp.database_ready_counters VALUES (0)")
-  yield* sqlite.run("DELETE FROM temp.database_ready_counters WHERE false")
-  yield* sqlite.run("DROP TABLE temp.database_ready_counters")
-})
+export const resetCounters = ({ all }: Sqlite): void => {
+  all("CREATE TEMP TABLE database_ready_counters (id INTEGER PRIMARY KEY)")
+  all("INSERT INTO temp.database_ready_counters VALUES (0)")
+  all("DELETE FROM temp.database_ready_counters WHERE false")
+  all("DROP TABLE temp.database_ready_counters")
+}
 
 /**
  * A savepoint ends with its transaction: so RELEASE fails if the Effect ended ours. That cannot be undone, but it is

@@ -10,11 +10,10 @@
  * - The newest row of the history keeps their checksums, and what SQLite made of them. Every start compares that with
  *   the live schema, apart from the fingerprint of the numbered migrations.
  */
-import * as Effect from "effect/Effect"
 import { countMade } from "../../schema/RepeatableRules.ts"
 import { identifier, type Statement } from "../../schema/SqlScript.ts"
 import { type Migration, titleOf } from "../../start/MigrationSource.ts"
-import type { Sqlite, SqliteFailure } from "../Sqlite.ts"
+import { answerOr, type Sqlite, type SqliteFailure } from "../Sqlite.ts"
 import { cureOf } from "./Cures.ts"
 import { historyTable } from "./historyTable.ts"
 import { scriptOf } from "./MigrationRun.ts"
@@ -25,54 +24,65 @@ import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
 
 /**
  * Drops what repeatable migrations made. Gives the triggers of others on their views, which SQLite drops with the view
- * (https://sqlite.org/lang_dropview.html does not say so; `sqlite3DropTable` in build.c does it).
+ * (https://sqlite.org/lang_dropview.html does not say so; `sqlite3DropTable` in build.c does it). Throws `SqliteFailure`.
  */
-export const dropRepeated = Effect.fnUntraced(function* (
-  sqlite: Sqlite,
+export const dropRepeated = (
+  { all }: Sqlite,
   { isDue, recorded }: RepeatableVerdict,
   live: ReadonlyArray<SchemaObject>
-) {
+): ReadonlyArray<SchemaObject> => {
   if (!isDue) return recorded.ofOthers
   const { others, repeated } = divideRepeated(recorded, live)
   const isView = new Set(repeated.filter(({ type }) => type === "view").map(({ name }) => name))
   for (const { name, type } of [...repeated].sort((one, other) =>
     one.type < other.type ? -1 : one.type > other.type ? 1 : 0
   )) {
-    yield* sqlite.run(`DROP ${type} main.${identifier(name)}`)
+    all(`DROP ${type} main.${identifier(name)}`)
   }
   return [...recorded.ofOthers, ...others.filter(({ table, type }) => type === "trigger" && isView.has(table))]
-})
+}
 
-/** Makes all repeatable migrations, and then again the triggers that others have on their views. */
-export const makeRepeatables = Effect.fnUntraced(function* <E>(
+/**
+ * Makes all repeatable migrations, and then again the triggers that others have on their views. `orElse` decides what a
+ * statement that SQLite refuses means.
+ */
+export const makeRepeatables = <E extends Error>(
   sqlite: Sqlite,
   { own, recorded }: RepeatableVerdict,
   ofOthers: ReadonlyArray<SchemaObject>,
-  orElse: (failure: SqliteFailure, refuse: Effect.Effect<never, UpgradeError>) => Effect.Effect<never, UpgradeError | E>
-) {
+  orElse: (failure: SqliteFailure, refuse: () => UpgradeError) => UpgradeError | E
+): Recorded | UpgradeError | E => {
   const known = new Map(recorded.files.map((file) => [file.name, file]))
-  const look = sqlite.run(schemaStatement).pipe(
-    Effect.map(objectsOf),
-    Effect.catchAll((failure) =>
-      orElse(failure, upgradeError("NotWritten", { migration: own.map(titleOf).join(", "), failure }))
+  const look = () =>
+    answerOr(
+      () => objectsOf(sqlite.all(schemaStatement)),
+      (failure) =>
+        orElse(failure, () => upgradeError("NotWritten", { migration: own.map(titleOf).join(", "), failure }))
     )
-  )
+  const run = (sql: string, refuse: (failure: SqliteFailure) => UpgradeError) =>
+    answerOr(
+      () => {
+        sqlite.all(sql)
+        return undefined
+      },
+      (failure) => orElse(failure, () => refuse(failure))
+    )
   const files: Array<RecordedRepeatable> = []
-  let before = yield* look
+  let before = look()
+  if (before instanceof Error) return before
   for (const migration of own) {
     const { statements } = scriptOf(migration)
     for (const statement of statements) {
-      yield* Effect.catchAll(sqlite.run(statement.text), (failure) =>
-        orElse(
-          failure,
-          Effect.flatMap(cureFor(sqlite, statement, failure), (cure) =>
-            upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure, cure })
-          )
-        )
-      )
+      const refused = run(statement.text, (failure) => {
+        const cure = cureFor(sqlite, statement, failure)
+        return upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure, cure })
+      })
+      if (refused !== undefined) return refused
     }
-    const after = yield* look
-    const objects = yield* requireOnlyMade(migration, { before, after, count: countMade(statements) })
+    const after = look()
+    if (after instanceof Error) return after
+    const objects = onlyMade(migration, { before, after, count: countMade(statements) })
+    if (objects instanceof Error) return objects
     const { checksum, declared, name } = migration
     const former = known.get(name)
     files.push({
@@ -86,30 +96,27 @@ export const makeRepeatables = Effect.fnUntraced(function* <E>(
     before = after
   }
   for (const object of ofOthers) {
-    yield* Effect.catchAll(sqlite.run(object.sql), (failure) =>
-      orElse(
-        failure,
-        upgradeError("SchemaBroken", {
-          migration: own.map(titleOf).join(", "),
-          detail: `trigger ${object.name} of ${object.table}, which no migration made (${failure.detail})`,
-          cure: "Drop that trigger by hand, or change it to fit the view."
-        })
-      )
+    const refused = run(object.sql, ({ detail }) =>
+      upgradeError("SchemaBroken", {
+        migration: own.map(titleOf).join(", "),
+        detail: `trigger ${object.name} of ${object.table}, which no migration made (${detail})`,
+        cure: "Drop that trigger by hand, or change it to fit the view."
+      })
     )
+    if (refused !== undefined) return refused
   }
-  const made: Recorded = { areMade: true, files, ofOthers: [] }
-  return made
-})
+  return { areMade: true, files, ofOthers: [] }
+}
 
 /** A DROP in the file must not reach what others made; a CREATE must have made something here. */
-const requireOnlyMade = (
+const onlyMade = (
   migration: Migration,
   seen: {
     readonly before: ReadonlyArray<SchemaObject>
     readonly after: ReadonlyArray<SchemaObject>
     readonly count: number
   }
-): Effect.Effect<ReadonlyArray<SchemaObject>, UpgradeError> => {
+): ReadonlyArray<SchemaObject> | UpgradeError => {
   const now = new Set(seen.after.map(keyOf))
   const then = new Set(seen.before.map(keyOf))
   const gone = seen.before.filter((object) => !now.has(keyOf(object)))
@@ -123,7 +130,7 @@ const requireOnlyMade = (
     )
   }
   return made.length === seen.count
-    ? Effect.succeed(made)
+    ? made
     : refuse(
         `it has ${seen.count} CREATE statements, and made ${made.length} views and triggers`,
         "Remove `IF NOT EXISTS` and `temp.`, and make each object once. What the file made before is dropped by the library."
@@ -132,32 +139,20 @@ const requireOnlyMade = (
 
 const keyOf = (object: SchemaObject): string => `${object.type}\0${object.name}\0${object.table}\0${object.sql}`
 
-const cureFor = (sqlite: Sqlite, { text }: Statement, failure: SqliteFailure) => {
+const cureFor = (sqlite: Sqlite, { text }: Statement, failure: SqliteFailure): string | undefined => {
   if (/already exists$/.test(failure.detail)) {
-    return Effect.succeed(
-      "Another migration, or somebody by hand, made it. Drop it in a new numbered migration, or give this one another name."
-    )
+    return "Another migration, or somebody by hand, made it. Drop it in a new numbered migration, or give this one another name."
   }
   return /^no such (?:view|trigger)/.test(failure.detail)
-    ? Effect.succeed("Write DROP with `IF EXISTS`: what the file made before is dropped by the library.")
+    ? "Write DROP with `IF EXISTS`: what the file made before is dropped by the library."
     : cureOf(sqlite, text, failure)
 }
 
 /** Records them with the newest numbered migration. `former` and checksums stay where the objects are dropped. */
-export const recordRepeatables = (
-  sqlite: Sqlite,
-  { id }: Migration,
-  recorded: Recorded
-): Effect.Effect<void, SqliteFailure> =>
-  Effect.zipRight(
-    sqlite.run(`UPDATE ${historyTable} SET repeatables = NULL WHERE repeatables IS NOT NULL`),
-    Effect.asVoid(
-      sqlite.run(`UPDATE ${historyTable} SET repeatables = ? WHERE CAST(version AS INTEGER) = ?`, [
-        writeRecord(recorded),
-        id
-      ])
-    )
-  )
+export const recordRepeatables = ({ all }: Sqlite, { id }: Migration, recorded: Recorded): void => {
+  all(`UPDATE ${historyTable} SET repeatables = NULL WHERE repeatables IS NOT NULL`)
+  all(`UPDATE ${historyTable} SET repeatables = ? WHERE CAST(version AS INTEGER) = ?`, [writeRecord(recorded), id])
+}
 
 /** Until the upgrade's last transaction. */
 export const withoutObjects = ({ files }: Recorded, ofOthers: ReadonlyArray<SchemaObject>): Recorded => ({

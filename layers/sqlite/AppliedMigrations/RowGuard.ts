@@ -1,7 +1,8 @@
 /** Checks that a migration deletes no rows except those that it declares. */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import { foldName, identifier } from "../../schema/SqlScript.ts"
-import { integer, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
+import type { Steps } from "../edge.ts"
+import { integer, type Row, type Sqlite, schemaVersionOf, text } from "../Sqlite.ts"
 import { historyTable } from "./historyTable.ts"
 import type { Script } from "./MigrationRun.ts"
 import type { SchemaObject } from "./SchemaFingerprint.ts"
@@ -19,6 +20,11 @@ interface Counts {
   readonly tables: ReadonlyMap<string, Rows>
   /** Rows that refer to others by a foreign key that is cleared when those are deleted. */
   readonly references: ReadonlyArray<References>
+  /**
+   * The first page and the columns of each table, by the same names: a renamed table keeps both. Only for an Effect,
+   * whose statements are unknown.
+   */
+  readonly roots: ReadonlyMap<string, string> | undefined
 }
 
 interface Rows {
@@ -27,8 +33,6 @@ interface Rows {
   /** The rest of a shadow table's own name. */
   readonly suffix: string
   readonly rows: number
-  /** The first page and the columns: a renamed table keeps both. */
-  readonly root: string
 }
 
 interface References {
@@ -43,19 +47,19 @@ interface References {
 /** Runs before each table is counted, with the number counted so far and the total. */
 type Counting = (done: number, total: number) => Effect.Effect<void>
 
-/** Guards the rows in one transaction of migrations. */
+/** Guards the rows in one transaction of migrations. All of it throws `SqliteFailure`. */
 export interface RowGuard {
   /** Whether no table of the database has a row. */
-  readonly isEmpty: Effect.Effect<boolean, SqliteFailure>
+  readonly isEmpty: () => boolean
   /**
-   * Run it before a migration, and the effect that it returns after it: that gives the rows deleted without a
-   * declaration.
+   * Run it before a migration, and what it gives after it, with the number of rows that changed: that gives the rows
+   * deleted without a declaration.
    */
-  readonly watch: (
-    script: Script,
-    counting: (when: "before" | "after") => Counting
-  ) => Effect.Effect<Effect.Effect<ReadonlyArray<Loss>, SqliteFailure>, SqliteFailure>
+  readonly watch: (script: Script, counting: (when: "before" | "after") => Counting) => Steps<Watched>
 }
+
+/** Undefined where the migration deletes nothing. */
+type Watched = ((changedRows: number) => Steps<ReadonlyArray<Loss>>) | undefined
 
 /**
  * Counts rows before and after each migration that could delete some. That reads every page of a table, or of its
@@ -66,7 +70,7 @@ export interface RowGuard {
 export const guardRows = (
   sqlite: Sqlite,
   objects: ReadonlyArray<SchemaObject>,
-  between: Effect.Effect<void>
+  between: () => Effect.Effect<void>
 ): RowGuard => {
   /** The current counts; undefined after a migration that needed no counting. */
   let counted: Counts | undefined
@@ -85,45 +89,46 @@ export const guardRows = (
   }
 
   return {
-    isEmpty: Effect.gen(function* () {
-      for (const row of yield* sqlite.run(countedTables)) {
-        const some = yield* sqlite.run(`SELECT 1 FROM main.${identifier(text(row, "name"))} LIMIT 1`)
-        if (some.length > 0) return false
-      }
-      return true
-    }),
-    watch: Effect.fnUntraced(function* (script, counting) {
+    isEmpty: () =>
+      namesOf(sqlite.all(countedTables)).every(
+        (name) => sqlite.all(`SELECT 1 FROM main.${identifier(name)} LIMIT 1`).length === 0
+      ),
+    *watch(script, counting) {
       if (!mayDelete(script)) {
         counted = undefined
-        return Effect.succeed([])
+        return undefined
       }
-      const before: Counts = counted ?? (yield* countAll(sqlite, between, counting("before")))
-      const earlier = yield* stateOf(sqlite)
-      return Effect.gen(function* () {
-        const now = yield* stateOf(sqlite)
-        if (now.changes === earlier.changes && now.schema === earlier.schema) {
+      const hasRoots = script.migration.body._tag === "Effect"
+      const known = hasRoots && counted?.roots === undefined ? undefined : counted
+      const before = known ?? (yield* countAll(sqlite, between, counting("before"), hasRoots))
+      const schema = schemaVersionOf(sqlite)
+      return function* (changedRows) {
+        if (changedRows === 0 && schemaVersionOf(sqlite) === schema) {
           counted = before
           return []
         }
-        const after = yield* countAll(sqlite, between, counting("after"))
-        counted = after
-        return yield* lossesOf(sqlite, script, before, after)
-      })
-    })
+        counted = undefined
+        if (hasNoRow(before)) return []
+        counted = yield* countAll(sqlite, between, counting("after"), hasRoots)
+        return lossesOf(sqlite, script, before, counted)
+      }
+    }
   }
 }
 
-const lossesOf = Effect.fnUntraced(function* (
+const hasNoRow = ({ tables }: Counts): boolean => [...tables.values()].every(({ rows }) => rows === 0)
+
+const lossesOf = (
   sqlite: Sqlite,
   { migration, statements }: Script,
   before: Counts,
   after: Counts
-) {
+): ReadonlyArray<Loss> => {
   const declared = new Set(migration.declared.deletes.map(foldName))
   const isEffect = migration.body._tag === "Effect"
   // The statements of an Effect are unknown, so tables are followed by their first page. With auto_vacuum, tables move
   // to other pages.
-  const [vacuum] = isEffect ? yield* sqlite.run("PRAGMA auto_vacuum") : []
+  const [vacuum] = isEffect ? sqlite.all("PRAGMA auto_vacuum") : []
   const keepsRoots = integer(vacuum, "auto_vacuum") === 0
   const follow = isEffect ? (keepsRoots ? byRoot(before, after) : unfollowed) : followRenames(statements)
   // A declaration may use any name that the table has had in the migration.
@@ -134,52 +139,43 @@ const lossesOf = Effect.fnUntraced(function* (
     const renamed = nameNow(follow, foldName(table))
     const left = Math.max(after.tables.get(name)?.rows ?? 0, after.tables.get(renamed + suffix)?.rows ?? 0)
     if (left >= rows) continue
-    const shown = suffix === "" ? left : Math.max(left, yield* rowsThrough(sqlite, renamed))
+    const shown = suffix === "" ? left : Math.max(left, rowsThrough(sqlite, renamed))
     if (shown < rows) losses.push({ table, before: rows, after: shown })
   }
   const dropped = isEffect ? movedOrGone(before, after) : tablesDroppedBy(statements)
   for (const { column, from, rows, table, to } of before.references) {
     if (!follow(to).some((called) => dropped.has(called)) || mayLose(to) || mayLose(from)) continue
     const now = isEffect ? column : columnNow(statements, from, column)
-    const left = yield* rowsReferring(sqlite, nameNow(follow, from), now)
+    const left = rowsReferring(sqlite, nameNow(follow, from), now)
     if (left !== undefined && left < rows) losses.push({ table, column, before: rows, after: left })
   }
   return losses
-})
+}
 
 const unfollowed: Follow = (name) => [name]
 const nameNow = (follow: Follow, name: string): string => follow(name).at(-1) ?? name
 
 /** Rows that refer to others by a column, even if the foreign key is gone; undefined if the column is gone. */
-const rowsReferring = Effect.fnUntraced(function* (sqlite: Sqlite, table: string, column: string) {
-  const columns = yield* sqlite.run("SELECT name FROM pragma_table_xinfo(?, 'main') WHERE name = ? COLLATE NOCASE", [
-    table,
-    column
-  ])
+const rowsReferring = ({ all }: Sqlite, table: string, column: string): number | undefined => {
+  const columns = all("SELECT name FROM pragma_table_xinfo(?, 'main') WHERE name = ? COLLATE NOCASE", [table, column])
   if (columns.length === 0) return undefined
-  const [found] = yield* sqlite.run(`SELECT count(${identifier(column)}) AS rows FROM main.${identifier(table)}`)
+  const [found] = all(`SELECT count(${identifier(column)}) AS rows FROM main.${identifier(table)}`)
   return integer(found, "rows")
-})
+}
 
 /**
  * Rows that a virtual table shows if it keeps none itself any more: full-text search that moved to external content has
  * lost nothing (https://sqlite.org/fts5.html#external_content_tables). 0 if the table is gone.
  */
-const rowsThrough = Effect.fnUntraced(function* (sqlite: Sqlite, name: string) {
-  const [found] = yield* sqlite.run(
+const rowsThrough = ({ all }: Sqlite, name: string): number => {
+  const [found] = all(
     "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual' AND lower(name) = ?",
     [name]
   )
   if (found === undefined) return 0
-  const [shown] = yield* sqlite.run(`SELECT count(*) AS rows FROM main.${identifier(text(found, "name"))}`)
+  const [shown] = all(`SELECT count(*) AS rows FROM main.${identifier(text(found, "name"))}`)
   return integer(shown, "rows")
-})
-
-const stateOf = (sqlite: Sqlite) =>
-  Effect.map(
-    sqlite.run("SELECT total_changes() AS changes, schema_version AS schema FROM pragma_schema_version"),
-    ([row]) => ({ changes: integer(row, "changes"), schema: integer(row, "schema") })
-  )
+}
 
 /** Full-text search keeps its rows in `_content`, R*Tree in `_rowid`; their other tables are indexes. */
 const countedTables = `SELECT name, CASE WHEN type = 'shadow' THEN substr(name, 1, length(name) - length(suffix)) ELSE name END AS owner
@@ -191,38 +187,69 @@ const clearedReferences = `SELECT child.name, "from" AS column, "table" AS paren
 FROM pragma_table_list AS child, pragma_foreign_key_list(child.name, child.schema)
 WHERE child.schema = 'main' AND child.type = 'table' AND on_delete IN ('SET NULL', 'SET DEFAULT') AND seq = 0`
 
-const countAll = Effect.fnUntraced(function* (sqlite: Sqlite, between: Effect.Effect<void>, counting: Counting) {
+const namesOf = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => rows.map((row) => text(row, "name"))
+
+/** SQLite takes 500 parts in one statement at most (https://sqlite.org/limits.html#max_compound_select). */
+const partsAtOnce = 100
+
+/** The tables among these that have a row. One statement for many: to compile one for each takes longer than to run it. */
+const filledAmong = ({ all }: Sqlite, names: ReadonlyArray<string>): ReadonlySet<string> => {
+  const filled = new Set<string>()
+  for (let from = 0; from < names.length; from += partsAtOnce) {
+    const some = names.slice(from, from + partsAtOnce)
+    const parts = some.map((name, at) => `SELECT ${at} AS at WHERE EXISTS (SELECT 1 FROM main.${identifier(name)})`)
+    for (const row of all(parts.join(" UNION ALL "))) filled.add(some[integer(row, "at")] ?? "")
+  }
+  return filled
+}
+
+function* countAll(
+  sqlite: Sqlite,
+  between: () => Effect.Effect<void>,
+  counting: Counting,
+  hasRoots: boolean
+): Steps<Counts> {
+  const named = sqlite.all(countedTables)
+  const filled = filledAmong(sqlite, namesOf(named))
   const tables = new Map<string, Rows>()
-  const named = yield* sqlite.run(countedTables)
-  for (const [index, row] of named.entries()) {
-    yield* counting(index, named.length)
+  let done = 0
+  for (const row of named) {
     const [name, table] = [text(row, "name"), text(row, "owner")]
-    const [found] = yield* sqlite.run(
-      `SELECT count(*) AS rows, (SELECT rootpage || substr(sql, instr(sql, '(')) FROM sqlite_schema WHERE type = 'table' AND name = ?) AS root FROM main.${identifier(name)}`,
-      [name]
-    )
     const suffix = foldName(name.slice(table.length))
-    tables.set(foldName(name), { table, suffix, rows: integer(found, "rows"), root: text(found, "root") })
-    yield* between
+    let rows = 0
+    if (filled.has(name)) {
+      yield* counting(done, filled.size)
+      done += 1
+      const [found] = sqlite.all(`SELECT count(*) AS rows FROM main.${identifier(name)}`)
+      rows = integer(found, "rows")
+      yield* between()
+    }
+    tables.set(foldName(name), { table, suffix, rows })
   }
   const references: Array<References> = []
-  for (const row of yield* sqlite.run(clearedReferences)) {
+  for (const row of filled.size === 0 ? [] : sqlite.all(clearedReferences)) {
     const [table, column] = [text(row, "name"), text(row, "column")]
-    const [found] = yield* sqlite.run(`SELECT count(${identifier(column)}) AS rows FROM main.${identifier(table)}`)
+    const [found] = sqlite.all(`SELECT count(${identifier(column)}) AS rows FROM main.${identifier(table)}`)
     const [from, to] = [foldName(table), foldName(text(row, "parent"))]
     references.push({ from, to, table, column, rows: integer(found, "rows") })
-    yield* between
+    yield* between()
   }
-  const counts: Counts = { tables, references }
-  return counts
-})
+  return { tables, references, roots: hasRoots ? rootsOf(sqlite) : undefined }
+}
+
+const rootsOf = ({ all }: Sqlite): ReadonlyMap<string, string> =>
+  new Map(
+    all(
+      "SELECT name, rootpage || substr(sql, instr(sql, '(')) AS root FROM main.sqlite_schema WHERE type = 'table'"
+    ).map((row) => [foldName(text(row, "name")), text(row, "root")])
+  )
 
 /** Finds a renamed table by its first page: a new name on the page of a name that is gone. */
 const byRoot = (before: Counts, after: Counts): Follow => {
   const added = [...after.tables].filter(([name]) => !before.tables.has(name))
-  const names = new Map(added.map(([name, { root }]) => [root, name]))
+  const names = new Map(added.map(([name]) => [after.roots?.get(name), name]))
   return (name) => {
-    const found = after.tables.has(name) ? undefined : names.get(before.tables.get(name)?.root ?? "")
+    const found = after.tables.has(name) ? undefined : names.get(before.roots?.get(name) ?? "")
     return found === undefined ? [name] : [name, found]
   }
 }
@@ -230,8 +257,7 @@ const byRoot = (before: Counts, after: Counts): Follow => {
 /** Tables that were dropped or rebuilt. Dropping a table first deletes its rows, which clears references to them. */
 const movedOrGone = (before: Counts, after: Counts): ReadonlySet<string> =>
   new Set(
-    [...before.tables].filter(([name, rows]) => pageOf(after.tables.get(name)) !== pageOf(rows)).map(([name]) => name)
+    [...before.tables.keys()].filter((name) => !after.tables.has(name) || pageOf(after, name) !== pageOf(before, name))
   )
 
-const pageOf = (rows: Rows | undefined): number | undefined =>
-  rows === undefined ? undefined : Number.parseInt(rows.root, 10)
+const pageOf = ({ roots }: Counts, name: string): number => Number.parseInt(roots?.get(name) ?? "", 10)

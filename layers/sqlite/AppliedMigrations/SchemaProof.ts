@@ -1,10 +1,11 @@
 /** Proves that the live schema is the one that its migrations make. */
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import type { Scope } from "effect/Scope"
 import { foldName, mentions } from "../../schema/SqlScript.ts"
 import type { Attempt } from "../../start/Attempt.ts"
 import type { Migration } from "../../start/MigrationSource.ts"
-import { verdictOf } from "../edge.ts"
+import { atEdge, verdictOf } from "../edge.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { SharedLooks } from "../SharedLooks.ts"
 import { openSqlite, type Sqlite, type SqliteFailure } from "../Sqlite.ts"
@@ -106,8 +107,8 @@ export const replayInMemory = (
     yield* sqlite.run("PRAGMA foreign_keys = 0")
     const tellers = tellWork(progress, 0, yield* Effect.clock)
     for (const script of migrations.map(scriptOf)) {
-      yield* runMigration(sqlite, script, Effect.void, tellers.statementsOf(script, "replaying in memory").begins)
-      yield* dropTemporary(sqlite)
+      yield* runMigration(sqlite, script, tellers.statementsOf(script, "replaying in memory").begins)
+      yield* atEdge(() => dropTemporary(sqlite), identity)
       // Of all that a file can set, only this changes what a later RENAME makes of the schema.
       yield* sqlite.run("PRAGMA legacy_alter_table = 0")
     }

@@ -44,7 +44,7 @@ export const tellWork = (progress: Attempt["progress"], bytes: number, clock: Cl
           const detail = `statement ${index + 1} of ${total}, line ${statement.line}`
           return progress(doing, index, total, { unit: "statements", detail, isTold })
         },
-        ends: total === 0 ? Effect.void : progress(doing, total, total, { unit: "statements", isTold: false })
+        ends: () => (total === 0 ? Effect.void : progress(doing, total, total, { unit: "statements", isTold: false }))
       }
     },
     /** Work that is not a statement of a migration. `isOneOfFew`: there are so few that each may be a line. */

@@ -12,7 +12,7 @@ import { openingWords, type Statement } from "../../schema/SqlScript.ts"
 import type { Attempt } from "../../start/Attempt.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
 import type { DatabaseConfig } from "../DatabaseConfig.ts"
-import { atEdge } from "../edge.ts"
+import { atEdge, atOnce, verdictOf } from "../edge.ts"
 import type { IntegrityError } from "../IntegrityError.ts"
 import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, text } from "../Sqlite.ts"
 import { brokenObjects, cureOfBroken, describeBroken } from "./CompiledSchema.ts"
@@ -49,11 +49,13 @@ export const tryPending = (
       yield* inDoubt(trial.run(`PRAGMA trusted_schema = ${config.pragmas.trustedSchema ? 1 : 0}`))
       yield* makeSameSchema(live, trial, seen)
       const { repeatables } = seen.verdict
-      const ofOthers = yield* inDoubt(dropRepeated(trial, repeatables, seen.objects))
+      const ofOthers = yield* tryOut(() => dropRepeated(trial, repeatables, seen.objects))
       const finish = Effect.fnUntraced(function* (titles: string) {
         if (repeatables.isDue) {
-          yield* makeRepeatables(trial, repeatables, ofOthers, (failure, refuse) =>
-            judge(failure)._tag === "Refused" ? refuse : doubtOf(failure)
+          yield* verdictOf(
+            makeRepeatables(trial, repeatables, ofOthers, (failure, refuse) =>
+              judge(failure)._tag === "Refused" ? refuse() : doubtOf(failure)
+            )
           )
         }
         const broken = yield* atEdge(() => brokenObjects(trial), doubtOf)
@@ -80,7 +82,11 @@ export const tryPending = (
         const foreignKeys = foreignKeyWatch(trial, objects)
         for (const [index, script] of scripts.entries()) {
           yield* tryScript(trial, script, config, attempt)
-          yield* Effect.catchIf(foreignKeys.check(script, index === scripts.length - 1), isNoMismatch, doubtOf)
+          yield* Effect.catchIf(
+            atOnce(() => foreignKeys.check(script, index === scripts.length - 1)),
+            isNoMismatch,
+            doubtOf
+          )
         }
         if (pending.length === 0) yield* finish(titles)
         yield* inDoubt(trial.run("COMMIT"))
@@ -92,6 +98,7 @@ export const tryPending = (
 
 const doubtOf = (failure: { readonly message: string }) => new Doubt({ why: failure.message })
 const inDoubt = Effect.mapError(doubtOf)
+const tryOut = <A>(question: () => A) => atEdge(question, doubtOf)
 
 const isNoMismatch = ({ reason }: UpgradeError): boolean => reason !== "ForeignKeyMismatch"
 
@@ -159,17 +166,20 @@ const tryScript = Effect.fnUntraced(function* (
   const { migration, statements } = script
   if (migration.body._tag === "Effect") return yield* new Doubt({ why: `${titleOf(migration)} is an Effect` })
   const savepoint = savepointAround(trial, statements)
-  yield* inDoubt(savepoint.open)
+  yield* tryOut(savepoint.open)
   for (const statement of statements) {
     yield* Effect.catchTag(tryStatement(trial, statement), "Refused", ({ failure }) =>
-      Effect.flatMap(cureOf(trial, statement.text, failure), (cure) =>
-        upgradeError("StatementFailed", { migration: titleOf(migration), statement, failure, cure })
-      )
+      upgradeError("StatementFailed", {
+        migration: titleOf(migration),
+        statement,
+        failure,
+        cure: cureOf(trial, statement.text, failure)
+      })
     )
-    yield* breathe
+    yield* breathe()
   }
-  yield* inDoubt(savepoint.close)
-  if (mayLeaveTemporary(script)) yield* inDoubt(dropTemporary(trial))
+  yield* tryOut(savepoint.close)
+  if (mayLeaveTemporary(script)) yield* tryOut(() => dropTemporary(trial))
   if (maySetPragmas(script)) {
     for (const setting of ["legacy_alter_table = 0", `trusted_schema = ${config.pragmas.trustedSchema ? 1 : 0}`]) {
       yield* inDoubt(trial.run(`PRAGMA ${setting}`))
