@@ -42,6 +42,8 @@ import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 /** @internal The schema at a moment after the start; a newer program may have added to it. */
 export interface LiveSchema extends SchemaState {
   readonly version: string | undefined
+  /** Whether this start has just proven that each view and trigger compiles. */
+  readonly isCompiled?: boolean
 }
 
 /** A migration that this start applied. */
@@ -297,10 +299,13 @@ const unlessChanged =
     })
   }
 
-const proveLiveSchema = (room: Room, { objects, verdict }: Seen): Effect.Effect<LiveSchema, IntegrityError> =>
+const proveLiveSchema = (
+  room: Room,
+  { isCompiled = false, objects, verdict }: Seen
+): Effect.Effect<LiveSchema, IntegrityError> =>
   atOnce(function* () {
     const state = yield* proveSchema(verdict, objects, room.made)
-    return { ...state, version: versionOf(room, verdict) }
+    return { ...state, version: versionOf(room, verdict), isCompiled }
   })
 
 /**

@@ -2,6 +2,7 @@
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import type { PragmaError } from "./PragmaError.ts"
 import { isOfConnection, isOfFile, requiredOf, type Settings, setAndVerify, settleNewFile } from "./pragmas.ts"
+import { integer, type Sqlite } from "./Sqlite.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
 import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
@@ -13,8 +14,29 @@ export const setPragmasOfNewFile = (
 ): Settings | PragmaError => {
   const required = requiredOf(config, 0)
   const settled = settleNewFile(sqlite, config)
+  if (settled instanceof Error) return settled
   // The journal mode writes the first page.
-  return settled instanceof Error ? settled : setAndVerify(sqlite, required, required, settings)
+  const setAll = () => setAndVerify(sqlite, required, required, settings)
+  const isWal = !config.inMemory && config.pragmas.journalMode === "wal"
+  return isWal && pagesOf(sqlite) === 0 ? withoutJournal(sqlite, setAll) : setAll()
+}
+
+const pagesOf = ({ all }: Sqlite): number => integer(all("PRAGMA page_count")[0], "page_count")
+
+/**
+ * The switch to WAL writes one page. Where it is the first one, its journal would keep nothing: without it the switch
+ * flushes once instead of three times. Where it fails, the connection has SQLite's default again: another process may
+ * fill the file, and what is written into that needs a journal.
+ */
+const withoutJournal = ({ all }: Sqlite, switchToWal: () => Settings | PragmaError): Settings | PragmaError => {
+  all("PRAGMA journal_mode = memory")
+  let switched: Settings | PragmaError | undefined
+  try {
+    switched = switchToWal()
+    return switched
+  } finally {
+    if (switched === undefined || switched instanceof Error) all("PRAGMA journal_mode = delete")
+  }
 }
 
 /**

@@ -23,6 +23,8 @@ interface Looked {
   readonly file: string
   readonly sqlite: Sqlite
   readonly bytes: number
+  /** Whether it was proven just now that views and triggers compile. */
+  readonly isCompiled?: boolean | undefined
 }
 
 /**
@@ -32,7 +34,7 @@ interface Looked {
 export const checkPages = (looked: Looked, depth: Depth, progress: Attempt["progress"]) =>
   atOnce(function* () {
     const ask = asking(looked, depth, progress)
-    yield* checkObjects(looked.sqlite)
+    if (looked.isCompiled !== true) yield* checkObjects(looked.sqlite)
     yield* checkStructure(ask, depth)
     yield* checkForeignKeys(ask)
   })

@@ -53,7 +53,13 @@ export const brokenObjects = (
       broken.push({ object: `trigger ${meantBy(detail, asked).join(", ")} of ${table}`, detail })
     }
   }
-  return broken.length === 0 ? withoutExtension(sqlite, objects) : broken
+  // The others were compiled just now.
+  return broken.length > 0
+    ? broken
+    : withoutExtension(
+        sqlite,
+        objects.filter(({ type }) => type === "table" || type === "index")
+      )
 }
 
 /** The triggers that mention what SQLite misses; all of them if none does. */

@@ -13,6 +13,8 @@ export interface Seen {
   /** Changes when another connection has committed (https://sqlite.org/pragma.html#pragma_data_version). */
   readonly dataVersion: number
   readonly objects: ReadonlyArray<SchemaObject>
+  /** Whether it is proven that each view and trigger compiles. */
+  readonly isCompiled?: boolean
   /** Makes the history table, or completes it. Throws `SqliteFailure`. */
   readonly prepareHistory: () => void
   readonly isInitialized: boolean
@@ -28,17 +30,17 @@ export const look = (
   source: OrderedMigrations,
   sqlite: Sqlite
 ): Seen | HistoryError => {
-  const [header] = sqlite.all(
-    "SELECT user_version, application_id, data_version FROM pragma_user_version, pragma_application_id, pragma_data_version"
-  )
+  // One plain statement each is quicker than one that joins their tables.
+  const header = (pragma: string) => integer(sqlite.all(`PRAGMA ${pragma}`)[0], pragma)
+  const dataVersion = header("data_version")
   const objects = objectsOf(sqlite.all(schemaStatement))
   const history = readHistory(sqlite)
   if (history instanceof HistoryError) return history
-  const verdict = judge(source, history, integer(header, "user_version"))
+  const verdict = judge(source, history, header("user_version"))
   if (verdict instanceof HistoryError) return verdict
   return {
     verdict,
-    dataVersion: integer(header, "data_version"),
+    dataVersion,
     objects,
     prepareHistory: () => prepareHistory(sqlite, history),
     isInitialized: history.exists,
@@ -47,9 +49,20 @@ export const look = (
     isMarked:
       config.access === "inspect" ||
       config.applicationId === undefined ||
-      config.applicationId === integer(header, "application_id")
+      config.applicationId === header("application_id")
   }
 }
+
+/** What is there now, within a transaction: what was seen before it, where no other connection has committed since. */
+export const lookAgain = (
+  config: DatabaseConfig["Type"],
+  source: OrderedMigrations,
+  sqlite: Sqlite,
+  before: Seen
+): Seen | HistoryError =>
+  integer(sqlite.all("PRAGMA data_version")[0], "data_version") === before.dataVersion
+    ? before
+    : look(config, source, sqlite)
 
 /** The same in one snapshot, because another process may commit between two reads. */
 export const lookAtSnapshot = (

@@ -78,8 +78,9 @@ const isUnusual = (sql: string, names: ReadonlySet<string>): boolean => {
   return false
 }
 
-/** A name, or one in quotes, before a parenthesis; comments may be between. */
-const called = /(?:([\p{L}_][\p{L}\p{N}_$]*)|["'`[]([^"'`\]]*)["'`\]])(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*\(/gu
+/** A name, or one in quotes, before a parenthesis; comments may be between. As in SQLite, a letter is what is not ASCII. */
+const called =
+  /(?:([A-Za-z_\u0080-\uFFFF][\w$\u0080-\uFFFF]*)|["'`[]([^"'`\]]*)["'`\]])(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*\(/g
 
 /** Words before a parenthesis that are no function, and SQLite's functions that schemas call most. */
 const usual = new Set(

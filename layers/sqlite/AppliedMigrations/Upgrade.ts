@@ -11,7 +11,7 @@ import { millisBetween } from "../../machine/monotonic.ts"
 import type { Attempt } from "../../start/Attempt.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
 import { atOnce, isPassed, outcomeOf, verdictOf } from "../edge.ts"
-import { isUpToDate, look, type Seen } from "./DatabaseLook.ts"
+import { isUpToDate, lookAgain, type Seen } from "./DatabaseLook.ts"
 import { copyEarly, decideEarlyCopy, type Early } from "./EarlyBackup.ts"
 import { requireForeignKeys } from "./ForeignKeyCheck.ts"
 import { historyFailure } from "./HistoryError.ts"
@@ -49,7 +49,7 @@ const applyPending = (room: Room, first: Seen, done: Done, allowed: Early, attem
       let last = "the pending migrations"
       const apply = (copies: Scope.Scope | undefined) =>
         atOnce(function* () {
-          const now = yield* outcomeOf(() => look(room.config, room.source, database.sqlite), historyFailure)
+          const now = yield* outcomeOf(() => lookAgain(room.config, room.source, database.sqlite, seen), historyFailure)
           const applied = yield* applyRun(room, now, { isOff, copies, early }, attempt)
           const migration = applied.completed.at(-1)?.migration
           if (migration !== undefined) last = titleOf(migration)

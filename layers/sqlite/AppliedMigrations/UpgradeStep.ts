@@ -165,7 +165,7 @@ export const applyRun = (room: Room, seen: Seen, { copies, early: allowed, isOff
       adopted: adopted.map(({ migration }) => migration),
       repeated,
       backup: backup?.file,
-      seen: now
+      seen: { ...now, isCompiled: isLast }
     }
   })
 
