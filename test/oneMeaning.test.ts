@@ -18,7 +18,7 @@ import { start } from "./support/database.ts"
 import { asMigration, migrationLists } from "./support/migrationLists.ts"
 import { contentOf, fileByFile, type ReferenceFile, refusedBefore, type Verdict } from "./support/reference.ts"
 
-const cases = Number(process.env["CASES"] ?? 1200)
+const cases = Number(process.env["CASES"] ?? 400)
 
 const recordOf = (files: ReadonlyArray<ReferenceFile>) =>
   Object.fromEntries(files.map((file, index) => [`${String(index + 1).padStart(3, "0")}_file.sql`, asMigration(file)]))

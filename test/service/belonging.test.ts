@@ -223,9 +223,9 @@ const orders = (length: number): ReadonlyArray<ReadonlyArray<Act>> =>
       )
 
 describe("every order of backup, restore, start and upload", () => {
-  // The short form takes half of the orders.
+  // The short form takes a quarter of the orders.
   const shards = everything ? 25 : 4
-  const taken = everything ? shards : shards / 2
+  const taken = everything ? shards : shards / 4
   const all = orders(long)
   for (let shard = 0; shard < taken; shard += 1) {
     it.scopedLive(

@@ -29,7 +29,8 @@ const answerIn = (bytes: Buffer, method: string, hasEnded: boolean): Answer | un
   const body = bytes.subarray(end + 4)
   const hasNoBody = method === "HEAD" || status === 204 || status === 304
   const length = hasNoBody ? 0 : headers["content-length"]
-  const isWhole = length === undefined ? hasEnded || body.includes("\r\n0\r\n\r\n") : body.length >= Number(length)
+  const isWhole =
+    length === undefined ? hasEnded || /(^|\r\n)0\r\n\r\n/.test(body.toString("latin1")) : body.length >= Number(length)
   return isWhole ? { status, headers, body, hasEnded } : undefined
 }
 

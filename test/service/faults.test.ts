@@ -240,7 +240,9 @@ const piecesAlone: Form = {
 
 const formOf = (name: string): Form => {
   if (name === "a large upload") return piecesAlone
-  return !everything && (name === "a copy" || name === "a move") ? rowsAlone : { killed, failing, every: 1 }
+  return !everything && (name === "a copy" || name === "a move")
+    ? rowsAlone
+    : { killed, failing, every: everything ? 1 : 2 }
 }
 
 /**
