@@ -298,10 +298,10 @@ describe.skipIf(unavailable !== undefined)(`a start${skipped}`, () => {
 
 describe.skipIf(unavailable !== undefined)(`a start that makes repeatable migrations again${skipped}`, () => {
   const before = {
-    "001_notes.sql": `${first}\nCREATE TABLE log (what TEXT);`,
+    "001_notes.sql": `${first}\nCREATE TABLE log (id INTEGER PRIMARY KEY, what TEXT);`,
     "R__listed.sql": "CREATE VIEW listed AS SELECT body FROM notes;",
     "R__logged.sql":
-      "CREATE TRIGGER logged AFTER INSERT ON notes BEGIN INSERT INTO log SELECT 'was ' || body FROM listed; END;"
+      "CREATE TRIGGER logged AFTER INSERT ON notes BEGIN INSERT INTO log (what) SELECT 'was ' || body FROM listed; END;"
   }
   const newText = { ...before, "R__listed.sql": "CREATE VIEW listed AS SELECT id, body FROM notes;" }
   const numbered = { ...newText, "002_tags.sql": second, ...rebuildBetween }
