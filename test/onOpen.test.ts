@@ -12,6 +12,7 @@ import * as Logger from "effect/Logger"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import { DatabaseReady, Migrations, type OnOpen, type OpenedConnection, restoreBackup } from "../layers/index.ts"
+import { backUp, listBackups } from "../layers/operate.ts"
 import { pictureOf, platform, refusal, start, starting, temporaryFile, temporaryFolder } from "./support/database.ts"
 
 const sqliteVec: { readonly load: (connection: Pick<OpenedConnection, "loadExtension">) => void } = createRequire(
@@ -121,6 +122,49 @@ describe("onOpen", () => {
       assert.strictEqual(restored.backup, backup)
       assert.strictEqual(restored.schemaVersion, "001")
       yield* start(file, { ...options, migrations: one })
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.scoped("is missed by a backup, the list of backups and a restore, in whatever part of the schema", () =>
+    Effect.gen(function* () {
+      const schemas = [
+        "CREATE TABLE t (x CHECK (slug(x) <> '')); INSERT INTO t VALUES ('a')",
+        "CREATE TABLE t (x PRIMARY KEY CHECK (slug(x) <> '')) WITHOUT ROWID",
+        "CREATE TABLE t (x, y AS (slug(x)))",
+        "CREATE TABLE t (x); CREATE INDEX i ON t (x) WHERE slug(x) <> ''",
+        "CREATE TABLE t (x); CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT slug(new.x); END"
+      ]
+      for (const sql of schemas) {
+        const file = yield* temporaryFile
+        yield* start(file, { ...options, migrations: Migrations.fromRecord({ "001_it.sql": sql }) })
+        const { backup } = yield* backUp({ filename: file, onOpen })
+        const notMade = yield* refusal(backUp({ filename: file }))
+        assert.deepStrictEqual([sql, notMade.reason], [sql, "NotWritten"])
+        assert.match(notMade.message, /function:? slug.*`onOpen`/)
+        const listed = (more: { readonly onOpen?: OnOpen }) =>
+          Effect.map(listBackups({ filename: file, verify: true, ...more }), (all) =>
+            all.map(({ soundness }) => soundness)
+          )
+        assert.deepStrictEqual([yield* listed({}), yield* listed({ onOpen })], [["unreadable"], ["ok"]], sql)
+        for (const filename of [file, `${file}.elsewhere`]) {
+          const refused = yield* refusal(restoreBackup({ filename, backup }))
+          assert.deepStrictEqual([sql, refused.reason], [sql, "NotProven"])
+          assert.match(refused.message, /function:? slug.*`onOpen`/)
+          yield* restoreBackup({ filename, backup, onOpen })
+        }
+      }
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.scoped("is not missed by a backup where only an object of others needs it", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const direct = new Sqlite(file)
+      direct.exec("CREATE VIEW theirs AS SELECT theirs(body) FROM notes")
+      direct.close()
+      const { backup } = yield* backUp({ filename: file })
+      yield* restoreBackup({ filename: file, backup })
     }).pipe(Effect.provide(platform))
   )
 
@@ -248,6 +292,21 @@ describe("A start without it", () => {
       const added = yield* refusal(start(`${file}.begun`, { migrations: pending }))
       assert.strictEqual(`${added._tag}.${added.reason}`, "UpgradeError.SchemaBroken")
       assert.match(added.remedy, /function slug.*`onOpen`/)
+    })
+  )
+
+  it.scoped("names what a repeatable migration needs", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const migrations = Migrations.fromRecord({
+        "001_it.sql": "CREATE TABLE t (x)",
+        "R__slugs.sql": "CREATE VIEW slugs AS SELECT slug(x) FROM t"
+      })
+      yield* start(file, { ...options, migrations })
+      const refused = yield* refusal(start(file, { migrations, integrity: "schema" }))
+      assert.strictEqual(refused.reason, "MissingExtension")
+      assert.include(refused.message, "view slugs")
+      yield* start(file, { ...options, migrations })
     })
   )
 

@@ -13,7 +13,7 @@ import { DirectoryError, refusal } from "../sqlite/DirectoryError.ts"
 import { atEdge } from "../sqlite/edge.ts"
 import { likenessOf } from "../sqlite/Likeness.ts"
 import { type OnOpen, withOnOpen } from "../sqlite/OnOpen.ts"
-import { checkCopy } from "../sqlite/PageCheck.ts"
+import { proveCopy } from "../sqlite/PageCheck.ts"
 import { readableCopy } from "../sqlite/ReadableCopy.ts"
 import { isVerdict, newestVersion } from "../sqlite/RestoreChoice.ts"
 import { openSqlite } from "../sqlite/Sqlite.ts"
@@ -180,7 +180,7 @@ const lookAt = (stem: string, file: string, verify: boolean, progress: Attempt["
     const seen = yield* Effect.either(
       Effect.scoped(
         Effect.flatMap(isPlain ? Effect.succeed(file) : readableCopy(file, compression), (readable) =>
-          Effect.zipRight(verify ? checkCopy(readable, progress) : Effect.void, recordedIn(readable))
+          Effect.zipRight(verify ? proveCopy(readable, progress) : Effect.void, recordedIn(readable))
         )
       )
     )

@@ -10,12 +10,11 @@ import { MigrationSource, titleOf } from "../start/MigrationSource.ts"
 import { cureOfBroken, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
 import { isUpToDate, look, lookAtSnapshot, requireRecorded, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
 import { requireTime } from "./AppliedMigrations/EnoughTime.ts"
-import { withoutExtension } from "./AppliedMigrations/ExtensionsInUse.ts"
+import { ofMigrations, withoutExtension } from "./AppliedMigrations/ExtensionsInUse.ts"
 import { type HistoryError, historyFailure } from "./AppliedMigrations/HistoryError.ts"
 import type { Verdict } from "./AppliedMigrations/HistoryJudgement.ts"
 import { refuseObstacles, scriptOf } from "./AppliedMigrations/MigrationRun.ts"
 import { besideOf, remainsOf, removeRemains } from "./AppliedMigrations/Remains.ts"
-import { divideBy, namesIn } from "./AppliedMigrations/SchemaFingerprint.ts"
 import type { SchemaState } from "./AppliedMigrations/SchemaJudgement.ts"
 import { madeOnceBy, maySpeakOf, proveSchema } from "./AppliedMigrations/SchemaProof.ts"
 import { tryPending } from "./AppliedMigrations/Trial.ts"
@@ -184,8 +183,11 @@ const list = (verb: string, titles: ReadonlyArray<string>): string =>
  */
 const lackOfExtensions = ({ database: { file, sqlite } }: Room, seen: Seen): ConnectionError | undefined => {
   const scripts = seen.verdict.pending.map(scriptOf)
-  const { ours } = seen.verdict
-  const made = ours === undefined ? seen.objects : divideBy(namesIn(ours), seen.objects).ours
+  const { ours, repeatables } = seen.verdict
+  const made =
+    ours === undefined
+      ? seen.objects
+      : ofMigrations(ours, repeatables.isDue ? undefined : repeatables.recorded, seen.objects)
   const staying = made.filter(({ name }) => !scripts.some((script) => maySpeakOf(script, name)))
   const broken = withoutExtension(sqlite, staying)
   if (broken.length === 0) return undefined

@@ -3,6 +3,7 @@ import { ofSystem, ofWriting } from "../start/codeMeaning.ts"
 import { codeRemedy, damaged } from "../start/codeRemedy.ts"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import { type CopyFailure, isNoSpace } from "./BackupError.ts"
+import { cureOfMissing } from "./MissingExtension.ts"
 import { isLock } from "./Sqlite.ts"
 
 /** A backup that was asked for could not be made. The database is as it was, and no file has the name of the backup. */
@@ -101,7 +102,8 @@ const catalogue: Catalogue<CopyError> = {
   },
   NotWritten: {
     sentence: ({ backup }) => `The backup ${backup} could not be made`,
-    remedy: ({ code }) => codeRemedy(code) ?? "Fix what the message names, then run this again.",
+    remedy: ({ code, detail }) =>
+      codeRemedy(code) ?? cureOfMissing(detail) ?? "Fix what the message names, then run this again.",
     means: ofWriting
   }
 }

@@ -47,6 +47,16 @@ export class IntegrityError extends TaggedRefusal("IntegrityError")<{
     return new IntegrityError({ reason, difference: undefined, findings: [`${code}: ${detail}`], code, retryable })
   }
 
+  /** @internal What the connection lacks; undefined where it lacks nothing. The code is what SQLite says of it. */
+  static lacking(
+    lacking: ReadonlyArray<{ readonly object: string; readonly detail: string }>
+  ): IntegrityError | undefined {
+    if (lacking.length === 0) return undefined
+    const findings = lacking.map(({ detail, object }) => `${object} (${detail})`)
+    const facts = { difference: undefined, findings, code: "SQLITE_ERROR", retryable: false }
+    return new IntegrityError({ reason: "Unreadable", ...facts })
+  }
+
   /** @internal */
   get entry(): Entry {
     return entryOf(catalogue, this)

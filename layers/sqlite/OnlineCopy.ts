@@ -4,7 +4,7 @@ import type * as Scope from "effect/Scope"
 import type { NewFile } from "../machine/newFile.ts"
 import type { Attempt } from "../start/Attempt.ts"
 import { copyDatabase, refuseEmptyCopy } from "./DatabaseCopy.ts"
-import { checkCopy } from "./PageCheck.ts"
+import { proveCopy } from "./PageCheck.ts"
 import { openSqlite } from "./Sqlite.ts"
 
 interface Online {
@@ -36,4 +36,4 @@ export const copyOnline = (
       if (isHeld) yield* Effect.zipRight(source.run("BEGIN"), source.run("SELECT 1 FROM sqlite_schema LIMIT 1"))
       yield* copyDatabase(file, partial, { source, permissions })
     })
-  ).pipe(Effect.zipRight(checkCopy(partial, progress)), Effect.zipRight(refuseEmptyCopy(partial)))
+  ).pipe(Effect.zipRight(proveCopy(partial, progress)), Effect.zipRight(refuseEmptyCopy(partial)))

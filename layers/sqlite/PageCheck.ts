@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
 import type { Attempt } from "../start/Attempt.ts"
 import { type Broken, brokenObjects, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
+import { withoutOwnExtension } from "./AppliedMigrations/ExtensionsInUse.ts"
 import { atEdge, atOnce, outcomeOf } from "./edge.ts"
 import { IntegrityError } from "./IntegrityError.ts"
 import { ConnectionSetUp } from "./OnOpen.ts"
@@ -64,6 +65,18 @@ export const checkCopy = (copy: string, progress: Attempt["progress"] = () => Ef
       )
     ),
     Effect.scoped
+  )
+
+/** The same of a copy that is kept or put back: no start has looked at what its schema needs of a connection. */
+export const proveCopy = (copy: string, progress?: Attempt["progress"]) =>
+  Effect.zipRight(
+    checkCopy(copy, progress),
+    Effect.scoped(
+      Effect.flatMap(
+        Effect.mapError(openSqlite({ filename: copy, readonly: true }), IntegrityError.unreadable),
+        (sqlite) => outcomeOf(() => IntegrityError.lacking(withoutOwnExtension(sqlite)), IntegrityError.unreadable)
+      )
+    )
   )
 
 /** One row per violation. */

@@ -9,7 +9,7 @@ import { refuseEmpty } from "./DatabaseCopy.ts"
 import { faultOfName, isInMemory } from "./DatabasePath.ts"
 import { atEdge } from "./edge.ts"
 import { cureOfMissing } from "./MissingExtension.ts"
-import { checkCopy } from "./PageCheck.ts"
+import { proveCopy } from "./PageCheck.ts"
 import { inMemory, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
 import { openSqlite } from "./Sqlite.ts"
 
@@ -64,7 +64,7 @@ export const isVerdict = ({ code, detail, retryable }: typeof nothing): boolean 
 
 /** Checks a backup, and returns the newest version that it records. */
 export const proveBackup = (backup: string) =>
-  checkCopy(backup).pipe(
+  proveCopy(backup).pipe(
     Effect.zipRight(openSqlite({ filename: backup, readonly: true })),
     Effect.tap(refuseEmpty),
     Effect.flatMap((sqlite) => atEdge(() => readHistory(sqlite), identity)),

@@ -6,7 +6,10 @@ import { foldName, identifier } from "../../schema/SqlScript.ts"
 import { cureOfMissing } from "../MissingExtension.ts"
 import { answerOr, type Sqlite } from "../Sqlite.ts"
 import { complaintOf, eventOf, statementOn } from "./Complaint.ts"
-import type { SchemaObject } from "./SchemaFingerprint.ts"
+import { HistoryError } from "./HistoryError.ts"
+import { type History, readHistory } from "./MigrationHistory.ts"
+import { type Recorded, readRecord } from "./RepeatableRecord.ts"
+import { divideBy, namesIn, namesOf, objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
 
 /** An object that lacks something, and SQLite's message. */
 interface Lacking {
@@ -30,6 +33,34 @@ export const withoutExtension = (sqlite: Sqlite, objects: ReadonlyArray<SchemaOb
   return found
 }
 
+/**
+ * The same of what migrations made, for a database whose migrations are not at hand: of all objects where its history
+ * does not tell which those are.
+ */
+export const withoutOwnExtension = (sqlite: Sqlite): ReadonlyArray<Lacking> =>
+  withoutExtension(sqlite, ownObjects(readHistory(sqlite), objectsOf(sqlite.all(schemaStatement))))
+
+const ownObjects = (
+  history: History | HistoryError,
+  objects: ReadonlyArray<SchemaObject>
+): ReadonlyArray<SchemaObject> => {
+  const rows = history instanceof HistoryError ? [] : history.rows
+  const [newest] = [...rows].sort((one, other) => Number(other.version) - Number(one.version))
+  if (newest?.ours === undefined) return objects
+  const repeated = newest.repeatables === undefined ? undefined : readRecord(newest.repeatables)
+  return ofMigrations(newest.ours, repeated, objects)
+}
+
+/** Of these objects those that migrations made, repeatable ones too. `ours`: as the history keeps their names. */
+export const ofMigrations = (
+  ours: string,
+  repeated: Recorded | undefined,
+  objects: ReadonlyArray<SchemaObject>
+): ReadonlyArray<SchemaObject> => {
+  const made = repeated?.files.flatMap((file) => file.objects) ?? []
+  return divideBy(new Set([...namesIn(ours), ...namesIn(namesOf(made))]), objects).ours
+}
+
 const missedBy = (sqlite: Sqlite, { name, sql, table, type }: SchemaObject): string | undefined => {
   const event = type === "trigger" ? eventOf(sql) : undefined
   const isVirtual = virtual.test(sql)
@@ -42,12 +73,33 @@ const missedBy = (sqlite: Sqlite, { name, sql, table, type }: SchemaObject): str
       : []),
     ...(event === undefined ? [] : [statementOn(sqlite, table, event)])
   ]
+  const unmade = type === "table" && !isVirtual ? missedByCheck(sqlite, { name, sql }) : undefined
+  if (unmade !== undefined) return unmade
   for (const question of questions) {
     const detail = complaintOf(sqlite, question)
     if (detail !== undefined && cureOfMissing(detail) !== undefined) return detail
   }
   // A full-text table looks for its tokenizer only when it is searched.
   return isVirtual && /\btokenize\b/i.test(sql) ? missedBySearch(sqlite, name) : undefined
+}
+
+/**
+ * On a connection that only reads SQLite leaves the CHECKs out of the schema (`sqlite3AddCheckConstraint` in build.c):
+ * neither a statement nor `quick_check` misses their functions there. So the table is made in memory.
+ */
+const missedByCheck = (sqlite: Sqlite, { name, sql }: Pick<SchemaObject, "name" | "sql">): string | undefined => {
+  const memory = sqlite.inMemory()
+  try {
+    const detail = complaintOf(memory, sql) ?? complaintOnceMade(memory, name, sql)
+    return detail !== undefined && cureOfMissing(detail) !== undefined ? detail : undefined
+  } finally {
+    memory.database.close()
+  }
+}
+
+const complaintOnceMade = (memory: Sqlite, name: string, sql: string): string | undefined => {
+  memory.all(sql)
+  return complaintOf(memory, `INSERT INTO main.${identifier(name)} DEFAULT VALUES`)
 }
 
 const missedBySearch = (sqlite: Sqlite, table: string): string | undefined =>
