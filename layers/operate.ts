@@ -21,6 +21,7 @@ export { type NewMigration, type NewMigrationOptions, newMigration } from "./ope
 export { ProbeServerError } from "./operate/ProbeServerError.ts"
 export { type DatabasePlan, planDatabase } from "./operate/plan.ts"
 export { planJson, planLines } from "./operate/planLines.ts"
+export { RepairError } from "./operate/RepairError.ts"
 export { type RestoreChosenOptions, restoreChosen } from "./operate/RestoreChosen.ts"
 export { rehearsalJson, rehearsalLines } from "./operate/rehearsalLines.ts"
 export {
@@ -31,6 +32,9 @@ export {
   rehearseUpgrade,
   type SchemaChange
 } from "./operate/rehearse.ts"
+export { type Repair, type RepairOptions, repair } from "./operate/repair.ts"
+export type { RowChange, RowValues } from "./operate/repairChanges.ts"
+export { type RepairCase, repairCases } from "./operate/repairRows.ts"
 export { type ProbeServerOptions, serveProbes } from "./operate/serveProbes.ts"
 export { ledgerTools } from "./schema/Ledgers.ts"
 export { type LintCode, type LintFinding, type LintLevel, lintCodes } from "./schema/LintCodes.ts"

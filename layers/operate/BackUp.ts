@@ -248,7 +248,7 @@ const placeOf = Effect.fnUntraced(function* (file: string, to: string | undefine
 })
 
 /** A backup of the same millisecond has the name. */
-const freeTime = (stem: string, at: number, ending: string) =>
+export const freeTime = (stem: string, at: number, ending: string) =>
   trySync(() => {
     let free = at
     while (files.lstat(`${stem}${formatCopyName(free, ending)}`) !== undefined) free += 1
@@ -291,7 +291,7 @@ const packedWith = (progress: Attempt["progress"], from: string, to: string, for
   })
 
 /** Gives a finished copy its name, without replacing what got that name meanwhile. */
-const nameCopy = (partial: string, backup: string) =>
+export const nameCopy = (partial: string, backup: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const linked = Effect.mapError(fs.link(partial, backup), SystemFailure.fromPlatform)

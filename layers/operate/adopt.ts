@@ -26,24 +26,14 @@ import { transaction } from "../sqlite/AppliedMigrations/Transaction.ts"
 import { upgradeError } from "../sqlite/AppliedMigrations/UpgradeError.ts"
 import { makeBackup, requireSpaceForBackup } from "../sqlite/Backup.ts"
 import { pruneBackups } from "../sqlite/BackupFiles.ts"
-import { DatabaseConfig, type DatabaseOptions } from "../sqlite/DatabaseConfig.ts"
-import { DatabaseDirectory } from "../sqlite/DatabaseDirectory.ts"
-import { Initialization } from "../sqlite/Initialization.ts"
+import type { DatabaseOptions } from "../sqlite/DatabaseConfig.ts"
 import type { InitializationError } from "../sqlite/InitializationReport.ts"
 import { checkCopy } from "../sqlite/PageCheck.ts"
 import { integer, type Sqlite, SqliteFailure, text } from "../sqlite/Sqlite.ts"
-import { SqliteConnection } from "../sqlite/SqliteConnection.ts"
-import { inStartSpan, withDatabase } from "../sqlite/startDatabase.ts"
-import { VerifiedPragmas } from "../sqlite/VerifiedPragmas.ts"
 import type { Attempt } from "../start/Attempt.ts"
-import {
-  type Migration,
-  MigrationSource,
-  type Migrations,
-  type OrderedMigrations,
-  titleOf
-} from "../start/MigrationSource.ts"
+import { type Migration, type Migrations, titleOf } from "../start/MigrationSource.ts"
 import { AdoptError } from "./AdoptError.ts"
+import { type OpenedRooms, openRooms } from "./openRooms.ts"
 
 /** What to take over, and as what. Other options are those of a start. */
 export interface AdoptOptions<R = never> extends Omit<DatabaseOptions, "access"> {
@@ -134,7 +124,7 @@ export const adopt = <R = never>({
   const wanted = { from, through, keepExtra }
   return Effect.gen(function* () {
     // The first look can create nothing, whatever is at the path.
-    const shown = yield* open(options, migrations, "inspect", (opened, attempt) =>
+    const shown = yield* openRooms(options, migrations, "inspect", (opened, attempt) =>
       transaction(
         opened.database.sqlite,
         { begin: opened.database.sqlite.run("BEGIN") },
@@ -144,43 +134,13 @@ export const adopt = <R = never>({
     )
     if (dryRun) return shown.adoption
     const still = expected ?? shown.adoption
-    return yield* open(options, migrations, "initialize", (opened, attempt) => write(opened, wanted, still, attempt))
+    return yield* openRooms(options, migrations, "initialize", (opened, attempt) =>
+      write(opened, wanted, still, attempt)
+    )
   })
 }
 
-interface Opened {
-  readonly config: DatabaseConfig["Type"]
-  readonly source: OrderedMigrations
-  readonly database: SqliteConnection["Type"]
-}
-
 type Wanted = Required<Pick<AdoptOptions, "keepExtra">> & Pick<AdoptOptions, "from" | "through">
-
-/** The rooms of a start before its migrations, and then something else. */
-const open = <A, E extends AdoptError | InitializationError, R, R2>(
-  options: Omit<DatabaseOptions, "access">,
-  migrations: Migrations<R>,
-  access: "initialize" | "inspect",
-  use: (opened: Opened, attempt: Attempt) => Effect.Effect<A, E, R2>
-) => {
-  const config = DatabaseConfig.from({ ...options, access })
-  return Effect.gen(function* () {
-    const initialization = yield* Initialization.make(config)
-    const source = yield* withDatabase(MigrationSource.make(migrations), config, initialization)
-    const rooms = Effect.gen(function* () {
-      const directory = yield* DatabaseDirectory.make(config, initialization)
-      const database = yield* SqliteConnection.make(config, initialization, directory)
-      yield* VerifiedPragmas.make(config, initialization, database)
-      const opened = { config, source, database }
-      return yield* initialization.stage(
-        "migrations",
-        (attempt) => use(opened, attempt),
-        () => "taken over"
-      )
-    })
-    return yield* withDatabase(rooms, config, initialization)
-  }).pipe(Effect.scoped, (whole) => inStartSpan(whole, config))
-}
 
 interface Plan {
   readonly adoption: Adoption
@@ -192,7 +152,7 @@ interface Plan {
 const refuse = (reason: AdoptError["reason"], detail = "") => new AdoptError({ reason, detail, retryable: false })
 
 const planOf = Effect.fnUntraced(function* (
-  { database, source }: Opened,
+  { database, source }: OpenedRooms,
   { from, keepExtra, through }: Wanted,
   attempt: Attempt
 ) {
@@ -246,7 +206,7 @@ const planOf = Effect.fnUntraced(function* (
   return plan
 })
 
-const write = Effect.fnUntraced(function* (opened: Opened, wanted: Wanted, expected: Adoption, attempt: Attempt) {
+const write = Effect.fnUntraced(function* (opened: OpenedRooms, wanted: Wanted, expected: Adoption, attempt: Attempt) {
   const { config, database } = opened
   const { file, sqlite } = database
   const written = yield* transaction(
@@ -277,7 +237,7 @@ const write = Effect.fnUntraced(function* (opened: Opened, wanted: Wanted, expec
 
 /** Writes the history, and looks at it as the next start will. */
 const record = Effect.fnUntraced(function* (
-  { config, database: { sqlite }, source }: Opened,
+  { config, database: { sqlite }, source }: OpenedRooms,
   { adoption, matched, others }: Plan,
   attempt: Attempt
 ) {

@@ -6,6 +6,7 @@ import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { ofSqlite } from "../start/codeMeaning.ts"
 import { codeRemedy, damaged } from "../start/codeRemedy.ts"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
+import { repairWith } from "./AppliedMigrations/Cures.ts"
 import { describeDifference, type SchemaDifference } from "./AppliedMigrations/SchemaFingerprint.ts"
 import { cureOfMissing } from "./MissingExtension.ts"
 import type { SqliteFailure } from "./Sqlite.ts"
@@ -81,8 +82,7 @@ export class IntegrityError extends TaggedRefusal("IntegrityError")<{
 const catalogue: Catalogue<IntegrityError> = {
   SchemaDiffers: {
     sentence: "The schema is not the one that the migrations make",
-    remedy:
-      "Undo the change that was made outside the migrations, or restore a backup. If the change is wanted, write it as a new migration after that.",
+    remedy: `Undo the change that was made outside the migrations, or restore a backup. If the change is wanted, write it as a new migration after that. If it is what a pending migration does, run ${repairWith("record-applied NUMBER")} with its number. If it undid a migration that the next start should apply again, run ${repairWith("remove-record NUMBER")}.`,
     means: ofSqlite
   },
   SchemaBroken: {

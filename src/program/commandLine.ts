@@ -20,6 +20,7 @@ import { lint } from "./commands/lint.ts"
 import { newCommand } from "./commands/new.ts"
 import { plan } from "./commands/plan.ts"
 import { rehearse } from "./commands/rehearse.ts"
+import { repairCommand } from "./commands/repair.ts"
 import { restore } from "./commands/restore.ts"
 import { serveProbes } from "./commands/serveProbes.ts"
 import { status } from "./commands/status.ts"
@@ -52,6 +53,7 @@ const command = Command.make("database-ready", {}, () => usage).pipe(
     onlyFiles(newCommand, "Name a directory of migrations."),
     onlyFiles(lint, "Name a directory of migrations."),
     onlyFiles(adoptCommand, "Rename its history table, and write its schema as the first migration of a new database."),
+    onlyFiles(repairCommand, "Change its history by hand, after a dump."),
     onlyFiles(
       diff,
       "Run `pg_dump --schema-only` on both and compare the two; `status` names what differs from the migrations."

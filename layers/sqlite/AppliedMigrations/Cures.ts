@@ -62,7 +62,9 @@ const cureOfStatement = (statement: string, code: string, detail: string): strin
   if (/^no such (table|column|index|view|trigger)/.test(detail)) {
     return `Check the name, and whether an earlier migration creates, renames or drops it.`
   }
-  return undefined
+  return /^duplicate column name/.test(detail)
+    ? `Check whether an earlier migration adds the column. ${appliedByHand}`
+    : undefined
 }
 
 const alreadyThere = (tools: ReadonlyArray<string>): string => {
@@ -70,8 +72,13 @@ const alreadyThere = (tools: ReadonlyArray<string>): string => {
     tools.length === 0
       ? "Something else made it: another program, an earlier tool, or a person."
       : `This database belongs to ${tools.join(" and ")}, whose history table is in it.`
-  return `${whose} ${takeOver("")}`
+  return `${whose} ${appliedByHand} ${takeOver("")}`
 }
+
+/** A command that changes the history, to be typed. */
+export const repairWith = (what: string): string => `\`database-ready repair ${what} --reason "..."\``
+
+const appliedByHand = `If somebody applied this migration by hand, run ${repairWith("record-applied NUMBER")} with its number.`
 
 /** How to take over another program's database, if its path is right. */
 export const takeOver = (first: string): string =>

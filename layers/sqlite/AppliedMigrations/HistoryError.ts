@@ -1,10 +1,11 @@
 /** A history that is not what the program would have made. */
 
+import * as Predicate from "effect/Predicate"
 import { ofSqlite } from "../../start/codeMeaning.ts"
 import { codeRemedy } from "../../start/codeRemedy.ts"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../../start/TaggedRefusal.ts"
 import type { SqliteFailure } from "../Sqlite.ts"
-import { takeOver } from "./Cures.ts"
+import { repairWith, takeOver } from "./Cures.ts"
 import { historyTable } from "./historyTable.ts"
 
 /** What the database says was applied does not fit what this program holds. Nothing was changed. */
@@ -71,9 +72,18 @@ export class HistoryError extends TaggedRefusal("HistoryError")<{
   }
 }
 
+/** What is said of a `user_version` where there are no rows. */
+export const noHistory = "and there is no history"
+
 export type Reason = HistoryError["reason"]
 
 const listOf = ({ migrations }: HistoryError): string => migrations.join(", ")
+
+/** The command that is a way out, for the migrations of an error: `001_users`, or `001_users is now 001_people`. */
+const repairOf = (repair: string, { migrations }: HistoryError): string => {
+  const versions = migrations.map((title) => /(?:^| )(\d+)(?:_\S*)?$/.exec(title)?.[1]).filter(Predicate.isString)
+  return repairWith(`${repair} ${versions.length === 0 ? "NUMBER" : versions.join(" ")}`)
+}
 
 const catalogue: Catalogue<HistoryError> = {
   ForeignHistory: {
@@ -83,59 +93,68 @@ const catalogue: Catalogue<HistoryError> = {
   },
   NotCompleted: {
     sentence: (error) => `The history records migrations that were not completed: ${listOf(error)}`,
-    remedy: `Another program left this migration unfinished. Restore a backup; or finish it by hand, and set the row's status to 'completed' in ${historyTable}. If nothing of it was done, delete the row.`,
+    remedy: (error) =>
+      `Another program left this migration unfinished. Restore a backup; or finish it by hand, then run ${repairOf("record-applied", error)}. If nothing of it was done, run ${repairOf("remove-record", error)}.`,
     means: ofSqlite
   },
   RecordedTwice: {
     sentence: (error) => `The history records a migration more than once: ${listOf(error)}`,
-    remedy: `Compare the rows of ${historyTable} that have this number, such as 1 and 001, and delete the wrong one.`,
+    remedy: (error) =>
+      `Compare the rows of ${historyTable} that have this number, such as 1 and 001. Remove the wrong one as it is written there, with ${repairOf("remove-record", error)}.`,
     means: ofSqlite
   },
   OtherApplication: {
     sentence: (error) =>
       `The database belongs to another application: none of its migrations is one of this program's. It has ${listOf(error)}`,
     remedy:
-      "Check which database and which migrations this program was given (--database, --migrations). If both are right, the files were renamed and edited after they had been applied: put them back.",
+      "Check which database and which migrations this program was given (--database, --migrations). If both are right, the files were renamed and edited after they had been applied: put them back. Or run `database-ready repair accept-renamed`, then `accept-edited`.",
     means: ofSqlite
   },
   NewerDatabase: {
     sentence: (error) => `The database is newer than this program: it has ${listOf(error)}`,
-    remedy:
-      "Start the newer program. Or restore a backup from before its upgrade: what was written since is then lost. To let older programs run after the next upgrade, declare `compatible_from` in its migration.",
+    remedy: (error) =>
+      `Start the newer program. Or restore a backup from before its upgrade: what was written since is then lost. To let older programs run after the next upgrade, declare \`compatible_from\` in its migration. If no release has these migrations any more, undo by hand what they did, then run ${repairOf("remove-record", error)}.`,
     means: "newerDatabase"
   },
   Missing: {
     sentence: (error) => `Migrations were applied that this program does not have: ${listOf(error)}`,
-    remedy: "Put the missing files back, or start the release that has them.",
+    remedy: (error) =>
+      `Put the missing files back, or start the release that has them. If they are gone for good, run ${repairOf("remove-record", error)}. If one only has another number now, run ${repairWith("accept-renamed NUMBER")} with that one.`,
     means: ofSqlite
   },
   Edited: {
     sentence: (error) => `Migrations were edited after they had been applied: ${listOf(error)}`,
-    remedy:
-      "Put the migration back as it was applied: the text of the file, or the version of the Effect. Write the change as a new migration.",
+    remedy: (error) =>
+      `Put the migration back as it was applied: the text of the file, or the version of the Effect. Write the change as a new migration. If the new text is what this database needs, and has, run ${repairOf("accept-edited", error)}.`,
     means: ofSqlite
   },
   Renamed: {
     sentence: (error) => `Migrations were renamed after they had been applied: ${listOf(error)}`,
-    remedy: "Give the file its old name back.",
+    remedy: (error) =>
+      `Give the file its old name back. Or keep the new one, with ${repairOf("accept-renamed", error)}.`,
     means: ofSqlite
   },
   Late: {
     sentence: (error) =>
       `Migrations are older than one that is already applied, and were never applied: ${listOf(error)}`,
-    remedy:
-      "Give it a number above the newest applied one. A database that has already applied it under the old number needs a backup from before.",
+    remedy: (error) =>
+      `Give it a number above the newest applied one. In a database that has already applied it under the old number, run ${repairWith("accept-renamed NUMBER")} with the new one. If somebody applied it here by hand, run ${repairOf("record-applied", error)}.`,
     means: ofSqlite
   },
   VersionMismatch: {
     sentence: () => "PRAGMA user_version is not what the history says",
-    remedy:
-      "Check the path of the database: another program changed its user_version. If the database is this program's, run `PRAGMA user_version = N` with the N that the history says, or 0 if there is no history.",
+    remedy: ({ detail }) =>
+      `Check the path of the database: another program changed its user_version. ${
+        detail.endsWith(noHistory)
+          ? "If the database is this program's and empty, run `PRAGMA user_version = 0`. To take over what is in it, run `database-ready adopt --through VERSION`."
+          : `If the database is this program's, run ${repairWith("set-version")}.`
+      }`,
     means: ofSqlite
   },
   Unrecorded: {
     sentence: (error) => `Migrations that were applied are no longer recorded: ${listOf(error)}`,
-    remedy: `Check the path of the database. If it is this program's, rows were deleted from ${historyTable}: restore a backup.`,
+    remedy: (error) =>
+      `Check the path of the database. If it is this program's, rows were deleted from ${historyTable}: restore a backup, or run ${repairOf("record-applied", error)}.`,
     means: ofSqlite
   },
   Unreadable: {

@@ -2,7 +2,8 @@
 import { mayHaveBeen, statementsChecksumOf, statementsIn } from "../../schema/Checksum.ts"
 import { declarationText } from "../../schema/Declaration.ts"
 import { type Migration, type OrderedMigrations, titleOf } from "../../start/MigrationSource.ts"
-import { HistoryError, type Reason } from "./HistoryError.ts"
+import { HistoryError, noHistory, type Reason } from "./HistoryError.ts"
+import { eventsIn, type HistoryEvent } from "./HistoryEvents.ts"
 import { type AppliedMigration, type History, idOf, userVersionOf } from "./MigrationHistory.ts"
 import { judgeRepeatables, type RepeatableVerdict } from "./RepeatableJudgement.ts"
 import { nothingRecorded, type Recorded, readRecord } from "./RepeatableRecord.ts"
@@ -33,6 +34,8 @@ export interface Verdict {
   readonly fingerprint: string | undefined
   /** The objects in it, as `namesOf` writes them; undefined if they were not kept. */
   readonly ours: string | undefined
+  /** What people did to the database apart from migrations, in the order of time. */
+  readonly events: ReadonlyArray<HistoryEvent>
   /** The views and triggers that are made again whenever their text changes. */
   readonly repeatables: RepeatableVerdict
 }
@@ -78,7 +81,7 @@ export const judge = (source: OrderedMigrations, { rows }: History, userVersion:
   }
   const mirrored = userVersionOf(latest)
   if (adopted.length === 0 && userVersion !== mirrored) {
-    const detail = `user_version is ${userVersion}, ${rows.length === 0 ? "and there is no history" : `the history says ${mirrored}`}`
+    const detail = `user_version is ${userVersion}, ${rows.length === 0 ? noHistory : `the history says ${mirrored}`}`
     // If the header has the number of one of our migrations without a row, that row was deleted.
     return byId.has(userVersion) && !seen.has(userVersion)
       ? refuse("Unrecorded", pending.filter(({ id }) => id <= userVersion).map(titleOf), detail)
@@ -96,6 +99,7 @@ export const judge = (source: OrderedMigrations, { rows }: History, userVersion:
   if ("reason" in repeatables) return new HistoryError({ ...repeatables, code: "", retryable: false })
   return {
     repeatables,
+    events: eventsIn(rows.map(({ events }) => events)),
     pending,
     applied: source.filter(({ id }) => seen.has(id)),
     ahead: newer.map(labelOf),
@@ -109,7 +113,7 @@ export const judge = (source: OrderedMigrations, { rows }: History, userVersion:
 }
 
 /** A newer row without it was written by a release that knows no repeatable migrations. */
-const recordedIn = (
+export const recordedIn = (
   rows: ReadonlyArray<AppliedMigration>,
   latest: AppliedMigration | undefined
 ): Recorded | undefined => {
@@ -223,13 +227,17 @@ const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMi
 }
 
 /** Earlier versions recorded `001_users.up.sql` under the name `users.up`. */
-const withoutUp = (name: string): string => name.replace(/(?:\.tx)?\.up$/, "")
+export const withoutUp = (name: string): string => name.replace(/(?:\.tx)?\.up$/, "")
 
 /**
  * The whole text first: it is quick to compare, and all that earlier versions kept. Declarations and comments between
  * statements do not run, so a text that differs only in them is what was applied.
  */
-const isWhatWasApplied = ({ body, checksum }: Migration, recorded: string, content: string | undefined): boolean => {
+export const isWhatWasApplied = (
+  { body, checksum }: Migration,
+  recorded: string,
+  content: string | undefined
+): boolean => {
   if (body._tag === "Effect") return recorded === checksum && (content === undefined || content === body.version)
   if (recorded === checksum) return true
   return content === undefined ? mayHaveBeen(recorded, body.text) : content === contentOf(body, recorded)

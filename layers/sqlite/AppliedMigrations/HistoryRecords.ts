@@ -2,9 +2,10 @@
 import { declarationText } from "../../schema/Declaration.ts"
 import type { Migration } from "../../start/MigrationSource.ts"
 import type { Sqlite } from "../Sqlite.ts"
+import { type HistoryEvent, withEvents } from "./HistoryEvents.ts"
 import { contentOf, type Incomplete, type Verdict } from "./HistoryJudgement.ts"
 import { historyTable } from "./historyTable.ts"
-import { type History, userVersionOf } from "./MigrationHistory.ts"
+import { type History, newestOf, userVersionOf } from "./MigrationHistory.ts"
 
 const createHistory = `CREATE TABLE ${historyTable} (
   migration_id INTEGER PRIMARY KEY,
@@ -21,7 +22,8 @@ const createHistory = `CREATE TABLE ${historyTable} (
   schema_objects TEXT,
   content_version TEXT,
   declared TEXT,
-  repeatables TEXT
+  repeatables TEXT,
+  events TEXT
 )`
 
 export interface Completed {
@@ -100,21 +102,36 @@ export const recordAdopted = (sqlite: Sqlite, adopted: Verdict["adopted"]): void
 }
 
 /** Records the current schema with the newest migration, and mirrors its version in the file's header. */
-export const recordSchema = (
-  sqlite: Sqlite,
-  newest: Migration,
-  schema: { readonly fingerprint: string; readonly ours: string }
-): void => {
+export const recordSchema = (sqlite: Sqlite, newest: Migration, schema: RecordedSchema): void => {
+  recordFingerprint(sqlite, newest, schema)
+  mirrorVersion(sqlite, newest)
+}
+
+export interface RecordedSchema {
+  readonly fingerprint: string
+  readonly ours: string
+}
+
+export const recordFingerprint = (sqlite: Sqlite, newest: Pick<Migration, "id">, schema: RecordedSchema): void => {
   // Only the objects of the newest one are ever read.
   sqlite.all(`UPDATE ${historyTable} SET schema_objects = NULL WHERE schema_objects IS NOT NULL`)
   sqlite.all(
     `UPDATE ${historyTable} SET schema_fingerprint = ?, schema_objects = ? WHERE CAST(version AS INTEGER) = ?`,
     [schema.fingerprint, schema.ours, newest.id]
   )
-  mirrorVersion(sqlite, newest)
 }
 
-export const mirrorVersion = ({ all }: Sqlite, newest: Migration): void => {
+/** Adds to what the row of the newest migration says of repairs and restores. */
+export const recordEvents = (sqlite: Sqlite, rows: History["rows"], events: ReadonlyArray<HistoryEvent>): void => {
+  const newest = newestOf(rows)
+  if (newest === undefined) return
+  sqlite.all(`UPDATE ${historyTable} SET events = ? WHERE migration_id = ?`, [
+    withEvents(newest.events, events),
+    newest.rowId
+  ])
+}
+
+export const mirrorVersion = ({ all }: Sqlite, newest: Pick<Migration, "id">): void => {
   all(`PRAGMA user_version = ${userVersionOf(newest.id)}`)
 }
 

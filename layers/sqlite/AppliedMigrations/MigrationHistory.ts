@@ -21,6 +21,8 @@ export interface AppliedMigration {
   readonly declared?: string | undefined
   /** What `writeRecord` wrote, in one row at most. */
   readonly repeatables?: string | undefined
+  /** What `withEvents` wrote. */
+  readonly events?: string | undefined
 }
 
 export interface History {
@@ -41,7 +43,8 @@ const ownColumns = [
   "schema_objects",
   "content_version",
   "declared",
-  "repeatables"
+  "repeatables",
+  "events"
 ]
 
 /** Reads the history. No table is an empty history; any failure is an error. Run it inside a read transaction. */
@@ -74,7 +77,8 @@ export const readHistory = ({ all }: Sqlite): History | HistoryError => {
       compatibleFrom: idOf(text(row, "compatible_from")),
       content: textOrNull(row, "content_version"),
       declared: textOrNull(row, "declared"),
-      repeatables: textOrNull(row, "repeatables")
+      repeatables: textOrNull(row, "repeatables"),
+      events: textOrNull(row, "events")
     }))
   }
 }
@@ -88,6 +92,13 @@ const toolOf = (columns: ReadonlySet<string>): string => {
   if (columns.has("version") && columns.has("inserted_at")) return "Ecto's shape"
   return "an unknown shape"
 }
+
+/** The row with the highest number. */
+export const newestOf = (rows: History["rows"]): AppliedMigration | undefined =>
+  rows.reduce<AppliedMigration | undefined>(
+    (newest, row) => (newest !== undefined && !(idOf(row.version) > idOf(newest.version)) ? newest : row),
+    undefined
+  )
 
 export const idOf = (version: string): number => (/^\d+$/.test(version) ? Number(version) : Number.NaN)
 

@@ -1,14 +1,14 @@
 /** `adopt`: takes over a database that another tool has migrated. */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import * as Prompt from "@effect/cli/Prompt"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { exitCodeOf, refusalJson, refusalLines } from "../../../layers/index.ts"
 import { AdoptError, type Adoption, adopt, ledgerTools } from "../../../layers/operate.ts"
+import { confirm } from "../confirm.ts"
 import { ExitWith } from "../ExitWith.ts"
 import { options, shared } from "../options.ts"
-import { say, tell } from "../say.ts"
+import { refuseWith } from "../refusal.ts"
+import { say } from "../say.ts"
 import { type Choices, migrationsOf, optionsOf } from "../start.ts"
 
 const { applicationId: _, integrity: __, ...looked } = shared
@@ -55,7 +55,11 @@ const run = Effect.fnUntraced(
     const shown = yield* adopt({ ...wanted, dryRun: true })
     if (!json) yield* say(adoptionLines(shown).join("\n"))
     if (dryRun) return yield* json ? say(adoptionJson(shown)) : Effect.void
-    if (!yes) yield* confirm(shown, json)
+    if (!yes) {
+      const { database } = shown
+      const no = new AdoptError({ reason: "NotConfirmed", detail: "", retryable: false, database })
+      yield* confirm("Write this history?", no, json)
+    }
     const adopted = yield* adopt({ ...wanted, expected: shown })
     yield* say(
       json
@@ -65,27 +69,9 @@ const run = Effect.fnUntraced(
   },
   (whole, { json }) =>
     Effect.catchAll(whole, (error) =>
-      error instanceof ExitWith
-        ? Effect.fail(error)
-        : Effect.zipRight(
-            json ? say(refusalJson(error)) : tell(refusalLines(error, "not adopted").join("\n")),
-            new ExitWith({ code: exitCodeOf(error) })
-          )
+      error instanceof ExitWith ? Effect.fail(error) : refuseWith(json, "not adopted")(error)
     )
 )
-
-/** Only a person on a terminal is asked. */
-const confirm = ({ database }: Adoption, json: boolean) => {
-  const no = new AdoptError({ reason: "NotConfirmed", detail: "", retryable: false, database })
-  if (json || !process.stdin.isTTY || !process.stdout.isTTY) return Effect.fail(no)
-  return Prompt.run(Prompt.confirm({ message: "Write this history?" })).pipe(
-    Effect.orElseSucceed(() => false),
-    Effect.filterOrFail(
-      (answer) => answer,
-      () => no
-    )
-  )
-}
 
 const adoptionJson = ({ isWritten, ...adoption }: Adoption): string =>
   JSON.stringify({

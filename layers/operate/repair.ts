@@ -1,0 +1,372 @@
+/** The explicit way out of a refusal: one named case, shown, confirmed, with a reason that the history keeps. */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { operator } from "../machine/operator.ts"
+import { look, type Seen } from "../sqlite/AppliedMigrations/DatabaseLook.ts"
+import { HistoryError, historyFailure } from "../sqlite/AppliedMigrations/HistoryError.ts"
+import type { HistoryEvent } from "../sqlite/AppliedMigrations/HistoryEvents.ts"
+import { judge, recordedIn } from "../sqlite/AppliedMigrations/HistoryJudgement.ts"
+import { recordEvents, recordFingerprint } from "../sqlite/AppliedMigrations/HistoryRecords.ts"
+import { type History, idOf, newestOf, readHistory } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
+import { divideRepeated, type Recorded } from "../sqlite/AppliedMigrations/RepeatableRecord.ts"
+import {
+  describeDifference,
+  fingerprintOf,
+  namesOf,
+  objectsOf,
+  type SchemaObject,
+  schemaStatement,
+  withoutExtra
+} from "../sqlite/AppliedMigrations/SchemaFingerprint.ts"
+import { judgeSchema } from "../sqlite/AppliedMigrations/SchemaJudgement.ts"
+import { madeBy } from "../sqlite/AppliedMigrations/SchemaProof.ts"
+import { transaction } from "../sqlite/AppliedMigrations/Transaction.ts"
+import { upgradeError } from "../sqlite/AppliedMigrations/UpgradeError.ts"
+import type { DatabaseOptions } from "../sqlite/DatabaseConfig.ts"
+import { atEdge } from "../sqlite/edge.ts"
+import type { InitializationError } from "../sqlite/InitializationReport.ts"
+import { IntegrityError } from "../sqlite/IntegrityError.ts"
+import type { Sqlite, SqliteFailure } from "../sqlite/Sqlite.ts"
+import type { Attempt } from "../start/Attempt.ts"
+import { type Migrations, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
+import { type OpenedRooms, openRooms } from "./openRooms.ts"
+import { type RepairError, refuseRepair } from "./RepairError.ts"
+import { changesBetween, copyHistory, type RowChange, rowsIn } from "./repairChanges.ts"
+import { copyBeforeRepair } from "./repairCopy.ts"
+import { type RepairCase, userVersionIn, type WantedRepair, writeCase } from "./repairRows.ts"
+
+/** What to repair, and why. Other options are those of a start. */
+export interface RepairOptions<R = never> extends Omit<DatabaseOptions, "access"> {
+  /** The migrations as they are now. */
+  readonly migrations: Migrations<R>
+  /**
+   * - `accept-edited`: the text of an edited file counts as what was applied.
+   * - `accept-renamed`: a file with another name or number counts as the one that was applied.
+   * - `record-applied`: a migration counts as applied: somebody did it by hand, or its row is gone or not completed.
+   * - `remove-record`: the row goes of a migration whose file is gone, that is recorded twice, or that left nothing.
+   * - `set-version`: `PRAGMA user_version` becomes what the history says.
+   */
+  readonly repair: RepairCase
+  /** The numbers of the files, or of the rows for `remove-record`. None for `set-version`. */
+  readonly versions?: ReadonlyArray<string> | undefined
+  /** Why, for those who read the history later. Needed unless it is only a look. */
+  readonly reason?: string | undefined
+  /** Only looks, and writes nothing. Default false. */
+  readonly dryRun?: boolean | undefined
+  /** What a look has shown: it is written only if it is still so. Default anything. */
+  readonly expected?: Repair | undefined
+}
+
+/** What was written, or would be. */
+export interface Repair {
+  /** Absolute path of the database. */
+  readonly database: string
+  /** Whether it was written; false for a look. */
+  readonly isWritten: boolean
+  /** The case. */
+  readonly repair: RepairCase
+  /** The versions that it was asked for. */
+  readonly versions: ReadonlyArray<string>
+  /** The rows of the history that change, in their order. */
+  readonly changes: ReadonlyArray<RowChange>
+  /** What `PRAGMA user_version` is before, and after. */
+  readonly userVersion: {
+    /** What it is now. */
+    readonly before: number
+    /** What it is then. */
+    readonly after: number
+  }
+  /** Objects that no migration makes, with type and name. They stay. */
+  readonly extra: ReadonlyArray<string>
+  /** Migrations that change no schema, so that nothing proves that they were applied, as `NNN_name`. */
+  readonly unproven: ReadonlyArray<string>
+  /** What the next start is refused with all the same; undefined where this was all. */
+  readonly remaining: HistoryError | undefined
+  /** Why; "" for a look without a reason. */
+  readonly reason: string
+  /** Absolute path of the backup; undefined for a look. */
+  readonly backup: string | undefined
+}
+
+/**
+ * Changes the history so that a start is not refused any more for one named cause. The files up to there have to make
+ * the schema that the database has, which is proven by replaying them in memory. Under the write lock of an upgrade,
+ * after a checked backup, one transaction writes the rows, and who did it when and why. Killed at any moment, it leaves
+ * the old history or the new one. Fails with `RepairError`, and with what a start fails with.
+ *
+ * @example
+ * ```ts
+ * import { Migrations } from "database-ready"
+ * import { repair } from "database-ready/operate"
+ *
+ * export const look = repair({
+ *   filename: "data/app.db",
+ *   migrations: Migrations.fromDirectory("migrations"),
+ *   repair: "accept-edited",
+ *   versions: ["002"],
+ *   dryRun: true
+ * })
+ * ```
+ */
+export const repair = <R = never>({
+  dryRun = false,
+  expected,
+  migrations,
+  reason = "",
+  repair,
+  versions = [],
+  ...options
+}: RepairOptions<R>): Effect.Effect<
+  Repair,
+  RepairError | InitializationError,
+  FileSystem.FileSystem | Path.Path | R
+> => {
+  const wanted: Wanted = { repair, versions, reason: reason.trim() }
+  return Effect.gen(function* () {
+    // The first look can create nothing, whatever is at the path.
+    const { shown } = yield* openRooms(options, migrations, "inspect", (opened, attempt) =>
+      transaction(
+        opened.database.sqlite,
+        { begin: opened.database.sqlite.run("BEGIN") },
+        historyFailure,
+        planOf(opened, wanted, attempt)
+      )
+    )
+    if (dryRun) return shown
+    return yield* openRooms(options, migrations, "initialize", (opened, attempt) =>
+      wanted.reason === "" ? refuseRepair("NoReason") : write(opened, wanted, expected ?? shown, attempt)
+    )
+  })
+}
+
+interface Wanted extends WantedRepair {
+  readonly reason: string
+}
+
+interface Plan {
+  readonly shown: Repair
+  /** What the newest row keeps of the schema. */
+  readonly schema: { readonly fingerprint: string; readonly ours: string }
+}
+
+/** Tries the repair on a copy of the history in memory, and judges what comes out as a start does. */
+const planOf = Effect.fnUntraced(function* (
+  { config, database: { file, sqlite }, source }: OpenedRooms,
+  wanted: Wanted,
+  attempt: Attempt
+) {
+  const live = yield* reading(() => ({
+    history: readHistory(sqlite),
+    objects: objectsOf(sqlite.all(schemaStatement)),
+    userVersion: userVersionIn(sqlite)
+  }))
+  const { history, objects } = live
+  if (history instanceof HistoryError) return yield* history
+  const at = yield* Clock.currentTimeMillis
+  return yield* Effect.acquireUseRelease(
+    reading(() => sqlite.inMemory()),
+    (memory) =>
+      Effect.gen(function* () {
+        const before = yield* reading(() => copyHistory(sqlite, memory))
+        yield* reading(() => writeCase(memory, source, wanted, { at, program: config.program }))
+        const written = yield* reading(() => readHistory(memory))
+        if (wanted.repair === "remove-record") yield* requireFault(source, history, objects, wanted, attempt)
+        attempt.doing("replaying the migrations in memory")
+        const { extra, ours } = yield* proven(source, written, objects, attempt)
+        const unproven =
+          wanted.repair === "record-applied" ? yield* withoutSchema(source, written, wanted, attempt) : []
+        const schema = { fingerprint: fingerprintOf(ours), ours: namesOf(ours) }
+        yield* reading(() => recordNewest(memory, written.rows, schema))
+        const judged = yield* reading(() => ({
+          verdict: verdictOn(memory, source),
+          userVersion: userVersionIn(memory),
+          rows: rowsIn(memory)
+        }))
+        const shown: Repair = {
+          database: file,
+          isWritten: false,
+          repair: wanted.repair,
+          versions: wanted.versions,
+          changes: changesBetween(before, judged.rows),
+          userVersion: { before: live.userVersion, after: judged.userVersion },
+          extra,
+          unproven,
+          remaining: judged.verdict,
+          reason: wanted.reason,
+          backup: undefined
+        }
+        const plan: Plan = { shown, schema }
+        return plan
+      }),
+    (memory) => Effect.sync(() => memory.database.close())
+  )
+})
+
+const recordNewest = (sqlite: Sqlite, rows: History["rows"], schema: Plan["schema"]): void => {
+  const newest = newestOf(rows)
+  if (newest !== undefined) recordFingerprint(sqlite, { id: idOf(newest.version) }, schema)
+}
+
+const verdictOn = (sqlite: Sqlite, source: OrderedMigrations): HistoryError | undefined => {
+  const history = readHistory(sqlite)
+  const verdict = history instanceof HistoryError ? history : judge(source, history, userVersionIn(sqlite))
+  return verdict instanceof HistoryError ? verdict : undefined
+}
+
+/** The files of all rows have to make the schema that is there. */
+const proven = Effect.fnUntraced(function* (
+  source: OrderedMigrations,
+  { rows }: History,
+  objects: ReadonlyArray<SchemaObject>,
+  attempt: Attempt
+) {
+  const applied = new Set(rows.map(({ version }) => idOf(version)))
+  const known = source.filter(({ id }) => applied.has(id))
+  const numbers = new Set(known.map(({ id }) => id))
+  const unknown = rows.filter(({ status, version }) => status !== "completed" || !numbers.has(idOf(version)))
+  if (unknown.length > 0) {
+    return yield* refuseRepair("NotProven", unknown.map(({ name, version }) => labelOf(version, name)).join(", "))
+  }
+  const recorded = yield* recordedBy(rows)
+  const made = yield* madeBy(known, attempt.progress)
+  const repeatables = { recorded, own: [], isDue: false, due: [] }
+  const judged = judgeSchema({ ahead: [], fingerprint: undefined, ours: undefined, repeatables }, objects)
+  const state = typeof judged === "function" ? judged(made) : judged
+  if (state instanceof IntegrityError) {
+    const detail = state.difference === undefined ? state.sentence : describeDifference(state.difference)
+    return yield* refuseRepair("SchemaDiffers", detail)
+  }
+  return { extra: state.extra, ours: withoutExtra(made, divideRepeated(recorded, objects).others) }
+})
+
+const recordedBy = (rows: History["rows"]): Effect.Effect<Recorded, RepairError> => {
+  const recorded = recordedIn(rows, newestOf(rows))
+  return recorded === undefined
+    ? Effect.fail(refuseRepair("NotProven", "the column repeatables has something that this library did not write"))
+    : Effect.succeed(recorded)
+}
+
+const labelOf = (version: string, name: string | undefined): string =>
+  name === undefined ? version : titleOf({ version, name })
+
+/**
+ * A row whose file is there goes only if it is recorded twice or not completed, or if the schema does not have what the
+ * file makes: else the next start would apply it a second time.
+ */
+const requireFault = Effect.fnUntraced(function* (
+  source: OrderedMigrations,
+  history: History,
+  objects: ReadonlyArray<SchemaObject>,
+  { versions }: Wanted,
+  attempt: Attempt
+) {
+  const wanted = new Set(versions.map(idOf))
+  const isSound = ({ id }: { readonly id: number }) => {
+    const rows = history.rows.filter(({ version }) => idOf(version) === id)
+    return rows.length === 1 && rows[0]?.status === "completed"
+  }
+  const sound = source.filter((migration) => wanted.has(migration.id) && isSound(migration))
+  if (sound.length === 0) return
+  const isProven = yield* Effect.isSuccess(proven(source, history, objects, attempt))
+  if (isProven) {
+    return yield* refuseRepair(
+      "NothingToRepair",
+      `${sound.map(titleOf).join(", ")} is among the files, and was applied`
+    )
+  }
+})
+
+/** Those of the named migrations without which the files make the same schema. */
+const withoutSchema = Effect.fnUntraced(function* (
+  source: OrderedMigrations,
+  { rows }: History,
+  { versions }: Wanted,
+  { progress }: Attempt
+) {
+  const applied = new Set(rows.map(({ version }) => idOf(version)))
+  const known = source.filter(({ id }) => applied.has(id))
+  const made = yield* madeBy(known, progress)
+  const wanted = new Set(versions.map(idOf))
+  const isSame = (id: number) =>
+    madeBy(
+      known.filter((other) => other.id !== id),
+      progress
+    ).pipe(
+      Effect.map((without) => fingerprintOf(without) === fingerprintOf(made)),
+      // A later one needs it.
+      Effect.orElseSucceed(() => false)
+    )
+  const found = yield* Effect.filter(
+    known.filter(({ id }) => wanted.has(id)),
+    ({ id }) => isSame(id)
+  )
+  return found.map(titleOf)
+})
+
+const write = Effect.fnUntraced(function* (opened: OpenedRooms, wanted: Wanted, expected: Repair, attempt: Attempt) {
+  const { config, database, source } = opened
+  const { file, sqlite } = database
+  return yield* transaction(
+    sqlite,
+    { begin: sqlite.run("BEGIN IMMEDIATE") },
+    notWritten,
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { schema, shown } = yield* planOf(opened, wanted, attempt)
+        if (!isSame(shown, expected)) return yield* refuseRepair("Changed")
+        attempt.doing("making the backup")
+        const backup = yield* copyBeforeRepair(sqlite, file, attempt)
+        attempt.doing("writing the history")
+        const at = yield* Clock.currentTimeMillis
+        const { host, user } = operator()
+        const event: HistoryEvent = {
+          what: "repair",
+          at: new Date(at).toISOString(),
+          by: user,
+          host,
+          program: config.program,
+          detail: [wanted.repair, ...wanted.versions].join(" "),
+          reason: wanted.reason,
+          before: JSON.stringify(shown.changes.map(({ before, version }) => ({ version, before: before ?? null })))
+        }
+        const before = yield* writing(() => rowsIn(sqlite))
+        yield* writing(() => writeCase(sqlite, source, wanted, { at, program: config.program }))
+        const written = yield* writing(() => readHistory(sqlite))
+        yield* writing(() => recordNewest(sqlite, written.rows, schema))
+        yield* writing(() => recordEvents(sqlite, written.rows, [event]))
+        const after = yield* writing(() => ({
+          changes: changesBetween(before, rowsIn(sqlite)),
+          seen: lookAgain(opened),
+          userVersion: userVersionIn(sqlite)
+        }))
+        // A trigger of somebody on the history, for one.
+        const now: Repair = {
+          ...shown,
+          changes: after.changes,
+          remaining: after.seen instanceof HistoryError ? after.seen : undefined,
+          userVersion: { before: shown.userVersion.before, after: after.userVersion }
+        }
+        if (!isSame(now, shown)) return yield* refuseRepair("Changed")
+        yield* backup.keep
+        yield* attempt.inTime
+        const done: Repair = { ...shown, isWritten: true, backup: backup.file }
+        return done
+      })
+    )
+  )
+})
+
+const lookAgain = ({ config, database: { sqlite }, source }: OpenedRooms): Seen | HistoryError =>
+  look({ ...config, access: "inspect" }, source, sqlite)
+
+const isSame = (one: Repair, other: Repair): boolean =>
+  JSON.stringify({ ...one, reason: "" }) === JSON.stringify({ ...other, reason: "" })
+
+const reading = <A>(step: () => A) => atEdge(step, historyFailure)
+
+const writing = <A>(step: () => A) => atEdge(step, notWritten)
+
+const notWritten = (failure: SqliteFailure) =>
+  upgradeError(failure.retryable ? "Busy" : "NotWritten", { migration: "the history", failure })
