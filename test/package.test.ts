@@ -1,7 +1,9 @@
 /** What is published: the library and the program, and nothing else of this repository. */
 import { execFileSync } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import * as identity from "../src/build/identity.ts"
 import { readDocument, targetOf } from "./support/documents.ts"
 
 const root = join(import.meta.dirname, "..")
@@ -45,6 +47,11 @@ describe("the package", () => {
       "dist/layers/testing.js",
       "dist/layers/testing.d.ts"
     ])
+  })
+
+  it("is called in the bundles as in package.json", () => {
+    const { name, version }: Record<string, unknown> = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+    assert.deepStrictEqual({ ...identity }, { name, version })
   })
 
   it("has a README whose links are absolute or lead to files in it", () => {

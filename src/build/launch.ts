@@ -7,7 +7,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { Script } from "node:vm"
-import packageJson from "../../package.json" with { type: "json" }
+import * as identity from "./identity.ts"
 
 interface Launched {
   /** The bundle of that name next to this file. It exports `main`. */
@@ -26,13 +26,13 @@ export const launch = ({ isImporting = false, isTypical, name }: Launched): void
     return
   }
   // V8 checks its own version and the length of the text, not the text.
-  const cacheFile = join(__dirname, `${name}-${packageJson.version}-${process.version}-${process.arch}.cache`)
+  const cacheFile = join(__dirname, `${name}-${identity.version}-${process.version}-${process.arch}.cache`)
   const cachedData = readIfThere(cacheFile)
   const script = new Script(
     `(function (exports, require, module, __filename, __dirname) {${readFileSync(program, "latin1")}\n})`,
     // V8 keeps this name in the cache and shows it in stacks wherever the cache is used: put no path of this machine
     // here.
-    { filename: `${packageJson.name}/${name}.cjs`, ...(cachedData === undefined ? {} : { cachedData }) }
+    { filename: `${identity.name}/${name}.cjs`, ...(cachedData === undefined ? {} : { cachedData }) }
   )
   const module: { readonly exports: { readonly main?: () => void } } = { exports: {} }
   const show = hideStreams()

@@ -8,7 +8,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { exitCode } from "../../layers/index.ts"
-import packageJson from "../../package.json" with { type: "json" }
+import { name, version } from "../build/identity.ts"
 import { adoptCommand } from "./commands/adopt.ts"
 import { backup } from "./commands/backup.ts"
 import { backups } from "./commands/backups.ts"
@@ -67,9 +67,7 @@ const environmentProvider = ConfigProvider.fromMap(
 )
 
 /** Reads any command line and runs it. */
-export const commandLine = Effect.suspend(() =>
-  Command.run(command, { name: packageJson.name, version: packageJson.version })(process.argv)
-).pipe(
+export const commandLine = Effect.suspend(() => Command.run(command, { name, version })(process.argv)).pipe(
   Effect.mapError((failure) =>
     ValidationError.isValidationError(failure)
       ? new UsageError({ parser: failure._tag, message: withoutColours(HelpDoc.toAnsiText(failure.error)).trim() })

@@ -8,7 +8,7 @@ import * as Redacted from "effect/Redacted"
 import { reportJson, reportLines } from "../../layers/index.ts"
 import { EngineError } from "../../layers/operate.ts"
 import { DatabaseReady, planDatabase } from "../../layers/postgres.ts"
-import packageJson from "../../package.json" with { type: "json" }
+import { name, version } from "../build/identity.ts"
 import { refuseWith } from "./refusal.ts"
 import { isPasswordInArguments, say, withoutPassword } from "./say.ts"
 import { type Choices, migrationsOf, showProgress, showTimeline, showWork } from "./start.ts"
@@ -37,7 +37,7 @@ const optionsOf = (choices: Choices, password: Redacted.Redacted<string> | undef
   schema: Option.getOrUndefined(choices.schema ?? Option.none()),
   create: choices.create,
   timeout: Option.getOrUndefined(choices.timeout),
-  program: `${packageJson.name} ${packageJson.version}`,
+  program: `${name} ${version}`,
   migrations: migrationsOf(choices),
   onProgress: choices.json ? showWork : showProgress
 })

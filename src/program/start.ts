@@ -38,7 +38,7 @@ import {
   reportLines,
   type Timeline
 } from "../../layers/index.ts"
-import packageJson from "../../package.json" with { type: "json" }
+import { name, version } from "../build/identity.ts"
 import { ExitWith } from "./ExitWith.ts"
 import { isUrl, onPostgres, requireFileSettings } from "./engine.ts"
 import { interruptionCode, wasServing } from "./interruption.ts"
@@ -85,7 +85,7 @@ export const optionsOf = (choices: Omit<Choices, "database">, access: "initializ
   permissions: Option.getOrUndefined(choices.permissions ?? Option.none()),
   backups: Option.getOrUndefined(choices.backups ?? Option.none()),
   trustedFilesystems: choices.trustedFilesystems,
-  program: `${packageJson.name} ${packageJson.version}`,
+  program: `${name} ${version}`,
   onProgress: choices.json ? showWork : showProgress,
   applicationId: Option.getOrUndefined(choices.applicationId ?? Option.none())
 })
