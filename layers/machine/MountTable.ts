@@ -57,11 +57,16 @@ export const mountsIn = (mountinfo: string): ReadonlyArray<Mount> =>
 /** Not by `statfs`: it gives only a number, and some servers give a wrong one. Empty if there is no readable table. */
 export const readMountTable = (): ReadonlyArray<Mount> => {
   try {
-    return mountsIn(files.text("/proc/self/mountinfo"))
+    const text = files.text("/proc/self/mountinfo")
+    // Nearly always it says what it said before.
+    if (text !== last.text) last = { text, mounts: mountsIn(text) }
+    return last.mounts
   } catch {
     return []
   }
 }
+
+let last: { readonly text: string; readonly mounts: ReadonlyArray<Mount> } = { text: "", mounts: [] }
 
 const isIn = (directory: string, point: string): boolean =>
   directory === point || directory.startsWith(point === "/" ? "/" : `${point}/`)

@@ -32,9 +32,11 @@ const mark = "database-ready:"
 export const declarationOf = (script: string, id: number): Declaration | string => {
   // Nearly every migration has none: skip cutting it into tokens.
   if (!mayDeclare.test(script)) return plain
+  const atHead = declaredAtHead(script, id)
+  if (atHead !== undefined) return atHead
   let declared = plain
   for (const { isAtHead, text } of commentsOf(script)) {
-    const [, name = "", value = ""] = /^--\s*database-ready:\s*(\w+)\s*=\s*(.+?)\s*$/.exec(text) ?? []
+    const [, name = "", value = ""] = wellFormed.exec(text) ?? []
     // Skip the check for look-alikes on a correct line: those patterns take long to compile.
     const misspelt = name === "" ? text.split("\n").find(resemblesOne) : undefined
     if (name === "" && misspelt === undefined && !beginsWithMark.test(text)) continue
@@ -48,6 +50,29 @@ export const declarationOf = (script: string, id: number): Declaration | string 
     declared = { ...declared, ...next }
   }
   return declared
+}
+
+const wellFormed = /^--\s*database-ready:\s*(\w+)\s*=\s*(.+?)\s*$/
+
+/**
+ * Correct lines above the first statement are read without cutting the script into tokens. Undefined where anything else
+ * in it may be a declaration.
+ */
+const declaredAtHead = (script: string, id: number): Declaration | undefined => {
+  let declared = plain
+  let at = 0
+  while (at < script.length) {
+    const end = script.indexOf("\n", at)
+    const line = script.slice(at, end < 0 ? script.length : end).replace(/^[ \t\r\f\uFEFF]+/, "")
+    if (line !== "" && !line.startsWith("--")) break
+    at = end < 0 ? script.length : end + 1
+    const [, name = "", value = ""] = wellFormed.exec(line) ?? []
+    const next = name === "" ? undefined : readers[name]?.(value, id)
+    if (typeof next === "object") declared = { ...declared, ...next }
+    else if (mayDeclare.test(line)) return undefined
+  }
+  // With the end of the line before it: a look-alike may begin there.
+  return mayDeclare.test(script.slice(Math.max(0, at - 1))) ? undefined : declared
 }
 
 /**

@@ -9,6 +9,7 @@ import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
 import { sqlError } from "./ClientConnection.ts"
 import type { Sqlite } from "./Sqlite.ts"
 import type { Transactions } from "./Transactions.ts"
@@ -16,10 +17,10 @@ import type { Transactions } from "./Transactions.ts"
 /** A connection, and the transactions on it. */
 export type Connected = Sqlite & Transactions
 
-/** The client of a connection. `withTransaction` replaces the connection's own. */
+/** The client of a connection. `reactivity` is asked for when it is first used. `withTransaction` replaces the connection's own. */
 export const clientOf = (
   { call, connected, database, forget, options, reserve, spanAttributes, ...own }: Connected,
-  reactivity: Reactivity.Service,
+  reactivity: Effect.Effect<Reactivity.Service>,
   withTransaction: SqlClient.SqlClient["withTransaction"] = own.withTransaction
 ): SqliteClient.SqliteClient => {
   const methods: Omit<Made, keyof Statement.Constructor> = {
@@ -28,8 +29,8 @@ export const clientOf = (
     config: { filename: database.name, ...options },
     withTransaction,
     reserve,
-    reactive: reactivity.stream,
-    reactiveMailbox: reactivity.query,
+    reactive: (keys, effect) => Stream.unwrap(Effect.map(reactivity, ({ stream }) => stream(keys, effect))),
+    reactiveMailbox: (keys, effect) => Effect.flatMap(reactivity, ({ query }) => query(keys, effect)),
     export: call(() => database.serialize()),
     // Other statements run meanwhile; SQLite makes it wait for a transaction
     // (https://sqlite.org/c3ref/backup_finish.html).

@@ -69,7 +69,11 @@ interface Wanted {
 /** @internal From a name to a file in a directory. Only `initialize` creates missing parents. */
 export const prepareDirectory = (config: Wanted) => Effect.flatMap(services, (using) => prepare(config, using))
 
-const services = Effect.all({ fs: FileSystem.FileSystem, path: Path.Path, looks: SharedLooks })
+const services = Effect.contextWith((context: Context.Context<FileSystem.FileSystem | Path.Path>) => ({
+  fs: Context.get(context, FileSystem.FileSystem),
+  path: Context.get(context, Path.Path),
+  looks: Context.get(context, SharedLooks)
+}))
 
 /** Where no mount can hang and the directory is there, nothing has to be waited for. */
 const prepare = (config: Wanted, { fs, looks, path }: Effect.Effect.Success<typeof services>) =>

@@ -7,7 +7,7 @@ import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { MigrationSource, type Migrations } from "../start/MigrationSource.ts"
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
 import { AppliedMigrations } from "./AppliedMigrations.ts"
@@ -132,7 +132,7 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
   static readonly layer = <R = never>(
     options: LayerOptions<R>
   ): Layer.Layer<Given, InitializationError, FileSystem.FileSystem | Path.Path | R> =>
-    Layer.scopedContext(Effect.map(withReactivity(startWith(options)), given))
+    Layer.scopedContext(Effect.map(startInLayer(options), given))
 
   /**
    * What the database needs after its start, as one layer; ended with it. Never fails: a task that fails is logged and is a warning of `health`.
@@ -198,7 +198,7 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
   ): Layer.Layer<Self, InitializationError, FileSystem.FileSystem | Path.Path | R> =>
     Layer.scoped(
       tag,
-      Effect.map(withReactivity(startWith(options)), ({ client, ready }) => ({ ...ready, sql: client })).pipe(
+      Effect.map(startInLayer(options), ({ client, ready }) => ({ ...ready, sql: client })).pipe(
         Effect.tagMetrics("database", tag.key)
       )
     )
@@ -228,19 +228,29 @@ const given = ({ client, ready }: Effect.Effect.Success<ReturnType<typeof startD
   )
 
 /**
- * With the one Reactivity of the program: what `Layer.provide(Reactivity.layer)` does, without a layer around the start,
- * which takes more steps than the start.
+ * With the one Reactivity of the program, that of `Layer.provide(Reactivity.layer)`, made when it is first used: to build
+ * a layer takes more steps than a start.
  */
-const withReactivity = <A, E, R>(start: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Effect.zip(Layer.CurrentMemoMap, Effect.scope), ([memo, scope]) =>
-    Effect.flatMap(Layer.buildWithMemoMap(Reactivity.layer, memo, scope), (built) => Effect.provide(start, built))
-  )
+const startInLayer = <R>(options: LayerOptions<R>) =>
+  Effect.contextWithEffect((context: Context.Context<Scope.Scope>) => {
+    const [memo, scope] = [Context.get(context, Layer.CurrentMemoMap), Context.get(context, Scope.Scope)]
+    let built: Reactivity.Reactivity.Service | undefined
+    const reactivity = Effect.suspend(() =>
+      built === undefined
+        ? Effect.map(Layer.buildWithMemoMap(Reactivity.layer, memo, scope), (layer) => {
+            built = Context.get(layer, Reactivity.Reactivity)
+            return built
+          })
+        : Effect.succeed(built)
+    )
+    return startWith(options, reactivity)
+  })
 
 /** The source is read before the first stage: migrations that are at fault leave no trace on the disk. */
-const startWith = <R>(options: LayerOptions<R>) =>
+const startWith = <R>(options: LayerOptions<R>, reactivity: Effect.Effect<Reactivity.Reactivity.Service>) =>
   Effect.gen(function* () {
     const config = DatabaseConfig.from(options)
     const initialization = yield* Initialization.make(config)
     const source = yield* withDatabase(MigrationSource.make(options.migrations), config, initialization)
-    return yield* startDatabase(config, initialization, source)
+    return yield* startDatabase(config, initialization, source, reactivity)
   }).pipe((start) => inStartSpan(start, options))

@@ -87,7 +87,8 @@ export const handOut = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
   initialization: Initialization["Type"],
   source: MigrationSource["Type"],
-  evidence: Evidence
+  evidence: Evidence,
+  shared?: Effect.Effect<Reactivity.Reactivity.Service>
 ) {
   const { connection, migrations, pragmas } = evidence
   const settled = yield* settle(config, initialization, evidence)
@@ -103,12 +104,7 @@ export const handOut = Effect.fnUntraced(function* (
   const writing = writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
   const { maintain, maintained } = makeMaintenance(config, connection, writing.write, yield* SharedLooks)
   const health = liveHealth(config, evidence, gate, inPlace, stillHold, maintained)
-  const reactivity = yield* Effect.serviceOption(Reactivity.Reactivity)
-  const client = clientOf(
-    connection.sqlite,
-    Option.isSome(reactivity) ? reactivity.value : yield* Reactivity.make,
-    withTransaction
-  )
+  const client = clientOf(connection.sqlite, shared ?? (yield* reactivityHere), withTransaction)
   const ready: ReadyDatabase = {
     report,
     health,
@@ -122,6 +118,10 @@ export const handOut = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => Effect.sync(initialization.onGone))
   return { ready, client }
 })
+
+const reactivityHere = Effect.flatMap(Effect.serviceOption(Reactivity.Reactivity), (there) =>
+  Effect.map(Option.isSome(there) ? Effect.succeed(there.value) : Reactivity.make, Effect.succeed)
+)
 
 const readyReport = (
   { connection, directory, integrity, migrations }: Evidence,

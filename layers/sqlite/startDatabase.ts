@@ -1,4 +1,5 @@
 /** One start: the rooms in their order, and a second try where this process is in its own way. */
+import type * as Reactivity from "@effect/experimental/Reactivity"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { ownDescriptorsOn } from "../machine/FileLocks.ts"
@@ -46,7 +47,8 @@ export const inStartSpan = <A, E extends Refusal, R>(
 export const startDatabase = Effect.fnUntraced(function* (
   config: DatabaseConfig["Type"],
   initialization: Initialization["Type"],
-  source: MigrationSource["Type"]
+  source: MigrationSource["Type"],
+  reactivity?: Effect.Effect<Reactivity.Reactivity.Service>
 ) {
   // A driver that cannot be used leaves no directory behind.
   const driver = withOnOpen(config.onOpen)(soundDriver(config.filename))
@@ -63,7 +65,8 @@ export const startDatabase = Effect.fnUntraced(function* (
     const pragmas = yield* VerifiedPragmas.make(config, initialization, connection)
     const migrations = yield* AppliedMigrations.make(config, initialization, source, connection, pragmas, done)
     const integrity = yield* CheckedIntegrity.make(config, initialization, connection, migrations)
-    return yield* handOut(config, initialization, source, { directory, connection, pragmas, migrations, integrity })
+    const evidence = { directory, connection, pragmas, migrations, integrity }
+    return yield* handOut(config, initialization, source, evidence, reactivity)
   })
   const connect = SqliteConnection.make(config, initialization, directory)
   initialization.onOwnLock("reopen")

@@ -30,8 +30,16 @@ export const statementOn = (sqlite: Sqlite, name: string, event: Event): string 
   return `UPDATE ${table} SET ${columns.map((column) => `${column} = ${column}`).join(", ")}`
 }
 
+const events: ReadonlyArray<Event> = ["INSERT", "UPDATE", "DELETE"]
+
+/** Nearly every trigger: without quotes and comments before its event. */
+const plainTrigger =
+  /^CREATE\s+TRIGGER\s+(?!IF\b)\w+\s+(?:BEFORE\s+|AFTER\s+|INSTEAD\s+OF\s+)?(INSERT|UPDATE|DELETE)\b/i
+
 /** `CREATE TRIGGER name [BEFORE | AFTER | INSTEAD OF] event`, with or without TEMP, IF NOT EXISTS and a schema's name. */
 export const eventOf = (sql: string): Event | undefined => {
+  const [, plain] = plainTrigger.exec(sql) ?? []
+  if (plain !== undefined) return events.find((event) => event === plain.toUpperCase())
   const words = openingWords(sql, 16)
   const name = words.indexOf("TRIGGER") + (words[words.indexOf("TRIGGER") + 1] === "IF" ? 4 : 1)
   const at = words[name + 1] === "." ? name + 3 : name + 1

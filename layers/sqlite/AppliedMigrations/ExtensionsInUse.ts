@@ -132,7 +132,7 @@ const isUnusual = (sql: string, names: ReadonlySet<string>): boolean => {
 
 /** A name, or one in quotes, before a parenthesis; comments may be between. As in SQLite, a letter is what is not ASCII. */
 const called =
-  /(?:([A-Za-z_\u0080-\uFFFF][\w$\u0080-\uFFFF]*)|["'`[]([^"'`\]]*)["'`\]])(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*\(/g
+  /(?:(?<![\w$\u0080-\uFFFF])([A-Za-z_\u0080-\uFFFF][\w$\u0080-\uFFFF]*)|["'`[]([^"'`\]]*)["'`\]])(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*\(/g
 
 /** Words before a parenthesis that are no function, and SQLite's functions that schemas call most. */
 const usual = new Set(

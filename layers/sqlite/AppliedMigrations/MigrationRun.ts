@@ -70,7 +70,7 @@ export const beginMigration = (
       runInSavepoint(sqlite, migration, sqlite.within(migration.body.run)).pipe(
         Effect.provideServiceEffect(
           SqlClient.SqlClient,
-          Effect.map(Reactivity.make, (reactivity) => clientOf(sqlite, reactivity))
+          Effect.map(Reactivity.make, (reactivity) => clientOf(sqlite, Effect.succeed(reactivity)))
         )
       )
     : atOnce(function* () {
