@@ -32,7 +32,14 @@ const tables = [
   "file_cleanup_queue",
   "file_expiries",
   "file_metadata",
+  "file_texts",
   "owner_usage",
+  "passage_terms",
+  "passage_terms_config",
+  "passage_terms_data",
+  "passage_terms_docsize",
+  "passage_terms_idx",
+  "passages",
   "refusals",
   "schema_migrations",
   "session_file_associations",
@@ -40,7 +47,8 @@ const tables = [
   "session_summaries",
   "session_usage",
   "storage_summary",
-  "storage_usage"
+  "storage_usage",
+  "text_scopes"
 ]
 const views = ["v_active_files", "v_pending_cleanups", "v_session_file_summary"]
 const indexes = [
@@ -60,6 +68,8 @@ const indexes = [
   "idx_file_expiries_due",
   "idx_file_expiries_owner",
   "idx_file_metadata_file_id",
+  "idx_file_texts_claimed",
+  "idx_file_texts_queued",
   "idx_session_associations_file",
   "idx_session_associations_session",
   "idx_session_owners_owner",
@@ -75,6 +85,8 @@ const triggers = [
   "trg_conversation_files_summary_changed",
   "trg_conversation_files_summary_moved",
   "trg_conversation_files_summary_removed",
+  "trg_conversation_files_text_added",
+  "trg_conversation_files_text_changed",
   "trg_conversation_files_upload_log",
   "trg_conversation_files_usage_added",
   "trg_conversation_files_usage_changed",
@@ -82,6 +94,7 @@ const triggers = [
   "trg_ended_sessions_owner",
   "trg_file_access_log_audit",
   "trg_file_expiries_owner",
+  "trg_passages_removed",
   "trg_session_owners_summary_added",
   "trg_session_owners_summary_changed",
   "trg_session_owners_summary_removed",
@@ -98,7 +111,8 @@ const allRecorded = [
   { version: "002", status: "completed" },
   { version: "003", status: "completed" },
   { version: "004", status: "completed" },
-  { version: "005", status: "completed" }
+  { version: "005", status: "completed" },
+  { version: "006", status: "completed" }
 ]
 
 describe("initialization of the conversation-files database", () => {
@@ -108,7 +122,7 @@ describe("initialization of the conversation-files database", () => {
       const report = yield* startConversationFiles(file)
 
       assert.strictEqual(report.status, "ready")
-      assert.strictEqual(report.schemaVersion, "005")
+      assert.strictEqual(report.schemaVersion, "006")
       assert.deepStrictEqual(
         report.applied.map(({ name }) => name),
         [
@@ -116,7 +130,8 @@ describe("initialization of the conversation-files database", () => {
           "add_ownership_and_audit",
           "keep_contents_and_expiries",
           "count_refusals_and_usage",
-          "summarize_sessions"
+          "summarize_sessions",
+          "search_texts"
         ]
       )
       assert.deepStrictEqual(
@@ -289,7 +304,7 @@ describe("initialization of the conversation-files database", () => {
         Array.from({ length: 8 }, () => startConversationFiles(file)),
         { concurrency: "unbounded" }
       )
-      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 5)
+      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 6)
       assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )
@@ -299,7 +314,7 @@ describe("initialization of the conversation-files database", () => {
       const file = yield* temporaryFile
       const { integrity } = yield* startConversationFiles(file)
       assert.deepStrictEqual(
-        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '005'"),
+        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '006'"),
         [{ schema_fingerprint: integrity.fingerprint }]
       )
       yield* independently(file, (connection) => connection.exec("DROP TRIGGER trg_conversation_files_upload_log"))
@@ -417,7 +432,7 @@ describe("five bugs that must never come back", () => {
       const racers = [yield* racer, yield* racer]
       rival.exec("COMMIT")
       const outcomes = yield* Effect.forEach(racers, Fiber.join)
-      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 5])
+      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 6])
       assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )

@@ -11,6 +11,7 @@ import { OperatorGroup } from "./ApiOperator.ts"
 import { ProbesGroup } from "./ApiProbes.ts"
 import { SessionsGroup } from "./ApiSessions.ts"
 import { StreamsGroup } from "./ApiStreams.ts"
+import { ContextGroup } from "./context/ContextApi.ts"
 
 export * from "./ApiAccount.ts"
 export * from "./ApiAuthorization.ts"
@@ -21,6 +22,7 @@ export * from "./ApiModels.ts"
 export * from "./ApiProbes.ts"
 export * from "./ApiSessions.ts"
 export * from "./ApiStreams.ts"
+export * from "./context/ContextModels.ts"
 export * from "./OperatorModels.ts"
 
 /** Served from the first moment. */
@@ -33,7 +35,8 @@ export class FilesApi extends HttpApi.make("files")
   .add(StreamsGroup)
   .add(SessionsGroup)
   .add(AccountGroup)
-  .add(OperatorGroup) {}
+  .add(OperatorGroup)
+  .add(ContextGroup) {}
 
 /** Both, for the description and the client. */
 export class Api extends HttpApi.make("conversation-files")

@@ -28,6 +28,7 @@ export type Action =
   | "end"
   | "reopen"
   | "give"
+  | "rebuild"
   | "audit"
 
 export interface About {

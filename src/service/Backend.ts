@@ -35,6 +35,9 @@ import { ContentChanges } from "./ContentChanges.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
+import { contextHttp } from "./context/ContextHttp.ts"
+import { Contexts } from "./context/Contexts.ts"
+import { extraction } from "./context/Extraction.ts"
 import { DatabaseOverview } from "./DatabaseOverview.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Deletions } from "./Deletions.ts"
@@ -127,7 +130,15 @@ const api = Layer.scopedDiscard(
     const { report } = yield* DatabaseReady
     const health = yield* Health
     const { open } = yield* Door
-    const handlers = Layer.mergeAll(filesHttp, changesHttp, streamsHttp, sessionsHttp, accountHttp, operatorHttp)
+    const handlers = Layer.mergeAll(
+      filesHttp,
+      changesHttp,
+      streamsHttp,
+      sessionsHttp,
+      accountHttp,
+      operatorHttp,
+      contextHttp
+    )
     yield* open({ app: yield* appOf(Layer.provide(HttpApiBuilder.api(FilesApi), handlers)), health, report })
   })
 )
@@ -139,8 +150,10 @@ export const files = Cleanup.layer.pipe(
       Archives.layer,
       BulkChanges.layer,
       ContentChanges.layer,
+      Contexts.layer,
       ConversationFiles.layer,
       Deletions.layer,
+      extraction,
       Relocations.layer,
       SessionList.layer,
       SessionEvents.layer,

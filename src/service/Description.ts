@@ -38,6 +38,7 @@ const tagDescriptions: Readonly<Record<string, string>> = {
   streams: "Archives, and changes as they happen",
   sessions: "Conversations and their owners",
   account: "The user's own account",
+  context: "Search in contents, and context for a model",
   operator: "For the people who run the service",
   probes: "For supervisors and monitors; no token needed"
 }

@@ -92,6 +92,8 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly allowSweep: number
     /** `CLEANUP_INTERVAL`: how often what is due is deleted. Default 1 minute. */
     readonly cleanupInterval: Duration.Duration
+    /** `EXTRACT_TEXTS`: whether this process extracts the texts of files, for search and context. Default true. */
+    readonly extractsTexts: boolean
     /** `HEALTH_CACHE`: how long a check of the live database is reused. Default 1 second. */
     readonly healthCache: Duration.Duration
     /**
@@ -145,6 +147,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         cleanupInterval: duration("CLEANUP_INTERVAL", Duration.minutes(1)).pipe(
           Config.validate({ message: "a duration above 0", validation: (value) => Duration.greaterThan(value, 0) })
         ),
+        extractsTexts: Config.boolean("EXTRACT_TEXTS").pipe(withDefault(true)),
         healthCache: duration("HEALTH_CACHE", Duration.seconds(1)),
         lockPatience: duration("LOCK_PATIENCE", Duration.seconds(2)),
         shutdownDelay: duration("SHUTDOWN_DELAY", Duration.zero),

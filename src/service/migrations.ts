@@ -5,13 +5,15 @@ import addOwnershipAndAudit from "../../migrations/002_add_ownership_and_audit.s
 import keepContentsAndExpiries from "../../migrations/003_keep_contents_and_expiries.sql"
 import countRefusalsAndUsage from "../../migrations/004_count_refusals_and_usage.sql"
 import summarizeSessions from "../../migrations/005_summarize_sessions.sql"
+import searchTexts from "../../migrations/006_search_texts.sql"
 
 export const files = {
   "001_create_conversation_files.sql": createConversationFiles,
   "002_add_ownership_and_audit.sql": addOwnershipAndAudit,
   "003_keep_contents_and_expiries.sql": keepContentsAndExpiries,
   "004_count_refusals_and_usage.sql": countRefusalsAndUsage,
-  "005_summarize_sessions.sql": summarizeSessions
+  "005_summarize_sessions.sql": summarizeSessions,
+  "006_search_texts.sql": searchTexts
 }
 
 export const migrations = Migrations.fromRecord(files)

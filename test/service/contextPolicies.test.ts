@@ -174,7 +174,7 @@ const otherOrder = (all: ReadonlyArray<Candidate>, seed: number): ReadonlyArray<
     .map(({ candidate }) => candidate)
 
 describe.each(policyNames)("the policy %s", (name) => {
-  const policy = policies[name]
+  const policy = policies[name].choose
 
   it("chooses only candidates, each once, and never more than the budget", () => {
     FastCheck.assert(
@@ -232,7 +232,7 @@ const chosenBy = (
   all: ReadonlyArray<Candidate>,
   message: string,
   { budget = 1000, pinned = [] }: { readonly budget?: number; readonly pinned?: ReadonlyArray<string> } = {}
-) => policies[name](all, questionOf(message, budget, all, pinned)).map(({ candidate }) => candidate.fileId)
+) => policies[name].choose(all, questionOf(message, budget, all, pinned)).map(({ candidate }) => candidate.fileId)
 
 describe("of the policies", () => {
   it("newest takes the newest file first, from its beginning", () => {
@@ -241,7 +241,7 @@ describe("of the policies", () => {
       candidate("new", "second", { uploadedAt: 2, ordinal: 1, passagesOfFile: 2 }),
       candidate("new", "first", { uploadedAt: 2, passagesOfFile: 2 })
     ]
-    const chosen = policies.newest(all, questionOf("budget", 1000, all, []))
+    const chosen = policies.newest.choose(all, questionOf("budget", 1000, all, []))
     assert.deepStrictEqual(
       chosen.map(({ candidate }) => candidate.text),
       ["first", "second", "budget"]
@@ -256,7 +256,7 @@ describe("of the policies", () => {
     ]
     assert.deepStrictEqual(chosenBy("relevant", all, "the engine"), ["b", "a", "c"])
     assert.deepStrictEqual(chosenBy("relevant", all, "Engines?"), ["b"])
-    const [first] = policies.relevant(all, questionOf("the engine", 1000, all, []))
+    const [first] = policies.relevant.choose(all, questionOf("the engine", 1000, all, []))
     assert.strictEqual(first?.why, 'has "engine", "the"')
   })
 
@@ -298,7 +298,7 @@ describe("a budget in bytes", () => {
   it("holds, whatever the passages are written in", () => {
     const all = [candidate("a", "rocket \u{1f680}\u{1f680}"), candidate("b", "rocket 数据库"), candidate("c", "rocket")]
     const question = { ...questionOf("rocket", 22, all, []), countTokens: counters.bytes }
-    const chosen = policies.relevant(all, question).map(({ tokens }) => tokens)
+    const chosen = policies.relevant.choose(all, question).map(({ tokens }) => tokens)
     assert.deepStrictEqual(chosen, [15, 6])
   })
 })

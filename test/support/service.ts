@@ -46,6 +46,7 @@ export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): 
   allowSweep: 0,
   diskReserve: 0,
   cleanupInterval: Duration.days(1),
+  extractsTexts: false,
   healthCache: Duration.zero,
   lockPatience: Duration.seconds(2),
   shutdownDelay: Duration.zero,

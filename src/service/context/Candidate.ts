@@ -51,7 +51,16 @@ export interface Chosen extends Ranked {
  * Chooses passages for a question, best first. It chooses only candidates, each once, and never more tokens than the
  * budget. For the same candidates, in any order, and the same question it chooses the same.
  */
-export type Policy = (candidates: ReadonlyArray<Candidate>, question: Question) => ReadonlyArray<Chosen>
+export interface Policy {
+  readonly from: ReadonlyArray<Source>
+  readonly choose: (candidates: ReadonlyArray<Candidate>, question: Question) => ReadonlyArray<Chosen>
+}
+
+/**
+ * Where candidates come from: the passages that match the question, all of the files that match best, all of the newest
+ * files, all of the pinned ones.
+ */
+export type Source = "matching" | "matchingFiles" | "newestFiles" | "pinnedFiles"
 
 /** The order of passages that are equally good. */
 export const byPlace = (one: Candidate, other: Candidate): number =>

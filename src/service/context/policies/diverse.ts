@@ -16,19 +16,22 @@ const weightOfTime = 0.2
 /** Two passages that have so much in common say the same. */
 const same = 0.8
 
-export const diverse: Policy = (candidates, question) => {
-  const found = matches(candidates, question)
-  const best = Math.max(0, ...found.map(({ score }) => score))
-  const recencyOf = recencyAmong(candidates)
-  return fill(
-    varied(
-      found.map((match) => ({
-        ...match,
-        score: (match.score / best) * (1 - weightOfTime + weightOfTime * recencyOf(match.candidate))
-      }))
-    ),
-    question
-  )
+export const diverse: Policy = {
+  from: ["matching"],
+  choose: (candidates, question) => {
+    const found = matches(candidates, question)
+    const best = Math.max(0, ...found.map(({ score }) => score))
+    const recencyOf = recencyAmong(candidates)
+    return fill(
+      varied(
+        found.map((match) => ({
+          ...match,
+          score: (match.score / best) * (1 - weightOfTime + weightOfTime * recencyOf(match.candidate))
+        }))
+      ),
+      question
+    )
+  }
 }
 
 interface Waiting {

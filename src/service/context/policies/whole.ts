@@ -3,20 +3,23 @@ import { matches } from "../bm25.ts"
 import { byPlace, type Candidate, type Policy, type Ranked } from "../Candidate.ts"
 import { fill } from "../fill.ts"
 
-export const whole: Policy = (candidates, question) => {
-  const found = matches(candidates, question)
-  const passagesOf = byFile([...candidates].sort(byPlace), (candidate) => candidate)
-  let left = question.budget
-  const ranked: Array<Ranked> = []
-  for (const [fileId, [best]] of byFile(found, ({ candidate }) => candidate)) {
-    const passages = passagesOf.get(fileId) ?? []
-    const tokens = isWhole(passages) ? tokensUpTo(left, passages, question.countTokens) : undefined
-    if (best === undefined || tokens === undefined) continue
-    left -= tokens
-    for (const candidate of passages) ranked.push({ candidate, score: best.score, why: "its whole file fits" })
+export const whole: Policy = {
+  from: ["matching", "matchingFiles"],
+  choose: (candidates, question) => {
+    const found = matches(candidates, question)
+    const passagesOf = byFile([...candidates].sort(byPlace), (candidate) => candidate)
+    let left = question.budget
+    const ranked: Array<Ranked> = []
+    for (const [fileId, [best]] of byFile(found, ({ candidate }) => candidate)) {
+      const passages = passagesOf.get(fileId) ?? []
+      const tokens = isWhole(passages) ? tokensUpTo(left, passages, question.countTokens) : undefined
+      if (best === undefined || tokens === undefined) continue
+      left -= tokens
+      for (const candidate of passages) ranked.push({ candidate, score: best.score, why: "its whole file fits" })
+    }
+    const taken = new Set(ranked.map(({ candidate }) => candidate.fileId))
+    return fill([...ranked, ...found.filter(({ candidate }) => !taken.has(candidate.fileId))], question)
   }
-  const taken = new Set(ranked.map(({ candidate }) => candidate.fileId))
-  return fill([...ranked, ...found.filter(({ candidate }) => !taken.has(candidate.fileId))], question)
 }
 
 /** The same in their order, by their files. */

@@ -1,0 +1,84 @@
+/** The resources of search and context. */
+import * as Schema from "effect/Schema"
+import { FileId } from "../ApiModels.ts"
+import { Unreadable } from "./Extracted.ts"
+import { policyNames } from "./policies.ts"
+import { tokenizers } from "./tokens.ts"
+
+const passage = {
+  fileId: Schema.String,
+  filename: Schema.String,
+  /** The number of the passage within its file, from 0. */
+  ordinal: Schema.Number,
+  text: Schema.String,
+  /** The first and the last line, from 1, within the file or within the page. */
+  line: Schema.Number,
+  endLine: Schema.Number,
+  /** The page, slide or sheet, from 1. Null in a file without pages. */
+  page: Schema.NullOr(Schema.Number),
+  /** By the policy, or by BM25. Compare it only within one answer. */
+  score: Schema.Number
+}
+
+/** A passage that has words of the search. */
+export class FoundPassage extends Schema.Class<FoundPassage>("FoundPassage")({
+  ...passage,
+  /** Where these words are in `text`: the index of the first character, and of the first one behind them. */
+  highlights: Schema.Array(Schema.Struct({ start: Schema.Number, end: Schema.Number }))
+}) {}
+
+/** Best first. */
+export class FoundPassages extends Schema.Class<FoundPassages>("FoundPassages")({
+  passages: Schema.Array(FoundPassage),
+  /** Files of the session whose text is not extracted yet. */
+  waitingFiles: Schema.Number
+}) {}
+
+export const PolicyName = Schema.Literal(...policyNames)
+
+export const Tokenizer = Schema.Literal(...tokenizers)
+
+/** What a model is about to answer, and how much it may read before. */
+export const ContextRequest = Schema.Struct({
+  message: Schema.String.pipe(Schema.maxLength(100_000)),
+  /** Tokens of all passages together. */
+  budget: Schema.Int.pipe(Schema.between(1, 200_000)),
+  tokenizer: Schema.optional(Tokenizer),
+  /** Default `diverse`. */
+  policy: Schema.optional(PolicyName),
+  /** Files that the policy `pinned` takes first. */
+  pinned: Schema.optional(Schema.Array(FileId).pipe(Schema.maxItems(100)))
+})
+
+export class ContextPassage extends Schema.Class<ContextPassage>("ContextPassage")({
+  ...passage,
+  tokens: Schema.Number,
+  /** Why it was chosen, for people. */
+  why: Schema.String
+}) {}
+
+/** Passages in the order in which a model should see them. */
+export class SessionContext extends Schema.Class<SessionContext>("SessionContext")({
+  policy: PolicyName,
+  tokenizer: Tokenizer,
+  budget: Schema.Number,
+  /** Of all passages together; never more than the budget. */
+  tokens: Schema.Number,
+  passages: Schema.Array(ContextPassage),
+  /** Files of the session whose text is not extracted yet. */
+  waitingFiles: Schema.Number
+}) {}
+
+/** How far the extraction of a file's text is. */
+export class TextState extends Schema.Class<TextState>("TextState")({
+  fileId: Schema.String,
+  /** `unsupported` is a file whose text no reader can take out, such as an image. */
+  state: Schema.Literal("queued", "running", "done", "unsupported", "failed", "deleted"),
+  /** Why it failed. */
+  reason: Schema.NullOr(Unreadable),
+  passages: Schema.Number,
+  /** Whether the file has more text than is searchable. */
+  isTruncated: Schema.Boolean
+}) {}
+
+export class QueuedTexts extends Schema.Class<QueuedTexts>("QueuedTexts")({ queued: Schema.Number }) {}

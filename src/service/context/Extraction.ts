@@ -1,0 +1,95 @@
+/** Works without a request: extracts the texts of files, one after the other, as long as some wait. */
+import { join } from "node:path"
+import type * as SqlClient from "@effect/sql/SqlClient"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import type { DatabaseReady } from "../../../layers/index.ts"
+import { ContentStore } from "../ContentStore.ts"
+import { Settings } from "../Settings.ts"
+import { batch } from "./Extracted.ts"
+import { isExtractorThere, makeExtract, NotExtracted } from "./Extractor.ts"
+import { kindOf } from "./kinds.ts"
+import { type Claimed, type End, mostAttempts, textQueue } from "./TextQueue.ts"
+
+/** How long to wait between two looks for files. A look that finds nothing takes two rows of an index. */
+const betweenLooks = Duration.seconds(1)
+
+/** How long to wait after a failure of the database: another process writes, or the disk is full. */
+const afterFailure = Duration.seconds(5)
+
+/** Works in the background until the scope closes, if the settings say so. */
+export const extraction: Layer.Layer<never, never, ContentStore | DatabaseReady | Settings | SqlClient.SqlClient> =
+  Layer.scopedDiscard(
+    Effect.gen(function* () {
+      const queue = yield* textQueue
+      const store = yield* ContentStore
+      const { extractsTexts } = yield* Settings
+      if (!extractsTexts) return
+      if (!isExtractorThere()) {
+        return yield* Effect.logWarning("The program that extracts texts is missing: files wait until it is there")
+      }
+      const extract = yield* makeExtract()
+
+      /** The passages of a file. Opening its content takes it back from the trash. */
+      const read = ({ attempts, file_hash, file_size, mime_type, original_filename }: Claimed) =>
+        Effect.gen(function* () {
+          const kind = kindOf(mime_type, original_filename)
+          if (kind === undefined) return undefined
+          if (attempts > mostAttempts) return yield* new NotExtracted({ reason: "Interrupted" })
+          yield* store.open(file_hash).pipe(
+            Effect.mapError(() => new NotExtracted({ reason: "Lost" })),
+            Effect.filterOrFail(
+              ({ size }) => size === file_size,
+              () => new NotExtracted({ reason: "Lost" })
+            )
+          )
+          return yield* extract({ kind, path: join(store.directory, "..", store.relativePathOf(file_hash)) })
+        }).pipe(Effect.scoped)
+
+      /** Adds what was read, and says how it ended. Each write is short, so that others get their turn in between. */
+      const keep = Effect.fnUntraced(function* (claimed: Claimed) {
+        yield* queue.clear(claimed)
+        const text = yield* Effect.either(read(claimed))
+        if (text._tag === "Left") return yield* queue.finish(claimed, { state: "failed", reason: text.left.reason })
+        if (text.right === undefined) return yield* queue.finish(claimed, { state: "unsupported" })
+        const { isTruncated, passages } = text.right
+        for (let from = 0; from < passages.length; from += batch) {
+          yield* queue.add(claimed, from, passages.slice(from, from + batch))
+          yield* Effect.sleep("5 millis")
+        }
+        const end: End = { state: "done", isTruncated }
+        yield* queue.finish(claimed, end)
+      })
+
+      /** By a fiber of its own: one that was interrupted cannot wait for the lock. */
+      const giveBack = (claimed: Claimed) =>
+        queue.giveBack(claimed).pipe(Effect.ignoreLogged, Effect.forkDaemon, Effect.flatMap(Fiber.await))
+
+      const extractWaiting = Effect.gen(function* () {
+        while (true) {
+          const isThere = yield* Effect.acquireUseRelease(
+            queue.claimNext,
+            (claimed) =>
+              claimed === undefined
+                ? Effect.succeed(false)
+                : Effect.as(
+                    Effect.catchTag(keep(claimed), "ClaimLost", () => Effect.void),
+                    true
+                  ),
+            (claimed, exit) => (claimed === undefined || exit._tag === "Success" ? Effect.void : giveBack(claimed))
+          )
+          if (!isThere) return
+        }
+      })
+
+      const logged = Effect.catchAll(extractWaiting, ({ message }) =>
+        Effect.zipRight(
+          Effect.logWarning(`Extracting texts failed, trying again later: ${message}`),
+          Effect.sleep(afterFailure)
+        )
+      )
+      yield* Effect.forkScoped(Effect.forever(Effect.zipRight(logged, Effect.sleep(betweenLooks))))
+    })
+  )

@@ -1,0 +1,155 @@
+/**
+ * Asks another process for the text of a file. The process starts when it is needed, which takes a second. It is ended
+ * when it takes too long or too much memory, and when it was idle for a while.
+ */
+import { type ChildProcess, fork } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { type IndexedPassage, Message, type Task, type Unreadable } from "./Extracted.ts"
+
+export class NotExtracted extends Data.TaggedError("NotExtracted")<{ readonly reason: Unreadable }> {}
+
+export interface ExtractedText {
+  readonly passages: ReadonlyArray<IndexedPassage>
+  readonly isTruncated: boolean
+}
+
+export type Extract = (task: Task) => Effect.Effect<ExtractedText, NotExtracted>
+
+export interface ExtractorLimits {
+  /** For one file. */
+  readonly time: Duration.DurationInput
+  /** Megabytes of JavaScript's heap. The process as a whole may have twice as much. */
+  readonly memory: number
+}
+
+export const usualLimits: ExtractorLimits = { time: "30 seconds", memory: 256 }
+
+/** Milliseconds. Uploads rarely come alone. */
+const idleTime = 60_000
+
+/** The bundle beside the service's bundle. */
+const program = (): string => {
+  const module = import.meta.url
+  return module.startsWith("file:")
+    ? fileURLToPath(new URL("../dist/extractor.cjs", module))
+    : join(dirname(module), "extractor.cjs")
+}
+
+export const isExtractorThere = (): boolean => existsSync(program())
+
+const decode = Schema.decodeUnknownEither(Message)
+
+/** A function that extracts one text at a time. Its process ends with the scope. */
+export const makeExtract = ({
+  memory,
+  time
+}: ExtractorLimits = usualLimits): Effect.Effect<Extract, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    let process: ChildProcess | undefined
+    let idle: NodeJS.Timeout | undefined
+
+    const start = (): ChildProcess => {
+      const child = fork(program(), [], {
+        // It reads what strangers wrote: no tokens, and nothing that others load into every Node.js.
+        env: {},
+        execArgv: [`--max-old-space-size=${memory}`],
+        stdio: ["ignore", "ignore", "ignore", "ipc"]
+      })
+      // The service may end while it runs.
+      child.unref()
+      child.channel?.unref()
+      child.once("exit", () => {
+        if (process === child) process = undefined
+      })
+      return child
+    }
+
+    const end = (child: ChildProcess): void => {
+      if (process === child) process = undefined
+      child.kill("SIGKILL")
+    }
+
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        clearTimeout(idle)
+        if (process !== undefined) end(process)
+      })
+    )
+
+    const asked = (task: Task): Effect.Effect<ExtractedText, NotExtracted> =>
+      Effect.async((resume) => {
+        const child = process ?? start()
+        process = child
+        child.channel?.ref()
+        clearTimeout(idle)
+        let passages: ReadonlyArray<IndexedPassage> = []
+        let isOver = false
+        const finish = (exit: Effect.Effect<ExtractedText, NotExtracted>) => {
+          isOver = true
+          child.off("message", onMessage).off("exit", onExit).off("error", onError)
+          child.channel?.unref()
+          idle = setTimeout(() => end(child), idleTime).unref()
+          resume(exit)
+        }
+        const fail = (reason: Unreadable) => finish(Effect.fail(new NotExtracted({ reason })))
+        const onMessage = (given: unknown) => {
+          const message = decode(given)
+          if (Either.isLeft(message)) {
+            end(child)
+            return fail("Crashed")
+          }
+          switch (message.right._tag) {
+            case "Passages":
+              passages = passages.concat(message.right.passages)
+              return
+            case "Done":
+              return finish(Effect.succeed({ passages, isTruncated: message.right.isTruncated }))
+            case "Failed":
+              return fail(message.right.reason)
+          }
+        }
+        // Node.js aborts when its heap is full.
+        const onExit = (_code: number | null, signal: string | null) =>
+          fail(signal === "SIGABRT" ? "OutOfMemory" : "Crashed")
+        const onError = () => {
+          end(child)
+          fail("Crashed")
+        }
+        child.on("message", onMessage).on("exit", onExit).on("error", onError)
+        child.send(task)
+        return Effect.sync(() => {
+          if (!isOver) end(child)
+        })
+      })
+
+    /** Buffers are not in the heap. Where the system does not show it, only the heap is limited. */
+    const tooLarge = Effect.suspend(() => {
+      const bytes = residentBytesOf(process?.pid)
+      return bytes > 2 * memory * 1024 * 1024 ? Effect.fail(new NotExtracted({ reason: "OutOfMemory" })) : Effect.void
+    }).pipe(Effect.repeat(Schedule.spaced("100 millis")), Effect.zipRight(Effect.never))
+
+    return (task) =>
+      Effect.raceFirst(asked(task), tooLarge).pipe(
+        Effect.timeoutFail({ duration: time, onTimeout: () => new NotExtracted({ reason: "TimedOut" }) })
+      )
+  })
+
+const pageSize = 4096
+
+const residentBytesOf = (pid: number | undefined): number => {
+  if (pid === undefined) return 0
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * pageSize
+  } catch {
+    return 0
+  }
+}

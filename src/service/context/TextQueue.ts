@@ -1,0 +1,163 @@
+/**
+ * The files whose text waits to be extracted, as rows of the database. Whoever extracts one holds a claim on it for a
+ * while. Everything is written under that claim, so a file is never extracted twice at once, and a process that was
+ * killed or lost its claim leaves nothing behind.
+ */
+import { randomUUID } from "node:crypto"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { DatabaseReady } from "../../../layers/index.ts"
+import { timestampOf } from "../timestamp.ts"
+import type { IndexedPassage, Unreadable } from "./Extracted.ts"
+
+/** A file, and the right to extract its text. */
+export interface Claimed {
+  readonly claim: string
+  readonly file_id: string
+  readonly session_id: string
+  readonly original_filename: string
+  readonly mime_type: string | null
+  readonly file_hash: string
+  readonly file_size: number
+  readonly attempts: number
+}
+
+/** The file was changed, moved or deleted, or another process has the claim. Nothing is to be done about it. */
+export class ClaimLost extends Data.TaggedError("ClaimLost") {}
+
+/** How long a claim holds. Every write under it prolongs it. */
+export const claimTime = Duration.minutes(2)
+
+/** A file that was begun so often and never finished ends the service, or is read while it is killed again and again. */
+export const mostAttempts = 3
+
+/** Files that are queued again, or passages that are removed, in one transaction. */
+const atOnce = 100
+
+export type End =
+  | { readonly state: "done"; readonly isTruncated: boolean }
+  | { readonly state: "unsupported" }
+  | { readonly state: "failed"; readonly reason: Unreadable }
+
+export const textQueue = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { write } = yield* DatabaseReady
+
+  const next = Effect.fnUntraced(function* (now: number) {
+    const at = timestampOf(now)
+    const [queued] = yield* sql<{ readonly file_id: string }>`SELECT file_id FROM file_texts
+      WHERE state = 'queued' ORDER BY rowid LIMIT 1`
+    if (queued !== undefined) return queued.file_id
+    const [abandoned] = yield* sql<{ readonly file_id: string }>`SELECT file_id FROM file_texts
+      WHERE claimed_until <= ${at} ORDER BY claimed_until LIMIT 1`
+    return abandoned?.file_id
+  })
+
+  /** The next file; undefined if none waits. */
+  const claimNext: Effect.Effect<Claimed | undefined, SqlError> = Effect.gen(function* () {
+    // A look needs no lock, and mostly nothing waits.
+    if ((yield* next(yield* Clock.currentTimeMillis)) === undefined) return undefined
+    return yield* write(
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        const fileId = yield* next(now)
+        if (fileId === undefined) return undefined
+        const claim = randomUUID()
+        const until = timestampOf(now + Duration.toMillis(claimTime))
+        yield* sql`UPDATE file_texts SET state = 'running', reason = NULL, passages = 0, is_truncated = 0,
+          attempts = attempts + 1, claim = ${claim}, claimed_until = ${until} WHERE file_id = ${fileId}`
+        const [row] = yield* sql<Omit<Claimed, "claim">>`SELECT t.file_id, t.attempts, cf.session_id,
+          cf.original_filename, cf.mime_type, cf.file_hash, cf.file_size
+          FROM file_texts t JOIN conversation_files cf ON cf.file_id = t.file_id WHERE t.file_id = ${fileId}`
+        return row === undefined ? undefined : { ...row, claim }
+      })
+    )
+  })
+
+  /** Fails unless the claim still holds, and prolongs it. */
+  const requireClaim = Effect.fnUntraced(function* ({ claim, file_id }: Claimed, passages: number) {
+    const until = timestampOf((yield* Clock.currentTimeMillis) + Duration.toMillis(claimTime))
+    const held = yield* sql`UPDATE file_texts SET passages = passages + ${passages}, claimed_until = ${until}
+      WHERE file_id = ${file_id} AND claim = ${claim} RETURNING file_id`
+    if (held.length === 0) return yield* new ClaimLost()
+  })
+
+  /** Removes what an earlier extraction has written, a part at a time. */
+  const clear = (claimed: Claimed) =>
+    Effect.repeat(
+      write(
+        Effect.zipRight(
+          requireClaim(claimed, 0),
+          sql`DELETE FROM passages WHERE passage_id IN (
+            SELECT passage_id FROM passages WHERE file_id = ${claimed.file_id} LIMIT ${atOnce}) RETURNING passage_id`
+        )
+      ),
+      { until: (removed) => removed.length < atOnce }
+    )
+
+  /** Adds the next passages of a file, from this number on. */
+  const add = (claimed: Claimed, from: number, passages: ReadonlyArray<IndexedPassage>) =>
+    write(
+      Effect.gen(function* () {
+        yield* requireClaim(claimed, passages.length)
+        const terms = passages.reduce((sum, { count }) => sum + count, 0)
+        const [row] = yield* sql<{ readonly scope: number }>`
+          INSERT INTO text_scopes (session_id, passages, terms) VALUES (${claimed.session_id}, ${passages.length}, ${terms})
+          ON CONFLICT (session_id) DO UPDATE SET
+            passages = passages + excluded.passages, terms = terms + excluded.terms
+          RETURNING scope`
+        const scope = row?.scope ?? 0
+        const rows = JSON.stringify(
+          passages.map((passage, at) => ({
+            ...passage,
+            ordinal: from + at,
+            terms: inScope(scope, passage.terms === "" ? [] : passage.terms.split(" ")).join(" ")
+          }))
+        )
+        yield* sql`INSERT INTO passages (file_id, ordinal, scope, text, tokens, terms, line, end_line, page)
+          SELECT ${claimed.file_id}, value->>'ordinal', ${scope}, value->>'text', value->>'tokens', value->>'count',
+            value->>'line', value->>'endLine', value->>'page'
+          FROM json_each(${rows})`
+        yield* sql`INSERT INTO passage_terms (rowid, terms)
+          SELECT p.passage_id, value->>'terms' FROM json_each(${rows})
+          JOIN passages p ON p.file_id = ${claimed.file_id} AND p.ordinal = value->>'ordinal'`
+      })
+    )
+
+  /** Says how it ended, and gives the claim back. Of a failure no passage is kept. */
+  const finish = (claimed: Claimed, end: End) =>
+    write(
+      Effect.gen(function* () {
+        yield* requireClaim(claimed, 0)
+        yield* sql`UPDATE file_texts SET state = ${end.state}, reason = ${end.state === "failed" ? end.reason : null},
+          is_truncated = ${end.state === "done" && end.isTruncated ? 1 : 0}, claim = NULL, claimed_until = NULL
+          WHERE file_id = ${claimed.file_id}`
+      })
+    )
+
+  /** Gives the claim back as if it had never been taken. */
+  const giveBack = ({ claim, file_id }: Claimed) =>
+    write(sql`UPDATE file_texts SET state = 'queued', attempts = attempts - 1, claim = NULL, claimed_until = NULL
+      WHERE file_id = ${file_id} AND claim = ${claim}`)
+
+  /** Queues the next files after this row to be extracted again; returns the last of them, undefined if none is left. */
+  const queueAgain = Effect.fnUntraced(function* (after: number) {
+    const rows = yield* sql<{ readonly id: number }>`SELECT rowid AS id FROM file_texts
+      WHERE rowid > ${after} ORDER BY rowid LIMIT ${atOnce}`
+    const last = rows.at(-1)?.id
+    if (last === undefined) return undefined
+    yield* write(sql`UPDATE file_texts SET state = 'queued', reason = NULL, attempts = 0, claim = NULL,
+      claimed_until = NULL WHERE rowid > ${after} AND rowid <= ${last}`)
+    return { last, count: rows.length }
+  })
+
+  return { add, claimNext, clear, finish, giveBack, queueAgain }
+})
+
+/** Terms as the index has them: they begin with the number of their session. */
+export const inScope = (scope: number, terms: ReadonlyArray<string>): ReadonlyArray<string> =>
+  terms.map((term) => `${scope}x${term}`)

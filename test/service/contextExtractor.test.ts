@@ -1,0 +1,160 @@
+/** The process that reads files, and the queue of files that wait for it: what a hostile file or a kill can cost. */
+import { execFileSync } from "node:child_process"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/TestClock"
+import { fileForm } from "../../src/service/Client.ts"
+import { makeExtract } from "../../src/service/context/Extractor.ts"
+import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
+import { accounts, serveOn, tokenOf } from "../support/service.ts"
+
+/** The extractors that this process has started. */
+const extractors = (): ReadonlyArray<number> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const isOurs = readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1]?.split(" ")[1] === String(process.pid)
+        return isOurs && readFileSync(`/proc/${name}/cmdline`, "utf8").includes("extractor.cjs") ? [Number(name)] : []
+      } catch {
+        return []
+      }
+    })
+
+const someText = (folder: string) => {
+  const path = join(folder, "good.txt")
+  writeFileSync(path, "a flywheel")
+  return { path, kind: "text" } as const
+}
+
+/** Nobody ever writes to it, so it is read for ever. */
+const endless = (folder: string) => {
+  const path = join(folder, "endless.txt")
+  execFileSync("mkfifo", [path])
+  return { path, kind: "text" } as const
+}
+
+describe("a file that is read", () => {
+  it.scoped("for too long ends its process, and the next one is read by another", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const extract = yield* makeExtract()
+      const reading = yield* Effect.fork(Effect.flip(extract(endless(folder))))
+      yield* TestClock.adjust("29 seconds")
+      const [first] = extractors()
+      assert.isDefined(first)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(reading)).reason, "TimedOut")
+      const text = yield* extract(someText(folder))
+      assert.deepStrictEqual(
+        text.passages.map(({ terms, text, tokens }) => ({ terms, text, tokens })),
+        [{ terms: "a flywheel", text: "a flywheel", tokens: 3 }]
+      )
+      assert.notInclude(extractors(), first)
+    })
+  )
+
+  it.scopedLive("may end its process, and the next one is read by another", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const extract = yield* makeExtract()
+      yield* extract(someText(folder))
+      const reading = yield* Effect.fork(Effect.flip(extract(endless(folder))))
+      yield* Effect.sleep("50 millis")
+      for (const pid of extractors()) process.kill(pid, "SIGKILL")
+      assert.strictEqual((yield* Fiber.join(reading)).reason, "Crashed")
+      assert.strictEqual((yield* extract(someText(folder))).passages.length, 1)
+      assert.strictEqual((yield* Effect.flip(extract({ path: join(folder, "none"), kind: "text" }))).reason, "Lost")
+    })
+  )
+
+  it.scopedLive("takes no more memory than it may", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const extract = yield* makeExtract({ time: "1 minute", memory: 20 })
+      assert.strictEqual((yield* Effect.flip(extract(someText(folder)))).reason, "OutOfMemory")
+    })
+  )
+
+  it.live("leaves no process behind", () =>
+    Effect.gen(function* () {
+      const folder = yield* Effect.succeed("/dev")
+      yield* Effect.scoped(
+        Effect.flatMap(makeExtract(), (extract) => extract({ path: join(folder, "null"), kind: "text" }))
+      )
+      yield* Effect.repeat(Effect.delay(Effect.sync(extractors), "50 millis"), { until: ({ length }) => length === 0 })
+    })
+  )
+})
+
+describe("a file whose extraction was begun", () => {
+  const path = { sessionId: "s1" }
+  const states = "SELECT state, reason, attempts, passages, claim FROM file_texts"
+
+  /** As a process leaves it that was killed: with a claim that ends in time, and some of the passages. */
+  const begun = (attempts: number) =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const { file } = yield* Effect.scoped(
+        Effect.tap(serveOn(folder, { accounts }), ({ clientOf }) =>
+          Effect.flatMap(clientOf(tokenOf("alice")), ({ files }) =>
+            files.upload({ path, payload: fileForm("a.txt", "a flywheel") })
+          )
+        )
+      )
+      yield* independently(file, (connection) =>
+        connection.exec(`
+          UPDATE file_texts SET state = 'running', attempts = ${attempts}, claim = 'of a killed one', passages = 1,
+            claimed_until = '2020-01-01 00:00:00.000';
+          INSERT INTO text_scopes (session_id, passages, terms) VALUES ('s1', 1, 1);
+          INSERT INTO passages (file_id, ordinal, scope, text, tokens, terms, line, end_line)
+            SELECT file_id, 0, 1, 'flywheel', 1, 1, 1, 1 FROM file_texts;
+          INSERT INTO passage_terms (rowid, terms) VALUES (1, '1xflywheel')`)
+      )
+      yield* serveOn(folder, { accounts, extractsTexts: true })
+      const rows = yield* Effect.repeat(Effect.delay(rowsOf(file, states), "50 millis"), {
+        until: ([row]) => !["queued", "running"].includes(String(Object(row)["state"]))
+      })
+      return { rows, passages: yield* rowsOf(file, "SELECT ordinal, text FROM passages") }
+    })
+
+  it.scopedLive("by a process that was killed is read again, once its claim has ended", () =>
+    Effect.map(begun(1), (seen) =>
+      assert.deepStrictEqual(seen, {
+        rows: [{ state: "done", reason: null, attempts: 2, passages: 1, claim: null }],
+        passages: [{ ordinal: 0, text: "a flywheel" }]
+      })
+    )
+  )
+
+  it.scopedLive("by a service that stops is given back at once", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const { file } = yield* Effect.scoped(
+        Effect.tap(serveOn(folder, { accounts, extractsTexts: true }), ({ clientOf, file }) =>
+          Effect.gen(function* () {
+            const { files } = yield* clientOf(tokenOf("alice"))
+            yield* files.upload({ path, payload: fileForm("long.txt", "some words ".repeat(50_000)) })
+            yield* Effect.repeat(Effect.delay(rowsOf(file, states), "10 millis"), {
+              until: ([row]) => Object(row)["state"] === "running"
+            })
+          })
+        )
+      )
+      const [row] = yield* rowsOf(file, states)
+      assert.deepInclude(row, { state: "queued", attempts: 0, claim: null })
+    })
+  )
+
+  it.scopedLive("and never finished is given up in the end", () =>
+    Effect.map(begun(3), (seen) =>
+      assert.deepStrictEqual(seen, {
+        rows: [{ state: "failed", reason: "Interrupted", attempts: 4, passages: 0, claim: null }],
+        passages: []
+      })
+    )
+  )
+})
