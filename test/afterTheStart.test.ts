@@ -366,19 +366,23 @@ describe("changes in health", () => {
         ),
         Effect.forkScoped
       )
-      yield* TestClock.adjust("10 seconds")
-      assert.deepStrictEqual(yield* Ref.get(told), ["002"])
+      /** Time goes on. Each look also waits for the real disk, which tells how much is free. */
+      const tells = (...all: ReadonlyArray<string>) =>
+        TestClock.adjust("10 seconds").pipe(
+          Effect.zipRight(Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))),
+          Effect.zipRight(Ref.get(told)),
+          Effect.repeat({ until: ({ length }) => length >= all.length }),
+          Effect.map((found) => assert.deepStrictEqual(found, all))
+        )
+      yield* tells("002")
       yield* start(file, { migrations: next("CREATE TABLE more (x);", compatible) })
-      yield* TestClock.adjust("10 seconds")
-      assert.deepStrictEqual(yield* Ref.get(told), ["002", "003"])
+      yield* tells("002", "003")
       yield* independently(file, (connection) =>
         connection.exec("INSERT INTO schema_migrations (version, description) VALUES ('004', 'newest')")
       )
-      yield* TestClock.adjust("10 seconds")
-      assert.deepStrictEqual(yield* Ref.get(told), ["002", "003", "NewerDatabase"])
+      yield* tells("002", "003", "NewerDatabase")
       renameSync(file, `${file}.away`)
-      yield* TestClock.adjust("1 seconds")
-      assert.deepStrictEqual(yield* Ref.get(told), ["002", "003", "NewerDatabase", "Replaced"])
+      yield* tells("002", "003", "NewerDatabase", "Replaced")
     })
   )
 

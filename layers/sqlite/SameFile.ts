@@ -1,6 +1,7 @@
 /** Whether the file at a path is still the one that is open. */
 import * as Effect from "effect/Effect"
 import { files, trySync } from "../machine/files.ts"
+import { SystemFailure } from "../machine/SystemFailure.ts"
 import { another, ConnectionError, nothing, refusal } from "./ConnectionError.ts"
 
 /** The error if another file, or none, is where the open one was. */
@@ -29,23 +30,31 @@ export const sameFileStillThere = Effect.fnUntraced(function* (
 ) {
   if (identity === undefined) return Effect.void
   const shm = `${file}-shm`
-  const writable = Effect.mapError(
-    trySync(() => files.requireAccessIfThere(file, { writing: true })),
-    (failure) => refusal(file, "ReadOnly", failure)
-  ).pipe(
-    // A changed mode does not matter to an open file; a read-only filesystem or an immutable file does.
-    Effect.catchIf(
-      ({ code }) => code !== "EROFS" && code !== "EPERM",
-      () => Effect.void
-    )
-  )
   const mapped = yield* identityOf(shm)
-  const same = (path: string, opened: string) =>
-    Effect.flatMap(identityOf(path), (found) =>
-      found === opened ? Effect.void : refusal(path, "Replaced", found === undefined ? nothing : another)
-    )
-  return same(file, identity).pipe(
-    Effect.zipRight(mapped === undefined ? Effect.void : same(shm, mapped)),
-    Effect.zipRight(access === "initialize" ? writable : Effect.void)
+  const changed = (path: string, opened: string): ConnectionError | undefined => {
+    try {
+      const found = files.identity(path)
+      return found === opened ? undefined : refusal(path, "Replaced", found === undefined ? nothing : another)
+    } catch (thrown) {
+      return refusal(path, "CannotOpen", SystemFailure.from(thrown))
+    }
+  }
+  const unwritable = (): ConnectionError | undefined => {
+    try {
+      files.requireAccessIfThere(file, { writing: true })
+      return undefined
+    } catch (thrown) {
+      const error = refusal(file, "ReadOnly", SystemFailure.from(thrown))
+      // A changed mode does not matter to an open file; a read-only filesystem or an immutable file does.
+      return error.code === "EROFS" || error.code === "EPERM" ? error : undefined
+    }
+  }
+  // In one step, because every write asks.
+  return Effect.suspend(
+    () =>
+      changed(file, identity) ??
+      (mapped === undefined ? undefined : changed(shm, mapped)) ??
+      (access === "initialize" ? unwritable() : undefined) ??
+      Effect.void
   )
 })

@@ -23,6 +23,8 @@ export interface Transactions {
   readonly connected: Effect.Effect<Connection>
   /** Reserves the connection until the scope closes. */
   readonly reserve: Effect.Effect<Connection, SqlError, Scope.Scope>
+  /** Runs an effect while no other fiber has the connection. Only for one that is not in a transaction itself. */
+  readonly alone: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   readonly withTransaction: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
   /** Whether this fiber is in an open transaction of this connection. */
   readonly isWithin: Effect.Effect<boolean>
@@ -85,12 +87,8 @@ const whileOpen = (database: Driver.Database): Around => {
     cause: undefined,
     message: `The transaction is over: SQLite rolled it back, or a statement of its own ended it (database ${database.name})`
   })
-  return (statement) =>
-    Effect.filterOrElse(
-      Effect.sync(() => database.inTransaction),
-      (isThere) => isThere,
-      () => Effect.fail(isOver)
-    ).pipe(Effect.zipRight(statement))
+  return <A, E, R>(statement: Effect.Effect<A, E, R>) =>
+    Effect.suspend((): Effect.Effect<A, E | SqlError, R> => (database.inTransaction ? statement : Effect.fail(isOver)))
 }
 
 const runOn =
@@ -139,13 +137,14 @@ export const transactionsOn = (
     reserved
   )
 
-  const open = Effect.map(
-    Effect.serviceOption(tag),
-    Option.filter(({ isOpen }) => isOpen)
-  )
-  const connected = Effect.map(open, (transaction) =>
-    Option.isSome(transaction) ? transaction.value.seat.connection : free
-  )
+  // In one step each, because every statement asks.
+  const asOpen = <A>(answer: (transaction: Option.Option<Transaction>) => A): Effect.Effect<A> =>
+    Effect.withFiberRuntime((fiber) => {
+      const found = Context.getOption(fiber.currentContext, tag)
+      return Effect.succeed(answer(Option.isSome(found) && found.value.isOpen ? found : Option.none()))
+    })
+  const open = asOpen((transaction) => transaction)
+  const connected = asOpen((transaction) => (Option.isSome(transaction) ? transaction.value.seat.connection : free))
   // Inside a `read` the program's own connection would be a way to write.
   const reserve = Effect.flatMap(open, (transaction) =>
     Option.isSome(transaction) && transaction.value.isReading
@@ -196,12 +195,15 @@ export const transactionsOn = (
     connected,
     reserve,
     withTransaction,
-    isWithin: Effect.map(open, Option.isSome),
+    isWithin: asOpen(Option.isSome),
+    alone: (body) =>
+      Effect.acquireUseRelease(
+        take,
+        () => body,
+        () => turns.release(1)
+      ),
     within: (body) => enter(outermost, body),
-    isReading: Effect.map(
-      open,
-      Option.exists(({ isReading }) => isReading)
-    ),
+    isReading: asOpen(Option.exists(({ isReading }) => isReading)),
     reading: (body, seat = ownReading) =>
       Effect.flatMap(open, (outer) =>
         enter({ depth: Option.isSome(outer) ? outer.value.depth : 0, seat, isReading: true }, body)

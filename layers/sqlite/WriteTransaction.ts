@@ -2,7 +2,6 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
 import { holdersOf } from "../machine/FileLocks.ts"
 import { upTo } from "../machine/monotonic.ts"
 import { withDatabaseSpan } from "../start/databaseSpan.ts"
@@ -60,22 +59,13 @@ export const writeThrough = (
   const commit = isPatient ? Effect.void : sqlite.run("COMMIT")
 
   const reserve = Effect.mapError(sqlite.reserve, ({ cause }) => writeError(SqliteFailure.from(cause)))
-  /** One attempt, once no other fiber has the connection. */
-  const attempt = <A, E, R, E2>(body: Effect.Effect<A, E, R>, reserve: Effect.Effect<unknown, E2, Scope.Scope>) =>
-    // A scope only for the reservation: resources of the body belong to the caller's scope.
-    Effect.acquireUseRelease(
-      Scope.make(),
-      (reservation) =>
-        Effect.zipRight(
-          Scope.extend(reserve, reservation),
-          transaction(
-            sqlite,
-            { begin, commit },
-            refusal,
-            Effect.zipRight(mayWrite, commitPatiently(sqlite.within(classifyErrors(file, body))))
-          )
-        ),
-      Scope.close
+  /** One attempt, with the connection reserved. */
+  const attempt = <A, E, R>(body: Effect.Effect<A, E, R>) =>
+    transaction(
+      sqlite,
+      { begin, commit },
+      refusal,
+      Effect.zipRight(mayWrite, commitPatiently(sqlite.within(classifyErrors(file, body))))
     )
   const retryPatiently =
     (schedule: Schedule.Schedule<unknown>) =>
@@ -92,19 +82,29 @@ export const writeThrough = (
             )
         )
       )
-  const writeLocked = <A, E, R>(body: Effect.Effect<A, E, R>) =>
-    withDatabaseSpan(retryPatiently(patiently)(attempt(body, reserve)), file, "write")
+  const writeLocked = <A, E, R>(body: Effect.Effect<A, E, R>) => {
+    const alone = sqlite.alone(attempt(body))
+    // Mostly the lock is free. A schedule that is not needed would be a quarter of the steps.
+    const untilFree = Effect.catchAll(alone, (error) =>
+      error instanceof NotBegun ? retryPatiently(patiently)(alone) : Effect.fail(error)
+    )
+    return withDatabaseSpan(untilFree, file, "write")
+  }
 
   const there = Effect.mapError(inPlace, (refusal) => WriteError.fromRefusal(file, refusal))
   const write = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
-    Effect.flatMap(Effect.zip(sqlite.isWithin, sqlite.isReading), ([isWithin, isReading]) => {
-      if (isReading) return Effect.fail(WriteError.withinRead(file))
-      return isWithin ? withTransaction(body) : Effect.zipRight(there, writeLocked(body))
-    })
+    Effect.flatMap(sqlite.isReading, (isReading) =>
+      isReading
+        ? Effect.fail(WriteError.withinRead(file))
+        : Effect.flatMap(sqlite.isWithin, (isWithin) =>
+            isWithin ? withTransaction(body) : Effect.zipRight(there, writeLocked(body))
+          )
+    )
 
   // If another fiber of this process has the connection for longer, this process can write: it has the lock.
   const atOnce = Effect.timeoutFail(reserve, { duration: aMoment, onTimeout: () => new Taken() })
-  const free = Effect.catchTag(retryPatiently(shortly)(attempt(Effect.void, atOnce)), "Taken", () => Effect.void)
+  const once = Effect.scoped(Effect.zipRight(atOnce, attempt(Effect.void)))
+  const free = Effect.catchTag(retryPatiently(shortly)(once), "Taken", () => Effect.void)
   const writable = inMemory
     ? Effect.void
     : there.pipe(

@@ -1,7 +1,7 @@
 /** Spans with OpenTelemetry's attributes of databases (https://opentelemetry.io/docs/specs/semconv/database/database-spans/). */
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import * as Predicate from "effect/Predicate"
-import type * as Tracer from "effect/Tracer"
 import { codeOf } from "../machine/SystemFailure.ts"
 import { chainOf } from "./CauseDetail.ts"
 
@@ -23,16 +23,20 @@ export const errorAttributes = (error: unknown): Readonly<Record<string, string>
   return { "error.type": `${tag}${reason}`, ...(code === undefined ? {} : { "db.response.status_code": code }) }
 }
 
-/** Runs an operation in a span of its own. */
+/** Runs an operation in a span of its own. Where nobody makes spans it costs one step. */
 export const withDatabaseSpan = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   database: string,
   operation: string
-): Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>> =>
-  effect.pipe(
-    Effect.tapError((error) => Effect.annotateCurrentSpan(errorAttributes(error))),
-    Effect.withSpan(`database-ready.${operation}`, {
-      attributes: databaseAttributes(database, operation),
-      captureStackTrace: false
-    })
+): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) =>
+    fiber.getFiberRef(FiberRef.currentTracerEnabled)
+      ? effect.pipe(
+          Effect.tapError((error) => Effect.annotateCurrentSpan(errorAttributes(error))),
+          Effect.withSpan(`database-ready.${operation}`, {
+            attributes: databaseAttributes(database, operation),
+            captureStackTrace: false
+          })
+        )
+      : effect
   )

@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { Authorization, CurrentUser, Forbidden, Unauthorized } from "./Api.ts"
+import type * as Scope from "effect/Scope"
+import { Authorization, CurrentUser, Forbidden, type TooManyRequests, Unauthorized } from "./Api.ts"
 import { bearerOf } from "./bearer.ts"
 import { ownTurn } from "./inTurns.ts"
 import { KeptAnswers } from "./KeptAnswers.ts"
@@ -73,36 +74,40 @@ export const authorization: Layer.Layer<Authorization, never, Access | KeptAnswe
     const { require } = yield* KeptAnswers
     const { count } = yield* Refusals
 
-    const identify = Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
+    const identify = ({ headers }: HttpServerRequest.HttpServerRequest): User | Forbidden | Unauthorized => {
       // The platform's own token is whatever follows any scheme.
-      const user = userOf(bearerOf(request.headers) ?? "")
-      if (Option.isNone(user)) {
-        return yield* new Unauthorized({ message: "Send a bearer token that the service knows." })
-      }
-      if (isOpen && !isLocalRequest(request.headers)) {
-        return yield* new Forbidden({
+      const user = userOf(bearerOf(headers) ?? "")
+      if (Option.isNone(user)) return new Unauthorized({ message: "Send a bearer token that the service knows." })
+      if (isOpen && !isLocalRequest(headers)) {
+        return new Forbidden({
           message: "Without accounts the service answers only programs and pages on its own machine."
         })
       }
       return user.value
-    })
-
-    const countRefusals = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
-      Effect.tapError(effect, ({ _tag }) => count(_tag))
+    }
 
     return {
       bearer: () =>
-        Effect.tap(countRefusals(identify), (user) =>
-          Effect.provideService(countRefusals(admit(user.name)), CurrentUser, user).pipe(
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, (request): Identified => {
+          const user = identify(request)
+          if (user instanceof Error) return Effect.zipRight(count(user._tag), Effect.fail(user))
+          return admit(user.name).pipe(
+            Effect.tapError(({ _tag }) => Effect.provideService(count(_tag), CurrentUser, user)),
             Effect.zipRight(require(() => unsafeTake(user.name))),
             // Otherwise all that arrive at once would be one long wait for probes.
-            Effect.zipRight(ownTurn)
+            Effect.zipRight(ownTurn),
+            Effect.as(user)
           )
-        )
+        })
     }
   })
 )
+
+type Identified = Effect.Effect<
+  User,
+  Forbidden | TooManyRequests | Unauthorized,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
 
 /**
  * A page of another site can send requests to loopback, under a name of its own or for its visitor. Its `Host` or its

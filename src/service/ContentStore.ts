@@ -39,8 +39,8 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
     readonly directory: string
     /** The owner of everything in it. */
     readonly owner: StoreOwner
-    /** A file on its way in. What of it is not kept is deleted when the scope closes. */
-    readonly arrival: Effect.Effect<Arrival, never, Scope.Scope>
+    /** Uses a file on its way in. What of it is not kept is deleted afterwards. */
+    readonly withArrival: <A, E, R>(use: (arrival: Arrival) => Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
     /**
      * Writes a stream to the disk while hashing it. Bytes beyond the limit are read, so that the client gets the
      * answer, but not written. Deleted when the scope closes, unless it was kept.
@@ -128,13 +128,11 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         yield* syncDirectory(fs, path.dirname(from))
       })
 
-      const arrival = Effect.acquireRelease(
-        Effect.sync(() => new Arrival({ incoming, owner, maxFileSize })),
-        (arriving) => Effect.ignoreLogged(orUndefined(onDisk(incoming, () => arriving.discard())))
-      )
+      const newArrival = Effect.sync(() => new Arrival({ incoming, owner, maxFileSize }))
+      const forget = (arriving: Arrival) => Effect.ignoreLogged(orUndefined(onDisk(incoming, () => arriving.discard())))
 
       const receive = Effect.fnUntraced(function* <E>(content: Stream.Stream<Uint8Array, E>) {
-        const arriving = yield* arrival
+        const arriving = yield* Effect.acquireRelease(newArrival, forget)
         const waitFor = (call: () => Promise<unknown>) =>
           Effect.tryPromise({ try: call, catch: (cause) => arriving.refusalOf(cause) })
         yield* Stream.runForEach(content, (chunk) => {
@@ -184,7 +182,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
       return {
         directory,
         owner,
-        arrival,
+        withArrival: (use) => Effect.acquireUseRelease(newArrival, use, forget),
         receive,
         keep,
         discard: (sha256) => Effect.flatMap(sizeAt(pathOf(sha256)), () => remove(pathOf(sha256))),

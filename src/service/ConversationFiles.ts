@@ -46,6 +46,7 @@ import { rowContent } from "./RowContent.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
 import { statistics } from "./Statistics.ts"
+import { spanned } from "./spanned.ts"
 
 /** A file whose content may be sent. */
 export interface ReadableFile {
@@ -144,9 +145,12 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
         add: (sessionId, file) =>
           fileNameOf(file.name).pipe(
             Effect.flatMap((name) => writing(file.received, insert(sessionId, { ...file, name }))),
-            Effect.tap(({ size }) => Effect.all([Metric.increment(uploads), Metric.incrementBy(uploadedBytes, size)])),
+            Effect.tap(({ size }) => {
+              uploads.unsafeUpdate(1, [])
+              uploadedBytes.unsafeUpdate(size, [])
+            }),
             audited("upload", { sessionId }),
-            Effect.withSpan("conversation-files.add", { attributes: { sessionId, size: file.received.size } })
+            spanned("conversation-files.add", { sessionId, size: file.received.size })
           ),
 
         list: (sessionId, { deleted, ...request }) =>

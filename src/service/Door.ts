@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import type { ReadyReport } from "../../layers/index.ts"
 import { NotReady } from "./Api.ts"
 import type { Health } from "./Health.ts"
+import { holding } from "./holding.ts"
 import { KeptAnswers } from "./KeptAnswers.ts"
 import { Settings } from "./Settings.ts"
 import type { Check } from "./Watch.ts"
@@ -67,31 +68,26 @@ export class Door extends Context.Tag("conversation-files/Door")<
         })
 
       // In one turn, so that nobody enters between the look at the door and its closing.
-      const enter = Effect.acquireRelease(
-        Effect.withFiberRuntime<{ readonly found: Phase; readonly fiber: Fiber.RuntimeFiber<unknown, unknown> }>(
-          (fiber) => {
-            if (isServing(phase)) inside.add(fiber)
-            return Effect.succeed({ found: phase, fiber })
-          }
-        ),
-        ({ fiber }) => Effect.sync(() => inside.delete(fiber))
-      )
+      const enter = holding((fiber) => {
+        if (isServing(phase)) inside.add(fiber)
+        return { value: phase, release: () => inside.delete(fiber) }
+      })
 
       return {
         phase: Effect.sync(() => phase),
         unsafePhase: () => phase,
         left: left.await,
         app: Effect.gen(function* () {
-          const { found } = yield* enter
+          const found = yield* enter
           if (!isServing(found)) {
             return yield* refused(
               found._tag === "Starting" ? "The database is not ready yet." : "The service is stopping."
             )
           }
           const { contents, database } = found.health
-          if (isFailing(yield* database.check))
+          if (isFailing(database.kept() ?? (yield* database.check)))
             return yield* refused("The database does not pass its check at this moment.")
-          if (isFailing(yield* contents.check)) {
+          if (isFailing(contents.kept() ?? (yield* contents.check))) {
             return yield* refused("The contents belong to another database at this moment.")
           }
           yield* require(() => phase === found && [database, contents].every(({ kept }) => isSound(kept())))

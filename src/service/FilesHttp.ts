@@ -14,6 +14,7 @@ import { ConversationFiles } from "./ConversationFiles.ts"
 import { Deletions } from "./Deletions.ts"
 import { fileTag } from "./FileRow.ts"
 import { withApiErrors } from "./failures.ts"
+import type { Arrival } from "./Incoming.ts"
 import { KeptAnswers } from "./KeptAnswers.ts"
 import { keptUnchanged } from "./keptUnchanged.ts"
 import { Quota } from "./Quota.ts"
@@ -39,13 +40,17 @@ export const filesHttp = HttpApiBuilder.group(
       yield* files.mayWrite(sessionId)
       const announced = Number(request.headers["content-length"] ?? 0)
       yield* mayStore(announced)
-      const form = Effect.gen(function* () {
+      const formOf = Effect.fnUntraced(function* (arrival: Arrival) {
         yield* mayGrow(sessionId, { files: 1, bytes: announced - mostOfTheRest })
         const limits = { maxFileSize, room: yield* room(sessionId) }
-        return yield* uploadForm(NodeHttpServerRequest.toIncomingMessage(request), yield* store.arrival, limits)
+        return yield* uploadForm(NodeHttpServerRequest.toIncomingMessage(request), arrival, limits)
       })
-      const received = Effect.tapError(form, ({ _tag }) => audit.refused("upload", { sessionId }, _tag))
-      return yield* Effect.flatMap(received, (file) => files.add(sessionId, file))
+      return yield* store.withArrival((arrival) =>
+        formOf(arrival).pipe(
+          Effect.tapError(({ _tag }) => audit.refused("upload", { sessionId }, _tag)),
+          Effect.flatMap((file) => files.add(sessionId, file))
+        )
+      )
     })
 
     const send = Effect.fnUntraced(function* (
@@ -60,9 +65,7 @@ export const filesHttp = HttpApiBuilder.group(
     })
 
     return handlers
-      .handleRaw("upload", ({ path, request }) =>
-        withApiErrors(upload(path.sessionId, request)).pipe(Effect.scoped, Effect.map(created))
-      )
+      .handleRaw("upload", ({ path, request }) => Effect.map(withApiErrors(upload(path.sessionId, request)), created))
       .handleRaw("list", ({ path, urlParams }) =>
         kept(Effect.map(withApiErrors(files.list(path.sessionId, urlParams)), asIs))
       )

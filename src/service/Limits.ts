@@ -5,7 +5,8 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { TooManyRequests } from "./Api.ts"
 import { Buckets } from "./Buckets.ts"
-import { monotonicMillis, unsafeMonotonicMillis } from "./monotonic.ts"
+import { holding } from "./holding.ts"
+import { unsafeMonotonicMillis } from "./monotonic.ts"
 import { Settings } from "./Settings.ts"
 
 /** What runs now. */
@@ -42,23 +43,28 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
         return caller
       }
 
-      const admit = Effect.fnUntraced(function* (user: string) {
-        const caller = callerOf(user)
-        if (caller.running >= concurrentRequests) {
-          const message = `You may have ${concurrentRequests} requests at once.`
-          return yield* new TooManyRequests({ retryAfterSeconds: 1, message })
-        }
-        const retryAfterSeconds = buckets.take(user, yield* monotonicMillis)
-        if (retryAfterSeconds > 0) {
-          const message = `You may send ${requestsPerSecond} requests a second.`
-          return yield* new TooManyRequests({ retryAfterSeconds, message })
-        }
-        const count = (by: 1 | -1) =>
-          Effect.sync(() => {
-            caller.running += by
+      const admit = (user: string) =>
+        Effect.suspend((): Effect.Effect<void, TooManyRequests, Scope.Scope> => {
+          const caller = callerOf(user)
+          if (caller.running >= concurrentRequests) {
+            const message = `You may have ${concurrentRequests} requests at once.`
+            return new TooManyRequests({ retryAfterSeconds: 1, message })
+          }
+          const retryAfterSeconds = buckets.take(user, unsafeMonotonicMillis(clock))
+          if (retryAfterSeconds > 0) {
+            const message = `You may send ${requestsPerSecond} requests a second.`
+            return new TooManyRequests({ retryAfterSeconds, message })
+          }
+          return holding(() => {
+            caller.running += 1
+            return {
+              value: undefined,
+              release: () => {
+                caller.running -= 1
+              }
+            }
           })
-        yield* Effect.acquireRelease(count(1), () => count(-1))
-      })
+        })
 
       const holdStream = Effect.fnUntraced(function* (user: string) {
         const caller = callerOf(user)

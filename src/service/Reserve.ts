@@ -13,6 +13,7 @@ import { StorageFull } from "./Api.ts"
 import { type ContentError, lookAt, onDisk } from "./ContentError.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { isFull } from "./failures.ts"
+import { unsafeMonotonicMillis } from "./monotonic.ts"
 import { Settings } from "./Settings.ts"
 import { give, type StoreOwner } from "./StoreOwner.ts"
 
@@ -44,6 +45,7 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
       const { directory, diskSpace, owner } = yield* ContentStore
       const { cleanupInterval, diskReserve, maxFileSize } = yield* Settings
       const file = join(directory, "reserve")
+      const clock = yield* Effect.clock
 
       const space = Effect.map(diskSpace, (seen): Space | undefined => {
         if (seen === undefined) return undefined
@@ -52,6 +54,16 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
         const kept = Math.min(diskReserve, Math.floor(size / 20))
         return { free, kept, low: Math.min(4 * kept + maxFileSize, size / 5) }
       })
+
+      /** What was free a moment ago, without what was promised since. */
+      let known: { readonly at: number; readonly kept: number; free: number } | undefined
+      /** Returns whether so much is free without another look. */
+      const promise = (bytes: number): boolean => {
+        if (known === undefined || unsafeMonotonicMillis(clock) - known.at > aMoment) return false
+        if (known.free - bytes < known.kept) return false
+        known.free -= bytes
+        return true
+      }
 
       const hold = Effect.gen(function* () {
         const now = yield* space
@@ -82,11 +94,15 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
         space,
         isHeld: Effect.match(lookAt(file), { onFailure: () => false, onSuccess: (held) => held !== undefined }),
         mayStore: (bytes) =>
-          Effect.flatMap(space, (now) =>
-            now !== undefined && now.free - bytes < now.kept
-              ? new StorageFull({ message: "The disk is full, except for the reserve for reading and deleting." })
-              : Effect.void
-          ),
+          Effect.suspend(() => {
+            if (promise(bytes)) return Effect.void
+            return Effect.flatMap(space, (seen) => {
+              known = seen === undefined ? undefined : { ...seen, at: unsafeMonotonicMillis(clock) }
+              return known === undefined || promise(bytes)
+                ? Effect.void
+                : new StorageFull({ message: "The disk is full, except for the reserve for reading and deleting." })
+            })
+          }),
         freeing: (effect) =>
           Effect.catchAll(effect, (error) =>
             isFull(error)
@@ -97,6 +113,9 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
     })
   )
 }
+
+/** For so long (milliseconds) a look at the disk counts for the uploads that follow. */
+const aMoment = 100
 
 /** Written, because a hole takes no space; and with bytes that no filesystem can compress. */
 const allocate = async (directory: string, target: string, size: number, owner: StoreOwner): Promise<void> => {

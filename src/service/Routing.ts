@@ -27,7 +27,7 @@ export const askedOf = (request: HttpServerRequest.HttpServerRequest): Asked => 
 
 /** Answers without the app if HTTP requires it. Otherwise calls the app with the path in its one spelling. */
 export const dispatch = <E, R>({ request, route, routes, target }: Asked, app: HttpApp.Default<E, R>) =>
-  Effect.suspend((): Effect.Effect<HttpServerResponse.HttpServerResponse, E | Refused, R> => {
+  Effect.suspend((): Answer<E, R> => {
     const { method, url } = request
     if (!hasHost(request)) return new MalformedRequest({ message: "Send exactly one `Host` header." })
     if (method === "OPTIONS" && url === "*") return Effect.succeed(options(allMethods))
@@ -44,9 +44,16 @@ export const dispatch = <E, R>({ request, route, routes, target }: Asked, app: H
     if (isEncoded(request)) {
       return new UnsupportedMediaType({ message: "Send the body without a Content-Encoding." })
     }
-    const asked = relative(request, target)
-    return Effect.provideService(app, HttpServerRequest.HttpServerRequest, route.takesJson ? withJson(asked) : asked)
+    const plain = relative(request, target)
+    const asked = route.takesJson ? withJson(plain) : plain
+    return asked === request ? app : Effect.provideService(app, HttpServerRequest.HttpServerRequest, asked)
   })
+
+type Answer<E, R> = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  E | Refused,
+  R | HttpServerRequest.HttpServerRequest
+>
 
 type Refused = MalformedRequest | MethodNotAllowed | RouteNotFound | UnsupportedMediaType
 
