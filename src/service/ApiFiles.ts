@@ -20,6 +20,7 @@ import {
 } from "./ApiErrors.ts"
 import { ConversationFile, FileDetails, FilePage } from "./ApiModels.ts"
 import { inSession, inWritableSession, name, ofFile, PageOf } from "./ApiParameters.ts"
+import { bounds } from "./timestamp.ts"
 
 /** The file and its fields. Fields may come before or after the file. */
 export const Upload = HttpApiSchema.MultipartStream(
@@ -28,6 +29,14 @@ export const Upload = HttpApiSchema.MultipartStream(
     message_id: Schema.optional(Schema.String),
     /** A JSON object of strings. */
     metadata: Schema.optional(Schema.String)
+  })
+)
+
+/** Other times cannot be stored. */
+const Expiry = Schema.Date.pipe(
+  Schema.filter((at) => at >= bounds.first && at <= bounds.last, {
+    identifier: "Expiry",
+    description: "a time between the years 0 and 9999"
   })
 )
 
@@ -112,7 +121,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
   .add(
     HttpApiEndpoint.put("expire", "/api/files/:fileId/expiry")
       .setPath(ofFile)
-      .setPayload(Schema.Struct({ expiresAt: Schema.NullOr(Schema.Date) }))
+      .setPayload(Schema.Struct({ expiresAt: Schema.NullOr(Expiry) }))
       .addSuccess(ConversationFile)
       .addError(FileNotFound)
       .addError(PreconditionFailed)

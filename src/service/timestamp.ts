@@ -1,6 +1,16 @@
 /** Times in the format of SQLite's date functions, in UTC: `YYYY-MM-DD HH:MM:SS.SSS`. */
 
-export const timestampOf = (millis: number): string => new Date(millis).toISOString().slice(0, 23).replace("T", " ")
+/** The years that have four digits: only their times compare as text, in SQLite too. */
+export const bounds = {
+  first: new Date("0000-01-01T00:00:00.000Z"),
+  last: new Date("9999-12-31T23:59:59.999Z")
+}
+
+/** A time beyond the bounds becomes the nearest one: a longer year has a sign in front, and would be before all others. */
+export const timestampOf = (millis: number): string => {
+  const within = Math.min(Math.max(millis, bounds.first.getTime()), bounds.last.getTime())
+  return new Date(within).toISOString().slice(0, 23).replace("T", " ")
+}
 
 /** The value of a time column. An earlier system may have written seconds or milliseconds since 1970. */
 export const isoOf = (timestamp: string | number): string => {

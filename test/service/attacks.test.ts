@@ -11,6 +11,7 @@ import type { Readable, Writable } from "node:stream"
 import { text } from "node:stream/consumers"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
+import type Sqlite from "better-sqlite3"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -18,7 +19,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { fileForm } from "../../src/service/Client.ts"
 import { runningBackend } from "../support/backend.ts"
-import { rowsOf, temporaryFolder } from "../support/database.ts"
+import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
 import { tokenOf } from "../support/service.ts"
 
 const isLong = process.env["ATTACKS"] === "all"
@@ -122,6 +123,23 @@ const attacks: Readonly<Record<string, Attack>> = {
         }),
       { concurrency: 2 }
     ),
+  "searches for names that nobody has, among thousands": (port) =>
+    Effect.forEach(
+      many(60),
+      (n) => asked(`http://127.0.0.1:${port}/api/files?name=nothing-${n}`, { headers: bearer("bob") }),
+      { concurrency: 30 }
+    ),
+  "numbers and plans of thousands of files": (port) =>
+    Effect.forEach(
+      many(20),
+      (n) =>
+        asked(`http://127.0.0.1:${port}/api/${n % 2 === 0 ? "storage" : `cleanups?limit=200&n=${n}`}`, {
+          headers: bearer("bob")
+        }),
+      { concurrency: 10 }
+    ),
+  "the deletion of a session with thousands of files": (port) =>
+    asked(`http://127.0.0.1:${port}/api/sessions/large/files`, { method: "DELETE", headers: bearer("bob") }),
   "thousands of keys of metadata": (port) =>
     Effect.forEach(
       many(20),
@@ -135,6 +153,21 @@ const attacks: Readonly<Record<string, Attack>> = {
         }),
       { concurrency: 5 }
     )
+}
+
+/** Sessions of the attacker with many files, of which half are deleted. */
+const filledBy = (connection: Sqlite.Database) => {
+  connection.exec(`
+    WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ${isLong ? 20_000 : 3000})
+    INSERT INTO conversation_files
+      (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, uploaded_at, is_deleted)
+    SELECT 'of-bob-' || n, iif(n % 4 = 0, 'small' || n, 'large'), 'name ' || n, 's' || n, 'p', 1, 'h' || n,
+      strftime('%Y-%m-%d %H:%M:%f', 'now'), n % 2 FROM n;
+    INSERT INTO session_owners (session_id, owner)
+    SELECT session_id, 'bob' FROM session_summaries WHERE session_id LIKE 'large' OR session_id LIKE 'small%';
+    INSERT INTO file_cleanup_queue (file_id, session_id, scheduled_deletion_time, cleanup_reason)
+    SELECT file_id, session_id, strftime('%Y-%m-%d %H:%M:%f', 'now', '+1 day'), 'user_request' FROM conversation_files
+    WHERE is_deleted = 1`)
 }
 
 /** What a user does all day; returns what was not answered correctly. */
@@ -219,6 +252,7 @@ describe("a good user and the probes", () => {
           API_TOKENS: ["alice", "bob"].map((name) => `${name}:${tokenOf(name)}`).join(",")
         })
         const { url } = backend
+        yield* independently(join(folder, "conversation_files.db"), filledBy)
         const port = Number(new URL(url).port)
         const pid = backend.process.pid ?? 0
         const wrong: Array<string> = []

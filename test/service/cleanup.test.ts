@@ -112,6 +112,29 @@ describe("the cleanup", () => {
     })
   )
 
+  it.scoped("deletes nothing that is kept for thousands of years, or for ever", () =>
+    Effect.gen(function* () {
+      for (const retention of [Duration.days(4_000_000), Duration.infinity]) {
+        const folder = yield* temporaryFolder
+        const { as, cleanDue, expire, remove, restore, sessions, upload } = yield* cleaning(folder, {
+          retention,
+          sessionRetention: retention,
+          refusalRetention: retention,
+          trashRetention: retention
+        })
+        const deleted = yield* upload("s1", "deleted")
+        yield* as(remove(deleted.fileId))
+        const expiring = yield* upload("s1", "expiring")
+        yield* as(expire(expiring.fileId, new Date(8.64e15)))
+        yield* upload("s2", "ending")
+        yield* as(sessions.end("s2"))
+        assert.isFalse(yield* cleanDue)
+        assert.lengthOf(yield* fileRows(folder), 3)
+        assert.isNull((yield* as(restore(deleted.fileId))).deletedAt)
+      }
+    })
+  )
+
   it.scoped("deletes expired files so that they can be restored, and for good only when the retention is over", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import { type Client, fileForm, type PlannedCleanup } from "../../src/service/Client.ts"
 import { independently } from "../support/database.ts"
-import { accounts, serving, tokenOf } from "../support/service.ts"
+import { accounts, jsonOf, serving, tokenOf } from "../support/service.ts"
 
 const upload = (sessionId: string, name: string) => ({ path: { sessionId }, payload: fileForm(name, name) })
 
@@ -23,6 +23,31 @@ const all = Effect.fnUntraced(function* ({ account }: Client, limit = 50) {
 
 const said = (cleanups: ReadonlyArray<PlannedCleanup>) =>
   cleanups.map(({ forGood, name, reason }) => [name, reason, forGood])
+
+describe("an expiry", () => {
+  it.scopedLive("is a time that can be stored: one beyond the year 9999 would be in the past", () =>
+    Effect.gen(function* () {
+      const { ask, client } = yield* serving()
+      const { fileId } = yield* client.files.upload(upload("s", "a"))
+      for (const expiresAt of ["+010000-01-01T00:00:00Z", "+275000-01-01T00:00:00Z", "-000001-01-01T00:00:00Z"]) {
+        const refused = yield* ask(`/api/files/${fileId}/expiry`, {
+          method: "PUT",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ expiresAt })
+        })
+        assert.strictEqual(refused.status, 400)
+        assert.match(
+          String((yield* jsonOf(refused))["message"]),
+          /^`expiresAt` must be a time between the years 0 and 9999/
+        )
+      }
+      assert.isNull((yield* client.files.details({ path: { fileId } })).expiresAt)
+      const last = new Date("9999-12-31T23:59:59.999Z")
+      const { expiresAt } = yield* client.files.expire({ path: { fileId }, payload: { expiresAt: last } })
+      assert.strictEqual(expiresAt, last.toISOString())
+    })
+  )
+})
 
 describe("the list of planned deletions", () => {
   it.scopedLive("is for the file's user and administrators, next first, with the reason and whether for good", () =>
