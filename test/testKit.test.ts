@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Migrations } from "../layers/index.ts"
 import { checkCuts, checkUpgrades, databaseAt, upgradedFrom } from "../layers/testing.ts"
-import { notesFiles, pictureOf, platform, refusal, rowsOf, temporaryFolder } from "./support/database.ts"
+import { notesFiles, pictureOf, platform, refusal, rowsOf, start, temporaryFolder } from "./support/database.ts"
 
 const addNote = (body: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => sql`INSERT INTO notes (body) VALUES (${body})`)
@@ -60,6 +60,23 @@ describe("the test kit", () => {
       assert.deepInclude(error, { reason: "Refused", during: `The fixture ${fixture} at 002` })
       assert.deepInclude("refusal" in error ? error.refusal : undefined, { _tag: "UpgradeError", reason: "Pending" })
       assert.deepStrictEqual(yield* pictureOf(folder), before)
+    }).pipe(Effect.provide(platform))
+  )
+
+  it.scoped("takes a file of an earlier release that had repeatable migrations too", () =>
+    Effect.gen(function* () {
+      const view = (column: string) => ({ "R__shown.sql": `CREATE VIEW shown AS SELECT ${column} AS it FROM notes;` })
+      const [[name = "", text = ""] = []] = Object.entries(notesFiles)
+      const fixture = join(yield* temporaryFolder, "at-001.db")
+      yield* start(fixture, { migrations: Migrations.fromRecord({ [name]: text, ...view("id") }) })
+      const test = {
+        migrations: Migrations.fromRecord({ ...notesFiles, ...view("body") }),
+        rows: { "001": { fixture } }
+      }
+      const shown = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT it FROM shown`.values)
+      assert.deepStrictEqual(yield* Effect.provide(shown, upgradedFrom(test, "001")), [["first"]])
+      const wrong = { ...test, rows: { "002": { fixture } } }
+      assert.deepInclude(yield* refusal(databaseAt(wrong, "002")), { reason: "Refused" })
     }).pipe(Effect.provide(platform))
   )
 
