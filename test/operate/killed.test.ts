@@ -1,0 +1,136 @@
+/**
+ * Kills `repair` and `adopt` at the calls that change something: what is left is the old history or the new one, and the
+ * same command completes it. The short form takes some calls; long form: `FAULTS=all npx vitest run --config
+ * test/vitest.config.ts operate/killed`.
+ */
+import { spawnSync } from "node:child_process"
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { Migrations } from "../../layers/index.ts"
+import { adopt, repair } from "../../layers/operate.ts"
+import { independently, platform, refusal, rowsOf, start, temporaryFolder } from "../support/database.ts"
+import { everything, kill, limit, options, skipped, unavailable, wasReached } from "../support/faults.ts"
+import { program } from "../support/program.ts"
+
+const calls = everything
+  ? ["openat", "pwrite64", "fsync", "fdatasync", "ftruncate", "link", "unlink", "rename", "fcntl"]
+  : ["link", "unlink"]
+
+const files = {
+  "001_users.sql": "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL);",
+  "002_tags.sql": "CREATE TABLE tags (user INTEGER, tag TEXT);"
+}
+const edited = { ...files, "002_tags.sql": `${files["002_tags.sql"]}\nINSERT INTO tags VALUES (1, 'a');` }
+
+interface Command {
+  readonly args: ReadonlyArray<string>
+  readonly migrations: Readonly<Record<string, string>>
+  /** What a start is refused with before. */
+  readonly refused: string
+  readonly prepare: (file: string) => Effect.Effect<unknown>
+  readonly again: (file: string) => Effect.Effect<unknown, unknown>
+}
+
+const from = Migrations.fromRecord(edited)
+const commands: Readonly<Record<string, Command>> = {
+  repair: {
+    args: ["repair", "accept-edited", "002", "--reason", "killed", "--yes"],
+    migrations: edited,
+    refused: "Edited",
+    prepare: (file) => start(file, { migrations: Migrations.fromRecord(files) }),
+    again: (filename) =>
+      Effect.provide(
+        repair({ filename, migrations: from, repair: "accept-edited", versions: ["002"], reason: "again" }),
+        platform
+      )
+  },
+  adopt: {
+    args: ["adopt", "--yes"],
+    migrations: files,
+    refused: "StatementFailed",
+    prepare: (file) =>
+      independently(file, (connection) =>
+        connection.exec(
+          `${Object.values(files).join("")} CREATE TABLE knex_migrations (id integer not null primary key autoincrement, name varchar(255), batch integer, migration_time datetime);
+INSERT INTO knex_migrations (name, batch) VALUES ('001_users.js', 1), ('002_tags.js', 1);`
+        )
+      ),
+    again: (filename) => Effect.provide(adopt({ filename, migrations: Migrations.fromRecord(files) }), platform)
+  }
+}
+
+const history = "SELECT version, name, checksum FROM schema_migrations ORDER BY version"
+
+describe.skipIf(unavailable !== undefined)(`killed at any moment${skipped}`, () => {
+  for (const [name, { again, args, migrations, prepare, refused }] of Object.entries(commands)) {
+    it.scopedLive(
+      `${name} leaves the old history or the new one, and can be run again`,
+      () =>
+        Effect.gen(function* () {
+          const folder = yield* temporaryFolder
+          const origin = join(folder, "origin")
+          mkdirSync(join(origin, "migrations"), { recursive: true })
+          for (const [file, text] of Object.entries(migrations)) writeFileSync(join(origin, "migrations", file), text)
+          yield* prepare(join(origin, "app.db"))
+          let killed = 0
+          for (const call of calls) {
+            for (let nth = 1; everything || nth <= 2; nth += 1) {
+              const home = join(folder, `${call}-${nth}`)
+              cpSync(origin, home, { recursive: true })
+              const file = join(home, "app.db")
+              const fault = { what: kill, call, nth }
+              const trace = join(folder, "trace")
+              spawnSync(
+                "strace",
+                [
+                  ...["-f", "-qq", "-o", trace, ...options(fault), process.execPath, program, ...args],
+                  ...["--database", file, "--migrations", join(home, "migrations")]
+                ],
+                { timeout: 120_000, env: { PATH: process.env["PATH"], UV_THREADPOOL_SIZE: "1" } }
+              )
+              if (!wasReached(fault, readFileSync(trace, "utf8"))) break
+              killed += 1
+              const label = `${call} ${nth}`
+              const starting = start(file, {
+                migrations: Migrations.fromRecord(migrations),
+                access: "inspect",
+                pragmas: { journalMode: name === "adopt" ? "delete" : "wal" }
+              })
+              const isNew = yield* Effect.isSuccess(starting)
+              if (!isNew) {
+                // With a rollback journal only a start rolls back, as the remedy says.
+                if ((yield* refusal(starting)).reason === "NotRecovered") {
+                  yield* refusal(start(file, { migrations: Migrations.fromRecord(migrations) }))
+                }
+                assert.strictEqual((yield* refusal(starting)).reason, refused, label)
+                yield* again(file)
+              }
+              yield* starting
+              assert.lengthOf(yield* rowsOf(file, history), 2, label)
+              assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }], label)
+              // A copy that is whole may stay without its repair.
+              const copies = readdirSync(home).filter((other) => other.endsWith(".backup"))
+              assert.isNotEmpty(copies, label)
+              for (const copy of copies) {
+                assert.deepStrictEqual(yield* rowsOf(join(home, copy), "PRAGMA integrity_check"), [
+                  { integrity_check: "ok" }
+                ])
+              }
+              if (!isNew) {
+                assert.deepStrictEqual(
+                  readdirSync(home).filter((other) => other.endsWith(".partial")),
+                  [],
+                  label
+                )
+              }
+            }
+          }
+          assert.isAbove(killed, 0)
+          console.log(`${name}: killed ${killed} times`)
+        }),
+      limit
+    )
+  }
+})
