@@ -483,6 +483,7 @@ const allRows: Readonly<Record<Refused["_tag"], ReadonlyArray<string>>> = {
     {
       NoBackup: undefined,
       Ambiguous: undefined,
+      TwoChoices: undefined,
       SameFile: undefined,
       NotABackup: undefined,
       NotProven: undefined,

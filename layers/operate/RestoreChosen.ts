@@ -1,6 +1,8 @@
 /** Restores the backup of a time or of a version, also to another place. */
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { digestOf } from "../machine/digest.ts"
 import { files, kindOf, trySync } from "../machine/files.ts"
 import { isOlder, parseBackupName } from "../sqlite/BackupNames.ts"
 import { absoluteName, faultOfName, isInMemory, realFile } from "../sqlite/DatabasePath.ts"
@@ -56,7 +58,7 @@ export const restoreChosen = ({ at, directory, output, version, ...options }: Re
     const wanted = path.resolve(filename)
     if (backup !== undefined) {
       const detail = "a path was given together with a time, a version or a directory"
-      return yield* refusalOf(wanted, backup)("Ambiguous", { ...nothing, detail })
+      return yield* refusalOf(wanted, path.resolve(backup))("TwoChoices", { ...nothing, detail })
     }
     if (!isChosen) {
       const file = yield* Effect.orElseSucceed(
@@ -149,7 +151,27 @@ const chooseFrom = Effect.fnUntraced(function* (
     const detail = `by their names and by the times of the files another one is newer: ${[chosen, ...contradicting].map(({ at: time, file: one }) => `${one} of ${time}`).join("; ")}`
     return yield* refuse("Ambiguous", { ...nothing, detail })
   }
+  const rivals = yield* differing(chosen, backups)
+  if (rivals.length > 0) {
+    const detail = `made at the same time, and not the same: ${[chosen, ...rivals].map(({ file: one }) => one).join("; ")}`
+    return yield* refuse("Ambiguous", { ...nothing, detail })
+  }
   return chosen
+})
+
+/** Others whose names have the same time. A copy of the same backup in another directory is as good. */
+const differing = Effect.fnUntraced(function* (chosen: ListedBackup, backups: ReadonlyArray<ListedBackup>) {
+  const isRival = ({ at, atFrom, file }: ListedBackup) =>
+    file !== chosen.file && at === chosen.at && atFrom === "name" && chosen.atFrom === "name"
+  const rivals = backups.filter(isRival)
+  if (rivals.length === 0) return []
+  const digest = yield* Effect.option(digestOf(chosen.file))
+  return yield* Effect.filter(rivals, ({ file }) =>
+    Effect.map(
+      Effect.option(digestOf(file)),
+      (other) => Option.isNone(digest) || Option.getOrNull(other) !== digest.value
+    )
+  )
 })
 
 const nameOf = ({ file, kind }: ListedBackup) =>

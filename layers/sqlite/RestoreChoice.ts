@@ -3,7 +3,7 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import { readHistory } from "./AppliedMigrations/MigrationHistory.ts"
-import { type BackupFile, backupsOf, infoOf, isAbsent } from "./BackupFiles.ts"
+import { type BackupFile, backupsOf, infoOf, isAbsent, siblingFiles } from "./BackupFiles.ts"
 import { newestCandidates } from "./BackupNames.ts"
 import { refuseEmpty } from "./DatabaseCopy.ts"
 import { faultOfName, isInMemory } from "./DatabasePath.ts"
@@ -43,7 +43,11 @@ export const newestBeside = Effect.fnUntraced(function* (file: string) {
     refuse(isAbsent(failure) ? "NoBackup" : reasonOf(failure.code), failure)
   )
   const [newest, ...others] = newestCandidates(backups)
-  if (newest === undefined) return yield* refuse("NoBackup", nothing)
+  if (newest === undefined) {
+    const copies = yield* Effect.orElseSucceed(siblingFiles(file, /\.backup(?:\.gz|\.zst)?$/), () => [])
+    const detail = copies.length === 0 ? "" : `there is ${copies.map(({ path }) => path).join(", ")}`
+    return yield* refuse("NoBackup", { ...nothing, detail })
+  }
   const candidates = [newest, ...others]
   if (others.length > 0) {
     return yield* refuse("Ambiguous", { ...nothing, detail: candidates.map(describeBackup).join("; ") }, candidates)

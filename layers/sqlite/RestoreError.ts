@@ -12,6 +12,7 @@ export class RestoreError extends TaggedRefusal("RestoreError")<{
   /**
    * - `NoBackup`: there is no backup.
    * - `Ambiguous`: several backups may be the newest.
+   * - `TwoChoices`: a path was given together with a time, a version or a directory.
    * - `SameFile`: the backup is the database itself.
    * - `NotABackup`: the backup is no sound database.
    * - `NotProven`: the backup cannot be checked.
@@ -23,6 +24,7 @@ export class RestoreError extends TaggedRefusal("RestoreError")<{
   readonly reason:
     | "NoBackup"
     | "Ambiguous"
+    | "TwoChoices"
     | "SameFile"
     | "NotABackup"
     | "NotProven"
@@ -71,13 +73,18 @@ const cureOf = ({ code, detail }: RestoreError): string | undefined => {
 const catalogue: Catalogue<RestoreError> = {
   NoBackup: {
     sentence: ({ backup, database }) =>
-      backup === "" ? `There is no backup beside ${database}` : `There is no backup at ${backup}`,
-    remedy: "Name the file to restore with --backup.",
+      backup === "" ? `No upgrade left a backup beside ${database}` : `There is no backup at ${backup}`,
+    remedy: "Name the file to restore with --backup. `database-ready backups` lists what there is.",
     means: "usage"
   },
   Ambiguous: {
     sentence: ({ database }) => `The names do not tell which backup of ${database} is the newest`,
     remedy: "Choose one of them and name it with --backup.",
+    means: "usage"
+  },
+  TwoChoices: {
+    sentence: "It was said twice which backup to restore",
+    remedy: "Give either --backup, or --at, --schema-version and --directory.",
     means: "usage"
   },
   SameFile: {

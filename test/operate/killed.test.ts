@@ -29,7 +29,7 @@ interface Command {
   readonly migrations: Readonly<Record<string, string>>
   /** What a start is refused with before. */
   readonly refused: string
-  readonly prepare: (file: string) => Effect.Effect<unknown>
+  readonly prepare: (file: string) => Effect.Effect<unknown, unknown>
   readonly again: (file: string) => Effect.Effect<unknown, unknown>
 }
 

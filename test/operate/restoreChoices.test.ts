@@ -137,7 +137,33 @@ describe("a restore", () => {
       const { elsewhere, file, third } = yield* prepared
       assert.strictEqual((yield* restore({ filename: file, directory: elsewhere, dryRun: true })).backup, third)
       const error = yield* refusal(restore({ filename: file, directory: elsewhere, backup: third, dryRun: true }))
+      assert.deepInclude(error, { reason: "TwoChoices", backup: third })
+    })
+  )
+
+  it.scoped("refuses to choose between two copies of one time, unless they are the same", () =>
+    Effect.gen(function* () {
+      const { elsewhere, file, second } = yield* prepared
+      const twin = join(dirname(file), "app.db.20260102T120000000Z.backup")
+      writeFileSync(twin, readFileSync(second))
+      const at = { filename: file, directory: elsewhere, at: Date.parse("2026-01-02T12:00:00Z"), dryRun: true }
+      assert.include([second, twin], (yield* restore(at)).backup)
+      yield* add(twin, "another")
+      const error = yield* refusal(restore(at))
       assert.strictEqual(error.reason, "Ambiguous")
+      assert.include(error.sentence, twin)
+      assert.include(error.sentence, second)
+    })
+  )
+
+  it.scoped("says which copies there are where no upgrade left a backup", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const { backup } = yield* Effect.provide(backUp({ filename: file }), platform)
+      const error = yield* refusal(restore({ filename: file }))
+      assert.strictEqual(error.reason, "NoBackup")
+      assert.include(error.sentence, `No upgrade left a backup beside ${file} (there is ${backup})`)
     })
   )
 
@@ -175,7 +201,7 @@ describe("a restore", () => {
         assert.strictEqual(exitCodeOf(error), 65)
       }
       const both = yield* refusal(restore({ filename: file, backup: third, version: "2" }))
-      assert.strictEqual(both.reason, "Ambiguous")
+      assert.strictEqual(both.reason, "TwoChoices")
       assert.deepStrictEqual(yield* pictures, before)
       const user = yield* openConnection(file)
       user.exec("SELECT 1 FROM notes")
