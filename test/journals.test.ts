@@ -1,11 +1,13 @@
 /** What a crash, or another journal mode, leaves next to a database: a start and `status` agree on it. */
 import { spawn, spawnSync } from "node:child_process"
 import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
-import { Migrations } from "../layers/index.ts"
+import { DatabaseConfig, Migrations } from "../layers/index.ts"
+import { setPragmasOfNewFile } from "../layers/sqlite/FilePragmas.ts"
+import { openSqlite } from "../layers/sqlite/Sqlite.ts"
 import {
   crashAfter,
   independently,
@@ -94,6 +96,27 @@ describe("a rollback journal that a crash left", () => {
       })
     )
   }
+})
+
+describe("a new file that another process begins to fill", () => {
+  it.scoped("is not written without a journal: the switch to WAL, which needs none, has to wait", () =>
+    Effect.gen(function* () {
+      const file = join(yield* temporaryFolder, "app.db")
+      writeFileSync(file, "")
+      const rival = new Sqlite(file)
+      yield* Effect.addFinalizer(() => Effect.sync(() => rival.close()))
+      const sqlite = yield* openSqlite({ filename: file })
+      const config = DatabaseConfig.from({ filename: file })
+      const set = Effect.try(() => setPragmasOfNewFile(config, { sqlite }, { settings: {} }))
+      rival.exec("BEGIN IMMEDIATE")
+      const refused = yield* Effect.either(set)
+      assert.isTrue(refused._tag === "Left" || refused.right instanceof Error, "another process has the lock")
+      assert.deepStrictEqual(sqlite.all("PRAGMA journal_mode"), [{ journal_mode: "delete" }])
+      rival.exec("ROLLBACK")
+      const settings = yield* set
+      assert.strictEqual(settings instanceof Error ? settings.message : settings["journal_mode"], "wal")
+    })
+  )
 })
 
 describe("the WAL of a crash in a database without any content", () => {

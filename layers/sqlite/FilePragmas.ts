@@ -9,8 +9,8 @@ import type { VerifiedPragmas } from "./VerifiedPragmas.ts"
 /** Gives a file that holds nothing yet what it keeps from its first page on, then its journal mode, and reads both back. */
 export const setPragmasOfNewFile = (
   config: DatabaseConfig["Type"],
-  { sqlite }: SqliteConnection["Type"],
-  { settings }: VerifiedPragmas["Type"]
+  { sqlite }: { readonly sqlite: Sqlite },
+  { settings }: Pick<VerifiedPragmas["Type"], "settings">
 ): Settings | PragmaError => {
   const required = requiredOf(config, 0)
   const settled = settleNewFile(sqlite, config)

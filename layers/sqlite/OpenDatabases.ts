@@ -1,7 +1,7 @@
 /** Databases that are open while they are used and for a while after it, and never more than a given number. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as RcMap from "effect/RcMap"
+import type { RcMap } from "effect/RcMap"
 import * as Scope from "effect/Scope"
 
 /** How many are open, and how long one stays open that nobody uses. */
@@ -37,6 +37,8 @@ export const openDatabases = Effect.fnUntraced(function* <A, E>(
   { idleTimeToLive, maxOpen }: Bounds,
   start: (name: string, use: Use) => Effect.Effect<A, E, Scope.Scope>
 ) {
+  // Only a fleet needs it: other programs do not load it.
+  const rcMap = yield* Effect.promise(() => import("effect/RcMap"))
   const openings = new Map<string, Opening>()
   // In the order in which their last users left them.
   const idle = new Set<Opening>()
@@ -49,7 +51,7 @@ export const openDatabases = Effect.fnUntraced(function* <A, E>(
     if (openings.get(opening.name) === opening) openings.delete(opening.name)
   }
 
-  const map: RcMap.RcMap<Opening, A, E> = yield* RcMap.make({
+  const map: RcMap<Opening, A, E> = yield* rcMap.make({
     lookup: (opening: Opening) =>
       Effect.gen(function* () {
         yield* Effect.acquireRelease(takeTurn, () => giveTurn)
@@ -65,7 +67,7 @@ export const openDatabases = Effect.fnUntraced(function* <A, E>(
   const close = (opening: Opening) =>
     Effect.suspend(() => {
       forget(opening)
-      return RcMap.invalidate(map, opening)
+      return rcMap.invalidate(map, opening)
     })
 
   /** Where all turns are taken, the one that is idle for longest is closed. If none is, somebody has to leave one. */
@@ -119,7 +121,7 @@ export const openDatabases = Effect.fnUntraced(function* <A, E>(
         const scope = yield* Effect.scope
         const opening = enter(name, use)
         yield* Scope.addFinalizer(scope, leave(opening))
-        return yield* restore(RcMap.get(map, opening))
+        return yield* restore(rcMap.get(map, opening))
       })
     )
 

@@ -13,7 +13,7 @@ const measuresOf = (stage: StageName) => ({
     MetricKey.tagged(
       MetricKey.histogram(
         "database_ready_stage_duration_ms",
-        MetricBoundaries.exponential({ start: 0.25, factor: 2, count: 20 }),
+        boundaries(),
         "How long a stage of the start took, its waits included, in milliseconds"
       ),
       "stage",
@@ -31,13 +31,22 @@ const measuresOf = (stage: StageName) => ({
     )
   )
 })
-export const measures: Readonly<Record<StageName, ReturnType<typeof measuresOf>>> = {
-  directory: measuresOf("directory"),
-  connection: measuresOf("connection"),
-  pragmas: measuresOf("pragmas"),
-  migrations: measuresOf("migrations"),
-  integrity: measuresOf("integrity")
+
+/** Made once, for all stages: to make them takes longer than a stage. */
+let shared: MetricBoundaries.MetricBoundaries | undefined
+const boundaries = () => {
+  shared ??= MetricBoundaries.exponential({ start: 0.25, factor: 2, count: 20 })
+  return shared
 }
+
+const made: Partial<Record<StageName, ReturnType<typeof measuresOf>>> = {}
+
+/** Those of a stage, made when it first ends: a program that only imports this pays nothing. */
+export const measures = (stage: StageName): ReturnType<typeof measuresOf> => {
+  made[stage] ??= measuresOf(stage)
+  return made[stage]
+}
+
 export const stageRefusals = Metric.counter("database_ready_stage_refusals", {
   description: "Starts that ended in this stage",
   incremental: true

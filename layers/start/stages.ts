@@ -196,7 +196,7 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
     const leave = (outcome: string, event: (at: number) => ProgressEvent) =>
       Effect.withFiberRuntime<void>((fiber) => {
         entry.durationMs = timeBetween(startedNanos, clock.unsafeCurrentTimeNanos())
-        const { attempts, duration } = measures[name]
+        const { attempts, duration } = measures(name)
         const labels = fiber.getFiberRef(FiberRef.currentMetricLabels)
         duration.unsafeUpdate(entry.durationMs, labels)
         attempts.unsafeUpdate(entry.attempts, labels)
