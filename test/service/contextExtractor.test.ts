@@ -1,6 +1,6 @@
 /** The process that reads files, and the queue of files that wait for it: what a hostile file or a kill can cost. */
 import { execFileSync } from "node:child_process"
-import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ import * as TestClock from "effect/TestClock"
 import { fileForm } from "../../src/service/Client.ts"
 import { makeExtract } from "../../src/service/context/Extractor.ts"
 import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
-import { accounts, serveOn, tokenOf } from "../support/service.ts"
+import { accounts, contentsIn, serveOn, tokenOf } from "../support/service.ts"
 
 /** The extractors that this process has started. */
 const extractors = (): ReadonlyArray<number> =>
@@ -146,6 +146,31 @@ describe("a file whose extraction was begun", () => {
       )
       const [row] = yield* rowsOf(file, states)
       assert.deepInclude(row, { state: "queued", attempts: 0, claim: null })
+    })
+  )
+
+  it.scopedLive("while the disk fails is not lost: it is read once the disk is back", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const { file } = yield* Effect.scoped(
+        Effect.tap(serveOn(folder, { accounts }), ({ clientOf }) =>
+          Effect.flatMap(clientOf(tokenOf("alice")), ({ files }) =>
+            files.upload({ path, payload: fileForm("a.txt", "a flywheel") })
+          )
+        )
+      )
+      yield* serveOn(folder, { accounts })
+      const [content = ""] = contentsIn(folder)
+      const shelf = join(folder, "files", content.slice(0, 2))
+      renameSync(shelf, `${shelf}.away`)
+      symlinkSync(shelf, shelf)
+      yield* serveOn(folder, { accounts, extractsTexts: true })
+      const until = (isMeant: (row: Record<string, unknown>) => boolean) =>
+        Effect.repeat(Effect.delay(rowsOf(file, states), "50 millis"), { until: ([row]) => isMeant(Object(row)) })
+      yield* until(({ attempts, state }) => attempts === 1 && state === "queued")
+      unlinkSync(shelf)
+      renameSync(`${shelf}.away`, shelf)
+      yield* until(({ state }) => state === "done")
     })
   )
 

@@ -1,11 +1,15 @@
 /** Works without a request: extracts the texts of files, one after the other, as long as some wait. */
 import { join } from "node:path"
 import type * as SqlClient from "@effect/sql/SqlClient"
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type { DatabaseReady } from "../../../layers/index.ts"
+import { ContentError } from "../ContentError.ts"
 import { ContentStore } from "../ContentStore.ts"
 import { Settings } from "../Settings.ts"
 import { batch } from "./Extracted.ts"
@@ -39,7 +43,8 @@ export const extraction: Layer.Layer<never, never, ContentStore | DatabaseReady 
           if (kind === undefined) return undefined
           if (attempts > mostAttempts) return yield* new NotExtracted({ reason: "Interrupted" })
           yield* store.open(file_hash).pipe(
-            Effect.mapError(() => new NotExtracted({ reason: "Lost" })),
+            // What the disk fails to show now may be there later.
+            Effect.mapError((error) => (isMissing(error) ? new NotExtracted({ reason: "Lost" }) : error)),
             Effect.filterOrFail(
               ({ size }) => size === file_size,
               () => new NotExtracted({ reason: "Lost" })
@@ -51,10 +56,10 @@ export const extraction: Layer.Layer<never, never, ContentStore | DatabaseReady 
       /** Adds what was read, and says how it ended. Each write is short, so that others get their turn in between. */
       const keep = Effect.fnUntraced(function* (claimed: Claimed) {
         yield* queue.clear(claimed)
-        const text = yield* Effect.either(read(claimed))
-        if (text._tag === "Left") return yield* queue.finish(claimed, { state: "failed", reason: text.left.reason })
-        if (text.right === undefined) return yield* queue.finish(claimed, { state: "unsupported" })
-        const { isTruncated, passages } = text.right
+        const text = yield* Effect.catchTag(read(claimed), "NotExtracted", Effect.succeed)
+        if (text instanceof NotExtracted) return yield* queue.finish(claimed, { state: "failed", reason: text.reason })
+        if (text === undefined) return yield* queue.finish(claimed, { state: "unsupported" })
+        const { isTruncated, passages } = text
         for (let from = 0; from < passages.length; from += batch) {
           yield* queue.add(claimed, from, passages.slice(from, from + batch))
           yield* Effect.sleep("5 millis")
@@ -64,8 +69,8 @@ export const extraction: Layer.Layer<never, never, ContentStore | DatabaseReady 
       })
 
       /** By a fiber of its own: one that was interrupted cannot wait for the lock. */
-      const giveBack = (claimed: Claimed) =>
-        queue.giveBack(claimed).pipe(Effect.ignoreLogged, Effect.forkDaemon, Effect.flatMap(Fiber.await))
+      const giveBack = (claimed: Claimed, isFileAtFault: boolean) =>
+        queue.giveBack(claimed, isFileAtFault).pipe(Effect.ignoreLogged, Effect.forkDaemon, Effect.flatMap(Fiber.await))
 
       const extractWaiting = Effect.gen(function* () {
         while (true) {
@@ -78,7 +83,10 @@ export const extraction: Layer.Layer<never, never, ContentStore | DatabaseReady 
                     Effect.catchTag(keep(claimed), "ClaimLost", () => Effect.void),
                     true
                   ),
-            (claimed, exit) => (claimed === undefined || exit._tag === "Success" ? Effect.void : giveBack(claimed))
+            (claimed, exit) =>
+              claimed === undefined || exit._tag === "Success"
+                ? Effect.void
+                : giveBack(claimed, Exit.isFailure(exit) && isContentFault(exit.cause))
           )
           if (!isThere) return
         }
@@ -93,3 +101,8 @@ export const extraction: Layer.Layer<never, never, ContentStore | DatabaseReady 
       yield* Effect.forkScoped(Effect.forever(Effect.zipRight(logged, Effect.sleep(betweenLooks))))
     })
   )
+
+const isMissing = ({ reason }: ContentError): boolean => reason === "Missing" || reason === "Foreign"
+
+const isContentFault = (cause: Cause.Cause<unknown>): boolean =>
+  Option.exists(Cause.failureOption(cause), (error) => error instanceof ContentError)

@@ -139,10 +139,10 @@ export const textQueue = Effect.gen(function* () {
       })
     )
 
-  /** Gives the claim back as if it had never been taken. */
-  const giveBack = ({ claim, file_id }: Claimed) =>
-    write(sql`UPDATE file_texts SET state = 'queued', attempts = attempts - 1, claim = NULL, claimed_until = NULL
-      WHERE file_id = ${file_id} AND claim = ${claim}`)
+  /** Gives the claim back. Unless the file is at fault, it is as if the claim had never been taken. */
+  const giveBack = ({ claim, file_id }: Claimed, isFileAtFault: boolean) =>
+    write(sql`UPDATE file_texts SET state = 'queued', attempts = attempts - ${isFileAtFault ? 0 : 1}, claim = NULL,
+      claimed_until = NULL WHERE file_id = ${file_id} AND claim = ${claim}`)
 
   /** Queues the next files after this row to be extracted again; returns the last of them, undefined if none is left. */
   const queueAgain = Effect.fnUntraced(function* (after: number) {
