@@ -28,12 +28,13 @@ const programs = (): string | undefined => {
 /** Undefined: tests of PostgreSQL are skipped. */
 export const hasPostgres = programs() !== undefined
 
+/** What a server has to say is in its log. */
 const run = (program: string, ...parameters: ReadonlyArray<string>) =>
   execFileSync(join(programs() ?? "", program), parameters, {
     ...nobody,
     cwd: "/",
     env: { LC_ALL: "C", PATH: process.env["PATH"] ?? "" },
-    stdio: ["ignore", "ignore", "inherit"]
+    stdio: "ignore"
   })
 
 /** Called by vitest before a run; gives what it calls after it, however the run ends. */
@@ -41,11 +42,38 @@ export default () => {
   const folder = mkdtempSync(join(tmpdir(), "pg-"))
   process.env[variable] = folder
   return () => {
-    if (existsSync(join(folder, "data/postmaster.pid"))) {
-      run("pg_ctl", "stop", "--pgdata", join(folder, "data"), "--mode", "immediate")
-    }
+    stopServer(folder)
     rmSync(folder, { recursive: true })
   }
+}
+
+/** A server in a folder of its own. */
+export const startServer = (folder: string): void => {
+  const settings = { fsync: "off", listen_addresses: "''", unix_socket_directories: folder, max_connections: "200" }
+  const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`)
+  const data = join(folder, "data")
+  run("pg_ctl", "start", "--wait", "--pgdata", data, "--log", join(folder, "log"), "--options", options.join(" "))
+}
+
+export const stopServer = (folder: string): void => {
+  if (existsSync(join(folder, "data/postmaster.pid"))) {
+    run("pg_ctl", "stop", "--pgdata", join(folder, "data"), "--mode", "immediate")
+  }
+}
+
+export const makeServer = (folder: string): void => {
+  const data = join(folder, "data")
+  mkdirSync(data)
+  if (nobody.uid !== undefined) for (const one of [folder, data]) chownSync(one, nobody.uid, nobody.gid)
+  // Processes of other users connect too.
+  chmodSync(folder, 0o755)
+  run("initdb", "--pgdata", data, "--username", "owner", "--auth", "trust", "--no-sync", "--encoding", "UTF8")
+  // A password where a test wants one, for the others none.
+  writeFileSync(
+    join(data, "pg_hba.conf"),
+    "local all guarded,keeper scram-sha-256\nlocal replication all reject\nlocal all locked_out reject\nlocal all all trust\n"
+  )
+  startServer(folder)
 }
 
 /** The folder of the socket. Starts the server if nobody has. */
@@ -53,20 +81,7 @@ export const socketFolder = async (): Promise<string> => {
   const folder = process.env[variable] ?? ""
   const ready = join(folder, "ready")
   if (!existsSync(ready) && isFirst(join(folder, "starting"))) {
-    const data = join(folder, "data")
-    mkdirSync(data)
-    if (nobody.uid !== undefined) for (const one of [folder, data]) chownSync(one, nobody.uid, nobody.gid)
-    // Processes of other users connect too.
-    chmodSync(folder, 0o755)
-    run("initdb", "--pgdata", data, "--username", "owner", "--auth", "trust", "--no-sync", "--encoding", "UTF8")
-    // A password where a test wants one, for the others none.
-    writeFileSync(
-      join(data, "pg_hba.conf"),
-      "local all guarded,keeper scram-sha-256\nlocal replication all reject\nlocal all locked_out reject\nlocal all all trust\n"
-    )
-    const settings = { fsync: "off", listen_addresses: "''", unix_socket_directories: folder, max_connections: "200" }
-    const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`)
-    run("pg_ctl", "start", "--wait", "--pgdata", data, "--log", join(folder, "log"), "--options", options.join(" "))
+    makeServer(folder)
     writeFileSync(ready, "")
   }
   while (!existsSync(ready)) await new Promise((resolve) => setTimeout(resolve, 20))
