@@ -26,11 +26,26 @@ const ask = <A>(
   Effect.async((resume) => {
     if (held.isEnded) return resume(Effect.fail(sqlError(new Error("the connection was ended"))))
     let isOver = false
-    question(held.client, (error, value) => {
+    const { connection } = held.client
+    const answered = (answer: Effect.Effect<A, SqlError>) => {
       isOver = true
-      // The server closes the line after such an answer: nobody else may be given this connection meanwhile.
-      if (error && isLost(error)) endNow(held)
-      resume(error ? Effect.fail(sqlError(error)) : Effect.succeed(value))
+      resume(answer)
+    }
+    question(held.client, (error, value) => {
+      if (!error) return answered(Effect.succeed(value))
+      const failed = () => {
+        connection.off("readyForQuery", failed)
+        connection.off("end", failed)
+        answered(Effect.fail(sqlError(error)))
+      }
+      if (isLost(error)) {
+        // The server closes the line after such an answer: nobody else may be given this connection meanwhile.
+        endNow(held)
+        return failed()
+      }
+      // `pg` tells the error before the server has said in which state the transaction is now.
+      connection.on("readyForQuery", failed)
+      connection.on("end", failed)
     })
     return Effect.sync(() => {
       if (!isOver) endNow(held)

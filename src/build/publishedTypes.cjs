@@ -89,7 +89,11 @@ for (const { name, parentPath, path } of readdirSync(library, { recursive: true,
   if (kept.length === 0) rmSync(file)
   else {
     const text = kept
-      .map(({ comment, text, wanted }) => comment + text.replace(listed, (names) => withOnly(wanted, names)))
+      // The comment above the first import is about the source.
+      .map(
+        ({ comment, text, wanted }) =>
+          (/^import /.test(text) ? "" : comment) + text.replace(listed, (names) => withOnly(wanted, names))
+      )
       .join("")
     writeFileSync(file, text)
   }

@@ -226,6 +226,33 @@ describe.skipIf(!hasPostgres)("a stream on PostgreSQL", () => {
   )
 })
 
+describe.skipIf(!hasPostgres)("a connection that goes back to the pool", () => {
+  const left = [
+    "BEGIN; SELECT 1 / 0",
+    "BEGIN; CREATE TABLE left_open ()",
+    "START TRANSACTION; SELECT nothing",
+    "BEGIN; INSERT INTO numbers VALUES (1); SAVEPOINT here; SELECT 1 / 0"
+  ]
+
+  it.live.each(left)("has no transaction in it, whatever was left: %s", (text) =>
+    Effect.gen(function* () {
+      const { sql } = yield* clientOn(yield* newDatabase, { maxConnections: 1 })
+      yield* sql`CREATE TABLE numbers (n int)`
+      yield* Effect.ignore(sql.unsafe(text))
+      yield* Effect.ignore(Effect.scoped(Effect.flatMap(sql.reserve, (one) => one.executeRaw(text, []))))
+      yield* sql`INSERT INTO numbers VALUES (2)`
+      assert.deepStrictEqual(yield* sql`SELECT n, to_regclass('left_open') AS made FROM numbers`, [
+        { n: 2, made: null }
+      ])
+      // What fails by itself keeps its connection.
+      const pid = sql<{ pid: number }>`SELECT pg_backend_pid() AS pid`
+      const before = yield* pid
+      yield* Effect.ignore(sql`SELECT 1 / ${0}::int`)
+      assert.deepStrictEqual(yield* pid, before)
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe.skipIf(!hasPostgres)("listening on PostgreSQL", () => {
   it.live("hears what is committed, and fails when its connection is lost", () =>
     Effect.gen(function* () {
