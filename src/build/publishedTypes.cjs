@@ -95,6 +95,10 @@ for (const { name, parentPath, path } of readdirSync(library, { recursive: true,
           (/^import /.test(text) ? "" : comment) + text.replace(listed, (names) => withOnly(wanted, names))
       )
       .join("")
-    writeFileSync(file, text)
+    // A tab for four blanks: the compiler knows no other way to indent.
+    writeFileSync(
+      file,
+      text.replace(/^(?: {4})+/gm, (blanks) => "\t".repeat(blanks.length / 4))
+    )
   }
 }
