@@ -9,15 +9,16 @@ import { type Completed, prepareHistory, recordCompleted, recordSchema } from ".
 import { type HistoryError, historyUnreadable } from "./HistoryError.ts"
 import type { RunningStart } from "./Initialization.ts"
 import type { IntegrityError } from "./IntegrityError.ts"
+import { applyLone, loneQuery } from "./LoneMigration.ts"
 import { refuseObstacles, runMigration } from "./MigrationRun.ts"
 import type { PostgresConfig } from "./PostgresConfig.ts"
 import { PostgresFailure } from "./PostgresFailure.ts"
 import { replay } from "./Replay.ts"
 import { describeLoss, guardRows } from "./RowGuard.ts"
 import { fingerprintOf, namesOf, objectsOf, objectsStatement, titleOfObject } from "./SchemaFingerprint.ts"
-import { holdersStatement, lockKey, type Session } from "./Session.ts"
+import { holdersIn, holdersStatement, lockKey, type Session, watchingLocks } from "./Session.ts"
 import { setAgain } from "./Settings.ts"
-import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
+import { type UpgradeError, upgradeError, withStanding } from "./UpgradeError.ts"
 
 /** A migration that this start applied. */
 export interface AppliedMigration {
@@ -41,7 +42,7 @@ export interface MigrationsEvidence {
 type Refused = HistoryError | UpgradeError | IntegrityError
 
 /**
- * Applies all that is pending in one transaction. An up-to-date start takes no lock. One that is not asks for the lock
+ * Applies all that is pending in one transaction; what declares that it runs in none cuts it in two. An up-to-date start takes no lock. One that is not asks for the lock
  * and goes away if another has it: who waited within PostgreSQL would be waited for by CREATE INDEX CONCURRENTLY.
  */
 export const applyMigrations = (
@@ -57,12 +58,26 @@ export const applyMigrations = (
     state,
     applied: applied.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs }))
   })
+  /** Of all attempts: what is committed stands. */
+  const completed: Array<Completed> = []
+  const stands = () => completed.map(({ migration }) => titleOf(migration))
+  const next = (seen: Seen, attempt: Attempt): Effect.Effect<MigrationsEvidence, Refused | StageError> =>
+    Effect.gen(function* () {
+      const [first] = seen.verdict.pending
+      const apply = first?.declared.transaction === "none" ? upgradeAlone : upgrade
+      const done = yield* apply(config, start, source, session, seen, attempt)
+      completed.push(...done.completed)
+      attempt.committed({ applied: done.completed.map(({ migration }) => titleOf(migration)), backup: undefined })
+      // What follows a statement without a transaction, or comes before one, is a transaction of its own.
+      const again = yield* lookOnce(source, session)
+      return again.verdict.pending.length === 0 ? evidence(again, done.state, completed) : yield* next(again, attempt)
+    })
   return stage(
     "migrations",
     (attempt) =>
       Effect.gen(function* () {
         const seen = yield* lookOnce(source, session)
-        if (seen.verdict.pending.length === 0) return evidence(seen, provenBy(seen))
+        if (seen.verdict.pending.length === 0) return evidence(seen, provenBy(seen), completed)
         yield* refuseObstacles(seen.verdict.pending, source)
         if (config.access === "inspect") {
           yield* prove(config, source, session, seen)
@@ -71,10 +86,8 @@ export const applyMigrations = (
             : "the database was never initialized"
           return yield* upgradeError("Pending", titlesOf(seen.verdict.pending), { detail })
         }
-        const done = yield* upgrade(config, start, source, session, seen, attempt)
-        attempt.committed({ applied: done.completed.map(({ migration }) => titleOf(migration)), backup: undefined })
-        return evidence(done.seen, done.state, done.completed)
-      }),
+        return yield* next(seen, attempt)
+      }).pipe(Effect.catchTag("UpgradeError", (error) => withStanding(error, stands()))),
     summary
   )
 }
@@ -137,29 +150,28 @@ const upgrade = (
 ) => {
   const { query, transactions } = session
   const key = lockKey(config.schema)
-  const pending = titlesOf(first.verdict.pending)
+  const pending = titlesOf(inOneTransaction(first.verdict.pending))
   // Not the session's: while a statement waits for a table, all that want the table after it wait too.
+  const watching = watchingLocks(session, config.lockTimeout, seeHolders)
   const limits = `SET LOCAL lock_timeout = ${Duration.toMillis(config.lockTimeout)}; SET LOCAL statement_timeout = 0`
   return transactions
     .transaction()(
       Effect.gen(function* () {
         const [row] = yield* query(`SELECT pg_try_advisory_xact_lock(${key}) AS locked`)
         if (row?.["locked"] !== true) {
-          const holders = yield* query(holdersStatement(key))
-          seeHolders(
-            holders.map(({ name, pid }) => ({ pid: Number(pid), name: name === null ? undefined : `${name}` }))
-          )
-          return yield* upgradeError("Busy", pending, { detail: "another program is migrating the database" })
+          seeHolders(holdersIn(yield* query(holdersStatement(key))))
+          return yield* upgradeError("Busy", pending, { detail: beingMigrated })
         }
         const seen = yield* look(source, query)
         const before = provenBy(seen) ?? (yield* explained(seen, replay(session, seen.verdict.applied)))
         const completed: Array<Completed> = []
-        if (seen.verdict.pending.length === 0) return { seen, state: before, completed }
+        const group = inOneTransaction(seen.verdict.pending)
+        if (group.length === 0) return { state: before, completed }
         yield* query(limits)
         yield* prepareHistory(query, seen.history)
-        for (const migration of seen.verdict.pending) {
+        for (const migration of group) {
           attempt.doing(`applying ${titleOf(migration)}`)
-          completed.push(yield* applyOne(session, migration))
+          completed.push(yield* watching(applyOne(session, migration)))
           yield* query(`${setAgain(config)}; ${limits}`)
           const last = completed.at(-1)
           if (last !== undefined) yield* recordCompleted(query, last, config.program)
@@ -168,12 +180,12 @@ const upgrade = (
         const isExtra = new Set(before.extra)
         const ours = objectsOf(yield* query(objectsStatement)).filter((object) => !isExtra.has(titleOfObject(object)))
         const state = { fingerprint: fingerprintOf(ours), extra: before.extra }
-        const newest = seen.verdict.pending.at(-1)
+        const newest = group.at(-1)
         if (newest !== undefined) {
           yield* recordSchema(query, newest, { fingerprint: state.fingerprint, ours: namesOf(ours) })
         }
         yield* attempt.inTime
-        return { seen, state, completed }
+        return { state, completed }
       })
     )
     .pipe(
@@ -182,6 +194,50 @@ const upgrade = (
         return upgradeError("NotWritten", pending, { failure })
       })
     )
+}
+
+const beingMigrated = "another program is migrating the database"
+
+/** Up to the first that runs without. */
+const inOneTransaction = (pending: ReadonlyArray<Migration>): ReadonlyArray<Migration> => {
+  const end = pending.findIndex(({ declared }) => declared.transaction === "none")
+  return end < 0 ? pending : pending.slice(0, end)
+}
+
+/** The lock is the session's. It is the same one: only one of all starts has it, for a transaction or for a session. */
+const upgradeAlone = (
+  config: PostgresConfig,
+  { seeHolders }: RunningStart,
+  source: OrderedMigrations,
+  session: Session,
+  first: Seen,
+  attempt: Attempt
+) => {
+  const key = lockKey(config.schema)
+  const [pending = ""] = first.verdict.pending.map(titleOf)
+  return Effect.gen(function* () {
+    const query = yield* loneQuery(session)
+    const [row] = yield* query(`SELECT pg_try_advisory_lock(${key}) AS locked`)
+    if (row?.["locked"] !== true) {
+      seeHolders(holdersIn(yield* query(holdersStatement(key))))
+      return yield* upgradeError("Busy", pending, { detail: beingMigrated })
+    }
+    yield* Effect.addFinalizer(() => Effect.ignore(query(`${setAgain(config)}; SELECT pg_advisory_unlock(${key})`)))
+    const seen = yield* lookOnce(source, session)
+    const before = provenBy(seen) ?? (yield* explained(seen, replay(session, seen.verdict.applied)))
+    const [migration] = seen.verdict.pending
+    const completed: Array<Completed> = []
+    if (migration?.declared.transaction !== "none") return { state: before, completed }
+    attempt.doing(`applying ${titleOf(migration)}`)
+    const done = yield* applyLone(query, seen, before, migration, config.program)
+    completed.push(done.completed)
+    return { state: done.state, completed }
+  }).pipe(
+    Effect.scoped,
+    Effect.catchTag("SqlError", (error) =>
+      upgradeError("NotWritten", pending, { failure: PostgresFailure.from(error) })
+    )
+  )
 }
 
 const applyOne = Effect.fnUntraced(function* ({ client, query }: Session, migration: Migration) {

@@ -1,7 +1,8 @@
 /** Reads history and schema, judges the history, and proves the schema. */
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
-import type { OrderedMigrations } from "../start/MigrationSource.ts"
+import { loneStatementOf, postgresStatements } from "../schema/PostgresScript.ts"
+import type { Migration, OrderedMigrations } from "../start/MigrationSource.ts"
 import { type History, type Query, readHistory } from "./History.ts"
 import { HistoryError, historyUnreadable } from "./HistoryError.ts"
 import { judge, type Verdict } from "./HistoryJudgement.ts"
@@ -14,7 +15,8 @@ import {
   isAsExpected,
   objectsOf,
   objectsStatement,
-  type SchemaObject
+  type SchemaObject,
+  titleOfObject
 } from "./SchemaFingerprint.ts"
 
 export interface Seen {
@@ -72,12 +74,22 @@ export const explained = (
             `what differs is not known, because the migrations cannot be replayed (${failure.code}: ${failure.detail})`
           )
     }),
-    Effect.flatMap((expected) => {
-      if (isAsExpected(expected, objects)) {
-        return Effect.succeed({ fingerprint: fingerprintOf(expected), extra: differenceOf(expected, objects).extra })
+    Effect.flatMap((replayed) => {
+      // What a statement that was interrupted makes or drops may be there or not.
+      const half = new Set(verdict.pending.filter(({ id }) => verdict.begun.has(id)).map(indexOf))
+      const isWhole = (object: SchemaObject) => !half.has(titleOfObject(object))
+      const [expected, live] = [replayed.filter(isWhole), objects.filter(isWhole)]
+      const difference = differenceOf(expected, live)
+      if (isAsExpected(expected, live)) {
+        return Effect.succeed({ fingerprint: fingerprintOf(expected), extra: difference.extra })
       }
-      const difference = differenceOf(expected, objects)
       return new IntegrityError({ reason: "SchemaDiffers", difference, detail: "", code: "", retryable: false })
     })
   )
+}
+
+/** The title of the index that a migration without a transaction is about. */
+const indexOf = ({ body }: Migration): string => {
+  const [statement] = body._tag === "Sql" ? postgresStatements(body.text) : []
+  return `index ${statement === undefined ? "" : (loneStatementOf(statement)?.index ?? "")}`
 }

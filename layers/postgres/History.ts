@@ -2,7 +2,7 @@
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import { statementsChecksumOf } from "../schema/Checksum.ts"
-import { declarationText } from "../schema/Declaration.ts"
+import { declarationText, withoutTransaction } from "../schema/Declaration.ts"
 import { postgresStatements } from "../schema/PostgresScript.ts"
 import type { Migration } from "../start/MigrationSource.ts"
 import { HistoryError } from "./HistoryError.ts"
@@ -121,6 +121,37 @@ VALUES ($1, $2, clock_timestamp(), $3, $4, $5, $6, $7, $8, $9)`,
       ]
     )
   )
+
+/** Before a statement that no transaction holds together: who finds it knows that the statement may have begun. */
+export const recordStarted = (query: Query, { migration }: Pick<Completed, "migration">, program: string) =>
+  Effect.zipRight(
+    query(`DELETE FROM ${historyTable} WHERE version = $1 AND status = 'started'`, [migration.version]),
+    Effect.zipRight(
+      recordCompleted(query, { migration, executionTimeMs: 0 }, program),
+      query(`UPDATE ${historyTable} SET status = 'started', execution_time_ms = NULL WHERE version = $1`, [
+        migration.version
+      ])
+    )
+  )
+
+/** Undoes it: the statement left nothing. */
+export const forgetStarted = (query: Query, { version }: Migration): Effect.Effect<void, SqlError> =>
+  Effect.asVoid(query(`DELETE FROM ${historyTable} WHERE version = $1 AND status = 'started'`, [version]))
+
+export const recordFinished = (
+  query: Query,
+  { executionTimeMs, migration }: Completed
+): Effect.Effect<void, SqlError> =>
+  Effect.asVoid(
+    query(
+      `UPDATE ${historyTable} SET status = 'completed', applied_at = clock_timestamp(), execution_time_ms = $1 WHERE version = $2`,
+      [executionTimeMs, migration.version]
+    )
+  )
+
+/** Whether a row says that a statement without a transaction was begun, and not that it ended. */
+export const isStarted = ({ declared, status }: Recorded): boolean =>
+  status === "started" && declared.split("; ").includes(withoutTransaction)
 
 /** Records the schema with the newest migration. Only the objects of the newest one are ever read. */
 export const recordSchema = (

@@ -1,6 +1,6 @@
 /** Judges whether the rows of the history are the migrations of the program. Uses only its arguments. */
 import { type Migration, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
-import { contentOf, type History, idOf, type Recorded } from "./History.ts"
+import { contentOf, type History, idOf, isStarted, type Recorded } from "./History.ts"
 import { HistoryError, type Reason } from "./HistoryError.ts"
 
 /** What to do about an acceptable history. */
@@ -15,6 +15,8 @@ export interface Verdict {
   /** Fingerprint of the schema after the newest applied migration, and the objects in it. */
   readonly fingerprint: string | undefined
   readonly ours: string | undefined
+  /** Numbers of pending ones whose statement has begun before, without a transaction. */
+  readonly begun: ReadonlySet<number>
 }
 
 /**
@@ -32,8 +34,15 @@ export const judge = (source: OrderedMigrations, { rows }: History): Verdict | H
   const newer = unknown.filter(({ version }) => idOf(version) > newest)
   const seen = new Set(rows.map(({ version }) => idOf(version)))
   const latest = Math.max(-1, ...seen)
-  const latestRow = rows.find(({ version }) => idOf(version) === latest)
-  const pending = source.filter(({ id }) => !seen.has(id))
+  const begun = new Set(rows.filter(isStarted).map(({ version }) => idOf(version)))
+  // A statement without a transaction that did not end: what it makes is not ours yet.
+  const latestRow = rows
+    .filter((row) => !isStarted(row))
+    .reduce<Recorded | undefined>(
+      (newest, row) => (newest === undefined || idOf(row.version) > idOf(newest.version) ? row : newest),
+      undefined
+    )
+  const pending = source.filter(({ id }) => !seen.has(id) || begun.has(id))
   const refuse = (reason: Reason, migrations: ReadonlyArray<string>, detail = "") =>
     new HistoryError({ reason, migrations, detail, code: "", retryable: false })
 
@@ -45,7 +54,7 @@ export const judge = (source: OrderedMigrations, { rows }: History): Verdict | H
       ? newer.length > 0
       : known.every(({ migration, row }) => row.name !== migration.name && !isWhatWasApplied(migration, row)))
   if (isOthers) return refuse("OtherApplication", labelsOf(rows), `this program has ${labelsOf(source).join(", ")}`)
-  const unfinished = rows.filter(({ status }) => status !== "completed")
+  const unfinished = rows.filter((row) => row.status !== "completed" && !isStarted(row))
   if (unfinished.length > 0) {
     return refuse(
       "NotCompleted",
@@ -82,11 +91,12 @@ export const judge = (source: OrderedMigrations, { rows }: History): Verdict | H
   if (late.length > 0) return refuse("Late", late.map(titleOf), `${latestRow?.version} is applied`)
   return {
     pending,
-    applied: source.filter(({ id }) => seen.has(id)),
+    applied: source.filter(({ id }) => seen.has(id) && !begun.has(id)),
     ahead: newer.map(titleOf),
     version: latestRow?.version,
     fingerprint: latestRow?.fingerprint,
-    ours: latestRow?.ours
+    ours: latestRow?.ours,
+    begun
   }
 }
 

@@ -38,8 +38,12 @@ const catalogue: Catalogue<IntegrityError> = {
   SchemaDiffers: {
     sentence: ({ detail, difference }) =>
       `The schema is not the one that the migrations make: ${difference === undefined ? detail : describeDifference(difference)}`,
-    remedy:
-      "Undo the change that was made outside the migrations, or restore the database. If the change is wanted, write it as a new migration after that.",
+    remedy: ({ difference }) => {
+      const invalid = difference?.changed.find(({ expected, found }) => found === `${expected} INVALID`)
+      const repair =
+        invalid === undefined ? "" : `Run \`REINDEX INDEX CONCURRENTLY ${invalid.object.slice("index ".length)}\`. `
+      return `${repair}Undo ${invalid === undefined ? "the" : "any other"} change that was made outside the migrations, or restore the database. If the change is wanted, write it as a new migration after that.`
+    },
     means: "data"
   },
   Unreadable: {

@@ -2,7 +2,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import { hindranceOf, type PostgresStatement, postgresStatements } from "../schema/PostgresScript.ts"
+import { hindranceOf, loneStatementOf, type PostgresStatement, postgresStatements } from "../schema/PostgresScript.ts"
 import { chainOf, describeCause } from "../start/CauseDetail.ts"
 import { isRepeatable, type Migration, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
 import type { Query } from "./History.ts"
@@ -32,9 +32,26 @@ const refuseOne = (migration: Migration): Effect.Effect<void, UpgradeError> => {
   if (declared.settings === "ignored") {
     return upgradeError("NotForPostgres", title, { detail: "`settings = ignored` is for pragmas of SQLite" })
   }
+  const isAlone = declared.transaction === "none"
+  if (isAlone && body._tag === "Effect") {
+    return upgradeError("NotAllowed", title, {
+      detail: "an Effect runs in the transaction: `transaction = none` is for SQL"
+    })
+  }
   if (isRepeatable(migration) || body._tag === "Effect") return Effect.void
   const statements = postgresStatements(body.text)
-  if (statements.length === 0) return upgradeError("Incomplete", title, { detail: "there is no statement in it" })
+  const [first] = statements
+  if (first === undefined) return upgradeError("Incomplete", title, { detail: "there is no statement in it" })
+  if (isAlone) {
+    const facts = { statement: first.text, line: first.line }
+    const kinds = "CREATE INDEX CONCURRENTLY name, DROP INDEX CONCURRENTLY, ALTER TYPE ... ADD VALUE or VACUUM"
+    return statements.length > 1 || loneStatementOf(first) === undefined
+      ? upgradeError("NotAllowed", title, {
+          ...facts,
+          detail: `\`transaction = none\` is for one statement a file: ${kinds}`
+        })
+      : Effect.void
+  }
   for (const statement of statements) {
     const detail = hindranceOf(statement)
     if (detail !== undefined) {
@@ -65,7 +82,9 @@ export const runMigration = (
             Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.fail(effectFailed(title, cause))
           )
         )
-      : Effect.mapError(Effect.asVoid(query(body.text)), (error) => statementFailed(title, body.text, error))
+      : Effect.mapError(Effect.asVoid(query(textWithin(migration, body.text))), (error) =>
+          statementFailed(title, body.text, error)
+        )
   return ended(query(`SAVEPOINT ${savepoint}`)).pipe(
     Effect.zipRight(run),
     Effect.zipRight(ended(query(`RELEASE ${savepoint}`))),
@@ -73,8 +92,14 @@ export const runMigration = (
   )
 }
 
+/** Only a replay runs in a transaction what otherwise runs in none. */
+const textWithin = ({ declared }: Migration, text: string): string => {
+  const [only] = declared.transaction === "none" ? postgresStatements(text) : []
+  return only === undefined ? text : (loneStatementOf(only)?.within ?? text)
+}
+
 /** The text is sent whole: PostgreSQL says how many characters before the fault. */
-const statementFailed = (title: string, text: string, error: unknown): UpgradeError => {
+export const statementFailed = (title: string, text: string, error: unknown): UpgradeError => {
   const failure = PostgresFailure.from(error)
   const at = offsetOf(text, failure.position)
   const statement = at === undefined ? undefined : statementAt(text, at)

@@ -10,7 +10,7 @@ export interface Loss {
   readonly rows: number | undefined
 }
 
-/** The pending migrations could not be applied. Everything was rolled back. */
+/** The pending migrations could not be applied. What is one transaction was rolled back whole. */
 export class UpgradeError extends TaggedRefusal("UpgradeError")<{
   /**
    * - `Pending`: an inspection finds migrations to apply.
@@ -51,6 +51,8 @@ export class UpgradeError extends TaggedRefusal("UpgradeError")<{
   readonly retryable: boolean
   /** The URL of the database, without user and password. */
   readonly database?: string | undefined
+  /** Migrations that were committed before, as `NNN_name`: they stand. None where nothing was. */
+  readonly stands?: ReadonlyArray<string> | undefined
   /** What an Effect failed with. */
   readonly cause?: unknown
 }> {
@@ -75,7 +77,9 @@ export class UpgradeError extends TaggedRefusal("UpgradeError")<{
   /** What to do now, for people. */
   get remedy(): string {
     const { remedy } = this.entry
-    return this.reason === "Pending" ? remedy : `${remedy} Nothing was changed.`
+    if (this.reason === "Pending") return remedy
+    const { stands = [] } = this
+    return `${remedy} ${stands.length === 0 ? "Nothing was changed." : `What was applied before stands: ${stands.join(", ")}.`}`
   }
 }
 
@@ -158,6 +162,13 @@ export const upgradeError = (
     retryable: facts.failure?.retryable ?? reason === "Busy",
     ...("cause" in facts ? { cause: facts.cause } : {})
   })
+
+/** The same with what was committed before it. */
+export const withStanding = (error: UpgradeError, stands: ReadonlyArray<string>): UpgradeError => {
+  const { cause, code, detail, line, losses, migration, reason, retryable, statement } = error
+  const facts = { code, detail, line, losses, migration, reason, retryable, stands, statement }
+  return stands.length === 0 ? error : new UpgradeError(cause === undefined ? facts : { ...facts, cause })
+}
 
 const shorten = (statement: string): string => {
   const line = statement.replace(/\s+/g, " ")

@@ -17,6 +17,11 @@ export interface Declaration {
    * earlier releases applied; a new file does without such settings. Default `refused`.
    */
   readonly settings: "refused" | "ignored"
+  /**
+   * `none`, on PostgreSQL alone: its one statement runs in no transaction, such as CREATE INDEX CONCURRENTLY. Without it all
+   * that is pending is one transaction.
+   */
+  readonly transaction?: "none" | undefined
 }
 
 export const plain: Declaration = { foreignKeys: "on", deletes: [], compatibleFrom: undefined, settings: "refused" }
@@ -123,13 +128,17 @@ const withoutHead = (script: string): string => {
   return script.trimStart()
 }
 
+/** How a text of declarations says it. */
+export const withoutTransaction = "transaction = none"
+
 /** As the history keeps it, to compare declarations apart from the text. */
-export const declarationText = ({ compatibleFrom, deletes, foreignKeys, settings }: Declaration): string =>
+export const declarationText = ({ compatibleFrom, deletes, foreignKeys, settings, transaction }: Declaration): string =>
   [
     ...(foreignKeys === "off" ? ["foreign_keys = off"] : []),
     ...(deletes.length > 0 ? [`deletes = ${deletes.map(identifier).join(", ")}`] : []),
     ...(compatibleFrom === undefined ? [] : [`compatible_from = ${compatibleFrom}`]),
-    ...(settings === "ignored" ? ["settings = ignored"] : [])
+    ...(settings === "ignored" ? ["settings = ignored"] : []),
+    ...(transaction === "none" ? [withoutTransaction] : [])
   ].join("; ")
 
 /** Only at the beginning: prose may mention the mark. */
@@ -193,5 +202,6 @@ const readers: Partial<Record<string, (value: string, id: number) => Partial<Dec
     /^\d+$/.test(value) && Number(value) <= id
       ? { compatibleFrom: Number(value) }
       : `the value is the number of a migration, ${id} at most`,
-  settings: (value) => (value === "ignored" ? { settings: "ignored" } : "the only value is ignored")
+  settings: (value) => (value === "ignored" ? { settings: "ignored" } : "the only value is ignored"),
+  transaction: (value) => (value === "none" ? { transaction: "none" } : "the only value is none")
 }

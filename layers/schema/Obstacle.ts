@@ -17,6 +17,6 @@ export interface Obstacle {
 export interface Script {
   readonly id: number
   readonly text: string
-  readonly declared: Pick<Declaration, "foreignKeys" | "settings">
+  readonly declared: Pick<Declaration, "foreignKeys" | "settings" | "transaction">
   readonly statements: ReadonlyArray<Statement>
 }

@@ -98,6 +98,33 @@ export const hindranceOf = ({ text, words }: PostgresStatement): string | undefi
   return /^(CREATE (UNIQUE )?INDEX CONCURRENTLY|DROP INDEX CONCURRENTLY|REINDEX .*\bCONCURRENTLY|VACUUM|(CREATE|DROP) (DATABASE|TABLESPACE)|ALTER SYSTEM|(CREATE|DROP) SUBSCRIPTION|CLUSTER$)\b/.test(
     opening
   )
-    ? "PostgreSQL does not run it in a transaction"
+    ? "PostgreSQL does not run it in a transaction; an index is made so in a file of its own, with `-- database-ready: transaction = none`"
     : undefined
+}
+
+/** A statement that a migration may run outside of a transaction. */
+export interface LoneStatement {
+  readonly kind: "createIndex" | "dropIndex" | "addValue" | "vacuum"
+  /** The index, as the catalog has its name; "" where it is about none. */
+  readonly index: string
+  /** What makes the same schema within a transaction, for a comparison. */
+  readonly within: string
+}
+
+/** Undefined for what has to run in a transaction, or cannot be found out to be done after it was interrupted. */
+export const loneStatementOf = ({ text }: PostgresStatement): LoneStatement | undefined => {
+  const [create, , quoted, plain] =
+    /^CREATE\s+(UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:"((?:[^"]|"")+)"|([A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*))\s+ON\b/i.exec(
+      text
+    ) ?? []
+  const within = text.replace(/\bCONCURRENTLY\b/i, "")
+  const nameOf = (inQuotes: string | undefined, word = "") => inQuotes?.replaceAll('""', '"') ?? word.toLowerCase()
+  if (create !== undefined) return { kind: "createIndex", index: nameOf(quoted, plain), within }
+  const [drop, old, oldPlain] =
+    /^DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?(?:"((?:[^"]|"")+)"|([A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*))\s*(?:RESTRICT\s*)?$/i.exec(
+      text
+    ) ?? []
+  if (drop !== undefined) return { kind: "dropIndex", index: nameOf(old, oldPlain), within }
+  if (/^ALTER\s+TYPE\b.*\bADD\s+VALUE\b/is.test(text)) return { kind: "addValue", index: "", within: text }
+  return /^VACUUM\b/i.test(text) ? { kind: "vacuum", index: "", within: "" } : undefined
 }

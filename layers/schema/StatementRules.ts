@@ -18,6 +18,15 @@ export const obstacleIn = (script: Script): Obstacle | undefined => {
       remedy: "Write the missing statements, or delete the file if no database has applied it."
     }
   }
+  const [first] = statements
+  if (script.declared.transaction === "none" && first !== undefined) {
+    return {
+      reason: "NotAllowed",
+      statement: first,
+      detail: "`transaction = none` is for PostgreSQL",
+      remedy: "Remove the declaration: on SQLite all statements of a migration run in its transaction."
+    }
+  }
   for (const statement of statements) {
     const obstacle = foreignCommandIn(statement) ?? missingEndOf(statement) ?? misplacedStatement(statement, script)
     if (obstacle !== undefined) return obstacle

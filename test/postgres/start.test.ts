@@ -407,11 +407,12 @@ describe.skipIf(!hasPostgres)("several starts on one PostgreSQL database", () =>
       const altering = yield* Effect.fork(
         start(url, {
           files,
-          lockTimeout: "20 millis",
+          lockTimeout: "200 millis",
           onProgress: (event) => Effect.sync(() => (event._tag === "StageWaiting" ? told.push(event.reason) : 0))
         })
       )
-      yield* until(Effect.sync(() => told.length > 1))
+      const [{ pid }] = yield* ask(url, asleep)
+      yield* until(Effect.sync(() => told.some((reason) => reason.includes(`${pid} (`))))
       assert.match(told[0] ?? "", /has locked what 003_more needs.*55P03/)
       yield* ask(url, `SELECT pg_terminate_backend(pid) FROM (${asleep}) AS reader`)
       yield* Fiber.await(reader)
