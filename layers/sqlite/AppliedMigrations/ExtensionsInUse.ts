@@ -38,13 +38,22 @@ export const withoutExtension = (sqlite: Sqlite, objects: ReadonlyArray<SchemaOb
  * does not tell which those are.
  */
 export const withoutOwnExtension = (sqlite: Sqlite): ReadonlyArray<Lacking> =>
-  withoutExtension(sqlite, ownObjects(readHistory(sqlite), objectsOf(sqlite.all(schemaStatement))))
+  withoutExtension(sqlite, ownObjects(historyIn(sqlite), objectsOf(sqlite.all(schemaStatement))))
+
+/** Who proves a copy reads its history too, and says why it cannot be read. */
+const historyIn = (sqlite: Sqlite): History | undefined => {
+  const history = answerOr(
+    () => readHistory(sqlite),
+    () => undefined
+  )
+  return history instanceof HistoryError ? undefined : history
+}
 
 const ownObjects = (
-  history: History | HistoryError,
+  history: History | undefined,
   objects: ReadonlyArray<SchemaObject>
 ): ReadonlyArray<SchemaObject> => {
-  const rows = history instanceof HistoryError ? [] : history.rows
+  const rows = history?.rows ?? []
   const [newest] = [...rows].sort((one, other) => Number(other.version) - Number(one.version))
   if (newest?.ours === undefined) return objects
   const repeated = newest.repeatables === undefined ? undefined : readRecord(newest.repeatables)
