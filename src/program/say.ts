@@ -11,10 +11,19 @@ import { ExitWith } from "./ExitWith.ts"
 
 /** Writes the result to stdout. A reader that has gone away is no failure; any other failure ends the program. */
 export const say = (line: string): Effect.Effect<void, ExitWith> =>
+  Effect.catchAll(writeWhole(line), (failure) => (isGone(failure) ? Effect.void : exitUnwritten(failure)))
+
+/** The same for a program that only writes, again and again: it ends well once nobody reads any more. */
+export const sayWhileRead = (line: string): Effect.Effect<void, ExitWith> =>
+  Effect.catchAll(writeWhole(line), (failure) =>
+    isGone(failure) ? new ExitWith({ code: exitCode.ready }) : exitUnwritten(failure)
+  )
+
+const writeWhole = (line: string): Effect.Effect<void, unknown> =>
   Effect.suspend(() => {
     const { failure, rest } = write(1, line)
     return failure === undefined ? Effect.void : isFull(failure) ? drain(rest) : Effect.fail(failure)
-  }).pipe(Effect.catchAll((failure) => (isGone(failure) ? Effect.void : exitUnwritten(failure))))
+  })
 
 /** Writes everything else to stderr. A failure to write there changes nothing. */
 export const tell = (line: string): Effect.Effect<void> =>

@@ -21,7 +21,6 @@ import {
   DatabaseConfig,
   DatabaseReady,
   describeInterruption,
-  describeMeasure,
   exitCode,
   exitCodeOf,
   failedReport,
@@ -42,6 +41,7 @@ import { name, version } from "../build/identity.ts"
 import { ExitWith } from "./ExitWith.ts"
 import { isUrl, onPostgres, requireFileSettings } from "./engine.ts"
 import { interruptionCode, wasServing } from "./interruption.ts"
+import { describeWork } from "./progress.ts"
 import { say, tell } from "./say.ts"
 
 /** The command line is wrong. Its parser has already said why on stderr. */
@@ -146,9 +146,9 @@ export const showProgress = (event: ProgressEvent): Effect.Effect<void> =>
 
 /** Tells how far long work is. With `--json` only this is shown: the report counts the attempts of each stage. */
 export const showWork = (event: ProgressEvent): Effect.Effect<void> =>
-  event._tag === "StageProgress"
-    ? tell(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
-    : Effect.void
+  event._tag === "StageProgress" ? tell(describe(event)) : Effect.void
+
+const describe = describeWork()
 
 /** How a run ended without a report: a wrong command line, an interruption, or a defect. */
 interface Ending {

@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process"
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -96,6 +97,7 @@ describe("a check", () => {
       assert.deepStrictEqual(others(good), {})
       assert.strictEqual(good.status, "pass")
       assert.include(found(good, "backups"), "app.db.20260101T000000000Z.backup")
+      assert.include(found(good, "backups"), "Their pages were not checked")
     })
   )
 
@@ -181,6 +183,8 @@ describe("a check", () => {
         const absent = yield* checkOf(join(folder, "app.db"))
         assert.deepInclude(others(absent), { file: "fail", pages: "unknown", history: "unknown" })
         assert.strictEqual(absent.refusal?.reason, "Absent")
+        assert.strictEqual(others(absent)["free space"], "unknown")
+        assert.include(found(absent, "free space"), "there is no file")
         assert.strictEqual(others(yield* checkOf(join(folder, "no", "app.db")))["directory"], "fail")
         assert.deepStrictEqual(readdirSync(folder), [])
 
@@ -293,6 +297,22 @@ describe("the program", () => {
       }).pipe(Effect.provide(platform))
       assert.strictEqual(failed.code, checked.refusal === undefined ? 65 : exitCodeOf(checked.refusal))
       assert.strictEqual(failed.stdout.trim().split("\n").length, 1)
+    })
+  )
+
+  it.scopedLive("that watches ends with 0 once nobody reads its lines", () =>
+    Effect.gen(function* () {
+      const file = yield* perfect
+      const watching = spawn(process.execPath, [
+        join(import.meta.dirname, "../../dist/database-ready.cjs"),
+        ...["check", "--watch", "--every", "50ms", "--database", file, "--migrations", migrationsDirectory]
+      ])
+      yield* Effect.addFinalizer(() => Effect.sync(() => watching.kill("SIGKILL")))
+      watching.stdout.once("data", () => watching.stdout.destroy())
+      const ended = yield* Effect.async<readonly [number | null, NodeJS.Signals | null]>((resume) => {
+        watching.once("exit", (code, signal) => resume(Effect.succeed([code, signal])))
+      })
+      assert.deepStrictEqual(ended, [0, null])
     })
   )
 })

@@ -78,7 +78,10 @@ export const checkBackups = (file: string, onOpen: OnOpen | undefined) =>
       return warn(`${odd.length} of ${backups.length} cannot be used: ${what}`, `Move them away, and run ${again}.`)
     }
     const age = Math.max(0, (yield* Clock.currentTimeMillis) - Date.parse(newest.at))
-    return pass(`${backups.length}, the newest ${formatMillis(minutes(age))} old: ${printable(basename(newest.file))}`)
+    const found = `${backups.length}, the newest ${formatMillis(minutes(age))} old: ${printable(basename(newest.file))}`
+    return pass(
+      `${found}. Their pages were not checked, and of compressed ones and those in WAL mode only the header was read: \`database-ready backups --verify --database ${quoted(file)}\` checks all`
+    )
   }).pipe(Effect.catchAll((refusal) => Effect.succeed(unknownFor(refusal))))
 
 /** To the minute, once it is one. */
@@ -89,14 +92,17 @@ export const checkSpace = (file: string) =>
   Effect.map(
     Effect.either(
       trySync(() => ({
-        bytes: (files.stat(file)?.size ?? 0) + (files.stat(`${file}-wal`)?.size ?? 0),
+        main: files.stat(file)?.size,
+        wal: files.stat(`${file}-wal`)?.size ?? 0,
         free: files.freeBytes(dirname(file))
       }))
     ),
     (looked): Judged => {
       if (Either.isLeft(looked)) return unreadable(looked.left)
-      const { bytes, free } = looked.right
-      if (free === undefined) return unknown("this filesystem does not say what is free")
+      const { free, main, wal } = looked.right
+      if (free === undefined) return unknown("nothing there says what is free")
+      if (main === undefined) return unknown(`${bytesText(free)} free, and there is no file that an upgrade would copy`)
+      const bytes = main + wal
       const found = `${bytesText(free)} free, the database has ${bytesText(bytes)}`
       return free < bytes
         ? warn(

@@ -12,13 +12,15 @@ import { checkDatabase, checkJson, checkLine, checkLines, watchDatabase } from "
 import { ExitWith } from "../ExitWith.ts"
 import { serveUntilStopped } from "../interruption.ts"
 import { shared } from "../options.ts"
-import { say } from "../say.ts"
+import { say, sayWhileRead } from "../say.ts"
 import { type Choices, migrationsOf, optionsOf } from "../start.ts"
 
 const flags = {
   ...shared,
   watch: Options.boolean("watch").pipe(
-    Options.withDescription("Look again and again, with one line for each look, until a signal ends it.")
+    Options.withDescription(
+      "Look again and again, with one line for each look, until a signal ends it or nobody reads the lines."
+    )
   ),
   every: Options.text("every").pipe(
     Options.withPseudoName("DURATION"),
@@ -51,7 +53,9 @@ const run = Effect.fnUntraced(function* (choices: CheckChoices) {
   if (watch) {
     serveUntilStopped()
     const wait = Option.getOrElse(every, () => Duration.seconds(60))
-    return yield* watchDatabase(options, wait, (checked) => say(json ? checkJson(checked) : checkLine(checked)))
+    return yield* watchDatabase(options, wait, (checked) =>
+      sayWhileRead(json ? checkJson(checked) : checkLine(checked))
+    )
   }
   const checked = yield* checkDatabase(options)
   yield* say(json ? checkJson(checked) : checkLines(checked).join("\n"))
