@@ -53,6 +53,16 @@ export const upperHalfOf = (script: string): string => {
   return upper
 }
 
+/** The tool whose mark a whole comment is; undefined for one that may be a heading. */
+export const toolOfMark = (comment: string): string | undefined => {
+  const [, other = ""] =
+    /^--\s*\+(goose|migrate|micrate)\s+(?:statement\s*(?:begin|end)|no\s*transaction|envsub\s+\w+)$/i.exec(comment) ??
+    []
+  if (other !== "") return toolOf(other)
+  const tool = markIn(comment)?.tool
+  return tool === anyTool || tool === "node-pg-migrate" ? undefined : tool
+}
+
 /** The line of Liquibase's header; 0 if there is none. What its changesets ask for would be ignored. */
 export const liquibaseLineIn = (script: string): number =>
   /liquibase/i.test(script)

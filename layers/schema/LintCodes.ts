@@ -86,7 +86,9 @@ export interface LintFinding {
   readonly message: string
   /** What to do, for people. */
   readonly remedy: string
+  /** The declaration that says that it is meant, such as `deletes = owners`; undefined where there is none. */
+  readonly declares?: string | undefined
 }
 
 /** A finding in one file, before its comments are read. */
-export interface Found extends Pick<LintFinding, "code" | "line" | "message" | "remedy"> {}
+export interface Found extends Pick<LintFinding, "code" | "line" | "message" | "remedy" | "declares"> {}

@@ -89,6 +89,14 @@ const found = (code: Found["code"], { line }: Statement, message: string, remedy
   remedy
 })
 
+const declarableFound = (
+  code: Found["code"],
+  statement: Statement,
+  message: string,
+  declares: string,
+  remedyWith: (declaration: string) => string
+): Found => ({ ...found(code, statement, message, remedyWith(`\`-- database-ready: ${declares}\``)), declares })
+
 /** Rows that go without a declaration, and whole tables that are rewritten. */
 const rowsOf = (life: Life, run: FileRun, lives: ReadonlyArray<Life>): ReadonlyArray<Found> => {
   const { origin } = life
@@ -98,11 +106,12 @@ const rowsOf = (life: Life, run: FileRun, lives: ReadonlyArray<Life>): ReadonlyA
   const isDeclared = run.declared.deletes.some((name) => namesOf(life, run).has(foldName(name)))
   const loses = (one: Ran, what: string) => {
     findings.push(
-      found(
+      declarableFound(
         "deletes-undeclared",
         one.statement,
         `${what}, and the file does not declare it: a database in which that deletes rows refuses the upgrade`,
-        `If the rows may go, write \`-- database-ready: deletes = ${declarable(table.name)}\` above the first statement.`
+        `deletes = ${declarable(table.name)}`,
+        (line) => `If the rows may go, write ${line} above the first statement.`
       )
     )
   }
@@ -205,11 +214,12 @@ const dropOf = (life: Life, run: FileRun, lives: ReadonlyArray<Life>): ReadonlyA
   if (run.declared.foreignKeys === "off" || run.switchesForeignKeys) return []
   if (origin !== undefined && successorOf(origin, run, lives) !== undefined) {
     return [
-      found(
+      declarableFound(
         "rebuild-undeclared",
         dropped.statement,
         `It rebuilds ${title}, to which ${them} ${verb(referring, "refers", "refer")}: with foreign keys on, the DROP deletes the rows first, with all that a reference does then`,
-        "Write `-- database-ready: foreign_keys = off` above the first statement: they are then off for this file, and checked at its end."
+        "foreign_keys = off",
+        (line) => `Write ${line} above the first statement: they are then off for this file, and checked at its end.`
       )
     ]
   }

@@ -81,6 +81,12 @@ const unknown = (statement: Statement, name: string): Obstacle =>
         remedy: `Correct its name, or remove it. ${whereApplied}`
       }
 
+/** What a statement switches foreign keys to; undefined for any other. */
+export const foreignKeysSetBy = ({ text }: Statement): "on" | "off" | undefined => {
+  const { name, value } = pragmaOf(text) ?? {}
+  return name !== "foreign_keys" || value === undefined ? undefined : isOn(value) ? "on" : "off"
+}
+
 /** The usual pair of PRAGMAs around a rebuild should become one declaration. */
 export const foreignKeys = (statement: Statement, value: string, { declared, statements }: Script): Obstacle => {
   const settings = statements.flatMap(({ line, text }) => {

@@ -123,7 +123,7 @@ const isBatchEnd = (rest: string): boolean =>
   )
 
 /** Marks at which other tools split statements without the semicolon that SQLite needs. */
-const breakpoint = /^--+(?:>\s*statement-breakpoint|;;|\s*bun:split)/
+export const breakpoint = /^--+(?:>\s*statement-breakpoint|;;|\s*bun:split)/
 
 const missingEndOf = (statement: Statement): Obstacle | undefined => {
   const { line, text } = statement

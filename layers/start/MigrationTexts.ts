@@ -93,10 +93,10 @@ const chooseFiles = (
 }
 
 /**
- * Text that is not UTF-8 would run with U+FFFD for each unreadable character, and have the same checksum whatever they
+ * @internal Text that is not UTF-8 would run with U+FFFD for each unreadable character, and have the same checksum whatever they
  * were. U+FFFD may be real text, so check the bytes only when it occurs.
  */
-const textAt = (path: string, file: string): File["content"] => {
+export const textAt = (path: string, file: string): File["content"] => {
   const text = files.text(path)
   // ASCII in UTF-16 is valid UTF-8 too, with NUL characters.
   if (text.includes("\0")) return { error: notUtf8(file, "it has NUL characters, as UTF-16 has") }

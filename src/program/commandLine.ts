@@ -13,6 +13,7 @@ import { adoptCommand } from "./commands/adopt.ts"
 import { backup } from "./commands/backup.ts"
 import { backups } from "./commands/backups.ts"
 import { check } from "./commands/check.ts"
+import { convert } from "./commands/convert.ts"
 import { diff } from "./commands/diff.ts"
 import { fleet } from "./commands/fleet.ts"
 import { init } from "./commands/init.ts"
@@ -52,6 +53,7 @@ const command = Command.make("database-ready", {}, () => usage).pipe(
     onlyFiles(fleet, "Run `database-ready init` once for each database."),
     onlyFiles(newCommand, "Name a directory of migrations."),
     onlyFiles(lint, "Name a directory of migrations."),
+    onlyFiles(convert, "Name a directory of migrations."),
     onlyFiles(adoptCommand, "Rename its history table, and write its schema as the first migration of a new database."),
     onlyFiles(repairCommand, "Change its history by hand, after a dump."),
     onlyFiles(
