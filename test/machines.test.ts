@@ -126,7 +126,8 @@ const eachOnce = [
   { migration_id: 2, version: "002", status: "completed" },
   { migration_id: 3, version: "003", status: "completed" },
   { migration_id: 4, version: "004", status: "completed" },
-  { migration_id: 5, version: "006", status: "completed" }
+  { migration_id: 5, version: "005", status: "completed" },
+  { migration_id: 6, version: "006", status: "completed" }
 ]
 
 describe("the six machines", () => {

@@ -522,16 +522,19 @@ describe("the integrity stage", () => {
 
 describe("a start at work", () => {
   /** So many statements that they take far longer than the tests allow. */
-  const many = (count: number) =>
-    Migrations.fromRecord({ "001_many.sql": `CREATE TABLE t (x);\n${"INSERT INTO t VALUES (1);\n".repeat(count)}` })
+  const many = (count: number, statement = "INSERT INTO t VALUES (1)") =>
+    Migrations.fromRecord({ "001_many.sql": `CREATE TABLE t (x);\n${`${statement};\n`.repeat(count)}` })
 
   it.scopedLive("checks its deadline between statements, and rolls back what was done by then", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
-      const late = yield* refusal(start(file, { migrations: many(100_000), timeout: "300 millis" }))
+      // Together they take half a minute. The deadline leaves a busy machine the time to reach them.
+      const slow =
+        "INSERT INTO t WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 10000) SELECT count(*) FROM n"
+      const late = yield* refusal(start(file, { migrations: many(20_000, slow), timeout: "1500 millis" }))
       assert.match(
         late.sentence,
-        /^The start did not finish within 300ms\. It was applying 001_many in the migrations stage: statement \d+ of 100001, line \d+, after \d+ms of it\.$/
+        /^The start did not finish within 1s 500ms\. It was applying 001_many in the migrations stage: statement \d+ of 20001, line \d+, after [\d ms]+ of it\.$/
       )
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT name FROM sqlite_schema"), [])
     })
