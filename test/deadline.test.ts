@@ -151,12 +151,12 @@ describe("an upgrade of a large database", () => {
       assert.deepStrictEqual(
         told.map((line) => line.replace(/\d{4,}/, "N")),
         [
-          "counting rows before 003_more: 0 of 2 tables",
+          "counting rows before 003_more: 0 of 1 tables",
           "applying 003_more: statement 2 of 6, line 2",
           "applying 003_more: statement 4 of 6, line 4",
           "applying 003_more: statement 5 of 6, line 5",
           "applying 003_more: statement 6 of 6, line 6",
-          "counting rows after 003_more: 0 of 3 tables",
+          "counting rows after 003_more: 0 of 1 tables",
           "checking foreign keys after 003_more: 0 of N bytes",
           "making the backup: 0 of N bytes",
           "running quick_check: 0 of N bytes",

@@ -424,7 +424,8 @@ describe.skipIf(unavailable !== undefined)(`a restore${skipped}`, () => {
     "a database": () => {},
     "a file that SQLite cannot open": (file: string) => writeFileSync(file, ruined)
   }
-  for (const [name, ruin] of Object.entries(over)) {
+  // The short form takes the first.
+  for (const [name, ruin] of Object.entries(over).slice(0, everything ? undefined : 1)) {
     const prepared = Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const origin = join(folder, "origin")
