@@ -36,7 +36,13 @@ import { bytesOf } from "../sqlite/PageCheck.ts"
 import { integer, openSqlite, type Sqlite, text } from "../sqlite/Sqlite.ts"
 import type { SqliteConnection } from "../sqlite/SqliteConnection.ts"
 import { type Migration, MigrationSource, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
-import type { EarlierMigration, PlannedBackup, PlannedMigration, StartPlan } from "../start/Plan.ts"
+import {
+  type EarlierMigration,
+  type PlannedBackup,
+  type PlannedMigration,
+  type StartPlan,
+  unknownPlan
+} from "../start/Plan.ts"
 import { inDatabase } from "../start/Refusal.ts"
 import { type Inspection, inspect } from "./Inspection.ts"
 import { sizesOf } from "./TableSizes.ts"
@@ -74,26 +80,13 @@ export const planDatabase = <R = never>(
   const config = DatabaseConfig.from({ ...options, access: "inspect" })
   return Effect.flatMap(Effect.either(MigrationSource.make(options.migrations)), (source) =>
     Either.isLeft(source)
-      ? Effect.succeed({ ...unknown(config), obstacle: inDatabase(absoluteName(config.filename), source.left) })
+      ? Effect.succeed({
+          ...unknownPlan(absoluteName(config.filename)),
+          obstacle: inDatabase(absoluteName(config.filename), source.left)
+        })
       : Effect.scoped(planWith(config, source.right))
   ).pipe(withOnOpen(config.onOpen))
 }
-
-/** Where nothing could be told. */
-const unknown = ({ filename }: DatabaseConfig["Type"]): DatabasePlan => ({
-  database: absoluteName(filename),
-  status: "refused",
-  creates: [],
-  schemaVersion: undefined,
-  targetVersion: undefined,
-  pending: undefined,
-  repeatables: [],
-  adopted: [],
-  tables: [],
-  backup: undefined,
-  earlier: [],
-  obstacle: undefined
-})
 
 const planWith = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], source: OrderedMigrations) {
   const initialization = yield* Initialization.make(config)
@@ -114,7 +107,7 @@ const planWith = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], so
   const open = isNew ? Effect.option(openSqlite({ filename: ":memory:" })) : Effect.succeed(Option.none<Sqlite>())
   const sqlite = found.connection?.sqlite ?? Option.getOrUndefined(yield* open)
   const base: DatabasePlan = {
-    ...unknown(config),
+    ...unknownPlan(absoluteName(config.filename)),
     database: found.directory?.file ?? absoluteName(config.filename),
     creates: place ?? []
   }

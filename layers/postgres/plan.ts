@@ -6,7 +6,7 @@ import * as Schedule from "effect/Schedule"
 import { declarationText } from "../schema/Declaration.ts"
 import { postgresStatements } from "../schema/PostgresScript.ts"
 import { type Migration, MigrationSource, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
-import type { EarlierMigration, PlannedMigration, StartPlan } from "../start/Plan.ts"
+import { type EarlierMigration, type PlannedMigration, type StartPlan, unknownPlan } from "../start/Plan.ts"
 import { inDatabase } from "../start/Refusal.ts"
 import { lookOnce, prove } from "./AppliedMigrations.ts"
 import type { Seen } from "./DatabaseLook.ts"
@@ -42,26 +42,10 @@ export const planDatabase = <R = never>(options: LayerOptions<R>): Effect.Effect
   const config: PostgresConfig = { ...given, access: "initialize", create: false, policies }
   return Effect.flatMap(Effect.either(MigrationSource.make(options.migrations)), (source) =>
     Either.isLeft(source)
-      ? Effect.succeed({ ...unknown(config), obstacle: inDatabase(config.database, source.left) })
+      ? Effect.succeed({ ...unknownPlan(config.database), obstacle: inDatabase(config.database, source.left) })
       : Effect.scoped(planWith(config, create, source.right))
   ).pipe(Effect.provide(Reactivity.layer))
 }
-
-/** Where nothing could be told. */
-const unknown = ({ database }: PostgresConfig): DatabasePlan => ({
-  database,
-  status: "refused",
-  creates: [],
-  schemaVersion: undefined,
-  targetVersion: undefined,
-  pending: undefined,
-  repeatables: [],
-  adopted: [],
-  tables: [],
-  backup: undefined,
-  earlier: [],
-  obstacle: undefined
-})
 
 const planWith = Effect.fnUntraced(function* (config: PostgresConfig, create: boolean, source: OrderedMigrations) {
   const start = yield* makeStart(config)
@@ -69,11 +53,11 @@ const planWith = Effect.fnUntraced(function* (config: PostgresConfig, create: bo
   if (Either.isLeft(opened)) {
     const refusal = opened.left
     if (!(create && refusal._tag === "DirectoryError" && refusal.reason === "Absent")) {
-      return { ...unknown(config), obstacle: inDatabase<InitializationError>(config.database, refusal) }
+      return { ...unknownPlan(config.database), obstacle: inDatabase<InitializationError>(config.database, refusal) }
     }
     const obstacle = yield* obstacleOf(config, refuseObstacles(source, source))
     const plan: DatabasePlan = {
-      ...unknown(config),
+      ...unknownPlan(config.database),
       status: obstacle === undefined ? "pending" : "refused",
       creates: [config.database],
       targetVersion: source.at(-1)?.version,
@@ -91,7 +75,10 @@ const planWith = Effect.fnUntraced(function* (config: PostgresConfig, create: bo
     )
     .pipe(
       Effect.catchAll((error) =>
-        Effect.succeed({ ...unknown(config), obstacle: inDatabase<InitializationError>(config.database, error) })
+        Effect.succeed({
+          ...unknownPlan(config.database),
+          obstacle: inDatabase<InitializationError>(config.database, error)
+        })
       )
     )
 })
@@ -120,7 +107,7 @@ const planOn = Effect.fnUntraced(function* (config: PostgresConfig, source: Orde
     })
   )
   const plan: DatabasePlan = {
-    ...unknown(config),
+    ...unknownPlan(config.database),
     status: obstacle !== undefined ? "refused" : pending.length > 0 ? "pending" : "upToDate",
     schemaVersion: version,
     targetVersion: ahead.length > 0 ? version : source.at(-1)?.version,

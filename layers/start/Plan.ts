@@ -29,6 +29,22 @@ export interface StartPlan {
   readonly obstacle: Refusal | undefined
 }
 
+/** @internal Where nothing could be told. The caller says what is in the way. */
+export const unknownPlan = (database: string) => ({
+  database,
+  status: "refused" as const,
+  creates: [],
+  schemaVersion: undefined,
+  targetVersion: undefined,
+  pending: undefined,
+  repeatables: [],
+  adopted: [],
+  tables: [],
+  backup: undefined,
+  earlier: [],
+  obstacle: undefined
+})
+
 /** A migration that a start would apply. */
 export interface PlannedMigration {
   /** The number as it is written, e.g. `001`; `R_` for a repeatable one. */

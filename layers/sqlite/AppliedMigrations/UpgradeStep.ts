@@ -82,7 +82,6 @@ export const applyRun = (room: Room, seen: Seen, { copies, early: allowed, isOff
       seen.prepareHistory()
       return dropRepeated(sqlite, repeatables, seen.objects)
     })
-    // Views and triggers alone change no row.
     // Pages are checked in the copy, and there is none yet.
     const orDamaged = <A, R>(applied: Effect.Effect<A, Applied, R>) =>
       isCopiedLast
@@ -90,6 +89,7 @@ export const applyRun = (room: Room, seen: Seen, { copies, early: allowed, isOff
             code.startsWith("SQLITE_CORRUPT") ? checkCopy(database.file, progress) : Effect.void
           )
         : applied
+    // Views and triggers alone change no row.
     const isOnlyRepeated = scripts.length === 0 && adopted.length === 0
     const completed = isOnlyRepeated
       ? []
