@@ -1,6 +1,6 @@
 /**
  * The words of a text, for finding it again. Passages and questions go through the same function, so equal words are
- * equal terms. Terms have only letters and digits.
+ * equal terms. Terms have only letters, digits and marks.
  */
 
 /** Runs of letters and digits. Marks belong to their letters. */
@@ -27,7 +27,7 @@ const singular = (word: string): string => {
   return /[us]s$/.test(word) ? word : word.slice(0, -1)
 }
 
-const fold = (word: string): string => singular(word.normalize("NFKC").toLowerCase())
+const fold = (word: string): string => singular(word.toLowerCase())
 
 /** Characters of an unspaced script, in overlapping pairs: the usual way without a dictionary. */
 const pairs = (run: string): ReadonlyArray<string> => {
@@ -52,12 +52,18 @@ export const wordsIn = (text: string): ReadonlyArray<Word> => {
   return words
 }
 
-const isPlain = /^(?:[a-z]+|\p{N}+)$/u
+const isPlain = /^(?:[a-z]+|[0-9]+)$/
 
 const termsOfRun = (run: string): ReadonlyArray<string> => {
   if (run.length > longest) return []
   if (isPlain.test(run)) return [singular(run)]
-  if (unspaced.test(run)) return pairs(run.normalize("NFKC").toLowerCase())
+  // A compatibility form of one letter may stand for several characters that are no word: `½` is 1, a slash and 2, and an
+  // Arabic mark of its own is a blank and a mark.
+  return (run.normalize("NFKC").match(runs) ?? []).flatMap(termsOfNormal)
+}
+
+const termsOfNormal = (run: string): ReadonlyArray<string> => {
+  if (unspaced.test(run)) return pairs(run.toLowerCase())
   const whole = fold(run)
   const parts = run.match(humps) ?? []
   return parts.length < 2 ? [whole] : [...new Set([whole, ...parts.map(fold)])]
