@@ -28,6 +28,10 @@ const tables = [
   "contents_identity",
   "conversation_files",
   "ended_sessions",
+  "experiment_answers",
+  "experiment_policies",
+  "experiment_sessions",
+  "experiments",
   "file_access_log",
   "file_cleanup_queue",
   "file_expiries",
@@ -64,6 +68,8 @@ const indexes = [
   "idx_conversation_files_uploaded_at",
   "idx_ended_sessions_due",
   "idx_ended_sessions_owner",
+  "idx_experiment_sessions_policy",
+  "idx_experiments_ends_at",
   "idx_file_access_log_file",
   "idx_file_expiries_due",
   "idx_file_expiries_owner",
@@ -92,6 +98,8 @@ const triggers = [
   "trg_conversation_files_usage_changed",
   "trg_conversation_files_usage_removed",
   "trg_ended_sessions_owner",
+  "trg_experiment_answers_counted",
+  "trg_experiment_sessions_counted",
   "trg_file_access_log_audit",
   "trg_file_expiries_owner",
   "trg_passages_removed",
@@ -112,7 +120,8 @@ const allRecorded = [
   { version: "003", status: "completed" },
   { version: "004", status: "completed" },
   { version: "005", status: "completed" },
-  { version: "006", status: "completed" }
+  { version: "006", status: "completed" },
+  { version: "007", status: "completed" }
 ]
 
 describe("initialization of the conversation-files database", () => {
@@ -122,7 +131,7 @@ describe("initialization of the conversation-files database", () => {
       const report = yield* startConversationFiles(file)
 
       assert.strictEqual(report.status, "ready")
-      assert.strictEqual(report.schemaVersion, "006")
+      assert.strictEqual(report.schemaVersion, "007")
       assert.deepStrictEqual(
         report.applied.map(({ name }) => name),
         [
@@ -131,7 +140,8 @@ describe("initialization of the conversation-files database", () => {
           "keep_contents_and_expiries",
           "count_refusals_and_usage",
           "summarize_sessions",
-          "search_texts"
+          "search_texts",
+          "run_experiments"
         ]
       )
       assert.deepStrictEqual(
@@ -304,7 +314,7 @@ describe("initialization of the conversation-files database", () => {
         Array.from({ length: 8 }, () => startConversationFiles(file)),
         { concurrency: "unbounded" }
       )
-      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 6)
+      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 7)
       assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )
@@ -314,7 +324,7 @@ describe("initialization of the conversation-files database", () => {
       const file = yield* temporaryFile
       const { integrity } = yield* startConversationFiles(file)
       assert.deepStrictEqual(
-        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '006'"),
+        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '007'"),
         [{ schema_fingerprint: integrity.fingerprint }]
       )
       yield* independently(file, (connection) => connection.exec("DROP TRIGGER trg_conversation_files_upload_log"))
@@ -432,7 +442,7 @@ describe("five bugs that must never come back", () => {
       const racers = [yield* racer, yield* racer]
       rival.exec("COMMIT")
       const outcomes = yield* Effect.forEach(racers, Fiber.join)
-      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 6])
+      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 7])
       assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )

@@ -127,7 +127,8 @@ const eachOnce = [
   { migration_id: 3, version: "003", status: "completed" },
   { migration_id: 4, version: "004", status: "completed" },
   { migration_id: 5, version: "005", status: "completed" },
-  { migration_id: 6, version: "006", status: "completed" }
+  { migration_id: 6, version: "006", status: "completed" },
+  { migration_id: 7, version: "007", status: "completed" }
 ]
 
 describe("the six machines", () => {
@@ -142,7 +143,7 @@ describe("the six machines", () => {
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
 
       const { readyz } = yield* clientOf(url)
-      assert.include(JSON.parse(yield* readyz()), { status: "pass", phase: "open", schemaVersion: "006" })
+      assert.include(JSON.parse(yield* readyz()), { status: "pass", phase: "open", schemaVersion: "007" })
       const files = yield* as("ann", url)
       const { fileId } = yield* files.upload({ ...inSession, payload: fileForm("first.txt", "the first one") })
       assert.deepStrictEqual(
@@ -258,7 +259,7 @@ describe("the six machines", () => {
       )
       assert.deepStrictEqual(
         inits.map(({ code, stderr, stdout }) => [code, stderr, JSON.parse(stdout).schemaVersion]),
-        inits.map(() => [0, "", "006"])
+        inits.map(() => [0, "", "007"])
       )
       assert.deepStrictEqual(yield* rowsOf(file, history), eachOnce)
       assert.deepStrictEqual(yield* rowsOf(file, objects), yield* plainSchema)
@@ -272,12 +273,12 @@ describe("the six machines", () => {
             Effect.tap(({ status }) => (status === "pass" ? Effect.void : Effect.fail(status)))
           )
           const { schemaVersion, startup } = yield* Effect.retry(passing, Schedule.spaced("50 millis"))
-          assert.strictEqual(schemaVersion, "006")
+          assert.strictEqual(schemaVersion, "007")
           const { found } = startup.stages.find(({ name }: { readonly name: string }) => name === "migrations")
-          return String(found).includes("applied 6")
+          return String(found).includes("applied 7")
         })
       )
-      const appliedByInits = inits.map(({ stdout }) => JSON.parse(stdout).applied.length === 6)
+      const appliedByInits = inits.map(({ stdout }) => JSON.parse(stdout).applied.length === 7)
       assert.deepStrictEqual(
         [...found, ...appliedByInits].filter((applied) => applied),
         [true]

@@ -12,6 +12,7 @@ import { ProbesGroup } from "./ApiProbes.ts"
 import { SessionsGroup } from "./ApiSessions.ts"
 import { StreamsGroup } from "./ApiStreams.ts"
 import { ContextGroup } from "./context/ContextApi.ts"
+import { ExperimentGroup } from "./experiments/ExperimentApi.ts"
 
 export * from "./ApiAccount.ts"
 export * from "./ApiAuthorization.ts"
@@ -23,6 +24,7 @@ export * from "./ApiProbes.ts"
 export * from "./ApiSessions.ts"
 export * from "./ApiStreams.ts"
 export * from "./context/ContextModels.ts"
+export * from "./experiments/ExperimentModels.ts"
 export * from "./OperatorModels.ts"
 
 /** Served from the first moment. */
@@ -36,7 +38,8 @@ export class FilesApi extends HttpApi.make("files")
   .add(SessionsGroup)
   .add(AccountGroup)
   .add(OperatorGroup)
-  .add(ContextGroup) {}
+  .add(ContextGroup)
+  .add(ExperimentGroup) {}
 
 /** Both, for the description and the client. */
 export class Api extends HttpApi.make("conversation-files")

@@ -29,6 +29,8 @@ export type Action =
   | "reopen"
   | "give"
   | "rebuild"
+  | "experiment"
+  | "report"
   | "audit"
 
 export interface About {

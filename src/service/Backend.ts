@@ -45,6 +45,9 @@ import { description } from "./Description.ts"
 import { Discarding } from "./Discarding.ts"
 import { Door } from "./Door.ts"
 import { DueTime } from "./DueTime.ts"
+import { Assignments } from "./experiments/Assignments.ts"
+import { experimentHttp } from "./experiments/ExperimentHttp.ts"
+import { Experiments } from "./experiments/Experiments.ts"
 import { filesHttp } from "./FilesHttp.ts"
 import { Health } from "./Health.ts"
 import { HealthHistory } from "./HealthHistory.ts"
@@ -137,7 +140,8 @@ const api = Layer.scopedDiscard(
       sessionsHttp,
       accountHttp,
       operatorHttp,
-      contextHttp
+      contextHttp,
+      experimentHttp
     )
     yield* open({ app: yield* appOf(Layer.provide(HttpApiBuilder.api(FilesApi), handlers)), health, report })
   })
@@ -153,6 +157,7 @@ export const files = Cleanup.layer.pipe(
       Contexts.layer,
       ConversationFiles.layer,
       Deletions.layer,
+      Experiments.layer,
       extraction,
       Relocations.layer,
       SessionList.layer,
@@ -160,7 +165,7 @@ export const files = Cleanup.layer.pipe(
       Sweeper.layer
     )
   ),
-  Layer.provideMerge(Layer.merge(CleanupList.layer, DeletionRows.layer)),
+  Layer.provideMerge(Layer.mergeAll(Assignments.layer, CleanupList.layer, DeletionRows.layer)),
   Layer.provideMerge(Rows.layer),
   Layer.provideMerge(Sessions.layer),
   Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer, Quota.layer)),

@@ -39,6 +39,7 @@ const tagDescriptions: Readonly<Record<string, string>> = {
   sessions: "Conversations and their owners",
   account: "The user's own account",
   context: "Search in contents, and context for a model",
+  experiments: "Which way of choosing context helps more",
   operator: "For the people who run the service",
   probes: "For supervisors and monitors; no token needed"
 }

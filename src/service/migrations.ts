@@ -6,6 +6,7 @@ import keepContentsAndExpiries from "../../migrations/003_keep_contents_and_expi
 import countRefusalsAndUsage from "../../migrations/004_count_refusals_and_usage.sql"
 import summarizeSessions from "../../migrations/005_summarize_sessions.sql"
 import searchTexts from "../../migrations/006_search_texts.sql"
+import runExperiments from "../../migrations/007_run_experiments.sql"
 
 export const files = {
   "001_create_conversation_files.sql": createConversationFiles,
@@ -13,7 +14,8 @@ export const files = {
   "003_keep_contents_and_expiries.sql": keepContentsAndExpiries,
   "004_count_refusals_and_usage.sql": countRefusalsAndUsage,
   "005_summarize_sessions.sql": summarizeSessions,
-  "006_search_texts.sql": searchTexts
+  "006_search_texts.sql": searchTexts,
+  "007_run_experiments.sql": runExperiments
 }
 
 export const migrations = Migrations.fromRecord(files)

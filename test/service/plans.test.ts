@@ -29,7 +29,11 @@ const growing = [
   "refusals",
   "file_texts",
   "text_scopes",
-  "passages"
+  "passages",
+  "experiments",
+  "experiment_policies",
+  "experiment_sessions",
+  "experiment_answers"
 ]
 
 /** What may be scanned from end to end, or sorted, and why it does not grow. */
@@ -156,7 +160,7 @@ const asked = Effect.fnUntraced(function* (folder: string) {
   yield* bob.files.search({ urlParams: { limit: 1, name: "nothing" } })
   yield* bob.account.storage()
   for (const name of ["alice", "root"]) {
-    const { account, changes, context, files, operator, sessions } = yield* clientOf(tokenOf(name))
+    const { account, changes, context, experiments, files, operator, sessions } = yield* clientOf(tokenOf(name))
     const sessionId = `of-${name}`
     const path = { sessionId }
     const upload = (text: string) =>
@@ -186,6 +190,24 @@ const asked = Effect.fnUntraced(function* (folder: string) {
     yield* context.textState({ path: file })
     for (const policy of ["diverse", "newest", "pinned", "whole"] as const) {
       yield* context.choose({ path, payload: { message: "one", budget: 100, policy, pinned: [file.fileId] } })
+    }
+    if (name === "root") {
+      const create = (name: string) =>
+        experiments.create({
+          payload: { name, policies: halves, endsAt: new Date(Date.now() + 3_600_000) }
+        })
+      yield* create("first")
+      const { experiment } = yield* context.choose({ path, payload: { message: "one", budget: 100 } })
+      const report = experiments.report({
+        path: { sessionId, answerId: "1" },
+        payload: { experiment: experiment ?? "none", outcomes: [] }
+      })
+      yield* report
+      yield* experiments.list({ urlParams: { limit: 1 } })
+      yield* experiments.result({ path: { name: "first" } })
+      yield* independently(database, (connection) => connection.exec("DELETE FROM experiment_sessions"))
+      yield* report
+      yield* experiments.end({ path: { name: "first" } })
     }
     yield* files.view({ path: file })
     yield* files.rename({ path: file, payload: { name: "other.txt" } })
@@ -248,6 +270,11 @@ const asked = Effect.fnUntraced(function* (folder: string) {
     }
   }
 })
+
+const halves = [
+  { policy: "whole", share: 50 },
+  { policy: "newest", share: 50 }
+] as const
 
 /** Its own work, on unmarked contents. */
 const cleanedUp = (folder: string) =>

@@ -44,7 +44,7 @@ export const ContextRequest = Schema.Struct({
   /** Tokens of all passages together. */
   budget: Schema.Int.pipe(Schema.between(1, 200_000)),
   tokenizer: Schema.optional(Tokenizer),
-  /** Default `diverse`. */
+  /** Default: that of the session in the experiment that is running, otherwise `diverse`. */
   policy: Schema.optional(PolicyName),
   /** Files that the policy `pinned` takes first. */
   pinned: Schema.optional(Schema.Array(FileId).pipe(Schema.maxItems(100)))
@@ -60,6 +60,8 @@ export class ContextPassage extends Schema.Class<ContextPassage>("ContextPassage
 /** Passages in the order in which a model should see them. */
 export class SessionContext extends Schema.Class<SessionContext>("SessionContext")({
   policy: PolicyName,
+  /** The experiment that chose the policy: report to it what became of the passages. Null if none did. */
+  experiment: Schema.NullOr(Schema.String),
   tokenizer: Tokenizer,
   budget: Schema.Number,
   /** Of all passages together; never more than the budget. */

@@ -8,10 +8,11 @@ import type { DatabaseReady } from "../../../layers/index.ts"
 import { AccessLog } from "../AccessLog.ts"
 import { CurrentUser, FileNotFound, Forbidden } from "../Api.ts"
 import { AuditTrail } from "../AuditTrail.ts"
+import { Assignments } from "../experiments/Assignments.ts"
 import { Rows } from "../Rows.ts"
 import { Sessions } from "../Sessions.ts"
 import { matches } from "./bm25.ts"
-import type { Candidate, Question, Ranked, Source } from "./Candidate.ts"
+import type { Candidate, Question, Source } from "./Candidate.ts"
 import {
   ContextPassage,
   type ContextRequest,
@@ -22,10 +23,11 @@ import {
   TextState
 } from "./ContextModels.ts"
 import { policies, usualPolicy } from "./policies.ts"
+import { fieldsOf, highlightsIn } from "./shown.ts"
 import { textQueue } from "./TextQueue.ts"
 import { textSearch } from "./TextSearch.ts"
 import { counters, usualTokenizer } from "./tokens.ts"
-import { termsOf, wordsIn } from "./words.ts"
+import { termsOf } from "./words.ts"
 
 /** Passages that a policy or a search chooses from. */
 const fewest = 200
@@ -62,12 +64,13 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
   static readonly layer: Layer.Layer<
     Contexts,
     never,
-    AccessLog | AuditTrail | DatabaseReady | Rows | Sessions | SqlClient.SqlClient
+    AccessLog | Assignments | AuditTrail | DatabaseReady | Rows | Sessions | SqlClient.SqlClient
   > = Layer.effect(
     Contexts,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const log = yield* AccessLog
+      const { assign } = yield* Assignments
       const { audited } = yield* AuditTrail
       const { found } = yield* Rows
       const { mayUse } = yield* Sessions
@@ -155,12 +158,16 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             })
           }).pipe(audited("view", { sessionId })),
 
-        choose: (sessionId, { budget, message, pinned = [], policy = usualPolicy, tokenizer = usualTokenizer }) =>
+        choose: (sessionId, { budget, message, pinned = [], policy: wanted, tokenizer = usualTokenizer }) =>
           Effect.gen(function* () {
             yield* mayUse(sessionId)
             yield* pinnedFiles(sessionId, pinned)
             const limit = candidatesFor(budget)
             const about = yield* searched(sessionId, termsOf(message))
+            // A session without texts is given nothing by any policy, so it tells nothing about them.
+            const isAssigned = wanted === undefined && about !== undefined
+            const assigned = isAssigned ? yield* assign(sessionId) : undefined
+            const policy = wanted ?? assigned?.policy ?? usualPolicy
             const { choose, from } = policies[policy]
             const isMatched = from.includes("matching") && about !== undefined
             const matched = isMatched ? yield* matching(about, limit) : []
@@ -180,6 +187,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             )
             return new SessionContext({
               policy,
+              experiment: assigned?.experiment ?? null,
               tokenizer,
               budget,
               tokens: chosen.reduce((sum, { tokens }) => sum + tokens, 0),
@@ -229,19 +237,3 @@ interface StateRow {
 const once = (candidates: ReadonlyArray<Candidate>): ReadonlyArray<Candidate> => [
   ...new Map(candidates.map((one) => [`${one.ordinal} ${one.fileId}`, one])).values()
 ]
-
-const fieldsOf = ({ candidate: { fileId, filename, ordinal, place, text }, score }: Ranked) => ({
-  fileId,
-  filename,
-  ordinal,
-  text,
-  line: place.line,
-  endLine: place.endLine,
-  page: place.page,
-  score
-})
-
-const highlightsIn = (text: string, wanted: ReadonlySet<string>) =>
-  wordsIn(text)
-    .filter(({ terms }) => terms.some((term) => wanted.has(term)))
-    .map(({ end, start }) => ({ start, end }))

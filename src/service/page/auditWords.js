@@ -25,6 +25,7 @@ const actions = {
   end: ["ended the session", "end the session"],
   reopen: ["reopened the session", "reopen the session"],
   give: ["gave the session away", "give the session away"],
+  report: ["reported an answer", "report an answer"],
   audit: ["looked at what happened", "look at what happened"]
 }
 

@@ -1,0 +1,21 @@
+/** Passages as they are shown. */
+import type { Ranked } from "./Candidate.ts"
+import { wordsIn } from "./words.ts"
+
+/** The fields of a passage in an answer. */
+export const fieldsOf = ({ candidate: { fileId, filename, ordinal, place, text }, score }: Ranked) => ({
+  fileId,
+  filename,
+  ordinal,
+  text,
+  line: place.line,
+  endLine: place.endLine,
+  page: place.page,
+  score
+})
+
+/** Where words with some of these terms are. */
+export const highlightsIn = (text: string, wanted: ReadonlySet<string>) =>
+  wordsIn(text)
+    .filter(({ terms }) => terms.some((term) => wanted.has(term)))
+    .map(({ end, start }) => ({ start, end }))

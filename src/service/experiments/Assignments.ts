@@ -1,0 +1,168 @@
+/** Which session has which policy in the experiment that runs, and what became of the passages that it was given. */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { DatabaseReady } from "../../../layers/index.ts"
+import { CurrentUser, type Forbidden } from "../Api.ts"
+import { AuditTrail } from "../AuditTrail.ts"
+import type { PolicyName } from "../context/policies.ts"
+import { timestampNow } from "../FileRow.ts"
+import { lateWriter } from "../LateWriter.ts"
+import { Sessions } from "../Sessions.ts"
+import { policyOf } from "./assignment.ts"
+import {
+  AnswerReport,
+  ExperimentConflict,
+  type ExperimentNotFound,
+  type Outcome,
+  type ReportedAnswer
+} from "./ExperimentModels.ts"
+import { type ExperimentRow, experimentRows } from "./ExperimentRows.ts"
+
+export interface Assigned {
+  readonly experiment: string
+  readonly policy: PolicyName
+}
+
+export class Assignments extends Context.Tag("conversation-files/Assignments")<
+  Assignments,
+  {
+    /**
+     * The policy of a session in the experiment that runs; undefined if none does. It is recorded that the session has
+     * it, as soon as possible: who reads never waits for that.
+     */
+    readonly assign: (sessionId: string) => Effect.Effect<Assigned | undefined, SqlError>
+    /** Records what became of the passages for an answer. The same report again changes nothing. */
+    readonly report: (
+      sessionId: string,
+      answerId: string,
+      answer: typeof ReportedAnswer.Type
+    ) => Effect.Effect<AnswerReport, ExperimentConflict | ExperimentNotFound | Forbidden | SqlError, CurrentUser>
+  }
+>() {
+  /** Writes what still waits when the scope closes. */
+  static readonly layer: Layer.Layer<Assignments, never, AuditTrail | DatabaseReady | Sessions | SqlClient.SqlClient> =
+    Layer.scoped(
+      Assignments,
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { write } = yield* DatabaseReady
+        const { audited } = yield* AuditTrail
+        const { mayUse } = yield* Sessions
+        const { named, policiesOf, running } = yield* experimentRows
+
+        const insert = (rows: string) => sql`
+        INSERT INTO experiment_sessions (experiment_id, session_id, position, assigned_at)
+        SELECT value->>'experiment', value->>'session', value->>'position', value->>'at' FROM json_each(${rows})
+        WHERE true ON CONFLICT (experiment_id, session_id) DO NOTHING`
+
+        const late = yield* lateWriter("sessions of an experiment", (rows) => write(insert(rows)))
+
+        /** The policy of a session that was given a context before; undefined if it was not. */
+        const recorded = ({ experiment_id }: ExperimentRow, sessionId: string) =>
+          Effect.map(
+            sql<{ readonly policy: PolicyName }>`SELECT p.policy FROM experiment_sessions es
+            JOIN experiment_policies p ON p.experiment_id = es.experiment_id AND p.position = es.position
+            WHERE es.experiment_id = ${experiment_id} AND es.session_id = ${sessionId}`,
+            ([row]) => row?.policy
+          )
+
+        /** The policy that the hash gives to a session, and the row that says so. */
+        const draw = Effect.fnUntraced(function* (experiment: ExperimentRow, sessionId: string) {
+          const drawn = policyOf(experiment.seed, sessionId, yield* policiesOf(experiment))
+          if (drawn === undefined) return undefined
+          const at = yield* timestampNow
+          const row = { experiment: experiment.experiment_id, session: sessionId, position: drawn.position, at }
+          return { policy: drawn.policy, row: JSON.stringify(row) }
+        })
+
+        /** The policy of a session. The record of its first context may have been lost with a process that was killed. */
+        const policyIn = Effect.fnUntraced(function* (experiment: ExperimentRow, sessionId: string) {
+          const known = yield* recorded(experiment, sessionId)
+          if (known !== undefined) return known
+          const isRunning = (yield* running)?.experiment_id === experiment.experiment_id
+          const texts = yield* sql`SELECT 1 FROM text_scopes WHERE session_id = ${sessionId}`
+          const drawn = isRunning && texts.length > 0 ? yield* draw(experiment, sessionId) : undefined
+          if (drawn === undefined) {
+            return yield* new ExperimentConflict({
+              problem: "NotInExperiment",
+              message: `The session ${sessionId} was given no context in this experiment.`
+            })
+          }
+          yield* insert(`[${drawn.row}]`)
+          return drawn.policy
+        })
+
+        const record = Effect.fnUntraced(function* (
+          sessionId: string,
+          answerId: string,
+          { experiment: name, outcomes: given }: typeof ReportedAnswer.Type
+        ) {
+          const experiment = yield* named(name)
+          const policy = yield* policyIn(experiment, sessionId)
+          const { experiment_id } = experiment
+          const outcomes = JSON.stringify([...given].sort(byPassage).map(fieldsOf))
+          const answers = yield* sql<AnswerRow>`SELECT is_counted, outcomes FROM experiment_answers
+          WHERE experiment_id = ${experiment_id} AND session_id = ${sessionId} AND answer_id = ${answerId}`
+          const known = answers[0]
+          if (known !== undefined && known.outcomes !== outcomes) {
+            return yield* new ExperimentConflict({
+              problem: "ReportedOtherwise",
+              message: "Other outcomes were reported for this answer before. The first report stays."
+            })
+          }
+          const first = yield* sql`SELECT 1 FROM experiment_answers
+          WHERE experiment_id = ${experiment_id} AND session_id = ${sessionId} LIMIT 1`
+          const isCounted = known === undefined ? first.length === 0 : known.is_counted === 1
+          if (known === undefined) {
+            const { name: reporter } = yield* CurrentUser
+            const count = (wanted: Outcome["outcome"]) => given.filter(({ outcome }) => outcome === wanted).length
+            yield* sql`INSERT INTO experiment_answers ${sql.insert({
+              experiment_id,
+              session_id: sessionId,
+              answer_id: answerId,
+              is_counted: isCounted ? 1 : 0,
+              used: count("used"),
+              helpful: count("helpful"),
+              ignored: count("ignored"),
+              outcomes,
+              reported_at: yield* timestampNow,
+              reported_by: reporter
+            })}`
+          }
+          return new AnswerReport({ answerId, experiment: name, policy, isCounted })
+        })
+
+        return {
+          assign: Effect.fnUntraced(function* (sessionId) {
+            const experiment = yield* running
+            if (experiment === undefined) return undefined
+            const known = yield* recorded(experiment, sessionId)
+            if (known !== undefined) return { experiment: experiment.name, policy: known }
+            const drawn = yield* draw(experiment, sessionId)
+            if (drawn === undefined) return undefined
+            yield* late.record(drawn.row)
+            return { experiment: experiment.name, policy: drawn.policy }
+          }),
+
+          report: (sessionId, answerId, answer) =>
+            write(Effect.zipRight(mayUse(sessionId), record(sessionId, answerId, answer))).pipe(
+              audited("report", { sessionId })
+            )
+        }
+      })
+    )
+}
+
+interface AnswerRow {
+  readonly is_counted: 0 | 1
+  readonly outcomes: string
+}
+
+/** The same outcomes in another order are the same report. */
+const byPassage = (one: Outcome, other: Outcome): number =>
+  one.fileId < other.fileId ? -1 : one.fileId > other.fileId ? 1 : one.ordinal - other.ordinal
+
+const fieldsOf = ({ fileId, ordinal, outcome }: Outcome) => ({ fileId, ordinal, outcome })
