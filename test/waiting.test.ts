@@ -67,7 +67,8 @@ describe("the directory stage", () => {
       Layer.build(
         DatabaseDirectory.layer.pipe(
           Layer.provide(layer),
-          Layer.provide(alone({ filename: "/far/app.db", ...options }))
+          // Where nothing can be created at once the platform is asked.
+          Layer.provide(alone({ filename: "/proc/far/app.db", ...options }))
         )
       )
     )

@@ -11,11 +11,13 @@ interface Lock {
 }
 
 /** The locks on a file that has answered before. An empty list does not prove that there is no lock. */
-export const locksOn = (file: string): Effect.Effect<ReadonlyArray<Lock>> =>
-  Effect.orElseSucceed(
-    trySync(() => locksOf([file])),
-    () => []
-  )
+export const locksOn = (file: string): ReadonlyArray<Lock> => {
+  try {
+    return locksOf([file])
+  } catch {
+    return []
+  }
+}
 
 const locksOf = (paths: ReadonlyArray<string>): ReadonlyArray<Lock> => {
   const keys = paths.flatMap((path) => {

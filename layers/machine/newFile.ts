@@ -1,7 +1,8 @@
 /** Creates files and directories with the right owner and mode. */
 import { chmodSync, closeSync, fchmodSync, fchownSync, fstatSync, lchownSync, lstatSync, openSync } from "node:fs"
-import * as Effect from "effect/Effect"
-import { codeOf, SystemFailure } from "./SystemFailure.ts"
+import type * as Effect from "effect/Effect"
+import { trySync } from "./files.ts"
+import { codeOf, type SystemFailure } from "./SystemFailure.ts"
 
 /** Who should own a new file, if this user may give it away. */
 export interface NewFile {
@@ -18,23 +19,23 @@ export interface NewFile {
  * and this descriptor is closed in the same turn.
  */
 export const createExclusively = (path: string, permissions?: NewFile): Effect.Effect<boolean, SystemFailure> =>
-  Effect.try({
-    try: () => {
-      const descriptor = openSync(path, "wx", 0o600)
-      try {
-        if (permissions !== undefined) giveTo(descriptor, permissions)
-      } finally {
-        closeSync(descriptor)
-      }
-    },
-    catch: SystemFailure.from
-  }).pipe(
-    Effect.as(true),
-    Effect.catchIf(
-      ({ code }) => code === "EEXIST",
-      () => Effect.succeed(false)
-    )
-  )
+  trySync(() => createNew(path, permissions))
+
+/** The same for inside `trySync`. */
+export const createNew = (path: string, permissions?: NewFile): boolean => {
+  try {
+    const descriptor = openSync(path, "wx", 0o600)
+    try {
+      if (permissions !== undefined) giveTo(descriptor, permissions)
+    } finally {
+      closeSync(descriptor)
+    }
+    return true
+  } catch (thrown) {
+    if (codeOf(thrown) === "EEXIST") return false
+    throw thrown
+  }
+}
 
 /**
  * Works on the descriptor, so that root does not follow a link that somebody puts there meanwhile. Other users may give

@@ -6,7 +6,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type Permissions, permissionsForDirectory } from "../machine/FilePermissions.ts"
-import { files, trySync } from "../machine/files.ts"
+import { files, trySync, unless } from "../machine/files.ts"
 import { kindOfFilesystem, type Mount, mountIn, noMountCanHang } from "../machine/MountTable.ts"
 import { giveDirectory } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
@@ -88,13 +88,15 @@ const prepare = (config: Wanted, { fs, looks, path }: Effect.Effect.Success<type
     const refused = (failure: SystemFailure) => refusal(config.access, wanted, directory, failure)
 
     const mounts = looks.mounts()
-    // When no mount can hang, check directly: it is faster. If that check fails, retry through the platform's
-    // FileSystem, where we can time out.
-    if (!(noMountCanHang(mounts) && isThere(directory))) {
+    const isInitialized = config.access === "initialize"
+    const permissions = config.permissions ?? "owner"
+    // When no mount can hang, check and create directly: through the platform each call changes threads, and fibers. If
+    // that fails, retry through the platform's FileSystem, where we can time out.
+    const isReady =
+      noMountCanHang(mounts) && (isThere(directory) || (isInitialized && isCreated(path, directory, permissions)))
+    if (!isReady) {
       const throughPlatform = Effect.mapError(
-        config.access === "initialize"
-          ? createDirectory(fs, path, directory, config.permissions ?? "owner")
-          : fs.access(directory, { ok: true }),
+        isInitialized ? createDirectory(fs, path, directory, permissions) : fs.access(directory, { ok: true }),
         (error) => (error._tag === "SystemFailure" ? error : SystemFailure.fromPlatform(error))
       )
       yield* Effect.mapError(throughPlatform, refused)
@@ -155,6 +157,34 @@ const lookIn = (
   } catch (thrown) {
     return refused(SystemFailure.from(thrown))
   }
+}
+
+/** `createDirectory` at once; false where it could not be created. */
+const isCreated = (path: Path.Path, directory: string, permissions: Permissions): boolean => {
+  const attempt = () => unless("ENOENT", () => makeDirectory(directory, permissions))
+  try {
+    const isMade = attempt() ?? (isCreated(path, path.dirname(directory), permissions) && attempt() === true)
+    return isMade || isThere(directory)
+  } catch {
+    return false
+  }
+}
+
+const makeDirectory = (directory: string, permissions: Permissions): boolean => {
+  // Another process may create it meanwhile: that is as good.
+  const isOurs = unless("EEXIST", () => {
+    files.makePrivateDirectory(directory)
+    return true
+  })
+  if (isOurs !== true) return false
+  try {
+    giveDirectory(directory, permissionsForDirectory(directory, permissions))
+  } catch (thrown) {
+    // Else the next attempt would find it, and not know that it is not as it should be.
+    files.removeDirectory(directory)
+    throw thrown
+  }
+  return true
 }
 
 /**

@@ -2,31 +2,27 @@
 import { createRequire } from "node:module"
 import { dirname, isAbsolute, join } from "node:path"
 import Driver from "better-sqlite3"
-import * as Effect from "effect/Effect"
-import { files, trySync, unless } from "../machine/files.ts"
-import type { SystemFailure } from "../machine/SystemFailure.ts"
+import { files, unless } from "../machine/files.ts"
 import { SqliteFailure } from "./Sqlite.ts"
 
 /**
  * The driver's addon, if it would crash this process sooner or later; undefined if it is sound. better-sqlite3 before
  * 13, built with the headers of Node.js 24.19 or newer, aborts when a statement is garbage-collected while no script
  * runs: it then removes a hook from an environment that it cannot see. So check it before the first statement. Node.js
- * 20 and 22 have no such headers.
+ * 20 and 22 have no such headers. Throws the system's error.
  */
-export const fatalAddon: Effect.Effect<string | undefined, SystemFailure> = Effect.suspend(() => {
-  if (isSound) return Effect.succeed(undefined)
-  return trySync(() => {
-    const abi = Number(process.versions.modules)
-    const fatal =
-      abi < abiOfNode22
-        ? drivers().find((path) => needsNode22(files.text(path)))
-        : abi < abiOfNode24
-          ? undefined
-          : addonsOfDriver().find((path) => takesBackHooks(files.bytes(path)))
-    isSound = fatal === undefined
-    return fatal
-  })
-})
+export const fatalAddon = (): string | undefined => {
+  if (isSound) return undefined
+  const abi = Number(process.versions.modules)
+  const fatal =
+    abi < abiOfNode22
+      ? drivers().find((path) => needsNode22(files.text(path)))
+      : abi < abiOfNode24
+        ? undefined
+        : addonsOfDriver().find((path) => takesBackHooks(files.bytes(path)))
+  isSound = fatal === undefined
+  return fatal
+}
 
 /** It does not change while this process runs. */
 let isSound = false
@@ -42,18 +38,17 @@ export const needsNode22 = (packageJson: string): boolean => {
 
 /**
  * Loads the driver's addon once per process, before anything is created. Package managers that run no install scripts
- * leave the addon out, and the driver would notice only when it opens a database.
+ * leave the addon out, and the driver would notice only when it opens a database. Throws `SqliteFailure`.
  */
-export const loadDriver: Effect.Effect<void, SqliteFailure> = Effect.suspend(() => {
-  if (isLoaded) return Effect.void
-  return Effect.try({
-    try: () => {
-      new Driver(":memory:").close()
-      isLoaded = true
-    },
-    catch: SqliteFailure.from
-  })
-})
+export const loadDriver = (): void => {
+  if (isLoaded) return
+  try {
+    new Driver(":memory:").close()
+  } catch (thrown) {
+    throw SqliteFailure.from(thrown)
+  }
+  isLoaded = true
+}
 let isLoaded = false
 
 /**

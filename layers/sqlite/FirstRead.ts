@@ -1,5 +1,6 @@
 /** The first read of a start: which process does it, and what it destroys. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { Shutdown } from "./FileLook.ts"
 import { launching, standstill } from "./LeftoverWal.ts"
 
@@ -14,13 +15,11 @@ export interface FirstRead {
 }
 
 /** Warns once, before anything is changed. */
-export const tellLost = (firstRead: FirstRead, look: Effect.Effect<string | undefined>) =>
-  firstRead.lost === undefined
-    ? Effect.flatMap(look, (lost) => {
-        firstRead.lost = lost
-        return lost === undefined ? Effect.void : Effect.logWarning(lost)
-      })
-    : Effect.void
+export const tellLost = (firstRead: FirstRead, look: () => string | undefined): Effect.Effect<void> => {
+  if (firstRead.lost !== undefined) return Exit.void
+  firstRead.lost = look()
+  return firstRead.lost === undefined ? Exit.void : Effect.logWarning(firstRead.lost)
+}
 
 /**
  * Whether a child process, which can be killed, reads first. That takes longer than all the rest. So only if SQLite's

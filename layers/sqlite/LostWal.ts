@@ -6,9 +6,8 @@
 
 import type { Stats } from "node:fs"
 import { endianness } from "node:os"
-import * as Effect from "effect/Effect"
 import { locksOn, ownDescriptorsOn } from "../machine/FileLocks.ts"
-import { files, trySync } from "../machine/files.ts"
+import { files } from "../machine/files.ts"
 import { markOf } from "./BackupFiles.ts"
 import { compactTime, parseBackupName } from "./BackupNames.ts"
 import { headOf } from "./Likeness.ts"
@@ -20,25 +19,22 @@ const again =
  * Commits that the `-shm` of a crash counts but the WAL lacks. Run it before SQLite opens the database: that rebuilds
  * the `-shm`. A clean end deletes the `-shm` before the WAL (`sqlite3WalClose` in wal.c).
  */
-export const lostFromWal = (file: string): Effect.Effect<string | undefined> =>
-  Effect.flatMap(locksOn(`${file}-shm`), (locks) =>
-    locks.length > 0
-      ? Effect.succeed(undefined)
-      : Effect.orElseSucceed(
-          trySync(() => {
-            const shm = `${file}-shm`
-            // Closing our descriptor would drop the locks of this process's other connections.
-            if (ownDescriptorsOn(shm) !== 0) return undefined
-            const pages = pagesIn(headOf(shm))
-            const bytes = files.stat(`${file}-wal`)?.size
-            // A process that opened it meanwhile has created the WAL first.
-            if (pages === undefined || (bytes ?? 0) >= pages.bytes || files.stat(shm) === undefined) return undefined
-            const which = bytes === undefined ? "there is no such file" : `that file has ${bytes} bytes`
-            return `Commits are missing: ${shm} counts ${pages.left} pages of them in ${file}-wal, and ${which}. ${again}`
-          }),
-          () => undefined
-        )
-  )
+export const lostFromWal = (file: string): string | undefined => {
+  const shm = `${file}-shm`
+  // Closing our descriptor would drop the locks of this process's other connections.
+  if (locksOn(shm).length > 0 || ownDescriptorsOn(shm) !== 0) return undefined
+  try {
+    const pages = pagesIn(headOf(shm))
+    const bytes = files.stat(`${file}-wal`)?.size
+    // A process that opened it meanwhile has created the WAL first.
+    if (pages === undefined || (bytes ?? 0) >= pages.bytes || files.stat(shm) === undefined) return undefined
+    const which = bytes === undefined ? "there is no such file" : `that file has ${bytes} bytes`
+    return `Commits are missing: ${shm} counts ${pages.left} pages of them in ${file}-wal, and ${which}. ${again}`
+  } catch {
+    // What cannot be read proves nothing.
+    return undefined
+  }
+}
 
 /**
  * The pages of a WAL that are not in the database yet, and the bytes of the whole WAL, from the header of the `-shm`:
@@ -64,18 +60,19 @@ export const lostFromFile = (
   file: string,
   before: Stats,
   { pages, pageSize }: { readonly pages: number; readonly pageSize: number }
-): Effect.Effect<string | undefined> =>
-  Effect.orElseSucceed(
-    trySync(() => {
-      const more = Math.floor(before.size / pageSize) - pages
-      const now = more > 0 ? files.stat(file) : undefined
-      // A process that wrote meanwhile may have shortened it.
-      return now === undefined || now.size !== before.size || now.mtimeMs !== before.mtimeMs
-        ? undefined
-        : `The file is ${more} pages longer than its header says: it was copied while a program wrote to it, without its -wal or -journal. ${again}`
-    }),
-    () => undefined
-  )
+): string | undefined => {
+  const more = Math.floor(before.size / pageSize) - pages
+  if (more <= 0) return undefined
+  try {
+    const now = files.stat(file)
+    // A process that wrote meanwhile may have shortened it.
+    return now === undefined || now.size !== before.size || now.mtimeMs !== before.mtimeMs
+      ? undefined
+      : `The file is ${more} pages longer than its header says: it was copied while a program wrote to it, without its -wal or -journal. ${again}`
+  } catch {
+    return undefined
+  }
+}
 
 /**
  * Finds a backup of a committed upgrade from the database's current version or a later one: then the database is older

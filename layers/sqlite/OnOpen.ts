@@ -58,7 +58,7 @@ export interface OpenedConnection {
 export type OnOpen = ((connection: OpenedConnection) => void) | URL
 
 /** How a connection is set up. */
-interface SetUp {
+export interface SetUp {
   /** The function to call, once its module is loaded; undefined where there is none. */
   readonly load: Effect.Effect<((connection: OpenedConnection) => unknown) | undefined, SqliteFailure>
   /** `none`, or whether a child process can do it too. */
@@ -80,7 +80,9 @@ export const withOnOpen =
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     onOpen === undefined ? effect : Effect.provideService(effect, ConnectionSetUp, setUpBy(onOpen))
 
-const setUpBy = (onOpen: OnOpen): SetUp => {
+/** How connections are set up, without a look at the context: an effect that is an `Exit` unless it loads a module. */
+export const setUpBy = (onOpen: OnOpen | undefined): SetUp => {
+  if (onOpen === undefined) return none
   if (!(onOpen instanceof URL)) return { load: Effect.succeed(onOpen), kind: "function", module: "" }
   const module = onOpen.href
   return { load: Effect.tryPromise({ try: () => functionIn(module), catch: failureOf }), kind: "module", module }

@@ -23,8 +23,8 @@ export const partsOf = (file: string) => ["", "-wal", "-shm", "-journal"].map((s
 export const refuseInUse = Effect.fnUntraced(function* (file: string) {
   const users = yield* usersOf(partsOf(file))
   if (users.length > 0) return yield* new SystemFailure({ code: "EBUSY", detail: `open in ${nameHolders(users)}` })
-  const locks = yield* Effect.forEach(partsOf(file), locksOn)
-  if (locks.flat().length > 0) return yield* new SystemFailure({ code: "EBUSY", detail: "a lock is held on it" })
+  if (partsOf(file).flatMap(locksOn).length > 0)
+    return yield* new SystemFailure({ code: "EBUSY", detail: "a lock is held on it" })
 })
 
 /**

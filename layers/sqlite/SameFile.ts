@@ -1,8 +1,10 @@
 /** Whether the file at a path is still the one that is open. */
 import * as Effect from "effect/Effect"
-import { files, trySync } from "../machine/files.ts"
+import * as Exit from "effect/Exit"
+import { files } from "../machine/files.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { another, ConnectionError, nothing, refusal } from "./ConnectionError.ts"
+import { systemOutcomeOf } from "./edge.ts"
 
 /** The error if another file, or none, is where the open one was. */
 export const replacedError = (file: string, code: string): ConnectionError =>
@@ -14,9 +16,10 @@ export const replacedError = (file: string, code: string): ConnectionError =>
     retryable: false
   })
 
-export const identityOf = (file: string): Effect.Effect<string | undefined, ConnectionError> =>
-  Effect.mapError(
-    trySync(() => files.identity(file)),
+/** Looks when it is called. */
+export const identityOf = (file: string): Exit.Exit<string | undefined, ConnectionError> =>
+  systemOutcomeOf(
+    () => files.identity(file),
     (failure) => refusal(file, "CannotOpen", failure)
   )
 
@@ -24,13 +27,15 @@ export const identityOf = (file: string): Effect.Effect<string | undefined, Conn
  * Proves that the paths still lead to the files that the connection has open. In WAL mode that includes the `-shm`,
  * which has the locks: if it was deleted, the next process creates another, and neither sees the other's locks.
  */
-export const sameFileStillThere = Effect.fnUntraced(function* (
+export const sameFileStillThere = (
   { file, identity }: { readonly file: string; readonly identity: string | undefined },
   access: "initialize" | "inspect"
-) {
-  if (identity === undefined) return Effect.void
+): Exit.Exit<Effect.Effect<void, ConnectionError>, ConnectionError> => {
+  if (identity === undefined) return Exit.succeed(Effect.void)
   const shm = `${file}-shm`
-  const mapped = yield* identityOf(shm)
+  const shmIdentity = identityOf(shm)
+  if (Exit.isFailure(shmIdentity)) return Exit.failCause(shmIdentity.cause)
+  const mapped = shmIdentity.value
   const changed = (path: string, opened: string): ConnectionError | undefined => {
     try {
       const found = files.identity(path)
@@ -50,11 +55,12 @@ export const sameFileStillThere = Effect.fnUntraced(function* (
     }
   }
   // In one step, because every write asks.
-  return Effect.suspend(
+  const inPlace = Effect.suspend(
     () =>
       changed(file, identity) ??
       (mapped === undefined ? undefined : changed(shm, mapped)) ??
       (access === "initialize" ? unwritable() : undefined) ??
       Effect.void
   )
-})
+  return Exit.succeed(inPlace)
+}

@@ -50,7 +50,7 @@ export const settle = Effect.fnUntraced(function* (
   const inPlace = yield* sameFileStillThere(connection, config.access)
   yield* inPlace
   // The WAL of a new database was opened on the way.
-  yield* connection.canWrite
+  yield* connection.canWrite()
   return { inPlace, settings, warnings }
 })
 

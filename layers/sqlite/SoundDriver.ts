@@ -2,32 +2,32 @@
 import * as Effect from "effect/Effect"
 import { type ConnectionError, reasonOf, refusal } from "./ConnectionError.ts"
 import { fatalAddon, loadDriver } from "./Driver.ts"
-import { ConnectionSetUp } from "./OnOpen.ts"
+import { atOnce, outcomeOf, systemOutcomeOf } from "./edge.ts"
+import { ConnectionSetUp, type SetUp } from "./OnOpen.ts"
 import { openSqlite } from "./Sqlite.ts"
 
 /** @internal Refuses a driver that would end this process or cannot be loaded, before anything is opened or created. */
 export const soundDriver = (file: string): Effect.Effect<void, ConnectionError> =>
-  Effect.matchEffect(fatalAddon, {
-    onFailure: (failure) => refusal(file, "CannotOpen", failure),
-    onSuccess: (detail) =>
-      detail === undefined
-        ? Effect.zipRight(
-            Effect.mapError(loadDriver, ({ code, detail }) =>
-              refusal(file, "DriverNotLoaded", { code: code === "UNKNOWN" ? "" : code, detail, retryable: false })
-            ),
-            tryOnOpen(file)
-          )
-        : refusal(file, "UnsafeDriver", { code: `Node.js ${process.versions.node}`, detail, retryable: false })
+  Effect.flatMap(ConnectionSetUp, (setUp) => driverIsSound(file, setUp))
+
+/** @internal The same at once: an `Exit` unless `onOpen` has to be tried. */
+export const driverIsSound = (file: string, { kind }: Pick<SetUp, "kind">): Effect.Effect<void, ConnectionError> =>
+  atOnce(function* () {
+    const detail = yield* systemOutcomeOf(fatalAddon, (failure) => refusal(file, "CannotOpen", failure))
+    if (detail !== undefined) {
+      const code = `Node.js ${process.versions.node}`
+      return yield* refusal(file, "UnsafeDriver", { code, detail, retryable: false })
+    }
+    yield* outcomeOf(loadDriver, ({ code, detail }) =>
+      refusal(file, "DriverNotLoaded", { code: code === "UNKNOWN" ? "" : code, detail, retryable: false })
+    )
+    if (kind !== "none") yield* tryOnOpen(file)
   })
 
 /** On a database in memory, so that one that fails leaves no file behind. */
 const tryOnOpen = (file: string): Effect.Effect<void, ConnectionError> =>
-  Effect.flatMap(ConnectionSetUp, ({ kind }) =>
-    kind === "none"
-      ? Effect.void
-      : Effect.mapError(Effect.scoped(Effect.asVoid(openSqlite({ filename: ":memory:" }))), (failure) =>
-          refusal(file, reasonOf(failure.code), failure)
-        )
+  Effect.mapError(Effect.scoped(Effect.asVoid(openSqlite({ filename: ":memory:" }))), (failure) =>
+    refusal(file, reasonOf(failure.code), failure)
   )
 
 /**

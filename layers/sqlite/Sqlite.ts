@@ -38,7 +38,7 @@ export const openSqliteIn = (scope: Scope.Scope, options: OpenOptions): Effect.E
     Effect.flatMap(load, (onOpen) =>
       Effect.uninterruptible(
         Effect.tap(
-          atEdge(() => sqliteOn(opened(options, onOpen), onOpen), identity),
+          atEdge(() => openNow(options, onOpen), identity),
           ({ database }) =>
             Scope.addFinalizer(
               scope,
@@ -48,6 +48,9 @@ export const openSqliteIn = (scope: Scope.Scope, options: OpenOptions): Effect.E
       )
     )
   )
+
+/** Opens it at once; who asks for it closes it. `onOpen` is the function, loaded. Throws `SqliteFailure`. */
+export const openNow = (options: OpenOptions, onOpen: SetUp): Sqlite => sqliteOn(opened(options, onOpen), onOpen)
 
 interface OpenOptions {
   readonly filename: string

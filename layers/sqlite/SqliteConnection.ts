@@ -6,23 +6,24 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { permissionsFor } from "../machine/FilePermissions.ts"
-import { trySync } from "../machine/files.ts"
-import { createExclusively } from "../machine/newFile.ts"
+import { createNew } from "../machine/newFile.ts"
 import { openDescriptors } from "../machine/OpenFiles.ts"
 import type { Attempt, StageError } from "../start/Attempt.ts"
 import type { Connected } from "./Client.ts"
 import { another, ConnectionError, reasonOf, refusal, systemReasons } from "./ConnectionError.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
+import { atOnce, isPassed, outcomeOf, systemOutcomeOf } from "./edge.ts"
 import { look, refuseUnshared, requireRemovableSidecars, type Shutdown, shutdownOf } from "./FileLook.ts"
 import { type FirstRead, isReadBeside, tellLost } from "./FirstRead.ts"
 import { Initialization } from "./Initialization.ts"
 import { isLarge, readBeside, recoverBeside } from "./LeftoverWal.ts"
 import { headOf, likenessOf } from "./Likeness.ts"
 import { lostFromFile, lostFromWal } from "./LostWal.ts"
+import { setUpBy } from "./OnOpen.ts"
 import { identityOf } from "./SameFile.ts"
-import { hasWalResetBug, soundDriver } from "./SoundDriver.ts"
-import { integer, openSqliteIn, type SqliteFailure, text } from "./Sqlite.ts"
+import { driverIsSound, hasWalResetBug } from "./SoundDriver.ts"
+import { integer, openNow, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
 import { transactionsOn } from "./Transactions.ts"
 import { pinWal, type WalPin } from "./WalPin.ts"
 import { writableWith } from "./WritableFile.ts"
@@ -55,7 +56,7 @@ export interface OpenConnection {
   /** @internal Closes it before its scope does, with all its locks. */
   readonly close: Effect.Effect<void>
   /** @internal Proves that SQLite has the file, its WAL and its `-shm` open for writing, as far as each is open by now. */
-  readonly canWrite: Effect.Effect<void, ConnectionError>
+  readonly canWrite: () => Exit.Exit<void, ConnectionError>
 }
 
 /** Evidence of one connection, open and answering; closed with the layer's scope. */
@@ -72,23 +73,32 @@ export class SqliteConnection extends Context.Tag("database-ready/SqliteConnecti
     config: DatabaseConfig["Type"],
     { stage }: Initialization["Type"],
     directory: DatabaseDirectory["Type"]
-  ): Effect.Effect<SqliteConnection["Type"], ConnectionError | StageError, Scope.Scope> => {
-    const firstRead: FirstRead = { isTried: false, stoodStill: false, lost: undefined }
-    return stage(
-      "connection",
-      // Looked at when the attempt has closed its connections.
-      (attempt) =>
-        Effect.mapError(
-          attemptInOwnScope((scope) => connect(config, directory, scope, attempt, firstRead)),
-          addLikeness
-        ),
-      ({ before, lastWritten, lost, origin, sqliteVersion }) => {
-        const written = lastWritten === undefined ? "" : `, last written ${toTheSecond(lastWritten)}`
-        const how = { clean: "", shared: ", in use by others", unclean: ", after an unclean shutdown" }[before]
-        return `SQLite ${sqliteVersion}, ${origin}${written}${how}${lost === undefined ? "" : ", commits are missing"}`
-      }
-    )
-  }
+  ): Effect.Effect<SqliteConnection["Type"], ConnectionError | StageError, Scope.Scope> =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+      const opened: Opened = { sqlite: undefined }
+      yield* Scope.addFinalizer(
+        scope,
+        Effect.sync(() => closeIn(opened))
+      )
+      const firstRead: FirstRead = { isTried: false, stoodStill: false, lost: undefined }
+      const found = yield* stage(
+        "connection",
+        (attempt) => {
+          const outcome = closingWhatFails(scope, opened, (place) =>
+            connect(config, directory, place, attempt, firstRead)
+          )
+          // Looked at when the attempt has closed its connections.
+          return isPassed(outcome) ? outcome : Effect.mapError(outcome, addLikeness)
+        },
+        ({ before, lastWritten, lost, origin, sqliteVersion }) => {
+          const written = lastWritten === undefined ? "" : `, last written ${toTheSecond(lastWritten)}`
+          const how = { clean: "", shared: ", in use by others", unclean: ", after an unclean shutdown" }[before]
+          return `SQLite ${sqliteVersion}, ${origin}${written}${how}${lost === undefined ? "" : ", commits are missing"}`
+        }
+      )
+      return { ...found, scope, close: Scope.close(scope, Exit.void) }
+    })
 
   /**
    * The connection stage: opens the file and reads from it. Creates an absent file, readable by its owner alone unless
@@ -116,126 +126,170 @@ const nothingThere = {
 
 const toTheSecond = (millis: number): string => new Date(millis).toISOString().replace(/\.\d+/, "")
 
-/** An attempt that fails closes what it opened, instead of leaving one open connection per attempt in the scope. */
-const attemptInOwnScope = <A, E, R>(
-  attempt: (scope: Scope.CloseableScope) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R | Scope.Scope> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-      return yield* Effect.onError(restore(attempt(scope)), (cause) => Scope.close(scope, Exit.failCause(cause)))
-    })
-  )
+/** The connection of the attempt that runs, or of the one that passed. */
+interface Opened {
+  sqlite: Sqlite | undefined
+}
 
-const connect = Effect.fnUntraced(function* (
+const closeIn = (opened: Opened): void => {
+  opened.sqlite?.database.close()
+  opened.sqlite = undefined
+}
+
+/** What an attempt opens, and where. */
+interface Place {
+  readonly opened: Opened
+  /** What is opened in it is closed after the connection. Made when it is first asked for: most attempts open nothing else. */
+  readonly beside: Effect.Effect<Scope.CloseableScope>
+}
+
+/** An attempt that fails closes what it opened, instead of leaving one open connection per attempt in the scope. */
+const closingWhatFails = <A, E, R>(
+  scope: Scope.Scope,
+  opened: Opened,
+  attempt: (place: Place) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  let forked: Scope.CloseableScope | undefined
+  const beside = Effect.suspend(() =>
+    forked === undefined
+      ? Effect.tap(Scope.fork(scope, ExecutionStrategy.sequential), (made) => {
+          forked = made
+        })
+      : Effect.succeed(forked)
+  )
+  const outcome = attempt({ opened, beside: Effect.uninterruptible(beside) })
+  return isPassed(outcome)
+    ? outcome
+    : Effect.onError(outcome, (cause) =>
+        Effect.suspend(() => {
+          closeIn(opened)
+          return forked === undefined ? Effect.void : Scope.close(forked, Exit.failCause(cause))
+        })
+      )
+}
+
+/** Where nothing lies beside the file, nothing has to be waited for. */
+const connect = (
   config: DatabaseConfig["Type"],
   { file, isWritable }: DatabaseDirectory["Type"],
-  scope: Scope.CloseableScope,
+  { beside, opened }: Place,
   { doing, left, progress }: Pick<Attempt, "doing" | "left" | "progress">,
   firstRead: FirstRead
-) {
-  yield* soundDriver(file)
-  const onDisk = !config.inMemory
-  const found = onDisk ? yield* look(file, config.access) : nothingThere
-  if (found.exists && config.access === "inspect" && config.pragmas.journalMode === "wal") {
-    yield* requireRemovableSidecars(file, isWritable)
-  }
-  const before = yield* found.wal ? shutdownOf(file) : Effect.succeed("clean" as const)
+) =>
+  atOnce(function* () {
+    const setUp = setUpBy(config.onOpen)
+    yield* driverIsSound(file, setUp)
+    const onDisk = !config.inMemory
+    const found = onDisk ? yield* look(file, config.access) : nothingThere
+    if (found.exists && config.access === "inspect" && config.pragmas.journalMode === "wal") {
+      yield* requireRemovableSidecars(file, isWritable)
+    }
+    const before: Shutdown = found.wal ? shutdownOf(file) : "clean"
 
-  if (found.shm && before !== "shared") yield* tellLost(firstRead, lostFromWal(file))
+    if (found.shm && before !== "shared") yield* tellLost(firstRead, () => lostFromWal(file))
 
-  const isShared = onDisk && config.permissions === "group" ? refuseUnshared(file) : Effect.void
-  yield* isShared
-  if (!found.exists && onDisk && config.access === "inspect") {
-    return yield* refusal(file, "Absent", { code: "ENOENT", detail: "no such file", retryable: false })
-  }
-  const isCreated =
-    !found.exists &&
-    onDisk &&
-    (yield* Effect.mapError(
-      Effect.flatMap(
-        trySync(() => permissionsFor(file, config.permissions)),
-        (permissions) => createExclusively(file, permissions)
-      ),
-      (failure) => refusal(file, systemReasons[failure.code] ?? "CannotCreate", failure)
-    ))
-  // Read back: some filesystems have one mode for all their files.
-  if (isCreated) yield* isShared
+    const isGroups = onDisk && config.permissions === "group"
+    if (isGroups) yield* refuseUnshared(file)
+    if (!found.exists && onDisk && config.access === "inspect") {
+      return yield* refusal(file, "Absent", { code: "ENOENT", detail: "no such file", retryable: false })
+    }
+    const isCreated =
+      !found.exists &&
+      onDisk &&
+      (yield* systemOutcomeOf(
+        () => createNew(file, permissionsFor(file, config.permissions)),
+        (failure) => refusal(file, systemReasons[failure.code] ?? "CannotCreate", failure)
+      ))
+    // Read back: some filesystems have one mode for all their files.
+    if (isCreated && isGroups) yield* refuseUnshared(file)
 
-  const refused = Effect.mapError((failure: SqliteFailure) => {
-    firstRead.stoodStill ||= failure.code === "SQLITE_PROTOCOL"
-    return refusal(file, reasonOf(failure.code), failure)
+    const refused = (failure: SqliteFailure) => {
+      firstRead.stoodStill ||= failure.code === "SQLITE_PROTOCOL"
+      return refusal(file, reasonOf(failure.code), failure)
+    }
+    const identity = onDisk ? yield* identityOf(file) : undefined
+    const isLargeWal = before === "unclean" && isLarge(found.walBytes)
+    const holdsPages = onDisk && found.exists && !found.empty
+    const isFirstBeside = holdsPages && isReadBeside(firstRead, { before, left: left() })
+    // Gone when this has read: what it found in the WAL stays as long as anybody has the database open.
+    const attendant =
+      isLargeWal || isFirstBeside ? yield* Scope.fork(yield* beside, ExecutionStrategy.sequential) : undefined
+    if (attendant !== undefined && isLargeWal) {
+      yield* Scope.extend(recoverBeside({ file, walBytes: found.walBytes }, progress), attendant)
+    }
+    if (attendant !== undefined && isFirstBeside) {
+      doing("reading the database for the first time")
+      yield* Effect.mapError(Scope.extend(readBeside(file), attendant), refused)
+    }
+    const walPin = found.wal ? yield* Effect.mapError(pinWal(file, yield* beside), refused) : undefined
+    const readonly = config.access === "inspect" && found.wal
+    const onOpen = yield* Effect.mapError(setUp.load, refused)
+    const descriptors = openDescriptors()
+    const plain = yield* outcomeOf(() => {
+      opened.sqlite = openNow({ filename: file, readonly }, onOpen)
+      return opened.sqlite
+    }, refused)
+    // So that it is closed before the pin: else its end would checkpoint the WAL.
+    if (walPin !== undefined)
+      yield* Scope.addFinalizer(
+        yield* beside,
+        Effect.sync(() => closeIn(opened))
+      )
+    const sqlite = { ...plain, ...transactionsOn(plain.database, { ...config.client, readonly }, config.onOpen) }
+    const ask = (question: string) => outcomeOf(() => sqlite.all(question), refused)
+    if (config.access === "inspect") yield* ask("PRAGMA query_only = 1")
+    // Opening reads nothing. The first read tells a database from any other file.
+    const [answer] = yield* ask(
+      "SELECT sqlite_version() AS version, application_id FROM pragma_application_id, pragma_schema_version"
+    )
+
+    if (attendant !== undefined) yield* Scope.close(attendant, Exit.void)
+
+    if (found.main !== undefined && !found.empty && !found.wal) {
+      const { main } = found
+      const [now] = yield* ask("SELECT page_count, page_size FROM pragma_page_count, pragma_page_size")
+      const header = { pages: integer(now, "page_count"), pageSize: integer(now, "page_size") }
+      yield* tellLost(firstRead, () => lostFromFile(file, main, header))
+    }
+
+    if (onDisk && (yield* identityOf(file)) !== identity) {
+      return yield* refusal(file, "Replaced", { ...another, retryable: true })
+    }
+
+    const canWrite =
+      onDisk && config.access === "initialize" ? writableWith(sqlite, { file, descriptors }) : () => Exit.void
+    // A file without a page is written by every start: there is nothing to lose by finding out then.
+    if (found.exists && !found.empty) yield* canWrite()
+
+    const sqliteVersion = text(answer, "version")
+    if (hasWalResetBug(sqliteVersion) && config.pragmas.journalMode === "wal") {
+      return yield* refusal(file, "UnsafeSqlite", { code: sqliteVersion, detail: "WAL-reset bug", retryable: false })
+    }
+    const applicationId = integer(answer, "application_id")
+    if (config.applicationId !== undefined && applicationId !== 0 && applicationId !== config.applicationId) {
+      return yield* refusal(file, "ForeignApplication", {
+        code: `application_id ${applicationId}`,
+        detail: `ours is ${config.applicationId}`,
+        retryable: false
+      })
+    }
+
+    const origin: SqliteConnection["Type"]["origin"] =
+      isCreated || config.inMemory ? "created" : found.empty ? "empty" : "existing"
+    const { lastWritten } = found
+    return {
+      file,
+      identity,
+      origin,
+      before,
+      lastWritten,
+      lost: firstRead.lost,
+      sqliteVersion,
+      sqlite,
+      walPin,
+      canWrite
+    }
   })
-  const identity = onDisk ? yield* identityOf(file) : undefined
-  // Gone when this has read: what it found in the WAL stays as long as anybody has the database open.
-  const attendant = yield* Scope.fork(scope, ExecutionStrategy.sequential)
-  if (before === "unclean" && isLarge(found.walBytes)) {
-    yield* Scope.extend(recoverBeside({ file, walBytes: found.walBytes }, progress), attendant)
-  }
-  const holdsPages = onDisk && found.exists && !found.empty
-  if (holdsPages && isReadBeside(firstRead, { before, left: left() })) {
-    doing("reading the database for the first time")
-    yield* refused(Scope.extend(readBeside(file), attendant))
-  }
-  const walPin = found.wal ? yield* refused(pinWal(file, scope)) : undefined
-  const readonly = config.access === "inspect" && found.wal
-  const descriptors = openDescriptors()
-  const opened = yield* refused(openSqliteIn(scope, { filename: file, readonly }))
-  const sqlite = { ...opened, ...transactionsOn(opened.database, { ...config.client, readonly }, config.onOpen) }
-  if (config.access === "inspect") {
-    yield* refused(sqlite.run("PRAGMA query_only = 1"))
-  }
-  // Opening reads nothing. The first read tells a database from any other file.
-  const [answer] = yield* refused(
-    sqlite.run("SELECT sqlite_version() AS version, application_id FROM pragma_application_id, pragma_schema_version")
-  )
-
-  yield* Scope.close(attendant, Exit.void)
-
-  if (found.main !== undefined && !found.empty && !found.wal) {
-    const [now] = yield* refused(sqlite.run("SELECT page_count, page_size FROM pragma_page_count, pragma_page_size"))
-    const header = { pages: integer(now, "page_count"), pageSize: integer(now, "page_size") }
-    yield* tellLost(firstRead, lostFromFile(file, found.main, header))
-  }
-
-  if (onDisk && (yield* identityOf(file)) !== identity) {
-    return yield* refusal(file, "Replaced", { ...another, retryable: true })
-  }
-
-  const canWrite = onDisk && config.access === "initialize" ? writableWith(sqlite, { file, descriptors }) : Effect.void
-  // A file without a page is written by every start: there is nothing to lose by finding out then.
-  if (found.exists && !found.empty) yield* canWrite
-
-  const sqliteVersion = text(answer, "version")
-  if (hasWalResetBug(sqliteVersion) && config.pragmas.journalMode === "wal") {
-    return yield* refusal(file, "UnsafeSqlite", { code: sqliteVersion, detail: "WAL-reset bug", retryable: false })
-  }
-  const applicationId = integer(answer, "application_id")
-  if (config.applicationId !== undefined && applicationId !== 0 && applicationId !== config.applicationId) {
-    return yield* refusal(file, "ForeignApplication", {
-      code: `application_id ${applicationId}`,
-      detail: `ours is ${config.applicationId}`,
-      retryable: false
-    })
-  }
-
-  const origin: SqliteConnection["Type"]["origin"] =
-    isCreated || config.inMemory ? "created" : found.empty ? "empty" : "existing"
-  return {
-    file,
-    identity,
-    origin,
-    before,
-    lastWritten: found.lastWritten,
-    lost: firstRead.lost,
-    sqliteVersion,
-    sqlite,
-    walPin,
-    scope,
-    close: Scope.close(scope, Exit.void),
-    canWrite
-  }
-})
 
 const addLikeness = (error: ConnectionError): ConnectionError => {
   const likeness = error.reason === "NotADatabase" ? likenessOf(headOf(error.file)) : undefined

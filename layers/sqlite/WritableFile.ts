@@ -1,8 +1,8 @@
 /** Proves that SQLite has a database open for writing. */
-import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { type Descriptors, openedAs } from "../machine/OpenFiles.ts"
-import { ConnectionError, reasonOf, refusal } from "./ConnectionError.ts"
-import { isLock, type Sqlite, type SqliteFailure } from "./Sqlite.ts"
+import { type ConnectionError, reasonOf, refusal } from "./ConnectionError.ts"
+import { answerOr, isLock, type Sqlite, type SqliteFailure } from "./Sqlite.ts"
 
 /**
  * SQLite silently opens a file that it may not write for reading, and access(2) does not see everything that forbids
@@ -12,39 +12,44 @@ import { isLock, type Sqlite, type SqliteFailure } from "./Sqlite.ts"
 export const writableWith = (
   sqlite: Sqlite,
   { descriptors, file }: { readonly file: string; readonly descriptors: Descriptors }
-): Effect.Effect<void, ConnectionError> => {
+): (() => Exit.Exit<void, ConnectionError>) => {
   const unproven = new Set(["", "-wal", "-shm"].map((suffix) => `${file}${suffix}`))
-  const refuseReadOnly = (
-    path: string,
-    facts = { code: "SQLITE_READONLY", detail: "it may not be opened for writing" }
-  ) => refusal(path, "ReadOnly", { ...facts, retryable: false })
-  return Effect.suspend(() => {
+  const fault = (): ConnectionError | undefined => {
     for (const path of unproven) {
       const found = openedAs(path, descriptors)
-      if (found === "readonly") return refuseReadOnly(path)
+      if (found === "readonly") return readOnly(path)
       if (found === "writable") unproven.delete(path)
       else if (path === file) {
         unproven.delete(path)
-        return Effect.catchIf(askToWrite(sqlite), isReadOnly, (failure) => refuseReadOnly(file, failure)).pipe(
-          Effect.mapError((failure) =>
-            failure instanceof ConnectionError ? failure : refusal(file, reasonOf(failure.code), failure)
-          )
+        return answerOr(
+          () => askToWrite(sqlite),
+          (failure) => (isReadOnly(failure) ? readOnly(file, failure) : refusal(file, reasonOf(failure.code), failure))
         )
       }
     }
-    return Effect.void
-  })
+    return undefined
+  }
+  return () => {
+    const found = fault()
+    return found === undefined ? Exit.void : Exit.fail(found)
+  }
 }
 
-/** Busy means writable: SQLite asks for the lock only if it may write. */
-const askToWrite = (sqlite: Sqlite): Effect.Effect<void, SqliteFailure> =>
-  sqlite.run("BEGIN IMMEDIATE").pipe(
-    Effect.zipRight(sqlite.run("ROLLBACK")),
-    Effect.catchIf(
-      ({ code }) => isLock(code),
-      () => Effect.void
-    ),
-    Effect.asVoid
+const readOnly = (path: string, facts = { code: "SQLITE_READONLY", detail: "it may not be opened for writing" }) =>
+  refusal(path, "ReadOnly", { code: facts.code, detail: facts.detail, retryable: false })
+
+/** Busy means writable: SQLite asks for the lock only if it may write. Throws `SqliteFailure`. */
+const askToWrite = ({ all }: Sqlite): undefined =>
+  answerOr(
+    () => {
+      all("BEGIN IMMEDIATE")
+      all("ROLLBACK")
+      return undefined
+    },
+    (failure) => {
+      if (isLock(failure.code)) return undefined
+      throw failure
+    }
   )
 
 const isReadOnly = ({ code }: SqliteFailure): boolean => code.startsWith("SQLITE_READONLY")

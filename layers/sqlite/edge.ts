@@ -1,6 +1,7 @@
 /** The edge of a room: where plain code ends and Effect begins. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { SystemFailure } from "../machine/SystemFailure.ts"
 import type { Steps } from "../start/atOnce.ts"
 import { answerOr, SqliteFailure } from "./SqliteFailure.ts"
 
@@ -15,6 +16,15 @@ export const outcomeOf = <A, E>(
     () => verdictOf(question()),
     (failure) => Exit.fail(refused(failure))
   )
+
+/** `outcomeOf` for a question to the system: whatever it throws is what the system answered. */
+export const systemOutcomeOf = <A, E>(question: () => A, refused: (failure: SystemFailure) => E): Exit.Exit<A, E> => {
+  try {
+    return Exit.succeed(question())
+  } catch (thrown) {
+    return Exit.fail(refused(SystemFailure.from(thrown)))
+  }
+}
 
 /**
  * Runs plain code. A refusal that it gives is what the effect fails with; an answer of SQLite that it throws is what

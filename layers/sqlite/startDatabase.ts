@@ -13,10 +13,11 @@ import { CheckedIntegrity } from "./CheckedIntegrity.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { absoluteName } from "./DatabasePath.ts"
+import { isPassed } from "./edge.ts"
 import type { Initialization } from "./Initialization.ts"
-import { withOnOpen } from "./OnOpen.ts"
+import { setUpBy, withOnOpen } from "./OnOpen.ts"
 import { handOut } from "./ReadyDatabase.ts"
-import { soundDriver } from "./SoundDriver.ts"
+import { driverIsSound } from "./SoundDriver.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
@@ -51,14 +52,10 @@ export const startDatabase = Effect.fnUntraced(function* (
   reactivity?: Effect.Effect<Reactivity.Reactivity.Service>
 ) {
   // A driver that cannot be used leaves no directory behind.
-  const driver = withOnOpen(config.onOpen)(soundDriver(config.filename))
-  const sound = yield* Effect.either(driver)
-  if (Either.isLeft(sound))
-    yield* initialization.stage(
-      "connection",
-      () => driver,
-      () => ""
-    )
+  const driver = () => withOnOpen(config.onOpen)(driverIsSound(config.filename, setUpBy(config.onOpen)))
+  const sound = driver()
+  if (!isPassed(sound) && Either.isLeft(yield* Effect.either(sound)))
+    yield* initialization.stage("connection", driver, () => "")
   const directory = yield* DatabaseDirectory.make(config, initialization)
   const done = nothingDone()
   const proven = Effect.fnUntraced(function* (connection: SqliteConnection["Type"]) {

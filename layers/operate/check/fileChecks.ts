@@ -30,7 +30,7 @@ export const checkRights = (config: DatabaseConfig["Type"], file: string) =>
     }))
     if (there.unusable.length > 0) {
       const refused = yield* Effect.either(
-        Effect.zipRight(prepareDirectory({ ...config, access: "replace" }), look(file, "initialize"))
+        Effect.flatMap(prepareDirectory({ ...config, access: "replace" }), () => look(file, "initialize"))
       )
       if (Either.isLeft(refused)) return failWith(refused.left)
       return fail(`this user may not write ${there.unusable.join(", ")}`, "Run this as the owner of the database.")
@@ -51,7 +51,7 @@ export const checkWal = (file: string, limit: number) =>
     const wal = yield* trySync(() => files.lstat(`${file}-wal`))
     if (wal === undefined || wal.size === 0) return pass("nothing in it")
     const size = bytesText(wal.size)
-    if ((yield* shutdownOf(file)) === "unclean") {
+    if (shutdownOf(file) === "unclean") {
       return warn(
         `${size}, left by a process that is gone`,
         "Start the program, or run `database-ready init`: both write it into the database. Do not delete it: it holds commits."
