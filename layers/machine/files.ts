@@ -74,11 +74,15 @@ export const files = {
   /** What is in a directory, without following links. */
   entries: (directory: string): ReadonlyArray<Dirent> => readdirSync(directory, { withFileTypes: true }),
 
-  /** The descriptor number that the next opened file gets: the lowest free one (open(2)). */
-  nextDescriptor: (): number => {
-    const next = openSync("/dev/null", "r")
-    closeSync(next)
-    return next
+  /** The descriptor numbers that the next opened files get: the lowest free ones (open(2)). */
+  nextDescriptors: (count: number): ReadonlyArray<number> => {
+    const opened: Array<number> = []
+    try {
+      while (opened.length < count) opened.push(openSync("/dev/null", "r"))
+      return opened
+    } finally {
+      for (const number of opened) closeSync(number)
+    }
   },
 
   /** The names in a directory. */

@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { permissionsFor } from "../machine/FilePermissions.ts"
 import { createNew } from "../machine/newFile.ts"
-import { openDescriptors } from "../machine/OpenFiles.ts"
+import { freeDescriptors } from "../machine/OpenFiles.ts"
 import type { Attempt, StageError } from "../start/Attempt.ts"
 import type { Connected } from "./Client.ts"
 import { another, ConnectionError, reasonOf, refusal, systemReasons } from "./ConnectionError.ts"
@@ -224,7 +224,7 @@ const connect = (
     const walPin = found.wal ? yield* Effect.mapError(pinWal(file, yield* beside), refused) : undefined
     const readonly = config.access === "inspect" && found.wal
     const onOpen = yield* Effect.mapError(setUp.load, refused)
-    const descriptors = openDescriptors()
+    const descriptors = freeDescriptors()
     const plain = yield* outcomeOf(() => {
       opened.sqlite = openNow({ filename: file, readonly }, onOpen)
       return opened.sqlite

@@ -1,6 +1,6 @@
 /** Proves that SQLite has a database open for writing. */
 import * as Exit from "effect/Exit"
-import { type Descriptors, openedAs } from "../machine/OpenFiles.ts"
+import { type FreeDescriptors, openedAs } from "../machine/OpenFiles.ts"
 import { type ConnectionError, reasonOf, refusal } from "./ConnectionError.ts"
 import { answerOr, isLock, type Sqlite, type SqliteFailure } from "./Sqlite.ts"
 
@@ -11,7 +11,7 @@ import { answerOr, isLock, type Sqlite, type SqliteFailure } from "./Sqlite.ts"
  */
 export const writableWith = (
   sqlite: Sqlite,
-  { descriptors, file }: { readonly file: string; readonly descriptors: Descriptors }
+  { descriptors, file }: { readonly file: string; readonly descriptors: FreeDescriptors }
 ): (() => Exit.Exit<void, ConnectionError>) => {
   const unproven = new Set(["", "-wal", "-shm"].map((suffix) => `${file}${suffix}`))
   const fault = (): ConnectionError | undefined => {
