@@ -4,6 +4,8 @@
  *
  * @packageDocumentation
  */
+export { type AdvisoryLockOptions, withAdvisoryLock } from "./postgres/AdvisoryLock.ts"
+export { AdvisoryLockError } from "./postgres/AdvisoryLockError.ts"
 export type { AppliedMigration } from "./postgres/AppliedMigrations.ts"
 export type { IntegrityReport } from "./postgres/CheckedIntegrity.ts"
 export type { ClientOptions } from "./postgres/Client.ts"

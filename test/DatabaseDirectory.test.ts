@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { DatabaseConfig, DatabaseDirectory, Initialization } from "../layers/index.ts"
+import { DatabaseConfig, DatabaseDirectory, exitCodeOf, Initialization } from "../layers/index.ts"
 import { kindOfFilesystem, mountIn, mountsIn, noMountCanHang } from "../layers/machine/MountTable.ts"
 import { platform, refusal, temporaryFolder } from "./support/database.ts"
 
@@ -58,6 +58,38 @@ describe("the directory", () => {
       symlinkSync(join(folder, "nowhere.db"), join(folder, "link.db"))
       assert.deepStrictEqual(yield* refusalOf(join(folder, "link.db")), ["DirectoryError", "BrokenLink"])
       assert.isFalse(existsSync(join(folder, "nowhere.db")))
+    })
+  )
+
+  it.scoped("refuses a URL by the engine that it is for, without its password, and makes no folder of it", () =>
+    Effect.gen(function* () {
+      const urls = [
+        ["postgres://app:s3cr3t@db.example.org/app", "postgres://..."],
+        ["PostgreSQL://app:s3cr3t@[::1]/app", "postgresql://..."],
+        // What joining paths leaves of it.
+        ["postgres:/app:s3cr3t@db.example.org/app", "postgres://..."],
+        ["mysql://app:s3cr3t@db.example.org/app", "mysql://..."],
+        ["libsql://app.turso.io?authToken=s3cr3t", "libsql://..."],
+        ["http://127.0.0.1:8080/s3cr3t", "http://..."],
+        ["jdbc:postgresql://db.example.org/app?password=s3cr3t", "jdbc:postgresql://..."],
+        ["s3://s3cr3t/app.db", "s3://..."]
+      ] as const
+      for (const [filename, shown] of urls) {
+        const refused = yield* refusal(directoryOf(filename))
+        assert.deepStrictEqual(
+          [refused._tag, refused.reason, exitCodeOf(refused)],
+          ["DirectoryError", "OtherEngine", 64]
+        )
+        assert.include(refused.sentence, shown)
+        assert.include(refused.remedy, "database-ready/postgres")
+        assert.notInclude(JSON.stringify([refused, refused.message]), "s3cr3t", filename)
+        assert.isFalse(existsSync(filename.replace(/\/.*/, "")))
+      }
+      for (const filename of ["file:app.db", "sqlite:app.db", "sqlite3:///app.db", "jdbc:sqlite:app.db"]) {
+        assert.deepStrictEqual(yield* refusalOf(filename), ["DirectoryError", "InvalidFilename"], filename)
+      }
+      const folder = yield* temporaryFolder
+      for (const name of ["a:b.db", "postgres.db", "x://app.db"]) yield* directoryOf(join(folder, name))
     })
   )
 

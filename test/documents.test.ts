@@ -345,6 +345,7 @@ const allRows: Readonly<Record<Refused["_tag"], ReadonlyArray<string>>> = {
     (reason) => new DirectoryError({ ...facts, reason, path: "" }),
     {
       InvalidFilename: undefined,
+      OtherEngine: undefined,
       NotADirectory: undefined,
       NotFound: undefined,
       PermissionDenied: undefined,
@@ -472,6 +473,7 @@ const allRows: Readonly<Record<Refused["_tag"], ReadonlyArray<string>>> = {
     {
       InvalidName: undefined,
       InvalidExtension: undefined,
+      OtherEngine: undefined,
       NotFound: undefined,
       Linked: undefined,
       Unreadable: undefined

@@ -163,6 +163,10 @@ describe("a fleet", () => {
       )
       assert.deepStrictEqual(readdirSync(directory), ["inner"])
       assert.deepStrictEqual(readdirSync(inner), [])
+      const elsewhere = DatabaseFleet.make({ directory: "postgres://app:s3cr3t@db.example.org/app", migrations: notes })
+      const error = yield* Effect.flip(Effect.provide(elsewhere, platform))
+      assert.deepStrictEqual([error._tag, error.reason], ["FleetError", "OtherEngine"])
+      assert.notInclude(JSON.stringify([error, error.message]), "s3cr3t")
     })
   )
 

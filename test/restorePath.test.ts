@@ -56,6 +56,8 @@ describe("the database of a restore", () => {
         [":memory:", "DirectoryError.InvalidFilename", 64],
         ["file:x.db", "DirectoryError.InvalidFilename", 64],
         ["FILE:///x.db?mode=rwc", "DirectoryError.InvalidFilename", 64],
+        ["sqlite:x.db", "DirectoryError.InvalidFilename", 64],
+        ["postgres:/x/app", "DirectoryError.OtherEngine", 64],
         ["app.db/", "DirectoryError.InvalidFilename", 64],
         ["..", "DirectoryError.InvalidFilename", 64],
         ["app.db\n", "DirectoryError.InvalidFilename", 64],

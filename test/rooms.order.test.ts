@@ -79,6 +79,7 @@ const importsEffect = (file: string) => /from "(effect|@effect)\//.test(readFile
 /** Plain code of the rooms: values in, values out. It grows room by room. */
 const plain = [
   "layers/machine/MountTable.ts",
+  "layers/start/historyComparison.ts",
   ...["FilePragmas", "migrationPragmas", "pragmas"].map((name) => `layers/sqlite/${name}.ts`),
   ...[
     "Complaint",

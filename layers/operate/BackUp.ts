@@ -19,7 +19,7 @@ import { reasonOf, refusal } from "../sqlite/ConnectionError.ts"
 import { type CopyError, copyError, copyReasonOf } from "../sqlite/CopyError.ts"
 import { largeCopy } from "../sqlite/DatabaseCopy.ts"
 import { prepareDirectory } from "../sqlite/DatabaseDirectory.ts"
-import { absoluteName, faultOfName, isInMemory } from "../sqlite/DatabasePath.ts"
+import { absoluteName, faultOfName, isInMemory, isUri, urlOf, withoutSecrets } from "../sqlite/DatabasePath.ts"
 import { DirectoryError } from "../sqlite/DirectoryError.ts"
 import { atEdge } from "../sqlite/edge.ts"
 import { look } from "../sqlite/FileLook.ts"
@@ -213,8 +213,8 @@ const placeOf = Effect.fnUntraced(function* (file: string, to: string | undefine
     const beside: Place = { stem: file, file: undefined, shown: `of ${file}` }
     return beside
   }
-  const refuse = copyError(to)
-  if (to.trim() === "" || to.includes("\0") || isInMemory(to) || /^file:/i.test(to)) {
+  const refuse = copyError(withoutSecrets(to))
+  if (to.trim() === "" || to.includes("\0") || isInMemory(to) || isUri(to) || urlOf(to) !== undefined) {
     return yield* refuse("InvalidName", { detail: faultOfName(to) ?? "it names no file" })
   }
   const wanted = path.resolve(to)

@@ -8,8 +8,8 @@ import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { readHistory } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
 import { markOf } from "../sqlite/BackupFiles.ts"
 import { copyTimeIn, millisOf, parseBackupName } from "../sqlite/BackupNames.ts"
-import { absoluteName, faultOfName, isInMemory, realFile } from "../sqlite/DatabasePath.ts"
-import { DirectoryError, refusal } from "../sqlite/DirectoryError.ts"
+import { absoluteName, isInMemory, realFile } from "../sqlite/DatabasePath.ts"
+import { DirectoryError, refusal, refusalOfName } from "../sqlite/DirectoryError.ts"
 import { atEdge } from "../sqlite/edge.ts"
 import { likenessOf } from "../sqlite/Likeness.ts"
 import { type OnOpen, withOnOpen } from "../sqlite/OnOpen.ts"
@@ -76,11 +76,12 @@ export interface ListBackupsOptions {
 export const listBackups = ({ directory, filename, onOpen, onProgress, verify = false }: ListBackupsOptions) =>
   Effect.gen(function* () {
     const path = yield* Path.Path
-    const fault = isInMemory(filename) ? "a database in memory has no file" : faultOfName(filename)
-    if (fault !== undefined) {
-      const facts = { path: filename, detail: fault, retryable: false }
+    if (isInMemory(filename)) {
+      const facts = { path: filename, detail: "a database in memory has no file", retryable: false }
       return yield* new DirectoryError({ reason: "InvalidFilename", ...facts })
     }
+    const wrong = refusalOfName(filename)
+    if (wrong !== undefined) return yield* wrong
     const wanted = path.resolve(filename)
     const file = yield* inDirectory(wanted, () => realFile(path, wanted) ?? wanted)
     const places = new Set([path.dirname(file), ...(directory === undefined ? [] : [path.resolve(directory)])])

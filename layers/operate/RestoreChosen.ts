@@ -6,7 +6,7 @@ import { digestOf } from "../machine/digest.ts"
 import { files, kindOf, trySync } from "../machine/files.ts"
 import { isOlder, parseBackupName } from "../sqlite/BackupNames.ts"
 import { absoluteName, faultOfName, isInMemory, realFile } from "../sqlite/DatabasePath.ts"
-import { DirectoryError } from "../sqlite/DirectoryError.ts"
+import { DirectoryError, refusalOfName } from "../sqlite/DirectoryError.ts"
 import { type RestoreOptions, restoreBackup } from "../sqlite/Restore.ts"
 import { newestBeside } from "../sqlite/RestoreChoice.ts"
 import { nothing, refusalOf } from "../sqlite/RestoreError.ts"
@@ -48,6 +48,8 @@ export interface RestoreChosenOptions extends RestoreOptions {
 export const restoreChosen = ({ at, directory, output, version, ...options }: RestoreChosenOptions) =>
   Effect.gen(function* () {
     const { backup, filename } = options
+    const wrong = refusalOfName(filename)
+    if (wrong !== undefined) return yield* wrong
     const isChosen = at !== undefined || version !== undefined || directory !== undefined
     if (output !== undefined) yield* requireFree(filename, output)
     const target = output ?? filename
@@ -55,7 +57,7 @@ export const restoreChosen = ({ at, directory, output, version, ...options }: Re
       return yield* restoreBackup({ ...options, filename: target })
     }
     const path = yield* Path.Path
-    const wanted = path.resolve(filename)
+    const wanted = absoluteName(filename)
     if (backup !== undefined) {
       const detail = "a path was given together with a time, a version or a directory"
       return yield* refusalOf(wanted, path.resolve(backup))("TwoChoices", { ...nothing, detail })

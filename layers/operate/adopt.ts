@@ -9,7 +9,7 @@ import { look, type Seen } from "../sqlite/AppliedMigrations/DatabaseLook.ts"
 import { HistoryError, historyFailure } from "../sqlite/AppliedMigrations/HistoryError.ts"
 import { prepareHistory, recordCompleted, recordSchema } from "../sqlite/AppliedMigrations/HistoryRecords.ts"
 import { historyTable } from "../sqlite/AppliedMigrations/historyTable.ts"
-import { idOf, readHistory, userVersionOf } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
+import { readHistory, userVersionOf } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
 import {
   describeDifference,
   differenceOf,
@@ -31,6 +31,7 @@ import type { InitializationError } from "../sqlite/InitializationReport.ts"
 import { checkCopy } from "../sqlite/PageCheck.ts"
 import { integer, type Sqlite, SqliteFailure, text } from "../sqlite/Sqlite.ts"
 import type { Attempt } from "../start/Attempt.ts"
+import { idOf } from "../start/historyComparison.ts"
 import { type Migration, type Migrations, titleOf } from "../start/MigrationSource.ts"
 import { AdoptError } from "./AdoptError.ts"
 import { type OpenedRooms, openRooms } from "./openRooms.ts"

@@ -9,7 +9,7 @@ import { HistoryError, historyFailure } from "../sqlite/AppliedMigrations/Histor
 import type { HistoryEvent } from "../sqlite/AppliedMigrations/HistoryEvents.ts"
 import { judge, recordedIn } from "../sqlite/AppliedMigrations/HistoryJudgement.ts"
 import { recordEvents, recordFingerprint } from "../sqlite/AppliedMigrations/HistoryRecords.ts"
-import { type History, idOf, newestOf, readHistory } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
+import { type History, newestOf, readHistory } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
 import { divideRepeated, type Recorded } from "../sqlite/AppliedMigrations/RepeatableRecord.ts"
 import {
   describeDifference,
@@ -30,6 +30,7 @@ import type { InitializationError } from "../sqlite/InitializationReport.ts"
 import { IntegrityError } from "../sqlite/IntegrityError.ts"
 import type { Sqlite, SqliteFailure } from "../sqlite/Sqlite.ts"
 import type { Attempt } from "../start/Attempt.ts"
+import { idOf } from "../start/historyComparison.ts"
 import { type Migrations, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
 import { type OpenedRooms, openRooms } from "./openRooms.ts"
 import { type RepairError, refuseRepair } from "./RepairError.ts"

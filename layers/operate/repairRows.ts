@@ -2,17 +2,17 @@
 import { declarationText } from "../schema/Declaration.ts"
 import { HistoryError } from "../sqlite/AppliedMigrations/HistoryError.ts"
 import { joinEvents } from "../sqlite/AppliedMigrations/HistoryEvents.ts"
-import { contentOf, isWhatWasApplied, withoutUp } from "../sqlite/AppliedMigrations/HistoryJudgement.ts"
+import { contentOf, isWhatWasApplied } from "../sqlite/AppliedMigrations/HistoryJudgement.ts"
 import { prepareHistory, recordCompleted } from "../sqlite/AppliedMigrations/HistoryRecords.ts"
 import { historyTable } from "../sqlite/AppliedMigrations/historyTable.ts"
 import {
   type AppliedMigration,
-  idOf,
   newestOf,
   readHistory,
   userVersionOf
 } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
 import { integer, type Sqlite } from "../sqlite/Sqlite.ts"
+import { idOf, withoutUp } from "../start/historyComparison.ts"
 import { type Migration, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
 import { type RepairError, refuseRepair } from "./RepairError.ts"
 

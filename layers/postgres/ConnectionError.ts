@@ -1,4 +1,5 @@
 /** Why a server is not one on which this program can work. */
+import * as Predicate from "effect/Predicate"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import type { PostgresFailure } from "./PostgresFailure.ts"
 
@@ -75,3 +76,14 @@ const catalogue: Catalogue<ConnectionError> = {
 
 export const connectionLost = ({ code, detail, retryable }: PostgresFailure): ConnectionError =>
   new ConnectionError({ reason: "Lost", code, detail, retryable })
+
+/**
+ * The refusal of a connection whose server has another process id than the one that was told when it was opened: a
+ * pooler invents that one, or gives this transaction another server than the one before.
+ */
+export const pooledBy = (client: object, pid: unknown): ConnectionError | undefined => {
+  const told = Predicate.hasProperty(client, "processID") ? client.processID : undefined
+  if (told === pid) return undefined
+  const detail = `it says ${told}, the server ${pid}`
+  return new ConnectionError({ reason: "PooledConnection", detail, code: "", retryable: false })
+}

@@ -18,6 +18,7 @@ import type { StageReport } from "../start/Timeline.ts"
 import { type AppliedMigration, applyMigrations, lookOnce, prove } from "./AppliedMigrations.ts"
 import { checkIntegrity, type IntegrityReport } from "./CheckedIntegrity.ts"
 import { ConnectionError, connectionLost } from "./ConnectionError.ts"
+import type { Connections } from "./Connections.ts"
 import type { DirectoryError } from "./DirectoryError.ts"
 import { HistoryError } from "./HistoryError.ts"
 import { makeStart, type RunningStart } from "./Initialization.ts"
@@ -156,6 +157,15 @@ export class DatabaseReady extends Context.Tag("database-ready/postgres/Database
     ).pipe(Layer.provide(Reactivity.layer))
 }
 
+/** What a lock by name needs of a database that is ready. */
+export interface Innards {
+  readonly connections: Connections
+  readonly config: PostgresConfig
+}
+
+/** Not a member: a program that uses no such lock does not have it in its bundle. */
+export const innards = new WeakMap<ReadyDatabase, Innards>()
+
 type Started = { readonly ready: ReadyDatabase; readonly client: PgClient.PgClient }
 
 /** The source is read before the first stage: migrations that are at fault reach no server. */
@@ -182,7 +192,7 @@ const startDatabase = Effect.fnUntraced(function* (
   start: RunningStart,
   source: OrderedMigrations
 ) {
-  const { server, session, settings, warnings } = yield* openSession(config, start)
+  const { connections, server, session, settings, warnings } = yield* openSession(config, start)
   const migrations = yield* applyMigrations(config, start, source, session)
   const integrity = yield* checkIntegrity(config, start, source, session, migrations)
   const { durationMs, stages, startedAt } = yield* start.timeline
@@ -210,6 +220,7 @@ const startDatabase = Effect.fnUntraced(function* (
     write: writeOn(config, session.transactions),
     transaction: session.transactions.transaction
   }
+  innards.set(ready, { connections, config })
   const started: Started = { ready, client: session.client }
   return started
 })

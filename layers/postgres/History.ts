@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { statementsChecksumOf } from "../schema/Checksum.ts"
 import { declarationText, withoutTransaction } from "../schema/Declaration.ts"
 import { postgresStatements } from "../schema/PostgresScript.ts"
+import { idOf } from "../start/historyComparison.ts"
 import type { Migration } from "../start/MigrationSource.ts"
 import { HistoryError } from "./HistoryError.ts"
 import { historyTable } from "./SchemaFingerprint.ts"
@@ -30,6 +31,8 @@ export interface Recorded {
 
 export interface History {
   readonly exists: boolean
+  /** The number of the newest migration by the comment on the table; undefined where there is none. */
+  readonly newest?: number | undefined
   readonly rows: ReadonlyArray<Recorded>
 }
 
@@ -49,11 +52,12 @@ const createHistory = `CREATE TABLE ${historyTable} (
   schema_objects text,
   content_version text,
   declared text,
-  repeatables text
+  repeatables text,
+  events text
 )`
 
 /** In the catalog itself: `to_regclass` answers from this backend's cache, which may not have heard of the table. */
-const columnsStatement = `SELECT a.attname::text AS name FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+const columnsStatement = `SELECT a.attname::text AS name, obj_description(c.oid, 'pg_class') AS comment FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = current_schema() AND c.relname = '${historyTable}' AND a.attnum > 0 AND NOT a.attisdropped`
 
@@ -62,7 +66,8 @@ const needed = ["version", "status", "name", "checksum", "schema_fingerprint", "
 /** Reads the history. No table is an empty history; any failure is an error. */
 export const readHistory = (query: Query): Effect.Effect<History, SqlError | HistoryError> =>
   Effect.gen(function* () {
-    const columns = new Set((yield* query(columnsStatement)).map(({ name }) => String(name)))
+    const described = yield* query(columnsStatement)
+    const columns = new Set(described.map(({ name }) => String(name)))
     if (columns.size === 0) return { exists: false, rows: [] }
     if (!needed.every((column) => columns.has(column))) {
       const detail = `its columns are ${[...columns].join(", ")}`
@@ -73,6 +78,7 @@ export const readHistory = (query: Query): Effect.Effect<History, SqlError | His
     )
     return {
       exists: true,
+      newest: newestIn(described[0]?.["comment"]),
       rows: rows.map((row) => ({
         version: textOf(row["version"]) ?? "",
         status: textOf(row["status"]) ?? "",
@@ -88,8 +94,6 @@ export const readHistory = (query: Query): Effect.Effect<History, SqlError | His
   })
 
 const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined)
-
-export const idOf = (version: string): number => (/^\d+$/.test(version) ? Number(version) : Number.NaN)
 
 export interface Completed {
   readonly migration: Migration
@@ -153,22 +157,39 @@ export const recordFinished = (
 export const isStarted = ({ declared, status }: Recorded): boolean =>
   status === "started" && declared.split("; ").includes(withoutTransaction)
 
-/** Records the schema with the newest migration. Only the objects of the newest one are ever read. */
+/**
+ * Records the schema with the newest migration. Only the objects of the newest one are ever read. The comment on the
+ * table tells its number too: without it nobody could tell that a row was deleted at the end.
+ */
 export const recordSchema = (
   query: Query,
-  { version }: Migration,
+  { id, version }: Migration,
   schema: { readonly fingerprint: string; readonly ours: string }
 ): Effect.Effect<void, SqlError> =>
-  Effect.zipRight(
-    query(`UPDATE ${historyTable} SET schema_objects = NULL WHERE schema_objects IS NOT NULL`),
-    Effect.asVoid(
+  Effect.asVoid(
+    Effect.all([
+      query(`UPDATE ${historyTable} SET schema_objects = NULL WHERE schema_objects IS NOT NULL`),
       query(`UPDATE ${historyTable} SET schema_fingerprint = $1, schema_objects = $2 WHERE version = $3`, [
         schema.fingerprint,
         schema.ours,
         version
-      ])
-    )
+      ]),
+      query(commentStatement(id))
+    ])
   )
+
+/** Only its owner may comment on a table. */
+const commentStatement = (id: number): string => `DO $comment$ BEGIN
+  IF (SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND c.relname = '${historyTable}') THEN
+    COMMENT ON TABLE ${historyTable} IS 'database-ready: the newest migration is ${id}';
+  END IF;
+END $comment$`
+
+const newestIn = (comment: unknown): number | undefined => {
+  const [, id] = /^database-ready: the newest migration is (\d+)$/.exec(String(comment)) ?? []
+  return id === undefined ? undefined : Number(id)
+}
 
 /**
  * What runs: comments between statements, and declarations among them, do not count. Undefined for an Effect without a

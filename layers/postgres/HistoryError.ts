@@ -1,4 +1,5 @@
 /** A history that is not what the program would have made. */
+import { historySentence } from "../start/historySentences.ts"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import type { PostgresFailure } from "./PostgresFailure.ts"
 
@@ -47,8 +48,7 @@ export class HistoryError extends TaggedRefusal("HistoryError")<{
 
   /** What is wrong, for people. */
   get sentence(): string {
-    const which = this.migrations.length === 0 ? "" : `: ${this.migrations.join(", ")}`
-    return `${this.entry.sentence}${which}${this.detail === "" ? "" : ` (${this.detail})`}`
+    return `${this.entry.sentence}${this.detail === "" ? "" : ` (${this.detail})`}`
   }
 
   /** What to do now, for people. */
@@ -61,61 +61,62 @@ export type Reason = HistoryError["reason"]
 
 const catalogue: Catalogue<HistoryError> = {
   ForeignHistory: {
-    sentence: "The table schema_migrations was made by another tool",
+    sentence: historySentence("ForeignHistory"),
     remedy:
       "Check the URL. To take the database over, run `ALTER TABLE schema_migrations RENAME TO former_schema_migrations`, and write its schema as the first migration of a new database.",
     means: "data"
   },
   NotCompleted: {
-    sentence: "The history records migrations that were not completed",
+    sentence: historySentence("NotCompleted"),
     remedy:
       "Finish the migration by hand and set the status of its row to 'completed'; or restore the database to a point in time before it.",
     means: "data"
   },
   RecordedTwice: {
-    sentence: "The history records a migration more than once",
+    sentence: historySentence("RecordedTwice"),
     remedy: "Compare the rows of schema_migrations that have this number, such as 1 and 001, and delete the wrong one.",
     means: "data"
   },
   OtherApplication: {
-    sentence: "The database belongs to another application: none of its migrations is one of this program's. It has",
+    sentence: historySentence("OtherApplication"),
     remedy: "Check which database, schema and migrations this program was given.",
     means: "data"
   },
   NewerDatabase: {
-    sentence: "The database is newer than this program: it has",
+    sentence: historySentence("NewerDatabase"),
     remedy:
       "Start the newer program. To let older programs run after the next upgrade, declare `compatible_from` in its migration.",
     means: "newerDatabase"
   },
   Missing: {
-    sentence: "Migrations were applied that this program does not have",
+    sentence: historySentence("Missing"),
     remedy: "Put the missing files back, or start the release that has them.",
     means: "data"
   },
   Edited: {
-    sentence: "Migrations were edited after they had been applied",
+    sentence: historySentence("Edited"),
     remedy:
       "Put the migration back as it was applied: the text of the file, or the version of the Effect. Write the change as a new migration.",
     means: "data"
   },
   Renamed: {
-    sentence: "Migrations were renamed after they had been applied",
+    sentence: historySentence("Renamed"),
     remedy: "Give the file its old name back.",
     means: "data"
   },
   Late: {
-    sentence: "Migrations are older than one that is already applied, and were never applied",
+    sentence: historySentence("Late"),
     remedy: "Give them numbers above the newest applied one.",
     means: "data"
   },
   Unrecorded: {
-    sentence: "Migrations that were applied are no longer recorded",
-    remedy: "Check the URL. If it is right, rows were deleted from schema_migrations: restore the database.",
+    sentence: historySentence("Unrecorded"),
+    remedy:
+      "Check the URL. If it is right, rows were deleted from schema_migrations: restore the database to a point in time before that. If what they had done was undone by hand as well, run `COMMENT ON TABLE schema_migrations IS NULL`.",
     means: "data"
   },
   Unreadable: {
-    sentence: "The history of the database cannot be read",
+    sentence: historySentence("Unreadable"),
     remedy: "Fix what PostgreSQL's message names, then start again.",
     means: "data"
   }

@@ -48,5 +48,5 @@ export const openSession = Effect.fnUntraced(function* (config: PostgresConfig, 
   const transactions = transactionsOn(connections, spanAttributes)
   const client = clientOf(connections, transactions, spanAttributes, config.client, yield* Reactivity.Reactivity)
   const session: Session = { transactions, client, query: queryOn(transactions) }
-  return { server, session, settings, warnings: [...server.warnings, ...warnings] }
+  return { connections, server, session, settings, warnings: [...server.warnings, ...warnings] }
 })

@@ -1,7 +1,6 @@
 /** Room 2: from a connection to one on a server that this program can work on. */
 import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
-import { ConnectionError, connectionLost } from "./ConnectionError.ts"
+import { ConnectionError, connectionLost, pooledBy } from "./ConnectionError.ts"
 import type { Connections, Held } from "./Connections.ts"
 import type { RunningStart } from "./Initialization.ts"
 import type { PostgresConfig } from "./PostgresConfig.ts"
@@ -49,9 +48,8 @@ const look = Effect.fnUntraced(function* (config: PostgresConfig, held: Held) {
   const refuse = (reason: ConnectionError["reason"], detail: string, retryable = false) =>
     new ConnectionError({ reason, detail, code: "", retryable })
   if (!(Number(row["number"]) >= oldest)) return yield* refuse("TooOld", `it is ${version}`)
-  // A pooler invents the process id that it tells its clients.
-  const told = Predicate.hasProperty(held.client, "processID") ? held.client.processID : undefined
-  if (told !== row["pid"]) return yield* refuse("PooledConnection", `it says ${told}, the server ${row["pid"]}`)
+  const pooled = pooledBy(held.client, row["pid"])
+  if (pooled !== undefined) return yield* pooled
   if (config.access === "initialize" && (row["standby"] === true || row["read_only"] === "on")) {
     const detail = row["standby"] === true ? "it is a standby" : "its transactions are read-only"
     return yield* refuse("ReadOnlyServer", detail, true)

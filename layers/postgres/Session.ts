@@ -31,7 +31,7 @@ export const lockKey = (schema: string): string =>
 
 /** Who has it, as far as an ordinary role may see. */
 export const holdersStatement = (key: string): string =>
-  `SELECT l.pid, nullif(a.application_name, '') AS name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+  `SELECT l.pid, coalesce(nullif(a.application_name, ''), a.usename) AS name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND ((l.classid::int8 << 32) | l.objid::int8) = ${key}`

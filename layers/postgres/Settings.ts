@@ -2,6 +2,7 @@
 import { hostname } from "node:os"
 import * as Duration from "effect/Duration"
 import pg from "pg"
+import { ConnectionError, pooledBy } from "./ConnectionError.ts"
 import type { PostgresConfig } from "./PostgresConfig.ts"
 import { PostgresFailure } from "./PostgresFailure.ts"
 import { PragmaError } from "./PragmaError.ts"
@@ -66,12 +67,12 @@ export const setAgain = (config: PostgresConfig): string => `RESET ROLE; ${setti
 const refusedBy = new WeakMap<object, string>()
 export const wishRefusedBy = (client: object): string | undefined => refusedBy.get(client)
 
-/** Makes and reads back the settings of one connection. Rejects with a `PragmaError`. */
+/** Makes and reads back the settings of one connection. Rejects with a `PragmaError`, or the `ConnectionError` of a pooler. */
 export const setUp = async (client: pg.ClientBase, config: PostgresConfig): Promise<Settings> => {
   const required = requiredOf(config)
   const expected: Settings = { ...required, ...onlyRead }
   const names = [...Object.keys(expected), ...Object.keys(wished)]
-  const reading = `SELECT ${names.map((name) => `current_setting('${name}') AS "${name}"`).join(", ")}`
+  const reading = `SELECT ${names.map((name) => `current_setting('${name}') AS "${name}"`).join(", ")}, pg_backend_pid() AS pid`
   try {
     const refused = await client.query(setting(wished)).then(
       () => undefined,
@@ -82,7 +83,10 @@ export const setUp = async (client: pg.ClientBase, config: PostgresConfig): Prom
       refusedBy.set(client, refused.detail)
     }
     const answers: unknown = await client.query(`${setting(required)}; ${reading}`)
-    const found: Settings = Array.isArray(answers) ? answers[1]?.rows[0] : {}
+    const { pid, ...found }: Settings & { readonly pid?: unknown } =
+      (Array.isArray(answers) ? answers[1]?.rows[0] : undefined) ?? {}
+    const pooled = pooledBy(client, pid)
+    if (pooled !== undefined) throw pooled
     for (const [pragma, wanted] of Object.entries(expected)) {
       const got = found[pragma] ?? ""
       if (got !== wanted) {
@@ -91,7 +95,7 @@ export const setUp = async (client: pg.ClientBase, config: PostgresConfig): Prom
     }
     return found
   } catch (thrown) {
-    if (thrown instanceof PragmaError) throw thrown
+    if (thrown instanceof PragmaError || thrown instanceof ConnectionError) throw thrown
     const { code, detail, retryable } = thrown instanceof PostgresFailure ? thrown : PostgresFailure.from(thrown)
     throw new PragmaError({ reason: "Refused", pragma: "", wanted: "", got: "", detail, code, retryable })
   }

@@ -1,5 +1,6 @@
 /** Room 3: from a connection to a pool whose sessions all have the settings that the program needs. */
 import * as Effect from "effect/Effect"
+import { ConnectionError } from "./ConnectionError.ts"
 import type { Connections } from "./Connections.ts"
 import type { RunningStart } from "./Initialization.ts"
 import type { PostgresConfig } from "./PostgresConfig.ts"
@@ -36,10 +37,10 @@ export const verifySettings = (config: PostgresConfig, { stage }: RunningStart, 
   )
 
 /** What set up a connection may have failed with, also within a `SqlError`. */
-export const refusalIn = (error: unknown): PragmaError => {
-  if (error instanceof PragmaError) return error
+export const refusalIn = (error: unknown): PragmaError | ConnectionError => {
+  if (error instanceof PragmaError || error instanceof ConnectionError) return error
   const { cause, code, detail, retryable } = PostgresFailure.from(error)
-  return cause instanceof PragmaError
+  return cause instanceof PragmaError || cause instanceof ConnectionError
     ? cause
     : new PragmaError({ reason: "Refused", pragma: "", wanted: "", got: "", detail, code, retryable })
 }

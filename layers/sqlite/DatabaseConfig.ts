@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import type { Permissions } from "../machine/FilePermissions.ts"
 import type { ProgressEvent } from "../start/ProgressEvent.ts"
 import { defaultPolicies, type Policies, type Policy, type StageName } from "../start/policy.ts"
-import { isInMemory } from "./DatabasePath.ts"
+import { isInMemory, withoutSecrets } from "./DatabasePath.ts"
 import type { OnOpen } from "./OnOpen.ts"
 import type { ClientOptions } from "./Transactions.ts"
 
@@ -230,7 +230,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
 >() {
   /** Puts the defaults in. Proves nothing: a value that SQLite does not take is refused by the start, with `PragmaError`. */
   static readonly from = (options: DatabaseOptions): DatabaseConfig["Type"] => ({
-    filename: options.filename,
+    filename: withoutSecrets(options.filename),
     inMemory: isInMemory(options.filename),
     access: options.access ?? "initialize",
     integrity: options.integrity ?? "auto",

@@ -12,8 +12,8 @@ import { giveDirectory } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import type { StageError } from "../start/Attempt.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
-import { faultOfName, realFile } from "./DatabasePath.ts"
-import { type Access, DirectoryError, refusal } from "./DirectoryError.ts"
+import { realFile } from "./DatabasePath.ts"
+import { type Access, DirectoryError, refusal, refusalOfName } from "./DirectoryError.ts"
 import { atOnce, verdictOf } from "./edge.ts"
 import { Initialization } from "./Initialization.ts"
 import { SharedLooks } from "./SharedLooks.ts"
@@ -78,11 +78,8 @@ const services = Effect.contextWith((context: Context.Context<FileSystem.FileSys
 /** Where no mount can hang and the directory is there, nothing has to be waited for. */
 const prepare = (config: Wanted, { fs, looks, path }: Effect.Effect.Success<typeof services>) =>
   atOnce(function* () {
-    const wrong = faultOfName(config.filename)
-    if (wrong !== undefined) {
-      const facts = { path: config.filename, detail: wrong, retryable: false }
-      return yield* new DirectoryError({ reason: "InvalidFilename", ...facts })
-    }
+    const wrong = refusalOfName(config.filename)
+    if (wrong !== undefined) return yield* wrong
     const wanted = path.resolve(config.filename)
     const directory = path.dirname(wanted)
     const refused = (failure: SystemFailure) => refusal(config.access, wanted, directory, failure)

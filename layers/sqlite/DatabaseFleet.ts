@@ -1,5 +1,4 @@
 /** Many databases of one schema in one directory: one for each tenant, user or device. */
-import { resolve } from "node:path"
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -18,7 +17,7 @@ import { startObservers } from "../start/startObservers.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseReady, type LayerOptions, type TaggedDatabase } from "./DatabaseReady.ts"
 import type { FleetError } from "./FleetError.ts"
-import { fileOf, namesIn, type Place, requireExtension, requireOwnFile } from "./FleetNames.ts"
+import { fileOf, namesIn, placeOf, requireOwnFile } from "./FleetNames.ts"
 import { Initialization } from "./Initialization.ts"
 import type { InitializationError, ReadyReport } from "./InitializationReport.ts"
 import { openDatabases, type Use } from "./OpenDatabases.ts"
@@ -138,8 +137,7 @@ const makeFleet = Effect.fnUntraced(function* <R>({
   migrations,
   ...options
 }: FleetOptions<R>) {
-  const place: Place = { directory: resolve(directory), extension }
-  yield* requireExtension(place)
+  const place = yield* placeOf(directory, extension)
   const source = yield* MigrationSource.make(migrations)
   const platform = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
   const context = platform.pipe(

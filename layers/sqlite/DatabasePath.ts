@@ -8,12 +8,31 @@ export const isInMemory = (filename: string): boolean => filename === ":memory:"
 
 /** The name for messages: clear without knowing the working directory of the process. */
 export const absoluteName = (filename: string): string =>
-  isInMemory(filename) || faultOfName(filename) !== undefined ? filename : resolve(filename)
+  isInMemory(filename) || faultOfName(filename) !== undefined ? withoutSecrets(filename) : resolve(filename)
+
+/**
+ * How a URL begins, such as `postgres://`; undefined for a path. As a path it would mean a directory named `postgres:`.
+ * One slash is enough: whoever joins paths loses the second. A drive has one letter.
+ */
+export const urlOf = (filename: string): string | undefined => {
+  const [, scheme] = /^((?:[a-z][a-z0-9+.-]+:)+)\/+/i.exec(filename) ?? []
+  return scheme === undefined || isUri(filename) ? undefined : `${scheme.toLowerCase()}//`
+}
+
+/** SQLite's own, which name a file. */
+export const isUri = (filename: string): boolean => /^(?:jdbc:)?(?:file|sqlite\d?):/i.test(filename)
+
+/** The name as it may be shown. Of a URL only how it begins: what follows may be a password. */
+export const withoutSecrets = (filename: string): string => {
+  const url = urlOf(filename)
+  return url === undefined ? filename : `${url}...`
+}
 
 /** What is wrong with the name of a database file; undefined if nothing is. */
 export const faultOfName = (filename: string): string | undefined => {
   // As a path it would mean a directory named `file:`.
-  if (/^file:/i.test(filename)) return "a URI is not a path"
+  if (isUri(filename)) return "a URI is not a path"
+  if (urlOf(filename) !== undefined) return "a URL is not a path"
   return isFilename(filename) ? undefined : "it does not name a file"
 }
 

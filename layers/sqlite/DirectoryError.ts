@@ -2,11 +2,13 @@
 import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
+import { faultOfName, urlOf, withoutSecrets } from "./DatabasePath.ts"
 
 /** The directory that should hold the database cannot be had, or SQLite's locks would not work in it. */
 export class DirectoryError extends TaggedRefusal("DirectoryError")<{
   /**
    * - `InvalidFilename`: the path cannot be that of a database file.
+   * - `OtherEngine`: the name is the URL of another kind of database.
    * - `NotADirectory`: a file is where the directory should be.
    * - `NotFound`: an inspection finds no directory.
    * - `PermissionDenied`: this user cannot create or write the directory.
@@ -19,6 +21,7 @@ export class DirectoryError extends TaggedRefusal("DirectoryError")<{
    */
   readonly reason:
     | "InvalidFilename"
+    | "OtherEngine"
     | "NotADirectory"
     | "NotFound"
     | "PermissionDenied"
@@ -57,6 +60,14 @@ const catalogue: Catalogue<DirectoryError> = {
   InvalidFilename: {
     sentence: ({ path }) => `${JSON.stringify(path)} cannot be the name of a database file`,
     remedy: "Give the plain path of a file: no URI, no NUL character, no blank at its ends and no slash at its end.",
+    means: "usage"
+  },
+  OtherEngine: {
+    sentence: ({ path }) => `${path} is a URL, and a SQLite database is a file`,
+    remedy: ({ path }) =>
+      /^postgres(?:ql)?:/.test(path)
+        ? "For PostgreSQL use `DatabaseReady` of `database-ready/postgres`, with this as its `url`; or `database-ready init`, which takes both."
+        : "Give the path of a file, and write one of such a name as ./NAME. Of other databases only PostgreSQL is known: `database-ready/postgres`.",
     means: "usage"
   },
   NotADirectory: {
@@ -107,6 +118,14 @@ const catalogue: Catalogue<DirectoryError> = {
     remedy: "Fix what the operating system's message names, then start again.",
     means: "inputOutput"
   }
+}
+
+/** The refusal of a name that cannot be that of a file; undefined if it can. */
+export const refusalOfName = (filename: string): DirectoryError | undefined => {
+  const detail = faultOfName(filename)
+  if (detail === undefined) return undefined
+  const reason = urlOf(filename) === undefined ? "InvalidFilename" : "OtherEngine"
+  return new DirectoryError({ reason, path: withoutSecrets(filename), detail, retryable: false })
 }
 
 /** `replace` writes the file, as a restore does: the directory has to be there, and writable. */

@@ -7,11 +7,12 @@ export class FleetError extends TaggedRefusal("FleetError")<{
   /**
    * - `InvalidName`: the name cannot be that of a file in the directory.
    * - `InvalidExtension`: the extension is none, or that of a file beside a database.
+   * - `OtherEngine`: the directory is the URL of another kind of database.
    * - `NotFound`: there is no such database, and it was not to be created.
    * - `Linked`: a symbolic link is where the database should be. It could lead out of the directory.
    * - `Unreadable`: the directory cannot be listed.
    */
-  readonly reason: "InvalidName" | "InvalidExtension" | "NotFound" | "Linked" | "Unreadable"
+  readonly reason: "InvalidName" | "InvalidExtension" | "OtherEngine" | "NotFound" | "Linked" | "Unreadable"
   /** The name that was asked for; "" where the whole fleet is meant. */
   readonly name: string
   /** Absolute path of the directory. */
@@ -51,6 +52,11 @@ const catalogue: Catalogue<FleetError> = {
   InvalidExtension: {
     sentence: ({ detail }) => `${JSON.stringify(detail)} cannot be the extension of a fleet's databases`,
     remedy: "Give a dot, then letters and digits, such as `.db`. It must not be that of a WAL, a journal or a backup.",
+    means: "usage"
+  },
+  OtherEngine: {
+    sentence: ({ directory }) => `${directory} is a URL, and a fleet is a directory of SQLite files`,
+    remedy: "Give the path of a directory. On PostgreSQL several programs share a server, each with its own `schema`.",
     means: "usage"
   },
   NotFound: {

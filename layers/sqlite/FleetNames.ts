@@ -1,7 +1,8 @@
 /** From a name to a file of a fleet's directory, and back. Names come from requests. */
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import { files, trySync } from "../machine/files.ts"
+import { urlOf, withoutSecrets } from "./DatabasePath.ts"
 import { FleetError } from "./FleetError.ts"
 
 /** Where the files of a fleet are. */
@@ -86,5 +87,11 @@ export const namesIn = (place: Place): Effect.Effect<ReadonlyArray<string>, Flee
   )
 
 /** An extension that the files beside a database have, or none, would make databases of them. */
-export const requireExtension = (place: Place): Effect.Effect<void, FleetError> =>
-  isExtension(place.extension) ? Effect.void : refuse(place, "", "InvalidExtension", { detail: place.extension })
+export const placeOf = (wanted: string, extension: string): Effect.Effect<Place, FleetError> => {
+  const url = urlOf(wanted)
+  if (url !== undefined) {
+    return refuse({ directory: withoutSecrets(wanted), extension }, "", "OtherEngine", { detail: url })
+  }
+  const place: Place = { directory: resolve(wanted), extension }
+  return isExtension(extension) ? Effect.succeed(place) : refuse(place, "", "InvalidExtension", { detail: extension })
+}

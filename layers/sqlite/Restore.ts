@@ -92,7 +92,7 @@ export const restoreBackup = ({
 }: RestoreOptions) =>
   Effect.gen(function* () {
     const path = yield* Path.Path
-    const wanted = path.resolve(filename)
+    const wanted = absoluteName(filename)
     const tooLate = { ...nothing, retryable: true }
     return yield* Effect.scoped(
       restoreFrom({ backup, dryRun, filename, onProgress, timeout, trustedFilesystems })

@@ -6,7 +6,7 @@ import { readHistory } from "./AppliedMigrations/MigrationHistory.ts"
 import { type BackupFile, backupsOf, infoOf, isAbsent, siblingFiles } from "./BackupFiles.ts"
 import { newestCandidates } from "./BackupNames.ts"
 import { refuseEmpty } from "./DatabaseCopy.ts"
-import { faultOfName, isInMemory } from "./DatabasePath.ts"
+import { faultOfName, isInMemory, withoutSecrets } from "./DatabasePath.ts"
 import { atEdge } from "./edge.ts"
 import { cureOfMissing } from "./MissingExtension.ts"
 import { proveCopy } from "./PageCheck.ts"
@@ -24,7 +24,7 @@ export const backupAt = Effect.fnUntraced(function* (file: string, backup: strin
   const path = yield* Path.Path
   const fault = isInMemory(backup) ? inMemory : faultOfName(backup)
   if (fault !== undefined) {
-    return yield* refusalOf(file, JSON.stringify(backup))("NoBackup", { ...nothing, detail: fault })
+    return yield* refusalOf(file, JSON.stringify(withoutSecrets(backup)))("NoBackup", { ...nothing, detail: fault })
   }
   const chosen: Chosen = { path: path.resolve(backup) }
   const refuse = refusalOf(file, chosen.path)

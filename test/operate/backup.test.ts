@@ -149,6 +149,7 @@ describe("a backup", () => {
         [" ", "InvalidName", 64],
         [":memory:", "InvalidName", 64],
         ["file:x.db", "InvalidName", 64],
+        ["s3://bucket/app/", "InvalidName", 64],
         [join(folder, "b.db "), "InvalidName", 64],
         [`${folder}/missing/`, "NoPlace", 64],
         [`${folder}/missing/b.db`, "NoPlace", 64],

@@ -50,6 +50,23 @@ export const newDatabase = made("template0")
 /** The URL of a copy of a database that nobody uses. */
 export const copyOf = (url: string) => made(/\/(\w+)\?/.exec(url)?.[1] ?? "")
 
+/** Everything that a refused start could have changed. */
+export const contentsOf = (url: string) =>
+  Effect.gen(function* () {
+    const relations = yield* ask(
+      url,
+      `SELECT n.nspname, c.relname, c.relfilenode::int8, c.xmin::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1, 2`
+    )
+    const schemas = yield* ask(url, "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_toast%' ORDER BY 1")
+    const hasHistory = relations.some(({ relname }) => relname === "schema_migrations")
+    return {
+      relations,
+      schemas,
+      history: hasHistory ? yield* ask(url, "SELECT *, xmin::text FROM schema_migrations") : []
+    }
+  })
+
 /** A client of the library on a URL, with nothing of a start. */
 export const clientOn = (url: string, options: Partial<ConnectionsOptions> = {}) =>
   Effect.gen(function* () {

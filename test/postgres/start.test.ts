@@ -9,7 +9,7 @@ import * as Schedule from "effect/Schedule"
 import { Migrations } from "../../layers/index.ts"
 import { DatabaseReady, type InitializationError, type LayerOptions } from "../../layers/postgres.ts"
 import { hasPostgres, socketFolder } from "./cluster.ts"
-import { ask, copyOf, newDatabase, until, urlOf } from "./databases.ts"
+import { ask, contentsOf, copyOf, newDatabase, until, urlOf } from "./databases.ts"
 
 const notes = {
   "001_create_notes.sql": `CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text NOT NULL);
@@ -43,23 +43,6 @@ const template = Effect.gen(function* () {
   ready = url
   return url
 })
-
-/** Everything that a refused start could have changed. */
-const contentsOf = (url: string) =>
-  Effect.gen(function* () {
-    const relations = yield* ask(
-      url,
-      `SELECT n.nspname, c.relname, c.relfilenode::int8, c.xmin::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1, 2`
-    )
-    const schemas = yield* ask(url, "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_toast%' ORDER BY 1")
-    const hasHistory = relations.some(({ relname }) => relname === "schema_migrations")
-    return {
-      relations,
-      schemas,
-      history: hasHistory ? yield* ask(url, "SELECT *, xmin::text FROM schema_migrations") : []
-    }
-  })
 
 describe.skipIf(!hasPostgres)("a start on PostgreSQL", () => {
   it.live("applies what is pending, hands out a client, and finds nothing to do the next time", () =>

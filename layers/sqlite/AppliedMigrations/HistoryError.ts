@@ -3,6 +3,7 @@
 import * as Predicate from "effect/Predicate"
 import { ofSqlite } from "../../start/codeMeaning.ts"
 import { codeRemedy } from "../../start/codeRemedy.ts"
+import { historySentence } from "../../start/historySentences.ts"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../../start/TaggedRefusal.ts"
 import type { SqliteFailure } from "../Sqlite.ts"
 import { repairWith, takeOver } from "./Cures.ts"
@@ -77,8 +78,6 @@ export const noHistory = "and there is no history"
 
 export type Reason = HistoryError["reason"]
 
-const listOf = ({ migrations }: HistoryError): string => migrations.join(", ")
-
 /** The command that is a way out, for the migrations of an error: `001_users`, or `001_users is now 001_people`. */
 const repairOf = (repair: string, { migrations }: HistoryError): string => {
   const versions = migrations.map((title) => /(?:^| )(\d+)(?:_\S*)?$/.exec(title)?.[1]).filter(Predicate.isString)
@@ -87,56 +86,54 @@ const repairOf = (repair: string, { migrations }: HistoryError): string => {
 
 const catalogue: Catalogue<HistoryError> = {
   ForeignHistory: {
-    sentence: () => `The table ${historyTable} was made by another tool`,
+    sentence: historySentence("ForeignHistory"),
     remedy: takeOver(`Run \`ALTER TABLE ${historyTable} RENAME TO former_${historyTable};\`. 3. `),
     means: ofSqlite
   },
   NotCompleted: {
-    sentence: (error) => `The history records migrations that were not completed: ${listOf(error)}`,
+    sentence: historySentence("NotCompleted"),
     remedy: (error) =>
       `Another program left this migration unfinished. Restore a backup; or finish it by hand, then run ${repairOf("record-applied", error)}. If nothing of it was done, run ${repairOf("remove-record", error)}.`,
     means: ofSqlite
   },
   RecordedTwice: {
-    sentence: (error) => `The history records a migration more than once: ${listOf(error)}`,
+    sentence: historySentence("RecordedTwice"),
     remedy: (error) =>
       `Compare the rows of ${historyTable} that have this number, such as 1 and 001. Remove the wrong one as it is written there, with ${repairOf("remove-record", error)}.`,
     means: ofSqlite
   },
   OtherApplication: {
-    sentence: (error) =>
-      `The database belongs to another application: none of its migrations is one of this program's. It has ${listOf(error)}`,
+    sentence: historySentence("OtherApplication"),
     remedy:
       "Check which database and which migrations this program was given (--database, --migrations). If both are right, the files were renamed and edited after they had been applied: put them back. Or run `database-ready repair accept-renamed`, then `accept-edited`.",
     means: ofSqlite
   },
   NewerDatabase: {
-    sentence: (error) => `The database is newer than this program: it has ${listOf(error)}`,
+    sentence: historySentence("NewerDatabase"),
     remedy: (error) =>
       `Start the newer program. Or restore a backup from before its upgrade: what was written since is then lost. To let older programs run after the next upgrade, declare \`compatible_from\` in its migration. If no release has these migrations any more, undo by hand what they did, then run ${repairOf("remove-record", error)}.`,
     means: "newerDatabase"
   },
   Missing: {
-    sentence: (error) => `Migrations were applied that this program does not have: ${listOf(error)}`,
+    sentence: historySentence("Missing"),
     remedy: (error) =>
       `Put the missing files back, or start the release that has them. If they are gone for good, run ${repairOf("remove-record", error)}. If one only has another number now, run ${repairWith("accept-renamed NUMBER")} with that one.`,
     means: ofSqlite
   },
   Edited: {
-    sentence: (error) => `Migrations were edited after they had been applied: ${listOf(error)}`,
+    sentence: historySentence("Edited"),
     remedy: (error) =>
       `Put the migration back as it was applied: the text of the file, or the version of the Effect. Write the change as a new migration. If the new text is what this database needs, and has, run ${repairOf("accept-edited", error)}.`,
     means: ofSqlite
   },
   Renamed: {
-    sentence: (error) => `Migrations were renamed after they had been applied: ${listOf(error)}`,
+    sentence: historySentence("Renamed"),
     remedy: (error) =>
       `Give the file its old name back. Or keep the new one, with ${repairOf("accept-renamed", error)}.`,
     means: ofSqlite
   },
   Late: {
-    sentence: (error) =>
-      `Migrations are older than one that is already applied, and were never applied: ${listOf(error)}`,
+    sentence: historySentence("Late"),
     remedy: (error) =>
       `Give it a number above the newest applied one. In a database that has already applied it under the old number, run ${repairWith("accept-renamed NUMBER")} with the new one. If somebody applied it here by hand, run ${repairOf("record-applied", error)}.`,
     means: ofSqlite
@@ -152,13 +149,13 @@ const catalogue: Catalogue<HistoryError> = {
     means: ofSqlite
   },
   Unrecorded: {
-    sentence: (error) => `Migrations that were applied are no longer recorded: ${listOf(error)}`,
+    sentence: historySentence("Unrecorded"),
     remedy: (error) =>
       `Check the path of the database. If it is this program's, rows were deleted from ${historyTable}: restore a backup, or run ${repairOf("record-applied", error)}.`,
     means: ofSqlite
   },
   Unreadable: {
-    sentence: () => "The history of the database cannot be read",
+    sentence: historySentence("Unreadable"),
     remedy: "Fix what SQLite's message names, then start again.",
     means: ofSqlite
   }

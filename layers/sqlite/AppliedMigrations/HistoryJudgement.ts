@@ -1,10 +1,11 @@
 /** Judges whether the rows of the history are the migrations of the program. */
 import { mayHaveBeen, statementsChecksumOf, statementsIn } from "../../schema/Checksum.ts"
 import { declarationText } from "../../schema/Declaration.ts"
+import { compareHistory, labelOf } from "../../start/historyComparison.ts"
 import { type Migration, type OrderedMigrations, titleOf } from "../../start/MigrationSource.ts"
 import { HistoryError, noHistory, type Reason } from "./HistoryError.ts"
 import { eventsIn, type HistoryEvent } from "./HistoryEvents.ts"
-import { type AppliedMigration, type History, idOf, userVersionOf } from "./MigrationHistory.ts"
+import { type AppliedMigration, type History, userVersionOf } from "./MigrationHistory.ts"
 import { judgeRepeatables, type RepeatableVerdict } from "./RepeatableJudgement.ts"
 import { nothingRecorded, type Recorded, readRecord } from "./RepeatableRecord.ts"
 
@@ -41,49 +42,24 @@ export interface Verdict {
 }
 
 /**
- * Compares the whole source with the whole history: every known migration recorded once and unedited, none unknown,
- * none added before an applied one. Uses only its arguments.
+ * Compares the whole source with the whole history, and the history with what else the file keeps of it. Uses only its
+ * arguments.
  */
 export const judge = (source: OrderedMigrations, { rows }: History, userVersion: number): Verdict | HistoryError => {
-  const { adopted, byId, edited, incomplete, latest, latestRow, missing, newer, newest, ...rest } = compare(
-    source,
-    rows
-  )
-  const { matching, redeclared, renamed, seen, twice, unfinished, versions } = rest
   const refuse = (reason: Reason, migrations: ReadonlyArray<string>, detail = "") =>
     new HistoryError({ reason, migrations, detail, code: "", retryable: false })
-  // Check this first: the remedies for our history would damage that of others.
-  if (isOfOthers(source, rows, byId))
-    return refuse("OtherApplication", labelsOf(rows), `this program has ${labelsOf(source).join(", ")}`)
-  if (unfinished.length > 0) {
-    const statuses = unfinished.map(({ status }) => status).join(", ")
-    return refuse("NotCompleted", unfinished.map(labelOf), `status ${statuses}`)
-  }
-  if (twice.length > 0) return refuse("RecordedTwice", twice.map(labelOf))
-  // Every newer migration must allow it: a later one cannot undo what an earlier one broke.
-  const isOurs = source.length === 0 || adopted.length > 0 || matching > 0
-  if (isOurs && newer.some(({ compatibleFrom }) => !(compatibleFrom <= newest))) {
-    const known = byId.get(newest)
-    return refuse(
-      "NewerDatabase",
-      newer.map(labelOf),
-      known === undefined ? "this program has no migrations" : `this program knows ${titleOf(known)} at most`
-    )
-  }
-  if (missing.length > 0) return refuse("Missing", missing.map(labelOf))
-  if (edited.length > 0) return refuse("Edited", edited.map(titleOf), versions.join("; "))
-  if (renamed.length > 0) return refuse("Renamed", renamed)
-
-  const pending = source.filter(({ id }) => !seen.has(id))
-  const late = pending.filter(({ id }) => id < latest)
-  if (late.length > 0) {
-    return refuse("Late", late.map(titleOf), `${byId.get(latest)?.version} is applied`)
-  }
+  const compared = compareHistory(source, rows, {
+    isBegun: () => false,
+    isWhatWasApplied
+  })
+  if ("reason" in compared) return refuse(compared.reason, compared.migrations, compared.detail)
+  const { applied, known, latest, latestRow, newer, newest, pending, recorded: numbers } = compared
+  const { adopted, incomplete, redeclared } = completeness(known)
   const mirrored = userVersionOf(latest)
   if (adopted.length === 0 && userVersion !== mirrored) {
     const detail = `user_version is ${userVersion}, ${rows.length === 0 ? noHistory : `the history says ${mirrored}`}`
     // If the header has the number of one of our migrations without a row, that row was deleted.
-    return byId.has(userVersion) && !seen.has(userVersion)
+    return source.some(({ id }) => id === userVersion) && !numbers.has(userVersion)
       ? refuse("Unrecorded", pending.filter(({ id }) => id <= userVersion).map(titleOf), detail)
       : refuse("VersionMismatch", [], detail)
   }
@@ -101,7 +77,7 @@ export const judge = (source: OrderedMigrations, { rows }: History, userVersion:
     repeatables,
     events: eventsIn(rows.map(({ events }) => events)),
     pending,
-    applied: source.filter(({ id }) => seen.has(id)),
+    applied,
     ahead: newer.map(labelOf),
     version: latestRow?.version,
     adopted,
@@ -123,111 +99,23 @@ export const recordedIn = (
   return recorded === undefined ? undefined : { ...recorded, areMade: recorded.areMade && row === latest }
 }
 
-/**
- * Whether a history belongs to another application that uses the same numbers by chance. Either every shared number
- * differs in name and in text; or no number is shared, and the history has one above all of ours. A row of an earlier
- * system has neither name nor checksum, and counts as ours.
- */
-const isOfOthers = (
-  source: ReadonlyArray<Migration>,
-  rows: ReadonlyArray<AppliedMigration>,
-  byId: ReadonlyMap<number, Migration>
-): boolean => {
-  const newest = source.at(-1)?.id
-  if (newest === undefined || rows.length === 0) return false
-  const shared = rows.flatMap((row) => {
-    const migration = byId.get(idOf(row.version))
-    return migration === undefined ? [] : [{ row, migration }]
-  })
-  return shared.length === 0
-    ? rows.some(({ version }) => idOf(version) > newest)
-    : shared.every(
-        ({ migration, row }) =>
-          row.checksum !== undefined &&
-          row.name !== undefined &&
-          withoutUp(row.name) !== withoutUp(migration.name) &&
-          (migration.body._tag === "Effect" || !isWhatWasApplied(migration, row.checksum, row.content))
-      )
-}
-
-const labelsOf = (known: ReadonlyArray<Pick<AppliedMigration, "name" | "version">>): ReadonlyArray<string> =>
-  known.length > 5 ? [...known.slice(0, 5).map(labelOf), `${known.length - 5} more`] : known.map(labelOf)
-
-/** Compares history and source in one pass: there may be thousands of rows, and this code runs cold. */
-const compare = (source: ReadonlyArray<Migration>, rows: ReadonlyArray<AppliedMigration>) => {
-  const byId = new Map(source.map((migration) => [migration.id, migration]))
-  const newest = source.at(-1)?.id ?? -1
-  const seen = new Set<number>()
-  const unfinished: Array<AppliedMigration> = []
-  const twice: Array<AppliedMigration> = []
-  const newer: Array<AppliedMigration> = []
-  const missing: Array<AppliedMigration> = []
-  const edited: Array<Migration> = []
-  const renamed: Array<string> = []
+/** What the rows lack: all of it in those of an earlier system, what ran or was declared in those of earlier releases. */
+const completeness = (known: ReadonlyArray<{ readonly row: AppliedMigration; readonly migration: Migration }>) => {
   const adopted: Array<Verdict["adopted"][number]> = []
-  const incomplete: Array<Verdict["incomplete"][number]> = []
+  const incomplete: Array<Incomplete> = []
   const redeclared = new Set<string>()
-  const versions: Array<string> = []
-  let matching = 0
-  let latest = -1
-  let latestRow: AppliedMigration | undefined
-  for (const row of rows) {
-    const id = idOf(row.version)
-    if (row.status !== "completed") unfinished.push(row)
-    if (seen.has(id)) twice.push(row)
-    seen.add(id)
-    if (id > latest) {
-      latest = id
-      latestRow = row
-    }
-    const migration = byId.get(id)
-    if (migration === undefined) {
-      const list = id > newest ? newer : missing
-      list.push(row)
+  for (const { migration, row } of known) {
+    const { checksum, content, declared, rowId } = row
+    if (checksum === undefined) {
+      adopted.push({ rowId, migration })
       continue
     }
-    if (row.checksum === undefined) adopted.push({ rowId: row.rowId, migration })
-    else if (isWhatWasApplied(migration, row.checksum, row.content)) {
-      // An Effect without a version can only be recognised by its name.
-      if (migration.body._tag === "Sql" || row.name === migration.name) matching += 1
-      const isRedeclared = row.declared !== undefined && row.declared !== declarationText(migration.declared)
-      if (isRedeclared) redeclared.add(titleOf(migration))
-      if (isRedeclared || row.declared === undefined || row.content === undefined) {
-        incomplete.push({ rowId: row.rowId, migration, checksum: row.checksum })
-      }
-    } else {
-      edited.push(migration)
-      const { body } = migration
-      if (body._tag === "Effect" && row.content !== undefined) {
-        versions.push(
-          `${titleOf(migration)} was applied as version ${row.content}, and is ${versionOf(body.version)} now`
-        )
-      }
-    }
-    if (row.name !== undefined && withoutUp(row.name) !== withoutUp(migration.name)) {
-      renamed.push(`${labelOf(row)} is now ${titleOf(migration)}`)
-    }
+    const isRedeclared = declared !== undefined && declared !== declarationText(migration.declared)
+    if (isRedeclared) redeclared.add(titleOf(migration))
+    if (isRedeclared || declared === undefined || content === undefined) incomplete.push({ rowId, migration, checksum })
   }
-  const changed = { edited, redeclared, renamed, versions }
-  return {
-    adopted,
-    byId,
-    incomplete,
-    matching,
-    latest,
-    latestRow,
-    missing,
-    newer,
-    newest,
-    seen,
-    twice,
-    unfinished,
-    ...changed
-  }
+  return { adopted, incomplete, redeclared }
 }
-
-/** Earlier versions recorded `001_users.up.sql` under the name `users.up`. */
-export const withoutUp = (name: string): string => name.replace(/(?:\.tx)?\.up$/, "")
 
 /**
  * The whole text first: it is quick to compare, and all that earlier versions kept. Declarations and comments between
@@ -246,8 +134,3 @@ export const isWhatWasApplied = (
 /** Undefined for an Effect without a version: there is nothing to compare. */
 export const contentOf = (body: Migration["body"], applied: string): string | undefined =>
   body._tag === "Effect" ? body.version : statementsChecksumOf(statementsIn(body), applied)
-
-const versionOf = (version: string | undefined): string => (version === undefined ? "without a version" : version)
-
-const labelOf = ({ name, version }: Pick<AppliedMigration, "name" | "version">): string =>
-  name === undefined ? version : titleOf({ name, version })

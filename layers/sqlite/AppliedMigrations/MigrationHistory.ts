@@ -1,4 +1,5 @@
 /** The history table: its shape and its rows. */
+import { idOf } from "../../start/historyComparison.ts"
 import { integer, type Row, type Sqlite, text } from "../Sqlite.ts"
 import { HistoryError } from "./HistoryError.ts"
 import { historyTable } from "./historyTable.ts"
@@ -99,8 +100,6 @@ export const newestOf = (rows: History["rows"]): AppliedMigration | undefined =>
     (newest, row) => (newest !== undefined && !(idOf(row.version) > idOf(newest.version)) ? newest : row),
     undefined
   )
-
-export const idOf = (version: string): number => (/^\d+$/.test(version) ? Number(version) : Number.NaN)
 
 /** `user_version` mirrors the newest version if it fits an int32. A timestamp does not fit, so it is mirrored as 0. */
 export const userVersionOf = (id: number): number => (id >= 0 && id <= 0x7f_ff_ff_ff ? id : 0)
