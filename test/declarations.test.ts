@@ -463,6 +463,7 @@ describe("a declaration", () => {
           reason: "BadDeclaration",
           path: "002_upgrade.sql"
         })
+        assert.include(error.remedy, "deletes, compatible_from, settings, transaction")
       })
     )
   }

@@ -16,12 +16,13 @@ describe("help", () => {
       const root = yield* helpOf()
       const names = [...root.matchAll(/^ {2}([a-z][\w-]*) {2,}\S/gm)].map(([, name]) => name ?? "")
       assert.includeMembers(names, ["init", "status", "restore", "fleet", "serve-probes"])
+      assert.match(root, /^database-ready \d+\.\d+\.\d+\n\nUSAGE\n\n\$ database-ready\n/)
       const helps = yield* Effect.forEach(names, (name) => helpOf(name), { concurrency: 2 })
       for (const line of [root, ...helps].join("\n").split("\n")) {
         assert.isAtMost(line.length, 80, line)
         assert.notInclude(line, "\u001b")
       }
-      for (const [index, help] of helps.entries()) assert.include(help, `$ ${names[index]}`)
+      for (const [index, help] of helps.entries()) assert.include(help, `$ database-ready ${names[index]}`)
     })
   )
 

@@ -70,7 +70,7 @@ const catalogue: Catalogue<AdoptError> = {
   NameTaken: {
     sentence: saying("Something else has the name of this library's history"),
     remedy:
-      "If a program uses it, it cannot be in this database. Else give it another name yourself, a table with `ALTER TABLE schema_migrations RENAME TO former_schema_migrations`. Then adopt again, with --through VERSION and --keep-extra.",
+      "If a program still needs it under this name, that program cannot share the database with this library. If none does, rename it; a table with `ALTER TABLE schema_migrations RENAME TO former_schema_migrations`. Then adopt again, with --through VERSION and --keep-extra.",
     means: "data"
   },
   SeveralTools: {
@@ -103,7 +103,7 @@ const catalogue: Catalogue<AdoptError> = {
   SchemaDiffers: {
     sentence: saying("The files up to there do not make the schema that the database has"),
     remedy:
-      "Change the files so that they make what the database has, or say with --through VERSION how far it is. What is extra and no file should make is left as it is with --keep-extra.",
+      "Change the files so that they make what the database has, or say with --through VERSION how far it is. To leave alone what is extra, and no file should make, give --keep-extra.",
     means: "data"
   },
   Changed: {

@@ -90,7 +90,7 @@ const catalogue: Catalogue<ConvertError> = {
   },
   Differs: {
     sentence: ({ directory }) => `The migrations that ${directory} becomes do not make the same database`,
-    remedy: "Please report it, with the files. Until then, write the migrations by hand.",
+    remedy: "Write the migrations by hand, and report this with the files: it is a defect.",
     means: "data"
   },
   Within: {
@@ -104,7 +104,7 @@ const catalogue: Catalogue<ConvertError> = {
     means: "usage"
   },
   Unfinished: {
-    sentence: ({ file }) => `There is a ${file}, which another run is writing, or left when it was killed`,
+    sentence: ({ file }) => `${file} is there: another run is writing it, or was killed`,
     remedy: ({ file }) => `If no other run is at work, delete ${file} and convert again.`,
     means: "tryAgain"
   },

@@ -42,8 +42,8 @@ const catalogue: Catalogue<ProbeServerError> = {
     means: "usage"
   },
   CannotListen: {
-    sentence: ({ address, detail }) => `Nobody can listen on ${address} here (${detail})`,
-    remedy: "Choose an address of this machine. A port below 1024 may need a right of its own.",
+    sentence: ({ address, detail }) => `This program cannot listen on ${address} (${detail})`,
+    remedy: "Choose an address of this machine. A port below 1024 may need more rights: choose a higher one.",
     means: "usage"
   }
 }

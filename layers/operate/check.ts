@@ -171,7 +171,7 @@ const fileOf = ({ connection }: Inspection): Judged =>
 const withWarnings = (judged: Judged, warnings: ReadonlyArray<string>): Judged =>
   judged.status !== "pass" || warnings.length === 0
     ? judged
-    : warn([judged.found, ...warnings].join(". "), "See whether this is what you meant.")
+    : warn([judged.found, ...warnings].join(". "), "Check whether this is what you meant.")
 
 /** A refusal of the inspection is one of a start too: it is never less than a failure. */
 const tellRefusal = (list: Map<CheckName, Judged>, refusal: InitializationError, found: Inspection): void => {

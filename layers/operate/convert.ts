@@ -1,4 +1,4 @@
-/** Makes a directory of this library's migrations of another tool's. Only the program has it: nothing else needs it twice. */
+/** Turns another tool's directory of migrations into one of this library's. */
 import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import type * as FileSystem from "@effect/platform/FileSystem"

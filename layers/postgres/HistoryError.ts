@@ -63,7 +63,7 @@ const catalogue: Catalogue<HistoryError> = {
   ForeignHistory: {
     sentence: historySentence("ForeignHistory"),
     remedy:
-      "Check the URL. To take the database over, run `ALTER TABLE schema_migrations RENAME TO former_schema_migrations`, and write its schema as the first migration of a new database.",
+      "Check the URL. A database of another tool is not taken over on PostgreSQL: write its schema as the first migration, start on a new database, and copy the rows there with `pg_dump --data-only`.",
     means: "data"
   },
   NotCompleted: {

@@ -49,7 +49,7 @@ export const declarationOf = (script: string, id: number): Declaration | string 
     if (name === "") return `\`${line}\` is not of the form \`-- ${mark} name = value\``
     if (!isAtHead) return `\`${line}\` must stand before the first statement`
     const read = readers[name]
-    if (read === undefined) return `\`${line}\`: the names are ${Object.keys(readers).join(", ")}`
+    if (read === undefined) return `\`${line}\`: the names are ${declarationNames().join(", ")}`
     const next = read(value, id)
     if (typeof next === "string") return `\`${line}\`: ${next}`
     declared = { ...declared, ...next }
@@ -155,7 +155,7 @@ const resemblesOne = (line: string): boolean => {
     /^[^\p{L}]*(\p{L}[\p{L}_.-]*|\p{L}+ \p{L}+(?=\s*:))[\s:;,]+([^\s=:;,][^\s=]*)\s*=/u.exec(line) ?? []
   return (
     isWithin(2, begin.toLowerCase().replace(/[^\p{L}]/gu, ""), "databaseready") &&
-    Object.keys(readers).some((known) => isWithin(2, name.toLowerCase(), known))
+    declarationNames().some((known) => isWithin(2, name.toLowerCase(), known))
   )
 }
 
@@ -178,6 +178,9 @@ const isWithin = (errors: number, one: string, other: string): boolean => {
  * mark's three parts is intact.
  */
 const mayDeclare = /database-ready\s*:|(?:--|\*|\n)[^\n=]{0,24}(?:data|base|ready)[^\n=]{0,60}=/i
+
+/** The names that can be declared. */
+export const declarationNames = (): ReadonlyArray<string> => Object.keys(readers)
 
 /** For each name: what a value declares, or what is wrong with it. */
 const readers: Partial<Record<string, (value: string, id: number) => Partial<Declaration> | string>> = {

@@ -217,7 +217,7 @@ const dropOf = (life: Life, run: FileRun, lives: ReadonlyArray<Life>): ReadonlyA
       declarableFound(
         "rebuild-undeclared",
         dropped.statement,
-        `It rebuilds ${title}, to which ${them} ${verb(referring, "refers", "refer")}: with foreign keys on, the DROP deletes the rows first, with all that a reference does then`,
+        `It rebuilds ${title}, to which ${them} ${verb(referring, "refers", "refer")}: with foreign keys on, the DROP first deletes its rows, and ON DELETE actions run`,
         "foreign_keys = off",
         (line) => `Write ${line} above the first statement: they are then off for this file, and checked at its end.`
       )
@@ -281,7 +281,7 @@ const rebuildOf = (remade: Remade, run: FileRun): ReadonlyArray<Found> => {
       found(
         "rowid-lost",
         make.statement,
-        `${now.name}.${key.name} was INTEGER PRIMARY KEY, and is no more the number that SQLite gives each row`,
+        `${now.name}.${key.name} was INTEGER PRIMARY KEY, and is no longer the number that SQLite gives each row`,
         `Declare ${key.name} as INTEGER PRIMARY KEY, unless the program now gives every row its own.`
       )
     )
@@ -322,7 +322,7 @@ const lostWith = ({ drop, now, then }: Remade, { end, ran, start }: FileRun): Re
         found(
           "rebuild-loses",
           drop.statement,
-          `With the old ${then.name} goes ${lost.join(", ")}, and the file does not make ${lost.length === 1 ? "it" : "them"} again`,
+          `Dropping the old ${then.name} drops ${lost.join(", ")} too, and the file does not make ${lost.length === 1 ? "it" : "them"} again`,
           "Create it again at the end of the file. If it may go, say so with a DROP above."
         )
       ]

@@ -77,7 +77,7 @@ const catalogue: Catalogue<CopyError> = {
   },
   NoCompression: {
     sentence: ({ backup }) => `The backup ${backup} cannot be compressed like that`,
-    remedy: "Use --compress gzip, or run this with Node.js 22.15 or newer of 22, or 23.8 or newer.",
+    remedy: "Use --compress gzip, or run this with Node.js 22.15, 23.8 or newer.",
     means: "usage"
   },
   NotSound: {

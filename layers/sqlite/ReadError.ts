@@ -11,7 +11,7 @@ import { SqlRefusal } from "./SqlRefusal.ts"
 type ReadReason = ConnectionError["reason"] | PragmaError["reason"] | "WouldWrite" | "Refused"
 
 /**
- * A `read` could not begin or go on. It is a `SqlError`, so that who handles those of `SqlClient` handles it too: its
+ * A `read` could not begin or go on. It is a `SqlError`: code that handles the errors of `SqlClient` handles it too. Its
  * `cause` has SQLite's `code`, or is the `ConnectionError` or `PragmaError` for which a connection was not proven.
  */
 export class ReadError extends SqlRefusal<ReadReason> {

@@ -83,8 +83,8 @@ const catalogue: Catalogue<RestoreError> = {
     means: "usage"
   },
   TwoChoices: {
-    sentence: "It was said twice which backup to restore",
-    remedy: "Give either --backup, or --at, --schema-version and --directory.",
+    sentence: "Two ways to choose the backup were given at once",
+    remedy: "Give --backup alone. Or leave it out, and give --at, --schema-version or --directory.",
     means: "usage"
   },
   SameFile: {
@@ -109,7 +109,7 @@ const catalogue: Catalogue<RestoreError> = {
   },
   TimedOut: {
     sentence: ({ database }) => `${database} was not restored in time`,
-    remedy: "Stop every program that has it open, then restore again with a longer --timeout.",
+    remedy: "Restore again with a longer --timeout, such as 10m. Stop every program that has the database open first.",
     means: ofWriting
   },
   NoSpace: {

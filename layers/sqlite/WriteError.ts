@@ -1,4 +1,4 @@
-/** What a transaction that should write fails with. */
+/** What `write` fails with. */
 import { SqlError } from "@effect/sql/SqlError"
 import * as Predicate from "effect/Predicate"
 import { describeHolders, type Holder } from "../machine/FileLocks.ts"
@@ -14,8 +14,8 @@ import { SqlRefusal } from "./SqlRefusal.ts"
 type WriteReason = ConnectionError["reason"] | HistoryError["reason"] | "WithinRead" | "Refused"
 
 /**
- * A transaction that should write could not, and nothing was committed. It is a `SqlError`, so that who handles those of `SqlClient` handles it too: its `cause` has
- * SQLite's `code`, or is the `HistoryError` or `ConnectionError` for which the database may not be written to.
+ * A `write` failed, and nothing was committed. It is a `SqlError`: code that handles the errors of `SqlClient` handles it
+ * too. Its `cause` has SQLite's `code`, or is the `HistoryError` or `ConnectionError` for which nothing may be written.
  */
 export class WriteError extends SqlRefusal<WriteReason> {
   /**
@@ -28,7 +28,7 @@ export class WriteError extends SqlRefusal<WriteReason> {
    * - A reason of `HistoryError`, such as `NewerDatabase`, or of `ConnectionError`: this program may not write any more.
    */
   declare readonly reason: WriteReason
-  /** Who holds the lock that was not to be had, as far as that can be seen. */
+  /** The processes that hold the lock, as far as they can be seen. */
   readonly holders: ReadonlyArray<Holder>
 
   /** For tests of programs that handle it. */

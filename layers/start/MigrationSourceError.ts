@@ -1,4 +1,5 @@
 /** What is wrong with the migrations as they are written. */
+import { declarationNames } from "../schema/Declaration.ts"
 import { ofSystem } from "./codeMeaning.ts"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "./TaggedRefusal.ts"
 
@@ -81,8 +82,8 @@ const catalogue: Catalogue<MigrationSourceError> = {
   },
   BadDeclaration: {
     sentence: ({ path }) => `${path} declares something that cannot be understood`,
-    remedy:
-      "Fix the declaration, at the head of the file or in the call of Migrations.fromLoader. The names are foreign_keys, deletes, compatible_from and settings.",
+    remedy: () =>
+      `Fix the declaration, at the head of the file or in the call of Migrations.fromLoader. The names are ${declarationNames().join(", ")}.`,
     means: "data"
   },
   Duplicate: {

@@ -54,7 +54,10 @@ const command = Command.make("database-ready", {}, () => usage).pipe(
     onlyFiles(newCommand, "Name a directory of migrations."),
     onlyFiles(lint, "Name a directory of migrations."),
     onlyFiles(convert, "Name a directory of migrations."),
-    onlyFiles(adoptCommand, "Rename its history table, and write its schema as the first migration of a new database."),
+    onlyFiles(
+      adoptCommand,
+      "Write its schema as the first migration, run `database-ready init` on a new database, and copy the rows there with `pg_dump --data-only`."
+    ),
     onlyFiles(repairCommand, "Change its history by hand, after a dump."),
     onlyFiles(
       diff,

@@ -1,6 +1,7 @@
 /** How help reads: within 80 columns, without what says nothing, and in colour only where colours are wanted. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import { name as programName } from "../build/identity.ts"
 import { hidePasswords } from "./say.ts"
 
 const columns = 80
@@ -16,6 +17,8 @@ const saysNothing =
   /^ *(This (setting is optional|option can be set from environment variables)\.|A true or false value\.|A user-defined piece of text\.|An integer\.|One of the following: .*)$/
 /** A command in the list of all: its name, its usage, which its own help has, and what it does. */
 const listed = /^ {2}- (\S+) .*? {2,}(\S.*)$|^ {2}- (\S+) {2,}(\S.*)$/
+/** A usage as the parser writes it: without the name of the program. */
+const onlyCommand = new RegExp(String.raw`\$ (?=[a-z])(?!${programName})`)
 const isFlag = (line: string): boolean => /^\(?-/.test(withoutColours(line))
 
 const width = (text: string): number => withoutColours(text).length
@@ -51,7 +54,8 @@ export const readable = (help: string, hasColours: boolean): string => {
   const lines: Array<string> = []
   for (const line of (hasColours ? help : withoutColours(help)).split("\n")) {
     const text = withoutColours(line)
-    if (saysNothing.test(text)) continue
+    // The next line has the name with the version.
+    if (saysNothing.test(text) || (lines.length === 0 && text.trim() === programName)) continue
     const last = lines.at(-1) ?? ""
     const [, name, what, plainName, plainWhat] = listed.exec(text) ?? []
     if (text.trim() === "") {
@@ -64,7 +68,8 @@ export const readable = (help: string, hasColours: boolean): string => {
       if (last === "" && /^ {2}\S/.test(lines.at(-2) ?? "")) lines.pop()
       lines.push(commandLine(command, description))
     } else {
-      lines.push(wrapped(line, text.startsWith("$") ? "    " : (/^ */.exec(text)?.[0] ?? "")))
+      const usage = line.replace(onlyCommand, `$ ${programName} `)
+      lines.push(wrapped(usage, text.startsWith("$") ? "    " : (/^ */.exec(text)?.[0] ?? "")))
     }
   }
   const text = lines.join("\n").trimEnd()

@@ -23,14 +23,31 @@ const urlOfPostgres = Config.nonEmptyString("DATABASE_URL").pipe(
   )
 )
 
-export const options = {
-  database: Options.text("database").pipe(
-    Options.withPseudoName("FILE-or-URL"),
-    Options.withDescription(
-      "The database: a file, or postgres://USER@HOST:PORT/DATABASE. Environment: DATABASE_FILE, or a DATABASE_URL of PostgreSQL."
-    ),
+/** A URL is read whatever the command: those that are for files say what PostgreSQL has instead. */
+const databaseOption = (takes: string, description: string) =>
+  Options.text("database").pipe(
+    Options.withPseudoName(takes),
+    Options.withDescription(description),
     Options.withFallbackConfig(Config.orElse(environment.filename, () => urlOfPostgres)),
     Options.withDefault(defaults.database)
+  )
+
+const timeoutOption = (description: string) =>
+  Options.text("timeout").pipe(
+    Options.withPseudoName("DURATION"),
+    Options.withDescription(description),
+    Options.mapEffect((input) =>
+      Either.mapLeft(durationFrom(input), (sentence) => ValidationError.invalidValue(HelpDoc.p(sentence)))
+    ),
+    Options.withFallbackConfig(environment.timeout),
+    Options.optional
+  )
+
+export const options = {
+  database: databaseOption("FILE", `The database file. Environment: DATABASE_FILE; default ${defaults.database}.`),
+  databaseOrUrl: databaseOption(
+    "FILE-or-URL",
+    `The database: a file, or postgres://USER@HOST:PORT/DATABASE. Environment: DATABASE_FILE, or a DATABASE_URL of PostgreSQL; default ${defaults.database}.`
   ),
   migrations: Options.text("migrations").pipe(
     Options.withPseudoName("DIRECTORY"),
@@ -77,16 +94,14 @@ export const options = {
     Options.withFallbackConfig(environment.backups),
     Options.optional
   ),
-  timeout: Options.text("timeout").pipe(
-    Options.withPseudoName("DURATION"),
-    Options.withDescription(
-      "Deadline of the whole run, such as '30 seconds'. Environment: DATABASE_TIMEOUT; default 60 seconds, extended while work on a large file makes progress."
-    ),
-    Options.mapEffect((input) =>
-      Either.mapLeft(durationFrom(input), (sentence) => ValidationError.invalidValue(HelpDoc.p(sentence)))
-    ),
-    Options.withFallbackConfig(environment.timeout),
-    Options.optional
+  timeout: timeoutOption(
+    "Deadline of the whole run, such as 30s. Environment: DATABASE_TIMEOUT; default 60s, extended while work on a large file makes progress."
+  ),
+  timeoutOfBackup: timeoutOption(
+    "Deadline of the whole backup, such as 10m. Environment: DATABASE_TIMEOUT; default none."
+  ),
+  timeoutOfRestore: timeoutOption(
+    "Deadline of the whole restore, such as 10m. Environment: DATABASE_TIMEOUT; default 60s, whatever the size."
   ),
   trustedFilesystems: Options.text("trust-filesystem").pipe(
     Options.withPseudoName("TYPE"),
@@ -120,7 +135,7 @@ export const forPostgres = {
   )
 }
 
-/** What `init`, `status` and others that look at a database with its migrations share. */
+/** What the commands share that look at a database with its migrations. */
 export const shared = {
   database: options.database,
   migrations: options.migrations,

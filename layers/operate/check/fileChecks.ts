@@ -100,7 +100,7 @@ export const checkSpace = (file: string) =>
     (looked): Judged => {
       if (Either.isLeft(looked)) return unreadable(looked.left)
       const { free, main, wal } = looked.right
-      if (free === undefined) return unknown("nothing there says what is free")
+      if (free === undefined) return unknown("the filesystem does not say how much is free")
       if (main === undefined) return unknown(`${bytesText(free)} free, and there is no file that an upgrade would copy`)
       const bytes = main + wal
       const found = `${bytesText(free)} free, the database has ${bytesText(bytes)}`

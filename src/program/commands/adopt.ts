@@ -26,7 +26,7 @@ const flags = {
     Options.optional
   ),
   keepExtra: Options.boolean("keep-extra").pipe(
-    Options.withDescription("Leave be what no migration makes; default it is refused.")
+    Options.withDescription("Leave alone what no migration makes; without it that is refused.")
   ),
   dryRun: Options.boolean("dry-run").pipe(Options.withDescription("Show what would be written, and write nothing.")),
   yes: Options.boolean("yes").pipe(Options.withDescription("Write it without a question."))

@@ -10,7 +10,7 @@ import { refuseWith } from "../refusal.ts"
 import { say } from "../say.ts"
 import { type Choices, moduleOf } from "../start.ts"
 
-const { database, json, onOpen, timeout, trustedFilesystems } = options
+const { database, json, onOpen, timeoutOfBackup: timeout, trustedFilesystems } = options
 
 const flags = {
   to: Options.text("to").pipe(

@@ -29,6 +29,7 @@ const flags = {
   backups: options.backups,
   directory: Args.text({ name: "DIRECTORY" }).pipe(Args.withDescription("The directory of the databases.")),
   extension: Options.text("extension").pipe(
+    Options.withPseudoName("TEXT"),
     Options.withDescription("What the names of the databases end with; default .db."),
     Options.withDefault(".db")
   ),

@@ -5,6 +5,6 @@ import { run } from "../start.ts"
 
 export const init = Command.make(
   "init",
-  { ...shared, backups: options.backups, ...forPostgres },
+  { ...shared, database: options.databaseOrUrl, backups: options.backups, ...forPostgres },
   run("initialize")
 ).pipe(Command.withDescription("Create, migrate and check the database, then say that it is ready."))

@@ -25,6 +25,8 @@ const run = Effect.fnUntraced(function* (choices: Choices) {
   if (plan.status === "pending") return yield* new ExitWith({ code: somethingToDo })
 })
 
-export const plan = Command.make("plan", { ...shared, backups: options.backups, ...forPostgres }, run).pipe(
+const flags = { ...shared, database: options.databaseOrUrl, backups: options.backups, ...forPostgres }
+
+export const plan = Command.make("plan", flags, run).pipe(
   Command.withDescription("Say what init would do, without writing anything. Exit code 2: there is something to do.")
 )

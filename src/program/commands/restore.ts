@@ -13,7 +13,7 @@ import { refuseWith } from "../refusal.ts"
 import { say, tell } from "../say.ts"
 import { type Choices, moduleOf } from "../start.ts"
 
-const { database, json, onOpen, timeout, trustedFilesystems } = options
+const { database, json, onOpen, timeoutOfRestore: timeout, trustedFilesystems } = options
 
 const flags = {
   backup: Options.text("backup").pipe(

@@ -24,10 +24,12 @@ const flags = {
   ...shared,
   backups: options.backups,
   host: Options.text("host").pipe(
+    Options.withPseudoName("ADDRESS"),
     Options.withDescription("The address to listen on; default 127.0.0.1. The kubelet needs 0.0.0.0."),
     Options.withDefault("127.0.0.1")
   ),
   port: Options.integer("port").pipe(
+    Options.withPseudoName("NUMBER"),
     Options.withDescription("The port to listen on; default 8080. With 0 the system chooses one."),
     Options.filterMap(
       Option.liftPredicate((port) => port >= 0 && port <= 65_535),

@@ -1,10 +1,12 @@
 /** `status`: the same look, without a write. */
 import * as Command from "@effect/cli/Command"
-import { forPostgres, shared } from "../options.ts"
+import { forPostgres, options, shared } from "../options.ts"
 import { run } from "../start.ts"
 
 const { create: _, ...looking } = forPostgres
 
-export const status = Command.make("status", { ...shared, ...looking }, run("inspect")).pipe(
-  Command.withDescription("Check the same things without writing anything.")
-)
+export const status = Command.make(
+  "status",
+  { ...shared, database: options.databaseOrUrl, ...looking },
+  run("inspect")
+).pipe(Command.withDescription("Check the same things as init, without writing anything."))
