@@ -232,6 +232,26 @@ describe.skipIf(process.platform !== "linux")(
       })
     )
 
+    it.scopedLive("finds a row that its table's CHECK does not allow, as the check of a small file does", () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        yield* start(file)
+        yield* independently(file, (connection) => {
+          connection.exec("CREATE TABLE ages (age CHECK (age > 0)); PRAGMA ignore_check_constraints = 1")
+          connection.exec("INSERT INTO ages VALUES (-1)")
+        })
+        const inThisProcess = yield* refusal(start(file, { integrity: "full" }))
+        assert.include(inThisProcess.message, "CHECK constraint failed in ages")
+        yield* independently(file, (connection) =>
+          connection.exec("CREATE TABLE filling (bytes); INSERT INTO filling VALUES (zeroblob(6000000))")
+        )
+        const { onProgress, size } = yield* makeProgress
+        const beside = yield* refusal(start(file, { integrity: "full", onProgress }))
+        assert.strictEqual(beside.message, inThisProcess.message)
+        assert.isAbove(yield* size, 0)
+      })
+    )
+
     it.scopedLive("finds rows that refer to nothing, and a row that is missing from an index", () =>
       Effect.gen(function* () {
         const file = yield* temporaryFile

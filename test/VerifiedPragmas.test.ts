@@ -297,11 +297,17 @@ describe("the pragmas", () => {
           recursive_triggers: 1,
           analysis_limit: 400,
           threads: 2,
+          automatic_index: 0,
+          fullfsync: 1,
+          checkpoint_fullfsync: 1,
+          cache_spill: 0,
+          max_page_count: 5000,
+          hard_heap_limit: 2 ** 40,
           soft_heap_limit: 1_000_000_000
         }
         // A migration may not set what is the whole process's.
         const changes = Object.keys(wanted).flatMap((pragma) =>
-          pragma === "soft_heap_limit" ? [] : [`PRAGMA ${pragma} = 0;`]
+          pragma.endsWith("_heap_limit") ? [] : [`PRAGMA ${pragma} = 0; PRAGMA ${pragma} = 3;`]
         )
         yield* Effect.gen(function* () {
           const { health, read, report } = yield* DatabaseReady
@@ -331,17 +337,51 @@ describe("the pragmas", () => {
                 recursiveTriggers: true,
                 analysisLimit: 400,
                 threads: 2,
+                automaticIndex: false,
+                fullFsync: true,
+                checkpointFullFsync: true,
+                cacheSpill: false,
+                maxPageCount: 5000,
+                hardHeapLimit: 2 ** 40,
                 softHeapLimit: 1_000_000_000
               }
             })
           )
         )
-        // The limit is the process's.
+        // The limits are the process's.
         yield* Effect.scoped(
           Effect.flatMap(openConnection(file), (connection) =>
             Effect.sync(() => connection.exec("PRAGMA soft_heap_limit = 0"))
           )
         )
+      })
+  )
+
+  it.scoped(
+    "that limit the file or the process are refused where SQLite does not take them, and hold where it does",
+    () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        const grows = Migrations.fromRecord({
+          "001_grow.sql": "CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(200000));"
+        })
+        const full = yield* refusal(start(file, { migrations: grows, pragmas: { maxPageCount: 20 } }))
+        assert.deepInclude(full, { _tag: "UpgradeError", reason: "StatementFailed", code: "SQLITE_FULL" })
+        assert.include(full.remedy, "`pragmas.maxPageCount`")
+        yield* start(file, { migrations: grows, pragmas: { maxPageCount: 1000, hardHeapLimit: 2 ** 40 } })
+        const before = yield* pictureOf(dirname(file))
+        for (const [pragmas, pragma, got] of [
+          [{ maxPageCount: 20 }, "max_page_count", /^5\d$/],
+          [{ maxPageCount: 0 }, "max_page_count", /^4294967294$/],
+          [{ hardHeapLimit: 2 ** 41 }, "hard_heap_limit", /^1099511627776$/],
+          [{ softHeapLimit: 2 ** 41 }, "soft_heap_limit", /^1099511627776$/]
+        ] as const) {
+          const refused = yield* refusal(start(file, { migrations: grows, pragmas }))
+          assert.deepInclude(refused, { _tag: "PragmaError", reason: "Mismatch", pragma })
+          assert.match(refused.sentence, new RegExp(`answers ${got.source.slice(1)}`))
+          assert.include(refused.remedy, "`pragmas.")
+        }
+        assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
       })
   )
 

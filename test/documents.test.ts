@@ -557,6 +557,12 @@ describe("a table", () => {
       analysisLimit: "0",
       threads: "0",
       softHeapLimit: "0",
+      hardHeapLimit: "0",
+      maxPageCount: "4294967294",
+      cacheSpill: "true",
+      automaticIndex: "true",
+      fullFsync: "false",
+      checkpointFullFsync: "false",
       pageSize: "4096",
       autoVacuum: "`none`",
       encoding: "`UTF-8`"

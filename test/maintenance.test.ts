@@ -274,13 +274,21 @@ describe("maintenance", () => {
       assert.isUndefined((yield* health).maintenance.integrity)
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual((yield* runOf("integrity", "2026-01-01T01"))?.result, "pages and foreign keys ok")
+      yield* independently(file, (connection) => {
+        connection.exec("CREATE TABLE ages (age CHECK (age > 0)); PRAGMA ignore_check_constraints = 1")
+        connection.exec("INSERT INTO ages VALUES (-1)")
+      })
+      yield* TestClock.adjust("1 hour")
+      yield* TestClock.adjust("10 seconds")
+      assert.match((yield* runOf("integrity", "2026-01-01T02"))?.result ?? "", /CHECK constraint failed in ages/)
+      yield* independently(file, (connection) => connection.exec("DROP TABLE ages"))
       yield* sql`PRAGMA wal_checkpoint(TRUNCATE)`
       const [page] = yield* independently(file, (connection) =>
         connection.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'tags'").pluck().all()
       )
       yield* damagePage(file, Number(page))
       yield* TestClock.adjust("2 hours")
-      assert.isTrue((yield* runOf("integrity", "2026-01-01T02"))?.failed)
+      assert.isTrue((yield* runOf("integrity", "2026-01-01T03"))?.failed)
       assert.match((yield* health).warnings.join(), /^The maintenance task integrity failed: .*damaged/)
     })
   )

@@ -11,9 +11,10 @@ import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import { Migrations } from "../layers/index.ts"
 import { type Declaration, plain } from "../layers/schema/Declaration.ts"
+import { templateOf } from "../layers/schema/NewMigration.ts"
 import { statementsOf } from "../layers/schema/SqlScript.ts"
 import { obstacleIn } from "../layers/schema/StatementRules.ts"
-import { notesFiles, onlyFirst, pictureOf, refusal, start, temporaryFile } from "./support/database.ts"
+import { notesFiles, onlyFirst, pictureOf, refusal, rowsOf, start, temporaryFile } from "./support/database.ts"
 
 const obstacle = (text: string, declared: Partial<Declaration> = {}) =>
   obstacleIn({ id: 7, text, declared: { ...plain, ...declared }, statements: statementsOf(text) })
@@ -135,10 +136,19 @@ describe("an incomplete text", () => {
     ["a name in backticks", "CREATE TABLE `a (x);", "the name that begins here is never closed"],
     ["an empty file", "", "nothing in it is run"],
     [
-      "blanks, comments, semicolons and a byte order mark",
-      "\uFEFF -- nothing\n;;\n/* here */\n",
+      "blanks, semicolons, marks, declarations and a byte order mark",
+      "\uFEFF -- +goose Up\n;;\n/* *** */ -- migrate:up\n--> statement-breakpoint\n-- database-ready: compatible_from = 1\n",
       "nothing in it is run"
     ],
+    ...[
+      templateOf("007_add_owner"),
+      "-- Your SQL goes here\n",
+      "-- Add migration script here\n",
+      "-- Custom SQL migration file, put your code below! --\n",
+      "-- +goose Up\n-- SQL in this section is executed when the migration is applied.\n"
+    ].map(
+      (template) => [`a template, ${template.slice(0, 20)}`, template, "nothing is written into the template"] as const
+    ),
     [
       "a breakpoint without a semicolon",
       "CREATE TABLE a (x)\n--> statement-breakpoint\nCREATE TABLE b (x);",
@@ -181,7 +191,7 @@ describe("an incomplete text", () => {
       const file = yield* temporaryFile
       yield* start(file, { migrations: onlyFirst })
       const before = yield* pictureOf(dirname(file))
-      for (const text of ["CREATE TABLE a (x); /* open", "-- nothing"]) {
+      for (const text of ["CREATE TABLE a (x); /* open", ""]) {
         const migrations = Migrations.all(onlyFirst, Migrations.fromRecord({ "002_x.sql": text }))
         assert.deepInclude(yield* refusal(start(file, { migrations })), {
           _tag: "UpgradeError",
@@ -190,6 +200,38 @@ describe("an incomplete text", () => {
         })
       }
       assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
+    })
+  )
+})
+
+describe("a text that is only a comment", () => {
+  const comment = "-- Integers have 64 bits in SQLite: nothing to do\n"
+  const withComment = (text: string) => Migrations.all(onlyFirst, Migrations.fromRecord({ "002_wider.sql": text }))
+
+  it.scoped("is applied and recorded like any other, on a new database and on an old one", () =>
+    Effect.gen(function* () {
+      for (const before of [undefined, onlyFirst]) {
+        const file = yield* temporaryFile
+        if (before !== undefined) yield* start(file, { migrations: before })
+        const { applied, schemaVersion } = yield* start(file, { migrations: withComment(comment) })
+        assert.strictEqual(schemaVersion, "002")
+        assert.strictEqual(applied.at(-1)?.name, "wider")
+        assert.deepStrictEqual((yield* start(file, { migrations: withComment(comment) })).applied, [])
+        assert.deepStrictEqual(yield* rowsOf(file, "SELECT version, status FROM schema_migrations ORDER BY version"), [
+          { version: "001", status: "completed" },
+          { version: "002", status: "completed" }
+        ])
+      }
+    })
+  )
+
+  it.scoped("may say it in other words later, and is edited once it has a statement", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file, { migrations: withComment(comment) })
+      yield* start(file, { migrations: withComment("/* Integers have 64 bits in SQLite. */") })
+      const refused = yield* refusal(start(file, { migrations: withComment(`${comment}CREATE TABLE t (x);`) }))
+      assert.deepInclude(refused, { _tag: "HistoryError", reason: "Edited" })
     })
   )
 })
@@ -397,7 +439,7 @@ describe("`status`", () => {
       for (const [text, reason] of [
         ["VACUUM;", "NotAllowed"],
         ["PRAGMA auto_vacuum = 1;", "NotAllowed"],
-        ["-- nothing", "Incomplete"],
+        ["-- Your SQL goes here", "Incomplete"],
         ["INSERT INTO notes VALUES (1, ?);", "NotSql"],
         ["CREATE TABLE a (x);", "Pending"]
       ] as const) {

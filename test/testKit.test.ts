@@ -77,6 +77,28 @@ describe("the test kit", () => {
       assert.deepStrictEqual(yield* Effect.provide(shown, upgradedFrom(test, "001")), [["first"]])
       const wrong = { ...test, rows: { "002": { fixture } } }
       assert.deepInclude(yield* refusal(databaseAt(wrong, "002")), { reason: "Refused" })
+      // Releases in between had texts that the test does not have.
+      const longer = {
+        migrations: Migrations.fromRecord({
+          ...notesFiles,
+          "003_shown.sql": "ALTER TABLE notes ADD COLUMN shown TEXT;",
+          "004_more.sql": "CREATE TABLE more (id INTEGER PRIMARY KEY);",
+          ...view("shown")
+        }),
+        rows: { "001": { fixture } }
+      }
+      assert.strictEqual(yield* checkCuts(longer), 7 + 3)
+      const upgrades = yield* checkUpgrades(longer, () => shown)
+      assert.deepStrictEqual(
+        upgrades.map(({ from, seen }) => [from, seen]),
+        [
+          [undefined, [[null]]],
+          ["001", [[null]]],
+          ["002", [[null]]],
+          ["003", [[null]]],
+          ["004", [[null]]]
+        ]
+      )
     }).pipe(Effect.provide(platform))
   )
 

@@ -2,6 +2,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import { unwrittenIn } from "../schema/EmptyScript.ts"
 import { hindranceOf, loneStatementOf, type PostgresStatement, postgresStatements } from "../schema/PostgresScript.ts"
 import { chainOf, describeCause } from "../start/CauseDetail.ts"
 import { isRepeatable, type Migration, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
@@ -41,7 +42,10 @@ const refuseOne = (migration: Migration): Effect.Effect<void, UpgradeError> => {
   if (isRepeatable(migration) || body._tag === "Effect") return Effect.void
   const statements = postgresStatements(body.text)
   const [first] = statements
-  if (first === undefined) return upgradeError("Incomplete", title, { detail: "there is no statement in it" })
+  if (first === undefined && (isAlone || unwrittenIn(body.text) !== undefined)) {
+    return upgradeError("Incomplete", title, { detail: "there is no statement in it" })
+  }
+  if (first === undefined) return Effect.void
   if (isAlone) {
     const facts = { statement: first.text, line: first.line }
     const kinds = "CREATE INDEX CONCURRENTLY name, DROP INDEX CONCURRENTLY, ALTER TYPE ... ADD VALUE or VACUUM"

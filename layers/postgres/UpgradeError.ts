@@ -20,7 +20,7 @@ export class UpgradeError extends TaggedRefusal("UpgradeError")<{
    * - `TransactionEnded`: a migration ended the transaction.
    * - `NotAllowed`: a statement cannot be run in a migration.
    * - `NotForPostgres`: a migration declares, or is, something that only SQLite has.
-   * - `Incomplete`: there is nothing to run.
+   * - `Incomplete`: the file is empty or a template.
    * - `RowsDeleted`: rows would go that no declaration names.
    * - `NotWritten`: the history could not be written, or the commit failed.
    */

@@ -3,6 +3,14 @@ import type { Obstacle } from "./Obstacle.ts"
 import { openingWords, type Statement } from "./SqlScript.ts"
 
 export const misplacedInRepeatable = (statements: ReadonlyArray<Statement>): Obstacle | undefined => {
+  if (statements.length === 0) {
+    return {
+      reason: "Incomplete",
+      statement: { text: "", line: 0 },
+      detail: "nothing in it is run",
+      remedy: "Write the view or trigger. To remove what the file has made, leave only its DROP statements in it."
+    }
+  }
   const statement = statements.find(({ text }) => !allowed.test(openingWords(text, 2).join(" ")))
   return statement === undefined
     ? undefined

@@ -2,6 +2,7 @@
  * What in a script cannot run as written, found before anything is written. Sources: SQLite's pragma.html and
  * tokenizer.
  */
+import { unwrittenIn } from "./EmptyScript.ts"
 import type { Obstacle, Script } from "./Obstacle.ts"
 import { misplacedStatement } from "./PragmaRules.ts"
 import { openingWords, phrasesOf, type Statement, tokensOf } from "./SqlScript.ts"
@@ -10,14 +11,7 @@ export const obstacleIn = (script: Script): Obstacle | undefined => {
   const { statements, text } = script
   const open = unclosedPartOf(text)
   if (open !== undefined) return open
-  if (statements.length === 0) {
-    return {
-      reason: "Incomplete",
-      statement: { text: "", line: 0 },
-      detail: "nothing in it is run",
-      remedy: "Write the missing statements, or delete the file if no database has applied it."
-    }
-  }
+  if (statements.length === 0) return unwrittenIn(text)
   const [first] = statements
   if (script.declared.transaction === "none" && first !== undefined) {
     return {

@@ -82,6 +82,31 @@ export interface Pragmas {
   readonly threads?: number | undefined
   /** Bytes of heap that SQLite tries to keep within, for all databases of the process; 0 for no limit. */
   readonly softHeapLimit?: number | undefined
+  /**
+   * Bytes of heap that SQLite cannot exceed, for all databases of the process: a statement that needs more fails with
+   * `SQLITE_NOMEM`. It is there until the process ends, and can only be lowered: a higher one, and 0, are refused then
+   * (https://sqlite.org/pragma.html#pragma_hard_heap_limit).
+   */
+  readonly hardHeapLimit?: number | undefined
+  /**
+   * Pages that the file may have. What needs more fails with `SQLITE_FULL`, a migration too; a file that has more is
+   * refused (https://sqlite.org/pragma.html#pragma_max_page_count).
+   */
+  readonly maxPageCount?: number | undefined
+  /**
+   * Whether a transaction may write pages before it commits, where its changes do not fit into the page cache. Without
+   * it they stay in memory, however many they are (https://sqlite.org/pragma.html#pragma_cache_spill).
+   */
+  readonly cacheSpill?: boolean | undefined
+  /** Whether a query may make an index for itself (https://sqlite.org/optoverview.html#automatic_query_time_indexes). */
+  readonly automaticIndex?: boolean | undefined
+  /**
+   * Whether each flush reaches the disk itself, on macOS; it is slow there. Elsewhere it is kept, and changes nothing
+   * (https://sqlite.org/pragma.html#pragma_fullfsync).
+   */
+  readonly fullFsync?: boolean | undefined
+  /** The same for checkpoints alone. */
+  readonly checkpointFullFsync?: boolean | undefined
 }
 
 const defaultPragmas: Pragmas = {

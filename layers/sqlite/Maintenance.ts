@@ -159,12 +159,13 @@ export const makeMaintenance = (
     return copy
   })
 
+  // Opened for reading, SQLite would look at no row by the CHECKs of its table.
   const integrity = Effect.scoped(
-    Effect.flatMap(openSqlite({ filename: file, readonly: true }), (beside) =>
-      Effect.flatMap(bytesOf(beside), (bytes) =>
-        checkPages({ file, sqlite: beside, bytes }, "quick", () => Effect.void)
-      )
-    )
+    Effect.gen(function* () {
+      const beside = yield* openSqlite({ filename: file, readonly: config.access === "inspect" })
+      yield* beside.run("PRAGMA query_only = 1")
+      yield* checkPages({ file, sqlite: beside, bytes: yield* bytesOf(beside) }, "quick", () => Effect.void)
+    })
   ).pipe(Effect.as("pages and foreign keys ok"))
 
   const version = databaseVersion(sqlite)

@@ -123,7 +123,8 @@ export const asking = ({ bytes, file, sqlite }: Looked, depth: Depth, progress: 
         return read === undefined ? Effect.void : progress(doing, read / (passes[pragma] ?? 1), bytes)
       }
       // After the first read the file is in memory for the next check.
-      const beside = Effect.scoped(answerBeside({ file, sql, ahead: !isRead }, tell))
+      const seesChecks = !sqlite.database.readonly
+      const beside = Effect.scoped(answerBeside({ file, sql, ahead: !isRead, seesChecks }, tell))
       isRead = true
       return Effect.mapError(Effect.catchIf(beside, isLasting, instead(here)), IntegrityError.unreadable)
     })

@@ -69,7 +69,11 @@ const remedies: Partial<Record<string, string>> = {
     "If this was an inspection, start the program once, or run `database-ready init`: that switches the mode. If a start is refused, put the file on a local disk with shared memory, or set `pragmas.journalMode` to another mode.",
   foreign_keys:
     "If the program switches foreign keys off on this connection, remove that: they must stay on. Otherwise use a build of SQLite that has them.",
-  mmap_size: "Set `pragmas.mmapSize` to 0: this build of SQLite, or a database in memory, does not map files."
+  mmap_size: "Set `pragmas.mmapSize` to 0: this build of SQLite, or a database in memory, does not map files.",
+  max_page_count: "Set `pragmas.maxPageCount` to as many pages as the file has, or more. SQLite takes 1 to 4294967294.",
+  hard_heap_limit:
+    "Set `pragmas.hardHeapLimit` to what the connection answers, or less: SQLite only lowers it while the process runs.",
+  soft_heap_limit: "Set `pragmas.softHeapLimit` to the hard limit of the process (`pragmas.hardHeapLimit`) or less."
 }
 
 const otherThan = ({ code, pragma }: PragmaError): string => codeRemedy(code) ?? remedies[pragma] ?? otherValue

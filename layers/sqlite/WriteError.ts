@@ -135,7 +135,8 @@ const texts: Record<CodeReason | "Refused", Text> = {
   },
   DiskFull: {
     sentence: (database) => `There is no space left for ${database}`,
-    remedy: "Free some space on that filesystem. What was committed before is safe."
+    remedy:
+      "Free some space on that filesystem. If `pragmas.maxPageCount` is set, raise it. What was committed before is safe."
   },
   IoError: { sentence: (database) => `The disk failed while ${database} was written`, remedy: undefined },
   Refused: { sentence: (database) => `SQLite did not write to ${database}`, remedy: undefined }

@@ -31,6 +31,13 @@ export const requiredOf = (config: DatabaseConfig["Type"], busyTimeout: number):
     recursive_triggers: switchOf(pragmas.recursiveTriggers),
     analysis_limit: pragmas.analysisLimit,
     threads: pragmas.threads,
+    automatic_index: switchOf(pragmas.automaticIndex),
+    fullfsync: switchOf(pragmas.fullFsync),
+    checkpoint_fullfsync: switchOf(pragmas.checkpointFullFsync),
+    cache_spill: pragmas.cacheSpill === false ? 0 : undefined,
+    max_page_count: pragmas.maxPageCount,
+    hard_heap_limit: pragmas.hardHeapLimit,
+    // Not above the one before it, which it is cut to.
     soft_heap_limit: pragmas.softHeapLimit
   }).flatMap(([pragma, wanted]) => (wanted === undefined ? [] : [{ pragma, wanted: String(wanted) }]))
 }

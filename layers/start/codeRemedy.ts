@@ -11,9 +11,11 @@ export const onOpenRemedy =
 
 const remedies: ReadonlyArray<readonly [codes: RegExp, remedy: string]> = [
   [/^ON_OPEN$/, onOpenRemedy],
+  [/^SQLITE_(IOERR_)?NOMEM$/, "Give the process more memory. If `pragmas.hardHeapLimit` is set, raise it."],
   [/NOMEM$/, "Give the process more memory."],
   [/^SQLITE_(BUSY|LOCKED|PROTOCOL)/, "Let the other process finish, or stop it."],
-  [/^(SQLITE_FULL|ENOSPC|EDQUOT)$/, "Free some space on the filesystem."],
+  [/^SQLITE_FULL$/, "Free some space on the filesystem. If `pragmas.maxPageCount` is set, raise it."],
+  [/^(ENOSPC|EDQUOT)$/, "Free some space on the filesystem."],
   [/^SQLITE_(CORRUPT|NOTADB)/, damaged],
   [
     /^(SQLITE_READONLY|EROFS)$/,

@@ -20,6 +20,7 @@ import { openSqlite } from "../sqlite/Sqlite.ts"
 import { type Migration, MigrationSource, type Migrations, type OrderedMigrations } from "../start/MigrationSource.ts"
 import { type Contents, compareContents, readContents } from "./contents.ts"
 import { MigrationTestError } from "./MigrationTestError.ts"
+import { removeRepeatables } from "./removeRepeatables.ts"
 
 /** What a ready database gives to a test. */
 export type Ready = DatabaseReady | SqlClient.SqlClient | SqliteClient.SqliteClient
@@ -96,10 +97,10 @@ export const findVersion = (list: ReadonlyArray<Migration>, version: string) => 
 type Platform = FileSystem.FileSystem | Path.Path
 
 /** What the release of a version has. Repeatable ones may need what the newest version makes, so only that has them. */
-const releaseAt = (list: OrderedMigrations, upTo: number): ReadonlyArray<Migration> => {
-  const numbered = list.filter(({ id }) => id <= upTo)
-  return numbered.length === list.length ? [...numbered, ...(list.repeatables ?? [])] : numbered
-}
+const releaseAt = (list: OrderedMigrations, upTo: number): ReadonlyArray<Migration> =>
+  isNewest(list, upTo) ? [...list, ...(list.repeatables ?? [])] : list.filter(({ id }) => id <= upTo)
+
+const isNewest = (list: OrderedMigrations, upTo: number): boolean => list.every(({ id }) => id <= upTo)
 
 /** A start in this process, up to a version or to the newest. */
 export const startAt = <E, R>(
@@ -108,16 +109,21 @@ export const startAt = <E, R>(
   during: string,
   { upTo = Number.POSITIVE_INFINITY, ...more }: { readonly upTo?: number } & Partial<DatabaseOptions> = {}
 ): Effect.Effect<Context.Context<Ready>, MigrationTestError, Platform | Scope> =>
-  Layer.build(
-    DatabaseReady.layer({
-      backups: 0,
-      ...options,
-      ...more,
-      filename,
-      migrations: Effect.succeed(releaseAt(list, upTo))
-    })
+  Effect.zipRight(
+    isNewest(list, upTo) || more.access === "inspect" ? Effect.void : removeRepeatables(filename, during),
+    Effect.mapError(
+      Layer.build(
+        DatabaseReady.layer({
+          backups: 0,
+          ...options,
+          ...more,
+          filename,
+          migrations: Effect.succeed(releaseAt(list, upTo))
+        })
+      ),
+      (error) => MigrationTestError.refused(during, error)
+    )
   ).pipe(
-    Effect.mapError((error) => MigrationTestError.refused(during, error)),
     // A test makes hundreds of databases, and each says that it was made.
     Logger.withMinimumLogLevel(LogLevel.Warning)
   )

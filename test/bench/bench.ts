@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:
 import { dirname, join } from "node:path"
 import Sqlite from "better-sqlite3"
 import type { Fixture } from "./fixture.ts"
+import { type Look, writeFleet } from "./fleet.ts"
 import type { Subject } from "./subject.ts"
 import { writeConversationFiles, writeMany } from "./writeFixture.ts"
 
@@ -90,6 +91,30 @@ export const stormOf = async (
 /** What importing a module adds to a service with Effect and the SQLite client: milliseconds and megabytes. */
 export const importOf = (module: string): ReadonlyArray<number> =>
   numbersIn(runNode([join(dist, "embed.js"), module]).told)
+
+const fleets = new Map<number, string>()
+
+/** A directory of so many copies of a ready file; the same one for all who are measured in this run. */
+const fleetOf = (ready: Subject, fixture: Fixture, count: number): string => {
+  const known = fleets.get(count)
+  if (known !== undefined) return known
+  const file = newFile()
+  startsOf(ready, fixture, [file])
+  const directory = join(work, `fleet-${count}`)
+  writeFleet(directory, file, count)
+  fleets.set(count, directory)
+  return directory
+}
+
+/** Opens every database of a fleet in one process: milliseconds of each, of wall and CPU time, and megabytes. */
+export const openingsOf = (
+  name: string,
+  look: Look,
+  { count, fixture, ready }: { readonly ready: Subject; readonly fixture: Fixture; readonly count: number }
+): ReadonlyArray<number> =>
+  numbersIn(
+    runNode([join(dist, "fleetWorker.js"), name, look, fleetOf(ready, fixture, count), fixture.sql, `${count}`]).told
+  )
 
 /** Grows a file to about the given size, with rows in a table that every subject has created. */
 export const grow = (file: string, bytes: number): void => {

@@ -1,13 +1,13 @@
 /**
  * Measures this library against the floor and against common alternatives, on the same work in one run: `npm run bench
- * -- [--rounds N] [--only SCENARIO,...] [--subjects NAME,...] [--json FILE]`. Rounds are interleaved, so that other
- * load on the machine affects all of them. Markdown goes to stdout.
+ * -- [--rounds N] [--only SCENARIO,...] [--subjects NAME,...] [--files N] [--json FILE]`. Rounds are interleaved, so that
+ * other load on the machine affects all of them. Markdown goes to stdout.
  */
 import { writeFileSync } from "node:fs"
 import { cpus } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { type Sampler, type Scenario, scenarios } from "./scenarios.ts"
+import { type Sampler, type Scenario, scenariosWith } from "./scenarios.ts"
 import { type Row, summaryOf, tableOf } from "./table.ts"
 
 const { values: asked } = parseArgs({
@@ -15,6 +15,7 @@ const { values: asked } = parseArgs({
     rounds: { type: "string", default: "20" },
     only: { type: "string" },
     subjects: { type: "string" },
+    files: { type: "string", default: "10000" },
     json: { type: "string", default: join(import.meta.dirname, "results.json") }
   }
 })
@@ -51,7 +52,7 @@ const machine = `Node.js ${process.versions.node}, ${cpus().length} x ${cpus()[0
 console.log(`${machine}. Medians, with the middle half of the rounds in brackets.\n`)
 
 const results: Array<unknown> = []
-for (const scenario of scenarios.filter(({ name }) => isAsked(asked.only, name))) {
+for (const scenario of scenariosWith(Number(asked.files)).filter(({ name }) => isAsked(asked.only, name))) {
   const { metrics, name, title } = scenario
   const rows = await measure(scenario)
   console.log(`### ${title}\n\n${tableOf(metrics, rows)}\n`)

@@ -6,6 +6,7 @@ import {
   importOf,
   newFile,
   newFileFor,
+  openingsOf,
   programOf,
   root,
   startsOf,
@@ -14,6 +15,7 @@ import {
   verify
 } from "./bench.ts"
 import type { Fixture } from "./fixture.ts"
+import type { Look } from "./fleet.ts"
 import { type Subject, subjects } from "./subject.ts"
 import { summaryOf } from "./table.ts"
 
@@ -66,7 +68,7 @@ const modules = [
   ["ours", "**database-ready**", join(root, "dist/layers/index.js")]
 ] as const
 
-export const scenarios: ReadonlyArray<Scenario> = [
+const scenarios: ReadonlyArray<Scenario> = [
   {
     name: "cold",
     title: "Cold: from an absent file to a ready one, in process",
@@ -157,4 +159,34 @@ export const scenarios: ReadonlyArray<Scenario> = [
     share: 1,
     contestants: modules.map(([name, title, module]) => ({ name, title, enter: () => () => importOf(module) }))
   }
+]
+
+/** A fleet of so many files. */
+const fleet = (name: string, look: Look, looksAt: string, count: number): Scenario => ({
+  name,
+  title: `A fleet of ${count} ready files, one of them damaged, in one process that keeps a hundred open: ${looksAt}`,
+  metrics: ["wall ms a file", "CPU ms a file", "MB after a tenth", "MB at the end", "peak MB"],
+  share: 0.15,
+  contestants: [
+    ["floor", "floor: `better-sqlite3` by hand"] as const,
+    ["floor-ready", "floor with all that *ready* means, by hand"] as const,
+    ["ours", "**database-ready**"] as const
+  ].map(([name, title]) => ({
+    name,
+    title,
+    enter: () => () => openingsOf(name, look, { ready: subjectNamed("ours"), fixture: conversationFiles, count })
+  }))
+})
+
+const subjectNamed = (wanted: string): Subject => {
+  const found = subjects.find(({ name }) => name === wanted)
+  if (found === undefined) throw new Error(`${wanted} is no subject`)
+  return found
+}
+
+/** All of them; `files`: how many a fleet has. */
+export const scenariosWith = (files: number): ReadonlyArray<Scenario> => [
+  ...scenarios,
+  fleet("fleet", "schema", "history and schema are looked at", files),
+  fleet("fleet-pages", "pages", "their pages too", files)
 ]

@@ -185,6 +185,11 @@ layer(served, { excludeTestServices: true })((it) => {
           "torn.pdf": "failed Malformed",
           "locked.xlsx": "failed Encrypted"
         })
+        // Nobody took a claim on it: such files are settled many at once, in the queue itself.
+        assert.deepStrictEqual(
+          yield* rowsOf(file, "SELECT DISTINCT attempts FROM file_texts WHERE state = 'unsupported'"),
+          [{ attempts: 0 }]
+        )
         assert.deepStrictEqual(yield* faultsIn(file), [])
       })
     )

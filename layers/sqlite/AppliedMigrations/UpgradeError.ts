@@ -27,7 +27,7 @@ export class UpgradeError extends TaggedRefusal("UpgradeError")<{
    * - `EffectFailed`: a migration that is an Effect failed.
    * - `TransactionEnded`: an Effect ended the transaction.
    * - `NotAllowed`: a statement cannot be run in a migration.
-   * - `Incomplete`: a comment, string or trigger has no end, or there is nothing to run.
+   * - `Incomplete`: a comment, string or trigger has no end, or the file is empty or a template.
    * - `NotSql`: something is for another program.
    * - `ForeignKeyViolations`: rows would refer to nothing.
    * - `ForeignKeyMismatch`: a foreign key refers to no key.

@@ -31,6 +31,11 @@ export interface Question {
   readonly ahead?: boolean
   /** Whether the connection may write. Default false. */
   readonly writes?: boolean
+  /**
+   * Opened for writing, and kept from it by `query_only`: on a connection that is opened for reading SQLite leaves the
+   * CHECKs out of the schema (`sqlite3AddCheckConstraint` in build.c), and looks at no row by them.
+   */
+  readonly seesChecks?: boolean
   /** Keeps the connection open after the answer, until the scope closes. */
   readonly stays?: boolean
 }

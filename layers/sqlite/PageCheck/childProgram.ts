@@ -13,7 +13,7 @@ new (require("node:worker_threads").Worker)(asker, { eval: true, workerData: JSO
 `
 
 export const asker = `
-const { parentPort, workerData: { driver, onOpen, file, sql, ahead, writes, stays } } = require("node:worker_threads")
+const { parentPort, workerData: { driver, onOpen, file, sql, ahead, writes, seesChecks, stays } } = require("node:worker_threads")
 const fs = require("node:fs")
 const os = require("node:os")
 const say = (said) => parentPort.postMessage(said)
@@ -59,9 +59,10 @@ const answer = async () => {
     if (ahead) try { readAhead() } catch {}
     const counters = "/proc/self/io"
     say({ _tag: "Asking", read: numberIn(counters, /^rchar: (\\d+)/m), written: numberIn(counters, /^wchar: (\\d+)/m) })
-    connection = new (require(driver))(file, { readonly: !writes, timeout: 0 })
+    connection = new (require(driver))(file, { readonly: !writes && !seesChecks, timeout: 0 })
     try {
       setUp?.(connection)
+      if (!writes) connection.pragma("query_only = 1")
       connection.pragma("busy_timeout = 0")
       return { rows: connection.prepare(sql).all() }
     } finally {

@@ -55,17 +55,18 @@ export const extraction: Layer.Layer<never, never, ContentStore | DatabaseReady 
 
       /** Adds what was read, and says how it ended. Each write is short, so that others get their turn in between. */
       const keep = Effect.fnUntraced(function* (claimed: Claimed) {
-        yield* queue.clear(claimed)
+        if (claimed.has_passages === 1) yield* queue.clear(claimed)
         const text = yield* Effect.catchTag(read(claimed), "NotExtracted", Effect.succeed)
         if (text instanceof NotExtracted) return yield* queue.finish(claimed, { state: "failed", reason: text.reason })
         if (text === undefined) return yield* queue.finish(claimed, { state: "unsupported" })
         const { isTruncated, passages } = text
+        const end: End = { state: "done", isTruncated }
+        if (passages.length === 0) yield* queue.finish(claimed, end)
         for (let from = 0; from < passages.length; from += batch) {
-          yield* queue.add(claimed, from, passages.slice(from, from + batch))
+          const next = from + batch
+          yield* queue.add(claimed, from, passages.slice(from, next), next < passages.length ? undefined : end)
           yield* Effect.sleep("5 millis")
         }
-        const end: End = { state: "done", isTruncated }
-        yield* queue.finish(claimed, end)
       })
 
       /** By a fiber of its own: one that was interrupted cannot wait for the lock. */

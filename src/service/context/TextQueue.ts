@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import { DatabaseReady } from "../../../layers/index.ts"
 import { timestampOf } from "../timestamp.ts"
 import type { IndexedPassage, Unreadable } from "./Extracted.ts"
+import { kindOf } from "./kinds.ts"
 
 /** A file, and the right to extract its text. */
 export interface Claimed {
@@ -24,6 +25,8 @@ export interface Claimed {
   readonly file_hash: string
   readonly file_size: number
   readonly attempts: number
+  /** 1 if an earlier extraction has left passages. */
+  readonly has_passages: number
 }
 
 /** The file was changed, moved or deleted, or another process has the claim. Nothing is to be done about it. */
@@ -35,8 +38,14 @@ export const claimTime = Duration.minutes(2)
 /** A file that was begun so often and never finished ends the service, or is read while it is killed again and again. */
 export const mostAttempts = 3
 
-/** Files that are queued again, or passages that are removed, in one transaction. */
+/** Files that are queued again or have no text, or passages that are removed, in one transaction. */
 const atOnce = 100
+
+type Waiting = Pick<Claimed, "file_id" | "mime_type" | "original_filename" | "has_passages">
+
+/** What an earlier release has found in it is removed under a claim, a part at a time. */
+const isWithoutText = ({ has_passages, mime_type, original_filename }: Waiting): boolean =>
+  has_passages === 0 && kindOf(mime_type, original_filename) === undefined
 
 export type End =
   | { readonly state: "done"; readonly isTruncated: boolean }
@@ -47,35 +56,61 @@ export const textQueue = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { write } = yield* DatabaseReady
 
-  const next = Effect.fnUntraced(function* (now: number) {
-    const at = timestampOf(now)
-    const [queued] = yield* sql<{ readonly file_id: string }>`SELECT file_id FROM file_texts
-      WHERE state = 'queued' ORDER BY rowid LIMIT 1`
-    if (queued !== undefined) return queued.file_id
+  /** The next file to be read, and those before it in the queue of which no text can be read. */
+  const waiting = Effect.fnUntraced(function* (now: number) {
+    const queued = yield* sql<Waiting>`SELECT t.file_id, cf.mime_type, cf.original_filename,
+        EXISTS (SELECT 1 FROM passages p WHERE p.file_id = t.file_id) AS has_passages
+      FROM file_texts t JOIN conversation_files cf ON cf.file_id = t.file_id
+      WHERE t.state = 'queued' ORDER BY t.rowid LIMIT ${atOnce}`
     const [abandoned] = yield* sql<{ readonly file_id: string }>`SELECT file_id FROM file_texts
-      WHERE claimed_until <= ${at} ORDER BY claimed_until LIMIT 1`
-    return abandoned?.file_id
+      WHERE claimed_until <= ${timestampOf(now)} ORDER BY claimed_until LIMIT 1`
+    const first = queued.findIndex((file) => !isWithoutText(file))
+    return {
+      textless: first < 0 ? queued : queued.slice(0, first),
+      next: queued.length > 0 ? queued[first]?.file_id : abandoned?.file_id
+    }
   })
 
-  /** The next file; undefined if none waits. */
+  const isAnyWaiting = Effect.fnUntraced(function* (now: number) {
+    const found = yield* sql`SELECT 1 FROM file_texts WHERE state = 'queued' UNION ALL
+      SELECT 1 FROM file_texts WHERE claimed_until <= ${timestampOf(now)} LIMIT 1`
+    return found.length > 0
+  })
+
+  const takeClaim = Effect.fnUntraced(function* (fileId: string, now: number) {
+    const claim = randomUUID()
+    const until = timestampOf(now + Duration.toMillis(claimTime))
+    yield* sql`UPDATE file_texts SET state = 'running', reason = NULL, passages = 0, is_truncated = 0,
+      attempts = attempts + 1, claim = ${claim}, claimed_until = ${until} WHERE file_id = ${fileId}`
+    const [row] = yield* sql<Omit<Claimed, "claim">>`SELECT t.file_id, t.attempts, cf.session_id,
+      cf.original_filename, cf.mime_type, cf.file_hash, cf.file_size,
+      EXISTS (SELECT 1 FROM passages p WHERE p.file_id = t.file_id) AS has_passages
+      FROM file_texts t JOIN conversation_files cf ON cf.file_id = t.file_id WHERE t.file_id = ${fileId}`
+    return row === undefined ? undefined : { ...row, claim }
+  })
+
+  /**
+   * The next file; undefined if none waits. Files of no kind that is read are settled on the way, many in one
+   * transaction: each on its own would cost more writes than its upload did.
+   */
   const claimNext: Effect.Effect<Claimed | undefined, SqlError> = Effect.gen(function* () {
     // A look needs no lock, and mostly nothing waits.
-    if ((yield* next(yield* Clock.currentTimeMillis)) === undefined) return undefined
-    return yield* write(
-      Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis
-        const fileId = yield* next(now)
-        if (fileId === undefined) return undefined
-        const claim = randomUUID()
-        const until = timestampOf(now + Duration.toMillis(claimTime))
-        yield* sql`UPDATE file_texts SET state = 'running', reason = NULL, passages = 0, is_truncated = 0,
-          attempts = attempts + 1, claim = ${claim}, claimed_until = ${until} WHERE file_id = ${fileId}`
-        const [row] = yield* sql<Omit<Claimed, "claim">>`SELECT t.file_id, t.attempts, cf.session_id,
-          cf.original_filename, cf.mime_type, cf.file_hash, cf.file_size
-          FROM file_texts t JOIN conversation_files cf ON cf.file_id = t.file_id WHERE t.file_id = ${fileId}`
-        return row === undefined ? undefined : { ...row, claim }
-      })
-    )
+    while (yield* isAnyWaiting(yield* Clock.currentTimeMillis)) {
+      const file = yield* write(
+        Effect.gen(function* () {
+          const now = yield* Clock.currentTimeMillis
+          const { next, textless } = yield* waiting(now)
+          if (textless.length > 0) {
+            const ids = JSON.stringify(textless.map(({ file_id }) => file_id))
+            yield* sql`UPDATE file_texts SET state = 'unsupported', reason = NULL, passages = 0, is_truncated = 0
+              WHERE file_id IN (SELECT value FROM json_each(${ids}))`
+          }
+          return next === undefined ? undefined : yield* takeClaim(next, now)
+        })
+      )
+      if (file !== undefined) return file
+    }
+    return undefined
   })
 
   /** Fails unless the claim still holds, and prolongs it. */
@@ -85,6 +120,11 @@ export const textQueue = Effect.gen(function* () {
       WHERE file_id = ${file_id} AND claim = ${claim} RETURNING file_id`
     if (held.length === 0) return yield* new ClaimLost()
   })
+
+  const settle = (claimed: Claimed, end: End) =>
+    sql`UPDATE file_texts SET state = ${end.state}, reason = ${end.state === "failed" ? end.reason : null},
+      is_truncated = ${end.state === "done" && end.isTruncated ? 1 : 0}, claim = NULL, claimed_until = NULL
+      WHERE file_id = ${claimed.file_id}`
 
   /** Removes what an earlier extraction has written, a part at a time. */
   const clear = (claimed: Claimed) =>
@@ -99,8 +139,8 @@ export const textQueue = Effect.gen(function* () {
       { until: (removed) => removed.length < atOnce }
     )
 
-  /** Adds the next passages of a file, from this number on. */
-  const add = (claimed: Claimed, from: number, passages: ReadonlyArray<IndexedPassage>) =>
+  /** Adds the next passages of a file, from this number on. With the last ones it says how the extraction ended. */
+  const add = (claimed: Claimed, from: number, passages: ReadonlyArray<IndexedPassage>, end?: End) =>
     write(
       Effect.gen(function* () {
         yield* requireClaim(claimed, passages.length)
@@ -125,19 +165,13 @@ export const textQueue = Effect.gen(function* () {
         yield* sql`INSERT INTO passage_terms (rowid, terms)
           SELECT p.passage_id, value->>'terms' FROM json_each(${rows})
           JOIN passages p ON p.file_id = ${claimed.file_id} AND p.ordinal = value->>'ordinal'`
+        if (end !== undefined) yield* settle(claimed, end)
       })
     )
 
   /** Says how it ended, and gives the claim back. Of a failure no passage is kept. */
   const finish = (claimed: Claimed, end: End) =>
-    write(
-      Effect.gen(function* () {
-        yield* requireClaim(claimed, 0)
-        yield* sql`UPDATE file_texts SET state = ${end.state}, reason = ${end.state === "failed" ? end.reason : null},
-          is_truncated = ${end.state === "done" && end.isTruncated ? 1 : 0}, claim = NULL, claimed_until = NULL
-          WHERE file_id = ${claimed.file_id}`
-      })
-    )
+    write(Effect.asVoid(Effect.zipRight(requireClaim(claimed, 0), settle(claimed, end))))
 
   /** Gives the claim back. Unless the file is at fault, it is as if the claim had never been taken. */
   const giveBack = ({ claim, file_id }: Claimed, isFileAtFault: boolean) =>
