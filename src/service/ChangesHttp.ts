@@ -1,6 +1,5 @@
 /** HTTP handlers for changes of files. The services decide who may do what. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import * as HttpApp from "@effect/platform/HttpApp"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
@@ -19,6 +18,7 @@ import { Relocations } from "./Relocations.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
 import { textTypeOf, utf8Only } from "./TextType.ts"
+import { withHeaders } from "./withHeaders.ts"
 
 /** The most bytes of a request that creates a text file: all of it is in memory. */
 const longestText = 1024 * 1024
@@ -89,11 +89,7 @@ export const changesHttp = HttpApiBuilder.group(
         )
       )
       .handle("copy", ({ path, payload }) =>
-        Effect.tap(withApiErrors(relocations.copy(path.fileId, payload)), (file) =>
-          HttpApp.appendPreResponseHandler((_, response) =>
-            Effect.succeed(HttpServerResponse.setHeaders(response, placeOf(file)))
-          )
-        )
+        Effect.tap(withApiErrors(relocations.copy(path.fileId, payload)), (file) => withHeaders(placeOf(file)))
       )
       .handle("move", ({ path, payload }) => withApiErrors(relocations.move(path.fileId, payload.sessionId)))
       .handle("deleteFiles", ({ payload }) => bulk.remove(payload.fileIds))

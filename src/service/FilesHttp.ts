@@ -1,7 +1,5 @@
 /** HTTP handlers for files. The services decide who may do what; this file maps it to HTTP. */
-import type * as Headers from "@effect/platform/Headers"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import * as HttpApp from "@effect/platform/HttpApp"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
@@ -21,6 +19,7 @@ import { Quota } from "./Quota.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
 import { mostOfTheRest, uploadForm } from "./UploadForm.ts"
+import { withHeaders } from "./withHeaders.ts"
 
 export const filesHttp = HttpApiBuilder.group(
   FilesApi,
@@ -86,9 +85,6 @@ export const filesHttp = HttpApiBuilder.group(
 )
 
 const withTag = (file: ConversationFile) => withHeaders({ etag: fileTag(file) })
-
-const withHeaders = (headers: Headers.Input) =>
-  HttpApp.appendPreResponseHandler((_, response) => Effect.succeed(HttpServerResponse.setHeaders(response, headers)))
 
 /** Its fields were just checked. Encoding them by the schema would check them again. */
 const created = (file: FileDetails) =>

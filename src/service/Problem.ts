@@ -95,6 +95,8 @@ const realm = "conversation-files"
 
 /** `FileNotFound`: "File not found". */
 const titleOf = (tag: string): string => {
+  // The tag is the platform's.
+  if (tag === "HttpApiDecodeError") return "Invalid request"
   const words = tag.replace(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase()
   return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}`
 }

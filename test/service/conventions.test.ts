@@ -99,7 +99,7 @@ const assertConventional = (answer: Answer, method: string, about: string) => {
   const problem = problemIn(answer)
   assert.deepInclude(problem, { status, detail: problem["message"] }, about)
   assert.match(String(problem["type"]), new RegExp(`/${problem["_tag"]}$`), about)
-  assert.isString(problem["title"], about)
+  assert.match(String(problem["title"]), /^(?!Http )[A-Z][a-z]+( [a-z]+)*$/, about)
 }
 
 const endpoints = Object.values(Api.groups).flatMap(({ endpoints }) =>

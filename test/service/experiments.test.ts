@@ -231,7 +231,11 @@ describe("an experiment that runs", () => {
           alice.context.choose({ path: { sessionId }, payload: { message, budget: 100 } })
         assert.deepInclude(yield* asked("s0"), { policy: "diverse", experiment: null })
 
-        const created = yield* root.experiments.create({ payload: { name: "first", policies: shares, endsAt: soon() } })
+        const [created, { headers, status }] = yield* root.experiments.create({
+          payload: { name: "first", policies: shares, endsAt: soon() },
+          withResponse: true
+        })
+        assert.deepStrictEqual([status, headers["location"]], [201, "/api/experiments/first"])
         assert.deepInclude(created, { name: "first", state: "running", createdBy: "root", policies: [...shares] })
 
         const given = yield* Effect.forEach(sessions, asked)

@@ -25,7 +25,7 @@ export class ExperimentGroup extends HttpApiGroup.make("experiments")
   .add(
     HttpApiEndpoint.post("create", "/api/experiments")
       .setPayload(NewExperiment)
-      .addSuccess(Experiment)
+      .addSuccess(Experiment, { status: 201 })
       .addError(ExperimentConflict)
       .annotate(OpenApi.Summary, "Compare policies on a share of the sessions each; for administrators")
   )

@@ -3,6 +3,7 @@ import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as Effect from "effect/Effect"
 import { FilesApi } from "../Api.ts"
 import { withApiErrors } from "../failures.ts"
+import { withHeaders } from "../withHeaders.ts"
 import { Assignments } from "./Assignments.ts"
 import { Experiments } from "./Experiments.ts"
 
@@ -13,7 +14,11 @@ export const experimentHttp = HttpApiBuilder.group(
     const experiments = yield* Experiments
     const assignments = yield* Assignments
     return handlers
-      .handle("create", ({ payload }) => withApiErrors(experiments.create(payload)))
+      .handle("create", ({ payload }) =>
+        Effect.tap(withApiErrors(experiments.create(payload)), ({ name }) =>
+          withHeaders({ location: `/api/experiments/${name}` })
+        )
+      )
       .handle("list", ({ urlParams }) => withApiErrors(experiments.list(urlParams)))
       .handle("result", ({ path }) => withApiErrors(experiments.result(path.name)))
       .handle("end", ({ path }) => withApiErrors(experiments.end(path.name)))
