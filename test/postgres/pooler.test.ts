@@ -27,10 +27,12 @@ const bouncing = (folder: string, mode: string) =>
         chmodSync(own, 0o777)
         writeFileSync(
           join(own, "pgbouncer.ini"),
-          `[databases]\n* = host=${folder}\n[pgbouncer]\nlisten_port=5432\nunix_socket_dir=${own}\nauth_type=any\npool_mode=${mode}\ndefault_pool_size=2\nserver_round_robin=1\n`
+          `[databases]\n* = host=${folder}\n[pgbouncer]\nlisten_port=5432\nunix_socket_dir=${own}\nauth_type=trust\nauth_file=${own}/users\npool_mode=${mode}\ndefault_pool_size=2\nserver_round_robin=1\n`
         )
+        writeFileSync(join(own, "users"), '"owner" ""\n')
         const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
         const child = spawn(process.env["PGBOUNCER"] ?? "", ["-q", join(own, "pgbouncer.ini")], {
+          cwd: "/",
           stdio: "ignore",
           ...user
         })
