@@ -357,6 +357,22 @@ describe("a fleet", () => {
     })
   )
 
+  it.scoped("finds a view that does not compile in one database, whatever it knows of the others", () =>
+    Effect.gen(function* () {
+      const { file, fleet } = yield* fleetOf(["a", "b", "c", "d"])
+      yield* independently(file("c"), (connection) => connection.exec("CREATE VIEW gone AS SELECT absent FROM notes"))
+      const outcomes = yield* Effect.forEach(["a", "b", "c", "d", "a"], (name) =>
+        Effect.either(Effect.scoped(fleet.get(name)))
+      )
+      assert.deepStrictEqual(outcomes.map(Either.isRight), [true, true, false, true, true])
+      const [, , refused] = outcomes
+      assert.deepInclude(refused === undefined ? undefined : Either.getOrUndefined(Either.flip(refused)), {
+        reason: "SchemaBroken",
+        database: file("c")
+      })
+    })
+  )
+
   it.scoped("looks at the pages of small files as a start without a fleet does: by default each time", () =>
     Effect.gen(function* () {
       const { fleet } = yield* fleetOf(["acme"])

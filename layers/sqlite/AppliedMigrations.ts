@@ -41,8 +41,10 @@ import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 /** @internal The schema at a moment after the start; a newer program may have added to it. */
 export interface LiveSchema extends SchemaState {
   readonly version: string | undefined
-  /** Whether this start has just proven that each view and trigger compiles. */
+  /** Whether it is proven already that each view and trigger compiles. */
   readonly isCompiled?: boolean
+  /** Keeps in mind that they do. */
+  readonly onCompiled?: () => void
 }
 
 /** A migration that this start applied. */
@@ -181,7 +183,8 @@ const list = (verb: string, titles: ReadonlyArray<string>): string =>
  * Only of what migrations made: what others added is theirs. What a pending migration speaks of may go with it, and the
  * upgrade judges what it leaves.
  */
-const lackOfExtensions = ({ database: { file, sqlite } }: Room, seen: Seen): ConnectionError | undefined => {
+const lackOfExtensions = ({ database: { file, sqlite }, looks }: Room, seen: Seen): ConnectionError | undefined => {
+  if (looks.equipped.has(seen.objects)) return undefined
   const scripts = seen.verdict.pending.map(scriptOf)
   const { ours, repeatables } = seen.verdict
   const made =
@@ -190,7 +193,10 @@ const lackOfExtensions = ({ database: { file, sqlite } }: Room, seen: Seen): Con
       : ofMigrations(ours, repeatables.isDue ? undefined : repeatables.recorded, seen.objects)
   const staying = made.filter(({ name }) => !scripts.some((script) => maySpeakOf(script, name)))
   const broken = withoutExtension(sqlite, staying)
-  if (broken.length === 0) return undefined
+  if (broken.length === 0) {
+    if (staying.length === seen.objects.length) looks.equipped.add(seen.objects)
+    return undefined
+  }
   const detail = broken.map(describeBroken).join("; ")
   const facts = { code: "", detail, retryable: false }
   return new ConnectionError({ reason: "MissingExtension", file, ...facts, cure: cureOfBroken(broken) })
@@ -307,7 +313,13 @@ const proveLiveSchema = (
 ): Effect.Effect<LiveSchema, IntegrityError> =>
   atOnce(function* () {
     const state = yield* proveSchema(verdict, objects, room.made)
-    return { ...state, version: versionOf(room, verdict), isCompiled }
+    const { compiled } = room.looks
+    return {
+      ...state,
+      version: versionOf(room, verdict),
+      isCompiled: isCompiled || compiled.has(objects),
+      onCompiled: () => compiled.add(objects)
+    }
   })
 
 /**

@@ -19,19 +19,41 @@ export interface SchemaObject {
 export const schemaStatement = `SELECT type, name, tbl_name, sql FROM sqlite_schema
 WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND lower(tbl_name) <> '${historyTable}' ORDER BY type, name`
 
-export const objectsOf = (rows: ReadonlyArray<Row>): ReadonlyArray<SchemaObject> =>
-  rows.map((row) => ({
-    type: text(row, "type"),
-    name: text(row, "name"),
-    table: text(row, "tbl_name"),
-    sql: text(row, "sql")
-  }))
+/**
+ * The objects of a reading. Nearly always they are those of the reading before: then it is the same list, and what was
+ * found out about it holds.
+ */
+export const objectsOf = (rows: ReadonlyArray<Row>): ReadonlyArray<SchemaObject> => {
+  if (rows.length !== last.length || !rows.every((row, at) => isSame(row, last[at]))) {
+    last = rows.map((row) => ({
+      type: text(row, "type"),
+      name: text(row, "name"),
+      table: text(row, "tbl_name"),
+      sql: text(row, "sql")
+    }))
+  }
+  return last
+}
+
+let last: ReadonlyArray<SchemaObject> = []
+
+const isSame = (row: Row, object: SchemaObject | undefined): boolean =>
+  row["sql"] === object?.sql &&
+  row["name"] === object?.name &&
+  row["type"] === object?.type &&
+  row["tbl_name"] === object?.table
 
 /** SHA-256 over the objects exactly as SQLite keeps them, in hexadecimal. Equal fingerprints need no comparison. */
 export const fingerprintOf = (objects: ReadonlyArray<SchemaObject>): string => {
+  const known = fingerprints.get(objects)
+  if (known !== undefined) return known
   const texts = objects.map(({ name, sql, table, type }) => `${type}\0${name}\0${table}\0${sql}\0`)
-  return hash("sha256", texts.join(""), "hex")
+  const made = hash("sha256", texts.join(""), "hex")
+  fingerprints.set(objects, made)
+  return made
 }
+
+const fingerprints = new WeakMap<ReadonlyArray<SchemaObject>, string>()
 
 /** The fingerprint of numbered and repeatable migrations together. */
 export const joinFingerprints = (numbered: string, repeated: ReadonlyArray<SchemaObject>): string =>
