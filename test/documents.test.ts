@@ -29,6 +29,7 @@ import {
   UpgradeError
 } from "../layers/index.ts"
 import packageJson from "../package.json" with { type: "json" }
+import servicePackage from "../src/service/package.json" with { type: "json" }
 import { independently, start, temporaryFile, temporaryFolder } from "./support/database.ts"
 import {
   type Document,
@@ -132,7 +133,7 @@ describe("an example", () => {
         JSON.stringify({
           extends: "../../tsconfig.json",
           compilerOptions: {
-            // Declarations that are at fault would be `any` to whoever uses them.
+            // Declarations that are at fault would be `any` to their users.
             skipLibCheck: false,
             paths: {
               "database-ready": ["../../dist/layers/index.d.ts"],
@@ -502,6 +503,26 @@ const allRows: Readonly<Record<Refused["_tag"], ReadonlyArray<string>>> = {
 }
 
 describe("a table", () => {
+  for (const { dependencies, document } of [
+    {
+      document: readDocument("CONTRIBUTING.md"),
+      dependencies: { ...packageJson.dependencies, ...packageJson.peerDependencies, ...packageJson.devDependencies }
+    },
+    // What the library has too has its reason there.
+    { document: readDocument("src/service/README.md"), dependencies: servicePackage.dependencies }
+  ]) {
+    it(`of dependencies in ${document.path} has every one`, () => {
+      const told = new Set(
+        rowsIn(document).flatMap(([cell = ""]) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name))
+      )
+      const isOfLibrary = (name: string) => document.path !== "CONTRIBUTING.md" && name in packageJson.devDependencies
+      const missing = Object.keys(dependencies).filter(
+        (name) => !told.has(name) && !name.startsWith("@types/") && !isOfLibrary(name)
+      )
+      assert.deepStrictEqual(missing, [])
+    })
+  }
+
   it("of errors has every reason, with the exit code that the program ends with", () => {
     const told = rowsIn(library).flatMap(([cell = "", , code = ""]) => {
       const [, name = ""] = /^`(\w+Error\.\w+)`$/.exec(cell) ?? []

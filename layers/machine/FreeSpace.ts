@@ -8,7 +8,7 @@ const patience = 1000
 
 /**
  * The questions under way, by path. Nobody can end one, and each keeps one of the four threads that all of Node.js' file
- * work shares. So there is never a second one: whoever asks meanwhile waits for the same answer.
+ * work shares. So there is never a second one: a second request waits for the same answer.
  */
 const underWay = new Map<string, Promise<number>>()
 

@@ -156,7 +156,7 @@ const copyNow = Effect.fnUntraced(function* ({
       yield* orRefuse(
         Effect.retry(lockForCopies(place.stem, file), { schedule: patiently, while: ({ retryable }) => retryable })
       )
-      // Whoever began these has ended, or is a service's own maintenance.
+      // The process that began these has ended, or is a service's own maintenance.
       const remains = yield* orRefuse(siblingFiles(place.stem, unfinishedCopy))
       yield* orRefuse(Effect.forEach(remains, ({ path }) => removeUnused(path), { discard: true }))
       const begun = yield* Clock.currentTimeMillis

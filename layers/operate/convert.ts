@@ -84,6 +84,13 @@ export interface Conversion {
  * run in memory: the new files by a start of this library, the old ones as they are. They have to make the same schema
  * and as many rows. The source is only read, nothing is overwritten, and the directory appears whole or not at all. Fails
  * with `ConvertError`, and with `MigrationSourceError` where the source cannot be read.
+ *
+ * @example
+ * ```ts
+ * import { convertMigrations } from "database-ready/operate"
+ *
+ * export const look = convertMigrations({ source: "prisma/migrations", destination: "migrations", dryRun: true })
+ * ```
  */
 export const convertMigrations = ({
   destination,
@@ -95,8 +102,8 @@ export const convertMigrations = ({
     const read = yield* inDirectory(source, (directory) => readSource(directory, source))
     const { files: found, isRenumbered, layout, left, place } = yield* read
     const target = yield* placeOf(place, destination)
-    const expected = yield* asTheyAre(source, found)
-    const { converted, made } = yield* proven(source, found)
+    const expected = yield* runAsTheyAre(source, found)
+    const { converted, made } = yield* proveFiles(source, found)
     yield* requireSame(source, expected, made)
     if (!dryRun) yield* write(target, converted)
     const tools = [...new Set(converted.flatMap((file) => [...file.tools]))]
@@ -243,7 +250,7 @@ const lookAt = ({ all }: Sqlite): MadeDatabase => {
 }
 
 /** Runs the files as another tool does: piece by piece, and with whatever they say of transactions and settings. */
-const asTheyAre = (source: string, found: ReadonlyArray<Original>): Effect.Effect<MadeDatabase, ConvertError> =>
+const runAsTheyAre = (source: string, found: ReadonlyArray<Original>): Effect.Effect<MadeDatabase, ConvertError> =>
   Effect.scoped(
     Effect.gen(function* () {
       let current = found[0]
@@ -290,7 +297,7 @@ interface Converted extends ConvertedFile {
 }
 
 /** The files with what they have to declare, and what a start makes of them. */
-const proven = Effect.fnUntraced(function* (source: string, found: ReadonlyArray<Original>) {
+const proveFiles = Effect.fnUntraced(function* (source: string, found: ReadonlyArray<Original>) {
   let converted = found.map(({ path, text, to }): Converted => {
     return { from: path, to, ...convertText(text) }
   })

@@ -175,7 +175,7 @@ const planOf = Effect.fnUntraced(function* (
         const written = yield* reading(() => readHistory(memory))
         if (wanted.repair === "remove-record") yield* requireFault(source, history, objects, wanted, attempt)
         attempt.doing("replaying the migrations in memory")
-        const { extra, ours } = yield* proven(source, written, objects, attempt)
+        const { extra, ours } = yield* prove(source, written, objects, attempt)
         const unproven =
           wanted.repair === "record-applied" ? yield* withoutSchema(source, written, wanted, attempt) : []
         const schema = { fingerprint: fingerprintOf(ours), ours: namesOf(ours) }
@@ -217,7 +217,7 @@ const verdictOn = (sqlite: Sqlite, source: OrderedMigrations): HistoryError | un
 }
 
 /** The files of all rows have to make the schema that is there. */
-const proven = Effect.fnUntraced(function* (
+const prove = Effect.fnUntraced(function* (
   source: OrderedMigrations,
   { rows }: History,
   objects: ReadonlyArray<SchemaObject>,
@@ -270,7 +270,7 @@ const requireFault = Effect.fnUntraced(function* (
   }
   const sound = source.filter((migration) => wanted.has(migration.id) && isSound(migration))
   if (sound.length === 0) return
-  const isProven = yield* Effect.isSuccess(proven(source, history, objects, attempt))
+  const isProven = yield* Effect.isSuccess(prove(source, history, objects, attempt))
   if (isProven) {
     return yield* refuseRepair(
       "NothingToRepair",

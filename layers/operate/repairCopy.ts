@@ -21,7 +21,7 @@ export const copyBeforeRepair = Effect.fnUntraced(function* (
   { progress }: Pick<Attempt, "progress">
 ) {
   const orFail = asBackupError(`${file}.TIME.backup`)
-  // Whoever began these has ended, or is a service's own maintenance.
+  // The process that began these has ended, or is a service's own maintenance.
   yield* orFail(lockForCopies(file, file))
   const remains = yield* orFail(siblingFiles(file, unfinishedCopy))
   yield* orFail(Effect.forEach(remains, ({ path }) => removeUnused(path), { discard: true }))

@@ -33,8 +33,8 @@ const textIn = (value: unknown, name: string): string =>
   Predicate.hasProperty(value, name) && typeof value[name] === "string" ? value[name] : ""
 
 /**
- * What passes by itself: a server that starts, stops, fails over or has no place left, a line that is cut, and whoever
- * is in the way. `pg` has no code for some of it.
+ * What passes by itself: a server that starts, stops, fails over or has no place left, a line that is cut, and a lock
+ * of another session. `pg` has no code for some of it.
  */
 const mayPass = (code: string, message: string): boolean =>
   passing.test(code) || (code === "" && /^(timeout e|Connection terminated|the connection was ended)/.test(message))

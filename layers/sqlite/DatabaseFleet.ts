@@ -150,7 +150,7 @@ const makeFleet = Effect.fnUntraced(function* <R>({
     const filename = yield* fileOf(place, name)
     yield* requireOwnFile(place, { database: filename, mayCreate, name })
     const config = DatabaseConfig.from({ ...options, filename })
-    // A program is ready without any of them: whoever watches its starts does not watch these.
+    // A program is ready without any of them: what watches its starts does not watch these.
     const initialization = yield* Effect.locally(Initialization.make(config), startObservers, [])
     const started = inStartSpan(startDatabase(config, initialization, source), config)
     const { client, ready } = yield* started.pipe(Effect.provideService(SharedLooks, looks), Effect.provide(context))

@@ -216,6 +216,7 @@ export interface TaggedDatabase extends ReadyDatabase {
   readonly sql: SqliteClient.SqliteClient
 }
 
+/** The five stages as services. */
 type Rooms = DatabaseDirectory | SqliteConnection | VerifiedPragmas | AppliedMigrations | CheckedIntegrity
 
 /** What only a start that is ready gives. */

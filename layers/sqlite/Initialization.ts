@@ -27,7 +27,7 @@ export interface RunningStart {
   ) => Effect.Effect<A, E | StageError, R>
   /** @internal What the stages that follow do about a lock that this process alone holds. */
   readonly onOwnLock: (choice: OwnLock) => void
-  /** @internal Tells whoever watches the start that the database is ready. */
+  /** @internal Tells what watches the start that the database is ready. */
   readonly onReady: (health: LiveHealth) => void
   /** @internal Tells them that it was refused, or that the database is closed. */
   readonly onGone: () => void

@@ -24,6 +24,7 @@ import { integer, openSqlite, SqliteFailure } from "./Sqlite.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
 import type { WriteError } from "./WriteError.ts"
 
+/** When a task runs: after each delay of the schedule. It ends with the schedule. */
 type When = Schedule.Schedule<unknown>
 
 /**

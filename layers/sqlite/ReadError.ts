@@ -8,6 +8,7 @@ import type { PragmaError } from "./PragmaError.ts"
 import { SqliteFailure } from "./Sqlite.ts"
 import { SqlRefusal } from "./SqlRefusal.ts"
 
+/** Why a `read` fails. */
 type ReadReason = ConnectionError["reason"] | PragmaError["reason"] | "WouldWrite" | "Refused"
 
 /**

@@ -19,7 +19,7 @@ export interface Looks {
    * what no start looks for. Throws the system's error.
    */
   readonly beside: (file: string) => ReadonlyArray<string>
-  /** The same as they are now, for whoever has the write lock of the database. */
+  /** The same as they are now, for the one that has the write lock of the database. */
   readonly besideNow: (file: string) => Effect.Effect<ReadonlyArray<string>, SystemFailure, FileSystem.FileSystem>
   /** Something is there that `besideNow` did not tell of: the next look reads the directory. */
   readonly forget: (file: string) => void
@@ -135,7 +135,7 @@ export const shareLooks = (isDatabase: (name: string) => boolean, clock: Clock.C
 }
 
 /**
- * Whoever makes a backup of a database, or restores one, writes the database: unless it was written since the directory
+ * A process that makes a backup of a database, or restores one, writes the database: unless it was written since the directory
  * was read, only a process that was killed can have left something beside it.
  */
 const isWrittenSince = (file: string, time: number): boolean =>

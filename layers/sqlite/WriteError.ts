@@ -11,6 +11,7 @@ import { type CodeReason, codeReason } from "./codeReason.ts"
 import { SqliteFailure } from "./Sqlite.ts"
 import { SqlRefusal } from "./SqlRefusal.ts"
 
+/** Why a `write` fails. */
 type WriteReason = ConnectionError["reason"] | HistoryError["reason"] | "WithinRead" | "Refused"
 
 /**

@@ -52,7 +52,7 @@ const settings = {
 export const notifySystemd = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
   Layer.scopedContext(
     Effect.gen(function* () {
-      // Whoever gives other values gets what systemd would do with them: nothing.
+      // Other values get what systemd would do with them: nothing.
       const { socket, watchdog, watched } = yield* Effect.orElseSucceed(Config.all(settings), () => unset)
       if (Option.isNone(socket)) return yield* Layer.build(layer)
       const notify = notifier(socket.value)

@@ -61,7 +61,7 @@ export const refusalBrand: unique symbol = Symbol.for("database-ready/Refusal")
 /** Whether an error is a refusal of this library, of whatever kind. */
 export const isRefusal = (error: unknown): error is Catalogued => Predicate.hasProperty(error, refusalBrand)
 
-/** What whoever prints a refusal gets to see. */
+/** What a program that prints a refusal shows. */
 export interface Printed {
   /** The sentence, the database and the remedy in one line. */
   readonly message: string

@@ -89,10 +89,11 @@ for (const { name, parentPath, path } of readdirSync(library, { recursive: true,
   if (kept.length === 0) rmSync(file)
   else {
     const text = kept
-      // The comment above the first import is about the source.
+      // The comment above the first import is about the source, except where it is that of a door.
       .map(
         ({ comment, text, wanted }) =>
-          (/^import /.test(text) ? "" : comment) + text.replace(listed, (names) => withOnly(wanted, names))
+          (/^import /.test(text) && !comment.includes("@packageDocumentation") ? "" : comment) +
+          text.replace(listed, (names) => withOnly(wanted, names))
       )
       .join("")
     // A tab for four blanks: the compiler knows no other way to indent.

@@ -73,7 +73,7 @@ export const readable = (help: string, hasColours: boolean): string => {
     }
   }
   const text = lines.join("\n").trimEnd()
-  // Who looks for a command finds it before the flags that every command has.
+  // A reader who looks for a command finds it before the flags that every command has.
   const [, before, flags, commands] = /^(.*?)(\S*OPTIONS\S*\n.*)(\n\S*COMMANDS\S*\n.*)$/s.exec(text) ?? []
   return commands === undefined ? text : `${before}${commands.trimStart()}\n\n${flags}`.trimEnd()
 }

@@ -80,7 +80,7 @@ export const optionsOf = (choices: Omit<Choices, "database">, access: "initializ
   integrity: Option.getOrUndefined(choices.integrity),
   timeout: Option.getOrUndefined(choices.timeout),
   onOpen: moduleOf(choices.onOpen),
-  // Whoever gives functions for the schema means the schema to call them.
+  // Functions for the schema are given so that the schema calls them.
   pragmas: { trustedSchema: Option.isSome(choices.onOpen) },
   permissions: Option.getOrUndefined(choices.permissions ?? Option.none()),
   backups: Option.getOrUndefined(choices.backups ?? Option.none()),

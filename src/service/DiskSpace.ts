@@ -15,7 +15,7 @@ const patience = 1000
 /**
  * Undefined if the disk cannot tell, or does not answer in time: on a mount whose server is gone, `statfs` waits for
  * hours. Nobody can end such a question, and it keeps a thread that all files share. So there is never a second one:
- * whoever asks meanwhile waits for the same answer.
+ * a second request waits for the same answer.
  */
 export const diskSpaceOf = (directory: string): Effect.Effect<DiskSpace | undefined> => {
   let underWay: Promise<DiskSpace | undefined> | undefined

@@ -26,7 +26,7 @@ export const eventStreamHeaders = {
 const textOf = (event: SessionEvent): string =>
   `id: ${event.eventId}\nevent: change\ndata: ${JSON.stringify(event)}\n\n`
 
-/** Why a stream ends. It has no number: whoever comes back continues after the last change. */
+/** Why a stream ends. It has no number: a reader that comes back continues after the last change. */
 const endings = {
   TooSlow: `You took nothing for ${Duration.format(patience)}. Continue after your last event.`,
   Stopping: "The service stops. Continue after your last event once it is back.",

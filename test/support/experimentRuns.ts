@@ -18,7 +18,7 @@ export interface Found {
 
 const precision = 2 ** 30
 
-/** One experiment. Whoever runs it stops at the first verdict. */
+/** One experiment. It is stopped at the first verdict. */
 const run = ({ days, rates, sessionsADay, shares }: Experiment, random: (below: number) => number): Found => {
   const compare = comparing(shares)
   const total = shares.reduce((sum, share) => sum + share, 0)
