@@ -79,6 +79,14 @@ const Screenshot = Schema.Struct({ seen: Schema.Array(Schema.String), file: File
 /** The answer of the AI machine: each file as it read it, newest first. */
 const Reading = Schema.Array(Schema.Struct({ name: Schema.String, size: Schema.Number, sha256: Schema.String }))
 
+/** The answer of the AI machine to a message, and whether each of its two equal reports counts. */
+const Answer = Schema.Struct({
+  policy: Schema.String,
+  experiment: Schema.String,
+  answer: FileDetails,
+  reports: Schema.Array(Schema.Boolean)
+})
+
 /** A user opens the page on the session, gives a token, and uploads a file. */
 const uploadInThePage = (user: "ann" | "bob", url: string, name: string, text: string) =>
   Effect.gen(function* () {
@@ -328,6 +336,12 @@ describe("the six machines", () => {
         const result = yield* machine("npu", FileDetails, before.url, report.fileId)
         assert.include(result.metadata, { source: report.fileId, words: "4" })
 
+        // The administrators compare two ways of choosing what a model sees.
+        const administrator = yield* clientOf(before.url, tokenOf.ai)
+        const policies = (["relevant", "whole"] as const).map((policy) => ({ policy, share: 50 }))
+        const endsAt = new Date(Date.now() + 3_600_000)
+        yield* administrator.experiments.create({ payload: { name: "which-helps", policies, endsAt } })
+
         // The backend is killed: its memory is gone, but what it acknowledged is in SQLite's log.
         before.process.kill("SIGKILL")
         const { code } = yield* Effect.promise(() => before.ended)
@@ -344,6 +358,27 @@ describe("the six machines", () => {
           all.map(({ name, sha256, size }) => ({ name, size, sha256 }))
         )
         assert.strictEqual(report.sha256, sha256(text))
+
+        // It answers a message from what it finds in the files, and reports what was of help.
+        const answered = yield* machine("ai", Answer, url, "What did the user write?")
+        assert.include(answered.answer, { name: "answer.txt", mimeType: "text/plain", messageId: "answer-1" })
+        assert.deepStrictEqual([answered.experiment, answered.reports], ["which-helps", [true, true]])
+        const shown = yield* Effect.flatMap(clientOf(url, tokenOf.ai), ({ experiments }) =>
+          experiments.result({ path: { name: "which-helps" } })
+        )
+        assert.deepStrictEqual(
+          shown.policies
+            .map(({ countedSessions, helpfulSessions, passages, policy, sessions }) =>
+              policy === answered.policy
+                ? [sessions, countedSessions, helpfulSessions, passages]
+                : [sessions, countedSessions]
+            )
+            .sort(),
+          [
+            [0, 0],
+            [1, 1, 1, { used: 0, helpful: 1, ignored: 1 }]
+          ]
+        )
 
         // A second user can neither read nor write anything of it.
         const path = { fileId: report.fileId }
@@ -364,7 +399,7 @@ describe("the six machines", () => {
 
         // The session is emptied: no row, no content.
         const { account, files, sessions } = yield* clientOf(url, tokenOf.ann)
-        assert.include(yield* sessions.deleteFiles(inSession), { deleted: 3 })
+        assert.include(yield* sessions.deleteFiles(inSession), { deleted: 4 })
         assert.deepStrictEqual((yield* files.list(everyFile)).files, [])
         assert.include(yield* account.storage(), { files: 0, deletedFiles: 0, bytes: 0, storedBytes: 0 })
         const contents = readdirSync(join(dataDirectory, "files"), { recursive: true, withFileTypes: true })
@@ -385,13 +420,17 @@ describe("the six machines", () => {
             ["ai", "view", "screenshot.png", "done"],
             ["ai", "view", "result.json", "done"],
             ["ai", "view", "report.txt", "done"],
+            ["ai", "view", "report.txt", "done"],
+            ["ai", "view", "result.json", "done"],
+            ["ai", "upload", "answer.txt", "done"],
             ["bob", "list", null, "Forbidden"],
             ["bob", "download", "report.txt", "Forbidden"],
             ["bob", "upload", null, "Forbidden"],
             ["bob", "view", "report.txt", "Forbidden"],
             ["ann", "delete", "report.txt", "done"],
             ["ann", "delete", "result.json", "done"],
-            ["ann", "delete", "screenshot.png", "done"]
+            ["ann", "delete", "screenshot.png", "done"],
+            ["ann", "delete", "answer.txt", "done"]
           ]
         )
       }),
