@@ -1,5 +1,6 @@
 /** Long work of fibers, with turns for others in between. */
 import * as Effect from "effect/Effect"
+import { unsafeMonotonicMillis } from "./monotonic.ts"
 
 /** How many are done before work that needs no database, such as a probe, gets its turn. */
 const uninterrupted = 10
@@ -53,6 +54,35 @@ export const inTurns = <A, B, E, R>(
   Effect.forEach(items, (item, index) =>
     index % uninterrupted === 0 ? Effect.zipRight(othersTurn, work(item)) : work(item)
   )
+
+/** Milliseconds of work after which others get their turn. */
+const slice = 5
+
+/** Runs a generator to its end. Others get their turn whenever its steps took a while. */
+export const runInSlices = <A>(steps: Iterator<unknown, A>): Effect.Effect<A> =>
+  Effect.gen(function* () {
+    const clock = yield* Effect.clock
+    let begun = unsafeMonotonicMillis(clock)
+    for (let step = steps.next(); ; step = steps.next()) {
+      if (step.done === true) return step.value
+      if (unsafeMonotonicMillis(clock) - begun < slice) continue
+      yield* othersTurn
+      begun = unsafeMonotonicMillis(clock)
+    }
+  })
+
+/** What is made of each item, in slices. For work that needs only memory. */
+export const inSlices = <A, B>(items: ReadonlyArray<A>, work: (item: A) => B): Effect.Effect<ReadonlyArray<B>> =>
+  runInSlices(each(items, work))
+
+function* each<A, B>(items: ReadonlyArray<A>, work: (item: A) => B): Generator<undefined, ReadonlyArray<B>> {
+  const made: Array<B> = []
+  for (const item of items) {
+    made.push(work(item))
+    yield undefined
+  }
+  return made
+}
 
 /** How many of a large collection are looked at in one turn. */
 const inMemory = 5000

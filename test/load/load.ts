@@ -5,67 +5,29 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { Agent, get } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import autocannon from "autocannon"
 import Sqlite from "better-sqlite3"
+import {
+  listening,
+  percentile,
+  probing,
+  ready,
+  root,
+  running,
+  type Server,
+  service,
+  started,
+  stopped
+} from "./processes.ts"
 
-const root = join(import.meta.dirname, "../../..")
 const rounds = Number(process.argv[2] ?? 5)
 /** Rounds that are not counted: in its first seconds V8 has not yet compiled what runs often. */
 const warming = 2
 const seconds = 3
 const connections = 16
 const session = "/api/sessions/load/files"
-
-interface Server {
-  readonly process: ChildProcess
-  readonly url: string
-}
-
-const running = new Set<ChildProcess>()
-
-/** Waits until a process prints its address, or fails with what it printed before. */
-const started = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, line: RegExp): Promise<Server> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { env: { PATH: process.env["PATH"], ...env } })
-    running.add(child)
-    let said = ""
-    const hear = (text: Buffer) => {
-      said += text
-      const [, url] = line.exec(said) ?? []
-      if (url !== undefined) resolve({ process: child, url })
-    }
-    child.stdout.on("data", hear)
-    child.stderr.on("data", hear)
-    child.once("close", (code) => {
-      running.delete(child)
-      reject(new Error(`ended with ${code}: ${said}`))
-    })
-  })
-
-const stopped = ({ process: child }: Server): Promise<void> =>
-  new Promise((resolve) => {
-    child.once("close", () => resolve())
-    child.kill("SIGTERM")
-  })
-
-const ready = /serving {2}(http:\/\/\S+)/
-const listening = /Listening on (http:\/\/[^"\s]+)/
-
-const service = (data: string, env: Readonly<Record<string, string>> = {}, line = ready): Promise<Server> =>
-  started(
-    [join(root, "src/service/dist/conversation-files.cjs")],
-    {
-      DATA_DIRECTORY: data,
-      PORT: "0",
-      REQUESTS_PER_SECOND: "1000000",
-      CONCURRENT_REQUESTS: "1000",
-      ...env
-    },
-    line
-  )
 
 const floor = (data: string): Promise<Server> => started([join(import.meta.dirname, "floor.js"), data], {}, ready)
 
@@ -92,10 +54,6 @@ const uploaded = async (url: string, size: number): Promise<string> => {
 
 const median = (values: ReadonlyArray<number>): number =>
   [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN
-
-const percentile = (values: ReadonlyArray<number>, share: number): number =>
-  [...values].sort((one, other) => one - other)[Math.min(values.length - 1, Math.floor(values.length * share))] ??
-  Number.NaN
 
 interface Kind {
   readonly name: string
@@ -156,32 +114,6 @@ const sideBySide = async (folder: string) => {
   }
   await stopped(servers.ours)
   await stopped(servers.floor)
-}
-
-/** Sends probes one after the other on one connection until stopped: the ms of each. */
-const probing = (url: string) => {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  const took: Array<number> = []
-  let goesOn = true
-  const once = () =>
-    new Promise<void>((resolve, reject) => {
-      const begun = performance.now()
-      get(`${url}/livez`, { agent }, (response) => {
-        response.resume().once("end", () => {
-          took.push(performance.now() - begun)
-          resolve()
-        })
-      }).once("error", reject)
-    })
-  const all = (async () => {
-    while (goesOn) await once()
-    agent.destroy()
-  })()
-  return async () => {
-    goesOn = false
-    await all
-    return took
-  }
 }
 
 const probeLine = (name: string, took: ReadonlyArray<number>) =>

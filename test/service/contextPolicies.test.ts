@@ -1,11 +1,14 @@
 /** Passages and policies: plain functions, so they are tried on thousands of made-up texts and questions. */
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import type { Candidate, Question } from "../../src/service/context/Candidate.ts"
+import { matches } from "../../src/service/context/bm25.ts"
+import { byScore, type Candidate, type Question } from "../../src/service/context/Candidate.ts"
+import { chooseBy } from "../../src/service/context/fill.ts"
 import { longestPassage, type Passage, passagesOf } from "../../src/service/context/passages.ts"
 import { type PolicyName, policies, policyNames } from "../../src/service/context/policies.ts"
+import { recencyAmong } from "../../src/service/context/recency.ts"
 import { counters } from "../../src/service/context/tokens.ts"
-import { termsOf, wordsIn } from "../../src/service/context/words.ts"
+import { countedTermsOf, termsOf, wordsIn } from "../../src/service/context/words.ts"
 
 const withoutBlanks = (text: string): string => text.replace(/\s+/g, "")
 
@@ -137,6 +140,7 @@ const candidates: FastCheck.Arbitrary<ReadonlyArray<Candidate>> = FastCheck.arra
       ordinal,
       passagesOfFile: texts.length + (missing ? 1 : 0),
       text: passage,
+      ...countedTermsOf(passage),
       tokens: passage.split(" ").length,
       place: { line: ordinal + 1, endLine: ordinal + 1, page: null },
       uploadedAt
@@ -150,7 +154,7 @@ const questionOf = (message: string, budget: number, all: ReadonlyArray<Candidat
     for (const term of new Set(termsOf(text))) passagesWith.set(term, (passagesWith.get(term) ?? 0) + 1)
   }
   const question: Question = {
-    message,
+    terms: [...new Set(termsOf(message))],
     budget,
     countTokens: counters.o200k_base,
     pinned,
@@ -178,7 +182,7 @@ const otherOrder = (all: ReadonlyArray<Candidate>, seed: number): ReadonlyArray<
     .map(({ candidate }) => candidate)
 
 describe.each(policyNames)("the policy %s", (name) => {
-  const policy = policies[name].choose
+  const policy = (all: ReadonlyArray<Candidate>, question: Question) => chooseBy(policies[name], all, question)
 
   it("chooses only candidates, each once, and never more than the budget", () => {
     FastCheck.assert(
@@ -225,6 +229,7 @@ const candidate = (fileId: string, text: string, more: Partial<Candidate> = {}):
   ordinal: 0,
   passagesOfFile: 1,
   text,
+  ...countedTermsOf(text),
   tokens: text.split(" ").length,
   place: { line: 1, endLine: 1, page: null },
   uploadedAt: 0,
@@ -236,16 +241,54 @@ const chosenBy = (
   all: ReadonlyArray<Candidate>,
   message: string,
   { budget = 1000, pinned = [] }: { readonly budget?: number; readonly pinned?: ReadonlyArray<string> } = {}
-) => policies[name].choose(all, questionOf(message, budget, all, pinned)).map(({ candidate }) => candidate.fileId)
+) => chooseBy(policies[name], all, questionOf(message, budget, all, pinned)).map(({ candidate }) => candidate.fileId)
+
+/** Carbonell and Goldstein's formula as it is written: each candidate is compared with each one that was taken. */
+const diverseByTheBook = (all: ReadonlyArray<Candidate>, question: Question): ReadonlyArray<Candidate> => {
+  const found = matches(all, question)
+  const best = Math.max(...found.map(({ score }) => score))
+  const recencyOf = recencyAmong(all)
+  const likeness = (one: Candidate, other: Candidate) => {
+    const common = [...one.terms.keys()].filter((term) => other.terms.has(term)).length
+    return common / (one.terms.size + other.terms.size - common)
+  }
+  const taken: Array<Candidate> = []
+  while (true) {
+    const [next] = found
+      .filter(({ candidate }) => !taken.some((other) => candidate === other || likeness(candidate, other) >= 0.8))
+      .map(({ candidate, score }) => ({
+        candidate,
+        score:
+          0.7 * (score / best) * (0.8 + 0.2 * recencyOf(candidate)) -
+          0.3 * Math.max(0, ...taken.map((other) => likeness(candidate, other))),
+        why: ""
+      }))
+      .sort(byScore)
+    if (next === undefined) return taken
+    taken.push(next.candidate)
+  }
+}
 
 describe("of the policies", () => {
+  it("diverse takes what the formula says, although it compares less", () => {
+    FastCheck.assert(
+      FastCheck.property(candidates, sentence, (all, message) => {
+        const question = questionOf(message, 10_000, all, [])
+        assert.deepStrictEqual(
+          chooseBy(policies.diverse, all, question).map(({ candidate }) => candidate),
+          diverseByTheBook(all, question)
+        )
+      })
+    )
+  })
+
   it("newest takes the newest file first, from its beginning", () => {
     const all = [
       candidate("old", "budget", { uploadedAt: 1 }),
       candidate("new", "second", { uploadedAt: 2, ordinal: 1, passagesOfFile: 2 }),
       candidate("new", "first", { uploadedAt: 2, passagesOfFile: 2 })
     ]
-    const chosen = policies.newest.choose(all, questionOf("budget", 1000, all, []))
+    const chosen = chooseBy(policies.newest, all, questionOf("budget", 1000, all, []))
     assert.deepStrictEqual(
       chosen.map(({ candidate }) => candidate.text),
       ["first", "second", "budget"]
@@ -260,7 +303,7 @@ describe("of the policies", () => {
     ]
     assert.deepStrictEqual(chosenBy("relevant", all, "the engine"), ["b", "a", "c"])
     assert.deepStrictEqual(chosenBy("relevant", all, "Engines?"), ["b"])
-    const [first] = policies.relevant.choose(all, questionOf("the engine", 1000, all, []))
+    const [first] = chooseBy(policies.relevant, all, questionOf("the engine", 1000, all, []))
     assert.strictEqual(first?.why, 'has "engine", "the"')
   })
 
@@ -302,7 +345,7 @@ describe("a budget in bytes", () => {
   it("holds, whatever the passages are written in", () => {
     const all = [candidate("a", "rocket \u{1f680}\u{1f680}"), candidate("b", "rocket 数据库"), candidate("c", "rocket")]
     const question = { ...questionOf("rocket", 22, all, []), countTokens: counters.bytes }
-    const chosen = policies.relevant.choose(all, question).map(({ tokens }) => tokens)
+    const chosen = chooseBy(policies.relevant, all, question).map(({ tokens }) => tokens)
     assert.deepStrictEqual(chosen, [15, 6])
   })
 })

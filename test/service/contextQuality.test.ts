@@ -7,11 +7,12 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base"
 import type { Candidate, Collection } from "../../src/service/context/Candidate.ts"
+import { chooseBy } from "../../src/service/context/fill.ts"
 import { passagesOf } from "../../src/service/context/passages.ts"
 import { type PolicyName, policies } from "../../src/service/context/policies.ts"
 import { readHtml } from "../../src/service/context/readers/html.ts"
 import { counters } from "../../src/service/context/tokens.ts"
-import { termsOf } from "../../src/service/context/words.ts"
+import { countedTermsOf, termsOf } from "../../src/service/context/words.ts"
 import { files, type LabelledQuestion, questions } from "./questions/corpus.ts"
 
 const day = 24 * 60 * 60 * 1000
@@ -25,6 +26,7 @@ const candidates: ReadonlyArray<Candidate> = files.flatMap(({ day: uploaded, nam
     ordinal,
     passagesOfFile: passages.length,
     ...passage,
+    ...countedTermsOf(passage.text),
     tokens: countTokens(passage.text),
     uploadedAt: uploaded * day
   }))
@@ -71,8 +73,8 @@ const sourceFor = (policy: PolicyName, question: LabelledQuestion): ReadonlyArra
 }
 
 const shown = (policy: PolicyName, question: LabelledQuestion, budget: number) =>
-  policies[policy].choose(sourceFor(policy, question), {
-    message: question.message,
+  chooseBy(policies[policy], sourceFor(policy, question), {
+    terms: [...new Set(termsOf(question.message))],
     budget,
     countTokens: counters.o200k_base,
     collection,

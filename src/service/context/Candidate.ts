@@ -10,6 +10,10 @@ export interface Candidate {
   /** How many passages the file has. */
   readonly passagesOfFile: number
   readonly text: string
+  /** How often the passage has each of its terms. */
+  readonly terms: ReadonlyMap<string, number>
+  /** In terms. */
+  readonly length: number
   /** By the tokenizer `o200k_base`. */
   readonly tokens: number
   readonly place: Place
@@ -27,7 +31,8 @@ export interface Collection {
 }
 
 export interface Question {
-  readonly message: string
+  /** Each term of the message once, in their order. */
+  readonly terms: ReadonlyArray<string>
   /** In tokens. */
   readonly budget: number
   readonly countTokens: (passage: Candidate) => number
@@ -48,12 +53,13 @@ export interface Chosen extends Ranked {
 }
 
 /**
- * Chooses passages for a question, best first. It chooses only candidates, each once, and never more tokens than the
- * budget. For the same candidates, in any order, and the same question it chooses the same.
+ * Ranks passages for a question, best first: candidates only, each once. For the same candidates, in any order, and the
+ * same question the order is the same. It is read only until the budget is full, and others get their turn meanwhile: so
+ * what takes long is done when the next one is asked for, and gives undefined in between.
  */
 export interface Policy {
   readonly from: ReadonlyArray<Source>
-  readonly choose: (candidates: ReadonlyArray<Candidate>, question: Question) => ReadonlyArray<Chosen>
+  readonly rank: (candidates: ReadonlyArray<Candidate>, question: Question) => Iterable<Ranked | undefined>
 }
 
 /**

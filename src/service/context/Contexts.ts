@@ -9,6 +9,7 @@ import { AccessLog } from "../AccessLog.ts"
 import { CurrentUser, FileNotFound, Forbidden } from "../Api.ts"
 import { AuditTrail } from "../AuditTrail.ts"
 import { Assignments } from "../experiments/Assignments.ts"
+import { runInSlices } from "../inTurns.ts"
 import { Rows } from "../Rows.ts"
 import { Sessions } from "../Sessions.ts"
 import { matches } from "./bm25.ts"
@@ -22,6 +23,7 @@ import {
   SessionContext,
   TextState
 } from "./ContextModels.ts"
+import { filling } from "./fill.ts"
 import { policies, usualPolicy } from "./policies.ts"
 import { fieldsOf, highlightsIn } from "./shown.ts"
 import { textQueue } from "./TextQueue.ts"
@@ -139,7 +141,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             const terms = termsOf(q)
             const about = yield* searched(sessionId, terms)
             const candidates = about === undefined ? [] : yield* matching(about, Math.max(fewest, limit))
-            const question = { message: q, budget: 0, countTokens: () => 0, pinned: [] }
+            const question = { terms: [...new Set(terms)], budget: 0, countTokens: () => 0, pinned: [] }
             const best =
               about === undefined
                 ? []
@@ -163,23 +165,25 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             yield* mayUse(sessionId)
             yield* pinnedFiles(sessionId, pinned)
             const limit = candidatesFor(budget)
-            const about = yield* searched(sessionId, termsOf(message))
+            const terms = [...new Set(termsOf(message))]
+            const about = yield* searched(sessionId, terms)
             // A session without texts is given nothing by any policy, so it tells nothing about them.
             const isAssigned = wanted === undefined && about !== undefined
             const assigned = isAssigned ? yield* assign(sessionId) : undefined
             const policy = wanted ?? assigned?.policy ?? usualPolicy
-            const { choose, from } = policies[policy]
+            const { from, rank } = policies[policy]
             const isMatched = from.includes("matching") && about !== undefined
             const matched = isMatched ? yield* matching(about, limit) : []
             const others = yield* besides(sessionId, from, matched, pinned, limit)
             const question: Question = {
-              message,
+              terms,
               budget,
               countTokens: counters[tokenizer],
               pinned,
               collection: about?.collection ?? { passages: 0, terms: 0, passagesWith: new Map() }
             }
-            const chosen = choose(once([...matched, ...others]), question)
+            const ranked = rank(once([...matched, ...others]), question)
+            const chosen = yield* runInSlices(filling(ranked, question))
             yield* record(
               sessionId,
               chosen.map(({ candidate }) => candidate),

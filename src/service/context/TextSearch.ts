@@ -5,12 +5,17 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
+import { inSlices, othersTurn } from "../inTurns.ts"
 import { isoOf } from "../timestamp.ts"
 import type { Candidate, Collection } from "./Candidate.ts"
 import { inScope } from "./TextQueue.ts"
+import { countedTermsOf } from "./words.ts"
 
 /** The rarest terms of a question that are looked for: the others would find nearly everything, slowly. */
 const mostTerms = 32
+
+/** Terms that are counted in one statement: each may be in all passages of the session. */
+const atOnce = 16
 
 interface PassageRow {
   readonly file_id: string
@@ -32,6 +37,7 @@ export interface Searched {
 }
 
 const candidateOf = (row: PassageRow): Candidate => ({
+  ...countedTermsOf(row.text),
   fileId: row.file_id,
   filename: row.original_filename,
   ordinal: row.ordinal,
@@ -54,9 +60,16 @@ export const textSearch = Effect.gen(function* () {
       SELECT scope, passages, terms FROM text_scopes WHERE session_id = ${sessionId}`
     if (session === undefined) return undefined
     const asked = [...new Set(terms)]
-    const counts = yield* sql<{ readonly count: number }>`
-      SELECT (SELECT count(*) FROM passage_terms WHERE passage_terms MATCH '"' || value || '"') AS count
-      FROM json_each(${JSON.stringify(inScope(session.scope, asked))})`
+    const counts: Array<{ readonly count: number }> = []
+    for (let from = 0; from < asked.length; from += atOnce) {
+      if (from > 0) yield* othersTurn
+      const some = inScope(session.scope, asked.slice(from, from + atOnce))
+      counts.push(
+        ...(yield* sql<{ readonly count: number }>`
+          SELECT (SELECT count(*) FROM passage_terms WHERE passage_terms MATCH '"' || value || '"') AS count
+          FROM json_each(${JSON.stringify(some)})`)
+      )
+    }
     const result: Searched = {
       scope: session.scope,
       collection: {
@@ -100,7 +113,7 @@ export const textSearch = Effect.gen(function* () {
       WHERE p.file_id = ${fileId} ORDER BY p.ordinal LIMIT ${limit}`)
 
   const read = (rows: Effect.Effect<ReadonlyArray<PassageRow>, SqlError>) =>
-    Effect.map(rows, (found) => found.map(candidateOf))
+    Effect.flatMap(rows, (found) => inSlices(found, candidateOf))
 
   /** The files of a session, newest first. */
   const newestFiles = (sessionId: string, limit: number) =>

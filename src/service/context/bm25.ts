@@ -4,20 +4,15 @@
  * frequency as in Lucene, which is never negative.
  */
 import { byScore, type Candidate, type Collection, type Question, type Ranked } from "./Candidate.ts"
-import { termsOf } from "./words.ts"
 
 const k1 = 1.2
 const b = 0.75
 
-/** A candidate with what it has of the question. */
-export interface Match extends Ranked {
-  readonly terms: ReadonlySet<string>
-}
-
 /** Those candidates that have a term of the question, best first. */
-export const matches = (candidates: ReadonlyArray<Candidate>, question: Question): ReadonlyArray<Match> => {
-  const asked = [...new Set(termsOf(question.message))]
-  const weights = new Map(asked.map((term) => [term, weightOf(term, question.collection)]))
+export const matches = (candidates: ReadonlyArray<Candidate>, question: Question): ReadonlyArray<Ranked> => {
+  const weights = new Map(
+    question.terms.map((term, place) => [term, { place, weight: weightOf(term, question.collection) }])
+  )
   const average = question.collection.terms / Math.max(1, question.collection.passages)
   return candidates
     .map((candidate) => matchOf(candidate, weights, average))
@@ -25,28 +20,46 @@ export const matches = (candidates: ReadonlyArray<Candidate>, question: Question
     .sort(byScore)
 }
 
+interface Weighted {
+  /** Of the term among those of the question. */
+  readonly place: number
+  readonly weight: number
+}
+
 const weightOf = (term: string, { passages, passagesWith }: Collection): number => {
   const having = Math.min(passages, passagesWith.get(term) ?? 0)
   return Math.log(1 + (passages - having + 0.5) / (having + 0.5))
 }
 
-const matchOf = (candidate: Candidate, weights: ReadonlyMap<string, number>, average: number): Match => {
-  const all = termsOf(candidate.text)
-  const counts = new Map<string, number>()
-  for (const term of all) if (weights.has(term)) counts.set(term, (counts.get(term) ?? 0) + 1)
-  const length = average > 0 ? all.length / average : 1
-  let score = 0
+const matchOf = (candidate: Candidate, weights: ReadonlyMap<string, Weighted>, average: number): Ranked => {
+  const { length, terms } = candidate
+  const relative = average > 0 ? length / average : 1
   // In the order of the question, so that the sum is the same to the last bit.
-  const found: Array<readonly [term: string, part: number]> = []
-  for (const [term, weight] of weights) {
-    const count = counts.get(term)
-    if (count === undefined) continue
-    const part = (weight * count * (k1 + 1)) / (count + k1 * (1 - b + b * length))
-    found.push([term, part])
-    score += part
+  const found = termsIn(terms, weights)
+    .map(([term, count, { place, weight }]) => ({
+      term,
+      place,
+      part: (weight * count * (k1 + 1)) / (count + k1 * (1 - b + b * relative))
+    }))
+    .sort((one, other) => one.place - other.place)
+  const score = found.reduce((sum, { part }) => sum + part, 0)
+  const best = found.sort((one, other) => other.part - one.part).map(({ term }) => `"${term}"`)
+  return { candidate, score, why: `has ${listOf(best)}` }
+}
+
+/** The terms that both have. A message may have thousands of terms, and a passage hundreds. */
+const termsIn = (
+  terms: ReadonlyMap<string, number>,
+  weights: ReadonlyMap<string, Weighted>
+): Array<readonly [term: string, count: number, weighted: Weighted]> => {
+  const found: Array<readonly [string, number, Weighted]> = []
+  const take = (term: string) => {
+    const count = terms.get(term)
+    const weighted = weights.get(term)
+    if (count !== undefined && weighted !== undefined) found.push([term, count, weighted])
   }
-  const best = found.sort(([, one], [, other]) => other - one).map(([term]) => `"${term}"`)
-  return { candidate, score, terms: new Set(all), why: `has ${listOf(best)}` }
+  for (const term of (weights.size < terms.size ? weights : terms).keys()) take(term)
+  return found
 }
 
 const mostNamed = 4

@@ -1,12 +1,10 @@
 /** The files that the caller pinned, in that order and each from its beginning; then what answers the question. */
-
 import { matches } from "../bm25.ts"
 import { byPlace, type Policy } from "../Candidate.ts"
-import { fill } from "../fill.ts"
 
 export const pinned: Policy = {
   from: ["pinnedFiles", "matching"],
-  choose: (candidates, question) => {
+  rank: (candidates, question) => {
     const wanted = new Map(question.pinned.map((fileId, at) => [fileId, at]))
     const rankOf = (fileId: string) => wanted.get(fileId) ?? wanted.size
     const first = candidates
@@ -14,6 +12,6 @@ export const pinned: Policy = {
       .sort((one, other) => rankOf(one.fileId) - rankOf(other.fileId) || byPlace(one, other))
       .map((candidate) => ({ candidate, score: wanted.size - rankOf(candidate.fileId), why: "its file is pinned" }))
     const rest = candidates.filter(({ fileId }) => !wanted.has(fileId))
-    return fill([...first, ...matches(rest, question)], question)
+    return [...first, ...matches(rest, question)]
   }
 }

@@ -1,11 +1,10 @@
 /** Whole files, best first, as long as they fit; of a file that does not fit, the passages that answer the question. */
 import { matches } from "../bm25.ts"
 import { byPlace, type Candidate, type Policy, type Ranked } from "../Candidate.ts"
-import { fill } from "../fill.ts"
 
 export const whole: Policy = {
   from: ["matching", "matchingFiles"],
-  choose: (candidates, question) => {
+  rank: (candidates, question) => {
     const found = matches(candidates, question)
     const passagesOf = byFile([...candidates].sort(byPlace), (candidate) => candidate)
     let left = question.budget
@@ -18,7 +17,7 @@ export const whole: Policy = {
       for (const candidate of passages) ranked.push({ candidate, score: best.score, why: "its whole file fits" })
     }
     const taken = new Set(ranked.map(({ candidate }) => candidate.fileId))
-    return fill([...ranked, ...found.filter(({ candidate }) => !taken.has(candidate.fileId))], question)
+    return [...ranked, ...found.filter(({ candidate }) => !taken.has(candidate.fileId))]
   }
 }
 
