@@ -57,6 +57,14 @@ const beside = (file: string) =>
 const bodies = "SELECT body FROM notes ORDER BY id"
 const restore = (options: Parameters<typeof restoreBackup>[0]) => Effect.provide(restoreBackup(options), platform)
 
+/** A copy next to it. */
+const copyOf = (file: string) =>
+  independently(file, (connection) => {
+    const copy = join(dirname(file), "copy.backup")
+    connection.prepare("VACUUM INTO ?").run(copy)
+    return copy
+  })
+
 /** The platform with some calls replaced. */
 const platformWith = (change: (fs: FileSystem.FileSystem) => Partial<FileSystem.FileSystem>) =>
   Layer.effect(
@@ -546,6 +554,97 @@ describe("a restore", () => {
     })
   )
 
+  const eventsOf = (file: string) =>
+    independently(file, (connection) =>
+      connection
+        .prepare("SELECT events FROM schema_migrations WHERE events IS NOT NULL")
+        .pluck()
+        .all()
+        .flatMap((events) => JSON.parse(String(events)))
+    )
+
+  const overWhat = {
+    "a database": () => {},
+    "what SQLite cannot open": (file: string) => writeFileSync(file, "not a database any more. ".repeat(200)),
+    nothing: (file: string) => rmSync(file),
+    "a database with pages of another size": (_: string, backup: string) => {
+      const connection = new Sqlite(backup)
+      connection.exec("PRAGMA page_size = 8192; VACUUM")
+      connection.close()
+    },
+    "a database, from a history of an earlier release": (_: string, backup: string) => {
+      const connection = new Sqlite(backup)
+      connection.exec("ALTER TABLE schema_migrations DROP COLUMN events")
+      connection.close()
+    }
+  }
+  for (const [what, prepare] of Object.entries(overWhat)) {
+    it.scopedLive(`over ${what} is in the history of the database, and leaves the backup as it was`, () =>
+      Effect.gen(function* () {
+        const { backup, file } = yield* upgraded
+        prepare(file, backup)
+        const bytes = readFileSync(backup)
+        yield* restore({ filename: file, program: "notes 1.2" })
+        assert.deepStrictEqual(readFileSync(backup), bytes)
+        const [event, ...others] = yield* eventsOf(file)
+        assert.deepStrictEqual(others, [])
+        assert.include(event, { what: "restore", detail: backup, program: "notes 1.2" })
+        const { events } = yield* start(file, { migrations: onlyFirst, access: "inspect" })
+        assert.deepStrictEqual(events, [event])
+        yield* restore({ filename: file, backup: yield* copyOf(file) })
+        assert.lengthOf(yield* eventsOf(file), 2)
+        const left = (yield* beside(file)).filter((name) => !/\.(backup|replaced-\w+)$/.test(name))
+        assert.deepStrictEqual(left, [])
+      })
+    )
+  }
+
+  it.scoped("leaves the history of another system as that system knows it", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      const columns = "name, checksum, schema_fingerprint, program, compatible_from, schema_objects, content_version"
+      yield* independently(backup, (connection) => {
+        for (const column of `${columns}, declared, repeatables, events`.split(", ")) {
+          connection.exec(`ALTER TABLE schema_migrations DROP COLUMN ${column}`)
+        }
+      })
+      const table = "SELECT sql FROM sqlite_schema WHERE name = 'schema_migrations'"
+      const before = yield* rowsOf(backup, table)
+      yield* restore({ filename: file })
+      assert.deepStrictEqual(yield* rowsOf(file, table), before)
+    })
+  )
+
+  it.scoped("whose note a trigger forbids is done, with a warning", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      yield* independently(backup, (connection) =>
+        connection.exec(
+          "CREATE TRIGGER mine BEFORE UPDATE ON schema_migrations BEGIN SELECT RAISE(ABORT, 'never'); END"
+        )
+      )
+      const { code, stderr } = yield* runProgram(["restore", "--database", file])
+      assert.strictEqual(code, 0)
+      assert.match(stderr, /history .* does not say that it was restored.*never/)
+      assert.deepStrictEqual(yield* rowsOf(file, bodies), [{ body: "first" }])
+      assert.deepStrictEqual(yield* eventsOf(file), [])
+    })
+  )
+
+  it.scopedLive("is shown by status and by check", () =>
+    Effect.gen(function* () {
+      const { backup, file } = yield* upgraded
+      yield* restore({ filename: file })
+      const migrations = join(dirname(file), "migrations")
+      mkdirSync(migrations)
+      writeFileSync(join(migrations, "001_create_notes.sql"), notesFiles["001_create_notes.sql"])
+      for (const command of ["status", "check"]) {
+        const { stdout } = yield* runProgram([command, "--database", file, "--migrations", migrations])
+        assert.match(stdout, new RegExp(`history .*restored from ${backup} on 20[\\dT:-]{17}Z by \\S+ at \\S+`))
+      }
+    })
+  )
+
   it.scoped("includes rows that only a crash's WAL held", () =>
     Effect.gen(function* () {
       const { file } = yield* upgraded
@@ -668,10 +767,13 @@ describe("a restore", () => {
     })
   )
 
-  it.scopedLive("leaves nothing behind if the backup turns out to be unreadable", () =>
+  it.scopedLive("leaves nothing behind if the backup and its copy turn out to be unreadable", () =>
     Effect.gen(function* () {
       const { backup, file } = yield* upgraded
-      const ruin = Effect.sync(() => writeFileSync(backup, "no database any more ".repeat(1000)))
+      const ruin = Effect.map(beside(file), (names) => {
+        const [copy] = names.filter((name) => name.endsWith(".restored.partial"))
+        for (const each of [backup, `${file}${copy}`]) writeFileSync(each, "no database any more ".repeat(1000))
+      })
       const refused = yield* refusal(Effect.provide(restoreBackup({ filename: file }), whenKept(ruin)))
       assert.deepStrictEqual([refused._tag, refused.retryable], ["RestoreError", false])
       assert.deepStrictEqual(yield* beside(file), [".001-to-002.backup"])

@@ -473,6 +473,7 @@ describe("the integrity stage", () => {
       adopted: [],
       repeated: [],
       redeclared: [],
+      events: [],
       warnings: [],
       schemaOn: () => Effect.die("not before the start is over"),
       schema: () =>

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import type { Attempt, StageError } from "../start/Attempt.ts"
+import type { HistoryEvent } from "../start/HistoryEvents.ts"
 import { MigrationSource, titleOf } from "../start/MigrationSource.ts"
 import { cureOfBroken, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
 import { isUpToDate, look, lookAtSnapshot, requireRecorded, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
@@ -73,6 +74,8 @@ export interface MigrationsEvidence {
   readonly adopted: ReadonlyArray<string>
   /** What declared something else when it was applied, as `NNN_name`: it is not run again, and no edit. */
   readonly redeclared: ReadonlyArray<string>
+  /** Repairs and restores of this database, from its history, in the order of time. */
+  readonly events: ReadonlyArray<HistoryEvent>
   /** What somebody should know, such as that the database is older than a backup of it. */
   readonly warnings: ReadonlyArray<string>
   /**
@@ -286,6 +289,7 @@ const evidence = (
   adopted: adopted.map(titleOf),
   repeated: repeated.map(titleOf),
   redeclared: seen.verdict.redeclared,
+  events: seen.verdict.events,
   warnings,
   schema: unlessChanged(room, seen),
   schemaOn: (sqlite) => Effect.suspend(() => checkApplied(room, sqlite))

@@ -21,11 +21,14 @@ export const copyDatabase = (
   from: string,
   copy: string,
   {
+    change = () => Effect.void,
     file = from,
     journalMode = "delete",
     permissions: chosen,
     source: given
   }: {
+    /** What to change in the copy before it is flushed. */
+    readonly change?: ((copy: Sqlite) => Effect.Effect<void>) | undefined
     readonly file?: string
     /** Instead of those of `file`. */
     readonly permissions?: NewFile | undefined
@@ -49,7 +52,9 @@ export const copyDatabase = (
     )
     // In WAL mode a copy could not be opened without creating files beside it.
     yield* Effect.scoped(
-      Effect.flatMap(openSqlite({ filename: copy }), ({ run }) => run(`PRAGMA journal_mode = ${journalMode}`))
+      Effect.flatMap(openSqlite({ filename: copy }), (opened) =>
+        Effect.zipRight(change(opened), opened.run(`PRAGMA journal_mode = ${journalMode}`))
+      )
     )
     yield* flush(copy)
   })

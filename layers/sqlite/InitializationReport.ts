@@ -1,6 +1,7 @@
 /** What a start tells of itself, ready or refused. */
 
 import type { StageError } from "../start/Attempt.ts"
+import type { HistoryEvent } from "../start/HistoryEvents.ts"
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
 import type { StageName } from "../start/policy.ts"
 import type { Refusal } from "../start/Refusal.ts"
@@ -48,6 +49,8 @@ export interface ReadyReport {
   readonly pragmas: Settings
   /** What was looked at, and why no further. */
   readonly integrity: IntegrityReport
+  /** Repairs and restores of this database, from its history, in the order of time. */
+  readonly events: ReadonlyArray<HistoryEvent>
   /** What does not keep the database from being used, and somebody should know. */
   readonly warnings: ReadonlyArray<string>
   /** When the file or its WAL had been written last before this start, ISO 8601, UTC; undefined where nothing was in it. */

@@ -28,13 +28,21 @@ export const readableCopy = Effect.fnUntraced(function* (file: string, compressi
   return copy
 })
 
+/** A file that SQLite can read. */
+export interface ReadableBackup {
+  readonly path: string
+  /** Whether it is a copy of the backup, which may be changed. */
+  readonly isOurs: boolean
+}
+
 /**
  * The backup itself, or a copy of it: of a compressed one, and where nothing may be written of one in WAL mode, which
  * would get files beside it (byte 18 of https://sqlite.org/fileformat2.html, 1.3.3).
  */
 export const readable = Effect.fnUntraced(function* (backup: string, isLookOnly: boolean) {
   const head = yield* trySync(() => headOf(backup, 100))
-  const compression = compressionOf(head)
-  if (compression !== undefined) return yield* readableCopy(backup, compression)
-  return isLookOnly && head[18] === 2 ? yield* readableCopy(backup, "none") : backup
+  const compression = compressionOf(head) ?? (isLookOnly && head[18] === 2 ? "none" : undefined)
+  const isOurs = compression !== undefined
+  const found: ReadableBackup = { path: isOurs ? yield* readableCopy(backup, compression) : backup, isOurs }
+  return found
 })

@@ -137,6 +137,7 @@ const readyReport = (
   stages,
   pragmas: settings,
   integrity,
+  events: migrations.events,
   warnings: [
     ...directory.warnings,
     ...(connection.lost === undefined ? [] : [connection.lost]),

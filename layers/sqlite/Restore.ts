@@ -23,7 +23,8 @@ import { type OnOpen, withOnOpen } from "./OnOpen.ts"
 import { readable } from "./ReadableCopy.ts"
 import { backupAt, isSameVersion, isVerdict, newestBeside, proveBackup } from "./RestoreChoice.ts"
 import { inMemory, isUnreadable, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
-import { overwrite, partsOf, refuseInUse, replace } from "./RestoreFile.ts"
+import { overwrite, partsOf, refuseInUse, replace, type Source } from "./RestoreFile.ts"
+import { noteIn, restoreNote, writeNote } from "./RestoreNote.ts"
 import { type RestoreStep, type Tell, tellLarge } from "./RestoreStep.ts"
 import { soundDriver } from "./SoundDriver.ts"
 import { isLock } from "./Sqlite.ts"
@@ -32,7 +33,7 @@ import { isLock } from "./Sqlite.ts"
 export interface Restored {
   /** Absolute path of the database. */
   readonly database: string
-  /** Absolute path of the backup that it is now a copy of. */
+  /** Absolute path of the backup that it is now a copy of, but for what its history says of the restore. */
   readonly backup: string
   /** The newest version that the backup records; undefined where it has no history. */
   readonly schemaVersion: string | undefined
@@ -50,6 +51,8 @@ export interface RestoreOptions {
   readonly dryRun?: boolean | undefined
   /** Deadline of the whole restore. Default 60 s. Fails with `RestoreError`, reason `TimedOut`. */
   readonly timeout?: Duration.DurationInput | undefined
+  /** Name and version of the program, for the history of the restored database. Default "". */
+  readonly program?: string | undefined
   /** Types of filesystems that are trusted although they are not known to be local, as for a start. Default none. */
   readonly trustedFilesystems?: ReadonlyArray<string> | undefined
   /** What each connection needs before anything else, as for a start: the check of the backup runs the schema's functions. */
@@ -64,7 +67,8 @@ export interface RestoreOptions {
  * transaction, and the old content is kept under the lock of that transaction. If SQLite cannot open it, it is
  * replaced by a rename; its WAL and journal are moved away first, because SQLite would play them into the new one
  * (https://sqlite.org/howtocorrupt.html, 1.4). Owner and mode stay those of the database, or follow the directory
- * where there is none. Killed at any moment, it leaves the old or the new database. Fails with `RestoreError`, with
+ * where there is none. The history of the restored database says from which backup it was restored, when and by whom; one
+ * without a history of this library is left as it is. Killed at any moment, it leaves the old or the new database. Fails with `RestoreError`, with
  * `DirectoryError` where a start could not use the path either, and with `ConnectionError` where the path is no file
  * or the driver would end the process.
  *
@@ -87,6 +91,7 @@ export const restoreBackup = ({
   filename,
   onOpen,
   onProgress = () => Effect.void,
+  program = "",
   timeout = "60 seconds",
   trustedFilesystems
 }: RestoreOptions) =>
@@ -95,7 +100,7 @@ export const restoreBackup = ({
     const wanted = absoluteName(filename)
     const tooLate = { ...nothing, retryable: true }
     return yield* Effect.scoped(
-      restoreFrom({ backup, dryRun, filename, onProgress, timeout, trustedFilesystems })
+      restoreFrom({ backup, dryRun, filename, onProgress, program, timeout, trustedFilesystems })
     ).pipe(
       Effect.timeoutFail({
         duration: timeout,
@@ -113,10 +118,12 @@ const restoreFrom = Effect.fnUntraced(function* ({
   dryRun,
   filename,
   onProgress,
+  program,
   timeout,
   trustedFilesystems
 }: RestoreOptions & {
   readonly onProgress: (step: RestoreStep) => Effect.Effect<unknown>
+  readonly program: string
   readonly timeout: Duration.DurationInput
 }) {
   const tell = tellLarge(onProgress)
@@ -157,7 +164,7 @@ const restoreFrom = Effect.fnUntraced(function* ({
     // What zlib says of damaged data.
     notProven({ code: /^Z_/.test(code) ? "" : code, detail, retryable })
   )
-  const schemaVersion = yield* Effect.mapError(proveBackup(source), notProven)
+  const { schemaVersion, takesNote } = yield* Effect.mapError(proveBackup(source.path), notProven)
   if (chosen.named !== undefined && !isSameVersion(chosen.named.from, schemaVersion)) {
     const detail = `the history in ${from} ends at ${schemaVersion ?? "none"}`
     return yield* refuse("Ambiguous", { ...nothing, detail }, [chosen.named])
@@ -176,19 +183,27 @@ const restoreFrom = Effect.fnUntraced(function* ({
   }
   // A start creates missing parents as well.
   if (Either.isLeft(found)) yield* prepareDirectory({ filename, access: "initialize", trustedFilesystems })
+  const note = takesNote ? yield* restoreNote(from, program) : undefined
+  // Where it is already a copy, no other one is needed.
+  const isNoted = source.isOurs && note !== undefined
+  if (isNoted) yield* orRefuse(noteIn(source.path, note))
+  const noted: Source = {
+    from: source.path,
+    note: isNoted || note === undefined ? undefined : (copy) => writeNote(copy, note)
+  }
   const restored: Restored = {
     database: file,
     backup: from,
     schemaVersion,
     replaced: yield* orRefuse(
-      whileRestoringAlone(file, putBack(source, file, tell, Duration.toMillis(timeout) < standstill))
+      whileRestoringAlone(file, putBack(noted, file, tell, Duration.toMillis(timeout) < standstill))
     )
   }
   return restored
 })
 
 /** Returns the path under which what was there is kept. */
-const putBack = Effect.fnUntraced(function* (from: string, file: string, tell: Tell, isShort: boolean) {
+const putBack = Effect.fnUntraced(function* (from: Source, file: string, tell: Tell, isShort: boolean) {
   const isThere = yield* isFile(file)
   yield* refuseInUse(file)
   // SQLite may block at its first read for longer than this deadline.

@@ -11,6 +11,7 @@ import { atEdge } from "./edge.ts"
 import { cureOfMissing } from "./MissingExtension.ts"
 import { proveCopy } from "./PageCheck.ts"
 import { inMemory, noFile, nothing, reasonOf, refusalOf } from "./RestoreError.ts"
+import { takesNote } from "./RestoreNote.ts"
 import { openSqlite } from "./Sqlite.ts"
 
 /** A backup to restore, and its name if it was chosen by it. */
@@ -66,14 +67,14 @@ export const isSameVersion = (one: string | undefined, other: string | undefined
 export const isVerdict = ({ code, detail, retryable }: typeof nothing): boolean =>
   !retryable && /^(SQLITE_|$)/.test(code) && cureOfMissing(detail) === undefined
 
-/** Checks a backup, and returns the newest version that it records. */
+/** Checks a backup. Gives the newest version that it records, and whether its history takes a note. */
 export const proveBackup = (backup: string) =>
   proveCopy(backup).pipe(
     Effect.zipRight(openSqlite({ filename: backup, readonly: true })),
     Effect.tap(refuseEmpty),
     Effect.flatMap((sqlite) => atEdge(() => readHistory(sqlite), identity)),
     Effect.scoped,
-    Effect.map(({ rows }) => newestVersion(rows)),
+    Effect.map((history) => ({ schemaVersion: newestVersion(history.rows), takesNote: takesNote(history) })),
     Effect.mapError(({ code, message, retryable }) => ({ code, detail: message, retryable }))
   )
 

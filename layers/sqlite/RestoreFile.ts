@@ -13,6 +13,13 @@ import { isUnreadable } from "./RestoreError.ts"
 import type { Tell } from "./RestoreStep.ts"
 import { integer, openSqlite, type Sqlite, SqliteFailure, text } from "./Sqlite.ts"
 
+/** What to restore from. */
+export interface Source {
+  readonly from: string
+  /** Writes into a copy of it what its history says of the restore; undefined where that is written, or where it has none. */
+  readonly note: ((copy: Sqlite) => Effect.Effect<void>) | undefined
+}
+
 /** A database and the files that may be beside it. */
 export const partsOf = (file: string) => ["", "-wal", "-shm", "-journal"].map((suffix) => `${file}${suffix}`)
 
@@ -32,7 +39,7 @@ export const refuseInUse = Effect.fnUntraced(function* (file: string) {
  * in WAL mode. Then it overwrites in WAL mode: there the old content can be read under the lock until the commit.
  * Afterwards the database gets its journal mode back.
  */
-export const overwrite = (from: string, file: string, kept: string, tell: Tell) =>
+export const overwrite = ({ from, note }: Source, file: string, kept: string, tell: Tell) =>
   Effect.scoped(
     Effect.gen(function* () {
       yield* Effect.catchIf(
@@ -50,7 +57,7 @@ export const overwrite = (from: string, file: string, kept: string, tell: Tell) 
       )
       yield* live.run("PRAGMA journal_mode = delete").pipe(
         Effect.zipRight(switchToWal(live)),
-        Effect.zipRight(matchPageSize(from, live, partial)),
+        Effect.zipRight(sourceFor(live, { from, note }, partial, tell)),
         Effect.flatMap((source) =>
           overwriteKeeping(source, file, { keep: keepCopy(from, file, kept, tell), undo: removeOrWarn(kept) })
         ),
@@ -86,13 +93,18 @@ const tryWal = (scratch: string) =>
 const journalModeOf = (sqlite: Sqlite) =>
   Effect.map(sqlite.run("PRAGMA journal_mode"), ([row]) => text(row, "journal_mode"))
 
-/** In WAL mode SQLite cannot overwrite with pages of another size: rewrite such a backup with ours. */
-const matchPageSize = Effect.fnUntraced(function* (from: string, live: Sqlite, partial: string) {
+/**
+ * What the database is overwritten with: a copy that has the note. In WAL mode SQLite cannot overwrite with pages of
+ * another size: rewrite such a copy with ours.
+ */
+const sourceFor = Effect.fnUntraced(function* (live: Sqlite, { from, note }: Source, partial: string, tell: Tell) {
   const pageSize = yield* pageSizeOf(live)
   const theirs = yield* Effect.scoped(Effect.flatMap(openSqlite({ filename: from, readonly: true }), pageSizeOf))
-  if (theirs === pageSize) return from
-  yield* Effect.addFinalizer(() => removeOrWarn(partial))
-  yield* copyDatabase(from, partial)
+  if (theirs === pageSize && note === undefined) return from
+  yield* tell("copying the backup", from)
+  yield* Effect.addFinalizer(() => Effect.zipRight(removeOrWarn(partial), removeOrWarn(`${partial}-journal`)))
+  yield* copyDatabase(from, partial, { change: note })
+  if (theirs === pageSize) return partial
   yield* Effect.scoped(
     Effect.flatMap(openSqlite({ filename: partial }), ({ run }) =>
       Effect.zipRight(run(`PRAGMA page_size = ${pageSize}`), run("VACUUM"))
@@ -150,7 +162,7 @@ const keepCopy = Effect.fnUntraced(function* (from: string, file: string, kept: 
  * Keeps byte for byte what SQLite cannot open, with the files beside it. The new database is in WAL mode if that works,
  * as most starts want.
  */
-export const replace = (from: string, file: string, kept: string, tell: Tell) => {
+export const replace = ({ from, note }: Source, file: string, kept: string, tell: Tell) => {
   const partial = `${kept}.restored.partial`
   const moves = ["-wal", "-journal", "-shm"].map((part) => ({ at: `${file}${part}`, kept: `${kept}${part}` }))
   const putIn = ignoreAbsent(link(file, kept)).pipe(
@@ -168,10 +180,10 @@ export const replace = (from: string, file: string, kept: string, tell: Tell) =>
     onFailure: () => "delete" as const
   }).pipe(
     Effect.tap(() => tell("writing the database", from)),
-    Effect.flatMap((journalMode) => copyDatabase(from, partial, { file, journalMode })),
+    Effect.flatMap((journalMode) => copyDatabase(from, partial, { change: note, file, journalMode })),
     Effect.zipRight(refuseInUse(file)),
     Effect.zipRight(Effect.uninterruptible(putIn)),
-    Effect.onError(() => removeOrWarn(partial)),
+    Effect.onError(() => Effect.zipRight(removeOrWarn(partial), removeOrWarn(`${partial}-journal`))),
     Effect.zipRight(flushDirectoryOf(file)),
     Effect.zipRight(removeRemainsOfOthers(file, kept))
   )

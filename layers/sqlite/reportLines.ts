@@ -1,4 +1,5 @@
 /** Reports and refusals, for people and for programs. */
+import { describeEvent } from "../start/HistoryEvents.ts"
 import type { ReadyStart } from "../start/ReadyStart.ts"
 import type { Refusal } from "../start/Refusal.ts"
 import { startOf } from "../start/refusedStart.ts"
@@ -94,10 +95,22 @@ const width = 12
 const stageLine = ({ attempts, durationMs, found, name }: StageReport): string =>
   `  ${name.padEnd(width)}${milliseconds(durationMs).padStart(9)}   ${found}${attempts > 1 ? ` (${attempts} attempts)` : ""}`
 
+/** A line without a time, as wide as one with it. */
+const plainLine = (name: string, text: string): string => `  ${name.padEnd(width)}${" ".repeat(9)}   ${text}`
+
+/** Of repairs and restores the last one, and how many there were before it. */
+const eventLines = (events: NonNullable<ReadyStart["events"]>): ReadonlyArray<string> => {
+  const last = events.at(-1)
+  if (last === undefined) return []
+  const earlier = events.length === 1 ? "" : `; ${events.length - 1} before it`
+  return [plainLine("history", `${describeEvent(last)}${earlier}`)]
+}
+
 /** Stage by stage, what was found and how long it took. */
 const readyLines = (report: ReadyStart): ReadonlyArray<string> => [
   ...report.stages.map(stageLine),
-  ...report.warnings.map((warning) => `  ${"warning".padEnd(width)}${" ".repeat(9)}   ${warning}`),
+  ...eventLines(report.events ?? []),
+  ...report.warnings.map((warning) => plainLine("warning", warning)),
   "",
   `ready  ${report.database}  schema ${report.schemaVersion ?? "none"}  ${milliseconds(report.durationMs)}`
 ]

@@ -1,4 +1,5 @@
 /** What every report of a start that is ready has, whatever the engine. */
+import type { HistoryEvent } from "./HistoryEvents.ts"
 import type { StageReport } from "./Timeline.ts"
 
 /** What `reportLines` and `reportJson` show of a start that is ready, on SQLite or on PostgreSQL. Times in milliseconds. */
@@ -19,4 +20,6 @@ export interface ReadyStart {
   readonly backup?: string | undefined
   /** When the file or its WAL had been written last before this start; none on PostgreSQL. */
   readonly lastWritten?: string | undefined
+  /** Repairs and restores of this database, in the order of time; none on PostgreSQL. */
+  readonly events?: ReadonlyArray<HistoryEvent> | undefined
 }

@@ -8,6 +8,7 @@ import type { DatabaseConfig } from "../../sqlite/DatabaseConfig.ts"
 import { outcomeOf } from "../../sqlite/edge.ts"
 import type { Initialization } from "../../sqlite/Initialization.ts"
 import type { Sqlite } from "../../sqlite/Sqlite.ts"
+import { describeEvent } from "../../start/HistoryEvents.ts"
 import { type OrderedMigrations, titleOf } from "../../start/MigrationSource.ts"
 import { fail, failWith, type Judged, pass, unknown, unknownFor } from "./CheckList.ts"
 
@@ -29,10 +30,15 @@ export const checkHistory = Effect.fnUntraced(function* (
     return { history: failWith(looked.left), schema: unknown("not compared: see the history") }
   }
   const seen = looked.right
-  const { applied, pending, repeatables, version } = seen.verdict
+  const { applied, events, pending, repeatables, version } = seen.verdict
   const due = [...pending, ...(repeatables.isDue ? repeatables.due : [])]
   const history: Judged = isUpToDate(seen)
-    ? pass(version === undefined ? "there are no migrations" : `at ${version}, as the files say`)
+    ? pass(
+        [
+          version === undefined ? "there are no migrations" : `at ${version}, as the files say`,
+          ...events.map(describeEvent)
+        ].join("; ")
+      )
     : fail(
         `not up to date${due.length === 0 ? "" : `: pending ${due.map(titleOf).join(", ")}`}`,
         "Start the program, or run `database-ready init`. `database-ready plan` says what that does."

@@ -1,8 +1,8 @@
 /** Writes to the history table. */
 import { declarationText } from "../../schema/Declaration.ts"
+import { type HistoryEvent, withEvents } from "../../start/HistoryEvents.ts"
 import type { Migration } from "../../start/MigrationSource.ts"
 import type { Sqlite } from "../Sqlite.ts"
-import { type HistoryEvent, withEvents } from "./HistoryEvents.ts"
 import { contentOf, type Incomplete, type Verdict } from "./HistoryJudgement.ts"
 import { historyTable } from "./historyTable.ts"
 import { type History, newestOf, userVersionOf } from "./MigrationHistory.ts"
@@ -119,6 +119,11 @@ export const recordFingerprint = (sqlite: Sqlite, newest: Pick<Migration, "id">,
     `UPDATE ${historyTable} SET schema_fingerprint = ?, schema_objects = ? WHERE CAST(version AS INTEGER) = ?`,
     [schema.fingerprint, schema.ours, newest.id]
   )
+}
+
+/** A history of an earlier release of this library may lack the column that `recordEvents` writes. */
+export const addEventsColumn = ({ all }: Sqlite, { lacks }: History): void => {
+  if (lacks.includes("events")) all(`ALTER TABLE ${historyTable} ADD COLUMN events TEXT`)
 }
 
 /** Adds to what the row of the newest migration says of repairs and restores. */

@@ -8,9 +8,11 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { type Restored, restoredJson, restoredLines } from "../../../layers/index.ts"
 import { restoreChosen } from "../../../layers/operate.ts"
+import { name, version } from "../../build/identity.ts"
 import { options } from "../options.ts"
+import { tellStep } from "../progress.ts"
 import { refuseWith } from "../refusal.ts"
-import { say, tell } from "../say.ts"
+import { say } from "../say.ts"
 import { type Choices, moduleOf } from "../start.ts"
 
 const { database, json, onOpen, timeoutOfRestore: timeout, trustedFilesystems } = options
@@ -78,7 +80,8 @@ const run = ({ database, dryRun, json, onOpen, timeout, trustedFilesystems, ...c
     dryRun,
     timeout: Option.getOrUndefined(timeout),
     onOpen: moduleOf(onOpen),
-    onProgress: ({ bytes, doing }) => tell(`${doing}: ${Math.round(bytes / 1_000_000)} MB`),
+    onProgress: tellStep,
+    program: `${name} ${version}`,
     trustedFilesystems
   }).pipe(
     Effect.matchEffect({
