@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { libraryVersion } from "../layers/operate/proof/libraryVersion.ts"
 import * as identity from "../src/build/identity.ts"
 import { readDocument, targetOf } from "./support/documents.ts"
 
@@ -52,6 +53,7 @@ describe("the package", () => {
   it("is called in the bundles as in package.json", () => {
     const { name, version }: Record<string, unknown> = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
     assert.deepStrictEqual({ ...identity }, { name, version })
+    assert.strictEqual(libraryVersion, version)
   })
 
   it("has a README whose links are absolute or lead to files in it", () => {

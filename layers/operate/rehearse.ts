@@ -1,10 +1,9 @@
 /** The upgrade of a database on a copy of it, which is thrown away. */
-import { basename, dirname, join, resolve } from "node:path"
+import { dirname, resolve } from "node:path"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
-import { files, trySync } from "../machine/files.ts"
 import { millisBetween } from "../machine/monotonic.ts"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { historyFailure } from "../sqlite/AppliedMigrations/HistoryError.ts"
@@ -19,22 +18,21 @@ import { AppliedMigrations, nothingDone } from "../sqlite/AppliedMigrations.ts"
 import { isNoSpace } from "../sqlite/BackupError.ts"
 import { CheckedIntegrity, type IntegrityReport } from "../sqlite/CheckedIntegrity.ts"
 import { DatabaseConfig } from "../sqlite/DatabaseConfig.ts"
-import { copyDatabase } from "../sqlite/DatabaseCopy.ts"
 import { DatabaseDirectory } from "../sqlite/DatabaseDirectory.ts"
 import { absoluteName } from "../sqlite/DatabasePath.ts"
 import type { LayerOptions } from "../sqlite/DatabaseReady.ts"
 import { Initialization } from "../sqlite/Initialization.ts"
 import type { InitializationError } from "../sqlite/InitializationReport.ts"
-import { lockForRehearsal } from "../sqlite/LockFile.ts"
 import { withOnOpen } from "../sqlite/OnOpen.ts"
 import { bytesOf } from "../sqlite/PageCheck.ts"
 import { soundDriver } from "../sqlite/SoundDriver.ts"
-import { isLock, type Sqlite, type SqliteFailure, text } from "../sqlite/Sqlite.ts"
+import { isLock, type SqliteFailure } from "../sqlite/Sqlite.ts"
 import { SqliteConnection } from "../sqlite/SqliteConnection.ts"
 import { VerifiedPragmas } from "../sqlite/VerifiedPragmas.ts"
 import { MigrationSource, type OrderedMigrations } from "../start/MigrationSource.ts"
 import type { Refusal } from "../start/Refusal.ts"
 import { RehearsalError } from "../start/RehearsalError.ts"
+import { copyPlace, copyTo } from "./CopyPlace.ts"
 
 /** What a rehearsal takes: what a start takes, and a place for the copy. */
 export interface RehearsalOptions<R> extends LayerOptions<R> {
@@ -157,11 +155,10 @@ const rehearse = Effect.fnUntraced(function* (
   // The original is open only while it is copied: longer, it would keep the WAL from starting over.
   const { copy, copyMs } = yield* Effect.scoped(
     Effect.gen(function* () {
-      const { file, sqlite } = yield* SqliteConnection.make(config, looking, found)
-      const place = yield* orRefuse(Scope.extend(placeFor(file, directory), outer))
-      const copy = join(place, copyName)
+      const original = yield* SqliteConnection.make(config, looking, found)
+      const copy = yield* orRefuse(Scope.extend(copyPlace(original.file, directory, "rehearsal"), outer))
       const begun = clock.unsafeCurrentTimeNanos()
-      yield* orRefuse(copyTo(copy, file, sqlite))
+      yield* orRefuse(copyTo(copy, original, config))
       return { copy, copyMs: Math.round(millisBetween(begun, clock.unsafeCurrentTimeNanos())) }
     })
   )
@@ -209,45 +206,6 @@ const rehearse = Effect.fnUntraced(function* (
     ]
   }
   return rehearsal
-})
-
-const copyName = "copy.db"
-
-/** A directory that only this user can enter; gone with the scope. What a killed rehearsal left is removed first. */
-const placeFor = Effect.fnUntraced(function* (file: string, directory: string) {
-  const place = join(directory, `${basename(file)}.rehearsal`)
-  yield* lockForRehearsal(place, file)
-  yield* Effect.acquireRelease(
-    trySync(() => {
-      clear(place)
-      files.makePrivateDirectory(place)
-    }),
-    () =>
-      Effect.catchAll(
-        trySync(() => clear(place)),
-        ({ detail }) => Effect.logWarning(`${place} could not be deleted: ${detail}`)
-      )
-  )
-  return place
-})
-
-/** Deletes only what a rehearsal makes: somebody may have put something else there. */
-const clear = (place: string): void => {
-  if (files.lstat(place) === undefined) return
-  for (const name of files.names(place)) if (name.startsWith(copyName)) files.remove(join(place, name))
-  files.removeDirectory(place)
-}
-
-/** With a rollback journal a snapshot would keep others from committing, so SQLite begins again when they do. */
-const copyTo = Effect.fnUntraced(function* (copy: string, file: string, sqlite: Sqlite) {
-  const [row] = yield* sqlite.run("PRAGMA journal_mode")
-  const isWal = text(row, "journal_mode") === "wal"
-  if (isWal) yield* Effect.zipRight(sqlite.run("BEGIN"), sqlite.run("SELECT 1 FROM sqlite_schema LIMIT 1"))
-  yield* copyDatabase(file, copy, {
-    source: sqlite,
-    journalMode: isWal ? "wal" : "delete",
-    permissions: { uid: undefined, gid: undefined, mode: 0o600 }
-  })
 })
 
 const notCopied =

@@ -30,9 +30,8 @@ export const lockForCopying = (file: string) =>
 export const lockForCopies = (stem: string, file: string) =>
   takeLock(`${stem}.backup.partial`, file, "another backup to the same place is running")
 
-/** The same for a rehearsal, beside the directory of its copy. */
-export const lockForRehearsal = (place: string, file: string) =>
-  takeLock(`${place}.partial`, file, "another rehearsal is running")
+/** The same for a copy that is looked at and thrown away, beside its directory. `who`: what is said where another has it. */
+export const lockForPlace = (place: string, file: string, who: string) => takeLock(`${place}.partial`, file, who)
 
 const takeLock = (
   lock: string,

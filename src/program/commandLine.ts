@@ -20,6 +20,7 @@ import { init } from "./commands/init.ts"
 import { lint } from "./commands/lint.ts"
 import { newCommand } from "./commands/new.ts"
 import { plan } from "./commands/plan.ts"
+import { proof } from "./commands/proof.ts"
 import { rehearse } from "./commands/rehearse.ts"
 import { repairCommand } from "./commands/repair.ts"
 import { restore } from "./commands/restore.ts"
@@ -30,6 +31,7 @@ import { withoutColours, withReadableHelp } from "./help.ts"
 import { onlyFiles } from "./otherEngine.ts"
 import { tell } from "./say.ts"
 import { UsageError } from "./start.ts"
+import { withoutStream } from "./stream.ts"
 
 const usage = tell(
   "Name a command, such as `database-ready init`. Run `database-ready --help` for a list of them."
@@ -49,6 +51,7 @@ const command = Command.make("database-ready", {}, () => usage).pipe(
     onlyFiles(backup, `${dump}; or keep a base backup with an archive (point-in-time recovery).`),
     onlyFiles(backups, "List them where `pg_dump` or your base backups put them."),
     onlyFiles(restore, "Run `pg_restore --dbname=URL FILE` on a dump; or recover a base backup to a point in time."),
+    onlyFiles(proof, "Run `database-ready status --json`, and keep its line with a dump."),
     onlyFiles(serveProbes, "Use `health` of `database-ready/postgres` in the program that serves."),
     onlyFiles(fleet, "Run `database-ready init` once for each database."),
     onlyFiles(newCommand, "Name a directory of migrations."),
@@ -72,7 +75,9 @@ const environmentProvider = ConfigProvider.fromMap(
 )
 
 /** Reads any command line and runs it. */
-export const commandLine = Effect.suspend(() => Command.run(command, { name, version })(process.argv)).pipe(
+export const commandLine = Effect.suspend(() =>
+  Command.run(command, { name, version })(withoutStream(process.argv))
+).pipe(
   Effect.mapError((failure) =>
     ValidationError.isValidationError(failure)
       ? new UsageError({ parser: failure._tag, message: withoutColours(HelpDoc.toAnsiText(failure.error)).trim() })
