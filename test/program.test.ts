@@ -151,6 +151,7 @@ describe("database-ready init", () => {
         "backup",
         "database",
         "durationMs",
+        "events",
         "integrity",
         "lastWritten",
         "pragmas",
@@ -378,7 +379,7 @@ describe("database-ready init", () => {
 INSERT INTO copies SELECT hex(body) FROM notes;
 INSERT INTO copies SELECT body FROM copies;`
       writeFileSync(join(migrations, "002_more.sql"), long)
-      const said = yield* endedAt(({ says }) => says(/statement 2 of 3/), "--backups", "0", "--json")
+      const said = yield* endedAt(({ says }) => says(/statement 2 of 3/, "stdout"), "--backups", "0", "--json=stream")
       const where =
         "Interrupted in the migrations stage while it was applying 002_more: statement [23] of 3, line [23], after \\d+ s of it; nothing half-done is left behind"
       assert.match(said, new RegExp(`^${where}$`, "m"))

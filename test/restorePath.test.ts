@@ -125,10 +125,20 @@ describe("a restore of a large file", () => {
       const onProgress = ({ bytes, doing }: RestoreStep) =>
         Effect.sync(() => told.push(`${doing}: ${Math.round(bytes / 1_000_000)} MB`))
       yield* restore({ filename: file, backup, onProgress })
-      const steps = ["checking the backup: 34 MB", "keeping what was there: 34 MB", "writing the database: 34 MB"]
-      assert.deepStrictEqual(told, steps)
-      const { code, stderr } = yield* runProgram(["restore", "--database", file, "--backup", backup])
-      assert.deepStrictEqual([code, stderr.trim().split("\n")], [0, steps])
+      const steps = ["checking the backup", "copying the backup", "keeping what was there", "writing the database"]
+      assert.deepStrictEqual(
+        told,
+        steps.map((step) => `${step}: 34 MB`)
+      )
+      const args = ["restore", "--database", file, "--backup", backup, "--json=stream"]
+      const { code, stderr, stdout } = yield* runProgram(args)
+      assert.deepStrictEqual([code, stderr], [0, ""])
+      const lines = stdout.trimEnd().split("\n")
+      assert.deepStrictEqual(
+        lines.slice(0, -1).map((line) => JSON.parse(line).doing),
+        steps
+      )
+      assert.strictEqual(JSON.parse(lines.at(-1) ?? "").status, "restored")
     })
   )
 })

@@ -2,22 +2,24 @@
 import * as Either from "effect/Either"
 import { type FleetFile, type Refusal, refusalLines } from "../../layers/index.ts"
 
-/** One line of JSON for each database of a fleet, with the report of a start that is ready. */
-export const fleetFileJson = ({ done, name, result, total }: FleetFile): string =>
-  JSON.stringify(
-    Either.match(result, {
-      onLeft: (error) => ({ status: "failed", name, done, total, database: error.database ?? null, error }),
-      onRight: (report) => ({
-        ...report,
-        schemaVersion: report.schemaVersion ?? null,
-        backup: report.backup ?? null,
-        lastWritten: report.lastWritten ?? null,
-        name,
-        done,
-        total
-      })
+/** What one line of JSON has for each database of a fleet, with the report of a start that is ready. */
+export const fleetFileFacts = ({ done, name, result, total }: FleetFile): object =>
+  Either.match(result, {
+    onLeft: (error) => ({ status: "failed", name, done, total, database: error.database ?? null, error }),
+    onRight: (report) => ({
+      ...report,
+      schemaVersion: report.schemaVersion ?? null,
+      backup: report.backup ?? null,
+      lastWritten: report.lastWritten ?? null,
+      name,
+      done,
+      total
     })
-  )
+  })
+
+/** The last line of a stream. */
+export const fleetJson = ({ refused, total }: { readonly refused: number; readonly total: number }): string =>
+  JSON.stringify({ status: refused === 0 ? "ready" : "failed", total, refused })
 
 export const fleetFileLines = ({ done, name, result, total }: FleetFile): ReadonlyArray<string> => {
   // A file may be called anything, also what moves the cursor of a terminal.

@@ -112,7 +112,11 @@ export const options = {
     Options.withFallbackConfig(environment.trustedFilesystems),
     Options.withDefault<ReadonlyArray<string>>([])
   ),
-  json: Options.boolean("json").pipe(Options.withDescription("Write one line of JSON to stdout, and nothing else."))
+  json: Options.boolean("json").pipe(
+    Options.withDescription(
+      "Write one line of JSON to stdout, and nothing else. With --json=stream also one line for each event, and the result last."
+    )
+  )
 }
 
 /** Only for PostgreSQL. */

@@ -9,9 +9,10 @@ import { reportJson, reportLines } from "../../layers/index.ts"
 import { EngineError } from "../../layers/operate.ts"
 import { DatabaseReady, planDatabase } from "../../layers/postgres.ts"
 import { name, version } from "../build/identity.ts"
+import { tellStart } from "./progress.ts"
 import { refuseWith } from "./refusal.ts"
 import { isPasswordInArguments, say, withoutPassword } from "./say.ts"
-import { type Choices, migrationsOf, showProgress, showTimeline, showWork } from "./start.ts"
+import { type Choices, migrationsOf, showTimeline } from "./start.ts"
 
 export const startOnPostgres = (choices: Choices, access: "initialize" | "inspect") =>
   passwordOf(choices).pipe(
@@ -39,7 +40,7 @@ const optionsOf = (choices: Choices, password: Redacted.Redacted<string> | undef
   timeout: Option.getOrUndefined(choices.timeout),
   program: `${name} ${version}`,
   migrations: migrationsOf(choices),
-  onProgress: choices.json ? showWork : showProgress
+  onProgress: tellStart(choices.json)
 })
 
 const warnings: ReadonlyArray<string> = isPasswordInArguments

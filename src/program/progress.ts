@@ -1,10 +1,11 @@
-/** What long work tells somebody who watches: lines on a terminal, and nothing in a log. */
+/** What long work tells somebody who watches: lines on a terminal, events with `--json=stream`, and nothing in a log. */
 import { isatty } from "node:tty"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { describeMeasure, type Measure, type ProgressEvent } from "../../layers/index.ts"
+import { describeMeasure, type Measure, type ProgressEvent, type RestoreStep } from "../../layers/index.ts"
 import { tell } from "./say.ts"
+import { emit, isStream } from "./stream.ts"
 
 /** The time that is left of something, at the rate since it was first told of; "" where that is not known. */
 const timeLeft = () => {
@@ -21,22 +22,54 @@ const timeLeft = () => {
   }
 }
 
-/** Tells bytes and the time that is left. */
-export const bytesOnTerminal = (): ((doing: string, done: number, total: number) => Effect.Effect<void>) => {
+/** Tells bytes; on a terminal with the time that is left. */
+export const tellBytes = (): ((doing: string, done: number, total: number) => Effect.Effect<void>) => {
   const left = timeLeft()
   return (doing, done, total) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      if (!isatty(2)) return Effect.void
       const measure = { done, total, unit: "bytes", detail: "" } as const
-      return tell(`${doing}: ${describeMeasure(measure)}${left(doing, measure, now)}`)
+      if (isStream) return emit("progress", now, { doing, ...measure })
+      return isatty(2) ? tell(`${doing}: ${describeMeasure(measure)}${left(doing, measure, now)}`) : Effect.void
     })
 }
 
-/** How far the work of a start is; on a terminal with the time that is left. */
-export const describeWork = (): ((event: Extract<ProgressEvent, { _tag: "StageProgress" }>) => string) => {
+/** Tells a step of a restore before it runs. */
+export const tellStep = ({ bytes, doing }: RestoreStep): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    if (isStream) return emit("progress", now, { doing, done: 0, total: bytes, unit: "bytes", detail: "" })
+    return isatty(2) ? tell(`${doing}: ${Math.round(bytes / 1_000_000)} MB`) : Effect.void
+  })
+
+/**
+ * Tells what a start does. What it waits for is for a log too, once early and then now and then; but not with `--json`,
+ * whose report counts the attempts.
+ */
+export const tellStart = (json: boolean): ((event: ProgressEvent) => Effect.Effect<void>) => {
   const left = timeLeft()
   return (event) => {
-    const time = event.unit === "bytes" && isatty(2) ? left(`${event.stage} ${event.doing}`, event, event.at) : ""
-    return `${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}${time}`
+    if (isStream) return emitStage(event)
+    if (event._tag === "StageWaiting") {
+      return json || !isWorthTelling(event.attempts)
+        ? Effect.void
+        : tell(`waiting in the ${event.stage} stage: ${event.reason}`)
+    }
+    if (event._tag !== "StageProgress" || !isatty(2)) return Effect.void
+    const time = event.unit === "bytes" ? left(`${event.stage} ${event.doing}`, event, event.at) : ""
+    return tell(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}${time}`)
   }
 }
+
+const isWorthTelling = (attempts: number): boolean => attempts === 3 || attempts % 100 === 0
+
+const emitStage = ({ _tag, at, ...facts }: ProgressEvent): Effect.Effect<void> =>
+  _tag === "StageWaiting" && "attempts" in facts && facts.attempts !== 1 && !isWorthTelling(facts.attempts)
+    ? Effect.void
+    : emit(names[_tag], at, facts)
+
+const names = {
+  StageStarted: "started",
+  StageWaiting: "waiting",
+  StageProgress: "progress",
+  StagePassed: "passed",
+  StageFailed: "failed"
+} as const

@@ -31,7 +31,6 @@ import {
   MigrationSourceError,
   Migrations,
   type Permissions,
-  type ProgressEvent,
   type Refusal,
   reportJson,
   reportLines,
@@ -41,8 +40,9 @@ import { name, version } from "../build/identity.ts"
 import { ExitWith } from "./ExitWith.ts"
 import { isUrl, onPostgres, requireFileSettings } from "./engine.ts"
 import { interruptionCode, wasServing } from "./interruption.ts"
-import { describeWork } from "./progress.ts"
+import { tellStart } from "./progress.ts"
 import { say, tell } from "./say.ts"
+import { isJson } from "./stream.ts"
 
 /** The command line is wrong. Its parser has already said why on stderr. */
 export class UsageError extends Data.TaggedError("UsageError")<{ readonly parser: string; readonly message: string }> {}
@@ -86,7 +86,7 @@ export const optionsOf = (choices: Omit<Choices, "database">, access: "initializ
   backups: Option.getOrUndefined(choices.backups ?? Option.none()),
   trustedFilesystems: choices.trustedFilesystems,
   program: `${name} ${version}`,
-  onProgress: choices.json ? showWork : showProgress,
+  onProgress: tellStart(choices.json),
   applicationId: Option.getOrUndefined(choices.applicationId ?? Option.none())
 })
 
@@ -138,18 +138,6 @@ const refuse = Effect.fnUntraced(function* (
   return yield* new ExitWith({ code: exitCodeOf(error) })
 })
 
-/** Tells somebody who watches a slow start what it waits for: once early, then now and then. */
-export const showProgress = (event: ProgressEvent): Effect.Effect<void> =>
-  event._tag === "StageWaiting" && (event.attempts === 3 || event.attempts % 100 === 0)
-    ? tell(`waiting in the ${event.stage} stage: ${event.reason}`)
-    : showWork(event)
-
-/** Tells how far long work is. With `--json` only this is shown: the report counts the attempts of each stage. */
-export const showWork = (event: ProgressEvent): Effect.Effect<void> =>
-  event._tag === "StageProgress" ? tell(describe(event)) : Effect.void
-
-const describe = describeWork()
-
 /** How a run ended without a report: a wrong command line, an interruption, or a defect. */
 interface Ending {
   readonly code: number
@@ -189,7 +177,7 @@ const sayEnding = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
     const timeline = currentTimeline === undefined ? undefined : yield* currentTimeline
     const ending = Exit.isFailure(exit) ? endingOf(exit.cause, timeline) : undefined
     if (ending?.line !== undefined) yield* tell(ending.line)
-    if (ending !== undefined && process.argv.includes("--json")) {
+    if (ending !== undefined && isJson) {
       // A failure to write changes nothing: the process fails anyway, and its exit code says how.
       yield* Effect.ignore(say(JSON.stringify({ status: "failed", error: ending.error })))
     }

@@ -159,8 +159,8 @@ describe("database-ready rehearse", () => {
         `CREATE TABLE slow (x);
 ${"INSERT INTO slow WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 200000) SELECT x FROM n;\n".repeat(60)}`
       )
-      const running = spawnProgram(args)
-      yield* Effect.promise(() => running.says(/statement/))
+      const running = spawnProgram([...args, "--json=stream"])
+      yield* Effect.promise(() => running.says(/statement/, "stdout"))
       running.process.kill("SIGTERM")
       const ended = yield* Effect.promise(() => running.ended)
       assert.strictEqual(ended.code, 143)

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { backUp, type Compression, compressions, type MadeBackup } from "../../../layers/operate.ts"
 import { options } from "../options.ts"
-import { bytesOnTerminal } from "../progress.ts"
+import { tellBytes } from "../progress.ts"
 import { refuseWith } from "../refusal.ts"
 import { say } from "../say.ts"
 import { type Choices, moduleOf } from "../start.ts"
@@ -43,7 +43,7 @@ const run = ({ compress, database, json, onOpen, timeout, to, trustedFilesystems
     compress: Option.getOrUndefined(compress),
     timeout: Option.getOrUndefined(timeout),
     onOpen: moduleOf(onOpen),
-    onProgress: bytesOnTerminal(),
+    onProgress: tellBytes(),
     trustedFilesystems
   }).pipe(
     Effect.matchEffect({

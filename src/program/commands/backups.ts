@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { type ListedBackup, listBackups } from "../../../layers/operate.ts"
 import { options } from "../options.ts"
-import { bytesOnTerminal } from "../progress.ts"
+import { tellBytes } from "../progress.ts"
 import { refuseWith } from "../refusal.ts"
 import { say } from "../say.ts"
 import { type Choices, moduleOf } from "../start.ts"
@@ -35,7 +35,7 @@ const run = ({ database, directory, json, onOpen, verify }: BackupsChoices) =>
     directory: Option.getOrUndefined(directory),
     verify,
     onOpen: moduleOf(onOpen),
-    onProgress: bytesOnTerminal()
+    onProgress: tellBytes()
   }).pipe(
     Effect.matchEffect({
       onSuccess: (found) => say(json ? listedJson(found) : listedLines(database, found).join("\n")),

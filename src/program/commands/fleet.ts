@@ -2,6 +2,7 @@
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -17,10 +18,11 @@ import {
   refusalLines
 } from "../../../layers/index.ts"
 import { ExitWith } from "../ExitWith.ts"
-import { emptyFleetLine, fleetFileJson, fleetFileLines, fleetLines, noFleetJson } from "../fleetReport.ts"
+import { emptyFleetLine, fleetFileFacts, fleetFileLines, fleetJson, fleetLines, noFleetJson } from "../fleetReport.ts"
 import { options, shared } from "../options.ts"
 import { say, tell } from "../say.ts"
 import { type Choices, migrationsOf, optionsOf } from "../start.ts"
+import { emit, isStream } from "../stream.ts"
 
 const { database: _, ...ofEach } = shared
 
@@ -61,6 +63,8 @@ const run = Effect.fnUntraced(function* (choices: FleetChoices) {
   let total = 0
   yield* DatabaseFleet.make({
     ...optionsOf(choices, look ? "inspect" : "initialize"),
+    // A step does not say of which database it is: each database is an event.
+    ...(isStream ? { onProgress: undefined } : {}),
     directory,
     extension,
     migrations: migrationsOf(choices),
@@ -70,7 +74,8 @@ const run = Effect.fnUntraced(function* (choices: FleetChoices) {
       Stream.runForEach(fleet.upgradeAll({ concurrency }), (file) => {
         total = file.total
         tellOf(file)
-        if (json) return say(fleetFileJson(file))
+        if (isStream) return Effect.flatMap(Clock.currentTimeMillis, (at) => emit("database", at, fleetFileFacts(file)))
+        if (json) return say(JSON.stringify(fleetFileFacts(file)))
         const lines = fleetFileLines(file).join("\n")
         return Either.isRight(file.result) ? say(lines) : tell(lines)
       })
@@ -79,7 +84,9 @@ const run = Effect.fnUntraced(function* (choices: FleetChoices) {
     Effect.catchAll((error) => (error instanceof ExitWith ? Effect.fail(error) : refuse(json, error)))
   )
   if (total === 0) yield* tell(emptyFleetLine(directory, extension))
-  if (!json) yield* say(fleetLines({ total, refused: codes.size }).join("\n"))
+  const counts = { total, refused: codes.size }
+  if (isStream) yield* say(fleetJson(counts))
+  else if (!json) yield* say(fleetLines(counts).join("\n"))
   if (codes.size > 0) return yield* new ExitWith({ code: worstOf(codes) })
 })
 
