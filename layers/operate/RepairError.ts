@@ -6,6 +6,7 @@ export class RepairError extends TaggedRefusal("RepairError")<{
   /**
    * - `NoReason`: nobody said why.
    * - `NoVersion`: the case wants versions, and none was named, or it wants none.
+   * - `NoApplicationId`: nobody said which mark the file should have.
    * - `NoSuchVersion`: no file or no row has the version that was named.
    * - `SeveralRows`: more than one row has it.
    * - `NoHistory`: there are no rows to repair.
@@ -19,6 +20,7 @@ export class RepairError extends TaggedRefusal("RepairError")<{
   readonly reason:
     | "NoReason"
     | "NoVersion"
+    | "NoApplicationId"
     | "NoSuchVersion"
     | "SeveralRows"
     | "NoHistory"
@@ -65,12 +67,18 @@ const catalogue: Catalogue<RepairError> = {
   NoVersion: {
     sentence: saying("The versions do not fit this case"),
     remedy:
-      "Name the versions behind the case, as in `database-ready repair accept-edited 002`. The case set-version takes none.",
+      "Name the versions behind the case, as in `database-ready repair accept-edited 002`. The cases set-version and set-application-id take none.",
+    means: "usage"
+  },
+  NoApplicationId: {
+    sentence: "Nobody said which application_id the file should have",
+    remedy: "Give the number of this program with --application-id.",
     means: "usage"
   },
   NoSuchVersion: {
     sentence: saying("There is no such version"),
-    remedy: "Give the number of a file, or of a row of schema_migrations, as it is written there.",
+    remedy:
+      "Give the number of a file, or of a row of schema_migrations, as it is written there. For remove-repeatable give the name, such as R__report.",
     means: "usage"
   },
   SeveralRows: {

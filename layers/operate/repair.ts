@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import { operator } from "../machine/operator.ts"
 import { look, type Seen } from "../sqlite/AppliedMigrations/DatabaseLook.ts"
 import { HistoryError, historyFailure } from "../sqlite/AppliedMigrations/HistoryError.ts"
-import type { HistoryEvent } from "../sqlite/AppliedMigrations/HistoryEvents.ts"
 import { judge, recordedIn } from "../sqlite/AppliedMigrations/HistoryJudgement.ts"
 import { recordEvents, recordFingerprint } from "../sqlite/AppliedMigrations/HistoryRecords.ts"
 import { type History, newestOf, readHistory } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
@@ -24,19 +23,23 @@ import { judgeSchema } from "../sqlite/AppliedMigrations/SchemaJudgement.ts"
 import { madeBy } from "../sqlite/AppliedMigrations/SchemaProof.ts"
 import { transaction } from "../sqlite/AppliedMigrations/Transaction.ts"
 import { upgradeError } from "../sqlite/AppliedMigrations/UpgradeError.ts"
-import type { DatabaseOptions } from "../sqlite/DatabaseConfig.ts"
+import { DatabaseConfig, type DatabaseOptions } from "../sqlite/DatabaseConfig.ts"
+import { absoluteName } from "../sqlite/DatabasePath.ts"
 import { atEdge } from "../sqlite/edge.ts"
 import type { InitializationError } from "../sqlite/InitializationReport.ts"
 import { IntegrityError } from "../sqlite/IntegrityError.ts"
+import { refuseOutOfRange } from "../sqlite/pragmas.ts"
 import type { Sqlite, SqliteFailure } from "../sqlite/Sqlite.ts"
 import type { Attempt } from "../start/Attempt.ts"
+import type { HistoryEvent } from "../start/HistoryEvents.ts"
 import { idOf } from "../start/historyComparison.ts"
 import { type Migrations, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
+import { inDatabase } from "../start/Refusal.ts"
 import { type OpenedRooms, openRooms } from "./openRooms.ts"
 import { type RepairError, refuseRepair } from "./RepairError.ts"
 import { changesBetween, copyHistory, type RowChange, rowsIn } from "./repairChanges.ts"
 import { copyBeforeRepair } from "./repairCopy.ts"
-import { type RepairCase, userVersionIn, type WantedRepair, writeCase } from "./repairRows.ts"
+import { applicationIdIn, type RepairCase, userVersionIn, type WantedRepair, writeCase } from "./repairRows.ts"
 
 /** What to repair, and why. Other options are those of a start. */
 export interface RepairOptions<R = never> extends Omit<DatabaseOptions, "access"> {
@@ -47,10 +50,15 @@ export interface RepairOptions<R = never> extends Omit<DatabaseOptions, "access"
    * - `accept-renamed`: a file with another name or number counts as the one that was applied.
    * - `record-applied`: a migration counts as applied: somebody did it by hand, or its row is gone or not completed.
    * - `remove-record`: the row goes of a migration whose file is gone, that is recorded twice, or that left nothing.
+   * - `remove-repeatable`: the record goes of a repeatable migration whose file is gone. What it made stays.
    * - `set-version`: `PRAGMA user_version` becomes what the history says.
+   * - `set-application-id`: `PRAGMA application_id` becomes `applicationId`, where the file has the mark of another.
    */
   readonly repair: RepairCase
-  /** The numbers of the files, or of the rows for `remove-record`. None for `set-version`. */
+  /**
+   * The numbers of the files, or of the rows for `remove-record`; names as `R__name` for `remove-repeatable`. None for
+   * `set-version` and `set-application-id`.
+   */
   readonly versions?: ReadonlyArray<string> | undefined
   /** Why, for those who read the history later. Needed unless it is only a look. */
   readonly reason?: string | undefined
@@ -74,6 +82,13 @@ export interface Repair {
   readonly changes: ReadonlyArray<RowChange>
   /** What `PRAGMA user_version` is before, and after. */
   readonly userVersion: {
+    /** What it is now. */
+    readonly before: number
+    /** What it is then. */
+    readonly after: number
+  }
+  /** What `PRAGMA application_id` is before, and after. */
+  readonly applicationId: {
     /** What it is now. */
     readonly before: number
     /** What it is then. */
@@ -124,10 +139,14 @@ export const repair = <R = never>({
   RepairError | InitializationError,
   FileSystem.FileSystem | Path.Path | R
 > => {
-  const wanted: Wanted = { repair, versions, reason: reason.trim() }
+  const wanted: Wanted = { repair, versions, reason: reason.trim(), applicationId: options.applicationId }
+  // A file with the mark of another would be refused before anything is looked at.
+  const given = repair === "set-application-id" ? { ...options, applicationId: undefined } : options
   return Effect.gen(function* () {
+    const outOfRange = refuseOutOfRange(DatabaseConfig.from(options), 0)
+    if (outOfRange !== undefined) return yield* inDatabase(absoluteName(options.filename), outOfRange)
     // The first look can create nothing, whatever is at the path.
-    const { shown } = yield* openRooms(options, migrations, "inspect", (opened, attempt) =>
+    const { shown } = yield* openRooms(given, migrations, "inspect", (opened, attempt) =>
       transaction(
         opened.database.sqlite,
         { begin: opened.database.sqlite.run("BEGIN") },
@@ -136,7 +155,7 @@ export const repair = <R = never>({
       )
     )
     if (dryRun) return shown
-    return yield* openRooms(options, migrations, "initialize", (opened, attempt) =>
+    return yield* openRooms(given, migrations, "initialize", (opened, attempt) =>
       wanted.reason === "" ? refuseRepair("NoReason") : write(opened, wanted, expected ?? shown, attempt)
     )
   })
@@ -161,7 +180,8 @@ const planOf = Effect.fnUntraced(function* (
   const live = yield* reading(() => ({
     history: readHistory(sqlite),
     objects: objectsOf(sqlite.all(schemaStatement)),
-    userVersion: userVersionIn(sqlite)
+    userVersion: userVersionIn(sqlite),
+    applicationId: applicationIdIn(sqlite)
   }))
   const { history, objects } = live
   if (history instanceof HistoryError) return yield* history
@@ -183,6 +203,7 @@ const planOf = Effect.fnUntraced(function* (
         const judged = yield* reading(() => ({
           verdict: verdictOn(memory, source),
           userVersion: userVersionIn(memory),
+          applicationId: applicationIdIn(memory),
           rows: rowsIn(memory)
         }))
         const shown: Repair = {
@@ -192,6 +213,7 @@ const planOf = Effect.fnUntraced(function* (
           versions: wanted.versions,
           changes: changesBetween(before, judged.rows),
           userVersion: { before: live.userVersion, after: judged.userVersion },
+          applicationId: { before: live.applicationId, after: judged.applicationId },
           extra,
           unproven,
           remaining: judged.verdict,
@@ -328,7 +350,7 @@ const write = Effect.fnUntraced(function* (opened: OpenedRooms, wanted: Wanted, 
           by: user,
           host,
           program: config.program,
-          detail: [wanted.repair, ...wanted.versions].join(" "),
+          detail: describeWanted(wanted, shown),
           reason: wanted.reason,
           before: JSON.stringify(shown.changes.map(({ before, version }) => ({ version, before: before ?? null })))
         }
@@ -340,14 +362,16 @@ const write = Effect.fnUntraced(function* (opened: OpenedRooms, wanted: Wanted, 
         const after = yield* writing(() => ({
           changes: changesBetween(before, rowsIn(sqlite)),
           seen: lookAgain(opened),
-          userVersion: userVersionIn(sqlite)
+          userVersion: userVersionIn(sqlite),
+          applicationId: applicationIdIn(sqlite)
         }))
         // A trigger of somebody on the history, for one.
         const now: Repair = {
           ...shown,
           changes: after.changes,
           remaining: after.seen instanceof HistoryError ? after.seen : undefined,
-          userVersion: { before: shown.userVersion.before, after: after.userVersion }
+          userVersion: { before: shown.userVersion.before, after: after.userVersion },
+          applicationId: { before: shown.applicationId.before, after: after.applicationId }
         }
         if (!isSame(now, shown)) return yield* refuseRepair("Changed")
         yield* backup.keep
@@ -358,6 +382,10 @@ const write = Effect.fnUntraced(function* (opened: OpenedRooms, wanted: Wanted, 
     )
   )
 })
+
+/** Of the mark of the file no row has what it was. */
+const describeWanted = ({ repair, versions }: Wanted, { applicationId: { after, before } }: Repair): string =>
+  repair === "set-application-id" ? `${repair} ${after}, which was ${before}` : [repair, ...versions].join(" ")
 
 const lookAgain = ({ config, database: { sqlite }, source }: OpenedRooms): Seen | HistoryError =>
   look({ ...config, access: "inspect" }, source, sqlite)

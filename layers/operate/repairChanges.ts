@@ -53,7 +53,9 @@ export const copyHistory = (from: Sqlite, to: Sqlite): Rows => {
       )
     }
   }
-  to.all(`PRAGMA user_version = ${text(from.all("PRAGMA user_version")[0], "user_version")}`)
+  for (const pragma of ["user_version", "application_id"]) {
+    to.all(`PRAGMA ${pragma} = ${text(from.all(`PRAGMA ${pragma}`)[0], pragma)}`)
+  }
   return columns.length === 0 ? new Map() : rowsIn(to)
 }
 

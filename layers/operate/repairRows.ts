@@ -1,7 +1,6 @@
 /** What each case of a repair writes into the rows of the history. Plain: it throws `SqliteFailure`. */
 import { declarationText } from "../schema/Declaration.ts"
 import { HistoryError } from "../sqlite/AppliedMigrations/HistoryError.ts"
-import { joinEvents } from "../sqlite/AppliedMigrations/HistoryEvents.ts"
 import { contentOf, isWhatWasApplied } from "../sqlite/AppliedMigrations/HistoryJudgement.ts"
 import { prepareHistory, recordCompleted } from "../sqlite/AppliedMigrations/HistoryRecords.ts"
 import { historyTable } from "../sqlite/AppliedMigrations/historyTable.ts"
@@ -11,7 +10,9 @@ import {
   readHistory,
   userVersionOf
 } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
+import { readRecord, writeRecord } from "../sqlite/AppliedMigrations/RepeatableRecord.ts"
 import { integer, type Sqlite } from "../sqlite/Sqlite.ts"
+import { joinEvents } from "../start/HistoryEvents.ts"
 import { idOf, withoutUp } from "../start/historyComparison.ts"
 import { type Migration, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
 import { type RepairError, refuseRepair } from "./RepairError.ts"
@@ -23,14 +24,18 @@ import { type RepairError, refuseRepair } from "./RepairError.ts"
  * - `accept-renamed`: a file with another name, or another number, is the one that was applied.
  * - `record-applied`: a migration was applied by hand, or its row is gone.
  * - `remove-record`: the row of a migration whose file is gone, that is recorded twice, or that left nothing.
+ * - `remove-repeatable`: the record of a repeatable migration whose file is gone; what it made stays.
  * - `set-version`: `PRAGMA user_version` is what the history says.
+ * - `set-application-id`: `PRAGMA application_id` is that of this program.
  */
 export const repairCases = [
   "accept-edited",
   "accept-renamed",
   "record-applied",
   "remove-record",
-  "set-version"
+  "remove-repeatable",
+  "set-version",
+  "set-application-id"
 ] as const
 /** One of them. */
 export type RepairCase = (typeof repairCases)[number]
@@ -38,7 +43,12 @@ export type RepairCase = (typeof repairCases)[number]
 export interface WantedRepair {
   readonly repair: RepairCase
   readonly versions: ReadonlyArray<string>
+  /** What the program marks its files with, for `set-application-id`. */
+  readonly applicationId: number | undefined
 }
+
+/** These are about the header of the file, and name no migration. */
+const ofHeader: ReadonlyArray<RepairCase> = ["set-version", "set-application-id"]
 
 interface Rows {
   readonly sqlite: Sqlite
@@ -52,20 +62,24 @@ interface Rows {
 export const writeCase = (
   sqlite: Sqlite,
   source: OrderedMigrations,
-  { repair, versions }: WantedRepair,
+  { applicationId, repair, versions }: WantedRepair,
   { at, program }: { readonly at: number; readonly program: string }
 ): RepairError | HistoryError | undefined => {
   const history = readHistory(sqlite)
   if (history instanceof HistoryError) return history
   const newest = newestOf(history.rows)
   if (newest === undefined) return refuseRepair("NoHistory")
-  if ((repair === "set-version") !== (versions.length === 0)) {
+  if (ofHeader.includes(repair) !== (versions.length === 0)) {
     return refuseRepair("NoVersion", versions.length === 0 ? `${repair} needs one` : versions.join(", "))
   }
   prepareHistory(sqlite, history)
   const before = userVersionIn(sqlite)
   const wasMirrored = before === userVersionOf(idOf(newest.version))
   if (repair === "set-version" && wasMirrored) return refuseRepair("NothingToRepair", `user_version is ${before}`)
+  if (repair === "set-application-id") {
+    const refused = markFile(sqlite, applicationId)
+    if (refused !== undefined) return refused
+  }
   for (const version of versions) {
     const refused = writers[repair]({ sqlite, source, rows: historyOf(sqlite), at, program }, version)
     if (refused !== undefined) return refused
@@ -87,7 +101,7 @@ const keepWithNewest = (
   after: ReadonlyArray<AppliedMigration>,
   last: AppliedMigration
 ): void => {
-  const repeatables = before.findLast((row) => row.repeatables !== undefined)?.repeatables
+  const repeatables = [...before, ...after].findLast((row) => row.repeatables !== undefined)?.repeatables
   if (repeatables !== undefined) {
     sqlite.all(`UPDATE ${historyTable} SET repeatables = CASE migration_id WHEN ? THEN ? END`, [
       last.rowId,
@@ -197,12 +211,43 @@ const removeRecord: Writer = (rows, version) => {
   return undefined
 }
 
+/** What it made stays, as what no migration makes. */
+const removeRepeatable: Writer = ({ rows, source, sqlite }, version) => {
+  const name = version.replace(/^R__/, "")
+  const row = rows.findLast(({ repeatables }) => repeatables !== undefined)
+  const recorded = row?.repeatables === undefined ? undefined : readRecord(row.repeatables)
+  if (row === undefined || recorded?.files.some((file) => file.name === name) !== true) {
+    return refuseRepair("NoSuchVersion", `no record has R__${name}`)
+  }
+  if (source.repeatables?.some((migration) => migration.name === name) === true) {
+    return refuseRepair("NothingToRepair", `R__${name} is among the files`)
+  }
+  const files = recorded.files.filter((file) => file.name !== name)
+  sqlite.all(`UPDATE ${historyTable} SET repeatables = ? WHERE migration_id = ?`, [
+    writeRecord({ ...recorded, files }),
+    row.rowId
+  ])
+  return undefined
+}
+
+/** SQLite writes the header with the transaction. */
+const markFile = (sqlite: Sqlite, wanted: number | undefined): RepairError | undefined => {
+  if (wanted === undefined) return refuseRepair("NoApplicationId")
+  const found = applicationIdIn(sqlite)
+  if (found === wanted) return refuseRepair("NothingToRepair", `application_id is ${found}`)
+  if (found === 0) return refuseRepair("NothingToRepair", "application_id is 0: the next start marks the file")
+  sqlite.all(`PRAGMA application_id = ${wanted}`)
+  return undefined
+}
+
 const writers: Readonly<Record<RepairCase, Writer>> = {
   "accept-edited": acceptEdited,
   "accept-renamed": acceptRenamed,
   "record-applied": recordApplied,
   "remove-record": removeRecord,
-  "set-version": () => undefined
+  "remove-repeatable": removeRepeatable,
+  "set-version": () => undefined,
+  "set-application-id": () => undefined
 }
 
 const fileOf = ({ source }: Rows, version: string): Migration | undefined =>
@@ -222,3 +267,6 @@ const historyOf = (sqlite: Sqlite): ReadonlyArray<AppliedMigration> => {
 }
 
 export const userVersionIn = (sqlite: Sqlite): number => integer(sqlite.all("PRAGMA user_version")[0], "user_version")
+
+export const applicationIdIn = (sqlite: Sqlite): number =>
+  integer(sqlite.all("PRAGMA application_id")[0], "application_id")

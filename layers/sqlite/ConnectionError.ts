@@ -219,7 +219,7 @@ export const ofConnection = {
   ForeignApplication: {
     sentence: ({ file }) => `${file} belongs to another program`,
     remedy:
-      "Check the path: the application_id in the file is another program's. If the file is this program's, set `applicationId` to that number.",
+      "Check the path: the application_id in the file is another program's. If the file is this program's, set `applicationId` to that number; or give the file this program's with `database-ready repair set-application-id --application-id NUMBER --reason \"...\"`.",
     means: "data"
   }
 } as const satisfies Catalogue<ConnectionError>

@@ -231,6 +231,28 @@ const cases: ReadonlyArray<Case> = [
     repair: "set-version",
     versions: [],
     recorded: ["001", "002", "003"]
+  },
+  {
+    name: "the record of a repeatable migration whose file is gone",
+    made: {
+      ...files,
+      "R__names.sql": "CREATE VIEW names AS SELECT name FROM users;",
+      "R__all.sql": "CREATE VIEW a AS SELECT 1;"
+    },
+    now: { ...files, "R__all.sql": "CREATE VIEW a AS SELECT 1;" },
+    reason: "NewerDatabase",
+    repair: "remove-repeatable",
+    versions: ["R__names"],
+    recorded: ["001", "002", "003"]
+  },
+  {
+    name: "the same where numbered migrations are pending",
+    made: { ...only("001_users.sql", "002_tags.sql"), "R__names.sql": "CREATE VIEW names AS SELECT name FROM users;" },
+    now: files,
+    reason: "Missing",
+    repair: "remove-repeatable",
+    versions: ["R__names"],
+    recorded: ["001", "002", "003"]
   }
 ]
 
@@ -278,6 +300,7 @@ describe("a repair", () => {
   it.effect("is refused, and changes nothing, where there is nothing to repair or nothing proves it", () =>
     Effect.gen(function* () {
       const now = { ...files, "002_tags.sql": "CREATE TABLE tags (user INTEGER, tag TEXT, color TEXT);" }
+      const viewed: Files = { ...files, "R__names.sql": "CREATE VIEW names AS SELECT name FROM users;" }
       const odd = "UPDATE schema_migrations SET status = 'failed', version = '9' WHERE version = '003'"
       const refused: ReadonlyArray<readonly [RepairError["reason"], string, Files, RepairCase, ReadonlyArray<string>]> =
         [
@@ -289,7 +312,11 @@ describe("a repair", () => {
           ["NoSuchVersion", "", files, "accept-edited", ["007"]],
           ["NoSuchVersion", "", files, "record-applied", ["tags"]],
           ["NoSuchVersion", "", files, "remove-record", ["x' OR 1"]],
+          ["NoSuchVersion", "", files, "remove-repeatable", ["R__names"]],
+          ["NothingToRepair", "", viewed, "remove-repeatable", ["R__names"]],
           ["NoVersion", "", files, "accept-edited", []],
+          ["NoVersion", "", files, "set-application-id", ["77"]],
+          ["NoApplicationId", "", files, "set-application-id", []],
           ["NoVersion", "PRAGMA user_version = 70", files, "set-version", ["002"]],
           // The text says of a column that is not there.
           ["SchemaDiffers", "", now, "accept-edited", ["002"]],
@@ -306,7 +333,7 @@ describe("a repair", () => {
           ]
         ]
       for (const [reason, script, migrations, wanted, versions] of refused) {
-        const file = yield* broken(files, script)
+        const file = yield* broken(migrations === viewed ? viewed : files, script)
         const picture = yield* pictureOf(dirname(file))
         const label = `${wanted} ${versions.join(" ")} ${script}`
         for (const dryRun of [true, false]) {
@@ -368,6 +395,42 @@ describe("a repair", () => {
       assert.lengthOf(JSON.parse(kept), 3)
       yield* startWith(file, fewer)
     }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "set-application-id gives a file the mark of this program, where its history and schema are this program's",
+    () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        const of = (applicationId: number, migrations: Files = files) =>
+          start(file, { migrations: Migrations.fromRecord(migrations), applicationId })
+        yield* of(12)
+        const error = yield* refusal(of(77))
+        assert.strictEqual(error.reason, "ForeignApplication")
+        assert.include(error.remedy, "`database-ready repair set-application-id")
+        const mark = (options: Partial<RepairOptions>, migrations: Files = files) =>
+          repairing(file, migrations, "set-application-id", [], { applicationId: 77, ...options })
+        const picture = yield* pictureOf(dirname(file))
+        const shown = yield* mark({ dryRun: true })
+        assert.deepStrictEqual([shown.changes, shown.applicationId], [[], { before: 12, after: 77 }])
+        for (const [reason, options, migrations] of [
+          ["OutOfRange", { applicationId: 0 }, files],
+          ["NothingToRepair", { applicationId: 12 }, files],
+          ["NoReason", { reason: "" }, files],
+          ["NotProven", {}, { "007_others.sql": "CREATE TABLE others (x);" }]
+        ] as const) {
+          assert.strictEqual((yield* refusal(mark(options, migrations))).reason, reason)
+        }
+        assert.deepStrictEqual(yield* pictureOf(dirname(file)), picture)
+        const repaired = yield* mark({ expected: shown })
+        assert.deepStrictEqual(yield* rowsOf(repaired.backup ?? "", "PRAGMA application_id"), [{ application_id: 12 }])
+        const { events } = yield* of(77)
+        assert.deepStrictEqual(
+          events.map(({ detail }) => detail),
+          ["set-application-id 77, which was 12"]
+        )
+        assert.strictEqual((yield* refusal(mark({}))).reason, "NothingToRepair")
+      }).pipe(Effect.scoped)
   )
 
   it.effect("says of a migration that changes no schema that nothing proves it", () =>

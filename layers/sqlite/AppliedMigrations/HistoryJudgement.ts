@@ -1,7 +1,7 @@
 /** Judges whether the rows of the history are the migrations of the program. */
 import { mayHaveBeen, statementsChecksumOf, statementsIn } from "../../schema/Checksum.ts"
 import { declarationText } from "../../schema/Declaration.ts"
-import { type HistoryEvent, eventsIn } from "../../start/HistoryEvents.ts"
+import { eventsIn, type HistoryEvent } from "../../start/HistoryEvents.ts"
 import { compareHistory, labelOf } from "../../start/historyComparison.ts"
 import { type Migration, type OrderedMigrations, titleOf } from "../../start/MigrationSource.ts"
 import { HistoryError, noHistory, type Reason } from "./HistoryError.ts"

@@ -6,6 +6,7 @@
  * releases side by side do not replace each other's view for ever.
  */
 import { type Migration, titleOf } from "../../start/MigrationSource.ts"
+import { repairWith } from "./Cures.ts"
 import type { Reason } from "./HistoryError.ts"
 import type { Recorded, RecordedRepeatable } from "./RepeatableRecord.ts"
 
@@ -48,7 +49,7 @@ export const judgeRepeatables = (
       reason: "Missing",
       migrations: lacking.map(labelOf),
       detail: "",
-      cure: "Put the missing files back, or start the release that has them. To remove for good what such a file makes, leave only its DROP statements in it."
+      cure: `Put the missing files back, or start the release that has them. To remove for good what such a file makes, leave only its DROP statements in it. ${forget(lacking)}`
     }
   }
   const replaced: Array<RecordedRepeatable> = []
@@ -73,7 +74,7 @@ export const judgeRepeatables = (
       migrations: [...new Set([...inTheWay.map(labelOf), ...gone])],
       detail:
         lacking.length > 0 ? `this program has no ${lacking.map(labelOf).join(", ")}` : "this program has another text",
-      cure: "Start the newer program. To let this one run beside it, write `-- database-ready: compatible_from = N` at the head of that file there. To go back to an earlier text, change something in it, such as a comment. To remove what a file makes, leave only its DROP statements in it."
+      cure: `Start the newer program. To let this one run beside it, write \`-- database-ready: compatible_from = N\` at the head of that file there. To go back to an earlier text, change something in it, such as a comment. To remove what a file makes, leave only its DROP statements in it.${lacking.length === 0 ? "" : ` ${forget(lacking)}`}`
     }
   }
   return {
@@ -83,5 +84,9 @@ export const judgeRepeatables = (
     due: isPending || !areMade ? own : own.filter((one) => changed.includes(one) || added.includes(one))
   }
 }
+
+/** The way out where no release has the files any more. */
+const forget = (lacking: ReadonlyArray<RecordedRepeatable>): string =>
+  `If no release has them any more, run ${repairWith(`remove-repeatable ${lacking.map(labelOf).join(" ")}`)}: what they made stays.`
 
 const labelOf = ({ name }: Pick<RecordedRepeatable, "name">): string => titleOf({ version: "R_", name })

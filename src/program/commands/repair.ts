@@ -27,11 +27,13 @@ const flags = {
     { name: "CASE" }
   ).pipe(
     Args.withDescription(
-      "accept-edited, accept-renamed: a file as it is now was applied. record-applied: somebody applied it by hand. remove-record: its file is gone. set-version: user_version is what the history says."
+      "accept-edited, accept-renamed: a file as it is now was applied. record-applied: somebody applied it by hand. remove-record: its file is gone; remove-repeatable: that of a repeatable one. set-version: user_version is what the history says. set-application-id: the file is --application-id's, and not another program's."
     )
   ),
   versions: Args.text({ name: "VERSION" }).pipe(
-    Args.withDescription("The number of the file, or of the row for remove-record. None for set-version."),
+    Args.withDescription(
+      "The number of the file, or of the row for remove-record; the name R__NAME for remove-repeatable. None for the cases that set something."
+    ),
     Args.repeated
   ),
   ...looked,
@@ -94,19 +96,21 @@ const repairJson = ({ isWritten, ...shown }: Repair): string =>
     }))
   })
 
-const repairLines = ({ changes, database, extra, remaining, repair, unproven, userVersion, versions }: Repair) => [
-  `to repair  ${database}  ${[repair, ...versions].join(" ")}`,
+const repairLines = ({ applicationId, changes, database, extra, remaining, userVersion, ...shown }: Repair) => [
+  `to repair  ${database}  ${[shown.repair, ...shown.versions].join(" ")}`,
   ...changes.flatMap(changeLines),
-  ...(userVersion.before === userVersion.after
-    ? []
-    : [`  set      user_version from ${userVersion.before} to ${userVersion.after}`]),
+  ...setLines("user_version", userVersion),
+  ...setLines("application_id", applicationId),
   "  proven   the files make the schema that the database has; rows of its tables were not compared",
-  ...unproven.map((title) => `  look     ${title} changes no schema: nothing proves that it was applied`),
+  ...shown.unproven.map((title) => `  look     ${title} changes no schema: nothing proves that it was applied`),
   ...extra.map((object) => `  extra    ${object}, left as it is`),
   ...(remaining === undefined
     ? []
     : [`  then     a start is still refused: ${remaining.sentence}`, `  remedy   ${remaining.remedy}`])
 ]
+
+const setLines = (pragma: string, { after, before }: Repair["userVersion"]): ReadonlyArray<string> =>
+  before === after ? [] : [`  set      ${pragma} from ${before} to ${after}`]
 
 const changeLines = ({ after, before, version }: RowChange): ReadonlyArray<string> => {
   const what = before === undefined ? "insert" : after === undefined ? "delete" : "update"
