@@ -306,7 +306,7 @@ describe("a command line", () => {
 
 /** The parser adds these to every command. */
 const isOwn = (flag: string | undefined): boolean =>
-  flag !== undefined && !/^--(help|wizard|version|completions|log-level)$/.test(flag)
+  flag !== undefined && !/^--(help|version|completions|log-level)$/.test(flag)
 
 type Refused = InitializationError | RestoreError | FleetError
 type ReasonOf<Tag> = Extract<Refused, { readonly _tag: Tag }>["reason"]

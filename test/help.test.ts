@@ -21,6 +21,7 @@ describe("help", () => {
       for (const line of [root, ...helps].join("\n").split("\n")) {
         assert.isAtMost(line.length, 80, line)
         assert.notInclude(line, "\u001b")
+        assert.notInclude(line, "wizard")
       }
       for (const [index, help] of helps.entries()) assert.include(help, `$ database-ready ${names[index]}`)
     })
@@ -39,7 +40,11 @@ describe("help", () => {
         const { code, stdout } = yield* runProgram(["--completions", shell])
         assert.strictEqual(code, 0)
         assert.include(stdout, "serve-probes")
+        assert.notInclude(stdout, "wizard")
       }
+      // The parser's questions are not in the build.
+      const { code, stdout } = yield* runProgram(["--wizard", "--json"])
+      assert.deepStrictEqual([code, JSON.parse(stdout).error.reason], [64, "Usage"])
     })
   )
 })

@@ -69,15 +69,21 @@ const command = Command.make("database-ready", {}, () => usage).pipe(
   ])
 )
 
+/** The parser has one, whose questions are left out of the build. */
+const wizard = "There is no wizard. `database-ready --help` lists the commands, and `COMMAND --help` the flags of one."
+const noWizard = Effect.zipRight(tell(wizard), new UsageError({ parser: "NoWizard", message: wizard }))
+
 /** Leaves empty variables out: the template of a supervisor writes a setting that is not set like that. */
 const environmentProvider = ConfigProvider.fromMap(
   new Map(Object.entries(process.env).flatMap(([name, value]) => (value ? [[name, value] as const] : [])))
 )
 
 /** Reads any command line and runs it. */
-export const commandLine = Effect.suspend(() =>
-  Command.run(command, { name, version })(withoutStream(process.argv))
-).pipe(
+export const commandLine = Effect.gen(function* () {
+  const words = withoutStream(process.argv)
+  if (words.includes("--wizard")) return yield* noWizard
+  yield* Command.run(command, { name, version })(words)
+}).pipe(
   Effect.mapError((failure) =>
     ValidationError.isValidationError(failure)
       ? new UsageError({ parser: failure._tag, message: withoutColours(HelpDoc.toAnsiText(failure.error)).trim() })

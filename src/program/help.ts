@@ -12,9 +12,9 @@ const colour = /\u001b\[[0-9;]*m/g
 /** The text as it is stored in a file. */
 export const withoutColours = (text: string): string => text.replace(colour, "")
 
-/** Every flag may be left out, and its name shows what it takes. */
+/** Every flag may be left out, and its name shows what it takes. The parser offers a wizard, which is left out of the build. */
 const saysNothing =
-  /^ *(This (setting is optional|option can be set from environment variables)\.|A true or false value\.|A user-defined piece of text\.|An integer\.|One of the following: .*)$/
+  /^ *(--wizard|Start wizard mode for a command\.|This (setting is optional|option can be set from environment variables)\.|A true or false value\.|A user-defined piece of text\.|An integer\.|One of the following: .*)$/
 /** A command in the list of all: its name, its usage, which its own help has, and what it does. */
 const listed = /^ {2}- (\S+) .*? {2,}(\S.*)$|^ {2}- (\S+) {2,}(\S.*)$/
 /** A usage as the parser writes it: without the name of the program. */
@@ -81,13 +81,17 @@ export const readable = (help: string, hasColours: boolean): string => {
 /** https://no-color.org: any value but an empty one. */
 const coloursOn = (stream: NodeJS.WriteStream): boolean => stream.isTTY && !process.env["NO_COLOR"]
 
-/** Shows what the parser shows by itself in this way. A script for completions is left as it is. */
+/** In a script for completions it is a word of a list for bash, and a line of its own for zsh and fish. */
+const withoutWizard = (script: string): string =>
+  script.replaceAll(/ --wizard(?= )/g, "").replaceAll(/^.*\bwizard\b.*\n/gm, "")
+
+/** Shows what the parser shows by itself in this way. A script for completions has no colours. */
 export const withReadableHelp = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Console.consoleWith((console) => {
     const shown = (stream: NodeJS.WriteStream, texts: ReadonlyArray<unknown>) =>
       texts.map((text) =>
         typeof text === "string"
-          ? hidePasswords(text === withoutColours(text) ? text : readable(text, coloursOn(stream)))
+          ? hidePasswords(text === withoutColours(text) ? withoutWizard(text) : readable(text, coloursOn(stream)))
           : text
       )
     return Effect.withConsole(program, {
