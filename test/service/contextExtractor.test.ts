@@ -7,8 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { fileForm } from "../../src/service/Client.ts"
+import { mostPassages } from "../../src/service/context/Extracted.ts"
 import { makeExtract } from "../../src/service/context/Extractor.ts"
 import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
+import { hostileFiles } from "../support/hostileFiles.ts"
 import { accounts, contentsIn, serveOn, tokenOf } from "../support/service.ts"
 
 /** The extractors that this process has started. */
@@ -87,6 +89,33 @@ describe("a file that is read", () => {
       )
       yield* Effect.repeat(Effect.delay(Effect.sync(extractors), "50 millis"), { until: ({ length }) => length === 0 })
     })
+  )
+})
+
+/** One in eight of them, or with `HOSTILE=all` every one: some are made to take long. */
+const hostile = hostileFiles(21).filter((_, at) => process.env["HOSTILE"] === "all" || at % 8 === 3)
+
+describe("a hostile file", () => {
+  it.scopedLive(
+    `ends with a state that says why, and costs nobody but itself (${hostile.length} of them)`,
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const extract = yield* makeExtract({ time: "10 seconds", memory: 256 })
+        const path = join(folder, "hostile")
+        const wrong: Array<string> = []
+        for (const { bytes, ends, kind, name } of hostile) {
+          writeFileSync(path, bytes())
+          const end = yield* extract({ path, kind }).pipe(
+            Effect.map(({ passages }) => (passages.length <= mostPassages ? "done" : "too many passages")),
+            Effect.catchAll(({ reason }) => Effect.succeed(reason))
+          )
+          if (!ends.test(end)) wrong.push(`${name}: ${end}`)
+        }
+        assert.deepStrictEqual(wrong, [])
+        assert.strictEqual((yield* extract(someText(folder))).passages.length, 1)
+      }),
+    600_000
   )
 })
 
