@@ -10,7 +10,49 @@ const helpOf = (...words: ReadonlyArray<string>) =>
     return stdout
   })
 
+/** What somebody needs who has never seen the program, in words of their own, and the command for it. */
+const situations: ReadonlyArray<readonly [need: string, command: string]> = [
+  ["A deploy step has to create the database or migrate it, before the service is started.", "init"],
+  ["Is the database ready for this release? I must not write to it.", "status"],
+  ["Which migrations are pending, and with which statements?", "plan"],
+  ["How long takes the upgrade? I want to try it on a copy, which I delete then.", "rehearse"],
+  ["I need a copy now, while other programs go on to use the database.", "backup"],
+  ["What backups do I have, of which time and size, and is each of them sound?", "backups"],
+  ["The release was wrong: I want to go back to the backup of a time before it.", "restore"],
+  ["The start is refused, because somebody edited a migration that was applied: the history is wrong.", "repair"],
+  ["Until today another tool, Prisma, did the migrations. Its database should be taken over.", "adopt"],
+  ["An audit wants a signed document of what is proven, which the next machine can have verified.", "proof"]
+]
+
+const ordinary = new Set(
+  "a an and are be by did do each for go have how i in is it its not of on or the to was what which with".split(" ")
+)
+const wordsIn = (text: string) =>
+  new Set([...text.toLowerCase().matchAll(/[a-z]+/g)].map(([word]) => word).filter((word) => !ordinary.has(word)))
+
 describe("help", () => {
+  it.live("leads somebody who knows nothing from ten situations to the command, by their own words", () =>
+    Effect.gen(function* () {
+      const [, list = ""] = /\nCOMMANDS\n\n(.*?)\n\nOPTIONS\n/s.exec(yield* helpOf()) ?? []
+      const commands = list
+        .split(/\n(?= {2}\S)/)
+        .map((text) => ({ name: text.trim().split(/\s/)[0], words: wordsIn(text) }))
+      for (const [need, command] of situations) {
+        const wanted = [...wordsIn(need)]
+        const found = commands
+          .map(({ name, words }) => ({ name, shared: wanted.filter((word) => words.has(word)) }))
+          .sort((one, other) => other.shared.length - one.shared.length)
+        const [best, second] = found
+        assert.strictEqual(best?.name, command, `${need} ${JSON.stringify(found.slice(0, 3))}`)
+        assert.isAbove(
+          best?.shared.length ?? 0,
+          second?.shared.length ?? 0,
+          `${need} ${JSON.stringify(found.slice(0, 3))}`
+        )
+      }
+    })
+  )
+
   it.live("names every command; each fits 80 columns, and a pipe gets no colours", () =>
     Effect.gen(function* () {
       const root = yield* helpOf()

@@ -99,6 +99,6 @@ const adoptionLines = ({ database, extra, pending, recorded, renamedTo, table, t
 
 export const adoptCommand = Command.make("adopt", flags, run).pipe(
   Command.withDescription(
-    "Take over a database of another migration tool: read what it applied, prove the schema, and record it."
+    "Take over a database of another migration tool, such as Prisma or Knex: read what it applied, prove the schema, and record it."
   )
 )

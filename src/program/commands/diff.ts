@@ -74,5 +74,5 @@ const isDirectory = (path: string): boolean => {
 }
 
 export const diff = Command.make("diff", flags, run).pipe(
-  Command.withDescription("Say how two schemas differ. Exit code 2: they do.")
+  Command.withDescription("Say how two schemas differ, of databases or of migrations. Exit code 2: they do.")
 )

@@ -110,6 +110,6 @@ const worstOf = (codes: ReadonlyMap<string, ExitCode>): ExitCode =>
 
 export const fleet = Command.make("fleet", flags, run).pipe(
   Command.withDescription(
-    "Do what init does with every database of a directory. One that is refused does not stop the others."
+    "Do what init does with every database of a directory, such as one for each tenant. One that is refused does not stop the others."
   )
 )

@@ -28,5 +28,7 @@ const run = Effect.fnUntraced(function* (choices: Choices) {
 const flags = { ...shared, database: options.databaseOrUrl, backups: options.backups, ...forPostgres }
 
 export const plan = Command.make("plan", flags, run).pipe(
-  Command.withDescription("Say what init would do, without writing anything. Exit code 2: there is something to do.")
+  Command.withDescription(
+    "Say what init would do: the pending migrations with their statements. Writes nothing. Exit code 2: there is something to do."
+  )
 )

@@ -134,6 +134,6 @@ const valueIn = (row: RowChange["before"], column: string): string => {
 
 export const repairCommand = Command.make("repair", flags, run).pipe(
   Command.withDescription(
-    "Repair the history where a start is refused: show what would be written, ask, and record who and why."
+    "Repair the history where a start is refused, such as for an edited or renamed migration: show what would be written, ask, and record who and why."
   )
 )

@@ -9,4 +9,4 @@ export const status = Command.make(
   "status",
   { ...shared, database: options.databaseOrUrl, ...looking },
   run("inspect")
-).pipe(Command.withDescription("Check the same things as init, without writing anything."))
+).pipe(Command.withDescription("Say whether the database is ready: check the same things as init, and write nothing."))
