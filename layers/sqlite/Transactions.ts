@@ -83,12 +83,16 @@ const part = (depth: number): Ends => {
  * committed statement by statement, so it fails.
  */
 const whileOpen = (database: Driver.Database): Around => {
-  const isOver = new SqlError({
-    cause: undefined,
-    message: `The transaction is over: SQLite rolled it back, or a statement of its own ended it (database ${database.name})`
-  })
+  // Made when it is needed: an error keeps the fiber that made it, and with that the databases of a fleet before it.
+  const isOver = () =>
+    new SqlError({
+      cause: undefined,
+      message: `The transaction is over: SQLite rolled it back, or a statement of its own ended it (database ${database.name})`
+    })
   return <A, E, R>(statement: Effect.Effect<A, E, R>) =>
-    Effect.suspend((): Effect.Effect<A, E | SqlError, R> => (database.inTransaction ? statement : Effect.fail(isOver)))
+    Effect.suspend(
+      (): Effect.Effect<A, E | SqlError, R> => (database.inTransaction ? statement : Effect.fail(isOver()))
+    )
 }
 
 const runOn =
