@@ -1,6 +1,7 @@
 /** A schema that is there and works: what SQLite compiles only on use, and what others have added to it. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
+import Driver from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import { Migrations } from "../layers/index.ts"
 import { independently, refusal, rowsOf, start, temporaryFile } from "./support/database.ts"
@@ -86,6 +87,43 @@ CREATE TRIGGER IF NOT EXISTS main."its trigger" BEFORE UPDATE ON "a table" WHEN 
       })
     )
   }
+
+  it.scoped("are compiled once for one schema, and again as soon as anyone has changed it", () =>
+    Effect.gen(function* () {
+      const files = { "001_create.sql": "CREATE TABLE seldom (a); CREATE VIEW seen_once AS SELECT a FROM seldom;" }
+      const file = yield* temporaryFile
+      yield* startWith(file, files)
+      const asked: Array<string> = []
+      const prepare = Driver.prototype.prepare
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          Driver.prototype.prepare = function (sql: string) {
+            asked.push(sql)
+            return prepare.call(this, sql)
+          }
+        }),
+        () =>
+          Effect.sync(() => {
+            Driver.prototype.prepare = prepare
+          })
+      )
+      const isCompiled = () => asked.splice(0).some((sql) => sql.includes('FROM main."seen_once"'))
+      yield* startWith(file, files, "quick")
+      assert.isFalse(isCompiled())
+      yield* start(file, {
+        migrations: Migrations.fromRecord(files),
+        integrity: "quick",
+        pragmas: { trustedSchema: true }
+      })
+      assert.isTrue(isCompiled(), "what a schema may call is another thing")
+      yield* independently(file, (connection) => connection.exec("CREATE VIEW broken AS SELECT b FROM nowhere"))
+      const error = yield* refusal(startWith(file, files, "quick"))
+      assert.deepInclude(error, { _tag: "IntegrityError", reason: "SchemaBroken" })
+      assert.include(error.message, "view broken")
+      yield* independently(file, (connection) => connection.exec("DROP VIEW broken"))
+      yield* startWith(file, files, "quick")
+    })
+  )
 
   it.scoped("that a later pending file repairs are no reason to refuse", () =>
     Effect.gen(function* () {

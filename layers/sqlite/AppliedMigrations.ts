@@ -18,6 +18,7 @@ import { refuseObstacles, scriptOf } from "./AppliedMigrations/MigrationRun.ts"
 import { besideOf, remainsOf, removeRemains } from "./AppliedMigrations/Remains.ts"
 import type { SchemaState } from "./AppliedMigrations/SchemaJudgement.ts"
 import { madeOnceBy, maySpeakOf, proveSchema } from "./AppliedMigrations/SchemaProof.ts"
+import { unlessSound } from "./AppliedMigrations/SoundSchemas.ts"
 import { tryPending } from "./AppliedMigrations/Trial.ts"
 import { upgrade } from "./AppliedMigrations/Upgrade.ts"
 import { type UpgradeError, upgradeError } from "./AppliedMigrations/UpgradeError.ts"
@@ -182,6 +183,8 @@ const summary = ({
 const list = (verb: string, titles: ReadonlyArray<string>): string =>
   titles.length === 0 ? "" : titles.length > 5 ? `${verb} ${titles.length}` : `${verb} ${titles.join(", ")}`
 
+const sound: Parameters<typeof unlessSound>[0] = []
+
 /**
  * Only of what migrations made: what others added is theirs. What a pending migration speaks of may go with it, and the
  * upgrade judges what it leaves.
@@ -195,7 +198,7 @@ const lackOfExtensions = ({ database: { file, sqlite }, looks }: Room, seen: See
       ? seen.objects
       : ofMigrations(ours, repeatables.isDue ? undefined : repeatables.recorded, seen.objects)
   const staying = made.filter(({ name }) => !scripts.some((script) => maySpeakOf(script, name)))
-  const broken = withoutExtension(sqlite, staying)
+  const broken = unlessSound(sound, sqlite, [seen.objects, staying], () => withoutExtension(sqlite, staying))
   if (broken.length === 0) {
     if (staying.length === seen.objects.length) looks.equipped.add(seen.objects)
     return undefined

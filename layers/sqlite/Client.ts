@@ -11,7 +11,7 @@ import { identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { sqlError } from "./ClientConnection.ts"
-import type { Sqlite } from "./Sqlite.ts"
+import { extend, type Sqlite } from "./Sqlite.ts"
 import type { Transactions } from "./Transactions.ts"
 
 /** A connection, and the transactions on it. */
@@ -41,7 +41,7 @@ export const clientOf = (
       }),
     loadExtension: (path: string) =>
       call(() => {
-        database.loadExtension(path)
+        extend(database, path)
         forget()
       })
   }

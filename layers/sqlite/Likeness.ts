@@ -1,5 +1,6 @@
 /** What a file that is not a SQLite database looks like by its first bytes, and what to do. */
 import { closeSync, openSync, readSync } from "node:fs"
+import { ConnectionError } from "./ConnectionError.ts"
 
 export interface Likeness {
   readonly looks: string
@@ -72,4 +73,12 @@ export const headOf = (path: string): Buffer => {
   } catch {
     return head.subarray(0, 0)
   }
+}
+
+/** Says what a file looks like that is no database. */
+export const addLikeness = (error: ConnectionError): ConnectionError => {
+  const likeness = error.reason === "NotADatabase" ? likenessOf(headOf(error.file)) : undefined
+  if (likeness === undefined) return error
+  const { cure, looks } = likeness
+  return new ConnectionError({ ...error, detail: `${error.detail}; it looks like ${looks}`, cure })
 }

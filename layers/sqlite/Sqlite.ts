@@ -22,6 +22,8 @@ export interface Sqlite {
   readonly compile: (sql: string) => void
   /** Opens another connection in memory, set up as this one. Throws `SqliteFailure`. Who asks for it closes it. */
   readonly inMemory: () => Sqlite
+  /** Whether it has SQLite's own functions, collations and modules, and no other. */
+  readonly isPlain: () => boolean
   /** `all` as an Effect. */
   readonly run: (sql: string, parameters?: ReadonlyArray<unknown>) => Effect.Effect<ReadonlyArray<Row>, SqliteFailure>
   /** The driver's connection, for the client built on it. */
@@ -92,6 +94,7 @@ const sqliteOn = (database: Driver.Database, onOpen: SetUp): Sqlite => {
       orFailure(() => database.prepare(sql))
     },
     inMemory: () => sqliteOn(opened({ filename: ":memory:" }, onOpen), onOpen),
+    isPlain: () => onOpen === undefined && !extended.has(database),
     run: (sql, parameters) =>
       Effect.suspend(() =>
         answerOr(
@@ -101,6 +104,15 @@ const sqliteOn = (database: Driver.Database, onOpen: SetUp): Sqlite => {
       ),
     database
   }
+}
+
+/** Connections for which a program has loaded an extension since they were opened. */
+const extended = new WeakSet<Driver.Database>()
+
+/** Loads an extension into an open connection. Throws what the driver throws. */
+export const extend = (database: Driver.Database, path: string): void => {
+  extended.add(database)
+  database.loadExtension(path)
 }
 
 /** The driver's own complaints are answers too, such as about a text of two statements. */

@@ -10,7 +10,7 @@ import { createNew } from "../machine/newFile.ts"
 import { freeDescriptors } from "../machine/OpenFiles.ts"
 import type { Attempt, StageError } from "../start/Attempt.ts"
 import type { Connected } from "./Client.ts"
-import { another, ConnectionError, reasonOf, refusal, systemReasons } from "./ConnectionError.ts"
+import { another, type ConnectionError, reasonOf, refusal, systemReasons } from "./ConnectionError.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { atOnce, isPassed, outcomeOf, systemOutcomeOf } from "./edge.ts"
@@ -18,12 +18,13 @@ import { look, refuseUnshared, requireRemovableSidecars, type Shutdown, shutdown
 import { type FirstRead, isReadBeside, tellLost } from "./FirstRead.ts"
 import { Initialization } from "./Initialization.ts"
 import { isLarge, readBeside, recoverBeside } from "./LeftoverWal.ts"
-import { headOf, likenessOf } from "./Likeness.ts"
+import { addLikeness } from "./Likeness.ts"
 import { lostFromFile, lostFromWal } from "./LostWal.ts"
 import { setUpBy } from "./OnOpen.ts"
+import { closeIn, closingWhatFails, type Opened, type Place } from "./OpenAttempt.ts"
 import { identityOf } from "./SameFile.ts"
 import { driverIsSound, hasWalResetBug } from "./SoundDriver.ts"
-import { integer, openNow, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
+import { integer, openNow, type SqliteFailure, text } from "./Sqlite.ts"
 import { transactionsOn } from "./Transactions.ts"
 import { pinWal, type WalPin } from "./WalPin.ts"
 import { writableWith } from "./WritableFile.ts"
@@ -126,48 +127,6 @@ const nothingThere = {
 
 const toTheSecond = (millis: number): string => new Date(millis).toISOString().replace(/\.\d+/, "")
 
-/** The connection of the attempt that runs, or of the one that passed. */
-interface Opened {
-  sqlite: Sqlite | undefined
-}
-
-const closeIn = (opened: Opened): void => {
-  opened.sqlite?.database.close()
-  opened.sqlite = undefined
-}
-
-/** What an attempt opens, and where. */
-interface Place {
-  readonly opened: Opened
-  /** What is opened in it is closed after the connection. Made when it is first asked for: most attempts open nothing else. */
-  readonly beside: Effect.Effect<Scope.CloseableScope>
-}
-
-/** An attempt that fails closes what it opened, instead of leaving one open connection per attempt in the scope. */
-const closingWhatFails = <A, E, R>(
-  scope: Scope.Scope,
-  opened: Opened,
-  attempt: (place: Place) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> => {
-  let forked: Scope.CloseableScope | undefined
-  const beside = Effect.suspend(() =>
-    forked === undefined
-      ? Effect.tap(Scope.fork(scope, ExecutionStrategy.sequential), (made) => {
-          forked = made
-        })
-      : Effect.succeed(forked)
-  )
-  const outcome = attempt({ opened, beside: Effect.uninterruptible(beside) })
-  return isPassed(outcome)
-    ? outcome
-    : Effect.onError(outcome, (cause) =>
-        Effect.suspend(() => {
-          closeIn(opened)
-          return forked === undefined ? Effect.void : Scope.close(forked, Exit.failCause(cause))
-        })
-      )
-}
-
 /** Where nothing lies beside the file, nothing has to be waited for. */
 const connect = (
   config: DatabaseConfig["Type"],
@@ -209,8 +168,8 @@ const connect = (
     }
     const identity = onDisk ? yield* identityOf(file) : undefined
     const isLargeWal = before === "unclean" && isLarge(found.walBytes)
-    const holdsPages = onDisk && found.exists && !found.empty
-    const isFirstBeside = holdsPages && isReadBeside(firstRead, { before, left: left() })
+    const isFirstBeside =
+      onDisk && found.exists && !found.empty && isReadBeside(firstRead, { before, left: left() })
     // Gone when this has read: what it found in the WAL stays as long as anybody has the database open.
     const attendant =
       isLargeWal || isFirstBeside ? yield* Scope.fork(yield* beside, ExecutionStrategy.sequential) : undefined
@@ -290,10 +249,3 @@ const connect = (
       canWrite
     }
   })
-
-const addLikeness = (error: ConnectionError): ConnectionError => {
-  const likeness = error.reason === "NotADatabase" ? likenessOf(headOf(error.file)) : undefined
-  if (likeness === undefined) return error
-  const { cure, looks } = likeness
-  return new ConnectionError({ ...error, detail: `${error.detail}; it looks like ${looks}`, cure })
-}

@@ -8,6 +8,7 @@ import { answerOr, type Sqlite, text } from "../Sqlite.ts"
 import { complaintOf, eventOf, statementOn } from "./Complaint.ts"
 import { withoutExtension } from "./ExtensionsInUse.ts"
 import { objectsOf, type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
+import { unlessSound } from "./SoundSchemas.ts"
 
 /** A view, the triggers of a table, or a table, that no statement can use. */
 export interface Broken {
@@ -25,12 +26,17 @@ export const describeBroken = ({ detail, object }: Broken): string => `${object}
 
 /**
  * Compiles every view, and a statement of each kind for every table with triggers, without running any. All triggers of
- * a table and event are compiled together, so SQLite's message must tell which one is broken.
+ * a table and event are compiled together, so SQLite's message must tell which one is broken. A schema that this process
+ * has found sound is not compiled again.
  */
 export const brokenObjects = (
   sqlite: Sqlite,
   objects: ReadonlyArray<SchemaObject> = objectsOf(sqlite.all(schemaStatement))
-): ReadonlyArray<Broken> => {
+): ReadonlyArray<Broken> => unlessSound(sound, sqlite, [objects], () => findBroken(sqlite, objects))
+
+const sound: Parameters<typeof unlessSound>[0] = []
+
+const findBroken = (sqlite: Sqlite, objects: ReadonlyArray<SchemaObject>): ReadonlyArray<Broken> => {
   const broken: Array<Broken> = []
   for (const { name, type } of objects) {
     if (type !== "view") continue
