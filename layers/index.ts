@@ -39,7 +39,7 @@ export {
 } from "./sqlite/DatabaseFleet.ts"
 export { DatabaseReady, type LayerOptions, type TaggedDatabase } from "./sqlite/DatabaseReady.ts"
 export { DirectoryError } from "./sqlite/DirectoryError.ts"
-export { durationFrom, environment, filesystemTypesFrom } from "./sqlite/environment.ts"
+export { environment } from "./sqlite/environment.ts"
 export { type ExitCode, exitCode, exitCodeOf, type RefusedError } from "./sqlite/exitCode.ts"
 export { FleetError } from "./sqlite/FleetError.ts"
 export { Initialization } from "./sqlite/Initialization.ts"
@@ -71,6 +71,7 @@ export {
   restoredLines
 } from "./sqlite/reportLines.ts"
 export { SqliteConnection } from "./sqlite/SqliteConnection.ts"
+export { durationFrom, filesystemTypesFrom } from "./sqlite/settingText.ts"
 export {
   isBusy,
   isCheckViolation,

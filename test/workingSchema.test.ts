@@ -1,6 +1,6 @@
 /** A schema that is there and works: what SQLite compiles only on use, and what others have added to it. */
 import * as SqlClient from "@effect/sql/SqlClient"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import Driver from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import { Migrations } from "../layers/index.ts"
@@ -93,21 +93,15 @@ CREATE TRIGGER IF NOT EXISTS main."its trigger" BEFORE UPDATE ON "a table" WHEN 
       const files = { "001_create.sql": "CREATE TABLE seldom (a); CREATE VIEW seen_once AS SELECT a FROM seldom;" }
       const file = yield* temporaryFile
       yield* startWith(file, files)
-      const asked: Array<string> = []
-      const prepare = Driver.prototype.prepare
-      yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          Driver.prototype.prepare = function (sql: string) {
-            asked.push(sql)
-            return prepare.call(this, sql)
-          }
-        }),
-        () =>
-          Effect.sync(() => {
-            Driver.prototype.prepare = prepare
-          })
+      const prepare = yield* Effect.acquireRelease(
+        Effect.sync(() => vi.spyOn(Driver.prototype, "prepare")),
+        (spy) => Effect.sync(() => spy.mockRestore())
       )
-      const isCompiled = () => asked.splice(0).some((sql) => sql.includes('FROM main."seen_once"'))
+      const isCompiled = () => {
+        const asked = prepare.mock.calls.map(([sql]) => sql)
+        prepare.mockClear()
+        return asked.some((sql) => sql.includes('FROM main."seen_once"'))
+      }
       yield* startWith(file, files, "quick")
       assert.isFalse(isCompiled())
       yield* start(file, {

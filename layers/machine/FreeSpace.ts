@@ -1,5 +1,5 @@
 /** How much can still be written on a filesystem that may have stopped answering since it was opened. */
-import { statfs } from "node:fs/promises"
+import fs from "node:fs"
 import * as Effect from "effect/Effect"
 import { SystemFailure } from "./SystemFailure.ts"
 
@@ -15,7 +15,8 @@ const underWay = new Map<string, Promise<number>>()
 const ask = (path: string): Promise<number> => {
   const known = underWay.get(path)
   if (known !== undefined) return known
-  const asked = statfs(path)
+  const asked = fs.promises
+    .statfs(path)
     .then(({ bavail, bsize }) => bavail * bsize)
     .finally(() => underWay.delete(path))
   underWay.set(path, asked)

@@ -75,8 +75,9 @@ const anyTool = "another tool"
 
 /**
  * Each matches a whole comment, because prose may begin with the same words. Sources: the documentation of each tool.
+ * Made when a script has such a word: letters of all alphabets in one pattern take as long to read as a stage.
  */
-const patterns: ReadonlyArray<readonly [tool: string, pattern: RegExp]> = [
+const patterns = (): ReadonlyArray<readonly [tool: string, pattern: RegExp]> => [
   // goose, sql-migrate (`+migrate`), micrate: `-- +goose Up`, `-- +migrate Down notransaction`
   ["", /^--\s*\+([a-z]\w*)\s+(up|down)(?:\s+no\s*transaction)?$/i],
   ["dbmate", /^--\s*(migrate):(up|down)(?:\s+\w+:\w+)*$/i],
@@ -116,7 +117,7 @@ const marksIn = (script: string): ReadonlyArray<Mark> => {
 
 const markIn = (comment: string): Pick<Mark, "half" | "text" | "tool"> | undefined => {
   const said = comment.replace(/^\/\*+[ \t]*([^\n]*?)[ \t]*\*+\/$/, "-- $1")
-  for (const [tool, pattern] of patterns) {
+  for (const [tool, pattern] of patterns()) {
     const [, name = "", half = ""] = pattern.exec(said) ?? []
     if (half === "") continue
     return { tool: tool || toolOf(name), half: /^ups?$/i.test(half) ? "up" : "down", text: comment }

@@ -87,6 +87,8 @@ const addonsOfDriver = (): ReadonlyArray<string> =>
 
 /** The `package.json` of our driver, and of the client's if it is another. */
 const drivers = (): ReadonlyArray<string> => {
+  const loaded = loadedDrivers()
+  if (loaded.length > 0) return loaded
   // A bundle contains the client, and may keep its addon anywhere.
   const client = resolveModule("@effect/sql-sqlite-node/package.json")
   const name = "better-sqlite3/package.json"
@@ -94,6 +96,16 @@ const drivers = (): ReadonlyArray<string> => {
     client === undefined ? undefined : unless("MODULE_NOT_FOUND", () => createRequire(client).resolve(name))
   return [...new Set([resolveModule(name), theirs].filter((found) => found !== undefined))]
 }
+
+/** Both are loaded already, unless they are in a bundle. To look for them again takes as long as a stage. */
+const loadedDrivers = (): ReadonlyArray<string> => {
+  const [base] = bases()
+  if (base === undefined) return []
+  const folders = Object.keys(createRequire(base).cache).flatMap((file) => driverFile.exec(file)?.[1] ?? [])
+  return [...new Set(folders)].map((folder) => `${folder}package.json`)
+}
+
+const driverFile = /^(.*[\\/]better-sqlite3[\\/])(?:lib[\\/]index\.js|package\.json)$/
 
 /** The binary contains the names of the functions that it calls. */
 export const takesBackHooks = (addon: Buffer): boolean => addon.includes("RemoveEnvironmentCleanupHook")

@@ -1,7 +1,6 @@
 /** Whether the disk accepts another page: writes one beside the database, into a file that is already deleted. */
 import { randomUUID } from "node:crypto"
-import { constants } from "node:fs"
-import { open, unlink } from "node:fs/promises"
+import fs from "node:fs"
 import * as Effect from "effect/Effect"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 
@@ -23,14 +22,16 @@ const ofTheDisk: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EROFS", "EI
 
 /** In the thread pool: a disk that hangs does not block the event loop. */
 const attempt = async (path: string): Promise<void> => {
-  const handle = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
+  const { O_CREAT, O_EXCL, O_WRONLY } = fs.constants
+  const handle = await fs.promises.open(path, O_CREAT | O_EXCL | O_WRONLY, 0o600)
   try {
-    await unlink(path)
-    await handle.write(page)
+    await fs.promises.unlink(path)
+    await handle.write(page())
   } finally {
     await handle.close()
   }
 }
 
 /** Bytes that no filesystem can compress. */
-const page = Buffer.from(Array.from({ length: 4096 }, (_, index) => (index * 167 + (index >> 3) * 59) & 0xff))
+const page = (): Buffer =>
+  Buffer.from(Array.from({ length: 4096 }, (_, index) => (index * 167 + (index >> 3) * 59) & 0xff))

@@ -7,7 +7,7 @@ import type * as Either from "effect/Either"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import type { MigrationSource } from "../start/MigrationSource.ts"
 import type { Timeline } from "../start/Timeline.ts"
 import { clientOf } from "./Client.ts"
@@ -98,26 +98,40 @@ export const handOut = Effect.fnUntraced(function* (
   const { adopted, applied, repeated } = migrations
   const isNews = connection.origin === "created" || applied.length + adopted.length + repeated.length > 0
   yield* logReady(report, isNews ? LogLevel.Info : LogLevel.Debug)
-  const gate = makeWriteGate(config, source, connection)
-  const { read, stillHold } = makeReaders(config, connection, inPlace)
-  const withTransaction = guardTransactions(connection, gate)
-  const writing = writeThrough(connection, pragmas, config, gate, inPlace, withTransaction)
-  const { maintain, maintained } = makeMaintenance(config, connection, writing.write, yield* SharedLooks)
-  const health = liveHealth(config, evidence, gate, inPlace, stillHold, maintained)
-  const client = clientOf(connection.sqlite, shared ?? (yield* reactivityHere), withTransaction)
+  const looks = yield* SharedLooks
+  // Each is made when it is first used: a start that only hands them out would compile and run all of this for nothing.
+  const gate = once(() => makeWriteGate(config, source, connection))
+  const readers = once(() => makeReaders(config, connection, inPlace))
+  const guarded = once(() => guardTransactions(connection, gate()))
+  const writing = once(() => writeThrough(connection, pragmas, config, gate(), inPlace, guarded()))
+  const upkeep = once(() => makeMaintenance(config, connection, (body) => writing().write(body), looks))
+  const health = Effect.suspend(
+    once(() => liveHealth(config, evidence, gate(), inPlace, readers().stillHold, upkeep().maintained))
+  )
+  const client = clientOf(connection.sqlite, shared ?? (yield* reactivityHere), (body) => guarded()(body))
   const ready: ReadyDatabase = {
     report,
     health,
-    healthChanges: changesOf(health, config),
-    read,
+    healthChanges: Stream.suspend(once(() => changesOf(health, config))),
+    read: (body) => readers().read(body),
     unsafeVersion: databaseVersion(connection.sqlite),
-    maintain,
-    ...writing
+    maintain: (options) => upkeep().maintain(options),
+    write: (body) => writing().write(body),
+    writable: Effect.suspend(() => writing().writable)
   }
   initialization.onReady(health)
   yield* Effect.addFinalizer(() => Effect.sync(initialization.onGone))
   return { ready, client }
 })
+
+/** What `make` makes when it is first asked for. */
+const once = <A>(make: () => A): (() => A) => {
+  let made: { readonly value: A } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}
 
 const reactivityHere = Effect.flatMap(Effect.serviceOption(Reactivity.Reactivity), (there) =>
   Effect.map(Option.isSome(there) ? Effect.succeed(there.value) : Reactivity.make, Effect.succeed)

@@ -168,8 +168,7 @@ const connect = (
     }
     const identity = onDisk ? yield* identityOf(file) : undefined
     const isLargeWal = before === "unclean" && isLarge(found.walBytes)
-    const isFirstBeside =
-      onDisk && found.exists && !found.empty && isReadBeside(firstRead, { before, left: left() })
+    const isFirstBeside = onDisk && found.exists && !found.empty && isReadBeside(firstRead, { before, left: left() })
     // Gone when this has read: what it found in the WAL stays as long as anybody has the database open.
     const attendant =
       isLargeWal || isFirstBeside ? yield* Scope.fork(yield* beside, ExecutionStrategy.sequential) : undefined

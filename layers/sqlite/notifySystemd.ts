@@ -1,5 +1,5 @@
 /** Tells systemd how the databases of a program are (https://www.freedesktop.org/software/systemd/man/sd_notify.html). */
-import { execFile } from "node:child_process"
+import { createRequire } from "node:module"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -107,10 +107,14 @@ const watch = (notify: Notify, starts: ReadonlySet<ObservedStart>) =>
     })
   )
 
+/** Loaded only for this. Not by `import()`: code that is compiled from a cache cannot. */
+const childProcess = (): typeof import("node:child_process") => createRequire(process.execPath)("node:child_process")
+
 const notifier = (socket: string): Notify => {
   let hasFailed = false
   return (...assignments) =>
     Effect.async<void, Error>((resume) => {
+      const { execFile } = childProcess()
       const environment = { PATH: process.env["PATH"], NOTIFY_SOCKET: socket }
       const child = execFile("systemd-notify", assignments, { env: environment, timeout: 5000 }, (error) =>
         resume(error === null ? Effect.void : Effect.fail(error))

@@ -48,7 +48,7 @@ export function atOnce<A, E, R>(
 const isOver = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> => Exit.isExit(effect)
 
 /** Whether it is over, and well. */
-export const isPassed = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, never> =>
+export const isPassed = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Success<A, never> =>
   isOver(effect) && Exit.isSuccess(effect)
 
 /** Thrown into a generator, so that its `finally` blocks run. */

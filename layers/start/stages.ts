@@ -61,140 +61,145 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
   const stepOf = ({ measure, since }: Entry): Step | undefined =>
     measure === undefined ? undefined : { ...measure, forMs: Math.round(elapsed() - since) }
 
-  const stage = Effect.fnUntraced(function* <A, E extends Refusal, R>(
+  const stage = <A, E extends Refusal, R>(
     name: StageName,
     attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
     found: (value: A) => string
-  ) {
-    const policy = options.policies[name]
-    const place = { stage: name, database }
-    const startedAt = clock.unsafeCurrentTimeMillis()
-    const startedNanos = clock.unsafeCurrentTimeNanos()
-    const before = { at: elapsed(), moving }
-    /** Of the stage and of the whole start, in milliseconds. */
-    const limits = () => {
-      const isDefault = policy.timeout === defaultPolicies[name].timeout
-      return {
-        stage: Duration.toMillis(policy.timeout) + (isDefault ? moving - before.moving : 0),
-        start: Duration.toMillis(options.timeout) + (options.isTimeoutDefault ? moving : 0)
+  ) =>
+    Effect.withFiberRuntime<A, E | StageError, R>((fiber) => {
+      const policy = options.policies[name]
+      const place = { stage: name, database }
+      const startedAt = clock.unsafeCurrentTimeMillis()
+      const startedNanos = clock.unsafeCurrentTimeNanos()
+      const before = { at: elapsed(), moving }
+      /** Of the stage and of the whole start, in milliseconds. */
+      const limits = () => {
+        const isDefault = policy.timeout === defaultPolicies[name].timeout
+        return {
+          stage: Duration.toMillis(policy.timeout) + (isDefault ? moving - before.moving : 0),
+          start: Duration.toMillis(options.timeout) + (options.isTimeoutDefault ? moving : 0)
+        }
       }
-    }
-    const entry: Entry = {
-      name,
-      startedAt,
-      startedNanos,
-      attempts: 0,
-      durationMs: undefined,
-      doing: "",
-      measure: undefined,
-      since: 0,
-      lookedAt: 0,
-      found: "",
-      holders: []
-    }
-    entries.push(entry)
-    current = name
+      const entry: Entry = {
+        name,
+        startedAt,
+        startedNanos,
+        attempts: 0,
+        durationMs: undefined,
+        doing: "",
+        measure: undefined,
+        since: 0,
+        lookedAt: 0,
+        found: "",
+        holders: []
+      }
+      entries.push(entry)
+      current = name
 
-    const tooLate = () => {
-      const allowed = limits()
-      const isOwn = before.at + allowed.stage <= allowed.start
-      return new StageTimeoutError({
-        reason: isOwn ? "Stage" : "Start",
-        stage: name,
-        timeoutMs: Math.round(isOwn ? allowed.stage : allowed.start),
-        attempts: entry.attempts,
-        doing: entry.doing,
-        step: stepOf(entry),
-        waitingFor: entry.found,
-        holders: entry.holders,
-        database
-      })
-    }
-    const remaining = () => {
-      const allowed = limits()
-      return Math.min(before.at + allowed.stage, Math.max(before.at, allowed.start)) - elapsed()
-    }
-    const inTime = Effect.suspend(() => (remaining() < 0 ? Effect.fail(tooLate()) : Effect.void))
-
-    let heldSince = before.at
-    const breathe = () => {
-      const now = elapsed()
-      if (now - heldSince < longestHold) return Effect.void
-      heldSince = now
-      return eventLoopTurn
-    }
-
-    const doing: Attempt["doing"] = (what) => {
-      if (what === entry.doing) return
-      entry.doing = what
-      entry.measure = undefined
-      entry.since = elapsed()
-    }
-    const progress: Attempt["progress"] = (what, done, total, { detail = "", isTold = true, unit = "bytes" } = {}) => {
-      const now = elapsed()
-      doing(what)
-      if (entry.measure !== undefined && done > entry.measure.done) moving += now - entry.lookedAt
-      entry.lookedAt = now
-      entry.measure = { done, total, unit, detail }
-      if (!isTold) return Effect.void
-      return Effect.asVoid(
-        options.onProgress({
-          _tag: "StageProgress",
+      const tooLate = () => {
+        const allowed = limits()
+        const isOwn = before.at + allowed.stage <= allowed.start
+        return new StageTimeoutError({
+          reason: isOwn ? "Stage" : "Start",
           stage: name,
-          at: clock.unsafeCurrentTimeMillis(),
-          doing: what,
-          done: Math.min(done, total),
-          total,
-          unit,
-          detail
+          timeoutMs: Math.round(isOwn ? allowed.stage : allowed.start),
+          attempts: entry.attempts,
+          doing: entry.doing,
+          step: stepOf(entry),
+          waitingFor: entry.found,
+          holders: entry.holders,
+          database
         })
-      )
-    }
+      }
+      const remaining = () => {
+        const allowed = limits()
+        return Math.min(before.at + allowed.stage, Math.max(before.at, allowed.start)) - elapsed()
+      }
+      const inTime = Effect.suspend(() => (remaining() < 0 ? Effect.fail(tooLate()) : Effect.void))
 
-    const committed: Attempt["committed"] = (what) => {
-      applied.push(...what.applied)
-      backup ??= what.backup
-    }
+      let heldSince = before.at
+      const breathe = () => {
+        const now = elapsed()
+        if (now - heldSince < longestHold) return Effect.void
+        heldSince = now
+        return eventLoopTurn
+      }
 
-    const holdersBehind = watch(name, elapsed)
-    const refused = Effect.fnUntraced(function* (refusal: E) {
-      if (!refusal.retryable) return
-      doing("")
-      const holders = yield* holdersBehind(refusal)
-      entry.holders = holders
-      const { attempts } = entry
-      const reason = `${refusal.sentence}${describeHolders(holders)}`
-      entry.found = reason
-      const at = clock.unsafeCurrentTimeMillis()
-      yield* options.onProgress({ _tag: "StageWaiting", stage: name, at, attempts, reason, holders })
-      yield* Effect.logDebug(`Waiting: ${reason}`)
-    })
+      const doing: Attempt["doing"] = (what) => {
+        if (what === entry.doing) return
+        entry.doing = what
+        entry.measure = undefined
+        entry.since = elapsed()
+      }
+      const progress: Attempt["progress"] = (
+        what,
+        done,
+        total,
+        { detail = "", isTold = true, unit = "bytes" } = {}
+      ) => {
+        const now = elapsed()
+        doing(what)
+        if (entry.measure !== undefined && done > entry.measure.done) moving += now - entry.lookedAt
+        entry.lookedAt = now
+        entry.measure = { done, total, unit, detail }
+        if (!isTold) return Effect.void
+        return Effect.asVoid(
+          options.onProgress({
+            _tag: "StageProgress",
+            stage: name,
+            at: clock.unsafeCurrentTimeMillis(),
+            doing: what,
+            done: Math.min(done, total),
+            total,
+            unit,
+            detail
+          })
+        )
+      }
 
-    const tried = () => {
-      entry.attempts += 1
-      doing("")
-      return attempt({ inTime, left: remaining, breathe, doing, progress, committed, clock })
-    }
-    const judged = (outcome: Effect.Effect<A, E, R>) =>
-      outcome.pipe(
-        Effect.mapError((refusal) => inDatabase(database, refusal)),
-        Effect.tapError((refusal) => (isFinal(refusal) ? Effect.void : refused(refusal)))
-      )
-    /** The first attempt has begun already: what it gives is tried again as long as that may help. */
-    const whole = (first: Effect.Effect<A, E, R>) =>
-      Effect.catchAll(judged(first), (refusal) =>
-        mayPass(refusal)
-          ? retryAfter(
-              Effect.suspend(() => judged(tried())),
-              refusal,
-              { schedule: policy.schedule, while: mayPass }
-            )
-          : Effect.fail(refusal)
-      )
+      const committed: Attempt["committed"] = (what) => {
+        applied.push(...what.applied)
+        backup ??= what.backup
+      }
 
-    /** What a stage leaves behind: measures, a line for who listens, and an event. */
-    const leave = (outcome: string, event: (at: number) => ProgressEvent) =>
-      Effect.withFiberRuntime<void>((fiber) => {
+      const holdersBehind = watch(name, elapsed)
+      const refused = Effect.fnUntraced(function* (refusal: E) {
+        if (!refusal.retryable) return
+        doing("")
+        const holders = yield* holdersBehind(refusal)
+        entry.holders = holders
+        const { attempts } = entry
+        const reason = `${refusal.sentence}${describeHolders(holders)}`
+        entry.found = reason
+        const at = clock.unsafeCurrentTimeMillis()
+        yield* options.onProgress({ _tag: "StageWaiting", stage: name, at, attempts, reason, holders })
+        yield* Effect.logDebug(`Waiting: ${reason}`)
+      })
+
+      const tried = () => {
+        entry.attempts += 1
+        doing("")
+        return attempt({ inTime, left: remaining, breathe, doing, progress, committed, clock })
+      }
+      const judged = (outcome: Effect.Effect<A, E, R>) =>
+        outcome.pipe(
+          Effect.mapError((refusal) => inDatabase(database, refusal)),
+          Effect.tapError((refusal) => (isFinal(refusal) ? Effect.void : refused(refusal)))
+        )
+      /** The first attempt has begun already: what it gives is tried again as long as that may help. */
+      const whole = (first: Effect.Effect<A, E, R>) =>
+        Effect.catchAll(judged(first), (refusal) =>
+          mayPass(refusal)
+            ? retryAfter(
+                Effect.suspend(() => judged(tried())),
+                refusal,
+                { schedule: policy.schedule, while: mayPass }
+              )
+            : Effect.fail(refusal)
+        )
+
+      /** What a stage leaves behind: measures, a line for who listens, and an event. */
+      const leave = (outcome: string, event: (at: number) => ProgressEvent): Effect.Effect<unknown> => {
         entry.durationMs = timeBetween(startedNanos, clock.unsafeCurrentTimeNanos())
         const { attempts, duration } = measures(name)
         const labels = fiber.getFiberRef(FiberRef.currentMetricLabels)
@@ -202,36 +207,45 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
         attempts.unsafeUpdate(entry.attempts, labels)
         const told = options.onProgress(event(clock.unsafeCurrentTimeMillis()))
         return isHeard(fiber) ? Effect.zipRight(logStage(place, `${outcome}: ${entry.found}`), told) : told
-      })
-    const passed = (value: A) => {
-      entry.found = found(value)
-      current = undefined
-      return leave("Passed", (at) => ({ _tag: "StagePassed", stage: name, at, found: entry.found }))
-    }
-    const failed = (refusal: E | StageError) => {
-      entry.found = refusal.sentence
-      const refusals = Metric.tagged(Metric.tagged(stageRefusals, "stage", name), "reason", refusal.reason)
-      return Effect.zipRight(
-        Metric.increment(refusals),
-        leave("Refused", (at) => ({ _tag: "StageFailed", stage: name, at, reason: entry.found }))
-      )
-    }
+      }
+      const passed = (value: A): Effect.Effect<unknown> => {
+        entry.found = found(value)
+        current = undefined
+        return leave("Passed", (at) => ({ _tag: "StagePassed", stage: name, at, found: entry.found }))
+      }
+      const failed = (refusal: E | StageError): Effect.Effect<unknown> => {
+        entry.found = refusal.sentence
+        const refusals = Metric.tagged(Metric.tagged(stageRefusals, "stage", name), "reason", refusal.reason)
+        return Effect.zipRight(
+          Metric.increment(refusals),
+          Effect.suspend(() =>
+            leave("Refused", (at) => ({ _tag: "StageFailed", stage: name, at, reason: entry.found }))
+          )
+        )
+      }
 
-    yield* options.onProgress({ _tag: "StageStarted", stage: name, at: startedAt })
-    const attributes = databaseAttributes(database, name)
-    const spanOf = Effect.makeSpan(`database-ready.${name}`, { attributes, captureStackTrace: false })
-    return yield* Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(spanOf, (span) => {
-        const first = begin(tried)
-        // Nearly every stage passes at once: then it costs one span and one call.
-        if (isPassed(first)) {
+      const started = options.onProgress({ _tag: "StageStarted", stage: name, at: startedAt })
+      const attributes = databaseAttributes(database, name)
+      const spanOf = Effect.makeSpan(`database-ready.${name}`, { attributes, captureStackTrace: false })
+      const run = Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(spanOf, (span): Effect.Effect<A, E | StageError, R> => {
+          const first = begin(tried)
+          // Nearly every stage passes at once: then it costs one span and one call.
+          if (!isPassed(first)) {
+            return within(place, { clock, restore, span }, whole(first), remaining, tooLate).pipe(
+              Effect.tapBoth({
+                onFailure: (refusal) => restore(failed(refusal)),
+                onSuccess: (value) => restore(passed(value))
+              })
+            )
+          }
           span.end(clock.unsafeCurrentTimeNanos(), first)
-          return first
-        }
-        return within(place, { clock, restore, span }, whole(first), remaining, tooLate)
-      })
-    ).pipe(Effect.tapBoth({ onFailure: failed, onSuccess: passed }))
-  })
+          const left = passed(first.value)
+          return isPassed(left) ? first : Effect.zipRight(restore(left), first)
+        })
+      )
+      return isPassed(started) ? run : Effect.zipRight(started, run)
+    })
 
   const timeline = Effect.sync((): Timeline => {
     const now = clock.unsafeCurrentTimeNanos()

@@ -1,7 +1,7 @@
 /**
  * Bundles the library. All that the main door reaches is one file, `core.js`: Node.js resolves and links each specifier
- * of each file anew, which takes as long as compiling all of the code. The other doors, and the rooms that a start loads
- * only when it needs them (`import()`), take what they share with it from there, so that nothing is in the process twice.
+ * of each file anew, which takes as long as compiling all of the code. The other doors, and the rooms that are loaded
+ * only when they are needed (`import()`), take what they share with it from there, so that nothing is in a process twice.
  */
 const { readFileSync } = require("node:fs")
 const { dirname, join, relative, resolve } = require("node:path")
@@ -9,7 +9,7 @@ const { build } = require("esbuild")
 
 const root = resolve(__dirname, "../..")
 const main = "layers/index.ts"
-const doors = [main, "layers/http.ts", "layers/operate.ts", "layers/postgres.ts", "layers/testing.ts"]
+const others = ["layers/http.ts", "layers/operate.ts", "layers/postgres.ts", "layers/testing.ts"]
 
 const options = {
   absWorkingDir: root,
@@ -19,14 +19,14 @@ const options = {
   target: "node20",
   format: "esm",
   minify: true,
-  keepNames: true,
   lineLimit: 500,
   logLevel: "warning"
 }
 
 /** Every file of the library with the files that it imports, as esbuild sees them: without types. */
 const filesOf = async () => {
-  const { metafile } = await build({ ...options, entryPoints: doors, outdir: "dist", write: false, metafile: true })
+  const entryPoints = [main, ...others]
+  const { metafile } = await build({ ...options, entryPoints, outdir: "dist", write: false, metafile: true })
   return metafile.inputs
 }
 
@@ -46,88 +46,90 @@ const statement = /^(?:im|ex)port (?!type\b)(\*|\{[^}]*\})[^"]*? from "(\.[^"]+)
 const namesTakenBy = (file) =>
   [...readFileSync(join(root, file), "utf8").matchAll(statement)].map(([, names, from]) => ({
     from: relative(root, resolve(root, dirname(file), from)),
-    names:
-      names === "*"
-        ? ["*"]
-        : names
-            .slice(1, -1)
-            .split(",")
-            .map((name) => name.trim())
-            .filter((name) => name !== "" && !name.startsWith("type "))
-            .map((name) => name.split(" as ")[0])
+    names: names === "*" ? ["*"] : names.slice(1, -1).split(",").flatMap(valueIn)
   }))
+
+const valueIn = (name) => {
+  const [value] = name.trim().split(" as ")
+  return value === "" || value.startsWith("type ") ? [] : [value]
+}
+
+const targetOf = ({ path, resolveDir }) => relative(root, resolve(resolveDir, path))
+const outputOf = (file) => relative("layers", file).replace(/\.ts$/, "").replaceAll("/", "-")
 
 const bundle = async () => {
   const files = await filesOf()
   const core = reachedFrom(files, main)
-  const rooms = Object.keys(files).filter((file) =>
-    Object.values(files).some(({ imports }) =>
-      imports.some(({ kind, path }) => kind === "dynamic-import" && path === file)
-    )
-  )
+  const all = Object.keys(files)
   // What is taken as a whole has no names to be taken by.
-  for (const { from, names } of Object.keys(files).flatMap(namesTakenBy)) if (names[0] === "*") core.delete(from)
-  const taken = new Map()
-  for (const file of Object.keys(files).filter((file) => !core.has(file))) {
-    for (const { from, names } of namesTakenBy(file)) {
-      if (core.has(from)) taken.set(from, new Set([...(taken.get(from) ?? []), ...names]))
-    }
-  }
-  /** Two files may export the same name. */
-  const shared = [...taken].map(([file, names], at) => ({
-    file,
-    names: [...names].map((name) => [name, `${name}_${at}`])
-  }))
-  const targetOf = ({ path, resolveDir }) => relative(root, resolve(resolveDir, path))
+  for (const { from, names } of all.flatMap(namesTakenBy)) if (names[0] === "*") core.delete(from)
+  const rooms = all.filter((file) =>
+    all.some((one) => files[one].imports.some(({ kind, path }) => kind === "dynamic-import" && path === file))
+  )
   const isRoom = (args) => args.kind === "dynamic-import" && rooms.includes(targetOf(args))
-  const nameOf = (file) => `${relative("layers", file).replace(/\.ts$/, "").replaceAll("/", "-")}.js`
-  const lazily = {
+
+  /** What these files take from the core: for each file of it the names, and what the core calls them. */
+  const called = new Map()
+  const takenBy = (takers) => {
+    const taken = new Map()
+    for (const { from, names } of takers.flatMap(namesTakenBy).filter(({ from }) => core.has(from))) {
+      const known = taken.get(from) ?? new Map()
+      for (const name of names) {
+        const id = `${from} ${name}`
+        // Two files may export the same name.
+        if (!called.has(id)) called.set(id, `_${called.size.toString(36)}`)
+        known.set(name, called.get(id))
+      }
+      taken.set(from, known)
+    }
+    return taken
+  }
+  const lists = (names, toCore) =>
+    [...names].map(([name, id]) => (toCore ? `${name} as ${id}` : `${id} as ${name}`)).join(", ")
+
+  const loadedLater = {
     name: "rooms that are loaded when they are needed",
     setup: ({ onResolve }) =>
       onResolve({ filter: /^\./ }, (args) =>
-        isRoom(args) ? { path: `./${nameOf(targetOf(args))}`, external: true } : undefined
+        isRoom(args) ? { path: `./${outputOf(targetOf(args))}.js`, external: true } : undefined
       )
   }
-  const fromCore = {
+  const fromCore = (taken) => ({
     name: "what the core has",
     setup: ({ onLoad, onResolve }) => {
       onResolve({ filter: /^\./, namespace: "file" }, (args) =>
         core.has(targetOf(args)) && !isRoom(args) ? { path: targetOf(args), namespace: "core" } : undefined
       )
       onResolve({ filter: /^\.\/core\.js$/, namespace: "core" }, ({ path }) => ({ path, external: true }))
-      onLoad({ filter: /./, namespace: "core" }, ({ path }) => {
-        const { names = [] } = shared.find(({ file }) => file === path) ?? {}
-        const list = names.map(([name, unique]) => `${unique} as ${name}`).join(", ")
-        return { contents: `export { ${list} } from "./core.js"` }
-      })
+      onLoad({ filter: /./, namespace: "core" }, ({ path }) => ({
+        contents: `export { ${lists(taken.get(path) ?? [], false)} } from "./core.js"`
+      }))
     }
-  }
-  await build({
-    ...options,
-    stdin: {
-      contents: shared
-        .map(
-          ({ file, names }) =>
-            `export { ${names.map(([name, unique]) => `${name} as ${unique}`).join(", ")} } from "./${file}"`
-        )
-        .join("\n"),
-      resolveDir: root
-    },
-    outfile: "dist/layers/core.js",
-    plugins: [lazily]
   })
+
+  const outside = all.filter((file) => !core.has(file))
+  const byMain = takenBy([main, ...outside.filter((file) => files[main].imports.some(({ path }) => path === file))])
+  const byOthers = takenBy(outside.filter((file) => file !== main))
+  const wanted = [...byMain, ...byOthers].map(([file, names]) => `export { ${lists(names, true)} } from "./${file}"`)
+  const stdin = { contents: [...new Set(uniqueExports(wanted))].join("\n"), resolveDir: root }
+  await build({ ...options, stdin, outfile: "dist/layers/core.js", plugins: [loadedLater] })
   // By itself: else what it shares with the others would be further files.
-  await build({ ...options, entryPoints: [main], outfile: "dist/layers/index.js", plugins: [fromCore] })
+  await build({ ...options, entryPoints: [main], outfile: "dist/layers/index.js", plugins: [fromCore(byMain)] })
   await build({
     ...options,
-    // Names of functions are for stack traces of programs that serve: 17 kB that the other doors can do without.
-    keepNames: false,
     splitting: true,
-    entryPoints: [...doors.slice(1), ...rooms].map((file) => ({ in: file, out: nameOf(file).replace(/\.js$/, "") })),
+    entryPoints: [...others, ...rooms].map((file) => ({ in: file, out: outputOf(file) })),
     outdir: "dist/layers",
     chunkNames: "[name]-[hash]",
-    plugins: [lazily, fromCore]
+    plugins: [loadedLater, fromCore(byOthers)]
   })
 }
+
+/** One statement for each name: the doors take some names twice. */
+const uniqueExports = (statements) =>
+  statements.flatMap((text) => {
+    const [, names, from] = /^export \{ (.*) \} from (.*)$/.exec(text) ?? []
+    return names === undefined || names === "" ? [] : names.split(", ").map((name) => `export { ${name} } from ${from}`)
+  })
 
 bundle()

@@ -1,11 +1,18 @@
 /** What long work tells somebody who watches: lines on a terminal, events with `--json=stream`, and nothing in a log. */
-import { isatty } from "node:tty"
+import { createRequire } from "node:module"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { describeMeasure, type Measure, type ProgressEvent, type RestoreStep } from "../../layers/index.ts"
+import type { ProgressEvent, RestoreStep } from "../../layers/index.ts"
+import { describeMeasure, type Measure } from "../../layers/start/Measure.ts"
 import { tell } from "./say.ts"
 import { emit, isStream } from "./stream.ts"
+
+/** Looked at only where something takes long: loading this takes longer than most starts. */
+const isTerminal = (): boolean => {
+  const { isatty }: typeof import("node:tty") = createRequire(process.execPath)("node:tty")
+  return isatty(2)
+}
 
 /** The time that is left of something, at the rate since it was first told of; "" where that is not known. */
 const timeLeft = () => {
@@ -29,7 +36,7 @@ export const tellBytes = (): ((doing: string, done: number, total: number) => Ef
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const measure = { done, total, unit: "bytes", detail: "" } as const
       if (isStream) return emit("progress", now, { doing, ...measure })
-      return isatty(2) ? tell(`${doing}: ${describeMeasure(measure)}${left(doing, measure, now)}`) : Effect.void
+      return isTerminal() ? tell(`${doing}: ${describeMeasure(measure)}${left(doing, measure, now)}`) : Effect.void
     })
 }
 
@@ -37,7 +44,7 @@ export const tellBytes = (): ((doing: string, done: number, total: number) => Ef
 export const tellStep = ({ bytes, doing }: RestoreStep): Effect.Effect<void> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => {
     if (isStream) return emit("progress", now, { doing, done: 0, total: bytes, unit: "bytes", detail: "" })
-    return isatty(2) ? tell(`${doing}: ${Math.round(bytes / 1_000_000)} MB`) : Effect.void
+    return isTerminal() ? tell(`${doing}: ${Math.round(bytes / 1_000_000)} MB`) : Effect.void
   })
 
 /**
@@ -53,7 +60,7 @@ export const tellStart = (json: boolean): ((event: ProgressEvent) => Effect.Effe
         ? Effect.void
         : tell(`waiting in the ${event.stage} stage: ${event.reason}`)
     }
-    if (event._tag !== "StageProgress" || !isatty(2)) return Effect.void
+    if (event._tag !== "StageProgress" || !isTerminal()) return Effect.void
     const time = event.unit === "bytes" ? left(`${event.stage} ${event.doing}`, event, event.at) : ""
     return tell(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}${time}`)
   }
