@@ -82,6 +82,17 @@ describe.skipIf(!hasPostgres)("a start on PostgreSQL", () => {
     })
   )
 
+  it.live("applies a migration that is only a comment, and refuses an empty file", () =>
+    Effect.gen(function* () {
+      const url = yield* copyOf(yield* template)
+      const comment = { ...notes, "003_wider.sql": "-- Numbers are as wide here as they have to be.\n" }
+      assert.strictEqual((yield* start(url, { files: comment })).report.schemaVersion, "003")
+      assert.deepStrictEqual((yield* start(url, { files: comment })).report.applied, [])
+      const empty = yield* refused(url, { files: { ...comment, "004_empty.sql": "\n" } })
+      assert.strictEqual(nameOf(empty), "UpgradeError.Incomplete")
+    })
+  )
+
   it.live("gives each of its connections the same settings", () =>
     Effect.gen(function* () {
       const url = yield* newDatabase
