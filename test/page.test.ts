@@ -31,6 +31,14 @@ const skipped = noBrowser === undefined ? "" : ` (skipped: ${noBrowser})`
 
 describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
   layer(Site.layer, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+    it.scoped("is there in every browser, whatever it calls its language", () =>
+      onThePage("", async (page) => {
+        await page.addInitScript('Object.defineProperty(navigator, "language", { value: "en-US@posix" })')
+        await page.reload()
+        await ready(page)
+      })
+    )
+
     it.scoped(
       "shows readiness in one line, and the start behind it as a picture in which each stage has its place",
       () =>

@@ -2,7 +2,17 @@
 import { make } from "./dom.js"
 
 /** The page is in English. Times follow the user's own kind of English. */
-const language = navigator.language.startsWith("en") ? navigator.language : "en-GB"
+const usual = "en-GB"
+
+/** A browser that was started in a POSIX locale may name it instead of a language tag: `en-US@posix`. */
+const isTag = (/** @type {string} */ name) => {
+  try {
+    return Intl.getCanonicalLocales(name).length === 1
+  } catch {
+    return false
+  }
+}
+const language = navigator.language.startsWith("en") && isTag(navigator.language) ? navigator.language : usual
 const numbers = new Intl.NumberFormat(language)
 const exactTime = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" })
 const clockTime = new Intl.DateTimeFormat(language, { timeStyle: "medium" })
