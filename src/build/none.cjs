@@ -1,1 +1,1 @@
-// Stands for packages that @effect/sql-pg loads and the program does not use.
+// Stands for modules of packages that nothing in the program calls.
