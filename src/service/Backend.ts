@@ -70,6 +70,7 @@ import { SessionList } from "./SessionList.ts"
 import { Sessions } from "./Sessions.ts"
 import { sessionsHttp } from "./SessionsHttp.ts"
 import { Settings } from "./Settings.ts"
+import { SharedLimits } from "./SharedLimits.ts"
 import { Strangers } from "./Strangers.ts"
 import { streamsHttp } from "./StreamsHttp.ts"
 import { Sweeper } from "./Sweeper.ts"
@@ -176,7 +177,8 @@ export const files = Cleanup.layer.pipe(
 
 const service = Layer.mergeAll(Health.layer, authorization, Strangers.counted).pipe(
   Layer.provideMerge(files),
-  Layer.provideMerge(Layer.mergeAll(DatabaseOverview.layer, HealthHistory.layer, Limits.layer))
+  Layer.provideMerge(Layer.mergeAll(DatabaseOverview.layer, HealthHistory.layer, Limits.layer)),
+  Layer.provideMerge(SharedLimits.layer)
 )
 
 export const database = DatabaseReady.pipeline.pipe(

@@ -14,6 +14,7 @@ import type { DueTime } from "./DueTime.ts"
 import { HealthHistory } from "./HealthHistory.ts"
 import { Reserve } from "./Reserve.ts"
 import { Settings } from "./Settings.ts"
+import { SharedLimits } from "./SharedLimits.ts"
 import { type Check, type Watched, watchCheck } from "./Watch.ts"
 
 export class Health extends Context.Tag("conversation-files/Health")<
@@ -27,12 +28,14 @@ export class Health extends Context.Tag("conversation-files/Health")<
     readonly contents: Watched
     /** Whether there is space beyond the reserve for reading and deleting. */
     readonly space: Watched
+    /** Whether several backends count requests together; undefined where they are not to. */
+    readonly limits: Watched | undefined
   }
 >() {
   static readonly layer: Layer.Layer<
     Health,
     never,
-    Belonging | Cleanup | ContentFaults | DatabaseReady | DueTime | HealthHistory | Reserve | Settings
+    Belonging | Cleanup | ContentFaults | DatabaseReady | DueTime | HealthHistory | Reserve | Settings | SharedLimits
   > = Layer.scoped(
     Health,
     Effect.gen(function* () {
@@ -83,14 +86,24 @@ export class Health extends Context.Tag("conversation-files/Health")<
         })
       )
 
+      const shared = yield* SharedLimits
+      const limits = Effect.flatMap(shared.fault, (fault) =>
+        Effect.map(passing(fault === undefined ? "shared" : "own", "request limits"), (check): Check => {
+          if (fault === undefined) return check
+          const message = `Each process counts requests on its own: Redis does not answer (${fault})`
+          return { ...check, status: "warn", reason: "SharedLimits.NoAnswer", message }
+        })
+      )
+
       const watch = (name: string, look: Effect.Effect<Check>) => watchCheck(name, look, healthCache, seen(name))
       const checks = {
         database: yield* watch("sqlite:database", database),
         writeLock: yield* watch("sqlite:write-lock", writeLock),
         contents: yield* watch("storage:contents", contents),
-        space: yield* watch("storage:space", space)
+        space: yield* watch("storage:space", space),
+        limits: shared.isShared ? yield* watch("redis:limits", limits) : undefined
       }
-      const lookAtAll = Effect.forEach(Object.values(checks), ({ check }) => check, {
+      const lookAtAll = Effect.forEach(Object.values(checks), (watched) => watched?.check ?? Effect.void, {
         concurrency: "unbounded",
         discard: true
       })

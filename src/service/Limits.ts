@@ -8,6 +8,7 @@ import { Buckets } from "./Buckets.ts"
 import { holding } from "./holding.ts"
 import { unsafeMonotonicMillis } from "./monotonic.ts"
 import { Settings } from "./Settings.ts"
+import { SharedLimits } from "./SharedLimits.ts"
 
 /** What runs now. */
 interface Caller {
@@ -26,10 +27,11 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
     readonly holdStream: (user: string) => Effect.Effect<void, TooManyRequests, Scope.Scope>
   }
 >() {
-  static readonly layer: Layer.Layer<Limits, never, Settings> = Layer.effect(
+  static readonly layer: Layer.Layer<Limits, never, Settings | SharedLimits> = Layer.effect(
     Limits,
     Effect.gen(function* () {
       const { concurrentRequests, eventStreams, requestsPerSecond } = yield* Settings
+      const shared = yield* SharedLimits
       // As many as there are accounts.
       const buckets = new Buckets(requestsPerSecond, Number.POSITIVE_INFINITY)
       const clock = yield* Effect.clock
@@ -43,6 +45,16 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
         return caller
       }
 
+      const tooFast = (retryAfterSeconds: number): Effect.Effect<void, TooManyRequests> => {
+        const message = `You may send ${requestsPerSecond} requests a second.`
+        return retryAfterSeconds > 0 ? new TooManyRequests({ retryAfterSeconds, message }) : Effect.void
+      }
+      const own = (user: string) => Effect.suspend(() => tooFast(buckets.take(user, unsafeMonotonicMillis(clock))))
+      const permitted = shared.isShared
+        ? (user: string) =>
+            Effect.flatMap(shared.take(user), (wait) => (wait === undefined ? own(user) : tooFast(wait)))
+        : own
+
       const admit = (user: string) =>
         Effect.suspend((): Effect.Effect<void, TooManyRequests, Scope.Scope> => {
           const caller = callerOf(user)
@@ -50,12 +62,7 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
             const message = `You may have ${concurrentRequests} requests at once.`
             return new TooManyRequests({ retryAfterSeconds: 1, message })
           }
-          const retryAfterSeconds = buckets.take(user, unsafeMonotonicMillis(clock))
-          if (retryAfterSeconds > 0) {
-            const message = `You may send ${requestsPerSecond} requests a second.`
-            return new TooManyRequests({ retryAfterSeconds, message })
-          }
-          return holding(() => {
+          const counted = holding(() => {
             caller.running += 1
             return {
               value: undefined,
@@ -64,6 +71,8 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
               }
             }
           })
+          // Who waits for Redis counts meanwhile. Without Redis a refusal counts nobody.
+          return shared.isShared ? Effect.zipRight(counted, permitted(user)) : Effect.zipRight(permitted(user), counted)
         })
 
       const holdStream = Effect.fnUntraced(function* (user: string) {
@@ -80,8 +89,11 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
         yield* Effect.acquireRelease(count(1), () => count(-1))
       })
 
+      // Redis cannot be asked at once.
       const unsafeTake = (user: string) =>
-        callerOf(user).running < concurrentRequests && buckets.take(user, unsafeMonotonicMillis(clock)) === 0
+        !shared.isShared &&
+        callerOf(user).running < concurrentRequests &&
+        buckets.take(user, unsafeMonotonicMillis(clock)) === 0
 
       return { admit, unsafeTake, holdStream }
     })

@@ -194,7 +194,8 @@ const watchedIn = ({ health }: Behind): Readonly<Record<string, Watched>> => ({
   "sqlite:database": health.database,
   "sqlite:write-lock": health.writeLock,
   "storage:contents": health.contents,
-  "storage:space": health.space
+  "storage:space": health.space,
+  ...(health.limits === undefined ? {} : { "redis:limits": health.limits })
 })
 
 const liveChecks = (phase: Phase): Effect.Effect<Checks> =>

@@ -105,6 +105,8 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly shutdownDelay: Duration.Duration
     /** `SHUTDOWN_TIMEOUT`: how long requests in flight may take after that. Default 25 seconds. */
     readonly shutdownTimeout: Duration.Duration
+    /** `REDIS_URL`: where several backends count the requests of a user together. Default none: each counts its own. */
+    readonly redisUrl: Option.Option<Redacted.Redacted>
     /** `OTEL_EXPORTER_OTLP_ENDPOINT`: where traces are sent. Default nowhere. */
     readonly otlpEndpoint: Option.Option<string>
   }
@@ -152,6 +154,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         lockPatience: duration("LOCK_PATIENCE", Duration.seconds(2)),
         shutdownDelay: duration("SHUTDOWN_DELAY", Duration.zero),
         shutdownTimeout: duration("SHUTDOWN_TIMEOUT", Duration.seconds(25)),
+        redisUrl: Config.redacted("REDIS_URL").pipe(Config.mapOrFail(redisUrlOf), Config.option),
         otlpEndpoint: Config.nonEmptyString("OTEL_EXPORTER_OTLP_ENDPOINT").pipe(
           Config.validate({ message: "an http or https URL", validation: isHttpUrl }),
           Config.option
@@ -160,6 +163,12 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     })
   )
 }
+
+/** Its error does not show the URL, which may have a password. */
+const redisUrlOf = (url: Redacted.Redacted): Either.Either<Redacted.Redacted, ConfigError.ConfigError> =>
+  URL.canParse(Redacted.value(url)) && /^rediss?:/.test(Redacted.value(url))
+    ? Either.right(url)
+    : Either.left(ConfigError.InvalidData(["REDIS_URL"], "expected a redis or rediss URL"))
 
 const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
 

@@ -10,6 +10,7 @@ import * as TestClock from "effect/TestClock"
 import { type Client, fileForm } from "../../src/service/Client.ts"
 import { Limits } from "../../src/service/Limits.ts"
 import { Settings } from "../../src/service/Settings.ts"
+import { SharedLimits } from "../../src/service/SharedLimits.ts"
 import { beginUpload, whenEntries } from "../support/connection.ts"
 import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
 import { accounts, jsonOf, serveOn, serving, settingsOn, tokenOf } from "../support/service.ts"
@@ -238,6 +239,7 @@ describe("the limits", () => {
     Effect.provide(
       test,
       Limits.layer.pipe(
+        Layer.provide(SharedLimits.layer),
         Layer.provide(Layer.succeed(Settings, settingsOn("/nowhere", { requestsPerSecond: 10, concurrentRequests: 3 })))
       )
     )

@@ -51,6 +51,7 @@ export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): 
   lockPatience: Duration.seconds(2),
   shutdownDelay: Duration.zero,
   shutdownTimeout: Duration.seconds(25),
+  redisUrl: Option.none(),
   otlpEndpoint: Option.none(),
   ...settings
 })

@@ -10,7 +10,8 @@ const names = {
   "sqlite:database": "Database",
   "sqlite:write-lock": "Writing",
   "storage:contents": "Contents",
-  "storage:space": "Free space"
+  "storage:space": "Free space",
+  "redis:limits": "Request limits"
 }
 
 /** For users who may not see the service's own messages, which name files. */
@@ -21,6 +22,7 @@ const reasons = {
   "ContentStore.AlmostFull": "The disk is almost full.",
   "ContentStore.Full": "The disk is full. Nothing can be uploaded.",
   "ContentStore.Unknown": "The disk does not tell how much is free.",
+  "SharedLimits.NoAnswer": "Redis does not answer. Requests are limited all the same.",
   "ContentStore.Missing": "Some contents are missing.",
   "ContentStore.Damaged": "Some contents are damaged."
 }
@@ -46,6 +48,9 @@ const foundOf = ({ observedUnit, observedValue }) => {
   if (observedUnit === "bytes") return typeof observedValue === "number" ? bytes(observedValue) : "not known"
   if (observedUnit === "missing contents") return observedValue === 0 ? "none is missing" : `${observedValue} missing`
   if (observedUnit === "write lock") return observedValue === "free" ? "possible" : "not possible at this moment"
+  if (observedUnit === "request limits") {
+    return observedValue === "shared" ? "counted together" : "counted by each backend on its own"
+  }
   return `${observedUnit} ${observedValue}`
 }
 
