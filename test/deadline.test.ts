@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { DatabaseConfig, Initialization, Migrations, type ProgressEvent, type StageName } from "../layers/index.ts"
 import type { Attempt } from "../layers/start/Attempt.ts"
-import { independently, notesFiles, start, temporaryFile } from "./support/database.ts"
+import { independently, notesFiles, start, temporaryFile, withInstantStatements } from "./support/database.ts"
 
 /** A stage that reports progress every two seconds while there are figures, and then stands still. */
 const working = (
@@ -144,22 +144,29 @@ describe("an upgrade of a large database", () => {
       const told: Array<string> = []
       const more =
         "CREATE TABLE more (x REFERENCES notes(id));\nUPDATE notes SET body = body WHERE id = 1;\nINSERT INTO more VALUES (1);\nCREATE INDEX by_length ON notes(length(body));\nDELETE FROM more;\nUPDATE notes SET body = zeroblob(999999);"
-      yield* start(file, {
-        onProgress: tellingInto(told),
-        migrations: Migrations.fromRecord({ ...notesFiles, "003_more.sql": more })
-      })
+      // Statements that take less than the copy are run again after it, and how long they take depends on the machine.
+      yield* withInstantStatements(
+        start(file, {
+          onProgress: tellingInto(told),
+          migrations: Migrations.fromRecord({ ...notesFiles, "003_more.sql": more })
+        })
+      )
+      const statements = [
+        "counting rows before 003_more: 0 of 1 tables",
+        "applying 003_more: statement 2 of 6, line 2",
+        "applying 003_more: statement 4 of 6, line 4",
+        "applying 003_more: statement 5 of 6, line 5",
+        "applying 003_more: statement 6 of 6, line 6",
+        "counting rows after 003_more: 0 of 1 tables",
+        "checking foreign keys after 003_more: 0 of N bytes"
+      ]
       assert.deepStrictEqual(
         told.map((line) => line.replace(/\d{4,}/, "N")),
         [
-          "counting rows before 003_more: 0 of 1 tables",
-          "applying 003_more: statement 2 of 6, line 2",
-          "applying 003_more: statement 4 of 6, line 4",
-          "applying 003_more: statement 5 of 6, line 5",
-          "applying 003_more: statement 6 of 6, line 6",
-          "counting rows after 003_more: 0 of 1 tables",
-          "checking foreign keys after 003_more: 0 of N bytes",
+          ...statements,
           "making the backup: 0 of N bytes",
           "running quick_check: 0 of N bytes",
+          ...statements,
           "committing 003_more: writing what has changed"
         ]
       )

@@ -6,7 +6,6 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { Migrations, type ProgressEvent } from "../layers/index.ts"
 import { copyDatabase } from "../layers/sqlite/DatabaseCopy.ts"
@@ -22,7 +21,8 @@ import {
   rowsOf,
   start,
   temporaryFile,
-  temporaryFolder
+  temporaryFolder,
+  withInstantStatements
 } from "./support/database.ts"
 
 const picture =
@@ -78,13 +78,6 @@ const beside = (file: string) =>
     .map((name) => name.slice(basename(file).length))
     .filter((suffix) => suffix !== "" && !/^-(wal|shm)$/.test(suffix))
     .sort()
-
-/** The statements of the upgrade take no time, so the copy is worth a second run of them even on a slow machine. */
-const atOnce = <A, E, R>(upgrade: Effect.Effect<A, E, R>) =>
-  Effect.clockWith((clock) => {
-    const standing: Clock.Clock = Object.assign(Object.create(clock), { unsafeCurrentTimeNanos: () => 0n })
-    return Effect.withClock(upgrade, standing)
-  })
 
 /** Runs an action when a copy begins. */
 const whenCopying = (act: Effect.Effect<void>) => (event: ProgressEvent) =>
@@ -172,7 +165,9 @@ describe("the backup of a large database", () => {
             )
           )
         })
-        const { backup = "" } = yield* atOnce(start(file, { migrations: proving, onProgress: whenCopying(wait) }))
+        const { backup = "" } = yield* withInstantStatements(
+          start(file, { migrations: proving, onProgress: whenCopying(wait) })
+        )
         assert.isAbove(during, 20)
         assert.deepStrictEqual(beside(file), [".002-to-003.backup"])
         yield* isProven(file, backup)
@@ -185,7 +180,7 @@ describe("the backup of a large database", () => {
       const file = yield* large
       let copies = 0
       const count = whenCopying(Effect.sync(() => (copies += 1)).pipe(Effect.asVoid))
-      const starts = [1, 2, 3].map(() => atOnce(start(file, { migrations: proving, onProgress: count })))
+      const starts = [1, 2, 3].map(() => withInstantStatements(start(file, { migrations: proving, onProgress: count })))
       const reports = yield* Effect.all(starts, { concurrency: "unbounded" })
       const backups = reports.flatMap(({ backup }) => backup ?? [])
       assert.deepStrictEqual([copies, backups], [1, [`${file}.002-to-003.backup`]])
@@ -204,7 +199,7 @@ describe("the backup of a large database", () => {
         isFirst = false
         return Effect.orDie(Effect.asVoid(start(file, { migrations: others, backups: 0 })))
       })
-      const { applied, backup } = yield* atOnce(
+      const { applied, backup } = yield* withInstantStatements(
         start(file, { migrations: proving, onProgress: whenCopying(meanwhile) })
       )
       assert.deepStrictEqual([applied, backup, beside(file)], [[], undefined, []])

@@ -376,6 +376,35 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       })
     )
 
+    it.scoped("shows more files also if the list is read again meanwhile, in either order", () =>
+      Effect.gen(function* () {
+        yield* withFiles(
+          "meanwhile",
+          Array.from({ length: 80 }, (_, index) => `file ${index}.txt`)
+        )
+        yield* onThePage("meanwhile", async (page) => {
+          const more = page.getByRole("button", { name: "Show more" })
+          await listed(page, "25 files")
+          const rest = await holdAnswers(page, /meanwhile\/files\?.*after=/)
+          await more.click()
+          await rest.held
+          await comeBack(page)
+          await listed(page, "50 files")
+          rest.release()
+          await page.unroute(/after=/)
+
+          const whole = await holdAnswers(page, /meanwhile\/files\?limit=50&deleted=false$/)
+          await comeBack(page)
+          await whole.held
+          await more.click()
+          await listed(page, "75 files")
+          whole.release()
+          await more.click()
+          await listed(page, "80 files")
+        })
+      })
+    )
+
     it.scoped("works with the keyboard alone, and shows where the focus is", () =>
       onThePage("", async (page) => {
         await ready(page)

@@ -18,6 +18,7 @@ import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import Sqlite from "better-sqlite3"
+import type * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -186,3 +187,10 @@ export class Accepted extends Data.TaggedError("Accepted") {
 /** The refusal of a start. A start that is ready fails the test with a sentence instead of a report. */
 export const refusal = <A, E, R>(starting: Effect.Effect<A, E, R>): Effect.Effect<E, Accepted, R> =>
   Effect.mapError(Effect.flip(starting), () => new Accepted())
+
+/** The statements of the upgrade take no time, so the copy is worth a second run of them even on a slow machine. */
+export const withInstantStatements = <A, E, R>(upgrade: Effect.Effect<A, E, R>) =>
+  Effect.clockWith((clock) => {
+    const standing: Clock.Clock = Object.assign(Object.create(clock), { unsafeCurrentTimeNanos: () => 0n })
+    return Effect.withClock(upgrade, standing)
+  })

@@ -46,8 +46,12 @@ const onChange = () => {
 
 /** How often this page changed files: an answer may be older than such a change. */
 let changes = 0
-/** @type {AbortController | undefined} */
+/** How many files the user wants to see. An answer may be on its way that has fewer. */
+let wanted = 0
+/** The reading that is under way. @type {AbortController | undefined} */
 let loading
+/** Whether it is that of the list from its beginning. */
+let isFromBeginning = false
 
 /** @param {Iterable<ConversationFile>} files */
 const set = (files) => {
@@ -58,6 +62,7 @@ const set = (files) => {
 
 export const empty = () => {
   loading?.abort()
+  wanted = 0
   list.next = null
   list.problem = undefined
   list.isLoading = false
@@ -82,51 +87,57 @@ const pageOf = (limit, after, signal) => {
 
 /**
  * Reads so many files after `after`, in as many answers as that takes.
- * @param {number} wanted
+ * @param {number} limit
  * @param {string | null} after
  * @param {AbortSignal} signal
  */
-const gather = async (wanted, after, signal) => {
+const gather = async (limit, after, signal) => {
   /** @type {Array<ConversationFile>} */
   const files = []
   let next = after
   do {
-    const page = await pageOf(Math.min(count.answer, wanted - files.length), next, signal)
+    const page = await pageOf(Math.min(count.answer, limit - files.length), next, signal)
     files.push(...page.files)
     next = page.next
-  } while (next !== null && files.length < wanted)
+  } while (next !== null && files.length < limit)
   return { files, next }
 }
 
 /**
  * Reads again until this page changed nothing meanwhile. A later call replaces an earlier one.
- * @param {number} wanted
+ * @param {number} limit
  * @param {string | null} after
  */
-const latest = async (wanted, after) => {
+const latest = async (limit, after) => {
   loading?.abort()
   const mine = new AbortController()
   loading = mine
-  for (;;) {
-    const before = changes
-    const read = await gather(wanted, after, mine.signal)
-    mine.signal.throwIfAborted()
-    if (changes === before) return read
+  isFromBeginning = after === null
+  try {
+    for (;;) {
+      const before = changes
+      const read = await gather(limit, after, mine.signal)
+      mine.signal.throwIfAborted()
+      if (changes === before) return read
+    }
+  } finally {
+    if (loading === mine) loading = undefined
   }
 }
 
-/** Loads the list again. Quietly: as many files as are shown, which stay until the answer is there. */
+/** Loads the list again. Quietly: as many files as the user has asked for; those that are shown stay meanwhile. */
 export const load = async ({ quietly = false } = {}) => {
   const { kind } = place()
   if (kind !== "session" && kind !== "all") return empty()
   if (!quietly) {
+    wanted = 0
     list.isLoading = true
     list.problem = undefined
     onChange()
   }
-  const shown = quietly ? list.files.length : 0
+  const least = Math.max(count.page, wanted, quietly ? list.files.length : 0)
   try {
-    const { files, next } = await latest(list.order === "newest" ? Math.max(count.page, shown) : count.sorted, null)
+    const { files, next } = await latest(list.order === "newest" ? least : count.sorted, null)
     list.next = next
     list.isLoading = false
     list.problem = undefined
@@ -140,8 +151,11 @@ export const load = async ({ quietly = false } = {}) => {
   }
 }
 
-/** The page after what is shown. */
+/** The page after what is shown. If another reading takes its place, that one has these files too. */
 export const loadMore = async () => {
+  wanted = list.files.length + count.page
+  // That reading knows of a change, and must not end for the sake of the rest.
+  if (loading !== undefined && isFromBeginning) return load({ quietly: true })
   const { files, next } = await latest(count.page, list.next)
   const known = new Set(list.files.map(({ fileId }) => fileId))
   list.next = next
