@@ -1,5 +1,5 @@
 /** How a program ends that a signal stops. */
-import { exitCode } from "../../layers/sqlite/exitCode.ts"
+import { exitCode } from "../../layers/index.ts"
 
 /** The number of the signal that stops us. */
 let signal = 0

@@ -4,9 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { permissionChoices } from "../../layers/machine/FilePermissions.ts"
-import { integrityPolicies } from "../../layers/sqlite/DatabaseConfig.ts"
-import { durationFrom, filesystemTypesFrom } from "../../layers/sqlite/settingText.ts"
+import { durationFrom, filesystemTypesFrom, integrityPolicies, permissionChoices } from "../../layers/index.ts"
 import { type PlainArguments, plainArguments } from "./arguments.ts"
 import { type Choices, defaults, run, runMain } from "./start.ts"
 

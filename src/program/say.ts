@@ -6,7 +6,7 @@ import { writeSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import { constVoid } from "effect/Function"
 import * as Predicate from "effect/Predicate"
-import { exitCode } from "../../layers/sqlite/exitCode.ts"
+import { exitCode } from "../../layers/index.ts"
 import { ExitWith } from "./ExitWith.ts"
 
 /** Writes the result to stdout. A reader that has gone away is no failure; any other failure ends the program. */

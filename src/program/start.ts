@@ -17,18 +17,25 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
-import type { InitializationError, IntegrityPolicy, Permissions, Refusal, Timeline } from "../../layers/index.ts"
-// Not through the door: it leads to rooms that a start does not need, and loading them takes time.
-import { DatabaseConfig } from "../../layers/sqlite/DatabaseConfig.ts"
-import { DatabaseReady } from "../../layers/sqlite/DatabaseReady.ts"
-import { exitCode, exitCodeOf } from "../../layers/sqlite/exitCode.ts"
-import { Initialization } from "../../layers/sqlite/Initialization.ts"
-import { failedReport } from "../../layers/sqlite/InitializationReport.ts"
-import { reportJson, reportLines } from "../../layers/sqlite/reportLines.ts"
-import { describeInterruption } from "../../layers/start/describeInterruption.ts"
-import { MigrationSource } from "../../layers/start/MigrationSource.ts"
-import { MigrationSourceError } from "../../layers/start/MigrationSourceError.ts"
-import { fromDirectory } from "../../layers/start/MigrationTexts.ts"
+import {
+  DatabaseConfig,
+  DatabaseReady,
+  describeInterruption,
+  exitCode,
+  exitCodeOf,
+  failedReport,
+  Initialization,
+  type InitializationError,
+  type IntegrityPolicy,
+  MigrationSource,
+  MigrationSourceError,
+  Migrations,
+  type Permissions,
+  type Refusal,
+  reportJson,
+  reportLines,
+  type Timeline
+} from "../../layers/index.ts"
 import { name, version } from "../build/identity.ts"
 import { ExitWith } from "./ExitWith.ts"
 import { isUrl, onPostgres, requireFileSettings } from "./engine.ts"
@@ -85,8 +92,8 @@ export const optionsOf = (choices: Omit<Choices, "database">, access: "initializ
 
 export const migrationsOf = ({ migrations }: Pick<Choices, "migrations">) =>
   Option.match(migrations, {
-    onNone: () => Effect.mapError(fromDirectory(defaults.migrations), explainMissingDefault),
-    onSome: (directory) => fromDirectory(directory)
+    onNone: () => Effect.mapError(Migrations.fromDirectory(defaults.migrations), explainMissingDefault),
+    onSome: (directory) => Migrations.fromDirectory(directory)
   })
 
 /** `init` and `status`. */
