@@ -1,6 +1,7 @@
 /** Why an effect did not run, or not to its end, under a lock by name. */
 import { type Holder, nameHolders } from "../machine/FileLocks.ts"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
+import { codeAndDetail } from "./PostgresFailure.ts"
 
 /** The lock could not be had, or was lost while the effect ran. */
 export class AdvisoryLockError extends TaggedRefusal("AdvisoryLockError")<{
@@ -14,7 +15,7 @@ export class AdvisoryLockError extends TaggedRefusal("AdvisoryLockError")<{
   readonly lock: string
   /** Who was seen to have it. */
   readonly holders: ReadonlyArray<Holder>
-  /** What the server or the system said, or "". */
+  /** What the server or the system codeAndDetail, or "". */
   readonly detail: string
   /** PostgreSQL's or the system's code, "" where there is none. */
   readonly code: string
@@ -39,8 +40,6 @@ export class AdvisoryLockError extends TaggedRefusal("AdvisoryLockError")<{
   }
 }
 
-const said = ({ code, detail }: AdvisoryLockError): string => (code === "" ? detail : `${code}: ${detail}`)
-
 const catalogue: Catalogue<AdvisoryLockError> = {
   Held: {
     sentence: ({ holders, lock }) =>
@@ -50,12 +49,13 @@ const catalogue: Catalogue<AdvisoryLockError> = {
     means: "tryAgain"
   },
   Unreachable: {
-    sentence: (error) => `The lock ${JSON.stringify(error.lock)} could not be asked for (${said(error)})`,
+    sentence: (error) => `The lock ${JSON.stringify(error.lock)} could not be asked for (${codeAndDetail(error)})`,
     remedy: "Fix what the message names, then try again.",
     means: "inputOutput"
   },
   Lost: {
-    sentence: (error) => `The lock ${JSON.stringify(error.lock)} was lost with its connection (${said(error)})`,
+    sentence: (error) =>
+      `The lock ${JSON.stringify(error.lock)} was lost with its connection (${codeAndDetail(error)})`,
     remedy: "Run the effect again. Another program may have the lock by now, and have begun.",
     means: "tryAgain"
   }

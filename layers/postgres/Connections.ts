@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import pg from "pg"
 import type { Address } from "./DatabaseUrl.ts"
-import { PostgresFailure } from "./PostgresFailure.ts"
+import { codeAndDetail, PostgresFailure } from "./PostgresFailure.ts"
 import { types } from "./types.ts"
 
 export interface ConnectionsOptions extends Address {
@@ -36,10 +36,8 @@ export interface Connections {
   readonly config: pg.ClientConfig
 }
 
-export const sqlError = (thrown: unknown): SqlError => {
-  const { code, detail } = PostgresFailure.from(thrown)
-  return new SqlError({ cause: thrown, message: code === "" ? detail : `${code}: ${detail}` })
-}
+export const sqlError = (thrown: unknown): SqlError =>
+  new SqlError({ cause: thrown, message: codeAndDetail(PostgresFailure.from(thrown)) })
 
 /**
  * Ends a connection at once, without asking the server: it may be gone. A server that is there ends the statement when

@@ -7,7 +7,7 @@ import { type History, type Query, readHistory } from "./History.ts"
 import { HistoryError, historyUnreadable } from "./HistoryError.ts"
 import { judge, type Verdict } from "./HistoryJudgement.ts"
 import { IntegrityError } from "./IntegrityError.ts"
-import { PostgresFailure } from "./PostgresFailure.ts"
+import { codeAndDetail, PostgresFailure } from "./PostgresFailure.ts"
 import {
   differenceOf,
   divideBy,
@@ -70,9 +70,7 @@ export const explained = (
       const failure = PostgresFailure.from(error)
       return failure.code === "42501"
         ? differs("what differs is not known, because this role may not create a schema to compare with")
-        : differs(
-            `what differs is not known, because the migrations cannot be replayed (${failure.code}: ${failure.detail})`
-          )
+        : differs(`what differs is not known, because the migrations cannot be replayed (${codeAndDetail(failure)})`)
     }),
     Effect.flatMap((replayed) => {
       // What a statement that was interrupted makes or drops may be there or not.

@@ -1,7 +1,7 @@
 /** A history that is not what the program would have made. */
 import { historySentence } from "../start/historySentences.ts"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
-import type { PostgresFailure } from "./PostgresFailure.ts"
+import { codeAndDetail, type PostgresFailure } from "./PostgresFailure.ts"
 
 /** What the database says was applied does not fit what this program holds. Nothing was changed. */
 export class HistoryError extends TaggedRefusal("HistoryError")<{
@@ -122,5 +122,7 @@ const catalogue: Catalogue<HistoryError> = {
   }
 }
 
-export const historyUnreadable = ({ code, detail, retryable }: PostgresFailure): HistoryError =>
-  new HistoryError({ reason: "Unreadable", migrations: [], detail: `${code}: ${detail}`, code, retryable })
+export const historyUnreadable = (failure: PostgresFailure): HistoryError => {
+  const { code, retryable } = failure
+  return new HistoryError({ reason: "Unreadable", migrations: [], detail: codeAndDetail(failure), code, retryable })
+}

@@ -1,6 +1,6 @@
 /** The schema is not what its migrations make of it. */
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
-import type { PostgresFailure } from "./PostgresFailure.ts"
+import { codeAndDetail, type PostgresFailure } from "./PostgresFailure.ts"
 import { describeDifference, type SchemaDifference } from "./SchemaFingerprint.ts"
 
 /** The schema is not what its migrations make of it. Nothing was changed. */
@@ -47,7 +47,7 @@ const catalogue: Catalogue<IntegrityError> = {
     means: "data"
   },
   Unreadable: {
-    sentence: ({ code, detail }) => `The schema of the database cannot be read (${code}: ${detail})`,
+    sentence: (error) => `The schema of the database cannot be read (${codeAndDetail(error)})`,
     remedy: "Fix what PostgreSQL's message names, then start again.",
     means: "data"
   }

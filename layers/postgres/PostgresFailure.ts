@@ -37,7 +37,17 @@ const textIn = (value: unknown, name: string): string =>
  * of another session. `pg` has no code for some of it.
  */
 const mayPass = (code: string, message: string): boolean =>
-  passing.test(code) || (code === "" && /^(timeout e|Connection terminated|the connection was ended)/.test(message))
+  passing.test(code) || (code === "" && (/^timeout e/.test(message) || isCut(message)))
+
+/** Whether `pg`, or this library, says without a code that a connection is gone. Nothing comes on it any more. */
+export const isCut = (message: string): boolean =>
+  /^(Connection terminated|Client (has encountered a connection error|was closed) and|the connection was ended)/.test(
+    message
+  )
+
+/** The message, with its code where there is one. */
+export const codeAndDetail = ({ code, detail }: { readonly code: string; readonly detail: string }): string =>
+  code === "" ? detail : `${code}: ${detail}`
 
 const passing =
   /^(08(000|001|003|004|006)|25006|40001|40P01|53300|55P03|55006|57P0[1-5]|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)$/

@@ -1,5 +1,6 @@
 /** A setting of a session that is not as it has to be. */
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
+import { codeAndDetail } from "./PostgresFailure.ts"
 
 /** A setting could not be made, or reads back as something else. */
 export class PragmaError extends TaggedRefusal("PragmaError")<{
@@ -44,7 +45,7 @@ const catalogue: Catalogue<PragmaError> = {
     means: "data"
   },
   Refused: {
-    sentence: ({ code, detail }) => `The settings of the session could not be made (${code}: ${detail})`,
+    sentence: (error) => `The settings of the session could not be made (${codeAndDetail(error)})`,
     remedy: "Fix what PostgreSQL's message names, then start again.",
     means: "data"
   }

@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import pg from "pg"
 import { endNow, type Held, sqlError } from "./Connections.ts"
+import { isCut } from "./PostgresFailure.ts"
 
 type Rows = ReadonlyArray<Record<string, unknown>>
 
@@ -53,9 +54,7 @@ const ask = <A>(
   })
 
 const isLost = (error: Error): boolean =>
-  error instanceof pg.DatabaseError
-    ? error.severity !== "ERROR"
-    : "code" in error || error.message.startsWith("Connection terminated")
+  error instanceof pg.DatabaseError ? error.severity !== "ERROR" : "code" in error || isCut(error.message)
 
 /** `pg` gives an array where the text has several statements. */
 type Answer = pg.QueryResult | ReadonlyArray<pg.QueryResult>

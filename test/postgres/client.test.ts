@@ -112,6 +112,26 @@ describe.skipIf(!hasPostgres)("the client on PostgreSQL", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("fails at once where a connection was lost before it is used", () =>
+    Effect.gen(function* () {
+      const url = yield* newDatabase
+      const { sql } = yield* clientOn(url, { maxConnections: 1 })
+      const lost = yield* sql
+        .withTransaction(
+          Effect.gen(function* () {
+            const [me] = yield* sql<{ pid: number }>`SELECT pg_backend_pid() AS pid`
+            yield* ask(url, "SELECT pg_terminate_backend($1)", [me?.pid])
+            // Until `pg` has heard of it.
+            yield* Effect.sleep("300 millis")
+            return PostgresFailure.from(yield* Effect.flip(sql`SELECT 1`))
+          })
+        )
+        .pipe(Effect.catchAll((error) => Effect.succeed(PostgresFailure.from(error))))
+      assert.isTrue(lost.retryable, lost.detail)
+      assert.deepStrictEqual(yield* sql`SELECT 1 AS one`, [{ one: 1 }])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("fails, with the code of the server, where a connection is lost", () =>
     Effect.gen(function* () {
       const url = yield* newDatabase
