@@ -39,16 +39,6 @@ export class AdoptError extends TaggedRefusal("AdoptError")<{
   get entry(): Entry {
     return entryOf(catalogue, this)
   }
-
-  /** What is wrong, for people. */
-  get sentence(): string {
-    return this.entry.sentence
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
-  }
 }
 
 const saying =

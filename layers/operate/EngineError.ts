@@ -24,16 +24,6 @@ export class EngineError extends TaggedRefusal("EngineError")<{
   get entry(): Entry {
     return entryOf(catalogue, this)
   }
-
-  /** What is wrong, for people. */
-  get sentence(): string {
-    return this.entry.sentence
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
-  }
 }
 
 const instead = (error: EngineError): string => error.instead

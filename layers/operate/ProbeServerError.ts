@@ -23,16 +23,6 @@ export class ProbeServerError extends TaggedRefusal("ProbeServerError")<{
   get entry(): Entry {
     return entryOf(catalogue, this)
   }
-
-  /** What is wrong, for people. */
-  get sentence(): string {
-    return this.entry.sentence
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
-  }
 }
 
 const catalogue: Catalogue<ProbeServerError> = {

@@ -41,16 +41,6 @@ export class RepairError extends TaggedRefusal("RepairError")<{
   get entry(): Entry {
     return entryOf(catalogue, this)
   }
-
-  /** What is wrong, for people. */
-  get sentence(): string {
-    return this.entry.sentence
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
-  }
 }
 
 const saying =

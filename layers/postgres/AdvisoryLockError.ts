@@ -15,7 +15,7 @@ export class AdvisoryLockError extends TaggedRefusal("AdvisoryLockError")<{
   readonly lock: string
   /** Who was seen to have it. */
   readonly holders: ReadonlyArray<Holder>
-  /** What the server or the system codeAndDetail, or "". */
+  /** What the server or the system said, or "". */
   readonly detail: string
   /** PostgreSQL's or the system's code, "" where there is none. */
   readonly code: string
@@ -27,16 +27,6 @@ export class AdvisoryLockError extends TaggedRefusal("AdvisoryLockError")<{
   /** @internal */
   get entry(): Entry {
     return entryOf(catalogue, this)
-  }
-
-  /** What is wrong, for people. */
-  get sentence(): string {
-    return this.entry.sentence
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
   }
 }
 

@@ -1,7 +1,7 @@
 /** Why a server is not one on which this program can work. */
 import * as Predicate from "effect/Predicate"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
-import type { PostgresFailure } from "./PostgresFailure.ts"
+import { codeAndDetail, type PostgresFailure } from "./PostgresFailure.ts"
 
 /** The server is there and cannot be used. Nothing was changed. */
 export class ConnectionError extends TaggedRefusal("ConnectionError")<{
@@ -29,13 +29,8 @@ export class ConnectionError extends TaggedRefusal("ConnectionError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
-    return `${this.entry.sentence} (${this.code === "" ? "" : `${this.code}: `}${this.detail})`
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
+  override get sentence(): string {
+    return `${this.entry.sentence} (${codeAndDetail(this)})`
   }
 }
 

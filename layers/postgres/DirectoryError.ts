@@ -1,6 +1,6 @@
 /** Why there is no database where one should be. */
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
-import type { PostgresFailure } from "./PostgresFailure.ts"
+import { codeAndDetail, type PostgresFailure } from "./PostgresFailure.ts"
 
 /** The database cannot be reached, or does not let this program in. */
 export class DirectoryError extends TaggedRefusal("DirectoryError")<{
@@ -46,13 +46,8 @@ export class DirectoryError extends TaggedRefusal("DirectoryError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
-    return `${this.entry.sentence} (${this.code === "" ? "" : `${this.code}: `}${this.detail})`
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
+  override get sentence(): string {
+    return `${this.entry.sentence} (${codeAndDetail(this)})`
   }
 }
 

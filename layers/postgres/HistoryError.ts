@@ -47,13 +47,8 @@ export class HistoryError extends TaggedRefusal("HistoryError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
+  override get sentence(): string {
     return `${this.entry.sentence}${this.detail === "" ? "" : ` (${this.detail})`}`
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
   }
 }
 

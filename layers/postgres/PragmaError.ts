@@ -25,16 +25,6 @@ export class PragmaError extends TaggedRefusal("PragmaError")<{
   get entry(): Entry {
     return entryOf(catalogue, this)
   }
-
-  /** What is wrong, for people. */
-  get sentence(): string {
-    return this.entry.sentence
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
-  }
 }
 
 const catalogue: Catalogue<PragmaError> = {

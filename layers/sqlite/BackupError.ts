@@ -27,13 +27,13 @@ export class BackupError extends TaggedRefusal("BackupError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
+  override get sentence(): string {
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
     return `${this.entry.sentence}, so the upgrade was not started (${said})`
   }
 
   /** What to do now, for people. */
-  get remedy(): string {
+  override get remedy(): string {
     return `${this.entry.remedy} If you make backups yourself, set \`backups\` to 0.`
   }
 }

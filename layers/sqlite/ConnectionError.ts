@@ -76,12 +76,12 @@ export class ConnectionError extends TaggedRefusal("ConnectionError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
+  override get sentence(): string {
     return `${this.entry.sentence} (${this.code === "" || this.detail.startsWith(this.code) ? "" : `${this.code}: `}${this.detail})`
   }
 
   /** What to do now, for people. */
-  get remedy(): string {
+  override get remedy(): string {
     if (this.cure !== undefined) return this.reason === "NotADatabase" ? `${this.cure} ${untouched}` : this.cure
     return this.entry.remedy
   }

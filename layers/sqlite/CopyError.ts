@@ -46,14 +46,9 @@ export class CopyError extends TaggedRefusal("CopyError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
+  override get sentence(): string {
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
     return `${this.entry.sentence}${said === "" ? "" : ` (${said})`}`
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
   }
 }
 

@@ -46,13 +46,8 @@ export class DirectoryError extends TaggedRefusal("DirectoryError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
+  override get sentence(): string {
     return `${this.entry.sentence} (${this.detail})`
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
   }
 }
 

@@ -30,16 +30,6 @@ export class FleetError extends TaggedRefusal("FleetError")<{
   get entry(): Entry {
     return entryOf(catalogue, this)
   }
-
-  /** What is wrong, for people. */
-  get sentence(): string {
-    return this.entry.sentence
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
-  }
 }
 
 const catalogue: Catalogue<FleetError> = {

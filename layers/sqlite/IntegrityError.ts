@@ -64,7 +64,7 @@ export class IntegrityError extends TaggedRefusal("IntegrityError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
+  override get sentence(): string {
     const found = this.findings.slice(0, 3).join("; ")
     const more = this.findings.length > 3 ? ` and ${this.findings.length - 3} more` : ""
     return this.difference === undefined
@@ -73,7 +73,7 @@ export class IntegrityError extends TaggedRefusal("IntegrityError")<{
   }
 
   /** What to do now, for people. */
-  get remedy(): string {
+  override get remedy(): string {
     const extension = this.findings.map(cureOfMissing).find((cure) => cure !== undefined)
     return codeRemedy(this.code) ?? extension ?? this.entry.remedy
   }

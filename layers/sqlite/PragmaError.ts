@@ -34,13 +34,8 @@ export class PragmaError extends TaggedRefusal("PragmaError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
-  get sentence(): string {
-    return this.entry.sentence
-  }
-
   /** What to do now, for people. */
-  get remedy(): string {
+  override get remedy(): string {
     if (this.retryable) return this.pragma === "journal_mode" ? inUse : (codeRemedy(this.code) ?? inUse)
     return this.entry.remedy
   }

@@ -51,14 +51,9 @@ export class RestoreError extends TaggedRefusal("RestoreError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
+  override get sentence(): string {
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
     return `${this.entry.sentence}${said === "" ? "" : ` (${said})`}`
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
   }
 }
 

@@ -24,13 +24,8 @@ export class LockError extends TaggedRefusal("LockError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
+  override get sentence(): string {
     return `${this.entry.sentence} (${this.code} in the ${this.stage} stage)`
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
   }
 }
 

@@ -31,16 +31,6 @@ export class MigrationFilesError extends TaggedRefusal("MigrationFilesError")<{
   get entry(): Entry {
     return entryOf(catalogue, this)
   }
-
-  /** What is wrong, for people. */
-  get sentence(): string {
-    return this.entry.sentence
-  }
-
-  /** What to do now, for people. */
-  get remedy(): string {
-    return this.entry.remedy
-  }
 }
 
 const notANumber = {

@@ -49,12 +49,12 @@ export class MigrationSourceError extends TaggedRefusal("MigrationSourceError")<
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
+  override get sentence(): string {
     return `${this.entry.sentence} (${this.detail})`
   }
 
   /** What to do now, for people. */
-  get remedy(): string {
+  override get remedy(): string {
     return this.cure ?? this.entry.remedy
   }
 }

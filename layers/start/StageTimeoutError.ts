@@ -35,7 +35,7 @@ export class StageTimeoutError extends TaggedRefusal("StageTimeoutError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
+  override get sentence(): string {
     const { doing, reason, stage, waitingFor } = this
     const whose = reason === "Start" ? "The start" : `The ${stage} stage`
     const over = `${whose} did not finish within ${Duration.format(Duration.millis(this.timeoutMs))}.`
@@ -50,7 +50,7 @@ export class StageTimeoutError extends TaggedRefusal("StageTimeoutError")<{
   }
 
   /** What to do now, for people. */
-  get remedy(): string {
+  override get remedy(): string {
     const { doing, reason, setting, stage, step, waitingFor } = this
     const isWaiting = waitingFor !== "" && doing === ""
     const option = reason === "Start" ? `\`${setting}\` (\`--timeout\`, DATABASE_TIMEOUT)` : `\`${setting}\``

@@ -6,8 +6,8 @@
  *    of doc comment, and the facts; always `retryable: boolean` and `database?: string | undefined`.
  * 2. Below it `const catalogue: Catalogue<XError> = { A: { sentence, remedy, means }, B: ... }`. A part is a value, or a
  *    function of the error. A reason does not compile until its entry is whole.
- * 3. In the class `get entry(): Entry { return entryOf(catalogue, this) }`, which is internal, and `sentence` and
- *    `remedy`, which give the entry's, with the facts that every reason has.
+ * 3. In the class `get entry(): Entry { return entryOf(catalogue, this) }`, which is internal. `sentence` and `remedy` are
+ *    the entry's; a class overrides one of them to add the facts that every reason has.
  * 4. Nothing else: the message, the JSON, `refusalLines` and `exitCodeOf` follow.
  */
 import type * as Cause from "effect/Cause"
@@ -63,6 +63,10 @@ export const isRefusal = (error: unknown): error is Catalogued => Predicate.hasP
 
 /** What a program that prints a refusal shows. */
 export interface Printed {
+  /** What is wrong, for people. */
+  readonly sentence: string
+  /** What to do now, for people. */
+  readonly remedy: string
   /** The sentence, the database and the remedy in one line. */
   readonly message: string
   /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
@@ -74,12 +78,22 @@ export type RefusalClass<Tag extends string> = new <A extends Pick<Refusal, "rea
   facts: A
 ) => Printed & Cause.YieldableError & { readonly _tag: Tag } & Readonly<A>
 
-/** `Data.TaggedError` whose message and JSON are those of a refusal. */
+/** `Data.TaggedError` with the words of a refusal: sentence and remedy of its entry, message and JSON of both. */
 export function TaggedRefusal<Tag extends string>(tag: Tag): RefusalClass<Tag>
 export function TaggedRefusal(tag: string): object {
   const base = Data.TaggedError(tag)
   Object.defineProperties(base.prototype, {
     [refusalBrand]: { value: true },
+    sentence: {
+      get(this: Catalogued) {
+        return this.entry.sentence
+      }
+    },
+    remedy: {
+      get(this: Catalogued) {
+        return this.entry.remedy
+      }
+    },
     message: {
       get(this: Refusal) {
         return messageOf(this)

@@ -62,13 +62,13 @@ export class HistoryError extends TaggedRefusal("HistoryError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
+  override get sentence(): string {
     const detail = this.detail === "" ? "" : ` (${this.detail})`
     return `${this.entry.sentence}${detail}`
   }
 
   /** What to do now, for people. */
-  get remedy(): string {
+  override get remedy(): string {
     return this.cure ?? codeRemedy(this.code) ?? this.entry.remedy
   }
 }

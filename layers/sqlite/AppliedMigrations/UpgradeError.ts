@@ -90,14 +90,14 @@ export class UpgradeError extends TaggedRefusal("UpgradeError")<{
   }
 
   /** What is wrong, for people. */
-  get sentence(): string {
+  override get sentence(): string {
     const where = this.line === 0 ? "" : ` in line ${this.line}, \`${this.statement}\``
     const code = this.code === "" ? "" : `${this.code}: `
     return `${this.entry.sentence}${where} (${code}${this.detail})`
   }
 
   /** What to do now, for people. */
-  get remedy(): string {
+  override get remedy(): string {
     const cure = this.cure ?? codeRemedy(this.code) ?? this.entry.remedy
     return this.reason === "Pending" || this.reason === "TransactionEnded" ? cure : `${cure} ${standing(this)}`
   }
