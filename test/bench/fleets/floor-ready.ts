@@ -4,9 +4,9 @@
  */
 import { hash } from "node:crypto"
 import { accessSync, closeSync, constants, lstatSync, openSync, readdirSync, statfsSync, statSync } from "node:fs"
-import { join } from "node:path"
 import Sqlite from "better-sqlite3"
-import { kept, type Look, type OpenFleet } from "../fleet.ts"
+import type { Look, OpenFleet } from "../fleet.ts"
+import { keeping } from "../keeping.ts"
 
 interface Recorded {
   readonly version: string
@@ -112,23 +112,6 @@ const opened = (file: string, asked: Look): { readonly db: Sqlite.Database; read
 }
 
 export const openFleet: OpenFleet = async (directory, _, asked) => {
-  const open: Array<Sqlite.Database> = []
-  let expected: string | undefined
   must(statSync(directory).isDirectory() && statfsSync(directory).bavail > 0, "no directory")
-  return {
-    open: async (name) => {
-      try {
-        if (open.length >= kept) open.shift()?.close()
-        const { db, found } = opened(join(directory, `${name}.db`), asked)
-        open.push(db)
-        expected ??= found
-        return found === expected ? undefined : "it is not like the first"
-      } catch (thrown) {
-        return String(thrown)
-      }
-    },
-    close: async () => {
-      for (const db of open) db.close()
-    }
-  }
+  return keeping(directory, (file) => opened(file, asked))
 }

@@ -2,9 +2,9 @@
  * The floor of a fleet: `better-sqlite3` by hand. It opens each file, sets the pragmas that this library sets, reads the
  * history and the schema in one transaction, and compares both with those of the first file. It looks at nothing else.
  */
-import { join } from "node:path"
 import Sqlite from "better-sqlite3"
-import { kept, type Look, type OpenFleet } from "../fleet.ts"
+import type { Look, OpenFleet } from "../fleet.ts"
+import { keeping } from "../keeping.ts"
 
 const pragmas = [
   "journal_mode = wal",
@@ -46,23 +46,4 @@ const opened = (file: string, asked: Look) => {
   }
 }
 
-export const openFleet: OpenFleet = async (directory, _, asked) => {
-  const open: Array<Sqlite.Database> = []
-  let expected: string | undefined
-  return {
-    open: async (name) => {
-      try {
-        if (open.length >= kept) open.shift()?.close()
-        const { db, found } = opened(join(directory, `${name}.db`), asked)
-        open.push(db)
-        expected ??= found
-        return found === expected ? undefined : "it is not like the first"
-      } catch (thrown) {
-        return String(thrown)
-      }
-    },
-    close: async () => {
-      for (const db of open) db.close()
-    }
-  }
-}
+export const openFleet: OpenFleet = async (directory, _, asked) => keeping(directory, (file) => opened(file, asked))
