@@ -391,7 +391,6 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
           await comeBack(page)
           await listed(page, "50 files")
           rest.release()
-          await page.unroute(/after=/)
 
           const whole = await holdAnswers(page, /meanwhile\/files\?limit=50&deleted=false$/)
           await comeBack(page)
@@ -401,6 +400,25 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
           whole.release()
           await more.click()
           await listed(page, "80 files")
+        })
+      })
+    )
+
+    it.scoped("shows more sessions also if they are read again meanwhile", () =>
+      Effect.gen(function* () {
+        yield* Effect.forEach(
+          Array.from({ length: 60 }, (_, index) => `one-of-many-${index}`),
+          (session) => withFiles(session, ["a.txt"])
+        )
+        yield* onThePage("one-of-many-0", async (page) => {
+          const sessions = page.locator("#sessions > li")
+          await sessions.nth(49).waitFor()
+          const more = await holdAnswers(page, /\/api\/sessions\?limit=(100|50&after=)/, 1)
+          await page.getByRole("button", { name: "Show more sessions" }).click()
+          await more.held
+          await comeBack(page)
+          await sessions.nth(59).waitFor()
+          more.release()
         })
       })
     )

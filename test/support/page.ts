@@ -3,7 +3,7 @@ import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core"
+import type { Browser, BrowserContextOptions, Locator, Page, Route } from "playwright-core"
 import { fileForm } from "../../src/service/Client.ts"
 import { clientOf, runningBackend } from "./backend.ts"
 import { browser, visit } from "./browser.ts"
@@ -88,8 +88,8 @@ export const choose = async (page: Page, name: string, item: string) => {
 export const textOf = async (locator: Locator) => (await locator.textContent()) ?? ""
 /** The user comes back from another tab: the page looks at once. */
 export const comeBack = (page: Page) => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-/** Holds the answers of the service from now on, until they are released to the page. */
-export const holdAnswers = async (page: Page, address: RegExp) => {
+/** Holds the answers of the service from now on, or so many of them, until they are released to the page. */
+export const holdAnswers = async (page: Page, address: RegExp, times?: number) => {
   let release = () => {}
   const gone = new Promise<void>((resolve) => {
     release = resolve
@@ -98,14 +98,15 @@ export const holdAnswers = async (page: Page, address: RegExp) => {
   const held = new Promise<void>((resolve) => {
     hasOne = resolve
   })
-  await page.route(address, async (route) => {
+  const hold = async (route: Route) => {
     const response = await route.fetch()
     hasOne()
     await gone
     await route.fulfill({ response }).catch(() => {
       // The page continues without it.
     })
-  })
+  }
+  await page.route(address, hold, times === undefined ? {} : { times })
   return { held, release }
 }
 export const namesIn = (page: Page) => page.locator("#files .name").allTextContents()

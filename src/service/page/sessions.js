@@ -16,26 +16,25 @@ const shape = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 
 /** @type {ReadonlyArray<SessionSummary>} */
 let sessions = []
-/** @type {string | null} */
-let next = null
+/** How many of them the user wants to see. An answer may be on its way that has fewer. */
+let wanted = pageSize
+/** Whether there are more. */
+let isMore = false
 let state = ""
 /** @type {AbortController | undefined} */
 let loading
 
 export const sessionNames = () => sessions.map(({ sessionId }) => sessionId)
 
-/**
- * Reads so many sessions after `after`. A page of a search may be short although there are more; then the next page is read.
- * @param {number} wanted
- * @param {string | null} after
- */
-const read = async (wanted, after) => {
+/** Reads as many as are wanted. A page of a search may be short although there are more; then the next page is read. */
+const read = async () => {
   loading?.abort()
   loading = new AbortController()
   const { signal } = loading
   /** @type {Array<SessionSummary>} */
   const found = []
-  let next = after
+  /** @type {string | null} */
+  let next = null
   do {
     const query = new URLSearchParams({ limit: String(Math.min(mostAtOnce, wanted - found.length)) })
     const name = field.value.trim()
@@ -47,15 +46,14 @@ const read = async (wanted, after) => {
     next = page.next
   } while (next !== null && found.length < wanted)
   signal.throwIfAborted()
-  return { found, next }
+  sessions = found
+  isMore = next !== null
+  draw()
 }
 
 export const loadSessions = async () => {
   try {
-    const anew = await read(Math.max(pageSize, sessions.length), null)
-    sessions = anew.found
-    next = anew.next
-    draw()
+    await read()
   } catch (error) {
     if (!isAbort(error)) say(box("no-sessions"), messageOf(error))
   }
@@ -73,7 +71,7 @@ const draw = () => {
       : []),
     ...sessions.map(entryOf)
   )
-  buttonAt("more-sessions").hidden = next === null
+  buttonAt("more-sessions").hidden = !isMore
   const none = typed === "" ? "There are no sessions yet." : "No session has this in its name."
   say(box("no-sessions"), sessions.length === 0 ? none : "")
   markSession()
@@ -141,17 +139,11 @@ form("choose").onsubmit = (event) => {
 }
 buttonAt("more-sessions").onclick = async () => {
   const list = box("sessions")
-  const last = list.lastElementChild
   const count = list.childElementCount
-  try {
-    const more = await read(pageSize, next)
-    sessions = [...sessions, ...more.found]
-    next = more.next
-    draw()
-    if (last !== null) focusIn(list.children[count], list)
-  } catch (error) {
-    if (!isAbort(error)) say(box("no-sessions"), messageOf(error))
-  }
+  // From the beginning: another reading that takes the place of this one has them all too.
+  wanted = sessions.length + pageSize
+  await loadSessions()
+  if (list.childElementCount > count) focusIn(list.children[count], list)
 }
 for (const choice of box("session-states").querySelectorAll("button")) {
   choice.onclick = () => {
