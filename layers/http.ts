@@ -102,8 +102,8 @@ export const probesOf = <R>(
 /**
  * Serves `app` on a database, or on several, and answers probes from the first moment: `GET /livez`, `/readyz`,
  * `/startupz` and `/health`, as `application/health+json`. Everything else is answered with 503 until all databases
- * of the layer are ready. While it stops, `/readyz` fails first; then requests that are under way end, then the databases are closed.
- * Fails with what the layer fails with. `app` can use what the layer gives.
+ * of the layer are ready. When it stops, `/readyz` fails first, then requests that are under way end, and then the
+ * databases are closed. Fails with what the layer fails with. `app` can use what the layer gives.
  *
  * @example
  * ```ts
@@ -157,7 +157,7 @@ export const serveWithProbes = <E, R, A, E2, R2>(
       yield* HttpServer.serveEffect(served)
       given = yield* Layer.build(Layer.locallyWith(database, startObservers, (observers) => [...observers, starts]))
       phase = "open"
-      // The last to be added is the first to be run: before the databases are closed.
+      // Finalizers run in reverse order: this one runs before the databases are closed.
       yield* Effect.addFinalizer(() =>
         Effect.suspend(() => {
           phase = "stopping"

@@ -40,7 +40,7 @@ export {
 export { DatabaseReady, type LayerOptions, type TaggedDatabase } from "./sqlite/DatabaseReady.ts"
 export { DirectoryError } from "./sqlite/DirectoryError.ts"
 export { environment } from "./sqlite/environment.ts"
-export { type ExitCode, exitCode, exitCodeOf, type RefusedError } from "./sqlite/exitCode.ts"
+export { type ExitCode, exitCode, exitCodeOf } from "./sqlite/exitCode.ts"
 export { FleetError } from "./sqlite/FleetError.ts"
 export { Initialization } from "./sqlite/Initialization.ts"
 export {

@@ -28,6 +28,7 @@ import {
   StageTimeoutError,
   UpgradeError
 } from "../layers/index.ts"
+import { lint } from "../layers/operate.ts"
 import packageJson from "../package.json" with { type: "json" }
 import servicePackage from "../src/service/package.json" with { type: "json" }
 import { independently, start, temporaryFile, temporaryFolder } from "./support/database.ts"
@@ -49,6 +50,19 @@ const library = readDocument("layers/README.md")
 const migrations = readDocument("migrations/README.md")
 const program = readDocument("src/program/README.md")
 const readmes = documents.filter(({ path }) => path.endsWith("README.md"))
+
+const recipesInOrder = [
+  "Rebuild a table",
+  "Rename a column or a table",
+  "Drop a table that others refer to",
+  "Backfill a column",
+  "Restrict a column to an enumeration",
+  "Add full-text search",
+  "Add a generated column",
+  "Split a table",
+  "Merge rows",
+  "Index a large table"
+]
 
 const fencesOf = (language: string, of: ReadonlyArray<Document> = documents) =>
   of.flatMap((document) => document.fences.filter((fence) => fence.language === language))
@@ -109,12 +123,12 @@ describe("a README", () => {
     assert.isAtMost(readme.text.split(/\s+/).length, 1800)
   })
 
-  for (const { path, sentences } of readmes) {
+  for (const { path, sentences, sentencesInTables } of readmes) {
     it(`is read once: sentences of ${path}`, () => {
       const lengths = sentences.map(wordsIn).toSorted((one, other) => one - other)
       assert.isAtMost(lengths[Math.floor(lengths.length / 2)] ?? 0, 15, "the median")
       assert.deepStrictEqual(
-        sentences.filter((sentence) => wordsIn(sentence) > 35),
+        [...sentences, ...sentencesInTables].filter((sentence) => wordsIn(sentence) > 35),
         []
       )
     })
@@ -181,6 +195,59 @@ describe("an example", () => {
   )
 })
 
+/** The tests that run what is in fences, besides this file: by language, and where it needs it by heading. */
+const shownBy: Readonly<Record<string, ReadonlyArray<string> | "anywhere">> = {
+  ts: "anywhere",
+  sh: "anywhere",
+  // test/install.test.ts has its lines.
+  json: ["Runtimes and drivers"],
+  // test/declarations.test.ts reads the first one.
+  sql: ["Declarations", "Use", "Lint", "Repeatable migrations", ...recipesInOrder],
+  // test/deploy/manifests.test.ts reads them.
+  yaml: ["Probes", "What a supervisor has to allow"],
+  ini: ["What a supervisor has to allow"],
+  dockerfile: ["Probes"],
+  // test/operate/proof.test.ts runs the last one.
+  "": ["database-ready", "The program", "The commands", "A proof"]
+}
+
+describe("a fence", () => {
+  it("is compiled, run or compared by a test, in every document", () => {
+    const others = documents.flatMap(({ fences, path }) =>
+      fences
+        .filter(({ heading, language }) => shownBy[language] !== "anywhere" && !shownBy[language]?.includes(heading))
+        .map(({ heading, language }) => `${path}: ${language} under ${heading}`)
+    )
+    assert.deepStrictEqual(others, [])
+  })
+
+  it.effect("about lint silences the finding that it names", () =>
+    Effect.gen(function* () {
+      const first = "CREATE TABLE identity (id TEXT NOT NULL);\n"
+      const withFence = `${first}${fenceUnder(migrations, "Lint", "sql")}`
+      const findingsOf = (text: string) =>
+        Effect.map(lint(Migrations.fromRecord({ "001_identity.sql": text })), ({ findings }) =>
+          findings.map(({ code }) => code)
+        )
+      assert.deepStrictEqual(yield* findingsOf(withFence), [])
+      assert.deepStrictEqual(yield* findingsOf(withFence.replace(/^--.*$/m, "")), ["depends-on-time"])
+    })
+  )
+
+  it.scoped("about repeatable migrations makes its view", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const { repeated } = yield* start(file, {
+        migrations: Migrations.fromRecord({
+          "001_create.sql": "CREATE TABLE orders (id INTEGER PRIMARY KEY, item TEXT, paid INTEGER NOT NULL);",
+          "R__open_orders.sql": fenceUnder(migrations, "Repeatable migrations", "sql")
+        })
+      })
+      assert.deepStrictEqual(repeated, ["R__open_orders"])
+    })
+  )
+})
+
 /** Masks durations, free space, hashes and paths, which differ from run to run. */
 const masked = (text: string): string =>
   text
@@ -231,12 +298,22 @@ const usageLines = [fenceUnder(readme, "The program", ""), fenceUnder(program, "
 
 const scripts = new Set(["install", "pack", ...Object.keys(packageJson.scripts)])
 
+/** Whether `name@version` is a peer, in the version from which on the package accepts it. */
+const isAccepted = (word: string): boolean => {
+  const [name = "", version = ""] = word.split(/(?<=.)@/)
+  return Object.entries(packageJson.peerDependencies).some(
+    ([peer, range]) => peer === name && range === `^${version}.0`
+  )
+}
+
 /** Whether a command line is a known script, or another test runs it. */
 const isKnown = (command: string): boolean => {
   const words = command.replace(/^(?:[A-Z_]+=\S+ )+/, "").split(/\s+/)
   const [first = "", second = "", third = ""] = words
   // test/install.test.ts runs these two.
   if (/^(npm install|pnpm add) .*\.\/database-ready-/.test(command)) return true
+  // Without a version npm takes the newest one, which the package may not accept.
+  if (first === "npm" && second === "install" && third !== "") return words.slice(2).every(isAccepted)
   if (first === "npm") return scripts.has(second === "run" ? third : second)
   if (first !== "npx") return false
   if (second === "database-ready") return usageLines.some((line) => line.startsWith(`database-ready ${third} `))
@@ -648,8 +725,9 @@ describe("a recipe of the cookbook", () => {
   it("is tested, each of the ten", () => {
     assert.deepStrictEqual(
       cookbook.map(({ heading }) => heading),
-      Object.keys(recipes)
+      recipesInOrder
     )
+    assert.sameMembers(Object.keys(recipes), recipesInOrder)
   })
 
   for (const { heading, text } of cookbook) {

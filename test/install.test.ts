@@ -107,6 +107,9 @@ const others = {
 
 // Bun and Deno are 250 MB more: the long form.
 const runtimes = process.env["RUNTIMES"] === undefined ? nodes : { ...nodes, ...others }
+/** What the page of the library says to write into `package.json`. */
+const override = readDocument("layers/README.md").fences.find(({ language }) => language === "json")?.text ?? ""
+
 const isThere = process.platform === "linux" && process.arch === "x64"
 
 describe.skipIf(!isThere)("the example of the README, with better-sqlite3 13", () => {
@@ -115,7 +118,7 @@ describe.skipIf(!isThere)("the example of the README, with better-sqlite3 13", (
     ({ skip }) =>
       Effect.gen(function* () {
         const folder = yield* temporaryFolder
-        writeFileSync(join(folder, "package.json"), JSON.stringify({ overrides: { "better-sqlite3": "^13.2.0" } }))
+        writeFileSync(join(folder, "package.json"), override)
         const failure = yield* install(folder, ...Object.values(runtimes).map(([name]) => name))
         if (failure !== undefined) skip(failure)
         writeExample(folder)

@@ -11,7 +11,7 @@ export class AdoptError extends TaggedRefusal("AdoptError")<{
    * - `NoHistory`: it has no history of the tool that was named, or of any.
    * - `Unfinished`: the other tool says that a migration failed, or still runs.
    * - `Unmatched`: what the other tool applied is not what the files are.
-   * - `NoSuchVersion`: the version that was named is none of the files'.
+   * - `NoSuchVersion`: no file has the version that was named.
    * - `SchemaDiffers`: the files do not make the schema that the database has.
    * - `Changed`: the database is not what was shown any more.
    * - `NotConfirmed`: nobody said yes.

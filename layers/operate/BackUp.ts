@@ -200,7 +200,7 @@ const copyNow = Effect.fnUntraced(function* ({
   )
 })
 
-/** Where a backup goes: beside the stem are its unfinished copies. `file`: the name, where it was given. */
+/** Where a backup goes. Its unfinished copies are beside `stem`. `file`: its name, where one was given. */
 interface Place {
   readonly stem: string
   readonly file: string | undefined

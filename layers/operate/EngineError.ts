@@ -43,7 +43,7 @@ const catalogue: Catalogue<EngineError> = {
   },
   PackageMissing: {
     sentence: ({ detail }) => `The package pg is needed for PostgreSQL, and cannot be loaded (${detail})`,
-    remedy: "Run `npm install pg` where database-ready is installed.",
+    remedy: "Run `npm install pg@8` where database-ready is installed.",
     means: "defect"
   },
   NoPasswordFile: {

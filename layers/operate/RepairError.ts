@@ -4,9 +4,9 @@ import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/Tag
 /** The history was not repaired. Nothing was changed. */
 export class RepairError extends TaggedRefusal("RepairError")<{
   /**
-   * - `NoReason`: nobody said why.
-   * - `NoVersion`: the case wants versions, and none was named, or it wants none.
-   * - `NoApplicationId`: nobody said which mark the file should have.
+   * - `NoReason`: no reason was given.
+   * - `NoVersion`: the case needs versions and none was named, or it takes none.
+   * - `NoApplicationId`: the mark that the file should have was not given.
    * - `NoSuchVersion`: no file or no row has the version that was named.
    * - `SeveralRows`: more than one row has it.
    * - `NoHistory`: there are no rows to repair.
@@ -89,7 +89,7 @@ const catalogue: Catalogue<RepairError> = {
   },
   OnlyRow: {
     sentence: saying("Nothing would be left of the history"),
-    remedy: "Check the path of the database and of the migrations. To begin anew, use an empty database.",
+    remedy: "Check the path of the database and of the migrations. To begin again, use an empty database.",
     means: "data"
   },
   NotProven: {

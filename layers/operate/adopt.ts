@@ -40,15 +40,15 @@ import { type OpenedRooms, openRooms } from "./openRooms.ts"
 export interface AdoptOptions<R = never> extends Omit<DatabaseOptions, "access"> {
   /** The migrations whose schema the database has, at least the first of them. */
   readonly migrations: Migrations<R>
-  /** The tool whose history counts, such as `knex`; `none` for no history. Default the one that is there. */
+  /** The tool whose history counts, such as `knex`; `none` for no history. Default: the one that is there. */
   readonly from?: string | undefined
-  /** The newest migration whose changes are in the database. Default what the other tool's history says. */
+  /** The newest migration whose changes are in the database. Default: what the other tool's history says. */
   readonly through?: string | undefined
-  /** Leaves be what no migration makes, as a start does. Default it is refused: a migration may be missing. */
+  /** Accepts objects that no migration makes, as a start does. Default false: a migration may be missing. */
   readonly keepExtra?: boolean | undefined
   /** Only looks, and writes nothing. Default false. */
   readonly dryRun?: boolean | undefined
-  /** What a look has shown: it is written only if it is still so. Default anything. */
+  /** What an earlier look has shown: nothing is written if that has changed. Default: not compared. */
   readonly expected?: Adoption | undefined
 }
 
@@ -93,7 +93,7 @@ export interface Adoption {
 /**
  * Writes this library's history into a database that another tool has migrated, or none. Which migrations were applied
  * is read from the other tool's table. Then they are replayed in memory, and have to make the schema that the database
- * has, but for the other tool's tables. Under the write lock, after a backup, one transaction writes the history.
+ * has, apart from the other tool's tables. Under the write lock, after a backup, one transaction writes the history.
  * The other tool's table stays; only one that is called `schema_migrations` gets another name. Fails with `AdoptError`,
  * and with what a start fails with.
  *

@@ -74,7 +74,18 @@ export const checkDatabase = <R = never>(
 
 /**
  * `checkDatabase` again and again: `onLook` has the result of each look, and the next one begins `every` after it.
- * Ends only with a failure of `onLook`, or when it is interrupted. The files of the migrations are read anew each time.
+ * Ends only with a failure of `onLook`, or when it is interrupted. The files of the migrations are read again each time.
+ *
+ * @example
+ * ```ts
+ * import { Migrations } from "database-ready"
+ * import { checkLine, watchDatabase } from "database-ready/operate"
+ * import { Console } from "effect"
+ *
+ * const options = { filename: "data/app.db", migrations: Migrations.fromDirectory("migrations") }
+ *
+ * export const watch = watchDatabase(options, "5 minutes", (checked) => Console.log(checkLine(checked)))
+ * ```
  */
 export const watchDatabase = <R, E, R1>(
   options: LayerOptions<R>,
@@ -147,7 +158,7 @@ const checkWith = Effect.fnUntraced(function* (
   return resultOf(file, at, list)
 })
 
-/** What cannot be looked at through anything else. */
+/** What can be looked at only through the connection. */
 const throughConnection = [
   "journal mode",
   "history",

@@ -63,7 +63,7 @@ export interface SchemaDiff {
   readonly differences: ReadonlyArray<ObjectDifference>
   /** Statements of a migration that leads there, without semicolons. They were tried on the first schema in memory. */
   readonly statements: ReadonlyArray<string>
-  /** What they leave to a person, for rows could be lost or be in the way. */
+  /** What they leave to a person, because rows could be lost or be in the way. */
   readonly notGenerated: ReadonlyArray<NotGenerated>
 }
 

@@ -62,9 +62,9 @@ export const newMigration = (
 type Written = Either.Either<NewMigration, MigrationFilesError>
 
 /**
- * Nothing makes only one file of a number, whatever its name. So first a file `.N.new`, which only one can create, and
- * then a second look: another run may have finished since the first. Who is killed in between leaves it behind, and
- * its number is left out.
+ * No call creates a file only if its number is free, whatever its name. So each run first creates `.N.new`, which only
+ * one can do, and then looks a second time: another run may have finished since the first look. A run that is killed in
+ * between leaves that file behind, and its number is left out.
  */
 const write = (
   directory: string,
@@ -116,7 +116,7 @@ const giveName = (claim: string, path: string): void => {
   }
 }
 
-/** Nobody takes a number below one that is there, so who left these has ended, or will find that it is too late. */
+/** No run takes a number below an existing one: the run that left these has ended, or will begin again after its second look. */
 const removeLeftClaims = (directory: string, version: string): void => {
   for (const name of files.names(directory)) {
     const [, left = ""] = /^\.(\d{1,15})\.new$/.exec(name) ?? []

@@ -42,7 +42,7 @@ const tried = (sqlite: Sqlite, planned: Steps, to: SchemaFacts): Steps => {
     const refused = complaintOfRow(sqlite, step)
     if (refused !== undefined) left = without(left, [step], refused)
   }
-  // Each round leaves out a step at least, for what is left out may be what another one needs.
+  // Each round leaves out one step at least. Another step may need what was left out, so there is a next round.
   for (;;) {
     const next = round(sqlite, left, to, known)
     if (next === left || next.steps.length === 0) return next

@@ -49,10 +49,10 @@ export interface RepairOptions<R = never> extends Omit<DatabaseOptions, "access"
    * - `accept-edited`: the text of an edited file counts as what was applied.
    * - `accept-renamed`: a file with another name or number counts as the one that was applied.
    * - `record-applied`: a migration counts as applied: somebody did it by hand, or its row is gone or not completed.
-   * - `remove-record`: the row goes of a migration whose file is gone, that is recorded twice, or that left nothing.
-   * - `remove-repeatable`: the record goes of a repeatable migration whose file is gone. What it made stays.
+   * - `remove-record`: deletes the row of a migration whose file is gone, that is recorded twice, or that left nothing.
+   * - `remove-repeatable`: deletes the record of a repeatable migration whose file is gone. What it made stays.
    * - `set-version`: `PRAGMA user_version` becomes what the history says.
-   * - `set-application-id`: `PRAGMA application_id` becomes `applicationId`, where the file has the mark of another.
+   * - `set-application-id`: `PRAGMA application_id` becomes `applicationId`, where the file has another program's mark.
    */
   readonly repair: RepairCase
   /**
@@ -60,11 +60,11 @@ export interface RepairOptions<R = never> extends Omit<DatabaseOptions, "access"
    * `set-version` and `set-application-id`.
    */
   readonly versions?: ReadonlyArray<string> | undefined
-  /** Why, for those who read the history later. Needed unless it is only a look. */
+  /** Why, for those who read the history later. Required unless `dryRun` is set. */
   readonly reason?: string | undefined
   /** Only looks, and writes nothing. Default false. */
   readonly dryRun?: boolean | undefined
-  /** What a look has shown: it is written only if it is still so. Default anything. */
+  /** What an earlier look has shown: nothing is written if that has changed. Default: not compared. */
   readonly expected?: Repair | undefined
 }
 
@@ -98,7 +98,7 @@ export interface Repair {
   readonly extra: ReadonlyArray<string>
   /** Migrations that change no schema, so that nothing proves that they were applied, as `NNN_name`. */
   readonly unproven: ReadonlyArray<string>
-  /** What the next start is refused with all the same; undefined where this was all. */
+  /** What still refuses the next start; undefined where nothing does. */
   readonly remaining: HistoryError | undefined
   /** Why; "" for a look without a reason. */
   readonly reason: string
@@ -107,7 +107,7 @@ export interface Repair {
 }
 
 /**
- * Changes the history so that a start is not refused any more for one named cause. The files up to there have to make
+ * Changes the history so that one named cause no longer refuses a start. The files up to there have to make
  * the schema that the database has, which is proven by replaying them in memory. Under the write lock of an upgrade,
  * after a checked backup, one transaction writes the rows, and who did it when and why. Killed at any moment, it leaves
  * the old history or the new one. Fails with `RepairError`, and with what a start fails with.
@@ -140,7 +140,7 @@ export const repair = <R = never>({
   FileSystem.FileSystem | Path.Path | R
 > => {
   const wanted: Wanted = { repair, versions, reason: reason.trim(), applicationId: options.applicationId }
-  // A file with the mark of another would be refused before anything is looked at.
+  // A file with another program's mark would be refused before anything is looked at.
   const given = repair === "set-application-id" ? { ...options, applicationId: undefined } : options
   return Effect.gen(function* () {
     const outOfRange = refuseOutOfRange(DatabaseConfig.from(options), 0)
@@ -365,7 +365,7 @@ const write = Effect.fnUntraced(function* (opened: OpenedRooms, wanted: Wanted, 
           userVersion: userVersionIn(sqlite),
           applicationId: applicationIdIn(sqlite)
         }))
-        // A trigger of somebody on the history, for one.
+        // Somebody's trigger on the history, for example, may have changed more than was planned.
         const now: Repair = {
           ...shown,
           changes: after.changes,
@@ -383,7 +383,7 @@ const write = Effect.fnUntraced(function* (opened: OpenedRooms, wanted: Wanted, 
   )
 })
 
-/** Of the mark of the file no row has what it was. */
+/** No row of the history keeps the former mark of the file: so this text does. */
 const describeWanted = ({ repair, versions }: Wanted, { applicationId: { after, before } }: Repair): string =>
   repair === "set-application-id" ? `${repair} ${after}, which was ${before}` : [repair, ...versions].join(" ")
 

@@ -19,7 +19,7 @@ export type RowValues = Readonly<Record<string, string | number | null>>
 
 type Rows = ReadonlyMap<string, RowValues>
 
-/** By `migration_id`. What was done when is not among them, for it is different at each look. */
+/** By `migration_id`. Without `events`: their times are different at each look. */
 export const rowsIn = ({ all }: Sqlite): Rows =>
   new Map(
     all(`SELECT * FROM ${historyTable} ORDER BY migration_id`).map((row) => [text(row, "migration_id"), valuesOf(row)])

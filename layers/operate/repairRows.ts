@@ -94,7 +94,7 @@ export const writeCase = (
   return undefined
 }
 
-/** What is kept in the newest row goes where that row is now. */
+/** Moves what only the newest row keeps to the row that is the newest now. */
 const keepWithNewest = (
   sqlite: Sqlite,
   before: ReadonlyArray<AppliedMigration>,
@@ -262,7 +262,7 @@ const descriptionOf = ({ name }: Migration): string => name.replaceAll("_", " ")
 
 const historyOf = (sqlite: Sqlite): ReadonlyArray<AppliedMigration> => {
   const history = readHistory(sqlite)
-  // Only its shape can be refused, and that is still what it was.
+  // Only the shape of the table can be refused, and a repair does not change it.
   return history instanceof HistoryError ? [] : history.rows
 }
 

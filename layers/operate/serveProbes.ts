@@ -68,13 +68,13 @@ export const serveProbes = <A, E, R>(
       const sending = run(
         Effect.map(answer, ({ body, headers, status }) => response.writeHead(status, headers).end(body))
       )
-      // Who has gone away needs no answer.
+      // A client that has gone away needs no answer.
       response.once("close", () => sending.unsafeInterruptAsFork(sending.id()))
     })
     if (onListening !== undefined) yield* onListening(address)
     const given = yield* Layer.build(Layer.locallyWith(database, startObservers, (observers) => [...observers, starts]))
     phase = "open"
-    // The last to be added is the first to be run: before the databases are closed.
+    // Finalizers run in reverse order: this one runs before the databases are closed.
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         phase = "stopping"
@@ -83,7 +83,7 @@ export const serveProbes = <A, E, R>(
     return given
   })
 
-/** An answer that is none of a probe. */
+/** The answer to a request that is not for a probe. */
 const other = (status: number, reason: string): HealthAnswer => ({
   status,
   headers: { "content-type": "application/json", "cache-control": "no-store" },
@@ -92,7 +92,7 @@ const other = (status: number, reason: string): HealthAnswer => ({
 const notFound = other(404, "Probes are /livez, /readyz, /startupz and /health.")
 const notAllowed = other(405, "Probes are read with GET.")
 
-/** Probes are small and rare: who sends or reads slowly, or comes too often, is not waited for. */
+/** Probes are small and rare: a client that sends or reads slowly, or opens too many connections, is cut off. */
 const limits = { headersTimeout: 5000, requestTimeout: 5000, connectionsCheckingInterval: 1000 }
 const maxConnections = 100
 
@@ -129,6 +129,6 @@ const refused = (host: string, port: number, { code = "", message }: NodeJS.Errn
     address: addressOf(host, port),
     detail: message,
     code,
-    // The one before may be about to end.
+    // The program that has the port may be about to end.
     retryable: code === "EADDRINUSE"
   })

@@ -112,7 +112,7 @@ interface ReadDocument {
   readonly signature: ProofSignature
 }
 
-/** Takes one text for each value: of two members of one name a reader might see the one, and a program the other. */
+/** Accepts only one text for each value: of two members with one name, a person might read one and a program the other. */
 const readDocument = (document: string): ReadDocument | ProofError => {
   const parsed = parse(document)
   if (parsed === undefined || canonicalJson(parsed) !== document.trim()) return refuseProof("NotAProof")

@@ -35,7 +35,7 @@ export const writeProof = (
     )
     const there = yield* orRefuse(trySync(() => files.lstat(path)))
     if (there !== undefined) return yield* refuseProof("Exists", { path })
-    // Who began it was killed, or has it open.
+    // The process that began it was killed, or still has it open.
     yield* orRefuse(removeUnused(partial))
     if (!(yield* orRefuse(createExclusively(partial)))) {
       return yield* refuseProof("Busy", { path, retryable: true })

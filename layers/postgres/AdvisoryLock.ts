@@ -1,6 +1,7 @@
 /**
- * A lock by name, for all programs on one database: PostgreSQL's advisory lock of a session. It is let go with the
- * connection that has it, whatever ends that (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS).
+ * A lock by name, for all programs on one database: PostgreSQL's advisory lock of a session. The server releases it
+ * with the connection that has it, whatever ends that connection
+ * (https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS).
  */
 import { hash } from "node:crypto"
 import * as Context from "effect/Context"
@@ -50,9 +51,17 @@ interface Own {
 
 /**
  * Runs an effect while this program alone has a lock of that name, among all programs on the schema of `DatabaseReady`.
- * The lock is let go when the effect ends, and by the server when the program or its machine does. It has a connection
+ * The lock is released when the effect ends, and by the server when the program or its machine does. It has a connection
  * of its own beside the pool; when that is lost, the effect is interrupted. Within the same lock the effect is part of
  * the outer one. Fails with `AdvisoryLockError`, which says who has the lock.
+ *
+ * @example
+ * ```ts
+ * import { withAdvisoryLock } from "database-ready/postgres"
+ * import { Effect } from "effect"
+ *
+ * export const nightly = (job: Effect.Effect<void>) => job.pipe(withAdvisoryLock("nightly", { patience: "1 minute" }))
+ * ```
  */
 export const withAdvisoryLock =
   (name: string, options: AdvisoryLockOptions = {}) =>
@@ -60,7 +69,12 @@ export const withAdvisoryLock =
     Effect.flatMap(DatabaseReady, (ready) => {
       const known = innards.get(ready)
       if (known === undefined) {
-        return new AdvisoryLockError({ ...facts, reason: "Unreachable", lock: name, detail: "it is of no start" })
+        return new AdvisoryLockError({
+          ...facts,
+          reason: "Unreachable",
+          lock: name,
+          detail: "no start made this DatabaseReady"
+        })
       }
       const tag = tagOf(ready, keyOf(known.config.schema, name))
       return Effect.flatMap(Effect.serviceOption(tag), (own) =>
@@ -70,7 +84,7 @@ export const withAdvisoryLock =
 
 const facts = { holders: [], detail: "", code: "", retryable: true }
 
-/** One for each database that is ready: on another one, also at the same URL, the lock is another's. */
+/** One map for each ready database: another one, even at the same URL, has locks of its own. */
 const tags = new WeakMap<object, Map<string, Context.Tag<Own, Own>>>()
 const tagOf = (ready: object, key: string): Context.Tag<Own, Own> => {
   const known = tags.get(ready) ?? new Map<string, Context.Tag<Own, Own>>()
@@ -109,7 +123,7 @@ const locked = <A, E, R>(
       }),
       Effect.catchTag("PostgresFailure", unreachable)
     )
-    // Not to wait for the server to see that the connection is gone.
+    // Unlock now: otherwise others wait until the server has noticed that the connection is gone.
     yield* Effect.addFinalizer(() =>
       line.ask(`SELECT pg_advisory_unlock(${key})`).pipe(Effect.timeout("1 second"), Effect.ignore)
     )
@@ -127,11 +141,11 @@ const locked = <A, E, R>(
 
 /**
  * How often a connection that has a lock is asked whether it is still there, and how long it may take to answer: less
- * than the server takes to let go the lock of a client that is gone (`tcp_keepalives_*`), so that two never have it.
+ * than the server takes to release the lock of a client that is gone (`tcp_keepalives_*`), so that two never have it.
  */
 const beat = { interval: "1 second", patience: "2 seconds" } as const
 
-/** Closed with the scope. Its settings are those of every session, for they let the server notice that we are gone. */
+/** Closed with the scope. Its settings are those of every session: with them the server notices that we are gone. */
 const lineTo = ({ config }: Connections, settings: PostgresConfig): Effect.Effect<Line, PostgresFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const ended = yield* Deferred.make<PostgresFailure>()

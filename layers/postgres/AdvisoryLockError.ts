@@ -6,7 +6,7 @@ import { codeAndDetail } from "./PostgresFailure.ts"
 /** The lock could not be had, or was lost while the effect ran. */
 export class AdvisoryLockError extends TaggedRefusal("AdvisoryLockError")<{
   /**
-   * - `Held`: another program has it, and had it for longer than this one was to wait. Nothing was run.
+   * - `Held`: another program has had it for longer than `patience`. Nothing was run.
    * - `Unreachable`: the server could not be asked. Nothing was run.
    * - `Lost`: the connection that had the lock is gone. The effect was interrupted.
    */
@@ -35,11 +35,11 @@ const catalogue: Catalogue<AdvisoryLockError> = {
     sentence: ({ holders, lock }) =>
       `The lock ${JSON.stringify(lock)} is held by ${holders.length === 0 ? "another program" : nameHolders(holders)}`,
     remedy:
-      "Wait until it is done, or give more `patience`. Ending its session lets the lock go: `pg_terminate_backend`.",
+      "Wait until it is done, or give more `patience`. Ending its session releases the lock: `pg_terminate_backend`.",
     means: "tryAgain"
   },
   Unreachable: {
-    sentence: (error) => `The lock ${JSON.stringify(error.lock)} could not be asked for (${codeAndDetail(error)})`,
+    sentence: (error) => `The lock ${JSON.stringify(error.lock)} could not be requested (${codeAndDetail(error)})`,
     remedy: "Fix what the message names, then try again.",
     means: "inputOutput"
   },

@@ -42,8 +42,9 @@ export interface MigrationsEvidence {
 type Refused = HistoryError | UpgradeError | IntegrityError
 
 /**
- * Applies all that is pending in one transaction; what declares that it runs in none cuts it in two. An up-to-date start takes no lock. One that is not asks for the lock
- * and goes away if another has it: who waited within PostgreSQL would be waited for by CREATE INDEX CONCURRENTLY.
+ * Applies all that is pending in one transaction; a migration that declares `transaction = none` splits it. An
+ * up-to-date start takes no lock. Any other start tries for the lock, and never waits for it within PostgreSQL: CREATE
+ * INDEX CONCURRENTLY would wait for that transaction.
  */
 export const applyMigrations = (
   config: PostgresConfig,
@@ -113,8 +114,8 @@ export const lookOnce = (
     .pipe(Effect.catchTag("SqlError", (error) => historyUnreadable(PostgresFailure.from(error))))
 
 /**
- * Proves the schema. PostgreSQL prints definitions from its newest catalog and not from the snapshot, so that a
- * difference is looked at once more while nobody migrates, before it is one.
+ * Proves the schema. PostgreSQL prints definitions from its newest catalog, not from the snapshot. So a difference counts
+ * only if a second look finds it too, while nobody migrates.
  */
 export const prove = (
   config: PostgresConfig,
@@ -151,7 +152,7 @@ const upgrade = (
   const { query, transactions } = session
   const key = lockKey(config.schema)
   const pending = titlesOf(inOneTransaction(first.verdict.pending))
-  // Not the session's: while a statement waits for a table, all that want the table after it wait too.
+  // The session has no limit. But while a statement waits for a table, all later statements on it wait behind it.
   const watching = watchingLocks(session, config.lockTimeout, seeHolders)
   const limits = `SET LOCAL lock_timeout = ${Duration.toMillis(config.lockTimeout)}; SET LOCAL statement_timeout = 0`
   return transactions
@@ -198,7 +199,7 @@ const upgrade = (
 
 const beingMigrated = "another program is migrating the database"
 
-/** Up to the first that runs without. */
+/** Those before the first one that runs in no transaction. */
 const inOneTransaction = (pending: ReadonlyArray<Migration>): ReadonlyArray<Migration> => {
   const end = pending.findIndex(({ declared }) => declared.transaction === "none")
   return end < 0 ? pending : pending.slice(0, end)

@@ -27,7 +27,7 @@ export interface Held {
 }
 
 export interface Connections {
-  /** A connection while an effect uses it. Who is interrupted while it waits for one waits no longer. */
+  /** A connection while an effect uses it. A fiber that is interrupted while it waits for one stops waiting. */
   readonly using: <A, E, R>(use: (held: Held) => Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
   /** A connection until the scope closes. */
   readonly reserve: Effect.Effect<Held, SqlError, Scope.Scope>
@@ -56,7 +56,7 @@ export const makeConnections = (options: ConnectionsOptions): Effect.Effect<Conn
       closePool
     ),
     ({ address, config, pool }) => {
-      /** The pool calls back when the fiber may have gone: then the connection goes back. */
+      /** The pool may call back after the fiber was interrupted: the connection then goes back to the pool. */
       const taken = (restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) =>
         Effect.suspend(() => {
           let client: pg.PoolClient | undefined
@@ -101,7 +101,7 @@ const openPool = ({ connectTimeout, idleTimeout, maxConnections, onConnect, ...a
   const config: pg.ClientConfig = {
     ...address,
     connectionTimeoutMillis: Duration.toMillis(connectTimeout),
-    // Without it a line that was cut is never noticed by a client that only waits.
+    // Without it a client that only waits never notices that its line was cut.
     keepAlive: true,
     keepAliveInitialDelayMillis: 2000,
     types

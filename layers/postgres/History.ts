@@ -126,7 +126,7 @@ VALUES ($1, $2, clock_timestamp(), $3, $4, $5, $6, $7, $8, $9)`,
     )
   )
 
-/** Before a statement that no transaction holds together: who finds it knows that the statement may have begun. */
+/** Written before a statement that runs in no transaction: a start that finds it knows that the statement may have begun. */
 export const recordStarted = (query: Query, { migration }: Pick<Completed, "migration">, program: string) =>
   Effect.zipRight(
     query(`DELETE FROM ${historyTable} WHERE version = $1 AND status = 'started'`, [migration.version]),

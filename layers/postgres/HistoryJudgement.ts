@@ -47,7 +47,7 @@ export const judge = (source: OrderedMigrations, { newest, rows }: History): Ver
 
 /**
  * Declarations and comments between statements do not run: a text that differs only in them is what was applied. Each
- * row has what ran, but for an Effect without a version.
+ * row has what ran, except for an Effect without a version.
  */
 const isWhatWasApplied = (migration: Migration, recorded: string, content: string | undefined): boolean =>
   migration.body._tag === "Effect"

@@ -1,6 +1,6 @@
 /**
  * Applies a migration whose statement runs in no transaction. The history says `started` before it and `completed` after
- * it; who finds `started` looks in the catalog how far the statement came.
+ * it. A start that finds `started` looks in the catalog how far the statement came.
  */
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"

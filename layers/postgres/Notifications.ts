@@ -6,8 +6,8 @@ import pg from "pg"
 import { type Connections, sqlError } from "./Connections.ts"
 
 /**
- * The notifications of a channel, on a connection of its own. When the connection is lost the stream fails: what was sent
- * meanwhile is lost, and who listens has to look for itself before it listens again.
+ * The notifications of a channel, on a connection of its own. When the connection is lost the stream fails. What is sent
+ * until it listens again is lost: look at the data first, then listen again.
  */
 export const listenTo = ({ config }: Connections, channel: string): Stream.Stream<string, SqlError> =>
   Stream.asyncPush<string, SqlError>(

@@ -28,7 +28,7 @@ export const openSession = Effect.fnUntraced(function* (config: PostgresConfig, 
   const connections = yield* makeConnections({
     ...config,
     ...address,
-    // Only once the stage has told what is wrong with them: until then there is no more than one connection.
+    // The pragmas stage sets up the one connection that there is until then, and names what is wrong with its settings.
     onConnect: async (client) => {
       if (isVerified) await setUp(client, config)
     }

@@ -1,4 +1,4 @@
-/** Sees that a migration deletes no rows that it does not declare. Counts nothing: PostgreSQL keeps count of a transaction. */
+/** Checks that a migration deletes no rows that it does not declare. PostgreSQL itself counts what a transaction deletes. */
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import pg from "pg"

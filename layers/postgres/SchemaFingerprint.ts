@@ -100,7 +100,7 @@ export const divideBy = (kept: string | undefined, live: ReadonlyArray<SchemaObj
   return { ours: live.filter(isOurs), extra: live.filter((object) => !isOurs(object)).map(titleOfObject) }
 }
 
-/** Whether the live schema is the one that is expected, but for what others added. */
+/** Whether the live schema is the expected one, apart from what others added. */
 export const isAsExpected = (expected: ReadonlyArray<SchemaObject>, live: ReadonlyArray<SchemaObject>): boolean =>
   fingerprintOf(divideBy(namesOf(expected), live).ours) === fingerprintOf(expected)
 

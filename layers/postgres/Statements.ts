@@ -17,8 +17,9 @@ type Rows = ReadonlyArray<Record<string, unknown>>
 export type Using = <A, E, R>(use: (held: Held) => Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
 
 /**
- * One question, or one text of many statements. Who is interrupted waits for nobody, and no other connection is asked to
- * cancel anything: `pg_cancel_backend` of a pid reaches whatever runs there by then, which may be another fiber's.
+ * One question, or one text of many statements. An interruption ends the connection and waits for nobody. It does not
+ * cancel through another connection: `pg_cancel_backend` reaches whatever runs at that pid by then, which may be another
+ * fiber's statement.
  */
 const ask = <A>(
   held: Held,
@@ -113,8 +114,8 @@ const rowsAtATime = 128
 let cursors = 0
 
 /**
- * Rows on demand. A cursor of SQL, for between two of its fetches the connection is free: other statements of the
- * same transaction can run while its rows are read.
+ * Rows on demand, by a cursor of SQL. Between two of its fetches the connection is free: other statements of the same
+ * transaction can run while its rows are read.
  */
 const streamOf = (
   streaming: Effect.Effect<Held, SqlError, Scope.Scope>,

@@ -33,6 +33,19 @@ export interface DatabasePlan extends StartPlan {
  * the pending statements in a schema that is rolled back, where this role may create one. What depends on rows shows
  * when it is applied. Never fails: what is in the way is the plan's `obstacle`. `planLines` and `planJson` of
  * `database-ready/operate` print it.
+ *
+ * @example
+ * ```ts
+ * import { Migrations } from "database-ready"
+ * import { planLines } from "database-ready/operate"
+ * import { planDatabase } from "database-ready/postgres"
+ * import { Console, Effect } from "effect"
+ *
+ * export const program = planDatabase({
+ *   url: "postgres://app@db.example.org/app",
+ *   migrations: Migrations.fromRecord({ "001_notes.sql": "CREATE TABLE notes (text text NOT NULL);" })
+ * }).pipe(Effect.flatMap((plan) => Console.log(planLines(plan).join("\n"))))
+ * ```
  */
 export const planDatabase = <R = never>(options: LayerOptions<R>): Effect.Effect<DatabasePlan, never, R> => {
   const { create, ...given } = configFrom(options)

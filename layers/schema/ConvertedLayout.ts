@@ -133,7 +133,7 @@ export const layoutOf = (
   )
 }
 
-/** What a path is; why it is none of the migrations; or what cannot be understood. */
+/** What a path is, why it is not a migration, or what cannot be understood. */
 const namedOf = (path: string, scripts: ReadonlyArray<string>): Named | Unclear | string => {
   const [file = "", folder, ...above] = path.split("/").reverse()
   const [, kind = "", flyway = "", what = ""] = /^([VUBR])([\d._]*)__(.+)\.sql$/.exec(file) ?? []

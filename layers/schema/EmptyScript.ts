@@ -19,7 +19,7 @@ export const unwrittenIn = (script: string): Obstacle | undefined => {
   }
 }
 
-/** The lines of a comment with a word in them, but for what is not written for people. */
+/** The lines of a comment with a word in them, without those that are written for tools. */
 const wordsOf = (comment: string): ReadonlyArray<string> =>
   comment.split("\n").flatMap((line) => {
     const words = line.replace(/^\s*(?:--+|\/?\*+)\s*|\s*\*+\/\s*$/g, "")

@@ -162,8 +162,14 @@ const lost: Partial<Record<string, readonly [detail: string, remedy: string]>> =
   legacy_file_format: ["PRAGMA legacy_file_format does nothing any more", "Remove it."],
   temp_store_directory: ofProcess("temp_store_directory", "Set the variable SQLITE_TMPDIR of the process."),
   data_store_directory: ofProcess("data_store_directory", "Give an absolute path as the filename."),
-  soft_heap_limit: ofProcess("soft_heap_limit", "Set it in the program, where it opens the database."),
-  hard_heap_limit: ofProcess("hard_heap_limit", "Set it in the program, where it opens the database.")
+  soft_heap_limit: ofProcess(
+    "soft_heap_limit",
+    "Give DatabaseReady.layer the option `pragmas: { softHeapLimit: 256000000 }`."
+  ),
+  hard_heap_limit: ofProcess(
+    "hard_heap_limit",
+    "Give DatabaseReady.layer the option `pragmas: { hardHeapLimit: 512000000 }`."
+  )
 }
 
 /** Settings that SQLite refuses in a transaction, unless they already have that value. */

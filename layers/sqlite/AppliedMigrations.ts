@@ -98,9 +98,9 @@ export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrat
   /**
    * @internal
    * Applies what is pending in one `BEGIN IMMEDIATE` transaction, and in one more each time that a file switches
-   * foreign keys off or on again. Where nothing is pending no write lock is taken. Fails with `HistoryError`, `IntegrityError` (the schema has drifted, or the pages of a
-   * database that is about to be upgraded are damaged), `BackupError`, `UpgradeError`, `PragmaError` (the
-   * journal mode), or `StageError`.
+   * foreign keys off or on again. Where nothing is pending no write lock is taken. Fails with `HistoryError`,
+   * `IntegrityError` (the schema has drifted, or the pages of a database that is about to be upgraded are damaged),
+   * `BackupError`, `UpgradeError`, `PragmaError` (the journal mode), or `StageError`.
    */
   static readonly make = (
     config: DatabaseConfig["Type"],

@@ -9,7 +9,7 @@ import { isLock } from "./Sqlite.ts"
 /** A backup that was asked for could not be made. The database is as it was, and no file has the name of the backup. */
 export class CopyError extends TaggedRefusal("CopyError")<{
   /**
-   * - `InvalidName`: the name of the backup is none for a file.
+   * - `InvalidName`: the name of the backup cannot be that of a file.
    * - `NoPlace`: the directory of the backup is not there, or cannot be used.
    * - `Exists`: something has that name already.
    * - `NoCompression`: this runtime lacks the compression.

@@ -68,7 +68,7 @@ export interface Pragmas {
    */
   readonly mmapSize: number
   /**
-   * Whether what is deleted is overwritten with zeros; `fast` does so only where it costs no write. Default SQLite's own,
+   * Whether deleted content is overwritten with zeros; `fast` does so only where it costs no write. Default SQLite's own,
    * as for all that follow (https://sqlite.org/pragma.html#pragma_secure_delete).
    */
   readonly secureDelete?: boolean | "fast" | undefined
@@ -78,7 +78,7 @@ export interface Pragmas {
   readonly recursiveTriggers?: boolean | undefined
   /** How many rows of an index `ANALYZE` and `PRAGMA optimize` look at; 0 for all. */
   readonly analysisLimit?: number | undefined
-  /** How many threads beside its own one statement may sort with. */
+  /** How many more threads one statement may sort with. */
   readonly threads?: number | undefined
   /** Bytes of heap that SQLite tries to keep within, for all databases of the process; 0 for no limit. */
   readonly softHeapLimit?: number | undefined
@@ -188,8 +188,8 @@ export interface DatabaseOptions {
    */
   readonly permissions?: Permissions | undefined
   /**
-   * Types of filesystems, as the mount table names them (`9p`), on which a database is let be although they are not
-   * known to be local. Where their locks do not work between all who use the file, commits are lost. Default none.
+   * Types of filesystems, as the mount table names them (`9p`), that are trusted although they are not known to be
+   * local. Where their locks do not work between all programs that use the file, commits are lost. Default none.
    */
   readonly trustedFilesystems?: ReadonlyArray<string> | undefined
   /** How the client names columns and tables, and what its spans carry. */
@@ -221,7 +221,7 @@ export class DatabaseConfig extends Context.Tag("database-ready/DatabaseConfig")
     readonly integrity: IntegrityPolicy
     /** Deadline of the whole start. */
     readonly timeout: Duration.Duration
-    /** Nobody has set the deadline: it is put off while something moves on. */
+    /** The deadline is the default one: progress extends it. */
     readonly isTimeoutDefault: boolean
     /** Timeout and retry schedule of each stage. */
     readonly policies: Policies

@@ -33,11 +33,11 @@ export interface FleetOptions<R> extends Omit<LayerOptions<R>, "filename"> {
   readonly directory: string
   /** What the files end with: the database `acme` is `acme.db`. Default `.db`. */
   readonly extension?: string | undefined
-  /** How long a database stays open that nobody uses any more. Default 1 minute. */
+  /** How long a database stays open after its last use. Default 1 minute. */
   readonly idleTimeToLive?: Duration.DurationInput | undefined
   /**
-   * How many are open at most; each has three descriptors and a page cache, and more for its `readers`. At the bound the one that is idle for longest
-   * is closed; where none is idle, a request waits. Default 100.
+   * How many are open at most; each has three descriptors and a page cache, and more for its `readers`. At the bound the
+   * one that is idle for longest is closed; where none is idle, a request waits. Default 100.
    */
   readonly maxOpen?: number | undefined
 }
@@ -45,8 +45,8 @@ export interface FleetOptions<R> extends Omit<LayerOptions<R>, "filename"> {
 /** Many databases of one schema. A name is the file's without its extension. */
 export interface Fleet {
   /**
-   * A database that is there, ready, until the scope closes; then it stays open for `idleTimeToLive`. Requests at the same time
-   * share one start and one connection. A start that is refused is tried again by the next request. Fails with
+   * An existing database, ready until the scope closes; then it stays open for `idleTimeToLive`. Requests at the same
+   * time share one start and one connection. A start that is refused is tried again by the next request. Fails with
    * `FleetError` for a name that is no file of the fleet, and with an `InitializationError`.
    */
   readonly get: (name: string) => Effect.Effect<TaggedDatabase, FleetError | InitializationError, Scope.Scope>
@@ -115,7 +115,7 @@ export interface FleetFile {
 export class DatabaseFleet extends Context.Tag("database-ready/DatabaseFleet")<DatabaseFleet, Fleet>() {
   /**
    * A fleet, closed with its scope: for several of them, each with a tag of its own. Reads the migrations, and opens nothing.
-   * Fails with a `MigrationSourceError`, or with `FleetError` for an `extension` that is none.
+   * Fails with a `MigrationSourceError`, or with `FleetError` for an `extension` that cannot be used.
    */
   static readonly make = <R = never>(
     options: FleetOptions<R>
@@ -159,7 +159,7 @@ const makeFleet = Effect.fnUntraced(function* <R>({
   })
   const open = yield* openDatabases({ idleTimeToLive, maxOpen: Math.max(1, Math.floor(maxOpen)) }, start)
 
-  /** Names that are none do not come as far as a start. */
+  /** A name that cannot be used is refused before a start. */
   const getAs = (name: string, use: Use): ReturnType<Fleet["get"]> =>
     Effect.zipRight(fileOf(place, name), open.get(name, use))
   const get = (name: string) => getAs(name, { mayCreate: false, stays: true })

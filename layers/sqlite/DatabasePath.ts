@@ -12,7 +12,7 @@ export const absoluteName = (filename: string): string =>
 
 /**
  * How a URL begins, such as `postgres://`; undefined for a path. As a path it would mean a directory named `postgres:`.
- * One slash is enough: whoever joins paths loses the second. A drive has one letter.
+ * One slash is enough: a function that joins paths removes the second. A drive has one letter.
  */
 export const urlOf = (filename: string): string | undefined => {
   const [, scheme] = /^((?:[a-z][a-z0-9+.-]+:)+)\/+/i.exec(filename) ?? []

@@ -100,6 +100,25 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
   /**
    * The same on the evidence of the five rooms, for programs that compose their layers by hand: the connection is
    * as ready as with `layer`. A lock that this process alone still holds is refused; `layer` opens the database again.
+   *
+   * @example
+   * ```ts
+   * import { NodeContext } from "@effect/platform-node"
+   * import * as Ready from "database-ready"
+   * import { Layer } from "effect"
+   *
+   * export const Database = Ready.DatabaseReady.fromRooms.pipe(
+   *   Layer.provide(Ready.CheckedIntegrity.layer),
+   *   Layer.provide(Ready.AppliedMigrations.layer),
+   *   Layer.provide(Ready.VerifiedPragmas.layer),
+   *   Layer.provide(Ready.SqliteConnection.layer),
+   *   Layer.provide(Ready.DatabaseDirectory.layer),
+   *   Layer.provide(Ready.Initialization.layer),
+   *   Layer.provide(Ready.DatabaseConfig.layer({ filename: "data/app.db" })),
+   *   Layer.provide(Ready.MigrationSource.layer(Ready.Migrations.fromDirectory("migrations"))),
+   *   Layer.provide(NodeContext.layer)
+   * )
+   * ```
    */
   static readonly fromRooms: Layer.Layer<
     Given,

@@ -72,8 +72,8 @@ export const look = (file: string, access: "initialize" | "inspect") =>
   })
 
 /**
- * Who uses the `-shm` of a database without having the database open: their file was renamed, deleted or replaced, and
- * this database would share its WAL. A `-shm` in use never belongs to an empty file.
+ * Tells of processes that use the `-shm` of a database but do not have the database open: their file was renamed,
+ * deleted or replaced, and this database would share its WAL. A `-shm` in use never belongs to an empty file.
  */
 const movedFrom = (file: string): string | undefined => {
   try {

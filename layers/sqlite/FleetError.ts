@@ -6,7 +6,7 @@ import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/Tag
 export class FleetError extends TaggedRefusal("FleetError")<{
   /**
    * - `InvalidName`: the name cannot be that of a file in the directory.
-   * - `InvalidExtension`: the extension is none, or that of a file beside a database.
+   * - `InvalidExtension`: the extension cannot be used, or is that of a file beside a database.
    * - `OtherEngine`: the directory is the URL of another kind of database.
    * - `NotFound`: there is no such database, and it was not to be created.
    * - `Linked`: a symbolic link is where the database should be. It could lead out of the directory.
@@ -23,7 +23,7 @@ export class FleetError extends TaggedRefusal("FleetError")<{
   readonly code: string
   /** Whether trying again can help by itself. */
   readonly retryable: boolean
-  /** Absolute path of the database file; undefined where the name is none. */
+  /** Absolute path of the database file; undefined where the name cannot be used. */
   readonly database?: string | undefined
 }> {
   /** @internal */

@@ -46,7 +46,7 @@ const refuse = (
   more: Partial<Pick<FleetError, "code" | "database" | "detail" | "retryable">> = {}
 ) => new FleetError({ reason, name: String(name), directory, detail: "", code: "", retryable: false, ...more })
 
-/** The absolute path of a name's file. Fails before anything is looked at where the name is none. */
+/** The absolute path of a name's file. A name that cannot be used is refused before anything is looked at. */
 export const fileOf = (place: Place, name: string): Effect.Effect<string, FleetError> => {
   const detail = faultOf(name, place.extension)
   return detail === undefined

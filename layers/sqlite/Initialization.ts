@@ -37,7 +37,7 @@ export interface RunningStart {
 
 /**
  * The start that is under way, to be looked at from outside: a probe can tell how far it is. Made once per start: a
- * second start needs a second one.
+ * second start needs a second one. `DatabaseReady.make` has an example.
  */
 export class Initialization extends Context.Tag("database-ready/Initialization")<Initialization, RunningStart>() {
   /** Begins a start: its time counts from here. It runs once it is given to `DatabaseReady.make`. */

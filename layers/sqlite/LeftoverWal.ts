@@ -44,8 +44,8 @@ export const standstill = 11_000
 export const launching = 500
 
 /**
- * Checks in a child process, which can be killed, whether a database can be read at all. Fails only if SQLite tried in
- * vain (`SQLITE_PROTOCOL`): the next connection meets any other error at once. The child stays until the scope closes:
+ * Checks in a child process, which can be killed, whether a database can be read at all. Fails only if SQLite gave up
+ * trying (`SQLITE_PROTOCOL`): the next connection meets any other error at once. The child stays until the scope closes:
  * as a reader it could not delete the files that it created beside the database.
  */
 export const readBeside = (file: string): Effect.Effect<void, SqliteFailure, Scope.Scope> =>

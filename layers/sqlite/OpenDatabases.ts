@@ -56,7 +56,7 @@ export const openDatabases = Effect.fnUntraced(function* <A, E>(
       Effect.gen(function* () {
         yield* Effect.acquireRelease(takeTurn, () => giveTurn)
         const opened = yield* start(opening.name, opening)
-        // Of the finalizers the first to run: what is closing is found by nobody any more.
+        // Runs before the other finalizers: from then on no request finds a database that is closing.
         yield* Effect.addFinalizer(() => Effect.sync(() => forget(opening)))
         opening.isOpen = true
         return opened
@@ -70,7 +70,7 @@ export const openDatabases = Effect.fnUntraced(function* <A, E>(
       return rcMap.invalidate(map, opening)
     })
 
-  /** Where all turns are taken, the one that is idle for longest is closed. If none is, somebody has to leave one. */
+  /** If all turns are taken, closes the database that is idle for longest. If none is idle, waits until one is left. */
   const takeTurn = Effect.suspend(() => {
     const [oldest] = taken + waiting < maxOpen ? [] : idle
     waiting += 1

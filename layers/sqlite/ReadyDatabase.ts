@@ -39,7 +39,7 @@ export interface ReadyDatabase {
    * What `health` finds now, and then each time that it finds something else; looked at every `healthInterval`
    * (default 1 s). Never ends and never fails: a refusal is a `Left`.
    * A refusal that passes by itself, such as a lock, is told when it has not passed within 200 ms. A program that
-   * cannot serve a newer database ends or connects anew when it hears of one.
+   * cannot serve a newer database ends or connects again when it hears of one.
    */
   readonly healthChanges: Stream.Stream<Either.Either<Health, HealthError>>
   /**
@@ -94,7 +94,7 @@ export const handOut = Effect.fnUntraced(function* (
   const settled = yield* settle(config, initialization, evidence)
   const { inPlace } = settled
   const report = readyReport(evidence, settled, yield* initialization.timeline)
-  // Most starts find everything as it should be, which is news for nobody.
+  // Most starts find everything as it should be: nothing to log.
   const { adopted, applied, repeated } = migrations
   const isNews = connection.origin === "created" || applied.length + adopted.length + repeated.length > 0
   yield* logReady(report, isNews ? LogLevel.Info : LogLevel.Debug)

@@ -16,7 +16,7 @@ import type { RestoreStep } from "./RestoreStep.ts"
 export interface Restored {
   /** Absolute path of the database. */
   readonly database: string
-  /** Absolute path of the backup that it is now a copy of, but for what its history says of the restore. */
+  /** Absolute path of the backup that it is now a copy of, apart from the note of the restore in its history. */
   readonly backup: string
   /** The newest version that the backup records; undefined where it has no history. */
   readonly schemaVersion: string | undefined

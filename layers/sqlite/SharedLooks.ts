@@ -135,8 +135,8 @@ export const shareLooks = (isDatabase: (name: string) => boolean, clock: Clock.C
 }
 
 /**
- * A process that makes a backup of a database, or restores one, writes the database: unless it was written since the directory
- * was read, only a process that was killed can have left something beside it.
+ * A process that makes a backup of a database, or restores one, writes the database. Unless it was written since the
+ * directory was read, only a process that was killed can have left something beside it.
  */
 const isWrittenSince = (file: string, time: number): boolean =>
   ["", "-wal", "-journal"].some((part) => {

@@ -20,7 +20,7 @@ export interface Sqlite {
   readonly all: (sql: string, parameters?: ReadonlyArray<unknown>) => ReadonlyArray<Row>
   /** Compiles one statement and runs nothing. Throws `SqliteFailure`. */
   readonly compile: (sql: string) => void
-  /** Opens another connection in memory, set up as this one. Throws `SqliteFailure`. Who asks for it closes it. */
+  /** Opens another connection in memory, set up as this one. Throws `SqliteFailure`. The caller closes it. */
   readonly inMemory: () => Sqlite
   /** Whether it has SQLite's own functions, collations and modules, and no other. */
   readonly isPlain: () => boolean
@@ -51,7 +51,7 @@ export const openSqliteIn = (scope: Scope.Scope, options: OpenOptions): Effect.E
     )
   )
 
-/** Opens it at once; who asks for it closes it. `onOpen` is the function, loaded. Throws `SqliteFailure`. */
+/** Opens it at once; the caller closes it. `onOpen` is the function, loaded. Throws `SqliteFailure`. */
 export const openNow = (options: OpenOptions, onOpen: SetUp): Sqlite => sqliteOn(opened(options, onOpen), onOpen)
 
 interface OpenOptions {

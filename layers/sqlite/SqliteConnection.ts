@@ -44,7 +44,7 @@ export interface OpenConnection {
   readonly before: Shutdown
   /** When the file or its WAL was written last, in milliseconds since the epoch; undefined where nothing was in it. */
   readonly lastWritten: number | undefined
-  /** What tells that commits are missing, for a WAL or a journal is; undefined where nothing does. */
+  /** The warning that commits are missing, because a WAL or a journal is; undefined where nothing tells of that. */
   readonly lost: string | undefined
   /** The version of SQLite in the driver, such as `3.51.3`. */
   readonly sqliteVersion: string

@@ -1,13 +1,5 @@
 /** The exit codes of a program on a database. They tell a supervisor whether a restart helps. */
-import type { MigrationFilesError } from "../start/MigrationFilesError.ts"
-import type { RehearsalError } from "../start/RehearsalError.ts"
 import type { Catalogued } from "../start/TaggedRefusal.ts"
-import type { CopyError } from "./CopyError.ts"
-import type { FleetError } from "./FleetError.ts"
-import type { InitializationError } from "./InitializationReport.ts"
-import type { ReadError } from "./ReadError.ts"
-import type { RestoreError } from "./RestoreError.ts"
-import type { WriteError } from "./WriteError.ts"
 
 /** The exit codes of `database-ready`, after sysexits(3). */
 export const exitCode = {
@@ -33,17 +25,6 @@ export const exitCode = {
 
 /** One of them. */
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
-
-/** What a program on a database may end with: a start, a backup, a restore, a read, a write, or the health check was refused. */
-export type RefusedError =
-  | InitializationError
-  | RestoreError
-  | CopyError
-  | ReadError
-  | WriteError
-  | FleetError
-  | MigrationFilesError
-  | RehearsalError
 
 /**
  * The exit code of a refusal, as `database-ready` ends with it. `teardown` ends a program with it.

@@ -42,7 +42,8 @@ const log = (error: Catalogued): Effect.Effect<void> =>
 
 /**
  * Ends a program with the exit code of the refusal that it failed with, for `runMain` of a platform. Everything else
- * ends as `runMain` ends it by itself: 0 for a success and an interruption, 1 for other failures and defects.
+ * ends as `runMain` ends it by itself: 0 for a success and an interruption, 1 for other failures and defects. `logRefusal`
+ * has an example.
  */
 export const teardown = <E, A>(exit: Exit.Exit<E, A>, onExit: (code: number) => void): void =>
   onExit(Exit.match(exit, { onFailure: codeOf, onSuccess: () => exitCode.ready }))

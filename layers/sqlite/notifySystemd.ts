@@ -73,7 +73,7 @@ export const notifySystemd = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer
           Effect.repeat(watch(notify, starts), Schedule.spaced(Duration.micros(BigInt(watchdog.value) / 2n)))
         )
       }
-      // The last to be added is the first to be run: before the databases are closed.
+      // Finalizers run in reverse order: this one runs before the databases are closed.
       yield* Effect.addFinalizer(() => notify("STOPPING=1"))
       return context
     })

@@ -24,7 +24,7 @@ export const reportJson = (report: ReadyStart | FailedReport): string =>
 
 /**
  * The report of a start, line by line, as `database-ready init` prints it. Ready: what each stage found, and how long it
- * took. Refused: what is wrong, what to do now, and what stands.
+ * took. Refused: what is wrong, what to do now, and what stands. `DatabaseReady.make` has an example of a report.
  */
 export const reportLines = (report: ReadyStart | FailedReport): ReadonlyArray<string> =>
   report.status === "ready" ? readyLines(report) : failedLines(report)

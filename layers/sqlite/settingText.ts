@@ -12,6 +12,14 @@ export const filesystemTypesFrom = (input: string): ReadonlyArray<string> =>
 /**
  * A duration as people write it: `500 millis`, `30 seconds`, `30s`, `2m`, in the units `ms`, `s`, `m` and `h` or Effect's
  * words. For a flag, or a setting of the program's own. Left is a sentence that says how to write one.
+ *
+ * @example
+ * ```ts
+ * import { durationFrom } from "database-ready"
+ * import { Either } from "effect"
+ *
+ * export const timeout = Either.getOrThrow(durationFrom("30s"))
+ * ```
  */
 export const durationFrom = (input: string): Either.Either<Duration.Duration, string> => {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(input.trim()) ?? []

@@ -15,7 +15,7 @@ export interface Attempt {
    * be cut off, but what it did can still be rolled back.
    */
   readonly inTime: Effect.Effect<void, StageTimeoutError>
-  /** Milliseconds until the deadline, which what moves on may put off. */
+  /** Milliseconds until the deadline, which progress may extend. */
   readonly left: () => number
   /**
    * For between two statements of many: lets timers, signals and the deadline have their turn when the
@@ -25,8 +25,8 @@ export interface Attempt {
   /** Says what is going on, for a timeout to name: "applying 003_add_owner". */
   readonly doing: (what: string) => void
   /**
-   * Tells how far something is that takes long, by bytes unless a unit is given. The time in which it moves on is
-   * not counted by a deadline that nobody has set. It is noted when it is called; what it gives tells who listens.
+   * Tells how far something is that takes long, in bytes unless a unit is given. The default deadline does not count the
+   * time in which it moves on. The call notes it; the effect that it gives tells those who listen.
    */
   readonly progress: (
     doing: string,

@@ -31,11 +31,11 @@ export interface ReadOptions {
 }
 
 /**
- * Migrations from a directory, relative to the working directory: the `NNN_name.sql` files of a directory, and the `NNN_name/migration.sql` and `NNN_name/up.sql` of its folders.
- * `R__name.sql` makes views and triggers again whenever its text changes, after all that have a number. Every
- * other `.sql` file, and everything that begins with a number, is refused: what looks like a migration and is not run
- * has been forgotten by somebody. What undoes (`.down.sql`) beside what does (`.up.sql`) is never run. Fails with
- * `MigrationSourceError`.
+ * Migrations from a directory, relative to the working directory: its `NNN_name.sql` files, and the
+ * `NNN_name/migration.sql` and `NNN_name/up.sql` of its folders. `R__name.sql` makes views and triggers again whenever
+ * its text changes, after all that have a number. Every other `.sql` file, and everything else that begins with a
+ * number, is refused: it looks like a migration that somebody forgot. What undoes (`.down.sql`) beside what does
+ * (`.up.sql`) is never run. Fails with `MigrationSourceError`.
  */
 export const fromDirectory = (directory: string, options: ReadOptions = {}): Migrations<FileSystem.FileSystem> =>
   Effect.flatMap(inDirectory(directory, filesIn), (files) => migrationsOf(files, options))
@@ -93,8 +93,8 @@ const chooseFiles = (
 }
 
 /**
- * @internal Text that is not UTF-8 would run with U+FFFD for each unreadable character, and have the same checksum whatever they
- * were. U+FFFD may be real text, so check the bytes only when it occurs.
+ * @internal Text that is not UTF-8 would run with U+FFFD for each unreadable character, and have the same checksum
+ * whatever they were. U+FFFD may be real text, so check the bytes only when it occurs.
  */
 export const textAt = (path: string, file: string): File["content"] => {
   const text = files.text(path)

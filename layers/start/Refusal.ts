@@ -38,7 +38,7 @@ export const jsonOf = (refusal: Refusal): object => {
 }
 
 /**
- * Puts the database into a refusal: into the error itself, for a copy would lose its stack and its cause. Done where
+ * Puts the database into a refusal: into the error itself, because a copy would lose its stack and its cause. Done where
  * a refusal leaves what knows the file. Inside, verdicts are made of a history or a schema, whatever file it is in.
  */
 export const inDatabase = <E extends Refusal>(database: string, refusal: E): E => {

@@ -58,7 +58,16 @@ export interface Catalogued extends Refusal {
 /** On the prototype of every kind of refusal, in whatever room it is; the same in every copy of this library. */
 export const refusalBrand: unique symbol = Symbol.for("database-ready/Refusal")
 
-/** Whether an error is a refusal of this library, of whatever kind. */
+/**
+ * Whether an error is a refusal of this library, of whatever kind.
+ *
+ * @example
+ * ```ts
+ * import { isRefusal, refusalLines } from "database-ready"
+ *
+ * export const told = (error: unknown) => (isRefusal(error) ? refusalLines(error).join("\n") : String(error))
+ * ```
+ */
 export const isRefusal = (error: unknown): error is Catalogued => Predicate.hasProperty(error, refusalBrand)
 
 /** What a program that prints a refusal shows. */

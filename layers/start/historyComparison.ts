@@ -165,7 +165,7 @@ export const compareHistory = <Row extends RecordedMigration>(
   }
 }
 
-/** The number of a version; NaN for what is none. */
+/** The number of a version; NaN for a text that is not a number. */
 export const idOf = (version: string): number => (/^\d+$/.test(version) ? Number(version) : Number.NaN)
 
 /** Earlier versions recorded `001_users.up.sql` under the name `users.up`. */

@@ -25,7 +25,7 @@ import { type Entry, reportOf, type Timeline, timeBetween } from "./Timeline.ts"
 export interface StartOptions {
   /** Deadline of the whole start. */
   readonly timeout: Duration.Duration
-  /** Nobody has set the deadline: it is put off while something moves on. */
+  /** The deadline is the default one: progress extends it. */
   readonly isTimeoutDefault: boolean
   readonly policies: Policies
   readonly onProgress: (event: ProgressEvent) => Effect.Effect<unknown>
@@ -198,7 +198,7 @@ export const makeStages = Effect.fnUntraced(function* (options: StartOptions, da
             : Effect.fail(refusal)
         )
 
-      /** What a stage leaves behind: measures, a line for who listens, and an event. */
+      /** What a stage leaves behind: measures, a line if debug lines are logged, and an event. */
       const leave = (outcome: string, event: (at: number) => ProgressEvent): Effect.Effect<unknown> => {
         entry.durationMs = timeBetween(startedNanos, clock.unsafeCurrentTimeNanos())
         const { attempts, duration } = measures(name)

@@ -1,4 +1,4 @@
-/** Who watches the starts that go on in a layer, whatever that layer is made of. */
+/** Shows the starts in a layer to those who watch them, whatever that layer is made of. */
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import { globalValue } from "effect/GlobalValue"
@@ -30,11 +30,11 @@ export const startObservers: FiberRef.FiberRef<ReadonlyArray<Set<ObservedStart>>
 /** What a start tells those who watch it. */
 export interface ShownStart {
   readonly onReady: (health: LiveHealth) => void
-  /** It was refused, or its database is closed: another start of the same database is one of its own. */
+  /** It was refused, or its database is closed. A later start of the same database is a new one. */
   readonly onGone: () => void
 }
 
-/** Shows a start to who watches. */
+/** Shows a start to those who watch. */
 export const showStart = (database: string, timeline: Effect.Effect<Timeline>): Effect.Effect<ShownStart> =>
   Effect.map(FiberRef.get(startObservers), (observers) => {
     const start: ObservedStart = { database, timeline, health: undefined }

@@ -18,7 +18,7 @@ export interface Contents {
 }
 
 /**
- * All objects and all rows, but for the columns (`table.column`) that are ignored. The tables behind a virtual one are
+ * All objects and all rows, without the columns (`table.column`) that are ignored. The tables behind a virtual one are
  * left out: how its rows are spread over them depends on the order of writing.
  */
 export const readContents = (

@@ -223,6 +223,14 @@ export const buildFrom = <E, R>(prepared: Prepared<E, R>, from: string | undefin
 /**
  * The path of a database at a version, with the rows of that version and of those before it. It is deleted with the
  * scope. Fails with a `MigrationTestError`, or as the rows do.
+ *
+ * @example
+ * ```ts
+ * import { Migrations } from "database-ready"
+ * import { databaseAt } from "database-ready/testing"
+ *
+ * export const at002 = databaseAt({ migrations: Migrations.fromDirectory("migrations") }, "002")
+ * ```
  */
 export const databaseAt = <E = never, R = never>(
   test: MigrationTest<E, R>,

@@ -152,7 +152,7 @@ Module._load = function (name, ...more) {
       assert.strictEqual(planned.code, 0)
       const url = yield* runProgram(["init", "--database", "postgres://app@db.example.org/app"], { cwd, env })
       assert.strictEqual(url.code, 70)
-      assert.match(url.stderr, /package pg is needed .*Cannot find module 'pg'\)\n {2}remedy {2}Run `npm install pg`/)
+      assert.match(url.stderr, /package pg is needed .*Cannot find module 'pg'\)\n {2}remedy {2}Run `npm install pg@8`/)
     })
   )
 })

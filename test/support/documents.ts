@@ -38,6 +38,8 @@ export interface Document {
   /** The headings, as links name them. */
   readonly anchors: ReadonlySet<string>
   readonly sentences: ReadonlyArray<string>
+  /** Those in the cells of tables. */
+  readonly sentencesInTables: ReadonlyArray<string>
 }
 
 export const readDocument = (path: string): Document => {
@@ -73,7 +75,10 @@ export const readDocument = (path: string): Document => {
     text,
     target
   }))
-  return { path, text, fences, prose, links, anchors, sentences: sentencesOf(prose) }
+  const sentencesInTables = rowsIn({ prose })
+    .flat()
+    .flatMap((cell) => sentencesOf([cell]))
+  return { path, text, fences, prose, links, anchors, sentences: sentencesOf(prose), sentencesInTables }
 }
 
 /** The examples in the comments of the library. */
@@ -126,7 +131,7 @@ const sentencesOf = (prose: ReadonlyArray<string>): ReadonlyArray<string> => {
 export const wordsIn = (text: string): number => text.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word)).length
 
 /** The rows of every table, cell by cell, without the line below its head. */
-export const rowsIn = ({ prose }: Document): ReadonlyArray<ReadonlyArray<string>> =>
+export const rowsIn = ({ prose }: Pick<Document, "prose">): ReadonlyArray<ReadonlyArray<string>> =>
   prose
     .filter((line) => line.startsWith("|") && !/^\|[\s:|-]+\|$/.test(line))
     .map((line) =>

@@ -31,7 +31,7 @@ export interface ProvenObject {
   readonly sha256: string
 }
 
-/** What was proven of a database, when, and by which program. All of it was found in one copy of one moment, but for the pragmas. */
+/** What was proven of a database, when, and by which program. All but the pragmas was found in one copy of one moment. */
 export interface Proof {
   /** Which form of the document this is. */
   readonly format: typeof proofFormat

@@ -16,7 +16,7 @@ export class ProofError extends TaggedRefusal("ProofError")<{
    * - `NotCopied`: the copy cannot be made for another reason.
    * - `Exists`: something is where the document should be written.
    * - `NotWritten`: the document cannot be written.
-   * - `NotAProof`: the document is none that this library wrote, or was written anew by something else.
+   * - `NotAProof`: this library did not write the document, or another program has rewritten it.
    * - `NotSigned`: the document has no signature.
    * - `OtherKey`: it was signed with another key.
    * - `Changed`: the document is not what was signed.

@@ -2,7 +2,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto"
 import { ProofError, refuseProof } from "./ProofError.ts"
 
-/** A signature, and the public key that belongs to it: whether that one is trusted is for the reader to know. */
+/** A signature and its public key. The reader has to know whether to trust that key. */
 export interface ProofSignature {
   /** The only one. */
   readonly algorithm: "Ed25519"

@@ -40,7 +40,7 @@ export const withoutExtension = (sqlite: Sqlite, objects: ReadonlyArray<SchemaOb
 export const withoutOwnExtension = (sqlite: Sqlite): ReadonlyArray<Lacking> =>
   withoutExtension(sqlite, ownObjects(historyIn(sqlite), objectsOf(sqlite.all(schemaStatement))))
 
-/** Who proves a copy reads its history too, and says why it cannot be read. */
+/** Undefined where it cannot be read: whatever proves a copy reads it too, and says why. */
 const historyIn = (sqlite: Sqlite): History | undefined => {
   const history = answerOr(
     () => readHistory(sqlite),

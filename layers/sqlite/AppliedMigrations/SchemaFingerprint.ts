@@ -63,7 +63,7 @@ export const joinFingerprints = (numbered: string, repeated: ReadonlyArray<Schem
 export interface SchemaDifference {
   /** Objects that the migrations make and the database does not have. */
   readonly missing: ReadonlyArray<string>
-  /** Objects whose SQL is another one, but for white space, comments, capitals and quotes around names. */
+  /** Objects with other SQL. White space, comments, capitals and quotes around names do not count. */
   readonly changed: ReadonlyArray<{
     /** Type and name. */
     readonly object: string
