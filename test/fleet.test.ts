@@ -134,6 +134,29 @@ describe("a fleet", () => {
     })
   )
 
+  it.scoped("keeps nothing of those that it closed, however many they were", () =>
+    Effect.gen(function* () {
+      const names = Array.from({ length: 8 }, (_, at) => `tenant-${at}`)
+      // What each start has of the fibers before it, and keeps in memory for as long as its database is open.
+      const kept: Array<number> = []
+      const { fleet } = yield* fleetOf(names, {
+        maxOpen: 1,
+        onProgress: ({ _tag, stage }) =>
+          Effect.map(Effect.getFiberRefs, ({ locals }) => {
+            if (_tag !== "StagePassed" || stage !== "integrity") return
+            kept.push(Math.max(...Array.from(locals.values(), ({ length }) => length)))
+          })
+      })
+      yield* Effect.forEach(names, (name) => Effect.scoped(fleet.get(name)), { discard: true })
+      yield* Stream.runDrain(fleet.upgradeAll({ concurrency: 1 }))
+      const asked = kept.slice(0, names.length)
+      const all = kept.slice(names.length)
+      assert.deepStrictEqual([asked.length, all.length], [names.length, names.length])
+      assert.deepStrictEqual([...new Set(asked)], asked.slice(0, 1))
+      assert.deepStrictEqual([...new Set(all)], all.slice(0, 1))
+    })
+  )
+
   it.scoped("closes what is open with itself", () =>
     Effect.gen(function* () {
       const own = yield* inScope

@@ -1,6 +1,7 @@
 /** Databases that are open while they are used and for a while after it, and never more than a given number. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import type { RcMap } from "effect/RcMap"
 import * as Scope from "effect/Scope"
 
@@ -64,11 +65,16 @@ export const openDatabases = Effect.fnUntraced(function* <A, E>(
     idleTimeToLive
   })
 
+  /**
+   * In a fiber of its own: one that closes a scope takes over what its finalizers have of the fibers before them
+   * (`FiberRefs`). A fiber that closes one database and opens another would hand that on, and each one keep something
+   * of all those before it.
+   */
   const close = (opening: Opening) =>
     Effect.suspend(() => {
       forget(opening)
-      return rcMap.invalidate(map, opening)
-    })
+      return Effect.flatMap(Effect.forkDaemon(rcMap.invalidate(map, opening)), Fiber.await)
+    }).pipe(Effect.flatten)
 
   /** If all turns are taken, closes the database that is idle for longest. If none is idle, waits until one is left. */
   const takeTurn = Effect.suspend(() => {

@@ -165,7 +165,7 @@ const scenarios: ReadonlyArray<Scenario> = [
 const fleet = (name: string, look: Look, looksAt: string, count: number): Scenario => ({
   name,
   title: `A fleet of ${count} ready files, one of them damaged, in one process that keeps a hundred open: ${looksAt}`,
-  metrics: ["wall ms a file", "CPU ms a file", "MB after a tenth", "MB at the end", "peak MB"],
+  metrics: ["wall ms a file", "CPU ms a file", "MB alive after a tenth", "MB alive at the end", "peak MB"],
   share: 0.15,
   contestants: [
     ["floor", "floor: `better-sqlite3` by hand"] as const,
