@@ -91,6 +91,9 @@ export const files = {
   /** Does nothing if there is no such file. */
   remove: (path: string): void => rmSync(path, { force: true }),
 
+  /** Creates a directory as this user's umask has it. */
+  makeDirectory: (path: string): void => mkdirSync(path),
+
   /** Creates a directory that only this user can enter. */
   makePrivateDirectory: (path: string): void => mkdirSync(path, { mode: 0o700 }),
 

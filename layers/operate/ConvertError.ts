@@ -14,7 +14,6 @@ export class ConvertError extends TaggedRefusal("ConvertError")<{
    * - `Differs`: those files make another schema, or other rows.
    * - `Within`: the destination is in the source.
    * - `Occupied`: something is at the destination.
-   * - `Unfinished`: another run writes to it, or was killed.
    * - `NotWritten`: the destination cannot be written.
    */
   readonly reason:
@@ -26,7 +25,6 @@ export class ConvertError extends TaggedRefusal("ConvertError")<{
     | "Differs"
     | "Within"
     | "Occupied"
-    | "Unfinished"
     | "NotWritten"
   /** The directory that was to be converted, or where to. */
   readonly directory: string
@@ -102,11 +100,6 @@ const catalogue: Catalogue<ConvertError> = {
     sentence: ({ directory }) => `There is something at ${directory}`,
     remedy: "Name a directory that is not there yet, or an empty one.",
     means: "usage"
-  },
-  Unfinished: {
-    sentence: ({ file }) => `${file} is there: another run is writing it, or was killed`,
-    remedy: ({ file }) => `If no other run is at work, delete ${file} and convert again.`,
-    means: "tryAgain"
   },
   NotWritten: {
     sentence: ({ directory }) => `The converted migrations cannot be written to ${directory}`,

@@ -1,12 +1,12 @@
 /** Turns another tool's directory of migrations into one of this library's. */
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, closeSync, fsyncSync, openSync, renameSync, writeFileSync } from "node:fs"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { files, trySync } from "../machine/files.ts"
-import { codeOf, SystemFailure } from "../machine/SystemFailure.ts"
+import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { type ForeignFile, type LeftFile, layoutOf, shortened, type TreeEntry } from "../schema/ConvertedLayout.ts"
 import { convertText, declaring, joinDeclarations, piecesOf, type TextChange } from "../schema/ConvertedText.ts"
 import { liquibaseLineIn } from "../schema/Halves.ts"
@@ -25,6 +25,7 @@ import { DatabaseDirectory } from "../sqlite/DatabaseDirectory.ts"
 import { Initialization } from "../sqlite/Initialization.ts"
 import type { InitializationError } from "../sqlite/InitializationReport.ts"
 import { type OnOpen, withOnOpen } from "../sqlite/OnOpen.ts"
+import { clearFolders, ownFolder } from "../sqlite/OwnFolder.ts"
 import { integer, openSqlite, type Sqlite, SqliteFailure } from "../sqlite/Sqlite.ts"
 import { SqliteConnection } from "../sqlite/SqliteConnection.ts"
 import { VerifiedPragmas } from "../sqlite/VerifiedPragmas.ts"
@@ -101,7 +102,7 @@ export const convertMigrations = ({
   Effect.gen(function* () {
     const read = yield* inDirectory(source, (directory) => readSource(directory, source))
     const { files: found, isRenumbered, layout, left, place } = yield* read
-    const target = yield* placeOf(place, destination)
+    const target = yield* placeOf(place, destination, dryRun)
     const expected = yield* runAsTheyAre(source, found)
     const { converted, made } = yield* proveFiles(source, found)
     yield* requireSame(source, expected, made)
@@ -215,7 +216,7 @@ const nameOf = ({ name, version }: ForeignFile, taken: ReadonlySet<string>): str
 }
 
 /** Where it goes, without links. */
-const placeOf = (source: string, destination: string): Effect.Effect<string, ConvertError> =>
+const placeOf = (source: string, destination: string, dryRun: boolean): Effect.Effect<string, ConvertError> =>
   Effect.gen(function* () {
     const wanted = resolve(destination)
     const orRefuse = Effect.mapError(({ code, detail, retryable }: SystemFailure) =>
@@ -228,6 +229,7 @@ const placeOf = (source: string, destination: string): Effect.Effect<string, Con
       )
     )
     if (`${place}${sep}`.startsWith(`${source}${sep}`)) return yield* errorOf("Within", wanted)
+    if (!dryRun) yield* clearFolders(placeOfFolders(place))
     if (there === undefined) return place
     const isFree = yield* orRefuse(
       trySync(() => files.stat(place)?.isDirectory() === true && files.names(place).length === 0)
@@ -370,34 +372,25 @@ const requireSame = (source: string, expected: MadeDatabase, made: MadeDatabase)
 
 /** Into a directory beside it, which then gets its name: `rename` replaces an empty one, and no other. */
 const write = (place: string, converted: ReadonlyArray<Converted>): Effect.Effect<void, ConvertError> =>
-  Effect.try({
-    try: () => {
-      const partial = `${place}.partial`
-      try {
-        mkdirSync(partial)
-      } catch (thrown) {
-        if (codeOf(thrown) === "EEXIST") throw errorOf("Unfinished", place, { file: partial })
-        throw thrown
-      }
-      try {
-        for (const file of converted) writeFileSync(join(partial, file.to), textOf(file), { flag: "wx", flush: true })
-        const before = files.stat(place)
-        if (before !== undefined) chmodSync(partial, before.mode & 0o7777)
-        flushDirectory(partial)
-        renameSync(partial, place)
-      } catch (thrown) {
-        rmSync(partial, { recursive: true, force: true })
-        throw thrown
-      }
+  Effect.gen(function* () {
+    const folder = yield* ownFolder(placeOfFolders(place))
+    yield* trySync(() => {
+      for (const file of converted) writeFileSync(join(folder, file.to), textOf(file), { flag: "wx", flush: true })
+      const before = files.stat(place)
+      if (before !== undefined) chmodSync(folder, before.mode & 0o7777)
+      flushDirectory(folder)
+      renameSync(folder, place)
       flushDirectory(dirname(place))
-    },
-    catch: (thrown) => {
-      if (thrown instanceof ConvertError) return thrown
-      const { code, detail, retryable } = SystemFailure.from(thrown)
+    })
+  }).pipe(
+    Effect.scoped,
+    Effect.mapError(({ code, detail, retryable }) => {
       const isTaken = /^(?:ENOTEMPTY|EEXIST|ENOTDIR)$/.test(code)
       return errorOf(isTaken ? "Occupied" : "NotWritten", place, { code, detail: isTaken ? "" : detail, retryable })
-    }
-  })
+    })
+  )
+
+const placeOfFolders = (place: string) => ({ stem: place, contents: /\.sql$/, isPrivate: false })
 
 const flushDirectory = (directory: string): void => {
   if (process.platform === "win32") return

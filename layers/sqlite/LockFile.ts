@@ -33,15 +33,18 @@ export const lockForCopies = (stem: string, file: string) =>
 /** The same for a copy that is looked at and thrown away, beside its directory. `who`: what is said where another has it. */
 export const lockForPlace = (place: string, file: string, who: string) => takeLock(`${place}.partial`, file, who)
 
+/** The same for a folder that only its owner looks at. */
+export const lockForFolder = (folder: string) => takeLock(`${folder}.partial`, undefined, "another process has it")
+
 const takeLock = (
   lock: string,
-  file: string,
+  file: string | undefined,
   who: string,
   attempts = 10
 ): Effect.Effect<void, SqliteFailure | SystemFailure, Scope.Scope> =>
   Effect.gen(function* () {
     yield* Effect.flatMap(
-      trySync(() => permissionsFor(file)),
+      trySync(() => (file === undefined ? undefined : permissionsFor(file))),
       (permissions) => createExclusively(lock, permissions)
     )
     const identity = yield* trySync(() => files.identity(lock))

@@ -1,4 +1,5 @@
 /** A backup as a file that SQLite can read without leaving anything beside the backup. */
+import { tmpdir } from "node:os"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
@@ -7,13 +8,15 @@ import { files, trySync } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { flush } from "./BackupFiles.ts"
+import { ownFolder } from "./OwnFolder.ts"
 
 /** A copy of a backup in the directory for temporary files, unpacked, which goes with the scope. */
 export const readableCopy = Effect.fnUntraced(function* (file: string, compression: Compression | "none") {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const orFail = Effect.mapError(SystemFailure.fromPlatform)
-  const folder = yield* orFail(fs.makeTempDirectoryScoped({ prefix: "database-ready-" }))
+  const stem = path.join(tmpdir(), "database-ready")
+  const folder = yield* ownFolder({ stem, contents: /^backup(?:-wal|-shm|-journal)?$/, isPrivate: true })
   const copy = path.join(folder, "backup")
   if (compression === "none") {
     for (const suffix of ["", "-wal", "-journal"]) {

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { exitCode, exitCodeOf, Migrations } from "../../layers/index.ts"
+import { exitCode, Migrations } from "../../layers/index.ts"
 import type { ConvertError } from "../../layers/operate/ConvertError.ts"
 import { convertMigrations } from "../../layers/operate/convert.ts"
 import { planDatabase } from "../../layers/operate.ts"
@@ -320,11 +320,6 @@ describe("a directory is not converted", () => {
       writeFileSync(place.destination, "mine")
       assert.deepInclude(yield* to(place.destination), { reason: "Occupied" })
       assert.strictEqual(readFileSync(place.destination, "utf8"), "mine")
-      mkdirSync(`${place.destination}2.partial`)
-      const unfinished = yield* to(`${place.destination}2`)
-      assert.deepInclude(unfinished, { reason: "Unfinished" })
-      assert.strictEqual(exitCodeOf(unfinished), exitCode.tryAgain)
-      assert.isFalse(existsSync(`${place.destination}2`))
       const absent = yield* refusal(converting({ ...place, source: join(place.source, "no such") }))
       assert.deepInclude(absent, { _tag: "MigrationSourceError", reason: "DirectoryUnreadable" })
     })

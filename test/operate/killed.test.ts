@@ -1,11 +1,13 @@
 /**
- * Kills `repair` and `adopt` at the calls that change something: what is left is the old history or the new one, and the
- * same command completes it. The short form takes some calls; long form: `FAULTS=all npx vitest run --config
+ * Kills each command that writes at the calls that change something: what is left is the old or the new, and the same
+ * command completes it, and deletes what was left. Those of `init`, `restore` and `backup` are with their other faults.
+ * The short form takes some calls; long form: `FAULTS=all npx vitest run --config
  * test/vitest.config.ts operate/killed`.
  */
 import { spawnSync } from "node:child_process"
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Migrations } from "../../layers/index.ts"
@@ -128,6 +130,128 @@ describe.skipIf(unavailable !== undefined)(`killed at any moment${skipped}`, () 
             }
           }
           assert.isAbove(killed, 0)
+          console.log(`${name}: killed ${killed} times`)
+        }),
+      limit
+    )
+  }
+})
+
+/** A command that writes no history. */
+interface Writer {
+  /** In the folder it is run in. */
+  readonly args: ReadonlyArray<string>
+  /** The calls that are of interest here; in the long form it is every one. */
+  readonly calls: ReadonlyArray<string>
+  /** What it makes, if anything. It is there whole, or not at all. */
+  readonly makes?: string
+  /** The names in the folder where it has run to its end once, or more often. */
+  readonly leaves: ReadonlyArray<string>
+}
+
+const given = ["app.db", "app.db.gz", "migrations", "theirs", "tmp"]
+
+const writers: Readonly<Record<string, Writer>> = {
+  convert: {
+    args: ["convert", "theirs", "ours"],
+    calls: ["rename"],
+    makes: "ours",
+    leaves: ["ours"]
+  },
+  "proof, to a file": {
+    args: ["proof", "--database", "app.db", "--to", "proof.json"],
+    calls: ["link"],
+    makes: "proof.json",
+    leaves: ["proof.json"]
+  },
+  rehearse: { args: ["rehearse", "--database", "app.db"], calls: ["rmdir"], leaves: [] },
+  new: {
+    args: ["new", "more"],
+    calls: ["link"],
+    makes: "migrations/003_more.sql",
+    leaves: []
+  },
+  "backups --verify, of a compressed one": {
+    args: ["backups", "--database", "app.db", "--verify"],
+    calls: ["rmdir"],
+    leaves: []
+  },
+  "restore of a compressed one, to another path": {
+    args: ["restore", "--database", "other.db", "--backup", "app.db.gz"],
+    calls: ["fsync"],
+    makes: "other.db",
+    leaves: ["other.db"]
+  }
+}
+
+const everyCall = [...calls, "write", "mkdir", "rmdir", "fchmod", "chmod"].filter((call) => call !== "fcntl")
+
+/** What is at a path and below it. */
+const contentOf = (path: string): unknown =>
+  !existsSync(path)
+    ? undefined
+    : statSync(path).isDirectory()
+      ? readdirSync(path).map((name) => [name, contentOf(join(path, name))])
+      : readFileSync(path, "latin1").length
+
+describe.skipIf(unavailable !== undefined)(`killed at any moment${skipped}`, () => {
+  for (const [name, { args, calls: some, leaves, makes = "" }] of Object.entries(writers)) {
+    it.scopedLive(
+      `${name}, leaves all of what it makes or nothing, and the same command clears up`,
+      () =>
+        Effect.gen(function* () {
+          const folder = yield* temporaryFolder
+          const origin = join(folder, "origin")
+          for (const directory of ["migrations", "theirs", "tmp"])
+            mkdirSync(join(origin, directory), { recursive: true })
+          for (const [file, text] of Object.entries(files)) {
+            writeFileSync(join(origin, "migrations", file), text)
+            writeFileSync(join(origin, "theirs", file), text)
+          }
+          const database = join(origin, "app.db")
+          yield* start(database, { migrations: Migrations.fromRecord(files) })
+          writeFileSync(join(origin, "app.db.gz"), gzipSync(readFileSync(database)))
+          cpSync(join(origin, "app.db.gz"), join(origin, "app.db.20260101T120000000Z.backup.gz"))
+          if (name === "rehearse") writeFileSync(join(origin, "migrations", "003_x.sql"), "CREATE TABLE x (y);")
+          const run = (home: string, before: ReadonlyArray<string> = []) => {
+            const [command = process.execPath, ...more] = [...before, process.execPath, program, ...args]
+            return spawnSync(command, more, {
+              cwd: home,
+              encoding: "utf8",
+              timeout: 120_000,
+              env: { PATH: process.env["PATH"], TMPDIR: join(home, "tmp"), UV_THREADPOOL_SIZE: "1" }
+            })
+          }
+          const whole = join(folder, "whole")
+          cpSync(origin, whole, { recursive: true })
+          assert.strictEqual(run(whole).status, 0, name)
+          let killed = 0
+          for (const call of everything ? everyCall : some) {
+            for (let nth = 1; everything || nth === 1; nth += 1) {
+              const home = join(folder, `${call}-${nth}`)
+              cpSync(origin, home, { recursive: true })
+              const fault = { what: kill, call, nth }
+              const trace = join(folder, "trace")
+              run(home, ["strace", "-f", "-qq", "-o", trace, ...options(fault)])
+              if (!wasReached(fault, readFileSync(trace, "utf8"))) break
+              killed += 1
+              const label = `${name}: ${call} ${nth}`
+              const isMade = makes !== "" && existsSync(join(home, makes))
+              if (isMade) assert.deepEqual(contentOf(join(home, makes)), contentOf(join(whole, makes)), label)
+              // To another name where that one is taken: what was left is beside it, or where copies are made.
+              const again = run(home)
+              if (!isMade) assert.strictEqual(again.status, 0, `${label}: ${again.stdout}${again.stderr}`)
+              if (isMade) continue
+              // A reader in WAL mode leaves SQLite's own files, which the next start deletes.
+              const left = readdirSync(home).filter((other) => !/^app\.db(?:-wal|-shm|\.20260101.*)$/.test(other))
+              assert.sameMembers(left, [...given, ...leaves], label)
+              assert.deepStrictEqual(readdirSync(join(home, "tmp")), [], label)
+              // A number that a killed `new` had taken is left out.
+              const [ours, theirs] = [home, whole].map((one) => readdirSync(join(one, "migrations")))
+              assert.lengthOf(ours ?? [], theirs?.length ?? 0, label)
+            }
+          }
+          assert.isAbove(killed, everything ? some.length : 0)
           console.log(`${name}: killed ${killed} times`)
         }),
       limit

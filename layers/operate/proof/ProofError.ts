@@ -11,7 +11,7 @@ export class ProofError extends TaggedRefusal("ProofError")<{
    * - `NoFile`: a database in memory cannot be copied.
    * - `Unreadable`: the file of a key or a document cannot be read.
    * - `NotAKey`: the text is no key of the kind that is needed, Ed25519 in PEM.
-   * - `Busy`: another proof of the database is being made there, or written to that file.
+   * - `Busy`: another proof of the database is being made there.
    * - `NoSpace`: there is no space for the copy.
    * - `NotCopied`: the copy cannot be made for another reason.
    * - `Exists`: something is where the document should be written.
