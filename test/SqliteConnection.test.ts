@@ -187,7 +187,7 @@ describe("the connection", () => {
     })
   )
 
-  it.scoped("refuses to begin anew next to the WAL of a missing file, and uses it when the file is back", () =>
+  it.scoped("creates no new file next to the WAL of a missing one, and uses that WAL when the file is back", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)

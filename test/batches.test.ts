@@ -259,8 +259,8 @@ describe("an upgrade with a rebuild in the middle", () => {
     Effect.gen(function* () {
       const file = yield* inSteps(failing, [1])
       yield* refusal(start(file, { migrations: Migrations.fromRecord(failing) }))
-      const mended = { ...failing, "005_fail.sql": "CREATE TABLE nowhere (id INTEGER PRIMARY KEY);" }
-      const report = yield* start(file, { migrations: Migrations.fromRecord(mended) })
+      const fixed = { ...failing, "005_fail.sql": "CREATE TABLE nowhere (id INTEGER PRIMARY KEY);" }
+      const report = yield* start(file, { migrations: Migrations.fromRecord(fixed) })
       assert.deepStrictEqual(
         report.applied.map(({ version }) => version),
         ["004", "005"]

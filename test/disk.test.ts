@@ -163,7 +163,7 @@ const bindfs = spawnSync("bindfs", ["--version"]).status === 0 && existsSync("/d
 
 describe("a filesystem that is not known to be local", () => {
   it.scopedLive.skipIf(!bindfs)(
-    `is refused with its type and its place, and let be where the settings trust it, with a warning${bindfs ? "" : " (skipped: no bindfs)"}`,
+    `is refused with its type and its place, and accepted with a warning where the settings trust it${bindfs ? "" : " (skipped: no bindfs)"}`,
     () =>
       Effect.gen(function* () {
         const [below, above] = [yield* temporaryFolder, yield* temporaryFolder]

@@ -96,7 +96,7 @@ describe("what a WAL gets after the moment that a reader holds", () => {
   for (const pageSize of [512, 4096, 65_536]) {
     for (const emptied of [false, true]) {
       it.scoped(
-        `is all that the copy lacks, in pages of ${pageSize} bytes${emptied ? ", in a WAL that begins anew" : ""}`,
+        `is all that the copy lacks, in pages of ${pageSize} bytes${emptied ? ", in a WAL that starts over" : ""}`,
         () =>
           Effect.gen(function* () {
             const file = join(yield* temporaryFolder, "app.db")
@@ -144,7 +144,7 @@ describe("the backup of a large database", () => {
     ...(process.env["EARLY"] === "long"
       ? {
           "while the WAL is emptied again and again": checkpoint("TRUNCATE"),
-          "while the WAL begins anew again and again": checkpoint("RESTART")
+          "while the WAL starts over again and again": checkpoint("RESTART")
         }
       : {})
   }

@@ -65,7 +65,7 @@ describe("a fleet", () => {
       assert.deepStrictEqual(yield* fleet.openNames, ["acme"])
       yield* Effect.scoped(fleet.get("acme"))
       yield* TestClock.adjust("59 seconds")
-      assert.deepStrictEqual(yield* fleet.openNames, ["acme"], "each use begins the time anew")
+      assert.deepStrictEqual(yield* fleet.openNames, ["acme"], "each use begins the time again")
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* fleet.openNames, [])
       assert.deepStrictEqual(openDescriptors(directory), [])

@@ -185,11 +185,11 @@ describe("the probes of a program with several databases", () => {
         independently(archive, (connection) => connection.exec(`ALTER TABLE ${from} RENAME TO ${to}`))
       yield* rename("notes", "lost")
       let tries = 0
-      const mended = Layer.tapError(databases(), () => {
+      const fixed = Layer.tapError(databases(), () => {
         tries += 1
         return rename("lost", "notes")
       })
-      const retried = Layer.retry(mended, Schedule.recurs(1))
+      const retried = Layer.retry(fixed, Schedule.recurs(1))
       yield* Layer.build(serveWithProbes(routes, retried))
       assert.strictEqual(tries, 1)
       assert.deepStrictEqual(

@@ -32,7 +32,7 @@ export interface RestoreChosenOptions extends RestoreOptions {
 /**
  * `restoreBackup` with a backup that is chosen by its time or its version, or by its path, and to another place where
  * `output` is given. What an earlier restore replaced is no backup here: name it with `backup`. If names and times of
- * files contradict each other, it refuses with `RestoreError`, reason `Ambiguous`.
+ * files contradict each other, it refuses with `RestoreError`, reason `Ambiguous`. Fails as `restoreBackup` does.
  *
  * @example
  * ```ts

@@ -91,13 +91,14 @@ export interface ReadyDatabase {
   readonly report: ReadyReport
   /**
    * Proves again, at this moment, that the same database answers, and that the history and the schema are still ours.
-   * Takes some milliseconds on a connection of the pool.
+   * Takes some milliseconds on a connection of the pool. Fails with a `HealthError`.
    */
   readonly health: Effect.Effect<Health, HealthError>
   /**
    * Runs an effect in one serializable transaction, and again where PostgreSQL could not serialize it with others, for
    * `lockPatience` (default 5 s) at most. So the body may run more than once: what it does beside the database has to bear
    * that. `SqlClient` takes part in it. Inside another transaction it is part of that one, and runs once.
+   * Fails with what the body fails with, and with a `SqlError` where it could not be committed.
    */
   readonly write: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
   /** Runs an effect in one transaction with an isolation level, once. `SqlClient` takes part in it. */

@@ -1,6 +1,6 @@
 /**
  * Bundles the library. All that the main door reaches is one file, `core.js`: Node.js resolves and links each specifier
- * of each file anew, which takes as long as compiling all of the code. The other doors, and the rooms that are loaded
+ * of each file again, which takes as long as compiling all of the code. The other doors, and the rooms that are loaded
  * only when they are needed (`import()`), take what they share with it from there, so that nothing is in a process twice.
  */
 const { readFileSync } = require("node:fs")

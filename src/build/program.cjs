@@ -5,7 +5,7 @@ const { build } = require("esbuild")
 const root = resolve(__dirname, "../..")
 const none = join(__dirname, "none.cjs")
 
-/** Modules of a package that are left out: whoever calls one gets an object without functions. */
+/** Modules of a package that are left out: code that calls one gets an object without functions. */
 const unused = [
   // The questions for `--wizard`, 26 kB. `src/program/commandLine.ts` refuses that flag.
   { imported: /\/prompt(?:\/[\w-]+)?\.js$/, by: /[\\/]@effect[\\/]cli[\\/]/ },

@@ -47,8 +47,8 @@ export const tellStep = ({ bytes, doing }: RestoreStep): Effect.Effect<void> =>
   })
 
 /**
- * Tells what a start does. What it waits for is for a log too, once early and then now and then; but not with `--json`,
- * whose report counts the attempts.
+ * Tells what a start does. What it waits for goes to a log too, early and then now and then. Not with `--json`: that
+ * report counts the attempts.
  */
 export const tellStart = (json: boolean): ((event: ProgressEvent) => Effect.Effect<void>) => {
   const left = timeLeft()

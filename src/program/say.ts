@@ -44,8 +44,8 @@ interface Written {
 }
 
 /**
- * A URL as it may be shown: without its password. All up to the last @ counts as one, for people forget to encode it;
- * and so does what stands behind the host and is no port.
+ * A URL as it may be shown: without its password. Everything up to the last @ counts as the password, because people
+ * forget to encode an @ in it. So does anything after the host that is not a port.
  */
 export const withoutPassword = (url: string): string => {
   const [, scheme, user = "", rest = ""] = /^([a-z][a-z0-9+.-]*:\/\/)([^:@/]*)(.*)$/is.exec(url) ?? []

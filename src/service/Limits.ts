@@ -71,7 +71,7 @@ export class Limits extends Context.Tag("conversation-files/Limits")<
               }
             }
           })
-          // Who waits for Redis counts meanwhile. Without Redis a refusal counts nobody.
+          // A request that waits for Redis counts as running. Without Redis one that is refused does not.
           return shared.isShared ? Effect.zipRight(counted, permitted(user)) : Effect.zipRight(permitted(user), counted)
         })
 

@@ -46,8 +46,8 @@ const alone: Service = {
 }
 
 /**
- * The bucket of a user: when it will be full again, in microseconds of Redis's own clock, for the clocks of backends
- * differ. The key goes when it is full (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm).
+ * The bucket of a user: when it will be full again, in microseconds of Redis's own clock, because the clocks of
+ * backends differ. The key goes when it is full (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm).
  */
 const script = `local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

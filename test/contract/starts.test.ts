@@ -129,7 +129,7 @@ for (const engine of both) {
       })
     )
 
-    it.scopedLive("takes no lock where there is nothing to apply, and goes on once another lets it go", () =>
+    it.scopedLive("takes no lock where there is nothing to apply, and goes on once another program releases it", () =>
       Effect.gen(function* () {
         const place = yield* engine.make
         yield* start(place, { files: onlyNotes })

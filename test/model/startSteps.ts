@@ -86,7 +86,7 @@ export const start = Effect.fnUntraced(function* (state: State, step: Extract<St
       ["StageTimeoutError.Start", "StageTimeoutError.Stage", "UpgradeError.Busy", ...expect.refusals],
       "init beside a writer"
     )
-    assert.deepEqual(bytesIn(world.home), before, "a start that waited in vain changed the files")
+    assert.deepEqual(bytesIn(world.home), before, "a start that gave up waiting changed the files")
     return done
   }
   if (kind === "junk") {

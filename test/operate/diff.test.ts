@@ -140,7 +140,7 @@ describe("a difference of schemas", () => {
     }
   }
   it.effect.prop(
-    "leads from one to the other on a database with rows, but for what it names",
+    "leads from one to the other on a database with rows, apart from what it names",
     [schema, schema],
     ([one, other]) =>
       Effect.gen(function* () {

@@ -145,7 +145,7 @@ describe("a new migration", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("leaves out the number of a run that was killed, and tidies up after it", () =>
+  it.effect("leaves out the number of a run that was killed, and deletes what it left", () =>
     Effect.gen(function* () {
       const directory = yield* directoryOf("001_a.sql", ".2.new", ".keep.new")
       assert.strictEqual((yield* make(directory, "b")).version, "003")

@@ -210,7 +210,7 @@ describe("a signature", () => {
     })
   )
 
-  it.scoped("does not hold for another key, a changed document, or one that was written anew", () =>
+  it.scoped("does not hold for another key, a changed document, or one that was rewritten", () =>
     Effect.gen(function* () {
       const { document } = yield* signed
       const text = proofJson(document)

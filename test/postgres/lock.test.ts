@@ -80,7 +80,7 @@ describe.skipIf(!hasPostgres)("a lock by name", () => {
     })
   )
 
-  it.scopedLive("is let go when its effect fails or is interrupted, and no wait outlives an interruption", () =>
+  it.scopedLive("is released when its effect fails or is interrupted, and no wait outlives an interruption", () =>
     Effect.gen(function* () {
       const url = yield* newDatabase
       const lock = yield* ready(url)

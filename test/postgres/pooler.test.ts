@@ -78,7 +78,7 @@ describe.skipIf(!hasPostgres)("a pooler in transaction mode", () => {
           transactions().every((turns) => turns > 0) && transactions().length === 2,
           "its transactions have gone to both backends"
         )
-        // What a session sets stays for whoever has its backend next.
+        // What a session sets stays for the next client of its backend.
         const { sql } = yield* clientOn(pooled, { maxConnections: 1 })
         for (const _ of [1, 2]) {
           const [row] = yield* sql`SELECT current_setting('search_path') AS path, current_setting('TimeZone') AS zone`

@@ -106,7 +106,7 @@ describe.skipIf(!hasPostgres)("starters of one PostgreSQL database", () => {
       const [ghost] = yield* ask(url, sleeping)
       const second = yield* starter(cwd, url)
       first.process.kill("SIGKILL")
-      // The backend of the killed one notices by itself, rolls back and lets the lock go.
+      // The backend of the killed one notices by itself, rolls back and releases the lock.
       yield* until(isSleeping(url, ghost?.pid))
       assert.strictEqual(second.process.exitCode, null)
       assert.deepStrictEqual(yield* ask(url, "SELECT relname FROM pg_class WHERE relname = 'slow'"), [])

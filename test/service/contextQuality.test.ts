@@ -1,6 +1,6 @@
 /**
  * Which policy is better, measured on the labelled set in `questions`: how often the answer is among what a model is
- * shown, and how much of that is needless. The service's README has the table; this test writes it anew and compares.
+ * shown, and how much of that is needless. The service's README has the table; this test makes it again and compares.
  */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"

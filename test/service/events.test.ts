@@ -48,7 +48,7 @@ const listening = (url: string, headers: Record<string, string> = {}) =>
     ({ response }) => Effect.sync(() => response.destroy())
   )
 
-/** Looks again until it holds; a test that waits in vain ends with its own limit. */
+/** Looks again until it holds; a test that never sees it ends with its own limit. */
 const eventually = <A>(look: () => A, holds: (value: A) => boolean): Effect.Effect<A> =>
   Effect.flatMap(Effect.delay(Effect.sync(look), "5 millis"), (value) =>
     holds(value) ? Effect.succeed(value) : eventually(look, holds)

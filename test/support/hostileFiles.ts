@@ -1,4 +1,4 @@
-/** 200 files that are made to harm who reads them: the same ones in every run. */
+/** 200 files that are made to harm the program that reads them: the same ones in every run. */
 import type { Kind } from "../../src/service/context/kinds.ts"
 import { archives, sheets, xml } from "./hostile/archives.ts"
 import {

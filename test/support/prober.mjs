@@ -1,5 +1,5 @@
 /**
- * Asks one URL again and again, in a process of its own: `node prober.mjs URL`. Whoever attacks in the same process
+ * Asks one URL again and again, in a process of its own: `node prober.mjs URL`. A test that attacks in the same process
  * would be measured too. Prints a line after the first answer. When its input ends, it prints what it saw as JSON, and
  * ends. It also measures how late its own event loop was, because such a wait says nothing about the service.
  */

@@ -1,4 +1,4 @@
-/** A socket as systemd has it: a real `systemd-notify` tells it, and Python reads, for Node.js has none of that kind. */
+/** A socket as systemd has it: a real `systemd-notify` tells it, and Python reads, because Node.js has none of that kind. */
 import { spawn, spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { createInterface } from "node:readline"

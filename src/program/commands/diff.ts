@@ -64,7 +64,7 @@ const run = Effect.fnUntraced(function* (choices: DiffChoices) {
 const sideOf = (path: string) =>
   isDirectory(path) ? { migrations: Migrations.fromDirectory(path), name: path } : { filename: path }
 
-/** Who cannot look there hears the reason when it is opened as a database. */
+/** If this user may not look there, opening it as a database says why. */
 const isDirectory = (path: string): boolean => {
   try {
     return statSync(path).isDirectory()

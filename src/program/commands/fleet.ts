@@ -96,7 +96,7 @@ const refuse = (json: boolean, error: FleetError | InitializationError) =>
     new ExitWith({ code: exitCodeOf(error) })
   )
 
-/** Of the first database, by its name, that another run does not cure by itself; else that another run may help. */
+/** The code of the first database, by name, that another run does not cure. If another run may cure all of them: 75. */
 const worstOf = (codes: ReadonlyMap<string, ExitCode>): ExitCode =>
   Option.getOrElse(
     Option.fromNullable(

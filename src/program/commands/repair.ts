@@ -27,7 +27,7 @@ const flags = {
     { name: "CASE" }
   ).pipe(
     Args.withDescription(
-      "accept-edited, accept-renamed: a file as it is now was applied. record-applied: somebody applied it by hand. remove-record: its file is gone; remove-repeatable: that of a repeatable one. set-version: user_version is what the history says. set-application-id: the file is --application-id's, and not another program's."
+      "accept-edited, accept-renamed: a file as it is now was applied. record-applied: somebody applied it by hand. remove-record: its file is gone; remove-repeatable: that of a repeatable one. set-version: user_version is what the history says. set-application-id: the file has another program's mark, and gets --application-id."
     )
   ),
   versions: Args.text({ name: "VERSION" }).pipe(

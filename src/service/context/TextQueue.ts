@@ -1,6 +1,6 @@
 /**
- * The files whose text waits to be extracted, as rows of the database. The process that extracts one holds a claim on it for a
- * while. Everything is written under that claim, so a file is never extracted twice at once, and a process that was
+ * The files whose text waits to be extracted, as rows of the database. The process that extracts one holds a claim on it
+ * for a while. Everything is written under that claim, so a file is never extracted twice at once, and a process that was
  * killed or lost its claim leaves nothing behind.
  */
 import { randomUUID } from "node:crypto"

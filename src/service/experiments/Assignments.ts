@@ -31,7 +31,7 @@ export class Assignments extends Context.Tag("conversation-files/Assignments")<
   {
     /**
      * The policy of a session in the experiment that runs; undefined if none does. It is recorded that the session has
-     * it, as soon as possible: who reads never waits for that.
+     * it, as soon as possible: the answer never waits for that.
      */
     readonly assign: (sessionId: string) => Effect.Effect<Assigned | undefined, SqlError>
     /** Records what became of the passages for an answer. The same report again changes nothing. */

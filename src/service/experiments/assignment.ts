@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 
 /**
  * The policy of a session, by the shares; undefined if there are none. The seed is drawn for each experiment and told to
- * nobody, so who chooses the id of a session cannot choose its policy, and the next experiment divides the same sessions
+ * nobody. So a client that chooses the id of a session cannot choose its policy, and the next experiment divides the same sessions
  * in another way.
  */
 export const policyOf = <P extends { readonly share: number }>(

@@ -1,6 +1,6 @@
 /**
- * What the counts of an experiment show, whenever somebody looks. Usual tests promise their error for one look. Who looks
- * every day, and stops when the difference is "significant", finds one sooner or later where there is none.
+ * What the counts of an experiment show, whenever somebody looks. Usual tests promise their error for one look. Anyone who
+ * looks every day, and stops when the difference is "significant", finds one sooner or later where there is none.
  *
  * Each function here gives evidence: the factor by which a bet against "there is no difference" has grown. Without a
  * difference, the bet is fair. So it ever grows by 1 / alpha with a probability of alpha at most (J. Ville, 1939),
