@@ -1,6 +1,6 @@
 /** Why there is no database where one should be. */
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
-import { codeAndDetail, type PostgresFailure } from "./PostgresFailure.ts"
+import { codeAndDetail, isServerGone, type PostgresFailure } from "./PostgresFailure.ts"
 
 /** The database cannot be reached, or does not let this program in. */
 export class DirectoryError extends TaggedRefusal("DirectoryError")<{
@@ -98,8 +98,10 @@ const catalogue: Catalogue<DirectoryError> = {
   },
   AccessDenied: {
     sentence: "The server does not let this program in",
-    remedy:
-      "Check user and password: in PGPASSWORD, in the password file, or in the URL. Check that `pg_hba.conf` allows this user from this machine.",
+    remedy: ({ detail }) =>
+      `Check user and password: in PGPASSWORD, in the password file, or in the URL. Check that \`pg_hba.conf\` allows this user from this machine.${
+        /no encryption/.test(detail) ? " If it does so by `hostssl`, add `?sslmode=verify-full` to the URL." : ""
+      }`,
     means: "permission"
   },
   CannotCreate: {
@@ -120,7 +122,7 @@ const catalogue: Catalogue<DirectoryError> = {
   }
 }
 
-/** Four cases have no code, only a text. */
+/** Four cases have no code, only a text. A pooler has one code for many. */
 const reasonOf = ({ code, detail }: PostgresFailure): Reason => {
   if (code === "3D000") return "Absent"
   if (code === "55000") return "Closed"
@@ -128,6 +130,7 @@ const reasonOf = ({ code, detail }: PostgresFailure): Reason => {
   if (/^57P0/.test(code)) return "Starting"
   if (/^28/.test(code) || detail.startsWith("SASL")) return "AccessDenied"
   if (/^(ENOTFOUND|EAI_AGAIN)$/.test(code)) return "UnknownHost"
+  if (code === "08P01" && isServerGone(detail)) return "Unreachable"
   if (/^(ECONN|ENOENT|EACCES|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE)/.test(code)) return "Unreachable"
   if (/SSL/.test(detail) || /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)) return "NoTls"
   if (code === "" && /^Connection terminated unexpectedly/.test(detail)) return "NotPostgres"

@@ -2,6 +2,7 @@
 import { historySentence } from "../start/historySentences.ts"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import { codeAndDetail, type PostgresFailure } from "./PostgresFailure.ts"
+import { ofPostgres, remedyOr } from "./serverCodes.ts"
 
 /** What the database says was applied does not fit what this program holds. Nothing was changed. */
 export class HistoryError extends TaggedRefusal("HistoryError")<{
@@ -112,8 +113,8 @@ const catalogue: Catalogue<HistoryError> = {
   },
   Unreadable: {
     sentence: historySentence("Unreadable"),
-    remedy: "Fix what PostgreSQL's message names, then start again.",
-    means: "data"
+    remedy: remedyOr("Fix what PostgreSQL's message names, then start again."),
+    means: ofPostgres
   }
 }
 

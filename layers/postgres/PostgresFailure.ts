@@ -37,7 +37,13 @@ const textIn = (value: unknown, name: string): string =>
  * of another session. `pg` has no code for some of it.
  */
 const mayPass = (code: string, message: string): boolean =>
-  passing.test(code) || (code === "" && (/^timeout e/.test(message) || isCut(message)))
+  passing.test(code) ||
+  (code === "08P01" && isServerGone(message)) ||
+  (code === "" && (/^timeout e/.test(message) || isCut(message)))
+
+/** Whether PgBouncer says that the server behind it does not answer: it has one code for that and for much else. */
+export const isServerGone = (message: string): boolean =>
+  /server login (has been failing|failed)|cannot connect to server|server conn crashed|query_wait_timeout/.test(message)
 
 /** Whether `pg`, or this library, says without a code that a connection is gone. Nothing comes on it any more. */
 export const isCut = (message: string): boolean =>

@@ -1,6 +1,7 @@
 /** Why migrations are not applied. */
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
 import type { PostgresFailure } from "./PostgresFailure.ts"
+import { ofPostgres, remedyOr } from "./serverCodes.ts"
 
 /** A table that has fewer rows than it had. */
 export interface Loss {
@@ -98,13 +99,13 @@ const catalogue: Catalogue<UpgradeError> = {
   },
   StatementFailed: {
     sentence: ({ migration }) => `Migration ${migration} failed`,
-    remedy: "Fix the statement and start again.",
-    means: "data"
+    remedy: remedyOr("Fix the statement and start again."),
+    means: ofPostgres
   },
   EffectFailed: {
     sentence: ({ migration }) => `Migration ${migration} failed`,
-    remedy: "Fix the migration's Effect and start again.",
-    means: "data"
+    remedy: remedyOr("Fix the migration's Effect and start again."),
+    means: ofPostgres
   },
   TransactionEnded: {
     sentence: ({ migration }) => `Migration ${migration} ended the transaction in which all migrations are applied`,
@@ -133,8 +134,8 @@ const catalogue: Catalogue<UpgradeError> = {
   },
   NotWritten: {
     sentence: ({ migration }) => `Applying ${migration} could not be finished`,
-    remedy: "Fix what PostgreSQL's message names, then start again.",
-    means: "data"
+    remedy: remedyOr("Fix what PostgreSQL's message names, then start again."),
+    means: ofPostgres
   }
 }
 

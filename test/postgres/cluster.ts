@@ -14,7 +14,7 @@ const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
 const variable = "DATABASE_READY_TEST_POSTGRES"
 
 /** That of PG_BIN, for another release; else the server of the npm registry; else one that Debian installed. */
-const programs = (): string | undefined => {
+export const programs = (): string | undefined => {
   const named = process.env["PG_BIN"]
   if (named !== undefined) return named
   try {

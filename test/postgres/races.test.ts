@@ -1,36 +1,15 @@
 /** Real processes that start at once, and what kills them, their server or their line. RACES=20 is the long form. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { temporaryFolder } from "../support/database.ts"
-import { type Ended, type Running, spawnProgram } from "../support/program.ts"
+import { spawnProgram } from "../support/program.ts"
 import { hasPostgres, makeServer, socketFolder, startServer, stopServer } from "./cluster.ts"
 import { ask, newDatabase, until, urlOf } from "./databases.ts"
+import { closed, ends, isSleeping, migrations, open, readyOf, sleeping } from "./gate.ts"
 import { cuttable } from "./proxy.ts"
-
-/** The second one waits in the middle, as long as somebody keeps the gate closed. */
-const files = {
-  "001_notes.sql": "CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text);",
-  "002_slow.sql": `CREATE TABLE slow (id int);
-DO $$ BEGIN
-  FOR turn IN 1..1200 LOOP
-    EXIT WHEN NOT EXISTS (SELECT FROM gate.closed);
-    PERFORM pg_sleep(0.05);
-  END LOOP;
-END $$;
-CREATE INDEX slow_id ON slow (id);`,
-  "003_more.sql": "ALTER TABLE notes ADD COLUMN more int;"
-}
-
-const migrations = Effect.tap(temporaryFolder, (folder) =>
-  Effect.sync(() => {
-    mkdirSync(join(folder, "migrations"))
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, "migrations", name), text)
-  })
-)
 
 /** Started, and killed with the test whatever happens. */
 const starter = (cwd: string, url: string) =>
@@ -42,32 +21,6 @@ const starter = (cwd: string, url: string) =>
         return ended
       })
   )
-
-const ends = ({ ended }: Running) => Effect.promise(() => ended)
-
-/** Ready, and not before the last migration was recorded. */
-const readyOf = (url: string, { code, stderr, stdout }: Ended) =>
-  Effect.gen(function* () {
-    assert.deepStrictEqual([code, stderr], [0, ""], stdout)
-    const report = JSON.parse(stdout)
-    assert.deepStrictEqual([report.status, report.schemaVersion], ["ready", "003"])
-    const [last] = yield* ask(
-      url,
-      "SELECT extract(epoch FROM max(applied_at)) * 1000 AS at, count(*)::int AS rows FROM schema_migrations"
-    )
-    assert.strictEqual(last?.rows, 3)
-    assert.isAtLeast(Date.parse(report.startedAt) + report.durationMs + 2, Number(last?.at))
-    const applied: ReadonlyArray<{ readonly version: string }> = report.applied
-    return applied.map(({ version }) => version)
-  })
-
-const open = (url: string) => ask(url, "DELETE FROM gate.closed")
-const closed = (url: string) =>
-  ask(url, "CREATE SCHEMA gate; CREATE TABLE gate.closed (is_closed bool); INSERT INTO gate.closed VALUES (true)")
-
-const sleeping = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
-const isSleeping = (url: string, other = 0) =>
-  Effect.map(ask(url, sleeping), (rows) => rows.some(({ pid }) => pid !== other))
 
 describe.skipIf(!hasPostgres)("starters of one PostgreSQL database", () => {
   const rounds = Number(process.env["RACES"] ?? 1)

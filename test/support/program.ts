@@ -34,22 +34,32 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly uid?: number
   readonly gid?: number
+  /** With `pipe` the process has an input to write to. Default: none. */
+  readonly input?: "ignore" | "pipe"
 }
 
 export const spawnProgram = (args: ReadonlyArray<string>, options?: RunOptions): Running =>
   spawnNode([program, ...args], options)
 
 /** Any program that Node.js runs. */
-export const spawnNode = (args: ReadonlyArray<string>, { cwd = root, env, ...user }: RunOptions = {}): Running => {
-  const child = spawn(process.execPath, args, {
+export const spawnNode = (args: ReadonlyArray<string>, options?: RunOptions): Running =>
+  spawnCommand(process.execPath, args, options)
+
+/** Any program. */
+export const spawnCommand = (
+  command: string,
+  args: ReadonlyArray<string>,
+  { cwd = root, env, input = "ignore", ...user }: RunOptions = {}
+): Running => {
+  const child = spawn(command, args, {
     cwd,
     env: { PATH: process.env["PATH"], ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [input, "pipe", "pipe"],
     ...user
   })
   const said = { stdout: "", stderr: "" }
   for (const where of ["stdout", "stderr"] as const) {
-    child[where].setEncoding("utf8").on("data", (text: string) => {
+    child[where]?.setEncoding("utf8").on("data", (text: string) => {
       said[where] += text
     })
   }
@@ -65,7 +75,7 @@ export const spawnNode = (args: ReadonlyArray<string>, { cwd = root, env, ...use
           const [whole, group = whole] = pattern.exec(said[where]) ?? []
           if (group !== undefined) resolve(group)
         }
-        child[where].on("data", look)
+        child[where]?.on("data", look)
         child.once("close", () => reject(new Error(`ended without saying ${pattern}: ${said.stdout}${said.stderr}`)))
         look()
       })
