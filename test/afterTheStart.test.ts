@@ -278,7 +278,7 @@ describe("a write", () => {
     })
   )
 
-  it.scoped("whose commit fails leaves no transaction open, and is no defect", () =>
+  it.scoped("whose commit fails leaves no transaction open, and is not a defect", () =>
     Effect.gen(function* () {
       const { sql, write } = yield* serving()
       const dangling = Effect.zipRight(

@@ -36,7 +36,7 @@ import {
 
 const named = (suffix: string): BackupName => {
   const name = parseBackupName(suffix)
-  if (name === undefined) throw new Error(`${suffix} is no name of a backup`)
+  if (name === undefined) throw new Error(`${suffix} is not a name of a backup`)
   return name
 }
 const restore = (options: Parameters<typeof restoreBackup>[0]) => Effect.provide(restoreBackup(options), platform)

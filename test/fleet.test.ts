@@ -168,7 +168,7 @@ describe("a fleet", () => {
     })
   )
 
-  it.scoped("refuses every name that is no file of its directory, and touches nothing", () =>
+  it.scoped("refuses every name that is not a file of its directory, and touches nothing", () =>
     Effect.gen(function* () {
       const { directory, fleet } = yield* fleetOf([])
       const inner = join(directory, "inner")

@@ -181,7 +181,7 @@ describe("a read", () => {
     })
   )
 
-  it.scoped("of one database is no read of another", () =>
+  it.scoped("of one database is not a read of another", () =>
     Effect.gen(function* () {
       const one = yield* serving()
       const other = yield* serving()

@@ -67,7 +67,7 @@ const undoing = /^(?:down|undo|rollback|revert)$/i
 const isRemainder = /(?:^|\/)\._|(?:^|\/)\.#|\.sql(?:~|\.orig|\.bak|\.swp)$/i
 /** Numbers, times such as `2024-01-31-120000` and `2024-01-31T1200`, and Diesel's with four digits more. */
 const numberAtStart = /^(\d{4}-\d\d-\d\d(?:[-T_]?\d{4,9}(?:-\d{1,4})?Z?)?|\d+(?:\.\d+)*[a-z]{0,2})(?=[\s_.-]|$)/
-/** The languages in which other tools have migrations that are no SQL. */
+/** The languages in which other tools have migrations that are not SQL. */
 const program = /\.(?:go|[cm]?[jt]s|py|rb|php|java|kt|cs|exs?|clj|rs)$/i
 const isProgramOfIts = (path: string): boolean =>
   program.test(path) &&
@@ -138,7 +138,7 @@ const namedOf = (path: string, scripts: ReadonlyArray<string>): Named | Unclear 
   const [file = "", folder, ...above] = path.split("/").reverse()
   const [, kind = "", flyway = "", what = ""] = /^([VUBR])([\d._]*)__(.+)\.sql$/.exec(file) ?? []
   if (kind !== "") {
-    if ((kind === "R") !== (flyway === "")) return { reason: "Unclear", detail: `${path} is no name of Flyway's` }
+    if ((kind === "R") !== (flyway === "")) return { reason: "Unclear", detail: `${path} is not a name of Flyway's` }
     const number = kind === "B" ? `B${flyway}` : flyway
     return { path, form: "flyway", number, name: what, half: kind === "U" ? "down" : "up" }
   }
@@ -170,7 +170,7 @@ const ofFlatFile = (path: string, scripts: ReadonlyArray<string>): Named | strin
     return { path, form: "postgrator", number: postgrator, name: rest, half: undoing.test(action) ? "down" : "up" }
   }
   const number = numberAtStart.exec(stem)?.[1]
-  if (number === undefined) return "its name has no number, so it is no migration to other tools either"
+  if (number === undefined) return "its name has no number, so it is not a migration to other tools either"
   const { base, half } = halfOf(stem, scripts)
   return { path, form: "numbered", number, name: afterNumber(base, number), half }
 }
@@ -212,7 +212,7 @@ const baselinesIn = (upper: ReadonlyArray<Named>, left: Array<LeftFile>): Array<
 /** What Drizzle runs: the entries of its journal, in their order. */
 const ofJournal = (journal: string, scripts: ReadonlyArray<string>, left: Array<LeftFile>): ForeignLayout | Unclear => {
   const tags = tagsIn(journal)
-  if (tags === undefined) return { reason: "Unclear", detail: "meta/_journal.json is no journal of Drizzle's" }
+  if (tags === undefined) return { reason: "Unclear", detail: "meta/_journal.json is not a journal of Drizzle's" }
   const missing = tags.filter((tag) => !scripts.includes(`${tag}.sql`))
   if (missing.length > 0) {
     return {

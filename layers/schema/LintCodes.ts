@@ -78,7 +78,7 @@ export interface LintFinding {
   readonly code: LintCode
   /** How bad it is. */
   readonly level: LintLevel
-  /** The file in its directory, or `NNN_name` of a migration that is no file. */
+  /** The file in its directory, or `NNN_name` of a migration that is not a file. */
   readonly file: string
   /** Counted from 1. */
   readonly line: number

@@ -46,7 +46,7 @@ export const newestVersion = (files: ReadonlyArray<Pick<MigrationFile, "version"
       undefined
     )
 
-/** The time in the form of the newest number; undefined if that is no time. Years 2000 to 2199 count as such. */
+/** The time in the form of the newest number; undefined if that is not a time. Years 2000 to 2199 count as such. */
 const timeLike = (newest: string, millis: number): string | undefined => {
   const calendar = new Date(millis).toISOString().replaceAll(/\D/g, "").slice(0, newest.length)
   if (isCalendar.test(newest) && [8, 10, 12, 14].includes(newest.length)) return calendar

@@ -14,7 +14,7 @@ export class ConnectionError extends TaggedRefusal("ConnectionError")<{
    * - `Moved`: another process has the former file open.
    * - `NotAFile`: something else is at the path.
    * - `NotRecovered`: a rollback journal is there, and an inspection cannot roll it back.
-   * - `NotADatabase`: the file is no SQLite database.
+   * - `NotADatabase`: the file is not a SQLite database.
    * - `Damaged`: the database is damaged.
    * - `CannotCreate`: the file cannot be created.
    * - `CannotOpen`: the file cannot be opened.

@@ -47,7 +47,7 @@ export interface Fleet {
   /**
    * An existing database, ready until the scope closes; then it stays open for `idleTimeToLive`. Requests at the same
    * time share one start and one connection. A start that is refused is tried again by the next request. Fails with
-   * `FleetError` for a name that is no file of the fleet, and with an `InitializationError`.
+   * `FleetError` for a name that is not a file of the fleet, and with an `InitializationError`.
    */
   readonly get: (name: string) => Effect.Effect<TaggedDatabase, FleetError | InitializationError, Scope.Scope>
   /** The same, and creates the database if it is absent. */

@@ -1,4 +1,4 @@
-/** What SQLite says where a connection lacks something that is no part of the file. */
+/** What SQLite says where a connection lacks something that is not part of the file. */
 
 /** What `onOpen` has to give the connection. */
 export const giveOnOpen =

@@ -52,7 +52,7 @@ export interface RestoreOptions {
  * (https://sqlite.org/howtocorrupt.html, 1.4). Owner and mode stay those of the database, or follow the directory
  * where there is none. The history of the restored database says from which backup it was restored, when and by whom; one
  * without a history of this library is left as it is. Killed at any moment, it leaves the old or the new database. Fails with `RestoreError`, with
- * `DirectoryError` where a start could not use the path either, and with `ConnectionError` where the path is no file
+ * `DirectoryError` where a start could not use the path either, and with `ConnectionError` where the path is not a file
  * or the driver would end the process.
  *
  * @example

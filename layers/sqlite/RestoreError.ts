@@ -14,7 +14,7 @@ export class RestoreError extends TaggedRefusal("RestoreError")<{
    * - `Ambiguous`: several backups may be the newest.
    * - `TwoChoices`: a path was given together with a time, a version or a directory.
    * - `SameFile`: the backup is the database itself.
-   * - `NotABackup`: the backup is no sound database.
+   * - `NotABackup`: the backup is not a sound database.
    * - `NotProven`: the backup cannot be checked.
    * - `InUse`: another program uses the database.
    * - `TimedOut`: the deadline passed.

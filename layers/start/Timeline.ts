@@ -55,7 +55,7 @@ export interface Entry {
   holders: ReadonlyArray<Holder>
 }
 
-/** A stage that runs twice is one line: pragmas are confirmed once more at the end, which is no second attempt. */
+/** A stage that runs twice is one line: pragmas are confirmed once more at the end, which is not a second attempt. */
 export const reportOf = (entries: ReadonlyArray<Entry>, now: bigint): ReadonlyArray<StageReport> => {
   const reports = new Map<StageName, StageReport>()
   for (const entry of entries) {

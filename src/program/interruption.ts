@@ -17,7 +17,7 @@ export const serveUntilStopped = (): void => {
   isServing = true
 }
 
-/** Whether the signal came while the program served, and so is no interruption of its work. */
+/** Whether the signal came while the program served, and so is not an interruption of its work. */
 export const wasServing = (): boolean => isServing
 
 /** 0 for a program that served; else the exit code of the shell for a program that a signal stops. */

@@ -9,7 +9,7 @@ import * as Predicate from "effect/Predicate"
 import { exitCode } from "../../layers/index.ts"
 import { ExitWith } from "./ExitWith.ts"
 
-/** Writes the result to stdout. A reader that has gone away is no failure; any other failure ends the program. */
+/** Writes the result to stdout. A reader that has gone away is not a failure; any other failure ends the program. */
 export const say = (line: string): Effect.Effect<void, ExitWith> =>
   Effect.catchAll(writeWhole(line), (failure) => (isGone(failure) ? Effect.void : exitUnwritten(failure)))
 

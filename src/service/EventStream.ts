@@ -44,7 +44,7 @@ const endOf = (reason: keyof typeof endings): string =>
 export const eventStream = Effect.fnUntraced(function* (follower: Follower, end: Effect.Effect<void>) {
   const wanted = yield* Effect.makeLatch()
   const body = new Readable({ read: () => void wanted.unsafeOpen() })
-  // A reader that hangs up is no error.
+  // A reader that hangs up is not an error.
   body.on("error", () => undefined)
 
   const send = (text: string) =>

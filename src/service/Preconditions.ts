@@ -15,7 +15,7 @@ export interface Conditions {
 
 type Subject = Pick<FileRow, "file_hash" | "file_id" | "uploaded_at">
 
-/** An invalid date is no condition (RFC 9110, 13.1.4). HTTP dates have no fractions of a second. */
+/** An invalid date is not a condition (RFC 9110, 13.1.4). HTTP dates have no fractions of a second. */
 export const isUnmodified = (since: string, uploadedAt: string | null): boolean => {
   const limit = Date.parse(since)
   const changed = Date.parse(isoOf(uploadedAt ?? ""))

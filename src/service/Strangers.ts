@@ -1,6 +1,6 @@
 /**
  * Limits clients without a known token by their address, before anything else is done for them. This runs below the
- * HTTP layer, so that a refusal costs next to nothing. A client with a token is no stranger, whatever its address.
+ * HTTP layer, so that a refusal costs next to nothing. A client with a token is not a stranger, whatever its address.
  * Probes are always answered; beyond their limit they get the last answer again.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"

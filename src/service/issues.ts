@@ -35,7 +35,7 @@ const sentenceOf = (issues: ReadonlyArray<Issue>): string => {
   if (issues.some(({ _tag }) => _tag === "Unexpected")) return "is not expected"
   const found = issues.map(({ message }) => partsOf(message))
   const kinds = [...new Set(found.flatMap(({ kind }) => (kind === undefined ? [] : [kind])))]
-  // "Absent" was allowed too, but is no advice.
+  // "Absent" was allowed too, but is not advice.
   const wanted = kinds.filter((kind) => kind !== "undefined")
   const actual = found.findLast(({ actual }) => actual !== undefined)?.actual
   if (wanted.length === 0) return found[0]?.text ?? "is not valid"

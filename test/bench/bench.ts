@@ -50,7 +50,7 @@ const lastLine = (text: string): string => text.trim().split("\n").at(-1)?.repla
 const numbersIn = (json: string): ReadonlyArray<number> => {
   const numbers: unknown = JSON.parse(json)
   if (Array.isArray(numbers) && numbers.every((one) => typeof one === "number")) return numbers
-  throw new Error(`these are no numbers: ${json}`)
+  throw new Error(`these are not numbers: ${json}`)
 }
 
 /** Starts on files, one after the other in one process: the milliseconds of each, without imports. */

@@ -180,7 +180,7 @@ const fleet = (name: string, look: Look, looksAt: string, count: number): Scenar
 
 const subjectNamed = (wanted: string): Subject => {
   const found = subjects.find(({ name }) => name === wanted)
-  if (found === undefined) throw new Error(`${wanted} is no subject`)
+  if (found === undefined) throw new Error(`${wanted} is not a subject`)
   return found
 }
 

@@ -17,7 +17,7 @@ const Tenants = DatabaseFleet.layer({
   maxOpen: 100
 }).pipe(Layer.provide(NodeContext.layer))
 
-/** The name may come from a request: the fleet refuses what is no name of a file in its directory. */
+/** The name may come from a request: the fleet refuses what is not a name of a file in its directory. */
 const visit = (tenant) =>
   Effect.gen(function* () {
     const fleet = yield* DatabaseFleet

@@ -164,7 +164,7 @@ describe("a backup", () => {
     })
   )
 
-  it.scopedLive("is refused for what is no sound database, with its reason, and leaves nothing", () =>
+  it.scopedLive("is refused for what is not a sound database, with its reason, and leaves nothing", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
       const at = (name: string) => join(folder, name)
@@ -295,7 +295,7 @@ describe("the list of backups", () => {
     })
   )
 
-  it.scoped("is there when the database is gone; a directory that cannot be read is no empty list", () =>
+  it.scoped("is there when the database is gone; a directory that cannot be read is not an empty list", () =>
     Effect.gen(function* () {
       const file = yield* ready
       yield* copy({ filename: file })

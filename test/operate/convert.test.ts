@@ -284,7 +284,7 @@ describe("a directory is not converted", () => {
       "Unclear",
       "0000_a.sql"
     ],
-    "whose journal is none": [{ "meta/_journal.json": "{", "0001_b.sql": users }, "Unclear", "no journal"],
+    "whose journal is none": [{ "meta/_journal.json": "{", "0001_b.sql": users }, "Unclear", "not a journal"],
     "of Liquibase": [{ "1_a.sql": `--liquibase formatted sql\n${users}` }, "Unclear", "Liquibase"],
     "that SQLite refuses": [{ "1_a.sql": users, "2_b.sql": "CREATE TABEL b (c);" }, "SourceFails", "2_b.sql"],
     "that a start refuses": [

@@ -47,7 +47,7 @@ describe("a new migration", () => {
     // A time that is not past: the order counts, not the clock.
     [["20270101120000_a.sql"], "20270101120001"],
     [["20261128_a.sql"], "20261129"],
-    // A number with eight digits that is no day.
+    // A number with eight digits that is not a day.
     [["20249901_a.sql"], "20249902"]
   ]
   for (const [there, version] of numbers) {

@@ -184,7 +184,7 @@ describe.skipIf(!hasPostgres)("a migration without a transaction", () => {
     })
   )
 
-  it.effect("is for PostgreSQL: the comment is no part of the statement", () =>
+  it.effect("is for PostgreSQL: the comment is not part of the statement", () =>
     Effect.sync(() =>
       assert.deepStrictEqual(
         postgresStatements(indexed["002_index.sql"]).map(({ line }) => line),

@@ -88,7 +88,7 @@ describe("a start that is refused never serves the API, and ends the process wit
     })
   )
 
-  it.scopedLive("70 if its driver cannot be loaded, which is no defect of its own", () =>
+  it.scopedLive("70 if its driver cannot be loaded, which is not a defect of its own", () =>
     Effect.gen(function* () {
       const folder = yield* withBrokenDriver(backend, join(dirname(backend), "service.cjs"))
       const env = { PORT: "0", DATA_DIRECTORY: join(folder, "data") }

@@ -70,7 +70,7 @@ describe("an upload", () => {
           ["another boundary", filePart().replaceAll("--X", "--Y") + end.replace("X", "Y"), /Unexpected end|missing/],
           ["a huge field", field("metadata", "x".repeat(70_000)) + filePart() + end, /65536 bytes at most/],
           ["too many parts", field("a", "b").repeat(20) + filePart() + end, /8 parts at most/],
-          ["metadata that is no JSON", field("metadata", "{") + filePart() + end, /not a JSON object/],
+          ["metadata that is not JSON", field("metadata", "{") + filePart() + end, /not a JSON object/],
           ["metadata of numbers", field("metadata", '{"a":1}') + filePart() + end, /not a JSON object/],
           ["no boundary", filePart() + end, /no boundary/, "multipart/form-data"]
         ]

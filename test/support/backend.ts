@@ -40,7 +40,7 @@ export const spawnBackend = (env: Environment, user: Pick<RunOptions, "gid" | "u
 }
 
 /**
- * Not every test waits for everything that a service prints. If it ends without printing it, that is no failure then.
+ * Not every test waits for everything that a service prints. If it ends without printing it, that is not a failure then.
  */
 const unheard = <A>(saying: Promise<A>): Promise<A> => {
   saying.catch(() => {})

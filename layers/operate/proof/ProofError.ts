@@ -10,7 +10,7 @@ export class ProofError extends TaggedRefusal("ProofError")<{
   /**
    * - `NoFile`: a database in memory cannot be copied.
    * - `Unreadable`: the file of a key or a document cannot be read.
-   * - `NotAKey`: the text is no key of the kind that is needed, Ed25519 in PEM.
+   * - `NotAKey`: the text is not a key of the kind that is needed, Ed25519 in PEM.
    * - `Busy`: another proof of the database is being made there.
    * - `NoSpace`: there is no space for the copy.
    * - `NotCopied`: the copy cannot be made for another reason.
@@ -110,7 +110,7 @@ const catalogue: Catalogue<ProofError> = {
     means: (error) => (error.code === "ENOENT" || error.code === "ENOTDIR" ? ofSystem(error) : ofWriting(error))
   },
   NotAProof: {
-    sentence: "The document is no proof as this program writes it",
+    sentence: "The document is not a proof as this program writes it",
     remedy:
       "Name the JSON document that `database-ready proof --json` or `--to` wrote, byte for byte: it is one line, and a program that formats it makes another document of it.",
     means: "data"

@@ -18,7 +18,7 @@ export interface Broken {
   readonly detail: string
 }
 
-/** What can be done where SQLite misses what is no part of the file. */
+/** What can be done where SQLite misses what is not part of the file. */
 export const cureOfBroken = (broken: ReadonlyArray<Broken>): string | undefined =>
   broken.map(({ detail }) => cureOfMissing(detail)).find((cure) => cure !== undefined)
 
@@ -92,7 +92,7 @@ const mayBeForeignKey = (sqlite: Sqlite, table: string, detail: string): boolean
 }
 
 /**
- * A foreign key to a missing table stops the same statement, and is no trigger's fault. So the statement is compiled in
+ * A foreign key to a missing table stops the same statement, and is not a trigger's fault. So the statement is compiled in
  * a copy of the schema in memory, with foreign keys off: here they cannot be switched off within a transaction.
  */
 const complaintWithoutForeignKeys = (sqlite: Sqlite, statement: string): string | undefined => {

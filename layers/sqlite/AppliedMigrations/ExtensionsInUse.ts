@@ -1,5 +1,5 @@
 /**
- * What the schema uses that is no part of the file: functions of the program, collations, modules, tokenizers. SQLite
+ * What the schema uses that is not part of the file: functions of the program, collations, modules, tokenizers. SQLite
  * misses one only when a statement needs it, so a start would pass and the first write fail.
  */
 import { foldName, identifier } from "../../schema/SqlScript.ts"
@@ -143,7 +143,7 @@ const isUnusual = (sql: string, names: ReadonlySet<string>): boolean => {
 const called =
   /(?:(?<![\w$\u0080-\uFFFF])([A-Za-z_\u0080-\uFFFF][\w$\u0080-\uFFFF]*)|["'`[]([^"'`\]]*)["'`\]])(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*\(/g
 
-/** Words before a parenthesis that are no function, and SQLite's functions that schemas call most. */
+/** Words before a parenthesis that are not functions, and SQLite's functions that schemas call most. */
 const usual = new Set(
   `and as between by case check conflict constraint default distinct else except exists filter foreign from generated
   glob having in index intersect into is join key like limit match materialized not notnull null of offset on or

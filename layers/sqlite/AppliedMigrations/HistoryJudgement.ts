@@ -27,7 +27,7 @@ export interface Verdict {
   readonly version: string | undefined
   /** Rows of an earlier system, each with its migration. Their schema must be proven. */
   readonly adopted: ReadonlyArray<{ readonly rowId: number; readonly migration: Migration }>
-  /** Titles of applied migrations that declared something else when they were applied. That is no edit. */
+  /** Titles of applied migrations that declared something else when they were applied. That is not an edit. */
   readonly redeclared: ReadonlyArray<string>
   /** Rows without content or declaration, or with an old declaration; the next upgrade completes them. */
   readonly incomplete: ReadonlyArray<Incomplete>

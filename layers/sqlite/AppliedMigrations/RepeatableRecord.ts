@@ -67,12 +67,12 @@ const objectIn = (value: unknown): SchemaObject => ({
 
 const textIn = <Name extends string>(value: unknown, name: Name): string => {
   if (Predicate.hasProperty(value, name) && Predicate.isString(value[name])) return value[name]
-  throw new TypeError(`${name} is no text`)
+  throw new TypeError(`${name} is not a text`)
 }
 
 const listIn = <Name extends string>(value: unknown, name: Name): ReadonlyArray<unknown> => {
   if (Predicate.hasProperty(value, name) && Array.isArray(value[name])) return value[name]
-  throw new TypeError(`${name} is no list`)
+  throw new TypeError(`${name} is not a list`)
 }
 
 /** The live objects that repeatable migrations made, and all others. */

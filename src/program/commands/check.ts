@@ -29,7 +29,7 @@ const flags = {
       durationFrom(input).pipe(
         Either.filterOrLeft(
           (every) => Duration.isFinite(every) && Duration.toMillis(every) > 0,
-          () => `'${input}' is no time to wait. Write it like '60s'.`
+          () => `'${input}' is not a time to wait. Write it like '60s'.`
         ),
         Either.mapLeft((sentence) => ValidationError.invalidValue(HelpDoc.p(sentence)))
       )

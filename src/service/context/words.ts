@@ -70,7 +70,7 @@ const termsOfRun = (run: string): ReadonlyArray<string> => {
 
 const newTermsOfRun = (run: string): ReadonlyArray<string> => {
   if (isPlain.test(run)) return [singular(run)]
-  // A compatibility form of one letter may stand for several characters that are no word: `½` is 1, a slash and 2, and an
+  // A compatibility form of one letter may stand for several characters that are not a word: `½` is 1, a slash and 2, and an
   // Arabic mark of its own is a blank and a mark.
   return (run.normalize("NFKC").match(runs) ?? []).flatMap(termsOfNormal)
 }

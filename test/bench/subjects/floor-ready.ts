@@ -34,7 +34,7 @@ const migrationsIn = (directory: string) =>
   readdirSync(directory, { withFileTypes: true })
     .map((entry) => {
       const [, version = "", name = ""] = /^(\d+)_(.+)\.sql$/.exec(entry.name) ?? []
-      must(entry.isFile() && version !== "", `${entry.name} is no migration`)
+      must(entry.isFile() && version !== "", `${entry.name} is not a migration`)
       const sql = readFileSync(join(directory, entry.name), "utf8")
       return { version, name, sql, checksum: hash("sha256", sql.replace(/\r\n?/g, "\n").trimEnd()) }
     })

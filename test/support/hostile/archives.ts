@@ -136,7 +136,7 @@ export const sheets: ReadonlyArray<HostileFile> = [
   one("the last row, a million times", "sheets", takesLong, () =>
     sheet("<row r='1048576'><c><v>1</v></c></row>".repeat(500_000))
   ),
-  one("rows that are no numbers", "sheets", isRead, () =>
+  one("rows that are not numbers", "sheets", isRead, () =>
     sheet(
       ["-1", "NaN", "1e308", "Infinity", "", "0x7fffffff", "1.5"]
         .map((r) => `<row r='${r}'><c><v>1</v></c></row>`)

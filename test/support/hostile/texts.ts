@@ -19,7 +19,7 @@ export const pages: ReadonlyArray<HostileFile> = [
 ]
 
 export const texts: ReadonlyArray<HostileFile> = [
-  one("bytes that are no UTF-8", "text", isRead, () =>
+  one("bytes that are not UTF-8", "text", isRead, () =>
     Uint8Array.from({ length: 100_000 }, (_, at) => 0x80 + (at % 128))
   ),
   one("a mark of UTF-8", "text", isRead, () => Buffer.concat([Buffer.from("efbbbf", "hex"), utf8("after the mark")])),
