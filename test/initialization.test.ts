@@ -73,6 +73,7 @@ const indexes = [
   "idx_file_access_log_file",
   "idx_file_expiries_due",
   "idx_file_expiries_owner",
+  "idx_file_expiries_session",
   "idx_file_metadata_file_id",
   "idx_file_texts_claimed",
   "idx_file_texts_queued",
@@ -121,7 +122,8 @@ const allRecorded = [
   { version: "004", status: "completed" },
   { version: "005", status: "completed" },
   { version: "006", status: "completed" },
-  { version: "007", status: "completed" }
+  { version: "007", status: "completed" },
+  { version: "008", status: "completed" }
 ]
 
 describe("initialization of the conversation-files database", () => {
@@ -131,7 +133,7 @@ describe("initialization of the conversation-files database", () => {
       const report = yield* startConversationFiles(file)
 
       assert.strictEqual(report.status, "ready")
-      assert.strictEqual(report.schemaVersion, "007")
+      assert.strictEqual(report.schemaVersion, "008")
       assert.deepStrictEqual(
         report.applied.map(({ name }) => name),
         [
@@ -141,7 +143,8 @@ describe("initialization of the conversation-files database", () => {
           "count_refusals_and_usage",
           "summarize_sessions",
           "search_texts",
-          "run_experiments"
+          "run_experiments",
+          "give_sessions_in_steps"
         ]
       )
       assert.deepStrictEqual(
@@ -314,7 +317,7 @@ describe("initialization of the conversation-files database", () => {
         Array.from({ length: 8 }, () => startConversationFiles(file)),
         { concurrency: "unbounded" }
       )
-      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 7)
+      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 8)
       assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )
@@ -324,7 +327,7 @@ describe("initialization of the conversation-files database", () => {
       const file = yield* temporaryFile
       const { integrity } = yield* startConversationFiles(file)
       assert.deepStrictEqual(
-        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '007'"),
+        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '008'"),
         [{ schema_fingerprint: integrity.fingerprint }]
       )
       yield* independently(file, (connection) => connection.exec("DROP TRIGGER trg_conversation_files_upload_log"))
@@ -442,7 +445,7 @@ describe("five bugs that must never come back", () => {
       const racers = [yield* racer, yield* racer]
       rival.exec("COMMIT")
       const outcomes = yield* Effect.forEach(racers, Fiber.join)
-      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 7])
+      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 8])
       assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )

@@ -136,7 +136,8 @@ const eachOnce = [
   { migration_id: 4, version: "004", status: "completed" },
   { migration_id: 5, version: "005", status: "completed" },
   { migration_id: 6, version: "006", status: "completed" },
-  { migration_id: 7, version: "007", status: "completed" }
+  { migration_id: 7, version: "007", status: "completed" },
+  { migration_id: 8, version: "008", status: "completed" }
 ]
 
 describe("the six machines", () => {
@@ -151,7 +152,7 @@ describe("the six machines", () => {
       assert.deepStrictEqual(yield* rowsOf(file, "PRAGMA integrity_check"), [{ integrity_check: "ok" }])
 
       const { readyz } = yield* clientOf(url)
-      assert.include(JSON.parse(yield* readyz()), { status: "pass", phase: "open", schemaVersion: "007" })
+      assert.include(JSON.parse(yield* readyz()), { status: "pass", phase: "open", schemaVersion: "008" })
       const files = yield* as("ann", url)
       const { fileId } = yield* files.upload({ ...inSession, payload: fileForm("first.txt", "the first one") })
       assert.deepStrictEqual(
@@ -267,7 +268,7 @@ describe("the six machines", () => {
       )
       assert.deepStrictEqual(
         inits.map(({ code, stderr, stdout }) => [code, stderr, JSON.parse(stdout).schemaVersion]),
-        inits.map(() => [0, "", "007"])
+        inits.map(() => [0, "", "008"])
       )
       assert.deepStrictEqual(yield* rowsOf(file, history), eachOnce)
       assert.deepStrictEqual(yield* rowsOf(file, objects), yield* plainSchema)
@@ -281,7 +282,7 @@ describe("the six machines", () => {
             Effect.tap(({ status }) => (status === "pass" ? Effect.void : Effect.fail(status)))
           )
           const { schemaVersion, startup } = yield* Effect.retry(passing, Schedule.spaced("50 millis"))
-          assert.strictEqual(schemaVersion, "007")
+          assert.strictEqual(schemaVersion, "008")
           const { found } = startup.stages.find(({ name }: { readonly name: string }) => name === "migrations")
           return String(found).includes("applied 7")
         })

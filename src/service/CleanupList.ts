@@ -32,70 +32,94 @@ export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
       const file = sql.literal("cf.file_id, cf.original_filename, cf.session_id, cf.file_size, cf.is_deleted")
       const usedElsewhere = sql.literal(isUsedElsewhere)
 
-      // Each statement starts at an index of times and stops at its limit. CROSS JOIN makes SQLite keep that order
+      // Each statement starts at an index of times and stops at its limit, whatever it finds: rows that do not count are
+      // marked, not left out. CROSS JOIN and LEFT JOIN make SQLite keep that order
       // (https://sqlite.org/optoverview.html#crossjoin).
       const sources = Effect.map(CurrentUser, ({ isAdministrator, name }) => {
         const whose = (column: string) => (isAdministrator ? sql`` : sql`${sql.literal(column)} = ${name} AND`)
+        /** Files of sessions that have ended; those with an expiry of their own do not count. */
+        const isEnding = sql`cf.file_id IS NOT NULL AND NOT ${usedElsewhere}
+          AND NOT EXISTS (SELECT 1 FROM file_expiries fe WHERE fe.file_id = cf.file_id)`
         return {
           /** If a file has several entries, the last one counts. */
-          queued: ([due, key]: Place, most: number) => sql<PlannedRow>`
-            SELECT 0 AS kind, q.scheduled_deletion_time AS due_at, q.cleanup_id AS first, 0 AS second, ${file}
-            FROM file_cleanup_queue q CROSS JOIN conversation_files cf ON cf.file_id = q.file_id
-            WHERE ${whose("q.owner")} q.is_processed = 0 AND (q.scheduled_deletion_time, q.cleanup_id) > (${due}, ${key})
-              AND NOT EXISTS (
+          queued: ([due, key]: Place, most: number) => sql<LookedAtRow>`
+            SELECT 0 AS kind, q.scheduled_deletion_time AS due_at, q.cleanup_id AS first, 0 AS second, ${file},
+              NOT EXISTS (
                 SELECT 1 FROM file_cleanup_queue later INDEXED BY idx_cleanup_queue_file
                 WHERE later.file_id = q.file_id AND later.is_processed = 0
                   AND (later.scheduled_deletion_time, later.cleanup_id) > (q.scheduled_deletion_time, q.cleanup_id)
-              )
+              ) AS is_planned
+            FROM file_cleanup_queue q CROSS JOIN conversation_files cf ON cf.file_id = q.file_id
+            WHERE ${whose("q.owner")} q.is_processed = 0 AND (q.scheduled_deletion_time, q.cleanup_id) > (${due}, ${key})
             ORDER BY q.scheduled_deletion_time, q.cleanup_id LIMIT ${most}`,
-          expiring: ([due, key]: Place, most: number) => sql<PlannedRow>`
-            SELECT 1 AS kind, fe.expires_at AS due_at, fe.rowid AS first, 0 AS second, ${file}
+          expiring: ([due, key]: Place, most: number) => sql<LookedAtRow>`
+            SELECT 1 AS kind, fe.expires_at AS due_at, fe.rowid AS first, 0 AS second, ${file},
+              cf.is_deleted = 0 AS is_planned
             FROM file_expiries fe CROSS JOIN conversation_files cf ON cf.file_id = fe.file_id
             WHERE ${whose("fe.owner")} fe.expires_at IS NOT NULL AND (fe.expires_at, fe.rowid) > (${due}, ${key})
-              AND cf.is_deleted = 0
             ORDER BY fe.expires_at, fe.rowid LIMIT ${most}`,
-          /** Files of sessions that have ended, except files with an expiry of their own. */
-          ending: ([due, key]: Place, most: number) => sql<PlannedRow>`
-            SELECT 2 AS kind, es.expires_at AS due_at, es.rowid AS first, cf.rowid AS second, ${file}
+          /** A session without such files is a row too, because it was looked at. */
+          ending: ([due, key]: Place, most: number) => sql<LookedAtRow>`
+            SELECT 2 AS kind, es.expires_at AS due_at, es.rowid AS first, coalesce(cf.rowid, 0) AS second, ${file},
+              ${isEnding} AS is_planned
             FROM ended_sessions es
-            CROSS JOIN conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
+            LEFT JOIN conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
             WHERE ${whose("es.owner")} es.expires_at IS NOT NULL AND (es.expires_at, es.rowid) > (${due}, ${key})
-              AND NOT EXISTS (SELECT 1 FROM file_expiries fe WHERE fe.file_id = cf.file_id) AND NOT ${usedElsewhere}
             ORDER BY es.expires_at, es.rowid, cf.rowid LIMIT ${most}`,
-          /** The rest of the session in which the previous page ended. */
-          endingToo: ([due, key, second]: readonly [...Place, number], most: number) => sql<PlannedRow>`
-            SELECT 2 AS kind, es.expires_at AS due_at, es.rowid AS first, cf.rowid AS second, ${file}
+          /** The rest of the session in which the previous look ended. */
+          endingToo: ([due, key, second]: readonly [...Place, number], most: number) => sql<LookedAtRow>`
+            SELECT 2 AS kind, es.expires_at AS due_at, es.rowid AS first, cf.rowid AS second, ${file},
+              ${isEnding} AS is_planned
             FROM ended_sessions es
             CROSS JOIN conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
             WHERE ${whose("es.owner")} es.rowid = ${key} AND es.expires_at = ${due} AND cf.rowid > ${second}
-              AND NOT EXISTS (SELECT 1 FROM file_expiries fe WHERE fe.file_id = cf.file_id) AND NOT ${usedElsewhere}
             ORDER BY cf.rowid LIMIT ${most}`
         }
       })
 
-      /** Rows from a position on, and where the rest begins. */
-      const rowsFrom = Effect.fnUntraced(function* (position: Position, limit: number) {
+      /** At most so many rows from a position on, and where the rest begins; undefined if there is none. */
+      const look = Effect.fnUntraced(function* (position: Position, most: number) {
         const { ending, endingToo, expiring, queued } = yield* sources
-        const most = limit + 1
         const [due, kind, key, second] = position
+        yield* ownTurn
         const rows = (yield* Effect.all([
-          queued(placeOf(0, position), most),
-          expiring(placeOf(1, position), most),
-          kind === 2 ? endingToo([due, key, second], most) : Effect.succeed([]),
-          ending(placeOf(2, position), most)
+          queued(placeOf(0, position), most + 1),
+          expiring(placeOf(1, position), most + 1),
+          kind === 2 ? endingToo([due, key, second], most + 1) : Effect.succeed([]),
+          ending(placeOf(2, position), most + 1)
         ]))
           .flat()
           .sort(inOrder)
-        const some = rows.slice(0, limit)
-        const last = rows.length > limit ? some.at(-1) : undefined
-        const next: Position | undefined = last && [last.due_at, last.kind, last.first, last.second]
-        return { some, next }
+        const some = rows.slice(0, most)
+        const last = rows.length > most ? some.at(-1) : undefined
+        return { some, next: last && positionOf(last) }
+      })
+
+      const page = Effect.fnUntraced(function* (begin: Position, limit: number) {
+        const found: Array<PlannedRow> = []
+        let position = begin
+        // Mostly all that is looked at counts.
+        let most = limit
+        for (let looks = 0; looks < mostLooks; looks += 1) {
+          const { next, some } = yield* look(position, most)
+          for (const row of some) {
+            // There is one more, so the page ends before it.
+            if (isPlanned(row)) {
+              if (found.length === limit) return { found, next: position }
+              found.push(row)
+            }
+            position = positionOf(row)
+          }
+          if (next === undefined) return { found, next }
+          most = atOnce
+        }
+        return { found, next: position }
       })
 
       const countFrom = (position: Position, time: string): Effect.Effect<number, SqlError, CurrentUser> =>
-        Effect.flatMap(Effect.zipRight(ownTurn, rowsFrom(position, countedAtOnce)), ({ next, some }) => {
-          const due = some.filter(({ due_at }) => due_at <= time).length
-          return next === undefined || due < some.length
+        Effect.flatMap(look(position, atOnce), ({ next, some }) => {
+          const due = some.filter((row) => isPlanned(row) && row.due_at <= time).length
+          return next === undefined || next[0] > time
             ? Effect.succeed(due)
             : Effect.map(countFrom(next, time), (rest) => due + rest)
         })
@@ -106,9 +130,9 @@ export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
             Option.flatMap(Option.fromNullable(after), CleanupCursor.read),
             () => beginning
           )
-          const { next, some } = yield* rowsFrom(position, limit)
+          const { found, next } = yield* page(position, limit)
           return new CleanupPage({
-            cleanups: some.map(cleanupOf),
+            cleanups: found.map(cleanupOf),
             next: next === undefined ? null : cursorOf(next)
           })
         }),
@@ -119,18 +143,30 @@ export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
   )
 }
 
-interface PlannedRow {
+interface LookedAt {
   /** The source; it also orders entries due at the same moment. */
   readonly kind: Position[1]
   readonly due_at: string
   readonly first: number
   readonly second: number
+}
+
+interface UnplannedRow extends LookedAt {
+  readonly is_planned: 0
+}
+
+interface PlannedRow extends LookedAt {
+  readonly is_planned: 1
   readonly file_id: string
   readonly original_filename: string
   readonly session_id: string
   readonly file_size: number
   readonly is_deleted: number
 }
+
+type LookedAtRow = PlannedRow | UnplannedRow
+
+const isPlanned = (row: LookedAtRow): row is PlannedRow => row.is_planned === 1
 
 /** Time and key of a row: a source continues after it. */
 type Place = readonly [due: string, key: number]
@@ -140,8 +176,13 @@ const beforeAll = -1
 
 const beginning: Position = ["", 0, beforeAll, 0]
 
-/** How many are counted in one turn. */
-const countedAtOnce = 200
+const positionOf = ({ due_at, first, kind, second }: LookedAt): Position => [due_at, kind, first, second]
+
+/** How many rows are looked at in one turn, if not all of them count. */
+const atOnce = 200
+
+/** How many turns one request may take. Then its page ends, however little it has found, and the next page continues. */
+const mostLooks = 25
 
 /** Where a source continues if a page ended in another source: with what is due at that moment, or after it. */
 const placeOf = (kind: number, [due, last, key]: Position): Place => {
@@ -149,7 +190,7 @@ const placeOf = (kind: number, [due, last, key]: Position): Place => {
   return [due, kind < last ? Number.MAX_SAFE_INTEGER : beforeAll]
 }
 
-const inOrder = (one: PlannedRow, other: PlannedRow): number => {
+const inOrder = (one: LookedAt, other: LookedAt): number => {
   if (one.due_at !== other.due_at) return one.due_at < other.due_at ? -1 : 1
   return one.kind - other.kind || one.first - other.first || one.second - other.second
 }

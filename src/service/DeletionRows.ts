@@ -21,6 +21,9 @@ const deletions = Metric.counter("conversation_files_deletions", {
   incremental: true
 })
 
+/** How many rows are deleted in one transaction, so that other requests and probes get their turn. */
+export const atOnce = 100
+
 export class DeletionRows extends Context.Tag("conversation-files/DeletionRows")<
   DeletionRows,
   {

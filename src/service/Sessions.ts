@@ -11,6 +11,7 @@ import { CurrentUser, Forbidden, SessionEnded, type SessionSummary } from "./Api
 import { AuditTrail } from "./AuditTrail.ts"
 import { DueTime } from "./DueTime.ts"
 import { timestampNow } from "./FileRow.ts"
+import { handOver } from "./Handover.ts"
 import { type SessionRow, sessionColumns, summaryOf } from "./SessionRow.ts"
 import { Settings } from "./Settings.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
@@ -49,6 +50,7 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
       const audit = yield* AuditTrail
       const { sessionRetention } = yield* Settings
       const { latest } = yield* DueTime
+      const handOverPlanned = yield* handOver
 
       /**
        * A session that is used but has no owner comes from a program without owners: it belongs to the administrators.
@@ -81,8 +83,10 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
       })
 
       const claim = Effect.fnUntraced(function* (sessionId: string) {
-        const { name } = yield* CurrentUser
+        const { isAdministrator, name } = yield* CurrentUser
         const at = yield* timestampNow
+        // Nobody else may write to a session that has files but no owner.
+        if (isAdministrator) yield* handOverPlanned(sessionId, null, name)
         yield* sql`INSERT INTO session_owners (session_id, owner, claimed_at) VALUES (${sessionId}, ${name}, ${at})
           ON CONFLICT (session_id) DO NOTHING`
       })
@@ -113,6 +117,16 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
         yield* audit.done("end", { sessionId })
       })
 
+      const give = Effect.fnUntraced(function* (sessionId: string, to: string) {
+        const at = yield* timestampNow
+        const [session] = yield* sql<Pick<Use, "owner">>`
+          SELECT owner FROM session_owners WHERE session_id = ${sessionId}`
+        yield* handOverPlanned(sessionId, session?.owner ?? null, to)
+        yield* sql`INSERT INTO session_owners (session_id, owner, claimed_at) VALUES (${sessionId}, ${to}, ${at})
+          ON CONFLICT (session_id) DO UPDATE SET owner = excluded.owner, claimed_at = excluded.claimed_at`
+        yield* audit.done("give", { sessionId }, { to })
+      })
+
       /** Changes a session of somebody who may use it, and returns its new state. */
       const changeSession = <E>(sessionId: string, change: Effect.Effect<void, E, CurrentUser>) =>
         write(mayUse(sessionId).pipe(Effect.zipRight(change), Effect.zipRight(summary(sessionId))))
@@ -138,17 +152,7 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
               ({ isAdministrator }) => isAdministrator,
               () => new Forbidden({ message: "Only an administrator may give a session to another user." })
             ),
-            Effect.zipRight(timestampNow),
-            Effect.flatMap((at) =>
-              changeSession(
-                sessionId,
-                Effect.zipRight(
-                  sql`INSERT INTO session_owners (session_id, owner, claimed_at) VALUES (${sessionId}, ${owner}, ${at})
-                    ON CONFLICT (session_id) DO UPDATE SET owner = excluded.owner, claimed_at = excluded.claimed_at`,
-                  audit.done("give", { sessionId }, { to: owner })
-                )
-              )
-            ),
+            Effect.zipRight(changeSession(sessionId, give(sessionId, owner))),
             audit.audited("give", { sessionId })
           )
       }

@@ -7,6 +7,7 @@ import countRefusalsAndUsage from "../../migrations/004_count_refusals_and_usage
 import summarizeSessions from "../../migrations/005_summarize_sessions.sql"
 import searchTexts from "../../migrations/006_search_texts.sql"
 import runExperiments from "../../migrations/007_run_experiments.sql"
+import giveSessionsInSteps from "../../migrations/008_give_sessions_in_steps.sql"
 
 export const files = {
   "001_create_conversation_files.sql": createConversationFiles,
@@ -15,7 +16,8 @@ export const files = {
   "004_count_refusals_and_usage.sql": countRefusalsAndUsage,
   "005_summarize_sessions.sql": summarizeSessions,
   "006_search_texts.sql": searchTexts,
-  "007_run_experiments.sql": runExperiments
+  "007_run_experiments.sql": runExperiments,
+  "008_give_sessions_in_steps.sql": giveSessionsInSteps
 }
 
 export const migrations = Migrations.fromRecord(files)

@@ -140,6 +140,14 @@ const attacks: Readonly<Record<string, Attack>> = {
     ),
   "the deletion of a session with thousands of files": (port) =>
     asked(`http://127.0.0.1:${port}/api/sessions/large/files`, { method: "DELETE", headers: bearer("bob") }),
+  "a session with thousands of planned deletions that is given away again and again": (port) =>
+    Effect.forEach(many(6), (n) =>
+      asked(`http://127.0.0.1:${port}/api/sessions/planned/owner`, {
+        method: "PUT",
+        headers: { ...bearer("root"), "content-type": "application/json" },
+        body: JSON.stringify({ owner: n % 2 === 0 ? "alice" : "bob" })
+      })
+    ),
   "thousands of keys of metadata": (port) =>
     Effect.forEach(
       many(20),
@@ -155,19 +163,27 @@ const attacks: Readonly<Record<string, Attack>> = {
     )
 }
 
-/** Sessions of the attacker with many files, of which half are deleted. */
+/**
+ * Sessions of the attacker with many files, of which half are deleted. The largest has ended, and the others in it have
+ * an expiry of their own.
+ */
 const filledBy = (connection: Sqlite.Database) => {
   connection.exec(`
-    WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ${isLong ? 20_000 : 3000})
+    WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ${isLong ? 80_000 : 4000})
     INSERT INTO conversation_files
       (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, uploaded_at, is_deleted)
-    SELECT 'of-bob-' || n, iif(n % 4 = 0, 'small' || n, 'large'), 'name ' || n, 's' || n, 'p', 1, 'h' || n,
-      strftime('%Y-%m-%d %H:%M:%f', 'now'), n % 2 FROM n;
+    SELECT 'of-bob-' || n, iif(n % 4 = 0, 'small' || n, iif(n % 4 = 1, 'planned', 'large')), 'name ' || n,
+      's' || n, 'p', 1, 'h' || n, strftime('%Y-%m-%d %H:%M:%f', 'now'), n % 2 FROM n;
     INSERT INTO session_owners (session_id, owner)
-    SELECT session_id, 'bob' FROM session_summaries WHERE session_id LIKE 'large' OR session_id LIKE 'small%';
+    SELECT session_id, 'bob' FROM session_summaries
+    WHERE session_id IN ('large', 'planned') OR session_id LIKE 'small%';
     INSERT INTO file_cleanup_queue (file_id, session_id, scheduled_deletion_time, cleanup_reason)
     SELECT file_id, session_id, strftime('%Y-%m-%d %H:%M:%f', 'now', '+1 day'), 'user_request' FROM conversation_files
-    WHERE is_deleted = 1`)
+    WHERE is_deleted = 1;
+    INSERT INTO file_expiries (file_id, expires_at) SELECT file_id, '2100-01-01 00:00:00' FROM conversation_files
+    WHERE session_id = 'large' AND is_deleted = 0;
+    INSERT INTO ended_sessions (session_id, ended_at, expires_at)
+    VALUES ('large', '2026-01-01 00:00:00', strftime('%Y-%m-%d %H:%M:%f', 'now', '+1 day'))`)
 }
 
 /** What a user does all day; returns what was not answered correctly. */
@@ -249,7 +265,9 @@ describe("a good user and the probes", () => {
         const folder = yield* temporaryFolder
         const backend = yield* runningBackend({
           DATA_DIRECTORY: folder,
-          API_TOKENS: ["alice", "bob"].map((name) => `${name}:${tokenOf(name)}`).join(",")
+          API_TOKENS: ["alice", "bob", "root"]
+            .map((name) => `${name}:${tokenOf(name)}${name === "root" ? ":administrator" : ""}`)
+            .join(",")
         })
         const { url } = backend
         yield* independently(join(folder, "conversation_files.db"), filledBy)

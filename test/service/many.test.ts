@@ -7,13 +7,15 @@ import * as Layer from "effect/Layer"
 import { Initialization } from "../../layers/index.ts"
 import { CurrentUser } from "../../src/service/Api.ts"
 import { database, databaseConfig, files as filesLayer } from "../../src/service/Backend.ts"
+import { CleanupList } from "../../src/service/CleanupList.ts"
 import { ConversationFiles } from "../../src/service/ConversationFiles.ts"
+import { Deletions } from "../../src/service/Deletions.ts"
 import { Discarding } from "../../src/service/Discarding.ts"
 import { othersTurn, ownTurn } from "../../src/service/inTurns.ts"
 import { SessionList } from "../../src/service/SessionList.ts"
 import { Settings } from "../../src/service/Settings.ts"
 import { Sweeper } from "../../src/service/Sweeper.ts"
-import { independently, platform, temporaryFolder } from "../support/database.ts"
+import { independently, platform, rowsOf, temporaryFolder } from "../support/database.ts"
 import { settingsOn } from "../support/service.ts"
 
 /** One session with 9,000 files, 3,000 with one each, and 2,500 of another user that are due earlier. */
@@ -53,7 +55,7 @@ const many = Effect.gen(function* () {
   yield* independently(settingsOn(folder).databaseFile, fillBy)
   const context = yield* Layer.build(layer)
   const as = (name: string) => Effect.provideService(CurrentUser, { name, isAdministrator: name === "root" })
-  return { context, as }
+  return { context, as, file: settingsOn(folder).databaseFile }
 })
 
 /** How often the event loop turned while something ran. */
@@ -113,6 +115,38 @@ describe("a user with many files", () => {
       assert.isAtLeast(yield* turnsOf(forUnwanted(hashes, () => Effect.void)), 10)
       const { sweep } = Context.get(context, Sweeper)
       assert.isAtLeast(yield* turnsOf(sweep), 15)
+    })
+  )
+})
+
+describe("a session that has ended, with thousands of files that are not deleted with it", () => {
+  it.scopedLive("is looked at in steps, by lists and by the cleanup, which reach what is behind it", () =>
+    Effect.gen(function* () {
+      const { as, context, file } = yield* many
+      const { page } = Context.get(context, CleanupList)
+      const { cleanDue } = Context.get(context, Deletions)
+      yield* independently(file, (connection) => {
+        connection.exec(`
+          DELETE FROM file_expiries;
+          DELETE FROM file_cleanup_queue;
+          INSERT INTO file_expiries (file_id) SELECT file_id FROM conversation_files
+          WHERE session_id = 'large' AND is_deleted = 0;
+          INSERT INTO ended_sessions (session_id, ended_at, expires_at)
+          VALUES ('large', '2026-01-01', '2026-01-02 00:00:00'), ('small9001', '2026-01-01', '2026-01-03 00:00:00')`)
+      })
+      const first = yield* as("alice")(page({ limit: 50 }))
+      assert.deepStrictEqual(first.cleanups, [])
+      const second = yield* as("alice")(page({ limit: 50, after: first.next ?? "" }))
+      assert.deepStrictEqual(
+        second.cleanups.map(({ fileId, reason }) => [fileId, reason]),
+        [["f9001", "session_ended"]]
+      )
+      assert.isNull(second.next)
+      let steps = 1
+      while (yield* cleanDue) steps += 1
+      assert.isAtLeast(steps, 2)
+      const deleted = yield* rowsOf(file, "SELECT is_deleted FROM conversation_files WHERE file_id = 'f9001'")
+      assert.deepStrictEqual(deleted, [{ is_deleted: 1 }])
     })
   )
 })

@@ -64,14 +64,15 @@ describe("the service's migrations", () => {
       assert.deepStrictEqual(
         upgraded.map(({ from, report, seen }) => [from, report.applied.length, seen]),
         [
-          [undefined, 7, []],
-          ["001", 6, [s(2)]],
-          ["002", 5, [empty, s(1)]],
-          ["003", 4, [empty, s(1)]],
-          ["004", 3, [empty, s(1)]],
-          ["005", 2, [empty, s(1)]],
-          ["006", 1, [empty, s(1)]],
-          ["007", 0, [empty, s(1)]]
+          [undefined, 8, []],
+          ["001", 7, [s(2)]],
+          ["002", 6, [empty, s(1)]],
+          ["003", 5, [empty, s(1)]],
+          ["004", 4, [empty, s(1)]],
+          ["005", 3, [empty, s(1)]],
+          ["006", 2, [empty, s(1)]],
+          ["007", 1, [empty, s(1)]],
+          ["008", 0, [empty, s(1)]]
         ]
       )
     }).pipe(Effect.provide(platform))

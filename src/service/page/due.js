@@ -40,6 +40,8 @@ export const showDue = async (list, after = null) => {
     const entries = page.cleanups.map(entryOf)
     if (after === null) list.replaceChildren(...entries)
     else list.append(...entries)
+    // A page may be short, even empty, and the next one continues.
+    if (entries.length === 0 && page.next !== null) return await showDue(list, page.next)
     if (list.childElementCount === 0) list.append(make("li", { className: "soft" }, "No deletions are planned."))
     next = page.next
     buttonAt("more-due").hidden = next === null

@@ -1,0 +1,49 @@
+-- database-ready: compatible_from = 001
+--
+-- A session that gets another owner takes its planned deletions along. Until here one statement changed them all, and
+-- looked at every file of the session. Now what is changed already costs nothing more, so that it can be done in steps.
+
+ALTER TABLE file_expiries ADD COLUMN session_id TEXT;
+
+UPDATE file_expiries SET session_id = (
+  SELECT cf.session_id FROM conversation_files cf WHERE cf.file_id = file_expiries.file_id
+);
+
+CREATE INDEX idx_file_expiries_session ON file_expiries(session_id, owner);
+
+DROP INDEX idx_cleanup_queue_session;
+CREATE INDEX idx_cleanup_queue_session ON file_cleanup_queue(session_id, is_processed, owner);
+
+DROP TRIGGER trg_file_expiries_owner;
+CREATE TRIGGER trg_file_expiries_owner
+AFTER INSERT ON file_expiries
+BEGIN
+  UPDATE file_expiries SET (session_id, owner) = (
+    SELECT cf.session_id, so.owner FROM conversation_files cf
+    LEFT JOIN session_owners so ON so.session_id = cf.session_id WHERE cf.file_id = NEW.file_id
+  ) WHERE file_id = NEW.file_id;
+END;
+
+DROP TRIGGER trg_session_summaries_planned_given;
+CREATE TRIGGER trg_session_summaries_planned_given
+AFTER UPDATE OF owner ON session_summaries
+WHEN NEW.owner IS NOT OLD.owner
+BEGIN
+  UPDATE file_cleanup_queue SET owner = NEW.owner
+  WHERE session_id = NEW.session_id AND is_processed = 0 AND owner IS OLD.owner;
+  UPDATE file_expiries SET owner = NEW.owner WHERE session_id = NEW.session_id AND owner IS OLD.owner;
+  UPDATE ended_sessions SET owner = NEW.owner WHERE session_id = NEW.session_id;
+END;
+
+DROP TRIGGER trg_conversation_files_planned_moved;
+CREATE TRIGGER trg_conversation_files_planned_moved
+AFTER UPDATE OF session_id ON conversation_files
+WHEN NEW.session_id <> OLD.session_id
+BEGIN
+  UPDATE file_cleanup_queue SET
+    session_id = NEW.session_id, owner = (SELECT owner FROM session_owners WHERE session_id = NEW.session_id)
+  WHERE file_id = NEW.file_id AND is_processed = 0;
+  UPDATE file_expiries SET
+    session_id = NEW.session_id, owner = (SELECT owner FROM session_owners WHERE session_id = NEW.session_id)
+  WHERE file_id = NEW.file_id;
+END;
