@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import { exitCodeOf } from "../../layers/index.ts"
 import { backUp, restoreChosen } from "../../layers/operate.ts"
 import {
+  crashAfter,
   independently,
   onlyFirst,
   openConnection,
@@ -207,6 +208,23 @@ describe("a restore", () => {
       user.exec("SELECT 1 FROM notes")
       const error = yield* refusal(restore({ filename: file, backup: third, dryRun: true }))
       assert.strictEqual(error.reason, "InUse")
+    })
+  )
+
+  it.scopedLive("leaves a backup in WAL mode and all around it as it was", () =>
+    Effect.gen(function* () {
+      const { elsewhere, file } = yield* prepared
+      const [alone, withWal] = [join(elsewhere, "alone.db"), join(elsewhere, "with its WAL.db")]
+      writeFileSync(alone, readFileSync(file))
+      yield* crashAfter(file, "INSERT INTO notes (body) VALUES ('in the WAL')")
+      for (const part of ["", "-wal"]) writeFileSync(`${withWal}${part}`, readFileSync(`${file}${part}`))
+      const before = yield* pictureOf(elsewhere)
+      yield* restore({ filename: file, backup: alone })
+      assert.lengthOf(yield* rowsOf(file, bodies), 4)
+      assert.deepStrictEqual(yield* pictureOf(elsewhere), before)
+      yield* restore({ filename: file, backup: withWal })
+      assert.deepInclude(yield* rowsOf(file, bodies), { body: "in the WAL" })
+      assert.deepStrictEqual(yield* pictureOf(elsewhere), before)
     })
   )
 
