@@ -4,7 +4,15 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { type LedgerKind, type LedgerRow, ledgersAmong, type Matched, matchEntries } from "../schema/Ledgers.ts"
+import {
+  type LedgerEntry,
+  type LedgerKind,
+  type LedgerRow,
+  ledgersAmong,
+  type Matched,
+  matchEntries,
+  migrationOf
+} from "../schema/Ledgers.ts"
 import { look, type Seen } from "../sqlite/AppliedMigrations/DatabaseLook.ts"
 import { HistoryError, historyFailure } from "../sqlite/AppliedMigrations/HistoryError.ts"
 import { prepareHistory, recordCompleted, recordSchema } from "../sqlite/AppliedMigrations/HistoryRecords.ts"
@@ -358,13 +366,9 @@ const contentOf = (sqlite: Sqlite, { kind, table }: Ledger) =>
   )
 
 /** All up to a version, each with the entry of its number, if there is one. */
-const upTo = <A extends Migration>(
+const upTo = <A extends Migration & { readonly hash: string | undefined }>(
   through: string,
-  entries: ReadonlyArray<{
-    readonly label: string
-    readonly number?: string | undefined
-    readonly at?: number | undefined
-  }>,
+  entries: ReadonlyArray<LedgerEntry>,
   migrations: ReadonlyArray<A>
 ): Effect.Effect<ReadonlyArray<Matched<A>>, AdoptError> => {
   const last = migrations.findIndex(({ id }) => id === idOf(through))
@@ -372,7 +376,7 @@ const upTo = <A extends Migration>(
   return Effect.succeed(
     migrations.slice(0, last + 1).map((migration) => ({
       migration,
-      entry: entries.find(({ number }) => number !== undefined && Number(number) === migration.id)
+      entry: entries.find((entry) => migrationOf(entry, migrations) === migration)
     }))
   )
 }

@@ -383,9 +383,12 @@ const write = Effect.fnUntraced(function* (opened: OpenedRooms, wanted: Wanted, 
   )
 })
 
-/** No row of the history keeps the former mark of the file: so this text does. */
-const describeWanted = ({ repair, versions }: Wanted, { applicationId: { after, before } }: Repair): string =>
-  repair === "set-application-id" ? `${repair} ${after}, which was ${before}` : [repair, ...versions].join(" ")
+/** What the header of the file had before is in no row. */
+const describeWanted = ({ repair, versions }: Wanted, { applicationId, userVersion }: Repair): string => {
+  if (repair === "set-application-id") return `${repair} ${applicationId.after}, which was ${applicationId.before}`
+  if (repair === "set-version") return `${repair} ${userVersion.after}, which was ${userVersion.before}`
+  return [repair, ...versions].join(" ")
+}
 
 const lookAgain = ({ config, database: { sqlite }, source }: OpenedRooms): Seen | HistoryError =>
   look({ ...config, access: "inspect" }, source, sqlite)

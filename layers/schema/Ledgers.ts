@@ -326,7 +326,8 @@ export const matchEntries = <A extends Known>(
   return before.map((migration) => ({ migration, entry: found.get(migration) }))
 }
 
-const migrationOf = <A extends Known>(entry: LedgerEntry, migrations: ReadonlyArray<A>): A | undefined => {
+/** The migration that an entry means; undefined for none, or for no certain one. */
+export const migrationOf = <A extends Known>(entry: LedgerEntry, migrations: ReadonlyArray<A>): A | undefined => {
   const { hash, name, number } = entry
   const known = name === undefined ? undefined : plain(name)
   const byHash = hash === undefined ? undefined : migrations.find((migration) => migration.hash === hash)

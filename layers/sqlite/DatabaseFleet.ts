@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { MigrationSource } from "../start/MigrationSource.ts"
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
+import type { ProgressEvent } from "../start/ProgressEvent.ts"
 import { startObservers } from "../start/startObservers.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseReady, type LayerOptions, type TaggedDatabase } from "./DatabaseReady.ts"
@@ -28,7 +29,7 @@ import { inStartSpan, startDatabase } from "./startDatabase.ts"
  * What a fleet takes: the options of each of its databases, and its own. `R` is what the migrations need. Durations are
  * Effect's.
  */
-export interface FleetOptions<R> extends Omit<LayerOptions<R>, "filename"> {
+export interface FleetOptions<R> extends Omit<LayerOptions<R>, "filename" | "onProgress"> {
   /** The directory of the files, relative to the working directory. Databases in folders below it are not part of it. */
   readonly directory: string
   /** What the files end with: the database `acme` is `acme.db`. Default `.db`. */
@@ -40,6 +41,8 @@ export interface FleetOptions<R> extends Omit<LayerOptions<R>, "filename"> {
    * one that is idle for longest is closed; where none is idle, a request waits. Default 100.
    */
   readonly maxOpen?: number | undefined
+  /** Called with each step of the start of one of its databases, and its name. */
+  readonly onProgress?: ((event: ProgressEvent, name: string) => Effect.Effect<unknown>) | undefined
 }
 
 /** Many databases of one schema. A name is the file's without its extension. */
@@ -135,6 +138,7 @@ const makeFleet = Effect.fnUntraced(function* <R>({
   idleTimeToLive = "1 minute",
   maxOpen = 100,
   migrations,
+  onProgress,
   ...options
 }: FleetOptions<R>) {
   const place = yield* placeOf(directory, extension)
@@ -149,7 +153,8 @@ const makeFleet = Effect.fnUntraced(function* <R>({
   const start = Effect.fnUntraced(function* (name: string, { mayCreate }: Use) {
     const filename = yield* fileOf(place, name)
     yield* requireOwnFile(place, { database: filename, mayCreate, name })
-    const config = DatabaseConfig.from({ ...options, filename })
+    const told = onProgress === undefined ? undefined : (event: ProgressEvent) => onProgress(event, name)
+    const config = DatabaseConfig.from({ ...options, filename, onProgress: told })
     // A program is ready without any of them: what watches its starts does not watch these.
     const initialization = yield* Effect.locally(Initialization.make(config), startObservers, [])
     const started = inStartSpan(startDatabase(config, initialization, source), config)

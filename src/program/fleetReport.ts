@@ -1,6 +1,7 @@
 /** What `fleet` prints, for people and for programs. */
 import * as Either from "effect/Either"
 import { type FleetFile, type Refusal, refusalLines } from "../../layers/index.ts"
+import { shownName } from "./progress.ts"
 
 /** What one line of JSON has for each database of a fleet, with the report of a start that is ready. */
 export const fleetFileFacts = ({ done, name, result, total }: FleetFile): object =>
@@ -22,8 +23,7 @@ export const fleetJson = ({ refused, total }: { readonly refused: number; readon
   JSON.stringify({ status: refused === 0 ? "ready" : "failed", total, refused })
 
 export const fleetFileLines = ({ done, name, result, total }: FleetFile): ReadonlyArray<string> => {
-  // A file may be called anything, also what moves the cursor of a terminal.
-  const shown = JSON.stringify(name).slice(1, -1)
+  const shown = shownName(name)
   const place = `${String(done).padStart(String(total).length)}/${total}`
   if (Either.isLeft(result)) return [...refusalLines(result.left, `${place}  not ready  ${shown}`), ""]
   const { applied, durationMs, schemaVersion, warnings } = result.right

@@ -51,26 +51,36 @@ export const tellStep = ({ bytes, doing }: RestoreStep): Effect.Effect<void> =>
  * report counts the attempts.
  */
 export const tellStart = (json: boolean): ((event: ProgressEvent) => Effect.Effect<void>) => {
+  const tellOne = tellFleet(json)
+  return (event) => tellOne(event)
+}
+
+/** The same for several databases at once, each with its name. */
+export const tellFleet = (json: boolean): ((event: ProgressEvent, name?: string) => Effect.Effect<void>) => {
   const left = timeLeft()
-  return (event) => {
-    if (isStream) return emitStage(event)
+  return (event, name) => {
+    if (isStream) return emitStage(event, name)
+    const which = name === undefined ? "" : `${shownName(name)}: `
     if (event._tag === "StageWaiting") {
       return json || !isWorthTelling(event.attempts)
         ? Effect.void
-        : tell(`waiting in the ${event.stage} stage: ${event.reason}`)
+        : tell(`${which}waiting in the ${event.stage} stage: ${event.reason}`)
     }
     if (event._tag !== "StageProgress" || !isTerminal()) return Effect.void
-    const time = event.unit === "bytes" ? left(`${event.stage} ${event.doing}`, event, event.at) : ""
-    return tell(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}${time}`)
+    const time = event.unit === "bytes" ? left(`${which}${event.stage} ${event.doing}`, event, event.at) : ""
+    return tell(`${which}${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}${time}`)
   }
 }
 
+/** A file may be called anything, also what moves the cursor of a terminal. */
+export const shownName = (name: string): string => JSON.stringify(name).slice(1, -1)
+
 const isWorthTelling = (attempts: number): boolean => attempts === 3 || attempts % 100 === 0
 
-const emitStage = ({ _tag, at, ...facts }: ProgressEvent): Effect.Effect<void> =>
+const emitStage = ({ _tag, at, ...facts }: ProgressEvent, name?: string): Effect.Effect<void> =>
   _tag === "StageWaiting" && "attempts" in facts && facts.attempts !== 1 && !isWorthTelling(facts.attempts)
     ? Effect.void
-    : emit(names[_tag], at, facts)
+    : emit(names[_tag], at, name === undefined ? facts : { name, ...facts })
 
 const names = {
   StageStarted: "started",

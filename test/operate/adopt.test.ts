@@ -174,6 +174,25 @@ describe("a takeover", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect(
+    "with a version that somebody says takes each row by its name, not by a number that was another one's",
+    () =>
+      Effect.gen(function* () {
+        const rows = "('2_create_users.js', 1), ('3_add_tags.js', 1)"
+        const file = yield* databaseOf(
+          `${one} ${two} CREATE TABLE knex_migrations (id INTEGER PRIMARY KEY, name, batch, migration_time); INSERT INTO knex_migrations (name, batch) VALUES ${rows};`
+        )
+        const { recorded } = yield* adopting(file, counted, { through: "2", dryRun: true })
+        assert.deepStrictEqual(
+          recorded.map(({ entry, version }) => [version, entry]),
+          [
+            ["001", "2_create_users.js"],
+            ["002", "3_add_tags.js"]
+          ]
+        )
+      }).pipe(Effect.scoped)
+  )
+
   it.effect("is not of a schema that reaches further, or is another one", () =>
     Effect.gen(function* () {
       const further = yield* databaseOf(`${one} ${two}`)

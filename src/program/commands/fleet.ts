@@ -20,6 +20,7 @@ import {
 import { ExitWith } from "../ExitWith.ts"
 import { emptyFleetLine, fleetFileFacts, fleetFileLines, fleetJson, fleetLines, noFleetJson } from "../fleetReport.ts"
 import { options, shared } from "../options.ts"
+import { tellFleet } from "../progress.ts"
 import { say, tell } from "../say.ts"
 import { type Choices, migrationsOf, optionsOf } from "../start.ts"
 import { emit, isStream } from "../stream.ts"
@@ -63,8 +64,7 @@ const run = Effect.fnUntraced(function* (choices: FleetChoices) {
   let total = 0
   yield* DatabaseFleet.make({
     ...optionsOf(choices, look ? "inspect" : "initialize"),
-    // A step does not say of which database it is: each database is an event.
-    ...(isStream ? { onProgress: undefined } : {}),
+    onProgress: tellFleet(json),
     directory,
     extension,
     migrations: migrationsOf(choices),
