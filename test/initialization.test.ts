@@ -94,6 +94,7 @@ const triggers = [
   "trg_conversation_files_summary_removed",
   "trg_conversation_files_text_added",
   "trg_conversation_files_text_changed",
+  "trg_conversation_files_text_renamed",
   "trg_conversation_files_upload_log",
   "trg_conversation_files_usage_added",
   "trg_conversation_files_usage_changed",
@@ -123,7 +124,8 @@ const allRecorded = [
   { version: "005", status: "completed" },
   { version: "006", status: "completed" },
   { version: "007", status: "completed" },
-  { version: "008", status: "completed" }
+  { version: "008", status: "completed" },
+  { version: "009", status: "completed" }
 ]
 
 describe("initialization of the conversation-files database", () => {
@@ -133,7 +135,7 @@ describe("initialization of the conversation-files database", () => {
       const report = yield* startConversationFiles(file)
 
       assert.strictEqual(report.status, "ready")
-      assert.strictEqual(report.schemaVersion, "008")
+      assert.strictEqual(report.schemaVersion, "009")
       assert.deepStrictEqual(
         report.applied.map(({ name }) => name),
         [
@@ -144,7 +146,8 @@ describe("initialization of the conversation-files database", () => {
           "summarize_sessions",
           "search_texts",
           "run_experiments",
-          "give_sessions_in_steps"
+          "give_sessions_in_steps",
+          "count_terms"
         ]
       )
       assert.deepStrictEqual(
@@ -317,7 +320,7 @@ describe("initialization of the conversation-files database", () => {
         Array.from({ length: 8 }, () => startConversationFiles(file)),
         { concurrency: "unbounded" }
       )
-      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, 8)
+      assert.strictEqual(reports.flatMap(({ applied }) => applied).length, allRecorded.length)
       assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )
@@ -327,7 +330,7 @@ describe("initialization of the conversation-files database", () => {
       const file = yield* temporaryFile
       const { integrity } = yield* startConversationFiles(file)
       assert.deepStrictEqual(
-        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '008'"),
+        yield* rowsOf(file, "SELECT schema_fingerprint FROM schema_migrations WHERE version = '009'"),
         [{ schema_fingerprint: integrity.fingerprint }]
       )
       yield* independently(file, (connection) => connection.exec("DROP TRIGGER trg_conversation_files_upload_log"))
@@ -445,7 +448,7 @@ describe("five bugs that must never come back", () => {
       const racers = [yield* racer, yield* racer]
       rival.exec("COMMIT")
       const outcomes = yield* Effect.forEach(racers, Fiber.join)
-      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, 8])
+      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).sort(), [0, allRecorded.length])
       assert.deepStrictEqual(yield* rowsOf(file, recorded), allRecorded)
     })
   )

@@ -8,6 +8,7 @@ import summarizeSessions from "../../migrations/005_summarize_sessions.sql"
 import searchTexts from "../../migrations/006_search_texts.sql"
 import runExperiments from "../../migrations/007_run_experiments.sql"
 import giveSessionsInSteps from "../../migrations/008_give_sessions_in_steps.sql"
+import countTerms from "../../migrations/009_count_terms.sql"
 
 export const files = {
   "001_create_conversation_files.sql": createConversationFiles,
@@ -17,7 +18,8 @@ export const files = {
   "005_summarize_sessions.sql": summarizeSessions,
   "006_search_texts.sql": searchTexts,
   "007_run_experiments.sql": runExperiments,
-  "008_give_sessions_in_steps.sql": giveSessionsInSteps
+  "008_give_sessions_in_steps.sql": giveSessionsInSteps,
+  "009_count_terms.sql": countTerms
 }
 
 export const migrations = Migrations.fromRecord(files)

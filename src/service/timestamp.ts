@@ -12,13 +12,18 @@ export const timestampOf = (millis: number): string => {
   return new Date(within).toISOString().slice(0, 23).replace("T", " ")
 }
 
-/** The value of a time column. An earlier system may have written seconds or milliseconds since 1970. */
-export const isoOf = (timestamp: string | number): string => {
-  if (typeof timestamp === "number") return isoOfMillis(timestamp < 1e11 ? timestamp * 1000 : timestamp, timestamp)
+/**
+ * Milliseconds since 1970, of the value of a time column. An earlier system may have written seconds or milliseconds.
+ * NaN if it is no time.
+ */
+export const millisOf = (timestamp: string | number): number => {
+  if (typeof timestamp === "number") return timestamp < 1e11 ? timestamp * 1000 : timestamp
   const written = timestamp.replace(" ", "T")
-  return isoOfMillis(Date.parse(/(Z|[+-]\d\d:?\d\d)$/i.test(written) ? written : `${written}Z`), timestamp)
+  return Date.parse(/(Z|[+-]\d\d:?\d\d)$/i.test(written) ? written : `${written}Z`)
 }
 
-/** ISO 8601 with milliseconds; an invalid time stays as it is. */
-const isoOfMillis = (millis: number, given: string | number): string =>
-  Number.isNaN(new Date(millis).getTime()) ? String(given) : new Date(millis).toISOString()
+/** The value of a time column in ISO 8601, with milliseconds; an invalid time stays as it is. */
+export const isoOf = (timestamp: string | number): string => {
+  const time = new Date(millisOf(timestamp))
+  return Number.isNaN(time.getTime()) ? String(timestamp) : time.toISOString()
+}

@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { strToU8, zipSync } from "fflate"
 import { fileForm } from "../../src/service/Client.ts"
-import { rowsOf } from "../support/database.ts"
+import { independently, rowsOf } from "../support/database.ts"
 import { accounts, serveOn, serving, tokenOf } from "../support/service.ts"
 
 /** One service for all tests that disturb nobody: each has sessions of its own. */
@@ -262,6 +262,39 @@ layer(served, { excludeTestServices: true })((it) => {
     )
   })
 
+  describe("a file that is renamed", () => {
+    it.effect("is read again if its new name says that it is of another kind", () =>
+      Effect.gen(function* () {
+        const { clientOf, file } = yield* Served
+        const path = { sessionId: "renamed" }
+        const { context, files } = yield* clientOf(tokenOf("alice"))
+        const { fileId } = yield* files.upload({
+          path,
+          payload: fileForm("a.bin", "a flywheel", { type: "application/octet-stream" })
+        })
+        const rowid = () => rowsOf(file, `SELECT attempts, passages FROM file_texts WHERE file_id = '${fileId}'`)
+        const renamed = (name: string) =>
+          Effect.gen(function* () {
+            yield* files.rename({ path: { fileId }, payload: { name } })
+            yield* extracted(file)
+            const { passages } = yield* context.search({ path, urlParams: { q: "flywheel", limit: 10 } })
+            const { state } = yield* context.textState({ path: { fileId } })
+            return [state, passages.map(({ filename }) => filename)]
+          })
+        yield* extracted(file)
+        assert.strictEqual((yield* context.textState({ path: { fileId } })).state, "unsupported")
+        assert.deepStrictEqual(yield* renamed("a.txt"), ["done", ["a.txt"]])
+        const before = yield* rowid()
+        assert.deepStrictEqual(yield* renamed("b.v2.TXT"), ["done", ["b.v2.TXT"]])
+        assert.deepStrictEqual(yield* rowid(), before)
+        assert.deepStrictEqual(yield* renamed("b.pdf"), ["failed", []])
+        assert.deepStrictEqual(yield* renamed("Makefile"), ["done", ["Makefile"]])
+        assert.deepStrictEqual(yield* renamed("a.makefile"), ["unsupported", []])
+        assert.deepStrictEqual(yield* faultsIn(file), [])
+      })
+    )
+  })
+
   describe("the context for a message", () => {
     it.effect("has passages in order, with the reason, within the budget, and every file is recorded as viewed", () =>
       Effect.gen(function* () {
@@ -282,6 +315,11 @@ layer(served, { excludeTestServices: true })((it) => {
           given.tokens
         )
         assert.isAtMost(given.tokens, 400)
+        assert.deepStrictEqual(yield* context.choose({ path, payload: { message, budget: 400 } }), given)
+        // As an earlier release has left it.
+        yield* independently(file, (connection) =>
+          connection.exec(`UPDATE passages SET term_counts = NULL WHERE file_id = '${fileId}'`)
+        )
         assert.deepStrictEqual(yield* context.choose({ path, payload: { message, budget: 400 } }), given)
         assert.deepStrictEqual((yield* context.choose({ path, payload: { message, budget: 10 } })).passages, [])
 
@@ -329,6 +367,7 @@ layer(served, { excludeTestServices: true })((it) => {
           yield* rowsOf(file, "SELECT file_id, ordinal, text, terms, tokens FROM passages ORDER BY text"),
           before
         )
+        assert.deepStrictEqual(yield* rowsOf(file, "SELECT 1 FROM passages WHERE term_counts IS NULL"), [])
         assert.deepStrictEqual(yield* faultsIn(file), [])
       })
     )

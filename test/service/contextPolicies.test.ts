@@ -7,6 +7,7 @@ import { chooseBy } from "../../src/service/context/fill.ts"
 import { longestPassage, type Passage, passagesOf } from "../../src/service/context/passages.ts"
 import { type PolicyName, policies, policyNames } from "../../src/service/context/policies.ts"
 import { recencyAmong } from "../../src/service/context/recency.ts"
+import { countsOf, hashesIn, hashOf, timesIn } from "../../src/service/context/termCounts.ts"
 import { counters } from "../../src/service/context/tokens.ts"
 import { countedTermsOf, termsOf, wordsIn } from "../../src/service/context/words.ts"
 
@@ -249,8 +250,9 @@ const diverseByTheBook = (all: ReadonlyArray<Candidate>, question: Question): Re
   const best = Math.max(...found.map(({ score }) => score))
   const recencyOf = recencyAmong(all)
   const likeness = (one: Candidate, other: Candidate) => {
-    const common = [...one.terms.keys()].filter((term) => other.terms.has(term)).length
-    return common / (one.terms.size + other.terms.size - common)
+    const [ones, others] = [new Set(termsOf(one.text)), new Set(termsOf(other.text))]
+    const common = [...ones].filter((term) => others.has(term)).length
+    return common / (ones.size + others.size - common)
   }
   const taken: Array<Candidate> = []
   while (true) {
@@ -268,6 +270,29 @@ const diverseByTheBook = (all: ReadonlyArray<Candidate>, question: Question): Re
     taken.push(next.candidate)
   }
 }
+
+describe("the counted terms of a passage", () => {
+  it("say how often each term is there, and that others are not", () => {
+    FastCheck.assert(
+      FastCheck.property(text, FastCheck.string(), (content, other) => {
+        const terms = termsOf(content)
+        const counts = countsOf(terms)
+        const times = (term: string) => Math.min(255, terms.filter((one) => one === term).length)
+        for (const term of [...new Set(terms)].slice(0, 50))
+          assert.strictEqual(timesIn(counts, hashOf(term)), times(term))
+        assert.strictEqual(timesIn(counts, hashOf(other)), times(other))
+        assert.deepStrictEqual(
+          [...hashesIn(counts)],
+          [...new Set(terms.map(hashOf))].sort((one, next) => one - next)
+        )
+      })
+    )
+  })
+
+  it("are the bytes that earlier releases have stored", () => {
+    assert.strictEqual(countsOf(["rocket", "größe", "rocket"]).toString("hex"), "4204032655007ce60102")
+  })
+})
 
 describe("of the policies", () => {
   it("diverse takes what the formula says, although it compares less", () => {

@@ -56,7 +56,7 @@ describe("/api/health", () => {
         [status, headers.get("content-type"), headers.get("cache-control")],
         [200, "application/health+json", "no-store"]
       )
-      assert.deepInclude(body, { status: "pass", phase: "open", schemaVersion: "008" })
+      assert.deepInclude(body, { status: "pass", phase: "open", schemaVersion: "009" })
       const stages = ["directory", "connection", "pragmas", "migrations", "integrity"]
       assert.deepStrictEqual(Object.keys(body.checks), [
         ...stages.map((name) => `sqlite:${name}`),
@@ -72,14 +72,14 @@ describe("/api/health", () => {
         assert.isNotNaN(Date.parse(check.time))
       }
       const observed = (name: string) => [body.checks[name][0].observedValue, body.checks[name][0].observedUnit]
-      assert.deepStrictEqual(observed("sqlite:database"), ["008", "schema version"])
+      assert.deepStrictEqual(observed("sqlite:database"), ["009", "schema version"])
       assert.deepStrictEqual(observed("sqlite:write-lock"), ["free", "write lock"])
       assert.deepStrictEqual(observed("storage:contents"), [0, "missing contents"])
       assert.deepStrictEqual(
         body.startup.stages.map(({ attempts, name }: { attempts: number; name: string }) => [name, attempts]),
         stages.map((name) => [name, 1])
       )
-      assert.include(body.startup.stages[3].found, "applied 7")
+      assert.include(body.startup.stages[3].found, "applied 9")
     })
   )
 
@@ -167,8 +167,8 @@ describe("readiness and the API fail, and both come back, when the database", ()
       })
       yield* sound(url)
       yield* independently(file, (connection) =>
-        connection.exec(`CREATE TABLE kept AS SELECT * FROM schema_migrations WHERE version = '008';
-          DELETE FROM schema_migrations WHERE version = '008'`)
+        connection.exec(`CREATE TABLE kept AS SELECT * FROM schema_migrations WHERE version = '009';
+          DELETE FROM schema_migrations WHERE version = '009'`)
       )
       yield* unsound(url, "Unrecorded")
       yield* independently(file, (connection) =>

@@ -64,15 +64,16 @@ describe("the service's migrations", () => {
       assert.deepStrictEqual(
         upgraded.map(({ from, report, seen }) => [from, report.applied.length, seen]),
         [
-          [undefined, 8, []],
-          ["001", 7, [s(2)]],
-          ["002", 6, [empty, s(1)]],
-          ["003", 5, [empty, s(1)]],
-          ["004", 4, [empty, s(1)]],
-          ["005", 3, [empty, s(1)]],
-          ["006", 2, [empty, s(1)]],
-          ["007", 1, [empty, s(1)]],
-          ["008", 0, [empty, s(1)]]
+          [undefined, 9, []],
+          ["001", 8, [s(2)]],
+          ["002", 7, [empty, s(1)]],
+          ["003", 6, [empty, s(1)]],
+          ["004", 5, [empty, s(1)]],
+          ["005", 4, [empty, s(1)]],
+          ["006", 3, [empty, s(1)]],
+          ["007", 2, [empty, s(1)]],
+          ["008", 1, [empty, s(1)]],
+          ["009", 0, [empty, s(1)]]
         ]
       )
     }).pipe(Effect.provide(platform))

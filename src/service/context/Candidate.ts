@@ -1,5 +1,6 @@
 /** What a policy chooses from, and what it chooses. */
 import type { Place } from "./passages.ts"
+import type { TermCounts } from "./termCounts.ts"
 
 /** A passage that may be shown to a model. */
 export interface Candidate {
@@ -11,7 +12,7 @@ export interface Candidate {
   readonly passagesOfFile: number
   readonly text: string
   /** How often the passage has each of its terms. */
-  readonly terms: ReadonlyMap<string, number>
+  readonly terms: TermCounts
   /** In terms. */
   readonly length: number
   /** By the tokenizer `o200k_base`. */

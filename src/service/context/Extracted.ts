@@ -37,7 +37,9 @@ export const IndexedPassage = Schema.Struct({
   /** By the tokenizer `o200k_base`. */
   tokens: Schema.Int,
   terms: Schema.String,
-  count: Schema.Int
+  count: Schema.Int,
+  /** How often each term is there: the bytes of `termCounts.ts`, in hexadecimal. */
+  counts: Schema.String.pipe(Schema.pattern(/^(?:[0-9a-f]{10})*$/))
 })
 
 export type IndexedPassage = typeof IndexedPassage.Type

@@ -158,8 +158,10 @@ export const textQueue = Effect.gen(function* () {
             terms: inScope(scope, passage.terms === "" ? [] : passage.terms.split(" ")).join(" ")
           }))
         )
-        yield* sql`INSERT INTO passages (file_id, ordinal, scope, text, tokens, terms, line, end_line, page)
+        yield* sql`INSERT INTO passages (file_id, ordinal, scope, text, tokens, terms, term_counts, line, end_line,
+            page)
           SELECT ${claimed.file_id}, value->>'ordinal', ${scope}, value->>'text', value->>'tokens', value->>'count',
+            unhex(value->>'counts'),
             value->>'line', value->>'endLine', value->>'page'
           FROM json_each(${rows})`
         yield* sql`INSERT INTO passage_terms (rowid, terms)

@@ -6,9 +6,10 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import { inSlices, othersTurn } from "../inTurns.ts"
-import { isoOf } from "../timestamp.ts"
+import { millisOf } from "../timestamp.ts"
 import type { Candidate, Collection } from "./Candidate.ts"
 import { inScope } from "./TextQueue.ts"
+import type { TermCounts } from "./termCounts.ts"
 import { countedTermsOf } from "./words.ts"
 
 /** The rarest terms of a question that are looked for: the others would find nearly everything, slowly. */
@@ -25,6 +26,9 @@ interface PassageRow {
   readonly passages: number
   readonly text: string
   readonly tokens: number
+  readonly length: number
+  /** Null in a passage of an earlier release. */
+  readonly term_counts: TermCounts | null
   readonly line: number
   readonly end_line: number
   readonly page: number | null
@@ -37,7 +41,7 @@ export interface Searched {
 }
 
 const candidateOf = (row: PassageRow): Candidate => ({
-  ...countedTermsOf(row.text),
+  ...(row.term_counts === null ? countedTermsOf(row.text) : { terms: row.term_counts, length: row.length }),
   fileId: row.file_id,
   filename: row.original_filename,
   ordinal: row.ordinal,
@@ -45,14 +49,14 @@ const candidateOf = (row: PassageRow): Candidate => ({
   text: row.text,
   tokens: row.tokens,
   place: { line: row.line, endLine: row.end_line, page: row.page },
-  uploadedAt: row.uploaded_at === null ? 0 : Date.parse(isoOf(row.uploaded_at)) || 0
+  uploadedAt: row.uploaded_at === null ? 0 : millisOf(row.uploaded_at) || 0
 })
 
 export const textSearch = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
   const columns = sql.literal(`cf.file_id, cf.original_filename, cf.uploaded_at, p.ordinal, t.passages, p.text,
-    p.tokens, p.line, p.end_line, p.page`)
+    p.tokens, p.terms AS length, p.term_counts, p.line, p.end_line, p.page`)
 
   /** What the session has of some terms; undefined if it has no passages. */
   const searched = Effect.fnUntraced(function* (sessionId: string, terms: ReadonlyArray<string>) {

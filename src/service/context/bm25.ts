@@ -4,6 +4,7 @@
  * frequency as in Lucene, which is never negative.
  */
 import { byScore, type Candidate, type Collection, type Question, type Ranked } from "./Candidate.ts"
+import { hashesIn, hashOf, sizeOf, type TermCounts, timesIn } from "./termCounts.ts"
 
 const k1 = 1.2
 const b = 0.75
@@ -11,7 +12,7 @@ const b = 0.75
 /** Those candidates that have a term of the question, best first. */
 export const matches = (candidates: ReadonlyArray<Candidate>, question: Question): ReadonlyArray<Ranked> => {
   const weights = new Map(
-    question.terms.map((term, place) => [term, { place, weight: weightOf(term, question.collection) }])
+    question.terms.map((term, place) => [hashOf(term), { term, place, weight: weightOf(term, question.collection) }])
   )
   const average = question.collection.terms / Math.max(1, question.collection.passages)
   return candidates
@@ -21,6 +22,7 @@ export const matches = (candidates: ReadonlyArray<Candidate>, question: Question
 }
 
 interface Weighted {
+  readonly term: string
   /** Of the term among those of the question. */
   readonly place: number
   readonly weight: number
@@ -31,12 +33,12 @@ const weightOf = (term: string, { passages, passagesWith }: Collection): number 
   return Math.log(1 + (passages - having + 0.5) / (having + 0.5))
 }
 
-const matchOf = (candidate: Candidate, weights: ReadonlyMap<string, Weighted>, average: number): Ranked => {
+const matchOf = (candidate: Candidate, weights: ReadonlyMap<number, Weighted>, average: number): Ranked => {
   const { length, terms } = candidate
   const relative = average > 0 ? length / average : 1
   // In the order of the question, so that the sum is the same to the last bit.
   const found = termsIn(terms, weights)
-    .map(([term, count, { place, weight }]) => ({
+    .map(([count, { place, term, weight }]) => ({
       term,
       place,
       part: (weight * count * (k1 + 1)) / (count + k1 * (1 - b + b * relative))
@@ -47,18 +49,18 @@ const matchOf = (candidate: Candidate, weights: ReadonlyMap<string, Weighted>, a
   return { candidate, score, why: `has ${listOf(best)}` }
 }
 
-/** The terms that both have. A message may have thousands of terms, and a passage hundreds. */
+/** The terms that both have, and how often. A message may have thousands of terms, and a passage hundreds. */
 const termsIn = (
-  terms: ReadonlyMap<string, number>,
-  weights: ReadonlyMap<string, Weighted>
-): Array<readonly [term: string, count: number, weighted: Weighted]> => {
-  const found: Array<readonly [string, number, Weighted]> = []
-  const take = (term: string) => {
-    const count = terms.get(term)
-    const weighted = weights.get(term)
-    if (count !== undefined && weighted !== undefined) found.push([term, count, weighted])
+  terms: TermCounts,
+  weights: ReadonlyMap<number, Weighted>
+): Array<readonly [count: number, weighted: Weighted]> => {
+  const found: Array<readonly [number, Weighted]> = []
+  const take = (hash: number) => {
+    const weighted = weights.get(hash)
+    const count = weighted === undefined ? 0 : timesIn(terms, hash)
+    if (weighted !== undefined && count > 0) found.push([count, weighted])
   }
-  for (const term of (weights.size < terms.size ? weights : terms).keys()) take(term)
+  for (const hash of weights.size < sizeOf(terms) ? weights.keys() : hashesIn(terms)) take(hash)
   return found
 }
 

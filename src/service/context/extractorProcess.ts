@@ -15,6 +15,7 @@ import { readDocument, readSheets, readSlides, readWord } from "./readers/office
 import { readPdf } from "./readers/pdf.ts"
 import { readText } from "./readers/text.ts"
 import { UnreadableFile } from "./readers/UnreadableFile.ts"
+import { countsOf } from "./termCounts.ts"
 import { termsOf } from "./words.ts"
 
 /** Names of special tokens in a file are ordinary text. */
@@ -69,7 +70,14 @@ const bytesOf = async (path: string, most: number): Promise<{ bytes: Uint8Array;
 
 const indexed = ({ place, text }: Passage): IndexedPassage => {
   const terms = termsOf(text)
-  return { text, ...place, tokens: tokensOf(text), terms: terms.join(" "), count: terms.length }
+  return {
+    text,
+    ...place,
+    tokens: tokensOf(text),
+    terms: terms.join(" "),
+    count: terms.length,
+    counts: countsOf(terms).toString("hex")
+  }
 }
 
 const extract = async ({ kind, path }: Task, send: (message: Message) => void): Promise<void> => {

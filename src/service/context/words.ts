@@ -2,6 +2,7 @@
  * The words of a text, for finding it again. Passages and questions go through the same function, so equal words are
  * equal terms. Terms have only letters, digits and marks.
  */
+import { countsOf } from "./termCounts.ts"
 
 /** Runs of letters and digits. Marks belong to their letters. */
 const runs = /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu
@@ -93,8 +94,6 @@ export const termsOf = (text: string): ReadonlyArray<string> => {
 
 /** How often a text has each of its terms, and how many terms it has. */
 export const countedTermsOf = (text: string) => {
-  const all = termsOf(text)
-  const terms = new Map<string, number>()
-  for (const term of all) terms.set(term, (terms.get(term) ?? 0) + 1)
-  return { terms, length: all.length }
+  const terms = termsOf(text)
+  return { terms: countsOf(terms), length: terms.length }
 }

@@ -3,8 +3,9 @@
  * there. That is the maximal marginal relevance of J. Carbonell and J. Goldstein (1998).
  */
 import { matches } from "../bm25.ts"
-import { byPlace, type Candidate, type Policy, type Ranked } from "../Candidate.ts"
+import { byPlace, type Policy, type Ranked } from "../Candidate.ts"
 import { recencyAmong } from "../recency.ts"
+import { hashesIn } from "../termCounts.ts"
 
 /** How much of the score is relevance; the rest is how much is new in a passage. */
 const weightOfRelevance = 0.7
@@ -26,7 +27,8 @@ export const diverse: Policy = {
         match,
         relevance: (match.score / best) * (1 - weightOfTime + weightOfTime * recencyOf(match.candidate)),
         likeness: 0,
-        compared: 0
+        compared: 0,
+        hashes: undefined
       }))
     )
   }
@@ -39,6 +41,7 @@ interface Waiting {
   likeness: number
   /** With how many of those that were given before it was compared. */
   compared: number
+  hashes: Uint32Array | undefined
 }
 
 /**
@@ -46,20 +49,19 @@ interface Waiting {
  * with what was given that may be the best (M. Minoux, "Accelerated greedy algorithms", 1978).
  */
 function* varied(found: ReadonlyArray<Waiting>): Generator<Ranked | undefined> {
-  const numberedTerms = numbering()
-  const given: Array<Uint32Array> = []
+  const given = givenSoFar()
   // The best last, by the values that are known.
   const waiting = [...found].sort(worseFirst)
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { match } = next
-    if (next.compared === given.length) {
+    if (next.compared === given.count()) {
       yield { candidate: match.candidate, score: valueOf(next), why: match.why }
-      given.push(numberedTerms(match.candidate))
+      given.add(hashesIn(match.candidate.terms))
       continue
     }
-    const terms = numberedTerms(match.candidate)
-    for (const other of given.slice(next.compared)) next.likeness = Math.max(next.likeness, likenessOf(terms, other))
-    next.compared = given.length
+    next.hashes ??= hashesIn(match.candidate.terms)
+    next.likeness = Math.max(next.likeness, given.likenessTo(next.hashes, next.compared))
+    next.compared = given.count()
     if (next.likeness < same) insert(waiting, next)
     yield undefined
   }
@@ -83,31 +85,42 @@ const insert = (sorted: Array<Waiting>, one: Waiting): void => {
   sorted.splice(from, 0, one)
 }
 
-/** The numbers of a candidate's terms, in order: comparing them takes a tenth of the time of comparing texts. */
-const numbering = (): ((candidate: Candidate) => Uint32Array) => {
-  const numbers = new Map<string, number>()
-  const made = new Map<Candidate, Uint32Array>()
-  return (candidate) => {
-    const before = made.get(candidate)
-    if (before !== undefined) return before
-    const numbered = Uint32Array.from(candidate.terms.keys(), (term) => {
-      const number = numbers.get(term) ?? numbers.size
-      numbers.set(term, number)
-      return number
-    }).sort()
-    made.set(candidate, numbered)
-    return numbered
+/**
+ * The passages that were given, by their terms. What a passage has in common with many others is counted term by term:
+ * comparing it with each of them takes ten times as long.
+ */
+const givenSoFar = () => {
+  const sizes: Array<number> = []
+  /** Which of those given have a term, in ascending order. */
+  const having = new Map<number, Array<number>>()
+  return {
+    count: () => sizes.length,
+    add: (hashes: Uint32Array) => {
+      for (const hash of hashes) {
+        const others = having.get(hash)
+        if (others === undefined) having.set(hash, [sizes.length])
+        else others.push(sizes.length)
+      }
+      sizes.push(hashes.length)
+    },
+    /** Jaccard's index, common terms among all terms, with the most similar of those given from this one on. */
+    likenessTo: (hashes: Uint32Array, from: number): number => {
+      const common = new Uint32Array(sizes.length - from)
+      for (const hash of hashes) {
+        const others = having.get(hash) ?? []
+        for (let at = others.length - 1; at >= 0; at -= 1) {
+          const other = (others[at] ?? 0) - from
+          if (other < 0) break
+          common[other] = (common[other] ?? 0) + 1
+        }
+      }
+      let most = 0
+      for (let other = 0; other < common.length; other += 1) {
+        const both = common[other] ?? 0
+        const all = hashes.length + (sizes[from + other] ?? 0) - both
+        if (both > 0) most = Math.max(most, both / all)
+      }
+      return most
+    }
   }
-}
-
-/** Jaccard's index: common terms among all terms. */
-const likenessOf = (one: Uint32Array, other: Uint32Array): number => {
-  let common = 0
-  for (let at = 0, beside = 0; at < one.length && beside < other.length; ) {
-    const more = (one[at] ?? 0) - (other[beside] ?? 0)
-    if (more === 0) common += 1
-    if (more <= 0) at += 1
-    if (more >= 0) beside += 1
-  }
-  return one.length === 0 ? 0 : common / (one.length + other.length - common)
 }
