@@ -2,8 +2,10 @@
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
+import * as Statement from "@effect/sql/Statement"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import { assert, describe, it } from "@effect/vitest"
+import * as Array from "effect/Array"
 import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -173,7 +175,7 @@ describe("a transaction", () => {
   )
 })
 
-describe("a statement", () => {
+describe.each([true, false])("a statement, with spans: %s", (withSpans) => {
   it.scoped("that SQLite refuses, or cannot compile, is an SqlError with its code and the database", () =>
     Effect.gen(function* () {
       const { file, sql } = yield* readyWith()
@@ -185,7 +187,7 @@ describe("a statement", () => {
       assert.strictEqual(codeOf(yield* Effect.flip(twice)), "SQLITE_CONSTRAINT_PRIMARYKEY")
       const stream = Stream.runCollect(sql`SELEC 1`.stream)
       assert.strictEqual(codeOf(yield* Effect.flip(stream)), "SQLITE_ERROR")
-    })
+    }).pipe(Effect.withTracerEnabled(withSpans))
   )
 
   it.scoped("returns rows, values or the driver's own result", () =>
@@ -196,7 +198,7 @@ describe("a statement", () => {
       assert.deepStrictEqual(yield* sql`SELECT 1 AS a, 'x' AS b`, [{ a: 1, b: "x" }])
       assert.deepStrictEqual(yield* sql`INSERT INTO notes (body) VALUES ('x')`.raw, { changes: 1, lastInsertRowid: 2 })
       assert.deepStrictEqual(yield* sql`SELECT 1 AS a`.unprepared, [{ a: 1 }])
-    })
+    }).pipe(Effect.withTracerEnabled(withSpans))
   )
 
   it.scoped("returns integers beyond 2^53 exactly if asked to, and only then", () =>
@@ -206,7 +208,7 @@ describe("a statement", () => {
       const safe = Effect.provideService(large, SqlClient.SafeIntegers, true)
       assert.deepStrictEqual(yield* safe, [{ n: 9007199254740993n }])
       assert.strictEqual(typeof (yield* large)[0]?.n, "number")
-    })
+    }).pipe(Effect.withTracerEnabled(withSpans))
   )
 
   it.scoped("is compiled again after the schema has changed", () =>
@@ -217,7 +219,56 @@ describe("a statement", () => {
       yield* sql`ALTER TABLE notes ADD COLUMN extra TEXT`
       assert.deepStrictEqual(yield* all, [{ id: 1, body: "first", extra: null }])
       for (let n = 0; n < 5; n += 1) assert.deepStrictEqual(yield* sql.unsafe(`SELECT ${n} AS n`), [{ n }])
-    })
+    }).pipe(Effect.withTracerEnabled(withSpans))
+  )
+
+  it.scoped("is a part of another one, and goes through the transformer of the program", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* readyWith()
+      const one = sql<{ a: number }>`SELECT ${1} AS a`
+      assert.deepStrictEqual(yield* sql`SELECT a + ${1} AS b FROM (${one})`, [{ b: 2 }])
+      const seen: Array<string> = []
+      const transformed = Statement.withTransformer(one, (statement) => {
+        seen.push(statement.compile()[0])
+        return Effect.succeed(sql`SELECT 3 AS a`)
+      })
+      assert.deepStrictEqual(yield* transformed, [{ a: 3 }])
+      assert.deepStrictEqual(seen, ["SELECT ? AS a"])
+    }).pipe(Effect.withTracerEnabled(withSpans))
+  )
+
+  it.scoped("translates names both ways", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* readyWith({
+        client: {
+          transformQueryNames: (name) => name.toLowerCase(),
+          transformResultNames: (name) => name.toUpperCase()
+        }
+      })
+      assert.deepStrictEqual(yield* sql`SELECT ${sql("BODY")} FROM notes`, [{ BODY: "first" }])
+      assert.deepStrictEqual(yield* sql.unsafe("SELECT body FROM notes WHERE id = ?", [1]), [{ BODY: "first" }])
+      assert.deepStrictEqual(yield* sql.withoutTransforms()`SELECT body FROM notes`, [{ body: "first" }])
+    }).pipe(Effect.withTracerEnabled(withSpans))
+  )
+
+  it.scoped("of other fibers stays out of a transaction, wherever a fiber gives way to another", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* readyWith()
+      const undone = Effect.ignore(sql.withTransaction(Effect.zipRight(add(sql, "lost"), Effect.fail("no"))))
+      const fibers = yield* Effect.forEach(Array.range(10, 40), (steps) =>
+        // Each gives way after another number of steps, so that they meet wherever they can. Below ten the yields
+        // themselves would not end.
+        Effect.zipRight(undone, add(sql, "kept")).pipe(
+          Effect.repeatN(9),
+          Effect.withMaxOpsBeforeYield(steps),
+          Effect.fork
+        )
+      )
+      yield* Effect.forEach(fibers, Fiber.join)
+      const [row] = yield* sql<{ kept: number; lost: number }>`
+        SELECT sum(body = 'kept') AS kept, sum(body = 'lost') AS lost FROM notes`
+      assert.deepStrictEqual(row, { kept: 310, lost: 0 })
+    }).pipe(Effect.withTracerEnabled(withSpans))
   )
 })
 

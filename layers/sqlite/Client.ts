@@ -4,13 +4,15 @@
  */
 import type { Reactivity } from "@effect/experimental/Reactivity"
 import * as SqlClient from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
 import * as Statement from "@effect/sql/Statement"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
+import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import { sqlError } from "./ClientConnection.ts"
+import { sqlError, type TransformRows } from "./ClientConnection.ts"
+import { plainStatements } from "./PlainStatements.ts"
 import { extend, type Sqlite } from "./Sqlite.ts"
 import type { Transactions } from "./Transactions.ts"
 
@@ -19,7 +21,7 @@ export type Connected = Sqlite & Transactions
 
 /** The client of a connection. `reactivity` is asked for when it is first used. `withTransaction` replaces the connection's own. */
 export const clientOf = (
-  { call, connected, database, forget, options, reserve, spanAttributes, ...own }: Connected,
+  { call, connectionIn, database, forget, options, reserve, spanAttributes, ...own }: Connected,
   reactivity: Effect.Effect<Reactivity.Service>,
   withTransaction: SqlClient.SqlClient["withTransaction"] = own.withTransaction
 ): SqliteClient.SqliteClient => {
@@ -47,17 +49,17 @@ export const clientOf = (
   }
   const compiler = Statement.makeCompilerSqlite(options.transformQueryNames)
   const attributes = Object.entries(spanAttributes)
-  const plain = asClient(
+  const statements = (compiler: Statement.Compiler, transformRows: TransformRows) => {
     // A separate acquirer for each client: `Statement.make` caches constructors by it.
-    Object.assign(
-      Statement.make(Effect.map(connected, identity), compiler.withoutTransform, attributes, undefined),
-      methods
-    )
-  )
+    const connected = Effect.withFiberRuntime<Connection>((fiber) => Exit.succeed(connectionIn(fiber.currentContext)))
+    const made = Statement.make(connected, compiler, attributes, transformRows)
+    return plainStatements(made, { connectionIn, transformRows })
+  }
+  const plain = asClient(Object.assign(statements(compiler.withoutTransform, undefined), methods))
   const { transformResultNames: rename } = options
   if (rename === undefined && options.transformQueryNames === undefined) return plain
   const transform = rename && Statement.defaultTransforms(rename).array
-  return asClient(Object.assign(Statement.make(connected, compiler, attributes, transform), methods), plain)
+  return asClient(Object.assign(statements(compiler, transform), methods), plain)
 }
 
 /** The client without its copies and without `updateValues`, which SQLite does not have. */

@@ -7,18 +7,27 @@ import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import { type OnOpen, withOnOpen } from "./OnOpen.ts"
 import { openSqlite, SqliteFailure } from "./Sqlite.ts"
 
-type TransformRows = Parameters<Connection["execute"]>[2]
+/** What turns the names of a result's columns. */
+export type TransformRows = Parameters<Connection["execute"]>[2]
 /** Values bound to the parameters of a statement. */
 type Values = ReadonlyArray<unknown>
 
-/** Wraps each statement: to wait for its turn, or to check whether it may run. */
-export type Around = <A, E, R>(statement: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+/** One run of a statement, in the context of the fiber that asks. */
+export type Attempt<A> = (fiber: Fiber.RuntimeFiber<unknown, unknown>) => Exit.Exit<A, SqlError>
+
+/**
+ * Runs each statement: when it is its turn, or if it may run at all. What it looks at must still hold when the statement
+ * runs, so it runs it in the same step: between two steps other fibers may have theirs.
+ */
+export type Around = <A>(attempt: Attempt<A>) => Effect.Effect<A, SqlError>
 
 /** A failed statement, with SQLite's code in its cause and the database in its message. */
 export const sqlError = (database: Driver.Database, thrown: unknown): SqlError => {
@@ -61,14 +70,15 @@ export const statementsOn = (database: Driver.Database, cacheSize: number, readi
     return statement.reader ? statement.raw(true) : statement
   })
 
-  const attempt = <A>(run: (safeIntegers: boolean) => A): Effect.Effect<A, SqlError> =>
-    Effect.withFiberRuntime((fiber) => {
+  const attempt =
+    <A>(run: (safeIntegers: boolean) => A): Attempt<A> =>
+    (fiber) => {
       try {
-        return Effect.succeed(run(Context.get(fiber.currentContext, SqlClient.SafeIntegers)))
+        return Exit.succeed(run(Context.get(fiber.currentContext, SqlClient.SafeIntegers)))
       } catch (thrown) {
-        return Effect.fail(sqlError(database, thrown))
+        return Exit.fail(sqlError(database, thrown))
       }
-    })
+    }
 
   /** SQLite knows before a statement runs whether it may write (https://sqlite.org/c3ref/stmt_readonly.html). */
   const allow = <A extends { readonly readonly: boolean }>(statement: A, isReading: boolean): A => {

@@ -18,6 +18,8 @@ export type { Row }
 export interface Sqlite {
   /** Runs one statement; gives its rows. Throws `SqliteFailure`: the edge of a room catches it. */
   readonly all: (sql: string, parameters?: ReadonlyArray<unknown>) => ReadonlyArray<Row>
+  /** `all` for one statement that is run often: it stays compiled from its first run on. */
+  readonly kept: (sql: string) => () => ReadonlyArray<Row>
   /** Compiles one statement and runs nothing. Throws `SqliteFailure`. */
   readonly compile: (sql: string) => void
   /** Opens another connection in memory, set up as this one. Throws `SqliteFailure`. The caller closes it. */
@@ -81,15 +83,18 @@ const opened = ({ filename, readonly = false, timeout = 0 }: OpenOptions, onOpen
  * tells more than one per pragma.
  */
 const sqliteOn = (database: Driver.Database, onOpen: SetUp): Sqlite => {
-  const all: Sqlite["all"] = (sql, parameters = []) =>
-    orFailure(() => {
-      const statement = database.prepare<Array<unknown>, Row>(sql)
-      if (statement.reader) return statement.all(...parameters)
-      statement.run(...parameters)
-      return []
-    })
+  const compiled = (sql: string) => database.prepare<Array<unknown>, Row>(sql)
+  const all: Sqlite["all"] = (sql, parameters = []) => orFailure(() => rowsOf(compiled(sql), parameters))
   return {
     all,
+    kept: (sql) => {
+      let statement: ReturnType<typeof compiled> | undefined
+      return () =>
+        orFailure(() => {
+          statement ??= compiled(sql)
+          return rowsOf(statement, [])
+        })
+    },
     compile: (sql) => {
       orFailure(() => database.prepare(sql))
     },
@@ -104,6 +109,15 @@ const sqliteOn = (database: Driver.Database, onOpen: SetUp): Sqlite => {
       ),
     database
   }
+}
+
+const rowsOf = (
+  statement: Driver.Statement<Array<unknown>, Row>,
+  parameters: ReadonlyArray<unknown>
+): ReadonlyArray<Row> => {
+  if (statement.reader) return statement.all(...parameters)
+  statement.run(...parameters)
+  return []
 }
 
 /** Connections for which a program has loaded an extension since they were opened. */

@@ -5,6 +5,7 @@ import type * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import type Driver from "better-sqlite3"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { type Around, type Reading, statementsOn } from "./ClientConnection.ts"
@@ -19,8 +20,10 @@ export type ClientOptions = Pick<
 
 /** A connection shared by many fibers; one at a time has a transaction. */
 export interface Transactions {
-  /** The connection to run a statement on: in this fiber's transaction, or once no other fiber has one. */
-  readonly connected: Effect.Effect<Connection>
+  /** The connection to run a fiber's statement on: in its transaction, or once no other fiber has one. */
+  readonly connectionIn: (context: Context.Context<never>) => Connection
+  /** Whether a fiber is in an open transaction of this connection, in a `read`, or in none of them. */
+  readonly placeIn: (context: Context.Context<never>) => "alone" | "within" | "reading"
   /** Reserves the connection until the scope closes. */
   readonly reserve: Effect.Effect<Connection, SqlError, Scope.Scope>
   /** Runs an effect while no other fiber has the connection. Only for one that is not in a transaction itself. */
@@ -89,24 +92,25 @@ const whileOpen = (database: Driver.Database): Around => {
       cause: undefined,
       message: `The transaction is over: SQLite rolled it back, or a statement of its own ended it (database ${database.name})`
     })
-  return <A, E, R>(statement: Effect.Effect<A, E, R>) =>
-    Effect.suspend(
-      (): Effect.Effect<A, E | SqlError, R> => (database.inTransaction ? statement : Effect.fail(isOver()))
-    )
+  return (attempt) =>
+    Effect.withFiberRuntime((fiber) => (database.inTransaction ? attempt(fiber) : Exit.fail(isOver())))
 }
+
+/** Runs each statement as it is asked for. */
+const always: Around = (attempt) => Effect.withFiberRuntime(attempt)
 
 const runOn =
   (statements: ReturnType<typeof statementsOn>): Seat["run"] =>
   (sql) =>
-    statements.holding((statement) => statement).executeUnprepared(sql, [], undefined)
+    statements.holding(always).executeUnprepared(sql, [], undefined)
 
 /** A seat whose statements may only read: another is a `ReadError`. */
 export const readingSeat = (database: Driver.Database, statements: ReturnType<typeof statementsOn>): Seat => {
   const isOpen = whileOpen(database)
   return {
     database,
-    connection: statements.reading((statement) =>
-      Effect.mapError(isOpen(statement), (error) => ReadError.classify(database.name, error))
+    connection: statements.reading((attempt) =>
+      Effect.mapError(isOpen(attempt), (error) => ReadError.classify(database.name, error))
     ),
     run: runOn(statements)
   }
@@ -128,27 +132,40 @@ export const transactionsOn = (
   const tag = Context.GenericTag<Transaction>(`database-ready/Transaction/${connections}`)
   const spanAttributes = { ...options.spanAttributes, "db.system.name": "sqlite", "db.namespace": database.name }
   const turns = Effect.unsafeMakeSemaphore(1)
-  const take = Effect.interruptible(turns.take(1))
+  /** How many fibers have the connection, or have just got it: none or one. */
+  let holders = 0
+  const take = Effect.map(Effect.interruptible(turns.take(1)), () => {
+    holders += 1
+  })
+  const giveBack = Effect.suspend(() => {
+    holders -= 1
+    return turns.release(1)
+  })
   const readings = new Set<Reading>()
   const statements = statementsOn(database, cacheSizeOf(options), readings, onOpen)
 
-  const free = statements.waiting(turns.withPermits(1))
-  const reserved = statements.holding((statement) => statement)
+  // While nobody has the connection, a statement needs no turn: it is over before another fiber has a step.
+  const free = statements.waiting((attempt) =>
+    Effect.withFiberRuntime((fiber) => (holders === 0 ? attempt(fiber) : turns.withPermits(1)(always(attempt))))
+  )
+  const reserved = statements.holding(always)
   const own: Seat = { database, connection: statements.holding(whileOpen(database)), run: runOn(statements) }
   const ownReading = readingSeat(database, statements)
   const reserveOwn: Effect.Effect<Connection, SqlError, Scope.Scope> = Effect.as(
-    Effect.acquireRelease(take, () => turns.release(1)),
+    Effect.acquireRelease(take, () => giveBack),
     reserved
   )
 
   // In one step each, because every statement asks.
+  const openIn = (context: Context.Context<never>): Option.Option<Transaction> =>
+    Option.filter(Context.getOption(context, tag), ({ isOpen }) => isOpen)
   const asOpen = <A>(answer: (transaction: Option.Option<Transaction>) => A): Effect.Effect<A> =>
-    Effect.withFiberRuntime((fiber) => {
-      const found = Context.getOption(fiber.currentContext, tag)
-      return Effect.succeed(answer(Option.isSome(found) && found.value.isOpen ? found : Option.none()))
-    })
+    Effect.withFiberRuntime((fiber) => Exit.succeed(answer(openIn(fiber.currentContext))))
   const open = asOpen((transaction) => transaction)
-  const connected = asOpen((transaction) => (Option.isSome(transaction) ? transaction.value.seat.connection : free))
+  const connectionIn = (context: Context.Context<never>): Connection => {
+    const transaction = openIn(context)
+    return Option.isSome(transaction) ? transaction.value.seat.connection : free
+  }
   // Inside a `read` the program's own connection would be a way to write.
   const reserve = Effect.flatMap(open, (transaction) =>
     Option.isSome(transaction) && transaction.value.isReading
@@ -186,7 +203,7 @@ export const transactionsOn = (
           Effect.acquireUseRelease(
             take,
             () => runWithEnds(whole, own, enter(outermost, body)),
-            () => turns.release(1)
+            () => giveBack
           ),
         onSome: (outer) => {
           const depth = outer.depth + 1
@@ -196,7 +213,12 @@ export const transactionsOn = (
     ).pipe(Effect.withSpan("sql.transaction", { kind: "client", attributes: spanAttributes, captureStackTrace: false }))
 
   return {
-    connected,
+    connectionIn,
+    placeIn: (context) =>
+      Option.match(openIn(context), {
+        onNone: () => "alone",
+        onSome: ({ isReading }) => (isReading ? "reading" : "within")
+      }),
     reserve,
     withTransaction,
     isWithin: asOpen(Option.isSome),
@@ -204,7 +226,7 @@ export const transactionsOn = (
       Effect.acquireUseRelease(
         take,
         () => body,
-        () => turns.release(1)
+        () => giveBack
       ),
     within: (body) => enter(outermost, body),
     isReading: asOpen(Option.exists(({ isReading }) => isReading)),
@@ -213,7 +235,7 @@ export const transactionsOn = (
         enter({ depth: Option.isSome(outer) ? outer.value.depth : 0, seat, isReading: true }, body)
       ),
     readings,
-    call: (question) => turns.withPermits(1)(statements.attempt(question)),
+    call: (question) => turns.withPermits(1)(always(statements.attempt(question))),
     forget: statements.forget,
     options,
     spanAttributes

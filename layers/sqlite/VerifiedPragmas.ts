@@ -45,7 +45,7 @@ export interface PragmasEvidence {
    * Runs a statement with the busy timeout 0: SQLite refuses at once, whatever the settings say, where it would
    * wait with the event loop standing still.
    */
-  readonly withoutWaiting: (statement: string) => Effect.Effect<void, SqliteFailure>
+  readonly withoutWaiting: (statement: () => unknown) => Effect.Effect<void, SqliteFailure>
   /**
    * @internal
    * Reads everything back and compares it with what a database that is ready has. Sets nothing; for the live
@@ -105,9 +105,10 @@ export class VerifiedPragmas extends Context.Tag("database-ready/VerifiedPragmas
       // In one turn: nobody reads the pragmas meanwhile.
       withoutWaiting: (statement) =>
         atEdge(() => {
+          // Compiled each time: the pragma takes effect when it is compiled.
           if (busyTimeout > 0) sqlite.all("PRAGMA busy_timeout = 0")
           try {
-            sqlite.all(statement)
+            statement()
           } finally {
             if (busyTimeout > 0) sqlite.all(`PRAGMA busy_timeout = ${busyTimeout}`)
           }

@@ -6,7 +6,7 @@ import { type HistoryError, historyFailure } from "./AppliedMigrations/HistoryEr
 import { historyTable } from "./AppliedMigrations/historyTable.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
 import { atEdge } from "./edge.ts"
-import { integer, type SqliteFailure } from "./Sqlite.ts"
+import { answerOr, integer, type SqliteFailure } from "./Sqlite.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
 
 export interface WriteGate {
@@ -60,10 +60,9 @@ export const makeWriteGate = (
     )
   )
 
-  const check = Effect.gen(function* () {
-    const [row] = yield* sqlite.run("PRAGMA data_version")
-    const dataVersion = integer(row, "data_version")
-    if (sound?.dataVersion === dataVersion) return
+  const dataVersions = sqlite.kept("PRAGMA data_version")
+
+  const lookAgain = Effect.fnUntraced(function* (dataVersion: number) {
     const now = yield* mark
     if (sound === undefined || sound.mark !== now || now === "") {
       yield* Effect.tapError(
@@ -73,6 +72,16 @@ export const makeWriteGate = (
     }
     sound = { dataVersion, mark: now }
   })
+
+  const check = Effect.suspend(() =>
+    answerOr(
+      () => {
+        const dataVersion = integer(dataVersions()[0], "data_version")
+        return sound?.dataVersion === dataVersion ? Effect.void : lookAgain(dataVersion)
+      },
+      (failure) => Effect.fail(failure)
+    )
+  )
 
   const beginThrough: WriteGate["beginThrough"] = (begin) =>
     Effect.suspend(() =>

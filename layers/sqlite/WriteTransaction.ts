@@ -1,6 +1,7 @@
 /** Write transactions of the program, on its connection. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import type * as Schedule from "effect/Schedule"
 import { holdersOf } from "../machine/FileLocks.ts"
 import { upTo } from "../machine/monotonic.ts"
@@ -10,6 +11,7 @@ import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
 import { transaction } from "./AppliedMigrations/Transaction.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
+import { atEdge } from "./edge.ts"
 import { writeNewPage } from "./NewPage.ts"
 import { integer, isLock, SqliteFailure } from "./Sqlite.ts"
 import type { SqliteConnection } from "./SqliteConnection.ts"
@@ -46,17 +48,18 @@ export const writeThrough = (
   const refusal = (failure: SqliteFailure, step: "begin" | "commit") =>
     step === "begin" ? new NotBegun({ failure }) : writeError(failure)
   const patiently = upTo(whileAnotherWorks, lockPatience)
-  const begin = gate.beginThrough(withoutWaiting("BEGIN IMMEDIATE"))
+  const begin = gate.beginThrough(withoutWaiting(sqlite.kept("BEGIN IMMEDIATE")))
   // With a rollback journal the commit waits for readers, and may be tried again
   // (https://sqlite.org/lang_transaction.html). If interrupted while waiting, nothing was committed.
   const isPatient = pragmas.journalMode !== "wal"
-  const patientCommit = Effect.retry(withoutWaiting("COMMIT"), {
+  const commitNow = sqlite.kept("COMMIT")
+  const patientCommit = Effect.retry(withoutWaiting(commitNow), {
     schedule: patiently,
     while: ({ retryable }) => retryable
   })
   const commitPatiently = <A, E, R>(body: Effect.Effect<A, E, R>) =>
     isPatient ? Effect.zipLeft(body, Effect.mapError(patientCommit, writeError)) : body
-  const commit = isPatient ? Effect.void : sqlite.run("COMMIT")
+  const commit = isPatient ? Effect.void : atEdge(commitNow, identity)
 
   const reserve = Effect.mapError(sqlite.reserve, ({ cause }) => writeError(SqliteFailure.from(cause)))
   /** One attempt, with the connection reserved. */
@@ -93,13 +96,16 @@ export const writeThrough = (
 
   const there = Effect.mapError(inPlace, (refusal) => WriteError.fromRefusal(file, refusal))
   const write = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
-    Effect.flatMap(sqlite.isReading, (isReading) =>
-      isReading
-        ? Effect.fail(WriteError.withinRead(file))
-        : Effect.flatMap(sqlite.isWithin, (isWithin) =>
-            isWithin ? withTransaction(body) : Effect.zipRight(there, writeLocked(body))
-          )
-    )
+    Effect.withFiberRuntime((fiber): Effect.Effect<A, E | WriteError, R> => {
+      switch (sqlite.placeIn(fiber.currentContext)) {
+        case "reading":
+          return Effect.fail(WriteError.withinRead(file))
+        case "within":
+          return withTransaction(body)
+        case "alone":
+          return Effect.zipRight(there, writeLocked(body))
+      }
+    })
 
   // If another fiber of this process has the connection for longer, this process can write: it has the lock.
   const atOnce = Effect.timeoutFail(reserve, { duration: aMoment, onTimeout: () => new Taken() })
