@@ -1,25 +1,22 @@
 /** A checked copy of a database now, to any place. */
-import * as FileSystem from "@effect/platform/FileSystem"
-import * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import { type Compression, compressFile, endings, hasCompression } from "../machine/compression.ts"
 import { permissionsFor } from "../machine/FilePermissions.ts"
-import { files, kindOf, trySync } from "../machine/files.ts"
+import { files, trySync } from "../machine/files.ts"
 import { upTo } from "../machine/monotonic.ts"
 import { createExclusively } from "../machine/newFile.ts"
-import { SystemFailure } from "../machine/SystemFailure.ts"
 import { readHistory } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
 import { tellProgressOf } from "../sqlite/Backup.ts"
-import { flush, flushDirectoryOf, removeOrWarn, removeUnused, rename, siblingFiles } from "../sqlite/BackupFiles.ts"
+import { flush, flushDirectoryOf, removeOrWarn, removeUnused, siblingFiles } from "../sqlite/BackupFiles.ts"
 import { formatCopyName, unfinishedCopy } from "../sqlite/BackupNames.ts"
 import { reasonOf, refusal } from "../sqlite/ConnectionError.ts"
 import { type CopyError, copyError, copyReasonOf } from "../sqlite/CopyError.ts"
 import { largeCopy } from "../sqlite/DatabaseCopy.ts"
 import { prepareDirectory } from "../sqlite/DatabaseDirectory.ts"
-import { absoluteName, faultOfName, isInMemory, isUri, urlOf, withoutSecrets } from "../sqlite/DatabasePath.ts"
+import { absoluteName, isInMemory } from "../sqlite/DatabasePath.ts"
 import { DirectoryError } from "../sqlite/DirectoryError.ts"
 import { atEdge } from "../sqlite/edge.ts"
 import { look } from "../sqlite/FileLook.ts"
@@ -33,6 +30,7 @@ import type { Attempt } from "../start/Attempt.ts"
 import { withDatabaseSpan } from "../start/databaseSpan.ts"
 import { whileAnotherWorks } from "../start/policy.ts"
 import { inDatabase } from "../start/Refusal.ts"
+import { freeTime, nameCopy, placeOf } from "./BackupPlace.ts"
 
 /** What to back up, and where to. */
 export interface BackUpOptions {
@@ -200,61 +198,6 @@ const copyNow = Effect.fnUntraced(function* ({
   )
 })
 
-/** Where a backup goes. Its unfinished copies are beside `stem`. `file`: its name, where one was given. */
-interface Place {
-  readonly stem: string
-  readonly file: string | undefined
-  readonly shown: string
-}
-
-const placeOf = Effect.fnUntraced(function* (file: string, to: string | undefined) {
-  const path = yield* Path.Path
-  if (to === undefined) {
-    const beside: Place = { stem: file, file: undefined, shown: `of ${file}` }
-    return beside
-  }
-  const refuse = copyError(withoutSecrets(to))
-  if (to.trim() === "" || to.includes("\0") || isInMemory(to) || isUri(to) || urlOf(to) !== undefined) {
-    return yield* refuse("InvalidName", { detail: faultOfName(to) ?? "it names no file" })
-  }
-  const wanted = path.resolve(to)
-  const lookAt = <A>(question: () => A) =>
-    Effect.mapError(trySync(question), (failure) => copyError(wanted)("NoPlace", failure))
-  const there = yield* lookAt(() => files.stat(wanted))
-  if (there?.isDirectory() === true) {
-    const stem = yield* lookAt(() => path.join(files.realPath(wanted), path.basename(file)))
-    const within: Place = { stem, file: undefined, shown: `in ${wanted}` }
-    return within
-  }
-  const isDirectoryMeant = /[\\/]\.{0,2}$/.test(to)
-  if (isDirectoryMeant && there === undefined) {
-    return yield* copyError(wanted)("NoPlace", { code: "ENOENT", detail: "no such directory" })
-  }
-  const fault = isDirectoryMeant ? undefined : faultOfName(to)
-  if (fault !== undefined) return yield* refuse("InvalidName", { detail: fault })
-  const kind = yield* lookAt(() => files.lstat(wanted))
-  if (kind !== undefined) {
-    const detail = kind.isFile() ? "" : `it is a ${kindOf(kind)}`
-    return yield* copyError(wanted)("Exists", { detail })
-  }
-  const parent = yield* lookAt(() => files.realPath(path.dirname(wanted)))
-  const named = path.join(parent, path.basename(wanted))
-  // SQLite would take it for a part of the database.
-  if (["-wal", "-shm", "-journal"].some((suffix) => named === `${file}${suffix}`)) {
-    return yield* copyError(named)("InvalidName", { detail: "it belongs to the database" })
-  }
-  const place: Place = { stem: named, file: named, shown: named }
-  return place
-})
-
-/** A backup of the same millisecond has the name. */
-export const freeTime = (stem: string, at: number, ending: string) =>
-  trySync(() => {
-    let free = at
-    while (files.lstat(`${stem}${formatCopyName(free, ending)}`) !== undefined) free += 1
-    return free
-  })
-
 const headerOf = Effect.fnUntraced(function* (file: string, readonly: boolean) {
   const { run } = yield* openSqlite({ filename: file, readonly })
   const [row] = yield* run(
@@ -289,23 +232,3 @@ const packedWith = (progress: Attempt["progress"], from: string, to: string, for
       Effect.forever(told)
     )
   })
-
-/** Gives a finished copy its name, without replacing what got that name meanwhile. */
-export const nameCopy = (partial: string, backup: string) =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const linked = Effect.mapError(fs.link(partial, backup), SystemFailure.fromPlatform)
-    yield* Effect.catchIf(
-      linked,
-      // A filesystem without hard links.
-      ({ code }) => /^(EPERM|ENOTSUP|EOPNOTSUPP|ENOSYS|EMLINK)$/.test(code),
-      () =>
-        Effect.flatMap(
-          trySync(() => files.lstat(backup)),
-          (there): Effect.Effect<void, SystemFailure, FileSystem.FileSystem> =>
-            there === undefined
-              ? rename(partial, backup)
-              : new SystemFailure({ code: "EEXIST", detail: `${backup} already exists` })
-        )
-    )
-  }).pipe(Effect.uninterruptible)

@@ -1,50 +1,28 @@
 /** What a start would do to a database, told without a write. */
-import { basename, dirname, join } from "node:path"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { files, trySync } from "../machine/files.ts"
-import { declarationText } from "../schema/Declaration.ts"
 import { foldName } from "../schema/SqlScript.ts"
-import { touchedTables } from "../schema/TouchedTables.ts"
-import { copyTime } from "../sqlite/AppliedMigrations/CopyTime.ts"
-import { lookAtSnapshot, type Seen } from "../sqlite/AppliedMigrations/DatabaseLook.ts"
+import { lookAtSnapshot } from "../sqlite/AppliedMigrations/DatabaseLook.ts"
 import { requireTime } from "../sqlite/AppliedMigrations/EnoughTime.ts"
 import { historyFailure } from "../sqlite/AppliedMigrations/HistoryError.ts"
-import { historyTable } from "../sqlite/AppliedMigrations/historyTable.ts"
-import { refuseObstacles, scriptOf } from "../sqlite/AppliedMigrations/MigrationRun.ts"
-import { guardRows } from "../sqlite/AppliedMigrations/RowGuard.ts"
+import { refuseObstacles } from "../sqlite/AppliedMigrations/MigrationRun.ts"
 import { tryPending } from "../sqlite/AppliedMigrations/Trial.ts"
-import { notCounted } from "../sqlite/AppliedMigrations/UpgradeRoom.ts"
-import { requireSpaceForBackup } from "../sqlite/Backup.ts"
-import { asBackupError } from "../sqlite/BackupError.ts"
-import { backupsOf } from "../sqlite/BackupFiles.ts"
-import { formatBackupName, nextBackupName } from "../sqlite/BackupNames.ts"
 import { DatabaseConfig } from "../sqlite/DatabaseConfig.ts"
-import { prepareDirectory } from "../sqlite/DatabaseDirectory.ts"
 import { absoluteName } from "../sqlite/DatabasePath.ts"
 import type { LayerOptions } from "../sqlite/DatabaseReady.ts"
-import { refusal } from "../sqlite/DirectoryError.ts"
-import { atEdge, outcomeOf, verdictOf } from "../sqlite/edge.ts"
-import { look as lookAtFiles } from "../sqlite/FileLook.ts"
+import { outcomeOf, verdictOf } from "../sqlite/edge.ts"
 import { Initialization } from "../sqlite/Initialization.ts"
 import type { InitializationError } from "../sqlite/InitializationReport.ts"
 import { withOnOpen } from "../sqlite/OnOpen.ts"
-import { bytesOf } from "../sqlite/PageCheck.ts"
-import { integer, openSqlite, type Sqlite, text } from "../sqlite/Sqlite.ts"
-import type { SqliteConnection } from "../sqlite/SqliteConnection.ts"
-import { type Migration, MigrationSource, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
-import {
-  type EarlierMigration,
-  type PlannedBackup,
-  type PlannedMigration,
-  type StartPlan,
-  unknownPlan
-} from "../start/Plan.ts"
+import { openSqlite, type Sqlite } from "../sqlite/Sqlite.ts"
+import { MigrationSource, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
+import { type StartPlan, unknownPlan } from "../start/Plan.ts"
 import { inDatabase } from "../start/Refusal.ts"
-import { type Inspection, inspect } from "./Inspection.ts"
+import { inspect } from "./Inspection.ts"
+import { backupOf, earlierOn, placeOf, plannedOf, rightsOf } from "./planParts.ts"
 import { sizesOf } from "./TableSizes.ts"
 
 /** What a start would do, and what is in its way. */
@@ -180,88 +158,3 @@ const isOfAbsent = (refusal: InitializationError | undefined): boolean =>
 /** What an inspection is refused with where a start has something to apply. */
 const isPending = (refusal: InitializationError): boolean =>
   refusal._tag === "UpgradeError" && refusal.reason === "Pending"
-
-/** What a start creates for a database that is not there. Fails where it could not. */
-const placeOf = Effect.fnUntraced(function* (config: DatabaseConfig["Type"]) {
-  const file = absoluteName(config.filename)
-  const missing: Array<string> = []
-  const parent = yield* Effect.mapError(
-    trySync(() => {
-      let directory = dirname(file)
-      while (files.stat(directory) === undefined && dirname(directory) !== directory) {
-        missing.unshift(directory)
-        directory = dirname(directory)
-      }
-      return directory
-    }),
-    (failure) => refusal("initialize", file, dirname(file), failure)
-  )
-  yield* prepareDirectory({ ...config, filename: join(parent, basename(file)), access: "replace" })
-  return [...missing, file]
-})
-
-/** An inspection needs no right to write. A start does. */
-const rightsOf = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], { connection }: Inspection) {
-  if (connection === undefined || config.inMemory) return []
-  yield* prepareDirectory({ ...config, access: "replace" })
-  yield* lookAtFiles(connection.file, "initialize")
-  return []
-})
-
-const backupOf = Effect.fnUntraced(function* (
-  { backups, inMemory }: DatabaseConfig["Type"],
-  { file, sqlite }: SqliteConnection["Type"],
-  { objects, verdict }: Seen,
-  orObstacle: <A, R>(step: Effect.Effect<A, InitializationError, R>) => Effect.Effect<A | undefined, never, R>
-) {
-  const newest = verdict.pending.at(-1)
-  if (newest === undefined || backups === 0 || inMemory) return undefined
-  if (yield* atEdge(guardRows(sqlite, objects, () => Effect.void).isEmpty, notCounted)) return undefined
-  const upgrade = { from: verdict.version, to: newest.version }
-  const there = yield* asBackupError(`${file}${formatBackupName({ ...upgrade, number: 1 })}`)(backupsOf(file))
-  const bytes = yield* bytesOf(sqlite)
-  yield* orObstacle(requireSpaceForBackup(sqlite, file, upgrade))
-  const backup: PlannedBackup = {
-    file: `${file}${formatBackupName(nextBackupName(upgrade, there))}`,
-    bytes,
-    freeBytes: files.freeBytes(dirname(file)),
-    expectedMs: there.length === 0 ? undefined : Math.ceil(copyTime(bytes, there).likely)
-  }
-  return backup
-})
-
-const plannedOf = (migration: Migration, tablesNow: ReadonlyMap<string, string>): PlannedMigration => {
-  const { statements } = scriptOf(migration)
-  const isEffect = migration.body._tag === "Effect"
-  const touched = isEffect ? [...tablesNow.keys()] : touchedTables(statements)
-  return {
-    version: migration.version,
-    name: migration.name,
-    declared: declarationText(migration.declared),
-    statements: statements.map(({ line, text }) => ({ line, text })),
-    isEffect,
-    tables: touched.flatMap((name) => tablesNow.get(name) ?? [])
-  }
-}
-
-const earlierOn = (sqlite: Sqlite): Effect.Effect<ReadonlyArray<EarlierMigration>, InitializationError> =>
-  Effect.matchEffect(
-    sqlite.run(
-      `SELECT version, description, applied_at, execution_time_ms FROM ${historyTable} ORDER BY migration_id DESC LIMIT 5`
-    ),
-    {
-      onFailure: historyFailure,
-      onSuccess: (rows) =>
-        Effect.succeed(
-          rows.map((row) => {
-            const took = integer(row, "execution_time_ms")
-            return {
-              version: text(row, "version"),
-              description: text(row, "description"),
-              appliedAt: text(row, "applied_at"),
-              executionTimeMs: Number.isNaN(took) ? undefined : took
-            }
-          })
-        )
-    }
-  )

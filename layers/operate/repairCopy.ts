@@ -9,7 +9,7 @@ import { lockForCopies } from "../sqlite/LockFile.ts"
 import { checkCopy } from "../sqlite/PageCheck.ts"
 import type { Sqlite } from "../sqlite/Sqlite.ts"
 import type { Attempt } from "../start/Attempt.ts"
-import { freeTime, nameCopy } from "./BackUp.ts"
+import { freeTime, nameCopy } from "./BackupPlace.ts"
 
 /**
  * Call it while you hold the write lock, before the first write. `keep` gives the copy its name: run it before the

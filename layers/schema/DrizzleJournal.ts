@@ -1,0 +1,47 @@
+/** What Drizzle's journal says runs, and in which order. */
+import { type ForeignLayout, type LeftFile, shortened, type Unclear } from "./ForeignLayout.ts"
+import { afterNumber, isSql, type Named, numberAtStart } from "./ForeignNames.ts"
+import { numbered } from "./ForeignNumbers.ts"
+
+/** What Drizzle runs: the entries of its journal, in their order. */
+export const ofJournal = (
+  journal: string,
+  scripts: ReadonlyArray<string>,
+  left: Array<LeftFile>
+): ForeignLayout | Unclear => {
+  const tags = tagsIn(journal)
+  if (tags === undefined) return { reason: "Unclear", detail: "meta/_journal.json is not a journal of Drizzle's" }
+  const missing = tags.filter((tag) => !scripts.includes(`${tag}.sql`))
+  if (missing.length > 0) {
+    return {
+      reason: "Unclear",
+      detail: `the journal of Drizzle names ${shortened(missing.map((tag) => `${tag}.sql`))}, and ${missing.length === 1 ? "it is" : "they are"} not here`
+    }
+  }
+  for (const path of scripts) {
+    if (!tags.includes(path.replace(isSql, "")))
+      left.push({ path, reason: "it is not in Drizzle's journal, so Drizzle does not run it" })
+  }
+  const inOrder = tags.map((tag): Named => {
+    const number = numberAtStart.exec(tag)?.[1] ?? ""
+    return { path: `${tag}.sql`, form: "numbered", number, name: afterNumber(tag, number), half: "up" }
+  })
+  return inOrder.length === 0
+    ? { reason: "NoMigrations", detail: "the journal of Drizzle is empty" }
+    : numbered("Drizzle, with its journal", inOrder, [], left)
+}
+
+const tagsIn = (journal: string): ReadonlyArray<string> | undefined => {
+  try {
+    const read: unknown = JSON.parse(journal)
+    const entries: unknown = typeof read === "object" && read !== null && "entries" in read ? read.entries : undefined
+    if (!Array.isArray(entries)) return undefined
+    const list: ReadonlyArray<unknown> = entries
+    const tags = list.flatMap((entry) =>
+      typeof entry === "object" && entry !== null && "tag" in entry && typeof entry.tag === "string" ? [entry.tag] : []
+    )
+    return tags.length === list.length ? tags : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,72 @@
+/** The order of numbers as other tools have it, and which numbers the files get here. */
+import type { ForeignLayout, LeftFile } from "./ForeignLayout.ts"
+import type { Named } from "./ForeignNames.ts"
+
+export const byPath = (one: Named, other: Named): number => (one.path < other.path ? -1 : 1)
+
+/** By number, then by name. */
+export const byNumber = (one: Named, other: Named): number => {
+  const compared = compareNumbers(one, other)
+  return compared === 0 ? byPath(one, other) : compared
+}
+
+/** Part by part as numbers, then by the letters behind it. */
+export const compareNumbers = (one: Named, other: Named): number => {
+  const [these, those] = [partsOf(one.number), partsOf(other.number)]
+  for (let at = 0; at < Math.max(these.length, those.length); at += 1) {
+    const [here, there] = [these[at] ?? 0n, those[at] ?? 0n]
+    if (here !== there) return here < there ? -1 : 1
+  }
+  const [letter, otherLetter] = [lettersOf(one.number), lettersOf(other.number)]
+  return letter === otherLetter ? 0 : letter < otherLetter ? -1 : 1
+}
+
+/** The parts of `1.2` and `1_2`; the digits of a time are one number. */
+const partsOf = (number: string): ReadonlyArray<bigint> =>
+  (number.includes("-") ? [number.replaceAll(/\D/g, "")] : number.split(/[._]/))
+    .map((part) => part.replaceAll(/\D/g, ""))
+    .map((part) => BigInt(part === "" ? 0 : part))
+
+const lettersOf = (number: string): string => /[a-z]*$/.exec(number)?.[0] ?? ""
+
+/** Keeps the numbers where this library reads them in the same order, and else counts. */
+export const numbered = (
+  layout: string,
+  inOrder: ReadonlyArray<Named>,
+  repeatable: ReadonlyArray<Named>,
+  left: ReadonlyArray<LeftFile>
+): ForeignLayout => {
+  const digits = inOrder.map(({ number }) => (/^\d+$|-/.test(number) ? number.replaceAll(/\D/g, "") : ""))
+  // Diesel's times have four digits more than are compared exactly.
+  const shorter = digits.map((number) => (number.length > 15 ? number.slice(0, 14) : number))
+  const kept = [digits, shorter].find(isRising)
+  const width = Math.max(3, String(inOrder.length).length)
+  return {
+    layout,
+    found: [
+      ...inOrder.map(({ name, number, path }, index) => ({
+        path,
+        number,
+        version: kept?.[index] ?? String(index + 1).padStart(width, "0"),
+        name: plainName(name)
+      })),
+      ...repeatable.map(({ name, path }) => ({ path, number: "", version: undefined, name: plainName(name) }))
+    ],
+    left: [...left].sort((one, other) => (one.path < other.path ? -1 : 1)),
+    isRenumbered: kept !== digits
+  }
+}
+
+const isRising = (numbers: ReadonlyArray<string>): boolean =>
+  numbers.every(
+    (number, index) =>
+      number !== "" && number.length <= 15 && (index === 0 || Number(number) > Number(numbers[index - 1]))
+  )
+
+/** As a file's name can have it. */
+const plainName = (name: string): string => {
+  const plain = name.replaceAll(/[^\p{L}\p{M}\p{N}-]+/gu, "_").replaceAll(/^_+|_+$/g, "")
+  let short = plain
+  while (Buffer.byteLength(short) > 200) short = short.slice(0, -1)
+  return short === "" ? "migration" : short
+}

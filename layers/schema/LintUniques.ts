@@ -1,0 +1,66 @@
+/** What `lint` says of uniqueness that rows may not have. */
+import type { Found } from "./LintCodes.ts"
+import { sourcesOf } from "./LintCopies.ts"
+import { type FileRun, found, isNamed, type Life, nameAtEnd } from "./LintRun.ts"
+import type { ColumnFacts, TableFacts } from "./SchemaFacts.ts"
+import { foldName } from "./SqlScript.ts"
+
+/** Uniqueness that rows from before the file may not have. */
+export const uniquesOf = (run: FileRun, lives: ReadonlyArray<Life>): ReadonlyArray<Found> => {
+  const { end, ran, start } = run
+  const findings: Array<Found> = []
+  for (const life of lives) {
+    if (life.dropped !== undefined) continue
+    const name = nameAtEnd(life, ran)
+    const then = start.tables.get(life.origin ?? name)
+    const now = end.tables.get(name)
+    const isRemade = life.origin === undefined
+    if (then === undefined || now === undefined || now.isVirtual || (isRemade && life.copies.length === 0)) continue
+    if (isRemade && !lives.some(({ dropped, origin }) => origin === name && dropped !== undefined)) continue
+    const isSorted = life.copies.some(({ statement }) =>
+      /\b(?:distinct|group\s+by|where|or\s+(?:ignore|replace))\b/i.test(statement.text)
+    )
+    if (life.changes.length > 0 || (isRemade && isSorted)) continue
+    for (const index of now.indexes) {
+      if (!index.isUnique || isImplied(index.columns, then)) continue
+      const sources = isRemade ? life.copies.map((copy) => sourcesOf(index.columns, copy, then, now)) : []
+      if (sources.some((columns) => columns === undefined || isImplied(columns, then))) continue
+      const made = ran.find(
+        ({ shape }) => shape.kind === "create" && shape.type === "index" && shape.name === foldName(index.name)
+      )
+      const { statement } = made ?? life.made ?? {}
+      if (statement === undefined || isKnownIndex(index.name, then)) continue
+      const added = index.columns.map((column) => newColumn(column, then, now))
+      // A new column without a default holds only NULLs, which are all different.
+      if (!isRemade && added.some((column) => column?.default === null)) continue
+      const columns = index.columns.map((column) => column ?? "an expression").join(", ")
+      const isConstant = !isRemade && added.every((column) => column !== undefined)
+      findings.push(
+        found(
+          "unique-on-existing",
+          statement,
+          isConstant
+            ? `Every row of ${now.name} gets the same default for ${columns}: with two rows this fails`
+            : `Two rows of ${now.name} may have the same ${columns}, and then this fails`,
+          "Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        )
+      )
+    }
+  }
+  return findings
+}
+
+const isKnownIndex = (name: string, { indexes }: TableFacts): boolean =>
+  indexes.some((index) => index.origin === "c" && index.isUnique && foldName(index.name) === foldName(name))
+
+const newColumn = (column: string | null, then: TableFacts, now: TableFacts): ColumnFacts | undefined =>
+  column === null || then.columns.some(isNamed(column)) ? undefined : now.columns.find(isNamed(column))
+
+/** Whether fewer columns were unique already. */
+const isImplied = (columns: ReadonlyArray<string | null>, then: TableFacts): boolean => {
+  const wanted = new Set(columns.flatMap((column) => (column === null ? [] : [foldName(column)])))
+  const isWithin = (others: ReadonlyArray<string | null>) =>
+    others.length > 0 && others.every((other) => other !== null && wanted.has(foldName(other)))
+  const key = then.columns.filter((column) => column.key > 0).map(({ name }) => name)
+  return isWithin(key) || then.indexes.some((index) => index.isUnique && !index.isPartial && isWithin(index.columns))
+}
