@@ -4,8 +4,9 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
-import { Migrations } from "../layers/index.ts"
+import { MigrationSource, Migrations } from "../layers/index.ts"
 import { lowerHalfIn, upperHalfOf } from "../layers/schema/Halves.ts"
 import {
   independently,
@@ -294,6 +295,10 @@ describe("other tools' layouts", () => {
     ["another mark behind it", "002-add tags.sql", "expected NNN_name.sql", "Name it 002_add_tags.sql"],
     ["a capital extension", "002_A.SQL", "expected NNN_name.sql", "Name it 002_A.sql"],
     ["a time with a letter", "20240101T120000_x.sql", "expected NNN_name.sql", "Name it 20240101120000_x.sql"],
+    ["a time with marks", "2024-03-13_170000_add_x.sql", "expected NNN_name.sql", "Name it 20240313170000_add_x.sql"],
+    ["a time with colons", "2024-03-13T17:00:00_x.sql", "expected NNN_name.sql", "Name it 20240313170000_x.sql"],
+    ["a day with hyphens", "2024-03-13_add_x.sql", "expected NNN_name.sql", "Name it 20240313_add_x.sql"],
+    ["a day with points", "2024.03.13-x.sql", "expected NNN_name.sql", "Name it 20240313_x.sql"],
     ["a copy without its original", "002_x.sql.bak", "a copy that an editor or a merge left", "Give it back its name"]
   ] as const) {
     it.effect(`have numbers that are refused with what to do: ${what}`, () =>
@@ -316,4 +321,110 @@ describe("other tools' layouts", () => {
       assert.notInclude(error.message, "next free")
     })
   )
+
+  // Vaultwarden has one folder with an underscore among many with a hyphen: by its number it would be the first.
+  const mixed: Readonly<Record<string, readonly [Readonly<Record<string, string>>, path: string, title: string]>> = {
+    "a folder with another mark than the rest": [
+      { "2018-01-14-171611_a/up.sql": a, "2024-03-06-170000_b/up.sql": b, "2024-03-13_170000_c/up.sql": "" },
+      "2024-03-13_170000_c/up.sql",
+      "20240313170000_c"
+    ],
+    "a day among times": [{ "20240306170000_a.sql": a, "20240313_b.sql": b }, "20240313_b.sql", "20240313000000_b"],
+    "a day that a time begins with": [
+      { "20250221_b/migration.sql": b, "20250221232355_a/migration.sql": a },
+      "20250221_b/migration.sql",
+      "20250221000000_b"
+    ],
+    "a time of day behind the number": [
+      { "20240313120000_a.sql": a, "20240313_1700_b.sql": b },
+      "20240313_1700_b.sql",
+      "20240313170000_b"
+    ],
+    "a day behind a year": [
+      { "20230101120000_a.sql": a, "2024_03_13_170000_b.sql": b },
+      "2024_03_13_170000_b.sql",
+      "20240313170000_b"
+    ]
+  }
+  for (const [what, [files, path, title]] of Object.entries(mixed)) {
+    it.effect(`have times whose order depends on who reads them, and are refused with the name: ${what}`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(MigrationSource.make(Migrations.fromRecord(files)))
+        assert.deepInclude(error, { reason: "BadName", path })
+        assert.include(error.remedy, `Name it ${title}:`)
+      })
+    )
+  }
+
+  it.effect("have one number for several times, and are refused with a name for each", () =>
+    Effect.gen(function* () {
+      const files = { "2024_03_13_170000_a.sql": a, "2024_04_01_090000_b.sql": b }
+      const error = yield* Effect.flip(MigrationSource.make(Migrations.fromRecord(files)))
+      assert.deepInclude(error, { reason: "Duplicate" })
+      assert.include(error.remedy, "Name them 20240313170000_a, 20240401090000_b:")
+    })
+  )
+
+  /** How somebody may write a time in front of a name. `-` between the parts of a day stands in names of folders. */
+  const written: Readonly<Record<string, (digits: string) => string>> = {
+    seconds: (digits) => digits,
+    minutes: (digits) => digits.slice(0, 12),
+    day: (digits) => digits.slice(0, 8),
+    "a day, and the time behind it": (digits) => `${digits.slice(0, 8)}_${digits.slice(8)}`,
+    Laravel: (digits) => digits.replace(/^(....)(..)(..)/, "$1_$2_$3_"),
+    Diesel: (digits) => digits.replace(/^(....)(..)(..)/, "$1-$2-$3-"),
+    "Diesel's, with another mark": (digits) => digits.replace(/^(....)(..)(..)/, "$1-$2-$3_")
+  }
+  const times = FastCheck.uniqueArray(
+    FastCheck.tuple(
+      FastCheck.date({ min: new Date("1999-06-01"), max: new Date("2031-01-01"), noInvalidDate: true }),
+      FastCheck.constantFrom(...Object.values(written))
+    ),
+    { minLength: 2, maxLength: 8, selector: ([date]) => date.toISOString().slice(0, 10) }
+  )
+
+  it("are in the order of their times, or refused with names that put them there", () => {
+    FastCheck.assert(
+      FastCheck.property(times, (times) => {
+        const inOrder = [...times].sort(([one], [other]) => one.getTime() - other.getTime())
+        const files = inOrder.map(
+          ([date, write], at) => `${write(date.toISOString().replaceAll(/\D/g, "").slice(0, 14))}_m${at}/up.sql`
+        )
+        const wanted = files.map((_, at) => `m${at}`)
+        let names: ReadonlyArray<string> = files
+        for (let renamed = 0; ; renamed += 1) {
+          const record = Object.fromEntries(names.map((name) => [name, ""]))
+          const read = Effect.runSync(Effect.either(MigrationSource.make(Migrations.fromRecord(record))))
+          if (Either.isRight(read)) {
+            assert.deepStrictEqual(
+              read.right.map(({ name }) => /m\d+$/.exec(name)?.[0]),
+              wanted
+            )
+            return
+          }
+          // As the remedy says: once to tell it from its twins, and once to put it in order.
+          assert.isBelow(renamed, 2 * files.length)
+          const [, titles = ""] = /Name (?:it|them) ([^:]+):/.exec(read.left.remedy) ?? []
+          assert.notStrictEqual(titles, "", read.left.message)
+          for (const title of titles.split(", ")) {
+            const mark = /m\d+$/.exec(title)?.[0] ?? ""
+            names = names.map((name) => (name.endsWith(`_${mark}/up.sql`) ? `${title}/up.sql` : name))
+          }
+        }
+      })
+    )
+  })
+
+  it("count by their numbers, whatever the digits", () => {
+    FastCheck.assert(
+      FastCheck.property(FastCheck.uniqueArray(FastCheck.nat({ max: 9_999_999 }), { minLength: 1 }), (numbers) => {
+        const record = Object.fromEntries(numbers.map((number) => [`${number}_m.sql`, ""]))
+        const read = Effect.runSync(MigrationSource.make(Migrations.fromRecord(record)))
+        assert.deepStrictEqual(
+          read.map(({ id }) => id),
+          [...numbers].sort((one, other) => one - other)
+        )
+      })
+    )
+  })
 })

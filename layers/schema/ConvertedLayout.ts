@@ -2,8 +2,8 @@
 
 import { ofJournal } from "./DrizzleJournal.ts"
 import { type ForeignLayout, type LeftFile, shortened, type TreeEntry, type Unclear } from "./ForeignLayout.ts"
-import { type Form, isSql, type Named, namedOf, numberAtStart } from "./ForeignNames.ts"
-import { byNumber, byPath, compareNumbers, numbered } from "./ForeignNumbers.ts"
+import { type Form, isSql, type Named, namedOf, numberAt } from "./ForeignNames.ts"
+import { byNumber, byPath, compareNumbers, numbered, unclearAmong } from "./ForeignNumbers.ts"
 
 const layoutNames: Readonly<Record<Form, string>> = {
   numbered: "numbered files",
@@ -43,7 +43,7 @@ export const layoutOf = (
     ({ isDirectory, path }) =>
       isDirectory &&
       !path.includes("/") &&
-      numberAtStart.test(path) &&
+      numberAt(path) !== undefined &&
       !scripts.some((one) => one.startsWith(`${path}/`))
   )
   if (empty !== undefined) return { reason: "Unclear", detail: `the folder ${empty.path} has no SQL file` }
@@ -73,6 +73,15 @@ export const layoutOf = (
   const upper = named.filter(({ half, number }) => half === "up" && number !== "")
   const covered = form === "flyway" ? baselinesIn(upper, left) : upper
   const inOrder = covered.sort(isByName || form === "folders" ? byPath : byNumber)
+  const unclear = isByName || form !== "numbered" ? undefined : unclearAmong(inOrder)
+  if (unclear !== undefined) {
+    const { one, other, shorter, title } = unclear
+    const number = title.replace(/_.*/s, "")
+    return {
+      reason: "Unclear",
+      detail: `tools that compare numbers and tools that compare names do not run ${one.path} and ${other.path} in the same order, unless ${shorter.path} has the number ${number}`
+    }
+  }
   const isOfTwo = lower.length > 0 && form === "numbered"
   return numbered(
     isOfTwo ? "files that do and files that undo, as of golang-migrate or sqlx" : layoutNames[form],

@@ -1,6 +1,6 @@
 /** What Drizzle's journal says runs, and in which order. */
 import { type ForeignLayout, type LeftFile, shortened, type Unclear } from "./ForeignLayout.ts"
-import { afterNumber, isSql, type Named, numberAtStart } from "./ForeignNames.ts"
+import { afterNumber, isSql, type Named, numberAt } from "./ForeignNames.ts"
 import { numbered } from "./ForeignNumbers.ts"
 
 /** What Drizzle runs: the entries of its journal, in their order. */
@@ -23,8 +23,8 @@ export const ofJournal = (
       left.push({ path, reason: "it is not in Drizzle's journal, so Drizzle does not run it" })
   }
   const inOrder = tags.map((tag): Named => {
-    const number = numberAtStart.exec(tag)?.[1] ?? ""
-    return { path: `${tag}.sql`, form: "numbered", number, name: afterNumber(tag, number), half: "up" }
+    const { number = "", written = "" } = numberAt(tag) ?? {}
+    return { path: `${tag}.sql`, form: "numbered", number, name: afterNumber(tag, written), half: "up" }
   })
   return inOrder.length === 0
     ? { reason: "NoMigrations", detail: "the journal of Drizzle is empty" }

@@ -17,7 +17,19 @@ export const isSql = /\.sql$/i
 const undoing = /^(?:down|undo|rollback|revert)$/i
 
 /** Numbers, times such as `2024-01-31-120000` and `2024-01-31T1200`, and Diesel's with four digits more. */
-export const numberAtStart = /^(\d{4}-\d\d-\d\d(?:[-T_]?\d{4,9}(?:-\d{1,4})?Z?)?|\d+(?:\.\d+)*[a-z]{0,2})(?=[\s_.-]|$)/
+const numberAtStart = /^(\d{4}-\d\d-\d\d(?:[-T_]?\d{4,9}(?:-\d{1,4})?Z?)?|\d+(?:\.\d+)*[a-z]{0,2})(?=[\s_.-]|$)/
+
+/** Times such as `20240131_120000` and Laravel's `2024_01_31_120000`. */
+const markedTime =
+  /^((?:19|20)\d\d(_?)(?:0[1-9]|1[0-2])\2(?:0[1-9]|[12]\d|3[01])[_T-](?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?Z?)(?=[\s_.-]|$)/
+
+/** What a name begins with; undefined if that is not a number. The parts of a time have hyphens between them. */
+export const numberAt = (stem: string): { readonly number: string; readonly written: string } | undefined => {
+  const time = markedTime.exec(stem)?.[1]
+  if (time !== undefined) return { number: time.replaceAll(/[_T]/g, "-"), written: time }
+  const number = numberAtStart.exec(stem)?.[1]
+  return number === undefined ? undefined : { number, written: number }
+}
 
 /** What a path is, why it is not a migration, or what cannot be understood. */
 export const namedOf = (path: string, scripts: ReadonlyArray<string>): Named | Unclear | string => {
@@ -35,8 +47,8 @@ export const namedOf = (path: string, scripts: ReadonlyArray<string>): Named | U
     return typeof found === "string" ? found : { ...found, path }
   }
   if (undoing.test(folder)) return "it undoes a migration"
-  const number = numberAtStart.exec(folder)?.[1]
-  if (number === undefined) return `the folder ${folder} has no number`
+  const found = numberAt(folder)
+  if (found === undefined) return `the folder ${folder} has no number`
   const siblings = scripts.filter((one) => one.startsWith(`${folder}/`) && one.split("/").length === 2)
   const isDown = /^(?:down|undo|rollback|revert)\.sql$/i.test(file)
   const running = siblings.filter((one) => !/\/(?:down|undo|rollback|revert)\.sql$/i.test(one))
@@ -46,7 +58,8 @@ export const namedOf = (path: string, scripts: ReadonlyArray<string>): Named | U
       detail: `the folder ${folder} has ${running.length > 1 ? shortened(running) : file}, and a migration is one migration.sql or up.sql`
     }
   }
-  return { path, form: "folders", number, name: afterNumber(folder, number), half: isDown ? "down" : "up" }
+  const { number, written } = found
+  return { path, form: "folders", number, name: afterNumber(folder, written), half: isDown ? "down" : "up" }
 }
 
 const ofFlatFile = (path: string, scripts: ReadonlyArray<string>): Named | string => {
@@ -55,10 +68,10 @@ const ofFlatFile = (path: string, scripts: ReadonlyArray<string>): Named | strin
   if (postgrator !== "") {
     return { path, form: "postgrator", number: postgrator, name: rest, half: undoing.test(action) ? "down" : "up" }
   }
-  const number = numberAtStart.exec(stem)?.[1]
-  if (number === undefined) return "its name has no number, so it is not a migration to other tools either"
+  const found = numberAt(stem)
+  if (found === undefined) return "its name has no number, so it is not a migration to other tools either"
   const { base, half } = halfOf(stem, scripts)
-  return { path, form: "numbered", number, name: afterNumber(base, number), half }
+  return { path, form: "numbered", number: found.number, name: afterNumber(base, found.written), half }
 }
 
 /** A word with a dot before it always counts; one with another sign only beside its counterpart. */

@@ -1,6 +1,7 @@
 /** The order of numbers as other tools have it, and which numbers the files get here. */
 import type { ForeignLayout, LeftFile } from "./ForeignLayout.ts"
 import type { Named } from "./ForeignNames.ts"
+import { unclearOrderOf } from "./NumberOrder.ts"
 
 export const byPath = (one: Named, other: Named): number => (one.path < other.path ? -1 : 1)
 
@@ -36,19 +37,20 @@ export const numbered = (
   repeatable: ReadonlyArray<Named>,
   left: ReadonlyArray<LeftFile>
 ): ForeignLayout => {
-  const digits = inOrder.map(({ number }) => (/^\d+$|-/.test(number) ? number.replaceAll(/\D/g, "") : ""))
+  const digits = inOrder.map(({ number }) => wholeNumberOf(number))
   // Diesel's times have four digits more than are compared exactly.
   const shorter = digits.map((number) => (number.length > 15 ? number.slice(0, 14) : number))
-  const kept = [digits, shorter].find(isRising)
+  const names = inOrder.map(({ name }) => plainName(name))
+  const kept = [digits, shorter].find((numbers) => isRising(numbers) && isClear(numbers, names))
   const width = Math.max(3, String(inOrder.length).length)
   return {
     layout,
     found: [
-      ...inOrder.map(({ name, number, path }, index) => ({
+      ...inOrder.map(({ number, path }, index) => ({
         path,
         number,
         version: kept?.[index] ?? String(index + 1).padStart(width, "0"),
-        name: plainName(name)
+        name: names[index] ?? ""
       })),
       ...repeatable.map(({ name, path }) => ({ path, number: "", version: undefined, name: plainName(name) }))
     ],
@@ -62,6 +64,22 @@ const isRising = (numbers: ReadonlyArray<string>): boolean =>
     (number, index) =>
       number !== "" && number.length <= 15 && (index === 0 || Number(number) > Number(numbers[index - 1]))
   )
+
+/** Whether a start takes the order of such numbers for clear. */
+const isClear = (numbers: ReadonlyArray<string>, names: ReadonlyArray<string>): boolean =>
+  unclearOrderOf(numbers.map((version, index) => ({ version, name: names[index] ?? "" }))) === undefined
+
+/** The two whose order depends on the tool, by their numbers, where those have no parts and no letters. */
+export const unclearAmong = (inOrder: ReadonlyArray<Named>) =>
+  unclearOrderOf(
+    inOrder.flatMap((one) => {
+      const version = wholeNumberOf(one.number)
+      return version === "" ? [] : [{ ...one, version }]
+    })
+  )
+
+/** The digits of a number without parts and letters; "" of another. */
+const wholeNumberOf = (number: string): string => (/^\d+$|-/.test(number) ? number.replaceAll(/\D/g, "") : "")
 
 /** As a file's name can have it. */
 const plainName = (name: string): string => {

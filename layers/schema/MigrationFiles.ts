@@ -163,7 +163,7 @@ const explainBadName = (path: string): Misplaced => {
       "Give it and the files after it whole numbers, in the order in which they should run. A file that any database has applied keeps its number: give new files numbers above it."
     )
   }
-  if (/^\d+(?:\.\d+)+[_.-].*\.sql$/i.test(path)) {
+  if (/^\d+(?:\.\d+)+[_.-].*\.sql$/i.test(path) && !withMarks.test(path)) {
     return bad(
       "its number has parts, and only whole numbers are ordered",
       "Give each file one whole number, in the order in which they should run. A file that any database has applied keeps its number."
@@ -176,11 +176,18 @@ const explainBadName = (path: string): Misplaced => {
     )
   }
   if (/^.+[/\\]/.test(path)) return bad("expected NNN_name.sql, or NNN_name/migration.sql, without a folder before it")
-  const [, date = "", time = "", named = ""] = /^(\d{1,15})(?:T(\d{4,6})Z?)?[\s_.-]+(.+)\.sql$/i.exec(path) ?? []
+  const [, date = "", time = "", named = ""] =
+    withMarks.exec(path)?.map(withoutMarks) ?? /^(\d{1,15})(?:T(\d{4,6})Z?)?[\s_.-]+(.+)\.sql$/i.exec(path) ?? []
   const clear = `${date}${time}_${named.replaceAll(/[^\p{L}\p{N}]+/gu, "_")}.sql`
   return named === ""
     ? bad("expected NNN_name.sql")
     : bad("expected NNN_name.sql", `Name it ${clear}, or move it out of the directory.`)
 }
+
+/** A day with hyphens or points, and a time of day if there is one. */
+const withMarks =
+  /^((?:19|20)\d\d[-.](?:0[1-9]|1[0-2])[-.](?:0[1-9]|[12]\d|3[01]))(?:[-._T ]((?:[01]\d|2[0-3])[-.:]?[0-5]\d(?:[-.:]?[0-5]\d)?)Z?(?=[\s_.-]))?[\s_.-]+(.+)\.sql$/i
+const withoutMarks = (part: string | undefined, index: number): string =>
+  index === 1 || index === 2 ? (part ?? "").replaceAll(/\D/g, "") : (part ?? "")
 
 const out = "Move it out of the directory. Do not number it as a migration: what it undoes would be lost."

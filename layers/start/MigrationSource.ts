@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Declaration } from "../schema/Declaration.ts"
+import { unclearOrderOf, wholeTitleOf } from "../schema/NumberOrder.ts"
 import { MigrationSourceError } from "./MigrationSourceError.ts"
 
 /** One step of the schema, as text or as an Effect. */
@@ -77,8 +78,21 @@ const orderOnce = (migrations: ReadonlyArray<Migration>): Effect.Effect<OrderedM
   const ordered = migrations.filter((one) => !isRepeatable(one)).sort((one, other) => one.id - other.id)
   const twin = ordered.find((migration, index) => migration.id === ordered[index - 1]?.id)
   if (twin !== undefined) {
-    const titles = ordered.filter(({ id }) => id === twin.id).map(titleOf)
-    return refuse("Duplicate", titles.join(", "), `number ${twin.id}`)
+    const twins = ordered.filter(({ id }) => id === twin.id)
+    const whole = new Set(twins.flatMap((one) => wholeTitleOf(one) ?? []))
+    const cure = whole.size < twins.length ? undefined : `Name them ${[...whole].join(", ")}: ${wholeTimes}`
+    return refuse("Duplicate", twins.map(titleOf).join(", "), `number ${twin.id}`, cure)
+  }
+  const unclear = unclearOrderOf(ordered)
+  if (unclear !== undefined) {
+    const { one, other, shorter, title } = unclear
+    const newer = titleOf(shorter === one ? other : one)
+    return refuse(
+      "BadName",
+      pathOf(shorter),
+      `whether ${titleOf(one)} runs before ${titleOf(other)} depends on who reads their numbers`,
+      `Name it ${title}: ${wholeTimes} Or have \`database-ready convert\` write the directory anew, in the order of its tool. A file that a database has applied keeps its name: then give ${newer} a later time.`
+    )
   }
   if (ordered.length === migrations.length) return Effect.succeed(ordered)
   const repeatables = migrations.filter(isRepeatable).sort((one, other) => (one.name < other.name ? -1 : 1))
@@ -94,6 +108,11 @@ const orderOnce = (migrations: ReadonlyArray<Migration>): Effect.Effect<OrderedM
   }
   return Effect.succeed(Object.assign(ordered, { repeatables }))
 }
+
+const wholeTimes = "times need the same number of digits, with no mark between them."
+
+const pathOf = (migration: Migration): string =>
+  migration.body._tag === "Sql" ? (migration.body.path ?? titleOf(migration)) : titleOf(migration)
 
 /** Whether it runs again whenever its text changes. */
 export const isRepeatable = ({ id }: Migration): boolean => id === Number.POSITIVE_INFINITY

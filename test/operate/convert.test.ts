@@ -102,6 +102,22 @@ const layouts: Readonly<Record<string, readonly [files: Files, names: ReadonlyAr
     },
     ["00000000000000_setup.sql", "20240101120000_users.sql", "20240102120000_tags.sql"]
   ],
+  "of Diesel, one with another mark in its time": [
+    {
+      "2018-01-14-171611_users/up.sql": users,
+      "2024-03-06-170000_tags/up.sql": tags,
+      "2024-03-13_170000_more/up.sql": "ALTER TABLE tags ADD COLUMN more TEXT;"
+    },
+    ["20180114171611_users.sql", "20240306170000_tags.sql", "20240313170000_more.sql"]
+  ],
+  "with the times of Laravel": [
+    { "2024_03_13_180000_tags.sql": tags, "2024_03_13_170000_users.sql": users },
+    ["20240313170000_users.sql", "20240313180000_tags.sql"]
+  ],
+  "with numbers of one digit and of two": [
+    { "10_more.sql": "ALTER TABLE tags ADD COLUMN more TEXT;", "2_tags.sql": tags, "1_users.sql": users },
+    ["1_users.sql", "2_tags.sql", "10_more.sql"]
+  ],
   "of Flyway": [
     {
       "V1__users.sql": users,
@@ -285,6 +301,11 @@ describe("a directory is not converted", () => {
       "0000_a.sql"
     ],
     "whose journal is none": [{ "meta/_journal.json": "{", "0001_b.sql": users }, "Unclear", "not a journal"],
+    "with times that not every tool has in the same order": [
+      { "20240306170000_a.sql": users, "20240313_b.sql": tags },
+      "Unclear",
+      "unless 20240313_b.sql has the number 20240313000000"
+    ],
     "of Liquibase": [{ "1_a.sql": `--liquibase formatted sql\n${users}` }, "Unclear", "Liquibase"],
     "that SQLite refuses": [{ "1_a.sql": users, "2_b.sql": "CREATE TABEL b (c);" }, "SourceFails", "2_b.sql"],
     "that a start refuses": [
