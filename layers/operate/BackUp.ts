@@ -49,9 +49,9 @@ export interface BackUpOptions {
   readonly lockPatience?: Duration.DurationInput | undefined
   /** Types of filesystems that are trusted although they are not known to be local, as for a start. Default none. */
   readonly trustedFilesystems?: ReadonlyArray<string> | undefined
-  /** What each connection needs before anything else, as for a start. */
+  /** What each connection needs before anything else, as for a start. Default none. */
   readonly onOpen?: OnOpen | undefined
-  /** Called every two seconds with the bytes that are done, for a database that takes longer. */
+  /** Called every two seconds with the bytes that are done, for a database that takes longer. Default none. */
   readonly onProgress?: ((doing: string, done: number, total: number) => Effect.Effect<void>) | undefined
 }
 

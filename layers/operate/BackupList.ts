@@ -49,13 +49,13 @@ export interface ListedBackup {
 export interface ListBackupsOptions {
   /** The database file, which may be gone. */
   readonly filename: string
-  /** Another directory to look in too. The names of the backups begin with that of the database. */
+  /** Another directory to look in too. The names of the backups begin with that of the database. Default none. */
   readonly directory?: string | undefined
   /** Check the pages of each. Compressed ones are unpacked in the directory for temporary files. Default false. */
   readonly verify?: boolean | undefined
-  /** What each connection needs before anything else, as for a start. */
+  /** What each connection needs before anything else, as for a start. Default none. */
   readonly onOpen?: OnOpen | undefined
-  /** Called with what is done of the check of a large one. */
+  /** Called with what is done of the check of a large one. Default none. */
   readonly onProgress?: ((doing: string, done: number, total: number) => Effect.Effect<void>) | undefined
 }
 

@@ -13,7 +13,7 @@ export interface ConvertOptions {
   readonly destination: string
   /** Only says what would be written. Default false. */
   readonly dryRun?: boolean | undefined
-  /** Functions and extensions that the migrations call, as for a start. */
+  /** Functions and extensions that the migrations call, as for a start. Default none. */
   readonly onOpen?: OnOpen | undefined
 }
 

@@ -46,12 +46,12 @@ export class ConvertError extends TaggedRefusal("ConvertError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     return `${this.entry.sentence}${this.detail === "" ? "" : `: ${this.detail}`}`
   }
 
-  /** What to do now, for people. */
+  /** @internal The entry's remedy with the facts. */
   override get remedy(): string {
     return this.cure || this.entry.remedy
   }

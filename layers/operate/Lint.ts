@@ -15,7 +15,7 @@ import { schemaFacts } from "./schemaFacts.ts"
 
 /** How `lint` looks. */
 export interface LintOptions {
-  /** Functions and extensions that the schema calls, as for a start. */
+  /** Functions and extensions that the schema calls, as for a start. Default none. */
   readonly onOpen?: OnOpen | undefined
 }
 

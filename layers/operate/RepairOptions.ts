@@ -24,7 +24,7 @@ export interface RepairOptions<R = never> extends Omit<DatabaseOptions, "access"
    * `set-version` and `set-application-id`.
    */
   readonly versions?: ReadonlyArray<string> | undefined
-  /** Why, for those who read the history later. Required unless `dryRun` is set. */
+  /** Why, for those who read the history later. Required unless `dryRun` is set. Default "". */
   readonly reason?: string | undefined
   /** Only looks, and writes nothing. Default false. */
   readonly dryRun?: boolean | undefined

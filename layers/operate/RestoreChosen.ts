@@ -16,16 +16,16 @@ import { type ListedBackup, listBackups } from "./BackupList.ts"
 
 /** Which backup to restore, and where to. */
 export interface RestoreChosenOptions extends RestoreOptions {
-  /** Take the newest one that was made at or before this time, in milliseconds since the epoch. */
+  /** Take the newest one that was made at or before this time, in milliseconds since the epoch. Default: any time. */
   readonly at?: number | undefined
   /**
    * Take the newest one whose schema is at this version, such as `002`. Of a compressed one the header tells it, which
-   * has versions up to 2147483647.
+   * has versions up to 2147483647. Default: any version.
    */
   readonly version?: string | undefined
-  /** Look for it in this directory too, and take the newest one where neither a time nor a version is given. */
+  /** Look for it in this directory too, and take the newest one where neither a time nor a version is given. Default none. */
   readonly directory?: string | undefined
-  /** Restore to this path instead, at which nothing may be yet. The database is not touched, and may be in use. */
+  /** Restore to this path instead, at which nothing may be yet. The database is not touched, and may be in use. Default: the database. */
   readonly output?: string | undefined
 }
 

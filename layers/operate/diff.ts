@@ -43,11 +43,11 @@ export interface DiffOptions<R = never> {
   readonly from: DiffSide<R>
   /** The second schema. */
   readonly to: DiffSide<R>
-  /** Functions and extensions that the schemas call, as for a start. */
+  /** Functions and extensions that the schemas call, as for a start. Default none. */
   readonly onOpen?: OnOpen | undefined
   /** Deadline of opening and reading each database. Default 60 s. */
   readonly timeout?: Duration.DurationInput | undefined
-  /** As for a start. */
+  /** Types of filesystems that are trusted, as for a start. Default none. */
   readonly trustedFilesystems?: ReadonlyArray<string> | undefined
 }
 

@@ -21,7 +21,7 @@ export interface ProbeServerOptions {
    * alone, as anybody may ask.
    */
   readonly details?: boolean | undefined
-  /** Told once the server listens, before the start begins; `address` is `HOST:PORT`. */
+  /** Told once the server listens, before the start begins; `address` is `HOST:PORT`. Default none. */
   readonly onListening?: ((address: string) => Effect.Effect<void>) | undefined
 }
 

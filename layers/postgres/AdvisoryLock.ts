@@ -27,7 +27,7 @@ import { setUp } from "./Settings.ts"
 export interface AdvisoryLockOptions {
   /** How long to go on asking while another program has it; 0 asks once. Default `lockPatience`, which is 5 s. */
   readonly patience?: Duration.DurationInput | undefined
-  /** Called each time that another program is seen to have it. */
+  /** Called each time that another program is seen to have it. Default none. */
   readonly onWaiting?: ((holders: ReadonlyArray<Holder>) => Effect.Effect<unknown>) | undefined
 }
 

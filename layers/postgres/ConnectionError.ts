@@ -28,7 +28,7 @@ export class ConnectionError extends TaggedRefusal("ConnectionError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     return `${this.entry.sentence} (${codeAndDetail(this)})`
   }

@@ -45,7 +45,7 @@ export class DirectoryError extends TaggedRefusal("DirectoryError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     return `${this.entry.sentence} (${codeAndDetail(this)})`
   }

@@ -47,7 +47,7 @@ export class HistoryError extends TaggedRefusal("HistoryError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     return `${this.entry.sentence}${this.detail === "" ? "" : ` (${this.detail})`}`
   }

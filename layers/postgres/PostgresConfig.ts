@@ -30,7 +30,7 @@ export interface DatabaseOptions {
   readonly timeout?: Duration.DurationInput | undefined
   /** Timeout and retry schedule per stage. Default `defaultPolicies`; `directory` tries for 30 s. */
   readonly policies?: { readonly [Stage in StageName]?: Partial<Policy> } | undefined
-  /** Name and version of the program, kept with each migration that it applies. */
+  /** Name and version of the program, kept with each migration that it applies. Default "". */
   readonly program?: string | undefined
   /** How many connections the pool has at most. Default 10. */
   readonly maxConnections?: number | undefined
@@ -47,9 +47,9 @@ export interface DatabaseOptions {
   readonly statementTimeout?: Duration.DurationInput | undefined
   /** How long `write` goes on to repeat a transaction that PostgreSQL could not serialize. Default 5 s. */
   readonly lockPatience?: Duration.DurationInput | undefined
-  /** How the client names columns and tables, and what its spans carry. */
+  /** How the client names columns and tables, and what its spans carry. Default: as they are, and nothing more. */
   readonly client?: ClientOptions | undefined
-  /** Called at every step, within the start: what it takes, the start takes longer. */
+  /** Called at every step, within the start: what it takes, the start takes longer. Default none. */
   readonly onProgress?: ((event: ProgressEvent) => Effect.Effect<unknown>) | undefined
   /** @internal Gets what tells how far the start is. */
   readonly onTimeline?: ((timeline: Effect.Effect<Timeline>) => void) | undefined

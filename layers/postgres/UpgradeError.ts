@@ -62,20 +62,20 @@ export class UpgradeError extends TaggedRefusal("UpgradeError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
+  /** @internal Without what only the remedy or the detail tells of. */
   override toJSON(): object {
     // Anything may be in a cause, even what cannot be written; the detail tells of it.
     return { ...super.toJSON(), cause: undefined }
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     const where = this.line === 0 ? "" : ` in line ${this.line}, \`${this.statement}\``
     const code = this.code === "" ? "" : `${this.code}: `
     return `${this.entry.sentence}${where} (${code}${this.detail})`
   }
 
-  /** What to do now, for people. */
+  /** @internal The entry's remedy with the facts. */
   override get remedy(): string {
     const { remedy } = this.entry
     if (this.reason === "Pending") return remedy

@@ -26,13 +26,13 @@ export class BackupError extends TaggedRefusal("BackupError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
     return `${this.entry.sentence}, so the upgrade was not started (${said})`
   }
 
-  /** What to do now, for people. */
+  /** @internal The entry's remedy with the facts. */
   override get remedy(): string {
     return `${this.entry.remedy} If you make backups yourself, set \`backups\` to 0.`
   }

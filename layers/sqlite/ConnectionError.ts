@@ -75,12 +75,12 @@ export class ConnectionError extends TaggedRefusal("ConnectionError")<{
     return entryOf<ConnectionError>(ofConnection, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     return `${this.entry.sentence} (${this.code === "" || this.detail.startsWith(this.code) ? "" : `${this.code}: `}${this.detail})`
   }
 
-  /** What to do now, for people. */
+  /** @internal The entry's remedy with the facts. */
   override get remedy(): string {
     if (this.cure !== undefined) return this.reason === "NotADatabase" ? `${this.cure} ${untouched}` : this.cure
     return this.entry.remedy

@@ -45,7 +45,7 @@ export class CopyError extends TaggedRefusal("CopyError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
     return `${this.entry.sentence}${said === "" ? "" : ` (${said})`}`

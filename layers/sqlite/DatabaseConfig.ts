@@ -173,7 +173,7 @@ export interface DatabaseOptions {
    * marked nor looked at (https://sqlite.org/pragma.html#pragma_application_id).
    */
   readonly applicationId?: number | undefined
-  /** Name and version of the program, kept with each migration that it applies. */
+  /** Name and version of the program, kept with each migration that it applies. Default "". */
   readonly program?: string | undefined
   /**
    * How many backups to keep: before an upgrade of a database with rows a checked copy is made beside it,
@@ -192,7 +192,7 @@ export interface DatabaseOptions {
    * local. Where their locks do not work between all programs that use the file, commits are lost. Default none.
    */
   readonly trustedFilesystems?: ReadonlyArray<string> | undefined
-  /** How the client names columns and tables, and what its spans carry. */
+  /** How the client names columns and tables, and what its spans carry. Default: as they are, and nothing more. */
   readonly client?: ClientOptions | undefined
   /** How long `DatabaseReady.write` waits for another process's write lock. Default 5 s. */
   readonly lockPatience?: Duration.DurationInput | undefined
@@ -203,7 +203,7 @@ export interface DatabaseOptions {
   readonly readers?: number | undefined
   /** How often `DatabaseReady.healthChanges` looks. A look takes well under a millisecond. Default 1 s. */
   readonly healthInterval?: Duration.DurationInput | undefined
-  /** Called at every step, within the start: what it takes, the start takes longer. */
+  /** Called at every step, within the start: what it takes, the start takes longer. Default none. */
   readonly onProgress?: ((event: ProgressEvent) => Effect.Effect<unknown>) | undefined
 }
 

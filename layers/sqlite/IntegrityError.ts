@@ -63,7 +63,7 @@ export class IntegrityError extends TaggedRefusal("IntegrityError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     const found = this.findings.slice(0, 3).join("; ")
     const more = this.findings.length > 3 ? ` and ${this.findings.length - 3} more` : ""
@@ -72,7 +72,7 @@ export class IntegrityError extends TaggedRefusal("IntegrityError")<{
       : `${this.entry.sentence}: ${describeDifference(this.difference)}`
   }
 
-  /** What to do now, for people. */
+  /** @internal The entry's remedy with the facts. */
   override get remedy(): string {
     const extension = this.findings.map(cureOfMissing).find((cure) => cure !== undefined)
     return codeRemedy(this.code) ?? extension ?? this.entry.remedy

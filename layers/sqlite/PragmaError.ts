@@ -34,7 +34,7 @@ export class PragmaError extends TaggedRefusal("PragmaError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What to do now, for people. */
+  /** @internal The entry's remedy with the facts. */
   override get remedy(): string {
     if (this.retryable) return this.pragma === "journal_mode" ? inUse : (codeRemedy(this.code) ?? inUse)
     return this.entry.remedy

@@ -38,9 +38,9 @@ export interface RestoreOptions {
   readonly program?: string | undefined
   /** Types of filesystems that are trusted although they are not known to be local, as for a start. Default none. */
   readonly trustedFilesystems?: ReadonlyArray<string> | undefined
-  /** What each connection needs before anything else, as for a start: the check of the backup runs the schema's functions. */
+  /** What each connection needs before anything else, as for a start: the check of the backup runs the schema's functions. Default none. */
   readonly onOpen?: OnOpen | undefined
-  /** Called before each step that takes long, for files of more than 32 MiB. */
+  /** Called before each step that takes long, for files of more than 32 MiB. Default none. */
   readonly onProgress?: ((step: RestoreStep) => Effect.Effect<unknown>) | undefined
 }
 

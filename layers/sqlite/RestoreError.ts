@@ -50,7 +50,7 @@ export class RestoreError extends TaggedRefusal("RestoreError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
     return `${this.entry.sentence}${said === "" ? "" : ` (${said})`}`

@@ -34,7 +34,7 @@ export const isFull = (error: unknown): boolean => means(error, "full")
  */
 export const isReadOnly = (error: unknown): boolean => means(error, "readOnly")
 
-/** Whether the file is damaged, or no SQLite database: `SQLITE_CORRUPT`, `SQLITE_NOTADB`. */
+/** Whether the file is damaged, or not a SQLite database: `SQLITE_CORRUPT`, `SQLITE_NOTADB`. */
 export const isDamaged = (error: unknown): boolean => means(error, "damaged")
 
 /** Whether the disk failed: `SQLITE_IOERR`. One that is full is something else: `isFull`. */

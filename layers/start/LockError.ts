@@ -23,7 +23,7 @@ export class LockError extends TaggedRefusal("LockError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     return `${this.entry.sentence} (${this.code} in the ${this.stage} stage)`
   }

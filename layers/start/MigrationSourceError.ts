@@ -37,7 +37,7 @@ export class MigrationSourceError extends TaggedRefusal("MigrationSourceError")<
   /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
+  /** @internal Without what only the remedy or the detail tells of. */
   override toJSON(): object {
     // Anything may be in a cause, even what cannot be written; the detail tells of it, as the remedy does of the cure.
     return { ...super.toJSON(), cause: undefined, cure: undefined }
@@ -48,12 +48,12 @@ export class MigrationSourceError extends TaggedRefusal("MigrationSourceError")<
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     return `${this.entry.sentence} (${this.detail})`
   }
 
-  /** What to do now, for people. */
+  /** @internal The entry's remedy with the facts. */
   override get remedy(): string {
     return this.cure ?? this.entry.remedy
   }

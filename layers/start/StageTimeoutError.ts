@@ -34,7 +34,7 @@ export class StageTimeoutError extends TaggedRefusal("StageTimeoutError")<{
     return { sentence: this.sentence, remedy: this.remedy, means: "tryAgain" }
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     const { doing, reason, stage, waitingFor } = this
     const whose = reason === "Start" ? "The start" : `The ${stage} stage`
@@ -49,7 +49,7 @@ export class StageTimeoutError extends TaggedRefusal("StageTimeoutError")<{
     return this.reason === "Start" ? "timeout" : `policies.${this.stage}.timeout`
   }
 
-  /** What to do now, for people. */
+  /** @internal The entry's remedy with the facts. */
   override get remedy(): string {
     const { doing, reason, setting, stage, step, waitingFor } = this
     const isWaiting = waitingFor !== "" && doing === ""

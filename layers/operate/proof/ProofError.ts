@@ -58,7 +58,7 @@ export class ProofError extends TaggedRefusal("ProofError")<{
     return refuseProof("Unreadable", { path, code, detail, retryable })
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     const said = [this.code, this.detail].filter((part) => part !== "").join(": ")
     return `${this.entry.sentence}${said === "" ? "" : ` (${said})`}`

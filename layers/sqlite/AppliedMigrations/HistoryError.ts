@@ -51,7 +51,7 @@ export class HistoryError extends TaggedRefusal("HistoryError")<{
   /** Absolute path of the database file, or `:memory:`. Set when the error leaves its stage. */
   readonly database?: string | undefined
 }> {
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
+  /** @internal Without what only the remedy or the detail tells of. */
   override toJSON(): object {
     return { ...super.toJSON(), cure: undefined }
   }
@@ -61,13 +61,13 @@ export class HistoryError extends TaggedRefusal("HistoryError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     const detail = this.detail === "" ? "" : ` (${this.detail})`
     return `${this.entry.sentence}${detail}`
   }
 
-  /** What to do now, for people. */
+  /** @internal The entry's remedy with the facts. */
   override get remedy(): string {
     return this.cure ?? codeRemedy(this.code) ?? this.entry.remedy
   }

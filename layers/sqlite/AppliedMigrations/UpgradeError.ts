@@ -78,7 +78,7 @@ export class UpgradeError extends TaggedRefusal("UpgradeError")<{
   /** Absolute path of the copy that it made before that. */
   backup: string | undefined = undefined
 
-  /** What JSON loggers write: the sentence as `message`, the remedy, and the facts. */
+  /** @internal Without what only the remedy or the detail tells of. */
   override toJSON(): object {
     // Anything may be in a cause, even what cannot be written; the detail tells of it, as the remedy does of the cure.
     return { ...super.toJSON(), cause: undefined, cure: undefined }
@@ -89,14 +89,14 @@ export class UpgradeError extends TaggedRefusal("UpgradeError")<{
     return entryOf(catalogue, this)
   }
 
-  /** What is wrong, for people. */
+  /** @internal The entry's sentence with the facts. */
   override get sentence(): string {
     const where = this.line === 0 ? "" : ` in line ${this.line}, \`${this.statement}\``
     const code = this.code === "" ? "" : `${this.code}: `
     return `${this.entry.sentence}${where} (${code}${this.detail})`
   }
 
-  /** What to do now, for people. */
+  /** @internal The entry's remedy with the facts. */
   override get remedy(): string {
     const cure = this.cure ?? codeRemedy(this.code) ?? this.entry.remedy
     return this.reason === "Pending" || this.reason === "TransactionEnded" ? cure : `${cure} ${standing(this)}`
