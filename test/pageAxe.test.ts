@@ -72,7 +72,21 @@ const statesOf = (
       await page.locator("#events li").first().waitFor()
     }
   ],
-  ["menu", (page) => page.getByRole("button", { name: "More for b.txt" }).click()],
+  [
+    "found in the contents",
+    async (page) => {
+      await page.getByLabel("Search in the contents").fill("content")
+      await page.keyboard.press("Enter")
+      await page.locator("#found-note", { hasText: /passages?, best first|says/ }).waitFor()
+    }
+  ],
+  [
+    "menu",
+    async (page) => {
+      await page.getByRole("button", { name: "Clear", exact: true }).click()
+      await page.getByRole("button", { name: "More for b.txt" }).click()
+    }
+  ],
   [
     "rename",
     async (page) => {

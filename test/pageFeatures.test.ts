@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { fileForm } from "../src/service/Client.ts"
 import { clientOf, runningBackend } from "./support/backend.ts"
 import { noBrowser } from "./support/browser.ts"
@@ -335,6 +336,80 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
           },
           { permissions: ["clipboard-read", "clipboard-write"] }
         )
+      })
+    )
+
+    it.scoped(
+      "finds what is in the files, marks the words, opens the file, and says which files cannot be searched",
+      () =>
+        Effect.gen(function* () {
+          const text = "Nobody knows.\n"
+            .repeat(20)
+            .concat("The <b>rocket</b> engines were late.\n", "All is well.\n".repeat(60))
+          yield* withFile("contents", "report.txt", text)
+          yield* withFile("contents", "locked.pdf", "no PDF", { type: "application/pdf" })
+          yield* onThePage("contents", async (page) => {
+            await listed(page, "2 files")
+            await page.getByRole("button", { name: "locked.pdf", exact: true }).click()
+            await page.locator("#text-state", { hasText: "no, it is damaged, or is not what its name says" }).waitFor()
+            await page.keyboard.press("Escape")
+
+            await page.getByLabel("Search in the contents").fill("rockets & ENGINE")
+            await page.keyboard.press("Enter")
+            const found = page.locator("#found-list li")
+            await page.locator("#found-note", { hasText: "1 passage, best first." }).waitFor()
+            assert.deepStrictEqual(await found.locator("mark").allTextContents(), ["rocket", "engines"])
+            assert.match(await textOf(found), /^report.txt lines 1 to \d+… .*The <b>rocket<\/b> engines were late\./s)
+            await found.getByRole("button", { name: "report.txt" }).click()
+            await page.locator("#viewer-name", { hasText: "report.txt" }).waitFor()
+            await page.locator("#text-state", { hasText: /^yes$/ }).waitFor()
+            await page.keyboard.press("Escape")
+
+            await page.getByLabel("Search in the contents").fill("turbine")
+            await page.getByRole("button", { name: "Search", exact: true }).click()
+            await page.locator("#found-note", { hasText: "No file says “turbine”." }).waitFor()
+            await page.getByRole("button", { name: "Clear", exact: true }).click()
+            await page.locator("#found").waitFor({ state: "hidden" })
+            await page.evaluate("location.hash = '/all'")
+            await page.locator("#find").waitFor({ state: "hidden" })
+          })
+        })
+    )
+
+    it.scoped("shows an administrator what an experiment says so far, and that it is not enough", () =>
+      Effect.gen(function* () {
+        const { url } = yield* Site
+        const { context, experiments } = yield* clientOf(url)
+        yield* withFile("experiment", "report.txt", "The rocket engines were late.")
+        yield* Effect.repeat(
+          context.search({ path: { sessionId: "experiment" }, urlParams: { q: "rocket", limit: 1 } }),
+          { until: ({ passages }) => passages.length > 0, schedule: Schedule.spaced("100 millis") }
+        )
+        yield* experiments.create({
+          payload: {
+            name: "which-one",
+            policies: [
+              { policy: "relevant", share: 50 },
+              { policy: "diverse", share: 50 }
+            ],
+            endsAt: new Date(Date.now() + 3_600_000)
+          }
+        })
+        yield* context.choose({ path: { sessionId: "experiment" }, payload: { message: "rocket", budget: 100 } })
+        yield* experiments.report({
+          path: { sessionId: "experiment", answerId: "1" },
+          payload: { experiment: "which-one", outcomes: [] }
+        })
+        yield* onThePage("/administration", async (page) => {
+          const table = page.getByRole("region", { name: "Experiment which-one" })
+          const row = (policy: string) => table.getByRole("row").filter({ hasText: policy })
+          await row("diverse").getByText("not enough yet").waitFor()
+          await row("relevant").getByText("the first").waitFor()
+          // The session has one of them, by a hash.
+          assert.strictEqual(await table.getByText(/^0 % \(0 % to \d+(\.\d)? %\)$/).count(), 1)
+          assert.strictEqual(await table.getByText("none yet").count(), 1)
+        })
+        yield* experiments.end({ path: { name: "which-one" } })
       })
     )
 

@@ -8,12 +8,14 @@ import auditWordsScript from "./page/auditWords.js" with { type: "text" }
 import baseStyle from "./page/base.css" with { type: "text" }
 import changesScript from "./page/changes.js" with { type: "text" }
 import contentScript from "./page/content.js" with { type: "text" }
+import contentSearchScript from "./page/contentSearch.js" with { type: "text" }
 import detailsScript from "./page/details.js" with { type: "text" }
 import dialogsStyle from "./page/dialogs.css" with { type: "text" }
 import domScript from "./page/dom.js" with { type: "text" }
 import dropScript from "./page/drop.js" with { type: "text" }
 import dueScript from "./page/due.js" with { type: "text" }
 import editorScript from "./page/editor.js" with { type: "text" }
+import experimentsScript from "./page/experiments.js" with { type: "text" }
 import expiryScript from "./page/expiry.js" with { type: "text" }
 import fileActionsScript from "./page/fileActions.js" with { type: "text" }
 import filesStyle from "./page/files.css" with { type: "text" }
@@ -30,11 +32,13 @@ import menuScript from "./page/menu.js" with { type: "text" }
 import messageScript from "./page/message.js" with { type: "text" }
 import placeScript from "./page/place.js" with { type: "text" }
 import rowScript from "./page/row.js" with { type: "text" }
+import searchStyle from "./page/search.css" with { type: "text" }
 import selectionScript from "./page/selection.js" with { type: "text" }
 import serviceStyle from "./page/service.css" with { type: "text" }
 import sessionsScript from "./page/sessions.js" with { type: "text" }
 import sessionViewScript from "./page/sessionView.js" with { type: "text" }
 import storageChangesScript from "./page/storageChanges.js" with { type: "text" }
+import textStateScript from "./page/textState.js" with { type: "text" }
 import textsScript from "./page/texts.js" with { type: "text" }
 import thumbnailsScript from "./page/thumbnails.js" with { type: "text" }
 import timelineScript from "./page/timeline.js" with { type: "text" }
@@ -52,6 +56,7 @@ export const styles: Readonly<Record<string, string>> = {
   dialogs: dialogsStyle,
   files: filesStyle,
   layout: layoutStyle,
+  search: searchStyle,
   service: serviceStyle
 }
 
@@ -63,11 +68,13 @@ export const scripts: Readonly<Record<string, string>> = {
   auditWords: auditWordsScript,
   changes: changesScript,
   content: contentScript,
+  contentSearch: contentSearchScript,
   details: detailsScript,
   dom: domScript,
   drop: dropScript,
   due: dueScript,
   editor: editorScript,
+  experiments: experimentsScript,
   expiry: expiryScript,
   fileActions: fileActionsScript,
   health: healthScript,
@@ -85,6 +92,7 @@ export const scripts: Readonly<Record<string, string>> = {
   sessionView: sessionViewScript,
   sessions: sessionsScript,
   storageChanges: storageChangesScript,
+  textState: textStateScript,
   texts: textsScript,
   thumbnails: thumbnailsScript,
   timeline: timelineScript,

@@ -4,6 +4,7 @@ import { me } from "./account.js"
 import { isAbort, json, messageOf } from "./api.js"
 import { reasonOf } from "./auditWords.js"
 import { box, button, facts, make } from "./dom.js"
+import { showExperiments } from "./experiments.js"
 import { addressOf } from "./place.js"
 import { askGift } from "./sessionView.js"
 import { bytes, counted, exact, millis, number, time } from "./words.js"
@@ -27,6 +28,7 @@ export const showAdministration = () => {
     card("Storage", storage),
     card("Sessions", sessions),
     card("Health since the start", history),
+    card("Experiments", (host) => showExperiments(host, table)),
     card("Refusals", refusals),
     card("Database", database)
   )

@@ -5,6 +5,7 @@ import { box, button, facts, make } from "./dom.js"
 import { askExpiry } from "./expiry.js"
 import { attempt, tell } from "./message.js"
 import { addressOf } from "./place.js"
+import { textStateOf } from "./textState.js"
 import { bytes, counted, exact, time } from "./words.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
@@ -49,6 +50,7 @@ const partsOf = (details, file) => {
     ...(messageId === null ? [] : [/** @type {const} */ (["Message", messageId])]),
     ...(deletedAt === null ? [] : [/** @type {const} */ (["Deleted", exact(deletedAt)])]),
     ["SHA-256", hashOf(sha256)],
+    ["Can be searched", textStateOf(file)],
     [deletedAt === null ? "Deleted automatically" : "Gone for good", expiryOf(file)]
   ])
   const given = Object.entries(metadata)

@@ -32,6 +32,7 @@ const entryOf = ({ dueAt, forGood, name, reason, sessionId, size }) =>
 /**
  * @param {HTMLElement} list
  * @param {string | null} after
+ * @returns {Promise<void>}
  */
 export const showDue = async (list, after = null) => {
   try {

@@ -2,6 +2,7 @@
 import { enter, me, refreshUsage, whenIn } from "./account.js"
 import { showAdministration } from "./administration.js"
 import { follow } from "./changes.js"
+import { beginContentSearch } from "./contentSearch.js"
 import { box, buttonAt, say } from "./dom.js"
 import "./drop.js"
 import { showDue } from "./due.js"
@@ -40,6 +41,7 @@ const show = () => {
   markSession()
   showSession()
   beginList()
+  beginContentSearch()
   follow()
   if (here.kind === "due") showDue(box("due"))
   if (here.kind === "administration") showAdministration()

@@ -14,6 +14,11 @@ export type CleanupPage = typeof import("../ApiAccount.ts").CleanupPage.Encoded
 export type HealthHistory = typeof import("../OperatorModels.ts").HealthTurns.Encoded
 export type DatabaseState = typeof import("../OperatorModels.ts").DatabaseFacts.Encoded
 export type StorageStatistics = typeof import("../ApiModels.ts").StorageStatistics.Encoded
+export type FoundPassage = typeof import("../context/ContextModels.ts").FoundPassage.Encoded
+export type FoundPassages = typeof import("../context/ContextModels.ts").FoundPassages.Encoded
+export type TextState = typeof import("../context/ContextModels.ts").TextState.Encoded
+export type ExperimentPage = typeof import("../experiments/ExperimentModels.ts").ExperimentPage.Encoded
+export type ExperimentResult = typeof import("../experiments/ExperimentModels.ts").ExperimentResult.Encoded
 
 /** What a page shows: a session's files, all files, what will be deleted, the service itself, or nothing yet. */
 export type Place =
