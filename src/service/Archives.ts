@@ -73,7 +73,7 @@ export class Archives extends Context.Tag("conversation-files/Archives")<
       const { audited } = yield* AuditTrail
       const { record } = yield* AccessLog
       const { mayUse } = yield* Sessions
-      const { open } = yield* rowContent
+      const { open, unsafeDisproven } = yield* rowContent
 
       const columns = sql.literal(`cf.file_id, cf.session_id, cf.original_filename, cf.file_size, cf.file_hash,
         cf.mime_type, cf.uploaded_at, cf.is_deleted, cf.deleted_at`)
@@ -111,11 +111,11 @@ export class Archives extends Context.Tag("conversation-files/Archives")<
       /** Adds one file, and returns what is wrong with it. Fails if it cannot be read to its end. */
       const add = (zip: ZipFile, name: string, row: ArchivedRow, by: string, now: number) =>
         Effect.gen(function* () {
-          const { file } = yield* open(row)
+          const stored = yield* open(row)
           // Nobody waits for the record.
           yield* Effect.forkDaemon(record({ file: row, access: "download", by, details: { archive: true } }))
           const hash = createHash("sha256")
-          const content = exactly(Number(file.fd), 0, row.file_size, (bytes) => void hash.update(bytes))
+          const content = exactly(Number(stored.file.fd), 0, row.file_size, (bytes) => void hash.update(bytes))
           const uploaded = Date.parse(isoOf(row.uploaded_at ?? ""))
           zip.addReadStream(content, name, {
             size: row.file_size,
@@ -123,7 +123,7 @@ export class Archives extends Context.Tag("conversation-files/Archives")<
             compress: isTextType(row.mime_type ?? "")
           })
           yield* readToEnd(content)
-          return hash.digest("hex") === row.file_hash ? undefined : ("damaged" as const)
+          return hash.digest("hex") === row.file_hash ? undefined : unsafeDisproven(row, stored).reason
         }).pipe(
           Effect.scoped,
           Effect.catchTags({

@@ -33,6 +33,7 @@ import { Cleanup } from "./Cleanup.ts"
 import { CleanupList } from "./CleanupList.ts"
 import { ContentChanges } from "./ContentChanges.ts"
 import { ContentFaults } from "./ContentFaults.ts"
+import { contentProof } from "./ContentProof.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
 import { contextHttp } from "./context/ContextHttp.ts"
@@ -155,6 +156,7 @@ export const files = Cleanup.layer.pipe(
       Archives.layer,
       BulkChanges.layer,
       ContentChanges.layer,
+      contentProof,
       Contexts.layer,
       ConversationFiles.layer,
       Deletions.layer,

@@ -1,4 +1,8 @@
-/** A content as an answer: all of it, the requested part, or that it has not changed (RFC 9110, 13 and 14). */
+/**
+ * A content as an answer: all of it, the requested part, or that it has not changed (RFC 9110, 13 and 14).
+ * A content that is sent whole is proven meanwhile, a short one before.
+ */
+import { createHash } from "node:crypto"
 import type * as Headers from "@effect/platform/Headers"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -14,11 +18,12 @@ import { checkConditions, isUnmodified } from "./Preconditions.ts"
 import { isWeaklyIn } from "./tags.ts"
 
 export const contentResponse = Effect.fnUntraced(function* (
-  { content, file, record, unsafeIsCurrent, unsafeRecord }: ReadableFile,
+  readable: ReadableFile,
   access: "view" | "download",
   { headers: asked, method }: Pick<HttpServerRequest.HttpServerRequest, "headers" | "method">,
   { keepWhile, repeatAfter }: KeptAnswers["Type"]
 ) {
+  const { file, record, unsafeIsCurrent, unsafeRecord } = readable
   const headers = yield* headersOf(file, access)
   yield* checkConditions(
     { file_id: file.fileId, file_hash: file.sha256, uploaded_at: file.uploadedAt },
@@ -33,6 +38,8 @@ export const contentResponse = Effect.fnUntraced(function* (
   if (range === "unsatisfiable") {
     return yield* new RangeNotSatisfiable({ size: file.size, message: `The file has ${file.size} bytes.` })
   }
+  // Read from the open file: it can be read to its end even if it is deleted meanwhile.
+  const body = method === "HEAD" ? undefined : yield* bodyOf(readable, range)
   // Not for a refusal: each one is counted.
   yield* keepWhile(unsafeIsCurrent)
   if (method !== "HEAD") {
@@ -42,27 +49,48 @@ export const contentResponse = Effect.fnUntraced(function* (
   }
   const { end, start } = range ?? { start: 0, end: file.size - 1 }
   const contentLength = end - start + 1
-  // Read from the open file: it can be read to its end even if it is deleted meanwhile.
-  return HttpServerResponse.raw(
-    method === "HEAD" ? undefined : yield* bodyOf(Number(content.fd), start, contentLength),
-    {
-      status: range === undefined ? 200 : 206,
-      headers: {
-        ...headers,
-        "content-length": String(contentLength),
-        ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end}/${file.size}` })
-      }
+  return HttpServerResponse.raw(body, {
+    status: range === undefined ? 200 : 206,
+    headers: {
+      ...headers,
+      "content-length": String(contentLength),
+      ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end}/${file.size}` })
     }
-  )
+  })
 })
 
 /**
- * Sends a short content with one call. If that fails, it falls back to the stream, whose failure ends the connection.
+ * A short content is read with one call, and proven before anything is sent. If that call fails, it falls back to the
+ * stream, whose failure ends the connection. So does a longer content that turns out to be damaged: its last bytes are
+ * not sent. A part of a longer one cannot be proven.
  */
-const bodyOf = (fd: number, start: number, length: number) =>
-  length <= short
-    ? Effect.map(atOnce(fd, start, length), (bytes) => bytes ?? exactly(fd, start, length))
-    : Effect.succeed(exactly(fd, start, length))
+const bodyOf = Effect.fnUntraced(function* (
+  { content, file, unsafeDisproven }: ReadableFile,
+  range: parseRange.Range | undefined
+) {
+  const fd = Number(content.fd)
+  if (file.size <= short) {
+    const bytes = yield* atOnce(fd, 0, file.size)
+    if (bytes !== undefined) {
+      if (createHash("sha256").update(bytes).digest("hex") !== file.sha256) return yield* unsafeDisproven()
+      return range === undefined ? bytes : bytes.subarray(range.start, range.end + 1)
+    }
+  }
+  const isPart = range !== undefined && range.end - range.start + 1 < file.size
+  if (isPart) return exactly(fd, range.start, range.end - range.start + 1)
+  const hash = createHash("sha256")
+  return exactly(
+    fd,
+    0,
+    file.size,
+    (bytes) => void hash.update(bytes),
+    () => {
+      if (hash.digest("hex") === file.sha256) return true
+      unsafeDisproven()
+      return false
+    }
+  )
+})
 
 /** Bytes. */
 const short = 128 * 1024

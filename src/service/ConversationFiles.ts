@@ -53,6 +53,8 @@ export interface ReadableFile {
   readonly file: ConversationFile
   /** Open until the scope closes; has as many bytes as the file. */
   readonly content: FileSystem.File
+  /** Call it when the bytes of the content are not those of its name. */
+  readonly unsafeDisproven: () => ContentLost
   /** Call it when the content, or a part of it, is sent: it records the access. */
   readonly record: (range: string | undefined) => Effect.Effect<void>
   /** The same for a caller without a fiber: `recorded` is called once, at once or later. */
@@ -132,7 +134,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
       const log = yield* AccessLog
       const faults = yield* ContentFaults
       const { detailsOf, found } = yield* Rows
-      const { open } = yield* rowContent
+      const { open, unsafeDisproven } = yield* rowContent
       const writing = yield* writeKeeping
       const { inSession, ofAll, ofOwner } = yield* filePages
       const { mayAdd, mayUse } = yield* Sessions
@@ -172,7 +174,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
             const row = yield* Effect.flatMap(found(fileId), requireNotDeleted)
             const { name } = yield* CurrentUser
             // Somebody may have deleted it for good meanwhile. Then it is not lost: it does not exist.
-            const { file: content, unsafeIsThere } = yield* Effect.tapErrorTag(open(row), "ContentLost", () =>
+            const stored = yield* Effect.tapErrorTag(open(row), "ContentLost", () =>
               Effect.tapError(found(fileId), () => faults.over(row.file_hash))
             )
             const readingOf = (range: string | undefined): Reading => ({
@@ -183,10 +185,11 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
             })
             const readable: ReadableFile = {
               file: fileOf(row),
-              content,
+              content: stored.file,
+              unsafeDisproven: () => unsafeDisproven(row, stored),
               record: (range) => log.record(readingOf(range)),
               unsafeRecord: (range, recorded) => log.unsafeRecord(readingOf(range), recorded),
-              unsafeIsCurrent: () => before !== undefined && log.unsafeVersion() === before && unsafeIsThere()
+              unsafeIsCurrent: () => before !== undefined && log.unsafeVersion() === before && stored.unsafeIsThere()
             }
             return readable
           }).pipe(audited(access, { fileId })),

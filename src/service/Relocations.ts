@@ -72,14 +72,19 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
       const { detailsOf, found } = yield* Rows
       const { mayGrow } = yield* Quota
       const { claim, mayAdd } = yield* Sessions
-      const { lost, open } = yield* rowContent
+      const { lost, open, unsafeDisproven } = yield* rowContent
 
       /** Proves that the content is intact, as an upload does, before another file relies on it. */
       const prove = (row: FileRow) =>
         open(row).pipe(
-          Effect.flatMap(({ file }) => digestOf(file, row.file_hash)),
-          Effect.scoped,
-          Effect.flatMap((digest) => (digest === row.file_hash ? Effect.void : lost(row, "damaged")))
+          Effect.flatMap((content) =>
+            Effect.filterOrFail(
+              digestOf(content.file, row.file_hash),
+              (digest) => digest === row.file_hash,
+              () => unsafeDisproven(row, content)
+            )
+          ),
+          Effect.scoped
         )
 
       const insertCopy = Effect.fnUntraced(function* (

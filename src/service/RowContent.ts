@@ -1,4 +1,7 @@
-/** Opens the content of a row, with as many bytes as the row says. Otherwise it is lost, and health knows at once. */
+/**
+ * Opens the content of a row, with as many bytes as the row says and, as far as they were read, the right ones.
+ * Otherwise it is lost, and health knows at once.
+ */
 import * as Effect from "effect/Effect"
 import { ContentLost } from "./Api.ts"
 import { type ContentFault, ContentFaults } from "./ContentFaults.ts"
@@ -7,20 +10,28 @@ import type { FileRow } from "./FileRow.ts"
 
 type Wanted = Pick<FileRow, "file_hash" | "file_id" | "file_size">
 
-/** Makes `open`, which opens a content until the scope closes, and `lost`, which reports what is wrong with one. */
+/**
+ * Makes `open`, which opens a content until the scope closes, `lost`, which reports what is wrong with one, and
+ * `unsafeDisproven`, which reports one whose bytes are not those of its name.
+ */
 export const rowContent = Effect.gen(function* () {
   const store = yield* ContentStore
   const faults = yield* ContentFaults
 
+  const refusal = (row: Wanted, fault: ContentFault) =>
+    new ContentLost({
+      fileId: row.file_id,
+      reason: fault,
+      message: `The content is ${fault}. Upload the same file again to bring it back.`
+    })
+
   const lost = (row: Wanted, fault: ContentFault): Effect.Effect<never, ContentLost> =>
-    Effect.zipRight(
-      faults.found(row.file_hash, fault),
-      new ContentLost({
-        fileId: row.file_id,
-        reason: fault,
-        message: `The content is ${fault}. Upload the same file again to bring it back.`
-      })
-    )
+    Effect.zipRight(faults.found(row.file_hash, fault), refusal(row, fault))
+
+  const unsafeDisproven = (row: Wanted, { unsafeIsThere }: OpenContent): ContentLost => {
+    faults.unsafeDisproven(row.file_hash, unsafeIsThere)
+    return refusal(row, "damaged")
+  }
 
   const open = (row: Wanted) =>
     store.open(row.file_hash).pipe(
@@ -31,8 +42,12 @@ export const rowContent = Effect.gen(function* () {
       Effect.filterOrElse(
         ({ size }: OpenContent) => size === row.file_size,
         () => lost(row, "damaged")
+      ),
+      Effect.filterOrFail(
+        () => !faults.unsafeIsDisproven(row.file_hash),
+        () => refusal(row, "damaged")
       )
     )
 
-  return { lost, open }
+  return { lost, open, unsafeDisproven }
 })

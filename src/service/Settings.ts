@@ -90,6 +90,11 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly adoptContents: Option.Option<string>
     /** `ALLOW_SWEEP`: how many contents may go to the trash at once, whatever share of all they are. Default 0. */
     readonly allowSweep: number
+    /**
+     * `PROOF_RATE`: bytes per second that are read to prove contents by their SHA-256; 0 proves none. Default 1048576 (1
+     * MiB).
+     */
+    readonly proofRate: number
     /** `CLEANUP_INTERVAL`: how often what is due is deleted. Default 1 minute. */
     readonly cleanupInterval: Duration.Duration
     /** `EXTRACT_TEXTS`: whether this process extracts the texts of files, for search and context. Default true. */
@@ -146,6 +151,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         adoptContents: Config.nonEmptyString("ADOPT_CONTENTS").pipe(Config.option),
         allowSweep: fromZero("ALLOW_SWEEP", 0),
         diskReserve: fromZero("DISK_RESERVE", 16 * 1024 * 1024),
+        proofRate: fromZero("PROOF_RATE", 1024 * 1024),
         cleanupInterval: duration("CLEANUP_INTERVAL", Duration.minutes(1)).pipe(
           Config.validate({ message: "a duration above 0", validation: (value) => Duration.greaterThan(value, 0) })
         ),

@@ -31,7 +31,7 @@ export const isHash = (name: string): boolean => /^[0-9a-f]{64}$/.test(name)
 const isUpload = (name: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name)
 
 /** Files of the store itself, next to the directories. */
-const ownFiles = new Set(["identity", "reserve"])
+const ownFiles = new Set(["identity", "proof", "reserve"])
 
 export const inventoryOf = (directory: string): Effect.Effect<Inventory> =>
   Effect.gen(function* () {

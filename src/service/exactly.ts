@@ -11,7 +11,9 @@ export const exactly = (
   fd: number,
   start: number,
   length: number,
-  seen: (bytes: Buffer) => void = () => {}
+  seen: (bytes: Buffer) => void = () => {},
+  /** Asked before the last bytes leave. If it is false, the stream fails instead. */
+  isWhole: () => boolean = () => true
 ): Readable => {
   let sent = 0
   return new Readable({
@@ -26,6 +28,8 @@ export const exactly = (
         sent += count
         const bytes = count === buffer.length ? buffer : buffer.subarray(0, count)
         seen(bytes)
+        if (sent === length && !isWhole())
+          return void this.destroy(new Error("The bytes are not those that were stored."))
         this.push(bytes)
       })
     }

@@ -78,6 +78,8 @@ const makeSubject = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const settings = {
     DATA_DIRECTORY: folder,
+    // It has calls of its own, at times of its own.
+    PROOF_RATE: "0",
     HEALTH_CACHE: "0ms",
     REQUESTS_PER_SECOND: "100000",
     UV_THREADPOOL_SIZE: "1"

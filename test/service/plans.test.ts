@@ -191,6 +191,7 @@ const fillBy = (connection: Sqlite.Database) => {
 const settings = {
   accounts,
   extractsTexts: true,
+  proofRate: 1_000_000_000,
   userQuotaBytes: Option.some(1_000_000),
   totalQuotaBytes: Option.some(1_000_000),
   retention: Duration.zero,

@@ -59,6 +59,79 @@ describe("a content that is damaged on the disk", () => {
     })
   )
 
+  it.scopedLive(
+    "without a change of its size is not sent, whole or in part, and health says so until it is whole again",
+    () =>
+      Effect.gen(function* () {
+        const { ask, healthAs, path, stored: file, upload } = yield* stored()
+        const read = (headers: Record<string, string> = {}) => ask(`/api/files/${file.fileId}/content`, { headers })
+        writeFileSync(path, `${text.slice(1)}y`)
+        for (const headers of [{}, {}, { range: "bytes=0-3" }]) {
+          const answer = yield* read(headers)
+          assert.strictEqual(answer.status, 410)
+          assert.deepInclude(yield* jsonOf(answer), { _tag: "ContentLost", reason: "damaged" })
+        }
+        yield* healthAs(/"warn".*damaged/)
+        yield* upload
+        yield* healthAs(/"pass"/)
+        const whole = yield* read()
+        assert.strictEqual(yield* Effect.promise(() => whole.text()), text)
+      })
+  )
+
+  it.scopedLive("without a change of its size, and longer, is broken off before its end, and then refused", () =>
+    Effect.gen(function* () {
+      const { ask, healthAs, path, stored: file } = yield* stored("z".repeat(1_000_000))
+      const read = ask(`/api/files/${file.fileId}/download`)
+      const outcome = Effect.flatMap(read, (answer) =>
+        Effect.promise(() =>
+          answer.text().then(
+            ({ length }) => `${answer.status}: ${length > 1000 ? "whole" : "short"}`,
+            () => "broken off"
+          )
+        )
+      )
+      assert.strictEqual(yield* outcome, "200: whole")
+      writeFileSync(path, `${"z".repeat(500_000)}y${"z".repeat(499_999)}`)
+      assert.strictEqual(yield* outcome, "broken off")
+      yield* healthAs(/"warn".*damaged/)
+      assert.strictEqual(yield* outcome, "410: short")
+    })
+  )
+
+  it.scopedLive("without a change of its size is found while nobody reads it, also after a restart in the middle", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const uploaded = yield* Effect.scoped(
+        Effect.flatMap(serveOn(folder), ({ client }) =>
+          Effect.forEach(["a", "b", "c"], (name) =>
+            client.files.upload({ ...inSession, payload: fileForm(name, name.repeat(600_000)) })
+          )
+        )
+      )
+      const [first = "", second = "", third = ""] = uploaded.map(({ sha256 }) => sha256).sort()
+      for (const sha256 of [first, third])
+        writeFileSync(join(folder, "files", sha256.slice(0, 2), sha256), "x".repeat(600_000))
+      const mark = join(folder, "files", "proof")
+      writeFileSync(mark, `${Date.now()} ${second}\n`)
+      const lookedAt = Effect.scoped(
+        Effect.gen(function* () {
+          const { ask } = yield* serveOn(folder, { proofRate: 1_000_000_000 })
+          const atEnd = Effect.sync(() => readFileSync(mark, "utf8").endsWith(` ${"f".repeat(64)}\n`))
+          yield* Effect.repeat(Effect.delay(atEnd, "20 millis"), { until: (isAtEnd) => isAtEnd })
+          const health = JSON.stringify(yield* jsonOf(yield* ask("/api/health")))
+          const file = uploaded.find(({ sha256 }) => sha256 === third)
+          const answer = yield* ask(`/api/files/${file?.fileId ?? ""}/content`)
+          assert.deepInclude(yield* jsonOf(answer), { _tag: "ContentLost", reason: "damaged" })
+          return [first, second, third].map((sha256) => health.includes(`${sha256} is damaged`))
+        })
+      )
+      assert.deepStrictEqual(yield* lookedAt, [false, false, true])
+      writeFileSync(mark, "cannot be read")
+      assert.deepStrictEqual(yield* lookedAt, [true, false, true])
+    })
+  )
+
   it.scopedLive("while it is sent ends the connection", () =>
     Effect.gen(function* () {
       const size = 30_000_000

@@ -45,6 +45,7 @@ export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): 
   adoptContents: Option.none(),
   allowSweep: 0,
   diskReserve: 0,
+  proofRate: 0,
   cleanupInterval: Duration.days(1),
   extractsTexts: false,
   healthCache: Duration.zero,
