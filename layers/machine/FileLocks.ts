@@ -43,10 +43,12 @@ const lockKey = (dev: number, ino: number): string => {
 
 /** A process that holds a lock that others wait for. */
 export interface Holder {
-  /** Its process id, as this process sees it. */
+  /** Its process id, as this process sees it; on PostgreSQL that of the server's process. */
   readonly pid: number
   /** As `ps` shows it, undefined where that cannot be seen. */
   readonly name: string | undefined
+  /** True on PostgreSQL: there the process id is one of the server's machine, which may be in use here too. */
+  readonly isOnServer?: boolean | undefined
 }
 
 /**
@@ -173,8 +175,8 @@ export const describeHolders = (holders: ReadonlyArray<Holder>): string =>
 
 /** `process 4711 (node), this process` */
 export const nameHolders = (holders: ReadonlyArray<Holder>): string => {
-  const named = holders.slice(0, 3).map(({ name, pid }) => {
-    const who = pid === process.pid ? "this process" : `process ${pid}`
+  const named = holders.slice(0, 3).map(({ isOnServer = false, name, pid }) => {
+    const who = pid === process.pid && !isOnServer ? "this process" : `process ${pid}`
     return name === undefined ? who : `${who} (${name})`
   })
   if (holders.length > named.length) named.push(`${holders.length - named.length} more`)

@@ -65,4 +65,4 @@ const blockersStatement = `SELECT pid, coalesce(nullif(application_name, ''), us
 FROM pg_stat_activity WHERE pid = ANY(pg_blocking_pids($1))`
 
 export const holdersIn = (rows: ReadonlyArray<Row>): ReadonlyArray<Holder> =>
-  rows.map(({ name, pid }) => ({ pid: Number(pid), name: name === null ? undefined : `${name}` }))
+  rows.map(({ name, pid }) => ({ pid: Number(pid), name: name === null ? undefined : `${name}`, isOnServer: true }))

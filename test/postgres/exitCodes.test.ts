@@ -1,8 +1,10 @@
 /** The exit codes of refusals of a start on PostgreSQL: the same for the same meaning as on SQLite. */
 import { assert, describe, it } from "@effect/vitest"
 import { exitCodeOf, isRefusal } from "../../layers/index.ts"
+import { nameHolders } from "../../layers/machine/FileLocks.ts"
 import { notReached } from "../../layers/postgres/DirectoryError.ts"
 import { PostgresFailure } from "../../layers/postgres/PostgresFailure.ts"
+import { holdersIn } from "../../layers/postgres/Session.ts"
 import { upgradeError } from "../../layers/postgres/UpgradeError.ts"
 import { ConnectionError, DirectoryError, HistoryError, UpgradeError } from "../../layers/postgres.ts"
 
@@ -51,5 +53,12 @@ describe("a refusal on PostgreSQL", () => {
       "sslmode="
     )
     assert.notInclude(of('password authentication failed for user "app"'), "sslmode=")
+  })
+})
+
+describe("who holds a lock on PostgreSQL", () => {
+  it("is never said to be this process, even if the server's process has the same id on its machine", () => {
+    const holders = holdersIn([{ pid: process.pid, name: "database-ready backend 7" }])
+    assert.strictEqual(nameHolders(holders), `process ${process.pid} (database-ready backend 7)`)
   })
 })
