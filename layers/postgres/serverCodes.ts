@@ -17,15 +17,9 @@ export const remedyOr =
   ({ code }: Coded): string =>
     remedies[code] ?? otherwise
 
-const damaged =
-  "Stop the server and check its disk and its log. Then restore the database from a backup, or ask who looks after the server."
-
 const remedies: Readonly<Record<string, string | undefined>> = {
   "42501": "Give the role the privilege that the message names, or start as the owner of the tables.",
-  "53100": "Free some space on the server's disk, or enlarge it; then start again.",
-  "53200": "Give the server more memory, or let it use less; then start again.",
-  "53400": "Raise the limit of the server that the message names; then start again.",
-  "58030": "Check the server's disk and its log; then start again.",
-  XX001: damaged,
-  XX002: "Run `REINDEX` on the index that the message names, once you know why it was damaged; then start again."
+  "53100": "Free some space on the server's disk, then start again.",
+  "58030": "Check the server's disk and its log, then start again.",
+  XX001: "Stop the server and check its disk and its log. Then restore the database from a backup."
 }

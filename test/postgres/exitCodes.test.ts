@@ -32,8 +32,8 @@ describe("a refusal on PostgreSQL", () => {
     const refusals = ["53100", "58030", "42501", "XX001", "42601"].map((code) => failing(code, "what was said"))
     assert.deepStrictEqual(refusals.map(exitCodeOf), [74, 74, 77, 65, 65])
     assert.deepStrictEqual(
-      refusals.map(({ remedy }) => /space|disk and its log; then|privilege|backup|Fix the statement/.exec(remedy)?.[0]),
-      ["space", "disk and its log; then", "privilege", "backup", "Fix the statement"]
+      refusals.map(({ remedy }) => /space|disk and its log, then|privilege|backup|Fix the statement/.exec(remedy)?.[0]),
+      ["space", "disk and its log, then", "privilege", "backup", "Fix the statement"]
     )
   })
 

@@ -3,7 +3,7 @@ import type Sqlite from "better-sqlite3"
 import type pg from "pg"
 
 export interface Table {
-  /** In their order: the name, and whether it holds texts, numbers or times. */
+  /** In their order: the name, and whether it holds texts, numbers, times or bytes. */
   readonly columns: ReadonlyArray<string>
   readonly required: ReadonlyArray<string>
   readonly key: ReadonlyArray<string>
@@ -30,9 +30,11 @@ const kinds: Readonly<Record<string, string>> = {
   TEXT: "text",
   INTEGER: "number",
   TIMESTAMP: "time",
+  BLOB: "bytes",
   "": "text",
   text: "text",
   jsonb: "text",
+  bytea: "bytes",
   "text[]": "text",
   bigint: "number",
   smallint: "number",
