@@ -36,6 +36,7 @@ describe("the schema that the migrations stage has read", () => {
       )
       assert.strictEqual(refused._tag, "IntegrityError")
       assert.strictEqual(refused.reason, "SchemaDiffers")
+      assert.include(refused.remedy, "`database-ready diff`")
     })
   )
 })

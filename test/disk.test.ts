@@ -248,6 +248,19 @@ describe.skipIf(why !== undefined)(`a filesystem of its own${why === undefined ?
     })
   )
 
+  it.scopedLive("that has no space for a -shm is said to be full, and the disk is not blamed", () =>
+    Effect.gen(function* () {
+      const { folder } = yield* mounted("256k")
+      const { args } = yield* prepared(folder, "")
+      yield* runProgram(["init", ...args])
+      // Until nothing is left.
+      assert.strictEqual(spawnSync("dd", ["if=/dev/zero", `of=${join(folder, "other")}`, "bs=4k"]).status, 1)
+      for (const command of ["init", "status"]) {
+        assert.deepStrictEqual(yield* refusedWith([command, ...args]), ["ConnectionError.DiskFull", 74, ""])
+      }
+    })
+  )
+
   it.scopedLive(
     "that is full refuses an upgrade without its backup, and one that does not fit, and loses nothing",
     () =>

@@ -195,7 +195,8 @@ Layer.launch(service).pipe(Effect.provide(NodeContext.layer), Effect.provide(log
         assert.strictEqual(status, 1, said)
         assert.include(said, "The database is newer than this program", how)
         assert.include(said, file, how)
-        assert.include(said, "Start the newer program. Or restore a backup from before its upgrade", how)
+        assert.include(said, "Start the newer program. Or go back to a backup from before its upgrade", how)
+        assert.include(said, "`database-ready restore --schema-version NUMBER`", how)
       }
     })
   )

@@ -23,7 +23,7 @@ import { look } from "../sqlite/FileLook.ts"
 import { lockForCopies } from "../sqlite/LockFile.ts"
 import { copyOnline } from "../sqlite/OnlineCopy.ts"
 import { type OnOpen, withOnOpen } from "../sqlite/OnOpen.ts"
-import { newestVersion } from "../sqlite/RestoreChoice.ts"
+import { newestVersion, whatIsWrong } from "../sqlite/RestoreChoice.ts"
 import { soundDriver } from "../sqlite/SoundDriver.ts"
 import { openSqlite, text } from "../sqlite/Sqlite.ts"
 import type { Attempt } from "../start/Attempt.ts"
@@ -141,12 +141,11 @@ const copyNow = Effect.fnUntraced(function* ({
     Effect.retry({ schedule: patiently, while: ({ retryable }) => retryable }),
     Effect.mapError((failure) => refusal(file, reasonOf(failure.code), failure))
   )
-  const orRefuse = <A, R>(
-    step: Effect.Effect<A, { readonly code: string; readonly message: string; readonly retryable: boolean }, R>
-  ) =>
+  const orRefuse = <A, R>(step: Effect.Effect<A, StepFailure, R>) =>
     Effect.mapError(
       step,
-      (failure): CopyError => copyError(place.shown)(copyReasonOf(failure), { ...failure, detail: failure.message })
+      (failure): CopyError =>
+        copyError(place.shown)(copyReasonOf(failure), { ...failure, detail: whatIsWrong(failure) })
     )
   const owner = yield* orRefuse(trySync(() => ({ ...permissionsFor(file), mode: 0o600 })))
   return yield* Effect.scoped(
@@ -197,6 +196,13 @@ const copyNow = Effect.fnUntraced(function* ({
     })
   )
 })
+
+interface StepFailure {
+  readonly code: string
+  readonly message: string
+  readonly sentence?: string
+  readonly retryable: boolean
+}
 
 const headerOf = Effect.fnUntraced(function* (file: string, readonly: boolean) {
   const { run } = yield* openSqlite({ filename: file, readonly })

@@ -15,7 +15,7 @@ import { likenessOf } from "../sqlite/Likeness.ts"
 import { type OnOpen, withOnOpen } from "../sqlite/OnOpen.ts"
 import { proveCopy } from "../sqlite/PageCheck.ts"
 import { readableCopy } from "../sqlite/ReadableCopy.ts"
-import { isVerdict, newestVersion } from "../sqlite/RestoreChoice.ts"
+import { isVerdict, newestVersion, whatIsWrong } from "../sqlite/RestoreChoice.ts"
 import { openSqlite } from "../sqlite/Sqlite.ts"
 import type { Attempt } from "../start/Attempt.ts"
 import { inDatabase } from "../start/Refusal.ts"
@@ -186,9 +186,10 @@ const lookAt = (stem: string, file: string, verify: boolean, progress: Attempt["
       )
     )
     if (seen._tag === "Left") {
-      const { code, message, retryable } = seen.left
-      const isDamage = isVerdict({ code, detail: message, retryable })
-      return odd(isDamage ? "damaged" : "unreadable", message, known)
+      const { code, retryable } = seen.left
+      const said = whatIsWrong(seen.left)
+      const isDamage = isVerdict({ code, detail: said, retryable })
+      return odd(isDamage ? "damaged" : "unreadable", said, known)
     }
     const found: ListedBackup = {
       ...named,

@@ -148,7 +148,9 @@ const checkWith = Effect.fnUntraced(function* (
     const lost = connection.lost
     list.set(
       "WAL",
-      lost === undefined ? walBefore : warn(lost, "Copy all files of the database again, or restore a backup.")
+      lost === undefined
+        ? walBefore
+        : warn(lost, "Copy all files of the database again, or restore a backup with `database-ready restore`.")
     )
     list.set("free pages", yield* checkFreePages(sqlite))
   }

@@ -82,7 +82,7 @@ export class IntegrityError extends TaggedRefusal("IntegrityError")<{
 const catalogue: Catalogue<IntegrityError> = {
   SchemaDiffers: {
     sentence: "The schema is not the one that the migrations make",
-    remedy: `Undo the change that was made outside the migrations, or restore a backup. If the change is wanted, write it as a new migration after that. If it is what a pending migration does, run ${repairWith("record-applied NUMBER")} with its number. If it undid a migration that the next start should apply again, run ${repairWith("remove-record NUMBER")}.`,
+    remedy: `Look at the difference with \`database-ready diff\`. Undo the change that was made outside the migrations, or restore a backup with \`database-ready restore\`. If the change is wanted, write it as a new migration after that. If it is what a pending migration does, run ${repairWith("record-applied NUMBER")} with its number. If it undid a migration that the next start should apply again, run ${repairWith("remove-record NUMBER")}.`,
     means: ofSqlite
   },
   SchemaBroken: {

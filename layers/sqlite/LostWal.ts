@@ -13,7 +13,7 @@ import { compactTime, parseBackupName } from "./BackupNames.ts"
 import { headOf } from "./Likeness.ts"
 
 const again =
-  "If you copied it, stop the programs that use it, and copy everything at once: the database, its -wal and its -journal. Otherwise restore a backup."
+  "If you copied it, stop the programs that use it, and copy everything at once: the database, its -wal and its -journal. Otherwise restore a backup with `database-ready restore`."
 
 /**
  * Commits that the `-shm` of a crash counts but the WAL lacks. Run it before SQLite opens the database: that rebuilds

@@ -75,8 +75,16 @@ export const proveBackup = (backup: string) =>
     Effect.flatMap((sqlite) => atEdge(() => readHistory(sqlite), identity)),
     Effect.scoped,
     Effect.map((history) => ({ schemaVersion: newestVersion(history.rows), takesNote: takesNote(history) })),
-    Effect.mapError(({ code, message, retryable }) => ({ code, detail: message, retryable }))
+    Effect.mapError((failure) => ({
+      code: failure.code,
+      detail: whatIsWrong(failure),
+      retryable: failure.retryable
+    }))
   )
+
+/** The message of a refusal says what to do about the database, which here is a copy. */
+export const whatIsWrong = (failure: { readonly message: string; readonly sentence?: string }): string =>
+  failure.sentence ?? failure.message
 
 /** The newest of the versions that a history records. */
 export const newestVersion = (rows: ReadonlyArray<{ readonly version: string }>): string | undefined =>

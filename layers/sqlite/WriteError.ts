@@ -2,12 +2,11 @@
 import { SqlError } from "@effect/sql/SqlError"
 import * as Predicate from "effect/Predicate"
 import { describeHolders, type Holder } from "../machine/FileLocks.ts"
-import { files } from "../machine/files.ts"
 import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { codeRemedy } from "../start/codeRemedy.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
 import { type ConnectionError, ofConnection } from "./ConnectionError.ts"
-import { type CodeReason, codeReason } from "./codeReason.ts"
+import { type CodeReason, codeReason, isForSpace } from "./codeReason.ts"
 import { SqliteFailure } from "./Sqlite.ts"
 import { SqlRefusal } from "./SqlRefusal.ts"
 
@@ -95,17 +94,8 @@ export class WriteError extends SqlRefusal<WriteReason> {
   }
 }
 
-/** SQLite says `FULL` for ENOSPC on a write alone; a `-shm` that cannot grow is an I/O error (`unixShmMap` in os_unix.c). */
-const reasonOf = (database: string, code: string): CodeReason | "Refused" => {
-  const reason = codeReason(code)
-  const isFull = reason === "IoError" && /_(WRITE|SHMSIZE|TRUNCATE|FSYNC)$/.test(code) && freeBytes(database) < smallest
-  return isFull ? "DiskFull" : (reason ?? "Refused")
-}
-
-const freeBytes = (database: string): number => files.freeBytes(database) ?? Number.POSITIVE_INFINITY
-
-/** The step by which SQLite grows a `-shm`. */
-const smallest = 32 * 1024
+const reasonOf = (database: string, code: string): CodeReason | "Refused" =>
+  isForSpace(database, code) ? "DiskFull" : (codeReason(code) ?? "Refused")
 
 const unclear = "Fix what SQLite's message names. Nothing was committed."
 

@@ -1,4 +1,5 @@
 /** What an SQLite code says about a database, whatever statement it came from. */
+import { files } from "../machine/files.ts"
 import { isLock } from "./Sqlite.ts"
 
 export type CodeReason =
@@ -23,3 +24,14 @@ export const codeReason = (code: string): CodeReason | undefined => {
   if (code.startsWith("SQLITE_FULL")) return "DiskFull"
   return code.startsWith("SQLITE_IOERR") && code !== "SQLITE_IOERR_NOMEM" ? "IoError" : undefined
 }
+
+/**
+ * Whether an I/O error is one of space. SQLite says `FULL` for ENOSPC on a write alone; a `-shm` that cannot grow is an
+ * I/O error (`unixShmMap` in os_unix.c).
+ */
+export const isForSpace = (database: string, code: string): boolean =>
+  /^SQLITE_IOERR_(WRITE|SHMSIZE|TRUNCATE|FSYNC)$/.test(code) &&
+  (files.freeBytes(database) ?? Number.POSITIVE_INFINITY) < smallest
+
+/** The step by which SQLite grows a `-shm`. */
+const smallest = 32 * 1024

@@ -195,6 +195,7 @@ describe("a backup", () => {
         assert.strictEqual(`${error._tag}.${error.reason}`, reason, name)
         assert.strictEqual(exitCodeOf(error), code, name)
         assert.strictEqual(error.database, filename)
+        assert.notInclude(error.sentence, "Remedy", name)
       }
       assert.deepStrictEqual(readdirSync(folder), names)
     })

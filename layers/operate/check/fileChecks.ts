@@ -75,7 +75,9 @@ export const checkBackups = (file: string, onOpen: OnOpen | undefined) =>
     const odd = backups.filter(({ soundness }) => soundness === "damaged" || soundness === "unreadable")
     if (odd.length > 0) {
       const what = odd.map((one) => `${basename(one.file)} (${one.soundness}: ${one.detail})`).join("; ")
-      return warn(`${odd.length} of ${backups.length} cannot be used: ${what}`, `Move them away, and run ${again}.`)
+      const isDenied = odd.some(({ detail }) => /\bE(?:ACCES|PERM)\b/.test(detail))
+      const cure = isDenied ? "Run this as a user who may read them." : `Move them away, and run ${again}.`
+      return warn(`${odd.length} of ${backups.length} cannot be used: ${what}`, cure)
     }
     const age = Math.max(0, (yield* Clock.currentTimeMillis) - Date.parse(newest.at))
     const found = `${backups.length}, the newest ${formatMillis(minutes(age))} old: ${printable(basename(newest.file))}`

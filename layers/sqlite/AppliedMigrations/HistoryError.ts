@@ -111,7 +111,7 @@ const catalogue: Catalogue<HistoryError> = {
   NewerDatabase: {
     sentence: historySentence("NewerDatabase"),
     remedy: (error) =>
-      `Start the newer program. Or restore a backup from before its upgrade: what was written since is then lost. To let older programs run after the next upgrade, declare \`compatible_from\` in its migration. If no release has these migrations any more, undo by hand what they did, then run ${repairOf("remove-record", error)}.`,
+      `Start the newer program. Or go back to a backup from before its upgrade, with \`database-ready restore --schema-version NUMBER\`: what was written since is then lost. To let older programs run after the next upgrade, declare \`compatible_from\` in its migration. If no release has these migrations any more, undo by hand what they did, then run ${repairOf("remove-record", error)}.`,
     means: "newerDatabase"
   },
   Missing: {
