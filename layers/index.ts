@@ -13,22 +13,16 @@ export { type Permissions, permissionChoices } from "./machine/FilePermissions.t
 export type { SystemFailure } from "./machine/SystemFailure.ts"
 export type { Declaration } from "./schema/Declaration.ts"
 export { HistoryError } from "./sqlite/AppliedMigrations/HistoryError.ts"
+export type { AppliedMigration } from "./sqlite/AppliedMigrations/MigrationsEvidence.ts"
 export type { SchemaDifference } from "./sqlite/AppliedMigrations/SchemaFingerprint.ts"
 export { type Loss, UpgradeError } from "./sqlite/AppliedMigrations/UpgradeError.ts"
-export { type AppliedMigration, AppliedMigrations } from "./sqlite/AppliedMigrations.ts"
+export { AppliedMigrations } from "./sqlite/AppliedMigrations.ts"
 export { BackupError } from "./sqlite/BackupError.ts"
 export { type BackupFile, backupsOf } from "./sqlite/BackupFiles.ts"
 export { CheckedIntegrity, type IntegrityReport } from "./sqlite/CheckedIntegrity.ts"
 export { ConnectionError } from "./sqlite/ConnectionError.ts"
 export { CopyError } from "./sqlite/CopyError.ts"
-export {
-  DatabaseConfig,
-  type DatabaseOptions,
-  type IntegrityPolicy,
-  integrityPolicies,
-  type NewFile,
-  type Pragmas
-} from "./sqlite/DatabaseConfig.ts"
+export { DatabaseConfig, type DatabaseOptions } from "./sqlite/DatabaseConfig.ts"
 export { DatabaseDirectory } from "./sqlite/DatabaseDirectory.ts"
 export {
   DatabaseFleet,
@@ -51,12 +45,14 @@ export {
   type ReadyReport
 } from "./sqlite/InitializationReport.ts"
 export { IntegrityError } from "./sqlite/IntegrityError.ts"
+export { type IntegrityPolicy, integrityPolicies } from "./sqlite/IntegrityPolicy.ts"
 export type { Health, HealthError } from "./sqlite/LiveHealth.ts"
 export { logRefusal, teardown } from "./sqlite/logRefusal.ts"
 export type { MaintenanceOptions, MaintenanceRun, MaintenanceTask } from "./sqlite/Maintenance.ts"
 export { notifySystemd } from "./sqlite/notifySystemd.ts"
 export type { FunctionOptions, OnOpen, OpenedConnection } from "./sqlite/OnOpen.ts"
 export { PragmaError } from "./sqlite/PragmaError.ts"
+export type { NewFile, Pragmas } from "./sqlite/PragmaOptions.ts"
 export type { Settings } from "./sqlite/pragmas.ts"
 export { ReadError } from "./sqlite/ReadError.ts"
 export { type Restored, type RestoreOptions, restoreBackup } from "./sqlite/Restore.ts"

@@ -6,26 +6,22 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as LogLevel from "effect/LogLevel"
 import type { Attempt, StageError } from "../start/Attempt.ts"
-import type { HistoryEvent } from "../start/HistoryEvents.ts"
 import { MigrationSource, titleOf } from "../start/MigrationSource.ts"
-import { cureOfBroken, describeBroken } from "./AppliedMigrations/CompiledSchema.ts"
-import { isUpToDate, look, lookAtSnapshot, requireRecorded, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
+import { isUpToDate, lookAtSnapshot, type Seen } from "./AppliedMigrations/DatabaseLook.ts"
 import { requireTime } from "./AppliedMigrations/EnoughTime.ts"
-import { ofMigrations, withoutExtension } from "./AppliedMigrations/ExtensionsInUse.ts"
 import { type HistoryError, historyFailure } from "./AppliedMigrations/HistoryError.ts"
-import type { Verdict } from "./AppliedMigrations/HistoryJudgement.ts"
-import { refuseObstacles, scriptOf } from "./AppliedMigrations/MigrationRun.ts"
+import { lackOfExtensions } from "./AppliedMigrations/LackOfExtensions.ts"
+import { refuseObstacles } from "./AppliedMigrations/MigrationRun.ts"
+import { evidence, type MigrationsEvidence } from "./AppliedMigrations/MigrationsEvidence.ts"
 import { besideOf, remainsOf, removeRemains } from "./AppliedMigrations/Remains.ts"
-import type { SchemaState } from "./AppliedMigrations/SchemaJudgement.ts"
-import { madeOnceBy, maySpeakOf, proveSchema } from "./AppliedMigrations/SchemaProof.ts"
-import { unlessSound } from "./AppliedMigrations/SoundSchemas.ts"
+import { madeOnceBy } from "./AppliedMigrations/SchemaProof.ts"
 import { tryPending } from "./AppliedMigrations/Trial.ts"
 import { upgrade } from "./AppliedMigrations/Upgrade.ts"
 import { type UpgradeError, upgradeError } from "./AppliedMigrations/UpgradeError.ts"
 import type { Done, Room } from "./AppliedMigrations/UpgradeRoom.ts"
 import type { BackupError } from "./BackupError.ts"
 import { pruneBackups } from "./BackupFiles.ts"
-import { ConnectionError } from "./ConnectionError.ts"
+import type { ConnectionError } from "./ConnectionError.ts"
 import { codeReason } from "./codeReason.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { atOnce, isPassed, outcomeOf, verdictOf } from "./edge.ts"
@@ -36,59 +32,8 @@ import { olderThanBackup } from "./LostWal.ts"
 import { type PragmaError, unreadable } from "./PragmaError.ts"
 import { replacedError } from "./SameFile.ts"
 import { SharedLooks } from "./SharedLooks.ts"
-import { integer, type Sqlite } from "./Sqlite.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
-
-/** @internal The schema at a moment after the start; a newer program may have added to it. */
-export interface LiveSchema extends SchemaState {
-  readonly version: string | undefined
-  /** Whether it is proven already that each view and trigger compiles. */
-  readonly isCompiled?: boolean
-  /** Keeps in mind that they do. */
-  readonly onCompiled?: () => void
-}
-
-/** A migration that this start applied. */
-export interface AppliedMigration {
-  /** The number as it is written, e.g. `001`. */
-  readonly version: string
-  /** The rest of the file's name, e.g. `add_owner`. */
-  readonly name: string
-  /** Milliseconds that it took. */
-  readonly executionTimeMs: number
-}
-
-/** What the migrations stage found and did. Here, and not in the class, TypeScript leaves out of the declarations what is marked internal. */
-export interface MigrationsEvidence {
-  /** The newest version in the database, as in its file's name; undefined where there are no migrations. */
-  readonly version: string | undefined
-  /** What a newer program applied that lets this one run, as `NNN_name`. */
-  readonly ahead: ReadonlyArray<string>
-  /** What this start applied. */
-  readonly applied: ReadonlyArray<AppliedMigration>
-  /** Repeatable migrations that this start made, as `R__name`: those with a new text, or all after numbered ones. */
-  readonly repeated: ReadonlyArray<string>
-  /** Absolute path of the copy that this start made before it applied anything; undefined where it made none. */
-  readonly backup: string | undefined
-  /** Rows of the system before this library that this start took over, as `NNN_name`. */
-  readonly adopted: ReadonlyArray<string>
-  /** What declared something else when it was applied, as `NNN_name`: it is not run again, and no edit. */
-  readonly redeclared: ReadonlyArray<string>
-  /** Repairs and restores of this database, from its history, in the order of time. */
-  readonly events: ReadonlyArray<HistoryEvent>
-  /** What somebody should know, such as that the database is older than a backup of it. */
-  readonly warnings: ReadonlyArray<string>
-  /**
-   * @internal
-   * History and schema once this start is through with them. What its first look found is not read again
-   * where it was all there was to do and no other connection has committed anything since. Looks when it is called; an
-   * `Exit` where nothing has to be waited for.
-   */
-  readonly schema: () => Effect.Effect<LiveSchema, IntegrityError | HistoryError>
-  /** @internal Reads the history and the live schema through a connection, and compares them with what the migrations make. */
-  readonly schemaOn: (sqlite: Sqlite) => Effect.Effect<LiveSchema, IntegrityError | HistoryError>
-}
 
 /** Evidence that the history in the file is exactly the program's migrations. */
 export class AppliedMigrations extends Context.Tag("database-ready/AppliedMigrations")<
@@ -183,31 +128,6 @@ const summary = ({
 const list = (verb: string, titles: ReadonlyArray<string>): string =>
   titles.length === 0 ? "" : titles.length > 5 ? `${verb} ${titles.length}` : `${verb} ${titles.join(", ")}`
 
-const sound: Parameters<typeof unlessSound>[0] = []
-
-/**
- * Only of what migrations made: what others added is theirs. What a pending migration speaks of may go with it, and the
- * upgrade judges what it leaves.
- */
-const lackOfExtensions = ({ database: { file, sqlite }, looks }: Room, seen: Seen): ConnectionError | undefined => {
-  if (looks.equipped.has(seen.objects)) return undefined
-  const scripts = seen.verdict.pending.map(scriptOf)
-  const { ours, repeatables } = seen.verdict
-  const made =
-    ours === undefined
-      ? seen.objects
-      : ofMigrations(ours, repeatables.isDue ? undefined : repeatables.recorded, seen.objects)
-  const staying = made.filter(({ name }) => !scripts.some((script) => maySpeakOf(script, name)))
-  const broken = unlessSound(sound, sqlite, [seen.objects, staying], () => withoutExtension(sqlite, staying))
-  if (broken.length === 0) {
-    if (staying.length === seen.objects.length) looks.equipped.add(seen.objects)
-    return undefined
-  }
-  const detail = broken.map(describeBroken).join("; ")
-  const facts = { code: "", detail, retryable: false }
-  return new ConnectionError({ reason: "MissingExtension", file, ...facts, cure: cureOfBroken(broken) })
-}
-
 /**
  * Look, judge, and only then change. Another process may do the same work at the same time, so everything is read and
  * judged again under the write lock. Where nothing is pending, nothing has to be waited for.
@@ -279,68 +199,6 @@ const warn = Effect.fnUntraced(function* (room: Room, first: Seen, done: Done, w
   done.warnings.push(warning)
   yield* Effect.logWarning(warning)
 })
-
-const evidence = (
-  room: Room,
-  { adopted, backup, completed, repeated, warnings }: Done,
-  seen: Seen
-): AppliedMigrations["Type"] => ({
-  version: versionOf(room, seen.verdict),
-  ahead: seen.verdict.ahead,
-  backup,
-  applied: completed.map(({ executionTimeMs, migration: { name, version } }) => ({ version, name, executionTimeMs })),
-  adopted: adopted.map(titleOf),
-  repeated: repeated.map(titleOf),
-  redeclared: seen.verdict.redeclared,
-  events: seen.verdict.events,
-  warnings,
-  schema: unlessChanged(room, seen),
-  schemaOn: (sqlite) => Effect.suspend(() => checkApplied(room, sqlite))
-})
-
-/** The database's version if a newer program wrote it, else our newest. */
-const versionOf = ({ source }: Room, { ahead, version }: Verdict): string | undefined =>
-  ahead.length > 0 ? version : source.at(-1)?.version
-
-const unlessChanged =
-  (room: Room, seen: Seen): AppliedMigrations["Type"]["schema"] =>
-  () => {
-    const { sqlite } = room.database
-    return atOnce(function* () {
-      const [row] = yield* outcomeOf(() => sqlite.all("PRAGMA data_version"), historyFailure)
-      return yield* integer(row, "data_version") === seen.dataVersion
-        ? proveLiveSchema(room, seen)
-        : checkApplied(room, sqlite)
-    })
-  }
-
-const proveLiveSchema = (
-  room: Room,
-  { isCompiled = false, objects, verdict }: Seen
-): Effect.Effect<LiveSchema, IntegrityError> =>
-  atOnce(function* () {
-    const state = yield* proveSchema(verdict, objects, room.made)
-    const { compiled } = room.looks
-    return {
-      ...state,
-      version: versionOf(room, verdict),
-      isCompiled: isCompiled || compiled.has(objects),
-      onCompiled: () => compiled.add(objects)
-    }
-  })
-
-/**
- * In one snapshot, because a newer program may commit between two reads. In memory there is no other program, and the
- * service may already be in a transaction.
- */
-const checkApplied = (room: Room, sqlite: Sqlite): Effect.Effect<LiveSchema, IntegrityError | HistoryError> => {
-  const { config, source } = room
-  return atOnce(function* () {
-    const read = config.inMemory ? look : lookAtSnapshot
-    const seen = yield* outcomeOf(() => requireRecorded(read(config, source, sqlite)), historyFailure)
-    return yield* proveLiveSchema(room, seen)
-  })
-}
 
 const refusePending = ({ isInitialized, verdict: { adopted, pending, repeatables } }: Seen) =>
   upgradeError("Pending", {

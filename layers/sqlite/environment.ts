@@ -4,7 +4,7 @@ import * as ConfigError from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import { permissionChoices } from "../machine/FilePermissions.ts"
-import { integrityPolicies } from "./DatabaseConfig.ts"
+import { integrityPolicies } from "./IntegrityPolicy.ts"
 import { durationFrom, filesystemTypesFrom } from "./settingText.ts"
 
 /**

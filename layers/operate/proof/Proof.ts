@@ -1,5 +1,5 @@
 /** What a proof says. */
-import type { IntegrityPolicy } from "../../sqlite/DatabaseConfig.ts"
+import type { IntegrityPolicy } from "../../sqlite/IntegrityPolicy.ts"
 import type { Settings } from "../../sqlite/pragmas.ts"
 import type { HistoryEvent } from "../../start/HistoryEvents.ts"
 import type { ProofSignature } from "./Signature.ts"
