@@ -13,7 +13,6 @@ export { type Permissions, permissionChoices } from "./machine/FilePermissions.t
 export type { SystemFailure } from "./machine/SystemFailure.ts"
 export type { Declaration } from "./schema/Declaration.ts"
 export { HistoryError } from "./sqlite/AppliedMigrations/HistoryError.ts"
-export type { AppliedMigration } from "./sqlite/AppliedMigrations/MigrationsEvidence.ts"
 export type { SchemaDifference } from "./sqlite/AppliedMigrations/SchemaFingerprint.ts"
 export { type Loss, UpgradeError } from "./sqlite/AppliedMigrations/UpgradeError.ts"
 export { AppliedMigrations } from "./sqlite/AppliedMigrations.ts"
@@ -31,7 +30,7 @@ export {
   type FleetOptions,
   type UpgradeAllOptions
 } from "./sqlite/DatabaseFleet.ts"
-export { DatabaseReady, type LayerOptions, type TaggedDatabase } from "./sqlite/DatabaseReady.ts"
+export { DatabaseReady, type TaggedDatabase } from "./sqlite/DatabaseReady.ts"
 export { DirectoryError } from "./sqlite/DirectoryError.ts"
 export { environment } from "./sqlite/environment.ts"
 export { type ExitCode, exitCode, exitCodeOf } from "./sqlite/exitCode.ts"
@@ -80,9 +79,11 @@ export {
   isReadOnly,
   isUniqueViolation
 } from "./sqlite/sqlErrors.ts"
+export type { LayerOptions } from "./sqlite/startInLayer.ts"
 export type { ClientOptions } from "./sqlite/Transactions.ts"
 export { VerifiedPragmas } from "./sqlite/VerifiedPragmas.ts"
 export { WriteError } from "./sqlite/WriteError.ts"
+export type { AppliedMigration } from "./start/AppliedMigration.ts"
 export type { StageError } from "./start/Attempt.ts"
 export { describeInterruption } from "./start/describeInterruption.ts"
 export { describeEvent, type HistoryEvent } from "./start/HistoryEvents.ts"

@@ -20,15 +20,8 @@ export type { LintCode, LintFinding, LintLevel } from "./schema/LintCodes.ts"
 export { checkCuts } from "./testing/checkCuts.ts"
 export { checkFailures, checkKills, type FaultTest, faultyCalls, whyNoFaults } from "./testing/checkFaults.ts"
 export { checkRace } from "./testing/checkRace.ts"
-export {
-  checkUpgrades,
-  databaseAt,
-  type Fixture,
-  type MigrationTest,
-  type Ready,
-  type Upgraded,
-  upgradedFrom
-} from "./testing/databases.ts"
+export { checkUpgrades, databaseAt, type Upgraded, upgradedFrom } from "./testing/databases.ts"
+export type { Fixture, MigrationTest, Ready } from "./testing/MigrationTest.ts"
 export { MigrationTestError, type RowDifference } from "./testing/MigrationTestError.ts"
 export type { Command, ProgramTest } from "./testing/programs.ts"
 

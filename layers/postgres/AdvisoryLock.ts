@@ -16,12 +16,13 @@ import type { Holder } from "../machine/FileLocks.ts"
 import { whileAnotherWorks } from "../start/policy.ts"
 import { AdvisoryLockError } from "./AdvisoryLockError.ts"
 import type { Connections } from "./Connections.ts"
-import { DatabaseReady, type Innards, innards } from "./DatabaseReady.ts"
+import { DatabaseReady } from "./DatabaseReady.ts"
 import type { Row } from "./History.ts"
 import type { PostgresConfig } from "./PostgresConfig.ts"
 import { PostgresFailure } from "./PostgresFailure.ts"
 import { holdersIn, holdersStatement } from "./Session.ts"
 import { setUp } from "./Settings.ts"
+import { type Innards, innards } from "./startDatabase.ts"
 
 /** How a lock by name is asked for. */
 export interface AdvisoryLockOptions {

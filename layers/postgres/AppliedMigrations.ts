@@ -2,6 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { millisBetween } from "../machine/monotonic.ts"
+import type { AppliedMigration } from "../start/AppliedMigration.ts"
 import type { Attempt, StageError } from "../start/Attempt.ts"
 import { type Migration, type OrderedMigrations, titleOf } from "../start/MigrationSource.ts"
 import { explained, look, provenBy, type SchemaState, type Seen } from "./DatabaseLook.ts"
@@ -19,16 +20,6 @@ import { fingerprintOf, namesOf, objectsOf, objectsStatement, titleOfObject } fr
 import { holdersIn, holdersStatement, lockKey, type Session, watchingLocks } from "./Session.ts"
 import { setAgain } from "./Settings.ts"
 import { type UpgradeError, upgradeError, withStanding } from "./UpgradeError.ts"
-
-/** A migration that this start applied. */
-export interface AppliedMigration {
-  /** The number as it is written, e.g. `001`. */
-  readonly version: string
-  /** The rest of the file's name, e.g. `add_owner`. */
-  readonly name: string
-  /** Milliseconds that it took. */
-  readonly executionTimeMs: number
-}
 
 /** What the migrations stage found and did. */
 export interface MigrationsEvidence {
@@ -93,16 +84,14 @@ export const applyMigrations = (
   )
 }
 
-const titlesOf = (migrations: ReadonlyArray<Migration>): string => migrations.map(titleOf).join(", ")
+const titlesOf = (migrations: ReadonlyArray<Migration | AppliedMigration>): string => migrations.map(titleOf).join(", ")
 
 const summary = ({ ahead, applied, version }: MigrationsEvidence): string => {
   if (version === undefined) return "no migrations"
   const done =
-    applied.length > 0 ? `applied ${applied.length > 5 ? applied.length : titlesIn(applied)}` : "nothing to apply"
+    applied.length > 0 ? `applied ${applied.length > 5 ? applied.length : titlesOf(applied)}` : "nothing to apply"
   return `at ${version}, ${ahead.length > 0 ? `newer than this program by ${ahead.join(", ")}` : done}`
 }
-
-const titlesIn = (applied: ReadonlyArray<AppliedMigration>): string => applied.map(titleOf).join(", ")
 
 /** In one snapshot: another program may commit between two questions. */
 export const lookOnce = (

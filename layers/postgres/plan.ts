@@ -10,16 +10,17 @@ import { type EarlierMigration, type PlannedMigration, type StartPlan, unknownPl
 import { inDatabase } from "../start/Refusal.ts"
 import { lookOnce, prove } from "./AppliedMigrations.ts"
 import type { Seen } from "./DatabaseLook.ts"
-import type { InitializationError, LayerOptions } from "./DatabaseReady.ts"
 import { historyUnreadable } from "./HistoryError.ts"
 import { makeStart } from "./Initialization.ts"
 import { refuseObstacles } from "./MigrationRun.ts"
 import { openSession } from "./OpenSession.ts"
 import { configFrom, type PostgresConfig } from "./PostgresConfig.ts"
 import { PostgresFailure } from "./PostgresFailure.ts"
+import type { InitializationError } from "./ReadyDatabase.ts"
 import { replayed } from "./Replay.ts"
 import { historyTable } from "./SchemaFingerprint.ts"
 import type { Session } from "./Session.ts"
+import type { LayerOptions } from "./startDatabase.ts"
 import { upgradeError } from "./UpgradeError.ts"
 
 /** What a start would do, and what is in its way. */

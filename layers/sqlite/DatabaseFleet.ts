@@ -16,7 +16,7 @@ import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
 import type { ProgressEvent } from "../start/ProgressEvent.ts"
 import { startObservers } from "../start/startObservers.ts"
 import { DatabaseConfig } from "./DatabaseConfig.ts"
-import { DatabaseReady, type LayerOptions, type TaggedDatabase } from "./DatabaseReady.ts"
+import { DatabaseReady, type TaggedDatabase } from "./DatabaseReady.ts"
 import type { FleetError } from "./FleetError.ts"
 import { fileOf, namesIn, placeOf, requireOwnFile } from "./FleetNames.ts"
 import { Initialization } from "./Initialization.ts"
@@ -24,6 +24,7 @@ import type { InitializationError, ReadyReport } from "./InitializationReport.ts
 import { openDatabases, type Use } from "./OpenDatabases.ts"
 import { SharedLooks, shareLooks } from "./SharedLooks.ts"
 import { inStartSpan, startDatabase } from "./startDatabase.ts"
+import type { LayerOptions } from "./startInLayer.ts"
 
 /**
  * What a fleet takes: the options of each of its databases, and its own. `R` is what the migrations need. Durations are

@@ -1,5 +1,4 @@
 /** Room 6: all the evidence, as the one service that programs ask for. */
-import * as Reactivity from "@effect/experimental/Reactivity"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -7,12 +6,12 @@ import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
-import { MigrationSource, type Migrations } from "../start/MigrationSource.ts"
+import type * as Scope from "effect/Scope"
+import { MigrationSource } from "../start/MigrationSource.ts"
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
 import { AppliedMigrations } from "./AppliedMigrations.ts"
 import { CheckedIntegrity } from "./CheckedIntegrity.ts"
-import { DatabaseConfig, type DatabaseOptions } from "./DatabaseConfig.ts"
+import { DatabaseConfig } from "./DatabaseConfig.ts"
 import { DatabaseDirectory } from "./DatabaseDirectory.ts"
 import { Initialization } from "./Initialization.ts"
 import type { InitializationError } from "./InitializationReport.ts"
@@ -20,6 +19,7 @@ import type { MaintenanceOptions } from "./Maintenance.ts"
 import { handOut, type ReadyDatabase } from "./ReadyDatabase.ts"
 import { SqliteConnection } from "./SqliteConnection.ts"
 import { inStartSpan, startDatabase, withDatabase } from "./startDatabase.ts"
+import { type LayerOptions, startInLayer } from "./startInLayer.ts"
 import { VerifiedPragmas } from "./VerifiedPragmas.ts"
 
 /**
@@ -223,12 +223,6 @@ export class DatabaseReady extends Context.Tag("database-ready/DatabaseReady")<D
     )
 }
 
-/** What a layer takes. `R` is what the migrations need. */
-export interface LayerOptions<R> extends DatabaseOptions {
-  /** Where the migrations come from: see `Migrations`. */
-  readonly migrations: Migrations<R>
-}
-
 /** A database with a tag of its own. */
 export interface TaggedDatabase extends ReadyDatabase {
   /** The client of this database. */
@@ -246,31 +240,3 @@ const given = ({ client, ready }: Effect.Effect.Success<ReturnType<typeof startD
     Context.add(SqlClient.SqlClient, client),
     Context.add(SqliteClient.SqliteClient, client)
   )
-
-/**
- * With the one Reactivity of the program, that of `Layer.provide(Reactivity.layer)`, made when it is first used: to build
- * a layer takes more steps than a start.
- */
-const startInLayer = <R>(options: LayerOptions<R>) =>
-  Effect.contextWithEffect((context: Context.Context<Scope.Scope>) => {
-    const [memo, scope] = [Context.get(context, Layer.CurrentMemoMap), Context.get(context, Scope.Scope)]
-    let built: Reactivity.Reactivity.Service | undefined
-    const reactivity = Effect.suspend(() =>
-      built === undefined
-        ? Effect.map(Layer.buildWithMemoMap(Reactivity.layer, memo, scope), (layer) => {
-            built = Context.get(layer, Reactivity.Reactivity)
-            return built
-          })
-        : Effect.succeed(built)
-    )
-    return startWith(options, reactivity)
-  })
-
-/** The source is read before the first stage: migrations that are at fault leave no trace on the disk. */
-const startWith = <R>(options: LayerOptions<R>, reactivity: Effect.Effect<Reactivity.Reactivity.Service>) =>
-  Effect.gen(function* () {
-    const config = DatabaseConfig.from(options)
-    const initialization = yield* Initialization.make(config)
-    const source = yield* withDatabase(MigrationSource.make(options.migrations), config, initialization)
-    return yield* startDatabase(config, initialization, source, reactivity)
-  }).pipe((start) => inStartSpan(start, options))

@@ -1,5 +1,6 @@
 /** What a start tells of itself, ready or refused. */
 
+import type { AppliedMigration } from "../start/AppliedMigration.ts"
 import type { StageError } from "../start/Attempt.ts"
 import type { HistoryEvent } from "../start/HistoryEvents.ts"
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
@@ -7,7 +8,6 @@ import type { StageName } from "../start/policy.ts"
 import type { Refusal } from "../start/Refusal.ts"
 import type { StageReport, Timeline } from "../start/Timeline.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
-import type { AppliedMigration } from "./AppliedMigrations/MigrationsEvidence.ts"
 import type { UpgradeError } from "./AppliedMigrations/UpgradeError.ts"
 import type { BackupError } from "./BackupError.ts"
 import type { IntegrityReport } from "./CheckedIntegrity.ts"

@@ -4,17 +4,8 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { Migration } from "../start/MigrationSource.ts"
-import {
-  buildFrom,
-  copyFile,
-  expectAt,
-  lookAt,
-  type MigrationTest,
-  type Prepared,
-  prepare,
-  startAt,
-  temporaryFolder
-} from "./databases.ts"
+import { buildFrom, copyFile, expectAt, lookAt, startAt, temporaryFolder } from "./databases.ts"
+import { type MigrationTest, type Prepared, prepare } from "./MigrationTest.ts"
 import type { MigrationTestError } from "./MigrationTestError.ts"
 
 /**

@@ -7,7 +7,8 @@ import * as Path from "@effect/platform/Path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { titleOf } from "../start/MigrationSource.ts"
-import { type MigrationTest, type Prepared, temporaryFolder } from "./databases.ts"
+import { temporaryFolder } from "./databases.ts"
+import type { MigrationTest, Prepared } from "./MigrationTest.ts"
 import { MigrationTestError } from "./MigrationTestError.ts"
 
 /** A command and its arguments. */

@@ -1,5 +1,6 @@
 /** What the migrations stage hands on, and how the schema is proven again later. */
 import * as Effect from "effect/Effect"
+import type { AppliedMigration } from "../../start/AppliedMigration.ts"
 import type { HistoryEvent } from "../../start/HistoryEvents.ts"
 import { titleOf } from "../../start/MigrationSource.ts"
 import { atOnce, outcomeOf } from "../edge.ts"
@@ -19,16 +20,6 @@ export interface LiveSchema extends SchemaState {
   readonly isCompiled?: boolean
   /** Keeps in mind that they do. */
   readonly onCompiled?: () => void
-}
-
-/** A migration that this start applied. */
-export interface AppliedMigration {
-  /** The number as it is written, e.g. `001`. */
-  readonly version: string
-  /** The rest of the file's name, e.g. `add_owner`. */
-  readonly name: string
-  /** Milliseconds that it took. */
-  readonly executionTimeMs: number
 }
 
 /** What the migrations stage found and did. Here, and not in the class, TypeScript leaves out of the declarations what is marked internal. */
