@@ -75,9 +75,9 @@ const statesOf = (
   [
     "found in the contents",
     async (page) => {
-      await page.getByLabel("Search in the contents").fill("content")
+      await page.getByLabel("Search in contents and names").fill("content")
       await page.keyboard.press("Enter")
-      await page.locator("#found-note", { hasText: /passages?, best first|says/ }).waitFor()
+      await page.locator("#found-note", { hasText: /, best first|says/ }).waitFor()
     }
   ],
   [

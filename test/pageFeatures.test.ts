@@ -354,7 +354,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
             await page.locator("#text-state", { hasText: "no, it is damaged, or is not what its name says" }).waitFor()
             await page.keyboard.press("Escape")
 
-            await page.getByLabel("Search in the contents").fill("rockets & ENGINE")
+            await page.getByLabel("Search in contents and names").fill("rockets & ENGINE")
             await page.keyboard.press("Enter")
             const found = page.locator("#found-list li")
             await page.locator("#found-note", { hasText: "1 passage, best first." }).waitFor()
@@ -365,7 +365,13 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
             await page.locator("#text-state", { hasText: /^yes$/ }).waitFor()
             await page.keyboard.press("Escape")
 
-            await page.getByLabel("Search in the contents").fill("turbine")
+            await page.getByLabel("Search in contents and names").fill("LOCKED")
+            await page.keyboard.press("Enter")
+            await page.locator("#found-note", { hasText: "1 name, best first." }).waitFor()
+            assert.strictEqual(await textOf(found), "locked.pdf its name")
+            assert.deepStrictEqual(await found.locator("mark").allTextContents(), ["locked"])
+
+            await page.getByLabel("Search in contents and names").fill("turbine")
             await page.getByRole("button", { name: "Search", exact: true }).click()
             await page.locator("#found-note", { hasText: "No file says “turbine”." }).waitFor()
             await page.getByRole("button", { name: "Clear", exact: true }).click()

@@ -138,6 +138,20 @@ layer(served, { excludeTestServices: true })((it) => {
         assert.deepStrictEqual(yield* found("Sprocket?"), [{ in: "page.html:2-5", words: ["Sprockets", "sprocket"] }])
         assert.deepStrictEqual(yield* found("cafés"), [{ in: "page.html:2-5", words: ["café"] }])
         assert.deepStrictEqual(yield* found("unseen"), [])
+        const named = (q: string) =>
+          Effect.map(context.search({ path, urlParams: { q, limit: 10 } }), ({ names }) =>
+            names.map(({ filename, highlights }) => [
+              filename,
+              ...highlights.map(({ end, start }) => filename.slice(start, end))
+            ])
+          )
+        assert.deepStrictEqual(yield* named("torn papers as PDF, and a PICTURE"), [
+          ["torn.pdf", "torn", "pdf"],
+          ["paper.pdf", "paper", "pdf"],
+          ["torn.pptx", "torn"],
+          ["picture.png", "picture"]
+        ])
+        assert.deepStrictEqual(yield* named("!"), [])
         assert.deepStrictEqual(yield* found("flywheels"), [{ in: "table.csv:1-2", words: ["flywheel"] }])
         assert.deepStrictEqual(yield* found("GEARBOX"), [{ in: "data.json:1-1", words: ["gearbox"] }])
         assert.deepStrictEqual(yield* found("crankshaft"), [{ in: "code.ts:1-1", words: ["parseCrankshaft"] }])

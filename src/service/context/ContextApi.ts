@@ -21,7 +21,7 @@ export class ContextGroup extends HttpApiGroup.make("context")
         })
       )
       .addSuccess(FoundPassages)
-      .annotate(OpenApi.Summary, "Search the contents of a session's files; best passages first, with highlights")
+      .annotate(OpenApi.Summary, "Search the contents and the names of a session's files; best first, with highlights")
   )
   .add(
     HttpApiEndpoint.post("choose", "/api/sessions/:sessionId/context")

@@ -20,15 +20,27 @@ const passage = {
   score: Schema.Number
 }
 
+const Highlights = Schema.Array(Schema.Struct({ start: Schema.Number, end: Schema.Number }))
+
 /** A passage that has words of the search. */
 export class FoundPassage extends Schema.Class<FoundPassage>("FoundPassage")({
   ...passage,
   /** Where these words are in `text`: the index of the first character, and of the first one behind them. */
-  highlights: Schema.Array(Schema.Struct({ start: Schema.Number, end: Schema.Number }))
+  highlights: Highlights
+}) {}
+
+/** A file whose name has words of the search, whatever kind of file it is. */
+export class FoundName extends Schema.Class<FoundName>("FoundName")({
+  fileId: Schema.String,
+  filename: Schema.String,
+  /** Where these words are in `filename`. */
+  highlights: Highlights
 }) {}
 
 /** Best first. */
 export class FoundPassages extends Schema.Class<FoundPassages>("FoundPassages")({
+  /** Those with most of the words first, then newest first. Of a large session only its 5,000 newest files. */
+  names: Schema.Array(FoundName),
   passages: Schema.Array(FoundPassage),
   /** Files of the session whose text is not extracted yet. */
   waitingFiles: Schema.Number

@@ -24,6 +24,7 @@ import {
   TextState
 } from "./ContextModels.ts"
 import { filling } from "./fill.ts"
+import { nameSearch } from "./nameSearch.ts"
 import { policies, usualPolicy } from "./policies.ts"
 import { fieldsOf, highlightsIn } from "./shown.ts"
 import { textQueue } from "./TextQueue.ts"
@@ -48,7 +49,7 @@ type Refused = Forbidden | SqlError
 export class Contexts extends Context.Tag("conversation-files/Contexts")<
   Contexts,
   {
-    /** The passages of a session that have words of a question, best first. */
+    /** The passages and the names of files of a session that have words of a question, best first. */
     readonly search: (
       sessionId: string,
       request: { readonly q: string; readonly limit: number }
@@ -77,6 +78,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
       const { found } = yield* Rows
       const { mayUse } = yield* Sessions
       const { queueAgain } = yield* textQueue
+      const named = yield* nameSearch
       const { matching, newestFiles, ofFile, searched, waitingFiles } = yield* textSearch
 
       /** Records that a user was shown something of these files. */
@@ -153,6 +155,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             )
             const wanted = new Set(terms)
             return new FoundPassages({
+              names: yield* named(sessionId, terms, limit),
               passages: best.map(
                 (one) => new FoundPassage({ ...fieldsOf(one), highlights: highlightsIn(one.candidate.text, wanted) })
               ),

@@ -1,4 +1,4 @@
-/** Searches in the contents of a session's files, and shows the passages with the words that were found. */
+/** Searches in the contents and names of a session's files, and marks the words that were found. */
 import { fileUrl, json, messageOf, sessionUrl } from "./api.js"
 import { at, box, button, form, input, make, say } from "./dom.js"
 import { attempt } from "./message.js"
@@ -41,7 +41,7 @@ const search = async () => {
     const query = new URLSearchParams({ q: words, limit: "20" })
     const found = /** @type {FoundPassages} */ (await json(sessionUrl(id, `/search?${query}`)))
     if (current !== mine) return
-    box("found-list").replaceChildren(...found.passages.map(rowOf))
+    box("found-list").replaceChildren(...found.names.map(nameRowOf), ...found.passages.map(rowOf))
     say(box("found-note"), noteOf(found, words))
   } catch (error) {
     if (current !== mine) return
@@ -54,19 +54,41 @@ const search = async () => {
  * @param {FoundPassages} found
  * @param {string} words
  */
-const noteOf = ({ passages, waitingFiles }, words) => {
-  const first =
-    passages.length === 0 ? `No file says “${words}”.` : `${counted(passages.length, "passage")}, best first.`
+const noteOf = ({ names, passages, waitingFiles }, words) => {
+  const found = [
+    ...(names.length === 0 ? [] : [counted(names.length, "name")]),
+    ...(passages.length === 0 ? [] : [counted(passages.length, "passage")])
+  ]
+  const first = found.length === 0 ? `No file says “${words}”.` : `${found.join(" and ")}, best first.`
   const waiting = waitingFiles === 1 ? "1 file is not read yet." : `${counted(waitingFiles, "file")} are not read yet.`
   return waitingFiles === 0 ? first : `${first} ${waiting}`
 }
 
-/** @param {FoundPassage} passage */
-const rowOf = (passage) => {
-  const { fileId, filename } = passage
-  const open = button(filename, () => attempt(async () => view(await json(fileUrl({ fileId })))), { className: "link" })
-  return make("li", {}, open, " ", make("small", {}, placeOf(passage)), make("p", {}, ...markedTextOf(passage)))
+/**
+ * The name of a file, which opens it.
+ * @param {string} fileId
+ * @param {ReadonlyArray<string | Node>} name
+ */
+const openerOf = (fileId, name) => {
+  const open = button("", () => attempt(async () => view(await json(fileUrl({ fileId })))), { className: "link" })
+  open.append(...name)
+  return open
 }
+
+/** @param {FoundPassages["names"][number]} found */
+const nameRowOf = ({ fileId, filename, highlights }) =>
+  make("li", {}, openerOf(fileId, marked(filename, highlights, 0, filename.length)), " ", make("small", {}, "its name"))
+
+/** @param {FoundPassage} passage */
+const rowOf = (passage) =>
+  make(
+    "li",
+    {},
+    openerOf(passage.fileId, [passage.filename]),
+    " ",
+    make("small", {}, placeOf(passage)),
+    make("p", {}, ...markedTextOf(passage))
+  )
 
 /** @param {FoundPassage} passage */
 const placeOf = ({ endLine, line, page }) => {
@@ -81,15 +103,26 @@ const placeOf = ({ endLine, line, page }) => {
 const markedTextOf = ({ highlights, text }) => {
   const from = Math.max(0, (highlights[0]?.start ?? 0) - shownLength.before)
   const to = Math.min(text.length, from + shownLength.all)
+  return [from > 0 ? "… " : "", ...marked(text, highlights, from, to), to < text.length ? " …" : ""]
+}
+
+/**
+ * A part of a text with the words that were found.
+ * @param {string} text
+ * @param {FoundPassage["highlights"]} highlights
+ * @param {number} from
+ * @param {number} to
+ */
+const marked = (text, highlights, from, to) => {
   /** @type {Array<string | Node>} */
-  const parts = [from > 0 ? "… " : ""]
+  const parts = []
   let done = from
   for (const { end, start } of highlights) {
     if (end > to) break
     parts.push(text.slice(done, start), make("mark", {}, text.slice(start, end)))
     done = end
   }
-  return [...parts, text.slice(done, to), to < text.length ? " …" : ""]
+  return [...parts, text.slice(done, to)]
 }
 
 form("find").onsubmit = (event) => {

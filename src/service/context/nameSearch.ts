@@ -1,0 +1,46 @@
+/**
+ * Finds files of one session by their names. Names are short and few, so they are looked through: an index of them would
+ * have to follow each rename, and would tell nothing more.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Effect from "effect/Effect"
+import { inSlices } from "../inTurns.ts"
+import { FoundName } from "./ContextModels.ts"
+import { highlightsIn } from "./shown.ts"
+import { termsOf } from "./words.ts"
+
+/** Files that are looked through, newest first: it takes 20 ms, in slices. */
+const mostLookedAt = 5000
+
+interface NameRow {
+  readonly file_id: string
+  readonly original_filename: string
+}
+
+export const nameSearch = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+
+  /** The files whose names have most of these terms first, then the newest first. */
+  return Effect.fnUntraced(function* (sessionId: string, terms: ReadonlyArray<string>, limit: number) {
+    const wanted = new Set(terms)
+    if (wanted.size === 0) return []
+    const rows = yield* sql<NameRow>`SELECT file_id, original_filename FROM conversation_files
+      WHERE session_id = ${sessionId} AND is_deleted = 0 ORDER BY uploaded_at DESC, file_id DESC LIMIT ${mostLookedAt}`
+    const counted = yield* inSlices(rows, (row) => ({
+      row,
+      count: new Set(termsOf(row.original_filename).filter((term) => wanted.has(term))).size
+    }))
+    return counted
+      .filter(({ count }) => count > 0)
+      .sort((one, other) => other.count - one.count)
+      .slice(0, limit)
+      .map(
+        ({ row: { file_id, original_filename } }) =>
+          new FoundName({
+            fileId: file_id,
+            filename: original_filename,
+            highlights: highlightsIn(original_filename, wanted)
+          })
+      )
+  })
+})
