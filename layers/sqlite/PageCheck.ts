@@ -9,6 +9,7 @@ import { type Broken, brokenObjects, describeBroken } from "./AppliedMigrations/
 import { withoutOwnExtension } from "./AppliedMigrations/ExtensionsInUse.ts"
 import { atEdge, atOnce, outcomeOf } from "./edge.ts"
 import { IntegrityError } from "./IntegrityError.ts"
+import { cureOfMissing } from "./MissingExtension.ts"
 import { ConnectionSetUp } from "./OnOpen.ts"
 import { answerBeside, type Moved } from "./PageCheck/SqliteBeside.ts"
 import { integer, openSqlite, type Row, type Sqlite, type SqliteFailure, text } from "./Sqlite.ts"
@@ -56,25 +57,47 @@ export const checkForeignKeys = (ask: Ask) =>
 const judgeObjects = (broken: ReadonlyArray<Broken>): IntegrityError | undefined =>
   broken.length === 0 ? undefined : IntegrityError.found("SchemaBroken", broken.map(describeBroken))
 
-/** Checks the copy: do not upgrade a damaged database or rely on a damaged backup. */
-export const checkCopy = (copy: string, progress: Attempt["progress"] = () => Effect.void) =>
-  Effect.mapError(openSqlite({ filename: copy, readonly: true }), IntegrityError.unreadable).pipe(
-    Effect.flatMap((sqlite) =>
-      Effect.flatMap(bytesOf(sqlite), (bytes) =>
-        checkStructure(asking({ file: copy, sqlite, bytes }, "quick", progress), "quick")
-      )
-    ),
-    Effect.scoped
-  )
+/**
+ * Checks the copy: do not upgrade a damaged database or rely on a damaged backup. SQLite leaves the CHECKs out on a
+ * connection that is opened for reading (`sqlite3AddCheckConstraint` in build.c). So the copy is opened for writing, and
+ * kept from it by `query_only`. One in WAL mode is not: closing it would write its WAL into it. Where an object of others
+ * has a CHECK with a function that `onOpen` does not give, SQLite could not look at all: then it looks without CHECKs.
+ */
+export const checkCopy = (copy: string, progress: Attempt["progress"] = () => Effect.void) => {
+  const look = (sqlite: Sqlite) =>
+    Effect.flatMap(bytesOf(sqlite), (bytes) =>
+      checkStructure(asking({ file: copy, sqlite, bytes }, "quick", progress), "quick")
+    )
+  return Effect.flatMap(openCopy(copy, true), (reader) =>
+    Effect.flatMap(
+      atEdge(() => journalModeOf(reader), IntegrityError.unreadable),
+      (mode) =>
+        mode === "wal"
+          ? look(reader)
+          : openCopy(copy, false).pipe(
+              Effect.tap((sqlite) => atEdge(() => sqlite.all("PRAGMA query_only = 1"), IntegrityError.unreadable)),
+              Effect.flatMap(look),
+              Effect.catchIf(isOfMissing, () => look(reader))
+            )
+    )
+  ).pipe(Effect.scoped)
+}
+
+const openCopy = (copy: string, readonly: boolean) =>
+  Effect.mapError(openSqlite({ filename: copy, readonly }), IntegrityError.unreadable)
+
+const journalModeOf = ({ all }: Sqlite): string => text(all("PRAGMA journal_mode")[0], "journal_mode")
+
+const isOfMissing = ({ findings }: IntegrityError): boolean =>
+  findings.some((finding) => cureOfMissing(finding) !== undefined)
 
 /** The same of a copy that is kept or put back: no start has looked at what its schema needs of a connection. */
 export const proveCopy = (copy: string, progress?: Attempt["progress"]) =>
   Effect.zipRight(
     checkCopy(copy, progress),
     Effect.scoped(
-      Effect.flatMap(
-        Effect.mapError(openSqlite({ filename: copy, readonly: true }), IntegrityError.unreadable),
-        (sqlite) => outcomeOf(() => IntegrityError.lacking(withoutOwnExtension(sqlite)), IntegrityError.unreadable)
+      Effect.flatMap(openCopy(copy, true), (sqlite) =>
+        outcomeOf(() => IntegrityError.lacking(withoutOwnExtension(sqlite)), IntegrityError.unreadable)
       )
     )
   )

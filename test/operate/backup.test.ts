@@ -201,6 +201,28 @@ describe("a backup", () => {
     })
   )
 
+  it.scopedLive("is refused where a row breaks a CHECK of its table, as a start is; a copy of it is not sound", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      yield* start(file)
+      const { backup: sound } = yield* copy({ filename: file })
+      for (const database of [file, sound]) {
+        yield* independently(database, (connection) => {
+          connection.exec("CREATE TABLE ages (age CHECK (age > 0)); PRAGMA ignore_check_constraints = 1")
+          connection.exec("INSERT INTO ages VALUES (-1)")
+        })
+      }
+      const error = yield* refusal(copy({ filename: file }))
+      assert.include(error.message, "CHECK constraint failed in ages")
+      const found = yield* list({ filename: file, verify: true })
+      assert.deepStrictEqual(
+        found.map(({ soundness, ...one }) => [one.file, soundness]),
+        [[sound, "damaged"]]
+      )
+      assert.include(found[0]?.detail, "CHECK constraint failed in ages")
+    })
+  )
+
   it.scoped("deletes what a killed one left at that place, and nothing else", () =>
     Effect.gen(function* () {
       const file = yield* ready
