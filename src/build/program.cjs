@@ -11,6 +11,14 @@ const unused = [
   { imported: /\/prompt(?:\/[\w-]+)?\.js$/, by: /[\\/]@effect[\\/]cli[\\/]/ },
   // Another kind of effect, 9 kB, which Effect's runtime can run too. Nothing here makes one.
   { imported: /\/Micro\.js$/, by: /[\\/]effect[\\/]dist[\\/]esm[\\/]internal[\\/]fiberRuntime\.js$/ },
+  // The fibers that a supervisor tracks in the order of their numbers, 9 kB of trees. The program has no such supervisor.
+  { imported: /\/SortedSet\.js$/, by: /[\\/]effect[\\/]dist[\\/]esm[\\/]internal[\\/]supervisor\.js$/ },
+  // The rules for paths of POSIX in JavaScript, 5 kB. The program has those of Node.js.
+  {
+    imported: /\/internal\/path\.js$/,
+    by: /[\\/]@effect[\\/]platform[\\/]dist[\\/]esm[\\/]Path\.js$/,
+    instead: join(__dirname, "path.mjs")
+  },
   // Virtual tables written in JavaScript, 4 kB. The program registers none.
   { imported: /\/methods\/table$/, by: /[\\/]better-sqlite3[\\/]/ }
 ]
@@ -18,8 +26,8 @@ const unused = [
 const withoutUnused = {
   name: "without what is unused",
   setup: ({ onResolve }) => {
-    for (const { by, imported } of unused) {
-      onResolve({ filter: imported }, ({ importer }) => (by.test(importer) ? { path: none } : undefined))
+    for (const { by, imported, instead = none } of unused) {
+      onResolve({ filter: imported }, ({ importer }) => (by.test(importer) ? { path: instead } : undefined))
     }
   }
 }
