@@ -119,7 +119,7 @@ describe("database-ready init", () => {
       const report = reportOf(yield* runProgram(["init", "--json", "--database", join(folder, "flag.db")], { env }))
       assert.deepStrictEqual(
         [report.database, report.schemaVersion, report.integrity.checked],
-        [join(folder, "flag.db"), "009", "full"]
+        [join(folder, "flag.db"), "007", "full"]
       )
       assert.strictEqual(reportOf(yield* runProgram(["init", "--json"], { env })).database, join(folder, "env.db"))
     })
