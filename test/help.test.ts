@@ -1,4 +1,5 @@
 /** Help: what the program says about itself. */
+import { spawnSync } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { readable } from "../src/program/help.ts"
@@ -75,6 +76,36 @@ describe("help", () => {
     assert.include(readable(bold, true), "\u001b[1m")
     assert.notInclude(readable(bold, false), "\u001b")
   })
+
+  it.live("completes commands, flags and choices in a real bash, and files in the others", () =>
+    Effect.gen(function* () {
+      const scriptFor = (shell: string) => Effect.map(runProgram(["--completions", shell]), ({ stdout }) => stdout)
+      const bash = yield* scriptFor("bash")
+      const offered = (...words: ReadonlyArray<string>) => {
+        const asked = `eval "$SCRIPT"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); $(complete -p database-ready | sed 's/.*-F \\(\\S*\\).*/\\1/') "$1"; printf '%s\\n' "\${COMPREPLY[@]}"`
+        const { status, stderr, stdout } = spawnSync("bash", ["-c", asked, "bash", "database-ready", ...words], {
+          encoding: "utf8",
+          env: { PATH: process.env["PATH"], SCRIPT: bash }
+        })
+        assert.strictEqual(status, 0, stderr)
+        return stdout.trimEnd().split("\n")
+      }
+      assert.deepStrictEqual(offered("re"), ["rehearse", "repair", "restore"])
+      assert.includeMembers(offered("repair", ""), ["accept-edited", "remove-repeatable", "set-application-id"])
+      assert.includeMembers(offered("repair", "accept-edited", "--"), ["--reason", "--dry-run", "--yes"])
+      assert.deepStrictEqual(offered("serve-probes", "--unt"), ["--until-ready"])
+      assert.deepStrictEqual(offered("restore", "--database", "app.db", "--schema"), ["--schema-version"])
+      assert.deepStrictEqual(offered("backup", "--compress", ""), ["gzip", "zstd"])
+      assert.includeMembers(offered("adopt", "--from", ""), ["drizzle", "none"])
+      // A flag has a file, choices or nothing behind it, in each shell.
+      const switches = [...bash.matchAll(/^ +--(\S+)\)\n +COMPREPLY=\( "\$\{cur\}" \)/gm)].map(([, flag]) => flag)
+      const zsh = yield* scriptFor("zsh")
+      const plain = [...zsh.matchAll(/'--([a-z-]+)\[.*\]' \\$/gm)].map(([, flag]) => flag)
+      assert.sameMembers([...new Set(plain)], [...new Set([...switches, "help", "version"])])
+      assert.match(zsh, /':case:\(accept-edited [^)]*set-application-id\)'/)
+      assert.match(yield* scriptFor("fish"), /from restore" -l backup -r -F -d/)
+    })
+  )
 
   it.live("is offered by shells: completions for bash, zsh and fish name the commands", () =>
     Effect.gen(function* () {

@@ -2,6 +2,7 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { name as programName } from "../build/identity.ts"
+import { correctCompletions } from "./completions.ts"
 import { hidePasswords } from "./say.ts"
 
 const columns = 80
@@ -91,7 +92,11 @@ export const withReadableHelp = <A, E, R>(program: Effect.Effect<A, E, R>): Effe
     const shown = (stream: NodeJS.WriteStream, texts: ReadonlyArray<unknown>) =>
       texts.map((text) =>
         typeof text === "string"
-          ? hidePasswords(text === withoutColours(text) ? withoutWizard(text) : readable(text, coloursOn(stream)))
+          ? hidePasswords(
+              text === withoutColours(text)
+                ? correctCompletions(withoutWizard(text))
+                : readable(text, coloursOn(stream))
+            )
           : text
       )
     return Effect.withConsole(program, {
