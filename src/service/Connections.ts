@@ -5,6 +5,7 @@ import { Socket } from "node:net"
 import * as Duration from "effect/Duration"
 import { callerOf } from "./Address.ts"
 import type { KeptAnswers } from "./KeptAnswers.ts"
+import { gatherSmallChunks } from "./SmallChunks.ts"
 import type { Strangers } from "./Strangers.ts"
 
 /** How long a connection may wait for its first or next request, or send its head (milliseconds). */
@@ -75,6 +76,7 @@ export class BoundedServer extends Server {
       if (first.socket.destroyed) return true
       if (this.isBehindTheLast(first, second) || this.isTurnedAway(first, second)) return true
       if (this.kept.answer(first, second)) return true
+      gatherSmallChunks(first)
     }
     return super.emit(event, ...args)
   }

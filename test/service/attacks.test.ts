@@ -86,6 +86,8 @@ const attacks: Readonly<Record<string, Attack>> = {
   "heads that never end": (port) => onMany(port, 300, () => "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "),
   "giant heads": (port) => onMany(port, 50, () => `GET / HTTP/1.1\r\nHost: x\r\nX-Giant: ${"x".repeat(100_000)}`),
   "bodies that never end": (port) => onMany(port, 20, () => `${uploading("Content-Length: 100000")}${form}`),
+  "bodies in chunks of one byte": (port) =>
+    onMany(port, 10 / times, () => `${uploading("Transfer-Encoding: chunked")}${"1\r\n-\r\n".repeat(100_000)}`),
   "uploads that wait to be told to go on": (port) =>
     onMany(port, 20, () => uploading("Expect: 100-continue\r\nContent-Length: 100000")),
   "uploads that are broken off": (port) =>

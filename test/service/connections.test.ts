@@ -1,4 +1,5 @@
 /** What one connection, and one request, may take of the service. Long form: `ATTACKS=all`. */
+import { createServer, request } from "node:http"
 import { connect, Socket } from "node:net"
 import { setImmediate } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
@@ -7,6 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { fileForm } from "../../src/service/Client.ts"
 import { turnOf } from "../../src/service/ConnectionTurns.ts"
+import { gatherSmallChunks } from "../../src/service/SmallChunks.ts"
 import { connected } from "../support/connection.ts"
 import { jsonOf, serving } from "../support/service.ts"
 
@@ -34,6 +36,39 @@ describe("a connection", () => {
         assert.isBelow(received, 20 * (length + 1000))
       }
       assert.strictEqual((yield* ask("/livez")).status, 200)
+    })
+  )
+
+  it.scopedLive("that sends a body byte by byte, each a chunk, sends a few pieces, and the same bytes", () =>
+    Effect.gen(function* () {
+      const count = 20_000
+      const server = createServer((request, response) => {
+        gatherSmallChunks(request)
+        const pieces: Array<Buffer> = []
+        request.on("data", (piece: Buffer) => pieces.push(piece))
+        request.once("end", () => response.end(`${pieces.length} ${Buffer.concat(pieces).toString("latin1")}`))
+      })
+      yield* Effect.acquireRelease(
+        Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        () => Effect.sync(() => server.close())
+      )
+      const address = server.address()
+      const port = address !== null && typeof address === "object" ? address.port : 0
+      const [pieces, body] = yield* Effect.async<ReadonlyArray<string>>((resume) => {
+        const sent = request({ port, method: "POST" }, (answer) => {
+          let text = ""
+          answer.on("data", (data) => {
+            text += data
+          })
+          answer.once("end", () => resume(Effect.succeed(text.split(" "))))
+        })
+        for (let n = 0; n < count; n += 1) sent.write(String(n % 10))
+        sent.write("x".repeat(70_000))
+        sent.end("y")
+      })
+      const digits = Array.from({ length: count }, (_, n) => n % 10).join("")
+      assert.strictEqual(body, `${digits}${"x".repeat(70_000)}y`)
+      assert.isBelow(Number(pieces), count / 100)
     })
   )
 
