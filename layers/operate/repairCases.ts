@@ -1,16 +1,6 @@
 /** The cases of a repair. */
 
-/**
- * What can be repaired, one at a time:
- *
- * - `accept-edited`: the text of an edited file is what was applied.
- * - `accept-renamed`: a file with another name, or another number, is the one that was applied.
- * - `record-applied`: a migration was applied by hand, or its row is gone.
- * - `remove-record`: the row of a migration whose file is gone, that is recorded twice, or that left nothing.
- * - `remove-repeatable`: the record of a repeatable migration whose file is gone; what it made stays.
- * - `set-version`: `PRAGMA user_version` is what the history says.
- * - `set-application-id`: `PRAGMA application_id` is that of this program.
- */
+/** What can be repaired, one at a time; `repair` of `RepairOptions` says what each is. */
 export const repairCases = [
   "accept-edited",
   "accept-renamed",
