@@ -406,7 +406,7 @@ describe("the six machines", () => {
         assert.include(yield* account.storage(), { files: 0, deletedFiles: 0, bytes: 0, storedBytes: 0 })
         const contents = readdirSync(join(dataDirectory, "files"), { recursive: true, withFileTypes: true })
         assert.deepStrictEqual(
-          contents.filter((entry) => entry.isFile() && !["identity", "reserve"].includes(entry.name)),
+          contents.filter((entry) => entry.isFile() && !["identity", "proof", "reserve"].includes(entry.name)),
           []
         )
 
