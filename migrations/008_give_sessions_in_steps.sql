@@ -1,12 +1,11 @@
 -- database-ready: compatible_from = 001
 --
--- A session that gets another owner takes its planned deletions along. Until here one statement changed them all, and
--- looked at every file of the session. Now what is changed already costs nothing more, so that it can be done in steps.
+-- Planned deletions follow their session to its next owner: what did so already, in steps, costs nothing more.
 
 ALTER TABLE file_expiries ADD COLUMN session_id TEXT;
 
 UPDATE file_expiries SET session_id = (
-  SELECT cf.session_id FROM conversation_files cf WHERE cf.file_id = file_expiries.file_id
+  SELECT session_id FROM conversation_files cf WHERE cf.file_id = file_expiries.file_id
 );
 
 CREATE INDEX idx_file_expiries_session ON file_expiries(session_id, owner);
@@ -19,8 +18,8 @@ CREATE TRIGGER trg_file_expiries_owner
 AFTER INSERT ON file_expiries
 BEGIN
   UPDATE file_expiries SET (session_id, owner) = (
-    SELECT cf.session_id, so.owner FROM conversation_files cf
-    LEFT JOIN session_owners so ON so.session_id = cf.session_id WHERE cf.file_id = NEW.file_id
+    SELECT session_id, owner FROM conversation_files LEFT JOIN session_owners USING (session_id)
+    WHERE file_id = NEW.file_id
   ) WHERE file_id = NEW.file_id;
 END;
 
@@ -43,7 +42,7 @@ BEGIN
   UPDATE file_cleanup_queue SET
     session_id = NEW.session_id, owner = (SELECT owner FROM session_owners WHERE session_id = NEW.session_id)
   WHERE file_id = NEW.file_id AND is_processed = 0;
-  UPDATE file_expiries SET
-    session_id = NEW.session_id, owner = (SELECT owner FROM session_owners WHERE session_id = NEW.session_id)
+  UPDATE file_expiries SET (session_id, owner) =
+    (NEW.session_id, (SELECT owner FROM session_owners WHERE session_id = NEW.session_id))
   WHERE file_id = NEW.file_id;
 END;

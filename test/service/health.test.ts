@@ -192,7 +192,8 @@ describe.skipIf(unattachable !== undefined)(
           "statfs",
           Effect.gen(function* () {
             const { body } = yield* Effect.repeat(Effect.delay(askJson(`${url}/api/health`), "100 millis"), {
-              until: ({ body }) => body.checks["storage:space"][0].status === "warn"
+              // On a busy machine a warning may be of the look before, with its age.
+              until: ({ body }) => body.checks["storage:space"][0].observedValue === "unknown"
             })
             const [space] = body.checks["storage:space"]
             assert.deepInclude(space, { observedValue: "unknown", status: "warn" })
