@@ -2,13 +2,19 @@
 import { execFileSync } from "node:child_process"
 import { readdirSync, readFileSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
+import { DatabaseReady } from "../../layers/index.ts"
 import { fileForm } from "../../src/service/Client.ts"
 import { mostPassages } from "../../src/service/context/Extracted.ts"
 import { makeExtract } from "../../src/service/context/Extractor.ts"
+import { claimTime, textQueue } from "../../src/service/context/TextQueue.ts"
+import { migrations } from "../../src/service/migrations.ts"
 import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
 import { hostileFiles } from "../support/hostileFiles.ts"
 import { accounts, contentsIn, serveOn, tokenOf } from "../support/service.ts"
@@ -149,6 +155,36 @@ describe("a file whose extraction was begun", () => {
       })
       return { rows, passages: yield* rowsOf(file, "SELECT ordinal, text FROM passages") }
     })
+
+  it.scoped("stays with its process however long it takes, and is free soon after its process has gone", () =>
+    Effect.gen(function* () {
+      const file = join(yield* temporaryFolder, "files.db")
+      const context = yield* Layer.build(
+        DatabaseReady.layer({ filename: file, migrations }).pipe(Layer.provide(NodeContext.layer))
+      )
+      yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path,
+          file_size, file_hash, mime_type) VALUES ('f1', 's1', 'a.txt', 'f1', 'f1', 1, 'h1', 'text/plain')`
+        const [slow, other] = [yield* textQueue, yield* textQueue]
+        const claimed = yield* slow.claimNext
+        assert.isDefined(claimed)
+        const work = yield* Effect.fork(slow.whileClaimed(claimed, Effect.never))
+        for (let seconds = 0; seconds < 120; seconds += 1) {
+          yield* TestClock.adjust("1 second")
+          assert.isUndefined(yield* other.claimNext)
+        }
+        yield* Fiber.interrupt(work)
+        yield* TestClock.adjust(claimTime)
+        const again = yield* other.claimNext
+        assert.strictEqual(again?.file_id, "f1")
+        // Whoever comes back finds the claim lost, and stops.
+        const late = yield* Effect.fork(Effect.flip(slow.whileClaimed(claimed, Effect.never)))
+        yield* TestClock.adjust(claimTime)
+        assert.strictEqual((yield* Fiber.join(late))._tag, "ClaimLost")
+      }).pipe(Effect.provide(context))
+    })
+  )
 
   it.scopedLive("by a process that was killed is read again, once its claim has ended", () =>
     Effect.map(begun(1), (seen) =>

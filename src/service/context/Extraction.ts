@@ -56,7 +56,7 @@ export const extraction: Layer.Layer<never, never, ContentStore | DatabaseReady 
       /** Adds what was read, and says how it ended. Each write is short, so that others get their turn in between. */
       const keep = Effect.fnUntraced(function* (claimed: Claimed) {
         if (claimed.has_passages === 1) yield* queue.clear(claimed)
-        const text = yield* Effect.catchTag(read(claimed), "NotExtracted", Effect.succeed)
+        const text = yield* queue.whileClaimed(claimed, Effect.catchTag(read(claimed), "NotExtracted", Effect.succeed))
         if (text instanceof NotExtracted) return yield* queue.finish(claimed, { state: "failed", reason: text.reason })
         if (text === undefined) return yield* queue.finish(claimed, { state: "unsupported" })
         const { isTruncated, passages } = text

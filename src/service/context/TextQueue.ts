@@ -32,8 +32,11 @@ export interface Claimed {
 /** The file was changed, moved or deleted, or another process has the claim. Nothing is to be done about it. */
 export class ClaimLost extends Data.TaggedError("ClaimLost") {}
 
-/** How long a claim holds. Every write under it prolongs it. */
-export const claimTime = Duration.minutes(2)
+/**
+ * How long a claim holds. Every write under it prolongs it, and so does its process as long as it works on the file: what
+ * a killed process had begun is free again after this time.
+ */
+export const claimTime = Duration.seconds(15)
 
 /** A file that was begun so often and never finished ends the service, or is read while it is killed again and again. */
 export const mostAttempts = 3
@@ -121,6 +124,16 @@ export const textQueue = Effect.gen(function* () {
     if (held.length === 0) return yield* new ClaimLost()
   })
 
+  /** A failure of the database is not a lost claim: the next time may succeed. */
+  const prolong = (claimed: Claimed) =>
+    write(requireClaim(claimed, 0)).pipe(
+      Effect.catchTag("SqlError", ({ message }) => Effect.logDebug(`Cannot prolong a claim: ${message}`))
+    )
+
+  /** Runs an effect, and prolongs the claim meanwhile. Fails as soon as it is lost, and ends the effect. */
+  const whileClaimed = <A, E, R>(claimed: Claimed, work: Effect.Effect<A, E, R>) =>
+    Effect.raceFirst(work, Effect.forever(Effect.delay(prolong(claimed), Duration.times(claimTime, 1 / 3))))
+
   const settle = (claimed: Claimed, end: End) =>
     sql`UPDATE file_texts SET state = ${end.state}, reason = ${end.state === "failed" ? end.reason : null},
       is_truncated = ${end.state === "done" && end.isTruncated ? 1 : 0}, claim = NULL, claimed_until = NULL
@@ -191,7 +204,7 @@ export const textQueue = Effect.gen(function* () {
     return { last, count: rows.length }
   })
 
-  return { add, claimNext, clear, finish, giveBack, queueAgain }
+  return { add, claimNext, clear, finish, giveBack, queueAgain, whileClaimed }
 })
 
 /** Terms as the index has them: they begin with the number of their session. */
