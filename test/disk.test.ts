@@ -248,7 +248,7 @@ describe.skipIf(why !== undefined)(`a filesystem of its own${why === undefined ?
     })
   )
 
-  it.scopedLive("that has no space for a -shm is said to be full, and the disk is not blamed", () =>
+  it.scopedLive("that has no space for a -shm is reported as full, and not as failing", () =>
     Effect.gen(function* () {
       const { folder } = yield* mounted("256k")
       const { args } = yield* prepared(folder, "")

@@ -1,6 +1,6 @@
 /** The cases of a repair. */
 
-/** What can be repaired, one at a time; `repair` of `RepairOptions` says what each is. */
+/** What can be repaired, one at a time. `repair` of `RepairOptions` says what each case does. */
 export const repairCases = [
   "accept-edited",
   "accept-renamed",

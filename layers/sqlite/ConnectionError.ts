@@ -2,7 +2,7 @@
 import { runtime } from "../machine/runtime.ts"
 import { codeRemedy, damaged, onOpenRemedy } from "../start/codeRemedy.ts"
 import { type Catalogue, type Entry, entryOf, TaggedRefusal } from "../start/TaggedRefusal.ts"
-import { codeReason, isForSpace } from "./codeReason.ts"
+import { codeReason, isDiskFull } from "./codeReason.ts"
 import { giveOnOpen } from "./MissingExtension.ts"
 import { onOpenFailed } from "./OnOpen.ts"
 
@@ -242,4 +242,4 @@ export const reasonOf = (code: string): Reason =>
   (/^(ERR_DLOPEN_FAILED|MODULE_NOT_FOUND)$/.test(code) ? "DriverNotLoaded" : "CannotOpen")
 
 export const refusal = (file: string, reason: Reason, { code, detail, retryable }: typeof nothing): ConnectionError =>
-  new ConnectionError({ reason: isForSpace(file, code) ? "DiskFull" : reason, file, code, detail, retryable })
+  new ConnectionError({ reason: isDiskFull(file, code) ? "DiskFull" : reason, file, code, detail, retryable })

@@ -58,10 +58,11 @@ const judgeObjects = (broken: ReadonlyArray<Broken>): IntegrityError | undefined
   broken.length === 0 ? undefined : IntegrityError.found("SchemaBroken", broken.map(describeBroken))
 
 /**
- * Checks the copy: do not upgrade a damaged database or rely on a damaged backup. SQLite leaves the CHECKs out on a
- * connection that is opened for reading (`sqlite3AddCheckConstraint` in build.c). So the copy is opened for writing, and
- * kept from it by `query_only`. One in WAL mode is not: closing it would write its WAL into it. Where an object of others
- * has a CHECK with a function that `onOpen` does not give, SQLite could not look at all: then it looks without CHECKs.
+ * Checks the copy: do not upgrade a damaged database or rely on a damaged backup. On a connection that is opened for
+ * reading, SQLite leaves the CHECKs out (`sqlite3AddCheckConstraint` in build.c). So the copy is opened for writing, and
+ * `query_only` prevents writes. A copy in WAL mode is opened for reading, because a writer that closes puts the WAL into
+ * the copy. If an object of others has a CHECK with a function that `onOpen` does not give, SQLite checks nothing. Then
+ * the copy is checked without CHECKs.
  */
 export const checkCopy = (copy: string, progress: Attempt["progress"] = () => Effect.void) => {
   const look = (sqlite: Sqlite) =>
@@ -91,7 +92,7 @@ const journalModeOf = ({ all }: Sqlite): string => text(all("PRAGMA journal_mode
 const isOfMissing = ({ findings }: IntegrityError): boolean =>
   findings.some((finding) => cureOfMissing(finding) !== undefined)
 
-/** The same of a copy that is kept or put back: no start has looked at what its schema needs of a connection. */
+/** The same for a copy that is kept or put back, and what its schema needs of a connection: no start has checked that. */
 export const proveCopy = (copy: string, progress?: Attempt["progress"]) =>
   Effect.zipRight(
     checkCopy(copy, progress),

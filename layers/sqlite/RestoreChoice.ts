@@ -82,7 +82,7 @@ export const proveBackup = (backup: string) =>
     }))
   )
 
-/** The message of a refusal says what to do about the database, which here is a copy. */
+/** Without the remedy that a message ends with: it is about the database, and this is a copy. */
 export const whatIsWrong = (failure: { readonly message: string; readonly sentence?: string }): string =>
   failure.sentence ?? failure.message
 

@@ -6,7 +6,7 @@ import type { SystemFailure } from "../machine/SystemFailure.ts"
 import { codeRemedy } from "../start/codeRemedy.ts"
 import type { HistoryError } from "./AppliedMigrations/HistoryError.ts"
 import { type ConnectionError, ofConnection } from "./ConnectionError.ts"
-import { type CodeReason, codeReason, isForSpace } from "./codeReason.ts"
+import { type CodeReason, codeReason, isDiskFull } from "./codeReason.ts"
 import { SqliteFailure } from "./Sqlite.ts"
 import { SqlRefusal } from "./SqlRefusal.ts"
 
@@ -95,7 +95,7 @@ export class WriteError extends SqlRefusal<WriteReason> {
 }
 
 const reasonOf = (database: string, code: string): CodeReason | "Refused" =>
-  isForSpace(database, code) ? "DiskFull" : (codeReason(code) ?? "Refused")
+  isDiskFull(database, code) ? "DiskFull" : (codeReason(code) ?? "Refused")
 
 const unclear = "Fix what SQLite's message names. Nothing was committed."
 

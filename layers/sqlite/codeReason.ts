@@ -26,12 +26,12 @@ export const codeReason = (code: string): CodeReason | undefined => {
 }
 
 /**
- * Whether an I/O error is one of space. SQLite says `FULL` for ENOSPC on a write alone; a `-shm` that cannot grow is an
- * I/O error (`unixShmMap` in os_unix.c).
+ * Whether an I/O error means that the disk is full. SQLite says `FULL` only if a write fails with ENOSPC. If a `-shm`
+ * cannot grow, it says that an I/O error occurred (`unixShmMap` in os_unix.c).
  */
-export const isForSpace = (database: string, code: string): boolean =>
+export const isDiskFull = (database: string, code: string): boolean =>
   /^SQLITE_IOERR_(WRITE|SHMSIZE|TRUNCATE|FSYNC)$/.test(code) &&
   (files.freeBytes(database) ?? Number.POSITIVE_INFINITY) < smallest
 
-/** The step by which SQLite grows a `-shm`. */
+/** Bytes by which SQLite grows a `-shm`. */
 const smallest = 32 * 1024

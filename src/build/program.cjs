@@ -19,7 +19,7 @@ const unused = [
     by: /[\\/]@effect[\\/]platform[\\/]dist[\\/]esm[\\/]Path\.js$/,
     instead: join(__dirname, "path.mjs")
   },
-  // What keys that are pressed, reactive queries and streams from callbacks are kept in, 9 kB. The program has none.
+  // Queues for key presses, reactive queries and streams from callbacks, 9 kB. The program has none of them.
   { imported: /\/[mM]ailbox\.js$/, by: /[\\/](?:effect|experimental|platform-node-shared|sql)[\\/]dist[\\/]esm[\\/]/ },
   // Virtual tables written in JavaScript, 4 kB. The program registers none.
   { imported: /\/methods\/table$/, by: /[\\/]better-sqlite3[\\/]/ }

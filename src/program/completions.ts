@@ -1,6 +1,6 @@
 /**
- * Corrects the scripts for completions that the parser writes. Its bash script never reaches a command of a program with
- * a hyphen in its name, and offers choices as one word. Those for zsh and fish do not know which flags take a file.
+ * Corrects the completion scripts that the parser writes. Its bash script completes no command if the program's name has
+ * a hyphen, and offers all choices as one word. Its scripts for zsh and fish do not know which flags take a file.
  */
 import { repairCases } from "../../layers/operate.ts"
 
@@ -9,7 +9,7 @@ const switches = new Set(
   "create details dry-run help json keep-extra look sql strict until-ready verify version watch yes".split(" ")
 )
 
-/** Leaves any other text as it is. */
+/** The script, corrected. Any other text stays as it is. */
 export const correctCompletions = (script: string): string => {
   if (script.startsWith("#compdef ")) return forZsh(script)
   if (/^function _\S+_bash_completions\(\)/.test(script)) return forBash(script)
@@ -32,6 +32,6 @@ const forZsh = (script: string): string =>
     .replaceAll(/^( +'--([a-z-]+)\[.*\])' \\$/gm, (line, before: string, flag: string) =>
       switches.has(flag) ? line : `${before}:value:_files' \\`
     )
-    // Its description has colons, which end it.
+    // In zsh a colon ends a description, and this one has some.
     .replaceAll(/':<\w+> -- [^']*(?:'\\''[^']*)*:CHOICE:\(([^)]*)\)'/g, "':case:($1)'")
     .replaceAll(/^ {16}&& ret=0$/gm, `${" ".repeat(16)}'*:file:_files' \\\n${" ".repeat(16)}&& ret=0`)

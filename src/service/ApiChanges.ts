@@ -24,7 +24,7 @@ import { GivenMetadata } from "./GivenMetadata.ts"
 
 /** Text that can be stored: an unpaired surrogate has no bytes in UTF-8. */
 const Text = Schema.String.pipe(
-  Schema.filter((text) => !/\p{Cs}/u.test(text), { message: () => "The text is not valid Unicode." })
+  Schema.filter((text) => !/\p{Cs}/u.test(text), { message: () => "is not valid Unicode" })
 )
 
 /** A text file to create. The whole request may have 1 MiB; upload a longer one. */

@@ -11,15 +11,15 @@ export class ContentFaults extends Context.Tag("conversation-files/ContentFaults
     readonly all: Effect.Effect<ReadonlyMap<string, ContentFault>>
     readonly found: (sha256: string, fault: ContentFault) => Effect.Effect<void>
     /**
-     * Its bytes were read, and are not those of its name. That holds while the same file is in its place: anybody may
-     * store the content again.
+     * Remembers that the bytes of a content were read and do not match its name. It is forgotten when another file is in
+     * its place, because anybody may store the content again.
      */
     readonly unsafeDisproven: (sha256: string, isSame: () => boolean) => void
-    /** Whether its bytes were read, and are not those of its name. */
+    /** Whether its bytes were read and do not match its name. */
     readonly unsafeIsDisproven: (sha256: string) => boolean
     /** Forgets a fault: the content was uploaded again, or nobody wants it any more. */
     readonly over: (sha256: string) => Effect.Effect<void>
-    /** Replaces what was found missing or of another size by what a look at all contents found. */
+    /** Replaces the known contents that are missing or have another size: all contents were looked at again. */
     readonly replace: (faults: ReadonlyMap<string, ContentFault>) => Effect.Effect<void>
   }
 >() {

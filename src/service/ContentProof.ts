@@ -1,6 +1,6 @@
 /**
- * Reads every content that a row wants, slowly and in the order of their names, and proves it by its SHA-256: disks lose
- * bytes without a word. Where it has come to is kept in `files/proof`, so that a restart continues there.
+ * Reads every content that a row refers to, slowly and in the order of their names, and proves it by its SHA-256: a disk
+ * can damage bytes without an error. The position is kept in `files/proof`, so a restart continues there.
  */
 import { createHash } from "node:crypto"
 import { readFile, rm, writeFile } from "node:fs/promises"
@@ -21,13 +21,13 @@ import { give } from "./StoreOwner.ts"
 /** Bytes that are read with one call. */
 const chunk = 256 * 1024
 
-/** Many small contents are no faster than this. */
+/** After each read, so that many small contents are read slowly too. */
 const shortestPause = Duration.millis(10)
 
-/** A small store is not read again and again. */
+/** From the beginning of a round to that of the next, at least: a small store would be read all the time. */
 const betweenRounds = Duration.days(1)
 
-/** How often the position is kept. */
+/** How often the position is written. */
 const betweenMarks = Duration.minutes(1)
 
 /** What was reached: when the round began (milliseconds), and the last content that was proven. */
@@ -64,7 +64,7 @@ export const contentProof: Layer.Layer<never, never, ContentFaults | ContentStor
       const isRight = (sha256: string, content: OpenContent) =>
         Effect.map(digestOf(content), (digest) => digest === undefined || digest === sha256)
 
-      /** Undefined if there is nothing of ours: that is for the sweep to say. */
+      /** Undefined if it cannot be opened, which is logged. The sweep reports what is missing or not ours. */
       const openOrSay = (sha256: string) =>
         Effect.catchAll(open(sha256), ({ message, reason }) =>
           Effect.as(
@@ -75,7 +75,7 @@ export const contentProof: Layer.Layer<never, never, ContentFaults | ContentStor
           )
         )
 
-      /** It is read twice before anything is said of it. */
+      /** Reads a content a second time before it reports it as damaged. */
       const prove = (sha256: string) =>
         Effect.gen(function* () {
           const content = yield* openOrSay(sha256)
@@ -96,10 +96,10 @@ export const contentProof: Layer.Layer<never, never, ContentFaults | ContentStor
         )
 
       const keep = ({ after, begun }: Position) =>
-        // A service that stops waits for it: nothing of it writes afterwards.
+        // A service that stops waits for this write, so nothing is written after it has stopped.
         Effect.uninterruptible(
           onDisk(mark, async () => {
-            // It may be another user's of the group, who alone may change its mode.
+            // Removed first: it may belong to another user of the group, and only that user may change its mode.
             await rm(mark, { force: true })
             await writeFile(mark, `${begun} ${after}\n`, { mode: 0o600 })
             await give(mark, "file", owner)

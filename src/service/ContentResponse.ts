@@ -1,6 +1,6 @@
 /**
  * A content as an answer: all of it, the requested part, or that it has not changed (RFC 9110, 13 and 14).
- * A content that is sent whole is proven meanwhile, a short one before.
+ * A short content is proven before it is sent, a longer one while it is sent whole.
  */
 import { createHash } from "node:crypto"
 import type * as Headers from "@effect/platform/Headers"
@@ -60,9 +60,9 @@ export const contentResponse = Effect.fnUntraced(function* (
 })
 
 /**
- * A short content is read with one call, and proven before anything is sent. If that call fails, it falls back to the
- * stream, whose failure ends the connection. So does a longer content that turns out to be damaged: its last bytes are
- * not sent. A part of a longer one cannot be proven.
+ * A short content is read with one call, and proven before anything is sent. If that call fails, it is streamed, and a
+ * failure of the stream ends the connection. A longer content is proven while it is streamed. If it is damaged, the
+ * connection ends before its last bytes. A part of a longer one cannot be proven.
  */
 const bodyOf = Effect.fnUntraced(function* (
   { content, file, unsafeDisproven }: ReadableFile,

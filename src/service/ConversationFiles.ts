@@ -53,7 +53,7 @@ export interface ReadableFile {
   readonly file: ConversationFile
   /** Open until the scope closes; has as many bytes as the file. */
   readonly content: FileSystem.File
-  /** Call it when the bytes of the content are not those of its name. */
+  /** Call it if the bytes of the content do not match its name. */
   readonly unsafeDisproven: () => ContentLost
   /** Call it when the content, or a part of it, is sent: it records the access. */
   readonly record: (range: string | undefined) => Effect.Effect<void>

@@ -1,6 +1,6 @@
 /**
- * Deletes what is due: files whose time is over, so that they can be restored, and those whose retention is over, for
- * good.
+ * Deletes what is due: files whose time is over, which can still be restored, and deleted files whose retention is over,
+ * for good.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
@@ -56,9 +56,9 @@ export const dueDeletions = Effect.gen(function* () {
   })
 
   /**
-   * Marks as deleted what is due, under the lock, among as many rows as are deleted at once. The next turn looks
-   * behind the last of them: most may be there for good, such as files of an ended session with an expiry of their
-   * own. So there are no more than so many rows in one statement, and none is looked at for ever.
+   * Marks as deleted, under the lock, what is due among the next rows: one statement looks at no more than are deleted at
+   * once. The next turn continues after the last of them. Many rows may stay, such as files of an ended session with an
+   * expiry of their own, and looking at the same rows again would never reach those after them.
    */
   const markSome = (
     reason: "expired" | "session_ended",

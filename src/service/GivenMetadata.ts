@@ -21,7 +21,7 @@ export const GivenMetadata = Metadata.pipe(
     },
     {
       message: () =>
-        `Metadata may have at most ${mostKeys} keys, ${longestKey} characters in a key, and ${longest} characters in all.`
+        `may have at most ${mostKeys} keys, ${longestKey} characters in a key, and ${longest} characters in all`
     }
   )
 )

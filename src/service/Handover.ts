@@ -8,8 +8,8 @@ import { othersTurn } from "./inTurns.ts"
 const atOnce = 500
 
 /**
- * Makes a function that gives the planned deletions of a session to its next owner. Run it in the transaction that then
- * changes the owner: a trigger would give them all in one statement, and does so for whatever is left.
+ * Makes a function that gives the planned deletions of a session to its next owner. Run it before the owner is changed,
+ * in the same transaction: the trigger on that change gives all that are left in one statement.
  */
 export const handOver = Effect.map(SqlClient.SqlClient, (sql) => {
   const queued = (sessionId: string, from: string | null, to: string) =>
@@ -29,7 +29,7 @@ export const handOver = Effect.map(SqlClient.SqlClient, (sql) => {
       { while: ({ length }) => length === atOnce }
     )
 
-  /** From null: the session has no owner. */
+  /** `from` is null if the session has no owner. */
   return (sessionId: string, from: string | null, to: string): Effect.Effect<void, SqlError> =>
     from === to
       ? Effect.void

@@ -1,6 +1,6 @@
 /**
- * Opens the content of a row, with as many bytes as the row says and, as far as they were read, the right ones.
- * Otherwise it is lost, and health knows at once.
+ * Opens the content of a row. It must have as many bytes as the row says, and must not be known to be damaged.
+ * Otherwise it is lost, and health shows that at once.
  */
 import * as Effect from "effect/Effect"
 import { ContentLost } from "./Api.ts"

@@ -1,16 +1,16 @@
 /**
- * A body in chunks of a few bytes would be as many events: 100,000 in 600 kB, ten thousand of them in one turn of the
- * event loop. They are gathered, and in one turn only one connection that sends such a body is read from.
+ * Each chunk of a body is an event: 600 kB can be 100,000 of them, ten thousand in one turn of the event loop. So small
+ * chunks are joined. In each turn only one of the connections that send them is read from.
  */
 import type { IncomingMessage } from "node:http"
 
-/** A chunk of so many bytes is passed on at once. */
+/** Bytes. A chunk from this size on is passed on at once. */
 const large = 512
 
-/** Bytes that are gathered at once: as many as Node.js reads from a connection. */
+/** Most bytes that are joined: as many as Node.js reads from a connection at once. */
 const most = 64 * 1024
 
-/** Those that have gathered something, the first to come first. */
+/** Each passes on what one connection has gathered. The longest waiting comes first. */
 const ready: Array<() => void> = []
 let isArranged = false
 
@@ -24,11 +24,11 @@ const arrange = () => {
   })
 }
 
-/** Call it before anybody reads the body. */
+/** Joins the small chunks of a body. Call it before anything reads the body. */
 export const gatherSmallChunks = (request: IncomingMessage): void => {
   if (request.headers["transfer-encoding"] === undefined) return
   const push = request.push.bind(request)
-  // Copied: as many small objects would have to wait.
+  // Bytes are copied here: kept as they come, they would be as many objects as chunks.
   let gathered = Buffer.alloc(0)
   let length = 0
   const passOn = () => {
@@ -50,7 +50,7 @@ export const gatherSmallChunks = (request: IncomingMessage): void => {
     }
     gathered.set(chunk, length)
     length += chunk.length
-    // Node.js stops reading from the connection, until the reader wants more than what is passed on.
+    // False: Node.js reads no more from the connection until the reader asks for more.
     return false
   }
 }

@@ -42,7 +42,7 @@ const sentenceOf = (issues: ReadonlyArray<Issue>): string => {
   return `must be ${wanted.join(" or ")}${actual === undefined ? "" : `, and is ${shortened(actual)}`}`
 }
 
-/** What the platform says: `Expected KIND, actual VALUE`, `Unable to decode VALUE into KIND`, or a sentence of ours. */
+/** What the platform says: `Expected KIND, actual VALUE`, `Unable to decode VALUE into KIND`, or words of ours, which continue the field's name. */
 const partsOf = (message: string): { readonly kind?: string; readonly actual?: string; readonly text: string } => {
   const [, kind, actual] = /^Expected (.*), actual (.*)$/s.exec(message) ?? []
   if (kind !== undefined && actual !== undefined) return { kind: kindOf(kind), actual, text: message }

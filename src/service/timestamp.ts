@@ -14,7 +14,7 @@ export const timestampOf = (millis: number): string => {
 
 /**
  * Milliseconds since 1970, of the value of a time column. An earlier system may have written seconds or milliseconds.
- * NaN if it is no time.
+ * NaN if it is not a time.
  */
 export const millisOf = (timestamp: string | number): number => {
   if (typeof timestamp === "number") return timestamp < 1e11 ? timestamp * 1000 : timestamp

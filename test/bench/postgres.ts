@@ -1,6 +1,6 @@
 /**
  * A warm start on PostgreSQL beside the same by hand with `pg`: connect, make the settings and read them back, read the
- * history, read the catalog and hash it. In turns, on one server of the tests and the service's schema.
+ * history, read the catalog and hash it. The two take turns, on the server of the tests with the service's schema.
  */
 import { hash } from "node:crypto"
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
@@ -45,9 +45,9 @@ const byHand = async (socket: string) => {
   const read = await client.query(
     `SELECT ${each.map(([name]) => `current_setting('${name}') AS "${name}"`).join(", ")}`
   )
-  if (each.some(([name, value]) => read.rows[0]?.[name] !== value)) throw new Error("a setting is another one")
+  if (each.some(([name, value]) => read.rows[0]?.[name] !== value)) throw new Error("A setting has another value")
   const history = await client.query("SELECT version, checksum FROM schema_migrations ORDER BY version")
-  if (history.rows.length !== Object.keys(files).length) throw new Error("the history is another one")
+  if (history.rows.length !== Object.keys(files).length) throw new Error("The history has another length")
   const objects = await client.query(objectsStatement)
   hash("sha256", JSON.stringify(objects.rows))
   return () => client.end()

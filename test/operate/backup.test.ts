@@ -201,7 +201,7 @@ describe("a backup", () => {
     })
   )
 
-  it.scopedLive("is refused where a row breaks a CHECK of its table, as a start is; a copy of it is not sound", () =>
+  it.scopedLive("is refused if a row breaks a CHECK of its table, as a start is; its copy is damaged then", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile
       yield* start(file)

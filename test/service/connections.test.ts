@@ -39,7 +39,7 @@ describe("a connection", () => {
     })
   )
 
-  it.scopedLive("that sends a body byte by byte, each a chunk, sends a few pieces, and the same bytes", () =>
+  it.scopedLive("that sends a body in chunks of one byte is read in a few pieces, and no byte is lost", () =>
     Effect.gen(function* () {
       const count = 20_000
       const server = createServer((request, response) => {

@@ -178,7 +178,7 @@ describe("a file whose extraction was begun", () => {
         yield* TestClock.adjust(claimTime)
         const again = yield* other.claimNext
         assert.strictEqual(again?.file_id, "f1")
-        // Whoever comes back finds the claim lost, and stops.
+        // If the first process goes on, it finds its claim lost, and stops.
         const late = yield* Effect.fork(Effect.flip(slow.whileClaimed(claimed, Effect.never)))
         yield* TestClock.adjust(claimTime)
         assert.strictEqual((yield* Fiber.join(late))._tag, "ClaimLost")

@@ -78,7 +78,7 @@ const makeSubject = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const settings = {
     DATA_DIRECTORY: folder,
-    // It has calls of its own, at times of its own.
+    // Its calls come at times of their own, and the faults of a run are numbered by calls.
     PROOF_RATE: "0",
     HEALTH_CACHE: "0ms",
     REQUESTS_PER_SECOND: "100000",

@@ -192,7 +192,7 @@ describe.skipIf(unattachable !== undefined)(
           "statfs",
           Effect.gen(function* () {
             const { body } = yield* Effect.repeat(Effect.delay(askJson(`${url}/api/health`), "100 millis"), {
-              // On a busy machine a warning may be of the look before, with its age.
+              // On a busy machine there may be a warning before: that the last value is old.
               until: ({ body }) => body.checks["storage:space"][0].observedValue === "unknown"
             })
             const [space] = body.checks["storage:space"]

@@ -116,8 +116,8 @@ describe("the service's migrations", () => {
   )
 
   const why = whyNoFaults()
-  // Every step that changes the disk where all of them are applied to a new database; and of an upgrade the one where
-  // the backup gets its name: the library's own tests take all steps of upgrades.
+  // On a new database, every step that changes the disk. In an upgrade, only the step in which the backup gets its name:
+  // the library's own tests take every step of upgrades.
   const isNew = { ...test, rows: undefined }
   const upgrade = { ...test, from: "003", calls: ["rename"] }
   it.effect.skipIf(why !== undefined)(`survive a kill at every step${because(why)}`, () =>

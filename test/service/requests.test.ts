@@ -67,11 +67,12 @@ describe("a request", () => {
   it.scopedLive("that does not fit is told which field must be what, and what it is", () =>
     Effect.gen(function* () {
       const { ask } = yield* serving()
-      const put = (body: unknown) => ({
-        method: "PUT",
+      const send = (method: string) => (body: unknown) => ({
+        method,
         body: JSON.stringify(body),
         headers: { "content-type": "application/json" }
       })
+      const [post, put] = [send("POST"), send("PUT")]
       for (const [path, init, words] of [
         ["/api/files?limit=0", {}, '`limit` must be a number between 1 and 200, and is "0".'],
         ["/api/files?limit=many", {}, '`limit` must be a number, and is "many".'],
@@ -79,7 +80,13 @@ describe("a request", () => {
         ["/api/sessions/s/files?deleted=maybe", {}, '`deleted` must be "true" or "false", and is "maybe".'],
         ["/api/files/f/expiry", put({}), "`expiresAt` is missing."],
         ["/api/files/f/expiry", put({ expiresAt: 5 }), "`expiresAt` must be text or null, and is 5."],
-        ["/api/files/f/expiry", put([]), "The body must be a JSON object, and is []."]
+        ["/api/files/f/expiry", put([]), "The body must be a JSON object, and is []."],
+        ["/api/sessions/s/texts", post({ name: "a.txt", text: "\ud800" }), "`text` is not valid Unicode."],
+        [
+          "/api/sessions/s/texts",
+          post({ name: "a.txt", text: "", metadata: { ["k".repeat(129)]: "" } }),
+          "`metadata` may have at most 100 keys, 128 characters in a key, and 65536 characters in all."
+        ]
       ] as const) {
         const response = yield* ask(path, init)
         const problem = yield* jsonOf(response)

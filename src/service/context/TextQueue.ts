@@ -33,8 +33,8 @@ export interface Claimed {
 export class ClaimLost extends Data.TaggedError("ClaimLost") {}
 
 /**
- * How long a claim holds. Every write under it prolongs it, and so does its process as long as it works on the file: what
- * a killed process had begun is free again after this time.
+ * How long a claim holds if nothing prolongs it. Every write under it does, and so does its process while it works on the
+ * file. So another process can take the file of a killed one after this time.
  */
 export const claimTime = Duration.seconds(15)
 
@@ -124,13 +124,13 @@ export const textQueue = Effect.gen(function* () {
     if (held.length === 0) return yield* new ClaimLost()
   })
 
-  /** A failure of the database is not a lost claim: the next time may succeed. */
+  /** If the database fails, the claim is not lost: the next attempt may succeed. */
   const prolong = (claimed: Claimed) =>
     write(requireClaim(claimed, 0)).pipe(
       Effect.catchTag("SqlError", ({ message }) => Effect.logDebug(`Cannot prolong a claim: ${message}`))
     )
 
-  /** Runs an effect, and prolongs the claim meanwhile. Fails as soon as it is lost, and ends the effect. */
+  /** Runs an effect, and prolongs the claim meanwhile. If the claim is lost, it interrupts the effect and fails. */
   const whileClaimed = <A, E, R>(claimed: Claimed, work: Effect.Effect<A, E, R>) =>
     Effect.raceFirst(work, Effect.forever(Effect.delay(prolong(claimed), Duration.times(claimTime, 1 / 3))))
 

@@ -1,6 +1,6 @@
 /**
- * Finds files of one session by their names. Names are short and few, so they are looked through: an index of them would
- * have to follow each rename, and would tell nothing more.
+ * Finds files of one session by their names. Names are short and few, so all of them are read: an index would have to
+ * follow each rename, and would find nothing more.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"

@@ -1,10 +1,10 @@
 /**
- * How often a passage has each of its terms, as bytes that are stored with it: to take its text apart again for each
- * question took more than all the rest of the answer.
+ * How often a passage has each of its terms, as bytes that are stored with it. To split its text into terms again for
+ * each question took longer than all the rest of the answer.
  *
- * First a number of four bytes (little-endian) for each term, in ascending order, then a byte for each: how often it is
- * there, 255 at most. The number of a term is a hash, so two terms may have the same one. Within a passage of 200 terms
- * that is so for one of 20 million questions with a term.
+ * First the hash of each term, four bytes (little-endian), in ascending order. Then a byte for each: how often it is
+ * there, 255 at most. Two terms may have the same hash: a term that a passage of 200 terms does not have is found there
+ * once in 20 million times.
  */
 
 export type TermCounts = Buffer

@@ -45,8 +45,8 @@ interface Waiting {
 }
 
 /**
- * Each next one is the best of those that are left. Its value only falls as others are given, so only those are compared
- * with what was given that may be the best (M. Minoux, "Accelerated greedy algorithms", 1978).
+ * Gives the best passage of those that are left, until none is. A value only falls as others are given. So only a passage
+ * that may be the best is compared with those given (M. Minoux, "Accelerated greedy algorithms", 1978).
  */
 function* varied(found: ReadonlyArray<Waiting>): Generator<Ranked | undefined> {
   const given = givenSoFar()
@@ -91,7 +91,7 @@ const insert = (sorted: Array<Waiting>, one: Waiting): void => {
  */
 const givenSoFar = () => {
   const sizes: Array<number> = []
-  /** Which of those given have a term, in ascending order. */
+  /** For each term the given passages that have it, in ascending order. */
   const having = new Map<number, Array<number>>()
   return {
     count: () => sizes.length,
@@ -103,7 +103,7 @@ const givenSoFar = () => {
       }
       sizes.push(hashes.length)
     },
-    /** Jaccard's index, common terms among all terms, with the most similar of those given from this one on. */
+    /** The highest Jaccard index (common terms among all terms) with the passages given from number `from` on. */
     likenessTo: (hashes: Uint32Array, from: number): number => {
       const common = new Uint32Array(sizes.length - from)
       for (const hash of hashes) {
