@@ -1,4 +1,4 @@
-/** A folder for files that are thrown away or renamed: what a killed process left of one is known by its lock. */
+/** A folder for files that are thrown away or renamed. Its lock tells whether a killed process left it. */
 import { randomBytes } from "node:crypto"
 import { basename, dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
@@ -32,7 +32,7 @@ export const ownFolder = Effect.fnUntraced(function* (place: FolderPlace) {
   return folder
 })
 
-/** Another run may take a lock for a left one between the moments when it is made and taken. */
+/** Between making a lock and taking it, another run may take it for one that a killed process left. */
 const newLocked = (stem: string) =>
   Effect.suspend(() => {
     const folder = `${stem}.${randomBytes(6).toString("hex")}`
@@ -56,7 +56,7 @@ export const clearFolders = Effect.fnUntraced(function* (place: FolderPlace) {
 
 const clearFolder = (folder: string, { contents }: FolderPlace) =>
   Effect.gen(function* () {
-    // In a directory of all users one of another user is that user's.
+    // In a directory of all users a lock may be another user's: it is left alone.
     if (!(yield* trySync(() => isOurs(`${folder}.partial`)))) return
     yield* Effect.scoped(Effect.zipRight(lockForFolder(folder), removeFolder(folder, contents)))
   }).pipe(Effect.catchAll((failure) => (isLock(failure.code) ? Effect.void : warn(folder, failure))))

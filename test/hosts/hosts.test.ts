@@ -93,7 +93,7 @@ describe(`six hosts${skipped}`, () => {
     })
   )
 
-  long("the database restarts in the middle: whoever waited or migrated goes on", () =>
+  long("the database restarts in the middle: a start that waits or migrates goes on", () =>
     Effect.gen(function* () {
       const { cwd, network, server } = yield* six
       const url = server.beside()
