@@ -4,9 +4,10 @@
  * everything in its namespaces away: nothing has a name on the machine.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import * as Effect from "effect/Effect"
-import { type Running, spawnCommand } from "../support/program.ts"
+import { type Ended, type Running, spawnCommand } from "../support/program.ts"
 
 /** By what they are for: in the system that this service comes from, Redis and the database are one machine. */
 export const hostNames = ["backend", "frontend", "npu", "database", "ai", "browser"] as const
@@ -70,6 +71,10 @@ export const noHosts: string | undefined = (() => {
 export interface Network {
   /** Runs a program of Node.js in a folder on a host. It goes with the host. */
   readonly spawnOn: (name: HostName, cwd: string, ...args: ReadonlyArray<string>) => Running
+  /** Runs any program on a host, with an environment besides PATH. It goes with the host. */
+  readonly startOn: (name: HostName, env: Environment, command: string, ...args: ReadonlyArray<string>) => Running
+  /** Sends a signal to a program on a host, and resolves when it has ended. */
+  readonly end: (running: Pick<Running, "ended" | "process">, signal: NodeJS.Signals) => Promise<Ended>
   /** Runs a program on a host to its end. Throws with what it said if it fails. */
   readonly runOn: (name: HostName, command: string, ...args: ReadonlyArray<string>) => string
   /** The same where the hosts' cables come together. */
@@ -84,6 +89,8 @@ export interface Network {
   /** A path of the hosts' memory, as this machine sees it: it is shared by all of them and gone with them. */
   readonly pathOf: (path: string) => string
 }
+
+type Environment = Readonly<Record<string, string>>
 
 /** The six hosts, connected. They are gone with the scope. */
 export const sixHosts = Effect.map(
@@ -113,15 +120,21 @@ export const sixHosts = Effect.map(
     ]
     const onHost = (name: HostName) => entering(name, ["--uts", "--pid", "--ipc"])
     const run = (args: ReadonlyArray<string>) => execFileSync("nsenter", args, { encoding: "utf8", cwd: "/" })
+    const enter: Network["startOn"] = (name, env, ...command) =>
+      spawnCommand("nsenter", [...onHost(name), ...command], { cwd: "/", env, input: "pipe" })
     const runOn: Network["runOn"] = (name, command, ...args) => run([...onHost(name), command, ...args])
     const runOnLan: Network["runOnLan"] = (command, ...args) => run([...entering("lan", []), command, ...args])
     return {
       // The mounts are those of the host, so the folder is chosen once they are entered.
       spawnOn: (name, cwd, ...args) =>
-        spawnCommand("nsenter", [...onHost(name), "sh", "-c", 'cd "$0" && exec "$@"', cwd, process.execPath, ...args], {
-          cwd: "/",
-          input: "pipe"
-        }),
+        enter(name, {}, "sh", "-c", 'cd "$0" && exec "$@"', cwd, process.execPath, ...args),
+      startOn: enter,
+      end: ({ ended, process: { exitCode, pid, signalCode } }, signal) => {
+        // The program is the child of the one that entered the host, which passes no signal on but ends like its child.
+        if (exitCode === null && signalCode === null)
+          process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")) || Number(pid), signal)
+        return ended
+      },
       runOn,
       runOnLan,
       pullCable: (name) => void runOnLan("ip", "link", "set", `v-${name}`, "nomaster"),

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { Settings } from "../../src/service/Settings.ts"
 import { temporaryFolder } from "../support/database.ts"
-import { hasRedis, redis } from "../support/redis.ts"
+import { redis, redisServer } from "../support/redis.ts"
 import { accounts, serveOn, tokenOf } from "../support/service.ts"
 
 const password = "s3cr3t-of-redis"
@@ -32,7 +32,7 @@ const limitsOf = (baseUrl: string, status: string) =>
     return { code: answer.status, whole: body.status, check: body.checks["redis:limits"]?.[0] }
   }).pipe(Effect.delay("20 millis"), Effect.repeat({ until: ({ check }) => check?.status === status }))
 
-describe.skipIf(!hasRedis)("backends that share their limits", () => {
+describe.skipIf(redisServer === undefined)("backends that share their limits", () => {
   it.scopedLive("admit together what one would admit, and each its own while Redis does not answer", () =>
     Effect.gen(function* () {
       const line = yield* redis(password)

@@ -27,8 +27,11 @@ export interface BackendProcess extends Pick<Running, "says"> {
 type Environment = Readonly<Record<string, string>>
 
 /** A process of the service on its own port. */
-export const spawnBackend = (env: Environment, user: Pick<RunOptions, "gid" | "uid"> = {}): BackendProcess => {
-  const { says, ...child } = spawnNode([backend], { env: { PORT: "0", ...env }, ...user })
+export const spawnBackend = (env: Environment, user: Pick<RunOptions, "gid" | "uid"> = {}): BackendProcess =>
+  backendOf(spawnNode([backend], { env: { PORT: "0", ...env }, ...user }))
+
+/** What a process of the service tells. */
+export const backendOf = ({ says, ...child }: Running): BackendProcess => {
   return {
     ...child,
     says,
