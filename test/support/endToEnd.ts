@@ -44,13 +44,8 @@ export const endToEnd = (system: System) =>
     const endsAt = new Date(Date.now() + 3_600_000)
     yield* administrator.experiments.create({ payload: { name: "which-helps", policies, endsAt } })
 
-    // What a killed process was extracting is extracted two minutes later: it has to be done.
-    for (const { fileId } of [report, result]) {
-      const extraction = Effect.delay(administrator.context.textState({ path: { fileId } }), "50 millis")
-      yield* Effect.repeat(extraction, { until: ({ state }) => state !== "queued" && state !== "running" })
-    }
-
-    // The backend is killed: its memory is gone, but what it acknowledged is in SQLite's log.
+    // The backend is killed: its memory is gone, but what it acknowledged is in SQLite's log. What it was extracting is
+    // extracted again soon after.
     assert.strictEqual((yield* before.end("SIGKILL")).code, "SIGKILL")
     assert.isAbove(statSync(`${databaseIn(dataDirectory)}-wal`).size, 0)
     const { at, url } = yield* system.serve(settings)
