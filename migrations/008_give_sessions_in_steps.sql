@@ -1,6 +1,6 @@
 -- database-ready: compatible_from = 001
 --
--- Planned deletions follow their session to its next owner: what did so already, in steps, costs nothing more.
+-- Planned deletions follow their session to its next owner. Those that were given to it in steps are not changed again.
 
 ALTER TABLE file_expiries ADD COLUMN session_id TEXT;
 
