@@ -45,7 +45,7 @@ const respond = ({ body, headers, status }: HealthAnswer) => HttpServerResponse.
 
 /**
  * `GET /livez`, `/readyz`, `/startupz` and `/health` for a program that listens once its database is ready:
- * `application/health+json`, 503 where the database is not sound any more. `serveWithProbes` answers them during
+ * `application/health+json`, and `ok` as text for `/livez`; 503 where the database is not sound any more. `serveWithProbes` answers them during
  * the start as well.
  *
  * @example
@@ -101,7 +101,7 @@ export const probesOf = <R>(
 
 /**
  * Serves `app` on a database, or on several, and answers probes from the first moment: `GET /livez`, `/readyz`,
- * `/startupz` and `/health`, as `application/health+json`. Everything else is answered with 503 until all databases
+ * `/startupz` and `/health`, as `application/health+json`, and `ok` as text for `/livez`. Everything else is answered with 503 until all databases
  * of the layer are ready. When it stops, `/readyz` fails first, then requests that are under way end, and then the
  * databases are closed. Fails with what the layer fails with. `app` can use what the layer gives.
  *

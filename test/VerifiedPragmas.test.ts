@@ -240,6 +240,8 @@ describe("the pragmas", () => {
       for (const options of [
         { pragmas: { busyTimeout: "100 days" } },
         { pragmas: { busyTimeout: 0.5 } },
+        { pragmas: { threads: 9 } },
+        { pragmas: { threads: -1 } },
         { applicationId: 0xcafebabe },
         { applicationId: 1.5 },
         { applicationId: Number.NaN },

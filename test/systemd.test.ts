@@ -93,4 +93,21 @@ describe("a program that is not run by systemd", () => {
       )
     })
   )
+
+  it.scoped.skipIf(unavailable !== undefined)("hears what to look at where systemd-notify is there and fails", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile
+      const logged: Array<string> = []
+      const logger = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ message }) => void logged.push(String(message)))
+      )
+      const nowhere = Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["NOTIFY_SOCKET", "/nonexistent"]])))
+      yield* Effect.scoped(nowhere(Layer.build(notifySystemd(starting(file))))).pipe(Effect.provide(logger))
+      const told = logged.filter((line) => line.startsWith("systemd was not told"))
+      assert.lengthOf(told, 1)
+      assert.include(told[0] ?? "", "NOTIFY_SOCKET is /nonexistent")
+      assert.notInclude(told[0] ?? "", "Install")
+    })
+  )
 })

@@ -52,6 +52,7 @@ const firstPage =
 
 const ranges: Partial<Record<string, string>> = {
   busy_timeout: "Set `pragmas.busyTimeout` to a shorter time, in whole milliseconds.",
+  threads: "Set `pragmas.threads` to such a number: this many more threads may sort for one statement.",
   page_size: "Set `newFile.pageSize` to such a number, for example 4096.",
   application_id: "Set `applicationId` to such a number, for example four letters read as a signed integer."
 }

@@ -1,4 +1,5 @@
 /** Tells systemd how the databases of a program are (https://www.freedesktop.org/software/systemd/man/sd_notify.html). */
+import type { ExecFileException } from "node:child_process"
 import { createRequire } from "node:module"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
@@ -113,7 +114,7 @@ const childProcess = (): typeof import("node:child_process") => createRequire(pr
 const notifier = (socket: string): Notify => {
   let hasFailed = false
   return (...assignments) =>
-    Effect.async<void, Error>((resume) => {
+    Effect.async<void, ExecFileException>((resume) => {
       const { execFile } = childProcess()
       const environment = { PATH: process.env["PATH"], NOTIFY_SOCKET: socket }
       const child = execFile("systemd-notify", assignments, { env: environment, timeout: 5000 }, (error) =>
@@ -121,14 +122,14 @@ const notifier = (socket: string): Notify => {
       )
       return Effect.sync(() => child.kill())
     }).pipe(
-      Effect.catchAll(({ message }) => {
+      Effect.catchAll(({ code, message }) => {
         const isNews = !hasFailed
         hasFailed = true
-        return isNews
-          ? Effect.logWarning(
-              `systemd was not told: ${message.trim()}. Install systemd-notify, which is part of systemd.`
-            )
-          : Effect.void
+        const remedy =
+          code === "ENOENT"
+            ? "Install systemd-notify, which is part of systemd."
+            : `See whether systemd listens: NOTIFY_SOCKET is ${socket}.`
+        return isNews ? Effect.logWarning(`systemd was not told: ${message.trim()}. ${remedy}`) : Effect.void
       })
     )
 }

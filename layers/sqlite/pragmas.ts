@@ -144,11 +144,14 @@ export const summaryOf = (settings: Settings): string =>
  * milliseconds.
  */
 export const refuseOutOfRange = (
-  { applicationId, newFile }: DatabaseConfig["Type"],
+  { applicationId, newFile, pragmas: { threads = 0 } }: DatabaseConfig["Type"],
   busyTimeout: number
 ): PragmaError | undefined => {
   if (!(Number.isInteger(busyTimeout) && busyTimeout <= largest)) {
     return outOfRange("busy_timeout", busyTimeout, `whole milliseconds, ${largest} at most`)
+  }
+  if (!(Number.isInteger(threads) && threads >= 0 && threads <= 8)) {
+    return outOfRange("threads", threads, "a whole number from 0 to 8")
   }
   const { pageSize = 4096 } = newFile
   if (!(pageSize >= 512 && pageSize <= 65_536 && Number.isInteger(Math.log2(pageSize)))) {
