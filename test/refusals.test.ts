@@ -156,6 +156,9 @@ describe("anyone who prints a refusal", () => {
       assert.include(text, `Database: ${file}.`)
       assert.include(text, "SQLITE_BUSY")
       assert.include(text, "lockPatience")
+      // The rival is of this process: the sentence may not say that another one has the lock.
+      assert.include(text, "Another connection has the write lock")
+      assert.include(text, "two databases at once")
     })
   )
 

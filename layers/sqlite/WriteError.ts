@@ -19,7 +19,7 @@ type WriteReason = ConnectionError["reason"] | HistoryError["reason"] | "WithinR
  */
 export class WriteError extends SqlRefusal<WriteReason> {
   /**
-   * - `Busy`: another process has the write lock, for longer than `lockPatience`.
+   * - `Busy`: another connection has the write lock, of this process or another, for longer than `lockPatience`.
    * - `DiskFull`, `IoError`, `PermissionDenied`: the disk, or the rights of this process, do not let it write.
    * - `Damaged`, `NotADatabase`, `NotRecovered`: the file is not sound any more.
    * - `Replaced`: another file is at the path of the one that was opened.
@@ -109,8 +109,9 @@ const texts: Record<CodeReason | "Refused", Text> = {
   NotADatabase: { sentence: (database) => `${database} is no longer a SQLite database`, remedy: undefined },
   Damaged: { sentence: (database) => `The database ${database} is damaged`, remedy: undefined },
   Busy: {
-    sentence: () => "Another process has the write lock",
-    remedy: "Let the process that holds the lock finish, or set a longer `lockPatience`."
+    sentence: () => "Another connection has the write lock",
+    remedy:
+      "Let the one that holds the lock finish, or set a longer `lockPatience`. If it is this process, do not write to one file through two databases at once."
   },
   NotRecovered: {
     sentence: (database) => `A transaction on ${database} was not finished: its rollback journal is still there`,
