@@ -461,6 +461,8 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         await page.keyboard.press("Enter")
         await said(page, "a.txt is uploaded.")
         await page.locator("#cancel-all").waitFor({ state: "hidden" })
+        await tabTo(page.getByLabel("Search in contents and names"))
+        await tabTo(page.getByRole("button", { name: "Search", exact: true }))
         await tabTo(page.getByLabel("Search by name"))
         await tabTo(page.getByLabel("Sort by"))
         await tabTo(page.getByRole("button", { name: "Kept" }))

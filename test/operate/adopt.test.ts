@@ -103,7 +103,8 @@ describe("a takeover", () => {
       Effect.gen(function* () {
         const file = yield* databaseOf(ledgerOf(tool))
         const before = yield* contentsOf(file)
-        const next = `${Object.keys(files).at(-1)?.replace(/_.*/, "")}0_later.sql`
+        const last = Object.keys(files).at(-1)?.replace(/_.*/, "") ?? ""
+        const next = `${String(BigInt(last) + 1n).padStart(last.length, "0")}_later.sql`
         const all = { ...files, [next]: tool === "django" ? later.replace("users", "app_user") : later }
         const shown = yield* adopting(file, all, { dryRun: true })
         assert.deepInclude(shown, { table, isWritten: false, backup: undefined, extra: [] })
