@@ -125,10 +125,15 @@ export const makeReaders = (
     )
 
   const read = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | ReadError, R> =>
-    Effect.flatMap(Effect.zip(sqlite.isWithin, sqlite.isReading), ([isWithin, isReading]) => {
-      if (isReading) return body
-      if (isWithin) return sqlite.reading(body)
-      return Effect.withSpan(isBeside ? readBeside(noted(body)) : readHere(body), "database-ready.read")
+    Effect.withFiberRuntime((fiber): Effect.Effect<A, E | ReadError, R> => {
+      switch (sqlite.placeIn(fiber.currentContext)) {
+        case "reading":
+          return body
+        case "within":
+          return sqlite.reading(body)
+        case "alone":
+          return Effect.withSpan(isBeside ? readBeside(noted(body)) : readHere(body), "database-ready.read")
+      }
     })
 
   const stillHold = Effect.suspend(() =>

@@ -22,22 +22,18 @@ export type ClientOptions = Pick<
 export interface Transactions {
   /** The connection to run a fiber's statement on: in its transaction, or once no other fiber has one. */
   readonly connectionIn: (context: Context.Context<never>) => Connection
-  /** Whether a fiber is in an open transaction of this connection, in a `read`, or in none of them. */
+  /** Whether a fiber is in an open transaction of this connection, in a `read` of it or of its readers, or in neither. */
   readonly placeIn: (context: Context.Context<never>) => "alone" | "within" | "reading"
   /** Reserves the connection until the scope closes. */
   readonly reserve: Effect.Effect<Connection, SqlError, Scope.Scope>
   /** Runs an effect while no other fiber has the connection. Only for one that is not in a transaction itself. */
   readonly alone: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   readonly withTransaction: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
-  /** Whether this fiber is in an open transaction of this connection. */
-  readonly isWithin: Effect.Effect<boolean>
   /**
    * Runs an effect whose statements take part in the transaction that the caller has begun on the reserved connection.
    * A fiber that outlives the effect is outside it again.
    */
   readonly within: <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Whether this fiber is in a `read` of this connection or of its readers. */
-  readonly isReading: Effect.Effect<boolean>
   /** The same for a transaction that only reads: on `seat`, by default on this connection. */
   readonly reading: <A, E, R>(body: Effect.Effect<A, E, R>, seat?: Seat) => Effect.Effect<A, E, R>
   /** The streams and reads of this program that run now. */
@@ -159,9 +155,9 @@ export const transactionsOn = (
   // In one step each, because every statement asks.
   const openIn = (context: Context.Context<never>): Option.Option<Transaction> =>
     Option.filter(Context.getOption(context, tag), ({ isOpen }) => isOpen)
-  const asOpen = <A>(answer: (transaction: Option.Option<Transaction>) => A): Effect.Effect<A> =>
-    Effect.withFiberRuntime((fiber) => Exit.succeed(answer(openIn(fiber.currentContext))))
-  const open = asOpen((transaction) => transaction)
+  const open = Effect.withFiberRuntime<Option.Option<Transaction>>((fiber) =>
+    Exit.succeed(openIn(fiber.currentContext))
+  )
   const connectionIn = (context: Context.Context<never>): Connection => {
     const transaction = openIn(context)
     return Option.isSome(transaction) ? transaction.value.seat.connection : free
@@ -221,7 +217,6 @@ export const transactionsOn = (
       }),
     reserve,
     withTransaction,
-    isWithin: asOpen(Option.isSome),
     alone: (body) =>
       Effect.acquireUseRelease(
         take,
@@ -229,7 +224,6 @@ export const transactionsOn = (
         () => giveBack
       ),
     within: (body) => enter(outermost, body),
-    isReading: asOpen(Option.exists(({ isReading }) => isReading)),
     reading: (body, seat = ownReading) =>
       Effect.flatMap(open, (outer) =>
         enter({ depth: Option.isSome(outer) ? outer.value.depth : 0, seat, isReading: true }, body)

@@ -158,7 +158,8 @@ export const guardTransactions = ({ file, sqlite }: SqliteConnection["Type"], ga
       return result
     })
   return <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E | WriteError, R> =>
-    Effect.flatMap(sqlite.isWithin, (isWithin) => {
+    Effect.withFiberRuntime((fiber) => {
+      const isWithin = sqlite.placeIn(fiber.currentContext) !== "alone"
       const boxed = Effect.mapError(classifyErrors(file, body), (error) => new OfBody(error))
       return Effect.mapError(sqlite.withTransaction(isWithin ? boxed : checkGate(boxed)), (error) => {
         if (error instanceof OfBody) return error.error
