@@ -8,10 +8,11 @@ import * as Stream from "effect/Stream"
 import { type FileDetails, FilesApi, NewText } from "./Api.ts"
 import { type About, AuditTrail } from "./AuditTrail.ts"
 import { BulkChanges } from "./BulkChanges.ts"
-import { bytesOf, jsonBodyOf } from "./ContentBody.ts"
+import { announcedOf, bytesOf, jsonBodyOf } from "./ContentBody.ts"
 import { ContentChanges } from "./ContentChanges.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
+import { fileTag } from "./FileRow.ts"
 import { withApiErrors } from "./failures.ts"
 import { Quota, within } from "./Quota.ts"
 import { Relocations } from "./Relocations.ts"
@@ -59,10 +60,10 @@ export const changesHttp = HttpApiBuilder.group(
       headers: { readonly "if-match"?: string | undefined; readonly "content-type"?: string | undefined },
       request: HttpServerRequest.HttpServerRequest
     ) {
-      const conditions = { ifMatch: headers["if-match"] }
+      const conditions = { ifMatch: headers["if-match"], ifNoneMatch: request.headers["if-none-match"] }
       const row = yield* changes.mayReplace(fileId, conditions)
       const mimeType = yield* textTypeOf(headers["content-type"], row.mime_type ?? "")
-      const announced = Number(request.headers["content-length"] ?? 0)
+      const announced = yield* announcedOf(request.headers, maxFileSize)
       yield* mayStore(announced)
       const received = yield* Effect.gen(function* () {
         yield* mayGrow(row.session_id, { files: 0, bytes: announced - row.file_size })
@@ -91,7 +92,11 @@ export const changesHttp = HttpApiBuilder.group(
       .handle("copy", ({ path, payload }) =>
         Effect.tap(withApiErrors(relocations.copy(path.fileId, payload)), (file) => withHeaders(placeOf(file)))
       )
-      .handle("move", ({ path, payload }) => withApiErrors(relocations.move(path.fileId, payload.sessionId)))
+      .handle("move", ({ path, payload }) =>
+        Effect.tap(withApiErrors(relocations.move(path.fileId, payload.sessionId)), (file) =>
+          withHeaders({ etag: fileTag(file) })
+        )
+      )
       .handle("deleteFiles", ({ payload }) => bulk.remove(payload.fileIds))
       .handle("restoreFiles", ({ payload }) => bulk.restore(payload.fileIds))
       .handle("destroyFiles", ({ payload }) => bulk.destroy(payload.fileIds))

@@ -9,6 +9,19 @@ import * as Stream from "effect/Stream"
 import { FileTooLarge, InvalidUpload, tooLarge, UnsupportedMediaType } from "./Api.ts"
 
 /**
+ * The length that a request announces; 0 if it does not. Fails if it is above `longest`. Ask before looking at the disk
+ * or a quota, so that what can never be stored is not answered as if there were only no space for it now.
+ */
+export const announcedOf = (
+  headers: Readonly<Record<string, string | undefined>>,
+  maxFileSize: number,
+  longest = maxFileSize
+): Effect.Effect<number, FileTooLarge> => {
+  const announced = Number(headers["content-length"] ?? 0)
+  return announced > longest ? tooLarge(maxFileSize) : Effect.succeed(announced)
+}
+
+/**
  * The bytes of a request, as they arrive. If the announced length exceeds the limit, it is refused unread. Otherwise up
  * to twice the limit is read, so that a client that reads the answer only at its end gets it.
  */

@@ -61,11 +61,21 @@ const headers = {
 
 type Header = keyof typeof headers
 
-const headersOf = (status: number, isRead: boolean, isPage: boolean, isContent: boolean): ReadonlyArray<Header> => [
+/** What the headers of an answer depend on, besides its status. */
+interface Kind {
+  readonly isRead: boolean
+  readonly isPage: boolean
+  readonly isContent: boolean
+  /** Whether it has the file after a change, with its new tag. */
+  readonly isChange: boolean
+}
+
+const headersOf = (status: number, { isChange, isContent, isPage, isRead }: Kind): ReadonlyArray<Header> => [
   "Cache-Control",
   "Vary",
   ...(status === 201 ? (["Location", "ETag"] as const) : []),
   ...(isRead && (status === 200 || status === 206 || status === 304) ? (["ETag"] as const) : []),
+  ...(isChange && status === 200 ? (["ETag"] as const) : []),
   ...(isContent && (status === 200 || status === 206 || status === 304) ? (["Last-Modified"] as const) : []),
   ...(isPage && status === 200 ? (["Link"] as const) : []),
   ...(status === 206 || status === 416 ? (["Content-Range"] as const) : []),
@@ -80,6 +90,7 @@ const inComponents = (names: ReadonlyArray<Header>) =>
 
 type Operation = OpenApi.OpenAPISpecOperation
 type Responses = Operation["responses"]
+type Content = Readonly<Record<string, unknown>>
 
 /** The conditional headers that a request may send. */
 const conditionsOf = (method: string, { parameters, responses }: Operation) => {
@@ -94,11 +105,21 @@ const conditionsOf = (method: string, { parameters, responses }: Operation) => {
     .map((name) => ({ name, in: "header", required: false, schema: { type: "string" } }))
 }
 
+/** What the platform says of an answer that is text is of no use. */
+const descriptionOf = (status: string, description: string) => {
+  if (description !== "a string") return description
+  return status === "503" ? "Not ready, with the reason" : "Success"
+}
+
+/** Health is written as text, but what it holds is an object. */
+const withHealth = (content: Content): Content =>
+  healthType in content ? { [healthType]: { schema: { $ref: "#/components/schemas/HealthReport" } } } : content
+
 const responsesOf = (path: string, method: string, responses: Responses) => {
   const isRead = method === "get"
   const route = routeFor(routesAt(path.replace(/\{(\w+)\}/g, ":$1")), method.toUpperCase())
   const isPage = isRead && route?.pageFrom !== undefined
-  const isContent = 206 in responses
+  const kind = { isRead, isPage, isContent: 206 in responses, isChange: !isRead && 412 in responses }
   const described = Object.entries(responses).map(([status, { content, description }]) => {
     const { "application/json": json, ...others } = content ?? {}
     const told =
@@ -106,15 +127,15 @@ const responsesOf = (path: string, method: string, responses: Responses) => {
     return [
       status,
       {
-        description,
-        headers: inComponents(headersOf(Number(status), isRead, isPage, isContent)),
-        ...(told === undefined ? {} : { content: told })
+        description: descriptionOf(status, description),
+        headers: inComponents(headersOf(Number(status), kind)),
+        ...(told === undefined ? {} : { content: withHealth(told) })
       }
     ]
   })
   const same = {
     description: "Unchanged: If-None-Match or If-Modified-Since still matches",
-    headers: inComponents(headersOf(304, isRead, isPage, isContent))
+    headers: inComponents(headersOf(304, kind))
   }
   return { ...Object.fromEntries(described), ...(isRead && path.startsWith("/api/") ? { 304: same } : {}) }
 }
@@ -124,6 +145,34 @@ const operationOf = (path: string, method: string, operation: Operation) => ({
   parameters: [...operation.parameters, ...conditionsOf(method, operation)],
   responses: responsesOf(path, method, operation.responses)
 })
+
+const healthType = "application/health+json"
+
+const status = { type: "string", enum: ["pass", "warn", "fail"] }
+
+const check = {
+  type: "object",
+  required: ["status"],
+  properties: {
+    componentType: { type: "string" },
+    status,
+    time: { type: "string", format: "date-time" },
+    observedValue: { type: ["string", "number"] },
+    observedUnit: { type: "string" },
+    output: { type: "string", description: "Why it does not pass, or what was found" }
+  }
+}
+
+const healthReport = {
+  type: "object",
+  required: ["status", "phase"],
+  properties: {
+    status,
+    phase: { type: "string", enum: ["starting", "open", "leaving", "stopping"] },
+    schemaVersion: { type: "string" },
+    checks: { type: "object", additionalProperties: { type: "array", items: check } }
+  }
+}
 
 /** The members of every problem (RFC 9457, 3.1). */
 const members = {
@@ -174,12 +223,15 @@ const described = (spec: OpenApi.OpenAPISpec) => {
     ),
     components: {
       ...spec.components,
-      schemas: Object.fromEntries(
-        Object.entries(spec.components.schemas).map(([name, schema]) => [
-          name,
-          errors.has(name) && name !== "Issue" ? problemSchema(schema) : schema
-        ])
-      ),
+      schemas: {
+        ...Object.fromEntries(
+          Object.entries(spec.components.schemas).map(([name, schema]) => [
+            name,
+            errors.has(name) && name !== "Issue" ? problemSchema(schema) : schema
+          ])
+        ),
+        HealthReport: healthReport
+      },
       headers: Object.fromEntries(
         Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: "string" } }])
       )

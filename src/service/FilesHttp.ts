@@ -6,6 +6,7 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import * as Effect from "effect/Effect"
 import { type ConversationFile, type FileDetails, type FilePage, FilesApi } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
+import { announcedOf } from "./ContentBody.ts"
 import { contentResponse } from "./ContentResponse.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
@@ -37,7 +38,9 @@ export const filesHttp = HttpApiBuilder.group(
 
     const upload = Effect.fnUntraced(function* (sessionId: string, request: HttpServerRequest.HttpServerRequest) {
       yield* files.mayWrite(sessionId)
-      const announced = Number(request.headers["content-length"] ?? 0)
+      const announced = yield* announcedOf(request.headers, maxFileSize, maxFileSize + mostOfTheRest).pipe(
+        Effect.tapError(({ _tag }) => audit.refused("upload", { sessionId }, _tag))
+      )
       yield* mayStore(announced)
       const formOf = Effect.fnUntraced(function* (arrival: Arrival) {
         yield* mayGrow(sessionId, { files: 1, bytes: announced - mostOfTheRest })

@@ -4,13 +4,15 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { PreconditionFailed, PreconditionRequired } from "./Api.ts"
 import { type FileRow, fileOf, fileTag } from "./FileRow.ts"
-import { isStronglyIn } from "./tags.ts"
+import { isStronglyIn, isWeaklyIn } from "./tags.ts"
 import { isoOf } from "./timestamp.ts"
 
 /** The headers of a request, as they came. */
 export interface Conditions {
   readonly ifMatch?: string | undefined
   readonly ifUnmodifiedSince?: string | undefined
+  /** Only of a change: a read that matches is not refused, but answered with 304. */
+  readonly ifNoneMatch?: string | undefined
 }
 
 type Subject = Pick<FileRow, "file_hash" | "file_id" | "uploaded_at">
@@ -22,20 +24,25 @@ export const isUnmodified = (since: string, uploadedAt: string | null): boolean 
   return Number.isNaN(limit) || Number.isNaN(changed) || Math.floor(changed / 1000) * 1000 <= limit
 }
 
-/** Fails if the file has changed. With `If-Match` the date does not count (RFC 9110, 13.2.2). */
+/**
+ * Fails if the file has changed, or is one that the request wants not to be there. With `If-Match` the date does not
+ * count (RFC 9110, 13.2.2).
+ */
 export const checkConditions = (
   row: Subject,
-  { ifMatch, ifUnmodifiedSince }: Conditions,
+  { ifMatch, ifNoneMatch, ifUnmodifiedSince }: Conditions,
   ...tags: ReadonlyArray<string>
 ): Effect.Effect<void, PreconditionFailed> => {
   const etag = `"${row.file_hash}"`
-  const holds =
+  const isSame =
     ifMatch === undefined
       ? ifUnmodifiedSince === undefined || isUnmodified(ifUnmodifiedSince, row.uploaded_at)
       : isStronglyIn(ifMatch, etag, ...tags)
-  return holds
-    ? Effect.void
-    : new PreconditionFailed({ fileId: row.file_id, etag, message: "The file has changed since you read it." })
+  const failed = (message: string) => new PreconditionFailed({ fileId: row.file_id, etag, message })
+  if (!isSame) return failed("The file has changed since you read it.")
+  return ifNoneMatch !== undefined && [etag, ...tags].some((tag) => isWeaklyIn(ifNoneMatch, tag))
+    ? failed("The file is one that `If-None-Match` excludes.")
+    : Effect.void
 }
 
 /**
@@ -48,7 +55,11 @@ export const requireUnchanged = (row: FileRow): Effect.Effect<FileRow, Precondit
     Option.match({
       onNone: () => Effect.succeed(row),
       onSome: ({ headers }) => {
-        const conditions = { ifMatch: headers["if-match"], ifUnmodifiedSince: headers["if-unmodified-since"] }
+        const conditions = {
+          ifMatch: headers["if-match"],
+          ifNoneMatch: headers["if-none-match"],
+          ifUnmodifiedSince: headers["if-unmodified-since"]
+        }
         return Effect.as(checkConditions(row, conditions, fileTag(fileOf(row))), row)
       }
     })

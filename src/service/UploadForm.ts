@@ -50,12 +50,10 @@ interface Limits {
 }
 
 /**
- * Receives the form of a request. If the announced length is too large, it is refused unread. Otherwise a body is read
- * up to twice the limit of its file, so that a client that reads the answer only at its end gets it.
+ * Receives the form of a request. A body is read up to twice the limit of its file, so that a client that reads the
+ * answer only at its end gets it.
  */
 export const uploadForm = Effect.fnUntraced(function* (request: IncomingMessage, arrival: Arrival, limits: Limits) {
-  const announced = Number(request.headers["content-length"] ?? 0)
-  if (announced > limits.maxFileSize + mostOfTheRest) return yield* tooLarge(limits.maxFileSize)
   if (!/^multipart\/form-data *(;|$)/i.test(request.headers["content-type"] ?? "")) return yield* noForm
   const { fields, ...file } = yield* read(request, yield* parserOf(request), arrival, limits)
   const form: NewFile = {

@@ -4,6 +4,7 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Api, fileForm } from "../../src/service/Client.ts"
+import { description } from "../../src/service/Description.ts"
 import { accounts, serving, tokenOf } from "../support/service.ts"
 
 interface Answer {
@@ -102,6 +103,28 @@ const assertConventional = (answer: Answer, method: string, about: string) => {
   assert.match(String(problem["title"]), /^(?!Http )[A-Z][a-z]+( [a-z]+)*$/, about)
 }
 
+const described: Readonly<Record<string, unknown>> = description.paths
+const schemas: Readonly<Record<string, unknown>> = description.components.schemas
+
+/** The answer has a status, headers and members that the API's description knows for this endpoint. */
+const assertDescribed = (answer: Answer, method: string, path: string) => {
+  const operations = Object(described[path.replace(/:(\w+)/g, "{$1}")])
+  const response = Object(Object(operations[method.toLowerCase()]).responses)[answer.status]
+  const about = `${method} ${path} ${answer.status}`
+  assert.isDefined(response, about)
+  for (const name of ["allow", "content-range", "etag", "last-modified", "link", "location", "retry-after"]) {
+    if (answer.headers[name] === undefined) continue
+    const known = Object.keys(response.headers).map((one) => one.toLowerCase())
+    assert.include(known, name, about)
+  }
+  const type = answer.headers["content-type"] ?? ""
+  if (answer.body.length === 0 || !/json/.test(type)) return
+  const { $ref, ...own } = Object(Object(response.content)[type]).schema
+  const schema = $ref === undefined ? own : Object(schemas[String($ref).replace("#/components/schemas/", "")])
+  if (schema.type !== "object") return assert.isDefined(schema.anyOf, about)
+  assert.containsAllKeys(problemIn(answer), schema.required, about)
+}
+
 const endpoints = Object.values(Api.groups).flatMap(({ endpoints }) =>
   Object.values(endpoints).map(({ method, path }) => ({ method: `${method}`, path: `${path}` }))
 )
@@ -128,6 +151,7 @@ describe("every path of the API", () => {
               const about = `${method} ${target} ${JSON.stringify(headers)}`
               const answer = yield* raw(method, target, headers)
               assertConventional(answer, method, about)
+              if (allowed.includes(method)) assertDescribed(answer, method, path)
               assert.isBelow(answer.status, method === "BREW" ? 502 : 500, about)
               if (path.startsWith("/api/") && allowed.includes(method)) {
                 assert.match(answer.headers["vary"] ?? "", /Authorization/, about)
@@ -312,6 +336,17 @@ describe("a body", () => {
       // Nothing of it is sent.
       const announced = yield* say(port, "POST", requestOf("POST", "/api/sessions/s1/files", form))
       assert.deepStrictEqual([announced.status, announced.headers["connection"]], [413, "close"])
+      // No disk has room for it: that is not why it is refused.
+      const endless = { ...alice, "content-length": "99999999999999" }
+      for (const [method, path, headers] of [
+        ["POST", "/api/sessions/s1/files", { "content-type": "multipart/form-data; boundary=X" }],
+        ["POST", "/api/sessions/s1/texts", { "content-type": "application/json" }],
+        ["PUT", `${target}/content`, { "content-type": "text/plain", "if-match": "*" }],
+        ["PATCH", target, { "content-type": "application/json" }]
+      ] as const) {
+        const refused = yield* say(port, method, requestOf(method, path, { ...endless, ...headers }))
+        assert.strictEqual(refused.status, 413, `${method} ${path}`)
+      }
       // More than the limit is sent.
       const sent = yield* say(
         port,

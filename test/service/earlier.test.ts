@@ -182,7 +182,9 @@ describe("a content", () => {
       assert.strictEqual(yield* changing({ "if-match": '"other"' }), 412)
       assert.strictEqual(yield* changing({ "if-match": `W/${first}` }), 412)
       assert.strictEqual(yield* changing({ "if-unmodified-since": new Date(0).toUTCString() }), 412)
-      assert.strictEqual(yield* changing({ "if-match": first }), 200)
+      assert.strictEqual(yield* changing({ "if-none-match": "*" }), 412)
+      assert.strictEqual(yield* changing({ "if-none-match": `"x", W/${first}` }), 412)
+      assert.strictEqual(yield* changing({ "if-match": first, "if-none-match": '"x"' }), 200)
       // Somebody has changed it since.
       assert.strictEqual(yield* changing({ "if-match": first }), 412)
       assert.strictEqual(yield* changing({ "if-match": yield* tag() }, "c.txt"), 200)
