@@ -69,6 +69,24 @@ export const holdersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
   )
 
 /**
+ * The processes that write to a database now: with a WAL they lock byte 120 of the `-shm`, else the bytes from
+ * `PENDING_BYTE` on (https://sqlite.org/walformat.html, 2.3; os.h of SQLite). Those that cannot be seen are missing.
+ */
+export const writersOf = (file: string): Effect.Effect<ReadonlyArray<Holder>> =>
+  Effect.orElseSucceed(
+    trySync(() => {
+      const real = files.realPath(file)
+      const onFile = locksOf([real]).filter(({ from }) => from >= pendingByte)
+      const onShm = locksOf([`${real}-shm`]).filter(({ from }) => from === 120)
+      const writing = [...onFile, ...onShm].filter(({ mode, pid }) => mode === "WRITE" && pid > 0)
+      return [...new Set(writing.map(({ pid }) => pid))].map(holder)
+    }),
+    () => []
+  )
+
+const pendingByte = 0x40000000
+
+/**
  * The processes that read from a database in WAL mode now: a checkpoint cannot get past what they read. Their locks are
  * bytes 123 to 127 of the `-shm` (https://sqlite.org/walformat.html, 2.3.1).
  */

@@ -6,11 +6,15 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { files } from "../machine/files.ts"
+import { upTo } from "../machine/monotonic.ts"
 import { codeOf, SystemFailure } from "../machine/SystemFailure.ts"
 import { nameOf, newestVersion, nextVersion, templateOf, wrongNumber } from "../schema/NewMigration.ts"
+import { lockForPlace } from "../sqlite/LockFile.ts"
+import { isLock } from "../sqlite/Sqlite.ts"
 import { MigrationFilesError } from "../start/MigrationFilesError.ts"
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
-import { inDirectory, namesIn } from "../start/MigrationTexts.ts"
+import { inDirectory, listDirectory, namesIn } from "../start/MigrationTexts.ts"
+import { whileAnotherWorks } from "../start/policy.ts"
 
 /** What to call the new migration, and where to put it. */
 export interface NewMigrationOptions {
@@ -48,79 +52,67 @@ export interface NewMigration {
 export const newMigration = (
   options: NewMigrationOptions
 ): Effect.Effect<NewMigration, MigrationFilesError | MigrationSourceError, FileSystem.FileSystem> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  Effect.gen(function* () {
+    const { directory, number } = options
     const found = nameOf(options.name)
     if ("wrong" in found) {
-      return errorOf(options.directory, "BadName", options.name, { detail: found.wrong, instead: found.instead })
+      return yield* errorOf(directory, "BadName", options.name, { detail: found.wrong, instead: found.instead })
     }
-    return Effect.flatMap(
-      inDirectory(options.directory, (directory) => write(directory, found.name, options.number, now)),
-      (written) => written
+    // Only a directory that can be read gets a lock.
+    yield* listDirectory(directory)
+    yield* alone(directory)
+    const now = yield* Clock.currentTimeMillis
+    return yield* yield* inDirectory(directory, () => write(directory, found.name, number, now))
+  }).pipe(Effect.scoped)
+
+/** Waits until no other run writes to the directory. The lock ends with its process, however that ends. */
+const alone = (directory: string) =>
+  lockForPlace(join(directory, ".new"), join(directory, unfinished), "another run is writing one").pipe(
+    Effect.retry({ schedule: upTo(whileAnotherWorks, "5 seconds"), while: ({ code }) => isLock(code) }),
+    Effect.mapError(({ code, detail, retryable }) =>
+      errorOf(directory, "NotWritten", join(directory, "NNN_name.sql"), { code, detail, retryable })
     )
-  })
+  )
 
-type Written = Either.Either<NewMigration, MigrationFilesError>
+/** Written under this name first, which no start takes for a migration: then the file is there whole or not at all. */
+const unfinished = ".new.unfinished"
 
-/**
- * No call creates a file only if its number is free, whatever its name. So each run first creates `.N.new`, which only
- * one can do, and then looks a second time: another run may have finished since the first look. A run that is killed in
- * between leaves that file behind, and its number is left out.
- */
 const write = (
   directory: string,
   name: string,
   wanted: string | undefined,
   now: number
-): Either.Either<Written, MigrationSourceError> => {
-  const claimed: Array<{ readonly version: string }> = []
-  for (;;) {
-    const listed = namesIn(directory)
-    if (Either.isLeft(listed)) return Either.left(listed.left)
-    const newest = newestVersion(listed.right)
-    const next = nextVersion([...listed.right, ...claimed], now)
+): Either.Either<Either.Either<NewMigration, MigrationFilesError>, MigrationSourceError> =>
+  Either.map(namesIn(directory), (listed) => {
+    const next = nextVersion(listed, now)
     const version = wanted ?? next
     const refuse = (reason: MigrationFilesError["reason"], facts: Facts) =>
-      Either.right(Either.left(errorOf(directory, reason, version, { instead: next, ...facts })))
-    const wrong = wrongNumber(version, newest)
+      Either.left(errorOf(directory, reason, version, { instead: next, ...facts }))
+    const wrong = wrongNumber(version, newestVersion(listed))
     if (wrong !== undefined) return refuse(wrong.reason, wrong)
-    const claim = join(directory, `.${Number(version)}.new`)
     const path = join(directory, `${version}_${name}.sql`)
-    let isOurs = false
+    const begun = join(directory, unfinished)
     try {
-      writeFileSync(claim, templateOf(`${version}_${name}`), { flag: "wx" })
-      isOurs = true
-      if (newestVersion(Either.getOrElse(namesIn(directory), () => listed.right)) !== newest) continue
-      giveName(claim, path)
-      removeLeftClaims(directory, version)
-      return Either.right(Either.right({ path, version, name }))
+      files.remove(begun)
+      writeFileSync(begun, templateOf(`${version}_${name}`), { flag: "wx", flush: true })
+      giveName(begun, path)
+      files.remove(begun)
+      return Either.right({ path, version, name })
     } catch (thrown) {
+      files.remove(begun)
       const { code, detail, retryable } = SystemFailure.from(thrown)
-      if (code !== "EEXIST") return refuse("NotWritten", { code, detail, retryable, subject: path })
-      claimed.push({ version })
-      if (wanted === undefined) continue
-      return refuse("Taken", { detail: `another run is writing it; if none is, delete ${claim}` })
-    } finally {
-      if (isOurs) files.remove(claim)
+      return refuse("NotWritten", { code, detail, retryable, subject: path })
     }
-  }
-}
+  })
 
 /** Fails if the name is taken. A rename would replace what is there. */
-const giveName = (claim: string, path: string): void => {
+const giveName = (begun: string, path: string): void => {
   try {
-    linkSync(claim, path)
+    linkSync(begun, path)
   } catch (thrown) {
     // Filesystems without hard links.
     if (!/^(EPERM|ENOTSUP|EOPNOTSUPP|ENOSYS|EINVAL)$/.test(codeOf(thrown) ?? "")) throw thrown
-    copyFileSync(claim, path, constants.COPYFILE_EXCL)
-  }
-}
-
-/** No run takes a number below an existing one: the run that left these has ended, or will begin again after its second look. */
-const removeLeftClaims = (directory: string, version: string): void => {
-  for (const name of files.names(directory)) {
-    const [, left = ""] = /^\.(\d{1,15})\.new$/.exec(name) ?? []
-    if (left !== "" && Number(left) < Number(version)) files.remove(join(directory, name))
+    copyFileSync(begun, path, constants.COPYFILE_EXCL)
   }
 }
 

@@ -4,6 +4,7 @@ import type * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { writersOf } from "../machine/FileLocks.ts"
 import { foldName } from "../schema/SqlScript.ts"
 import { lookAtSnapshot } from "../sqlite/AppliedMigrations/DatabaseLook.ts"
 import { requireTime } from "../sqlite/AppliedMigrations/EnoughTime.ts"
@@ -145,6 +146,7 @@ const planWith = Effect.fnUntraced(function* (config: DatabaseConfig["Type"], so
     tables: tables ?? [],
     backup,
     earlier: earlier ?? [],
+    lockedBy: isDue && connection !== undefined ? yield* writersOf(connection.file) : [],
     obstacle: obstacles[0]
   }
   return plan

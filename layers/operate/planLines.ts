@@ -1,4 +1,5 @@
 /** A plan, for people and for programs. */
+import { type Holder, nameHolders } from "../machine/FileLocks.ts"
 import { formatMillis } from "../start/Measure.ts"
 import { titleOf } from "../start/MigrationSource.ts"
 import type { PlannedMigration, StartPlan } from "../start/Plan.ts"
@@ -29,6 +30,7 @@ export const planLines = (plan: StartPlan): ReadonlyArray<string> => [
         `  remedy  ${plan.obstacle.remedy}`,
         `  code    ${plan.obstacle._tag}.${plan.obstacle.reason}`
       ]),
+  ...section("in the way now", plan.lockedBy.length === 0 ? [] : [lockLine(plan.lockedBy)]),
   ...section("would create", plan.creates),
   ...(plan.adopted.length === 0 ? [] : section("would take over", plan.adopted)),
   ...(plan.pending ?? []).flatMap((one) => migrationLines("would apply", one)),
@@ -55,6 +57,9 @@ const headlines: Record<StartPlan["status"], string> = {
   pending: "something to do",
   refused: "would be refused"
 }
+
+const lockLine = (holders: ReadonlyArray<Holder>): string =>
+  `${nameHolders(holders)} ${holders.length === 1 ? "holds" : "hold"} the write lock: a start waits for it, until its deadline`
 
 const versions = ({ schemaVersion, targetVersion }: StartPlan): string =>
   schemaVersion === targetVersion

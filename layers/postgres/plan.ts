@@ -19,7 +19,7 @@ import { PostgresFailure } from "./PostgresFailure.ts"
 import type { InitializationError } from "./ReadyDatabase.ts"
 import { replayed } from "./Replay.ts"
 import { historyTable } from "./SchemaFingerprint.ts"
-import type { Session } from "./Session.ts"
+import { holdersIn, holdersStatement, lockKey, type Session } from "./Session.ts"
 import type { LayerOptions } from "./startDatabase.ts"
 import { upgradeError } from "./UpgradeError.ts"
 
@@ -140,6 +140,7 @@ const planOn = Effect.fnUntraced(function* (config: PostgresConfig, source: Orde
         executionTimeMs: row["took"] === null ? undefined : Number(row["took"])
       })
     ),
+    lockedBy: pending.length > 0 ? holdersIn(yield* asked(query(holdersStatement(lockKey(config.schema))))) : [],
     obstacle
   }
   return plan

@@ -30,7 +30,7 @@ export const lockForCopying = (file: string) =>
 export const lockForCopies = (stem: string, file: string) =>
   takeLock(`${stem}.backup.partial`, file, "another backup to the same place is running")
 
-/** The same for a copy that is looked at and thrown away, beside its directory. `who`: what is said where another has it. */
+/** The same for one path: a copy that is thrown away, or the next migration. `who`: what is said where another has it. */
 export const lockForPlace = (place: string, file: string, who: string) => takeLock(`${place}.partial`, file, who)
 
 /** The same for a folder that only its owner looks at. */

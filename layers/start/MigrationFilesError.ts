@@ -8,8 +8,8 @@ export class MigrationFilesError extends TaggedRefusal("MigrationFilesError")<{
   /**
    * - `BadName`: the name cannot be that of a migration.
    * - `BadNumber`: the number that was asked for cannot be that of the next migration.
-   * - `Taken`: a migration has the number already, or another run is writing one.
-   * - `NotWritten`: the file cannot be written.
+   * - `Taken`: a migration has the number already.
+   * - `NotWritten`: the file cannot be written, or another run does not end.
    */
   readonly reason: "BadName" | "BadNumber" | "Taken" | "NotWritten"
   /** The directory of the migrations. */

@@ -1,4 +1,5 @@
 /** What a plan tells, whatever the engine. */
+import type { Holder } from "../machine/FileLocks.ts"
 import type { Refusal } from "./Refusal.ts"
 
 /** What a start would do, and what is in its way. */
@@ -25,6 +26,11 @@ export interface StartPlan {
   readonly backup: PlannedBackup | undefined
   /** The migrations that were applied last, newest first, five at most, with the time that they took. */
   readonly earlier: ReadonlyArray<EarlierMigration>
+  /**
+   * Who was seen to hold the lock that a start needs to apply something. It waits for them, until its deadline. Empty
+   * where nobody holds it, and on SQLite where the system does not tell: only Linux does, and not of other containers.
+   */
+  readonly lockedBy: ReadonlyArray<Holder>
   /** Why a start would be refused; undefined where nothing is seen that would refuse it. */
   readonly obstacle: Refusal | undefined
 }
@@ -42,6 +48,7 @@ export const unknownPlan = (database: string) => ({
   tables: [],
   backup: undefined,
   earlier: [],
+  lockedBy: [],
   obstacle: undefined
 })
 

@@ -1,6 +1,6 @@
 /** The next migration file of a directory. */
 import { spawn, spawnSync } from "node:child_process"
-import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ import { exitCode, exitCodeOf, Migrations } from "../../layers/index.ts"
 import { newMigration } from "../../layers/operate.ts"
 import { lowerHalfIn } from "../../layers/schema/Halves.ts"
 import { templateOf } from "../../layers/schema/NewMigration.ts"
-import { platform, refusal, start, temporaryFolder } from "../support/database.ts"
+import { platform, refusal, rivalProcess, start, temporaryFolder } from "../support/database.ts"
 
 const program = join(import.meta.dirname, "../../dist/database-ready.cjs")
 
@@ -63,7 +63,7 @@ describe("a new migration", () => {
         })
         assert.strictEqual(readFileSync(created.path, "utf8"), templateOf(`${version}_add_owner`))
         assert.deepStrictEqual(
-          readdirSync(directory).filter((name) => name.endsWith(".new")),
+          readdirSync(directory).filter((name) => name.startsWith(".new")),
           []
         )
       }).pipe(Effect.scoped)
@@ -145,15 +145,23 @@ describe("a new migration", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("leaves out the number of a run that was killed, and deletes what it left", () =>
+  it.effect("takes the number of a run that was killed, and deletes what it left", () =>
     Effect.gen(function* () {
-      const directory = yield* directoryOf("001_a.sql", ".2.new", ".keep.new")
-      assert.strictEqual((yield* make(directory, "b")).version, "003")
-      assert.deepStrictEqual(readdirSync(directory).sort(), [".keep.new", "001_a.sql", "003_b.sql"])
-      writeFileSync(join(directory, ".4.new"), "")
-      assert.deepInclude(yield* refusal(make(directory, "c", "4")), { reason: "Taken" })
-      assert.isTrue(existsSync(join(directory, ".4.new")))
+      const directory = yield* directoryOf("001_a.sql", ".new.partial", ".new.unfinished", ".keep.new")
+      assert.strictEqual((yield* make(directory, "b")).version, "002")
+      assert.deepStrictEqual(readdirSync(directory).sort(), [".keep.new", "001_a.sql", "002_b.sql"])
     }).pipe(Effect.scoped)
+  )
+
+  it.scopedLive("is refused, and can be tried again, while another run does not end", () =>
+    Effect.gen(function* () {
+      const directory = yield* directoryOf("001_a.sql")
+      yield* rivalProcess(join(directory, ".new.partial"), "PRAGMA journal_mode = memory; BEGIN EXCLUSIVE")
+      const error = yield* refusal(make(directory, "b"))
+      assert.deepInclude(error, { reason: "NotWritten", code: "SQLITE_BUSY", detail: "another run is writing one" })
+      assert.strictEqual(exitCodeOf(error), exitCode.tryAgain)
+      assert.deepStrictEqual(readdirSync(directory).sort(), [".new.partial", "001_a.sql"])
+    })
   )
 })
 

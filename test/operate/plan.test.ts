@@ -190,6 +190,27 @@ CREATE TABLE authors (name TEXT, tags TEXT REFERENCES notes(id));`,
       assert.deepStrictEqual(plan.tables, [])
     })
   )
+
+  for (const mode of ["wal", "delete"] as const) {
+    it.scopedLive.skipIf(!existsSync("/proc/locks"))(`names who holds the write lock in the mode ${mode}`, () =>
+      Effect.gen(function* () {
+        const file = yield* temporaryFile
+        const pragmas = { journalMode: mode }
+        yield* start(file, { migrations: onlyFirst, pragmas })
+        const reading = yield* rivalProcess(file, "BEGIN; SELECT * FROM sqlite_schema")
+        assert.deepStrictEqual((yield* planOf(file, { pragmas })).lockedBy, [])
+        const writing = yield* rivalProcess(file, "BEGIN IMMEDIATE; INSERT INTO notes (body) VALUES ('x')")
+        const plan = yield* planOf(file, { pragmas })
+        assert.strictEqual(plan.status, "pending")
+        assert.deepStrictEqual(plan.lockedBy, [{ pid: writing.pid ?? 0, name: "node" }])
+        assert.notStrictEqual(reading.pid, writing.pid)
+        assert.include(
+          planLines(plan).join("\n"),
+          `in the way now\n  process ${writing.pid} (node) holds the write lock: a start waits for it, until its deadline\n`
+        )
+      })
+    )
+  }
 })
 
 describe("database-ready plan", () => {

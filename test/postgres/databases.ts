@@ -16,24 +16,31 @@ let databases = 0
 export const urlOf = (folder: string, database: string, user = "owner"): string =>
   `postgres://${user}@/${database}?host=${encodeURIComponent(folder)}`
 
+const connected = (url: string) =>
+  Effect.promise(async () => {
+    const address = addressOf(url)
+    if (typeof address === "string") throw new Error(address)
+    const client = new pg.Client(address)
+    client.on("error", () => {})
+    await client.connect()
+    return client
+  })
+
+const rowsOn = (client: pg.Client, text: string, values: ReadonlyArray<unknown> = []) =>
+  Effect.map(
+    Effect.promise(() => client.query({ text, values: [...values] })),
+    ({ rows }) => rows
+  )
+
+const close = (client: pg.Client) => Effect.promise(() => client.end())
+
 /** Asks the server beside the library. */
 export const ask = (url: string, text: string, values: ReadonlyArray<unknown> = []) =>
-  Effect.acquireUseRelease(
-    Effect.promise(async () => {
-      const address = addressOf(url)
-      if (typeof address === "string") throw new Error(address)
-      const client = new pg.Client(address)
-      client.on("error", () => {})
-      await client.connect()
-      return client
-    }),
-    (client) =>
-      Effect.map(
-        Effect.promise(() => client.query({ text, values: [...values] })),
-        ({ rows }) => rows
-      ),
-    (client) => Effect.promise(() => client.end())
-  )
+  Effect.acquireUseRelease(connected(url), (client) => rowsOn(client, text, values), close)
+
+/** The same on a connection that stays open until the scope closes, with what it locks. */
+export const askAndStay = (url: string, text: string) =>
+  Effect.flatMap(Effect.acquireRelease(connected(url), close), (client) => rowsOn(client, text))
 
 const made = (from: string) =>
   Effect.gen(function* () {

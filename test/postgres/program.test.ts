@@ -4,11 +4,12 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { addressOf } from "../../layers/postgres/DatabaseUrl.ts"
+import { lockKey } from "../../layers/postgres/Session.ts"
 import { withoutPassword } from "../../src/program/say.ts"
 import { temporaryFolder } from "../support/database.ts"
 import { type Ended, runProgram } from "../support/program.ts"
 import { hasPostgres, socketFolder } from "./cluster.ts"
-import { ask, urlOf } from "./databases.ts"
+import { ask, askAndStay, urlOf } from "./databases.ts"
 
 /** A folder with migrations, in which the program runs. */
 const project = Effect.tap(temporaryFolder, (folder) =>
@@ -52,6 +53,14 @@ describe.skipIf(!hasPostgres)("database-ready on PostgreSQL", () => {
       assert.deepStrictEqual(
         [next.status, next.schemaVersion, next.pending[0].tables, next.earlier.length, next.error],
         ["pending", "001", ["notes"], 1, null]
+      )
+      assert.deepStrictEqual(next.lockedBy, [])
+      const key = lockKey("public")
+      const [held] = yield* askAndStay(url, `SELECT pg_backend_pid() AS pid, pg_advisory_lock(${key})`)
+      const beside = reportOf(yield* runProgram(["plan", "--json"], { cwd, env }))
+      assert.deepStrictEqual(
+        [beside.status, beside.lockedBy.map(({ pid }: { readonly pid: number }) => pid)],
+        ["pending", [held?.pid]]
       )
       // A plan has tried the statements, and left nothing.
       writeFileSync(join(cwd, "migrations/002_index.sql"), "CREATE INDEX notes_note ON notes (\n  nothing);\n")
