@@ -58,6 +58,17 @@ export const inTurns = <A, B, E, R>(
 /** Milliseconds of work after which others get their turn. */
 const slice = 5
 
+/** To be run between the steps of long work: others get their turn whenever the steps took a while. */
+export const sliceByTime: Effect.Effect<Effect.Effect<void>> = Effect.map(Effect.clock, (clock) => {
+  let begun = unsafeMonotonicMillis(clock)
+  return Effect.suspend(() => {
+    if (unsafeMonotonicMillis(clock) - begun < slice) return Effect.void
+    return Effect.map(othersTurn, () => {
+      begun = unsafeMonotonicMillis(clock)
+    })
+  })
+})
+
 /** Runs a generator to its end. Others get their turn whenever its steps took a while. */
 export const runInSlices = <A>(steps: Iterator<unknown, A>): Effect.Effect<A> =>
   Effect.gen(function* () {

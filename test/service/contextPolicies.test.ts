@@ -1,7 +1,8 @@
 /** Passages and policies: plain functions, so they are tried on thousands of made-up texts and questions. */
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import { matches } from "../../src/service/context/bm25.ts"
+import { chooseBest, gather, type Postings } from "../../src/service/context/bestPassages.ts"
+import { matches, partOf } from "../../src/service/context/bm25.ts"
 import { byScore, type Candidate, type Question } from "../../src/service/context/Candidate.ts"
 import { chooseBy } from "../../src/service/context/fill.ts"
 import { longestPassage, type Passage, passagesOf } from "../../src/service/context/passages.ts"
@@ -291,6 +292,86 @@ describe("the counted terms of a passage", () => {
 
   it("are the bytes that earlier releases have stored", () => {
     assert.strictEqual(countsOf(["rocket", "größe", "rocket"]).toString("hex"), "4204032655007ce60102")
+  })
+})
+
+/** Lists of passages with a term, each passage as often as it has the term, and the length of some passages. */
+const index = FastCheck.record({
+  postings: FastCheck.array(
+    FastCheck.record({
+      weight: FastCheck.double({ min: 0.01, max: 10, noNaN: true }),
+      passages: FastCheck.array(FastCheck.integer({ min: 1, max: 400 }), { maxLength: 600, size: "max" }).map((ids) =>
+        ids.sort((one, other) => one - other)
+      )
+    }),
+    { maxLength: 8 }
+  ),
+  lengths: FastCheck.array(FastCheck.integer({ min: 1, max: 300 }), { minLength: 400, maxLength: 400 }),
+  gone: FastCheck.uniqueArray(FastCheck.integer({ min: 1, max: 400 }), { maxLength: 20 }),
+  limit: FastCheck.integer({ min: 1, max: 250 })
+})
+
+const average = 100
+
+/** The score of every passage, as the formula says. */
+const scoresOf = (postings: ReadonlyArray<Postings>, lengths: ReadonlyMap<number, number>) => {
+  const scores = new Map<number, number>()
+  for (const { passages, weight } of postings) {
+    for (const id of new Set(passages)) {
+      const length = lengths.get(id)
+      const times = passages.filter((one) => one === id).length
+      if (length !== undefined) scores.set(id, (scores.get(id) ?? 0) + partOf(weight, times, length / average))
+    }
+  }
+  return scores
+}
+
+describe("the best passages of an index", () => {
+  it("are those with the highest scores of all, although few are looked at", () => {
+    FastCheck.assert(
+      FastCheck.property(index, ({ gone, lengths, limit, postings }) => {
+        const known = new Map(lengths.map((length, at) => [at + 1, length]))
+        for (const id of gone) known.delete(id)
+        const scores = scoresOf(postings, known)
+
+        const gathering = gather(postings)
+        let gathered = gathering.next()
+        while (gathered.done !== true) gathered = gathering.next()
+        const asked = new Set<number>()
+        const choice = chooseBest(gathered.value, average, limit)
+        let step = choice.next(new Map())
+        while (step.done !== true) {
+          for (const id of step.value) {
+            assert.isFalse(asked.has(id), "no length is asked for twice")
+            asked.add(id)
+          }
+          step = choice.next(new Map(step.value.flatMap((id) => (known.has(id) ? [[id, known.get(id) ?? 0]] : []))))
+        }
+
+        const byTheBook = [...scores]
+          .sort(([id, score], [otherId, other]) => other - score || id - otherId)
+          .slice(0, limit)
+          .map(([id]) => id)
+        assert.deepStrictEqual(step.value, byTheBook)
+      })
+    )
+  })
+
+  it("need no length of a passage that cannot be among them", () => {
+    const rare: Postings = { weight: 9, passages: [1, 1, 2, 3] }
+    const common: Postings = { weight: 0.5, passages: [2, ...Array.from({ length: 300 }, (_, at) => at + 4)] }
+    const gathering = gather([rare, common])
+    let gathered = gathering.next()
+    while (gathered.done !== true) gathered = gathering.next()
+    const choice = chooseBest(gathered.value, average, 2)
+    assert.deepStrictEqual(choice.next(new Map()).value, [1, 2])
+    const lengths = new Map([
+      [1, 100],
+      [2, 100],
+      [3, 100]
+    ])
+    assert.deepStrictEqual(choice.next(lengths).value, [3])
+    assert.deepStrictEqual(choice.next(lengths), { done: true, value: [1, 2] })
   })
 })
 

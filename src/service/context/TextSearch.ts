@@ -1,13 +1,16 @@
 /**
- * Finds passages of one session. SQLite's full-text search finds candidates; which of them are chosen is decided by
- * policies, on what is known of the session alone.
+ * Finds passages of one session. The full-text index tells which have a term; BM25 makes those that have most to say
+ * candidates. Which of them are chosen is decided by policies. All of it on what is known of the session alone.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
-import { inSlices, othersTurn } from "../inTurns.ts"
+import { inSlices, runInSlices, sliceByTime } from "../inTurns.ts"
 import { millisOf } from "../timestamp.ts"
+import { chooseBest, gather } from "./bestPassages.ts"
+import { weightOf } from "./bm25.ts"
 import type { Candidate, Collection } from "./Candidate.ts"
+import { termIndex } from "./TermIndex.ts"
 import { inScope } from "./TextQueue.ts"
 import type { TermCounts } from "./termCounts.ts"
 import { countedTermsOf } from "./words.ts"
@@ -16,7 +19,10 @@ import { countedTermsOf } from "./words.ts"
 const mostTerms = 32
 
 /** Terms that are counted in one statement: each may be in all passages of the session. */
-const atOnce = 16
+const atOnce = 4
+
+/** Passages that have the terms of one statement: their ids are read in a few milliseconds. */
+const mostPassages = 5000
 
 interface PassageRow {
   readonly file_id: string
@@ -36,6 +42,7 @@ interface PassageRow {
 
 /** What a session has, as far as a question is concerned. */
 export interface Searched {
+  readonly sessionId: string
   readonly scope: number
   readonly collection: Collection
 }
@@ -54,6 +61,7 @@ const candidateOf = (row: PassageRow): Candidate => ({
 
 export const textSearch = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
+  const index = yield* termIndex
 
   const columns = sql.literal(`cf.file_id, cf.original_filename, cf.uploaded_at, p.ordinal, t.passages, p.text,
     p.tokens, p.terms AS length, p.term_counts, p.line, p.end_line, p.page`)
@@ -63,51 +71,66 @@ export const textSearch = Effect.gen(function* () {
     const [session] = yield* sql<{ readonly scope: number; readonly passages: number; readonly terms: number }>`
       SELECT scope, passages, terms FROM text_scopes WHERE session_id = ${sessionId}`
     if (session === undefined) return undefined
+    yield* index.views
     const asked = [...new Set(terms)]
-    const counts: Array<{ readonly count: number }> = []
+    const counts: Array<number> = []
+    const othersTurn = yield* sliceByTime
     for (let from = 0; from < asked.length; from += atOnce) {
-      if (from > 0) yield* othersTurn
-      const some = inScope(session.scope, asked.slice(from, from + atOnce))
-      counts.push(
-        ...(yield* sql<{ readonly count: number }>`
-          SELECT (SELECT count(*) FROM passage_terms WHERE passage_terms MATCH '"' || value || '"') AS count
-          FROM json_each(${JSON.stringify(some)})`)
-      )
+      counts.push(...(yield* index.counts(inScope(session.scope, asked.slice(from, from + atOnce)))))
+      yield* othersTurn
     }
     const result: Searched = {
+      sessionId,
       scope: session.scope,
       collection: {
         passages: session.passages,
         terms: session.terms,
-        passagesWith: new Map(asked.map((term, at) => [term, counts[at]?.count ?? 0]))
+        passagesWith: new Map(asked.map((term, at) => [term, counts[at] ?? 0]))
       }
     }
     return result
   })
 
+  /** The terms of a question that are looked for, the rarest first. */
+  const tellingTerms = ({ passages, passagesWith }: Collection) => {
+    const known = [...passagesWith].filter(([, count]) => count > 0)
+    const telling = known.filter(([, count]) => count * 2 <= passages)
+    return (telling.length > 0 ? telling : known).sort(([, one], [, other]) => one - other).slice(0, mostTerms)
+  }
+
   /**
-   * Passages with a term of the question, the best first by SQLite's own ranking. A term that most passages have says
-   * nothing, so it is looked for only if there is no other.
+   * The candidates: the best passages with a term of the question. A term that most passages have says nothing, so it is
+   * looked for only if there is no other.
    */
-  const matching = Effect.fnUntraced(function* ({ collection, scope }: Searched, limit: number) {
-    const known = [...collection.passagesWith].filter(([, count]) => count > 0)
-    const telling = known.filter(([, count]) => count * 2 <= collection.passages)
-    const wanted = (telling.length > 0 ? telling : known)
-      .sort(([, one], [, other]) => one - other)
-      .slice(0, mostTerms)
-      .map(([term]) => term)
-    if (wanted.length === 0) return []
-    const query = inScope(scope, wanted)
-      .map((term) => `"${term}"`)
-      .join(" OR ")
-    return yield* read(sql<PassageRow>`
-      SELECT ${columns} FROM (
-        SELECT rowid AS id, rank AS place FROM passage_terms WHERE passage_terms MATCH ${query} ORDER BY rank LIMIT ${limit}
-      ) found
-      CROSS JOIN passages p ON p.passage_id = found.id
+  const matching = Effect.fnUntraced(function* ({ collection, scope, sessionId }: Searched, limit: number) {
+    const lists: Array<{ readonly weight: number; readonly passages: ReadonlyArray<number> }> = []
+    const othersTurn = yield* sliceByTime
+    for (const terms of inParts(tellingTerms(collection))) {
+      const found = yield* index.passagesWith(inScope(scope, terms))
+      lists.push(...found.map((passages, at) => ({ weight: weightOf(terms[at] ?? "", collection), passages })))
+      yield* othersTurn
+    }
+    const found = yield* runInSlices(gather(lists))
+    const choice = chooseBest(found, collection.terms / Math.max(1, collection.passages), limit)
+    let step = choice.next(new Map())
+    while (step.done !== true) {
+      const lengths = yield* lengthsOf(scope, step.value)
+      yield* othersTurn
+      step = choice.next(lengths)
+    }
+    // Numbers of scopes and passages are given again. So what was found may be of another session by now.
+    return yield* read(sql<PassageRow>`SELECT ${columns} FROM json_each(${JSON.stringify(step.value)})
+      CROSS JOIN passages p ON p.passage_id = value
       JOIN file_texts t ON t.file_id = p.file_id
-      JOIN conversation_files cf ON cf.file_id = p.file_id`)
+      JOIN conversation_files cf ON cf.file_id = p.file_id AND cf.session_id = ${sessionId}`)
   })
+
+  const lengthsOf = (scope: number, passages: ReadonlyArray<number>) =>
+    Effect.map(
+      sql<{ readonly id: number; readonly length: number }>`SELECT passage_id AS id, terms AS length FROM passages
+        WHERE scope = ${scope} AND passage_id IN (SELECT value FROM json_each(${JSON.stringify(passages)}))`,
+      (rows) => new Map(rows.map(({ id, length }) => [id, length]))
+    )
 
   /** The first passages of a file. */
   const ofFile = (fileId: string, limit: number) =>
@@ -138,3 +161,19 @@ export const textSearch = Effect.gen(function* () {
 
   return { matching, newestFiles, ofFile, searched, waitingFiles }
 })
+
+/** Terms with their counts, in as many parts as there are statements. */
+function* inParts(terms: ReadonlyArray<readonly [term: string, count: number]>): Generator<ReadonlyArray<string>> {
+  let part: Array<string> = []
+  let passages = 0
+  for (const [term, count] of terms) {
+    if (part.length > 0 && passages + count > mostPassages) {
+      yield part
+      part = []
+      passages = 0
+    }
+    part.push(term)
+    passages += count
+  }
+  if (part.length > 0) yield part
+}

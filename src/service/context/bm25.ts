@@ -28,10 +28,18 @@ interface Weighted {
   readonly weight: number
 }
 
-const weightOf = (term: string, { passages, passagesWith }: Collection): number => {
+/** What a term is worth: the fewer passages have it, the more. */
+export const weightOf = (term: string, { passages, passagesWith }: Collection): number => {
   const having = Math.min(passages, passagesWith.get(term) ?? 0)
   return Math.log(1 + (passages - having + 0.5) / (having + 0.5))
 }
+
+/**
+ * What a term adds to the score of a passage that has it so many times. The length of the passage is relative to the
+ * average: the longer it is, the less.
+ */
+export const partOf = (weight: number, times: number, relativeLength: number): number =>
+  (weight * times * (k1 + 1)) / (times + k1 * (1 - b + b * relativeLength))
 
 const matchOf = (candidate: Candidate, weights: ReadonlyMap<number, Weighted>, average: number): Ranked => {
   const { length, terms } = candidate
@@ -41,7 +49,7 @@ const matchOf = (candidate: Candidate, weights: ReadonlyMap<number, Weighted>, a
     .map(([count, { place, term, weight }]) => ({
       term,
       place,
-      part: (weight * count * (k1 + 1)) / (count + k1 * (1 - b + b * relative))
+      part: partOf(weight, count, relative)
     }))
     .sort((one, other) => one.place - other.place)
   const score = found.reduce((sum, { part }) => sum + part, 0)
