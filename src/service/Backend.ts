@@ -173,7 +173,8 @@ export const files = Cleanup.layer.pipe(
   Layer.provideMerge(Sessions.layer),
   Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer, Quota.layer)),
   Layer.provideMerge(Layer.mergeAll(Belonging.layer, Refusals.layer, Reserve.layer)),
-  Layer.provideMerge(Layer.mergeAll(ContentStore.layer, ContentFaults.layer)),
+  Layer.provideMerge(ContentFaults.layer),
+  Layer.provideMerge(ContentStore.layer),
   Layer.provideMerge(Layer.merge(DueTime.layer, signallingWrites))
 )
 

@@ -82,7 +82,7 @@ export const contentProof: Layer.Layer<never, never, ContentFaults | ContentStor
           if (content === undefined) return yield* pauseAfter(0)
           if ((yield* isRight(sha256, content)) || (yield* isRight(sha256, content))) return
           if (!content.unsafeIsThere()) return
-          unsafeDisproven(sha256, content.unsafeIsThere)
+          unsafeDisproven(sha256, content.identity)
           yield* Effect.logError(
             `A content is damaged: its bytes are not those that were stored. Upload the same file again: ${sha256}`
           )

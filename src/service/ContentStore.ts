@@ -28,7 +28,9 @@ import { give, type StoreOwner, storeOwnerOf } from "./StoreOwner.ts"
 export interface OpenContent {
   readonly file: FileSystem.File
   readonly size: number
-  /** Whether the same file is still in its place, as it was when it was opened. */
+  /** Tells this file, as it was when it was opened, from every other one in its place. */
+  readonly identity: string
+  /** Whether it is still in its place, as it was. */
   readonly unsafeIsThere: () => boolean
 }
 
@@ -62,6 +64,8 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
      * a turn, because nobody else can write meanwhile: call it right after `keep`, with the write lock held.
      */
     readonly unsafeIsKept: (received: Received) => boolean
+    /** The identity of the file that has this content; undefined if there is none, `unknown` if it cannot be seen. */
+    readonly unsafeIdentityOf: (sha256: string) => string | undefined
     /** Opens a content for reading until the scope closes. It stays readable even if it is deleted meanwhile. */
     readonly open: (sha256: string) => Effect.Effect<OpenContent, ContentError, Scope.Scope>
     /** What a row stores: the path relative to the data directory. */
@@ -150,9 +154,28 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         if ((yield* sizeAt(target)) === undefined) yield* takeBack(sha256)
         const file = yield* Effect.mapError(fs.open(target), ContentError.from(target))
         const info = yield* Effect.mapError(file.stat, ContentError.from(target))
-        const content: OpenContent = { file, size: Number(info.size), unsafeIsThere: () => isSame(target, info) }
+        const identity = identityOf(
+          Option.getOrUndefined(info.ino),
+          Number(info.size),
+          Option.getOrUndefined(info.mtime)
+        )
+        const content: OpenContent = {
+          file,
+          size: Number(info.size),
+          identity,
+          unsafeIsThere: () => unsafeIdentityOf(sha256) === identity
+        }
         return content
       })
+
+      const unsafeIdentityOf = (sha256: string): string | undefined => {
+        try {
+          const now = lstatSync(pathOf(sha256), { throwIfNoEntry: false })
+          return now === undefined ? undefined : identityOf(now.ino, now.size, now.mtime)
+        } catch {
+          return "unknown"
+        }
+      }
 
       const unsafeIsKept = ({ sha256, size }: Received): boolean => {
         try {
@@ -188,6 +211,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         discard: (sha256) => Effect.flatMap(sizeAt(pathOf(sha256)), () => remove(pathOf(sha256))),
         sizeOf: (sha256) => sizeAt(pathOf(sha256)),
         unsafeIsKept,
+        unsafeIdentityOf,
         open,
         relativePathOf,
         inventory: inventoryOf(directory),
@@ -201,21 +225,9 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
   )
 }
 
-/** A look that fails has not seen it. */
-const isSame = (target: string, { dev, ino, mtime, size }: FileSystem.File.Info): boolean => {
-  try {
-    const now = lstatSync(target, { throwIfNoEntry: false })
-    return (
-      now !== undefined &&
-      now.dev === dev &&
-      Option.contains(ino, now.ino) &&
-      now.size === Number(size) &&
-      Option.exists(mtime, (before) => before.getTime() === now.mtime.getTime())
-    )
-  } catch {
-    return false
-  }
-}
+/** Without its device, whose number may be another one after a restart. */
+const identityOf = (inode: number | undefined, size: number, changed: Date | undefined): string =>
+  `${inode ?? 0} ${size} ${changed?.getTime() ?? 0}`
 
 /** An existing directory keeps its owner and its mode. */
 const makeDirectory = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, folder: string, owner: StoreOwner) {

@@ -28,8 +28,8 @@ export const rowContent = Effect.gen(function* () {
   const lost = (row: Wanted, fault: ContentFault): Effect.Effect<never, ContentLost> =>
     Effect.zipRight(faults.found(row.file_hash, fault), refusal(row, fault))
 
-  const unsafeDisproven = (row: Wanted, { unsafeIsThere }: OpenContent): ContentLost => {
-    faults.unsafeDisproven(row.file_hash, unsafeIsThere)
+  const unsafeDisproven = (row: Wanted, { identity }: OpenContent): ContentLost => {
+    faults.unsafeDisproven(row.file_hash, identity)
     return refusal(row, "damaged")
   }
 

@@ -73,6 +73,8 @@ export const inventoryOf = (directory: string): Effect.Effect<Inventory> =>
         if (/^[0-9a-f]{2}$/.test(name)) yield* collect(name, contents, (hash) => isHash(hash) && hash.startsWith(name))
         else if (name === "trash") yield* collect(name, trash, isHash)
         else if (name === "incoming") yield* collect(name, incoming, isUpload)
+        // Which contents are known to be damaged. The marks themselves are of no interest here.
+        else if (name === "damaged") yield* collect(name, new Map(), isHash)
         else strays.push(name)
       } else if (!(entry.isFile() && ownFiles.has(name))) strays.push(name)
     }

@@ -10,6 +10,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync
 } from "node:fs"
 import { join } from "node:path"
@@ -129,6 +130,43 @@ describe("a content that is damaged on the disk", () => {
       assert.deepStrictEqual(yield* lookedAt, [false, false, true])
       writeFileSync(mark, "cannot be read")
       assert.deepStrictEqual(yield* lookedAt, [true, false, true])
+    })
+  )
+
+  it.scopedLive("without a change of its size is known after a restart, until other bytes are in its place", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const content = "z".repeat(1_000_000)
+      const payload = fileForm("a.txt", content)
+      const once = <A, E>(use: (at: Effect.Effect.Success<ReturnType<typeof serveOn>>) => Effect.Effect<A, E>) =>
+        Effect.scoped(Effect.flatMap(serveOn(folder, { proofRate: 0 }), use))
+      const file = yield* once(({ client }) => client.files.upload({ ...inSession, payload }))
+      const path = join(folder, "files", file.sha256.slice(0, 2), file.sha256)
+      const marks = () => readdirSync(join(folder, "files", "damaged"))
+      const said = once(({ ask }) =>
+        Effect.gen(function* () {
+          const check = JSON.stringify(Object((yield* jsonOf(yield* ask("/api/health")))["checks"])["storage:contents"])
+          // A part of a long content is sent unproven, unless the content is known to be damaged.
+          const part = yield* ask(`/api/files/${file.fileId}/content`, { headers: { range: "bytes=0-3" } })
+          yield* Effect.promise(() => part.arrayBuffer())
+          return [/"status":"(\w+)"/.exec(check)?.[1], part.status, check.includes(`${file.sha256} is damaged`)]
+        })
+      )
+      writeFileSync(path, `${content.slice(1)}y`)
+      assert.deepStrictEqual(yield* said, ["pass", 206, false])
+      yield* once(({ ask }) =>
+        Effect.flatMap(ask(`/api/files/${file.fileId}/content`), (answer) =>
+          Effect.promise(() => answer.text().catch(() => "broken off"))
+        )
+      )
+      assert.deepStrictEqual(marks(), [file.sha256])
+      assert.deepStrictEqual(yield* said, ["warn", 410, true])
+      assert.deepStrictEqual(yield* said, ["warn", 410, true])
+      // Repaired while the service does not run.
+      writeFileSync(path, content)
+      utimesSync(path, 1, 1)
+      assert.deepStrictEqual(yield* said, ["pass", 206, false])
+      assert.deepStrictEqual(marks(), [])
     })
   )
 
