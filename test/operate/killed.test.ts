@@ -226,14 +226,16 @@ describe.skipIf(unavailable !== undefined)(`killed at any moment${skipped}`, () 
               env: { PATH: process.env["PATH"], TMPDIR: join(home, "tmp"), UV_THREADPOOL_SIZE: "1" }
             })
           }
-          const whole = join(folder, "whole")
+          // Of one length: a proof has the path of its database.
+          const homeOf = (label: string) => join(folder, label.padEnd(20, "_"))
+          const whole = homeOf("whole")
           cpSync(origin, whole, { recursive: true })
           assert.strictEqual(run(whole).status, 0, name)
           let killed = 0
           for (const call of everything ? everyCall : some) {
             for (let nth = 1; everything || nth === 1; nth += 1) {
               yield* aTurn
-              const home = join(folder, `${call}-${nth}`)
+              const home = homeOf(`${call}-${nth}`)
               cpSync(origin, home, { recursive: true })
               const fault = { what: kill, call, nth }
               const trace = join(folder, "trace")
