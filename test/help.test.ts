@@ -102,7 +102,10 @@ describe("help", () => {
       const zsh = yield* scriptFor("zsh")
       const plain = [...zsh.matchAll(/'--([a-z-]+)\[.*\]' \\$/gm)].map(([, flag]) => flag)
       assert.sameMembers([...new Set(plain)], [...new Set([...switches, "help", "version"])])
-      assert.include(zsh, 'if [[ "$funcstack[1]" == _database-ready* ]]; then\n    _database-ready_zsh_completions "$@"')
+      assert.include(
+        zsh,
+        'if [[ "$funcstack[1]" == _database-ready* ]]; then\n    _database-ready_zsh_completions "$@"'
+      )
       assert.match(zsh, /':case:\(accept-edited [^)]*set-application-id\)'/)
       assert.match(yield* scriptFor("fish"), /from restore" -l backup -r -F -d/)
     })

@@ -30,7 +30,10 @@ const forBash = (script: string): string =>
 const forZsh = (script: string): string =>
   script
     // A file `_database-ready` is run when it is needed first: it has to complete then too.
-    .replace('if [ "$funcstack[1]" = "_database-ready_zsh_completions" ]', 'if [[ "$funcstack[1]" == _database-ready* ]]')
+    .replace(
+      'if [ "$funcstack[1]" = "_database-ready_zsh_completions" ]',
+      'if [[ "$funcstack[1]" == _database-ready* ]]'
+    )
     .replaceAll(/^( +'--([a-z-]+)\[.*\])' \\$/gm, (line, before: string, flag: string) =>
       switches.has(flag) ? line : `${before}:value:_files' \\`
     )
