@@ -19,7 +19,7 @@ import type { Transactions } from "./Transactions.ts"
 /** What users of the client can choose, as for the client of `@effect/sql-pg`. */
 export type ClientOptions = Pick<
   PgClient.PgClientConfig,
-  "transformQueryNames" | "transformResultNames" | "transformJson" | "spanAttributes"
+  "transformQueryNames" | "transformResultNames" | "transformJson" | "spanAttributes" | "types"
 >
 
 /** The client of these connections. */
@@ -30,7 +30,8 @@ export const clientOf = (
   options: ClientOptions,
   reactivity: Reactivity.Service
 ): PgClient.PgClient => {
-  const { connected, reserve, transaction } = transactions
+  const { forProgram, transaction } = transactions
+  const { connected, reserve } = forProgram
   const { database, host, password, port, user } = connections.address
   const methods: Omit<Made, keyof Statement.Constructor> = {
     [SqlClient.TypeId]: SqlClient.TypeId,

@@ -45,7 +45,7 @@ export const openSession = Effect.fnUntraced(function* (config: PostgresConfig, 
     "server.address": host,
     "server.port": port
   }
-  const transactions = transactionsOn(connections, spanAttributes)
+  const transactions = transactionsOn(connections, spanAttributes, config.client.types)
   const client = clientOf(connections, transactions, spanAttributes, config.client, yield* Reactivity.Reactivity)
   const session: Session = { transactions, client, query: queryOn(transactions) }
   return { connections, server, session, settings, warnings: [...server.warnings, ...warnings] }

@@ -47,7 +47,7 @@ export interface DatabaseOptions {
   readonly statementTimeout?: Duration.DurationInput | undefined
   /** How long `write` goes on to repeat a transaction that PostgreSQL could not serialize. Default 5 s. */
   readonly lockPatience?: Duration.DurationInput | undefined
-  /** How the client names columns and tables, and what its spans carry. Default: as they are, and nothing more. */
+  /** How the client names columns and tables and reads values, and what its spans carry. Default: as they are. */
   readonly client?: ClientOptions | undefined
   /** Called at every step, within the start: what it takes, the start takes longer. Default none. */
   readonly onProgress?: ((event: ProgressEvent) => Effect.Effect<unknown>) | undefined

@@ -65,37 +65,52 @@ const isMany = (answer: Answer): answer is ReadonlyArray<pg.QueryResult> => Arra
 export const answerOf = (
   held: Held,
   text: string,
-  values: ReadonlyArray<unknown> = []
+  values: ReadonlyArray<unknown> = [],
+  types?: pg.CustomTypesConfig
 ): Effect.Effect<Answer, SqlError> =>
-  ask<Answer>(held, (client, answer) => client.query({ text, values: [...values] }, answer))
+  ask<Answer>(held, (client, answer) => client.query({ text, values: [...values], ...read(types) }, answer))
+
+/** How the values of one answer are read; else as those of the connection are. */
+const read = (types: pg.CustomTypesConfig | undefined) => (types === undefined ? {} : { types })
 
 /** The rows; of several statements those of the last one. */
-export const rowsOf = (held: Held, text: string, values?: ReadonlyArray<unknown>): Effect.Effect<Rows, SqlError> =>
-  Effect.map(answerOf(held, text, values), (answer) => (isMany(answer) ? (answer.at(-1)?.rows ?? []) : answer.rows))
+export const rowsOf = (
+  held: Held,
+  text: string,
+  values?: ReadonlyArray<unknown>,
+  types?: pg.CustomTypesConfig
+): Effect.Effect<Rows, SqlError> =>
+  Effect.map(answerOf(held, text, values, types), (answer) =>
+    isMany(answer) ? (answer.at(-1)?.rows ?? []) : answer.rows
+  )
 
-const arraysOf = (held: Held, text: string, values: ReadonlyArray<unknown>) =>
+const arraysOf = (held: Held, text: string, values: ReadonlyArray<unknown>, types: pg.CustomTypesConfig | undefined) =>
   Effect.map(
     ask<pg.QueryArrayResult>(held, (client, answer) =>
-      client.query({ text, values: [...values], rowMode: "array" }, answer)
+      client.query({ text, values: [...values], rowMode: "array", ...read(types) }, answer)
     ),
     ({ rows }) => rows
   )
 
 /** Statements as `@effect/sql` wants to have them run. */
-export const connectionOn = (using: Using, streaming: Effect.Effect<Held, SqlError, Scope.Scope>): Connection => {
+export const connectionOn = (
+  using: Using,
+  streaming: Effect.Effect<Held, SqlError, Scope.Scope>,
+  types?: pg.CustomTypesConfig
+): Connection => {
   const execute: Connection["execute"] = (sql, parameters, transform) =>
     Effect.map(
-      using((held) => rowsOf(held, sql, parameters)),
+      using((held) => rowsOf(held, sql, parameters, types)),
       (rows) => transform?.(rows) ?? rows
     )
   return {
     execute,
     executeUnprepared: execute,
-    executeRaw: (sql, parameters) => using((held) => answerOf(held, sql, parameters)),
-    executeValues: (sql, parameters) => using((held) => arraysOf(held, sql, parameters)),
+    executeRaw: (sql, parameters) => using((held) => answerOf(held, sql, parameters, types)),
+    executeValues: (sql, parameters) => using((held) => arraysOf(held, sql, parameters, types)),
     executeStream: (sql, parameters, transform) =>
       mayHaveCursor.test(sql)
-        ? Stream.mapChunks(streamOf(streaming, sql, parameters), (rows) =>
+        ? Stream.mapChunks(streamOf(streaming, sql, parameters, types), (rows) =>
             transform === undefined ? rows : Chunk.unsafeFromArray(transform(Chunk.toReadonlyArray(rows)))
           )
         : Stream.fromIterableEffect(execute(sql, parameters, transform))
@@ -120,7 +135,8 @@ let cursors = 0
 const streamOf = (
   streaming: Effect.Effect<Held, SqlError, Scope.Scope>,
   sql: string,
-  parameters: ReadonlyArray<unknown>
+  parameters: ReadonlyArray<unknown>,
+  types: pg.CustomTypesConfig | undefined
 ): Stream.Stream<Record<string, unknown>, SqlError> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
@@ -134,7 +150,7 @@ const streamOf = (
         return Effect.ignore(answerOf(held, isOwn ? "COMMIT" : `CLOSE ${cursor}`))
       })
       yield* answerOf(held, `DECLARE ${cursor} NO SCROLL CURSOR FOR ${sql}`, parameters)
-      const next = Effect.map(rowsOf(held, `FETCH ${rowsAtATime} FROM ${cursor}`), Chunk.unsafeFromArray)
+      const next = Effect.map(rowsOf(held, `FETCH ${rowsAtATime} FROM ${cursor}`, [], types), Chunk.unsafeFromArray)
       return Stream.paginateChunkEffect(undefined, () =>
         Effect.map(next, (rows) => [rows, rows.length < rowsAtATime ? Option.none() : Option.some(undefined)] as const)
       )

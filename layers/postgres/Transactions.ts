@@ -6,8 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type pg from "pg"
 import { type Connections, endNow, type Held, sqlError } from "./Connections.ts"
-import { answerOf, connectionOn } from "./Statements.ts"
+import { answerOf, connectionOn, type Using } from "./Statements.ts"
 
 /** How much a transaction sees of others (https://www.postgresql.org/docs/current/transaction-iso.html). */
 export type Isolation = "read committed" | "repeatable read" | "serializable"
@@ -24,6 +25,11 @@ export interface Transactions {
   /** The connection to run a statement on: that of this fiber's transaction, or any. */
   readonly connected: Effect.Effect<Connection>
   readonly reserve: Effect.Effect<Connection, SqlError, Scope.Scope>
+  /** The same connections for statements of the program, whose values are read as it has chosen. */
+  readonly forProgram: {
+    readonly connected: Effect.Effect<Connection>
+    readonly reserve: Effect.Effect<Connection, SqlError, Scope.Scope>
+  }
   /** Within another transaction it is a savepoint of that one, and the options are the other's. */
   readonly transaction: (
     options?: TransactionOptions
@@ -35,31 +41,44 @@ export interface Transactions {
 interface Transaction {
   readonly held: Held
   readonly depth: number
-  readonly connection: Connection
+  readonly pair: Pair
   /** A fiber that outlives the transaction still sees it, and is outside it. */
   isOpen: boolean
+}
+
+/** One connection, as the library and as the program read its values. */
+interface Pair {
+  readonly own: Connection
+  readonly forProgram: Connection
 }
 
 let pools = 0
 
 export const transactionsOn = (
   connections: Connections,
-  spanAttributes: Readonly<Record<string, unknown>>
+  spanAttributes: Readonly<Record<string, unknown>>,
+  types?: pg.CustomTypesConfig
 ): Transactions => {
   // A tag for each pool: a transaction on one database does not capture the statements on another.
   pools += 1
   const tag = Context.GenericTag<Transaction>(`database-ready/postgres/Transaction/${pools}`)
-  const free = connectionOn(connections.using, connections.reserve)
-  const on = (held: Held): Connection => connectionOn((use) => use(held), Effect.succeed(held))
+  const pairOn = (...how: readonly [Using, Effect.Effect<Held, SqlError, Scope.Scope>]): Pair => {
+    const own = connectionOn(...how)
+    return { own, forProgram: types === undefined ? own : connectionOn(...how, types) }
+  }
+  const free = pairOn(connections.using, connections.reserve)
+  const on = (held: Held): Pair => pairOn((use) => use(held), Effect.succeed(held))
 
   const open = Effect.map(
     Effect.serviceOption(tag),
     Option.filter(({ isOpen }) => isOpen)
   )
 
-  const enter = <A, E, R>(held: Held, depth: number, connection: Connection, body: Effect.Effect<A, E, R>) =>
+  const pair = Effect.map(open, (transaction) => (Option.isSome(transaction) ? transaction.value.pair : free))
+
+  const enter = <A, E, R>(held: Held, depth: number, pair: Pair, body: Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
-      const transaction: Transaction = { held, depth, connection, isOpen: true }
+      const transaction: Transaction = { held, depth, pair, isOpen: true }
       const end = Effect.sync(() => {
         transaction.isOpen = false
       })
@@ -84,12 +103,12 @@ export const transactionsOn = (
       )
     )
 
-  const savepoint = <A, E, R>({ connection, depth, held }: Transaction, body: Effect.Effect<A, E, R>) => {
+  const savepoint = <A, E, R>({ depth, held, pair }: Transaction, body: Effect.Effect<A, E, R>) => {
     const name = `effect_sql_${depth + 1}`
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         yield* restore(answerOf(held, `SAVEPOINT ${name}`))
-        const exit = yield* Effect.exit(restore(enter(held, depth + 1, connection, body)))
+        const exit = yield* Effect.exit(restore(enter(held, depth + 1, pair, body)))
         // If this fails, so does the next statement of the outer transaction.
         if (Exit.isFailure(exit)) yield* Effect.ignore(answerOf(held, `ROLLBACK TO ${name}; RELEASE ${name}`))
         else yield* restore(answerOf(held, `RELEASE ${name}`))
@@ -99,8 +118,12 @@ export const transactionsOn = (
   }
 
   return {
-    connected: Effect.map(open, (transaction) => (Option.isSome(transaction) ? transaction.value.connection : free)),
-    reserve: Effect.map(connections.reserve, on),
+    connected: Effect.map(pair, ({ own }) => own),
+    reserve: Effect.map(connections.reserve, (held) => on(held).own),
+    forProgram: {
+      connected: Effect.map(pair, ({ forProgram }) => forProgram),
+      reserve: Effect.map(connections.reserve, (held) => on(held).forProgram)
+    },
     isWithin: Effect.map(open, Option.isSome),
     transaction:
       (options = {}) =>

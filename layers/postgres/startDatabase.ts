@@ -8,6 +8,7 @@ import { withDatabaseSpan } from "../start/databaseSpan.ts"
 import { MigrationSource, type Migrations, type OrderedMigrations } from "../start/MigrationSource.ts"
 import { inDatabase } from "../start/Refusal.ts"
 import { keepStart } from "../start/refusedStart.ts"
+import { showStart } from "../start/startObservers.ts"
 import { applyMigrations, lookOnce, prove } from "./AppliedMigrations.ts"
 import { checkIntegrity } from "./CheckedIntegrity.ts"
 import { ConnectionError, connectionLost } from "./ConnectionError.ts"
@@ -44,15 +45,18 @@ export const startWith = <R>(
   options: LayerOptions<R>
 ): Effect.Effect<Started, InitializationError, R | Scope.Scope | Reactivity.Reactivity> => {
   const config = configFrom(options)
-  const started = Effect.flatMap(makeStart(config), (start) => {
+  const started = Effect.gen(function* () {
+    const start = yield* makeStart(config)
     options.onTimeline?.(start.timeline)
-    return keepStart(
-      Effect.mapError(
-        Effect.flatMap(MigrationSource.make(options.migrations), (source) => startDatabase(config, start, source)),
-        (refusal) => inDatabase(config.database, refusal)
-      ),
-      start.timeline
+    const { onGone, onReady } = yield* showStart(config.database, start.timeline)
+    yield* Effect.addFinalizer(() => Effect.sync(onGone))
+    const made = MigrationSource.make(options.migrations).pipe(
+      Effect.flatMap((source) => startDatabase(config, start, source)),
+      Effect.mapError((refusal) => inDatabase(config.database, refusal)),
+      Effect.tap(({ ready }) => Effect.sync(() => onReady(ready.health))),
+      Effect.onError(() => Effect.sync(onGone))
     )
+    return yield* keepStart(made, start.timeline)
   })
   return withDatabaseSpan(started, config.database, "start")
 }

@@ -36,3 +36,19 @@ CREATE INDEX idx_ended_sessions_due ON ended_sessions (expires_at) WHERE expires
 
 CREATE INDEX idx_conversation_files_session_time
   ON conversation_files (session_id, is_deleted, uploaded_at DESC NULLS LAST, file_id DESC);
+
+-- The contents themselves, in parts, so that every backend has them. SQLite has them in files beside the database.
+-- Compressing again what mostly is compressed takes time and saves nothing.
+CREATE TABLE contents (
+  sha256 text PRIMARY KEY,
+  size   bigint NOT NULL CHECK (size >= 0)
+);
+
+CREATE TABLE content_parts (
+  sha256 text NOT NULL REFERENCES contents ON DELETE CASCADE,
+  part   bigint NOT NULL,
+  bytes  bytea NOT NULL,
+  PRIMARY KEY (sha256, part)
+);
+
+ALTER TABLE content_parts ALTER COLUMN bytes SET STORAGE EXTERNAL;

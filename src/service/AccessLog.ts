@@ -6,7 +6,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { DatabaseReady } from "../../layers/index.ts"
+import { Database } from "./Database.ts"
 import type { FileRow } from "./FileRow.ts"
 import { type LateWriter, lateWriter } from "./LateWriter.ts"
 import { timestampOf } from "./timestamp.ts"
@@ -31,11 +31,11 @@ export class AccessLog extends Context.Tag("conversation-files/AccessLog")<
   }
 >() {
   /** Writes what still waits when the scope closes. */
-  static readonly layer: Layer.Layer<AccessLog, never, DatabaseReady | SqlClient.SqlClient> = Layer.scoped(
+  static readonly layer: Layer.Layer<AccessLog, never, Database | SqlClient.SqlClient> = Layer.scoped(
     AccessLog,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const database = yield* DatabaseReady
+      const database = yield* Database
       const clock = yield* Effect.clock
 
       let last: { readonly before: string; readonly after: string } | undefined

@@ -6,8 +6,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { DatabaseReady } from "../../layers/index.ts"
 import { AuditEvent, AuditPage, CurrentUser } from "./Api.ts"
+import { Database } from "./Database.ts"
 import { lateWriter } from "./LateWriter.ts"
 import { Refusals } from "./Refusals.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
@@ -87,11 +87,11 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
     ) => Effect.Effect<AuditPage, SqlError>
   }
 >() {
-  static readonly layer: Layer.Layer<AuditTrail, never, DatabaseReady | Refusals | SqlClient.SqlClient> = Layer.scoped(
+  static readonly layer: Layer.Layer<AuditTrail, never, Database | Refusals | SqlClient.SqlClient> = Layer.scoped(
     AuditTrail,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const { write } = yield* DatabaseReady
+      const { write } = yield* Database
       const { count } = yield* Refusals
 
       const record = Effect.fnUntraced(function* (event: {

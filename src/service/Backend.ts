@@ -18,15 +18,12 @@ import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { DatabaseConfig, DatabaseReady, describeMeasure, MigrationSource } from "../../layers/index.ts"
-import packageJson from "../../package.json" with { type: "json" }
 import { Access, authorization } from "./Access.ts"
 import { AccessLog } from "./AccessLog.ts"
 import { accountHttp } from "./AccountHttp.ts"
 import { FilesApi, ProbesApi, ProbesGroup } from "./Api.ts"
 import { Archives } from "./Archives.ts"
 import { AuditTrail } from "./AuditTrail.ts"
-import { Belonging } from "./Belonging.ts"
 import { BulkChanges } from "./BulkChanges.ts"
 import { changesHttp } from "./ChangesHttp.ts"
 import { Cleanup } from "./Cleanup.ts"
@@ -34,11 +31,11 @@ import { CleanupList } from "./CleanupList.ts"
 import { ContentChanges } from "./ContentChanges.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import { contentProof } from "./ContentProof.ts"
-import { ContentStore } from "./ContentStore.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
 import { contextHttp } from "./context/ContextHttp.ts"
 import { Contexts } from "./context/Contexts.ts"
 import { extraction } from "./context/Extraction.ts"
+import { Database } from "./Database.ts"
 import { DatabaseOverview } from "./DatabaseOverview.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Deletions } from "./Deletions.ts"
@@ -46,6 +43,7 @@ import { description } from "./Description.ts"
 import { Discarding } from "./Discarding.ts"
 import { Door } from "./Door.ts"
 import { DueTime } from "./DueTime.ts"
+import type { Engine } from "./Engine.ts"
 import { Assignments } from "./experiments/Assignments.ts"
 import { experimentHttp } from "./experiments/ExperimentHttp.ts"
 import { Experiments } from "./experiments/Experiments.ts"
@@ -55,7 +53,6 @@ import { HealthHistory } from "./HealthHistory.ts"
 import { KeptAnswers } from "./KeptAnswers.ts"
 import { Limits } from "./Limits.ts"
 import { listening } from "./Listening.ts"
-import * as conversationFiles from "./migrations.ts"
 import { operatorHttp } from "./OperatorHttp.ts"
 import { isOfPage, page } from "./Page.ts"
 import { probesHttp } from "./ProbesHttp.ts"
@@ -72,9 +69,9 @@ import { Sessions } from "./Sessions.ts"
 import { sessionsHttp } from "./SessionsHttp.ts"
 import { Settings } from "./Settings.ts"
 import { SharedLimits } from "./SharedLimits.ts"
+import { sqliteEngine } from "./SqliteEngine.ts"
 import { Strangers } from "./Strangers.ts"
 import { streamsHttp } from "./StreamsHttp.ts"
-import { Sweeper } from "./Sweeper.ts"
 import { signallingWrites } from "./WriteSignal.ts"
 
 /** Builds one API with its own routes. Otherwise two APIs would share the builder's router. */
@@ -132,7 +129,7 @@ const front = Layer.scopedDiscard(
 /** What needs the database: it takes `DatabaseReady`, so it cannot exist before. */
 const api = Layer.scopedDiscard(
   Effect.gen(function* () {
-    const { report } = yield* DatabaseReady
+    const { engine, report } = yield* Database
     const health = yield* Health
     const { open } = yield* Door
     const handlers = Layer.mergeAll(
@@ -145,87 +142,71 @@ const api = Layer.scopedDiscard(
       contextHttp,
       experimentHttp
     )
-    yield* open({ app: yield* appOf(Layer.provide(HttpApiBuilder.api(FilesApi), handlers)), health, report })
+    yield* open({ app: yield* appOf(Layer.provide(HttpApiBuilder.api(FilesApi), handlers)), health, engine, report })
   })
 )
 
 /** Everything on database and contents, without HTTP. */
-export const files = Cleanup.layer.pipe(
-  Layer.provideMerge(
-    Layer.mergeAll(
-      Archives.layer,
-      BulkChanges.layer,
-      ContentChanges.layer,
-      contentProof,
-      Contexts.layer,
-      ConversationFiles.layer,
-      Deletions.layer,
-      Experiments.layer,
-      extraction,
-      Relocations.layer,
-      SessionList.layer,
-      SessionEvents.layer,
-      Sweeper.layer
-    )
-  ),
-  Layer.provideMerge(Layer.mergeAll(Assignments.layer, CleanupList.layer, DeletionRows.layer)),
-  Layer.provideMerge(Rows.layer),
-  Layer.provideMerge(Sessions.layer),
-  Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer, Quota.layer)),
-  Layer.provideMerge(Layer.mergeAll(Belonging.layer, Refusals.layer, Reserve.layer)),
-  Layer.provideMerge(ContentFaults.layer),
-  Layer.provideMerge(ContentStore.layer),
-  Layer.provideMerge(Layer.merge(DueTime.layer, signallingWrites))
-)
-
-const service = Layer.mergeAll(Health.layer, authorization, Strangers.counted).pipe(
-  Layer.provideMerge(files),
-  Layer.provideMerge(Layer.mergeAll(DatabaseOverview.layer, HealthHistory.layer, Limits.layer)),
-  Layer.provideMerge(SharedLimits.layer)
-)
-
-export const database = DatabaseReady.pipeline.pipe(
-  Layer.provide(MigrationSource.layer(conversationFiles.migrations)),
-  Layer.provide(Belonging.guard)
-)
-
-/** The settings of the start, from the settings of the service. */
-export const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Layer.unwrapEffect(
-  Effect.map(
-    Settings,
-    ({ backups, databaseFile, databaseTimeout, integrity, lockPatience, permissions, trustedFilesystems }) =>
-      DatabaseConfig.layer({
-        filename: databaseFile,
-        integrity,
-        trustedFilesystems,
-        permissions,
-        timeout: Option.getOrUndefined(databaseTimeout),
-        // Show people who watch a long start what it is doing.
-        onProgress: (event) =>
-          event._tag === "StageProgress"
-            ? Effect.logInfo(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
-            : Effect.void,
-        backups,
-        lockPatience,
-        // A statement that waits inside SQLite would block every request, even the probes.
-        pragmas: { busyTimeout: 0 },
-        program: `${packageJson.name} ${packageJson.version}`,
-        applicationId: conversationFiles.applicationId
-      })
+export const filesOn = ({ belonging, contents, sweeper }: Engine) =>
+  Cleanup.layer.pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(
+        Archives.layer,
+        BulkChanges.layer,
+        ContentChanges.layer,
+        contentProof,
+        Contexts.layer,
+        ConversationFiles.layer,
+        Deletions.layer,
+        Experiments.layer,
+        extraction,
+        Relocations.layer,
+        SessionList.layer,
+        SessionEvents.layer,
+        sweeper
+      )
+    ),
+    Layer.provideMerge(Layer.mergeAll(Assignments.layer, CleanupList.layer, DeletionRows.layer)),
+    Layer.provideMerge(Rows.layer),
+    Layer.provideMerge(Sessions.layer),
+    Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer, Quota.layer)),
+    Layer.provideMerge(Layer.mergeAll(belonging, Refusals.layer, Reserve.layer)),
+    Layer.provideMerge(ContentFaults.layer),
+    Layer.provideMerge(contents),
+    Layer.provideMerge(Layer.merge(DueTime.layer, signallingWrites))
   )
-)
 
-/**
- * The whole service. Fails with an `InitializationError` if the database is not ready; the API was then never served.
- * Fails with `ServeError` if it cannot listen on the address; the database was then not touched.
- */
-export const Backend = {
-  layer: api.pipe(
-    Layer.provide(service),
-    Layer.provide(database),
+const serviceOn = (engine: Engine) =>
+  Layer.mergeAll(Health.layer, authorization, Strangers.counted).pipe(
+    Layer.provideMerge(filesOn(engine)),
+    Layer.provideMerge(Layer.mergeAll(DatabaseOverview.layer, HealthHistory.layer, Limits.layer)),
+    Layer.provideMerge(SharedLimits.layer)
+  )
+
+const backendOn = (engine: Engine) =>
+  api.pipe(
+    Layer.provide(serviceOn(engine)),
+    Layer.provide(engine.database),
     Layer.provide(front),
     Layer.provideMerge(listening),
     Layer.provide(Door.layer),
     Layer.provide(Layer.merge(KeptAnswers.layer, Layer.provideMerge(Strangers.layer, Access.layer)))
   )
-}
+
+/** What only PostgreSQL needs is loaded only for it. */
+const engine = Effect.flatMap(Settings, ({ databaseUrl }) =>
+  Option.match(databaseUrl, {
+    onNone: () => Effect.succeed(sqliteEngine),
+    onSome: (url) =>
+      Effect.map(
+        Effect.promise(() => import("./postgres/engine.ts")),
+        ({ engineOn }) => engineOn(url)
+      )
+  })
+)
+
+/**
+ * The whole service. Fails with an `InitializationError` or `PostgresRefused` if the database is not ready; the API was
+ * then never served. Fails with `ServeError` if it cannot listen on the address; the database was then not touched.
+ */
+export const Backend = { layer: Layer.unwrapEffect(Effect.map(engine, backendOn)) }

@@ -12,10 +12,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { DatabaseReady } from "../../layers/index.ts"
 import { type ContentError, entriesOf, lookAt } from "./ContentError.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { ContentsError, unmarked } from "./ContentsError.ts"
+import { Database } from "./Database.ts"
 import { DueTime } from "./DueTime.ts"
 import { Settings } from "./Settings.ts"
 import { inventoryOf } from "./StoreInventory.ts"
@@ -41,12 +41,12 @@ export class Belonging extends Context.Tag("conversation-files/Belonging")<
   static readonly layer: Layer.Layer<
     Belonging,
     ContentsError | ContentError | SqlError,
-    ContentStore | DatabaseReady | DueTime | Settings | SqlClient.SqlClient
+    ContentStore | Database | DueTime | Settings | SqlClient.SqlClient
   > = Layer.scoped(
     Belonging,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const { report, write } = yield* DatabaseReady
+      const { report, write } = yield* Database
       const { directory, inventory, owner, sizeOf } = yield* ContentStore
       const { adoptContents } = yield* Settings
       const { earliest, latest } = yield* DueTime

@@ -7,7 +7,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import { DatabaseReady } from "../../layers/index.ts"
 import {
   BulkFailure,
   BulkResult,
@@ -20,6 +19,7 @@ import {
   type StorageFull
 } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
+import { Database } from "./Database.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Discarding } from "./Discarding.ts"
 import { withApiErrors } from "./failures.ts"
@@ -47,83 +47,81 @@ export class BulkChanges extends Context.Tag("conversation-files/BulkChanges")<
     readonly destroy: Bulk<DestroyedFiles>
   }
 >() {
-  static readonly layer: Layer.Layer<
-    BulkChanges,
-    never,
-    AuditTrail | DatabaseReady | DeletionRows | Discarding | Reserve
-  > = Layer.effect(
-    BulkChanges,
-    Effect.gen(function* () {
-      const { write } = yield* DatabaseReady
-      const { refused } = yield* AuditTrail
-      const { discard } = yield* Discarding
-      const { freeing } = yield* Reserve
-      const rows = yield* DeletionRows
+  static readonly layer: Layer.Layer<BulkChanges, never, AuditTrail | Database | DeletionRows | Discarding | Reserve> =
+    Layer.effect(
+      BulkChanges,
+      Effect.gen(function* () {
+        const { write } = yield* Database
+        const { refused } = yield* AuditTrail
+        const { discard } = yield* Discarding
+        const { freeing } = yield* Reserve
+        const rows = yield* DeletionRows
 
-      /** One step. Refusing one file undoes nothing of another. */
-      const step = <A>(
-        fileIds: ReadonlyArray<string>,
-        change: (fileId: string) => Effect.Effect<A, Forbidden | FileNotFound | SqlError, CurrentUser>
-      ) =>
-        write(
-          inTurns(fileIds, (fileId) =>
-            change(fileId).pipe(
-              Effect.map((changed): Verdict<A> => ({ fileId, result: Either.right(changed) })),
-              Effect.catchTags({
-                Forbidden: (error) => Effect.succeed<Verdict<A>>({ fileId, result: Either.left(error) }),
-                FileNotFound: (error) => Effect.succeed<Verdict<A>>({ fileId, result: Either.left(error) })
-              })
+        /** One step. Refusing one file undoes nothing of another. */
+        const step = <A>(
+          fileIds: ReadonlyArray<string>,
+          change: (fileId: string) => Effect.Effect<A, Forbidden | FileNotFound | SqlError, CurrentUser>
+        ) =>
+          write(
+            inTurns(fileIds, (fileId) =>
+              change(fileId).pipe(
+                Effect.map((changed): Verdict<A> => ({ fileId, result: Either.right(changed) })),
+                Effect.catchTags({
+                  Forbidden: (error) => Effect.succeed<Verdict<A>>({ fileId, result: Either.left(error) }),
+                  FileNotFound: (error) => Effect.succeed<Verdict<A>>({ fileId, result: Either.left(error) })
+                })
+              )
             )
+          ).pipe(freeing, withApiErrors)
+
+        /** Records after the lock is free again, because the record waits for the lock too. */
+        const record = <A>(action: "delete" | "restore", verdicts: ReadonlyArray<Verdict<A>>) =>
+          Effect.forEach(
+            verdicts,
+            ({ fileId, result }) =>
+              Either.isLeft(result) ? refused(action, { fileId }, result.left._tag) : Effect.void,
+            { concurrency: "unbounded", discard: true }
           )
-        ).pipe(freeing, withApiErrors)
 
-      /** Records after the lock is free again, because the record waits for the lock too. */
-      const record = <A>(action: "delete" | "restore", verdicts: ReadonlyArray<Verdict<A>>) =>
-        Effect.forEach(
-          verdicts,
-          ({ fileId, result }) => (Either.isLeft(result) ? refused(action, { fileId }, result.left._tag) : Effect.void),
-          { concurrency: "unbounded", discard: true }
-        )
+        const inSteps = Effect.fnUntraced(function* <A>(
+          action: "delete" | "restore",
+          given: ReadonlyArray<string>,
+          change: (fileId: string) => Effect.Effect<A, Forbidden | FileNotFound | SqlError, CurrentUser>,
+          after: (changed: ReadonlyArray<A>) => Effect.Effect<void> = () => Effect.void
+        ) {
+          const fileIds = [...new Set(given)]
+          const verdicts: Array<Verdict<A>> = []
+          for (let at = 0; at < fileIds.length; at += atOnce) {
+            const some = fileIds.slice(at, at + atOnce)
+            if (at > 0) yield* Effect.sleep("1 millis")
+            const found =
+              at === 0
+                ? yield* step(some, change)
+                : yield* Effect.catchAll(step(some, change), (error) =>
+                    Effect.succeed(some.map((fileId): Verdict<A> => ({ fileId, result: Either.left(error) })))
+                  )
+            yield* after(found.flatMap(({ result }) => (Either.isRight(result) ? [result.right] : [])))
+            yield* record(action, found)
+            verdicts.push(...found)
+          }
+          return verdicts
+        })
 
-      const inSteps = Effect.fnUntraced(function* <A>(
-        action: "delete" | "restore",
-        given: ReadonlyArray<string>,
-        change: (fileId: string) => Effect.Effect<A, Forbidden | FileNotFound | SqlError, CurrentUser>,
-        after: (changed: ReadonlyArray<A>) => Effect.Effect<void> = () => Effect.void
-      ) {
-        const fileIds = [...new Set(given)]
-        const verdicts: Array<Verdict<A>> = []
-        for (let at = 0; at < fileIds.length; at += atOnce) {
-          const some = fileIds.slice(at, at + atOnce)
-          if (at > 0) yield* Effect.sleep("1 millis")
-          const found =
-            at === 0
-              ? yield* step(some, change)
-              : yield* Effect.catchAll(step(some, change), (error) =>
-                  Effect.succeed(some.map((fileId): Verdict<A> => ({ fileId, result: Either.left(error) })))
-                )
-          yield* after(found.flatMap(({ result }) => (Either.isRight(result) ? [result.right] : [])))
-          yield* record(action, found)
-          verdicts.push(...found)
+        return {
+          remove: (fileIds) => Effect.map(inSteps("delete", fileIds, rows.remove), resultOf),
+          restore: (fileIds) => Effect.map(inSteps("restore", fileIds, rows.restore), resultOf),
+          destroy: (fileIds) =>
+            Effect.map(
+              inSteps("delete", fileIds, rows.destroy, (hashes) => discard([...new Set(hashes.flat())])),
+              (verdicts) =>
+                new DestroyedFiles({
+                  fileIds: verdicts.flatMap(({ fileId, result }) => (Either.isRight(result) ? [fileId] : [])),
+                  failed: failedOf(verdicts)
+                })
+            )
         }
-        return verdicts
       })
-
-      return {
-        remove: (fileIds) => Effect.map(inSteps("delete", fileIds, rows.remove), resultOf),
-        restore: (fileIds) => Effect.map(inSteps("restore", fileIds, rows.restore), resultOf),
-        destroy: (fileIds) =>
-          Effect.map(
-            inSteps("delete", fileIds, rows.destroy, (hashes) => discard([...new Set(hashes.flat())])),
-            (verdicts) =>
-              new DestroyedFiles({
-                fileIds: verdicts.flatMap(({ fileId, result }) => (Either.isRight(result) ? [fileId] : [])),
-                failed: failedOf(verdicts)
-              })
-          )
-      }
-    })
-  )
+    )
 }
 
 const failedOf = (verdicts: ReadonlyArray<Verdict<unknown>>) =>

@@ -7,7 +7,6 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { DatabaseReady } from "../../layers/index.ts"
 import {
   CurrentUser,
   type FileDeleted,
@@ -23,6 +22,7 @@ import { AuditTrail } from "./AuditTrail.ts"
 import type { ContentError } from "./ContentError.ts"
 import type { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
+import type { Database } from "./Database.ts"
 import { Discarding } from "./Discarding.ts"
 import { type FileRow, requireNotDeleted, timestampNow } from "./FileRow.ts"
 import type { Received } from "./Incoming.ts"
@@ -57,15 +57,7 @@ export class ContentChanges extends Context.Tag("conversation-files/ContentChang
   static readonly layer: Layer.Layer<
     ContentChanges,
     never,
-    | AuditTrail
-    | ContentFaults
-    | ContentStore
-    | DatabaseReady
-    | Discarding
-    | Quota
-    | Rows
-    | Sessions
-    | SqlClient.SqlClient
+    AuditTrail | ContentFaults | ContentStore | Database | Discarding | Quota | Rows | Sessions | SqlClient.SqlClient
   > = Layer.effect(
     ContentChanges,
     Effect.gen(function* () {

@@ -8,17 +8,17 @@ import { lstatSync } from "node:fs"
 import { utimes } from "node:fs/promises"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import type { FileTooLarge } from "./Api.ts"
+import { type Arrivals, arrivalsIn } from "./Arrivals.ts"
 import { ContentError, lookAt, lookAtBoth, notOurs, onDisk, orUndefined } from "./ContentError.ts"
 import { type DiskSpace, diskSpaceOf } from "./DiskSpace.ts"
 import { DueTime } from "./DueTime.ts"
-import { Arrival, type Received } from "./Incoming.ts"
+import type { Received } from "./Incoming.ts"
 import { Settings } from "./Settings.ts"
 import { shelve } from "./Shelving.ts"
 import { type Inventory, inventoryOf, isHash } from "./StoreInventory.ts"
@@ -27,6 +27,8 @@ import { give, type StoreOwner, storeOwnerOf } from "./StoreOwner.ts"
 /** A content that is open. */
 export interface OpenContent {
   readonly file: FileSystem.File
+  /** Where another process can read it, until the scope closes. */
+  readonly path: string
   readonly size: number
   /** Tells this file, as it was when it was opened, from every other one in its place. */
   readonly identity: string
@@ -41,29 +43,22 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
     readonly directory: string
     /** The owner of everything in it. */
     readonly owner: StoreOwner
-    /** Uses a file on its way in. What of it is not kept is deleted afterwards. */
-    readonly withArrival: <A, E, R>(use: (arrival: Arrival) => Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+    readonly withArrival: Arrivals["withArrival"]
+    readonly receive: Arrivals["receive"]
     /**
-     * Writes a stream to the disk while hashing it. Bytes beyond the limit are read, so that the client gets the
-     * answer, but not written. Deleted when the scope closes, unless it was kept.
+     * Before the transaction of the row that wants it: does what takes as long as the disk does. Returns whether it stored
+     * a content that was not there, which is to be discarded if no row comes.
      */
-    readonly receive: <E>(
-      content: Stream.Stream<Uint8Array, E>
-    ) => Effect.Effect<Received, E | FileTooLarge | ContentError, Scope.Scope>
+    readonly prepare: (received: Received) => Effect.Effect<boolean, ContentError>
     /**
-     * Makes it a content, flushed when this finishes. An existing one is replaced: it may be damaged, and these bytes
-     * were just hashed. Returns whether there was none.
+     * Within that transaction: makes sure that the content is there, whole and durable with the row. An existing one is
+     * replaced: it may be damaged, and these bytes were just hashed.
      */
-    readonly keep: (received: Received) => Effect.Effect<boolean, ContentError>
+    readonly keep: (received: Received) => Effect.Effect<void, ContentError | SqlError>
     /** Deletes a content for good, if there is one. Call it with the write lock held. */
     readonly discard: (sha256: string) => Effect.Effect<void, ContentError>
     /** Bytes of a content; undefined if there is none. Does not change while the write lock is held. */
     readonly sizeOf: (sha256: string) => Effect.Effect<number | undefined, ContentError>
-    /**
-     * Whether a content is there with so many bytes; false if that cannot be seen. Asks the system without waiting for
-     * a turn, because nobody else can write meanwhile: call it right after `keep`, with the write lock held.
-     */
-    readonly unsafeIsKept: (received: Received) => boolean
     /** The identity of the file that has this content; undefined if there is none, `unknown` if it cannot be seen. */
     readonly unsafeIdentityOf: (sha256: string) => string | undefined
     /** Opens a content for reading until the scope closes. It stays readable even if it is deleted meanwhile. */
@@ -132,21 +127,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         yield* syncDirectory(fs, path.dirname(from))
       })
 
-      const newArrival = Effect.sync(() => new Arrival({ incoming, owner, maxFileSize }))
-      const forget = (arriving: Arrival) => Effect.ignoreLogged(orUndefined(onDisk(incoming, () => arriving.discard())))
-
-      const receive = Effect.fnUntraced(function* <E>(content: Stream.Stream<Uint8Array, E>) {
-        const arriving = yield* Effect.acquireRelease(newArrival, forget)
-        const waitFor = (call: () => Promise<unknown>) =>
-          Effect.tryPromise({ try: call, catch: (cause) => arriving.refusalOf(cause) })
-        yield* Stream.runForEach(content, (chunk) => {
-          const full = arriving.take(chunk)
-          return full === undefined ? Effect.void : waitFor(() => full)
-        })
-        return yield* Effect.tryPromise({ try: () => arriving.end(), catch: (cause) => arriving.refusalOf(cause) })
-      })
-
-      const keep = ({ path: from, sha256 }: Received) =>
+      const prepare = ({ path: from, sha256 }: Received) =>
         onDisk(pathOf(sha256), () => shelve({ directory, incoming, owner }, from, pathOf(sha256)))
 
       const open = Effect.fnUntraced(function* (sha256: string) {
@@ -161,6 +142,7 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         )
         const content: OpenContent = {
           file,
+          path: target,
           size: Number(info.size),
           identity,
           unsafeIsThere: () => unsafeIdentityOf(sha256) === identity
@@ -177,6 +159,10 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
         }
       }
 
+      /**
+       * Whether a content is there with so many bytes; false if that cannot be seen. Asks the system without waiting for a
+       * turn, because nobody else can write meanwhile: for right after `prepare`, with the write lock held.
+       */
       const unsafeIsKept = ({ sha256, size }: Received): boolean => {
         try {
           const target = pathOf(sha256)
@@ -205,12 +191,13 @@ export class ContentStore extends Context.Tag("conversation-files/ContentStore")
       return {
         directory,
         owner,
-        withArrival: (use) => Effect.acquireUseRelease(newArrival, use, forget),
-        receive,
-        keep,
+        ...arrivalsIn({ incoming, owner, maxFileSize }),
+        prepare,
+        // Somebody may have discarded or damaged it since.
+        keep: (received) =>
+          Effect.suspend(() => (unsafeIsKept(received) ? Effect.void : Effect.asVoid(prepare(received)))),
         discard: (sha256) => Effect.flatMap(sizeAt(pathOf(sha256)), () => remove(pathOf(sha256))),
         sizeOf: (sha256) => sizeAt(pathOf(sha256)),
-        unsafeIsKept,
         unsafeIdentityOf,
         open,
         relativePathOf,

@@ -11,7 +11,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
-import { DatabaseReady } from "../../layers/index.ts"
 import { AccessLog, type Reading } from "./AccessLog.ts"
 import {
   type AuditPage,
@@ -34,6 +33,7 @@ import type { CleanupList } from "./CleanupList.ts"
 import type { ContentError } from "./ContentError.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import type { ContentStore } from "./ContentStore.ts"
+import { Database } from "./Database.ts"
 import type { Discarding } from "./Discarding.ts"
 import { insertFile, type NewFile } from "./FileInsertion.ts"
 import { fileNameOf } from "./FileName.ts"
@@ -118,7 +118,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
     | CleanupList
     | ContentFaults
     | ContentStore
-    | DatabaseReady
+    | Database
     | Discarding
     | Quota
     | Rows
@@ -128,7 +128,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
     ConversationFiles,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const { write } = yield* DatabaseReady
+      const { write } = yield* Database
       const audit = yield* AuditTrail
       const { audited } = audit
       const log = yield* AccessLog

@@ -6,8 +6,9 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { type BackupFile, backupsOf, DatabaseReady } from "../../layers/index.ts"
+import { type BackupFile, backupsOf } from "../../layers/index.ts"
 import { DatabaseFacts } from "./Api.ts"
+import { Database } from "./Database.ts"
 import { isoOf } from "./timestamp.ts"
 
 export class DatabaseOverview extends Context.Tag("conversation-files/DatabaseOverview")<
@@ -17,14 +18,14 @@ export class DatabaseOverview extends Context.Tag("conversation-files/DatabaseOv
   static readonly layer: Layer.Layer<
     DatabaseOverview,
     never,
-    DatabaseReady | FileSystem.FileSystem | Path.Path | SqlClient.SqlClient
+    Database | FileSystem.FileSystem | Path.Path | SqlClient.SqlClient
   > = Layer.effect(
     DatabaseOverview,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const fs = yield* FileSystem.FileSystem
       const path = yield* Path.Path
-      const { report } = yield* DatabaseReady
+      const { report } = yield* Database
       const file = report.database
 
       /**

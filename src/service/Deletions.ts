@@ -7,7 +7,6 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { DatabaseReady } from "../../layers/index.ts"
 import {
   type ConversationFile,
   CurrentUser,
@@ -17,6 +16,7 @@ import {
   type PreconditionFailed
 } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
+import { Database } from "./Database.ts"
 import { atOnce, DeletionRows } from "./DeletionRows.ts"
 import { Discarding } from "./Discarding.ts"
 import { dueDeletions } from "./DueDeletions.ts"
@@ -51,12 +51,12 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
   static readonly layer: Layer.Layer<
     Deletions,
     never,
-    AuditTrail | DatabaseReady | DeletionRows | Discarding | DueTime | Rows | Sessions | SqlClient.SqlClient
+    AuditTrail | Database | DeletionRows | Discarding | DueTime | Rows | Sessions | SqlClient.SqlClient
   > = Layer.effect(
     Deletions,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const { write } = yield* DatabaseReady
+      const { write } = yield* Database
       const audit = yield* AuditTrail
       const { audited } = audit
       const { discard } = yield* Discarding

@@ -5,12 +5,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
-import { DatabaseReady } from "../../layers/index.ts"
 import { Belonging } from "./Belonging.ts"
 import type { ContentError } from "./ContentError.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
 import type { ContentsError } from "./ContentsError.ts"
+import { Database } from "./Database.ts"
 import { inTurns } from "./inTurns.ts"
 
 export type DiscardError = SqlError | ContentError | ContentsError
@@ -37,12 +37,12 @@ export class Discarding extends Context.Tag("conversation-files/Discarding")<
   static readonly layer: Layer.Layer<
     Discarding,
     never,
-    Belonging | ContentFaults | ContentStore | DatabaseReady | SqlClient.SqlClient
+    Belonging | ContentFaults | ContentStore | Database | SqlClient.SqlClient
   > = Layer.scoped(
     Discarding,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const { write } = yield* DatabaseReady
+      const { write } = yield* Database
       const { discard } = yield* ContentStore
       const { verify } = yield* Belonging
       const faults = yield* ContentFaults

@@ -10,8 +10,8 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import type { ReadyReport } from "../../layers/index.ts"
 import { NotReady } from "./Api.ts"
+import type { Database } from "./Database.ts"
 import type { Health } from "./Health.ts"
 import { holding } from "./holding.ts"
 import { KeptAnswers } from "./KeptAnswers.ts"
@@ -22,7 +22,8 @@ import type { Check } from "./Watch.ts"
 export interface Behind {
   readonly app: HttpApp.Default<never, Scope.Scope>
   readonly health: Health["Type"]
-  readonly report: ReadyReport
+  readonly engine: Database["Type"]["engine"]
+  readonly report: Database["Type"]["report"]
 }
 
 /** `Leaving` serves like `Open` but is not ready any more: for clients that have not noticed yet. */

@@ -5,7 +5,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
-import { DatabaseReady } from "../../layers/index.ts"
+import { Database } from "./Database.ts"
 import { atOnce, DeletionRows } from "./DeletionRows.ts"
 import { Discarding } from "./Discarding.ts"
 import { DueTime } from "./DueTime.ts"
@@ -19,7 +19,7 @@ const cleaner = "cleanup"
 /** Makes the effect that does some of what is due of each kind. It returns whether there may be more. */
 export const dueDeletions = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const { write } = yield* DatabaseReady
+  const { write } = yield* Database
   const { discard } = yield* Discarding
   const { destroyRows, markDeleted, releaseIfOver } = yield* DeletionRows
   const { earliest } = yield* DueTime

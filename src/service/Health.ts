@@ -5,11 +5,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import { ConnectionError, DatabaseReady, HistoryError, type Refusal, type WriteError } from "../../layers/index.ts"
+import type { Refusal } from "../../layers/index.ts"
 import type { Belonging } from "./Belonging.ts"
 import type { Cleanup } from "./Cleanup.ts"
 import type { ContentFaults } from "./ContentFaults.ts"
 import { contentsFinding } from "./ContentsHealth.ts"
+import { Database } from "./Database.ts"
 import type { DueTime } from "./DueTime.ts"
 import { HealthHistory } from "./HealthHistory.ts"
 import { Reserve } from "./Reserve.ts"
@@ -35,11 +36,11 @@ export class Health extends Context.Tag("conversation-files/Health")<
   static readonly layer: Layer.Layer<
     Health,
     never,
-    Belonging | Cleanup | ContentFaults | DatabaseReady | DueTime | HealthHistory | Reserve | Settings | SharedLimits
+    Belonging | Cleanup | ContentFaults | Database | DueTime | HealthHistory | Reserve | Settings | SharedLimits
   > = Layer.scoped(
     Health,
     Effect.gen(function* () {
-      const ready = yield* DatabaseReady
+      const ready = yield* Database
       const finding = yield* contentsFinding
       const { healthCache } = yield* Settings
       const { seen } = yield* HealthHistory
@@ -58,10 +59,16 @@ export class Health extends Context.Tag("conversation-files/Health")<
       )
       const { isHeld, space: seenSpace } = yield* Reserve
       const writeLock = Effect.matchEffect(ready.writable, {
-        onFailure: (error) =>
+        onFailure: ({ isWarning, message, reason }) =>
           Effect.flatMap(isHeld, (held) =>
-            failing("write lock", { _tag: "WriteError", reason: error.reason, message: error.message }).pipe(
-              Effect.map((check): Check => ({ ...check, status: isPassing(error, held) ? "warn" : "fail" }))
+            failing("write lock", { _tag: "WriteError", reason, message }).pipe(
+              // The reserve can be given up for a deletion.
+              Effect.map(
+                (check): Check => ({
+                  ...check,
+                  status: isWarning || (reason === "DiskFull" && held) ? "warn" : "fail"
+                })
+              )
             )
           ),
         onSuccess: () => passing("free", "write lock")
@@ -97,8 +104,8 @@ export class Health extends Context.Tag("conversation-files/Health")<
 
       const watch = (name: string, look: Effect.Effect<Check>) => watchCheck(name, look, healthCache, seen(name))
       const checks = {
-        database: yield* watch("sqlite:database", database),
-        writeLock: yield* watch("sqlite:write-lock", writeLock),
+        database: yield* watch(`${ready.engine}:database`, database),
+        writeLock: yield* watch(`${ready.engine}:write-lock`, writeLock),
         contents: yield* watch("storage:contents", contents),
         space: yield* watch("storage:space", space),
         limits: shared.isShared ? yield* watch("redis:limits", limits) : undefined
@@ -120,16 +127,6 @@ export class Health extends Context.Tag("conversation-files/Health")<
     })
   )
 }
-
-/**
- * Whether the failure is only a warning: files can be read while another process has the lock, and the reserve can be
- * given up for a deletion. If the database itself is wrong, its own check fails.
- */
-const isPassing = ({ cause, reason }: WriteError, isHeld: boolean): boolean =>
-  reason === "Busy" ||
-  (reason === "DiskFull" && isHeld) ||
-  cause instanceof HistoryError ||
-  cause instanceof ConnectionError
 
 /** Another process may open or close the database at this moment: tries again after 50 ms, four times. */
 const whileANeighbourPasses = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(4))

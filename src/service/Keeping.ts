@@ -1,10 +1,10 @@
 /** Stores a content before the row that wants it, and deletes it again if no row comes. */
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
-import { DatabaseReady } from "../../layers/index.ts"
 import type { ContentError } from "./ContentError.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
+import { Database } from "./Database.ts"
 import { Discarding } from "./Discarding.ts"
 import type { Received } from "./Incoming.ts"
 
@@ -15,20 +15,16 @@ export type WriteKeeping = <A, E, R>(
 
 /** Writes rows that want a content, in one transaction. */
 export const writeKeeping = Effect.gen(function* () {
-  const { write } = yield* DatabaseReady
-  const { keep, unsafeIsKept } = yield* ContentStore
+  const { write } = yield* Database
+  const { keep, prepare } = yield* ContentStore
   const { discardSoon } = yield* Discarding
   const faults = yield* ContentFaults
-
-  /** Stores the content again: somebody may have discarded or damaged it since. */
-  const keepAgain = (received: Received) =>
-    Effect.suspend(() => (unsafeIsKept(received) ? Effect.void : keep(received)))
 
   const writing: WriteKeeping = (received, rows) =>
     // Before the lock is taken, because it takes as long as the disk does.
     Effect.acquireUseRelease(
-      keep(received),
-      () => write(Effect.zipRight(keepAgain(received), rows)),
+      prepare(received),
+      () => write(Effect.zipRight(keep(received), rows)),
       (isNew, exit) => {
         if (exit._tag === "Success") return faults.over(received.sha256)
         return isNew ? discardSoon(received.sha256) : Effect.void

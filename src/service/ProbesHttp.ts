@@ -4,7 +4,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
 import { checksJson, type HealthAnswer, healthAnswer, stageChecks, worstStatus } from "../../layers/http.ts"
-import { Initialization, type ReadyReport, type StageReport, type Timeline } from "../../layers/index.ts"
+import type { StageReport, Timeline } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import { Access } from "./Access.ts"
 import { ProbesApi } from "./Api.ts"
@@ -13,6 +13,7 @@ import { type Behind, Door, isServing, type Phase } from "./Door.ts"
 import { KeptAnswers } from "./KeptAnswers.ts"
 import { contentType, exposition, type Gauge } from "./Prometheus.ts"
 import { Settings } from "./Settings.ts"
+import { StartTimeline } from "./StartTimeline.ts"
 import { Strangers } from "./Strangers.ts"
 import type { Check, Watched } from "./Watch.ts"
 
@@ -21,7 +22,7 @@ export const probesHttp = HttpApiBuilder.group(
   "probes",
   Effect.fnUntraced(function* (handlers) {
     const door = yield* Door
-    const { timeline } = yield* Initialization
+    const { timeline } = yield* StartTimeline
     const { mayLookInside } = yield* Access
     const { remember } = yield* Strangers
     const { keepWhile } = yield* KeptAnswers
@@ -152,7 +153,7 @@ const courseOf = ({ current, doing, durationMs, stages, startedAt, step }: Timel
 })
 
 /** The timeline stops once the start is over. */
-const finished = ({ durationMs, stages, startedAt }: ReadyReport): Course => ({
+const finished = ({ durationMs, stages, startedAt }: Behind["report"]): Course => ({
   startedAt,
   durationMs,
   current: undefined,
@@ -190,9 +191,9 @@ const whereIn = (phase: Phase, { current, doing, stages, step }: Course) => {
   }
 }
 
-const watchedIn = ({ health }: Behind): Readonly<Record<string, Watched>> => ({
-  "sqlite:database": health.database,
-  "sqlite:write-lock": health.writeLock,
+const watchedIn = ({ health, engine }: Behind): Readonly<Record<string, Watched>> => ({
+  [`${engine}:database`]: health.database,
+  [`${engine}:write-lock`]: health.writeLock,
   "storage:contents": health.contents,
   "storage:space": health.space,
   ...(health.limits === undefined ? {} : { "redis:limits": health.limits })

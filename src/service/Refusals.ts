@@ -13,8 +13,8 @@ import * as Iterable from "effect/Iterable"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
-import { DatabaseReady } from "../../layers/index.ts"
 import { CurrentUser, Refusal, RefusalPage } from "./Api.ts"
+import { Database } from "./Database.ts"
 import { DueTime } from "./DueTime.ts"
 import { othersTurn } from "./inTurns.ts"
 import { Settings } from "./Settings.ts"
@@ -71,12 +71,12 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
   }
 >() {
   /** Writes what still waits when the scope closes. */
-  static readonly layer: Layer.Layer<Refusals, never, DatabaseReady | DueTime | Settings | SqlClient.SqlClient> =
+  static readonly layer: Layer.Layer<Refusals, never, Database | DueTime | Settings | SqlClient.SqlClient> =
     Layer.scoped(
       Refusals,
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
-        const { write } = yield* DatabaseReady
+        const { write } = yield* Database
         const { refusalRetention } = yield* Settings
         const { earliest } = yield* DueTime
         let waiting = new Map<string, Count>()

@@ -6,7 +6,6 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { DatabaseReady } from "../../layers/index.ts"
 import {
   type ContentLost,
   type ConversationFile,
@@ -24,6 +23,7 @@ import { AuditTrail } from "./AuditTrail.ts"
 import { ContentError } from "./ContentError.ts"
 import type { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
+import { Database } from "./Database.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { fileNameOf } from "./FileName.ts"
 import { type FileRow, fileOf, requireNotDeleted, timestampNow } from "./FileRow.ts"
@@ -52,20 +52,12 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
   static readonly layer: Layer.Layer<
     Relocations,
     never,
-    | AuditTrail
-    | ContentFaults
-    | ContentStore
-    | DatabaseReady
-    | DeletionRows
-    | Quota
-    | Rows
-    | Sessions
-    | SqlClient.SqlClient
+    AuditTrail | ContentFaults | ContentStore | Database | DeletionRows | Quota | Rows | Sessions | SqlClient.SqlClient
   > = Layer.effect(
     Relocations,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const { write } = yield* DatabaseReady
+      const { write } = yield* Database
       const { done, audited } = yield* AuditTrail
       const { relativePathOf, sizeOf } = yield* ContentStore
       const { releaseIfOver } = yield* DeletionRows

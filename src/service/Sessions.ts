@@ -6,9 +6,9 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { DatabaseReady } from "../../layers/index.ts"
 import { CurrentUser, Forbidden, SessionEnded, type SessionSummary } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
+import { Database } from "./Database.ts"
 import { DueTime } from "./DueTime.ts"
 import { timestampNow } from "./FileRow.ts"
 import { handOver } from "./Handover.ts"
@@ -41,12 +41,12 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
   static readonly layer: Layer.Layer<
     Sessions,
     never,
-    AuditTrail | DatabaseReady | DueTime | Settings | SqlClient.SqlClient
+    AuditTrail | Database | DueTime | Settings | SqlClient.SqlClient
   > = Layer.effect(
     Sessions,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const { write } = yield* DatabaseReady
+      const { write } = yield* Database
       const audit = yield* AuditTrail
       const { sessionRetention } = yield* Settings
       const { latest } = yield* DueTime

@@ -34,6 +34,11 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
     readonly dataDirectory: string
     /** `DATABASE_FILE`: default `conversation_files.db` in the data directory. */
     readonly databaseFile: string
+    /**
+     * `DATABASE_URL`: `postgres://USER@HOST:PORT/DATABASE`. Then rows and contents are on that server, and several
+     * backends can use it at once. Default none: the database is a file.
+     */
+    readonly databaseUrl: Option.Option<Redacted.Redacted>
     /** `DATABASE_INTEGRITY`: how thoroughly the start checks for damage. Default `auto`. */
     readonly integrity: IntegrityPolicy
     readonly trustedFilesystems: ReadonlyArray<string>
@@ -130,6 +135,7 @@ export class Settings extends Context.Tag("conversation-files/Settings")<
         accounts: Config.redacted("API_TOKENS").pipe(Config.mapOrFail(accountsOf), withDefault([])),
         dataDirectory: Config.succeed(dataDirectory),
         databaseFile: environment.filename.pipe(withDefault(`${dataDirectory}/conversation_files.db`)),
+        databaseUrl: Config.redacted("DATABASE_URL").pipe(Config.mapOrFail(postgresUrlOf), Config.option),
         integrity: environment.integrity.pipe(withDefault("auto" as const)),
         trustedFilesystems: environment.trustedFilesystems.pipe(withDefault<ReadonlyArray<string>>([])),
         permissions: environment.permissions.pipe(withDefault("owner" as const)),
@@ -175,6 +181,12 @@ const redisUrlOf = (url: Redacted.Redacted): Either.Either<Redacted.Redacted, Co
   URL.canParse(Redacted.value(url)) && /^rediss?:/.test(Redacted.value(url))
     ? Either.right(url)
     : Either.left(ConfigError.InvalidData(["REDIS_URL"], "expected a redis or rediss URL"))
+
+/** Its error does not show the URL, which may have a password. Other engines are refused, not ignored. */
+const postgresUrlOf = (url: Redacted.Redacted): Either.Either<Redacted.Redacted, ConfigError.ConfigError> =>
+  /^postgres(ql)?:\/\//i.test(Redacted.value(url))
+    ? Either.right(url)
+    : Either.left(ConfigError.InvalidData(["DATABASE_URL"], "expected postgres://USER@HOST:PORT/DATABASE"))
 
 const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
 

@@ -7,10 +7,10 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { DatabaseReady } from "../../layers/index.ts"
 import { Belonging } from "./Belonging.ts"
 import { type ContentFault, ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
+import { Database } from "./Database.ts"
 import { type DiscardError, Discarding } from "./Discarding.ts"
 import { DueTime } from "./DueTime.ts"
 import { collectInTurns, inTurns, othersTurn } from "./inTurns.ts"
@@ -71,12 +71,12 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
   static readonly layer: Layer.Layer<
     Sweeper,
     never,
-    Belonging | ContentFaults | ContentStore | DatabaseReady | Discarding | DueTime | Settings | SqlClient.SqlClient
+    Belonging | ContentFaults | ContentStore | Database | Discarding | DueTime | Settings | SqlClient.SqlClient
   > = Layer.effect(
     Sweeper,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const { write } = yield* DatabaseReady
+      const { write } = yield* Database
       const store = yield* ContentStore
       const { quietUntil, verify } = yield* Belonging
       const { forUnwanted, isWanted } = yield* Discarding

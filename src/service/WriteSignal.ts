@@ -2,7 +2,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { DatabaseReady } from "../../layers/index.ts"
+import { Database } from "./Database.ts"
 
 export class WriteSignal extends Context.Tag("conversation-files/WriteSignal")<
   WriteSignal,
@@ -13,12 +13,12 @@ export class WriteSignal extends Context.Tag("conversation-files/WriteSignal")<
 >() {}
 
 /** The database, with a signal after each write. */
-export const signallingWrites: Layer.Layer<DatabaseReady | WriteSignal, never, DatabaseReady> = Layer.effectContext(
+export const signallingWrites: Layer.Layer<Database | WriteSignal, never, Database> = Layer.effectContext(
   Effect.gen(function* () {
-    const ready = yield* DatabaseReady
+    const ready = yield* Database
     const written = yield* Effect.makeLatch()
     return Context.make(WriteSignal, { next: Effect.zipRight(written.await, written.close) }).pipe(
-      Context.add(DatabaseReady, {
+      Context.add(Database, {
         ...ready,
         write: (body) => Effect.zipLeft(ready.write(body), written.open)
       })

@@ -10,8 +10,6 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Cause from "effect/Cause"
 import type * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
-import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -23,20 +21,22 @@ import {
   exitCode,
   exitCodeOf,
   failedReport,
-  Initialization,
   type InitializationError,
   isBusy,
   notifySystemd,
+  refusalLines,
   reportLines,
   type Timeline
 } from "../../layers/index.ts"
 import packageJson from "../../package.json" with { type: "json" }
 import { ExitWith } from "../program/ExitWith.ts"
 import { interruptionCode } from "../program/interruption.ts"
-import { Backend, databaseConfig } from "./Backend.ts"
+import { Backend } from "./Backend.ts"
 import type { ContentError } from "./ContentError.ts"
 import type { ContentsError } from "./ContentsError.ts"
+import type { PostgresRefused } from "./PostgresRefused.ts"
 import { Settings } from "./Settings.ts"
+import { StartTimeline } from "./StartTimeline.ts"
 
 const exitWith = (code: ExitCode, ...lines: ReadonlyArray<string>) =>
   Effect.zipRight(Console.error(lines.join("\n")), new ExitWith({ code }))
@@ -46,6 +46,8 @@ const refuseStart = Effect.fnUntraced(function* (error: InitializationError, sta
   const { databaseFile } = yield* Settings
   return yield* exitWith(exitCodeOf(error), ...reportLines(failedReport(databaseFile, error, start)))
 })
+
+const refusePostgres = ({ refusal }: PostgresRefused) => exitWith(exitCodeOf(refusal), ...refusalLines(refusal))
 
 const refuseAddress = ({ cause }: HttpServerError.ServeError) => {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
@@ -104,18 +106,9 @@ const refuseSettings = (error: ConfigError.ConfigError) =>
 let hasServed = false
 
 const serving = Effect.gen(function* () {
-  const course = yield* Deferred.make<Effect.Effect<Timeline>>()
-  const timeline = Effect.flatten(Deferred.await(course))
+  const { timeline } = yield* StartTimeline
   // systemd hears of the start that begins within, and that the API is served, not only that the database is ready.
-  const service = Backend.layer.pipe(
-    Layer.provide(
-      Layer.tap(Initialization.layer, (context) =>
-        Deferred.succeed(course, Context.get(context, Initialization).timeline)
-      )
-    ),
-    notifySystemd
-  )
-  yield* Layer.build(service).pipe(
+  yield* Layer.build(notifySystemd(Backend.layer)).pipe(
     Effect.tap(() => {
       hasServed = true
     }),
@@ -129,19 +122,14 @@ const serving = Effect.gen(function* () {
       ServeError: refuseAddress,
       ContentError: refuseDirectory,
       ContentsError: refuseContents,
+      PostgresRefused: refusePostgres,
       SqlError: refuseWrite
     }),
     Effect.catchAll((error) =>
       error instanceof ExitWith ? error : Effect.flatMap(timeline, (start) => refuseStart(error, start))
     ),
     Effect.onInterrupt(() =>
-      Effect.flatMap(
-        Deferred.poll(course),
-        Option.match({
-          onNone: () => Console.error("not served  The start was interrupted before it began."),
-          onSome: () => Effect.flatMap(timeline, (start) => Console.error(`not served  ${describeInterruption(start)}`))
-        })
-      )
+      Effect.flatMap(timeline, (start) => Console.error(`not served  ${describeInterruption(start)}`))
     )
   )
   return yield* Effect.never
@@ -184,7 +172,7 @@ const sayDefect = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
 const program = serving.pipe(
   Effect.scoped,
   Effect.provide(traces),
-  Effect.provide(Layer.merge(databaseConfig, NodeFileSystem.layer)),
+  Effect.provide(Layer.merge(StartTimeline.layer, NodeFileSystem.layer)),
   Effect.provide(Settings.layer),
   Effect.catchTag("ConfigError", refuseSettings),
   Effect.onExit(sayDefect),

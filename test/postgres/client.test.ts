@@ -31,6 +31,23 @@ describe.skipIf(!hasPostgres)("the client on PostgreSQL", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("reads values as the program has chosen, however a statement is run, and in a transaction", () =>
+    Effect.gen(function* () {
+      const types = {
+        getTypeParser: (type: number) => (text: string) => `${type}: ${text}`
+      }
+      const { sql } = yield* clientOn(yield* newDatabase, {}, { types })
+      const statement = sql<{ readonly yes: string }>`SELECT true AS yes`
+      const read = [{ yes: "16: t" }]
+      assert.deepStrictEqual(yield* statement, read)
+      assert.deepStrictEqual(yield* statement.values, [["16: t"]])
+      assert.deepStrictEqual(Chunk.toReadonlyArray(yield* Stream.runCollect(statement.stream)), read)
+      assert.deepStrictEqual(yield* sql.withTransaction(statement), read)
+      const reserved = yield* sql.reserve
+      assert.deepStrictEqual(yield* reserved.executeUnprepared("SELECT true AS yes", [], undefined), read)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("harms no other fiber's statement when 300 statements are interrupted", () =>
     Effect.gen(function* () {
       const { sql } = yield* clientOn(yield* newDatabase, { maxConnections: 3 })

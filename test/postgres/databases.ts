@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import pg from "pg"
-import { clientOf } from "../../layers/postgres/Client.ts"
+import { type ClientOptions, clientOf } from "../../layers/postgres/Client.ts"
 import { type ConnectionsOptions, makeConnections } from "../../layers/postgres/Connections.ts"
 import { addressOf } from "../../layers/postgres/DatabaseUrl.ts"
 import { transactionsOn } from "../../layers/postgres/Transactions.ts"
@@ -75,7 +75,11 @@ WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' ORDER BY
   })
 
 /** A client of the library on a URL, with nothing of a start. */
-export const clientOn = (url: string, options: Partial<ConnectionsOptions> = {}) =>
+export const clientOn = (
+  url: string,
+  options: Partial<ConnectionsOptions> = {},
+  { types }: Pick<ClientOptions, "types"> = {}
+) =>
   Effect.gen(function* () {
     const address = addressOf(url)
     if (typeof address === "string") return yield* Effect.dieMessage(address)
@@ -87,7 +91,7 @@ export const clientOn = (url: string, options: Partial<ConnectionsOptions> = {})
       onConnect: () => Promise.resolve(),
       ...options
     })
-    const transactions = transactionsOn(connections, {})
+    const transactions = transactionsOn(connections, {}, types)
     const sql = clientOf(connections, transactions, {}, {}, yield* Reactivity.make)
     return { sql, transaction: transactions.transaction }
   })

@@ -12,16 +12,17 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as TestServices from "effect/TestServices"
-import { Initialization } from "../../layers/index.ts"
 import { rivalWriter } from "../../layers/testing.ts"
 import { CurrentUser } from "../../src/service/Api.ts"
-import { database, databaseConfig, files as filesLayer } from "../../src/service/Backend.ts"
+import { filesOn } from "../../src/service/Backend.ts"
 import { Cleanup } from "../../src/service/Cleanup.ts"
 import { ContentStore } from "../../src/service/ContentStore.ts"
 import { ConversationFiles } from "../../src/service/ConversationFiles.ts"
 import { Deletions } from "../../src/service/Deletions.ts"
 import { Sessions } from "../../src/service/Sessions.ts"
 import { Settings } from "../../src/service/Settings.ts"
+import { sqliteEngine } from "../../src/service/SqliteEngine.ts"
+import { StartTimeline } from "../../src/service/StartTimeline.ts"
 import { nothingSwept } from "../../src/service/Sweeper.ts"
 import { independently, platform, rowsOf, temporaryFolder } from "../support/database.ts"
 import { contentsIn, incomingIn, type SomeSettings, settingsOn } from "../support/service.ts"
@@ -42,9 +43,9 @@ const cleaning = Effect.fnUntraced(function* (folder: string, settings: SomeSett
     }))
   ).pipe(Layer.provide(platform))
   const context = yield* Layer.build(
-    filesLayer.pipe(
-      Layer.provide(database),
-      Layer.provide(Layer.provideMerge(Initialization.layer, databaseConfig)),
+    filesOn(sqliteEngine).pipe(
+      Layer.provide(sqliteEngine.database),
+      Layer.provide(StartTimeline.layer),
       Layer.provide(Layer.succeed(Settings, settingsOn(folder, { cleanupInterval: Duration.minutes(1), ...settings }))),
       Layer.provide(Layer.mergeAll(platform, watched))
     )

@@ -9,15 +9,16 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
-import { DatabaseReady } from "../../layers/index.ts"
 import { fileForm } from "../../src/service/Client.ts"
 import { mostPassages } from "../../src/service/context/Extracted.ts"
 import { makeExtract } from "../../src/service/context/Extractor.ts"
 import { claimTime, textQueue } from "../../src/service/context/TextQueue.ts"
-import { migrations } from "../../src/service/migrations.ts"
+import { Settings } from "../../src/service/Settings.ts"
+import { sqliteEngine } from "../../src/service/SqliteEngine.ts"
+import { StartTimeline } from "../../src/service/StartTimeline.ts"
 import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
 import { hostileFiles } from "../support/hostileFiles.ts"
-import { accounts, contentsIn, serveOn, tokenOf } from "../support/service.ts"
+import { accounts, contentsIn, serveOn, settingsOn, tokenOf } from "../support/service.ts"
 
 /** The extractors that this process has started. */
 const extractors = (): ReadonlyArray<number> =>
@@ -158,9 +159,11 @@ describe("a file whose extraction was begun", () => {
 
   it.scoped("stays with its process however long it takes, and is free soon after its process has gone", () =>
     Effect.gen(function* () {
-      const file = join(yield* temporaryFolder, "files.db")
+      const settings = settingsOn(yield* temporaryFolder)
       const context = yield* Layer.build(
-        DatabaseReady.layer({ filename: file, migrations }).pipe(Layer.provide(NodeContext.layer))
+        sqliteEngine.database.pipe(
+          Layer.provide(Layer.mergeAll(StartTimeline.layer, Layer.succeed(Settings, settings), NodeContext.layer))
+        )
       )
       yield* Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient

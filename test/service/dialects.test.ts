@@ -20,13 +20,32 @@ const directory = join(migrationsDirectory, "postgres")
 const textsIn = (folder: string, names: ReadonlyArray<string>) =>
   Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name), "utf8")]))
 
-/** What is different by intent: a full-text table and a rowid are SQLite's, triggers of statements PostgreSQL's. */
+/**
+ * What is different by intent: a full-text table and a rowid are SQLite's, triggers of statements PostgreSQL's, and so are
+ * contents in the database.
+ */
 const asOnPostgres = ({ indexes, tables, triggers, views }: Shape): Shape => {
   const { file_texts: texts, passage_terms: terms } = tables
   if (texts === undefined || terms === undefined) return assert.fail("no tables for texts")
   return {
     tables: {
       ...tables,
+      contents: {
+        columns: ["sha256 text", "size number"],
+        required: ["sha256", "size"],
+        key: ["sha256"],
+        unique: [],
+        references: [],
+        checks: 1
+      },
+      content_parts: {
+        columns: ["sha256 text", "part number", "bytes bytes"],
+        required: ["sha256", "part", "bytes"],
+        key: ["sha256", "part"],
+        unique: [],
+        references: ["sha256 in contents CASCADE"],
+        checks: 0
+      },
       file_texts: {
         ...texts,
         columns: [...texts.columns, "position number"],
@@ -62,6 +81,9 @@ const ignored = new Set([
   "file_texts.position",
   "contents_identity.identity"
 ])
+
+/** Tables that SQLite has not, or of another kind. */
+const onlyPostgres = new Set(["contents", "content_parts", "passage_terms"])
 
 /** Both engines, empty. */
 const both = Effect.gen(function* () {
@@ -105,7 +127,7 @@ const both = Effect.gen(function* () {
   const shapes = Effect.promise(async () => [shapeOfSqlite(sqlite), await shapeOfPostgres(client)] as const)
   const contents = Effect.promise(async (): Promise<readonly [Contents, Contents]> => {
     shape ??= await shapeOfPostgres(client)
-    const names = Object.keys(shape.tables).filter((name) => name !== "passage_terms")
+    const names = Object.keys(shape.tables).filter((name) => !onlyPostgres.has(name))
     const texts = names.map((name) => [name, `SELECT * FROM ${name}`] as const)
     const answers = await client.query(texts.map(([, text]) => text).join(";"))
     const many = Array.isArray(answers) ? answers.map(({ rows }) => rows) : [answers.rows]

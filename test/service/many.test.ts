@@ -4,9 +4,8 @@ import type Sqlite from "better-sqlite3"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Initialization } from "../../layers/index.ts"
 import { CurrentUser } from "../../src/service/Api.ts"
-import { database, databaseConfig, files as filesLayer } from "../../src/service/Backend.ts"
+import { filesOn } from "../../src/service/Backend.ts"
 import { CleanupList } from "../../src/service/CleanupList.ts"
 import { ConversationFiles } from "../../src/service/ConversationFiles.ts"
 import { Deletions } from "../../src/service/Deletions.ts"
@@ -14,6 +13,8 @@ import { Discarding } from "../../src/service/Discarding.ts"
 import { othersTurn, ownTurn } from "../../src/service/inTurns.ts"
 import { SessionList } from "../../src/service/SessionList.ts"
 import { Settings } from "../../src/service/Settings.ts"
+import { sqliteEngine } from "../../src/service/SqliteEngine.ts"
+import { StartTimeline } from "../../src/service/StartTimeline.ts"
 import { Sweeper } from "../../src/service/Sweeper.ts"
 import { independently, platform, rowsOf, temporaryFolder } from "../support/database.ts"
 import { settingsOn } from "../support/service.ts"
@@ -45,9 +46,9 @@ const fillBy = (connection: Sqlite.Database) => {
 const many = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const settings = Layer.succeed(Settings, settingsOn(folder))
-  const layer = filesLayer.pipe(
-    Layer.provide(database),
-    Layer.provide(Layer.provideMerge(Initialization.layer, databaseConfig)),
+  const layer = filesOn(sqliteEngine).pipe(
+    Layer.provide(sqliteEngine.database),
+    Layer.provide(StartTimeline.layer),
     Layer.provide(settings),
     Layer.provide(platform)
   )

@@ -9,9 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { Initialization } from "../../layers/index.ts"
-import { Backend, databaseConfig } from "../../src/service/Backend.ts"
+import { Backend } from "../../src/service/Backend.ts"
 import { Settings } from "../../src/service/Settings.ts"
+import { StartTimeline } from "../../src/service/StartTimeline.ts"
+import { newDatabase } from "../postgres/databases.ts"
 import { clientOf } from "./backend.ts"
 import { temporaryFolder } from "./database.ts"
 
@@ -24,6 +25,7 @@ export const settingsOn = (dataDirectory: string, settings: SomeSettings = {}): 
   accounts: [],
   dataDirectory,
   databaseFile: join(dataDirectory, "app.db"),
+  databaseUrl: Option.none(),
   integrity: "auto",
   trustedFilesystems: [],
   permissions: "owner",
@@ -66,11 +68,22 @@ export const accounts = ["alice", "bob", "root"].map((name) => ({
 
 export const tokenOf = (name: string) => `token-of-${name}-with-length`
 
+const urls = new Map<string, string>()
+
+/** With ENGINE=postgres the database of a folder is on the server of the tests, unless a test has chosen one. */
+const databaseOf = Effect.fnUntraced(function* (folder: string) {
+  if (process.env["ENGINE"] !== "postgres") return {}
+  const url = urls.get(folder) ?? (yield* newDatabase)
+  urls.set(folder, url)
+  return { databaseUrl: Option.some(Redacted.make(url)) }
+})
+
 /** Serves on a folder until the scope closes; the API is open when this finishes. */
-export const serveOn = Effect.fnUntraced(function* (folder: string, settings: SomeSettings = {}) {
+export const serveOn = Effect.fnUntraced(function* (folder: string, chosen: SomeSettings = {}) {
+  const settings = { ...(yield* databaseOf(folder)), ...chosen }
   const context = yield* Layer.build(
     Backend.layer.pipe(
-      Layer.provide(Layer.provideMerge(Initialization.layer, Layer.merge(databaseConfig, NodeFileSystem.layer))),
+      Layer.provide(Layer.merge(StartTimeline.layer, NodeFileSystem.layer)),
       Layer.provide(Layer.succeed(Settings, settingsOn(folder, settings)))
     )
   )

@@ -4,10 +4,10 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { DatabaseReady } from "../../../layers/index.ts"
 import { AccessLog } from "../AccessLog.ts"
 import { CurrentUser, FileNotFound, Forbidden } from "../Api.ts"
 import { AuditTrail } from "../AuditTrail.ts"
+import type { Database } from "../Database.ts"
 import { Assignments } from "../experiments/Assignments.ts"
 import { runInSlices } from "../inTurns.ts"
 import { Rows } from "../Rows.ts"
@@ -67,7 +67,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
   static readonly layer: Layer.Layer<
     Contexts,
     never,
-    AccessLog | Assignments | AuditTrail | DatabaseReady | Rows | Sessions | SqlClient.SqlClient
+    AccessLog | Assignments | AuditTrail | Database | Rows | Sessions | SqlClient.SqlClient
   > = Layer.effect(
     Contexts,
     Effect.gen(function* () {

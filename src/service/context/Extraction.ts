@@ -1,5 +1,4 @@
 /** Works without a request: extracts the texts of files, one after the other, as long as some wait. */
-import { join } from "node:path"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -8,9 +7,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type { DatabaseReady } from "../../../layers/index.ts"
 import { ContentError } from "../ContentError.ts"
 import { ContentStore } from "../ContentStore.ts"
+import type { Database } from "../Database.ts"
 import { Settings } from "../Settings.ts"
 import { batch } from "./Extracted.ts"
 import { isExtractorThere, makeExtract, NotExtracted } from "./Extractor.ts"
@@ -24,7 +23,7 @@ const betweenLooks = Duration.seconds(1)
 const afterFailure = Duration.seconds(5)
 
 /** Works in the background until the scope closes, if the settings say so. */
-export const extraction: Layer.Layer<never, never, ContentStore | DatabaseReady | Settings | SqlClient.SqlClient> =
+export const extraction: Layer.Layer<never, never, ContentStore | Database | Settings | SqlClient.SqlClient> =
   Layer.scopedDiscard(
     Effect.gen(function* () {
       const queue = yield* textQueue
@@ -42,7 +41,7 @@ export const extraction: Layer.Layer<never, never, ContentStore | DatabaseReady 
           const kind = kindOf(mime_type, original_filename)
           if (kind === undefined) return undefined
           if (attempts > mostAttempts) return yield* new NotExtracted({ reason: "Interrupted" })
-          yield* store.open(file_hash).pipe(
+          const { path } = yield* store.open(file_hash).pipe(
             // What the disk fails to show now may be there later.
             Effect.mapError((error) => (isMissing(error) ? new NotExtracted({ reason: "Lost" }) : error)),
             Effect.filterOrFail(
@@ -50,7 +49,7 @@ export const extraction: Layer.Layer<never, never, ContentStore | DatabaseReady 
               () => new NotExtracted({ reason: "Lost" })
             )
           )
-          return yield* extract({ kind, path: join(store.directory, "..", store.relativePathOf(file_hash)) })
+          return yield* extract({ kind, path })
         }).pipe(Effect.scoped)
 
       /** Adds what was read, and says how it ended. Each write is short, so that others get their turn in between. */

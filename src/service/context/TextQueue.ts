@@ -10,7 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { DatabaseReady } from "../../../layers/index.ts"
+import { Database } from "../Database.ts"
 import { timestampOf } from "../timestamp.ts"
 import type { IndexedPassage, Unreadable } from "./Extracted.ts"
 import { kindOf } from "./kinds.ts"
@@ -57,7 +57,7 @@ export type End =
 
 export const textQueue = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const { write } = yield* DatabaseReady
+  const { write } = yield* Database
 
   /** The next file to be read, and those before it in the queue of which no text can be read. */
   const waiting = Effect.fnUntraced(function* (now: number) {

@@ -4,10 +4,10 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { DatabaseReady } from "../../../layers/index.ts"
 import { CurrentUser, type Forbidden } from "../Api.ts"
 import { AuditTrail } from "../AuditTrail.ts"
 import type { PolicyName } from "../context/policies.ts"
+import { Database } from "../Database.ts"
 import { timestampNow } from "../FileRow.ts"
 import { lateWriter } from "../LateWriter.ts"
 import { Sessions } from "../Sessions.ts"
@@ -43,12 +43,12 @@ export class Assignments extends Context.Tag("conversation-files/Assignments")<
   }
 >() {
   /** Writes what still waits when the scope closes. */
-  static readonly layer: Layer.Layer<Assignments, never, AuditTrail | DatabaseReady | Sessions | SqlClient.SqlClient> =
+  static readonly layer: Layer.Layer<Assignments, never, AuditTrail | Database | Sessions | SqlClient.SqlClient> =
     Layer.scoped(
       Assignments,
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
-        const { write } = yield* DatabaseReady
+        const { write } = yield* Database
         const { audited } = yield* AuditTrail
         const { mayUse } = yield* Sessions
         const { named, policiesOf, running } = yield* experimentRows

@@ -1,0 +1,44 @@
+/** What of the service depends on the engine of its database: the start, and where contents are. */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import type * as Layer from "effect/Layer"
+import type { InitializationError } from "../../layers/index.ts"
+import type { Belonging } from "./Belonging.ts"
+import type { ContentError } from "./ContentError.ts"
+import type { ContentFaults } from "./ContentFaults.ts"
+import type { ContentStore } from "./ContentStore.ts"
+import type { ContentsError } from "./ContentsError.ts"
+import type { Database } from "./Database.ts"
+import type { Discarding } from "./Discarding.ts"
+import type { DueTime } from "./DueTime.ts"
+import type { PostgresRefused } from "./PostgresRefused.ts"
+import type { Settings } from "./Settings.ts"
+import type { StartTimeline } from "./StartTimeline.ts"
+import type { Sweeper } from "./Sweeper.ts"
+
+type Files = FileSystem.FileSystem | Path.Path
+
+export interface Engine {
+  readonly database: Layer.Layer<
+    Database | SqlClient.SqlClient,
+    InitializationError | ContentsError | PostgresRefused,
+    StartTimeline | Settings | Files
+  >
+  readonly contents: Layer.Layer<
+    ContentStore,
+    ContentError,
+    Database | SqlClient.SqlClient | DueTime | Settings | Files
+  >
+  readonly belonging: Layer.Layer<
+    Belonging,
+    ContentsError | ContentError | SqlError,
+    ContentStore | Database | DueTime | Settings | SqlClient.SqlClient
+  >
+  readonly sweeper: Layer.Layer<
+    Sweeper,
+    never,
+    Belonging | ContentFaults | ContentStore | Database | Discarding | DueTime | Settings | SqlClient.SqlClient
+  >
+}

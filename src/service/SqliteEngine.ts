@@ -1,0 +1,92 @@
+/** The service on a SQLite file, with its contents on the disk beside it. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import {
+  ConnectionError,
+  DatabaseConfig,
+  DatabaseReady,
+  describeMeasure,
+  HistoryError,
+  Initialization,
+  MigrationSource,
+  type WriteError
+} from "../../layers/index.ts"
+import packageJson from "../../package.json" with { type: "json" }
+import { Belonging } from "./Belonging.ts"
+import { ContentStore } from "./ContentStore.ts"
+import { Database } from "./Database.ts"
+import type { Engine } from "./Engine.ts"
+import { applicationId, migrations } from "./migrations.ts"
+import { Settings } from "./Settings.ts"
+import { StartTimeline } from "./StartTimeline.ts"
+import { Sweeper } from "./Sweeper.ts"
+
+/** Under the service's own name. */
+const named: Layer.Layer<Database, never, DatabaseReady> = Layer.effect(
+  Database,
+  Effect.map(DatabaseReady, ({ health, report, unsafeVersion, writable, write }) => ({
+    engine: "sqlite" as const,
+    report,
+    health,
+    writable: Effect.mapError(writable, (error) => ({
+      reason: error.reason,
+      message: error.message,
+      isWarning: isWarning(error)
+    })),
+    write,
+    unsafeVersion
+  }))
+)
+
+/** Files can be read while another process has the lock. If the database itself is wrong, its own check fails. */
+const isWarning = ({ cause, reason }: WriteError): boolean =>
+  reason === "Busy" || cause instanceof HistoryError || cause instanceof ConnectionError
+
+/** The settings of the start, from the settings of the service. */
+const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Layer.unwrapEffect(
+  Effect.map(
+    Settings,
+    ({ backups, databaseFile, databaseTimeout, integrity, lockPatience, permissions, trustedFilesystems }) =>
+      DatabaseConfig.layer({
+        filename: databaseFile,
+        integrity,
+        trustedFilesystems,
+        permissions,
+        timeout: Option.getOrUndefined(databaseTimeout),
+        // Show people who watch a long start what it is doing.
+        onProgress: (event) =>
+          event._tag === "StageProgress"
+            ? Effect.logInfo(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
+            : Effect.void,
+        backups,
+        lockPatience,
+        // A statement that waits inside SQLite would block every request, even the probes.
+        pragmas: { busyTimeout: 0 },
+        program: `${packageJson.name} ${packageJson.version}`,
+        applicationId: applicationId
+      })
+  )
+)
+
+/** The start, followed by the probes. */
+const start: Layer.Layer<Initialization, never, DatabaseConfig | StartTimeline> = Layer.tap(
+  Initialization.layer,
+  (context) => Effect.map(StartTimeline, ({ follow }) => follow(Context.get(context, Initialization).timeline))
+)
+
+const database = named.pipe(
+  Layer.provideMerge(DatabaseReady.pipeline),
+  Layer.provide(MigrationSource.layer(migrations)),
+  Layer.provide(Belonging.guard),
+  Layer.provide(Layer.provideMerge(start, databaseConfig))
+)
+
+/** Rows in a file, contents on the disk. */
+export const sqliteEngine: Engine = {
+  database,
+  contents: ContentStore.layer,
+  belonging: Belonging.layer,
+  sweeper: Sweeper.layer
+}

@@ -1,0 +1,122 @@
+/** The service's database on a PostgreSQL server, which several backends can use at once. */
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import { describeMeasure, type Timeline } from "../../../layers/index.ts"
+import { DatabaseReady, type ReadyDatabase } from "../../../layers/postgres.ts"
+import packageJson from "../../../package.json" with { type: "json" }
+import { Database, type Unwritable } from "../Database.ts"
+import { PostgresRefused } from "../PostgresRefused.ts"
+import { Settings } from "../Settings.ts"
+import { migrations } from "./migrations.ts"
+import { types } from "./values.ts"
+
+/**
+ * `onTimeline` gets what tells how far the start is. Fails with `PostgresRefused` if the database is not ready.
+ */
+export const postgresDatabase = (
+  url: Redacted.Redacted,
+  onTimeline: (timeline: Effect.Effect<Timeline>) => void
+): Layer.Layer<Database | SqlClient.SqlClient, PostgresRefused, Settings> =>
+  Layer.unwrapEffect(
+    Effect.map(Settings, ({ databaseTimeout, lockPatience }) => {
+      const ready = DatabaseReady.layer({
+        url,
+        migrations,
+        timeout: Option.getOrUndefined(databaseTimeout),
+        program: `${packageJson.name} ${packageJson.version}`,
+        client: { types },
+        onTimeline,
+        // Show people who watch a long start what it is doing.
+        onProgress: (event) =>
+          event._tag === "StageProgress"
+            ? Effect.logInfo(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
+            : Effect.void
+      }).pipe(Layer.mapError((refusal) => new PostgresRefused({ refusal })))
+      return Layer.provideMerge(named(lockPatience), ready)
+    })
+  ).pipe(
+    // Only what the service asks for: the client of PostgreSQL would tempt somebody to write for one engine.
+    Layer.map((context) =>
+      Context.make(Database, Context.get(context, Database)).pipe(
+        Context.add(SqlClient.SqlClient, Context.get(context, SqlClient.SqlClient))
+      )
+    )
+  )
+
+const named = (patience: Duration.Duration) =>
+  Layer.effect(
+    Database,
+    Effect.gen(function* () {
+      const { health, report, transaction } = yield* DatabaseReady
+      const sql = yield* SqlClient.SqlClient
+      return {
+        engine: "postgres" as const,
+        report,
+        health,
+        writable: writableOn(sql),
+        write: yield* writing(sql, transaction, patience),
+        // Nothing tells it without asking the server.
+        unsafeVersion: () => undefined
+      }
+    })
+  )
+
+/** The lock of all backends on this database: `AbCF`, 1. That of the migrations has a number of 64 bits. */
+const lock = { classId: 0x41_62_43_46, objectId: 1 }
+
+/** A write that is under way. A fiber that outlives it still sees it, and is outside it. */
+interface Writing {
+  isOpen: boolean
+}
+
+const CurrentWrite = Context.GenericTag<Writing>("conversation-files/postgres/CurrentWrite")
+
+/**
+ * One write at a time, of all backends: under a lock of its own, in READ COMMITTED, where each statement sees everything
+ * that was committed before. Serializable transactions would all repeat each other, because each changes the one row of
+ * totals. So a process has one connection that waits for the lock, and all others for reading.
+ */
+const writing = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  transaction: ReadyDatabase["transaction"],
+  patience: Duration.Duration
+) {
+  const turn = yield* Effect.makeSemaphore(1)
+  const milliseconds = String(Math.max(1, Math.round(Duration.toMillis(patience))))
+  // What is waited for inside the body is no lock of a table: nobody else writes.
+  const begin = Effect.zipRight(
+    sql`SELECT set_config('lock_timeout', ${milliseconds}, true)`,
+    sql`SELECT pg_advisory_xact_lock(${lock.classId}::int4, ${lock.objectId}::int4)`
+  )
+  const write: Context.Tag.Service<Database>["write"] = (body) =>
+    Effect.flatMap(Effect.serviceOption(CurrentWrite), (outer) => {
+      // Part of the other one, as a savepoint.
+      if (Option.exists(outer, ({ isOpen }) => isOpen)) return transaction()(body)
+      const current: Writing = { isOpen: true }
+      const alone = Effect.ensuring(
+        Effect.provideService(body, CurrentWrite, current),
+        Effect.sync(() => {
+          current.isOpen = false
+        })
+      )
+      return turn.withPermits(1)(transaction({ isolation: "read committed" })(Effect.zipRight(begin, alone)))
+    })
+  return write
+})
+
+/** A server that follows another one, or was told to take no writes. */
+const writableOn = (sql: SqlClient.SqlClient): Effect.Effect<void, Unwritable> =>
+  sql<{ readonly is_read_only: number }>`
+    SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS is_read_only`.pipe(
+    Effect.mapError(({ message }): Unwritable => ({ reason: "NoAnswer", message, isWarning: true })),
+    Effect.flatMap(([row]) =>
+      row?.is_read_only === 1
+        ? Effect.fail({ reason: "ReadOnly", message: "The server takes no writes at this moment.", isWarning: false })
+        : Effect.void
+    )
+  )

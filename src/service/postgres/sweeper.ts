@@ -1,0 +1,86 @@
+/** What is left to sweep if contents are in the database: contents of uploads that did not end, here and there. */
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { ContentFaults } from "../ContentFaults.ts"
+import { ContentStore } from "../ContentStore.ts"
+import { Discarding } from "../Discarding.ts"
+import { DueTime } from "../DueTime.ts"
+import { collectInTurns, othersTurn } from "../inTurns.ts"
+import { Settings } from "../Settings.ts"
+import { nothingSwept, type Sweep, Sweeper } from "../Sweeper.ts"
+
+/** An upload that was not written to for this long was left by a process that is gone. */
+const abandonedAfter = Duration.minutes(10)
+
+/** How many contents are looked at with one statement. */
+const atOnce = 1000
+
+export const postgresSweeper: Layer.Layer<
+  Sweeper,
+  never,
+  ContentFaults | ContentStore | Discarding | DueTime | Settings | SqlClient.SqlClient
+> = Layer.effect(
+  Sweeper,
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const { discard, forgetUpload, inventory } = yield* ContentStore
+    const { forUnwanted } = yield* Discarding
+    const faults = yield* ContentFaults
+    const { earliest } = yield* DueTime
+    const { lockPatience } = yield* Settings
+
+    /** Contents whose last row is gone: the process ended before it discarded them. Looked at again under the lock. */
+    const discardUnwanted = Effect.gen(function* () {
+      let after = ""
+      let contents = 0
+      let discarded = 0
+      for (;;) {
+        const rows = yield* sql<{ readonly sha256: string; readonly is_wanted: number }>`
+          SELECT c.sha256, EXISTS (SELECT 1 FROM conversation_files cf WHERE cf.file_hash = c.sha256) AS is_wanted
+          FROM contents c WHERE c.sha256 > ${after} ORDER BY c.sha256 LIMIT ${atOnce}`
+        contents += rows.length
+        const unwanted = rows.flatMap(({ is_wanted, sha256 }) => (is_wanted === 1 ? [] : [sha256]))
+        discarded += yield* forUnwanted(unwanted, discard)
+        const last = rows.at(-1)
+        if (last === undefined || rows.length < atOnce) return { contents, discarded }
+        after = last.sha256
+        yield* othersTurn
+      }
+    })
+
+    const missing = Effect.map(
+      sql<{ readonly file_hash: string }>`SELECT DISTINCT cf.file_hash FROM conversation_files cf
+        WHERE NOT EXISTS (SELECT 1 FROM contents c WHERE c.sha256 = cf.file_hash AND c.size = cf.file_size)`,
+      (rows) => rows.map(({ file_hash }) => file_hash)
+    )
+
+    const sweepIncoming: Sweeper["Type"]["sweepIncoming"] = Effect.fnUntraced(function* ({ incoming }) {
+      const before =
+        (yield* earliest) - Math.max(Duration.toMillis(abandonedAfter), 2 * Duration.toMillis(lockPatience))
+      const old = yield* collectInTurns(incoming, ([name, { since }]) => (since < before ? name : undefined))
+      const removed = yield* Effect.filter(old, (name) =>
+        Effect.match(forgetUpload(name), { onFailure: () => false, onSuccess: () => true })
+      )
+      return removed.length
+    })
+
+    const sweep = Effect.gen(function* () {
+      const found = yield* inventory
+      const lost = yield* missing
+      yield* faults.replace(new Map(lost.map((hash) => [hash, "missing"])))
+      const swept: Sweep = {
+        ...nothingSwept,
+        ...(yield* discardUnwanted),
+        abandoned: yield* sweepIncoming(found),
+        missing: lost,
+        strays: found.strays,
+        unreadable: found.unreadable
+      }
+      return swept
+    }).pipe(Effect.withSpan("conversation-files.sweep"))
+
+    return { sweep, sweepIncoming }
+  })
+)
