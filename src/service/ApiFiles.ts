@@ -18,7 +18,7 @@ import {
   SessionEnded,
   UnsupportedMediaType
 } from "./ApiErrors.ts"
-import { ConversationFile, FileDetails, FilePage } from "./ApiModels.ts"
+import { ConversationFile, FileDetails, FilePage, Moment } from "./ApiModels.ts"
 import { inSession, inWritableSession, name, ofFile, PageOf } from "./ApiParameters.ts"
 import { bounds } from "./timestamp.ts"
 
@@ -33,7 +33,7 @@ export const Upload = HttpApiSchema.MultipartStream(
 )
 
 /** Other times cannot be stored. */
-const Expiry = Schema.Date.pipe(
+const Expiry = Moment.pipe(
   Schema.filter((at) => at >= bounds.first && at <= bounds.last, {
     identifier: "Expiry",
     description: "a time between the years 0 and 9999"

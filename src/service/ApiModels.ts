@@ -1,5 +1,6 @@
 /** The resources of the API. */
 import * as Schema from "effect/Schema"
+import { isMoment } from "./timestamp.ts"
 
 /** The longest id that an earlier system may have given, in characters. */
 const longestId = 1024
@@ -16,6 +17,12 @@ export const SessionId = Schema.String.pipe(
     identifier: "SessionId",
     description: "letters, digits, '.', '_' and '-', 128 at most, a letter or digit first"
   })
+)
+
+/** A moment that a client gives. */
+export const Moment = Schema.String.pipe(
+  Schema.filter(isMoment, { identifier: "Moment", description: "a time such as 2026-01-31T12:00:00Z" }),
+  Schema.compose(Schema.Date)
 )
 
 /** The name of an account. */

@@ -40,7 +40,8 @@ export const contentErrorOf = (path: string, cause: unknown): ContentError => {
 const reasonOf = (code: string): ContentError["reason"] => {
   if (code === "ENOSPC" || code === "EDQUOT") return "Full"
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") return "Denied"
-  return code === "ENOENT" ? "Missing" : "Failed"
+  // Nothing is in a directory that is none.
+  return code === "ENOENT" || code === "ENOTDIR" ? "Missing" : "Failed"
 }
 
 export const notOurs = (path: string): ContentError =>

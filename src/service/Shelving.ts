@@ -52,7 +52,8 @@ const openShelf = async ({ directory, owner }: Store, shelf: string): Promise<nu
   }
   await disk.mkdir(shelf, { recursive: true, mode: 0o700 })
   await give(shelf, "directory", owner)
-  const above = await disk.open(directory, folder)
+  // This one may be a link: to another disk, for example.
+  const above = await disk.open(directory, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     await disk.fsync(above)
   } finally {

@@ -26,10 +26,14 @@ const decode = Schema.decodeUnknownEither(Schema.parseJson(StoreMark))
 
 const markIn = (directory: string): string => join(directory, "identity")
 
-/** `damaged` if the file is not ours; undefined if there is none. */
+/** `damaged` if it is not a file of ours; undefined if there is none. */
 export const readMark = (directory: string): Effect.Effect<StoreMark | "damaged" | undefined, ContentError> =>
-  Effect.map(orUndefined(onDisk(markIn(directory), () => readFile(markIn(directory), "utf8"))), (text) =>
-    text === undefined ? undefined : Either.getOrElse(decode(text), () => "damaged" as const)
+  orUndefined(onDisk(markIn(directory), () => readFile(markIn(directory), "utf8"))).pipe(
+    Effect.map((text) => (text === undefined ? undefined : Either.getOrElse(decode(text), () => "damaged" as const))),
+    Effect.catchIf(
+      ({ code }) => code === "EISDIR",
+      () => Effect.succeed("damaged" as const)
+    )
   )
 
 /** Writes all of it or nothing, flushed when this finishes. */

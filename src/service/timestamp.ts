@@ -6,6 +6,19 @@ export const bounds = {
   last: new Date("9999-12-31T23:59:59.999Z")
 }
 
+const written = /^([+-]\d{6}|\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
+
+/**
+ * Whether a text is one moment, as RFC 3339 writes it: with its zone, on a day that there is. JavaScript takes `1` for a
+ * time too, and 30 February for one in March.
+ */
+export const isMoment = (text: string): boolean => {
+  const [, year, month, day] = written.exec(text) ?? []
+  if (Number.isNaN(Date.parse(text))) return false
+  const date = new Date(`${year}-${month}-${day}T00:00:00Z`)
+  return !Number.isNaN(date.getTime()) && date.getUTCDate() === Number(day)
+}
+
 /** A time beyond the bounds becomes the nearest one: a longer year has a sign in front, and would be before all others. */
 export const timestampOf = (millis: number): string => {
   const within = Math.min(Math.max(millis, bounds.first.getTime()), bounds.last.getTime())

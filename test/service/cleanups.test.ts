@@ -41,6 +41,23 @@ describe("an expiry", () => {
           /^`expiresAt` must be a time between the years 0 and 9999/
         )
       }
+      // Each of these is some time to JavaScript, most of them one that has passed: the file would be deleted.
+      for (const expiresAt of [
+        "1",
+        "2030",
+        "2030-01-01",
+        "2030-02-30T00:00:00Z",
+        "2030-01-01T00:00:00",
+        "May 1, 2030"
+      ]) {
+        const refused = yield* ask(`/api/files/${fileId}/expiry`, {
+          method: "PUT",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ expiresAt })
+        })
+        assert.strictEqual(refused.status, 400, expiresAt)
+        assert.match(String((yield* jsonOf(refused))["message"]), /must be a time such as 2026-01-31T12:00:00Z/)
+      }
       assert.isNull((yield* client.files.details({ path: { fileId } })).expiresAt)
       const last = new Date("9999-12-31T23:59:59.999Z")
       const { expiresAt } = yield* client.files.expire({ path: { fileId }, payload: { expiresAt: last } })

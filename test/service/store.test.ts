@@ -13,7 +13,7 @@ import {
   utimesSync,
   writeFileSync
 } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -243,6 +243,47 @@ describe("an upload that is refused because another process writes", () => {
       assert.strictEqual(error._tag, "DatabaseBusy")
       yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => contentsIn(at.folder).length === 0 })
       assert.deepStrictEqual(yield* rowsOf(at.file, "SELECT 1 FROM conversation_files"), [])
+    })
+  )
+})
+
+describe("a directory of the contents that is not a directory", () => {
+  it.scopedLive("on another disk behind a link is used like any other", () =>
+    Effect.gen(function* () {
+      const [folder, elsewhere] = [yield* temporaryFolder, yield* temporaryFolder]
+      symlinkSync(elsewhere, join(folder, "files"))
+      const { client } = yield* serveOn(folder)
+      const file = yield* client.files.upload({ ...inSession, payload: fileForm("a.txt", text) })
+      assert.strictEqual((yield* client.files.view({ path: file })).length, text.length)
+      assert.isTrue(existsSync(join(elsewhere, file.sha256.slice(0, 2), file.sha256)))
+    })
+  )
+
+  it.scopedLive("but a file in place of a shelf means that its contents are missing, and health says so", () =>
+    Effect.gen(function* () {
+      const { healthAs, path, read } = yield* stored()
+      const shelf = dirname(path)
+      rmSync(shelf, { recursive: true })
+      writeFileSync(shelf, "not a directory")
+      const answer = yield* read
+      assert.strictEqual(answer.status, 410)
+      assert.deepInclude(yield* jsonOf(answer), { _tag: "ContentLost", reason: "missing" })
+      yield* healthAs(/"warn".*missing/)
+      assert.strictEqual(readFileSync(shelf, "utf8"), "not a directory")
+    })
+  )
+
+  it.scopedLive("but a link in place of the marks of damage leads to nothing that is written or removed", () =>
+    Effect.gen(function* () {
+      const { folder, path, read, stored: file, upload } = yield* stored()
+      // Where it leads, a mark would have the name of the content itself.
+      symlinkSync(dirname(path), join(folder, "files", "damaged"))
+      writeFileSync(path, `${text.slice(1)}y`)
+      assert.strictEqual((yield* read).status, 410)
+      yield* upload
+      assert.strictEqual((yield* read).status, 200)
+      assert.deepStrictEqual(readdirSync(dirname(path)), [file.sha256])
+      assert.strictEqual(readFileSync(path, "utf8"), text)
     })
   )
 })

@@ -1,7 +1,7 @@
 /** The resources of experiments. */
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as Schema from "effect/Schema"
-import { FileId } from "../ApiModels.ts"
+import { FileId, Moment } from "../ApiModels.ts"
 import { policyNames } from "../context/policies.ts"
 
 export const ExperimentName = Schema.String.pipe(
@@ -32,8 +32,8 @@ export const NewExperiment = Schema.Struct({
   name: ExperimentName,
   policies: Shares,
   /** Default now; earlier is now. */
-  startsAt: Schema.optional(Schema.Date),
-  endsAt: Schema.Date
+  startsAt: Schema.optional(Moment),
+  endsAt: Moment
 })
 
 const experiment = {
