@@ -108,8 +108,12 @@ export const independently = <A>(file: string, use: (connection: Sqlite.Database
     }
   })
 
+/** How to ask databases that are on a server instead of in a file, by that file. */
+export const onServer = new Map<string, (sql: string) => Effect.Effect<ReadonlyArray<unknown>>>()
+
+/** The rows of a statement, beside the library; from the server if the database of this file is there. */
 export const rowsOf = (file: string, sql: string): Effect.Effect<ReadonlyArray<unknown>> =>
-  independently(file, (connection) => connection.prepare(sql).all())
+  onServer.get(file)?.(sql) ?? independently(file, (connection) => connection.prepare(sql).all())
 
 /** Names of the objects of one type, without SQLite's own. */
 export const objectNames = (file: string, type: string) =>

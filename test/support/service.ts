@@ -12,7 +12,6 @@ import * as Redacted from "effect/Redacted"
 import { Backend } from "../../src/service/Backend.ts"
 import { Settings } from "../../src/service/Settings.ts"
 import { StartTimeline } from "../../src/service/StartTimeline.ts"
-import { newDatabase } from "../postgres/databases.ts"
 import { clientOf } from "./backend.ts"
 import { temporaryFolder } from "./database.ts"
 
@@ -68,19 +67,18 @@ export const accounts = ["alice", "bob", "root"].map((name) => ({
 
 export const tokenOf = (name: string) => `token-of-${name}-with-length`
 
-const urls = new Map<string, string>()
-
 /** With ENGINE=postgres the database of a folder is on the server of the tests, unless a test has chosen one. */
-const databaseOf = Effect.fnUntraced(function* (folder: string) {
-  if (process.env["ENGINE"] !== "postgres") return {}
-  const url = urls.get(folder) ?? (yield* newDatabase)
-  urls.set(folder, url)
-  return { databaseUrl: Option.some(Redacted.make(url)) }
-})
+const onEngine = (folder: string): Effect.Effect<SomeSettings> =>
+  process.env["ENGINE"] === "postgres"
+    ? Effect.flatMap(
+        Effect.promise(() => import("./postgresService.ts")),
+        ({ onPostgres }) => onPostgres(folder)
+      )
+    : Effect.succeed({})
 
 /** Serves on a folder until the scope closes; the API is open when this finishes. */
 export const serveOn = Effect.fnUntraced(function* (folder: string, chosen: SomeSettings = {}) {
-  const settings = { ...(yield* databaseOf(folder)), ...chosen }
+  const settings = { ...(yield* onEngine(folder)), ...chosen }
   const context = yield* Layer.build(
     Backend.layer.pipe(
       Layer.provide(Layer.merge(StartTimeline.layer, NodeFileSystem.layer)),
