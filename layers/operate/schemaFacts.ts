@@ -19,10 +19,13 @@ export const schemaFacts = (database: Driver.Database): SchemaFacts => {
   for (const { name, sql, type } of objects) {
     const kind = kinds.get(name)
     if (type !== "table" || text(kind, "type") === "shadow") continue
+    const isVirtual = /^CREATE\s+VIRTUAL\b/i.test(sql)
     tables.set(foldName(name), {
       name,
       sql,
-      isVirtual: /^CREATE\s+VIRTUAL\b/i.test(sql),
+      isVirtual,
+      // As a start counts them: full-text search keeps its rows in `_content`, R*Tree in `_rowid`.
+      keepsRows: !isVirtual || kinds.has(`${name}_content`) || kinds.has(`${name}_rowid`),
       isStrict: integer(kind, "strict") === 1,
       isWithoutRowid: integer(kind, "wr") === 1,
       columns: (columns.get(name) ?? []).map(columnOf),

@@ -1,7 +1,7 @@
 /** What `lint` says of the copy of a table that is rebuilt. */
 import type { Found } from "./LintCodes.ts"
 import { type FileRun, found, isNamed, type Life, type Ran, successorOf } from "./LintRun.ts"
-import { affinityOf, type ColumnFacts, rowidOf, type TableFacts } from "./SchemaFacts.ts"
+import { affinityOf, type ColumnFacts, type TableFacts } from "./SchemaFacts.ts"
 import { foldName } from "./SqlScript.ts"
 import { plainColumn } from "./StatementShape.ts"
 
@@ -92,7 +92,8 @@ export const copied = ({ now, old, then }: Remade, copy: Ran): ReadonlyArray<Fou
         )
       )
     }
-    const wasRequired = from.notNull || rowidOf(then)?.name === from.name
+    // SQLite lets a primary key be NULL unless it is the rowid, and nobody writes one.
+    const wasRequired = from.notNull || from.key > 0
     if (to.notNull && !wasRequired && !isFiltered) {
       findings.push(
         found(

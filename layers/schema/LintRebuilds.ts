@@ -2,7 +2,7 @@
 import type { Found } from "./LintCodes.ts"
 import { copied, type Remade } from "./LintCopies.ts"
 import { type FileRun, found, isNamed } from "./LintRun.ts"
-import { isAutoincrement, rowidOf } from "./SchemaFacts.ts"
+import { type IndexFacts, isAutoincrement, rowidOf } from "./SchemaFacts.ts"
 import { foldName } from "./SqlScript.ts"
 
 export const rebuildOf = (remade: Remade, run: FileRun): ReadonlyArray<Found> => {
@@ -47,10 +47,8 @@ const lostWith = ({ drop, now, then }: Remade, { end, ran, start }: FileRun): Re
       !isThere("index", name) &&
       !isDropped("index", name) &&
       columns.every((column) => column === null || now.columns.some(isNamed(column))) &&
-      !now.indexes.some(
-        (other) =>
-          (other.isUnique || !isUnique) && other.isPartial === isPartial && foldAll(other.columns) === foldAll(columns)
-      )
+      !now.indexes.some((other) => isCoveredBy(other, { columns, isPartial, isUnique })) &&
+      !(columns.length === 1 && rowidOf(now)?.name === columns[0])
   )
   const triggers = start.objects.filter(
     ({ name, table, type }) =>
@@ -67,6 +65,18 @@ const lostWith = ({ drop, now, then }: Remade, { end, ran, start }: FileRun): Re
           "Create it again at the end of the file. If it may go, say so with a DROP above."
         )
       ]
+}
+
+/** Whether an index finds what another one finds, and keeps its rows as unique. */
+const isCoveredBy = (
+  other: IndexFacts,
+  { columns, isPartial, isUnique }: Pick<IndexFacts, "columns" | "isPartial" | "isUnique">
+): boolean => {
+  if (foldAll(other.columns) === foldAll(columns)) {
+    return (other.isUnique || !isUnique) && other.isPartial === isPartial
+  }
+  const beginning = foldAll(other.columns.slice(0, columns.length))
+  return !isUnique && !isPartial && !other.isPartial && beginning === foldAll(columns)
 }
 
 const foldAll = (columns: ReadonlyArray<string | null>): string =>

@@ -1,5 +1,6 @@
 /** What `lint` says of rows that go, and of tables to which others refer. */
 import type { Found } from "./LintCodes.ts"
+import { isLeftEmpty, isPutBack } from "./LintPutBack.ts"
 import {
   declarable,
   declarableFound,
@@ -19,6 +20,7 @@ export const rowsOf = (life: Life, run: FileRun, lives: ReadonlyArray<Life>): Re
   const { origin } = life
   const table = origin === undefined ? undefined : run.start.tables.get(origin)
   if (origin === undefined || table === undefined) return []
+  const isCounted = table.keepsRows
   const findings: Array<Found> = []
   const isDeclared = run.declared.deletes.some((name) => namesOf(life, run).has(foldName(name)))
   const loses = (one: Ran, what: string) => {
@@ -44,12 +46,12 @@ export const rowsOf = (life: Life, run: FileRun, lives: ReadonlyArray<Life>): Re
         )
       )
     }
-    if (shape.kind === "delete" && !isDeclared) {
+    if (shape.kind === "delete" && !isDeclared && isCounted && !isPutBack(one, run)) {
       loses(one, shape.isWhole ? `It deletes every row of ${table.name}` : `It deletes rows of ${table.name}`)
     }
   }
   const { dropped } = life
-  if (dropped === undefined || isDeclared) return findings
+  if (dropped === undefined || isDeclared || !isCounted) return findings
   const successor = successorOf(origin, run, lives)
   if (successor === undefined) loses(dropped, `It drops ${table.name}`)
   else if (successor.copies.length === 0) {
@@ -79,7 +81,9 @@ export const dropOf = (life: Life, run: FileRun, lives: ReadonlyArray<Life>): Re
   const { name } = dropped.shape
   const title = before.tables.get(name)?.name ?? name
   const referring = [...before.tables.values()].filter(
-    (table) => foldName(table.name) !== name && table.foreignKeys.some(({ parent }) => foldName(parent) === name)
+    (table) =>
+      foldName(table.name) !== name &&
+      table.foreignKeys.some(({ columns, parent }) => foldName(parent) === name && !isLeftEmpty(table, columns, run))
   )
   if (referring.length === 0) return []
   const them = referring.map((table) => table.name).join(", ")

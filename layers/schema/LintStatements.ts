@@ -16,13 +16,13 @@ export const hiddenIn = ({ before, shape, statement }: Ran, { ran }: FileRun): R
         ? found(
             "hidden-drift",
             statement,
-            `There is a ${shape.type} ${known.name} already, so this does nothing`,
+            `There is ${one(shape.type)} ${known.name} already, so this does nothing`,
             "Remove the statement."
           )
         : found(
             "hidden-drift",
             statement,
-            `There is a ${shape.type} ${known.name} already, with another definition, and IF NOT EXISTS hides that this one is not made`,
+            `There is ${one(shape.type)} ${known.name} already, with another definition, and IF NOT EXISTS hides that this one is not made`,
             "Change what is there with ALTER TABLE or a rebuild, or remove the statement."
           )
     ]
@@ -39,11 +39,13 @@ export const hiddenIn = ({ before, shape, statement }: Ran, { ran }: FileRun): R
         found(
           "hidden-drift",
           statement,
-          `No earlier migration makes a ${shape.type} ${shape.name}, so in a database of these migrations this does nothing`,
+          `There is no ${shape.type} ${shape.name} at this point, so in a database of these migrations this does nothing`,
           "Correct the name, or remove the statement."
         )
       ]
 }
+
+const one = (type: string): string => (type === "index" ? "an index" : `a ${type}`)
 
 const objectNamed = (type: string, name: string, { objects, tables }: SchemaFacts) =>
   type === "table" ? tables.get(name) : objects.find((object) => object.type === type && foldName(object.name) === name)

@@ -38,6 +38,8 @@ export interface TableFacts {
   readonly name: string
   readonly sql: string
   readonly isVirtual: boolean
+  /** False for a virtual one whose rows are elsewhere, such as a search in another table's text. */
+  readonly keepsRows: boolean
   readonly isStrict: boolean
   readonly isWithoutRowid: boolean
   readonly columns: ReadonlyArray<ColumnFacts>

@@ -276,7 +276,106 @@ const cases: Record<LintCode, ReadonlyArray<readonly [sql: string, line: number 
   ]
 }
 
+/** What real directories do, in our words: without a finding, and the neighbour that has one. */
+const ordinary: ReadonlyArray<readonly [first: string, second: string, code?: LintCode]> = [
+  // A row made up for the trial breaks the table's own CHECK.
+  [
+    "CREATE TABLE jobs (id INTEGER PRIMARY KEY, kind TEXT CHECK (kind IN ('a', 'b')));",
+    "ALTER TABLE jobs ADD COLUMN sort TEXT NOT NULL DEFAULT 'x' CHECK (sort IN ('x', 'y'));\nALTER TABLE jobs ADD COLUMN note TEXT;"
+  ],
+  // An index whose columns another one begins with, or which are the rowid, is not missed.
+  [
+    "CREATE TABLE parts (a INTEGER, b INTEGER);\nCREATE INDEX parts_a ON parts (a);",
+    rebuilt("parts", "a INTEGER NOT NULL, b INTEGER, PRIMARY KEY (a, b)", "(a, b) SELECT coalesce(a, 0), b")
+  ],
+  [
+    "CREATE TABLE parts (a INTEGER NOT NULL, b INTEGER);\nCREATE UNIQUE INDEX parts_a ON parts (a);",
+    rebuilt("parts", "a INTEGER PRIMARY KEY, b INTEGER", "(a, b) SELECT a, b")
+  ],
+  [
+    "CREATE TABLE parts (a INTEGER, b INTEGER);\nCREATE INDEX parts_b ON parts (b);",
+    rebuilt("parts", "a INTEGER NOT NULL, b INTEGER, PRIMARY KEY (a, b)", "(a, b) SELECT coalesce(a, 0), b"),
+    "rebuild-loses"
+  ],
+  [
+    "CREATE TABLE parts (a INTEGER, b INTEGER);\nCREATE UNIQUE INDEX parts_a ON parts (a);",
+    rebuilt("parts", "a INTEGER NOT NULL, b INTEGER, PRIMARY KEY (a, b)", "(a, b) SELECT coalesce(a, 0), b"),
+    "rebuild-loses"
+  ],
+  // A start counts no rows of an index over another table's rows.
+  [
+    "CREATE TABLE docs (id INTEGER PRIMARY KEY, body TEXT);\nCREATE VIRTUAL TABLE found USING fts5 (body, content = docs);",
+    "DROP TABLE found;"
+  ],
+  ["CREATE VIRTUAL TABLE found USING fts5 (body);", "DROP TABLE found;", "deletes-undeclared"],
+  // SQLite lets such a key be NULL, and nobody writes one.
+  [
+    "CREATE TABLE keys (id BLOB PRIMARY KEY, body TEXT);",
+    rebuilt("keys", "id BLOB PRIMARY KEY NOT NULL, body TEXT", "(id, body) SELECT id, body")
+  ],
+  // Only the new table refers to the old one, in a column that the copy leaves empty.
+  [
+    "CREATE TABLE files (id INTEGER PRIMARY KEY, name TEXT);",
+    rebuilt(
+      "files",
+      "id INTEGER PRIMARY KEY, name TEXT, small INTEGER UNIQUE REFERENCES files (id)",
+      "(id, name) SELECT id, name"
+    ).replace(off, "")
+  ],
+  [
+    "CREATE TABLE files (id INTEGER PRIMARY KEY, name TEXT);",
+    rebuilt(
+      "files",
+      "id INTEGER PRIMARY KEY, name TEXT, small INTEGER UNIQUE REFERENCES files (id)",
+      "(id, name, small) SELECT id, name, id"
+    ).replace(off, ""),
+    "rebuild-undeclared"
+  ],
+  // What is taken out is put back.
+  [
+    "CREATE TABLE acts (id INTEGER PRIMARY KEY, name TEXT);",
+    "CREATE TEMP TABLE kept AS SELECT * FROM acts;\nDELETE FROM acts;\nINSERT INTO acts SELECT * FROM kept;\nDROP TABLE kept;"
+  ],
+  [
+    "CREATE TABLE acts (id INTEGER PRIMARY KEY, name TEXT);",
+    "CREATE TEMP TABLE kept AS SELECT * FROM acts WHERE id > 9;\nDELETE FROM acts;\nINSERT INTO acts SELECT * FROM kept;\nDROP TABLE kept;",
+    "deletes-undeclared"
+  ]
+]
+
 describe("lint", () => {
+  for (const [index, [first, second, code]] of ordinary.entries()) {
+    it.effect(`finds ${code ?? "nothing"} in ${index + 1}: ${second.replace(off, "").slice(0, 40)}`, () =>
+      Effect.gen(function* () {
+        const all = (yield* found(second, first)).map((one) => one.replace(/ \d+$/, ""))
+        assert.deepStrictEqual(
+          all.filter((one) => code === undefined || one === code),
+          code === undefined ? [] : [code]
+        )
+      })
+    )
+  }
+
+  it.effect("names what is missing at that point, also where a migration made it and another dropped it", () =>
+    Effect.gen(function* () {
+      const { findings } = yield* lint(
+        Migrations.fromRecord({
+          "001_create.sql": "CREATE TABLE a (b);\nCREATE INDEX i ON a (b);",
+          "002_drop.sql": "-- database-ready: deletes = a\nDROP TABLE a;",
+          "003_again.sql": "DROP TABLE IF EXISTS a;\nCREATE TABLE c (d);\nCREATE INDEX i ON c (d);",
+          "004_twice.sql": "CREATE INDEX IF NOT EXISTS i ON c (d);"
+        })
+      )
+      assert.deepStrictEqual(
+        findings.map(({ message }) => message),
+        [
+          "There is no table a at this point, so in a database of these migrations this does nothing",
+          "There is an index i already, so this does nothing"
+        ]
+      )
+    })
+  )
+
   for (const code of Object.keys(lintCodes)) {
     it.effect(`finds ${code}, and not where it only looks like it`, () =>
       Effect.gen(function* () {
