@@ -2,7 +2,7 @@
 import type { Found } from "./LintCodes.ts"
 import { type FileRun, found, isNamed, type Life, type Ran, successorOf } from "./LintRun.ts"
 import { affinityOf, type ColumnFacts, type TableFacts } from "./SchemaFacts.ts"
-import { foldName } from "./SqlScript.ts"
+import { foldName, mentions } from "./SqlScript.ts"
 import { plainColumn } from "./StatementShape.ts"
 
 /** A table that was dropped and made again under its name. */
@@ -94,7 +94,8 @@ export const copied = ({ now, old, then }: Remade, copy: Ran): ReadonlyArray<Fou
     }
     // SQLite lets a primary key be NULL unless it is the rowid, and nobody writes one.
     const wasRequired = from.notNull || from.key > 0
-    if (to.notNull && !wasRequired && !isFiltered) {
+    const isMended = old.changes.some(({ statement: { text } }) => mentions(text, foldName(from.name)))
+    if (to.notNull && !wasRequired && !isFiltered && !isMended) {
       findings.push(
         found(
           "not-null-on-existing",

@@ -3,7 +3,7 @@ import type { Found } from "./LintCodes.ts"
 import { sourcesOf } from "./LintCopies.ts"
 import { type FileRun, found, isNamed, type Life, nameAtEnd } from "./LintRun.ts"
 import type { ColumnFacts, TableFacts } from "./SchemaFacts.ts"
-import { foldName } from "./SqlScript.ts"
+import { foldName, mentions } from "./SqlScript.ts"
 
 /** Uniqueness that rows from before the file may not have. */
 export const uniquesOf = (run: FileRun, lives: ReadonlyArray<Life>): ReadonlyArray<Found> => {
@@ -30,6 +30,12 @@ export const uniquesOf = (run: FileRun, lives: ReadonlyArray<Life>): ReadonlyArr
       )
       const { statement } = made ?? life.made ?? {}
       if (statement === undefined || isKnownIndex(index.name, then)) continue
+      // Rows of before have one value in a new column, and the condition may leave them all out.
+      if (
+        index.isPartial &&
+        now.columns.some(({ name }) => isNewIn(name, then) && mentions(statement.text, foldName(name)))
+      )
+        continue
       const added = index.columns.map((column) => newColumn(column, then, now))
       // A new column without a default holds only NULLs, which are all different.
       if (!isRemade && added.some((column) => column?.default === null)) continue
@@ -53,8 +59,10 @@ export const uniquesOf = (run: FileRun, lives: ReadonlyArray<Life>): ReadonlyArr
 const isKnownIndex = (name: string, { indexes }: TableFacts): boolean =>
   indexes.some((index) => index.origin === "c" && index.isUnique && foldName(index.name) === foldName(name))
 
+const isNewIn = (column: string, then: TableFacts): boolean => !then.columns.some(isNamed(column))
+
 const newColumn = (column: string | null, then: TableFacts, now: TableFacts): ColumnFacts | undefined =>
-  column === null || then.columns.some(isNamed(column)) ? undefined : now.columns.find(isNamed(column))
+  column === null || !isNewIn(column, then) ? undefined : now.columns.find(isNamed(column))
 
 /** Whether fewer columns were unique already. */
 const isImplied = (columns: ReadonlyArray<string | null>, then: TableFacts): boolean => {

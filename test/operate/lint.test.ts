@@ -331,6 +331,26 @@ const ordinary: ReadonlyArray<readonly [first: string, second: string, code?: Li
     ).replace(off, ""),
     "rebuild-undeclared"
   ],
+  // Rows that do not fit were changed or deleted before.
+  [
+    "CREATE TABLE marks (id INTEGER PRIMARY KEY, page INTEGER, name TEXT);",
+    "-- database-ready: deletes = marks\nDELETE FROM marks WHERE page IS NULL;\nUPDATE marks SET name = '' WHERE name IS NULL;\nCREATE TABLE made (id INTEGER PRIMARY KEY, page INTEGER NOT NULL, name TEXT NOT NULL);\nINSERT INTO made (id, page, name) SELECT id, page, name FROM marks;\nDROP TABLE marks;\nALTER TABLE made RENAME TO marks;"
+  ],
+  [
+    "CREATE TABLE marks (id INTEGER PRIMARY KEY, page INTEGER, name TEXT);",
+    "-- database-ready: deletes = marks\nDELETE FROM marks WHERE page IS NULL;\nCREATE TABLE made (id INTEGER PRIMARY KEY, page INTEGER, name TEXT NOT NULL);\nINSERT INTO made (id, page, name) SELECT id, page, name FROM marks;\nDROP TABLE marks;\nALTER TABLE made RENAME TO marks;",
+    "not-null-on-existing"
+  ],
+  // The condition speaks of a column that no row has a value of its own in.
+  [
+    "CREATE TABLE photos (album INTEGER);",
+    "ALTER TABLE photos ADD COLUMN cover INTEGER NOT NULL DEFAULT 0;\nCREATE UNIQUE INDEX one_cover ON photos (album) WHERE cover = 1;"
+  ],
+  [
+    "CREATE TABLE photos (album INTEGER, cover INTEGER);",
+    "CREATE UNIQUE INDEX one_cover ON photos (album) WHERE cover = 1;",
+    "unique-on-existing"
+  ],
   // What is taken out is put back.
   [
     "CREATE TABLE acts (id INTEGER PRIMARY KEY, name TEXT);",
