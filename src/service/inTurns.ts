@@ -1,4 +1,5 @@
 /** Long work of fibers, with turns for others in between. */
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { unsafeMonotonicMillis } from "./monotonic.ts"
 
@@ -58,27 +59,33 @@ export const inTurns = <A, B, E, R>(
 /** Milliseconds of work after which others get their turn. */
 const slice = 5
 
-/** To be run between the steps of long work: others get their turn whenever the steps took a while. */
-export const sliceByTime: Effect.Effect<Effect.Effect<void>> = Effect.map(Effect.clock, (clock) => {
-  let begun = unsafeMonotonicMillis(clock)
-  return Effect.suspend(() => {
-    if (unsafeMonotonicMillis(clock) - begun < slice) return Effect.void
-    return Effect.map(othersTurn, () => {
-      begun = unsafeMonotonicMillis(clock)
+/** When work in slices began in this turn of the event loop. */
+let begun: number | undefined
+
+/** Whether work in slices, of whatever fibers, has taken long enough in this turn of the event loop. */
+const isSliceOver = (clock: Clock.Clock): boolean => {
+  const now = unsafeMonotonicMillis(clock)
+  if (begun === undefined) {
+    begun = now
+    setImmediate(() => {
+      begun = undefined
     })
-  })
-})
+  }
+  return now - begun >= slice
+}
+
+/** To be run between the steps of long work: others get their turn if the steps of this one took a while. */
+export const othersTurnIfDue: Effect.Effect<void> = Effect.flatMap(Effect.clock, (clock) =>
+  isSliceOver(clock) ? othersTurn : Effect.void
+)
 
 /** Runs a generator to its end. Others get their turn whenever its steps took a while. */
 export const runInSlices = <A>(steps: Iterator<unknown, A>): Effect.Effect<A> =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
-    let begun = unsafeMonotonicMillis(clock)
     for (let step = steps.next(); ; step = steps.next()) {
       if (step.done === true) return step.value
-      if (unsafeMonotonicMillis(clock) - begun < slice) continue
-      yield* othersTurn
-      begun = unsafeMonotonicMillis(clock)
+      if (isSliceOver(clock)) yield* othersTurn
     }
   })
 

@@ -153,8 +153,8 @@ describe("simulated experiments", () => {
       : `find a real difference, in the right direction (${name})`
     it(
       `${promise}, in ${count} runs, looked at each day`,
-      () => {
-        const all = runs(experiment, count, at + 1)
+      async () => {
+        const all = await runs(experiment, count, at + 1)
         found.set(name, all)
         if (name.startsWith("none")) return assert.isAtMost(alarms(all), 5 + 1)
         assert.isAtLeast(all.filter(({ verdict }) => verdict === "better").length, count / 5)

@@ -1,6 +1,7 @@
 /** Users with many files: their numbers are exact, and what takes long lets others have their turn in between. */
 import { assert, describe, it } from "@effect/vitest"
 import type Sqlite from "better-sqlite3"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,7 +11,7 @@ import { CleanupList } from "../../src/service/CleanupList.ts"
 import { ConversationFiles } from "../../src/service/ConversationFiles.ts"
 import { Deletions } from "../../src/service/Deletions.ts"
 import { Discarding } from "../../src/service/Discarding.ts"
-import { othersTurn, ownTurn } from "../../src/service/inTurns.ts"
+import { othersTurn, othersTurnIfDue, ownTurn, runInSlices } from "../../src/service/inTurns.ts"
 import { SessionList } from "../../src/service/SessionList.ts"
 import { Settings } from "../../src/service/Settings.ts"
 import { sqliteEngine } from "../../src/service/SqliteEngine.ts"
@@ -171,6 +172,26 @@ describe("those who wait for the turn of others", () => {
       )
       assert.deepStrictEqual(seen, [1, 2, 3, 4])
       assert.isAtLeast(turns, 4)
+    })
+  )
+
+  it.live("come in time, although each piece of work in one turn is short", () =>
+    Effect.gen(function* () {
+      let millis = 0
+      const clock = Object.assign(Clock.make(), { unsafeCurrentTimeNanos: () => BigInt(millis) * 1_000_000n })
+      const twoMillis = function* () {
+        millis += 2
+        yield undefined
+      }
+      const work = Effect.zipRight(
+        othersTurnIfDue,
+        Effect.suspend(() => runInSlices(twoMillis()))
+      )
+      yield* othersTurn
+      const few = yield* turnsOf(Effect.withClock(Effect.repeatN(work, 1), clock))
+      yield* othersTurn
+      const many = yield* turnsOf(Effect.withClock(Effect.repeatN(work, 11), clock))
+      assert.deepStrictEqual([few, many], [0, 4])
     })
   )
 

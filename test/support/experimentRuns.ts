@@ -42,8 +42,16 @@ const run = ({ days, rates, sessionsADay, shares }: Experiment, random: (below: 
   return { day: undefined, verdict: "notEnough" }
 }
 
+/** Vitest gives up on a worker that does not answer for a minute. */
+const betweenTurns = 100
+
 /** The same numbers for the same seed. */
-export const runs = (experiment: Experiment, count: number, seed: number): ReadonlyArray<Found> => {
+export const runs = async (experiment: Experiment, count: number, seed: number): Promise<ReadonlyArray<Found>> => {
   const random = randomFrom(seed)
-  return Array.from({ length: count }, () => run(experiment, random))
+  const found: Array<Found> = []
+  while (found.length < count) {
+    found.push(run(experiment, random))
+    if (found.length % betweenTurns === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  return found
 }

@@ -5,7 +5,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
-import { inSlices, runInSlices, sliceByTime } from "../inTurns.ts"
+import { inSlices, othersTurnIfDue, runInSlices } from "../inTurns.ts"
 import { millisOf } from "../timestamp.ts"
 import { chooseBest, gather } from "./bestPassages.ts"
 import { weightOf } from "./bm25.ts"
@@ -47,17 +47,21 @@ export interface Searched {
   readonly collection: Collection
 }
 
-const candidateOf = (row: PassageRow): Candidate => ({
-  ...(row.term_counts === null ? countedTermsOf(row.text) : { terms: row.term_counts, length: row.length }),
-  fileId: row.file_id,
-  filename: row.original_filename,
-  ordinal: row.ordinal,
-  passagesOfFile: row.passages,
-  text: row.text,
-  tokens: row.tokens,
-  place: { line: row.line, endLine: row.end_line, page: row.page },
-  uploadedAt: row.uploaded_at === null ? 0 : millisOf(row.uploaded_at) || 0
-})
+const candidateOf = (row: PassageRow): Candidate => {
+  const terms = row.term_counts ?? countedTermsOf(row.text).terms
+  return {
+    fileId: row.file_id,
+    filename: row.original_filename,
+    ordinal: row.ordinal,
+    passagesOfFile: row.passages,
+    text: row.text,
+    terms,
+    length: row.length,
+    tokens: row.tokens,
+    place: { line: row.line, endLine: row.end_line, page: row.page },
+    uploadedAt: row.uploaded_at === null ? 0 : millisOf(row.uploaded_at) || 0
+  }
+}
 
 export const textSearch = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -74,10 +78,9 @@ export const textSearch = Effect.gen(function* () {
     yield* index.views
     const asked = [...new Set(terms)]
     const counts: Array<number> = []
-    const othersTurn = yield* sliceByTime
     for (let from = 0; from < asked.length; from += atOnce) {
       counts.push(...(yield* index.counts(inScope(session.scope, asked.slice(from, from + atOnce)))))
-      yield* othersTurn
+      yield* othersTurnIfDue
     }
     const result: Searched = {
       sessionId,
@@ -104,18 +107,17 @@ export const textSearch = Effect.gen(function* () {
    */
   const matching = Effect.fnUntraced(function* ({ collection, scope, sessionId }: Searched, limit: number) {
     const lists: Array<{ readonly weight: number; readonly passages: ReadonlyArray<number> }> = []
-    const othersTurn = yield* sliceByTime
     for (const terms of inParts(tellingTerms(collection))) {
       const found = yield* index.passagesWith(inScope(scope, terms))
       lists.push(...found.map((passages, at) => ({ weight: weightOf(terms[at] ?? "", collection), passages })))
-      yield* othersTurn
+      yield* othersTurnIfDue
     }
     const found = yield* runInSlices(gather(lists))
     const choice = chooseBest(found, collection.terms / Math.max(1, collection.passages), limit)
     let step = choice.next(new Map())
     while (step.done !== true) {
       const lengths = yield* lengthsOf(scope, step.value)
-      yield* othersTurn
+      yield* othersTurnIfDue
       step = choice.next(lengths)
     }
     // Numbers of scopes and passages are given again. So what was found may be of another session by now.
@@ -129,7 +131,11 @@ export const textSearch = Effect.gen(function* () {
     Effect.map(
       sql<{ readonly id: number; readonly length: number }>`SELECT passage_id AS id, terms AS length FROM passages
         WHERE scope = ${scope} AND passage_id IN (SELECT value FROM json_each(${JSON.stringify(passages)}))`,
-      (rows) => new Map(rows.map(({ id, length }) => [id, length]))
+      (rows) => {
+        const lengths = new Map<number, number>()
+        for (const { id, length } of rows) lengths.set(id, length)
+        return lengths
+      }
     )
 
   /** The first passages of a file. */
