@@ -156,7 +156,9 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         page.on("request", (request) => request.method() === "POST" && sent.push(request.url()))
         await page.locator("#upload").setInputFiles([textFile("large", "x".repeat(maxFileSize + 1)), textFile("small")])
         await entry(page, "small").waitFor()
-        await page.locator("#uploads .problem", { hasText: "It has 1 MB. A file may have 1 MB at most." }).waitFor()
+        await page
+          .locator("#uploads .problem", { hasText: "It is larger than 1 MB, which is the most that a file may have." })
+          .waitFor()
         await page.getByRole("button", { name: "Try again large" }).click()
         await page.locator("#uploads .problem").waitFor()
         await page.getByRole("button", { name: "Dismiss large" }).click()

@@ -161,11 +161,23 @@ const statesOf = (
     }
   ],
   [
-    "refused upload, in an empty session",
+    "uploads under way, in an empty session",
     async (page) => {
       await page.keyboard.press("Escape")
       await page.evaluate(`location.hash = '${session}-empty'`)
       await listed(page, "No files.")
+      await page.route("**/*-empty/files", (route) =>
+        route.request().method() === "POST" ? undefined : route.continue()
+      )
+      await page.locator("#upload").setInputFiles(["1", "2", "3", "4", "5"].map((name) => textFile(name)))
+      await page.locator("#uploads-left-out", { hasText: "2 files wait." }).waitFor()
+    }
+  ],
+  [
+    "refused upload",
+    async (page) => {
+      await page.getByRole("button", { name: "Cancel all" }).click()
+      await page.unroute("**/*-empty/files")
       await page.locator("#upload").setInputFiles(["1", "2"].map((name) => textFile(name, "x".repeat(maxFileSize + 1))))
       await page.locator("#uploads .problem").first().waitFor()
     }
@@ -201,6 +213,24 @@ const statesOf = (
       await page.locator("#administration td").first().waitFor()
       while ((await page.locator("#administration").getByText("Loading").count()) > 0) await page.waitForTimeout(20)
     }
+  ],
+  [
+    "not reachable",
+    async (page) => {
+      await page.context().setOffline(true)
+      await page.locator("#status", { hasText: "Not reachable" }).waitFor()
+    }
+  ],
+  [
+    "starting",
+    async (page) => {
+      const startup = { startedAt: new Date().toISOString(), durationMs: 3000, stages: [] }
+      const since = { stage: "migrations", attempts: 3, since: startup.startedAt }
+      const body = JSON.stringify({ status: "fail", phase: "starting", ...since, checks: {}, startup })
+      await page.route("**/api/health", (route) => route.fulfill({ status: 503, body }))
+      await page.context().setOffline(false)
+      await page.locator("#status", { hasText: "Starting" }).waitFor()
+    }
   ]
 ]
 
@@ -230,7 +260,7 @@ describe.skipIf(noBrowser !== undefined)(`the page and accessibility${skipped}`,
                 }
                 assert.deepStrictEqual(found, [])
               },
-              { viewport: { width, height: 800 }, provoked: /status of (400|503)/ }
+              { viewport: { width, height: 800 }, provoked: /status of (400|503)|ERR_INTERNET_DISCONNECTED/ }
             )
           }),
         180_000

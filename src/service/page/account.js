@@ -106,9 +106,9 @@ export const signOut = (reason) => {
   location.reload()
 }
 
-whenTokenIsUnknown(({ message }) => {
+whenTokenIsUnknown(() => {
   if (user !== undefined) return signOut("The service does not know your token any more. Sign in again.")
-  const problem = hasToken() ? message : (sessionStorage.getItem(notice) ?? "")
+  const problem = hasToken() ? "The service does not know this token." : (sessionStorage.getItem(notice) ?? "")
   keepToken("")
   askForToken(problem)
 })

@@ -1,7 +1,7 @@
 /** Whether the service is ready: asked repeatedly, and shown in one line. */
 import { authorization } from "./api.js"
 import { box, buttonAt, facts, make, say } from "./dom.js"
-import { detailOf, lineOf, liveChecks } from "./healthWords.js"
+import { detailOf, lineOf, liveChecks, settingOf } from "./healthWords.js"
 import { showStart } from "./timeline.js"
 import { clock, readable } from "./words.js"
 
@@ -85,7 +85,7 @@ const show = (health) => {
     box("pragmas-box").hidden = false
     facts(
       box("pragmas"),
-      Object.entries(health.pragmas).map(([name, value]) => [name, String(value)])
+      Object.entries(health.pragmas).map(([name, value]) => [name, settingOf(name, value)])
     )
   }
   if (health.releaseId !== undefined) say(box("release"), `Version ${health.releaseId}`)

@@ -1,5 +1,5 @@
 /** The service's state in words: a line, a few sentences, and the result of each check. */
-import { bytes, clock, exact, millis, readable, relative } from "./words.js"
+import { bytes, clock, counted, exact, millis, readable, relative } from "./words.js"
 
 /** @typedef {import("./types.d.ts").Health} Health */
 /** @typedef {import("./types.d.ts").HealthCheck} HealthCheck */
@@ -76,6 +76,32 @@ export const liveChecks = ({ checks = {}, startup }) =>
             }
           ]
     )
+
+/**
+ * SQLite's settings, of which most are numbers with a meaning of their own (https://sqlite.org/pragma.html).
+ * @type {Readonly<Record<string, ReadonlyArray<string>>>}
+ */
+const meanings = {
+  synchronous: ["off", "normal", "full", "extra"],
+  foreign_keys: ["off", "on"],
+  trusted_schema: ["off", "on"],
+  cell_size_check: ["off", "on"],
+  temp_store: ["default", "file", "memory"]
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ */
+export const settingOf = (name, value) => {
+  const count = Number(value)
+  if (name === "busy_timeout") return millis(count)
+  if (name === "journal_size_limit") return count < 0 ? "none" : bytes(count)
+  if (name === "mmap_size") return count === 0 ? "off" : bytes(count)
+  // Below zero it counts 1024 bytes, otherwise pages.
+  if (name === "cache_size") return count < 0 ? bytes(-1024 * count) : counted(count, "page")
+  return meanings[name]?.[count] ?? String(value)
+}
 
 /** @type {Record<"starting" | "leaving" | "stopping" | "gone", Line>} */
 const otherwise = {

@@ -75,7 +75,7 @@ const whyNot = (file) => {
   const user = me()
   if (user === undefined) return ""
   if (file.size > user.maxFileSize) {
-    return `It has ${bytes(file.size)}. A file may have ${bytes(user.maxFileSize)} at most.`
+    return `It is larger than ${bytes(user.maxFileSize)}, which is the most that a file may have.`
   }
   const ahead = [...uploads].filter(({ state }) => state !== "refused")
   const { quota, usage } = user

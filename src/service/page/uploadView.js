@@ -4,7 +4,7 @@ import { me } from "./account.js"
 import { at, box, button, buttonAt, input, make, say } from "./dom.js"
 import { put } from "./list.js"
 import { tell } from "./message.js"
-import { session } from "./place.js"
+import { session as current } from "./place.js"
 import { announceStorageChange } from "./storageChanges.js"
 import {
   again,
@@ -90,9 +90,11 @@ const shareOf = ({ file, sent }) => (file.size === 0 ? 0 : sent / file.size)
 
 /** @param {Upload} upload */
 const rowOf = (upload) => {
-  const { file, problem, state } = upload
+  const { file, problem, session, state } = upload
   const name = make("span", {}, file.name, " ", make("small", {}, bytes(file.size)))
   if (state === "refused") {
+    // It is shown in other sessions too, until somebody dismisses it.
+    name.append(make("small", {}, `, for the session ${session}`))
     const buttons = make(
       "div",
       { className: "row" },
@@ -122,7 +124,7 @@ const rowOf = (upload) => {
 whenUploads({
   changed: draw,
   added: (file, to) => {
-    if (to === session()) put(file)
+    if (to === current()) put(file)
   },
   over: () => {
     announceStorageChange()
@@ -144,7 +146,7 @@ whenUploads({
 
 /** @param {ReadonlyArray<File>} files */
 export const upload = (files) => {
-  const to = session()
+  const to = current()
   if (to === undefined) return tell("Open a session first. Files are uploaded to it.", { isProblem: true })
   if (box("drop").hidden) return tell("This session takes no files.", { isProblem: true })
   enqueue(files, to)
