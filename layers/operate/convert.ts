@@ -36,7 +36,7 @@ export const convertMigrations = ({
     const { files: found, isRenumbered, layout, left, place } = yield* read
     const target = yield* placeOf(place, destination, dryRun)
     const expected = yield* runAsTheyAre(source, found)
-    const { converted, made } = yield* proveFiles(source, found)
+    const { converted, made } = yield* proveFiles(source, found, onOpen)
     yield* requireSame(source, expected, made)
     if (!dryRun) yield* write(target, converted)
     const tools = [...new Set(converted.flatMap((file) => [...file.tools]))]

@@ -17,6 +17,7 @@ import { DatabaseConfig } from "../sqlite/DatabaseConfig.ts"
 import { DatabaseDirectory } from "../sqlite/DatabaseDirectory.ts"
 import { Initialization } from "../sqlite/Initialization.ts"
 import type { InitializationError } from "../sqlite/InitializationReport.ts"
+import type { OnOpen } from "../sqlite/OnOpen.ts"
 import { integer, openSqlite, type Sqlite, SqliteFailure } from "../sqlite/Sqlite.ts"
 import { SqliteConnection } from "../sqlite/SqliteConnection.ts"
 import { VerifiedPragmas } from "../sqlite/VerifiedPragmas.ts"
@@ -85,7 +86,11 @@ const runPiece = ({ database }: Sqlite, piece: string): void => {
 }
 
 /** The files with what they have to declare, and what a start makes of them. */
-export const proveFiles = Effect.fnUntraced(function* (source: string, found: ReadonlyArray<Original>) {
+export const proveFiles = Effect.fnUntraced(function* (
+  source: string,
+  found: ReadonlyArray<Original>,
+  onOpen: OnOpen | undefined
+) {
   let converted = found.map(({ path, text, to }): Converted => {
     return { from: path, to, ...convertText(text) }
   })
@@ -100,7 +105,7 @@ export const proveFiles = Effect.fnUntraced(function* (source: string, found: Re
   )
   // What only rows show. Whether the other tool leaves as many of them is looked at later.
   for (let round = 0; ; round += 1) {
-    const made = yield* Effect.either(Effect.scoped(startInMemory(recordOf(converted))))
+    const made = yield* Effect.either(Effect.scoped(startInMemory(recordOf(converted), onOpen)))
     if (Either.isRight(made)) return { converted, made: made.right }
     const error = made.left
     if (error._tag !== "UpgradeError" || error.reason !== "RowsDeleted" || round > found.length) {
@@ -124,8 +129,11 @@ const declarable = (table: string): string => (/^[\w.]+$/.test(table) ? table : 
 const recordOf = (converted: ReadonlyArray<Converted>): Readonly<Record<string, string>> =>
   Object.fromEntries(converted.map((file) => [file.to, textOf(file)]))
 
-const startInMemory = Effect.fnUntraced(function* (record: Readonly<Record<string, string>>) {
-  const config = DatabaseConfig.from({ filename: ":memory:", backups: 0, integrity: "schema" })
+const startInMemory = Effect.fnUntraced(function* (
+  record: Readonly<Record<string, string>>,
+  onOpen: OnOpen | undefined
+) {
+  const config = DatabaseConfig.from({ filename: ":memory:", backups: 0, integrity: "schema", onOpen })
   const initialization = yield* Initialization.make(config)
   const source = yield* MigrationSource.make(fromRecord(record))
   const directory = yield* DatabaseDirectory.make(config, initialization)

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { exitCode, Migrations } from "../../layers/index.ts"
+import { exitCode, Migrations, type OnOpen } from "../../layers/index.ts"
+import type { ConvertOptions } from "../../layers/operate/Conversion.ts"
 import type { ConvertError } from "../../layers/operate/ConvertError.ts"
 import { convertMigrations } from "../../layers/operate/convert.ts"
 import { planDatabase } from "../../layers/operate.ts"
@@ -25,7 +26,7 @@ const directoryOf = (files: Files) =>
     return { source, destination: join(folder, "ours") }
   })
 
-const converting = (options: { source: string; destination: string; dryRun?: boolean }) =>
+const converting = (options: ConvertOptions) =>
   Effect.provide(convertMigrations(options), platform)
 
 /** Every file below a directory with its text and times. */
@@ -206,6 +207,20 @@ const layouts: Readonly<Record<string, readonly [files: Files, names: ReadonlyAr
 }
 
 describe("a converted directory", () => {
+  it.scoped("runs functions of `onOpen` in both proofs", () =>
+    Effect.gen(function* () {
+      const { destination, source } = yield* directoryOf({
+        "001_users.sql": users,
+        "002_plain.sql": "UPDATE users SET name = plain(name) WHERE name <> plain(name);\n"
+      })
+      const onOpen: OnOpen = (connection) => connection.function("plain", (text) => String(text).trim())
+      const refused = yield* refusal(converting({ source, destination }))
+      assert.deepInclude(refused, { reason: "SourceFails", file: "002_plain.sql" })
+      assert.lengthOf((yield* converting({ source, destination, onOpen })).files, 2)
+      assert.deepStrictEqual(readdirSync(destination), ["001_users.sql", "002_plain.sql"])
+    })
+  )
+
   for (const [whose, [files, names]] of Object.entries(layouts)) {
     it.scoped(`${whose} is what a start accepts, and the source stays as it is`, () =>
       Effect.gen(function* () {
