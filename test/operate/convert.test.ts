@@ -26,8 +26,7 @@ const directoryOf = (files: Files) =>
     return { source, destination: join(folder, "ours") }
   })
 
-const converting = (options: ConvertOptions) =>
-  Effect.provide(convertMigrations(options), platform)
+const converting = (options: ConvertOptions) => Effect.provide(convertMigrations(options), platform)
 
 /** Every file below a directory with its text and times. */
 const pictureOf = (directory: string): string =>
