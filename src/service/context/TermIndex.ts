@@ -30,10 +30,10 @@ export const termIndex = Effect.gen(function* () {
   /** The ids of the passages that have each of these terms, in ascending order, each as often as it has the term. */
   const passagesWith = (terms: ReadonlyArray<string>) =>
     Effect.map(
-      sql<{ readonly passages: string }>`
-        SELECT (SELECT json_group_array(doc) FROM temp.places_by_term WHERE term = value) AS passages
+      sql<{ readonly ids: string }>`
+        SELECT (SELECT json_group_array(doc) FROM temp.places_by_term WHERE term = value) AS ids
         FROM json_each(${JSON.stringify(terms)}) ORDER BY key`,
-      (rows) => rows.map(({ passages }): ReadonlyArray<number> => JSON.parse(passages))
+      (rows) => rows.map(({ ids }): ReadonlyArray<number> => JSON.parse(ids))
     )
 
   return { counts, passagesWith, views }
