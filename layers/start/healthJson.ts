@@ -51,7 +51,7 @@ export const checksJson = (
   for (const [name, { message, reason, ...check }] of checks) {
     named[name] ??= []
     named[name].push({
-      componentType: name.startsWith("sqlite:") ? "datastore" : "component",
+      componentType: /^(sqlite|postgres):/.test(name) ? "datastore" : "component",
       ...check,
       output: withMessages ? (message ?? reason) : reason
     })

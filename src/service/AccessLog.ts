@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Database } from "./Database.ts"
+import { dialect } from "./Dialect.ts"
 import type { FileRow } from "./FileRow.ts"
 import { type LateWriter, lateWriter } from "./LateWriter.ts"
 import { timestampOf } from "./timestamp.ts"
@@ -36,6 +37,7 @@ export class AccessLog extends Context.Tag("conversation-files/AccessLog")<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const database = yield* Database
+      const { elements, jsonIn, timeIn } = yield* dialect
       const clock = yield* Effect.clock
 
       let last: { readonly before: string; readonly after: string } | undefined
@@ -63,13 +65,14 @@ export class AccessLog extends Context.Tag("conversation-files/AccessLog")<
         write(
           Effect.zipRight(
             sql`INSERT INTO audit_log (happened_at, actor, action, session_id, file_id, filename, details)
-              SELECT value->>'at', value->>'by', value->>'access', value->>'session', value->>'file', value->>'name',
-                value->>'details'
-              FROM json_each(${rows})
+              SELECT ${timeIn("value->>'at'")}, value->>'by', value->>'access', value->>'session', value->>'file', value->>'name',
+                ${jsonIn("value->>'details'")}
+              FROM ${elements(rows)}
               WHERE NOT EXISTS (SELECT 1 FROM conversation_files cf WHERE cf.file_id = value->>'file')`,
             sql`INSERT INTO file_access_log (file_id, access_type, accessed_by, accessed_at, access_metadata)
-              SELECT value->>'file', value->>'access', value->>'by', value->>'at', value->>'details'
-              FROM json_each(${rows})
+              SELECT value->>'file', value->>'access', value->>'by', ${timeIn("value->>'at'")},
+                ${jsonIn("value->>'details'")}
+              FROM ${elements(rows)}
               WHERE EXISTS (SELECT 1 FROM conversation_files cf WHERE cf.file_id = value->>'file')`
           )
         )

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { AuditEvent, AuditPage, CurrentUser } from "./Api.ts"
 import { Database } from "./Database.ts"
+import { dialect } from "./Dialect.ts"
 import { lateWriter } from "./LateWriter.ts"
 import { Refusals } from "./Refusals.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
@@ -93,6 +94,7 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
       const sql = yield* SqlClient.SqlClient
       const { write } = yield* Database
       const { count } = yield* Refusals
+      const { elements, timeIn } = yield* dialect
 
       const record = Effect.fnUntraced(function* (event: {
         readonly actor: string | null
@@ -115,10 +117,10 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
         write(
           sql`INSERT INTO audit_log
               (happened_at, actor, action, outcome, reason, session_id, file_id, filename)
-            SELECT value->>'at', value->>'actor', value->>'action', 'refused', value->>'reason',
+            SELECT ${timeIn("value->>'at'")}, value->>'actor', value->>'action', 'refused', value->>'reason',
               coalesce(value->>'sessionId', cf.session_id), value->>'fileId',
               coalesce(value->>'filename', cf.original_filename)
-            FROM json_each(${rows}) LEFT JOIN conversation_files cf ON cf.file_id = value->>'fileId' ORDER BY key`
+            FROM ${elements(rows)} LEFT JOIN conversation_files cf ON cf.file_id = value->>'fileId' ORDER BY key`
         )
       )
 

@@ -1,4 +1,4 @@
-/** The database file, its migrations and its backups, for the people who run the service. */
+/** The database, its migrations and its backups, for the people who run the service. */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as SqlClient from "@effect/sql/SqlClient"
@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import { type BackupFile, backupsOf } from "../../layers/index.ts"
 import { DatabaseFacts } from "./Api.ts"
 import { Database } from "./Database.ts"
+import { sizeOnServer } from "./postgres/size.ts"
 import { isoOf } from "./timestamp.ts"
 
 export class DatabaseOverview extends Context.Tag("conversation-files/DatabaseOverview")<
@@ -25,7 +26,7 @@ export class DatabaseOverview extends Context.Tag("conversation-files/DatabaseOv
       const sql = yield* SqlClient.SqlClient
       const fs = yield* FileSystem.FileSystem
       const path = yield* Path.Path
-      const { report } = yield* Database
+      const { engine, report } = yield* Database
       const file = report.database
 
       /**
@@ -38,22 +39,30 @@ export class DatabaseOverview extends Context.Tag("conversation-files/DatabaseOv
           Effect.orElseSucceed(() => null)
         )
 
-      const backups = backupsOf(file).pipe(
-        Effect.provideService(FileSystem.FileSystem, fs),
-        Effect.provideService(Path.Path, path),
-        Effect.map((found) => found.map(backupOf)),
-        Effect.orElseSucceed(() => null)
-      )
+      const sizes = sql.onDialectOrElse({
+        pg: () => Effect.map(sizeOnServer(sql), (sizeBytes) => ({ sizeBytes, walBytes: null })),
+        orElse: () => Effect.all({ sizeBytes: bytesOf(file, null), walBytes: bytesOf(`${file}-wal`, 0) })
+      })
+
+      const backups =
+        engine === "postgres"
+          ? Effect.succeed([])
+          : backupsOf(file).pipe(
+              Effect.provideService(FileSystem.FileSystem, fs),
+              Effect.provideService(Path.Path, path),
+              Effect.map((found) => found.map(backupOf)),
+              Effect.orElseSucceed(() => null)
+            )
 
       return {
         facts: Effect.gen(function* () {
           const migrations = yield* sql<MigrationRow>`
             SELECT version, description, applied_at, execution_time_ms FROM schema_migrations ORDER BY version`
           return new DatabaseFacts({
+            engine,
             file,
             schemaVersion: migrations.at(-1)?.version ?? null,
-            sizeBytes: yield* bytesOf(file, null),
-            walBytes: yield* bytesOf(`${file}-wal`, 0),
+            ...(yield* sizes),
             migrations: migrations.map(({ applied_at, description, execution_time_ms, version }) => ({
               version,
               description,

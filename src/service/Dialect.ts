@@ -16,6 +16,10 @@ export interface Dialect {
   readonly texts: (json: string) => Fragment
   /** A join whose order SQLite has to keep: its left side has few rows. PostgreSQL knows how many there are. */
   readonly join: Fragment
+  /** A text of such an array, such as `value->>'at'`, as the value of a column of times. */
+  readonly timeIn: (text: string) => Fragment
+  /** The same for a column of JSON. */
+  readonly jsonIn: (text: string) => Fragment
   /** The index that SQLite has to take. PostgreSQL knows better than a fixed choice. */
   readonly indexedBy: (name: string) => Fragment
 }
@@ -25,16 +29,31 @@ export const dialect: Effect.Effect<Dialect, never, SqlClient.SqlClient> = Effec
   (sql): Dialect =>
     sql.onDialectOrElse({
       pg: () => ({
-        elements: (json: string) => sql`jsonb_array_elements(${json}::jsonb) WITH ORDINALITY AS given (value, key)`,
-        texts: (json: string) => sql`jsonb_array_elements_text(${json}::jsonb) WITH ORDINALITY AS given (value, key)`,
+        elements: (json: string) =>
+          sql`jsonb_array_elements(${storable(json)}::jsonb) WITH ORDINALITY AS given (value, key)`,
+        texts: (json: string) =>
+          sql`jsonb_array_elements_text(${storable(json)}::jsonb) WITH ORDINALITY AS given (value, key)`,
         join: sql.literal("JOIN"),
+        timeIn: (text: string) => sql.literal(`CAST(${text} AS timestamptz)`),
+        jsonIn: (text: string) => sql.literal(`CAST(${text} AS jsonb)`),
         indexedBy: () => sql.literal("")
       }),
       orElse: () => ({
         elements: (json: string) => sql`json_each(${json}) AS given`,
         texts: (json: string) => sql`json_each(${json}) AS given`,
         join: sql.literal("CROSS JOIN"),
+        timeIn: (text: string) => sql.literal(text),
+        jsonIn: (text: string) => sql.literal(text),
         indexedBy: (name: string) => sql.literal(`INDEXED BY ${name}`)
       })
     })
 )
+
+/**
+ * JSON that PostgreSQL takes: without the character 0 and halves of surrogate pairs, which `JSON.stringify` escapes. A
+ * text of PostgreSQL has neither (https://www.postgresql.org/docs/current/datatype-json.html).
+ */
+const storable = (json: string): string =>
+  json.replace(/\\(?:u(0000|d[89a-f][0-9a-f]{2})|.)/g, (escape, unknown?: string) =>
+    unknown === undefined ? escape : "\\ufffd"
+  )

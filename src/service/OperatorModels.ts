@@ -22,16 +22,17 @@ const Backup = Schema.Struct({
 })
 
 export class DatabaseFacts extends Schema.Class<DatabaseFacts>("DatabaseFacts")({
-  /** Absolute path. */
+  engine: Schema.Literal("sqlite", "postgres"),
+  /** Absolute path, or where the database is on its server, without a password. */
   file: Schema.String,
   schemaVersion: Schema.NullOr(Schema.String),
   /** Null if the file cannot be looked at. */
   sizeBytes: Schema.NullOr(Schema.Number),
-  /** Bytes of the WAL, which are not in the file yet. */
+  /** Bytes of the WAL, which are not in the file yet. Null for PostgreSQL too: the WAL is that of its server. */
   walBytes: Schema.NullOr(Schema.Number),
   /** First to last. */
   migrations: Schema.Array(AppliedMigration),
-  /** Newest first, by their names. Null if the directory cannot be looked at. */
+  /** Newest first, by their names. Null if the directory cannot be looked at. PostgreSQL has none here. */
   backups: Schema.NullOr(Schema.Array(Backup))
 }) {}
 

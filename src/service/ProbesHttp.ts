@@ -2,6 +2,7 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import { checksJson, type HealthAnswer, healthAnswer, stageChecks, worstStatus } from "../../layers/http.ts"
 import type { StageReport, Timeline } from "../../layers/index.ts"
@@ -26,13 +27,15 @@ export const probesHttp = HttpApiBuilder.group(
     const { mayLookInside } = yield* Access
     const { remember } = yield* Strangers
     const { keepWhile } = yield* KeptAnswers
-    const { healthCache } = yield* Settings
+    const { databaseUrl, healthCache } = yield* Settings
+    const engine = Option.isSome(databaseUrl) ? "postgres" : "sqlite"
 
     /** Everything known at this moment. */
     const seen = Effect.gen(function* () {
       const phase = yield* door.phase
       const start: Course = isServing(phase) ? finished(phase.report) : courseOf(yield* timeline)
-      const checks: Checks = { ...Object.fromEntries(stageChecks(start)), ...(yield* liveChecks(phase)) }
+      const stages = stageChecks(start).map(([name, check]) => [name.replace("sqlite", engine), check])
+      const checks: Checks = { ...Object.fromEntries(stages), ...(yield* liveChecks(phase)) }
       return { phase, start, checks, status: worstOf(phase, checks) }
     })
 
@@ -104,9 +107,9 @@ const gaugesOf = ({
   readonly status: Status
 }): ReadonlyArray<Gauge> => {
   const free = checks["storage:space"]
-  // The stage that opened the database knows its SQLite version.
-  const found = start.stages.find(({ name }) => name === "connection")?.found
-  const sqlite = /^SQLite ([\d.]+)/.exec(found ?? "")?.[1] ?? ""
+  // The stage that opened the database knows the version of its engine.
+  const found = start.stages.find(({ name }) => name === "connection")?.found ?? ""
+  const [, engine = "SQLite", engineVersion = ""] = /^(SQLite|PostgreSQL) ([\d.]+)/.exec(found) ?? []
   return [
     {
       name: "conversation_files_ready",
@@ -116,7 +119,7 @@ const gaugesOf = ({
     {
       name: "conversation_files_build_info",
       help: "The versions that the service runs with; always 1",
-      labels: { version: packageJson.version, node: process.versions.node, sqlite },
+      labels: { version: packageJson.version, node: process.versions.node, [engine.toLowerCase()]: engineVersion },
       value: 1
     },
     ...(free?.observedUnit === "bytes" && typeof free.observedValue === "number"

@@ -15,6 +15,7 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import { CurrentUser, Refusal, RefusalPage } from "./Api.ts"
 import { Database } from "./Database.ts"
+import { dialect } from "./Dialect.ts"
 import { DueTime } from "./DueTime.ts"
 import { othersTurn } from "./inTurns.ts"
 import { Settings } from "./Settings.ts"
@@ -79,6 +80,7 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
         const { write } = yield* Database
         const { refusalRetention } = yield* Settings
         const { earliest } = yield* DueTime
+        const { elements, timeIn } = yield* dialect
         let waiting = new Map<string, Count>()
         let seen = { minute: "", keys: new Set<string>() }
         let isBlocked = false
@@ -110,11 +112,11 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
           for (const key of counts.keys()) waiting.delete(key)
           return write(
             sql`INSERT INTO refusals (minute, actor, address, reason, path, count)
-            SELECT value->>'minute', value->>'actor', value->>'address', value->>'reason', value->>'path',
-              value->>'count'
-            FROM json_each(${JSON.stringify([...counts.values()])}) WHERE true
+            SELECT ${timeIn("value->>'minute'")}, value->>'actor', value->>'address', value->>'reason', value->>'path',
+              CAST(value->>'count' AS bigint)
+            FROM ${elements(JSON.stringify([...counts.values()]))} WHERE true
             ON CONFLICT (minute, actor, address, reason)
-            DO UPDATE SET count = count + excluded.count, path = excluded.path`
+            DO UPDATE SET count = refusals.count + excluded.count, path = excluded.path`
           ).pipe(
             Effect.onExit((exit) =>
               Effect.sync(() => {
@@ -207,9 +209,9 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
           prune: Effect.gen(function* () {
             const before = timestampOf((yield* earliest) - Duration.toMillis(refusalRetention))
             const old = yield* sql<{ readonly refusal_id: number }>`
-            SELECT refusal_id FROM (SELECT refusal_id FROM refusals WHERE minute < ${before} LIMIT ${atOnce})
+            SELECT refusal_id FROM (SELECT refusal_id FROM refusals WHERE minute < ${before} LIMIT ${atOnce}) AS old
             UNION SELECT refusal_id FROM (SELECT refusal_id FROM refusals
-              WHERE refusal_id <= (SELECT max(refusal_id) FROM refusals) - ${mostRows} LIMIT ${atOnce})`
+              WHERE refusal_id <= (SELECT max(refusal_id) FROM refusals) - ${mostRows} LIMIT ${atOnce}) AS many`
             if (old.length === 0) return false
             yield* write(
               sql`DELETE FROM refusals WHERE ${sql.in(

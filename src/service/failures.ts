@@ -3,6 +3,7 @@ import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Database from "../../layers/index.ts"
+import { PostgresFailure } from "../../layers/postgres/PostgresFailure.ts"
 import { DatabaseBusy, NotReady, StorageFull } from "./Api.ts"
 import { ContentError } from "./ContentError.ts"
 
@@ -11,15 +12,29 @@ export type Failed = SqlError | ContentError
 const isFailed = <E>(error: E): error is Extract<E, Failed> =>
   error instanceof SqlError || error instanceof ContentError
 
-const sqliteCodeOf = ({ cause }: SqlError): string => (Predicate.hasProperty(cause, "code") ? String(cause.code) : "")
+const codeOf = ({ cause }: SqlError): string => (Predicate.hasProperty(cause, "code") ? String(cause.code) : "")
+
+/** Whether another connection's lock was in the way, or another transaction. */
+export const isBusy = (error: unknown): boolean =>
+  Database.isBusy(error) || (error instanceof SqlError && /^(55P03|40001|40P01)$/.test(codeOf(error)))
 
 export const isFull = (error: unknown): boolean =>
-  error instanceof ContentError ? error.reason === "Full" : Database.isFull(error)
+  error instanceof ContentError
+    ? error.reason === "Full"
+    : Database.isFull(error) || (error instanceof SqlError && codeOf(error) === "53100")
 
-/** Whether SQLite says that the database or its disk cannot be used now, or any more. */
+/** Whether SQLite or PostgreSQL says that the database or its disk cannot be used now, or any more. */
 const isUnusable = (error: SqlError): boolean =>
   error instanceof Database.WriteError ||
-  /^SQLITE_(IOERR|READONLY|CORRUPT|NOTADB|CANTOPEN|PERM|AUTH|NOMEM)/.test(sqliteCodeOf(error))
+  /^SQLITE_(IOERR|READONLY|CORRUPT|NOTADB|CANTOPEN|PERM|AUTH|NOMEM)/.test(codeOf(error)) ||
+  isServerUnusable(error)
+
+/**
+ * Classes of SQLSTATE: the line (08), the server's state (25006, 57), what it lacks (53), its disk (58, XX001, XX002),
+ * and this user's rights (28, 42501). Or no answer at all.
+ */
+const isServerUnusable = (error: SqlError): boolean =>
+  /^(08|28|53|57|58)...$|^(25006|3D000|42501|XX001|XX002)$/.test(codeOf(error)) || PostgresFailure.from(error).retryable
 
 /**
  * A lock passes, and a full disk is an answer of its own. A client can do nothing about a failing disk, a replaced file
@@ -28,7 +43,7 @@ const isUnusable = (error: SqlError): boolean =>
  */
 export const withApiErrors = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   Effect.catchIf(work, isFailed<E>, (error: Failed): Effect.Effect<never, DatabaseBusy | StorageFull | NotReady> => {
-    if (Database.isBusy(error)) {
+    if (isBusy(error)) {
       return new DatabaseBusy({
         retryAfterSeconds: 1,
         message: "Another process is writing to the database."

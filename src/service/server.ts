@@ -22,7 +22,6 @@ import {
   exitCodeOf,
   failedReport,
   type InitializationError,
-  isBusy,
   notifySystemd,
   refusalLines,
   reportLines,
@@ -34,6 +33,7 @@ import { interruptionCode } from "../program/interruption.ts"
 import { Backend } from "./Backend.ts"
 import type { ContentError } from "./ContentError.ts"
 import type { ContentsError } from "./ContentsError.ts"
+import { isBusy } from "./failures.ts"
 import type { PostgresRefused } from "./PostgresRefused.ts"
 import { Settings } from "./Settings.ts"
 import { StartTimeline } from "./StartTimeline.ts"

@@ -26,17 +26,22 @@ const connected = (url: string) =>
     return client
   })
 
-const rowsOn = (client: pg.Client, text: string, values: ReadonlyArray<unknown> = []) =>
+const rowsOn = (
+  client: pg.Client,
+  text: string,
+  values: ReadonlyArray<unknown> = [],
+  types: pg.CustomTypesConfig = pg.types
+) =>
   Effect.map(
-    Effect.promise(() => client.query({ text, values: [...values] })),
+    Effect.promise(() => client.query({ text, values: [...values], types })),
     ({ rows }) => rows
   )
 
 const close = (client: pg.Client) => Effect.promise(() => client.end())
 
-/** Asks the server beside the library. */
-export const ask = (url: string, text: string, values: ReadonlyArray<unknown> = []) =>
-  Effect.acquireUseRelease(connected(url), (client) => rowsOn(client, text, values), close)
+/** Asks the server beside the library. `types` say how values are read, by default as `pg` does. */
+export const ask = (url: string, text: string, values?: ReadonlyArray<unknown>, types?: pg.CustomTypesConfig) =>
+  Effect.acquireUseRelease(connected(url), (client) => rowsOn(client, text, values, types), close)
 
 /** The same on a connection that stays open until the scope closes, with what it locks. */
 export const askAndStay = (url: string, text: string) =>

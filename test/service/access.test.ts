@@ -12,7 +12,7 @@ import { Limits } from "../../src/service/Limits.ts"
 import { Settings } from "../../src/service/Settings.ts"
 import { SharedLimits } from "../../src/service/SharedLimits.ts"
 import { beginUpload, whenEntries } from "../support/connection.ts"
-import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
+import { execute, rowsOf, temporaryFolder } from "../support/database.ts"
 import { accounts, jsonOf, serveOn, serving, settingsOn, tokenOf } from "../support/service.ts"
 import { afterStatements } from "../support/statements.ts"
 
@@ -99,11 +99,10 @@ describe("a session", () => {
     () =>
       Effect.gen(function* () {
         const { alice, file, root } = yield* threeUsers
-        yield* independently(file, (connection) =>
-          connection.exec(
-            `INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash)
+        yield* execute(
+          file,
+          `INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash)
            VALUES ('00000000-0000-4000-8000-000000000001', 'old', 'old.txt', 'old', 'nowhere', 1, 'none')`
-          )
         )
         const list = { path: { sessionId: "old" }, urlParams: { limit: 50, deleted: false } }
         assert.strictEqual((yield* Effect.flip(alice.files.list(list)))._tag, "Forbidden")

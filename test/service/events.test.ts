@@ -15,7 +15,7 @@ import { CurrentUser, SessionEvent } from "../../src/service/Api.ts"
 import { fileForm, watchSession } from "../../src/service/Client.ts"
 import { eventStream } from "../../src/service/EventStream.ts"
 import { clientOf as clientAt, runningBackend, stopped } from "../support/backend.ts"
-import { independently, rowsOf, temporaryFolder } from "../support/database.ts"
+import { execute, rowsOf, temporaryFolder } from "../support/database.ts"
 import { accounts, jsonOf, serving, tokenOf } from "../support/service.ts"
 
 const upload = (sessionId: string, name: string) => ({
@@ -200,10 +200,9 @@ describe("a stream of events", () => {
       const { baseUrl, client, file } = yield* serving()
       const { fileId } = yield* client.files.upload(upload("s1", "a"))
       const { text } = yield* listening(`${baseUrl}/api/sessions/s1/events`)
-      yield* independently(file, (connection) =>
-        connection
-          .prepare("INSERT INTO file_access_log (file_id, access_type, accessed_by) VALUES (?, 'delete', 'other')")
-          .run(fileId)
+      yield* execute(
+        file,
+        `INSERT INTO file_access_log (file_id, access_type, accessed_by) VALUES ('${fileId}', 'delete', 'other')`
       )
       const all = yield* eventually(text, (seen) => idsIn(seen).length === 1)
       assert.include(all, '"actor":"other"')

@@ -8,7 +8,7 @@ import { fileForm } from "../../src/service/Client.ts"
 import { policyOf } from "../../src/service/experiments/assignment.ts"
 import { differenceBetween, imbalanceOf, intervalOf } from "../../src/service/experiments/evidence.ts"
 import { comparing } from "../../src/service/experiments/judgement.ts"
-import { independently, rowsOf } from "../support/database.ts"
+import { execute, rowsOf } from "../support/database.ts"
 import { type Experiment, type Found, runs } from "../support/experimentRuns.ts"
 import { accounts, serving, tokenOf } from "../support/service.ts"
 
@@ -274,9 +274,7 @@ describe("an experiment that runs", () => {
         )
         assert.deepInclude(yield* report(helpedSession, "answer 2", "ignored"), { isCounted: false })
         // The record of its context was lost with a process that was killed.
-        yield* independently(file, (connection) =>
-          connection.prepare("DELETE FROM experiment_sessions WHERE session_id = ?").run(otherSession)
-        )
+        yield* execute(file, `DELETE FROM experiment_sessions WHERE session_id = '${otherSession}'`)
         const none = {
           path: { sessionId: otherSession, answerId: "☃" },
           payload: { experiment: "first", outcomes: [] }

@@ -115,6 +115,15 @@ export const onServer = new Map<string, (sql: string) => Effect.Effect<ReadonlyA
 export const rowsOf = (file: string, sql: string): Effect.Effect<ReadonlyArray<unknown>> =>
   onServer.get(file)?.(sql) ?? independently(file, (connection) => connection.prepare(sql).all())
 
+/** Runs statements beside the library, all in one transaction, on whichever engine the database is. */
+export const execute = (file: string, script: string): Effect.Effect<unknown> =>
+  onServer.get(file)?.(script) ??
+  independently(file, (connection) => connection.transaction(() => connection.exec(script))())
+
+/** Values as SQL writes them, for a row of `VALUES`. */
+export const rowOf = (...values: ReadonlyArray<string | number | null>): string =>
+  `(${values.map((value) => (typeof value === "string" ? `'${value.replaceAll("'", "''")}'` : String(value))).join(", ")})`
+
 /** Names of the objects of one type, without SQLite's own. */
 export const objectNames = (file: string, type: string) =>
   independently(file, (connection) =>

@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { DatabaseReady } from "../../layers/postgres.ts"
 import { migrations } from "../../src/service/postgres/migrations.ts"
+import { types } from "../../src/service/postgres/values.ts"
 import { ask, copyOf, newDatabase } from "../postgres/databases.ts"
 import { onServer } from "./database.ts"
 
@@ -27,6 +28,6 @@ const urls = new Map<string, string>()
 export const onPostgres = Effect.fnUntraced(function* (folder: string) {
   const url = urls.get(folder) ?? (yield* newMigrated)
   urls.set(folder, url)
-  onServer.set(join(folder, "app.db"), (sql) => ask(url, sql))
+  onServer.set(join(folder, "app.db"), (sql) => ask(url, sql, [], types))
   return { databaseUrl: Option.some(Redacted.make(url)) }
 })

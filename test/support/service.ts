@@ -67,9 +67,14 @@ export const accounts = ["alice", "bob", "root"].map((name) => ({
 
 export const tokenOf = (name: string) => `token-of-${name}-with-length`
 
+const isOnPostgres = process.env["ENGINE"] === "postgres"
+
+/** Whether to skip a test of what only SQLite has. The reason is for the reader. */
+export const onlySqlite = (_reason: string): boolean => isOnPostgres
+
 /** With ENGINE=postgres the database of a folder is on the server of the tests, unless a test has chosen one. */
 const onEngine = (folder: string): Effect.Effect<SomeSettings> =>
-  process.env["ENGINE"] === "postgres"
+  isOnPostgres
     ? Effect.flatMap(
         Effect.promise(() => import("./postgresService.ts")),
         ({ onPostgres }) => onPostgres(folder)

@@ -1,40 +1,67 @@
 /**
- * SQLite's full-text index, as far as it is asked: which passages have a term, and how often. It ranks nothing. Its own
+ * The full-text index, as far as it is asked: which passages have a term, and how often. It ranks nothing. SQLite's own
  * ranking reads the length of each passage that it finds, which takes most of its time, and counts what other sessions
  * have.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
+import { dialect } from "../Dialect.ts"
+import { postgresTermIndex } from "../postgres/termIndex.ts"
 
-export const termIndex = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
+export interface TermIndex {
+  /** Adds the terms of passages of a file. They are JSON, with `ordinal` and `terms`, and are in `passages` already. */
+  readonly add: (fileId: string, passages: string) => Effect.Effect<unknown, SqlError>
+  /** Run this before the others. */
+  readonly views: Effect.Effect<unknown, SqlError>
+  /** In how many passages each of these terms is. */
+  readonly counts: (terms: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<number>, SqlError>
+  /** The ids of the passages that have each of these terms, in ascending order, each as often as it has the term. */
+  readonly passagesWith: (terms: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<ReadonlyArray<number>>, SqlError>
+}
+
+export type Count = { readonly count: number | null }
+export type Passages = { readonly ids: string }
+
+/** A table of SQLite's FTS5. */
+const onSqlite = (sql: SqlClient.SqlClient): TermIndex => ({
+  add: (fileId, passages) => sql`INSERT INTO passage_terms (rowid, terms)
+    SELECT p.passage_id, value->>'terms' FROM json_each(${passages})
+    JOIN passages p ON p.file_id = ${fileId} AND p.ordinal = value->>'ordinal'`,
 
   /**
    * Two views of the index (https://sqlite.org/fts5.html#the_fts5vocab_virtual_table_module). They belong to the
    * connection: in the schema they would be tables, whose rows a start or a copy would count.
    */
-  const views = Effect.zipRight(
+  views: Effect.zipRight(
     sql`CREATE VIRTUAL TABLE IF NOT EXISTS temp.passages_by_term USING fts5vocab(main, passage_terms, row)`,
     sql`CREATE VIRTUAL TABLE IF NOT EXISTS temp.places_by_term USING fts5vocab(main, passage_terms, instance)`
-  )
+  ),
 
-  /** In how many passages each of these terms is. */
-  const counts = (terms: ReadonlyArray<string>) =>
+  counts: (terms) =>
     Effect.map(
-      sql<{ readonly count: number | null }>`
+      sql<Count>`
         SELECT (SELECT doc FROM temp.passages_by_term WHERE term = value) AS count
         FROM json_each(${JSON.stringify(terms)}) ORDER BY key`,
-      (rows) => rows.map(({ count }) => count ?? 0)
-    )
+      countsOf
+    ),
 
-  /** The ids of the passages that have each of these terms, in ascending order, each as often as it has the term. */
-  const passagesWith = (terms: ReadonlyArray<string>) =>
+  passagesWith: (terms) =>
     Effect.map(
-      sql<{ readonly ids: string }>`
+      sql<Passages>`
         SELECT (SELECT json_group_array(doc) FROM temp.places_by_term WHERE term = value) AS ids
         FROM json_each(${JSON.stringify(terms)}) ORDER BY key`,
-      (rows) => rows.map(({ ids }): ReadonlyArray<number> => JSON.parse(ids))
+      passagesOf
     )
+})
 
-  return { counts, passagesWith, views }
+export const countsOf = (rows: ReadonlyArray<Count>): ReadonlyArray<number> => rows.map(({ count }) => count ?? 0)
+
+export const passagesOf = (rows: ReadonlyArray<Passages>): ReadonlyArray<ReadonlyArray<number>> =>
+  rows.map(({ ids }) => JSON.parse(ids))
+
+export const termIndex: Effect.Effect<TermIndex, never, SqlClient.SqlClient> = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const parts = yield* dialect
+  return sql.onDialectOrElse({ pg: () => postgresTermIndex(sql, parts), orElse: () => onSqlite(sql) })
 })

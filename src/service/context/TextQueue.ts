@@ -11,9 +11,11 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Database } from "../Database.ts"
+import { dialect } from "../Dialect.ts"
 import { timestampOf } from "../timestamp.ts"
 import type { IndexedPassage, Unreadable } from "./Extracted.ts"
 import { kindOf } from "./kinds.ts"
+import { termIndex } from "./TermIndex.ts"
 
 /** A file, and the right to extract its text. */
 export interface Claimed {
@@ -58,13 +60,22 @@ export type End =
 export const textQueue = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { write } = yield* Database
+  const { elements, texts } = yield* dialect
+  const index = yield* termIndex
+  /** In this order files wait. */
+  const order = sql.literal(sql.onDialectOrElse({ pg: () => "t.position", orElse: () => "t.rowid" }))
+  const counts = sql.literal(
+    sql.onDialectOrElse({ pg: () => "decode(value->>'counts', 'hex')", orElse: () => "unhex(value->>'counts')" })
+  )
+
+  const number = (name: string) => sql.literal(`CAST(value->>'${name}' AS bigint)`)
 
   /** The next file to be read, and those before it in the queue of which no text can be read. */
   const waiting = Effect.fnUntraced(function* (now: number) {
     const queued = yield* sql<Waiting>`SELECT t.file_id, cf.mime_type, cf.original_filename,
         EXISTS (SELECT 1 FROM passages p WHERE p.file_id = t.file_id) AS has_passages
       FROM file_texts t JOIN conversation_files cf ON cf.file_id = t.file_id
-      WHERE t.state = 'queued' ORDER BY t.rowid LIMIT ${atOnce}`
+      WHERE t.state = 'queued' ORDER BY ${order} LIMIT ${atOnce}`
     const [abandoned] = yield* sql<{ readonly file_id: string }>`SELECT file_id FROM file_texts
       WHERE claimed_until <= ${timestampOf(now)} ORDER BY claimed_until LIMIT 1`
     const first = queued.findIndex((file) => !isWithoutText(file))
@@ -106,7 +117,7 @@ export const textQueue = Effect.gen(function* () {
           if (textless.length > 0) {
             const ids = JSON.stringify(textless.map(({ file_id }) => file_id))
             yield* sql`UPDATE file_texts SET state = 'unsupported', reason = NULL, passages = 0, is_truncated = 0
-              WHERE file_id IN (SELECT value FROM json_each(${ids}))`
+              WHERE file_id IN (SELECT value FROM ${texts(ids)})`
           }
           return next === undefined ? undefined : yield* takeClaim(next, now)
         })
@@ -161,7 +172,7 @@ export const textQueue = Effect.gen(function* () {
         const [row] = yield* sql<{ readonly scope: number }>`
           INSERT INTO text_scopes (session_id, passages, terms) VALUES (${claimed.session_id}, ${passages.length}, ${terms})
           ON CONFLICT (session_id) DO UPDATE SET
-            passages = passages + excluded.passages, terms = terms + excluded.terms
+            passages = text_scopes.passages + excluded.passages, terms = text_scopes.terms + excluded.terms
           RETURNING scope`
         const scope = row?.scope ?? 0
         const rows = JSON.stringify(
@@ -173,13 +184,10 @@ export const textQueue = Effect.gen(function* () {
         )
         yield* sql`INSERT INTO passages (file_id, ordinal, scope, text, tokens, terms, term_counts, line, end_line,
             page)
-          SELECT ${claimed.file_id}, value->>'ordinal', ${scope}, value->>'text', value->>'tokens', value->>'count',
-            unhex(value->>'counts'),
-            value->>'line', value->>'endLine', value->>'page'
-          FROM json_each(${rows})`
-        yield* sql`INSERT INTO passage_terms (rowid, terms)
-          SELECT p.passage_id, value->>'terms' FROM json_each(${rows})
-          JOIN passages p ON p.file_id = ${claimed.file_id} AND p.ordinal = value->>'ordinal'`
+          SELECT ${claimed.file_id}, ${number("ordinal")}, ${scope}, value->>'text', ${number("tokens")},
+            ${number("count")}, ${counts}, ${number("line")}, ${number("endLine")}, ${number("page")}
+          FROM ${elements(rows)} ORDER BY key`
+        yield* index.add(claimed.file_id, rows)
         if (end !== undefined) yield* settle(claimed, end)
       })
     )
@@ -195,12 +203,12 @@ export const textQueue = Effect.gen(function* () {
 
   /** Queues the next files after this row to be extracted again; returns the last of them, undefined if none is left. */
   const queueAgain = Effect.fnUntraced(function* (after: number) {
-    const rows = yield* sql<{ readonly id: number }>`SELECT rowid AS id FROM file_texts
-      WHERE rowid > ${after} ORDER BY rowid LIMIT ${atOnce}`
+    const rows = yield* sql<{ readonly id: number }>`SELECT ${order} AS id FROM file_texts t
+      WHERE ${order} > ${after} ORDER BY ${order} LIMIT ${atOnce}`
     const last = rows.at(-1)?.id
     if (last === undefined) return undefined
-    yield* write(sql`UPDATE file_texts SET state = 'queued', reason = NULL, attempts = 0, claim = NULL,
-      claimed_until = NULL WHERE rowid > ${after} AND rowid <= ${last}`)
+    yield* write(sql`UPDATE file_texts AS t SET state = 'queued', reason = NULL, attempts = 0, claim = NULL,
+      claimed_until = NULL WHERE ${order} > ${after} AND ${order} <= ${last}`)
     return { last, count: rows.length }
   })
 

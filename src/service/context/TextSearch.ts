@@ -5,6 +5,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
+import { dialect } from "../Dialect.ts"
 import { inSlices, othersTurnIfDue, runInSlices } from "../inTurns.ts"
 import { millisOf } from "../timestamp.ts"
 import { chooseBest, gather } from "./bestPassages.ts"
@@ -65,7 +66,14 @@ const candidateOf = (row: PassageRow): Candidate => {
 
 export const textSearch = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
+  const { elements, join } = yield* dialect
   const index = yield* termIndex
+
+  /** SQLite reads the array from its beginning, because that stands first. */
+  const inGivenOrder = sql.onDialectOrElse({
+    pg: () => sql.literal("ORDER BY given.key"),
+    orElse: () => sql.literal("")
+  })
 
   const columns = sql.literal(`cf.file_id, cf.original_filename, cf.uploaded_at, p.ordinal, t.passages, p.text,
     p.tokens, p.terms AS length, p.term_counts, p.line, p.end_line, p.page`)
@@ -121,16 +129,16 @@ export const textSearch = Effect.gen(function* () {
       step = choice.next(lengths)
     }
     // Numbers of scopes and passages are given again. So what was found may be of another session by now.
-    return yield* read(sql<PassageRow>`SELECT ${columns} FROM json_each(${JSON.stringify(step.value)})
-      CROSS JOIN passages p ON p.passage_id = value
+    return yield* read(sql<PassageRow>`SELECT ${columns} FROM ${elements(JSON.stringify(step.value))}
+      ${join} passages p ON p.passage_id = CAST(value AS bigint)
       JOIN file_texts t ON t.file_id = p.file_id
-      JOIN conversation_files cf ON cf.file_id = p.file_id AND cf.session_id = ${sessionId}`)
+      JOIN conversation_files cf ON cf.file_id = p.file_id AND cf.session_id = ${sessionId} ${inGivenOrder}`)
   })
 
   const lengthsOf = (scope: number, passages: ReadonlyArray<number>) =>
     Effect.map(
       sql<{ readonly id: number; readonly length: number }>`SELECT passage_id AS id, terms AS length FROM passages
-        WHERE scope = ${scope} AND passage_id IN (SELECT value FROM json_each(${JSON.stringify(passages)}))`,
+        WHERE scope = ${scope} AND passage_id IN (SELECT CAST(value AS bigint) FROM ${elements(JSON.stringify(passages))})`,
       (rows) => {
         const lengths = new Map<number, number>()
         for (const { id, length } of rows) lengths.set(id, length)
@@ -145,16 +153,6 @@ export const textSearch = Effect.gen(function* () {
       JOIN conversation_files cf ON cf.file_id = p.file_id
       WHERE p.file_id = ${fileId} ORDER BY p.ordinal LIMIT ${limit}`)
 
-  /** The first passages of several files, until there are enough. */
-  const ofFiles = Effect.fnUntraced(function* (fileIds: ReadonlyArray<string>, limit: number) {
-    const all: Array<Candidate> = []
-    for (const fileId of fileIds) {
-      if (all.length >= limit) break
-      all.push(...(yield* ofFile(fileId, limit - all.length)))
-    }
-    return all
-  })
-
   const read = (rows: Effect.Effect<ReadonlyArray<PassageRow>, SqlError>) =>
     Effect.flatMap(rows, (found) => inSlices(found, candidateOf))
 
@@ -162,7 +160,7 @@ export const textSearch = Effect.gen(function* () {
   const newestFiles = (sessionId: string, limit: number) =>
     Effect.map(
       sql<{ readonly file_id: string }>`SELECT file_id FROM conversation_files
-        WHERE session_id = ${sessionId} AND is_deleted = 0 ORDER BY uploaded_at DESC, file_id DESC LIMIT ${limit}`,
+        WHERE session_id = ${sessionId} AND is_deleted = 0 ORDER BY uploaded_at DESC NULLS LAST, file_id DESC LIMIT ${limit}`,
       (rows) => rows.map(({ file_id }) => file_id)
     )
 
@@ -171,11 +169,11 @@ export const textSearch = Effect.gen(function* () {
     Effect.map(
       sql<{ readonly count: number }>`SELECT count(*) AS count FROM (
         SELECT 1 FROM conversation_files cf JOIN file_texts t ON t.file_id = cf.file_id
-        WHERE cf.session_id = ${sessionId} AND cf.is_deleted = 0 AND t.state IN ('queued', 'running') LIMIT 1000)`,
+        WHERE cf.session_id = ${sessionId} AND cf.is_deleted = 0 AND t.state IN ('queued', 'running') LIMIT 1000) AS waiting`,
       ([row]) => row?.count ?? 0
     )
 
-  return { matching, newestFiles, ofFiles, searched, waitingFiles }
+  return { matching, newestFiles, ofFile, searched, waitingFiles }
 })
 
 /** Terms with their counts, in as many parts as there are statements. */

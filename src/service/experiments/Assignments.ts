@@ -8,6 +8,7 @@ import { CurrentUser, type Forbidden } from "../Api.ts"
 import { AuditTrail } from "../AuditTrail.ts"
 import type { PolicyName } from "../context/policies.ts"
 import { Database } from "../Database.ts"
+import { dialect } from "../Dialect.ts"
 import { timestampNow } from "../FileRow.ts"
 import { lateWriter } from "../LateWriter.ts"
 import { Sessions } from "../Sessions.ts"
@@ -52,10 +53,13 @@ export class Assignments extends Context.Tag("conversation-files/Assignments")<
         const { audited } = yield* AuditTrail
         const { mayUse } = yield* Sessions
         const { named, policiesOf, running } = yield* experimentRows
+        const { elements, timeIn } = yield* dialect
 
         const insert = (rows: string) => sql`
         INSERT INTO experiment_sessions (experiment_id, session_id, position, assigned_at)
-        SELECT value->>'experiment', value->>'session', value->>'position', value->>'at' FROM json_each(${rows})
+        SELECT CAST(value->>'experiment' AS bigint), value->>'session', CAST(value->>'position' AS bigint),
+          ${timeIn("value->>'at'")}
+        FROM ${elements(rows)}
         WHERE true ON CONFLICT (experiment_id, session_id) DO NOTHING`
 
         const late = yield* lateWriter("sessions of an experiment", (rows) => write(insert(rows)))
@@ -165,4 +169,5 @@ interface AnswerRow {
 const byPassage = (one: Outcome, other: Outcome): number =>
   one.fileId < other.fileId ? -1 : one.fileId > other.fileId ? 1 : one.ordinal - other.ordinal
 
+/** Their order is also that in which PostgreSQL gives JSON back: shorter names first. */
 const fieldsOf = ({ fileId, ordinal, outcome }: Outcome) => ({ fileId, ordinal, outcome })

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import { CurrentUser, Forbidden } from "../Api.ts"
 import { AuditTrail } from "../AuditTrail.ts"
 import { Database } from "../Database.ts"
+import { dialect } from "../Dialect.ts"
 import { isoOf, timestampOf } from "../timestamp.ts"
 import {
   type Experiment,
@@ -48,6 +49,7 @@ export class Experiments extends Context.Tag("conversation-files/Experiments")<
       const sql = yield* SqlClient.SqlClient
       const { write } = yield* Database
       const { audited, done } = yield* AuditTrail
+      const { elements } = yield* dialect
       const { experimentOf, factsOf, latest, named, nextEnding, policiesOf } = yield* experimentRows
 
       const administrator = Effect.filterOrFail(
@@ -90,9 +92,11 @@ export class Experiments extends Context.Tag("conversation-files/Experiments")<
             message: `There is an experiment ${name} already. Choose another name.`
           })
         }
-        const rows = JSON.stringify(policies)
+        const rows = JSON.stringify(policies.map((policy, position) => ({ ...policy, position })))
         yield* sql`INSERT INTO experiment_policies (experiment_id, position, policy, share)
-            SELECT ${inserted.experiment_id}, key, value->>'policy', value->>'share' FROM json_each(${rows})`
+            SELECT CAST(${inserted.experiment_id} AS bigint), CAST(value->>'position' AS bigint), value->>'policy',
+              CAST(value->>'share' AS bigint)
+            FROM ${elements(rows)}`
         yield* done("experiment", {}, { created: name })
         return yield* Effect.flatMap(Effect.orDie(named(name)), experimentOf)
       })
@@ -135,7 +139,8 @@ export class Experiments extends Context.Tag("conversation-files/Experiments")<
                 if (row.ends_at <= now) {
                   return yield* new ExperimentConflict({ problem: "HasEnded", message: "The experiment has ended." })
                 }
-                yield* sql`UPDATE experiments SET starts_at = min(starts_at, ${now}), ends_at = ${now}
+                yield* sql`UPDATE experiments SET
+                      starts_at = CASE WHEN starts_at < ${now} THEN starts_at ELSE ${now} END, ends_at = ${now}
                     WHERE experiment_id = ${row.experiment_id}`
                 yield* done("experiment", {}, { ended: name })
                 return yield* Effect.flatMap(named(name), experimentOf)

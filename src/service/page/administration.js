@@ -174,15 +174,17 @@ const history = async (host) => {
 
 /** @param {HTMLElement} host */
 const database = async (host) => {
-  const { backups, file, migrations, schemaVersion, sizeBytes, walBytes } = /** @type {DatabaseState} */ (
+  const { backups, engine, file, migrations, schemaVersion, sizeBytes, walBytes } = /** @type {DatabaseState} */ (
     await json("/api/database")
   )
   const list = make("dl", {})
   facts(list, [
-    ["File", file],
+    [engine === "sqlite" ? "File" : "PostgreSQL", file],
     ["Schema version", schemaVersion ?? "none"],
     ["Size", sizeBytes === null ? "unknown" : bytes(sizeBytes)],
-    ["Write-ahead log", walBytes === null ? "unknown" : bytes(walBytes)]
+    ...(engine === "sqlite"
+      ? [/** @type {const} */ (["Write-ahead log", walBytes === null ? "unknown" : bytes(walBytes)])]
+      : [])
   ])
   host.replaceChildren(
     list,
@@ -202,7 +204,11 @@ const database = async (host) => {
       ? make(
           "p",
           { className: "soft" },
-          backups === null ? "The backup directory cannot be read." : "A backup is made before each upgrade."
+          backups === null
+            ? "The backup directory cannot be read."
+            : engine === "sqlite"
+              ? "A backup is made before each upgrade."
+              : "Backups are made by the server: with pg_dump, or by archiving its WAL."
         )
       : table(
           "Backups",

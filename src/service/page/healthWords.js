@@ -9,6 +9,8 @@ import { bytes, clock, counted, exact, millis, readable, relative } from "./word
 const names = {
   "sqlite:database": "Database",
   "sqlite:write-lock": "Writing",
+  "postgres:database": "Database",
+  "postgres:write-lock": "Writing",
   "storage:contents": "Contents",
   "storage:space": "Free space",
   "redis:limits": "Request limits"
@@ -60,7 +62,7 @@ const foundOf = ({ observedUnit, observedValue }) => {
  */
 export const liveChecks = ({ checks = {}, startup }) =>
   Object.entries(checks)
-    .filter(([id]) => startup?.stages.some((stage) => id === `sqlite:${stage.name}`) !== true)
+    .filter(([id]) => startup?.stages.some((stage) => id.replace(/^[a-z]+:/, "") === stage.name) !== true)
     .flatMap(([id, [check]]) =>
       check === undefined
         ? []
