@@ -306,6 +306,13 @@ const isAccepted = (word: string): boolean => {
   )
 }
 
+/** Below `test`. Packages of their own, such as the benchmark's, are large. */
+const testFiles = readdirSync(join(root, "test"), { withFileTypes: true }).flatMap((entry) =>
+  entry.isDirectory() && !/^(?:node_modules|bench|mutation)$/.test(entry.name)
+    ? readdirSync(join(root, "test", entry.name), { recursive: true }).map((file) => join(entry.name, String(file)))
+    : [entry.name]
+)
+
 /** Whether a command line is a known script, or another test runs it. */
 const isKnown = (command: string): boolean => {
   const words = command.replace(/^(?:[A-Z_]+=\S+ )+/, "").split(/\s+/)
@@ -329,7 +336,7 @@ const isKnown = (command: string): boolean => {
     second === "vitest" &&
     option === "--config" &&
     existsSync(join(root, config)) &&
-    readdirSync(join(root, "test"), { recursive: true }).some((file) => String(file).includes(name))
+    testFiles.some((file) => file.includes(name))
   )
 }
 

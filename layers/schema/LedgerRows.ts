@@ -27,23 +27,24 @@ export interface LedgerContent {
 
 export const text = (value: unknown): string => (value === null || value === undefined ? "" : String(value))
 
-/** Times as the tools write them: milliseconds, microseconds or seconds since 1970, or UTC as SQLite writes it. */
+/** Times as the tools write them: milliseconds, microseconds or seconds since 1970, or a text; UTC without an offset. */
 export const millisOf = (value: unknown): number | undefined => {
-  const number = typeof value === "number" ? value : Number.NaN
-  const millis =
-    number > 1e14
-      ? number / 1000
-      : number > 1e11
-        ? number
-        : number > 1e8
-          ? number * 1000
-          : Date.parse(
-              text(value)
-                .replace(" ", "T")
-                .replace(/(:\d\d(?:\.\d+)?)$/, "$1Z")
-            )
+  const millis = typeof value === "number" ? millisOfNumber(value) : millisOfText(text(value))
   // What a date can hold and SQLite can write.
   return millis > 0 && millis < 253_402_300_800_000 ? Math.floor(millis) : undefined
+}
+
+const millisOfNumber = (number: number): number => {
+  if (number > 1e14) return number / 1000
+  if (number > 1e11) return number
+  return number > 1e8 ? number * 1000 : Number.NaN
+}
+
+/** `Date.parse` takes a bare number for a month, and a time without an offset for a local one. */
+const millisOfText = (time: string): number => {
+  const [, day = "", clock = "", offset = "Z"] =
+    /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(Z|[+-]\d\d:\d\d)?)?$/.exec(time) ?? []
+  return Date.parse(clock === "" ? day : `${day}T${clock}${offset}`)
 }
 
 /** `20240101120000_create_users.js` and the like: number and name. */

@@ -138,7 +138,7 @@ const explainBadName = (path: string): Misplaced => {
   if (/v/i.test(kind)) {
     const name = `${flyway}_${what.replaceAll(/\W+/g, "_")}.sql`
     return layout(
-      `it is named for Flyway, version ${flyway}`,
+      flyway === "" ? "it is named for Flyway" : `it is named for Flyway, version ${flyway}`,
       /^\d+$/.test(flyway)
         ? `Name it ${name}.`
         : "Name it NNN_name.sql, with one whole number for each version, in Flyway's order."

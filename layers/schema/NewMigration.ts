@@ -8,19 +8,20 @@ export const nameOf = (
   const name = given.trim().replaceAll(/\s+/g, "_")
   const plain = name
     .replace(/\.sql$/i, "")
-    .replace(/^\d+(?:_+|$)/, "")
     .replaceAll(/[^\p{L}\p{M}\p{N}-]+/gu, "_")
-    .replaceAll(/^_+|_+$/g, "")
-  const instead = Buffer.byteLength(plain) > longestName || plain === "" ? "add_owner" : plain
+    .replaceAll(/^_?(?:\d+(?:_|$))*|_$/g, "")
+  const instead = Buffer.byteLength(plain) > longestName || !hasLetter.test(plain) ? "add_owner" : plain
   const wrong = (detail: string) => ({ wrong: detail, instead })
   if (name === "") return wrong("it is empty")
   if (/\.sql$/i.test(name)) return wrong("the ending .sql is added")
   if (/^\d+(_|$)/.test(name)) return wrong("the number is added")
   if (/[^\p{L}\p{M}\p{N}_-]/u.test(name)) return wrong("a name has letters, digits, hyphens and underscores")
-  if (!/[\p{L}\p{N}]/u.test(name)) return wrong("it has no letter")
+  if (!hasLetter.test(name)) return wrong("it has no letter")
   if (Buffer.byteLength(name) > longestName) return wrong(`it is longer than ${longestName} bytes`)
   return { name }
 }
+
+const hasLetter = /[\p{L}\p{N}]/u
 
 /** With the number and the ending, most filesystems take no more than 255 bytes. */
 const longestName = 200

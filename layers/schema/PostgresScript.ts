@@ -4,6 +4,7 @@
  * before it runs, and for what is compared.
  * https://www.postgresql.org/docs/current/sql-syntax-lexical.html
  */
+import { foldName } from "./SqlScript.ts"
 
 export interface PostgresStatement {
   /** Without the semicolon, and without what stands before its first word. */
@@ -118,7 +119,7 @@ export const loneStatementOf = ({ text }: PostgresStatement): LoneStatement | un
       text
     ) ?? []
   const within = text.replace(/\bCONCURRENTLY\b/i, "")
-  const nameOf = (inQuotes: string | undefined, word = "") => inQuotes?.replaceAll('""', '"') ?? word.toLowerCase()
+  const nameOf = (inQuotes: string | undefined, word = "") => inQuotes?.replaceAll('""', '"') ?? foldName(word)
   if (create !== undefined) return { kind: "createIndex", index: nameOf(quoted, plain), within }
   const [drop, old, oldPlain] =
     /^DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?(?:"((?:[^"]|"")+)"|([A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*))\s*(?:RESTRICT\s*)?$/i.exec(

@@ -62,7 +62,7 @@ const whereApplied =
  */
 export const isLostSetting = ({ text }: Statement): boolean => {
   const { name, value } = (text.includes("\0") ? undefined : pragmaOf(text)) ?? {}
-  if (name === undefined || name === "") return false
+  if (name === undefined) return false
   return lost[name] === undefined ? !known.has(name) && !others.has(name) : value !== undefined
 }
 
@@ -127,7 +127,8 @@ const pragmaOf = (text: string): { readonly name: string; readonly value: string
   if (parts[0] === "explain") parts.splice(0, parts[1] === "query" ? 3 : 1)
   if (parts.shift() !== "pragma") return undefined
   if (parts[1] === ".") parts.splice(0, 2)
-  const [name = "", sign, ...value] = parts
+  const [name, sign, ...value] = parts
+  if (name === undefined) return undefined
   return { name, value: sign === "=" || sign === "(" ? value.filter((part) => part !== ")").join("") : undefined }
 }
 

@@ -182,14 +182,16 @@ const setsIn = (
   const set = topLevel(tokens, (word) => word === "SET")
   const after = tokens.slice(set + 1)
   const end = topLevel(after, (word) => word === "WHERE" || word === "FROM" || word === "RETURNING")
-  return splitAt(end < 0 ? after : after.slice(0, end)).map(([column, , value, ...more]) => ({
+  return splitAt(end < 0 ? after : after.slice(0, end)).map(([column, , ...value]) => ({
     column: column === undefined ? "" : nameOf(column),
-    isConstant:
-      more.length === 0 &&
-      value !== undefined &&
-      (value.kind === "string" || /^(?:[\d.]+|null|true|false)$/i.test(value.text))
+    isConstant: isConstant(value)
   }))
 }
+
+/** `1.5` is three tokens, and `-1` two. */
+const isConstant = (value: ReadonlyArray<Token>): boolean =>
+  (value.length === 1 && value[0]?.kind === "string") ||
+  /^(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|null|true|false)$/i.test(value.map(({ text }) => text).join(""))
 
 const isWhole = (tokens: ReadonlyArray<Token>): boolean =>
   topLevel(tokens, (word) => word === "WHERE" || word === "LIMIT" || word === "FROM") < 0

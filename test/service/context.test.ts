@@ -353,6 +353,14 @@ layer(served, { excludeTestServices: true })((it) => {
               assert.deepInclude(passages[0], { filename: "pinned.txt", why: "its file is pinned" })
           }
         }
+        const named = yield* context.choose({
+          path,
+          payload: { message: "What is in pinned.txt?", budget: 100, policy: "named" }
+        })
+        assert.deepInclude(named.passages[0], {
+          filename: "pinned.txt",
+          why: "the message names its file"
+        })
         const unknown = { message, budget: 100, policy: "pinned", pinned: [elsewhere.fileId] } as const
         assert.strictEqual((yield* Effect.flip(context.choose({ path, payload: unknown })))._tag, "FileNotFound")
 

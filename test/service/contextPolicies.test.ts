@@ -5,6 +5,7 @@ import { chooseBest, gather, type Postings } from "../../src/service/context/bes
 import { matches, partOf } from "../../src/service/context/bm25.ts"
 import { byScore, type Candidate, type Question } from "../../src/service/context/Candidate.ts"
 import { chooseBy } from "../../src/service/context/fill.ts"
+import { isNamed } from "../../src/service/context/names.ts"
 import { longestPassage, type Passage, passagesOf } from "../../src/service/context/passages.ts"
 import { type PolicyName, policies, policyNames } from "../../src/service/context/policies.ts"
 import { recencyAmong } from "../../src/service/context/recency.ts"
@@ -81,6 +82,19 @@ describe("the passages of a text", () => {
       passagesOf(pages).map(({ place }) => place),
       [1, 2].map((page) => ({ page, line: 1, endLine: 3 }))
     )
+  })
+})
+
+describe("a message", () => {
+  it.each([
+    ["report.md", "What does report.md say?", true],
+    ["report.md", "What does the report say?", false],
+    ["Q3 report.pdf", "the report of Q3", true],
+    ["a.txt", "a letter", false],
+    ["README", "see the readme", true],
+    ["???.!", "???.!", false]
+  ])("names the file %s if it has the words of its name: %s", (name, message, isThere) => {
+    assert.strictEqual(isNamed(name, new Set(termsOf(message))), isThere)
   })
 })
 
@@ -425,6 +439,21 @@ describe("of the policies", () => {
   it("pinned takes the pinned files first, in their order, although they do not match", () => {
     const all = [candidate("a", "cat"), candidate("b", "rocket engine"), candidate("c", "river")]
     assert.deepStrictEqual(chosenBy("pinned", all, "engine", { pinned: ["c", "a", "unknown"] }), ["c", "a", "b"])
+  })
+
+  it("named takes the files that the message names first: what answers it, and then from the beginning", () => {
+    const all = [
+      candidate("a", "the engine of a boat"),
+      candidate("report", "how it began", { filename: "Annual report.md", passagesOfFile: 3 }),
+      candidate("report", "nothing", { filename: "Annual report.md", ordinal: 1, passagesOfFile: 3 }),
+      candidate("report", "an engine", { filename: "Annual report.md", ordinal: 2, passagesOfFile: 3 })
+    ]
+    const textsOf = (message: string) =>
+      chooseBy(policies.named, all, questionOf(message, 1000, all, [])).map(({ candidate }) => candidate.text)
+    const named = ["an engine", "how it began", "nothing", "the engine of a boat"]
+    assert.deepStrictEqual(textsOf("What is the engine in the annual report?"), named)
+    assert.deepStrictEqual(textsOf("engine, see `ANNUAL REPORT.md`"), named)
+    assert.deepStrictEqual(textsOf("the engine of a report"), ["the engine of a boat", "an engine"])
   })
 
   it("whole takes all of a file that fits, and the matching passages of one that does not", () => {

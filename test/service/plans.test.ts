@@ -246,7 +246,7 @@ const asked = Effect.fnUntraced(function* (folder: string) {
     yield* Effect.repeat(Effect.delay(rowsOf(database, states), "100 millis"), { until: (rows) => rows.length === 0 })
     yield* context.search({ path, urlParams: { q: "one", limit: 1 } })
     yield* context.textState({ path: file })
-    for (const policy of ["diverse", "newest", "pinned", "whole"] as const) {
+    for (const policy of ["diverse", "named", "newest", "pinned", "whole"] as const) {
       yield* context.choose({ path, payload: { message: "one", budget: 100, policy, pinned: [file.fileId] } })
     }
     if (name === "root") {

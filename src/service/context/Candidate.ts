@@ -65,9 +65,9 @@ export interface Policy {
 
 /**
  * Where candidates come from: the passages that match the question, all of the files that match best, all of the newest
- * files, all of the pinned ones.
+ * files, all of the pinned ones, all of those that the message names.
  */
-export type Source = "matching" | "matchingFiles" | "newestFiles" | "pinnedFiles"
+export type Source = "matching" | "matchingFiles" | "namedFiles" | "newestFiles" | "pinnedFiles"
 
 /** The order of passages that are equally good. */
 export const byPlace = (one: Candidate, other: Candidate): number =>

@@ -78,8 +78,8 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
       const { found } = yield* Rows
       const { mayUse } = yield* Sessions
       const { queueAgain } = yield* textQueue
-      const named = yield* nameSearch
-      const { matching, newestFiles, ofFile, searched, waitingFiles } = yield* textSearch
+      const { namedFiles, names } = yield* nameSearch
+      const { matching, newestFiles, ofFiles, searched, waitingFiles } = yield* textSearch
 
       /** Records that a user was shown something of these files. */
       const record = Effect.fnUntraced(function* (
@@ -102,16 +102,6 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
         )
       })
 
-      /** The first passages of several files, until there are enough. */
-      const ofFiles = Effect.fnUntraced(function* (fileIds: ReadonlyArray<string>, limit: number) {
-        const all: Array<Candidate> = []
-        for (const fileId of fileIds) {
-          if (all.length >= limit) break
-          all.push(...(yield* ofFile(fileId, limit - all.length)))
-        }
-        return all
-      })
-
       const pinnedFiles = (sessionId: string, fileIds: ReadonlyArray<string>) =>
         Effect.forEach(fileIds, (fileId) =>
           found(fileId).pipe(
@@ -128,11 +118,18 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
         from: ReadonlyArray<Source>,
         matched: ReadonlyArray<Candidate>,
         pinned: ReadonlyArray<string>,
+        terms: ReadonlyArray<string>,
         limit: number
       ) {
         const newest = from.includes("newestFiles") ? yield* newestFiles(sessionId, mostNewest) : []
+        const named = from.includes("namedFiles") ? yield* namedFiles(sessionId, terms, mostWhole) : []
         const best = from.includes("matchingFiles") ? matched.map(({ fileId }) => fileId) : []
-        const files = [newest, from.includes("pinnedFiles") ? pinned : [], [...new Set(best)].slice(0, mostWhole)]
+        const files = [
+          newest,
+          named,
+          from.includes("pinnedFiles") ? pinned : [],
+          [...new Set(best)].slice(0, mostWhole)
+        ]
         return (yield* Effect.forEach(files, (fileIds) => ofFiles(fileIds, limit))).flat()
       })
 
@@ -155,7 +152,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             )
             const wanted = new Set(terms)
             return new FoundPassages({
-              names: yield* named(sessionId, terms, limit),
+              names: yield* names(sessionId, terms, limit),
               passages: best.map(
                 (one) => new FoundPassage({ ...fieldsOf(one), highlights: highlightsIn(one.candidate.text, wanted) })
               ),
@@ -177,7 +174,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             const { from, rank } = policies[policy]
             const isMatched = from.includes("matching") && about !== undefined
             const matched = isMatched ? yield* matching(about, limit) : []
-            const others = yield* besides(sessionId, from, matched, pinned, limit)
+            const others = yield* besides(sessionId, from, matched, pinned, terms, limit)
             const question: Question = {
               terms,
               budget,

@@ -153,6 +153,16 @@ export const textSearch = Effect.gen(function* () {
       JOIN conversation_files cf ON cf.file_id = p.file_id
       WHERE p.file_id = ${fileId} ORDER BY p.ordinal LIMIT ${limit}`)
 
+  /** The first passages of several files, until there are enough. */
+  const ofFiles = Effect.fnUntraced(function* (fileIds: ReadonlyArray<string>, limit: number) {
+    const all: Array<Candidate> = []
+    for (const fileId of fileIds) {
+      if (all.length >= limit) break
+      all.push(...(yield* ofFile(fileId, limit - all.length)))
+    }
+    return all
+  })
+
   const read = (rows: Effect.Effect<ReadonlyArray<PassageRow>, SqlError>) =>
     Effect.flatMap(rows, (found) => inSlices(found, candidateOf))
 
@@ -173,7 +183,7 @@ export const textSearch = Effect.gen(function* () {
       ([row]) => row?.count ?? 0
     )
 
-  return { matching, newestFiles, ofFile, searched, waitingFiles }
+  return { matching, newestFiles, ofFiles, searched, waitingFiles }
 })
 
 /** Terms with their counts, in as many parts as there are statements. */

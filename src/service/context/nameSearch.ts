@@ -6,6 +6,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import { inSlices } from "../inTurns.ts"
 import { FoundName } from "./ContextModels.ts"
+import { isNamed } from "./names.ts"
 import { highlightsIn } from "./shown.ts"
 import { termsOf } from "./words.ts"
 
@@ -20,12 +21,27 @@ interface NameRow {
 export const nameSearch = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
-  /** The files whose names have most of these terms first, then the newest first. */
-  return Effect.fnUntraced(function* (sessionId: string, terms: ReadonlyArray<string>, limit: number) {
+  /** The newest first. */
+  const namesIn = (sessionId: string) =>
+    sql<NameRow>`SELECT file_id, original_filename FROM conversation_files
+      WHERE session_id = ${sessionId} AND is_deleted = 0 ORDER BY uploaded_at DESC NULLS LAST, file_id DESC
+      LIMIT ${mostLookedAt}`
+
+  /** The files that a message with these terms names, the newest first. */
+  const namedFiles = Effect.fnUntraced(function* (sessionId: string, terms: ReadonlyArray<string>, limit: number) {
     const wanted = new Set(terms)
     if (wanted.size === 0) return []
-    const rows = yield* sql<NameRow>`SELECT file_id, original_filename FROM conversation_files
-      WHERE session_id = ${sessionId} AND is_deleted = 0 ORDER BY uploaded_at DESC NULLS LAST, file_id DESC LIMIT ${mostLookedAt}`
+    const looked = yield* inSlices(yield* namesIn(sessionId), ({ file_id, original_filename }) =>
+      isNamed(original_filename, wanted) ? [file_id] : []
+    )
+    return looked.flat().slice(0, limit)
+  })
+
+  /** The files whose names have most of these terms first, then the newest first. */
+  const names = Effect.fnUntraced(function* (sessionId: string, terms: ReadonlyArray<string>, limit: number) {
+    const wanted = new Set(terms)
+    if (wanted.size === 0) return []
+    const rows = yield* namesIn(sessionId)
     const counted = yield* inSlices(rows, (row) => ({
       row,
       count: new Set(termsOf(row.original_filename).filter((term) => wanted.has(term))).size
@@ -43,4 +59,6 @@ export const nameSearch = Effect.gen(function* () {
           })
       )
   })
+
+  return { namedFiles, names }
 })
