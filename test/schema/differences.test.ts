@@ -344,6 +344,22 @@ describe("the statements between two schemas", () => {
         ['table a|column|y (table a: column y): ALTER TABLE "a" ADD COLUMN y DEFAULT 0xAf_1 [y DEFAULT 0xAf_1]']
       ],
       [
+        ["CREATE TABLE a (x)", "CREATE TABLE a (x, y DEFAULT 1e10)"],
+        ['table a|column|y (table a: column y): ALTER TABLE "a" ADD COLUMN y DEFAULT 1e10 [y DEFAULT 1e10]']
+      ],
+      [
+        ["CREATE TABLE a (x)", "CREATE TABLE a (x, y DEFAULT .55)"],
+        ['table a|column|y (table a: column y): ALTER TABLE "a" ADD COLUMN y DEFAULT .55 [y DEFAULT .55]']
+      ],
+      [
+        ["CREATE TABLE a (x)", "CREATE TABLE a (x, y DEFAULT .5e10)"],
+        ['table a|column|y (table a: column y): ALTER TABLE "a" ADD COLUMN y DEFAULT .5e10 [y DEFAULT .5e10]']
+      ],
+      [
+        ["CREATE TABLE a (x)", "CREATE TABLE a (x, y DEFAULT 1e+10)"],
+        ['table a|column|y (table a: column y): ALTER TABLE "a" ADD COLUMN y DEFAULT 1e+10 [y DEFAULT 1e+10]']
+      ],
+      [
         ["CREATE TABLE a (x)", "CREATE TABLE a (x, y DEFAULT 'it''s')"],
         ["table a|column|y (table a: column y): ALTER TABLE \"a\" ADD COLUMN y DEFAULT 'it''s' [y DEFAULT 'it''s']"]
       ],
@@ -451,6 +467,17 @@ describe("the statements between two schemas", () => {
       [
         ["CREATE TABLE a (x, y)", "CREATE TABLE a (y, x)"],
         ["not table a|column order| (table a: column order): it takes a rebuild of the table"]
+      ],
+      [
+        ["CREATE VIEW v AS SELECT 1 AS x; CREATE TRIGGER t INSTEAD OF INSERT ON v BEGIN SELECT 1; END", ""],
+        ['trigger t (trigger t): DROP TRIGGER "t"', 'view v (view v): DROP VIEW "v"']
+      ],
+      [
+        [
+          "CREATE TABLE a (x UNIQUE); CREATE INDEX i ON a (x)",
+          "CREATE TABLE a (x UNIQUE); CREATE INDEX i ON a (x DESC)"
+        ],
+        ['index i (index i): DROP INDEX "i"', "index i (index i): CREATE INDEX i ON a (x DESC)"]
       ]
     ]
   )

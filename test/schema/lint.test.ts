@@ -20,6 +20,7 @@ CREATE TABLE kinds (k TEXT NOT NULL, v TEXT) STRICT;
 CREATE VIRTUAL TABLE words USING fts5(x);
 CREATE TRIGGER tagged AFTER INSERT ON tags BEGIN SELECT 1; END;
 CREATE VIEW labels AS SELECT name AS label FROM pets;
+CREATE TRIGGER petted AFTER INSERT ON pets BEGIN SELECT 1; END;
 `
 const lint = (file: string) => lintOf(base, file)
 /** A rebuild of the table Tags with these columns and this copy. */
@@ -451,6 +452,29 @@ describe("what lint says", () => {
       []
     ],
     [
+      "CREATE TABLE made (id INT PRIMARY KEY, label TEXT);\nINSERT INTO made SELECT id, label FROM tags;\nDROP TABLE tags;\nALTER TABLE made RENAME TO tags",
+      [
+        "rebuild-loses 3: Dropping the old Tags drops index tags_by_lower, index tags_by_label, trigger tagged too, and the file does not make them again | Create it again at the end of the file. If it may go, say so with a DROP above.",
+        "rowid-lost 1: tags.id was INTEGER PRIMARY KEY, and is no longer the number that SQLite gives each row | Declare id as INTEGER PRIMARY KEY, unless the program now gives every row its own."
+      ]
+    ],
+    [
+      "CREATE TABLE made (v TEXT, k TEXT);\nINSERT INTO made SELECT * FROM kinds;\nDROP TABLE kinds;\nALTER TABLE made RENAME TO kinds",
+      [
+        "columns-mixed-up 2: SELECT * goes by position: kinds.k goes into v | Name the columns on both sides: INSERT INTO new (a, b) SELECT a, b FROM old."
+      ]
+    ],
+    [
+      "CREATE TABLE made (k TEXT, v TEXT, z);\nINSERT INTO made SELECT *, v FROM kinds;\nDROP TABLE kinds;\nALTER TABLE made RENAME TO kinds",
+      []
+    ],
+    [
+      "-- database-ready: foreign_keys = off\nCREATE TABLE made (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT);\nINSERT INTO made (id, name) SELECT id, name FROM owners;\nDROP TABLE owners;\nALTER TABLE made RENAME TO owners; CREATE INDEX o2 ON owners (name)",
+      [
+        "rebuild-loses 4: Dropping the old owners drops index owners_by_name too, and the file does not make it again | Create it again at the end of the file. If it may go, say so with a DROP above."
+      ]
+    ],
+    [
       "ALTER TABLE kinds RENAME TO old;\nCREATE TABLE kinds (k TEXT, v INT);\nINSERT INTO kinds SELECT * FROM old;\nDROP TABLE old",
       [
         "insert-select-star 3: SELECT * copies kinds by position, so another order of columns would mix them up without an error | Name the columns on both sides: INSERT INTO new (a, b) SELECT a, b FROM old.",
@@ -650,6 +674,19 @@ describe("what lint says", () => {
         "hidden-drift 2: There is no trigger none at this point, so in a database of these migrations this does nothing | Correct the name, or remove the statement."
       ]
     ],
+    [
+      "DROP TABLE IF EXISTS none1; CREATE TABLE other (x)",
+      [
+        "hidden-drift 1: There is no table none1 at this point, so in a database of these migrations this does nothing | Correct the name, or remove the statement."
+      ]
+    ],
+    ["CREATE TEMP TABLE t (x); DROP TABLE t; DROP TABLE IF EXISTS t", []],
+    [
+      "DROP TABLE tags; CREATE TABLE tags (x)",
+      [
+        "deletes-undeclared 1: It drops Tags and makes it again without copying its rows, and the file does not declare it: a database in which that deletes rows refuses the upgrade | If the rows may go, write `-- database-ready: deletes = Tags` above the first statement. | deletes = Tags"
+      ]
+    ],
     ["DROP INDEX IF EXISTS tags_by_label", []]
   ])
   table("of values that depend on the time", lint, [
@@ -737,6 +774,17 @@ describe("what lint says", () => {
     ["CREATE TABLE a (x DEFAULT CURRENT_TIMESTAMP)", []],
     ["INSERT INTO tags (label) VALUES ('now'), ('date()')", []],
     ["CREATE TABLE date (x); INSERT INTO date (x) VALUES (1)", []],
+    ["INSERT INTO tags (label) SELECT current_date2 FROM (SELECT 1 AS current_date2)", []],
+    ["INSERT INTO tags (label) SELECT x.time FROM (SELECT 1 AS time) AS x", []],
+    ["UPDATE tags SET label = date('x now') WHERE n", []],
+    ["UPDATE tags SET label = date('now x') WHERE n", []],
+    [
+      "UPDATE tags SET label = date('now', 'start of day') WHERE n",
+      [
+        "depends-on-time 1: date gives the time at which each database is upgraded, and the row keeps it | Write the value itself, or let the program write such rows once the database is ready."
+      ]
+    ],
+    ["CREATE TABLE time (x); INSERT INTO main.time (x) VALUES (1)", []],
     [
       "DELETE FROM tags WHERE n < random()",
       [
@@ -929,6 +977,15 @@ describe("facts of a schema", () => {
       [["ALTER TABLE tags DROP COLUMN x; SELECT 1", "v", "SELECT * FROM tags"], "ALTER TABLE tags DROP COLUMN x"],
       [["ALTER TABLE tags RENAME TO t2; SELECT 1", "v", "SELECT * FROM t2"], "ALTER TABLE tags RENAME TO t2"],
       [["SELECT 1; SELECT 2", "v", "SELECT * FROM kinds"], "SELECT 2"],
+      [["CREATE TABLE a (x); DROP TABLE kinds; SELECT 1", "v", "SELECT * FROM kinds"], "DROP TABLE kinds"],
+      [
+        ["INSERT INTO pets (name) VALUES ('v'); CREATE VIEW v AS SELECT 1; SELECT 2", "v", "x"],
+        "CREATE VIEW v AS SELECT 1"
+      ],
+      [["DROP TABLE parts; DROP TABLE kinds", "v", "SELECT * FROM kinds"], "DROP TABLE kinds"],
+      [["ALTER TABLE parts RENAME TO q; SELECT 1", "v", "SELECT * FROM q"], "ALTER TABLE parts RENAME TO q"],
+      [["SELECT 1; SELECT 2; SELECT 3", "v", "x"], "SELECT 3"],
+      [["DELETE FROM parts; ALTER TABLE parts ADD COLUMN z; SELECT 1", "v", "SELECT * FROM parts"], "SELECT 1"],
       [["", "v", ""], undefined]
     ]
   )

@@ -128,6 +128,37 @@ describe("a file in the directory of migrations", () => {
       ["1-_ a--b c.SQL"],
       "BadName 1-_ a--b c.SQL: expected NNN_name.sql | Name it 1_a_b_c.sql, or move it out of the directory."
     ],
+    [["x001_a.sql~"], ""],
+    [["001 a.sqlx"], "BadName 001 a.sqlx: expected NNN_name.sql | no remedy"],
+    [
+      ["001.undo.a.sqlx"],
+      "BadLayout 001.undo.a.sqlx: it undoes a migration, and this library undoes nothing | Move it out of the directory. Do not number it as a migration: what it undoes would be lost."
+    ],
+    [
+      ["12.undo.a.sql"],
+      "BadLayout 12.undo.a.sql: it undoes a migration, and this library undoes nothing | Move it out of the directory. Do not number it as a migration: what it undoes would be lost."
+    ],
+    [["a1.undo.b"], ""],
+    [
+      ["10.2_a.sql"],
+      "BadName 10.2_a.sql: its number has parts, and only whole numbers are ordered | Give each file one whole number, in the order in which they should run. A file that any database has applied keeps its number."
+    ],
+    [["x1.2_a.sql"], "BadName x1.2_a.sql: expected NNN_name.sql | no remedy"],
+    [
+      ["1.2_abc.sql"],
+      "BadName 1.2_abc.sql: its number has parts, and only whole numbers are ordered | Give each file one whole number, in the order in which they should run. A file that any database has applied keeps its number."
+    ],
+    [["V1__a  b.sql"], "BadLayout V1__a  b.sql: it is named for Flyway, version 1 | Name it 1_a_b.sql."],
+    [["12.do.a  b.sql"], "BadLayout 12.do.a  b.sql: it is named for Postgrator | Name it 12_a_b.sql."],
+    [["x12.do.a.sql"], "BadName x12.do.a.sql: expected NNN_name.sql | no remedy"],
+    [["x2024-01-31_a.sql"], "BadName x2024-01-31_a.sql: expected NNN_name.sql | no remedy"],
+    [
+      ["001.rollback.xyz.sql"],
+      "BadLayout 001.rollback.xyz.sql: it undoes a migration, and this library undoes nothing | Move it out of the directory. Do not number it as a migration: what it undoes would be lost."
+    ],
+    [["001_a.sql.bakx"], "BadName 001_a.sql.bakx: expected NNN_name.sql | no remedy"],
+    [["xR__a.sql"], "BadName xR__a.sql: expected NNN_name.sql | no remedy"],
+    [["R__a.sqlx.sql"], "R__a.sqlx.sql is R_ a.sqlx"],
     [["001_a.SQL"], "BadName 001_a.SQL: expected NNN_name.sql | Name it 001_a.sql, or move it out of the directory."],
     [
       ["20240131T1200_a.sql"],

@@ -220,6 +220,22 @@ describe("a directory of another tool", () => {
     [["1__a__.sql"], "numbered files | 1__a__.sql (1) is 1 a"],
     [["999_a.sql", "1000_b.sql"], "numbered files | 999_a.sql (999) is 999 a | 1000_b.sql (1000) is 1000 b"],
     [["01_a.sql", "1_b.sql"], "numbered files, with new numbers | 01_a.sql (01) is 001 a | 1_b.sql (1) is 002 b"],
+    [
+      ["x/up.sql", "b.sql", "a.sql", "1_a.sql"],
+      "numbered files | 1_a.sql (1) is 1 a | a.sql is left: its name has no number, so it is not a migration to other tools either | b.sql is left: its name has no number, so it is not a migration to other tools either | x/up.sql is left: the folder x has no number"
+    ],
+    [["123456789012345_a.sql"], "numbered files | 123456789012345_a.sql (123456789012345) is 123456789012345 a"],
+    [
+      ["1234567890123456_a.sql"],
+      "numbered files, with new numbers | 1234567890123456_a.sql (1234567890123456) is 12345678901234 a"
+    ],
+    [
+      ["1.1_a.sql", "20240301_a.sql", "20240201120000_b.sql"],
+      "Unclear: tools that compare numbers and tools that compare names do not run 20240301_a.sql and 20240201120000_b.sql in the same order, unless 20240301_a.sql has the number 20240301000000"
+    ],
+    [["1___a  !b.sql"], "numbered files | 1___a  !b.sql (1) is 1 a_b"],
+    [["1_!a!!.sql"], "numbered files | 1_!a!!.sql (1) is 1 a"],
+    [["0_a.sql", "1_b.sql"], "numbered files | 0_a.sql (0) is 0 a | 1_b.sql (1) is 1 b"],
     [["1_a.SQL"], "numbered files | 1_a.SQL (1) is 1 a"]
   ])
   table(
@@ -386,6 +402,8 @@ describe("a directory of another tool", () => {
       [["01", "1"], 0],
       [["", "0"], 0],
       [["99999999999999999999", "99999999999999999998"], 1],
+      [["1ab", "1b"], -1],
+      [["1ab", "1a"], 1],
       [["1.a", "1"], 1]
     ]
   )

@@ -599,6 +599,15 @@ describe("a script without a statement", () => {
     ["-- +goose", "finished"],
     ["-- a:b c", "finished"],
     ["-- 1 > 2 bun:split it", "finished"],
+    ["/** Your SQL goes here **/", "nothing is written into the template yet, and nothing in it is run"],
+    ["/* Your SQL goes here*/", "nothing is written into the template yet, and nothing in it is run"],
+    ["-->  statement-breakpoint", "nothing in it is run"],
+    ["-->statement-breakpoint", "nothing in it is run"],
+    [" -- \tYour SQL goes here", "nothing is written into the template yet, and nothing in it is run"],
+    ["/*\n** Your SQL goes here\n**/", "nothing is written into the template yet, and nothing in it is run"],
+    ["/* up:x */", "nothing in it is run"],
+    ["/* up:x **/", "nothing in it is run"],
+    ["-- a -- b:c", "finished"],
     ["--- Your SQL goes here", "nothing is written into the template yet, and nothing in it is run"]
   ])
 })
@@ -673,6 +682,42 @@ describe("a file with two halves", () => {
       "a;\n-- Up Migration x\nb\n-- Down Script --\nc",
       ["node-pg-migrate, 4 to 5: -- Down Script --", "a;\n-- Up Migration x\nb\n\n"]
     ],
+    ["a;\n-- +goose  Down\nb", ["goose, 2 to 3: -- +goose  Down", "a;\n\n"]],
+    ["a;\n--+goose Down\nb", ["goose, 2 to 3: --+goose Down", "a;\n\n"]],
+    ["a;\n-- +goose Down  no  transaction\nb", ["goose, 2 to 3: -- +goose Down  no  transaction", "a;\n\n"]],
+    ["a;\n-- x -- +goose Down\nb", ["none", "a;\n-- x -- +goose Down\nb"]],
+    ["a;\n--  migrate:down\nb", ["dbmate, 2 to 3: --  migrate:down", "a;\n\n"]],
+    ["a;\n--migrate:down\nb", ["dbmate, 2 to 3: --migrate:down", "a;\n\n"]],
+    ["a;\n-- migrate:down  x:y\nb", ["dbmate, 2 to 3: -- migrate:down  x:y", "a;\n\n"]],
+    ["a;\n-- migrate:down please\nb", ["none", "a;\n-- migrate:down please\nb"]],
+    ["a;\n-- x -- migrate:down\nb", ["none", "a;\n-- x -- migrate:down\nb"]],
+    ["a;\n--  rambler  down\nb", ["rambler, 2 to 3: --  rambler  down", "a;\n\n"]],
+    ["a;\n--rambler down\nb", ["rambler, 2 to 3: --rambler down", "a;\n\n"]],
+    ["a;\n-- rambler downs\nb", ["none", "a;\n-- rambler downs\nb"]],
+    ["a;\n-- x -- rambler down\nb", ["none", "a;\n-- x -- rambler down\nb"]],
+    ["a;\n-- x -- !Downs\nb", ["none", "a;\n-- x -- !Downs\nb"]],
+    ["a;\n# ! Downs\nb", ["Play evolutions, 2 to 3: # ! Downs", "a;\n\n"]],
+    ["a;\n-- x -- create above / drop below\nb", ["none", "a;\n-- x -- create above / drop below\nb"]],
+    ["a;\n--create above / drop below\nb", ["tern, 2 to 3: --create above / drop below", "a;\n\n"]],
+    ["a;\n----  create above / drop below  ----\nb", ["tern, 2 to 3: ----  create above / drop below  ----", "a;\n\n"]],
+    ["a;\n--- create above / drop below x\nb", ["none", "a;\n--- create above / drop below x\nb"]],
+    ["a;\n-- x -- // undo\nb", ["none", "a;\n-- x -- // undo\nb"]],
+    ["a;\n-- // undone\nb", ["none", "a;\n-- // undone\nb"]],
+    ["a;\n-- see -- Down Migration\nb", ["none", "a;\n-- see -- Down Migration\nb"]],
+    ["a;\n-- Down Migration of x\nb", ["none", "a;\n-- Down Migration of x\nb"]],
+    ["a;\n--- --begin  down  script\nb", ["node-pg-migrate, 2 to 3: --- --begin  down  script", "a;\n\n"]],
+    ["a;\n-- x -- migrate down\nb", ["none", "a;\n-- x -- migrate down\nb"]],
+    ["a;\n-- migrate down now\nb", ["none", "a;\n-- migrate down now\nb"]],
+    ["a;\n---  migrate down\nb", ["node-pg-migrate, 2 to 3: ---  migrate down", "a;\n\n"]],
+    ["a;\n-- x -- down\nb", ["none", "a;\n-- x -- down\nb"]],
+    ["a;\n/**  down  **/\nb", ["another tool, 2 to 3: /**  down  **/", "a;\n\n"]],
+    ["a;\n/*down*/\nb", ["another tool, 2 to 3: /*down*/", "a;\n\n"]],
+    ["a;\n/* x */ /* down */\nb", ["none", "a;\n/* x */ /* down */\nb"]],
+    [
+      "a;\n-- begin up sql\nb;\n-- begin down sql\nc",
+      ["node-pg-migrate, 4 to 5: -- begin down sql", "a;\n-- begin up sql\nb;\n\n"]
+    ],
+    ["a;\n-- rollback\nb;\n-- up\nc;\n-- rollback\nd", ["another tool, 2 to 3: -- rollback", "a;\n\n\n-- up\nc;\n\n"]],
     ["-- undo\n;\n-- up\na", ["none", "\n\n-- up\na"]]
   ])
   table("has marks of a tool", toolOfMark, [
@@ -699,6 +744,7 @@ describe("a file with two halves", () => {
     ["---- create above / drop below ----", "tern"],
     ["/* +goose Up */", "goose"],
     ["/* migrate:down */", "dbmate"],
+    ["-- +goose envsub  on", "goose"],
     ["-- +other up", "other"]
   ])
   table("is Liquibase's if its header says so", liquibaseLineIn, [
@@ -709,6 +755,8 @@ describe("a file with two halves", () => {
     ["-- liquibase formatted sqlx", 0],
     ["-- x liquibase formatted sql", 0],
     ["-- liquibase", 0],
+    ["--  liquibase formatted  sql", 1],
+    ["x --liquibase formatted sql", 0],
     ["--liquibaseformatted sql", 0],
     ["--liquibase formattedsql", 0],
     ["a\nb\n  --  liquibase formatted sql", 3]
