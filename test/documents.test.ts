@@ -434,6 +434,7 @@ const allRows: Readonly<Record<Refused["_tag"], ReadonlyArray<string>>> = {
     (reason) => new DirectoryError({ ...facts, reason, path: "" }),
     {
       InvalidFilename: undefined,
+      Taken: undefined,
       OtherEngine: undefined,
       NotADirectory: undefined,
       NotFound: undefined,

@@ -150,6 +150,7 @@ export const unless = <A>(code: string, question: () => A): A | undefined => {
 /** A word for what is not a regular file. */
 export const kindOf = (found: Stats | Dirent): string => {
   if (found.isDirectory()) return "Directory"
+  if (found.isFile()) return "File"
   if (found.isFIFO()) return "FIFO"
   if (found.isSymbolicLink()) return "Link"
   return found.isSocket() ? "Socket" : "Device"

@@ -182,7 +182,8 @@ const copyNow = Effect.fnUntraced(function* ({
         yield* orRefuse(flush(packed))
       }
       yield* orRefuse(nameCopy(packed, backup))
-      yield* orRefuse(flushDirectoryOf(backup))
+      // Refused means that there is none.
+      yield* Effect.tapError(orRefuse(flushDirectoryOf(backup)), () => removeOrWarn(backup))
       const made: MadeBackup = {
         database: file,
         backup,

@@ -93,8 +93,7 @@ export const restoreChosen = ({ at, directory, output, version, ...options }: Re
 /** What belongs to the database, or to somebody else, is not restored over. */
 const requireFree = Effect.fnUntraced(function* (filename: string, output: string) {
   const path = yield* Path.Path
-  const refuse = (detail: string) =>
-    new DirectoryError({ reason: "InvalidFilename", path: output, detail, retryable: false })
+  const refuse = (detail: string) => new DirectoryError({ reason: "Taken", path: output, detail, retryable: false })
   if (faultOfName(output) !== undefined || isInMemory(output)) return
   const realOf = (wanted: string) =>
     Effect.orElseSucceed(
@@ -114,7 +113,7 @@ const requireFree = Effect.fnUntraced(function* (filename: string, output: strin
     trySync(() => files.lstat(path.resolve(output))),
     ({ detail }) => refuse(detail)
   )
-  if (there !== undefined) return yield* refuse(`a ${kindOf(there)} is there already`)
+  if (there !== undefined) return yield* refuse(`a ${kindOf(there).toLowerCase()} is there already`)
 })
 
 const chooseFrom = Effect.fnUntraced(function* (

@@ -1,6 +1,6 @@
 /** Writes the converted files, whole or not at all. */
 
-import { chmodSync, closeSync, fsyncSync, openSync, renameSync, writeFileSync } from "node:fs"
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import * as Effect from "effect/Effect"
 import { files, trySync } from "../machine/files.ts"
@@ -41,7 +41,14 @@ export const write = (place: string, converted: ReadonlyArray<Converted>): Effec
       if (before !== undefined) chmodSync(folder, before.mode & 0o7777)
       flushDirectory(folder)
       renameSync(folder, place)
-      flushDirectory(dirname(place))
+      try {
+        flushDirectory(dirname(place))
+      } catch (thrown) {
+        // Refused means that there is nothing: back to where it is deleted.
+        renameSync(place, folder)
+        if (before !== undefined) mkdirSync(place, before.mode & 0o7777)
+        throw thrown
+      }
     })
   }).pipe(
     Effect.scoped,

@@ -8,6 +8,7 @@ import { faultOfName, urlOf, withoutSecrets } from "./DatabasePath.ts"
 export class DirectoryError extends TaggedRefusal("DirectoryError")<{
   /**
    * - `InvalidFilename`: the path cannot be that of a database file.
+   * - `Taken`: something is already at the path to which a backup is to be restored.
    * - `OtherEngine`: the name is the URL of another kind of database.
    * - `NotADirectory`: a file is where the directory should be.
    * - `NotFound`: an inspection finds no directory.
@@ -21,6 +22,7 @@ export class DirectoryError extends TaggedRefusal("DirectoryError")<{
    */
   readonly reason:
     | "InvalidFilename"
+    | "Taken"
     | "OtherEngine"
     | "NotADirectory"
     | "NotFound"
@@ -55,6 +57,11 @@ const catalogue: Catalogue<DirectoryError> = {
   InvalidFilename: {
     sentence: ({ path }) => `${JSON.stringify(path)} cannot be the name of a database file`,
     remedy: "Give the plain path of a file: no URI, no NUL character, no blank at its ends and no slash at its end.",
+    means: "usage"
+  },
+  Taken: {
+    sentence: ({ path }) => `Nothing was restored to ${path}`,
+    remedy: "Name a path at which there is nothing yet. To restore in place, leave it out.",
     means: "usage"
   },
   OtherEngine: {

@@ -15,7 +15,7 @@ import { basename, dirname, join } from "node:path"
 import { gunzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { exitCodeOf } from "../../layers/index.ts"
+import { exitCode, exitCodeOf } from "../../layers/index.ts"
 import { backUp, listBackups } from "../../layers/operate.ts"
 import {
   crashAfter,
@@ -346,6 +346,26 @@ describe("the commands backup and backups", () => {
       assert.strictEqual(refused.code, 64)
       assert.strictEqual(JSON.parse(refused.stdout).error.reason, "Exists")
     })
+  )
+
+  it.scopedLive.skipIf(unavailable !== undefined)(
+    `a backup that is refused leaves nothing, also where the last flush of its directory fails${skipped}`,
+    () =>
+      Effect.gen(function* () {
+        const file = yield* ready
+        const folder = yield* temporaryFolder
+        const flushes = ["-e", "trace=fsync", "-P", folder, "-e", "inject=fsync:error=EIO:when=1+"]
+        const { status, stdout } = spawnSync(
+          "strace",
+          [
+            ...["-f", "-qq", "-o", join(dirname(dirname(file)), "trace"), ...flushes, process.execPath, program],
+            ...["backup", "--database", file, "--to", folder, "--json"]
+          ],
+          { encoding: "utf8", timeout: 60_000, env: { PATH: process.env["PATH"], UV_THREADPOOL_SIZE: "1" } }
+        )
+        assert.strictEqual(status, exitCode.inputOutput, stdout)
+        assert.deepStrictEqual(readdirSync(folder), [])
+      })
   )
 
   it.scopedLive.skipIf(unavailable !== undefined)(

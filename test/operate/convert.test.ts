@@ -10,6 +10,7 @@ import type { ConvertError } from "../../layers/operate/ConvertError.ts"
 import { convertMigrations } from "../../layers/operate/convert.ts"
 import { planDatabase } from "../../layers/operate.ts"
 import { objectNames, platform, refusal, start, temporaryFolder } from "../support/database.ts"
+import { skipped, unavailable } from "../support/faults.ts"
 
 const program = join(import.meta.dirname, "../../dist/database-ready.cjs")
 
@@ -206,6 +207,24 @@ const layouts: Readonly<Record<string, readonly [files: Files, names: ReadonlyAr
 }
 
 describe("a converted directory", () => {
+  it.scopedLive.skipIf(unavailable !== undefined)(
+    `that is refused leaves nothing, also where the last flush fails, and is made the next time${skipped}`,
+    () =>
+      Effect.gen(function* () {
+        const { destination, source } = yield* directoryOf({ "001_users.sql": users })
+        const args = [process.execPath, program, "convert", source, destination]
+        const fault = ["-e", "trace=fsync", "-P", dirname(destination), "-e", "inject=fsync:error=EIO"]
+        const trace = join(yield* temporaryFolder, "trace")
+        const { status, stderr } = spawnSync("strace", ["-f", "-qq", "-o", trace, ...fault, ...args], {
+          encoding: "utf8",
+          env: { PATH: process.env["PATH"] }
+        })
+        assert.strictEqual(status, exitCode.inputOutput, stderr)
+        assert.deepStrictEqual(readdirSync(dirname(destination)), ["theirs"])
+        assert.lengthOf((yield* converting({ source, destination })).files, 1)
+      })
+  )
+
   it.scoped("runs functions of `onOpen` in both proofs", () =>
     Effect.gen(function* () {
       const { destination, source } = yield* directoryOf({

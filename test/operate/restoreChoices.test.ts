@@ -112,7 +112,7 @@ describe("a restore", () => {
       assert.deepStrictEqual(yield* pictureOf(dirname(file)), before)
       assert.deepStrictEqual(yield* rowsOf(output, bodies), [{ body: "first" }, { body: "second" }, { body: "third" }])
       const error = yield* refusal(restore({ filename: file, output: file }))
-      assert.strictEqual(`${error._tag}.${error.reason}`, "DirectoryError.InvalidFilename")
+      assert.strictEqual(`${error._tag}.${error.reason}`, "DirectoryError.Taken")
     })
   )
 
@@ -126,7 +126,10 @@ describe("a restore", () => {
       for (const dryRun of [false, true]) {
         for (const output of [taken, elsewhere, file, ...["-wal", "-shm", "-journal"].map((end) => `${file}${end}`)]) {
           const error = yield* refusal(restore({ filename: file, directory: elsewhere, output, dryRun }))
-          assert.deepStrictEqual([error._tag, exitCodeOf(error)], ["DirectoryError", 64], output)
+          assert.deepInclude(error, { _tag: "DirectoryError", reason: "Taken" }, output)
+          assert.strictEqual(exitCodeOf(error), 64)
+          assert.match(error.remedy, /^Name a path at which there is nothing yet/)
+          if (output === taken) assert.include(error.message, "a file is there already")
         }
       }
       assert.deepStrictEqual(yield* pictures, before)
