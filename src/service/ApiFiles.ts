@@ -36,7 +36,7 @@ export const Upload = HttpApiSchema.MultipartStream(
 const Expiry = Moment.pipe(
   Schema.filter((at) => at >= bounds.first && at <= bounds.last, {
     identifier: "Expiry",
-    description: "a time between the years 0 and 9999"
+    description: "a time between the years 1 and 9999"
   })
 )
 

@@ -1,12 +1,14 @@
 /** What will be deleted and when, in a user's sessions or in all: next due first, page by page. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
+import type { Fragment } from "@effect/sql/Statement"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { CleanupCursor, CleanupPage, CurrentUser, PlannedCleanup } from "./Api.ts"
 import { cursorOf } from "./Cursor.ts"
+import { dialect } from "./Dialect.ts"
 import { fromDatabase, isUsedElsewhere } from "./FileRow.ts"
 import { ownTurn } from "./inTurns.ts"
 import { isoOf } from "./timestamp.ts"
@@ -31,6 +33,19 @@ export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
       const sql = yield* SqlClient.SqlClient
       const file = sql.literal("cf.file_id, cf.original_filename, cf.session_id, cf.file_size, cf.is_deleted")
       const usedElsewhere = sql.literal(isUsedElsewhere)
+      const { firstKey, firstTime, indexedBy, join, key, timeOf } = yield* dialect
+      const entry = sql.literal("q.cleanup_id")
+      const expiry = key("fe", "file_id")
+      const session = key("es", "session_id")
+      const ofSession = key("cf", "file_id")
+      const beginning: Position = [firstTime, 0, -1, 0]
+
+      /** What a source has behind a position, which may be in another source: these follow each other at each moment. */
+      const behind = (kind: Position[1], time: string, row: Fragment, [due, last, first]: Position) => {
+        const dueAt = sql.literal(time)
+        if (kind !== last) return sql`${dueAt} ${sql.literal(kind < last ? ">" : ">=")} ${due}`
+        return sql`(${dueAt}, ${row}) > (${due}, ${first})`
+      }
 
       // Each statement starts at an index of times and stops at its limit, whatever it finds: rows that do not count are
       // marked, not left out. CROSS JOIN and LEFT JOIN make SQLite keep that order
@@ -42,51 +57,59 @@ export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
           AND NOT EXISTS (SELECT 1 FROM file_expiries fe WHERE fe.file_id = cf.file_id)`
         return {
           /** If a file has several entries, the last one counts. */
-          queued: ([due, key]: Place, most: number) => sql<LookedAtRow>`
+          queued: (position: Position, most: number) => sql<LookedAtRow>`
             SELECT 0 AS kind, q.scheduled_deletion_time AS due_at, q.cleanup_id AS first, 0 AS second, ${file},
               NOT EXISTS (
-                SELECT 1 FROM file_cleanup_queue later INDEXED BY idx_cleanup_queue_file
+                SELECT 1 FROM file_cleanup_queue later ${indexedBy("idx_cleanup_queue_file")}
                 WHERE later.file_id = q.file_id AND later.is_processed = 0
                   AND (later.scheduled_deletion_time, later.cleanup_id) > (q.scheduled_deletion_time, q.cleanup_id)
               ) AS is_planned
-            FROM file_cleanup_queue q CROSS JOIN conversation_files cf ON cf.file_id = q.file_id
-            WHERE ${whose("q.owner")} q.is_processed = 0 AND (q.scheduled_deletion_time, q.cleanup_id) > (${due}, ${key})
+            FROM file_cleanup_queue q ${join} conversation_files cf ON cf.file_id = q.file_id
+            WHERE ${whose("q.owner")} q.is_processed = 0 AND ${behind(0, "q.scheduled_deletion_time", entry, position)}
             ORDER BY q.scheduled_deletion_time, q.cleanup_id LIMIT ${most}`,
-          expiring: ([due, key]: Place, most: number) => sql<LookedAtRow>`
-            SELECT 1 AS kind, fe.expires_at AS due_at, fe.rowid AS first, 0 AS second, ${file},
+          expiring: (position: Position, most: number) => sql<LookedAtRow>`
+            SELECT 1 AS kind, fe.expires_at AS due_at, ${expiry} AS first, 0 AS second, ${file},
               cf.is_deleted = 0 AS is_planned
-            FROM file_expiries fe CROSS JOIN conversation_files cf ON cf.file_id = fe.file_id
-            WHERE ${whose("fe.owner")} fe.expires_at IS NOT NULL AND (fe.expires_at, fe.rowid) > (${due}, ${key})
-            ORDER BY fe.expires_at, fe.rowid LIMIT ${most}`,
+            FROM file_expiries fe ${join} conversation_files cf ON cf.file_id = fe.file_id
+            WHERE ${whose("fe.owner")} fe.expires_at IS NOT NULL AND ${behind(1, "fe.expires_at", expiry, position)}
+            ORDER BY fe.expires_at, ${expiry} LIMIT ${most}`,
           /** A session without such files is a row too, because it was looked at. */
-          ending: ([due, key]: Place, most: number) => sql<LookedAtRow>`
-            SELECT 2 AS kind, es.expires_at AS due_at, es.rowid AS first, coalesce(cf.rowid, 0) AS second, ${file},
+          ending: (position: Position, most: number) => sql<LookedAtRow>`
+            SELECT 2 AS kind, es.expires_at AS due_at, ${session} AS first, coalesce(${ofSession}, ${firstKey}) AS second,
+              ${file},
               ${isEnding} AS is_planned
             FROM ended_sessions es
             LEFT JOIN conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
-            WHERE ${whose("es.owner")} es.expires_at IS NOT NULL AND (es.expires_at, es.rowid) > (${due}, ${key})
-            ORDER BY es.expires_at, es.rowid, cf.rowid LIMIT ${most}`,
+            WHERE ${whose("es.owner")} es.expires_at IS NOT NULL AND ${behind(2, "es.expires_at", session, position)}
+            ORDER BY es.expires_at, ${session}, ${ofSession} LIMIT ${most}`,
           /** The rest of the session in which the previous look ended. */
-          endingToo: ([due, key, second]: readonly [...Place, number], most: number) => sql<LookedAtRow>`
-            SELECT 2 AS kind, es.expires_at AS due_at, es.rowid AS first, cf.rowid AS second, ${file},
+          endingToo: ([due, , first, second]: Position, most: number) => sql<LookedAtRow>`
+            SELECT 2 AS kind, es.expires_at AS due_at, ${session} AS first, ${ofSession} AS second, ${file},
               ${isEnding} AS is_planned
             FROM ended_sessions es
-            CROSS JOIN conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
-            WHERE ${whose("es.owner")} es.rowid = ${key} AND es.expires_at = ${due} AND cf.rowid > ${second}
-            ORDER BY cf.rowid LIMIT ${most}`
+            ${join} conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
+            WHERE ${whose("es.owner")} ${session} = ${first} AND es.expires_at = ${due} AND ${ofSession} > ${second}
+            ORDER BY ${ofSession} LIMIT ${most}`
         }
       })
+
+      /** Where a client continues. Entries of the queue have numbers on both engines. */
+      const given = ([due, kind, first, second]: Position): Position => [
+        String(timeOf(due)),
+        kind,
+        kind === 0 && typeof first === "string" ? 0 : first,
+        second
+      ]
 
       /** At most so many rows from a position on, and where the rest begins; undefined if there is none. */
       const look = Effect.fnUntraced(function* (position: Position, most: number) {
         const { ending, endingToo, expiring, queued } = yield* sources
-        const [due, kind, key, second] = position
         yield* ownTurn
         const rows = (yield* Effect.all([
-          queued(placeOf(0, position), most + 1),
-          expiring(placeOf(1, position), most + 1),
-          kind === 2 ? endingToo([due, key, second], most + 1) : Effect.succeed([]),
-          ending(placeOf(2, position), most + 1)
+          queued(position, most + 1),
+          expiring(position, most + 1),
+          position[1] === 2 ? endingToo(position, most + 1) : Effect.succeed([]),
+          ending(position, most + 1)
         ]))
           .flat()
           .sort(inOrder)
@@ -126,10 +149,10 @@ export class CleanupList extends Context.Tag("conversation-files/CleanupList")<
 
       return {
         page: Effect.fnUntraced(function* ({ after, limit }) {
-          const position = Option.getOrElse(
-            Option.flatMap(Option.fromNullable(after), CleanupCursor.read),
-            () => beginning
-          )
+          const position = Option.match(Option.flatMap(Option.fromNullable(after), CleanupCursor.read), {
+            onNone: () => beginning,
+            onSome: given
+          })
           const { found, next } = yield* page(position, limit)
           return new CleanupPage({
             cleanups: found.map(cleanupOf),
@@ -147,8 +170,8 @@ interface LookedAt {
   /** The source; it also orders entries due at the same moment. */
   readonly kind: Position[1]
   readonly due_at: string
-  readonly first: number
-  readonly second: number
+  readonly first: Key
+  readonly second: Key
 }
 
 interface UnplannedRow extends LookedAt {
@@ -168,13 +191,8 @@ type LookedAtRow = PlannedRow | UnplannedRow
 
 const isPlanned = (row: LookedAtRow): row is PlannedRow => row.is_planned === 1
 
-/** Time and key of a row: a source continues after it. */
-type Place = readonly [due: string, key: number]
 type Position = Option.Option.Value<ReturnType<typeof CleanupCursor.read>>
-
-const beforeAll = -1
-
-const beginning: Position = ["", 0, beforeAll, 0]
+type Key = Position[2]
 
 const positionOf = ({ due_at, first, kind, second }: LookedAt): Position => [due_at, kind, first, second]
 
@@ -184,15 +202,10 @@ const atOnce = 200
 /** How many turns one request may take. Then its page ends, however little it has found, and the next page continues. */
 const mostLooks = 25
 
-/** Where a source continues if a page ended in another source: with what is due at that moment, or after it. */
-const placeOf = (kind: number, [due, last, key]: Position): Place => {
-  if (kind === last) return [due, key]
-  return [due, kind < last ? Number.MAX_SAFE_INTEGER : beforeAll]
-}
-
+/** Each source is in the order of its keys already, which a sort keeps. */
 const inOrder = (one: LookedAt, other: LookedAt): number => {
   if (one.due_at !== other.due_at) return one.due_at < other.due_at ? -1 : 1
-  return one.kind - other.kind || one.first - other.first || one.second - other.second
+  return one.kind - other.kind
 }
 
 const cleanupOf = (row: PlannedRow): PlannedCleanup => {

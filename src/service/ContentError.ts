@@ -8,8 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 
 export class ContentError extends Data.TaggedError("ContentError")<{
-  /** `Foreign`: something is there that this service did not make and does not touch. */
-  readonly reason: "Full" | "Missing" | "Denied" | "Foreign" | "Failed"
+  /**
+   * `Foreign`: something is there that this service did not make and does not touch. `Damaged`: its bytes were read and
+   * are not those of its name.
+   */
+  readonly reason: "Full" | "Missing" | "Denied" | "Foreign" | "Damaged" | "Failed"
   /** Absolute path. */
   readonly path: string
   /** The system's code, such as `ENOSPC`; empty if there is none. */

@@ -42,7 +42,7 @@ export const contentProof: Layer.Layer<never, never, ContentFaults | ContentStor
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { directory, open, owner } = yield* ContentStore
-      const { unsafeDisproven } = yield* ContentFaults
+      const { found, unsafeDisproven } = yield* ContentFaults
       const { proofRate } = yield* Settings
       const mark = join(directory, "proof")
 
@@ -64,16 +64,21 @@ export const contentProof: Layer.Layer<never, never, ContentFaults | ContentStor
       const isRight = (sha256: string, content: OpenContent) =>
         Effect.map(digestOf(content), (digest) => digest === undefined || digest === sha256)
 
+      const isDamaged = (sha256: string) =>
+        Effect.logError(
+          `A content is damaged: its bytes are not those that were stored. Upload the same file again: ${sha256}`
+        )
+
       /** Undefined if it cannot be opened, which is logged. The sweep reports what is missing or not ours. */
       const openOrSay = (sha256: string) =>
-        Effect.catchAll(open(sha256), ({ message, reason }) =>
-          Effect.as(
-            reason === "Missing" || reason === "Foreign"
-              ? Effect.void
-              : Effect.logWarning(`Cannot prove a content: ${message}`),
-            undefined
-          )
-        )
+        Effect.catchAll(open(sha256), ({ message, reason }) => {
+          if (reason === "Missing" || reason === "Foreign") return Effect.succeed(undefined)
+          const say =
+            reason === "Damaged"
+              ? Effect.zipRight(found(sha256, "damaged"), isDamaged(sha256))
+              : Effect.logWarning(`Cannot prove a content: ${message}`)
+          return Effect.as(say, undefined)
+        })
 
       /** Reads a content a second time before it reports it as damaged. */
       const prove = (sha256: string) =>
@@ -83,9 +88,7 @@ export const contentProof: Layer.Layer<never, never, ContentFaults | ContentStor
           if ((yield* isRight(sha256, content)) || (yield* isRight(sha256, content))) return
           if (!content.unsafeIsThere()) return
           unsafeDisproven(sha256, content.identity)
-          yield* Effect.logError(
-            `A content is damaged: its bytes are not those that were stored. Upload the same file again: ${sha256}`
-          )
+          yield* isDamaged(sha256)
         }).pipe(Effect.scoped)
 
       const nextAfter = (after: string) =>

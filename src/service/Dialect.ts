@@ -5,6 +5,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Fragment } from "@effect/sql/Statement"
 import * as Effect from "effect/Effect"
+import { millisOf, timestampOf } from "./timestamp.ts"
 
 export interface Dialect {
   /**
@@ -22,6 +23,16 @@ export interface Dialect {
   readonly jsonIn: (text: string) => Fragment
   /** The index that SQLite has to take. PostgreSQL knows better than a fixed choice. */
   readonly indexedBy: (name: string) => Fragment
+  /** LIKE for which the case of a to z does not count, and that of no other letter. */
+  readonly like: Fragment
+  /** What orders the rows of a table, here by an alias: SQLite's rowid, or the primary key, which has this name. */
+  readonly key: (alias: string, primaryKey: string) => Fragment
+  /** Before every such key. */
+  readonly firstKey: number | string
+  /** Before every time. */
+  readonly firstTime: string
+  /** A time that a client gave back: it may be any text. On PostgreSQL one that is no time is before all others. */
+  readonly timeOf: (given: string | number) => string | number
 }
 
 export const dialect: Effect.Effect<Dialect, never, SqlClient.SqlClient> = Effect.map(
@@ -36,7 +47,16 @@ export const dialect: Effect.Effect<Dialect, never, SqlClient.SqlClient> = Effec
         join: sql.literal("JOIN"),
         timeIn: (text: string) => sql.literal(`CAST(${text} AS timestamptz)`),
         jsonIn: (text: string) => sql.literal(`CAST(${text} AS jsonb)`),
-        indexedBy: () => sql.literal("")
+        indexedBy: () => sql.literal(""),
+        // The collation decides for which letters case counts.
+        like: sql.literal('COLLATE "C" ILIKE'),
+        key: (alias: string, primaryKey: string) => sql.literal(`${alias}.${primaryKey}`),
+        firstKey: "",
+        firstTime: "-infinity",
+        timeOf: (given: string | number) => {
+          const millis = millisOf(given)
+          return Number.isNaN(millis) ? "-infinity" : timestampOf(millis)
+        }
       }),
       orElse: () => ({
         elements: (json: string) => sql`json_each(${json}) AS given`,
@@ -44,7 +64,12 @@ export const dialect: Effect.Effect<Dialect, never, SqlClient.SqlClient> = Effec
         join: sql.literal("CROSS JOIN"),
         timeIn: (text: string) => sql.literal(text),
         jsonIn: (text: string) => sql.literal(text),
-        indexedBy: (name: string) => sql.literal(`INDEXED BY ${name}`)
+        indexedBy: (name: string) => sql.literal(`INDEXED BY ${name}`),
+        like: sql.literal("LIKE"),
+        key: (alias: string) => sql.literal(`${alias}.rowid`),
+        firstKey: 0,
+        firstTime: "",
+        timeOf: (given: string | number) => given
       })
     })
 )

@@ -7,6 +7,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import { Database } from "./Database.ts"
 import { atOnce, DeletionRows } from "./DeletionRows.ts"
+import { dialect } from "./Dialect.ts"
 import { Discarding } from "./Discarding.ts"
 import { DueTime } from "./DueTime.ts"
 import { type FileRow, isUsedElsewhere } from "./FileRow.ts"
@@ -24,6 +25,11 @@ export const dueDeletions = Effect.gen(function* () {
   const { destroyRows, markDeleted, releaseIfOver } = yield* DeletionRows
   const { earliest } = yield* DueTime
   const dueBy = Effect.map(earliest, timestampOf)
+  const { firstKey, firstTime, join, key } = yield* dialect
+  const expiry = key("fe", "file_id")
+  const session = key("es", "session_id")
+  const file = key("cf", "file_id")
+  const beginning: Place = [firstTime, firstKey, firstKey]
 
   /** Handles one entry of the queue, checked again under the lock: its reason may be gone. */
   const cleanUp = Effect.fnUntraced(function* (cleanupId: number, at: string) {
@@ -84,11 +90,11 @@ export const dueDeletions = Effect.gen(function* () {
   const filesDue = markSome(
     "expired",
     (at, [due, first]) => sql`
-          SELECT fe.expires_at AS due_at, fe.rowid AS first, 0 AS second, cf.file_id, cf.session_id,
+          SELECT fe.expires_at AS due_at, ${expiry} AS first, 0 AS second, cf.file_id, cf.session_id,
             cf.is_deleted = 0 AS is_due
-          FROM file_expiries fe CROSS JOIN conversation_files cf ON cf.file_id = fe.file_id
-          WHERE fe.expires_at <= ${at} AND (fe.expires_at, fe.rowid) > (${due}, ${first})
-          ORDER BY fe.expires_at, fe.rowid LIMIT ${atOnce}`
+          FROM file_expiries fe ${join} conversation_files cf ON cf.file_id = fe.file_id
+          WHERE fe.expires_at <= ${at} AND (fe.expires_at, ${expiry}) > (${due}, ${first})
+          ORDER BY fe.expires_at, ${expiry} LIMIT ${atOnce}`
   )
 
   const isEnding = sql.literal(`cf.file_id IS NOT NULL AND NOT ${isUsedElsewhere}
@@ -98,20 +104,20 @@ export const dueDeletions = Effect.gen(function* () {
     "session_ended",
     Effect.fnUntraced(function* (at, [due, first, second]) {
       const rest = yield* sql<DueRow>`
-            SELECT es.expires_at AS due_at, es.rowid AS first, cf.rowid AS second, cf.file_id, es.session_id,
+            SELECT es.expires_at AS due_at, ${session} AS first, ${file} AS second, cf.file_id, es.session_id,
               ${isEnding} AS is_due
             FROM ended_sessions es
-            CROSS JOIN conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
-            WHERE es.rowid = ${first} AND es.expires_at = ${due} AND cf.rowid > ${second}
-            ORDER BY cf.rowid LIMIT ${atOnce}`
+            ${join} conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
+            WHERE ${session} = ${first} AND es.expires_at = ${due} AND ${file} > ${second}
+            ORDER BY ${file} LIMIT ${atOnce}`
       // A session without files is a row too, because it was looked at.
       const others = yield* sql<DueRow>`
-            SELECT es.expires_at AS due_at, es.rowid AS first, coalesce(cf.rowid, 0) AS second, cf.file_id,
+            SELECT es.expires_at AS due_at, ${session} AS first, coalesce(${file}, ${firstKey}) AS second, cf.file_id,
               es.session_id, ${isEnding} AS is_due
             FROM ended_sessions es
             LEFT JOIN conversation_files cf ON cf.session_id = es.session_id AND cf.is_deleted = 0
-            WHERE es.expires_at <= ${at} AND (es.expires_at, es.rowid) > (${due}, ${first})
-            ORDER BY es.expires_at, es.rowid, cf.rowid LIMIT ${atOnce - rest.length}`
+            WHERE es.expires_at <= ${at} AND (es.expires_at, ${session}) > (${due}, ${first})
+            ORDER BY es.expires_at, ${session}, ${file} LIMIT ${atOnce - rest.length}`
       return [...rest, ...others]
     })
   )
@@ -124,8 +130,8 @@ export const dueDeletions = Effect.gen(function* () {
 /** A row that was looked at: a file that is due, or anything in its place. */
 interface DueRow {
   readonly due_at: string
-  readonly first: number
-  readonly second: number
+  readonly first: Key
+  readonly second: Key
   readonly session_id: string
   readonly file_id: string | null
   readonly is_due: 0 | 1
@@ -137,10 +143,10 @@ interface FileDue extends DueRow {
 
 const isDue = (row: DueRow): row is FileDue => row.is_due === 1 && row.file_id !== null
 
-/** Where the next look continues. */
-type Place = readonly [due: string, first: number, second: number]
+type Key = number | string
 
-const beginning: Place = ["", 0, 0]
+/** Where the next look continues. */
+type Place = readonly [due: string, first: Key, second: Key]
 
 interface QueuedRow extends Pick<FileRow, "file_hash" | "file_id" | "session_id" | "is_deleted"> {
   readonly cleanup_reason: string

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { FilePage } from "./Api.ts"
 import { FileCursor, type FilePosition } from "./ApiParameters.ts"
+import { dialect } from "./Dialect.ts"
 import { type FileRow, fileOf, fromDatabase } from "./FileRow.ts"
 import { othersTurn } from "./inTurns.ts"
 import { Rows } from "./Rows.ts"
@@ -45,6 +46,10 @@ interface Seen {
 export const filePages = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { columns } = yield* Rows
+  const { join, like, texts, timeOf } = yield* dialect
+
+  const isAfter = ({ at, fileId }: Position): Fragment =>
+    sql`(cf.uploaded_at, cf.file_id) < (${at === null ? null : timeOf(at)}, ${fileId})`
 
   const behind = (position: Position | undefined, isTimed: boolean): ReadonlyArray<Fragment> => {
     if (!isTimed) {
@@ -52,16 +57,16 @@ export const filePages = Effect.gen(function* () {
       return position?.at === null ? [rest, sql`cf.file_id < ${position.fileId}`] : [rest]
     }
     const timed = sql`cf.uploaded_at IS NOT NULL`
-    return position === undefined ? [timed] : [sql`(cf.uploaded_at, cf.file_id) < (${position.at}, ${position.fileId})`]
+    return position === undefined ? [timed] : [isAfter(position)]
   }
 
-  const order = sql`ORDER BY cf.uploaded_at DESC, cf.file_id DESC`
+  const order = sql`ORDER BY cf.uploaded_at DESC NULLS LAST, cf.file_id DESC`
 
   /** The rows of files, in the order of their ids. */
   const rowsOf = (ids: ReadonlyArray<string>) =>
     Effect.map(
-      sql<FileRow>`SELECT ${columns} FROM json_each(${JSON.stringify(ids)}) wanted
-        JOIN conversation_files cf ON cf.file_id = wanted.value`,
+      sql<FileRow>`SELECT ${columns} FROM ${texts(JSON.stringify(ids))}
+        JOIN conversation_files cf ON cf.file_id = given.value`,
       (rows) => {
         const byId = new Map(rows.map((row) => [row.file_id, row]))
         // Somebody may have deleted one for good meanwhile.
@@ -73,7 +78,7 @@ export const filePages = Effect.gen(function* () {
     new FilePage({ files: rows.map(fileOf), next: next === undefined ? null : FileCursor.of(next) }, fromDatabase)
 
   const namedLike = (name: string | undefined): ReadonlyArray<Fragment> =>
-    name === undefined ? [] : [sql`cf.original_filename LIKE ${likePattern(name)} ESCAPE '\\'`]
+    name === undefined ? [] : [sql`cf.original_filename ${like} ${likePattern(name)} ESCAPE '\\'`]
 
   /** Reads along an index that begins with the columns of `scope`. */
   const page = Effect.fnUntraced(function* (
@@ -85,7 +90,9 @@ export const filePages = Effect.gen(function* () {
       ...namedLike(name),
       ...(owner === undefined
         ? []
-        : [sql`(SELECT so.owner FROM session_owners so WHERE so.session_id = cf.session_id) IS ${owner}`])
+        : [
+            sql`(SELECT so.owner FROM session_owners so WHERE so.session_id = cf.session_id) IS NOT DISTINCT FROM ${owner}`
+          ])
     ]
     let position = positionOf(after)
     let isTimed = position?.at !== null
@@ -133,19 +140,19 @@ export const filePages = Effect.gen(function* () {
         ? []
         : position.at === null
           ? behind(position, false)
-          : [sql`((cf.uploaded_at, cf.file_id) < (${position.at}, ${position.fileId}) OR cf.uploaded_at IS NULL)`])
+          : [sql`(${isAfter(position)} OR cf.uploaded_at IS NULL)`])
     ]
     const rows = yield* sql<FileRow>`SELECT ${columns} FROM session_summaries ss
-      CROSS JOIN conversation_files cf ON cf.session_id = ss.session_id
+      ${join} conversation_files cf ON cf.session_id = ss.session_id
       WHERE ${sql.and(conditions)} ${order} LIMIT ${limit + 1}`
     return pageOf(rows.slice(0, limit), rows.length > limit ? positionOfRow(rows[limit - 1]) : undefined)
   })
 
   const hasFew = (owner: string): Effect.Effect<boolean, SqlError> =>
     Effect.map(
-      sql<{ readonly most: number }>`SELECT max(sessions, files + deleted_files) AS most FROM owner_usage
-        WHERE owner = ${owner}`,
-      ([row]) => (row?.most ?? 0) <= few
+      sql<{ readonly sessions: number; readonly files: number }>`SELECT sessions, files + deleted_files AS files
+        FROM owner_usage WHERE owner = ${owner}`,
+      ([row]) => row === undefined || Math.max(row.sessions, row.files) <= few
     )
 
   return {

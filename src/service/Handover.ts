@@ -9,7 +9,8 @@ const atOnce = 500
 
 /**
  * Makes a function that gives the planned deletions of a session to its next owner. Run it before the owner is changed,
- * in the same transaction: the trigger on that change gives all that are left in one statement.
+ * in the same transaction: the trigger on that change gives all that are left in one statement. On PostgreSQL that is
+ * all of them, because a statement there keeps no request of others waiting.
  */
 export const handOver = Effect.map(SqlClient.SqlClient, (sql) => {
   const queued = (sessionId: string, from: string | null, to: string) =>
@@ -30,8 +31,10 @@ export const handOver = Effect.map(SqlClient.SqlClient, (sql) => {
     )
 
   /** `from` is null if the session has no owner. */
-  return (sessionId: string, from: string | null, to: string): Effect.Effect<void, SqlError> =>
+  const inSteps = (sessionId: string, from: string | null, to: string): Effect.Effect<void, SqlError> =>
     from === to
       ? Effect.void
       : Effect.asVoid(Effect.zipRight(toTheEnd(queued(sessionId, from, to)), toTheEnd(expiring(sessionId, from, to))))
+
+  return sql.onDialectOrElse({ pg: () => (): Effect.Effect<void, SqlError> => Effect.void, orElse: () => inSteps })
 })

@@ -119,8 +119,11 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
         yield* claim(sessionId)
         yield* sql`UPDATE conversation_files SET session_id = ${sessionId} WHERE file_id = ${fileId}`
         // An earlier system may already use the file in both sessions, for the same message.
-        yield* sql`UPDATE OR IGNORE session_file_associations SET session_id = ${sessionId}
-          WHERE file_id = ${fileId} AND session_id = ${from}`
+        yield* sql`UPDATE session_file_associations SET session_id = ${sessionId}
+          WHERE file_id = ${fileId} AND session_id = ${from} AND NOT EXISTS (
+            SELECT 1 FROM session_file_associations known WHERE known.session_id = ${sessionId}
+            AND known.file_id = ${fileId} AND known.message_id = session_file_associations.message_id
+          )`
         yield* sql`DELETE FROM session_file_associations WHERE file_id = ${fileId} AND session_id = ${from}`
         yield* sql`UPDATE file_cleanup_queue SET session_id = ${sessionId}
           WHERE file_id = ${fileId} AND is_processed = 0`

@@ -39,6 +39,10 @@ export const rowContent = Effect.gen(function* () {
         ({ reason }) => reason === "Missing" || reason === "Foreign",
         () => lost(row, "missing")
       ),
+      Effect.catchIf(
+        ({ reason }) => reason === "Damaged",
+        () => lost(row, "damaged")
+      ),
       Effect.filterOrElse(
         ({ size }: OpenContent) => size === row.file_size,
         () => lost(row, "damaged")

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import { CurrentUser, Forbidden, SessionCursor, SessionPage } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { cursorOf } from "./Cursor.ts"
+import { dialect } from "./Dialect.ts"
 import { othersTurn } from "./inTurns.ts"
 import { type SessionRow, sessionColumns, summaryOf } from "./SessionRow.ts"
 
@@ -46,6 +47,7 @@ export class SessionList extends Context.Tag("conversation-files/SessionList")<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { audited } = yield* AuditTrail
+      const { timeOf } = yield* dialect
       const columns = sql.literal(sessionColumns)
 
       /** The owner whose sessions are listed; undefined is all. */
@@ -61,7 +63,7 @@ export class SessionList extends Context.Tag("conversation-files/SessionList")<
       const rowsBehind = (position: Option.Option<Position>, owner: string | undefined, most: number) => {
         const conditions = [
           ...Option.toArray(position).map(
-            ([changedAt, sessionId]) => sql`(ss.changed_at, ss.session_id) < (${changedAt}, ${sessionId})`
+            ([changedAt, sessionId]) => sql`(ss.changed_at, ss.session_id) < (${timeOf(changedAt)}, ${sessionId})`
           ),
           ...(owner === undefined ? [] : [sql`ss.owner = ${owner}`])
         ]

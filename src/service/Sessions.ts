@@ -93,7 +93,7 @@ export class Sessions extends Context.Tag("conversation-files/Sessions")<
 
       const summary = (sessionId: string) =>
         Effect.map(
-          sql<SessionRow>`SELECT ${sql.literal(sessionColumns)} FROM (SELECT 1)
+          sql<SessionRow>`SELECT ${sql.literal(sessionColumns)} FROM (SELECT 1) AS one
               LEFT JOIN session_summaries ss ON ss.session_id = ${sessionId}
               LEFT JOIN ended_sessions es ON es.session_id = ${sessionId}`,
           ([row]) => summaryOf(sessionId, row)

@@ -2,6 +2,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
+import { dialect } from "./Dialect.ts"
 import { filePages } from "./FilePages.ts"
 import { othersTurn } from "./inTurns.ts"
 
@@ -20,14 +21,15 @@ interface Content {
 export const storedBytes = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { hasFew } = yield* filePages
+  const { join, texts } = yield* dialect
   const alone = yield* Effect.makeSemaphore(1)
 
-  const ofFew = (owner: string) =>
+  const inOneStatement = (owner: string) =>
     Effect.map(
       sql<{ readonly bytes: number }>`SELECT coalesce(sum(file_size), 0) AS bytes FROM (
           SELECT DISTINCT cf.file_hash, cf.file_size FROM session_summaries ss
-          CROSS JOIN conversation_files cf ON cf.session_id = ss.session_id WHERE ss.owner = ${owner}
-        )`,
+          ${join} conversation_files cf ON cf.session_id = ss.session_id WHERE ss.owner = ${owner}
+        ) AS stored`,
       ([row]) => row?.bytes ?? 0
     )
 
@@ -40,8 +42,8 @@ export const storedBytes = Effect.gen(function* () {
 
   /** The contents of sessions that have no more files together than one statement reads. */
   const ofSmall = (sessions: ReadonlyArray<string>) =>
-    sql<Content>`SELECT cf.file_hash, cf.file_size FROM json_each(${JSON.stringify(sessions)}) wanted
-      CROSS JOIN conversation_files cf ON cf.session_id = wanted.value`
+    sql<Content>`SELECT cf.file_hash, cf.file_size FROM ${texts(JSON.stringify(sessions))}
+      ${join} conversation_files cf ON cf.session_id = given.value`
 
   const ofLarge = Effect.fnUntraced(function* (sessionId: string, add: (contents: ReadonlyArray<Content>) => void) {
     for (const isDeleted of [null, 0, 1]) {
@@ -60,7 +62,7 @@ export const storedBytes = Effect.gen(function* () {
     }
   })
 
-  const ofMany = Effect.fnUntraced(function* (owner: string) {
+  const inSteps = Effect.fnUntraced(function* (owner: string) {
     const seen = new Set<string>()
     let bytes = 0
     const add = (contents: ReadonlyArray<Content>) => {
@@ -98,6 +100,9 @@ export const storedBytes = Effect.gen(function* () {
     }
   })
 
+  // A server does not keep requests of others waiting meanwhile.
+  const ofMany = sql.onDialectOrElse({ pg: () => inOneStatement, orElse: () => inSteps })
+
   return (owner: string): Effect.Effect<number, SqlError> =>
-    Effect.flatMap(hasFew(owner), (isFew) => (isFew ? ofFew(owner) : alone.withPermits(1)(ofMany(owner))))
+    Effect.flatMap(hasFew(owner), (isFew) => (isFew ? inOneStatement(owner) : alone.withPermits(1)(ofMany(owner))))
 })

@@ -78,6 +78,7 @@ const storing: Record<ContentError["reason"], string> = {
   Full: "Free space on the filesystem of DATA_DIRECTORY.",
   Foreign: "Move away the files that this program did not make, or set DATA_DIRECTORY to a directory of its own.",
   Missing: "Put the directory back, or set DATA_DIRECTORY to where it is.",
+  Damaged: "Restore the contents from a backup.",
   Failed: "Check the disk and the kernel's log, or set DATA_DIRECTORY to a directory on another disk."
 }
 

@@ -1,8 +1,11 @@
 /** Times in the format of SQLite's date functions, in UTC: `YYYY-MM-DD HH:MM:SS.SSS`. */
 
-/** The years that have four digits: only their times compare as text, in SQLite too. */
+/**
+ * The years that have four digits: only their times compare as text, in SQLite too. The year 1 is the first that PostgreSQL
+ * knows.
+ */
 export const bounds = {
-  first: new Date("0000-01-01T00:00:00.000Z"),
+  first: new Date("0001-01-01T00:00:00.000Z"),
   last: new Date("9999-12-31T23:59:59.999Z")
 }
 

@@ -9,8 +9,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { archiveNames } from "../../src/service/archiveNames.ts"
 import { fileForm } from "../../src/service/Client.ts"
-import { independently, openDescriptors, rowsOf } from "../support/database.ts"
-import { accounts, jsonOf, serving, tokenOf } from "../support/service.ts"
+import { execute, independently, openDescriptors, rowOf, rowsOf } from "../support/database.ts"
+import { accounts, jsonOf, onlySqlite, serving, tokenOf } from "../support/service.ts"
 import { entriesOfZip } from "../support/zip.ts"
 
 const sha256 = (content: string) => createHash("sha256").update(content).digest("hex")
@@ -141,41 +141,43 @@ describe("an archive", () => {
     })
   )
 
-  it.scopedLive("has each name once, and none that leads out of the folder where it is unpacked", () =>
-    Effect.gen(function* () {
-      const { client, file } = yield* serving()
-      const bad = [
-        "../../etc/passwd",
-        "..",
-        "/abs",
-        "C:\\x",
-        "a\u0000b",
-        "con",
-        "",
-        " x. ",
-        "\ud800",
-        "a:b",
-        "x".repeat(300)
-      ]
-      const same = ["a.txt", "A.TXT", "a.txt", "a (2).txt", "e\u0301.txt", "\u00e9.txt"]
-      const { sha256: hash } = yield* client.files.upload(upload("s1", "first", "x"))
-      yield* independently(file, (connection) => {
-        const insert = connection.prepare(
-          `INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, uploaded_at)
+  it.scopedLive.skipIf(onlySqlite("stores a name with U+0000 and a time that is none"))(
+    "has each name once, and none that leads out of the folder where it is unpacked",
+    () =>
+      Effect.gen(function* () {
+        const { client, file } = yield* serving()
+        const bad = [
+          "../../etc/passwd",
+          "..",
+          "/abs",
+          "C:\\x",
+          "a\u0000b",
+          "con",
+          "",
+          " x. ",
+          "\ud800",
+          "a:b",
+          "x".repeat(300)
+        ]
+        const same = ["a.txt", "A.TXT", "a.txt", "a (2).txt", "e\u0301.txt", "\u00e9.txt"]
+        const { sha256: hash } = yield* client.files.upload(upload("s1", "first", "x"))
+        yield* independently(file, (connection) => {
+          const insert = connection.prepare(
+            `INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, uploaded_at)
            VALUES (?, 's1', ?, ?, 'nowhere', 1, ?, '2020-01-01 00:00:00')`
-        )
-        for (const [n, name] of [...bad, ...same].entries()) insert.run(`old-${n}`, name, `old-${n}`, hash)
-        insert.run("old-time", "time", "old-time", hash)
-        connection.exec("UPDATE conversation_files SET uploaded_at = 'yesterday' WHERE file_id = 'old-time'")
+          )
+          for (const [n, name] of [...bad, ...same].entries()) insert.run(`old-${n}`, name, `old-${n}`, hash)
+          insert.run("old-time", "time", "old-time", hash)
+          connection.exec("UPDATE conversation_files SET uploaded_at = 'yesterday' WHERE file_id = 'old-time'")
+        })
+        const names = entriesOfZip(yield* client.streams.archive(of("s1"))).map(({ name }) => name)
+        assert.strictEqual(names.length, bad.length + same.length + 2)
+        assert.strictEqual(new Set(names.map((name) => name.normalize("NFC").toLowerCase())).size, names.length)
+        for (const name of names) {
+          assert.notMatch(name, /[/\\:\p{Cc}]|^\.*$|^con$|[ .]$/u)
+          assert.isAtMost(Buffer.byteLength(name), 255)
+        }
       })
-      const names = entriesOfZip(yield* client.streams.archive(of("s1"))).map(({ name }) => name)
-      assert.strictEqual(names.length, bad.length + same.length + 2)
-      assert.strictEqual(new Set(names.map((name) => name.normalize("NFC").toLowerCase())).size, names.length)
-      for (const name of names) {
-        assert.notMatch(name, /[/\\:\p{Cc}]|^\.*$|^con$|[ .]$/u)
-        assert.isAtMost(Buffer.byteLength(name), 255)
-      }
-    })
   )
 
   it("numbers equal names before the extension, within 255 bytes", () => {
@@ -253,18 +255,15 @@ describe("an archive", () => {
       const { ask, client, file } = yield* serving()
       const { sha256: hash } = yield* client.files.upload(upload("s1", "first", "x"))
       const insert = (count: number) =>
-        independently(file, (connection) => {
-          const add = connection.prepare(
-            `INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash)
-             VALUES (?, 's1', ?, ?, 'nowhere', 1, ?)`
-          )
-          connection.transaction(() => {
-            for (let n = 0; n < count; n += 1) {
+        execute(
+          file,
+          `INSERT INTO conversation_files
+            (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash)
+            VALUES ${Array.from({ length: count }, (_, n) => {
               const id = `${count}-${n}`
-              add.run(id, id, id, hash)
-            }
-          })()
-        })
+              return rowOf(id, "s1", id, id, "nowhere", 1, hash)
+            }).join(", ")}`
+        )
       yield* insert(999)
       assert.strictEqual(entriesOfZip(yield* client.streams.archive(of("s1"))).length, 1000)
       yield* insert(1)

@@ -91,7 +91,7 @@ describe("contents whose database is not there", () => {
         const settings = { databaseFile: database(other) }
         const error = yield* refusal(started(folder, undefined, settings))
         assert.strictEqual(error.reason, "OtherDatabase")
-        assert.strictEqual(contentsIn(folder).length, 1)
+        assert.strictEqual((yield* contentsIn(folder)).length, 1)
         assert.strictEqual(
           (yield* refusal(started(folder, undefined, { ...settings, adoptContents: Option.some("x") }))).reason,
           "OtherDatabase"
@@ -102,7 +102,7 @@ describe("contents whose database is not there", () => {
         yield* started(folder, "two", adopting)
         assert.notStrictEqual(identityOf(folder), first)
         // Not right after the adoption; and a setting for one start does not apply to the next.
-        assert.deepStrictEqual([contentsIn(folder).length, trashIn(folder)], [2, []])
+        assert.deepStrictEqual([(yield* contentsIn(folder)).length, trashIn(folder)], [2, []])
         yield* started(folder, undefined, adopting)
         move(join(folder, "aside.db"), database(folder))
         assert.strictEqual((yield* refusal(started(folder, undefined))).reason, "OtherDatabase")
@@ -131,7 +131,7 @@ describe("contents whose database is not there", () => {
       )
       assert.include(body, '"status":"pass"')
       yield* stopped(backend)
-      assert.strictEqual(contentsIn(folder).length, 1)
+      assert.strictEqual((yield* contentsIn(folder)).length, 1)
     })
   )
 
@@ -154,7 +154,7 @@ describe("contents whose database is not there", () => {
         rmSync(join(folder, "files", "identity"))
         mkdirSync(join(folder, "files", "identity"))
         assert.strictEqual((yield* refusal(started(folder, undefined, settings))).reason, "Damaged")
-        assert.strictEqual(contentsIn(folder).length, 1)
+        assert.strictEqual((yield* contentsIn(folder)).length, 1)
       })
   )
 
@@ -268,15 +268,15 @@ describe("contents that an older copy of the database does not know", () => {
       yield* started(folder, "second")
       yield* acts.restore(folder)
       yield* started(folder, undefined)
-      assert.strictEqual(contentsIn(folder).length, 2)
+      assert.strictEqual((yield* contentsIn(folder)).length, 2)
       // The day is over.
       const path = join(folder, "files", "identity")
       writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), quietUntil: 0 }))
       yield* started(folder, undefined)
-      assert.deepStrictEqual([contentsIn(folder).length, trashIn(folder).length], [1, 1])
+      assert.deepStrictEqual([(yield* contentsIn(folder)).length, trashIn(folder).length], [1, 1])
       move(join(folder, "replaced.db"), database(folder))
       assert.deepStrictEqual(yield* readAll(folder), ["first", "second"])
-      assert.deepStrictEqual([contentsIn(folder).length, trashIn(folder).length], [2, 0])
+      assert.deepStrictEqual([(yield* contentsIn(folder)).length, trashIn(folder).length], [2, 0])
     })
   )
 
@@ -311,9 +311,9 @@ describe("contents that an older copy of the database does not know", () => {
         )
       assert.match(yield* health({}), /30 of 31 contents have no file.*ALLOW_SWEEP=30/)
       assert.match(yield* health({ allowSweep: 29 }), /ALLOW_SWEEP=30/)
-      assert.deepStrictEqual([contentsIn(folder).length, trashIn(folder).length], [31, 0])
+      assert.deepStrictEqual([(yield* contentsIn(folder)).length, trashIn(folder).length], [31, 0])
       assert.notInclude(yield* health({ allowSweep: 30 }), "ALLOW_SWEEP")
-      assert.deepStrictEqual([contentsIn(folder).length, trashIn(folder).length], [1, 30])
+      assert.deepStrictEqual([(yield* contentsIn(folder)).length, trashIn(folder).length], [1, 30])
     })
   )
 

@@ -4,7 +4,7 @@ import Sqlite from "better-sqlite3"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { fileForm } from "../../src/service/Client.ts"
-import { independently, rowsOf } from "../support/database.ts"
+import { execute, rowOf, rowsOf } from "../support/database.ts"
 import { accounts, contentsIn, serving, tokenOf } from "../support/service.ts"
 
 const upload = (sessionId: string, content: string) => ({
@@ -56,7 +56,7 @@ describe("several files at once", () => {
         destroyed.failed.map(({ error, fileId }) => [fileId, error._tag]),
         refused
       )
-      assert.deepStrictEqual(contentsIn(folder), [his.sha256])
+      assert.deepStrictEqual(yield* contentsIn(folder), [his.sha256])
       const again = yield* alice.changes.destroyFiles({ payload: { fileIds: [one.fileId] } })
       assert.deepStrictEqual([again.fileIds, again.failed[0]?.error._tag], [[], "FileNotFound"])
 
@@ -96,15 +96,12 @@ describe("several files at once", () => {
       const { client, file } = yield* serving()
       yield* client.files.upload(upload("s1", "first"))
       const fileIds = Array.from({ length: 200 }, (_, n) => `file-${String(n).padStart(3, "0")}`)
-      yield* independently(file, (connection) => {
-        const insert = connection.prepare(
-          `INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, uploaded_by)
-           VALUES (?, 's1', ?, ?, 'nowhere', 1, 'none', 'local')`
-        )
-        connection.transaction(() => {
-          for (const fileId of fileIds) insert.run(fileId, fileId, fileId)
-        })()
-      })
+      yield* execute(
+        file,
+        `INSERT INTO conversation_files
+          (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, uploaded_by)
+          VALUES ${fileIds.map((id) => rowOf(id, "s1", id, id, "nowhere", 1, "none", "local")).join(", ")}`
+      )
       const [deleted] = yield* Effect.all(
         [client.changes.deleteFiles({ payload: { fileIds } }), client.files.upload(upload("s1", "second"))],
         { concurrency: "unbounded" }

@@ -102,7 +102,7 @@ describe("the cleanup", () => {
       yield* TestClock.adjust("1 minutes")
       assert.include(yield* Queue.take(removed), deleted.sha256)
       assert.deepStrictEqual(yield* fileRows(folder), [{ file_id: kept.fileId }])
-      assert.deepStrictEqual(contentsIn(folder), [kept.sha256])
+      assert.deepStrictEqual(yield* contentsIn(folder), [kept.sha256])
       const trail = yield* rowsOf(
         join(folder, "app.db"),
         "SELECT action, actor, details FROM audit_log ORDER BY event_id DESC LIMIT 1"
@@ -266,11 +266,14 @@ describe("the cleanup", () => {
       // A pause after each hundred.
       yield* TestClock.adjust("1 minutes")
       yield* Effect.repeat(
-        Effect.zipRight(TestClock.adjust("10 millis"), TestServices.provideLive(Effect.sleep("5 millis"))),
-        { until: () => contentsIn(folder).length === 0 }
+        TestClock.adjust("10 millis").pipe(
+          Effect.zipRight(TestServices.provideLive(Effect.sleep("5 millis"))),
+          Effect.zipRight(contentsIn(folder))
+        ),
+        { until: ({ length }) => length === 0 }
       )
       assert.deepStrictEqual(yield* fileRows(folder), [])
-      assert.deepStrictEqual(contentsIn(folder), [])
+      assert.deepStrictEqual(yield* contentsIn(folder), [])
     })
   )
 
@@ -323,7 +326,7 @@ describe("the sweep", () => {
         cleanupInterval: Duration.days(30),
         trashRetention: Duration.days(3)
       })
-      assert.deepStrictEqual(contentsIn(folder), [damaged.sha256])
+      assert.deepStrictEqual(yield* contentsIn(folder), [damaged.sha256])
       assert.deepStrictEqual(incomingIn(folder), [young])
       assert.deepStrictEqual(yield* lastSweep, {
         ...nothingSwept,

@@ -228,7 +228,7 @@ describe("a file whose extraction was begun", () => {
         )
       )
       yield* serveOn(folder, { accounts })
-      const [content = ""] = contentsIn(folder)
+      const [content = ""] = yield* contentsIn(folder)
       const shelf = join(folder, "files", content.slice(0, 2))
       renameSync(shelf, `${shelf}.away`)
       symlinkSync(shelf, shelf)

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { FilesApi, fileForm } from "../../src/service/Client.ts"
-import { independently, rowsOf } from "../support/database.ts"
+import { execute, rowsOf } from "../support/database.ts"
 import { contentsIn, incomingIn, serving } from "../support/service.ts"
 
 const sha256 = (content: string) => createHash("sha256").update(content).digest("hex")
@@ -146,15 +146,15 @@ describe("contents", () => {
       const one = yield* files.upload(upload("s1", "one.txt", "same"))
       const two = yield* files.upload(upload("s2", "two.txt", "same"))
       const other = yield* files.upload(upload("s2", "other.txt", "other"))
-      assert.deepStrictEqual(contentsIn(folder), [sha256("same"), sha256("other")].sort())
+      assert.deepStrictEqual(yield* contentsIn(folder), [sha256("same"), sha256("other")].sort())
       assert.deepInclude(yield* client.account.storage(), { files: 3, bytes: 13, storedBytes: 9 })
 
       yield* files.destroy({ path: one })
       assert.strictEqual(textOf(yield* files.view({ path: two })), "same")
       yield* files.destroy({ path: other })
-      assert.deepStrictEqual(contentsIn(folder), [sha256("same")])
+      assert.deepStrictEqual(yield* contentsIn(folder), [sha256("same")])
       yield* client.sessions.deleteFiles({ path: { sessionId: "s2" } })
-      assert.deepStrictEqual(contentsIn(folder), [])
+      assert.deepStrictEqual(yield* contentsIn(folder), [])
       assert.deepStrictEqual(incomingIn(folder), [])
       const again = yield* files.upload(upload("s1", "one.txt", "same"))
       assert.strictEqual(textOf(yield* files.view({ path: again })), "same")
@@ -178,13 +178,13 @@ describe("lists", () => {
       const { files } = client
       for (const name of ["a", "b", "c"]) yield* files.upload(upload("s1", `${name}.txt`, name))
       // Other programs write times without milliseconds, here all of one second.
-      yield* independently(file, (connection) => {
-        const insert = connection.prepare(
-          `INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, uploaded_at)
-           VALUES (?, 's1', ?, ?, 'nowhere', 1, 'none', '2020-01-01 00:00:00')`
-        )
-        for (const n of [1, 2, 3]) insert.run(`00000000-0000-4000-8000-00000000000${n}`, `old ${n}`, `old ${n}`)
-      })
+      yield* execute(
+        file,
+        `INSERT INTO conversation_files
+          (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, uploaded_at)
+          SELECT '00000000-0000-4000-8000-00000000000' || n, 's1', 'old ' || n, 'old ' || n, 'nowhere', 1, 'none',
+            '2020-01-01 00:00:00' FROM (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3) AS numbers`
+      )
       const seen: Array<string> = []
       let after: string | undefined
       for (let pages = 0; pages < 10; pages += 1) {

@@ -141,7 +141,7 @@ describe("a file's name", () => {
           assert.strictEqual(Schema.decodeUnknownSync(InvalidFileName)(body).problem, problem, JSON.stringify(name))
         }
       }
-      assert.strictEqual(contentsIn(folder).length, 1)
+      assert.strictEqual((yield* contentsIn(folder)).length, 1)
       assert.deepStrictEqual(readdirSync(folder).sort(), ["app.db", "app.db-shm", "app.db-wal", "files"])
     })
   )

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import { Migrations } from "../../layers/index.ts"
 import { fileForm } from "../../src/service/Client.ts"
 import { files as migrationFiles } from "../../src/service/migrations.ts"
@@ -199,8 +200,9 @@ describe("a quota", () => {
       )
       assert.strictEqual(all.filter(({ _tag }) => _tag === "Right").length, 3)
       for (const one of all) if (one._tag === "Left") assert.strictEqual(one.left._tag, "QuotaExceeded")
-      yield* Effect.promise(async () => {
-        while (contentsIn(folder).length !== 3 || incomingIn(folder).length > 0) await new Promise(setImmediate)
+      yield* Effect.repeat(contentsIn(folder), {
+        until: ({ length }) => length === 3 && incomingIn(folder).length === 0,
+        schedule: Schedule.spaced("1 millis")
       })
     })
   )
@@ -250,7 +252,7 @@ describe("a quota", () => {
       assert.strictEqual(streamed.status, 507)
       assert.include(streamed.body, "QuotaExceeded")
       assert.isBelow(streamed.bytes, 32 * 1024 * 1024)
-      assert.deepStrictEqual(contentsIn(folder), [])
+      assert.deepStrictEqual(yield* contentsIn(folder), [])
       assert.deepStrictEqual(incomingIn(folder), [])
     })
   )

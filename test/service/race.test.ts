@@ -67,13 +67,13 @@ describe("two processes on one data directory", () => {
           "SELECT file_id, file_hash FROM conversation_files"
         )
         const wanted = new Set(rows.map((row) => String(Object(row).file_hash)))
-        assert.includeMembers([...contentsIn(folder)], [...wanted])
+        assert.includeMembers([...(yield* contentsIn(folder))], [...wanted])
         for (const fileId of acknowledged) assert.deepInclude(rows, { file_id: fileId, file_hash: hashOf("the same") })
         // Unwanted contents are deleted with the last file, not by a sweep.
         yield* first.sessions.deleteFiles({ path: { sessionId: "s1" } })
         yield* second.sessions.deleteFiles({ path: { sessionId: "s2" } })
         yield* first.sessions.deleteFiles({ path: { sessionId: "s3" } })
-        assert.deepStrictEqual(contentsIn(folder), [])
+        assert.deepStrictEqual(yield* contentsIn(folder), [])
       }),
     60_000 + rounds * 2000
   )

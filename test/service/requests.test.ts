@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { rivalWriter } from "../../layers/testing.ts"
 import { InternalError, MethodNotAllowed, RouteNotFound } from "../../src/service/Api.ts"
 import { fileForm } from "../../src/service/Client.ts"
-import { independently } from "../support/database.ts"
+import { execute } from "../support/database.ts"
 import { jsonOf, serving } from "../support/service.ts"
 
 const upload = { path: { sessionId: "s1" }, payload: fileForm("a.txt", "hello", { type: "text/plain" }) }
@@ -130,14 +130,14 @@ describe("a request", () => {
     Effect.gen(function* () {
       const { ask, client, file, folder } = yield* serving({ healthCache: Duration.days(1) })
       yield* client.files.upload(upload)
-      yield* independently(file, (connection) => connection.exec("ALTER TABLE conversation_files RENAME TO elsewhere"))
+      yield* execute(file, "ALTER TABLE conversation_files RENAME TO elsewhere")
       const response = yield* ask("/api/files")
       const text = JSON.stringify(yield* jsonOf(response))
       assert.strictEqual(response.status, 500)
       Schema.decodeUnknownSync(InternalError)(JSON.parse(text))
       assert.notMatch(text, new RegExp(`${folder}|SQL|table|elsewhere| at `))
       // No trace of it remains once the table is back.
-      yield* independently(file, (connection) => connection.exec("ALTER TABLE elsewhere RENAME TO conversation_files"))
+      yield* execute(file, "ALTER TABLE elsewhere RENAME TO conversation_files")
       assert.strictEqual((yield* ask("/api/files")).status, 200)
     })
   )

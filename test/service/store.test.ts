@@ -241,7 +241,7 @@ describe("an upload that is refused because another process writes", () => {
         })
       )
       assert.strictEqual(error._tag, "DatabaseBusy")
-      yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => contentsIn(at.folder).length === 0 })
+      yield* Effect.repeat(Effect.delay(contentsIn(at.folder), "20 millis"), { until: ({ length }) => length === 0 })
       assert.deepStrictEqual(yield* rowsOf(at.file, "SELECT 1 FROM conversation_files"), [])
     })
   )

@@ -33,7 +33,7 @@ const service = Effect.gen(function* () {
 /** Nothing is stored, and nothing is left of what arrived. */
 const nothingStored = Effect.fnUntraced(function* ({ file, folder }: { file: string; folder: string }) {
   assert.deepStrictEqual(yield* rowsOf(file, "SELECT * FROM conversation_files"), [])
-  assert.deepStrictEqual([contentsIn(folder), incomingIn(folder)], [[], []])
+  assert.deepStrictEqual([yield* contentsIn(folder), incomingIn(folder)], [[], []])
 })
 
 describe("an upload", () => {

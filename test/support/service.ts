@@ -13,7 +13,7 @@ import { Backend } from "../../src/service/Backend.ts"
 import { Settings } from "../../src/service/Settings.ts"
 import { StartTimeline } from "../../src/service/StartTimeline.ts"
 import { clientOf } from "./backend.ts"
-import { temporaryFolder } from "./database.ts"
+import { rowsOf, temporaryFolder } from "./database.ts"
 
 export type SomeSettings = Partial<Settings["Type"]>
 
@@ -110,11 +110,17 @@ export const jsonOf = (response: Response): Effect.Effect<Record<string, unknown
   Effect.promise(() => response.json().then((body) => Object(body)))
 
 /** The SHA-256 of every content that is stored. */
-export const contentsIn = (folder: string): ReadonlyArray<string> =>
-  readdirSync(join(folder, "files"))
-    .filter((shelf) => shelf.length === 2)
-    .flatMap((shelf) => readdirSync(join(folder, "files", shelf)))
-    .sort()
+export const contentsIn = (folder: string): Effect.Effect<ReadonlyArray<string>> =>
+  isOnPostgres
+    ? Effect.map(rowsOf(join(folder, "app.db"), "SELECT sha256 FROM contents ORDER BY sha256"), (rows) =>
+        rows.map((row) => String(Object(row).sha256))
+      )
+    : Effect.sync(() =>
+        readdirSync(join(folder, "files"))
+          .filter((shelf) => shelf.length === 2)
+          .flatMap((shelf) => readdirSync(join(folder, "files", shelf)))
+          .sort()
+      )
 
 /** Unfinished uploads. */
 export const incomingIn = (folder: string): ReadonlyArray<string> => readdirSync(join(folder, "files", "incoming"))

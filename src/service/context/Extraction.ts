@@ -102,7 +102,8 @@ export const extraction: Layer.Layer<never, never, ContentStore | Database | Set
     })
   )
 
-const isMissing = ({ reason }: ContentError): boolean => reason === "Missing" || reason === "Foreign"
+const isMissing = ({ reason }: ContentError): boolean =>
+  reason === "Missing" || reason === "Foreign" || reason === "Damaged"
 
 const isContentFault = (cause: Cause.Cause<unknown>): boolean =>
   Option.exists(Cause.failureOption(cause), (error) => error instanceof ContentError)

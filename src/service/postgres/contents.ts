@@ -1,27 +1,23 @@
 /**
- * Stores contents in the database, in the transaction of the row that wants them, so that every backend has them. What
- * arrives or is read is a temporary file on the local disk meanwhile: no connection waits for a client.
+ * Stores contents in the database, so that every backend has them. What arrives or is read is a temporary file on the
+ * local disk meanwhile: no connection waits for a client. A content is stored in a transaction of its own, because that
+ * takes as long as it is large, and all writes wait for the lock. Under the lock it is only looked at, and stored again
+ * if somebody has discarded it since.
  */
-import { createReadStream } from "node:fs"
-import { mkdir, open, rm, stat } from "node:fs/promises"
+import { mkdir, rm } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as SqlClient from "@effect/sql/SqlClient"
-import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import { arrivalsIn } from "../Arrivals.ts"
-import { ContentError, contentErrorOf, onDisk } from "../ContentError.ts"
+import { ContentError, onDisk } from "../ContentError.ts"
 import { ContentStore, type OpenContent } from "../ContentStore.ts"
 import { diskSpaceOf } from "../DiskSpace.ts"
 import { Settings } from "../Settings.ts"
 import { inventoryOf } from "../StoreInventory.ts"
-import { storeOwnerOf } from "../StoreOwner.ts"
-
-/** Bytes of a part. A row is read and written as a whole, so it is in memory several times. */
-const partBytes = 256 * 1024
+import { give, storeOwnerOf } from "../StoreOwner.ts"
+import { contentParts, inDatabase } from "./parts.ts"
 
 export const postgresContents: Layer.Layer<
   ContentStore,
@@ -32,58 +28,28 @@ export const postgresContents: Layer.Layer<
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const fs = yield* FileSystem.FileSystem
+    const { read, sizeOf, store } = yield* contentParts
     const { dataDirectory, maxFileSize, permissions } = yield* Settings
     const data = resolve(dataDirectory)
     const directory = join(data, "files")
     const incoming = join(directory, "incoming")
-    yield* onDisk(incoming, () => mkdir(incoming, { recursive: true, mode: 0o700 }))
+    yield* onDisk(data, () => mkdir(data, { recursive: true, mode: 0o700 }))
     const owner = yield* onDisk(data, () => storeOwnerOf(data, permissions))
-
-    const inDatabase = <A, R>(sha256: string, effect: Effect.Effect<A, SqlError | ContentError, R>) =>
-      Effect.mapError(effect, (cause) => contentErrorOf(sha256, cause))
-
-    const sizeOf = (sha256: string) =>
-      Effect.map(
-        inDatabase(sha256, sql<{ readonly size: number }>`SELECT size FROM contents WHERE sha256 = ${sha256}`),
-        ([row]) => row?.size
-      )
-
-    const insertParts = (path: string, sha256: string) =>
-      NodeStream.fromReadable<ContentError, Uint8Array>(
-        () => createReadStream(path, { highWaterMark: partBytes }),
-        (cause) => contentErrorOf(path, cause)
-      ).pipe(
-        Stream.zipWithIndex,
-        Stream.runForEach(
-          ([bytes, part]) => sql`INSERT INTO content_parts (sha256, part, bytes) VALUES (${sha256}, ${part}, ${bytes})`
-        )
-      )
-
-    const readInto = (path: string, sha256: string) =>
-      Effect.acquireUseRelease(
-        onDisk(path, () => open(path, "wx", 0o600)),
-        (file) =>
-          inDatabase(
-            sha256,
-            Stream.runForEach(
-              sql<{ readonly bytes: Uint8Array }>`
-                SELECT bytes FROM content_parts WHERE sha256 = ${sha256} ORDER BY part`.stream,
-              ({ bytes }) => onDisk(path, () => file.writeFile(bytes))
-            )
-          ),
-        (file) => Effect.promise(() => file.close())
-      )
+    for (const folder of [directory, incoming]) {
+      yield* onDisk(folder, async () => {
+        if ((await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined)
+          await give(folder, "directory", owner)
+      })
+    }
 
     const openContent = Effect.fnUntraced(function* (sha256: string) {
-      if ((yield* sizeOf(sha256)) === undefined) return yield* missing(sha256)
       const path = yield* Effect.acquireRelease(
         Effect.sync(() => join(incoming, crypto.randomUUID())),
         (path) => Effect.ignoreLogged(onDisk(path, () => rm(path, { force: true })))
       )
-      yield* readInto(path, sha256)
+      const size = yield* read(sha256, path)
       const file = yield* Effect.mapError(fs.open(path), ContentError.from(path))
-      const { size } = yield* onDisk(path, () => stat(path))
-      // Another backend may store it again at any time: what was found wrong is looked at anew.
+      // Another backend may store it again at any time, so nothing is said about what will be read next.
       const content: OpenContent = { file, path, size, identity: path, unsafeIsThere: () => false }
       return content
     })
@@ -92,13 +58,10 @@ export const postgresContents: Layer.Layer<
       directory,
       owner,
       ...arrivalsIn({ incoming, owner, maxFileSize }),
-      // All of it is in the transaction.
-      prepare: () => Effect.succeed(false),
-      keep: ({ path, sha256, size }) =>
-        sql`DELETE FROM content_parts WHERE sha256 = ${sha256}`.pipe(
-          Effect.zipRight(sql`INSERT INTO contents (sha256, size) VALUES (${sha256}, ${size})
-            ON CONFLICT (sha256) DO UPDATE SET size = excluded.size`),
-          Effect.zipRight(insertParts(path, sha256))
+      prepare: (received) => inDatabase(received.sha256, store(received)),
+      keep: (received) =>
+        Effect.flatMap(sizeOf(received.sha256), (size) =>
+          size === received.size ? Effect.void : Effect.asVoid(store(received))
         ),
       discard: (sha256) => inDatabase(sha256, Effect.asVoid(sql`DELETE FROM contents WHERE sha256 = ${sha256}`)),
       sizeOf,
@@ -115,6 +78,3 @@ export const postgresContents: Layer.Layer<
     }
   })
 )
-
-const missing = (sha256: string) =>
-  new ContentError({ reason: "Missing", path: sha256, code: "", detail: "The database has no such content." })

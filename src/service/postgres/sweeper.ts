@@ -3,7 +3,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { ContentFaults } from "../ContentFaults.ts"
+import { type ContentFault, ContentFaults } from "../ContentFaults.ts"
 import { ContentStore } from "../ContentStore.ts"
 import { Discarding } from "../Discarding.ts"
 import { DueTime } from "../DueTime.ts"
@@ -31,20 +31,28 @@ export const postgresSweeper: Layer.Layer<
     const { earliest } = yield* DueTime
     const { lockPatience } = yield* Settings
 
-    /** Contents whose last row is gone: the process ended before it discarded them. Looked at again under the lock. */
+    /**
+     * Contents whose last row is gone: the process ended before it discarded them. Looked at again under the lock. What
+     * has not all of its bytes, which takes no reading of them, is told.
+     */
     const discardUnwanted = Effect.gen(function* () {
       let after = ""
       let contents = 0
       let discarded = 0
+      const damaged: Array<string> = []
       for (;;) {
-        const rows = yield* sql<{ readonly sha256: string; readonly is_wanted: number }>`
-          SELECT c.sha256, EXISTS (SELECT 1 FROM conversation_files cf WHERE cf.file_hash = c.sha256) AS is_wanted
+        const rows = yield* sql<Looked>`
+          SELECT c.sha256, EXISTS (SELECT 1 FROM conversation_files cf WHERE cf.file_hash = c.sha256) AS is_wanted,
+            c.size = (
+              SELECT coalesce(sum(octet_length(p.bytes)), 0) FROM content_parts p WHERE p.sha256 = c.sha256
+            ) AS is_whole
           FROM contents c WHERE c.sha256 > ${after} ORDER BY c.sha256 LIMIT ${atOnce}`
         contents += rows.length
+        for (const { is_wanted, is_whole, sha256 } of rows) if (is_wanted === 1 && is_whole === 0) damaged.push(sha256)
         const unwanted = rows.flatMap(({ is_wanted, sha256 }) => (is_wanted === 1 ? [] : [sha256]))
         discarded += yield* forUnwanted(unwanted, discard)
         const last = rows.at(-1)
-        if (last === undefined || rows.length < atOnce) return { contents, discarded }
+        if (last === undefined || rows.length < atOnce) return { contents, damaged, discarded }
         after = last.sha256
         yield* othersTurn
       }
@@ -69,10 +77,12 @@ export const postgresSweeper: Layer.Layer<
     const sweep = Effect.gen(function* () {
       const found = yield* inventory
       const lost = yield* missing
-      yield* faults.replace(new Map(lost.map((hash) => [hash, "missing"])))
+      const looked = yield* discardUnwanted
+      const fault = (kind: ContentFault) => (hash: string) => [hash, kind] as const
+      yield* faults.replace(new Map([...lost.map(fault("missing")), ...looked.damaged.map(fault("damaged"))]))
       const swept: Sweep = {
         ...nothingSwept,
-        ...(yield* discardUnwanted),
+        ...looked,
         abandoned: yield* sweepIncoming(found),
         missing: lost,
         strays: found.strays,
@@ -84,3 +94,9 @@ export const postgresSweeper: Layer.Layer<
     return { sweep, sweepIncoming }
   })
 )
+
+interface Looked {
+  readonly sha256: string
+  readonly is_wanted: number
+  readonly is_whole: number
+}
