@@ -17,6 +17,9 @@ const patience = { head: 10_000, next: 5_000, silence: 60_000 }
  */
 const turnaround = 500
 
+/** Requests of one connection whose answers are not sent. Those that need the HTTP layer have a lower bound there. */
+const mostOpen = 32
+
 /** What is known of a connection. */
 interface Talk {
   /** Its requests whose answers are not sent. */
@@ -72,8 +75,7 @@ export class BoundedServer extends Server {
     const [first, second] = args
     if (event === "connection" && first instanceof Socket) this.admit(first)
     if (event === "request" && first instanceof IncomingMessage && second instanceof ServerResponse) {
-      // Bytes may arrive together with the request that ended the connection. Read them to the end and drop them.
-      if (first.socket.destroyed) return true
+      if (first.socket.destroyed) return isDropped(first)
       if (this.isBehindTheLast(first, second) || this.isTurnedAway(first, second)) return true
       if (this.kept.answer(first, second)) return true
       gatherSmallChunks(first)
@@ -112,11 +114,16 @@ export class BoundedServer extends Server {
   }
 
   /** Whether an earlier answer has ended its connection. Then this request is ignored. */
-  private isBehindTheLast({ socket }: IncomingMessage, response: ServerResponse): boolean {
+  private isBehindTheLast(request: IncomingMessage, response: ServerResponse): boolean {
+    const { socket } = request
     const talk = this.talks.get(socket)
     if (talk === undefined) return false
     const { open } = talk
     if (this.isDraining && [...open].some((before) => before.headersSent && !before.shouldKeepAlive)) return true
+    if (open.size >= mostOpen) {
+      socket.destroy()
+      return isDropped(request)
+    }
     open.add(response)
     // If it is not sent to its end, the connection is over too.
     response.once("finish", () => {
@@ -181,6 +188,15 @@ export class BoundedServer extends Server {
     sockets?.delete(socket)
     if (sockets?.size === 0) this.strange.delete(caller)
   }
+}
+
+/**
+ * Drops a request of a connection that is over. Node.js parses all that it has read, which may be 1,800 of them. Those
+ * that are left to it are aborted later, each with an error and its stack.
+ */
+const isDropped = (request: IncomingMessage): true => {
+  request.destroy()
+  return true
 }
 
 const hear = (socket: Socket, talk: Talk): void => {
