@@ -1,8 +1,9 @@
 /**
  * A warm start on PostgreSQL beside the same by hand with `pg`: connect, make the settings and read them back, read the
- * history, read the catalog and hash it. The two take turns, on the server of the tests with the service's schema.
+ * history, read the catalog and hash it. Then both as whole programs. They take turns, on the server of the tests with
+ * the service's schema.
  */
-import { hash } from "node:crypto"
+import { spawnSync } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -10,76 +11,69 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import pg from "pg"
 import { Migrations } from "../../layers/index.ts"
-import { objectsStatement } from "../../layers/postgres/SchemaFingerprint.ts"
 import { DatabaseReady } from "../../layers/postgres.ts"
 import { makeServer, stopServer } from "../postgres/cluster.ts"
+import { byHand, directory } from "./postgresByHand.ts"
 import { summaryOf } from "./table.ts"
 
 const rounds = Number(process.argv[2] ?? 60)
-const directory = "migrations/postgres"
 const files = Object.fromEntries(
   readdirSync(directory).map((name) => [name, readFileSync(join(directory, name), "utf8")])
 )
 
-const settings = {
-  search_path: "public",
-  TimeZone: "UTC",
-  DateStyle: "ISO, MDY",
-  IntervalStyle: "postgres",
-  client_encoding: "UTF8",
-  standard_conforming_strings: "on",
-  default_transaction_isolation: "read committed",
-  default_transaction_read_only: "off",
-  synchronous_commit: "on",
-  client_connection_check_interval: "2s",
-  application_name: "by hand"
-}
-
-const byHand = async (socket: string) => {
-  const client = new pg.Client({ host: socket, user: "owner", database: "postgres" })
-  await client.connect()
-  const each = Object.entries(settings)
-  await client.query(`SELECT ${each.map(([name, value]) => `set_config('${name}', '${value}', false)`).join(", ")}`)
-  const read = await client.query(
-    `SELECT ${each.map(([name]) => `current_setting('${name}') AS "${name}"`).join(", ")}`
-  )
-  if (each.some(([name, value]) => read.rows[0]?.[name] !== value)) throw new Error("A setting has another value")
-  const history = await client.query("SELECT version, checksum FROM schema_migrations ORDER BY version")
-  if (history.rows.length !== Object.keys(files).length) throw new Error("The history has another length")
-  const objects = await client.query(objectsStatement)
-  hash("sha256", JSON.stringify(objects.rows))
-  return () => client.end()
-}
-
 const ready = async (socket: string) => {
   const scope = Effect.runSync(Scope.make())
-  const url = `postgres://owner@/postgres?host=${encodeURIComponent(socket)}`
+  const url = urlOn(socket)
   await Effect.runPromise(
     Layer.buildWithScope(DatabaseReady.layer({ url, migrations: Migrations.fromRecord(files) }), scope)
   )
   return () => Effect.runPromise(Scope.close(scope, Exit.void))
 }
 
+const urlOn = (socket: string) => `postgres://owner@/postgres?host=${encodeURIComponent(socket)}`
+
+/** A program, to its end. */
+const whole =
+  (...args: ReadonlyArray<string>) =>
+  async () => {
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" })
+    if (status !== 0) throw new Error(`${args.join(" ")} ended with ${status}: ${stderr}`)
+    return () => Promise.resolve()
+  }
+
+/** Two that take turns: the first of both is not counted. */
+const compare = async (
+  what: string,
+  times: number,
+  subjects: Readonly<Record<"byHand" | "ready", () => Promise<() => Promise<unknown>>>>
+) => {
+  const took = { byHand: [] as number[], ready: [] as number[] }
+  for (let round = 0; round < times + 5; round += 1) {
+    for (const name of ["byHand", "ready"] as const) {
+      const began = performance.now()
+      const close = await subjects[name]()
+      if (round >= 5) took[name].push(performance.now() - began)
+      await close()
+    }
+  }
+  const [floor, ours] = [summaryOf(took.byHand), summaryOf(took.ready)]
+  const shown = ({ high, low, median }: typeof floor) =>
+    `${median.toFixed(1)} ms (${low.toFixed(1)} to ${high.toFixed(1)})`
+  console.log(
+    `${what}: by hand ${shown(floor)}, database-ready ${shown(ours)}: ${(ours.median / floor.median).toFixed(2)}x`
+  )
+}
+
 const folder = mkdtempSync(join(tmpdir(), "pg-bench-"))
 try {
   makeServer(folder)
   await (await ready(folder))()
-  const subjects = { byHand, ready }
-  const took: Record<keyof typeof subjects, Array<number>> = { byHand: [], ready: [] }
-  for (let round = 0; round < rounds; round += 1) {
-    for (const name of ["byHand", "ready"] as const) {
-      const began = performance.now()
-      const close = await subjects[name](folder)
-      took[name].push(performance.now() - began)
-      await close()
-    }
-  }
-  const [floor, ours] = [summaryOf(took.byHand.slice(5)), summaryOf(took.ready.slice(5))]
-  const shown = ({ high, low, median }: typeof floor) =>
-    `${median.toFixed(1)} ms (${low.toFixed(1)} to ${high.toFixed(1)})`
-  console.log(`by hand ${shown(floor)}, database-ready ${shown(ours)}: ${(ours.median / floor.median).toFixed(2)}x`)
+  await compare("in a warm process", rounds, { byHand: () => byHand(folder), ready: () => ready(folder) })
+  await compare("whole program", Math.ceil(rounds / 3), {
+    byHand: whole(join(import.meta.dirname, "postgresFloor.js"), folder),
+    ready: whole("dist/database-ready.cjs", "init", "--database", urlOn(folder), "--migrations", directory)
+  })
 } finally {
   stopServer(folder)
   rmSync(folder, { recursive: true })
