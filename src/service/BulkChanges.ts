@@ -7,22 +7,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import {
-  BulkFailure,
-  BulkResult,
-  type CurrentUser,
-  type DatabaseBusy,
-  DestroyedFiles,
-  type FileNotFound,
-  type Forbidden,
-  type NotReady,
-  type StorageFull
-} from "./Api.ts"
+import { BulkFailure, BulkResult, type CurrentUser, DestroyedFiles, type FileNotFound, type Forbidden } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import { Database } from "./Database.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Discarding } from "./Discarding.ts"
-import { withApiErrors } from "./failures.ts"
+import { type Answered, withApiErrors } from "./failures.ts"
 import { inTurns } from "./inTurns.ts"
 import { Reserve } from "./Reserve.ts"
 
@@ -30,9 +20,9 @@ import { Reserve } from "./Reserve.ts"
 const atOnce = 100
 
 /** Fails only if nothing was done. A later failure is the result of the files that it hit. */
-type Bulk<A> = (fileIds: ReadonlyArray<string>) => Effect.Effect<A, DatabaseBusy | NotReady | StorageFull, CurrentUser>
+type Bulk<A> = (fileIds: ReadonlyArray<string>) => Effect.Effect<A, Answered, CurrentUser>
 
-type Refused = Forbidden | FileNotFound | DatabaseBusy | NotReady | StorageFull
+type Refused = Forbidden | FileNotFound | Answered
 
 interface Verdict<A> {
   readonly fileId: string

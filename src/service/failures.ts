@@ -1,9 +1,9 @@
 /** Failures of database and disk, as errors of the API. */
+import { HttpApiDecodeError } from "@effect/platform/HttpApiError"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Database from "../../layers/index.ts"
-import { PostgresFailure } from "../../layers/postgres/PostgresFailure.ts"
 import { DatabaseBusy, NotReady, StorageFull } from "./Api.ts"
 import { ContentError } from "./ContentError.ts"
 
@@ -31,10 +31,14 @@ const isUnusable = (error: SqlError): boolean =>
 
 /**
  * Classes of SQLSTATE: the line (08), the server's state (25006, 57), what it lacks (53), its disk (58, XX001, XX002),
- * and this user's rights (28, 42501). Or no answer at all.
+ * and this user's rights (28, 42501). Or no answer at all: the system has a code for that, or `pg` a sentence.
  */
 const isServerUnusable = (error: SqlError): boolean =>
-  /^(08|28|53|57|58)...$|^(25006|3D000|42501|XX001|XX002)$/.test(codeOf(error)) || PostgresFailure.from(error).retryable
+  /^(08|28|53|57|58)...$|^(25006|3D000|42501|XX001|XX002)$|^E[A-Z_]+$/.test(codeOf(error)) ||
+  (codeOf(error) === "" && /^(Connection|Client|the connection|timeout)\b/.test(messageOf(error)))
+
+/** What a failure of database or disk becomes. */
+export type Answered = DatabaseBusy | HttpApiDecodeError | NotReady | StorageFull
 
 /**
  * A lock passes, and a full disk is an answer of its own. A client can do nothing about a failing disk, a replaced file
@@ -42,7 +46,11 @@ const isServerUnusable = (error: SqlError): boolean =>
  * program.
  */
 export const withApiErrors = <A, E, R>(work: Effect.Effect<A, E, R>) =>
-  Effect.catchIf(work, isFailed<E>, (error: Failed): Effect.Effect<never, DatabaseBusy | StorageFull | NotReady> => {
+  Effect.catchIf(work, isFailed<E>, (error: Failed): Effect.Effect<never, Answered> => {
+    // PostgreSQL has no text with this character, so nothing by such a name can be there.
+    if (error instanceof SqlError && codeOf(error) === "22021") {
+      return new HttpApiDecodeError({ issues: [], message: "No name or id can have the character U+0000 here." })
+    }
     if (isBusy(error)) {
       return new DatabaseBusy({
         retryAfterSeconds: 1,

@@ -25,7 +25,7 @@ import { sqliteEngine } from "../../src/service/SqliteEngine.ts"
 import { StartTimeline } from "../../src/service/StartTimeline.ts"
 import { nothingSwept } from "../../src/service/Sweeper.ts"
 import { independently, platform, rowsOf, temporaryFolder } from "../support/database.ts"
-import { contentsIn, incomingIn, type SomeSettings, settingsOn } from "../support/service.ts"
+import { contentsIn, incomingIn, onlySqlite, type SomeSettings, settingsOn } from "../support/service.ts"
 
 /**
  * The service without its server, on the test's clock. `removed` returns each path that was deleted or moved to, when
@@ -89,7 +89,7 @@ const setDue = (folder: string, at: string) =>
     connection.prepare("UPDATE file_cleanup_queue SET scheduled_deletion_time = ?").run(at)
   )
 
-describe("the cleanup", () => {
+describe.skipIf(onlySqlite("is on the disk"))("the cleanup", () => {
   it.scoped("deletes deleted files for good when their retention is over, and not a turn earlier", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
@@ -297,7 +297,7 @@ describe("the cleanup", () => {
   )
 })
 
-describe("the sweep", () => {
+describe.skipIf(onlySqlite("is on the disk"))("the sweep", () => {
   it.scoped("moves unwanted contents to the trash at the start and again a day later, and reports missing ones", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder

@@ -384,11 +384,14 @@ layer(served, { excludeTestServices: true })((it) => {
         yield* files.upload({ path, payload: fileForm("report.md", report) })
         yield* files.upload({ path, payload: fileForm("a.png", "a") })
         yield* extracted(file)
-        const before = yield* rowsOf(file, "SELECT file_id, ordinal, text, terms, tokens FROM passages ORDER BY text")
+        const before = yield* rowsOf(
+          file,
+          "SELECT file_id, ordinal, text, terms, tokens FROM passages ORDER BY text, file_id"
+        )
         assert.isAtLeast((yield* context.rebuild()).queued, 2)
         yield* extracted(file)
         assert.deepStrictEqual(
-          yield* rowsOf(file, "SELECT file_id, ordinal, text, terms, tokens FROM passages ORDER BY text"),
+          yield* rowsOf(file, "SELECT file_id, ordinal, text, terms, tokens FROM passages ORDER BY text, file_id"),
           before
         )
         assert.deepStrictEqual(yield* rowsOf(file, "SELECT 1 FROM passages WHERE term_counts IS NULL"), [])

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { FilesApi, fileForm } from "../../src/service/Client.ts"
 import { execute, rowsOf } from "../support/database.ts"
-import { contentsIn, incomingIn, serving } from "../support/service.ts"
+import { contentsIn, incomingIn, isOnPostgres, serving } from "../support/service.ts"
 
 const sha256 = (content: string) => createHash("sha256").update(content).digest("hex")
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
@@ -74,7 +74,8 @@ describe("the typed client", () => {
       const { turns } = yield* call("operator.healthHistory", operator.healthHistory())
       assert.deepStrictEqual(
         turns.map(({ status }) => status),
-        ["pass"]
+        // The server of the tests flushes nothing, and health warns of that.
+        isOnPostgres ? ["warn", "pass"] : ["pass"]
       )
       assert.deepInclude(storage, { files: 1, deletedFiles: 0, sessions: 1, bytes: 5, storedBytes: 5 })
       assert.isAbove(storage.freeBytes ?? 0, 0)

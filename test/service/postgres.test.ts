@@ -1,10 +1,13 @@
 /** The service on a PostgreSQL server: the same answers as on a file, and several backends on one database. */
 import { createHash, randomBytes } from "node:crypto"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import { fileForm } from "../../src/service/Client.ts"
 import { hasPostgres } from "../postgres/cluster.ts"
+import { runBackend } from "../support/backend.ts"
 import { execute, rowsOf, temporaryFolder } from "../support/database.ts"
 import { onPostgres } from "../support/postgresService.ts"
 import { accounts, incomingIn, type SomeSettings, serveOn, serving, tokenOf } from "../support/service.ts"
@@ -217,6 +220,64 @@ describe.skipIf(!hasPostgres)("two backends on one database", () => {
         yield* client.files.upload(upload("s2", "b.bin", bytes))
         assert.strictEqual(sha256(yield* client.files.download({ path: added })), sha256(bytes), damage)
       }
+    })
+  )
+})
+
+describe.skipIf(!hasPostgres)("a name with the character 0", () => {
+  it.scopedLive.each(engines)("is nobody's %s, and no answer is a defect", ([, served]) =>
+    Effect.gen(function* () {
+      const { ask } = yield* served({})
+      for (const path of [
+        "/api/sessions/a%00b",
+        "/api/sessions/a%00b/files",
+        "/api/sessions/a%00b/audit",
+        "/api/sessions/a%00b/search?q=x",
+        "/api/sessions/s1/search?q=a%00b",
+        "/api/sessions/s1/files?name=a%00b",
+        "/api/sessions?name=a%00b",
+        "/api/sessions?owner=a%00b",
+        "/api/files?name=a%00b",
+        "/api/files/a%00b",
+        "/api/files/a%00b/content",
+        "/api/experiments/a%00b"
+      ]) {
+        assert.isBelow((yield* ask(path)).status, 500, path)
+      }
+      for (const path of ["/api/sessions/a%00b/end", "/api/files/a%00b/restore", "/api/experiments/a%00b/end"]) {
+        assert.isBelow((yield* ask(path, { method: "POST" })).status, 500, path)
+      }
+    })
+  )
+})
+
+describe.skipIf(!hasPostgres)("a start that is refused on PostgreSQL", () => {
+  it.scopedLive("tells the reason and what to do, with the exit code of the program, and never the password", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const { databaseUrl } = yield* onPostgres(folder)
+      const url = Redacted.value(Option.getOrThrow(databaseUrl)).replace("owner@", "owner:s3cr3t-word@")
+      const started = (env: Readonly<Record<string, string>>) =>
+        runBackend({ DATA_DIRECTORY: folder, PORT: "0", DATABASE_URL: url, ...env })
+
+      yield* execute(
+        join(folder, "app.db"),
+        "UPDATE schema_migrations SET checksum = 'of another text' WHERE version = '002'"
+      )
+      const edited = yield* started({})
+      assert.strictEqual(edited.code, 65, edited.stderr)
+      assert.match(edited.stderr, /002_add_ownership_and_audit/)
+      assert.match(edited.stderr, /remedy/)
+
+      yield* execute(join(folder, "app.db"), "DELETE FROM schema_migrations")
+      const unrecorded = yield* started({})
+      assert.notStrictEqual(unrecorded.code, 0)
+      assert.match(unrecorded.stderr, /remedy/)
+
+      const wrong = yield* started({ DATABASE_URL: "mysql://owner:s3cr3t-word@localhost/app" })
+      assert.strictEqual(wrong.code, 64, wrong.stderr)
+      assert.match(wrong.stderr, /DATABASE_URL/)
+      for (const { stderr, stdout } of [edited, unrecorded, wrong]) assert.notInclude(stderr + stdout, "s3cr3t-word")
     })
   )
 })

@@ -67,7 +67,7 @@ export const accounts = ["alice", "bob", "root"].map((name) => ({
 
 export const tokenOf = (name: string) => `token-of-${name}-with-length`
 
-const isOnPostgres = process.env["ENGINE"] === "postgres"
+export const isOnPostgres = process.env["ENGINE"] === "postgres"
 
 /** Whether to skip a test of what only SQLite has. The reason is for the reader. */
 export const onlySqlite = (_reason: string): boolean => isOnPostgres
