@@ -19,7 +19,7 @@ const options = {
   target: "node20",
   format: "esm",
   minify: true,
-  lineLimit: 500,
+  lineLimit: 1000,
   logLevel: "warning"
 }
 

@@ -2,11 +2,13 @@
 import { createHash, randomBytes } from "node:crypto"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { fileForm } from "../../src/service/Client.ts"
 import { hasPostgres } from "../postgres/cluster.ts"
+import { clientOn } from "../postgres/databases.ts"
 import { runBackend } from "../support/backend.ts"
 import { execute, rowsOf, temporaryFolder } from "../support/database.ts"
 import { onPostgres } from "../support/postgresService.ts"
@@ -220,6 +222,34 @@ describe.skipIf(!hasPostgres)("two backends on one database", () => {
         yield* client.files.upload(upload("s2", "b.bin", bytes))
         assert.strictEqual(sha256(yield* client.files.download({ path: added })), sha256(bytes), damage)
       }
+    })
+  )
+})
+
+describe.skipIf(!hasPostgres)("writes while another backend writes", () => {
+  it.scopedLive("are refused after the patience, all of them, and change nothing; reading goes on", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const { databaseUrl } = yield* onPostgres(folder)
+      const { client } = yield* serveOn(folder, { databaseUrl, lockPatience: Duration.millis(300) })
+      yield* client.files.upload(upload("s1", "before.txt", "before"))
+      const { sql } = yield* clientOn(Redacted.value(Option.getOrThrow(databaseUrl)))
+      const other = yield* sql.reserve
+      yield* other.executeUnprepared("SELECT pg_advisory_lock(1096958790, 1)", [], undefined)
+      const names = ["1.txt", "2.txt", "3.txt", "4.txt", "5.txt"]
+      const refused = yield* Effect.all(
+        names.map((name) => Effect.flip(client.files.upload(upload("s1", name, name)))),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(
+        refused.map(({ _tag }) => _tag),
+        names.map(() => "DatabaseBusy")
+      )
+      const list = client.files.list({ path: { sessionId: "s1" }, urlParams: { limit: 50, deleted: false } })
+      assert.deepStrictEqual(namesOf((yield* list).files), ["before.txt"])
+      yield* other.executeUnprepared("SELECT pg_advisory_unlock_all()", [], undefined)
+      yield* client.files.upload(upload("s1", "after.txt", "after"))
+      assert.deepStrictEqual(namesOf((yield* list).files), ["after.txt", "before.txt"])
     })
   )
 })

@@ -19,6 +19,9 @@ import { inventoryOf } from "../StoreInventory.ts"
 import { give, storeOwnerOf } from "../StoreOwner.ts"
 import { contentParts, inDatabase } from "./parts.ts"
 
+/** How many contents are stored at once: each holds a connection, and reading needs some of the pool. */
+const storedAtOnce = 4
+
 export const postgresContents: Layer.Layer<
   ContentStore,
   ContentError,
@@ -29,6 +32,7 @@ export const postgresContents: Layer.Layer<
     const sql = yield* SqlClient.SqlClient
     const fs = yield* FileSystem.FileSystem
     const { read, sizeOf, store } = yield* contentParts
+    const few = yield* Effect.makeSemaphore(storedAtOnce)
     const { dataDirectory, maxFileSize, permissions } = yield* Settings
     const data = resolve(dataDirectory)
     const directory = join(data, "files")
@@ -58,7 +62,7 @@ export const postgresContents: Layer.Layer<
       directory,
       owner,
       ...arrivalsIn({ incoming, owner, maxFileSize }),
-      prepare: (received) => inDatabase(received.sha256, store(received)),
+      prepare: (received) => few.withPermits(1)(inDatabase(received.sha256, store(received))),
       keep: (received) =>
         Effect.flatMap(sizeOf(received.sha256), (size) =>
           size === received.size ? Effect.void : Effect.asVoid(store(received))

@@ -10,6 +10,7 @@ import { describeMeasure, type Timeline } from "../../../layers/index.ts"
 import { DatabaseReady, type ReadyDatabase } from "../../../layers/postgres.ts"
 import packageJson from "../../../package.json" with { type: "json" }
 import { Database, type Unwritable } from "../Database.ts"
+import { monotonicMillis } from "../monotonic.ts"
 import { PostgresRefused } from "../PostgresRefused.ts"
 import { Settings } from "../Settings.ts"
 import { migrations } from "./migrations.ts"
@@ -87,12 +88,15 @@ const writing = Effect.fnUntraced(function* (
   patience: Duration.Duration
 ) {
   const turn = yield* Effect.makeSemaphore(1)
-  const milliseconds = String(Math.max(1, Math.round(Duration.toMillis(patience))))
-  // What is waited for inside the body is no lock of a table: nobody else writes.
-  const begin = Effect.zipRight(
-    sql`SELECT set_config('lock_timeout', ${milliseconds}, true)`,
-    sql`SELECT pg_advisory_xact_lock(${lock.classId}::int4, ${lock.objectId}::int4)`
-  )
+  /** Waits for the lock as long as is left of the patience: waiting for a turn in this process counts too. */
+  const begin = (waited: number) => {
+    const left = Math.max(1, Math.round(Duration.toMillis(patience) - waited))
+    return Effect.zipRight(
+      // For all of the transaction: what is waited for in it is no lock of a table, because nobody else writes.
+      sql`SELECT set_config('lock_timeout', ${String(left)}, true)`,
+      sql`SELECT pg_advisory_xact_lock(${lock.classId}::int4, ${lock.objectId}::int4)`
+    )
+  }
   const write: Context.Tag.Service<Database>["write"] = (body) =>
     Effect.flatMap(Effect.serviceOption(CurrentWrite), (outer) => {
       // Part of the other one, as a savepoint.
@@ -104,7 +108,13 @@ const writing = Effect.fnUntraced(function* (
           current.isOpen = false
         })
       )
-      return turn.withPermits(1)(transaction({ isolation: "read committed" })(Effect.zipRight(begin, alone)))
+      return Effect.flatMap(monotonicMillis, (asked) =>
+        turn.withPermits(1)(
+          Effect.flatMap(monotonicMillis, (now) =>
+            transaction({ isolation: "read committed" })(Effect.zipRight(begin(now - asked), alone))
+          )
+        )
+      )
     })
   return write
 })
