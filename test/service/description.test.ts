@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import packageJson from "../../package.json" with { type: "json" }
 import { Api, fileForm } from "../../src/service/Client.ts"
 import { description } from "../../src/service/Description.ts"
-import { jsonOf, serving } from "../support/service.ts"
+import { isOnPostgres, jsonOf, serving } from "../support/service.ts"
 
 describe("/metrics", () => {
   it.scopedLive("is Prometheus' text format, by its grammar, with as many routes as the API has", () =>
@@ -42,7 +42,8 @@ describe("/metrics", () => {
         version: packageJson.version,
         node: process.versions.node
       })
-      assert.match(families["conversation_files_build_info"]?.samples[0]?.labels["sqlite"] ?? "", /^3\.\d+\.\d+/)
+      const engine = isOnPostgres ? "postgresql" : "sqlite"
+      assert.match(families["conversation_files_build_info"]?.samples[0]?.labels[engine] ?? "", /^\d+\.\d+/)
       const routes = new Set(
         families["http_requests_total"]?.samples
           .map(({ labels }) => labels["route"])
