@@ -27,10 +27,10 @@ export class CleanupPage extends Schema.Class<CleanupPage>("CleanupPage")({
   next: Schema.NullOr(Schema.String)
 }) {}
 
-/** Where a page of cleanups begins: after the entry with this time (as stored in the database), source and keys. */
 /** A number or an id, as the engine orders its rows. */
 const Key = Schema.Union(Schema.Int, Schema.String)
 
+/** Where a page of cleanups begins: after the entry with this time (as stored in the database), source and keys. */
 export const CleanupCursor = cursorAs(Schema.Tuple(Schema.String, Schema.Literal(0, 1, 2), Key, Key))
 
 /** A user sees their own; an administrator sees everybody's. */

@@ -39,20 +39,17 @@ export class DatabaseOverview extends Context.Tag("conversation-files/DatabaseOv
           Effect.orElseSucceed(() => null)
         )
 
-      const sizes = sql.onDialectOrElse({
-        pg: () => Effect.map(sizeOnServer(sql), (sizeBytes) => ({ sizeBytes, walBytes: null })),
-        orElse: () => Effect.all({ sizeBytes: bytesOf(file, null), walBytes: bytesOf(`${file}-wal`, 0) })
-      })
+      const backups = backupsOf(file).pipe(
+        Effect.provideService(FileSystem.FileSystem, fs),
+        Effect.provideService(Path.Path, path),
+        Effect.map((found) => found.map(backupOf)),
+        Effect.orElseSucceed(() => null)
+      )
 
-      const backups =
-        engine === "postgres"
-          ? Effect.succeed([])
-          : backupsOf(file).pipe(
-              Effect.provideService(FileSystem.FileSystem, fs),
-              Effect.provideService(Path.Path, path),
-              Effect.map((found) => found.map(backupOf)),
-              Effect.orElseSucceed(() => null)
-            )
+      const stored = sql.onDialectOrElse({
+        pg: () => Effect.map(sizeOnServer(sql), (sizeBytes) => ({ sizeBytes, walBytes: null, backups: [] })),
+        orElse: () => Effect.all({ sizeBytes: bytesOf(file, null), walBytes: bytesOf(`${file}-wal`, 0), backups })
+      })
 
       return {
         facts: Effect.gen(function* () {
@@ -62,14 +59,13 @@ export class DatabaseOverview extends Context.Tag("conversation-files/DatabaseOv
             engine,
             file,
             schemaVersion: migrations.at(-1)?.version ?? null,
-            ...(yield* sizes),
+            ...(yield* stored),
             migrations: migrations.map(({ applied_at, description, execution_time_ms, version }) => ({
               version,
               description,
               appliedAt: applied_at === null ? null : isoOf(applied_at),
               executionTimeMs: execution_time_ms
-            })),
-            backups: yield* backups
+            }))
           })
         })
       }

@@ -7,13 +7,11 @@ import {
   ConnectionError,
   DatabaseConfig,
   DatabaseReady,
-  describeMeasure,
   HistoryError,
   Initialization,
   MigrationSource,
   type WriteError
 } from "../../layers/index.ts"
-import packageJson from "../../package.json" with { type: "json" }
 import { Belonging } from "./Belonging.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { Database } from "./Database.ts"
@@ -22,6 +20,7 @@ import { applicationId, migrations } from "./migrations.ts"
 import { Settings } from "./Settings.ts"
 import { StartTimeline } from "./StartTimeline.ts"
 import { Sweeper } from "./Sweeper.ts"
+import { onProgress, program } from "./startOptions.ts"
 
 /** Under the service's own name. */
 const named: Layer.Layer<Database, never, DatabaseReady> = Layer.effect(
@@ -55,17 +54,13 @@ const databaseConfig: Layer.Layer<DatabaseConfig, never, Settings> = Layer.unwra
         trustedFilesystems,
         permissions,
         timeout: Option.getOrUndefined(databaseTimeout),
-        // Show people who watch a long start what it is doing.
-        onProgress: (event) =>
-          event._tag === "StageProgress"
-            ? Effect.logInfo(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
-            : Effect.void,
+        onProgress,
         backups,
         lockPatience,
         // A statement that waits inside SQLite would block every request, even the probes.
         pragmas: { busyTimeout: 0 },
-        program: `${packageJson.name} ${packageJson.version}`,
-        applicationId: applicationId
+        program,
+        applicationId
       })
   )
 )

@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { abandonedUploads } from "./abandonedUploads.ts"
 import { Belonging } from "./Belonging.ts"
 import { type ContentFault, ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
@@ -57,15 +58,10 @@ const mostShare = 0.1
 /** It may move this many, whatever their share. */
 const few = 20
 
-/** An upload that was not written to for this long was left by a process that is gone. */
-const abandonedAfter = Duration.minutes(10)
-
 export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
   Sweeper,
   {
     readonly sweep: Effect.Effect<Sweep, DiscardError>
-    /** Deletes unfinished uploads. Returns how many. */
-    readonly sweepIncoming: (inventory: Inventory) => Effect.Effect<number>
   }
 >() {
   static readonly layer: Layer.Layer<
@@ -78,11 +74,12 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
       const sql = yield* SqlClient.SqlClient
       const { write } = yield* Database
       const store = yield* ContentStore
+      const forgetAbandoned = yield* abandonedUploads
       const { quietUntil, verify } = yield* Belonging
       const { forUnwanted, isWanted } = yield* Discarding
       const faults = yield* ContentFaults
       const { earliest } = yield* DueTime
-      const { allowSweep, lockPatience, trashRetention } = yield* Settings
+      const { allowSweep, trashRetention } = yield* Settings
 
       /** Every hash of a row with its sizes, read in steps. */
       const wantedSizes = Effect.gen(function* () {
@@ -112,16 +109,6 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
           onFailure: ({ message }) => Effect.as(Effect.logWarning(`${what}: ${message}`), false),
           onSuccess: () => Effect.succeed(true)
         })
-
-      const sweepIncoming = Effect.fnUntraced(function* ({ incoming }: Inventory) {
-        const before =
-          (yield* earliest) - Math.max(Duration.toMillis(abandonedAfter), 2 * Duration.toMillis(lockPatience))
-        const old = yield* collectInTurns(incoming, ([name, { since }]) => (since < before ? name : undefined))
-        const removed = yield* Effect.filter(old, (name) =>
-          succeeds("Cannot delete an unfinished upload", store.forgetUpload(name))
-        )
-        return removed.length
-      })
 
       /** Takes contents out of the trash that a row wants and that the disk does not have otherwise. */
       const takeBack = ({ contents, trash }: Inventory, wanted: ReadonlyMap<string, unknown>) =>
@@ -188,7 +175,7 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
           ...put,
           takenBack: back.size,
           discarded,
-          abandoned: yield* sweepIncoming(inventory),
+          abandoned: yield* forgetAbandoned(inventory),
           contents: contents.size,
           missing: of("missing"),
           damaged: of("damaged"),
@@ -198,7 +185,7 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
         return swept
       }).pipe(Effect.withSpan("conversation-files.sweep"))
 
-      return { sweep, sweepIncoming }
+      return { sweep }
     })
   )
 }

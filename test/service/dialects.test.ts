@@ -10,6 +10,7 @@ import pg from "pg"
 import { Migrations } from "../../layers/index.ts"
 import { addressOf } from "../../layers/postgres/DatabaseUrl.ts"
 import { DatabaseReady } from "../../layers/postgres.ts"
+import { files } from "../../src/service/postgres/migrations.ts"
 import { hasPostgres } from "../postgres/cluster.ts"
 import { newDatabase } from "../postgres/databases.ts"
 import { migrationFiles, migrationsDirectory } from "../support/database.ts"
@@ -224,6 +225,8 @@ INSERT INTO experiment_answers VALUES (1, 's1', 'a', 1, 3, 2, 1, '{"b":1,"a":[2]
 describe.skipIf(!hasPostgres)("the service's migrations on PostgreSQL", () => {
   it("have the numbers and names of those on SQLite", () => {
     assert.deepStrictEqual(readdirSync(directory).toSorted(), migrationFiles)
+    // Those that the program has are these.
+    assert.deepStrictEqual(files, textsIn(directory, migrationFiles))
   })
 
   it.scopedLive(

@@ -32,7 +32,7 @@ export const postgresContents: Layer.Layer<
     const sql = yield* SqlClient.SqlClient
     const fs = yield* FileSystem.FileSystem
     const { read, sizeOf, store } = yield* contentParts
-    const few = yield* Effect.makeSemaphore(storedAtOnce)
+    const turns = yield* Effect.makeSemaphore(storedAtOnce)
     const { dataDirectory, maxFileSize, permissions } = yield* Settings
     const data = resolve(dataDirectory)
     const directory = join(data, "files")
@@ -62,7 +62,7 @@ export const postgresContents: Layer.Layer<
       directory,
       owner,
       ...arrivalsIn({ incoming, owner, maxFileSize }),
-      prepare: (received) => few.withPermits(1)(inDatabase(received.sha256, store(received))),
+      prepare: (received) => turns.withPermits(1)(inDatabase(received.sha256, store(received))),
       keep: (received) =>
         Effect.flatMap(sizeOf(received.sha256), (size) =>
           size === received.size ? Effect.void : Effect.asVoid(store(received))

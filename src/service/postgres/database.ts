@@ -6,13 +6,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import { describeMeasure, type Timeline } from "../../../layers/index.ts"
+import type { Timeline } from "../../../layers/index.ts"
 import { DatabaseReady, type ReadyDatabase } from "../../../layers/postgres.ts"
-import packageJson from "../../../package.json" with { type: "json" }
 import { Database, type Unwritable } from "../Database.ts"
 import { monotonicMillis } from "../monotonic.ts"
 import { PostgresRefused } from "../PostgresRefused.ts"
 import { Settings } from "../Settings.ts"
+import { onProgress, program } from "../startOptions.ts"
 import { migrations } from "./migrations.ts"
 import { types } from "./values.ts"
 
@@ -29,14 +29,10 @@ export const postgresDatabase = (
         url,
         migrations,
         timeout: Option.getOrUndefined(databaseTimeout),
-        program: `${packageJson.name} ${packageJson.version}`,
+        program,
         client: { types },
         onTimeline,
-        // Show people who watch a long start what it is doing.
-        onProgress: (event) =>
-          event._tag === "StageProgress"
-            ? Effect.logInfo(`${event.doing} in the ${event.stage} stage: ${describeMeasure(event)}`)
-            : Effect.void
+        onProgress
       }).pipe(Layer.mapError((refusal) => new PostgresRefused({ refusal })))
       return Layer.provideMerge(named(lockPatience), ready)
     })

@@ -10,7 +10,7 @@ import runExperiments from "../../../migrations/postgres/007_run_experiments.sql
 import giveSessionsInSteps from "../../../migrations/postgres/008_give_sessions_in_steps.sql"
 import countTerms from "../../../migrations/postgres/009_count_terms.sql"
 
-export const migrations = Migrations.fromRecord({
+export const files = {
   "001_create_conversation_files.sql": createConversationFiles,
   "002_add_ownership_and_audit.sql": addOwnershipAndAudit,
   "003_keep_contents_and_expiries.sql": keepContentsAndExpiries,
@@ -20,4 +20,6 @@ export const migrations = Migrations.fromRecord({
   "007_run_experiments.sql": runExperiments,
   "008_give_sessions_in_steps.sql": giveSessionsInSteps,
   "009_count_terms.sql": countTerms
-})
+}
+
+export const migrations = Migrations.fromRecord(files)

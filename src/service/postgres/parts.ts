@@ -4,8 +4,8 @@ import { type FileHandle, open } from "node:fs/promises"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
 import { ContentError, contentErrorOf, onDisk } from "../ContentError.ts"
+import { isFull } from "../failures.ts"
 import type { Received } from "../Incoming.ts"
 
 /** Bytes of a part. */
@@ -14,11 +14,8 @@ const partBytes = 256 * 1024
 /** How many are read with one statement. */
 const atOnce = 8
 
-/** PostgreSQL's `disk_full`. */
-const isFullThere = ({ cause }: SqlError): boolean => Predicate.hasProperty(cause, "code") && cause.code === "53100"
-
 const errorOf = (sha256: string) => (cause: SqlError | ContentError) =>
-  cause instanceof SqlError && isFullThere(cause)
+  cause instanceof SqlError && isFull(cause)
     ? new ContentError({ reason: "Full", path: sha256, code: "53100", detail: cause.message })
     : contentErrorOf(sha256, cause)
 

@@ -1,18 +1,15 @@
 /** What is left to sweep if contents are in the database: contents of uploads that did not end, here and there. */
 import * as SqlClient from "@effect/sql/SqlClient"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { abandonedUploads } from "../abandonedUploads.ts"
 import { type ContentFault, ContentFaults } from "../ContentFaults.ts"
 import { ContentStore } from "../ContentStore.ts"
 import { Discarding } from "../Discarding.ts"
-import { DueTime } from "../DueTime.ts"
-import { collectInTurns, othersTurn } from "../inTurns.ts"
-import { Settings } from "../Settings.ts"
+import type { DueTime } from "../DueTime.ts"
+import { othersTurn } from "../inTurns.ts"
+import type { Settings } from "../Settings.ts"
 import { nothingSwept, type Sweep, Sweeper } from "../Sweeper.ts"
-
-/** An upload that was not written to for this long was left by a process that is gone. */
-const abandonedAfter = Duration.minutes(10)
 
 /** How many contents are looked at with one statement. */
 const atOnce = 1000
@@ -25,11 +22,10 @@ export const postgresSweeper: Layer.Layer<
   Sweeper,
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const { discard, forgetUpload, inventory } = yield* ContentStore
+    const { discard, inventory } = yield* ContentStore
+    const forgetAbandoned = yield* abandonedUploads
     const { forUnwanted } = yield* Discarding
     const faults = yield* ContentFaults
-    const { earliest } = yield* DueTime
-    const { lockPatience } = yield* Settings
 
     /**
      * Contents whose last row is gone: the process ended before it discarded them. Looked at again under the lock. What
@@ -64,16 +60,6 @@ export const postgresSweeper: Layer.Layer<
       (rows) => rows.map(({ file_hash }) => file_hash)
     )
 
-    const sweepIncoming: Sweeper["Type"]["sweepIncoming"] = Effect.fnUntraced(function* ({ incoming }) {
-      const before =
-        (yield* earliest) - Math.max(Duration.toMillis(abandonedAfter), 2 * Duration.toMillis(lockPatience))
-      const old = yield* collectInTurns(incoming, ([name, { since }]) => (since < before ? name : undefined))
-      const removed = yield* Effect.filter(old, (name) =>
-        Effect.match(forgetUpload(name), { onFailure: () => false, onSuccess: () => true })
-      )
-      return removed.length
-    })
-
     const sweep = Effect.gen(function* () {
       const found = yield* inventory
       const lost = yield* missing
@@ -83,7 +69,7 @@ export const postgresSweeper: Layer.Layer<
       const swept: Sweep = {
         ...nothingSwept,
         ...looked,
-        abandoned: yield* sweepIncoming(found),
+        abandoned: yield* forgetAbandoned(found),
         missing: lost,
         strays: found.strays,
         unreadable: found.unreadable
@@ -91,7 +77,7 @@ export const postgresSweeper: Layer.Layer<
       return swept
     }).pipe(Effect.withSpan("conversation-files.sweep"))
 
-    return { sweep, sweepIncoming }
+    return { sweep }
   })
 )
 
