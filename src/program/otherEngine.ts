@@ -32,9 +32,23 @@ export const loadPostgres = (choices: Choices) => {
     const [name, what, instead] = setting
     return refuse(choices, { reason: "OtherEngine", detail: `${name} ${what}`, instead })
   }
-  return Effect.tryPromise({ try: () => import("./postgres.ts"), catch: firstLine }).pipe(
+  return Effect.tryPromise({ try: () => withoutResponse(() => import("./postgres.ts")), catch: firstLine }).pipe(
     Effect.catchAll((detail) => refuse(choices, { reason: "PackageMissing", detail, instead: "" }))
   )
+}
+
+/**
+ * `pg` makes a `Response` while it is loaded, to learn whether it runs in a worker of Cloudflare. That loads all of
+ * Node.js's `fetch`, which takes as long as the whole start on the database; from Node.js 21 on, `navigator` tells it.
+ */
+const withoutResponse = async <A>(load: () => Promise<A>): Promise<A> => {
+  const descriptor = Object.getOwnPropertyDescriptor(globalThis, "Response")
+  Object.defineProperty(globalThis, "Response", { value: undefined, configurable: true, writable: true })
+  try {
+    return await load()
+  } finally {
+    if (descriptor !== undefined) Object.defineProperty(globalThis, "Response", descriptor)
+  }
 }
 
 /** Node.js goes on with the list of files that required it. */
