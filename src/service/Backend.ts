@@ -147,7 +147,7 @@ const api = Layer.scopedDiscard(
 )
 
 /** Everything on database and contents, without HTTP. */
-export const filesOn = ({ belonging, contents, sweeper }: Engine) =>
+export const filesOn = ({ belonging, contents, keeping, sweeper }: Engine) =>
   Cleanup.layer.pipe(
     Layer.provideMerge(
       Layer.mergeAll(
@@ -166,7 +166,7 @@ export const filesOn = ({ belonging, contents, sweeper }: Engine) =>
         sweeper
       )
     ),
-    Layer.provideMerge(Layer.mergeAll(Assignments.layer, CleanupList.layer, DeletionRows.layer)),
+    Layer.provideMerge(Layer.mergeAll(Assignments.layer, CleanupList.layer, DeletionRows.layer, keeping)),
     Layer.provideMerge(Rows.layer),
     Layer.provideMerge(Sessions.layer),
     Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer, Quota.layer)),

@@ -20,13 +20,12 @@ import {
 } from "./Api.ts"
 import { AuditTrail } from "./AuditTrail.ts"
 import type { ContentError } from "./ContentError.ts"
-import type { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
 import type { Database } from "./Database.ts"
 import { Discarding } from "./Discarding.ts"
 import { type FileRow, requireNotDeleted, timestampNow } from "./FileRow.ts"
 import type { Received } from "./Incoming.ts"
-import { writeKeeping } from "./Keeping.ts"
+import { Keeping } from "./Keeping.ts"
 import { type Conditions, requireMatch } from "./Preconditions.ts"
 import { Quota } from "./Quota.ts"
 import { Rows } from "./Rows.ts"
@@ -57,7 +56,7 @@ export class ContentChanges extends Context.Tag("conversation-files/ContentChang
   static readonly layer: Layer.Layer<
     ContentChanges,
     never,
-    AuditTrail | ContentFaults | ContentStore | Database | Discarding | Quota | Rows | Sessions | SqlClient.SqlClient
+    AuditTrail | ContentStore | Database | Discarding | Keeping | Quota | Rows | Sessions | SqlClient.SqlClient
   > = Layer.effect(
     ContentChanges,
     Effect.gen(function* () {
@@ -68,7 +67,7 @@ export class ContentChanges extends Context.Tag("conversation-files/ContentChang
       const { detailsOf, found, logChange } = yield* Rows
       const { mayGrow } = yield* Quota
       const { mayAdd } = yield* Sessions
-      const writing = yield* writeKeeping
+      const { writeKeeping } = yield* Keeping
 
       const replaceable = (fileId: string, conditions: Conditions) =>
         found(fileId).pipe(
@@ -81,7 +80,7 @@ export class ContentChanges extends Context.Tag("conversation-files/ContentChang
         mayReplace: (fileId, conditions) => replaceable(fileId, conditions).pipe(audited("change", { fileId })),
 
         replace: (fileId, conditions, { mimeType, received }) =>
-          writing(
+          writeKeeping(
             received,
             Effect.gen(function* () {
               const before = yield* replaceable(fileId, conditions)

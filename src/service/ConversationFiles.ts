@@ -34,12 +34,11 @@ import type { ContentError } from "./ContentError.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import type { ContentStore } from "./ContentStore.ts"
 import { Database } from "./Database.ts"
-import type { Discarding } from "./Discarding.ts"
 import { insertFile, type NewFile } from "./FileInsertion.ts"
 import { fileNameOf } from "./FileName.ts"
 import { filePages, type PageRequest } from "./FilePages.ts"
 import { fileOf, requireNotDeleted } from "./FileRow.ts"
-import { writeKeeping } from "./Keeping.ts"
+import { Keeping } from "./Keeping.ts"
 import { requireUnchanged } from "./Preconditions.ts"
 import type { Quota } from "./Quota.ts"
 import { rowContent } from "./RowContent.ts"
@@ -119,7 +118,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
     | ContentFaults
     | ContentStore
     | Database
-    | Discarding
+    | Keeping
     | Quota
     | Rows
     | Sessions
@@ -135,7 +134,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
       const faults = yield* ContentFaults
       const { detailsOf, found } = yield* Rows
       const { open, unsafeDisproven } = yield* rowContent
-      const writing = yield* writeKeeping
+      const { writeKeeping } = yield* Keeping
       const { inSession, ofAll, ofOwner } = yield* filePages
       const { mayAdd, mayUse } = yield* Sessions
 
@@ -146,7 +145,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
 
         add: (sessionId, file) =>
           fileNameOf(file.name).pipe(
-            Effect.flatMap((name) => writing(file.received, insert(sessionId, { ...file, name }))),
+            Effect.flatMap((name) => writeKeeping(file.received, insert(sessionId, { ...file, name }))),
             Effect.tap(({ size }) => {
               uploads.unsafeUpdate(1, [])
               uploadedBytes.unsafeUpdate(size, [])

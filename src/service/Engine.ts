@@ -13,6 +13,7 @@ import type { ContentsError } from "./ContentsError.ts"
 import type { Database } from "./Database.ts"
 import type { Discarding } from "./Discarding.ts"
 import type { DueTime } from "./DueTime.ts"
+import type { Keeping } from "./Keeping.ts"
 import type { PostgresRefused } from "./PostgresRefused.ts"
 import type { Settings } from "./Settings.ts"
 import type { StartTimeline } from "./StartTimeline.ts"
@@ -36,9 +37,14 @@ export interface Engine {
     ContentsError | ContentError | SqlError,
     ContentStore | Database | DueTime | Settings | SqlClient.SqlClient
   >
+  readonly keeping: Layer.Layer<
+    Keeping,
+    ContentError,
+    ContentFaults | Database | Discarding | DueTime | Settings | SqlClient.SqlClient | Files
+  >
   readonly sweeper: Layer.Layer<
     Sweeper,
-    never,
-    Belonging | ContentFaults | ContentStore | Database | Discarding | DueTime | Settings | SqlClient.SqlClient
+    ContentError,
+    Belonging | ContentFaults | ContentStore | Database | Discarding | DueTime | Settings | SqlClient.SqlClient | Files
   >
 }

@@ -13,9 +13,10 @@ import {
   type WriteError
 } from "../../layers/index.ts"
 import { Belonging } from "./Belonging.ts"
-import { ContentStore } from "./ContentStore.ts"
+import { ContentFiles } from "./ContentFiles.ts"
 import { Database } from "./Database.ts"
 import type { Engine } from "./Engine.ts"
+import { Keeping } from "./Keeping.ts"
 import { applicationId, migrations } from "./migrations.ts"
 import { Settings } from "./Settings.ts"
 import { StartTimeline } from "./StartTimeline.ts"
@@ -78,10 +79,11 @@ const database = named.pipe(
   Layer.provide(Layer.provideMerge(start, databaseConfig))
 )
 
-/** Rows in a file, contents on the disk. */
+/** Rows in a file, contents on the disk. The layer of the files is one value, so that it is built once. */
 export const sqliteEngine: Engine = {
   database,
-  contents: ContentStore.layer,
+  contents: Layer.provide(ContentFiles.store, ContentFiles.layer),
   belonging: Belonging.layer,
-  sweeper: Sweeper.layer
+  keeping: Layer.provide(Keeping.layer, ContentFiles.layer),
+  sweeper: Layer.provide(Sweeper.layer, ContentFiles.layer)
 }

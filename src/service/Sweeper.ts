@@ -10,7 +10,8 @@ import * as Layer from "effect/Layer"
 import { abandonedUploads } from "./abandonedUploads.ts"
 import { Belonging } from "./Belonging.ts"
 import { type ContentFault, ContentFaults } from "./ContentFaults.ts"
-import { ContentStore } from "./ContentStore.ts"
+import { ContentFiles } from "./ContentFiles.ts"
+import type { ContentStore } from "./ContentStore.ts"
 import { Database } from "./Database.ts"
 import { type DiscardError, Discarding } from "./Discarding.ts"
 import { DueTime } from "./DueTime.ts"
@@ -67,13 +68,22 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
   static readonly layer: Layer.Layer<
     Sweeper,
     never,
-    Belonging | ContentFaults | ContentStore | Database | Discarding | DueTime | Settings | SqlClient.SqlClient
+    | Belonging
+    | ContentFaults
+    | ContentFiles
+    | ContentStore
+    | Database
+    | Discarding
+    | DueTime
+    | Settings
+    | SqlClient.SqlClient
   > = Layer.effect(
     Sweeper,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { write } = yield* Database
-      const store = yield* ContentStore
+      const files = yield* ContentFiles
+      const { store } = files
       const forgetAbandoned = yield* abandonedUploads
       const { quietUntil, verify } = yield* Belonging
       const { forUnwanted, isWanted } = yield* Discarding
@@ -114,7 +124,7 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
       const takeBack = ({ contents, trash }: Inventory, wanted: ReadonlyMap<string, unknown>) =>
         Effect.flatMap(
           collectInTurns(trash.keys(), (hash) => (wanted.has(hash) && !contents.has(hash) ? hash : undefined)),
-          Effect.filter((hash) => succeeds("A content stays in the trash", store.takeBack(hash)))
+          Effect.filter((hash) => succeeds("A content stays in the trash", files.takeBack(hash)))
         )
 
       /** Moves unwanted contents to the trash, unless there are suspiciously many. */
@@ -125,7 +135,7 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
         if (why !== undefined) return { putAway: 0, left: unwanted.length, why } as const
         let failures = 0
         const count = yield* forUnwanted(unwanted, (hash) =>
-          Effect.map(succeeds("A content without a file stays", store.putAway(hash)), (done) => {
+          Effect.map(succeeds("A content without a file stays", files.putAway(hash)), (done) => {
             if (!done) failures += 1
           })
         )
@@ -135,7 +145,7 @@ export class Sweeper extends Context.Tag("conversation-files/Sweeper")<
       const emptyTrash = Effect.fnUntraced(function* ({ trash }: Inventory) {
         const before = (yield* earliest) - Duration.toMillis(trashRetention)
         const old = yield* collectInTurns(trash, ([hash, { since }]) => (since < before ? hash : undefined))
-        return yield* forUnwanted(old, (hash) => succeeds("A content stays in the trash", store.emptyOf(hash)))
+        return yield* forUnwanted(old, (hash) => succeeds("A content stays in the trash", files.emptyOf(hash)))
       })
 
       /** Looks again with the lock held: an upload or a deletion may have been under way. */

@@ -9,7 +9,7 @@ import * as Redacted from "effect/Redacted"
 import { fileForm } from "../../src/service/Client.ts"
 import { hasPostgres } from "../postgres/cluster.ts"
 import { clientOn } from "../postgres/databases.ts"
-import { runBackend } from "../support/backend.ts"
+import { runBackend, runningBackend, stopped } from "../support/backend.ts"
 import { execute, rowsOf, temporaryFolder } from "../support/database.ts"
 import { onPostgres } from "../support/postgresService.ts"
 import { accounts, incomingIn, type SomeSettings, serveOn, serving, tokenOf } from "../support/service.ts"
@@ -250,6 +250,66 @@ describe.skipIf(!hasPostgres)("writes while another backend writes", () => {
       yield* other.executeUnprepared("SELECT pg_advisory_unlock_all()", [], undefined)
       yield* client.files.upload(upload("s1", "after.txt", "after"))
       assert.deepStrictEqual(namesOf((yield* list).files), ["after.txt", "before.txt"])
+    })
+  )
+})
+
+describe.skipIf(!hasPostgres)("a content that another backend stores at this moment", () => {
+  it.scopedLive("is not waited for by a deletion, and stays for the row that will want it", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const { databaseUrl } = yield* onPostgres(folder)
+      const { client, file } = yield* serveOn(folder, { databaseUrl, lockPatience: Duration.hours(1) })
+      const added = yield* client.files.upload(upload("s1", "a.txt", "same"))
+      const { sql } = yield* clientOn(Redacted.value(Option.getOrThrow(databaseUrl)))
+      const storing = sql`UPDATE contents SET size = size WHERE sha256 = ${added.sha256}`.pipe(
+        Effect.zipRight(client.files.delete({ path: added })),
+        Effect.zipRight(client.files.destroy({ path: added })),
+        Effect.zipRight(client.files.upload(upload("s1", "other.txt", "other")))
+      )
+      yield* sql.withTransaction(storing)
+      const contents = yield* rowsOf(file, `SELECT size::int4 AS size FROM contents WHERE sha256 = '${added.sha256}'`)
+      assert.deepStrictEqual(contents, [{ size: 4 }])
+    })
+  )
+})
+
+describe.skipIf(!hasPostgres)("a backend that is killed while it stores a file", () => {
+  it.scopedLive("leaves neither the row nor a part of the content", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const { databaseUrl } = yield* onPostgres(folder)
+      const url = Redacted.value(Option.getOrThrow(databaseUrl))
+      const { client, file } = yield* serveOn(folder, { databaseUrl })
+      const { sql } = yield* clientOn(url)
+      const other = yield* sql.reserve
+      const ask = (statement: string) => other.executeUnprepared(statement, [], undefined)
+      yield* ask("SELECT pg_advisory_lock(1096958790, 1)")
+      const killed = yield* runningBackend({ DATA_DIRECTORY: yield* temporaryFolder, DATABASE_URL: url })
+      const bytes = randomBytes(1_000_000)
+      const form = new FormData()
+      form.append("file", new Blob([bytes]), "a.bin")
+      const answered = fetch(`${killed.url}/api/sessions/s1/files`, { method: "POST", body: form }).then(
+        ({ status }) => status,
+        () => "none"
+      )
+      const waiting = Effect.map(
+        ask("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"),
+        ({ length }) => length
+      )
+      const until = (count: number) =>
+        Effect.repeat(Effect.zipRight(Effect.sleep("20 millis"), waiting), { until: (found) => found === count })
+      yield* until(1)
+      assert.strictEqual((yield* stopped(killed, "SIGKILL")).code, "SIGKILL")
+      assert.strictEqual(yield* Effect.promise(() => answered), "none")
+      // The server ends the session of a client that is gone when it looks at the line.
+      yield* until(0)
+      const left =
+        "SELECT (SELECT count(*) FROM contents)::int AS contents, (SELECT count(*) FROM content_parts)::int AS parts"
+      assert.deepStrictEqual(yield* rowsOf(file, left), [{ contents: 0, parts: 0 }])
+      yield* ask("SELECT pg_advisory_unlock_all()")
+      const again = yield* client.files.upload(upload("s1", "a.bin", bytes))
+      assert.strictEqual(sha256(yield* client.files.download({ path: again })), sha256(bytes))
     })
   )
 })

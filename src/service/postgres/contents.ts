@@ -1,8 +1,6 @@
 /**
- * Stores contents in the database, so that every backend has them. What arrives or is read is a temporary file on the
- * local disk meanwhile: no connection waits for a client. A content is stored in a transaction of its own, because that
- * takes as long as it is large, and all writes wait for the lock. Under the lock it is only looked at, and stored again
- * if somebody has discarded it since.
+ * Contents in the database, so that every backend has them. What arrives or is read is a temporary file on the local disk
+ * meanwhile: no connection waits for a client.
  */
 import { mkdir, rm } from "node:fs/promises"
 import { join, resolve } from "node:path"
@@ -19,9 +17,6 @@ import { inventoryOf } from "../StoreInventory.ts"
 import { give, storeOwnerOf } from "../StoreOwner.ts"
 import { contentParts, inDatabase } from "./parts.ts"
 
-/** How many contents are stored at once: each holds a connection, and reading needs some of the pool. */
-const storedAtOnce = 4
-
 export const postgresContents: Layer.Layer<
   ContentStore,
   ContentError,
@@ -31,8 +26,7 @@ export const postgresContents: Layer.Layer<
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const fs = yield* FileSystem.FileSystem
-    const { read, sizeOf, store } = yield* contentParts
-    const turns = yield* Effect.makeSemaphore(storedAtOnce)
+    const { read, sizeOf } = yield* contentParts
     const { dataDirectory, maxFileSize, permissions } = yield* Settings
     const data = resolve(dataDirectory)
     const directory = join(data, "files")
@@ -62,21 +56,18 @@ export const postgresContents: Layer.Layer<
       directory,
       owner,
       ...arrivalsIn({ incoming, owner, maxFileSize }),
-      prepare: (received) => turns.withPermits(1)(inDatabase(received.sha256, store(received))),
-      keep: (received) =>
-        Effect.flatMap(sizeOf(received.sha256), (size) =>
-          size === received.size ? Effect.void : Effect.asVoid(store(received))
+      // Waits for nobody who stores it at this moment, and who will want the lock that is held here. A row will want it then.
+      discard: (sha256) =>
+        inDatabase(
+          sha256,
+          Effect.asVoid(sql`DELETE FROM contents WHERE sha256 IN (
+            SELECT sha256 FROM contents WHERE sha256 = ${sha256} FOR UPDATE SKIP LOCKED)`)
         ),
-      discard: (sha256) => inDatabase(sha256, Effect.asVoid(sql`DELETE FROM contents WHERE sha256 = ${sha256}`)),
       sizeOf,
       unsafeIdentityOf: () => undefined,
       open: openContent,
       relativePathOf: (sha256) => `contents/${sha256}`,
       inventory: inventoryOf(directory),
-      // Nothing is compared with a disk, so there is no trash.
-      putAway: () => Effect.void,
-      takeBack: () => Effect.succeed(false),
-      emptyOf: () => Effect.void,
       forgetUpload: (name) => onDisk(incoming, () => rm(join(incoming, name), { force: true })),
       diskSpace: diskSpaceOf(directory)
     }

@@ -7,11 +7,13 @@ import { StartTimeline } from "../StartTimeline.ts"
 import { postgresBelonging } from "./belonging.ts"
 import { postgresContents } from "./contents.ts"
 import { postgresDatabase } from "./database.ts"
+import { postgresKeeping } from "./keeping.ts"
 import { postgresSweeper } from "./sweeper.ts"
 
 export const engineOn = (url: Redacted.Redacted): Engine => ({
   database: Layer.unwrapEffect(Effect.map(StartTimeline, ({ follow }) => postgresDatabase(url, follow))),
   contents: postgresContents,
   belonging: postgresBelonging,
+  keeping: postgresKeeping,
   sweeper: postgresSweeper
 })

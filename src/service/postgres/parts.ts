@@ -49,14 +49,13 @@ const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(byte
 
 export const contentParts = Effect.map(SqlClient.SqlClient, (sql) => {
   /**
-   * Stores a content, or those of its parts that are not there as they should be. Returns whether it is new. The first
-   * statement locks it: somebody else who stores it waits.
+   * Within a transaction: stores a content, or those of its parts that are not there as they should be. The first
+   * statement locks it until the transaction ends: somebody else who stores it waits, and nobody discards it.
    */
   const store = ({ path, sha256, size }: Received) =>
     Effect.gen(function* () {
-      const [row] = yield* sql<{ readonly is_new: number }>`
-        INSERT INTO contents (sha256, size) VALUES (${sha256}, ${size})
-        ON CONFLICT (sha256) DO UPDATE SET size = excluded.size RETURNING xmax = 0 AS is_new`
+      yield* sql`INSERT INTO contents (sha256, size) VALUES (${sha256}, ${size})
+        ON CONFLICT (sha256) DO UPDATE SET size = excluded.size`
       const known = yield* sql<{ readonly part: number; readonly digest: string }>`
         SELECT part, encode(sha256(bytes), 'hex') AS digest FROM content_parts WHERE sha256 = ${sha256}`
       const digests = new Map(known.map(({ digest, part }) => [part, digest]))
@@ -72,8 +71,7 @@ export const contentParts = Effect.map(SqlClient.SqlClient, (sql) => {
         })
       )
       yield* sql`DELETE FROM content_parts WHERE sha256 = ${sha256} AND part >= ${parts}`
-      return row?.is_new === 1
-    }).pipe(sql.withTransaction)
+    })
 
   const sizeOf = (sha256: string) =>
     Effect.map(
