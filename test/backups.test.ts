@@ -251,7 +251,8 @@ describe("an upgrade of a database with rows", () => {
         )
       )
       yield* refusal(Layer.build(starting))
-      assert.deepStrictEqual(codes, ["SQLITE_BUSY"])
+      // The copy, and what SQLite may have made beside it.
+      assert.deepStrictEqual(new Set(codes), new Set(["SQLITE_BUSY"]))
     })
   )
 

@@ -484,14 +484,19 @@ describe.skipIf(unavailable !== undefined)(`a restore${skipped}`, () => {
     )
 
     it.scopedLive(
-      `over ${name}, failing at every step: a typed reason or restored, never a lie, and the next restore succeeds`,
+      `over ${name}, failing at every step: a typed reason or restored, never a lie, nothing is left, and the next restore succeeds`,
       () =>
         Effect.gen(function* () {
+          const copy = yield* prepared
+          const before = readdirSync(dirname(copy("before").file)).sort()
           const failed = yield* sweep(
             () => failures.flatMap(faults),
-            yield* prepared,
+            copy,
             (ended, { args, file, label }) =>
               Effect.gen(function* () {
+                // What cannot be deleted stays.
+                const isLeft = ended.code === 0 || label.includes(" unlink ")
+                if (!isLeft) assert.deepStrictEqual(readdirSync(dirname(file)).sort(), before, label)
                 const restored = Effect.map(rowsOf(file, count), (rows) =>
                   assert.deepStrictEqual(rows, [{ notes: 1 }], label)
                 )

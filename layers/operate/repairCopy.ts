@@ -2,7 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { asBackupError } from "../sqlite/BackupError.ts"
-import { flushDirectoryOf, removeOrWarn, removeUnused, siblingFiles } from "../sqlite/BackupFiles.ts"
+import { flushDirectoryOf, removeCopyOrWarn, removeOrWarn, removeUnused, siblingFiles } from "../sqlite/BackupFiles.ts"
 import { formatCopyName, unfinishedCopy } from "../sqlite/BackupNames.ts"
 import { copyDatabase, refuseEmptyCopy, requireSpace } from "../sqlite/DatabaseCopy.ts"
 import { lockForCopies } from "../sqlite/LockFile.ts"
@@ -30,8 +30,7 @@ export const copyBeforeRepair = Effect.fnUntraced(function* (
   const partial = `${backup}.partial`
   let isNamed = false
   yield* Effect.addFinalizer((exit) =>
-    removeOrWarn(partial).pipe(
-      Effect.zipRight(removeOrWarn(`${partial}-journal`)),
+    removeCopyOrWarn(partial).pipe(
       Effect.zipRight(exit._tag === "Failure" && isNamed ? removeOrWarn(backup) : Effect.void)
     )
   )

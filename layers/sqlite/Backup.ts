@@ -11,7 +11,15 @@ import { createExclusively } from "../machine/newFile.ts"
 import type { Attempt } from "../start/Attempt.ts"
 import { whileALookRuns } from "../start/policy.ts"
 import { asBackupError, type BackupError } from "./BackupError.ts"
-import { backupsOf, flushDirectoryOf, markOf, removeOrWarn, removeUnfinished, rename } from "./BackupFiles.ts"
+import {
+  backupsOf,
+  flushDirectoryOf,
+  markOf,
+  removeCopyOrWarn,
+  removeOrWarn,
+  removeUnfinished,
+  rename
+} from "./BackupFiles.ts"
 import { formatBackupName, nextBackupName, type Upgrade } from "./BackupNames.ts"
 import { copyDatabase, largeCopy, refuseEmptyCopy, requireSpace } from "./DatabaseCopy.ts"
 import { SharedLooks } from "./SharedLooks.ts"
@@ -77,7 +85,7 @@ export const prepareBackup = Effect.fnUntraced(function* (file: string, partial:
   yield* Effect.addFinalizer((exit) =>
     exit._tag === "Failure" && isNamed
       ? Effect.zipRight(removeOrWarn(backup), removeOrWarn(markOf(backup)))
-      : Effect.zipRight(removeOrWarn(partial), isNamed ? Effect.void : removeOrWarn(markOf(backup)))
+      : Effect.zipRight(removeCopyOrWarn(partial), isNamed ? Effect.void : removeOrWarn(markOf(backup)))
   )
   const markNamed = Effect.sync(() => {
     isNamed = true

@@ -155,6 +155,12 @@ export const removeUnused = (target: string) =>
 export const removeOrWarn = (target: string): Effect.Effect<void, never, FileSystem.FileSystem> =>
   Effect.catchAll(remove(target), ({ detail }) => Effect.logWarning(`${target} could not be deleted: ${detail}`))
 
+/** A database and the files that may be beside it. */
+export const partsOf = (file: string) => ["", "-wal", "-shm", "-journal"].map((part) => `${file}${part}`)
+
+/** The same for an unfinished copy that nobody has open any more, with what SQLite made beside it. */
+export const removeCopyOrWarn = (copy: string) => Effect.forEach(partsOf(copy), removeOrWarn, { discard: true })
+
 /** The regular files beside a database whose names begin with its own and go on as `more` says. */
 export const siblingFiles = (file: string, more: RegExp) =>
   SharedLooks.pipe(

@@ -11,7 +11,7 @@ import { SystemFailure } from "../machine/SystemFailure.ts"
 import type { CopyFailure } from "./BackupError.ts"
 import { flush } from "./BackupFiles.ts"
 import { backupInto } from "./PageCopy.ts"
-import { integer, openSqlite, type Sqlite } from "./Sqlite.ts"
+import { integer, openSqlite, type Sqlite, type SqliteFailure } from "./Sqlite.ts"
 
 /**
  * Copies a database into a new file with the owner and mode of `file`, and flushes it. SQLite copies a hundred pages at
@@ -28,7 +28,7 @@ export const copyDatabase = (
     source: given
   }: {
     /** What to change in the copy before it is flushed. */
-    readonly change?: ((copy: Sqlite) => Effect.Effect<void>) | undefined
+    readonly change?: ((copy: Sqlite) => Effect.Effect<void, SqliteFailure>) | undefined
     readonly file?: string
     /** Instead of those of `file`. */
     readonly permissions?: NewFile | undefined

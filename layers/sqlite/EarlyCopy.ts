@@ -9,7 +9,7 @@ import * as Scope from "effect/Scope"
 import type { Attempt } from "../start/Attempt.ts"
 import { type Backup, prepareBackup, tellProgressOf } from "./Backup.ts"
 import { asBackupError, type BackupError } from "./BackupError.ts"
-import { backupsOf, earlyCopyOf, flush, remove, removeOrWarn, removeUnfinished } from "./BackupFiles.ts"
+import { backupsOf, earlyCopyOf, flush, partsOf, remove, removeCopyOrWarn, removeUnfinished } from "./BackupFiles.ts"
 import { formatBackupName, nextBackupName, type Upgrade } from "./BackupNames.ts"
 import { copyDatabase, refuseEmptyCopy } from "./DatabaseCopy.ts"
 import { openSqlite, openSqliteIn, type Sqlite } from "./Sqlite.ts"
@@ -64,8 +64,8 @@ export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
 ) {
   const partial = earlyCopyOf(file, upgrade)
   // The process that began this copy has ended: we hold its lock.
-  yield* Effect.forEach(["", "-journal", "-wal", "-shm"], (suffix) => remove(`${partial}${suffix}`), { discard: true })
-  yield* Effect.addFinalizer(() => removeOrWarn(partial))
+  yield* Effect.forEach(partsOf(partial), remove, { discard: true })
+  yield* Effect.addFinalizer(() => removeCopyOrWarn(partial))
   // An interruption stops the copying by closing its source.
   yield* Effect.onError(tellProgressOf(file, partial, progress, copyDatabase(file, partial, { source })), () => release)
   yield* check(partial)
@@ -90,7 +90,7 @@ export const makeEarlyCopy = Effect.fnUntraced(function* <E, R>(
       return (yield* pictureOf(live)) === (yield* Effect.scoped(copy))
     }).pipe(
       Effect.orElseSucceed(() => false),
-      Effect.tap((isCaughtUp) => (isCaughtUp ? Effect.void : removeOrWarn(partial))),
+      Effect.tap((isCaughtUp) => (isCaughtUp ? Effect.void : removeCopyOrWarn(partial))),
       // From here on nothing holds that state, so this cannot be repeated.
       Effect.ensuring(
         Effect.zipRight(

@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import { files, trySync } from "../machine/files.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
 import { megabytes } from "../start/Measure.ts"
-import { flushDirectoryOf, remove, removeOrWarn, removeUnused, rename, siblingFiles } from "./BackupFiles.ts"
+import { flushDirectoryOf, remove, removeCopyOrWarn, removeUnused, rename, siblingFiles } from "./BackupFiles.ts"
 import { copyTimeIn, formatCopyName, unfinishedCopy } from "./BackupNames.ts"
 import { whileReading } from "./ClientConnection.ts"
 import type { DatabaseConfig } from "./DatabaseConfig.ts"
@@ -146,7 +146,7 @@ export const makeMaintenance = (
     const isHeld = config.pragmas.journalMode === "wal"
     yield* copyOnline(file, partial, { isHeld, opened: whileReading(sqlite.readings, "backup") }).pipe(
       Effect.zipRight(Effect.uninterruptible(rename(partial, copy))),
-      Effect.onError(() => removeOrWarn(partial))
+      Effect.onError(() => removeCopyOrWarn(partial))
     )
     yield* flushDirectoryOf(copy)
     maintained.backup = { file: copy, at }

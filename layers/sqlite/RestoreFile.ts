@@ -5,7 +5,16 @@ import { locksOn, nameHolders, usersOf } from "../machine/FileLocks.ts"
 import { files, trySync } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
-import { flushDirectoryOf, isAbsent, remove, removeOrWarn, rename, siblingFiles } from "./BackupFiles.ts"
+import {
+  flushDirectoryOf,
+  isAbsent,
+  partsOf,
+  remove,
+  removeCopyOrWarn,
+  removeOrWarn,
+  rename,
+  siblingFiles
+} from "./BackupFiles.ts"
 import { copyDatabase } from "./DatabaseCopy.ts"
 import { smallestPage } from "./FileLook.ts"
 import { overwriteKeeping } from "./PageCopy.ts"
@@ -17,11 +26,8 @@ import { integer, openSqlite, type Sqlite, SqliteFailure, text } from "./Sqlite.
 export interface Source {
   readonly from: string
   /** Writes into a copy of it what its history says of the restore; undefined where that is written, or where it has none. */
-  readonly note: ((copy: Sqlite) => Effect.Effect<void>) | undefined
+  readonly note: ((copy: Sqlite) => Effect.Effect<void, SqliteFailure>) | undefined
 }
-
-/** A database and the files that may be beside it. */
-export const partsOf = (file: string) => ["", "-wal", "-shm", "-journal"].map((suffix) => `${file}${suffix}`)
 
 /**
  * Refuses if another user of the database can be seen. Limits: without a WAL an idle connection holds no lock; of
@@ -87,7 +93,7 @@ const tryWal = (scratch: string) =>
         )
       ),
     // SQLite leaves a WAL that it could not use.
-    () => Effect.zipRight(removeOrWarn(scratch), removeOrWarn(`${scratch}-wal`))
+    () => removeCopyOrWarn(scratch)
   )
 
 const journalModeOf = (sqlite: Sqlite) =>
@@ -102,7 +108,7 @@ const sourceFor = Effect.fnUntraced(function* (live: Sqlite, { from, note }: Sou
   const theirs = yield* Effect.scoped(Effect.flatMap(openSqlite({ filename: from, readonly: true }), pageSizeOf))
   if (theirs === pageSize && note === undefined) return from
   yield* tell("copying the backup", from)
-  yield* Effect.addFinalizer(() => Effect.zipRight(removeOrWarn(partial), removeOrWarn(`${partial}-journal`)))
+  yield* Effect.addFinalizer(() => removeCopyOrWarn(partial))
   yield* copyDatabase(from, partial, { change: note })
   if (theirs === pageSize) return partial
   yield* Effect.scoped(
@@ -115,16 +121,22 @@ const sourceFor = Effect.fnUntraced(function* (live: Sqlite, { from, note }: Sou
 
 const pageSizeOf = ({ run }: Sqlite) => Effect.map(run("PRAGMA page_size"), ([row]) => integer(row, "page_size"))
 
-/** Read-only: when the last writing connection closes, it would play the WAL into a file that is no database. */
+/**
+ * Read-only beside a WAL or a journal: a connection that can write would play them into a file that is no database.
+ * Without them it can write: a reader in WAL mode makes files that it cannot delete again
+ * (https://sqlite.org/wal.html, 5).
+ */
 const requireReadable = (file: string) =>
-  Effect.zipRight(
-    requirePage(file),
-    Effect.scoped(
-      Effect.flatMap(openSqlite({ filename: file, readonly: true }), (reader) =>
-        reader.run("SELECT count(*) FROM sqlite_schema")
-      )
+  Effect.gen(function* () {
+    yield* requirePage(file)
+    const besides = yield* trySync(() =>
+      partsOf(file)
+        .slice(1)
+        .some((part) => files.stat(part) !== undefined)
     )
-  )
+    const { run } = yield* openSqlite({ filename: file, readonly: besides })
+    yield* run("SELECT count(*) FROM sqlite_schema")
+  }).pipe(Effect.scoped)
 
 /** SQLite treats a file of one byte as empty, and would overwrite content that was not kept. */
 const requirePage = (file: string) =>
@@ -152,7 +164,7 @@ const keepCopy = Effect.fnUntraced(function* (from: string, file: string, kept: 
   const partial = `${kept}.partial`
   yield* copyDatabase(file, partial).pipe(
     Effect.zipRight(rename(partial, kept)),
-    Effect.onError(() => removeOrWarn(partial))
+    Effect.onError(() => removeCopyOrWarn(partial))
   )
   yield* flushDirectoryOf(file)
   yield* tell("writing the database", from)
@@ -183,7 +195,7 @@ export const replace = ({ from, note }: Source, file: string, kept: string, tell
     Effect.flatMap((journalMode) => copyDatabase(from, partial, { change: note, file, journalMode })),
     Effect.zipRight(refuseInUse(file)),
     Effect.zipRight(Effect.uninterruptible(putIn)),
-    Effect.onError(() => Effect.zipRight(removeOrWarn(partial), removeOrWarn(`${partial}-journal`))),
+    Effect.onError(() => removeCopyOrWarn(partial)),
     Effect.zipRight(flushDirectoryOf(file)),
     Effect.zipRight(removeRemainsOfOthers(file, kept))
   )

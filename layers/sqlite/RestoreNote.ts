@@ -28,10 +28,10 @@ export const restoreNote = (backup: string, program: string): Effect.Effect<Hist
 export const takesNote = ({ lacks, rows }: History): boolean => rows.length > 0 && !lacks.includes("checksum")
 
 /**
- * Writes it in one transaction. Where that fails, such as for a trigger of somebody on the history, the copy stays as it
- * was and a warning says so: a restore is not refused for its note.
+ * Writes it in one transaction. Where the history forbids it, such as by a trigger of somebody, the copy stays as it was
+ * and a warning says so: a restore is not refused for its note. Fails where the copy cannot be written.
  */
-export const writeNote = (copy: Sqlite, note: HistoryEvent): Effect.Effect<void> =>
+export const writeNote = (copy: Sqlite, note: HistoryEvent): Effect.Effect<void, SqliteFailure> =>
   Effect.suspend(() => {
     const failure = answerOr<SqliteFailure | undefined, SqliteFailure>(
       () => {
@@ -51,7 +51,11 @@ export const writeNote = (copy: Sqlite, note: HistoryEvent): Effect.Effect<void>
       // SQLite has rolled back by itself, or does so when the connection closes.
       Effect.ignore,
       Effect.zipRight(
-        Effect.logWarning(`The history of the restored database does not say that it was restored: ${failure.message}`)
+        /^SQLITE_(ERROR|CONSTRAINT)/.test(failure.code)
+          ? Effect.logWarning(
+              `The history of the restored database does not say that it was restored: ${failure.message}`
+            )
+          : failure
       )
     )
   })
