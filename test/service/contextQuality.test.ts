@@ -17,10 +17,13 @@ import { files, type LabelledQuestion, questions } from "./questions/corpus.ts"
 
 const day = 24 * 60 * 60 * 1000
 
-const candidates: ReadonlyArray<Candidate> = files.flatMap(({ day: uploaded, name, text }) => {
+type Written = Candidate & { readonly text: string }
+
+const candidates: ReadonlyArray<Written> = files.flatMap(({ day: uploaded, name, text }) => {
   const sections = name.endsWith(".html") ? readHtml(Buffer.from(text)) : [{ text, page: null }]
   const passages = passagesOf(sections)
   return passages.map((passage, ordinal) => ({
+    passageId: ordinal,
     fileId: name,
     filename: name,
     ordinal,
@@ -28,11 +31,16 @@ const candidates: ReadonlyArray<Candidate> = files.flatMap(({ day: uploaded, nam
     ...passage,
     ...countedTermsOf(passage.text),
     tokens: countTokens(passage.text),
+    bytes: Buffer.byteLength(passage.text),
     uploadedAt: uploaded * day
   }))
 })
 
-const termSets = new Map(candidates.map((candidate) => [candidate, new Set(termsOf(candidate.text))]))
+const textOf = new Map<Candidate, string>(candidates.map((candidate) => [candidate, candidate.text]))
+
+const termSets = new Map<Candidate, ReadonlySet<string>>(
+  candidates.map((candidate) => [candidate, new Set(termsOf(candidate.text))])
+)
 
 const passagesWith = new Map<string, number>()
 for (const terms of termSets.values()) {
@@ -95,7 +103,7 @@ const percent = (share: number): string => `${Math.round(100 * share)}`
 const measured = (policy: PolicyName, budget: number) => {
   const found = questions.map((question) => {
     const chosen = shown(policy, question, budget)
-    const relevant = chosen.filter(({ candidate }) => isAnswer(question, candidate.text))
+    const relevant = chosen.filter(({ candidate }) => isAnswer(question, textOf.get(candidate) ?? ""))
     return { isFound: relevant.length > 0, precision: chosen.length === 0 ? 0 : relevant.length / chosen.length }
   })
   const hits = found.filter(({ isFound }) => isFound).length

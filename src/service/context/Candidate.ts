@@ -2,21 +2,23 @@
 import type { Place } from "./passages.ts"
 import type { TermCounts } from "./termCounts.ts"
 
-/** A passage that may be shown to a model. */
+/** A passage that may be shown to a model. Its text is read only if it is chosen: that is a tenth of the candidates. */
 export interface Candidate {
+  readonly passageId: number
   readonly fileId: string
   readonly filename: string
   /** Its number within the file, from 0. */
   readonly ordinal: number
   /** How many passages the file has. */
   readonly passagesOfFile: number
-  readonly text: string
   /** How often the passage has each of its terms. */
   readonly terms: TermCounts
   /** In terms. */
   readonly length: number
   /** By the tokenizer `o200k_base`. */
   readonly tokens: number
+  /** Of its text in UTF-8. */
+  readonly bytes: number
   readonly place: Place
   /** Milliseconds since 1970. */
   readonly uploadedAt: number

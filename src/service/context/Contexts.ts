@@ -79,7 +79,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
       const { mayUse } = yield* Sessions
       const { queueAgain } = yield* textQueue
       const { namedFiles, names } = yield* nameSearch
-      const { matching, newestFiles, ofFiles, searched, waitingFiles } = yield* textSearch
+      const { matching, newestFiles, ofFiles, searched, waitingFiles, withTexts } = yield* textSearch
 
       /** Records that a user was shown something of these files. */
       const record = Effect.fnUntraced(function* (
@@ -141,10 +141,8 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             const about = yield* searched(sessionId, terms)
             const candidates = about === undefined ? [] : yield* matching(about, Math.max(fewest, limit))
             const question = { terms: [...new Set(terms)], budget: 0, countTokens: () => 0, pinned: [] }
-            const best =
-              about === undefined
-                ? []
-                : matches(candidates, { ...question, collection: about.collection }).slice(0, limit)
+            const ranked = about === undefined ? [] : matches(candidates, { ...question, collection: about.collection })
+            const best = yield* withTexts(sessionId, ranked.slice(0, limit))
             yield* record(
               sessionId,
               best.map(({ candidate }) => candidate),
@@ -154,7 +152,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             return new FoundPassages({
               names: yield* names(sessionId, terms, limit),
               passages: best.map(
-                (one) => new FoundPassage({ ...fieldsOf(one), highlights: highlightsIn(one.candidate.text, wanted) })
+                (one) => new FoundPassage({ ...fieldsOf(one), highlights: highlightsIn(one.text, wanted) })
               ),
               waitingFiles: yield* waitingFiles(sessionId)
             })
@@ -183,7 +181,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
               collection: about?.collection ?? { passages: 0, terms: 0, passagesWith: new Map() }
             }
             const ranked = rank(once([...matched, ...others]), question)
-            const chosen = yield* runInSlices(filling(ranked, question))
+            const chosen = yield* withTexts(sessionId, yield* runInSlices(filling(ranked, question)))
             yield* record(
               sessionId,
               chosen.map(({ candidate }) => candidate),

@@ -18,6 +18,8 @@ export interface TermIndex {
   readonly counts: (terms: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<number>, SqlError>
   /** The ids of the passages that have each of these terms, in ascending order, each as often as it has the term. */
   readonly passagesWith: (terms: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<ReadonlyArray<number>>, SqlError>
+  /** How many terms each of these passages has; null for one that is not there. */
+  readonly lengths: (passages: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<number | null>, SqlError>
 }
 
 export type Count = { readonly count: number | null }
@@ -52,8 +54,29 @@ const onSqlite = (sql: SqlClient.SqlClient): TermIndex => ({
         SELECT (SELECT json_group_array(doc) FROM temp.places_by_term WHERE term = value) AS ids
         FROM json_each(${JSON.stringify(terms)}) ORDER BY key`,
       passagesOf
+    ),
+
+  /**
+   * The index has counted them for itself (https://sqlite.org/fts5.html#fts5_data_structures). To read them from the
+   * rows of the passages takes four times as long, because these have the texts too.
+   */
+  lengths: (passages) =>
+    Effect.map(
+      sql<{ readonly lengths: string }>`
+        SELECT json_group_array((SELECT hex(sz) FROM passage_terms_docsize d WHERE d.id = value) ORDER BY key) AS lengths
+        FROM json_each(${JSON.stringify(passages)})`,
+      ([row]) => lengthsIn(JSON.parse(row?.lengths ?? "[]"))
     )
 })
+
+const lengthsIn = (sizes: ReadonlyArray<string | null>) => sizes.map((size) => (size === null ? null : integerOf(size)))
+
+/** SQLite's variable-length integer: seven bits of each byte, the highest first. A passage has far less than 2^31 terms. */
+const integerOf = (hex: string): number => {
+  let value = 0
+  for (let at = 0; at < hex.length; at += 2) value = value * 128 + (Number.parseInt(hex.slice(at, at + 2), 16) & 0x7f)
+  return value
+}
 
 export const countsOf = (rows: ReadonlyArray<Count>): ReadonlyArray<number> => rows.map(({ count }) => count ?? 0)
 

@@ -11,6 +11,7 @@ import { millisOf } from "../timestamp.ts"
 import { chooseBest, gather } from "./bestPassages.ts"
 import { weightOf } from "./bm25.ts"
 import type { Candidate, Collection } from "./Candidate.ts"
+import type { Shown } from "./shown.ts"
 import { termIndex } from "./TermIndex.ts"
 import { inScope } from "./TextQueue.ts"
 import type { TermCounts } from "./termCounts.ts"
@@ -25,21 +26,35 @@ const atOnce = 4
 /** Passages that have the terms of one statement: their ids are read in a few milliseconds. */
 const mostPassages = 5000
 
+/** Files that wait which are looked up one by one. */
+const few = 100
+
+interface Count {
+  readonly count: number
+}
+
 interface PassageRow {
+  readonly passage_id: number
   readonly file_id: string
   readonly original_filename: string
   readonly uploaded_at: string | number | null
   readonly ordinal: number
   readonly passages: number
-  readonly text: string
   readonly tokens: number
+  readonly bytes: number
   readonly length: number
-  /** Null in a passage of an earlier release. */
   readonly term_counts: TermCounts | null
+  /** Only in a passage of an earlier release, which has counted nothing. */
+  readonly text: string | null
   readonly line: number
   readonly end_line: number
   readonly page: number | null
 }
+
+type TextRow = Pick<PassageRow, "passage_id" | "file_id" | "ordinal" | "tokens" | "bytes"> & { readonly text: string }
+
+const isText = (row: TextRow, { bytes, fileId, ordinal, tokens }: Candidate): boolean =>
+  row.file_id === fileId && row.ordinal === ordinal && row.tokens === tokens && row.bytes === bytes
 
 /** What a session has, as far as a question is concerned. */
 export interface Searched {
@@ -49,16 +64,17 @@ export interface Searched {
 }
 
 const candidateOf = (row: PassageRow): Candidate => {
-  const terms = row.term_counts ?? countedTermsOf(row.text).terms
+  const terms = row.term_counts ?? countedTermsOf(row.text ?? "").terms
   return {
+    passageId: row.passage_id,
     fileId: row.file_id,
     filename: row.original_filename,
     ordinal: row.ordinal,
     passagesOfFile: row.passages,
-    text: row.text,
     terms,
     length: row.length,
     tokens: row.tokens,
+    bytes: row.bytes,
     place: { line: row.line, endLine: row.end_line, page: row.page },
     uploadedAt: row.uploaded_at === null ? 0 : millisOf(row.uploaded_at) || 0
   }
@@ -66,7 +82,7 @@ const candidateOf = (row: PassageRow): Candidate => {
 
 export const textSearch = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const { elements, join } = yield* dialect
+  const { elements, join, texts } = yield* dialect
   const index = yield* termIndex
 
   /** SQLite reads the array from its beginning, because that stands first. */
@@ -75,8 +91,9 @@ export const textSearch = Effect.gen(function* () {
     orElse: () => sql.literal("")
   })
 
-  const columns = sql.literal(`cf.file_id, cf.original_filename, cf.uploaded_at, p.ordinal, t.passages, p.text,
-    p.tokens, p.terms AS length, p.term_counts, p.line, p.end_line, p.page`)
+  const columns = sql.literal(`p.passage_id, cf.file_id, cf.original_filename, cf.uploaded_at, p.ordinal, t.passages,
+    p.tokens, octet_length(p.text) AS bytes, p.terms AS length, p.term_counts,
+    CASE WHEN p.term_counts IS NULL THEN p.text END AS text, p.line, p.end_line, p.page`)
 
   /** What the session has of some terms; undefined if it has no passages. */
   const searched = Effect.fnUntraced(function* (sessionId: string, terms: ReadonlyArray<string>) {
@@ -122,9 +139,9 @@ export const textSearch = Effect.gen(function* () {
     }
     const found = yield* runInSlices(gather(lists))
     const choice = chooseBest(found, collection.terms / Math.max(1, collection.passages), limit)
-    let step = choice.next(new Map())
+    let step = choice.next([])
     while (step.done !== true) {
-      const lengths = yield* lengthsOf(scope, step.value)
+      const lengths = yield* index.lengths(step.value)
       yield* othersTurnIfDue
       step = choice.next(lengths)
     }
@@ -134,17 +151,6 @@ export const textSearch = Effect.gen(function* () {
       JOIN file_texts t ON t.file_id = p.file_id
       JOIN conversation_files cf ON cf.file_id = p.file_id AND cf.session_id = ${sessionId} ${inGivenOrder}`)
   })
-
-  const lengthsOf = (scope: number, passages: ReadonlyArray<number>) =>
-    Effect.map(
-      sql<{ readonly id: number; readonly length: number }>`SELECT passage_id AS id, terms AS length FROM passages
-        WHERE scope = ${scope} AND passage_id IN (SELECT CAST(value AS bigint) FROM ${elements(JSON.stringify(passages))})`,
-      (rows) => {
-        const lengths = new Map<number, number>()
-        for (const { id, length } of rows) lengths.set(id, length)
-        return lengths
-      }
-    )
 
   /** The first passages of a file. */
   const ofFile = (fileId: string, limit: number) =>
@@ -166,6 +172,26 @@ export const textSearch = Effect.gen(function* () {
   const read = (rows: Effect.Effect<ReadonlyArray<PassageRow>, SqlError>) =>
     Effect.flatMap(rows, (found) => inSlices(found, candidateOf))
 
+  /**
+   * What was chosen, with its text. What was changed, moved or deleted meanwhile is left out; another passage may have
+   * its id by now.
+   */
+  const withTexts = Effect.fnUntraced(function* <A extends { readonly candidate: Candidate }>(
+    sessionId: string,
+    chosen: ReadonlyArray<A>
+  ) {
+    const ids = JSON.stringify(chosen.map(({ candidate }) => candidate.passageId))
+    const rows =
+      yield* sql<TextRow>`SELECT p.passage_id, p.file_id, p.ordinal, p.tokens, octet_length(p.text) AS bytes, p.text
+      FROM ${elements(ids)} ${join} passages p ON p.passage_id = CAST(value AS bigint)
+      JOIN conversation_files cf ON cf.file_id = p.file_id AND cf.session_id = ${sessionId}`
+    const found = new Map(rows.map((row) => [row.passage_id, row]))
+    return chosen.flatMap((one): ReadonlyArray<Shown<A>> => {
+      const row = found.get(one.candidate.passageId)
+      return row !== undefined && isText(row, one.candidate) ? [{ ...one, text: row.text }] : []
+    })
+  })
+
   /** The files of a session, newest first. */
   const newestFiles = (sessionId: string, limit: number) =>
     Effect.map(
@@ -174,16 +200,25 @@ export const textSearch = Effect.gen(function* () {
       (rows) => rows.map(({ file_id }) => file_id)
     )
 
-  /** How many files of a session have a text that is not extracted yet, as far as that is counted. */
-  const waitingFiles = (sessionId: string) =>
-    Effect.map(
-      sql<{ readonly count: number }>`SELECT count(*) AS count FROM (
-        SELECT 1 FROM conversation_files cf JOIN file_texts t ON t.file_id = cf.file_id
-        WHERE cf.session_id = ${sessionId} AND cf.is_deleted = 0 AND t.state IN ('queued', 'running') LIMIT 1000) AS waiting`,
-      ([row]) => row?.count ?? 0
-    )
+  /**
+   * How many files of a session have a text that is not extracted yet, as far as that is counted. Mostly few wait, of
+   * whatever sessions.
+   */
+  const waitingFiles = Effect.fnUntraced(function* (sessionId: string) {
+    const waiting = yield* sql<{ readonly file_id: string }>`SELECT file_id FROM file_texts WHERE state = 'queued'
+      UNION ALL SELECT file_id FROM file_texts WHERE claimed_until IS NOT NULL LIMIT ${few + 1}`
+    const ids = JSON.stringify(waiting.map(({ file_id }) => file_id))
+    const [row] = yield* waiting.length <= few
+      ? sql<Count>`SELECT count(*) AS count FROM ${texts(ids)} ${join} conversation_files cf ON cf.file_id = value
+          WHERE cf.session_id = ${sessionId} AND cf.is_deleted = 0`
+      : sql<Count>`SELECT count(*) AS count FROM (
+          SELECT 1 FROM conversation_files cf JOIN file_texts t ON t.file_id = cf.file_id
+          WHERE cf.session_id = ${sessionId} AND cf.is_deleted = 0 AND t.state IN ('queued', 'running')
+          LIMIT 1000) AS waiting`
+    return row?.count ?? 0
+  })
 
-  return { matching, newestFiles, ofFiles, searched, waitingFiles }
+  return { matching, newestFiles, ofFiles, searched, waitingFiles, withTexts }
 })
 
 /** Terms with their counts, in as many parts as there are statements. */

@@ -4,6 +4,7 @@
  */
 import { open } from "node:fs/promises"
 import { constants, setPriority } from "node:os"
+import { toUSVString } from "node:util"
 import { Worker } from "node:worker_threads"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
@@ -68,7 +69,9 @@ const bytesOf = async (path: string, most: number): Promise<{ bytes: Uint8Array;
   }
 }
 
-const indexed = ({ place, text }: Passage): IndexedPassage => {
+const indexed = ({ place, text: read }: Passage): IndexedPassage => {
+  // A PDF may have halves of characters. A database would store them as other bytes than those that are shown.
+  const text = toUSVString(read)
   const terms = termsOf(text)
   return {
     text,

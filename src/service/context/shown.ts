@@ -1,9 +1,12 @@
 /** Passages as they are shown. */
-import type { Ranked } from "./Candidate.ts"
+import type { Candidate, Ranked } from "./Candidate.ts"
 import { wordsIn } from "./words.ts"
 
+/** A passage that was chosen, with its text. */
+export type Shown<A extends { readonly candidate: Candidate }> = A & { readonly text: string }
+
 /** The fields of a passage in an answer. */
-export const fieldsOf = ({ candidate: { fileId, filename, ordinal, place, text }, score }: Ranked) => ({
+export const fieldsOf = ({ candidate: { fileId, filename, ordinal, place }, score, text }: Shown<Ranked>) => ({
   fileId,
   filename,
   ordinal,

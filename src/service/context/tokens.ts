@@ -20,5 +20,5 @@ export const usualTokenizer: Tokenizer = "o200k_base"
 
 export const counters: Readonly<Record<Tokenizer, (passage: Candidate) => number>> = {
   o200k_base: ({ tokens }) => tokens,
-  bytes: ({ text }) => Buffer.byteLength(text)
+  bytes: ({ bytes }) => bytes
 }

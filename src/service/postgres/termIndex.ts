@@ -27,5 +27,13 @@ export const postgresTermIndex = (sql: SqlClient.SqlClient, { elements, texts }:
           CROSS JOIN unnest(array_positions(terms, value)) WHERE terms @> ARRAY[value])::text, '[]') AS ids
         FROM ${texts(JSON.stringify(terms))} ORDER BY key`,
       passagesOf
+    ),
+
+  lengths: (passages) =>
+    Effect.map(
+      sql<{ readonly length: number | null }>`
+        SELECT (SELECT terms FROM passages WHERE passage_id = CAST(value AS bigint)) AS length
+        FROM ${texts(JSON.stringify(passages))} ORDER BY key`,
+      (rows) => rows.map(({ length }) => length)
     )
 })
