@@ -10,7 +10,6 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { Authorization, CurrentUser, Forbidden, type TooManyRequests, Unauthorized } from "./Api.ts"
 import { bearerOf } from "./bearer.ts"
-import { ownTurn } from "./inTurns.ts"
 import { KeptAnswers } from "./KeptAnswers.ts"
 import { Limits } from "./Limits.ts"
 import { Refusals } from "./Refusals.ts"
@@ -94,8 +93,6 @@ export const authorization: Layer.Layer<Authorization, never, Access | KeptAnswe
           return admit(user.name).pipe(
             Effect.tapError(({ _tag }) => Effect.provideService(count(_tag), CurrentUser, user)),
             Effect.zipRight(require(() => unsafeTake(user.name))),
-            // Otherwise all that arrive at once would be one long wait for probes.
-            Effect.zipRight(ownTurn),
             Effect.as(user)
           )
         })

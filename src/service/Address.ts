@@ -6,6 +6,8 @@ import { isIPv6 } from "node:net"
  * (RFC 4291, 2.5.1; RFC 6177). An IPv4 address written as IPv6 is the same caller.
  */
 export const callerOf = (address: string): string => {
+  // Most addresses. The check of the other kind takes as long as all else that is done for a new connection.
+  if (!address.includes(":")) return address
   const [plain = ""] = address.split("%")
   const [, mapped] = /^(?:0*:)*:ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain) ?? []
   if (mapped !== undefined) return mapped

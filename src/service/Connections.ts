@@ -4,6 +4,8 @@ import { IncomingMessage, Server, ServerResponse } from "node:http"
 import { Socket } from "node:net"
 import * as Duration from "effect/Duration"
 import { callerOf } from "./Address.ts"
+import { Beginnings } from "./Beginnings.ts"
+import { continueWhenRead } from "./continueWhenRead.ts"
 import type { KeptAnswers } from "./KeptAnswers.ts"
 import { gatherSmallChunks } from "./SmallChunks.ts"
 import type { Strangers } from "./Strangers.ts"
@@ -40,6 +42,7 @@ export class BoundedServer extends Server {
   private readonly strange = new Map<string, Set<Socket>>()
   private readonly strangers: Strangers["Type"]
   private readonly kept: KeptAnswers["Type"]
+  private readonly beginnings = new Beginnings()
   private readonly talks = new Map<Socket, Talk>()
   private readonly most: number
   private isDraining = false
@@ -79,6 +82,13 @@ export class BoundedServer extends Server {
       if (this.isBehindTheLast(first, second) || this.isTurnedAway(first, second)) return true
       if (this.kept.answer(first, second)) return true
       gatherSmallChunks(first)
+      // A probe waits for nobody but earlier requests on its connection, which keep their order.
+      if (second.socket !== null && this.strangers.isProbe(first)) return super.emit(event, ...args)
+      this.beginnings.inTurn(() => {
+        if (first.socket.destroyed) isDropped(first)
+        else super.emit(event, ...args)
+      })
+      return true
     }
     return super.emit(event, ...args)
   }
@@ -91,6 +101,8 @@ export class BoundedServer extends Server {
     if (this.isDraining) return
     this.isDraining = true
     for (const { open } of this.talks.values()) isLastOf(open)
+    // The end of the service waits only for requests that have begun.
+    this.beginnings.hurry()
     this.closeIdleConnections()
     const timer = setInterval(() => this.closeIdleConnections(), turnaround / 10).unref()
     this.once("close", () => clearInterval(timer))
@@ -214,25 +226,6 @@ const isLastOf = (open: ReadonlySet<ServerResponse>): void => {
 
 /** Connections that end with the current answer. */
 const refused = new WeakSet<Socket>()
-
-/**
- * Sends `100 Continue` only when somebody reads the body, so that a refused body is never sent (RFC 9110, 10.1.1). If
- * nobody reads it, the connection ends with the answer, because the body may still come.
- */
-const continueWhenRead = (request: IncomingMessage, response: ServerResponse, mayGoOn: () => boolean): void => {
-  const keepsAlive = response.shouldKeepAlive
-  response.shouldKeepAlive = false
-  const read = request._read.bind(request)
-  let isRead = false
-  request._read = (size) => {
-    if (!isRead && !response.headersSent) {
-      response.shouldKeepAlive = keepsAlive && mayGoOn()
-      response.writeContinue()
-    }
-    isRead = true
-    read(size)
-  }
-}
 
 /** How many files this process may open. If unknown, the usual default. */
 const descriptorLimit = (): number => {

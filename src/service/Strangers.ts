@@ -44,6 +44,8 @@ export class Strangers extends Context.Tag("conversation-files/Strangers")<
   {
     /** Whether a request has a known token, or needs none. */
     readonly isKnown: (request: IncomingMessage) => boolean
+    /** Whether it is a probe of a supervisor, which waits for nobody. */
+    readonly isProbe: (request: IncomingMessage) => boolean
     /** Answers a request that may go no further. Returns whether it did. */
     readonly turnAway: (request: IncomingMessage, response: ServerResponse, isKnown: boolean) => boolean
     /** Keeps the answer of a probe, for clients that ask too often. */
@@ -84,7 +86,7 @@ export class Strangers extends Context.Tag("conversation-files/Strangers")<
         const caller = callerOf(address)
         const path = pathOf(request.url ?? "")
         const now = unsafeMonotonicMillis(clock)
-        if (isProbe.has(path)) {
+        if (probePaths.has(path)) {
           if (probes.take(caller, now) === 0) return false
           const last = answers.get(path)
           if (last === undefined || now - last.at > freshness) return false
@@ -106,10 +108,11 @@ export class Strangers extends Context.Tag("conversation-files/Strangers")<
 
       return {
         isKnown,
+        isProbe: ({ url }) => probePaths.has(pathOf(url ?? "")),
         turnAway,
         remember: (path, answer) =>
           Effect.sync(() => {
-            if (isProbe.has(path)) answers.set(path, { ...answer, at: unsafeMonotonicMillis(clock) })
+            if (probePaths.has(path)) answers.set(path, { ...answer, at: unsafeMonotonicMillis(clock) })
           }),
         refused: Effect.sync(() => {
           const since = counts
@@ -135,7 +138,7 @@ export class Strangers extends Context.Tag("conversation-files/Strangers")<
 /** Stands for the addresses that are counted together. */
 const others = "others"
 
-const isProbe = new Set(["/livez", "/readyz", "/startupz"])
+const probePaths = new Set(["/livez", "/readyz", "/startupz"])
 
 const alive: HealthAnswer = {
   status: 200,

@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import { Beginnings } from "../../src/service/Beginnings.ts"
 import { fileForm } from "../../src/service/Client.ts"
 import { turnOf } from "../../src/service/ConnectionTurns.ts"
 import { gatherSmallChunks } from "../../src/service/SmallChunks.ts"
@@ -103,6 +104,34 @@ describe("the turns of a connection", () => {
       assert.isTrue(Option.isNone(yield* Fiber.poll(third)))
       first?.()
       assert.isDefined(yield* Fiber.join(third))
+    })
+  )
+})
+
+describe("requests that arrive at once", () => {
+  it.live("begin over several turns of the event loop, in order, and at once when the service ends", () =>
+    Effect.gen(function* () {
+      const beginnings = new Beginnings()
+      const begun: Array<readonly [which: number, turn: number]> = []
+      let turn = 0
+      const begin = (which: number) =>
+        beginnings.inTurn(() => {
+          begun.push([which, turn])
+          // Work that takes longer than a turn has for it.
+          for (const end = performance.now() + 3; performance.now() < end; );
+        })
+      for (let which = 0; which < 20; which += 1) begin(which)
+      while (begun.length < 5) {
+        yield* Effect.promise(() => setImmediate())
+        turn += 1
+      }
+      assert.strictEqual(new Set(begun.map(([, turn]) => turn)).size, begun.length)
+      beginnings.hurry()
+      begin(20)
+      assert.deepStrictEqual(
+        begun.map(([which]) => which),
+        Array.from({ length: 21 }, (_, which) => which)
+      )
     })
   )
 })
