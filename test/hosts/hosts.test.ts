@@ -15,6 +15,10 @@ import { type Server, serverOn } from "./server.ts"
 const why = noHosts ?? (hasPostgres ? undefined : "no PostgreSQL")
 const hosts = it.scopedLive.skipIf(why !== undefined)
 const long = it.scopedLive.skipIf(why !== undefined || process.env["HOSTS"] !== "all")
+/** PGBOUNCER names its program. */
+const pooler = process.env["PGBOUNCER"]
+const pooled = it.scopedLive.skipIf(why !== undefined || pooler === undefined || process.env["HOSTS"] !== "all")
+const ofPooler = pooler === undefined ? " (skipped: no PgBouncer)" : ""
 const skipped = why === undefined ? "" : ` (skipped: ${why})`
 
 /** Six hosts, a server on one of them, and the folder of the program on all. */
@@ -210,6 +214,29 @@ describe(`six hosts${skipped}`, () => {
       yield* allReady(starters, url)
       const dropped = /dropped (\d+)/.exec(network.runOn("database", "tc", "-s", "qdisc", "show", "dev", "eth0"))
       assert.isAbove(Number(dropped?.[1]), 0)
+    })
+  )
+
+  pooled(`a pooler on a host between: a start through it is refused by name, and one past it is ready${ofPooler}`, () =>
+    Effect.gen(function* () {
+      const { cwd, network, server } = yield* six
+      yield* opened(server.beside())
+      const before = yield* contentsOf(server.beside())
+      const settings = [
+        "[databases]\n* = host=database user=owner",
+        "[pgbouncer]\nlisten_addr=*\nlisten_port=6432\nauth_type=any\npool_mode=transaction\n"
+      ]
+      writeFileSync(network.pathOf("pgbouncer.ini"), settings.join("\n"))
+      // It does not run as root either.
+      const command = ["unshare", "--user", "--map-user=65534", pooler ?? "", "/mnt/pgbouncer.ini"] as const
+      const between = network.startOn("ai", {}, ...command)
+      yield* Effect.promise(() => between.says(/process up/))
+      const through = { url: () => "postgres://owner@ai:6432/postgres" }
+      const refused = yield* ends(init(network, "npu", through, cwd))
+      assert.strictEqual(refused.code, 64, refused.stderr)
+      assert.match(refused.stderr, /remedy .*the URL of the server itself/)
+      assert.deepStrictEqual(yield* contentsOf(server.beside()), before)
+      assert.strictEqual((yield* ends(init(network, "npu", server, cwd))).code, 0)
     })
   )
 

@@ -28,8 +28,8 @@ import {
   settingsFor,
   tokenOf
 } from "../support/sixMachines.ts"
-import { addressOf, type Network, noHosts, sixHosts } from "./network.ts"
-import { programOn, systemOn } from "./system.ts"
+import { type Network, noHosts, sixHosts } from "./network.ts"
+import { programOn, redisOn, redisPassword, redisUrl, systemOn } from "./system.ts"
 
 /** Six hosts and two browsers are slow when others use the processor; this limit measures nothing. */
 const patience = 180_000
@@ -56,16 +56,6 @@ const pulledFor = (network: Network, name: "backend" | "npu") =>
 const Uploaded = Schema.parseJson(
   Schema.Struct({ status: Schema.Number, sha256: Schema.String, answer: Schema.Unknown })
 )
-
-const password = "s3cr3t-of-redis"
-
-const redisOn = (network: Network) =>
-  Effect.gen(function* () {
-    const settings = ["--bind", addressOf("database"), "--save", "", "--requirepass", password]
-    const running = yield* programOn(network, "database", {}, redisServer ?? "", ...settings)
-    yield* Effect.promise(() => running.says(/Ready to accept connections/, "stdout"))
-    return running
-  })
 
 /** Health's check of the limits, once it has this status. */
 const limitsOf = (url: string, status: "pass" | "warn") =>
@@ -129,7 +119,7 @@ describe(`the six machines on six hosts${skipped}`, () => {
           const settings = settingsFor(yield* temporaryFolder)
           const { at, url } = yield* system.serve({
             ...settings,
-            REDIS_URL: `redis://:${password}@database:6379`
+            REDIS_URL: redisUrl
           })
           yield* limitsOf(url, "pass")
           /** All is as usual, but for the warning. */
@@ -142,7 +132,7 @@ describe(`the six machines on six hosts${skipped}`, () => {
               assert.strictEqual((yield* ask(`${url}/readyz`)).status, 200)
               const check = yield* limitsOf(url, "warn")
               assert.match(check.output, why)
-              assert.notInclude(JSON.stringify(check), password)
+              assert.notInclude(JSON.stringify(check), redisPassword)
               assert.strictEqual((yield* ask(`${url}/readyz`)).status, 200)
             })
 

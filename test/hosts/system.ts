@@ -5,6 +5,7 @@ import { backend, backendOf } from "../support/backend.ts"
 import { temporaryFolder } from "../support/database.ts"
 import { lineTo } from "../support/line.ts"
 import { program, type Running } from "../support/program.ts"
+import { redisServer } from "../support/redis.ts"
 import type { Environment, System } from "../support/sixMachines.ts"
 import { addressOf, type HostName, hostNames, type Network } from "./network.ts"
 
@@ -55,3 +56,16 @@ export const systemOn = (network: Network): System => ({
   },
   run: (name, env, ...args) => programOn(network, name, env, process.execPath, ...args)
 })
+
+export const redisPassword = "s3cr3t-of-redis"
+
+export const redisUrl = `redis://:${redisPassword}@database:6379`
+
+/** A real Redis on the host of the database. */
+export const redisOn = (network: Network) =>
+  Effect.gen(function* () {
+    const settings = ["--bind", addressOf("database"), "--save", "", "--requirepass", redisPassword]
+    const running = yield* programOn(network, "database", {}, redisServer ?? "", ...settings)
+    yield* Effect.promise(() => running.says(/Ready to accept connections/, "stdout"))
+    return running
+  })
