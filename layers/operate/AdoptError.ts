@@ -71,7 +71,7 @@ const catalogue: Catalogue<AdoptError> = {
   NoHistory: {
     sentence: saying("The database does not have the history of another tool that could be taken over"),
     remedy:
-      "Say which version the database is at, with --through VERSION: the newest migration whose changes are in it.",
+      "If the tool's table has another name than usual, give it with --table NAME. Else say which version the database is at, with --through VERSION: the newest migration whose changes are in it.",
     means: "usage"
   },
   Unfinished: {
@@ -93,7 +93,7 @@ const catalogue: Catalogue<AdoptError> = {
   SchemaDiffers: {
     sentence: saying("The files up to there do not make the schema that the database has"),
     remedy:
-      "Change the files so that they make what the database has, or say with --through VERSION how far it is. To leave alone what is extra, and no file should make, give --keep-extra.",
+      "See it with `database-ready diff`. Change the files so that they make what the database has, or say with --through VERSION how far it is. To leave alone what is extra, and no file should make, give --keep-extra.",
     means: "data"
   },
   Changed: {

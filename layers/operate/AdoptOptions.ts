@@ -8,6 +8,8 @@ export interface AdoptOptions<R = never> extends Omit<DatabaseOptions, "access">
   readonly migrations: Migrations<R>
   /** The tool whose history counts, such as `knex`; `none` for no history. Default: the one that is there. */
   readonly from?: string | undefined
+  /** The table of that tool's history, if it has another name than usual. Default: the tool's usual name. */
+  readonly table?: string | undefined
   /** The newest migration whose changes are in the database. Default: what the other tool's history says. */
   readonly through?: string | undefined
   /** Accepts objects that no migration makes, as a start does. Default false: a migration may be missing. */
@@ -56,4 +58,4 @@ export interface Adoption {
   readonly backup: string | undefined
 }
 
-export type Wanted = Required<Pick<AdoptOptions, "keepExtra">> & Pick<AdoptOptions, "from" | "through">
+export type Wanted = Required<Pick<AdoptOptions, "keepExtra">> & Pick<AdoptOptions, "from" | "table" | "through">

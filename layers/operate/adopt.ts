@@ -58,6 +58,7 @@ export const adopt = <R = never>({
   from,
   keepExtra = false,
   migrations,
+  table,
   through,
   ...options
 }: AdoptOptions<R>): Effect.Effect<
@@ -65,7 +66,7 @@ export const adopt = <R = never>({
   AdoptError | InitializationError,
   FileSystem.FileSystem | Path.Path | R
 > => {
-  const wanted = { from, through, keepExtra }
+  const wanted = { from, table, through, keepExtra }
   return Effect.gen(function* () {
     // The first look can create nothing, whatever is at the path.
     const shown = yield* openRooms(options, migrations, "inspect", (opened, attempt) =>

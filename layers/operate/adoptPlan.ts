@@ -43,17 +43,19 @@ export interface Plan {
 
 export const planOf = Effect.fnUntraced(function* (
   { database, source }: OpenedRooms,
-  { from, keepExtra, through }: Wanted,
+  { from, keepExtra, table, through }: Wanted,
   attempt: Attempt
 ) {
   const { sqlite } = database
   const tables = yield* Effect.mapError(tablesOf(sqlite), historyFailure)
   const names = yield* Effect.mapError(namesOn(sqlite), historyFailure)
-  const there = ledgersAmong(tables)
+  const there = ledgersAmong(tables, table?.toLowerCase())
   const isRenamed = there.some(({ table }) => table.toLowerCase() === historyTable)
   if (!isRenamed) yield* requireFreeName(sqlite, names)
   const objects = objectsOf(yield* Effect.mapError(sqlite.run(schemaStatement), historyFailure))
   if (objects.length === 0 && tables.length === 0) return yield* refuse("Empty")
+  if (table !== undefined && there.length === 0)
+    return yield* refuse("NoHistory", `${table} is not the table of a tool`)
   const ledger = yield* chosen(there, from, through)
   const known = source.map((migration) => ({ ...migration, hash: hashOf(migration) }))
   const { entries, unfinished } =
@@ -67,7 +69,12 @@ export const planOf = Effect.fnUntraced(function* (
   attempt.doing("replaying the migrations in memory")
   const applied = source.slice(0, matched.length)
   const made = yield* madeBy(applied, attempt.progress)
-  const others = new Set(there.flatMap(({ kind, table }) => [table.toLowerCase(), ...(kind.beside ?? [])]))
+  const others = new Set(
+    [...there, ...ledgersAmong(tables)].flatMap(({ kind, table }) => [
+      table.toLowerCase(),
+      ...(kind.beside ?? []).map((name) => name.replace(kind.table, table.toLowerCase()))
+    ])
+  )
   const live = withoutTables(objects, others)
   const difference = differenceOf(made, live)
   if (!isAccepted(difference) || (difference.extra.length > 0 && !keepExtra)) {

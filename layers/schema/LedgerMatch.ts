@@ -24,7 +24,8 @@ export interface Matched<A> {
 
 /**
  * Our migrations that the entries mean: from the first one on, without a gap. By the text of the file, by number where
- * the names do not contradict, or by name. Else what does not fit.
+ * the names do not contradict, by name, or by its place where the table has nothing but the hash of a text that was
+ * converted. Else what does not fit.
  */
 export const matchEntries = <A extends Known>(
   entries: ReadonlyArray<LedgerEntry>,
@@ -36,7 +37,7 @@ export const matchEntries = <A extends Known>(
   for (const entry of entries) {
     const migration = migrationOf(entry, migrations)
     if (migration === undefined || found.has(migration)) unknown.push(entry.label)
-    else found.set(migration, entry)
+    else found.set(migration, isSame(entry, migration) ? entry : { ...entry, label: `${entry.label}, by its place` })
     if (migration === undefined || entry.isAllBefore !== true) continue
     for (const earlier of migrations) {
       if (earlier.id < migration.id && !found.has(earlier)) found.set(earlier, undefined)
@@ -52,15 +53,19 @@ export const matchEntries = <A extends Known>(
 
 /** The migration that an entry means; undefined for none, or for no certain one. */
 export const migrationOf = <A extends Known>(entry: LedgerEntry, migrations: ReadonlyArray<A>): A | undefined => {
-  const { hash, name, number } = entry
+  const { hash, name, number, place } = entry
   const known = name === undefined ? undefined : plain(name)
   const byHash = hash === undefined ? undefined : migrations.find((migration) => migration.hash === hash)
   if (byHash !== undefined) return byHash
+  if (place !== undefined) return migrations[place]
   const ofNumber = number === undefined ? undefined : migrations.find(({ id }) => id === Number(number))
   if (ofNumber !== undefined && (known === undefined || plain(ofNumber.name) === known)) return ofNumber
   const ofName = known === undefined ? [] : migrations.filter((migration) => plain(migration.name) === known)
   return ofName.length === 1 ? ofName[0] : undefined
 }
+
+const isSame = ({ hash, place }: LedgerEntry, migration: Known): boolean =>
+  place === undefined || hash === migration.hash
 
 const shortened = (labels: ReadonlyArray<string>): string =>
   labels.length > 5 ? `${labels.slice(0, 5).join(", ")} and ${labels.length - 5} more` : labels.join(", ")

@@ -12,6 +12,8 @@ export interface LedgerEntry {
   readonly name?: string | undefined
   /** SHA-256 of the file, in hexadecimal. */
   readonly hash?: string | undefined
+  /** Which of the tool's migrations it is, from 0 on, if nothing else but the hash tells. */
+  readonly place?: number | undefined
   /** Milliseconds since 1970. */
   readonly at?: number | undefined
   /** Whether everything up to this number is meant, not this one alone. */
@@ -55,10 +57,13 @@ export const ofFile = (file: string): Pick<LedgerEntry, "label" | "name" | "numb
 }
 
 export const each =
-  (entryOf: (row: LedgerRow) => LedgerEntry | undefined, isUnfinished: (row: LedgerRow) => boolean = () => false) =>
+  (
+    entryOf: (row: LedgerRow, place: number) => LedgerEntry | undefined,
+    isUnfinished: (row: LedgerRow) => boolean = () => false
+  ) =>
   (rows: ReadonlyArray<LedgerRow>): LedgerContent => {
-    const found = rows.flatMap((row) => {
-      const entry = entryOf(row)
+    const found = rows.flatMap((row, place) => {
+      const entry = entryOf(row, place)
       return entry === undefined ? [] : [{ entry, row }]
     })
     return {
@@ -66,6 +71,12 @@ export const each =
       unfinished: found.filter(({ row }) => isUnfinished(row)).map(({ entry }) => entry.label)
     }
   }
+
+/** Rows in the order of a number. */
+export const inOrderOf =
+  (column: string, entryOf: (row: LedgerRow, place: number) => LedgerEntry) =>
+  (rows: ReadonlyArray<LedgerRow>): LedgerContent =>
+    each(entryOf)(rows.toSorted((one, other) => Number(one[column]) - Number(other[column])))
 
 export const byNumber = (column: string, at = "") =>
   each((row) => ({ label: text(row[column]), number: text(row[column]).replaceAll("-", ""), at: millisOf(row[at]) }))

@@ -5,6 +5,7 @@
 import {
   byNumber,
   each,
+  inOrderOf,
   type LedgerContent,
   type LedgerRow,
   lastRowOfEach,
@@ -38,8 +39,8 @@ export const ledgerKinds: ReadonlyArray<LedgerKind> = [
     tools: ["drizzle"],
     table: "__drizzle_migrations",
     columns: ["hash", "created_at"],
-    read: each(({ hash, name }) => ({
-      ...(text(name) === "" ? {} : ofFile(text(name))),
+    read: inOrderOf("created_at", ({ hash, name }, place) => ({
+      ...(text(name) === "" ? { place } : ofFile(text(name))),
       label: text(name) || text(hash).slice(0, 12),
       hash: text(hash)
     }))
@@ -99,6 +100,13 @@ export const ledgerKinds: ReadonlyArray<LedgerKind> = [
     read: byNumber("version")
   },
   {
+    tools: ["ecto"],
+    table: "schema_migrations",
+    columns: ["version", "inserted_at"],
+    isWhole: true,
+    read: byNumber("version", "inserted_at")
+  },
+  {
     tools: ["sqlx"],
     table: "_sqlx_migrations",
     columns: ["version", "description", "success"],
@@ -142,17 +150,22 @@ export const ledgerKinds: ReadonlyArray<LedgerKind> = [
 /** What `--from` takes. */
 export const ledgerTools: ReadonlyArray<string> = [...ledgerKinds.flatMap(({ tools }) => tools), "none"]
 
-/** Those of the tables whose columns fit. */
+/** Those of the tables whose columns fit; with a name only that table, which can be that of several tools. */
 export const ledgersAmong = (
-  tables: ReadonlyArray<{ readonly name: string; readonly columns: ReadonlyArray<string> }>
-): ReadonlyArray<{ readonly kind: LedgerKind; readonly table: string; readonly isRails: boolean }> =>
-  ledgerKinds.flatMap((kind) => {
+  tables: ReadonlyArray<{ readonly name: string; readonly columns: ReadonlyArray<string> }>,
+  named?: string
+): ReadonlyArray<{ readonly kind: LedgerKind; readonly table: string; readonly isRails: boolean }> => {
+  const found = ledgerKinds.flatMap((kind) => {
     const table = tables.find(
       ({ columns, name }) =>
-        name.toLowerCase() === kind.table &&
+        name.toLowerCase() === (named ?? kind.table) &&
         kind.columns.every((column) => columns.includes(column)) &&
         (kind.isWhole !== true || columns.length === kind.columns.length)
     )
     const isRails = kind.tools.includes("rails") && tables.some(({ name }) => name === "ar_internal_metadata")
     return table === undefined ? [] : [{ kind, table: table.name, isRails }]
   })
+  // Without the usual name the tool is the one that has the most columns in common.
+  const most = named === undefined ? 0 : Math.max(...found.map(({ kind }) => kind.columns.length))
+  return found.filter(({ kind }) => kind.columns.length >= most)
+}

@@ -83,6 +83,7 @@ const tools: Readonly<Record<string, readonly [files: Readonly<Record<string, st
   goose: [timed, "goose_db_version"],
   "golang-migrate": [timed, "schema_migrations"],
   sqlx: [timed, "_sqlx_migrations"],
+  ecto: [timed, "schema_migrations"],
   diesel: [timed, "__diesel_schema_migrations"],
   flyway: [timed, "flyway_schema_history"],
   rails: [timed, "schema_migrations"],
@@ -213,7 +214,11 @@ describe("a takeover", () => {
     ["golang-migrate", "UPDATE schema_migrations SET dirty = 1", "20240102120000"],
     ["sqlx", "UPDATE _sqlx_migrations SET success = 0 WHERE version = 20240102120000", "20240102120000"],
     ["flyway", "UPDATE flyway_schema_history SET success = 0 WHERE installed_rank = 2", "V20240102120000"],
-    ["prisma", "UPDATE _prisma_migrations SET finished_at = NULL WHERE id = 'c'", "20240102120000_add_tags"]
+    [
+      "prisma",
+      "DELETE FROM _prisma_migrations WHERE applied_steps_count = 1 AND migration_name LIKE '%tags'; UPDATE _prisma_migrations SET rolled_back_at = NULL",
+      "20240102120000_add_tags"
+    ]
   ]
   for (const [tool, statement, label] of unfinished) {
     it.effect(`is refused where ${tool} says that a migration failed`, () =>
@@ -245,6 +250,53 @@ describe("a takeover", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("reads a tool's table under another name, where somebody says which, and its lock beside it", () =>
+    Effect.gen(function* () {
+      const renamed: Readonly<Record<string, readonly [from: string | undefined, usual: string, extra: string]>> = {
+        drizzle: [undefined, "__drizzle_migrations", ""],
+        knex: [undefined, "knex_migrations", ""],
+        goose: [undefined, "goose_db_version", ""],
+        flyway: [undefined, "flyway_schema_history", ""],
+        rails: ["rails", "schema_migrations", "CREATE TABLE knex_migrations (id integer, name, batch, migration_time);"]
+      }
+      for (const [tool, [from, usual, extra]] of Object.entries(renamed)) {
+        const file = yield* databaseOf(`${ledgerOf(tool).replaceAll(usual, "Kept_Elsewhere")} ${extra}`)
+        const files = tools[tool]?.[0] ?? {}
+        const unnamed = yield* refusal(adopting(file, files, { from }))
+        assert.deepInclude(unnamed, { reason: "NoHistory" }, tool)
+        assert.include(unnamed.remedy, "--table NAME")
+        const adopted = yield* adopting(file, files, { from, table: "kept_elsewhere" })
+        assert.deepInclude(adopted, { tool, table: "Kept_Elsewhere", renamedTo: undefined, extra: [] })
+        assert.lengthOf(adopted.recorded, 2, tool)
+        yield* start(file, { migrations: Migrations.fromRecord(files) })
+      }
+      const other = yield* refusal(adopting(yield* databaseOf(ledgerOf("knex")), timed, { table: "tags" }))
+      assert.include(other.message, "tags is not the table of a tool")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("of Drizzle takes rows by their place where the files were converted, and says so", () =>
+    Effect.gen(function* () {
+      const converted = Object.fromEntries(
+        Object.entries(drizzleFiles).map(([name, text]) => [name, text.replace("--> statement-breakpoint\n", "")])
+      )
+      const file = yield* databaseOf(ledgerOf("drizzle"))
+      const { recorded } = yield* adopting(file, converted, { dryRun: true })
+      assert.deepStrictEqual(
+        recorded.map(({ entry }) => entry),
+        ["300145a8ca1e", "3b2174ec1beb, by its place"]
+      )
+      const fewer = { "0000_create_users.sql": drizzleFiles["0000_create_users.sql"] }
+      assert.include((yield* refusal(adopting(file, fewer))).message, "no file is 3b2174ec1beb")
+      // A text that makes another schema is still refused.
+      const edited = {
+        ...converted,
+        "0001_add_tags.sql": converted["0001_add_tags.sql"]?.replace("text", "blob") ?? ""
+      }
+      assert.deepInclude(yield* refusal(adopting(file, edited)), { reason: "SchemaDiffers" })
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("asks which history counts where there are several", () =>
     Effect.gen(function* () {
       const file = yield* databaseOf(
@@ -268,10 +320,9 @@ describe("a takeover", () => {
   )
 
   const named: Readonly<Record<string, string>> = {
-    "Ecto's table":
-      "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, inserted_at TEXT); INSERT INTO schema_migrations VALUES (1, '2024-01-01');",
-    "an empty table of another shape":
-      "CREATE TABLE Schema_Migrations (version INTEGER PRIMARY KEY, inserted_at TEXT);",
+    "a table of no tool":
+      "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, done_at TEXT); INSERT INTO schema_migrations VALUES (1, '2024-01-01');",
+    "an empty table of another shape": "CREATE TABLE Schema_Migrations (version INTEGER PRIMARY KEY, done_at TEXT);",
     "a table that has half of our columns":
       "CREATE TABLE schema_migrations (migration_id INTEGER PRIMARY KEY, description, status); INSERT INTO schema_migrations VALUES (1, 'one', 'completed');",
     "dbmate's table with a column more":
@@ -359,11 +410,11 @@ describe("a takeover", () => {
         start(yield* databaseOf(ledgerOf("rails")), { migrations: Migrations.fromRecord(timed) })
       )
       assert.deepInclude(foreign, { reason: "ForeignHistory" })
-      assert.include(foreign.message, "`database-ready adopt`")
+      assert.include(foreign.message, "`database-ready adopt ")
       const there = yield* refusal(
         start(yield* databaseOf(ledgerOf("knex")), { migrations: Migrations.fromRecord(timed) })
       )
-      assert.include(there.message, "`database-ready adopt`")
+      assert.include(there.message, "`database-ready adopt ")
     }).pipe(Effect.scoped)
   )
 

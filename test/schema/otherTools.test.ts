@@ -589,9 +589,9 @@ describe("a table in which another tool keeps what it applied", () => {
       ],
       {
         entries: [
-          { label: "0123456789ab", hash: "0123456789abcdef" },
+          { label: "0123456789ab", hash: "0123456789abcdef", place: 0 },
           { label: "0001_b", number: "0001", name: "b", hash: "ff" },
-          { label: "f", hash: "f" },
+          { label: "f", hash: "f", place: 2 },
           { label: "x", name: "x", hash: "f" }
         ],
         unfinished: []
@@ -868,6 +868,7 @@ describe("a table in which another tool keeps what it applied", () => {
         "golang-migrate",
         "dbmate",
         "rails",
+        "ecto",
         "sqlx",
         "diesel",
         "flyway",

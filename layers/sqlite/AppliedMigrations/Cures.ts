@@ -72,7 +72,7 @@ const alreadyThere = (tools: ReadonlyArray<string>): string => {
     tools.length === 0
       ? "Something else made it: another program, an earlier tool, or a person."
       : `This database belongs to ${tools.join(" and ")}, whose history table is in it.`
-  return `${whose} ${appliedByHand} ${takeOver("")}`
+  return `${whose} ${takeOver} ${appliedByHand}`
 }
 
 /** A command that changes the history, to be typed. */
@@ -81,8 +81,8 @@ export const repairWith = (what: string): string => `\`database-ready repair ${w
 const appliedByHand = `If somebody applied this migration by hand, run ${repairWith("record-applied NUMBER")} with its number.`
 
 /** How to take over another program's database, if its path is right. */
-export const takeOver = (first: string): string =>
-  `Check the path of the database. To take it over, with files of what is in it, run \`database-ready adopt\`. Or by hand: 1. Write its schema as the first migration, without the other tool's tables; \`sqlite3 FILE .schema\` prints it. 2. ${first}Run \`CREATE TABLE schema_migrations (migration_id INTEGER PRIMARY KEY, version, description, applied_at, status, execution_time_ms); INSERT INTO schema_migrations (version, description, status) VALUES ('001', 'taken over', 'completed');\`, with the number of that migration in place of 001.`
+export const takeOver =
+  "Check the path of the database. To take it over, write what made it as SQL files, `NNN_name.sql`, and run `database-ready adopt --dry-run`: it says what it would record."
 
 /** The tools whose history tables exist. If the tables cannot be read, the refusal stays as it is. */
 const toolsIn = (sqlite: Sqlite): ReadonlyArray<string> =>

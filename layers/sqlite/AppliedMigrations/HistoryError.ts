@@ -87,7 +87,7 @@ const repairOf = (repair: string, { migrations }: HistoryError): string => {
 const catalogue: Catalogue<HistoryError> = {
   ForeignHistory: {
     sentence: historySentence("ForeignHistory"),
-    remedy: takeOver(`Run \`ALTER TABLE ${historyTable} RENAME TO former_${historyTable};\`. 3. `),
+    remedy: takeOver,
     means: ofSqlite
   },
   NotCompleted: {

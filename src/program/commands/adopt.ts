@@ -20,6 +20,11 @@ const flags = {
     Options.withDescription("The tool whose history counts; default the one that is there."),
     Options.optional
   ),
+  table: Options.text("table").pipe(
+    Options.withPseudoName("NAME"),
+    Options.withDescription("The table of that history; default the tool's usual name."),
+    Options.optional
+  ),
   through: Options.text("through").pipe(
     Options.withPseudoName("VERSION"),
     Options.withDescription("The newest migration that is in the database; default what the history says."),
@@ -34,6 +39,7 @@ const flags = {
 
 interface AdoptChoices extends Omit<Choices, "applicationId" | "integrity"> {
   readonly from: Option.Option<string>
+  readonly table: Option.Option<string>
   readonly through: Option.Option<string>
   readonly keepExtra: boolean
   readonly dryRun: boolean
@@ -42,13 +48,14 @@ interface AdoptChoices extends Omit<Choices, "applicationId" | "integrity"> {
 
 const run = Effect.fnUntraced(
   function* (choices: AdoptChoices) {
-    const { dryRun, from, json, keepExtra, through, yes } = choices
+    const { dryRun, from, json, keepExtra, table, through, yes } = choices
     const { access: ___, ...given } = optionsOf({ ...choices, integrity: Option.some("auto") }, "inspect")
     const wanted = {
       ...given,
       filename: choices.database,
       migrations: migrationsOf(choices),
       from: Option.getOrUndefined(from),
+      table: Option.getOrUndefined(table),
       through: Option.getOrUndefined(through),
       keepExtra
     }
