@@ -87,6 +87,7 @@ describe("in place of a database", () => {
       const notReadable = ["ConnectionError.NotReadable", 77, ""]
       chmodSync(file, 0o444)
       assert.deepStrictEqual([yield* asUser("init"), yield* asUser("status")], [denied, notReadable])
+      assert.deepStrictEqual(yield* asUser("backup"), notReadable)
       const owner = yield* openConnection(file)
       owner.pragma("user_version")
       assert.deepStrictEqual(yield* asUser("status"), ["ready", 0, ""])
@@ -94,7 +95,7 @@ describe("in place of a database", () => {
       chmodSync(folder, 0o555)
       chmodSync(file, 0o666)
       assert.deepStrictEqual(yield* asUser("init"), ["DirectoryError.PermissionDenied", 77, ""])
-      assert.deepStrictEqual(yield* asUser("status"), notReadable)
+      assert.deepStrictEqual([yield* asUser("status"), yield* asUser("backup")], [notReadable, notReadable])
       chmodSync(folder, 0o000)
       const closed = ["DirectoryError.PermissionDenied", 77, ""]
       assert.deepStrictEqual([yield* asUser("init"), yield* asUser("status")], [closed, closed])

@@ -61,6 +61,8 @@ describe("the database of a restore", () => {
         ["app.db/", "DirectoryError.InvalidFilename", 64],
         ["..", "DirectoryError.InvalidFilename", 64],
         ["app.db\n", "DirectoryError.InvalidFilename", 64],
+        // What a runtime makes of bytes that are not UTF-8: it would be another file.
+        ["app\uFFFD.db", "DirectoryError.InvalidFilename", 64],
         ["dangling", "DirectoryError.BrokenLink", 73],
         ["one way", "DirectoryError.BrokenLink", 73],
         ["text/app.db", "DirectoryError.NotADirectory", 73],

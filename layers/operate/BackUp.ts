@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
-import { type Compression, compressFile, endings, hasCompression } from "../machine/compression.ts"
+import { type Compression, compressFile, endings, hasCompression, headOf } from "../machine/compression.ts"
 import { permissionsFor } from "../machine/FilePermissions.ts"
 import { files, trySync } from "../machine/files.ts"
 import { upTo } from "../machine/monotonic.ts"
@@ -19,7 +19,7 @@ import { prepareDirectory } from "../sqlite/DatabaseDirectory.ts"
 import { absoluteName, isInMemory } from "../sqlite/DatabasePath.ts"
 import { DirectoryError } from "../sqlite/DirectoryError.ts"
 import { atEdge } from "../sqlite/edge.ts"
-import { look } from "../sqlite/FileLook.ts"
+import { look, requireRemovableSidecars } from "../sqlite/FileLook.ts"
 import { lockForCopies } from "../sqlite/LockFile.ts"
 import { copyOnline } from "../sqlite/OnlineCopy.ts"
 import { type OnOpen, withOnOpen } from "../sqlite/OnOpen.ts"
@@ -122,24 +122,34 @@ const copyNow = Effect.fnUntraced(function* ({
     const detail = "a database in memory has no file"
     return yield* new DirectoryError({ reason: "InvalidFilename", path: filename, detail, retryable: false })
   }
-  const { file } = yield* prepareDirectory({ filename, access: "inspect", trustedFilesystems })
+  const { file, isWritable } = yield* prepareDirectory({ filename, access: "inspect", trustedFilesystems })
   yield* soundDriver(file)
   const found = yield* look(file, "inspect")
   if (!found.exists) {
     return yield* refusal(file, "Absent", { code: "ENOENT", detail: "no such file", retryable: false })
   }
+  // Who may only read is no process that has it open in WAL mode: to open the file here drops no lock of SQLite.
+  yield* Effect.catchAll(requireRemovableSidecars(file, isWritable), (refused) =>
+    Effect.whenEffect(
+      refused,
+      Effect.orElseSucceed(
+        trySync(() => headOf(file, 20)[18] === 2),
+        () => true
+      )
+    )
+  )
   if (compress !== undefined && !hasCompression(compress)) {
     return yield* copyError(to ?? file)("NoCompression", {
       detail: `Node.js ${process.versions.node} has no ${compress}`
     })
   }
   const place = yield* placeOf(file, to)
-  const patiently = upTo(whileAnotherWorks, lockPatience)
+  const patiently = <A, E extends { readonly retryable: boolean }, R>(step: Effect.Effect<A, E, R>) =>
+    Effect.retry(step, { schedule: upTo(whileAnotherWorks, lockPatience), while: ({ retryable }) => retryable })
   // SQLite removes the files beside a database in WAL mode again if a connection may write.
   const readonly = found.wal
-  const { bytes, mode } = yield* Effect.scoped(headerOf(file, readonly)).pipe(
-    Effect.retry({ schedule: patiently, while: ({ retryable }) => retryable }),
-    Effect.mapError((failure) => refusal(file, reasonOf(failure.code), failure))
+  const { bytes, mode } = yield* Effect.mapError(patiently(Effect.scoped(headerOf(file, readonly))), (failure) =>
+    refusal(file, reasonOf(failure.code), failure)
   )
   const orRefuse = <A, R>(step: Effect.Effect<A, StepFailure, R>) =>
     Effect.mapError(
@@ -150,9 +160,7 @@ const copyNow = Effect.fnUntraced(function* ({
   const owner = yield* orRefuse(trySync(() => ({ ...permissionsFor(file), mode: 0o600 })))
   return yield* Effect.scoped(
     Effect.gen(function* () {
-      yield* orRefuse(
-        Effect.retry(lockForCopies(place.stem, file), { schedule: patiently, while: ({ retryable }) => retryable })
-      )
+      yield* orRefuse(patiently(lockForCopies(place.stem, file)))
       // The process that began these has ended, or is a service's own maintenance.
       const remains = yield* orRefuse(siblingFiles(place.stem, unfinishedCopy))
       yield* orRefuse(Effect.forEach(remains, ({ path }) => removeUnused(path), { discard: true }))
@@ -167,12 +175,7 @@ const copyNow = Effect.fnUntraced(function* ({
       // A reader with a rollback journal keeps others from committing: not for long.
       const isHeld = mode === "wal" || bytes <= largeCopy
       const copy = copyOnline(file, partial, { isHeld, readonly, permissions: owner, progress: onProgress })
-      yield* orRefuse(
-        Effect.retry(Effect.zipRight(clear, tellProgressOf(file, partial, onProgress, copy)), {
-          schedule: patiently,
-          while: ({ retryable }) => retryable
-        })
-      )
+      yield* orRefuse(patiently(Effect.zipRight(clear, tellProgressOf(file, partial, onProgress, copy))))
       const schemaVersion = yield* orRefuse(versionOf(partial))
       const size = (path: string) => orRefuse(trySync(() => files.stat(path)?.size ?? 0))
       const databaseBytes = yield* size(partial)

@@ -33,6 +33,8 @@ export const faultOfName = (filename: string): string | undefined => {
   // As a path it would mean a directory named `file:`.
   if (isUri(filename)) return "a URI is not a path"
   if (urlOf(filename) !== undefined) return "a URL is not a path"
+  // What Node.js makes of other bytes: it would be the name of another file.
+  if (filename.includes("\uFFFD")) return "its bytes are not UTF-8"
   return isFilename(filename) ? undefined : "it does not name a file"
 }
 

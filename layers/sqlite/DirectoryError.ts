@@ -56,7 +56,8 @@ export class DirectoryError extends TaggedRefusal("DirectoryError")<{
 const catalogue: Catalogue<DirectoryError> = {
   InvalidFilename: {
     sentence: ({ path }) => `${JSON.stringify(path)} cannot be the name of a database file`,
-    remedy: "Give the plain path of a file: no URI, no NUL character, no blank at its ends and no slash at its end.",
+    remedy:
+      "Give the plain path of a file, in UTF-8: no URI, no NUL character, no blank at its ends and no slash at its end.",
     means: "usage"
   },
   Taken: {

@@ -48,8 +48,7 @@ export interface RestoreOptions {
  * Puts a backup in the place of a database, once the backup is proven sound and nobody else has the database open.
  * What was there is kept as `FILE.replaced-TIME`. If SQLite can open the database, it is overwritten in one
  * transaction, and the old content is kept under the lock of that transaction. If SQLite cannot open it, it is
- * replaced by a rename; its WAL and journal are moved away first, because SQLite would play them into the new one
- * (https://sqlite.org/howtocorrupt.html, 1.4). Owner and mode stay those of the database, or follow the directory
+ * replaced by a rename, with its WAL and journal. Owner and mode stay those of the database, or follow the directory
  * where there is none. The history of the restored database says from which backup it was restored, when and by whom; one
  * without a history of this library is left as it is. Killed at any moment, it leaves the old or the new database. Fails with `RestoreError`, with
  * `DirectoryError` where a start could not use the path either, and with `ConnectionError` where the path is not a file

@@ -63,9 +63,11 @@ const describeBackup = ({ bytes, from, modifiedAt, path, to }: BackupFile): stri
 export const isSameVersion = (one: string | undefined, other: string | undefined): boolean =>
   one === undefined || other === undefined ? one === other : Number(one) === Number(other)
 
-/** Whether an error is about the backup itself, not about a lock, a driver that could not be loaded or a missing extension. */
+/** Whether an error is about the backup itself, not about a lock, the disk, a right, the driver or a missing extension. */
 export const isVerdict = ({ code, detail, retryable }: typeof nothing): boolean =>
-  !retryable && /^(SQLITE_|$)/.test(code) && cureOfMissing(detail) === undefined
+  !retryable &&
+  /^(SQLITE_(?!IOERR|FULL|NOMEM|READONLY|PERM|CANTOPEN)|$)/.test(code) &&
+  cureOfMissing(detail) === undefined
 
 /** Checks a backup. Gives the newest version that it records, and whether its history takes a note. */
 export const proveBackup = (backup: string) =>

@@ -60,10 +60,8 @@ export class RestoreError extends TaggedRefusal("RestoreError")<{
 type Reason = RestoreError["reason"]
 
 /** For a reason that has several causes: what the code or the message tells of. */
-const cureOf = ({ code, detail }: RestoreError): string | undefined => {
-  const cure = codeRemedy(code) ?? cureOfMissing(detail)
-  return cure === undefined ? undefined : `${cure} Then restore again. The database is as it was.`
-}
+const cureOf = ({ code, detail }: RestoreError): string =>
+  `${codeRemedy(code) ?? cureOfMissing(detail) ?? "Fix what the message names."} Then restore again. The database is as it was.`
 
 const catalogue: Catalogue<RestoreError> = {
   NoBackup: {
@@ -94,7 +92,7 @@ const catalogue: Catalogue<RestoreError> = {
   },
   NotProven: {
     sentence: ({ backup }) => `The backup ${backup} could not be checked`,
-    remedy: (error) => cureOf(error) ?? "Fix what the message names, then restore again.",
+    remedy: cureOf,
     means: ofWriting
   },
   InUse: {
@@ -114,7 +112,7 @@ const catalogue: Catalogue<RestoreError> = {
   },
   NotWritten: {
     sentence: ({ database }) => `${database} could not be restored`,
-    remedy: (error) => cureOf(error) ?? "Fix what the message names, then restore again. The database is as it was.",
+    remedy: cureOf,
     means: ofWriting
   }
 }

@@ -171,7 +171,8 @@ const keepCopy = Effect.fnUntraced(function* (from: string, file: string, kept: 
 })
 
 /**
- * Keeps byte for byte what SQLite cannot open, with the files beside it. The new database is in WAL mode if that works,
+ * Keeps byte for byte what SQLite cannot open, with the files beside it: they are moved away first, because SQLite would
+ * play them into the new one (https://sqlite.org/howtocorrupt.html, 1.4). The new database is in WAL mode if that works,
  * as most starts want.
  */
 export const replace = ({ from, note }: Source, file: string, kept: string, tell: Tell) => {

@@ -369,6 +369,33 @@ describe("the commands backup and backups", () => {
   )
 
   it.scopedLive.skipIf(unavailable !== undefined)(
+    `a backup that cannot be checked because a disk is full is not called damaged${skipped}`,
+    () =>
+      Effect.gen(function* () {
+        const file = yield* ready
+        const backup = `${file}.20260101T120000000Z.backup`
+        // In WAL mode reading makes a -shm, which takes space.
+        cpSync(file, backup)
+        const onFullDisk = (...args: ReadonlyArray<string>) => {
+          const full = ["-e", "trace=pwrite64", "-e", "inject=pwrite64:error=ENOSPC:when=1+"]
+          const { status, stdout } = spawnSync(
+            "strace",
+            ["-f", "-qq", "-o", "/dev/null", ...full, process.execPath, program, ...args, "--json"],
+            { encoding: "utf8", timeout: 60_000, env: { PATH: process.env["PATH"], UV_THREADPOOL_SIZE: "1" } }
+          )
+          return { ...JSON.parse(stdout), code: status }
+        }
+        const { code, error } = onFullDisk("restore", "--database", file, "--backup", backup, "--dry-run")
+        assert.deepStrictEqual([error?.reason, code], ["NotProven", exitCode.inputOutput])
+        const { backups } = onFullDisk("backups", "--database", file, "--verify")
+        assert.deepStrictEqual(
+          backups.map(({ soundness }: { soundness: string }) => soundness),
+          ["unreadable"]
+        )
+      })
+  )
+
+  it.scopedLive.skipIf(unavailable !== undefined)(
     `backup, killed at a call that changes something, leaves no half file under the name; the next one cleans up${skipped}`,
     () =>
       Effect.gen(function* () {
