@@ -8,6 +8,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
 import { BodyTooLarge, UnsupportedMediaType } from "./ApiErrors.ts"
+import { hasFewMembers, tooManyMembers } from "./jsonMembers.ts"
 
 /** The most bytes of a body read into memory. File contents are not read into memory. */
 const longestBody = 64 * 1024
@@ -38,10 +39,11 @@ const jsonOf = Effect.fnUntraced(function* (incoming: IncomingMessage) {
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
     catch: () => unreadable("The body is not UTF-8.")
   })
-  return yield* Effect.try({
+  const value = yield* Effect.try({
     try: (): unknown => JSON.parse(text),
     catch: (error) => unreadable(`The body is not JSON: ${error instanceof Error ? error.message : String(error)}.`)
   })
+  return hasFewMembers(value) ? value : yield* unreadable(tooManyMembers)
 })
 
 const unreadable = (message: string) => new HttpApiDecodeError({ issues: [], message })

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { IncomingMessage, Server, ServerResponse } from "node:http"
 import { Socket } from "node:net"
 import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
 import { callerOf } from "./Address.ts"
 import { Beginnings } from "./Beginnings.ts"
 import { continueWhenRead } from "./continueWhenRead.ts"
@@ -203,13 +204,19 @@ export class BoundedServer extends Server {
 }
 
 /**
- * Drops a request of a connection that is over. Node.js parses all that it has read, which may be 1,800 of them. Those
- * that are left to it are aborted later, each with an error and its stack.
+ * Drops a request of a connection that is over. Node.js would parse all that it has read, which may be 1,800 of them,
+ * and abort each with an error and its stack.
  */
 const isDropped = (request: IncomingMessage): true => {
   request.destroy()
+  const parser: unknown = Reflect.get(request.socket, "parser")
+  // As if what follows were another protocol. A parser that is used again gets its own function back.
+  if (Predicate.hasProperty(parser, "onIncoming")) parser.onIncoming = () => otherProtocol
   return true
 }
+
+/** What Node.js' parser understands as: read no further. */
+const otherProtocol = 2
 
 const hear = (socket: Socket, talk: Talk): void => {
   talk.since = performance.now()

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { FileTooLarge, InvalidUpload, tooLarge, UnsupportedMediaType } from "./Api.ts"
+import { hasFewMembers, hasFewStrings, tooManyMembers } from "./jsonMembers.ts"
 
 /**
  * The length that a request announces; 0 if it does not. Fails if it is above `longest`. Ask before looking at the disk
@@ -77,7 +78,15 @@ export const jsonBodyOf = Effect.fnUntraced(function* <A, I>(
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(Chunk.toReadonlyArray(chunks))),
     catch: () => new UnsupportedMediaType({ message: "The body is not valid UTF-8." })
   })
-  return yield* Effect.catchTag(Schema.decode(Schema.parseJson(schema))(text), "ParseError", (error) =>
-    Effect.flatMap(HttpApiDecodeError.fromParseError(error), Effect.fail)
+  if (!hasFewStrings(text)) return yield* manyMembers
+  return yield* Schema.decode(Schema.parseJson())(text).pipe(
+    Effect.filterOrFail(
+      (value) => hasFewMembers(value),
+      () => manyMembers
+    ),
+    Effect.flatMap(Schema.decodeUnknown(schema)),
+    Effect.catchTag("ParseError", (error) => Effect.flatMap(HttpApiDecodeError.fromParseError(error), Effect.fail))
   )
 })
+
+const manyMembers = new HttpApiDecodeError({ issues: [], message: tooManyMembers })

@@ -204,15 +204,11 @@ describe("a text file", () => {
       assert.strictEqual(yield* put("text/plain", "x".repeat(1001)), 413)
       assert.deepStrictEqual([yield* contentsIn(folder), incomingIn(folder)], [[sha256("one")], []])
 
-      const make = (body: unknown, type = "application/json") =>
-        Effect.map(
-          ask("/api/sessions/s1/texts", {
-            method: "POST",
-            headers: { "content-type": type },
-            body: typeof body === "string" ? body : JSON.stringify(body)
-          }),
-          ({ status }) => status
-        )
+      const createdBy = (body: string, type = "application/json") =>
+        ask("/api/sessions/s1/texts", { method: "POST", headers: { "content-type": type }, body })
+      const textOf = (body: string) => Effect.flatMap(createdBy(body), (answer) => Effect.promise(() => answer.text()))
+      const make = (body: unknown, type?: string) =>
+        Effect.map(createdBy(typeof body === "string" ? body : JSON.stringify(body), type), ({ status }) => status)
       assert.strictEqual(yield* make({ name: "a", text: "x", mimeType: "image/png" }), 415)
       assert.strictEqual(yield* make({ name: "a", text: "x" }, "text/plain"), 415)
       assert.strictEqual(yield* make('{"name":"a","text":"\\ud800"}'), 400)
@@ -227,6 +223,10 @@ describe("a text file", () => {
         }),
         400
       )
+      const crowded = JSON.stringify({ name: "a", text: "x", metadata: Array.from({ length: 100_000 }, () => 1) })
+      assert.include(yield* textOf(crowded), "2000 members at most")
+      const quoted = JSON.stringify({ name: "a", text: "x", metadata: Array.from({ length: 50_000 }, String) })
+      assert.include(yield* textOf(quoted), "2000 members at most")
       assert.strictEqual(yield* make({ name: "a", text: "x".repeat(1001) }), 413)
       assert.strictEqual(yield* make({ name: "a", text: "x".repeat(1024 * 1024) }), 413)
       assert.deepStrictEqual([yield* contentsIn(folder), incomingIn(folder)], [[sha256("one")], []])

@@ -1,4 +1,5 @@
 /** What one connection, and one request, may take of the service. Long form: `ATTACKS=all`. */
+import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { createServer, request } from "node:http"
 import { connect, Socket } from "node:net"
 import { setImmediate } from "node:timers/promises"
@@ -37,6 +38,32 @@ describe("a connection", () => {
         assert.isBelow(received, 20 * (length + 1000))
       }
       assert.strictEqual((yield* ask("/livez")).status, 200)
+    })
+  )
+
+  it.scopedLive("that is over is read no further: what has arrived on it costs nothing", () =>
+    Effect.gen(function* () {
+      const { ask, baseUrl } = yield* serving()
+      let begun = 0
+      const count = () => {
+        begun += 1
+      }
+      yield* Effect.acquireRelease(
+        Effect.sync(() => subscribe("http.server.request.start", count)),
+        () => Effect.sync(() => unsubscribe("http.server.request.start", count))
+      )
+      const socket = yield* connected(portOf(baseUrl))
+      // One read of the server.
+      socket.on("error", () => undefined).write("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1800))
+      socket.resume()
+      yield* Effect.promise(() => new Promise((resolve) => socket.once("close", resolve)))
+      assert.isBelow(begun, 100)
+      // Whoever gets what the server had for that connection next is served.
+      const answers = yield* Effect.all(
+        Array.from({ length: 10 }, () => ask("/livez")),
+        { concurrency: 10 }
+      )
+      assert.isTrue(answers.every(({ status }) => status === 200))
     })
   )
 

@@ -12,6 +12,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Database } from "../Database.ts"
 import { dialect } from "../Dialect.ts"
+import { othersTurn } from "../inTurns.ts"
 import { timestampOf } from "../timestamp.ts"
 import type { IndexedPassage, Unreadable } from "./Extracted.ts"
 import { kindOf } from "./kinds.ts"
@@ -123,6 +124,7 @@ export const textQueue = Effect.gen(function* () {
         })
       )
       if (file !== undefined) return file
+      yield* othersTurn
     }
     return undefined
   })
@@ -207,6 +209,7 @@ export const textQueue = Effect.gen(function* () {
       WHERE ${order} > ${after} ORDER BY ${order} LIMIT ${atOnce}`
     const last = rows.at(-1)?.id
     if (last === undefined) return undefined
+    yield* othersTurn
     yield* write(sql`UPDATE file_texts AS t SET state = 'queued', reason = NULL, attempts = 0, claim = NULL,
       claimed_until = NULL WHERE ${order} > ${after} AND ${order} <= ${last}`)
     return { last, count: rows.length }
