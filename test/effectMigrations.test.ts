@@ -1,7 +1,7 @@
 /** Migrations that are Effects with requirements and errors of their own. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -55,6 +55,15 @@ describe("a migration that is an Effect", () => {
       assert.deepStrictEqual(yield* rowsOf(file, "SELECT body FROM notes"), [{ body: "first, me" }])
     })
   )
+
+  it("asks for nothing if it needs only the client", () => {
+    const alone = Migrations.fromEffect(
+      "001_notes",
+      Effect.flatMap(SqlClient.SqlClient, (sql) => sql`CREATE TABLE notes (body TEXT)`)
+    )
+    const needsNothing: Migrations.Migrations<never> = alone
+    expectTypeOf(needsNothing).toEqualTypeOf<Migrations.Migrations<never>>()
+  })
 
   it.scoped("uses the client of the start, whatever client its program has", () =>
     Effect.gen(function* () {

@@ -15,8 +15,11 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { probes, probesOf, serveWithProbes } from "../layers/http.ts"
-import { DatabaseFleet, DatabaseReady, type LayerOptions } from "../layers/index.ts"
+import { DatabaseFleet, DatabaseReady, type LayerOptions, Migrations } from "../layers/index.ts"
+import * as postgres from "../layers/postgres.ts"
 import { rivalWriter } from "../layers/testing.ts"
+import { hasPostgres } from "./postgres/cluster.ts"
+import { newDatabase } from "./postgres/databases.ts"
 import {
   independently,
   notes,
@@ -114,6 +117,34 @@ describe("the probes of a program", () => {
       const { body, status } = yield* get("/readyz")
       assert.strictEqual(status, 503)
       assert.include(body.checks["sqlite:database"][0].output, "Remedy:")
+    }).pipe(Effect.provide(NodeHttpServer.layerTest))
+  )
+})
+
+describe.skipIf(!hasPostgres)("the probes of a program on PostgreSQL", () => {
+  it.scopedLive("name its engine, while it starts and once it is ready, and no address", () =>
+    Effect.gen(function* () {
+      const url = yield* newDatabase
+      const opens = yield* Deferred.make<void>()
+      const hasBegun = yield* Deferred.make<void>()
+      const waits = Migrations.fromEffect(
+        "001_notes",
+        Effect.gen(function* () {
+          const sql = yield* SqlClient
+          yield* Deferred.succeed(hasBegun, undefined)
+          yield* Deferred.await(opens)
+          yield* sql`CREATE TABLE notes (body text)`
+        })
+      )
+      const database = postgres.DatabaseReady.layer({ url, migrations: waits })
+      const serving = yield* Effect.fork(Layer.build(serveWithProbes(app, database)))
+      yield* Deferred.await(hasBegun)
+      assert.hasAllKeys((yield* get("/readyz")).body.checks, ["postgres:migrations"])
+      yield* Deferred.succeed(opens, undefined)
+      yield* Fiber.join(serving)
+      const { body } = yield* get("/health")
+      assert.containSubset(body.checks, { "postgres:database": [{ status: "pass", componentType: "datastore" }] })
+      assert.hasAllKeys(body.checks, ["postgres:database"])
     }).pipe(Effect.provide(NodeHttpServer.layerTest))
   )
 })

@@ -1,5 +1,5 @@
 /** A migration that is an Effect, with its requirements and its errors in the types. */
-import type * as SqlClient from "@effect/sql/SqlClient"
+import * as SqlClient from "@effect/sql/SqlClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -72,24 +72,27 @@ export type EffectMigrations<E, R> = Migrations<R> & {
  * )
  * ```
  */
-export const fromEffect = <E, R = never>(
+export const fromEffect = <E, R>(
   title: string,
-  run: Effect.Effect<unknown, E, SqlClient.SqlClient | R>,
+  run: Effect.Effect<unknown, E, R>,
   { version: ofBody, ...declared }: EffectFacts = {}
-): EffectMigrations<E, R> => {
+): EffectMigrations<E, Exclude<R, SqlClient.SqlClient>> => {
   // Known by identity, so that its type is that of this Effect.
   const failures = new WeakMap<object, E>()
   const remembering = Effect.tapError(run, (failure) =>
     Effect.sync(() => (Predicate.isObject(failure) ? failures.set(failure, failure) : undefined))
   )
-  const migrations = Effect.flatMap(Effect.context<R>(), (needs): Migrations => {
+  const migrations = Effect.flatMap(Effect.context<Exclude<R, SqlClient.SqlClient>>(), (needs): Migrations => {
     const [, version = "", name = ""] = /^(\d{1,15})_([^/\\]+)$/.exec(title) ?? []
     if (version === "") return Effect.fail(badTitle(title))
     const body: EffectBody = {
       _tag: "Effect",
-      run: Effect.mapInputContext(remembering, (client: Context.Context<SqlClient.SqlClient>) =>
-        // The client of the start, whatever other client the service has.
-        Context.merge(needs, client)
+      // The client of the start, whatever other client the service has.
+      run: Effect.flatMap(SqlClient.SqlClient, (client) =>
+        Effect.mapInputContext(
+          Effect.provideService(remembering, SqlClient.SqlClient, client),
+          (context: Context.Context<never>) => Context.merge(needs, context)
+        )
       ),
       version: ofBody
     }

@@ -21,13 +21,13 @@ export interface Check {
   readonly age?: number
 }
 
-/** The stages of a start. One that runs is a warning: it may succeed. */
-export const stageChecks = ({
-  current,
-  stages
-}: Pick<Timeline, "current" | "stages">): ReadonlyArray<readonly [name: string, check: Check]> =>
+/** The stages of a start on this engine (default `sqlite`). One that runs is a warning: it may succeed. */
+export const stageChecks = (
+  { current, stages }: Pick<Timeline, "current" | "stages">,
+  engine: "sqlite" | "postgres" = "sqlite"
+): ReadonlyArray<readonly [name: string, check: Check]> =>
   stages.map(({ durationMs, found, name, startedAt }) => [
-    `sqlite:${name}`,
+    `${engine}:${name}`,
     {
       status: name === current ? "warn" : "pass",
       time: startedAt,

@@ -30,19 +30,22 @@ const namesOf = (starts: Iterable<ObservedStart>): ((database: string) => string
   }
 }
 
-const lookAt = (name: string, health: LiveHealth): Effect.Effect<Named> =>
+/** Databases on PostgreSQL are named by their URL. */
+const engineOf = (database: string) => (database.startsWith("postgres:") ? "postgres" : "sqlite")
+
+const lookAt = (check: string, name: string, health: LiveHealth): Effect.Effect<Named> =>
   Effect.gen(function* () {
     const time = DateTime.formatIso(yield* DateTime.now)
     const found = yield* Effect.either(health)
     const about = { time, componentId: name, observedUnit: "schema version" }
     if (Either.isLeft(found)) {
       const { _tag, message, reason } = found.left
-      return ["sqlite:database", { ...about, status: "fail", observedValue: "", reason: `${_tag}.${reason}`, message }]
+      return [check, { ...about, status: "fail", observedValue: "", reason: `${_tag}.${reason}`, message }]
     }
     const { schemaVersion = "none", warnings } = found.right
     const isWarned = warnings.length > 0
     return [
-      "sqlite:database",
+      check,
       {
         ...about,
         status: isWarned ? "warn" : "pass",
@@ -60,9 +63,11 @@ const checksOf = ({ starts }: Seen): Effect.Effect<ReadonlyArray<Named>> => {
     Effect.forEach(starts, ({ database, health, timeline }) =>
       health === undefined
         ? Effect.map(timeline, (course) =>
-            stageChecks(course).map(([name, check]): Named => [name, { ...check, componentId: nameOf(database) }])
+            stageChecks(course, engineOf(database)).map(
+              ([name, check]): Named => [name, { ...check, componentId: nameOf(database) }]
+            )
           )
-        : Effect.map(lookAt(nameOf(database), health), (check) => [check])
+        : Effect.map(lookAt(`${engineOf(database)}:database`, nameOf(database), health), (check) => [check])
     ),
     (checks) => checks.flat()
   )

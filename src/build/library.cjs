@@ -19,7 +19,7 @@ const options = {
   target: "node20",
   format: "esm",
   minify: true,
-  lineLimit: 1000,
+  lineLimit: 4000,
   logLevel: "warning"
 }
 

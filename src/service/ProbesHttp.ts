@@ -34,8 +34,7 @@ export const probesHttp = HttpApiBuilder.group(
     const seen = Effect.gen(function* () {
       const phase = yield* door.phase
       const start: Course = isServing(phase) ? finished(phase.report) : courseOf(yield* timeline)
-      const stages = stageChecks(start).map(([name, check]) => [name.replace("sqlite", engine), check])
-      const checks: Checks = { ...Object.fromEntries(stages), ...(yield* liveChecks(phase)) }
+      const checks: Checks = { ...Object.fromEntries(stageChecks(start, engine)), ...(yield* liveChecks(phase)) }
       return { phase, start, checks, status: worstOf(phase, checks) }
     })
 

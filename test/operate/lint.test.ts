@@ -3,7 +3,6 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as SqlClient from "@effect/sql/SqlClient"
-import type { SqlError } from "@effect/sql/SqlError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
@@ -472,7 +471,7 @@ describe("lint of several sources", () => {
 
   it.effect("runs migrations that are Effects, and looks at what comes after them", () =>
     Effect.gen(function* () {
-      const effect = Migrations.fromEffect<SqlError, never>(
+      const effect = Migrations.fromEffect(
         "002_effect",
         Effect.gen(function* () {
           const sql = yield* SqlClient.SqlClient

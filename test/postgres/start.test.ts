@@ -126,13 +126,13 @@ describe.skipIf(!hasPostgres)("a start on PostgreSQL", () => {
       })
       const migrations = Migrations.all(
         Migrations.fromRecord(notes),
-        Migrations.fromEffect<unknown, never>("003_fill", fill, { version: "1" })
+        Migrations.fromEffect("003_fill", fill, { version: "1" })
       )
       yield* Effect.scoped(Layer.build(DatabaseReady.layer({ url, migrations })))
       assert.deepStrictEqual(yield* ask(url, "SELECT note FROM notes"), [{ note: "filled" }])
       const failing = Migrations.all(
         Migrations.fromRecord({ ...notes, "004_lost.sql": "CREATE TABLE lost ()" }),
-        Migrations.fromEffect<unknown, never>("003_fill", fill, { version: "1" }),
+        Migrations.fromEffect("003_fill", fill, { version: "1" }),
         Migrations.fromEffect("005_fail", Effect.fail("no luck"))
       )
       const error = yield* Effect.flip(Effect.scoped(Layer.build(DatabaseReady.layer({ url, migrations: failing }))))
