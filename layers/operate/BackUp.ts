@@ -10,7 +10,7 @@ import { upTo } from "../machine/monotonic.ts"
 import { createExclusively } from "../machine/newFile.ts"
 import { readHistory } from "../sqlite/AppliedMigrations/MigrationHistory.ts"
 import { tellProgressOf } from "../sqlite/Backup.ts"
-import { flush, flushDirectoryOf, removeOrWarn, removeUnused, siblingFiles } from "../sqlite/BackupFiles.ts"
+import { flush, removeOrWarn, removeUnused, siblingFiles } from "../sqlite/BackupFiles.ts"
 import { formatCopyName, unfinishedCopy } from "../sqlite/BackupNames.ts"
 import { reasonOf, refusal } from "../sqlite/ConnectionError.ts"
 import { type CopyError, copyError, copyReasonOf } from "../sqlite/CopyError.ts"
@@ -30,7 +30,7 @@ import type { Attempt } from "../start/Attempt.ts"
 import { withDatabaseSpan } from "../start/databaseSpan.ts"
 import { whileAnotherWorks } from "../start/policy.ts"
 import { inDatabase } from "../start/Refusal.ts"
-import { freeTime, nameCopy, placeOf } from "./BackupPlace.ts"
+import { flushNamed, freeTime, nameCopy, placeOf } from "./BackupPlace.ts"
 
 /** What to back up, and where to. */
 export interface BackUpOptions {
@@ -185,8 +185,7 @@ const copyNow = Effect.fnUntraced(function* ({
         yield* orRefuse(flush(packed))
       }
       yield* orRefuse(nameCopy(packed, backup))
-      // Refused means that there is none.
-      yield* Effect.tapError(orRefuse(flushDirectoryOf(backup)), () => removeOrWarn(backup))
+      yield* orRefuse(flushNamed(backup))
       const made: MadeBackup = {
         database: file,
         backup,

@@ -4,7 +4,7 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import { files, kindOf, trySync } from "../machine/files.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
-import { rename } from "../sqlite/BackupFiles.ts"
+import { flushDirectoryOf, removeOrWarn, rename } from "../sqlite/BackupFiles.ts"
 import { formatCopyName } from "../sqlite/BackupNames.ts"
 import { copyError } from "../sqlite/CopyError.ts"
 import { faultOfName, isInMemory, isUri, urlOf, withoutSecrets } from "../sqlite/DatabasePath.ts"
@@ -63,6 +63,9 @@ export const freeTime = (stem: string, at: number, ending: string) =>
     while (files.lstat(`${stem}${formatCopyName(free, ending)}`) !== undefined) free += 1
     return free
   })
+
+/** Flushes the directory of what got its name. Refused means that there is none. */
+export const flushNamed = (path: string) => Effect.tapError(flushDirectoryOf(path), () => removeOrWarn(path))
 
 /** Gives a finished copy its name, without replacing what got that name meanwhile. */
 export const nameCopy = (partial: string, backup: string) =>

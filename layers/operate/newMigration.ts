@@ -92,13 +92,17 @@ const write = (
     if (wrong !== undefined) return refuse(wrong.reason, wrong)
     const path = join(directory, `${version}_${name}.sql`)
     const begun = join(directory, unfinished)
+    let isNamed = false
     try {
       files.remove(begun)
       writeFileSync(begun, templateOf(`${version}_${name}`), { flag: "wx", flush: true })
       giveName(begun, path)
+      isNamed = true
       files.remove(begun)
       return Either.right({ path, version, name })
     } catch (thrown) {
+      // Refused means that there is none.
+      if (isNamed) files.remove(path)
       files.remove(begun)
       const { code, detail, retryable } = SystemFailure.from(thrown)
       return refuse("NotWritten", { code, detail, retryable, subject: path })

@@ -6,10 +6,10 @@ import * as Effect from "effect/Effect"
 import { files, trySync } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
 import { SystemFailure } from "../machine/SystemFailure.ts"
-import { flush, flushDirectoryOf } from "../sqlite/BackupFiles.ts"
+import { flush } from "../sqlite/BackupFiles.ts"
 import { clearFolders, ownFolder } from "../sqlite/OwnFolder.ts"
 import type { SqliteFailure } from "../sqlite/Sqlite.ts"
-import { nameCopy } from "./BackupPlace.ts"
+import { flushNamed, nameCopy } from "./BackupPlace.ts"
 import type { ProofDocument } from "./proof/Proof.ts"
 import { type ProofError, refuseProof } from "./proof/ProofError.ts"
 import { proofJson } from "./proofLines.ts"
@@ -46,7 +46,7 @@ export const writeProof = (
       yield* Effect.mapError(fs.writeFileString(made, `${proofJson(document)}\n`), SystemFailure.fromPlatform)
       yield* flush(made)
       yield* nameCopy(made, path)
-      yield* flushDirectoryOf(path)
+      yield* flushNamed(path)
     })
     yield* orRefuse(Effect.scoped(written))
     return path

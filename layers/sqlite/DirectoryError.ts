@@ -57,7 +57,7 @@ const catalogue: Catalogue<DirectoryError> = {
   InvalidFilename: {
     sentence: ({ path }) => `${JSON.stringify(path)} cannot be the name of a database file`,
     remedy:
-      "Give the plain path of a file, in UTF-8: no URI, no NUL character, no blank at its ends and no slash at its end.",
+      "Give the plain path of a file in UTF-8: no URI, no NUL character, no blank at its ends, no slash at its end.",
     means: "usage"
   },
   Taken: {

@@ -65,9 +65,7 @@ export const isSameVersion = (one: string | undefined, other: string | undefined
 
 /** Whether an error is about the backup itself, not about a lock, the disk, a right, the driver or a missing extension. */
 export const isVerdict = ({ code, detail, retryable }: typeof nothing): boolean =>
-  !retryable &&
-  /^(SQLITE_(?!IOERR|FULL|NOMEM|READONLY|PERM|CANTOPEN)|$)/.test(code) &&
-  cureOfMissing(detail) === undefined
+  !retryable && /^(SQLITE_(?!IOERR|FULL|NOMEM|READONLY)|$)/.test(code) && cureOfMissing(detail) === undefined
 
 /** Checks a backup. Gives the newest version that it records, and whether its history takes a note. */
 export const proveBackup = (backup: string) =>

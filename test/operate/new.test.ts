@@ -10,6 +10,7 @@ import { newMigration } from "../../layers/operate.ts"
 import { lowerHalfIn } from "../../layers/schema/Halves.ts"
 import { templateOf } from "../../layers/schema/NewMigration.ts"
 import { platform, refusal, rivalProcess, start, temporaryFolder } from "../support/database.ts"
+import { skipped, unavailable } from "../support/faults.ts"
 
 const program = join(import.meta.dirname, "../../dist/database-ready.cjs")
 
@@ -151,6 +152,25 @@ describe("a new migration", () => {
       assert.strictEqual((yield* make(directory, "b")).version, "002")
       assert.deepStrictEqual(readdirSync(directory).sort(), [".keep.new", "001_a.sql", "002_b.sql"])
     }).pipe(Effect.scoped)
+  )
+
+  it.effect.skipIf(unavailable !== undefined)(
+    `is not there where it is refused, also if only its first name cannot be deleted${skipped}`,
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* directoryOf("001_a.sql")
+        const fails = ["-P", join(directory, ".new.unfinished"), "-e", "inject=unlink:error=EIO:when=1"]
+        const { status, stdout } = spawnSync(
+          "strace",
+          [
+            ...["-f", "-qq", "-o", "/dev/null", "-e", "trace=unlink", ...fails],
+            ...[process.execPath, program, "new", "b", "--migrations", directory, "--json"]
+          ],
+          { encoding: "utf8", timeout: 60_000 }
+        )
+        assert.deepStrictEqual([status, JSON.parse(stdout).status], [exitCode.inputOutput, "failed"])
+        assert.deepStrictEqual(readdirSync(directory), ["001_a.sql"])
+      }).pipe(Effect.scoped)
   )
 
   it.scopedLive("is refused, and can be tried again, while another run does not end", () =>

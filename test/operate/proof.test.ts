@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process"
 import { createHash, generateKeyPairSync } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
@@ -331,6 +332,15 @@ describe("the program", () => {
       assert.strictEqual((yield* refusal(write(join(folder, "a.json")))).reason, "Exists")
       const nowhere = yield* refusal(write(join(folder, "none", "a.json")))
       assert.deepStrictEqual([nowhere.reason, exitCodeOf(nowhere)], ["NotWritten", 64])
+      // The directory cannot be flushed.
+      const unflushed = writeProof(document, join(folder, "b.json")).pipe(
+        Effect.updateService(FileSystem.FileSystem, (fs) => ({
+          ...fs,
+          open: (path, options) => fs.open(path === folder ? join(folder, "none") : path, options)
+        })),
+        Effect.provide(platform)
+      )
+      assert.strictEqual((yield* refusal(unflushed)).reason, "NotWritten")
       assert.deepStrictEqual(readdirSync(folder), ["a.json", "a.json.ba9876543210"])
     })
   )
