@@ -50,9 +50,9 @@ describe("a file that is read", () => {
   it.scoped("for too long ends its process, and the next one is read by another", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
-      const extract = yield* makeExtract()
+      const extract = yield* makeExtract({ time: "2 seconds", memory: 256 })
       const reading = yield* Effect.fork(Effect.flip(extract(endless(folder))))
-      yield* TestClock.adjust("29 seconds")
+      yield* TestClock.adjust("19 seconds")
       const [first] = extractors()
       assert.isDefined(first)
       yield* TestClock.adjust("1 second")
@@ -77,6 +77,15 @@ describe("a file that is read", () => {
       assert.strictEqual((yield* Fiber.join(reading)).reason, "Crashed")
       assert.strictEqual((yield* extract(someText(folder))).passages.length, 1)
       assert.strictEqual((yield* Effect.flip(extract({ path: join(folder, "none"), kind: "text" }))).reason, "Lost")
+    })
+  )
+
+  it.scopedLive("takes no more of the processor than it may", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      // To begin takes more. In ten times as long it would be done.
+      const extract = yield* makeExtract({ time: "300 millis", memory: 256 })
+      assert.strictEqual((yield* Effect.flip(extract(someText(folder)))).reason, "TimedOut")
     })
   )
 

@@ -55,5 +55,5 @@ export type Message = typeof Message.Type
 /** A file with more passages is searchable up to there: about 2 MB of text. */
 export const mostPassages = 2000
 
-/** Passages in one message, and in one transaction: either takes a few milliseconds. */
-export const batch = 50
+/** Passages in one message, and in one transaction: either takes some milliseconds, in which nothing is answered. */
+export const batch = 20

@@ -19,6 +19,9 @@ import { type Claimed, type End, mostAttempts, textQueue } from "./TextQueue.ts"
 /** How long to wait between two looks for files. A look that finds nothing takes two rows of an index. */
 const betweenLooks = Duration.seconds(1)
 
+/** How long others have the connection and the event loop between two writes. */
+const betweenWrites = Duration.millis(5)
+
 /** How long to wait after a failure of the database: another process writes, or the disk is full. */
 const afterFailure = Duration.seconds(5)
 
@@ -64,7 +67,8 @@ export const extraction: Layer.Layer<never, never, ContentStore | Database | Set
         for (let from = 0; from < passages.length; from += batch) {
           const next = from + batch
           yield* queue.add(claimed, from, passages.slice(from, next), next < passages.length ? undefined : end)
-          yield* Effect.sleep("5 millis")
+          yield* Effect.sleep(betweenWrites)
+          yield* Effect.repeat(Effect.zipLeft(queue.merge, Effect.sleep(betweenWrites)), { while: (isMore) => isMore })
         }
       })
 

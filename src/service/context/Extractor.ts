@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Data from "effect/Data"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
@@ -25,7 +25,10 @@ export interface ExtractedText {
 export type Extract = (task: Task) => Effect.Effect<ExtractedText, NotExtracted>
 
 export interface ExtractorLimits {
-  /** For one file. */
+  /**
+   * For one file, of the processor: how busy the machine is says nothing of a file. It may take ten times as long. Where
+   * the system does not show it, this is how long it may take.
+   */
   readonly time: Duration.DurationInput
   /** Megabytes of JavaScript's heap. The process as a whole may have twice as much. */
   readonly memory: number
@@ -131,25 +134,43 @@ export const makeExtract = ({
         })
       })
 
-    /** Buffers are not in the heap. Where the system does not show it, only the heap is limited. */
-    const tooLarge = Effect.suspend(() => {
-      const bytes = residentBytesOf(process?.pid)
-      return bytes > 2 * memory * 1024 * 1024 ? Effect.fail(new NotExtracted({ reason: "OutOfMemory" })) : Effect.void
-    }).pipe(Effect.repeat(Schedule.spaced("100 millis")), Effect.zipRight(Effect.never))
+    const most = Duration.toSeconds(time)
 
+    /** Buffers are not in the heap. Where the system does not show it, only the heap is limited. */
+    const tooMuch = Effect.suspend(() => {
+      const { seconds: before } = usageOf(process?.pid)
+      return Effect.suspend(() => {
+        const { bytes, seconds } = usageOf(process?.pid)
+        if (bytes > 2 * memory * 1024 * 1024) return Effect.fail(new NotExtracted({ reason: "OutOfMemory" }))
+        return seconds - before > most ? Effect.fail(new NotExtracted({ reason: "TimedOut" })) : Effect.void
+      }).pipe(Effect.repeat(Schedule.spaced("100 millis")), Effect.zipRight(Effect.never))
+    })
+
+    const longest = isUsageShown() ? Duration.times(time, 10) : time
     return (task) =>
-      Effect.raceFirst(asked(task), tooLarge).pipe(
-        Effect.timeoutFail({ duration: time, onTimeout: () => new NotExtracted({ reason: "TimedOut" }) })
+      Effect.raceFirst(asked(task), tooMuch).pipe(
+        Effect.timeoutFail({ duration: longest, onTimeout: () => new NotExtracted({ reason: "TimedOut" }) })
       )
   })
 
 const pageSize = 4096
+const ticksPerSecond = 100
 
-const residentBytesOf = (pid: number | undefined): number => {
-  if (pid === undefined) return 0
+const isUsageShown = (): boolean => existsSync("/proc/self/stat")
+
+/** The memory that a process has, and the processor's time that it took (`man 5 proc`). Nothing where it is not shown. */
+const usageOf = (pid: number | undefined): { readonly bytes: number; readonly seconds: number } => {
+  const fields = pid === undefined ? [] : statOf(pid)
+  const [user = 0, system = 0, pages = 0] = [fields[11], fields[12], fields[21]].map((field) => Number(field ?? 0))
+  return { bytes: pages * pageSize, seconds: (user + system) / ticksPerSecond }
+}
+
+/** From the third field on: the second one is a name with blanks, in parentheses. */
+const statOf = (pid: number): ReadonlyArray<string> => {
   try {
-    return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * pageSize
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   } catch {
-    return 0
+    return []
   }
 }

@@ -194,6 +194,9 @@ export const textQueue = Effect.gen(function* () {
       })
     )
 
+  /** Puts a little of the index in order. Whether more is to be done. */
+  const merge = write(index.merge)
+
   /** Says how it ended, and gives the claim back. Of a failure no passage is kept. */
   const finish = (claimed: Claimed, end: End) =>
     write(Effect.asVoid(Effect.zipRight(requireClaim(claimed, 0), settle(claimed, end))))
@@ -215,7 +218,7 @@ export const textQueue = Effect.gen(function* () {
     return { last, count: rows.length }
   })
 
-  return { add, claimNext, clear, finish, giveBack, queueAgain, whileClaimed }
+  return { add, claimNext, clear, finish, giveBack, merge, queueAgain, whileClaimed }
 })
 
 /** Terms as the index has them: they begin with the number of their session. */

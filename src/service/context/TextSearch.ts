@@ -82,7 +82,7 @@ const candidateOf = (row: PassageRow): Candidate => {
 
 export const textSearch = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const { elements, join, texts } = yield* dialect
+  const { elements, firstTime, join, texts } = yield* dialect
   const index = yield* termIndex
 
   /** SQLite reads the array from its beginning, because that stands first. */
@@ -206,7 +206,7 @@ export const textSearch = Effect.gen(function* () {
    */
   const waitingFiles = Effect.fnUntraced(function* (sessionId: string) {
     const waiting = yield* sql<{ readonly file_id: string }>`SELECT file_id FROM file_texts WHERE state = 'queued'
-      UNION ALL SELECT file_id FROM file_texts WHERE claimed_until IS NOT NULL LIMIT ${few + 1}`
+      UNION ALL SELECT file_id FROM file_texts WHERE claimed_until > ${firstTime} LIMIT ${few + 1}`
     const ids = JSON.stringify(waiting.map(({ file_id }) => file_id))
     const [row] = yield* waiting.length <= few
       ? sql<Count>`SELECT count(*) AS count FROM ${texts(ids)} ${join} conversation_files cf ON cf.file_id = value
