@@ -325,6 +325,10 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
           events.map((event) => event.replace(/ (just now|.* ago)$/, "")),
           ["local uploaded a.txt", "local deleted a.txt"]
         )
+        // While it is open it goes on.
+        await page.locator("#upload").setInputFiles([textFile("b.txt")])
+        await page.locator("#events li", { hasText: "local uploaded b.txt" }).waitFor({ timeout: 10_000 })
+        assert.strictEqual(await page.locator("#events li").count(), 3)
         await page.getByLabel("Find or begin a session").fill("another")
         await page.keyboard.press("Enter")
         await listed(page, "No files.")

@@ -34,7 +34,8 @@ export const contentResponse = Effect.fnUntraced(function* (
     const { "content-disposition": _, "content-type": __, ...validators } = headers
     return HttpServerResponse.empty({ status: 304, headers: validators })
   }
-  const range = isPartial(headers, asked, method) ? rangeOf(file.size, asked["range"]) : undefined
+  const isStrong = isStrongDate(file, yield* Clock.currentTimeMillis)
+  const range = isPartial(headers, isStrong, asked, method) ? rangeOf(file.size, asked["range"]) : undefined
   if (range === "unsatisfiable") {
     return yield* new RangeNotSatisfiable({ size: file.size, message: `The file has ${file.size} bytes.` })
   }
@@ -105,9 +106,17 @@ const isKnown = ({ uploadedAt }: ConversationFile, etag: string, asked: Headers.
 /** Only GET can ask for a part (RFC 9110, 14.2), and only of the content that the client already has in part. */
 const isPartial = (
   { etag, "last-modified": changed }: { readonly etag: string; readonly "last-modified"?: string },
+  isStrong: boolean,
   { "if-range": same }: Headers.Headers,
   method: string
-): boolean => method === "GET" && (same === undefined || same === etag || same === changed)
+): boolean => method === "GET" && (same === undefined || same === etag || (isStrong && same === changed))
+
+/**
+ * Whether the time of the last change tells two contents apart. It has seconds, and in one second a content may change
+ * twice: then a client would join parts of both (RFC 9110, 8.8.2.2). Apache waits a minute, too.
+ */
+const isStrongDate = ({ uploadedAt }: ConversationFile, now: number): boolean =>
+  now - Date.parse(uploadedAt ?? "") >= 60_000
 
 const isDate = (text: string | null): boolean => text !== null && !Number.isNaN(Date.parse(text))
 

@@ -1,8 +1,9 @@
 import { connect } from "node:net"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { fileForm } from "../../src/service/Client.ts"
-import { openDescriptors } from "../support/database.ts"
+import { execute, openDescriptors } from "../support/database.ts"
 import { jsonOf, serving } from "../support/service.ts"
 
 const digits = "0123456789"
@@ -70,7 +71,7 @@ describe("a content", () => {
 
   it.scopedLive("is not sent again to a client that has it, and not in part to one that has another", () =>
     Effect.gen(function* () {
-      const { get, stored: file } = yield* stored()
+      const { folder, get, stored: file } = yield* stored()
       const etag = `"${file.sha256}"`
       const first = yield* get()
       assert.strictEqual(first.headers.get("etag"), etag)
@@ -82,6 +83,13 @@ describe("a content", () => {
       assert.strictEqual((yield* get({ range: "bytes=0-3", "if-range": etag })).status, 206)
       assert.strictEqual((yield* get({ range: "bytes=0-3", "if-range": '"other"' })).status, 200)
       assert.strictEqual((yield* get({ range: "bytes=0-3", "if-range": "Wed, 21 Oct 2037 07:28:00 GMT" })).status, 200)
+      // Within the second of its date the content may have been another one.
+      const asOf = Effect.flatMap(get(), ({ headers }) =>
+        get({ range: "bytes=0-3", "if-range": headers.get("last-modified") ?? "" })
+      )
+      assert.strictEqual((yield* asOf).status, 200)
+      yield* execute(join(folder, "app.db"), "UPDATE conversation_files SET uploaded_at = '2026-01-01 00:00:00.000'")
+      assert.strictEqual((yield* asOf).status, 206)
     })
   )
 

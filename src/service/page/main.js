@@ -14,7 +14,7 @@ import { clearSelection } from "./selection.js"
 import { loadSessions, markSession } from "./sessions.js"
 import { showSession } from "./sessionView.js"
 import { whenStorageChanges } from "./storageChanges.js"
-import { closeTrail } from "./trail.js"
+import { closeTrail, continueTrail } from "./trail.js"
 import { showUploadLimit } from "./uploadView.js"
 
 /** @typedef {import("./types.d.ts").Place} Place */
@@ -76,6 +76,7 @@ whenOpen(() => {
 whenStorageChanges(() => {
   loadSessions()
   showSession()
+  continueTrail()
   refreshUsage().catch(() => {
     // The line above shows when the service is gone.
   })
