@@ -2,9 +2,11 @@
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, symlinkSync } from "node:fs"
 import { dirname, join } from "node:path"
+import * as PlatformError from "@effect/platform/Error"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { buildSync, type Format } from "esbuild"
+import * as inTheProgram from "../src/build/platformError.ts"
 import { temporaryFolder } from "./support/database.ts"
 
 const layers = join(import.meta.dirname, "../layers")
@@ -60,4 +62,49 @@ describe("a bundle of another program", () => {
       })
     )
   }
+})
+
+describe("the platform's errors in the bundle of the program", () => {
+  const module = "FileSystem"
+  const [method, description, cause] = ["open", "no such file", new Error("ENOENT")]
+  const seen = (error: Error & { readonly _tag: string }) => [
+    error._tag,
+    error.name,
+    error.message,
+    { ...error },
+    error.cause,
+    PlatformError.isPlatformError(error),
+    inTheProgram.isPlatformError(error)
+  ]
+
+  it("say what those of the platform say", () => {
+    const system = { reason: "NotFound", module, method } as const
+    for (const more of [
+      {},
+      { description },
+      { pathOrDescriptor: "a.db", syscall: "open", cause },
+      { pathOrDescriptor: 0 }
+    ]) {
+      const facts = { ...system, ...more }
+      assert.deepStrictEqual(seen(new inTheProgram.SystemError(facts)), seen(new PlatformError.SystemError(facts)))
+    }
+    for (const facts of [{ module, method } as const, { module, method, description, cause } as const]) {
+      assert.deepStrictEqual(seen(new inTheProgram.BadArgument(facts)), seen(new PlatformError.BadArgument(facts)))
+    }
+  })
+
+  it("are the base of those of @effect/sql", () => {
+    const id = Symbol.for("test")
+    const one = new (inTheProgram.TypeIdError(id, "Made"))()
+    const other = new (PlatformError.TypeIdError(id, "Made"))({})
+    assert.deepStrictEqual([one.name, one._tag, id in one], [other.name, other._tag, id in other])
+    assert.strictEqual(one.name, "Made")
+  })
+
+  it("are all that the platform has", () => {
+    assert.sameMembers(
+      [...Object.keys(inTheProgram), "Module", "PlatformError", "SystemErrorReason"],
+      Object.keys(PlatformError)
+    )
+  })
 })

@@ -19,6 +19,12 @@ const unused = [
     by: /[\\/]@effect[\\/]platform[\\/]dist[\\/]esm[\\/]Path\.js$/,
     instead: join(__dirname, "path.mjs")
   },
+  // The schemas of the platform's errors, 11 kB with what only they use of `Schema`. Only the full parser loads it then.
+  {
+    imported: /(?:\/Error\.js|@effect\/platform\/Error)$/,
+    by: /[\\/]@effect[\\/](?:platform|platform-node-shared|sql)[\\/]dist[\\/]esm[\\/]/,
+    instead: join(__dirname, "platformError.ts")
+  },
   // Queues for key presses, reactive queries and streams from callbacks, 9 kB. The program has none of them.
   { imported: /\/[mM]ailbox\.js$/, by: /[\\/](?:effect|experimental|platform-node-shared|sql)[\\/]dist[\\/]esm[\\/]/ },
   // Virtual tables written in JavaScript, 4 kB. The program registers none.
