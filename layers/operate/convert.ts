@@ -36,8 +36,8 @@ export const convertMigrations = ({
     const { files: found, isRenumbered, layout, left, place } = yield* read
     const target = yield* placeOf(place, destination, dryRun)
     const expected = yield* runAsTheyAre(source, found)
-    const { converted, made } = yield* proveFiles(source, found, onOpen)
-    yield* requireSame(source, expected, made)
+    const { converted, made } = yield* proveFiles(source, expected.found, onOpen)
+    yield* requireSame(source, expected.made, made)
     if (!dryRun) yield* write(target, converted)
     const tools = [...new Set(converted.flatMap((file) => [...file.tools]))]
     const conversion: Conversion = {

@@ -1,9 +1,10 @@
 /** Proves that the converted files make what the originals make. */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { convertText, joinDeclarations, piecesOf } from "../schema/ConvertedText.ts"
+import { convertText, joinDeclarations, piecesOf, type TextChange } from "../schema/ConvertedText.ts"
 import { shortened } from "../schema/ForeignLayout.ts"
 import { identifier, openingWords, statementsOf } from "../schema/SqlScript.ts"
+import { brokenObjects } from "../sqlite/AppliedMigrations/CompiledSchema.ts"
 import {
   describeDifference,
   differenceOf,
@@ -26,6 +27,7 @@ import { fromRecord } from "../start/MigrationTexts.ts"
 import { type Converted, errorOf, textOf } from "./Conversion.ts"
 import type { ConvertError } from "./ConvertError.ts"
 import type { Original } from "./convertSource.ts"
+import { stringIn, withStrings } from "./doubleQuoted.ts"
 import { lint } from "./Lint.ts"
 
 /** What migrations make of an empty database. */
@@ -42,29 +44,83 @@ const lookAt = ({ all }: Sqlite): MadeDatabase => {
   return { objects, rows: new Map(tables.map(({ name }) => [name, count(name)])) }
 }
 
-/** Runs the files as another tool does: piece by piece, and with whatever they say of transactions and settings. */
+/**
+ * Runs the files as another tool does: piece by piece, and with whatever they say of transactions and settings. Where
+ * SQLite misses a column in double quotes, they are read again, statement by statement, with such strings in single ones.
+ */
 export const runAsTheyAre = (
   source: string,
   found: ReadonlyArray<Original>
-): Effect.Effect<MadeDatabase, ConvertError> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      let current = found[0]
-      const sqlite = yield* openSqlite({ filename: ":memory:" })
-      return yield* Effect.try({
-        try: () => {
-          sqlite.database.pragma("foreign_keys = 0")
-          for (const file of found) {
-            current = file
-            for (const piece of piecesOf(file.text)) runPiece(sqlite, piece)
-            if (sqlite.database.inTransaction) sqlite.database.exec("COMMIT")
-          }
-          return lookAt(sqlite)
-        },
-        catch: SqliteFailure.from
-      }).pipe(Effect.mapError(({ detail }) => errorOf("SourceFails", source, { detail, file: current?.path ?? "" })))
-    }).pipe(Effect.catchTag("SqliteFailure", ({ detail }) => Effect.fail(errorOf("SourceFails", source, { detail }))))
+): Effect.Effect<{ readonly made: MadeDatabase; readonly found: ReadonlyArray<Original> }, ConvertError> => {
+  const fails = (detail: string, file = "") =>
+    errorOf("SourceFails", source, {
+      detail,
+      file,
+      cure: /^unrecognized token: "[${]/.test(detail) ? ofPlaceholder : ""
+    })
+  const run = (corrects: boolean) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        let current = found[0]
+        const sqlite = yield* openSqlite({ filename: ":memory:" })
+        return yield* Effect.try({
+          try: () => {
+            sqlite.database.pragma("foreign_keys = 0")
+            const ran = found.map((file) => {
+              current = file
+              const text = corrects ? runCorrected(sqlite, file) : file
+              if (!corrects) for (const piece of piecesOf(file.text)) runPiece(sqlite, piece)
+              if (sqlite.database.inTransaction) sqlite.database.exec("COMMIT")
+              return text
+            })
+            // A view or a trigger is read only when it is used.
+            const quoted = corrects
+              ? undefined
+              : brokenObjects(sqlite).find(({ detail }) => stringIn(detail) !== undefined)
+            return { made: lookAt(sqlite), found: ran, detail: quoted?.detail }
+          },
+          catch: SqliteFailure.from
+        }).pipe(Effect.mapError(({ detail }) => fails(detail, current?.path)))
+      })
+    ).pipe(Effect.catchTag("SqliteFailure", ({ detail }) => Effect.fail(fails(detail))))
+  return run(false).pipe(
+    Effect.filterOrFail(
+      ({ detail }) => detail === undefined,
+      ({ detail = "" }) => fails(detail)
+    ),
+    Effect.catchIf(
+      ({ detail }) => stringIn(detail) !== undefined,
+      () => run(true)
+    )
   )
+}
+
+const ofPlaceholder =
+  "The other tool puts something in the place of what begins there: write what it puts, in a copy of the directory, and convert the copy."
+
+const runCorrected = (sqlite: Sqlite, file: Original): Original => {
+  const read: Array<TextChange> = []
+  let { text } = file
+  let at = 0
+  for (const statement of piecesOf(text).flatMap(statementsOf)) {
+    const { sql, strings } = statement.text.includes('"')
+      ? withStrings(sqlite, statement.text)
+      : { sql: statement.text, strings: [] }
+    runPiece(sqlite, sql)
+    const start = text.indexOf(statement.text, at)
+    if (start === -1) continue
+    for (const name of strings) {
+      const line = text.slice(0, start + statement.text.indexOf(identifier(name))).split("\n").length
+      read.push({
+        line,
+        what: `wrote '${name.replaceAll("'", "''")}' for "${name}": no column there has that name`
+      })
+    }
+    text = text.slice(0, start) + sql + text.slice(start + statement.text.length)
+    at = start + sql.length
+  }
+  return { ...file, text, read }
+}
 
 const transactional = /\b(?:begin|commit|end|vacuum)\b/i
 
@@ -91,8 +147,9 @@ export const proveFiles = Effect.fnUntraced(function* (
   found: ReadonlyArray<Original>,
   onOpen: OnOpen | undefined
 ) {
-  let converted = found.map(({ path, text, to }): Converted => {
-    return { from: path, to, ...convertText(text) }
+  let converted = found.map(({ path, read, text, to }): Converted => {
+    const { changes, ...made } = convertText(text)
+    return { from: path, to, ...made, changes: [...read, ...changes].toSorted((one, other) => one.line - other.line) }
   })
   const declare = (more: (file: Converted) => ReadonlyArray<string>) => {
     converted = converted.map((file) => ({ ...file, declares: joinDeclarations([...file.declares, ...more(file)]) }))

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import * as Either from "effect/Either"
 import { files } from "../machine/files.ts"
 import { layoutOf } from "../schema/ConvertedLayout.ts"
+import type { TextChange } from "../schema/ConvertedText.ts"
 import type { ForeignFile, LeftFile, TreeEntry } from "../schema/ForeignLayout.ts"
 import { liquibaseLineIn } from "../schema/Halves.ts"
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
@@ -15,6 +16,8 @@ import type { ConvertError } from "./ConvertError.ts"
 export interface Original extends ForeignFile {
   readonly to: string
   readonly text: string
+  /** What of the text was read in another way than it is written. */
+  readonly read: ReadonlyArray<TextChange>
 }
 
 interface Source {
@@ -62,7 +65,7 @@ export const readSource = (
   const originals = layout.found.map((file) => {
     const to = nameOf(file, taken)
     taken.add(to)
-    return { ...file, to, text: texts.get(file.path) ?? "" }
+    return { ...file, to, text: texts.get(file.path) ?? "", read: [] }
   })
   const { isRenumbered, layout: name, left } = layout
   return Either.right(

@@ -5,6 +5,7 @@ import { identifier, type Statement } from "../schema/SqlScript.ts"
 import { cureOf } from "../sqlite/AppliedMigrations/Cures.ts"
 import { cureOfMissing } from "../sqlite/MissingExtension.ts"
 import type { Sqlite, SqliteFailure } from "../sqlite/Sqlite.ts"
+import { stringIn } from "./doubleQuoted.ts"
 
 export const blind = ({ line }: Pick<Statement, "line">, detail: string): Found => ({
   code: "not-replayed",
@@ -21,13 +22,6 @@ export const obstacle = (code: Found["code"], { line }: Statement, detail: strin
 })
 
 const capital = (sentence: string): string => sentence.charAt(0).toUpperCase() + sentence.slice(1)
-
-/** SQLite asks whether the missing name was to be a string. */
-export const stringIn = (detail: string): string | undefined => {
-  const [, name] =
-    /no such column: "([\s\S]*)" - should this be a string literal in single-quotes\?$/.exec(detail) ?? []
-  return name
-}
 
 export const doubleQuoted = ({ line, text: sql }: Statement, name: string): Found => {
   const at = sql.indexOf(identifier(name))

@@ -6,7 +6,7 @@ import { lintFile } from "../schema/LintRules.ts"
 import type { FileRun, Ran } from "../schema/LintRun.ts"
 import { misplacedStatement } from "../schema/PragmaRules.ts"
 import { misplacedInRepeatable } from "../schema/RepeatableRules.ts"
-import { identifier, type Statement, tokensOf } from "../schema/SqlScript.ts"
+import type { Statement } from "../schema/SqlScript.ts"
 import { obstacleIn } from "../schema/StatementRules.ts"
 import { type Shape, shapeOf } from "../schema/StatementShape.ts"
 import { brokenObjects } from "../sqlite/AppliedMigrations/CompiledSchema.ts"
@@ -14,8 +14,9 @@ import { dropTemporary, runMigration, scriptOf } from "../sqlite/AppliedMigratio
 import { type Sqlite, SqliteFailure } from "../sqlite/Sqlite.ts"
 import { transactionsOn } from "../sqlite/Transactions.ts"
 import { isRepeatable, type Migration } from "../start/MigrationSource.ts"
+import { stringIn, withStrings } from "./doubleQuoted.ts"
 import { addedColumn } from "./lintAddedColumn.ts"
-import { blind, broken, doubleQuoted, failed, obstacle, stringIn } from "./lintFailures.ts"
+import { blind, broken, doubleQuoted, failed, obstacle } from "./lintFailures.ts"
 import { type Place, place } from "./lintReferences.ts"
 import { schemaFacts } from "./schemaFacts.ts"
 
@@ -104,23 +105,10 @@ const runEffect = (sqlite: Sqlite, migration: Migration): Effect.Effect<Looked, 
 
 /** Runs a statement; a string in double quotes is a finding, and the statement runs with it in single ones. */
 const runCorrected = Effect.fnUntraced(function* (sqlite: Sqlite, statement: Statement, found: Array<Found>) {
-  let sql = statement.text
-  for (;;) {
-    const failure = yield* Effect.match(sqlite.run(sql), {
-      onSuccess: () => undefined,
-      onFailure: (failure) => failure
-    })
-    const name = stringIn(failure?.detail ?? "")
-    const next = name === undefined ? sql : withString(sql, name)
-    if (failure === undefined || name === undefined || next === sql) return failure
-    found.push(doubleQuoted(statement, name))
-    sql = next
-  }
+  const run = (sql: string) => Effect.match(sqlite.run(sql), { onSuccess: () => undefined, onFailure: (one) => one })
+  const failure = yield* run(statement.text)
+  if (failure === undefined || stringIn(failure.detail) === undefined) return failure
+  const { sql, strings } = yield* tryFacts(() => withStrings(sqlite, statement.text))
+  for (const name of strings) found.push(doubleQuoted(statement, name))
+  return yield* run(sql)
 })
-
-const withString = (sql: string, name: string): string =>
-  [...tokensOf(sql)]
-    .map(({ kind, text: token }) =>
-      kind === "quoted" && token === identifier(name) ? `'${name.replaceAll("'", "''")}'` : token
-    )
-    .join("")

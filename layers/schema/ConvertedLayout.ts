@@ -3,7 +3,7 @@
 import { ofJournal } from "./DrizzleJournal.ts"
 import { type ForeignLayout, type LeftFile, shortened, type TreeEntry, type Unclear } from "./ForeignLayout.ts"
 import { type Form, isSql, type Named, namedOf, numberAt } from "./ForeignNames.ts"
-import { byNumber, byPath, compareNumbers, numbered, unclearAmong } from "./ForeignNumbers.ts"
+import { byDieselVersion, byNumber, byPath, compareNumbers, numbered, unclearAmong } from "./ForeignNumbers.ts"
 
 const layoutNames: Readonly<Record<Form, string>> = {
   numbered: "numbered files",
@@ -72,7 +72,8 @@ export const layoutOf = (
   const repeatable = named.filter(({ half, number }) => half === "up" && number === "")
   const upper = named.filter(({ half, number }) => half === "up" && number !== "")
   const covered = form === "flyway" ? baselinesIn(upper, left) : upper
-  const inOrder = covered.sort(isByName || form === "folders" ? byPath : byNumber)
+  const isDiesel = form === "folders" && covered.every(({ path }) => /\/up\.sql$/i.test(path))
+  const inOrder = covered.sort(isDiesel ? byDieselVersion : isByName || form === "folders" ? byPath : byNumber)
   const unclear = isByName || form !== "numbered" ? undefined : unclearAmong(inOrder)
   if (unclear !== undefined) {
     const { one, other, shorter, title } = unclear

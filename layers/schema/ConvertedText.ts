@@ -85,7 +85,8 @@ export const convertText = (script: string): ConvertedText => {
   if (statementsOf(lines).length > 0) return { text: lines, changes, declares, tools }
   changes.push({ line: 0, what: "nothing in it is run: wrote SELECT 1" })
   return {
-    text: `${lines.trimEnd()}${lines.trim() === "" ? "" : "\n"}-- Nothing is run here.\nSELECT 1;\n`,
+    // Above, for a comment below may not end.
+    text: `-- Nothing is run here.\nSELECT 1;\n${lines}`,
     changes,
     declares,
     tools
@@ -135,10 +136,13 @@ interface Edit {
   readonly instead: string
 }
 
+/** What is written where something else is removed comes first. */
+const byPlace = (one: Edit, other: Edit): number => one.at - other.at || one.length - other.length
+
 const edited = (script: string, edits: ReadonlyArray<Edit>): string => {
   let result = ""
   let from = 0
-  for (const { at, instead, length } of edits.toSorted((one, other) => one.at - other.at)) {
+  for (const { at, instead, length } of edits.toSorted(byPlace)) {
     result += script.slice(from, at) + instead
     from = at + length
   }
@@ -166,7 +170,10 @@ const removeMisplaced = (script: string) => {
     if (place === undefined || obstacle?.reason !== "NotAllowed" || !removable.test(verb)) continue
     const foreignKeys = foreignKeysSetBy(statement)
     if (foreignKeys === "off" && declared.foreignKeys === "on") declares.push("foreign_keys = off")
-    edits.push({ at: place.start, length: place.end - place.start, instead: "" })
+    // A comment that begins the line then may say there that what follows undoes.
+    const [behind = ""] = /^.*/.exec(script.slice(place.end)) ?? []
+    const instead = upperHalfOf(`${behind}\nx`).endsWith("x") ? "" : ";"
+    edits.push({ at: place.start, length: place.end - place.start, instead })
     removed.push({
       line: statement.line,
       what: `removed ${oneLine(statement.text)}: ${foreignKeys === undefined ? obstacle.detail : "the library switches foreign keys"}`
@@ -210,7 +217,7 @@ const whatIsLeft = (before: string, after: string): string => {
   const left = after.split("\n").filter((line, index) => line.trim() !== "" || (lines[index] ?? "").trim() === "")
   const text = left
     .join("\n")
-    .replace(/^(?:[ \t\r]*\n)+/, "")
+    .replace(/^(?:[ \t\r\uFEFF]*\n)*\uFEFF*/, "")
     .trimEnd()
   return text === "" ? "" : `${text}\n`
 }

@@ -68,11 +68,14 @@ const ofFlatFile = (path: string, scripts: ReadonlyArray<string>): Named | strin
   if (postgrator !== "") {
     return { path, form: "postgrator", number: postgrator, name: rest, half: undoing.test(action) ? "down" : "up" }
   }
-  const found = numberAt(stem)
+  // authelia's names begin with V, as in `V0001.Name.up.sql`.
+  const found = numberAt(withoutV(stem))
   if (found === undefined) return "its name has no number, so it is not a migration to other tools either"
   const { base, half } = halfOf(stem, scripts)
-  return { path, form: "numbered", number: found.number, name: afterNumber(base, found.written), half }
+  return { path, form: "numbered", number: found.number, name: afterNumber(withoutV(base), found.written), half }
 }
+
+const withoutV = (stem: string): string => stem.replace(/^V(?=\d+\.)/, "")
 
 /** A word with a dot before it always counts; one with another sign only beside its counterpart. */
 const halfOf = (

@@ -5,6 +5,14 @@ import { unclearOrderOf } from "./NumberOrder.ts"
 
 export const byPath = (one: Named, other: Named): number => (one.path < other.path ? -1 : 1)
 
+/** Diesel compares what is before the first underscore, without hyphens, as text. */
+export const byDieselVersion = (one: Named, other: Named): number => {
+  const [version, otherVersion] = [dieselVersionOf(one), dieselVersionOf(other)]
+  return version === otherVersion ? byPath(one, other) : version < otherVersion ? -1 : 1
+}
+
+const dieselVersionOf = ({ path }: Named): string => path.replace(/_.*/s, "").replaceAll("-", "")
+
 /** By number, then by name. */
 export const byNumber = (one: Named, other: Named): number => {
   const compared = compareNumbers(one, other)

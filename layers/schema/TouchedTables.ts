@@ -22,6 +22,8 @@ const isDefinition = (text: string): boolean =>
 const namedIn = (text: string): ReadonlyArray<string> => {
   const names: Array<string> = []
   const tokens = [...tokensOf(text)].filter(({ kind }) => kind !== "space" && kind !== "comment")
+  // What a parenthesis interrupts goes on behind it: `FROM (SELECT a FROM b), c`.
+  const around: Array<boolean> = []
   let isList = false
   let isNext = false
   for (const [index, { kind, text: token }] of tokens.entries()) {
@@ -33,10 +35,13 @@ const namedIn = (text: string): ReadonlyArray<string> => {
     else if (isNext && (between.has(keyword) || keyword === "." || tokens[index + 1]?.text === ".")) continue
     else {
       // A string stands for a name where SQLite needs one.
-      if (isNext && kind === "word") names.push(foldName(token))
+      if (isNext && kind === "word" && !ends.has(keyword)) names.push(foldName(token))
       else if (isNext && (kind === "quoted" || kind === "string")) names.push(foldName(unquote(token)))
+      if (keyword === "(") around.push(isList)
       if (ends.has(keyword)) isList = false
-      isNext = false
+      // Behind FROM a parenthesis can hold a list of tables by itself.
+      isNext = keyword === "(" && isNext
+      isList = keyword === ")" ? around.pop() === true : isList || isNext
     }
   }
   return names

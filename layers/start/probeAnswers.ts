@@ -1,6 +1,6 @@
 /** What probes are answered with, during starts and after them, whatever serves HTTP. */
 import { sep } from "node:path"
-import * as DateTime from "effect/DateTime"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { type Check, checksJson, type HealthAnswer, healthAnswer, stageChecks, worstStatus } from "./healthJson.ts"
@@ -35,7 +35,7 @@ const engineOf = (database: string) => (database.startsWith("postgres:") ? "post
 
 const lookAt = (check: string, name: string, health: LiveHealth): Effect.Effect<Named> =>
   Effect.gen(function* () {
-    const time = DateTime.formatIso(yield* DateTime.now)
+    const time = new Date(yield* Clock.currentTimeMillis).toISOString()
     const found = yield* Effect.either(health)
     const about = { time, componentId: name, observedUnit: "schema version" }
     if (Either.isLeft(found)) {

@@ -27,6 +27,11 @@ const unused = [
   },
   // Queues for key presses, reactive queries and streams from callbacks, 9 kB. The program has none of them.
   { imported: /\/[mM]ailbox\.js$/, by: /[\\/](?:effect|experimental|platform-node-shared|sql)[\\/]dist[\\/]esm[\\/]/ },
+  // Batches of requests, 2 kB, which `Effect.request` makes. The program makes none.
+  {
+    imported: /\/blockedRequests\.js$/,
+    by: /[\\/]effect[\\/]dist[\\/]esm[\\/]internal[\\/](?:core|fiberRuntime)\.js$/
+  },
   // Virtual tables written in JavaScript, 4 kB. The program registers none.
   { imported: /\/methods\/table$/, by: /[\\/]better-sqlite3[\\/]/ }
 ]

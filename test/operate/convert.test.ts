@@ -71,6 +71,17 @@ const layouts: Readonly<Record<string, readonly [files: Files, names: ReadonlyAr
     },
     ["001_elapsed.sql", "002_watcher.sql"]
   ],
+  "of Diesel, which compares what is before the underscore as text": [
+    {
+      "2024-03-13-120000_add_owner/up.sql": "ALTER TABLE users ADD COLUMN owner TEXT;",
+      "2024-03-13_init/up.sql": users
+    },
+    ["001_init.sql", "002_add_owner.sql"]
+  ],
+  "with a V before the number": [
+    { "V0001.Init.up.sql": users, "V0001.Init.down.sql": "DROP TABLE users;", "V0002.Tags.up.sql": tags },
+    ["0001_Init.sql", "0002_Tags.sql"]
+  ],
   "of Drizzle, which has its order in a journal": [
     {
       "0001_late.sql": `ALTER TABLE \`users\` ADD \`age\` integer--> statement-breakpoint\n${trigger}\n--> statement-breakpoint\nCREATE INDEX a ON tags (tag)`,
@@ -207,6 +218,39 @@ const layouts: Readonly<Record<string, readonly [files: Files, names: ReadonlyAr
 }
 
 describe("a converted directory", () => {
+  it.scoped("has strings in double quotes as strings where no column has that name, and says so", () =>
+    Effect.gen(function* () {
+      const { destination, source } = yield* directoryOf({
+        "001_init.sql": `${users}CREATE TABLE kinds (kind TEXT CHECK (kind IN ("a", 'b')));\n`,
+        "002_fill.sql": `INSERT INTO users (name) VALUES ("it's Ann"),\n  ("name");\nINSERT INTO kinds SELECT "a" FROM (SELECT "name" FROM users WHERE "name" <> "a");\n`,
+        "003_watch.sql": `CREATE TRIGGER watch AFTER DELETE ON users WHEN old."name" <> "nobody" BEGIN\n  INSERT INTO kinds VALUES ("b");\nEND;\nCREATE VIEW named AS SELECT "name", "none" AS note FROM users;\n`
+      })
+      const { files } = yield* converting({ source, destination })
+      assert.deepStrictEqual(
+        files.flatMap(({ changes }) => changes.map(({ line, what }) => `${line}: ${what.replace(/:.*/, "")}`)),
+        [
+          `2: wrote 'a' for "a"`,
+          `1: wrote 'it''s Ann' for "it's Ann"`,
+          `2: wrote 'name' for "name"`,
+          `3: wrote 'a' for "a"`,
+          `1: wrote 'nobody' for "nobody"`,
+          `2: wrote 'b' for "b"`,
+          `4: wrote 'none' for "none"`
+        ]
+      )
+      const text = (name: string) => readFileSync(join(destination, name), "utf8")
+      assert.include(text("002_fill.sql"), `SELECT 'a' FROM (SELECT "name" FROM users WHERE "name" <> 'a')`)
+      assert.include(text("003_watch.sql"), `old."name" <> 'nobody'`)
+      assert.include(text("003_watch.sql"), `SELECT "name", 'none' AS note`)
+      yield* start(":memory:", {
+        migrations: Migrations.fromRecord(
+          Object.fromEntries(readdirSync(destination).map((name) => [name, text(name)]))
+        ),
+        integrity: "full"
+      })
+    })
+  )
+
   it.scopedLive.skipIf(unavailable !== undefined)(
     `that is refused leaves nothing, also where the last flush fails, and is made the next time${skipped}`,
     () =>
@@ -319,6 +363,15 @@ describe("a converted directory", () => {
 })
 
 describe("a directory is not converted", () => {
+  it.scoped("for a placeholder of its tool, with what to do", () =>
+    Effect.gen(function* () {
+      const { destination, source } = yield* directoryOf({ "V1__a.sql": "CREATE TABLE a (b DEFAULT $".concat("{b});") })
+      const error = yield* refusal(converting({ source, destination }))
+      assert.deepInclude(error, { reason: "SourceFails", file: "V1__a.sql" })
+      assert.include(error.remedy, "write what it puts")
+    })
+  )
+
   const refused: Readonly<Record<string, readonly [files: Files, reason: ConvertError["reason"], says: string]>> = {
     "where a migration is a program": [{ "001_a.sql": users, "002_b.go": "package m" }, "Programs", "002_b.go"],
     "of Rails": [{ "20240101120000_create_users.rb": "class A" }, "Programs", ".rb"],

@@ -65,6 +65,7 @@ const cases: Record<LintCode, ReadonlyArray<readonly [sql: string, line: number 
     ['CREATE TRIGGER t AFTER INSERT ON log BEGIN INSERT INTO tags (label) VALUES ("red"); END;', 1],
     ['CREATE VIEW v AS SELECT "red" AS colour FROM tags;', 1],
     ["CREATE TABLE a (b TEXT CHECK (b IN (\"x\", 'y')));", 1],
+    ['INSERT INTO tags (label)\nSELECT "name" FROM pets WHERE\n"name" <> "red";', 3],
     ['INSERT INTO "tags" ("label") SELECT "name" FROM pets;', undefined],
     ["INSERT INTO tags (label) VALUES ('\"red\"');", undefined]
   ],

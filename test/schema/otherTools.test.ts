@@ -431,7 +431,7 @@ describe("the text of another tool's migration", () => {
       [
         "-- migrate:up\n-- x\n\n-- migrate:down\nb",
         [
-          "-- x\n-- Nothing is run here.\nSELECT 1;\n",
+          "-- Nothing is run here.\nSELECT 1;\n-- x\n",
           "4: left out the half that undoes, to line 5 | 0: nothing in it is run: wrote SELECT 1 | dbmate"
         ]
       ],
@@ -510,7 +510,7 @@ describe("the text of another tool's migration", () => {
       ["a;\n\n\nb;\n", ["a;\n\n\nb;\n", ""]],
       [
         "-- only a comment\n",
-        ["-- only a comment\n-- Nothing is run here.\nSELECT 1;\n", "0: nothing in it is run: wrote SELECT 1"]
+        ["-- Nothing is run here.\nSELECT 1;\n-- only a comment\n", "0: nothing in it is run: wrote SELECT 1"]
       ],
       ["x\n--;;\n--;;\ny", ["x;\ny\n", "1: wrote the semicolon that was missing"]],
       ["x;;\n--;;\ny", ["x;;\ny\n", ""]],

@@ -4,7 +4,7 @@ import * as FastCheck from "effect/FastCheck"
 import { assert, describe, it } from "vitest"
 import { schemaFacts } from "../../layers/operate/schemaFacts.ts"
 import { checksumOf, mayHaveBeen } from "../../layers/schema/Checksum.ts"
-import { declaring } from "../../layers/schema/ConvertedText.ts"
+import { convertText, declaring } from "../../layers/schema/ConvertedText.ts"
 import { type Declaration, declarationOf, declarationText } from "../../layers/schema/Declaration.ts"
 import { compareNumbers } from "../../layers/schema/ForeignNumbers.ts"
 import { upperHalfOf } from "../../layers/schema/Halves.ts"
@@ -61,6 +61,22 @@ describe("SQL text", () => {
           end = offset + text.length
         }
       })
+    )
+  })
+
+  it("is converted once: what came of it stays as it is", () => {
+    const line = constantFrom(
+      ..."a1;'\"`[]/*\n$(),=\ufeffé",
+      ...["/*", "*/", "-- x\n", "SELECT 1;", "CREATE TRIGGER ", "BEGIN;\n", "END", "COMMIT;", "VACUUM;", "-- Down\n"],
+      ...["PRAGMA foreign_keys=off;\n", "-- +goose Up\n", "-- +goose StatementBegin\n", "-- migrate:down\n"],
+      ...["--> statement-breakpoint\n", "--;;\n", "\n# --- !Ups\n", "\n# --- !Downs\n"]
+    )
+    holds(
+      property(string({ unit: line, maxLength: 20 }), (sql) => {
+        const { text } = convertText(sql)
+        assert.strictEqual(convertText(text).text, text)
+      }),
+      { numRuns: 1000 }
     )
   })
 
@@ -154,7 +170,7 @@ describe("numbers of other tools", () => {
         assert.strictEqual(compared(one, other) + compared(other, one), 0)
         if (compared(one, other) <= 0 && compared(other, third) <= 0) assert.isAtMost(compared(one, third), 0)
       }),
-      { numRuns: 500 }
+      { numRuns: 1000 }
     )
   })
 

@@ -208,7 +208,13 @@ describe("a statement", () => {
     ["CREATE TEMPORARY TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END", []],
     ["CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END; DELETE FROM c", ["c"]],
     ["SELECT (SELECT x FROM a), y FROM b", ["a", "b"]],
-    ["SELECT x FROM (SELECT y FROM a), b", ["a"]],
+    ["SELECT x FROM (SELECT y FROM a), b", ["a", "b"]],
+    [
+      "SELECT x FROM (SELECT y FROM a WHERE y IN (1, 2) ORDER BY y, z) AS s, (b, c), d WHERE (x), e",
+      ["a", "b", "c", "d"]
+    ],
+    ["INSERT INTO a (x, y) SELECT (1), z FROM b", ["a", "b"]],
+    ["UPDATE a SET x = (SELECT y FROM b, c), z = 1", ["a", "b", "c"]],
     ["SELECT x FROM a GROUP BY y, z", ["a"]],
     ["SELECT x FROM a ORDER BY y, z", ["a"]],
     ["SELECT x FROM a HAVING y, z", ["a"]],
