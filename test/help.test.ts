@@ -16,10 +16,10 @@ const situations: ReadonlyArray<readonly [need: string, command: string]> = [
   ["A deploy step has to create the database or migrate it, before the service is started.", "init"],
   ["Is the database ready for this release? I must not write to it.", "status"],
   ["Which migrations are pending, and with which statements?", "plan"],
-  ["How long takes the upgrade? I want to try it on a copy, which I delete then.", "rehearse"],
+  ["How long can others not write during the upgrade tonight? I want to try it on a copy.", "rehearse"],
   ["I need a copy now, while other programs go on to use the database.", "backup"],
   ["What backups do I have, of which time and size, and is each of them sound?", "backups"],
-  ["The release was wrong: I want to go back to the backup of a time before it.", "restore"],
+  ["I need the data of a backup of last night at another path, beside the current file.", "restore"],
   ["The start is refused, because somebody edited a migration that was applied: the history is wrong.", "repair"],
   ["Until today another tool, Prisma, did the migrations. Its database should be taken over.", "adopt"],
   ["An audit wants a signed document of what is proven, which the next machine can have verified.", "proof"]

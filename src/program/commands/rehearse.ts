@@ -41,5 +41,7 @@ const run = ({ directory, ...choices }: RehearseChoices) =>
   )
 
 export const rehearse = Command.make("rehearse", flags, run).pipe(
-  Command.withDescription("Run the upgrade on a copy, say what it does and how long it takes, and delete the copy.")
+  Command.withDescription(
+    "Run the upgrade on a copy, say what it does, how long it takes and how long others cannot write, and delete the copy."
+  )
 )

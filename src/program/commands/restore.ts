@@ -116,6 +116,6 @@ const timeFrom = (input: string): Either.Either<number, string> => {
 
 export const restore = Command.make("restore", flags, run).pipe(
   Command.withDescription(
-    "Go back to a backup, chosen by its path, time or version. The current file is kept as FILE.replaced-TIME."
+    "Go back to a backup, chosen by its path, time or version, or put it at another path. The current file is kept as FILE.replaced-TIME."
   )
 )
