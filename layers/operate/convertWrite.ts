@@ -17,10 +17,14 @@ export const placeOf = (source: string, destination: string, dryRun: boolean): E
       errorOf("NotWritten", wanted, { code, detail, retryable })
     )
     const there = yield* orRefuse(trySync(() => files.lstat(wanted)))
-    const place = yield* orRefuse(
-      trySync(() =>
-        there === undefined ? join(files.realPath(dirname(wanted)), basename(wanted)) : files.realPath(wanted)
-      )
+    const real = trySync(() =>
+      there === undefined ? join(files.realPath(dirname(wanted)), basename(wanted)) : files.realPath(wanted)
+    )
+    const place = yield* Effect.catchIf(
+      orRefuse(real),
+      // A link that leads nowhere.
+      ({ code }) => there !== undefined && /^E(NOENT|LOOP)$/.test(code),
+      () => errorOf("Occupied", wanted)
     )
     if (`${place}${sep}`.startsWith(`${source}${sep}`)) return yield* errorOf("Within", wanted)
     if (!dryRun) yield* clearFolders(placeOfFolders(place))

@@ -1,6 +1,6 @@
 /** Directories of other tools, converted. Each is also run as the other tool would, and both have to make the same. */
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -424,6 +424,10 @@ describe("a directory is not converted", () => {
         reason: "NotWritten",
         code: "ENOENT"
       })
+      const links = [join(place.source, "..", "dangling"), join(place.source, "..", "circle")] as const
+      symlinkSync("no such", links[0])
+      symlinkSync("circle", links[1])
+      for (const link of links) assert.deepInclude(yield* to(link), { reason: "Occupied" })
       writeFileSync(place.destination, "mine")
       assert.deepInclude(yield* to(place.destination), { reason: "Occupied" })
       assert.strictEqual(readFileSync(place.destination, "utf8"), "mine")
