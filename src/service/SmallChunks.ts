@@ -7,8 +7,8 @@ import type { IncomingMessage } from "node:http"
 /** Bytes. A chunk from this size on is passed on at once. */
 const large = 512
 
-/** Most bytes that are joined. Of 64 KiB that are read at once, small chunks are a sixth. */
-const most = 16 * 1024
+/** Most bytes that are joined: as many as Node.js reads from a connection at once. */
+const most = 64 * 1024
 
 /** Each passes on what one connection has gathered. The longest waiting comes first. */
 const ready: Array<() => void> = []

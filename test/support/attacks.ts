@@ -67,6 +67,8 @@ const unread = (port: number, count: number, text: string) =>
     })
   ).pipe(Effect.zipRight(Effect.sleep(held)))
 
+/** 50 MB of nothing. */
+const compressed = new Uint8Array(gzipSync(Buffer.alloc(50_000_000)))
 const form = `--X\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n`
 const uploading = (more: string) =>
   `POST /api/sessions/bobs/files HTTP/1.1\r\nHost: x\r\n${asBob}Content-Type: multipart/form-data; boundary=X\r\n${more}\r\n\r\n`
@@ -182,7 +184,7 @@ export const attacks: Readonly<Record<string, Attack>> = {
         asked(`http://127.0.0.1:${port}/api/sessions/bobs/texts`, {
           method: "POST",
           headers: { ...bearer("bob"), "content-type": "application/json", "content-encoding": "gzip" },
-          body: new Uint8Array(gzipSync(Buffer.alloc(50_000_000)))
+          body: compressed
         }),
       { concurrency: 2 }
     ),
