@@ -20,7 +20,7 @@ import * as Effect from "effect/Effect"
 import { rivalWriter } from "../../layers/testing.ts"
 import { fileForm } from "../../src/service/Client.ts"
 import { rowsOf, temporaryFolder } from "../support/database.ts"
-import { contentsIn, jsonOf, serveOn, serving } from "../support/service.ts"
+import { contentsIn, jsonOf, onlySqlite, serveOn, serving } from "../support/service.ts"
 
 const inSession = { path: { sessionId: "s" } }
 const text = "x".repeat(1000)
@@ -42,7 +42,7 @@ const stored = Effect.fnUntraced(function* (content = text) {
   return { ...at, upload, stored: file, path, healthAs, read: at.ask(`/api/files/${file.fileId}/content`) }
 })
 
-describe("a content that is damaged on the disk", () => {
+describe.skipIf(onlySqlite("is on the disk"))("a content that is damaged on the disk", () => {
   it.scopedLive("is not sent as if it were whole, and is replaced by the next upload of the same bytes", () =>
     Effect.gen(function* () {
       const { healthAs, path, read, upload } = yield* stored()
@@ -210,7 +210,7 @@ describe("a content that is damaged on the disk", () => {
   )
 })
 
-describe("a content that is gone", () => {
+describe.skipIf(onlySqlite("is on the disk"))("a content that is gone", () => {
   it.scopedLive(
     "is a typed 410 each time, health shows it at once, and an upload of the same bytes brings it back",
     () =>
@@ -230,24 +230,27 @@ describe("a content that is gone", () => {
   )
 })
 
-describe("an upload that is refused because another process writes", () => {
-  it.scopedLive("leaves no content once that process has finished", () =>
-    Effect.gen(function* () {
-      const at = yield* serving({ lockPatience: Duration.millis(50) })
-      const error = yield* Effect.scoped(
-        Effect.gen(function* () {
-          yield* rivalWriter(at.file)
-          return yield* Effect.flip(at.client.files.upload({ ...inSession, payload: fileForm("a.txt", "refused") }))
-        })
-      )
-      assert.strictEqual(error._tag, "DatabaseBusy")
-      yield* Effect.repeat(Effect.delay(contentsIn(at.folder), "20 millis"), { until: ({ length }) => length === 0 })
-      assert.deepStrictEqual(yield* rowsOf(at.file, "SELECT 1 FROM conversation_files"), [])
-    })
-  )
-})
+describe.skipIf(onlySqlite("has a lock of its file"))(
+  "an upload that is refused because another process writes",
+  () => {
+    it.scopedLive("leaves no content once that process has finished", () =>
+      Effect.gen(function* () {
+        const at = yield* serving({ lockPatience: Duration.millis(50) })
+        const error = yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* rivalWriter(at.file)
+            return yield* Effect.flip(at.client.files.upload({ ...inSession, payload: fileForm("a.txt", "refused") }))
+          })
+        )
+        assert.strictEqual(error._tag, "DatabaseBusy")
+        yield* Effect.repeat(Effect.delay(contentsIn(at.folder), "20 millis"), { until: ({ length }) => length === 0 })
+        assert.deepStrictEqual(yield* rowsOf(at.file, "SELECT 1 FROM conversation_files"), [])
+      })
+    )
+  }
+)
 
-describe("a directory of the contents that is not a directory", () => {
+describe.skipIf(onlySqlite("is on the disk"))("a directory of the contents that is not a directory", () => {
   it.scopedLive("on another disk behind a link is used like any other", () =>
     Effect.gen(function* () {
       const [folder, elsewhere] = [yield* temporaryFolder, yield* temporaryFolder]
@@ -288,7 +291,7 @@ describe("a directory of the contents that is not a directory", () => {
   )
 })
 
-describe("anything else in the directory of the contents", () => {
+describe.skipIf(onlySqlite("is on the disk"))("anything else in the directory of the contents", () => {
   it.scopedLive("is left alone and reported, and a sweep continues", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
