@@ -52,7 +52,7 @@ describe("a file that is read", () => {
       const folder = yield* temporaryFolder
       const extract = yield* makeExtract({ time: "2 seconds", memory: 256 })
       const reading = yield* Effect.fork(Effect.flip(extract(endless(folder))))
-      yield* TestClock.adjust("19 seconds")
+      yield* TestClock.adjust("7 seconds")
       const [first] = extractors()
       assert.isDefined(first)
       yield* TestClock.adjust("1 second")
@@ -83,7 +83,7 @@ describe("a file that is read", () => {
   it.scopedLive("takes no more of the processor than it may", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder
-      // To begin takes more. In ten times as long it would be done.
+      // To begin takes more.
       const extract = yield* makeExtract({ time: "300 millis", memory: 256 })
       assert.strictEqual((yield* Effect.flip(extract(someText(folder)))).reason, "TimedOut")
     })

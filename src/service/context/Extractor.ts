@@ -26,7 +26,7 @@ export type Extract = (task: Task) => Effect.Effect<ExtractedText, NotExtracted>
 
 export interface ExtractorLimits {
   /**
-   * For one file, of the processor: how busy the machine is says nothing of a file. It may take ten times as long. Where
+   * For one file, of the processor: how busy the machine is says nothing of a file. It may take four times as long. Where
    * the system does not show it, this is how long it may take.
    */
   readonly time: Duration.DurationInput
@@ -146,7 +146,7 @@ export const makeExtract = ({
       }).pipe(Effect.repeat(Schedule.spaced("100 millis")), Effect.zipRight(Effect.never))
     })
 
-    const longest = isUsageShown() ? Duration.times(time, 10) : time
+    const longest = isUsageShown() ? Duration.times(time, 4) : time
     return (task) =>
       Effect.raceFirst(asked(task), tooMuch).pipe(
         Effect.timeoutFail({ duration: longest, onTimeout: () => new NotExtracted({ reason: "TimedOut" }) })
