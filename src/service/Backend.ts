@@ -35,6 +35,7 @@ import { ConversationFiles } from "./ConversationFiles.ts"
 import { contextHttp } from "./context/ContextHttp.ts"
 import { Contexts } from "./context/Contexts.ts"
 import { extraction } from "./context/Extraction.ts"
+import { Questions } from "./context/Questions.ts"
 import { Database } from "./Database.ts"
 import { DatabaseOverview } from "./DatabaseOverview.ts"
 import { DeletionRows } from "./DeletionRows.ts"
@@ -173,7 +174,7 @@ export const filesOn = ({ belonging, contents, keeping, sweeper }: Engine) =>
     Layer.provideMerge(Layer.mergeAll(belonging, Refusals.layer, Reserve.layer)),
     Layer.provideMerge(ContentFaults.layer),
     Layer.provideMerge(contents),
-    Layer.provideMerge(Layer.merge(DueTime.layer, signallingWrites))
+    Layer.provideMerge(Layer.mergeAll(DueTime.layer, Questions.layer, signallingWrites))
   )
 
 const serviceOn = (engine: Engine) =>

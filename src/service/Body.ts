@@ -10,8 +10,8 @@ import * as Effect from "effect/Effect"
 import { BodyTooLarge, UnsupportedMediaType } from "./ApiErrors.ts"
 import { hasFewMembers, tooManyMembers } from "./jsonMembers.ts"
 
-/** The most bytes of a body read into memory. File contents are not read into memory. */
-const longestBody = 64 * 1024
+/** The most bytes of a body read into memory: the longest message fits. File contents are not read into memory. */
+const longestBody = 128 * 1024
 
 const json = "application/json"
 

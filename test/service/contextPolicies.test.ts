@@ -1,6 +1,9 @@
 /** Passages and policies: plain functions, so they are tried on thousands of made-up texts and questions. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/TestClock"
 import { chooseBest, gather, type Postings } from "../../src/service/context/bestPassages.ts"
 import { matches, partOf } from "../../src/service/context/bm25.ts"
 import { byScore, type Candidate, type Question } from "../../src/service/context/Candidate.ts"
@@ -8,6 +11,7 @@ import { chooseBy } from "../../src/service/context/fill.ts"
 import { isNamed } from "../../src/service/context/names.ts"
 import { longestPassage, type Passage, passagesOf } from "../../src/service/context/passages.ts"
 import { type PolicyName, policies, policyNames } from "../../src/service/context/policies.ts"
+import { Questions } from "../../src/service/context/Questions.ts"
 import { recencyAmong } from "../../src/service/context/recency.ts"
 import { countsOf, hashesIn, hashOf, timesIn } from "../../src/service/context/termCounts.ts"
 import { counters } from "../../src/service/context/tokens.ts"
@@ -486,4 +490,33 @@ describe("a budget in bytes", () => {
     const chosen = chooseBy(policies.relevant, all, question).map(({ tokens }) => tokens)
     assert.deepStrictEqual(chosen, [15, 6])
   })
+})
+
+describe("work in the background", () => {
+  it.effect("waits for whoever asks for context, and goes on after 100 ms even if questions never end", () =>
+    Effect.gen(function* () {
+      const { asking, quiet } = yield* Questions
+      yield* quiet
+      const [one, other] = [yield* Effect.makeLatch(), yield* Effect.makeLatch()]
+      const ends = yield* Effect.forEach([one, other], ({ await: end }) => Effect.fork(asking(end)))
+      yield* Effect.yieldNow()
+      const waiting = yield* Effect.fork(quiet)
+      yield* one.open
+      yield* TestClock.adjust("99 millis")
+      assert.isNull(waiting.unsafePoll())
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(waiting)
+
+      const again = yield* Effect.fork(quiet)
+      yield* Effect.yieldNow()
+      yield* other.open
+      yield* Effect.forEach(ends, Fiber.join)
+      yield* Fiber.join(again)
+
+      const broken = yield* Effect.fork(asking(Effect.never))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(broken)
+      yield* quiet
+    }).pipe(Effect.provide(Questions.layer))
+  )
 })

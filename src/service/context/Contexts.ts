@@ -26,6 +26,7 @@ import {
 import { filling } from "./fill.ts"
 import { nameSearch } from "./nameSearch.ts"
 import { policies, usualPolicy } from "./policies.ts"
+import { Questions } from "./Questions.ts"
 import { fieldsOf, highlightsIn } from "./shown.ts"
 import { textQueue } from "./TextQueue.ts"
 import { textSearch } from "./TextSearch.ts"
@@ -67,7 +68,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
   static readonly layer: Layer.Layer<
     Contexts,
     never,
-    AccessLog | Assignments | AuditTrail | Database | Rows | Sessions | SqlClient.SqlClient
+    AccessLog | Assignments | AuditTrail | Database | Questions | Rows | Sessions | SqlClient.SqlClient
   > = Layer.effect(
     Contexts,
     Effect.gen(function* () {
@@ -75,6 +76,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
       const log = yield* AccessLog
       const { assign } = yield* Assignments
       const { audited } = yield* AuditTrail
+      const { asking } = yield* Questions
       const { found } = yield* Rows
       const { mayUse } = yield* Sessions
       const { queueAgain } = yield* textQueue
@@ -156,7 +158,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
               ),
               waitingFiles: yield* waitingFiles(sessionId)
             })
-          }).pipe(audited("view", { sessionId })),
+          }).pipe(audited("view", { sessionId }), asking),
 
         choose: (sessionId, { budget, message, pinned = [], policy: wanted, tokenizer = usualTokenizer }) =>
           Effect.gen(function* () {
@@ -196,7 +198,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
               passages: chosen.map((one) => new ContextPassage({ ...fieldsOf(one), tokens: one.tokens, why: one.why })),
               waitingFiles: yield* waitingFiles(sessionId)
             })
-          }).pipe(audited("view", { sessionId })),
+          }).pipe(audited("view", { sessionId }), asking),
 
         textState: (fileId) =>
           Effect.gen(function* () {
