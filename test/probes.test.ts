@@ -143,7 +143,9 @@ describe.skipIf(!hasPostgres)("the probes of a program on PostgreSQL", () => {
       yield* Deferred.succeed(opens, undefined)
       yield* Fiber.join(serving)
       const { body } = yield* get("/health")
-      assert.containSubset(body.checks, { "postgres:database": [{ status: "pass", componentType: "datastore" }] })
+      // The server of the tests flushes nothing, and health warns of that.
+      const check = { status: "warn", componentType: "datastore", observedValue: "001" }
+      assert.containSubset(body.checks, { "postgres:database": [check] })
       assert.hasAllKeys(body.checks, ["postgres:database"])
     }).pipe(Effect.provide(NodeHttpServer.layerTest))
   )
