@@ -12,7 +12,7 @@ export default defineConfig({
     // Whole processes start under load here; this limit measures nothing.
     testTimeout: 60_000,
     // Much of a test is waiting for another process.
-    maxWorkers: 2,
+    maxWorkers: 3,
     minWorkers: 1,
     silent: "passed-only"
   },
