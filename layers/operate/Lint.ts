@@ -8,7 +8,7 @@ import { type OnOpen, withOnOpen } from "../sqlite/OnOpen.ts"
 import { openSqlite, type SqliteFailure } from "../sqlite/Sqlite.ts"
 import { type Migration, MigrationSource, type Migrations, titleOf } from "../start/MigrationSource.ts"
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
-import { blind } from "./lintFailures.ts"
+import { blind, unseenAfter } from "./lintFailures.ts"
 import { lintMigration, tryFacts } from "./lintMigration.ts"
 import { type Place, referencesIn } from "./lintReferences.ts"
 import { schemaFacts } from "./schemaFacts.ts"
@@ -89,7 +89,7 @@ const lintAll = (all: ReadonlyArray<Migration>): Effect.Effect<ReadonlyArray<Lin
     let seen = 0
     for (const [file, migration] of all.entries()) {
       const looked = yield* lintMigration(sqlite, migration, file, places)
-      found[file]?.push(...looked.found)
+      found[file]?.push(...looked.found, ...(looked.isWhole ? [] : unseenAfter(looked.found)))
       seen = file + (looked.isWhole ? 1 : 0)
       if (!looked.isWhole) break
     }

@@ -14,6 +14,19 @@ export const blind = ({ line }: Pick<Statement, "line">, detail: string): Found 
   remedy: cureOfMissing(detail) ?? "Correct what SQLite says, and look again."
 })
 
+/** What was found in the last place that was looked at may say already that it is the last. */
+export const unseenAfter = (found: ReadonlyArray<Found>): ReadonlyArray<Found> =>
+  found.some(({ code }) => code === "not-replayed" || code === "statement-fails")
+    ? []
+    : [
+        {
+          code: "not-replayed",
+          line: Math.max(1, ...found.map(({ line }) => line)),
+          message: "What follows was not looked at",
+          remedy: "Correct that first, and look again."
+        }
+      ]
+
 export const obstacle = (code: Found["code"], { line }: Statement, detail: string, remedy?: string): Found => ({
   code,
   line: Math.max(line, 1),

@@ -47,7 +47,7 @@ export const uniquesOf = (run: FileRun, lives: ReadonlyArray<Life>): ReadonlyArr
           statement,
           isConstant
             ? `Every row of ${now.name} gets the same default for ${columns}: with two rows this fails`
-            : `Two rows of ${now.name} may have the same ${columns}, and then this fails`,
+            : `Two rows of ${now.name} may be the same in ${columns}, and then this fails`,
           "Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
         )
       )

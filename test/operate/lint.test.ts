@@ -497,6 +497,24 @@ describe("lint of several sources", () => {
     })
   )
 
+  it.effect.each([
+    ["DROP TABLE tags;\nALTER TABLE other RENAME TO more;", "002_change.sql:3 broken-object"],
+    ["SELECT 'never closed", "002_change.sql:2 incomplete"],
+    ["INSERT INTO tags SELECT nothing FROM tags;", "002_change.sql:2 statement-fails"]
+  ])("says that what follows a statement that cannot run was not looked at: %s", ([stops, found]) =>
+    Effect.gen(function* () {
+      const { findings } = yield* lint(
+        Migrations.fromRecord({
+          "001_create.sql": "CREATE TABLE tags (tag TEXT); CREATE VIEW v AS SELECT tag FROM main.tags;",
+          "002_change.sql": `CREATE TABLE other (id INTEGER);\n${stops}`,
+          "003_drop.sql": "DROP TABLE other;"
+        })
+      )
+      assert.strictEqual(`${findings[0]?.file}:${findings[0]?.line} ${findings[0]?.code}`, found)
+      assert.match(findings.map(({ code, message }) => `${code} ${message}`).join(), /hat follows was not looked at/)
+    })
+  )
+
   it.effect("refuses a directory that is not there", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(lint(Migrations.fromDirectory("no such directory")))

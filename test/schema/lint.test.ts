@@ -398,7 +398,7 @@ describe("what lint says", () => {
       ["id INTEGER PRIMARY KEY, label TEXT, n INT, b, x", "(id) SELECT id FROM tags", kept, "WITHOUT ROWID"],
       [
         "rowid-lost 1: tags.id was INTEGER PRIMARY KEY, and is no longer the number that SQLite gives each row",
-        "unique-on-existing 1: Two rows of tags may have the same , and then this fails"
+        "unique-on-existing 1: Two rows of tags may be the same in , and then this fails"
       ]
     ],
     [
@@ -486,13 +486,13 @@ describe("what lint says", () => {
     [
       "CREATE UNIQUE INDEX u ON tags (label)",
       [
-        "unique-on-existing 1: Two rows of Tags may have the same label, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 1: Two rows of Tags may be the same in label, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     [
       "CREATE UNIQUE INDEX u ON tags (label, lower(n))",
       [
-        "unique-on-existing 1: Two rows of Tags may have the same label, an expression, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 1: Two rows of Tags may be the same in label, an expression, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     ["CREATE UNIQUE INDEX u ON tags (id, label)", []],
@@ -500,21 +500,21 @@ describe("what lint says", () => {
     [
       "CREATE UNIQUE INDEX u ON tags (label) WHERE n",
       [
-        "unique-on-existing 1: Two rows of Tags may have the same label, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 1: Two rows of Tags may be the same in label, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     ["CREATE UNIQUE INDEX u ON owners (code, name)", []],
     [
       "CREATE UNIQUE INDEX u ON parts (b)",
       [
-        "unique-on-existing 1: Two rows of parts may have the same b, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 1: Two rows of parts may be the same in b, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     ["CREATE UNIQUE INDEX u ON parts (c, b, a)", []],
     [
       "CREATE UNIQUE INDEX u ON parts (a, c)",
       [
-        "unique-on-existing 1: Two rows of parts may have the same a, c, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 1: Two rows of parts may be the same in a, c, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     [
@@ -534,7 +534,7 @@ describe("what lint says", () => {
     [
       "ALTER TABLE tags ADD COLUMN z DEFAULT 1; CREATE UNIQUE INDEX u ON tags (z, n)",
       [
-        "unique-on-existing 1: Two rows of Tags may have the same z, n, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 1: Two rows of Tags may be the same in z, n, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     [
@@ -546,13 +546,13 @@ describe("what lint says", () => {
     [
       "DROP INDEX tags_by_label; CREATE UNIQUE INDEX tags_by_label ON tags (label)",
       [
-        "unique-on-existing 1: Two rows of Tags may have the same label, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 1: Two rows of Tags may be the same in label, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     [
       "ALTER TABLE tags RENAME TO t2; CREATE UNIQUE INDEX u ON t2 (label)",
       [
-        "unique-on-existing 1: Two rows of t2 may have the same label, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 1: Two rows of t2 may be the same in label, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     [
@@ -564,7 +564,7 @@ describe("what lint says", () => {
     [
       "CREATE TABLE made (k TEXT UNIQUE, v TEXT);\nINSERT INTO made SELECT k, v FROM kinds;\nDROP TABLE kinds;\nALTER TABLE made RENAME TO kinds",
       [
-        "unique-on-existing 1: Two rows of kinds may have the same k, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 1: Two rows of kinds may be the same in k, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     [
@@ -590,14 +590,14 @@ describe("what lint says", () => {
     [
       "CREATE TABLE made (k TEXT, v TEXT UNIQUE);\nINSERT INTO made (v, k) SELECT k, v FROM kinds;\nDROP TABLE kinds;\nALTER TABLE made RENAME TO kinds",
       [
-        "unique-on-existing 1: Two rows of kinds may have the same v, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 1: Two rows of kinds may be the same in v, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     [
       "CREATE TABLE made (k TEXT, v TEXT);\nCREATE UNIQUE INDEX u ON made (k);\nINSERT INTO made SELECT * FROM kinds;\nDROP TABLE kinds;\nALTER TABLE made RENAME TO kinds",
       [
         "insert-select-star 3: SELECT * copies kinds by position, so another order of columns would mix them up without an error | Name the columns on both sides: INSERT INTO new (a, b) SELECT a, b FROM old.",
-        "unique-on-existing 2: Two rows of kinds may have the same k, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 2: Two rows of kinds may be the same in k, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     [
@@ -607,7 +607,7 @@ describe("what lint says", () => {
     [
       "CREATE TABLE made (a INT, b INT, c INT, UNIQUE (c, b));\nINSERT INTO made SELECT a, b, c FROM parts;\nDROP TABLE parts;\nALTER TABLE made RENAME TO parts",
       [
-        "unique-on-existing 1: Two rows of parts may have the same c, b, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 1: Two rows of parts may be the same in c, b, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     ["CREATE TABLE kinds2 (k TEXT UNIQUE);\nINSERT INTO kinds2 SELECT k FROM kinds", []],
