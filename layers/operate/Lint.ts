@@ -10,7 +10,7 @@ import { type Migration, MigrationSource, type Migrations, titleOf } from "../st
 import type { MigrationSourceError } from "../start/MigrationSourceError.ts"
 import { blind, unseenAfter } from "./lintFailures.ts"
 import { lintMigration, tryFacts } from "./lintMigration.ts"
-import { type Place, referencesIn } from "./lintReferences.ts"
+import { type Places, referencesIn } from "./lintReferences.ts"
 import { schemaFacts } from "./schemaFacts.ts"
 
 /** How `lint` looks. */
@@ -85,7 +85,7 @@ const lintAll = (all: ReadonlyArray<Migration>): Effect.Effect<ReadonlyArray<Lin
     const sqlite = yield* openSqlite({ filename: ":memory:" })
     yield* sqlite.run("PRAGMA foreign_keys = 0")
     const found: Array<Array<Found>> = all.map(() => [])
-    const places = new Map<string, Place>()
+    const places: Places = { made: new Map(), dropped: new Map() }
     let seen = 0
     for (const [file, migration] of all.entries()) {
       const looked = yield* lintMigration(sqlite, migration, file, places)
@@ -95,7 +95,11 @@ const lintAll = (all: ReadonlyArray<Migration>): Effect.Effect<ReadonlyArray<Lin
     }
     if (seen === all.length) {
       const references = yield* tryFacts(() => referencesIn(sqlite.database, schemaFacts(sqlite.database), places))
-      for (const { place, ...one } of references) found[place.file]?.push({ ...one, line: place.line })
+      for (const { place, ...one } of references) {
+        const known = found[place.file] ?? []
+        const isSaid = known.some(({ code, line }) => code === "drop-referenced" && line === place.line)
+        if (!isSaid) known.push({ ...one, line: place.line })
+      }
     }
     return all.flatMap((migration, file) => {
       const { body } = migration

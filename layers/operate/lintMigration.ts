@@ -17,7 +17,7 @@ import { isRepeatable, type Migration } from "../start/MigrationSource.ts"
 import { stringIn, withStrings } from "./doubleQuoted.ts"
 import { addedColumn } from "./lintAddedColumn.ts"
 import { blind, broken, doubleQuoted, failed, obstacle } from "./lintFailures.ts"
-import { type Place, place } from "./lintReferences.ts"
+import { type Places, place } from "./lintReferences.ts"
 import { schemaFacts } from "./schemaFacts.ts"
 
 export const tryFacts = <A>(look: () => A): Effect.Effect<A, SqliteFailure> =>
@@ -33,7 +33,7 @@ export const lintMigration = Effect.fnUntraced(function* (
   sqlite: Sqlite,
   migration: Migration,
   file: number,
-  places: Map<string, Place>
+  places: Places
 ) {
   const { body, declared, id } = migration
   if (body._tag === "Effect") return yield* runEffect(sqlite, migration)

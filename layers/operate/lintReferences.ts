@@ -12,22 +12,38 @@ export interface Place {
   readonly line: number
 }
 
-/** What is wrong with a table's references once every migration has run, at the statement that made them. */
+/** Where the tables and columns that are there were made, and where tables were dropped that are gone. */
+export interface Places {
+  readonly made: Map<string, Place>
+  readonly dropped: Map<string, Place>
+}
+
+/**
+ * What is wrong with a table's references once every migration has run, at the statement that made them, or that dropped
+ * what they refer to.
+ */
 export const referencesIn = (
   database: Driver.Database,
   { tables }: SchemaFacts,
-  places: ReadonlyMap<string, Place>
+  { dropped, made }: Places
 ): ReadonlyArray<Found & { readonly place: Place }> => {
   const found: Array<Found & { readonly place: Place }> = []
   for (const [key, { foreignKeys, name }] of tables) {
     const complaint = foreignKeys.length === 0 ? undefined : complaintOfWrite(database, name)
     for (const { columns, parent, parentColumns } of foreignKeys) {
-      const place = places.get(`${key}\0${foldName(columns[0] ?? "")}`) ?? places.get(key)
+      const gone = tables.has(foldName(parent)) ? undefined : dropped.get(foldName(parent))
+      const place = gone ?? made.get(`${key}\0${foldName(columns[0] ?? "")}`) ?? made.get(key)
       if (place === undefined) continue
       const add = (code: Found["code"], message: string, remedy: string) =>
         found.push({ code, line: place.line, message, remedy, place })
       const child = `${name} (${columns.join(", ")})`
-      if (!tables.has(foldName(parent))) {
+      if (gone !== undefined) {
+        add(
+          "reference-to-missing",
+          `${child} refers to ${parent}, which is dropped here: every write to ${name} fails`,
+          `Rebuild ${name} without the reference first. If the table was renamed away for a rebuild, ${name} follows it: make the new table under another name, drop the old one, and rename the new one.`
+        )
+      } else if (!tables.has(foldName(parent))) {
         add(
           "reference-to-missing",
           `${child} refers to ${parent}, which no migration makes: every write to ${name} fails`,
@@ -76,18 +92,21 @@ const complaintOfWrite = (database: Driver.Database, table: string): string | un
   }
 }
 
-/** Follows where tables and their columns were made. */
-export const place = (places: Map<string, Place>, shape: Shape, at: Place): void => {
+/** Follows where tables and their columns were made, and where they were dropped. */
+export const place = ({ dropped, made }: Places, shape: Shape, at: Place): void => {
   if (shape.kind === "create" && shape.type === "table" && !shape.isTemporary) {
-    if (!shape.ifNotExists || !places.has(shape.name)) places.set(shape.name, at)
-  } else if (shape.kind === "addColumn") places.set(`${shape.table}\0${shape.column}`, at)
+    dropped.delete(shape.name)
+    if (!shape.ifNotExists || !made.has(shape.name)) made.set(shape.name, at)
+  } else if (shape.kind === "addColumn") made.set(`${shape.table}\0${shape.column}`, at)
   else if (shape.kind === "drop" && shape.type === "table") {
-    for (const key of [...places.keys()]) if (isOf(key, shape.name)) places.delete(key)
+    dropped.set(shape.name, at)
+    for (const key of [...made.keys()]) if (isOf(key, shape.name)) made.delete(key)
   } else if (shape.kind === "renameTable") {
-    for (const [key, known] of [...places]) {
+    dropped.delete(shape.to)
+    for (const [key, known] of [...made]) {
       if (!isOf(key, shape.table)) continue
-      places.delete(key)
-      places.set(`${shape.to}${key.slice(shape.table.length)}`, known)
+      made.delete(key)
+      made.set(`${shape.to}${key.slice(shape.table.length)}`, known)
     }
   }
 }

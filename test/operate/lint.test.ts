@@ -125,6 +125,15 @@ const cases: Record<LintCode, ReadonlyArray<readonly [sql: string, line: number 
   ],
   "reference-to-missing": [
     ["CREATE TABLE a (b INTEGER PRIMARY KEY REFERENCES nobody (id));", 1],
+    // Where the migrations made it and dropped it again, that is the place.
+    [
+      "CREATE TABLE p (id INTEGER PRIMARY KEY);\nCREATE TABLE c (b INTEGER PRIMARY KEY REFERENCES p (id));\nALTER TABLE p RENAME TO q;\nDROP TABLE q;",
+      4
+    ],
+    [
+      "CREATE TABLE p (id INTEGER PRIMARY KEY);\nCREATE TABLE c (b INTEGER PRIMARY KEY REFERENCES p (id));\nDROP TABLE p;\nCREATE TABLE p (id INTEGER PRIMARY KEY);",
+      undefined
+    ],
     [
       "CREATE TABLE a (b INTEGER PRIMARY KEY REFERENCES later (id));\nCREATE TABLE later (id INTEGER PRIMARY KEY);",
       undefined

@@ -150,6 +150,14 @@ const bareHandler = Effect.gen(function* () {
   return { pid: process.pid ?? 0, url: yield* Effect.promise(() => says(/serving {2}(\S+)/, "stdout")) }
 })
 
+/** How long probes wait for it under an attack, unless it ends. */
+const waitsOfBare = (attack: Attack) =>
+  Effect.flatMap(bareHandler, (floor) => under(attack, floor)).pipe(
+    Effect.scoped,
+    Effect.map(({ waits }) => waits),
+    Effect.catchAllCause(() => Effect.succeed("it ends"))
+  )
+
 describe("a good user and the probes", () => {
   it.scopedLive(
     "are answered under every attack, and the memory of the service stays bounded",
@@ -168,9 +176,7 @@ describe("a good user and the probes", () => {
         for (const [name, attack] of Object.entries(attacks).filter(([name]) => name.includes(chosen))) {
           const seen = yield* under(attack, { url: backend.url, pid: backend.process.pid ?? 0 })
           const { after, before, counted, failures, late, open, starved, waits } = seen
-          const bare = isLong
-            ? (yield* Effect.scoped(Effect.flatMap(bareHandler, (floor) => under(attack, floor)))).waits
-            : ""
+          const bare = isLong ? yield* waitsOfBare(attack) : ""
           table.push(`| ${name} | ${counted} | ${waits} | ${bare} | ${late} | ${starved} | ${before} | ${after} |`)
           if (failures.length > 0) wrong.push(`${name}: ${failures.length} failures, the first: ${failures[0]}`)
           if (after - before > 300) wrong.push(`${name}: from ${before} to ${after} MiB`)
