@@ -111,7 +111,12 @@ const through = <A>(
   use: (stream: Duplex, signal: AbortSignal) => Promise<A>
 ): Effect.Effect<A, SystemFailure> =>
   make === undefined
-    ? Effect.fail(new SystemFailure({ code: "ENOTSUP", detail: `${process.version} has no ${format}` }))
+    ? Effect.fail(
+        new SystemFailure({
+          code: "ENOTSUP",
+          detail: `${process.version} has no ${format}; Node.js 22.15, 23.8 and newer have it`
+        })
+      )
     : Effect.tryPromise({ try: (signal) => use(make(), signal), catch: SystemFailure.from })
 
 /** SHA-256 of what passes. */
