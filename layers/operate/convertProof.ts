@@ -68,10 +68,10 @@ export const runAsTheyAre = (
             sqlite.database.pragma("foreign_keys = 0")
             const ran = found.map((file) => {
               current = file
-              const text = corrects ? runCorrected(sqlite, file) : file
+              const read = corrects ? runCorrected(sqlite, file) : file
               if (!corrects) for (const piece of piecesOf(file.text)) runPiece(sqlite, piece)
               if (sqlite.database.inTransaction) sqlite.database.exec("COMMIT")
-              return text
+              return read
             })
             // A view or a trigger is read only when it is used.
             const quoted = corrects

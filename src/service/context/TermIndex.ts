@@ -12,8 +12,11 @@ import { postgresTermIndex } from "../postgres/termIndex.ts"
 export interface TermIndex {
   /** Adds the terms of passages of a file. They are JSON, with `ordinal` and `terms`, and are in `passages` already. */
   readonly add: (fileId: string, passages: string) => Effect.Effect<unknown, SqlError>
-  /** Puts a little of the index in order, in a few milliseconds. Whether more is to be done. Run it after each `add`. */
-  readonly merge: Effect.Effect<boolean, SqlError>
+  /**
+   * Puts a little of the index in order, in a few milliseconds. Whether more is to be done. Run it after each `add`;
+   * undefined where the engine does it by itself.
+   */
+  readonly merge: Effect.Effect<boolean, SqlError> | undefined
   /** Run this before the others. */
   readonly views: Effect.Effect<unknown, SqlError>
   /** In how many passages each of these terms is. */

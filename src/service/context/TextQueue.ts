@@ -195,7 +195,7 @@ export const textQueue = Effect.gen(function* () {
     )
 
   /** Puts a little of the index in order. Whether more is to be done. */
-  const merge = write(index.merge)
+  const merge = index.merge === undefined ? Effect.succeed(false) : write(index.merge)
 
   /** Says how it ended, and gives the claim back. Of a failure no passage is kept. */
   const finish = (claimed: Claimed, end: End) =>

@@ -10,7 +10,8 @@ export const postgresTermIndex = (sql: SqlClient.SqlClient, { elements, texts }:
     SELECT p.passage_id, string_to_array(value->>'terms', ' ') FROM ${elements(passages)}
     JOIN passages p ON p.file_id = ${fileId} AND p.ordinal = CAST(value->>'ordinal' AS bigint)`,
 
-  merge: Effect.succeed(false),
+  // GIN keeps what is new in a list of its own, and the server empties it.
+  merge: undefined,
 
   views: Effect.void,
 
