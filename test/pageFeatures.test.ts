@@ -401,10 +401,13 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
             endsAt: new Date(Date.now() + 3_600_000)
           }
         })
-        yield* context.choose({ path: { sessionId: "experiment" }, payload: { message: "rocket", budget: 100 } })
+        const { receipt } = yield* context.choose({
+          path: { sessionId: "experiment" },
+          payload: { message: "rocket", budget: 100 }
+        })
         yield* experiments.report({
           path: { sessionId: "experiment", answerId: "1" },
-          payload: { experiment: "which-one", outcomes: [] }
+          payload: { experiment: "which-one", receipt: receipt ?? "none", outcomes: [] }
         })
         yield* onThePage("/administration", async (page) => {
           const table = page.getByRole("region", { name: "Experiment which-one" })

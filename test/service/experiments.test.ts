@@ -253,11 +253,12 @@ describe("an experiment that runs", () => {
         assert.deepInclude(yield* asked("empty"), { policy: "diverse", experiment: null, passages: [] })
 
         const report = (sessionId: string, answerId: string, outcome: "helpful" | "ignored" | "used") =>
-          Effect.flatMap(asked(sessionId), ({ passages }) =>
+          Effect.flatMap(asked(sessionId), ({ passages, receipt }) =>
             alice.experiments.report({
               path: { sessionId, answerId },
               payload: {
                 experiment: "first",
+                receipt: receipt ?? "none",
                 outcomes: passages.map(({ fileId, ordinal }) => ({ fileId, ordinal, outcome }))
               }
             })
@@ -273,11 +274,42 @@ describe("an experiment that runs", () => {
           "ExperimentConflict ReportedOtherwise"
         )
         assert.deepInclude(yield* report(helpedSession, "answer 2", "ignored"), { isCounted: false })
+
+        // What was not given is told, and nothing of such a report counts.
+        const { passages: shown, receipt } = yield* asked(helpedSession)
+        const elsewhere = (yield* asked(otherSession)).passages
+        const outcomesOf = (passages: ReadonlyArray<{ readonly fileId: string; readonly ordinal: number }>) =>
+          passages.map(({ fileId, ordinal }) => ({ fileId, ordinal, outcome: "helpful" as const }))
+        const reported = (sessionId: string, receipt: string | null, passages: Parameters<typeof outcomesOf>[0]) =>
+          alice.experiments.report({
+            path: { sessionId, answerId: "answer 3" },
+            payload: { experiment: "first", receipt: receipt ?? "none", outcomes: outcomesOf(passages) }
+          })
+        const notGiven = [
+          { fileId: shown[0]?.fileId ?? "", ordinal: 1 },
+          { fileId: "6f0c1c34-4b6c-4b8e-9d6a-0f3e0f5b7c11", ordinal: 0 },
+          ...elsewhere.map(({ fileId, ordinal }) => ({ fileId, ordinal }))
+        ]
+        const refused = yield* Effect.flip(reported(helpedSession, receipt, [...shown, ...notGiven]))
+        assert.deepInclude(refused, { _tag: "ExperimentConflict", problem: "NotGiven", passages: notGiven })
+        for (const [sessionId, handedBack, passages] of [
+          [helpedSession, "none", shown],
+          [helpedSession, "", []],
+          [helpedSession, `${receipt}AAAAAAAA`, shown],
+          [otherSession, receipt, shown],
+          [otherSession, receipt, []],
+          ["empty", receipt, []]
+        ] as const) {
+          assert.strictEqual(
+            yield* tagOf(reported(sessionId, handedBack, passages)),
+            "ExperimentConflict UnknownReceipt"
+          )
+        }
         // The record of its context was lost with a process that was killed.
         yield* execute(file, `DELETE FROM experiment_sessions WHERE session_id = '${otherSession}'`)
         const none = {
           path: { sessionId: otherSession, answerId: "☃" },
-          payload: { experiment: "first", outcomes: [] }
+          payload: { experiment: "first", receipt: (yield* asked(otherSession)).receipt ?? "none", outcomes: [] }
         }
         assert.deepInclude(yield* alice.experiments.report(none), { policy: "whole", isCounted: true })
 
@@ -316,14 +348,15 @@ describe("an experiment that runs", () => {
         ]) {
           assert.strictEqual(yield* tagOf(refused), "Forbidden")
         }
-        const unknown = { ...none, payload: { experiment: "unknown", outcomes: [] } }
+        const unknown = { ...none, payload: { ...none.payload, experiment: "unknown" } }
         assert.strictEqual(yield* tagOf(alice.experiments.report(unknown)), "ExperimentNotFound")
-        const elsewhere = { ...none, path: { sessionId: "empty", answerId: "1" } }
-        assert.strictEqual(yield* tagOf(alice.experiments.report(elsewhere)), "ExperimentConflict NotInExperiment")
         assert.deepInclude(yield* root.experiments.end({ path: { name: "first" } }), { state: "ended" })
         assert.deepInclude(yield* asked(helpedSession), { policy: "diverse", experiment: null })
         const late = { ...none, path: { ...none.path, answerId: "late" } }
         assert.deepInclude(yield* alice.experiments.report(late), { isCounted: false })
+        // What was given was given, wherever its file is now.
+        yield* Effect.forEach(shown, ({ fileId }) => alice.files.destroy({ path: { fileId } }))
+        assert.deepInclude(yield* reported(helpedSession, receipt, shown), { policy: "relevant", isCounted: false })
         assert.strictEqual(
           yield* tagOf(root.experiments.end({ path: { name: "first" } })),
           "ExperimentConflict HasEnded"

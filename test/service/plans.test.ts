@@ -264,10 +264,10 @@ const asked = Effect.fnUntraced(function* (folder: string) {
           payload: { name, policies: halves, endsAt: new Date(Date.now() + 3_600_000) }
         })
       yield* create("first")
-      const { experiment } = yield* context.choose({ path, payload: { message: "one", budget: 100 } })
+      const { experiment, receipt } = yield* context.choose({ path, payload: { message: "one", budget: 100 } })
       const report = experiments.report({
         path: { sessionId, answerId: "1" },
-        payload: { experiment: experiment ?? "none", outcomes: [] }
+        payload: { experiment: experiment ?? "none", receipt: receipt ?? "none", outcomes: [] }
       })
       yield* report
       yield* experiments.list({ urlParams: { limit: 1 } })

@@ -74,6 +74,8 @@ export class SessionContext extends Schema.Class<SessionContext>("SessionContext
   policy: PolicyName,
   /** The experiment that chose the policy: report to it what became of the passages. Null if none did. */
   experiment: Schema.NullOr(Schema.String),
+  /** Report it with what became of the passages: it proves which were given. Null without an experiment. */
+  receipt: Schema.NullOr(Schema.String),
   tokenizer: Tokenizer,
   budget: Schema.Number,
   /** Of all passages together; never more than the budget. */

@@ -192,6 +192,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             return new SessionContext({
               policy,
               experiment: assigned?.experiment ?? null,
+              receipt: assigned?.receiptFor(chosen.map(({ candidate }) => candidate)) ?? null,
               tokenizer,
               budget,
               tokens: chosen.reduce((sum, { tokens }) => sum + tokens, 0),

@@ -21,10 +21,13 @@ import {
   type ReportedAnswer
 } from "./ExperimentModels.ts"
 import { type ExperimentRow, experimentRows } from "./ExperimentRows.ts"
+import { givenBy, type Passage, receiptFor } from "./receipt.ts"
 
 export interface Assigned {
   readonly experiment: string
   readonly policy: PolicyName
+  /** What proves that the session was given these passages. */
+  readonly receiptFor: (passages: ReadonlyArray<Passage>) => string
 }
 
 export class Assignments extends Context.Tag("conversation-files/Assignments")<
@@ -82,29 +85,46 @@ export class Assignments extends Context.Tag("conversation-files/Assignments")<
           return { policy: drawn.policy, row: JSON.stringify(row) }
         })
 
-        /** The policy of a session. The record of its first context may have been lost with a process that was killed. */
+        /**
+         * The policy of a session that was given a context. The record of it may have been lost with a process that was
+         * killed.
+         */
         const policyIn = Effect.fnUntraced(function* (experiment: ExperimentRow, sessionId: string) {
           const known = yield* recorded(experiment, sessionId)
           if (known !== undefined) return known
-          const isRunning = (yield* running)?.experiment_id === experiment.experiment_id
-          const texts = yield* sql`SELECT 1 FROM text_scopes WHERE session_id = ${sessionId}`
-          const drawn = isRunning && texts.length > 0 ? yield* draw(experiment, sessionId) : undefined
-          if (drawn === undefined) {
-            return yield* new ExperimentConflict({
-              problem: "NotInExperiment",
-              message: `The session ${sessionId} was given no context in this experiment.`
-            })
-          }
+          const drawn = yield* draw(experiment, sessionId)
+          if (drawn === undefined) return yield* unknownReceipt(sessionId)
           yield* insert(`[${drawn.row}]`)
           return drawn.policy
+        })
+
+        /** Fails unless the session was given all of these passages. */
+        const requireGiven = Effect.fnUntraced(function* (
+          { seed }: ExperimentRow,
+          sessionId: string,
+          { outcomes, receipt }: typeof ReportedAnswer.Type
+        ) {
+          const isGiven = givenBy(seed, sessionId, receipt)
+          if (isGiven === undefined) return yield* unknownReceipt(sessionId)
+          const passages = outcomes.flatMap(({ fileId, ordinal }) =>
+            isGiven({ fileId, ordinal }) ? [] : [{ fileId, ordinal }]
+          )
+          if (passages.length === 0) return
+          return yield* new ExperimentConflict({
+            problem: "NotGiven",
+            message: `${passages.length} of the passages are not in the context of this receipt. Report the others alone.`,
+            passages
+          })
         })
 
         const record = Effect.fnUntraced(function* (
           sessionId: string,
           answerId: string,
-          { experiment: name, outcomes: given }: typeof ReportedAnswer.Type
+          answer: typeof ReportedAnswer.Type
         ) {
+          const { experiment: name, outcomes: given } = answer
           const experiment = yield* named(name)
+          yield* requireGiven(experiment, sessionId, answer)
           const policy = yield* policyIn(experiment, sessionId)
           const { experiment_id } = experiment
           const outcomes = JSON.stringify([...given].sort(byPassage).map(fieldsOf))
@@ -143,12 +163,17 @@ export class Assignments extends Context.Tag("conversation-files/Assignments")<
           assign: Effect.fnUntraced(function* (sessionId) {
             const experiment = yield* running
             if (experiment === undefined) return undefined
+            const assigned = (policy: PolicyName): Assigned => ({
+              experiment: experiment.name,
+              policy,
+              receiptFor: (passages) => receiptFor(experiment.seed, sessionId, passages)
+            })
             const known = yield* recorded(experiment, sessionId)
-            if (known !== undefined) return { experiment: experiment.name, policy: known }
+            if (known !== undefined) return assigned(known)
             const drawn = yield* draw(experiment, sessionId)
             if (drawn === undefined) return undefined
             yield* late.record(drawn.row)
-            return { experiment: experiment.name, policy: drawn.policy }
+            return assigned(drawn.policy)
           }),
 
           report: (sessionId, answerId, answer) =>
@@ -164,6 +189,12 @@ interface AnswerRow {
   readonly is_counted: 0 | 1
   readonly outcomes: string
 }
+
+const unknownReceipt = (sessionId: string) =>
+  new ExperimentConflict({
+    problem: "UnknownReceipt",
+    message: `This experiment gave no context with this receipt to the session ${sessionId}. Send the receipt of the context, unchanged.`
+  })
 
 /** The same outcomes in another order are the same report. */
 const byPassage = (one: Outcome, other: Outcome): number =>

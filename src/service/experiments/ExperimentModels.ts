@@ -95,10 +95,14 @@ export const AnswerId = Schema.String.pipe(
   Schema.maxLength(256, { identifier: "AnswerId", description: "the id of an answer" })
 )
 
-export const Outcome = Schema.Struct({
+const passage = {
   fileId: FileId,
   /** The number of the passage within its file. */
-  ordinal: Schema.NonNegativeInt,
+  ordinal: Schema.NonNegativeInt
+}
+
+export const Outcome = Schema.Struct({
+  ...passage,
   /** `helpful`: without it the answer would have been worse. `used`: it is in the answer, and made it no better. */
   outcome: Schema.Literal("used", "helpful", "ignored")
 })
@@ -109,6 +113,8 @@ export type Outcome = typeof Outcome.Type
 export const ReportedAnswer = Schema.Struct({
   /** As the context said. */
   experiment: ExperimentName,
+  /** As the context said. */
+  receipt: Schema.String.pipe(Schema.maxLength(100_000)),
   outcomes: Schema.Array(Outcome).pipe(
     Schema.maxItems(2000),
     Schema.filter(
@@ -141,10 +147,13 @@ export class ExperimentConflict extends Schema.TaggedError<ExperimentConflict>()
       "OtherIsRunning",
       "EndsTooEarly",
       "HasEnded",
-      "NotInExperiment",
+      "UnknownReceipt",
+      "NotGiven",
       "ReportedOtherwise"
     ),
-    message: Schema.String
+    message: Schema.String,
+    /** Of `NotGiven`: the passages that were not. */
+    passages: Schema.optional(Schema.Array(Schema.Struct(passage)))
   },
   HttpApiSchema.annotations({ status: 409 })
 ) {}

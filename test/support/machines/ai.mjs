@@ -37,7 +37,10 @@ runMachine(({ changes, context, experiments, files }, { sessionId }, message) =>
     })
   return Effect.gen(function* () {
     yield* Stream.runForEach(all, searchable)
-    const { experiment, passages, policy } = yield* context.choose({ path, payload: { message, budget: 1000 } })
+    const { experiment, passages, policy, receipt } = yield* context.choose({
+      path,
+      payload: { message, budget: 1000 }
+    })
     // Its model repeats the best passage, so that one helps and the others do not.
     const [best] = passages
     const payload = { name: "answer.txt", text: best?.text ?? "I do not know.", messageId: "answer-1" }
@@ -47,7 +50,7 @@ runMachine(({ changes, context, experiments, files }, { sessionId }, message) =>
       ordinal: passage.ordinal,
       outcome: passage === best ? "helpful" : "ignored"
     }))
-    const report = { path: { sessionId, answerId: "answer-1" }, payload: { experiment, outcomes } }
+    const report = { path: { sessionId, answerId: "answer-1" }, payload: { experiment, receipt, outcomes } }
     // It does not know whether the first one arrived, so it sends it again.
     const first = yield* experiments.report(report)
     const { isCounted } = yield* experiments.report(report)
