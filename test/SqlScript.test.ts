@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
 import * as FastCheck from "effect/FastCheck"
-import { openingWords, statementsOf, structureOf } from "../layers/schema/SqlScript.ts"
+import { isBlank, openingWords, statementsOf, structureOf, tokensOf } from "../layers/schema/SqlScript.ts"
 import { migrationsDirectory } from "./support/database.ts"
 
 /** Statements that make splitting hard: semicolons that end nothing. */
@@ -65,28 +65,45 @@ describe("splitting a script", () => {
     )
   })
 
-  it("does not depend on whether words are parsed, which only triggers need", () => {
+  it("ends each statement with what it says, and a trigger with the word END alone", () => {
     const piece = FastCheck.constantFrom(
       ..."a b;'\"`[]-/*\n(x\u00a0\ufeff",
-      "CREATE",
+      "CREATE TRIGGER ",
       "--",
       "/*",
       "*/",
       "''",
       "; ",
+      "END",
       " 1"
     )
     FastCheck.assert(
       FastCheck.property(FastCheck.string({ unit: piece, maxLength: 40 }), (script) => {
-        // A trigger's name outside any statement.
-        const told = statementsOf(`-- trigger\n${script}`)
-        assert.deepStrictEqual(
-          statementsOf(script),
-          told.map(({ line, text }) => ({ line: line - 1, text }))
-        )
+        for (const { text } of statementsOf(script)) {
+          const tokens = [...tokensOf(text)]
+          assert.isFalse(
+            [tokens.at(0), tokens.at(-1)].some((token) => token === undefined || isBlank(token)),
+            text
+          )
+        }
       }),
       { numRuns: 5000 }
     )
+    const trigger = "CREATE /* one */ TEMP\n TRIGGER a AFTER INSERT ON t BEGIN SELECT 1; "
+    for (const notEnd of ["END\ufeff", "END\u00a0", "ENDS", "END x", "END-1", "END()"]) {
+      assert.strictEqual(statementsOf(`${trigger}${notEnd}; SELECT 2; END; SELECT 3`).length, 2, notEnd)
+    }
+    for (const end of ["END", "end ", "END \ufeff", "END -- it is\n"]) {
+      assert.strictEqual(statementsOf(`${trigger}${end}; SELECT 2; SELECT 3`).length, 3, end)
+    }
+    for (const other of [
+      "CREATE TRIGGERS a",
+      "CREATE\ufeffTRIGGER a",
+      "CREATE TEMP. TRIGGER a",
+      "CREATE 'x' TRIGGER a"
+    ]) {
+      assert.strictEqual(statementsOf(`${other} BEGIN SELECT 1; END; SELECT 2`).length, 3, other)
+    }
   })
 
   it("reads tens of megabytes in one literal, one comment and one list of numbers", () => {

@@ -17,43 +17,64 @@ export interface Token {
   readonly start: number
 }
 
-const space = /[ \t\n\f\r\uFEFF]+/.source
+/** SQLite's white space. The mark of a file's beginning is white space too where a word does not go on with it. */
+const blank = "[ \\t\\n\\f\\r][ \\t\\n\\f\\r\\uFEFF]*"
+
+/** Tokens of one kind. `run` matches one from where it begins; what begins like one and is none is of the kind "other". */
+interface Shape {
+  readonly kind: TokenKind
+  readonly run: RegExp
+}
+
 // A quote or comment that is never closed reaches to the end, as in SQLite's tokenizer, which then refuses the
 // statement. Each loop takes a run of characters: one character at a time runs out of stack on megabytes.
-const comment = /--[^\n]*|\/\*[^*]*(?:\*(?!\/)[^*]*)*(?:\*\/)?/.source
-const string = /'[^']*(?:''[^']*)*'?/.source
-const quoted = /"[^"]*(?:""[^"]*)*"?|`[^`]*(?:``[^`]*)*`?|\[[^\]]*\]?/.source
-const word = /[A-Za-z0-9_$\u0080-\uFFFF]+/.source
+const space: Shape = { kind: "space", run: /[ \t\n\f\r\uFEFF]+/y }
+const comment: Shape = { kind: "comment", run: /--[^\n]*|\/\*[^*]*(?:\*(?!\/)[^*]*)*(?:\*\/)?/y }
+const string: Shape = { kind: "string", run: /'[^']*(?:''[^']*)*'?/y }
+const quoted: Shape = { kind: "quoted", run: /"[^"]*(?:""[^"]*)*"?|`[^`]*(?:``[^`]*)*`?|\[[^\]]*\]?/y }
+const word: Shape = { kind: "word", run: /[A-Za-z0-9_$\u0080-\uFFFF]+/y }
 /** Everything between quotes, comments and semicolons; it may end in blanks. */
-const phrase = /[^ \t\n\f\r\uFEFF;'"`[/-][^;'"`[/-]*/.source
+const phrase: Shape = { kind: "word", run: /[^ \t\n\f\r\uFEFF;'"`[/-][^;'"`[/-]*/y }
 
-/** One alternative per kind, in the order of the names. */
-const patternWith = (words: string): RegExp =>
-  new RegExp(`(${space})|(${comment})|(${string})|(${quoted})|(${words})|([^])`, "y")
-const ofWords = patternWith(word)
-const ofPhrases = patternWith(phrase)
+/** The first character tells: one pattern with a group for each kind makes eight values of each match. */
+const shapeAt = (sql: string, at: number, words: Shape): Shape => {
+  switch (sql.charAt(at)) {
+    case " ":
+    case "\t":
+    case "\n":
+    case "\f":
+    case "\r":
+    case "\uFEFF":
+      return space
+    case "-":
+    case "/":
+      return comment
+    case "'":
+      return string
+    case '"':
+    case "`":
+    case "[":
+      return quoted
+    default:
+      return words
+  }
+}
 
-export function* tokensOf(sql: string, pattern = ofWords): Generator<Token> {
+export function* tokensOf(sql: string, words = word): Generator<Token> {
   let start = 0
   while (start < sql.length) {
+    const { kind, run } = shapeAt(sql, start, words)
     // Set it each time: generators share the pattern, and may stop before their end.
-    pattern.lastIndex = start
-    const [text = "", space, comment, string, quoted, word] = pattern.exec(sql) ?? []
-    yield { kind: kindOf(space, comment, string, quoted, word), text, start }
-    start += text.length
+    run.lastIndex = start
+    const isOne = run.test(sql)
+    const end = isOne ? run.lastIndex : start + 1
+    yield { kind: isOne ? kind : "other", text: sql.slice(start, end), start }
+    start = end
   }
 }
 
 /** The same in fewer and longer tokens, for callers that do not need single words. */
-export const phrasesOf = (sql: string): Generator<Token> => tokensOf(sql, ofPhrases)
-
-const kindOf = (space?: string, comment?: string, string?: string, quoted?: string, word?: string): TokenKind => {
-  if (space !== undefined) return "space"
-  if (word !== undefined) return "word"
-  if (comment !== undefined) return "comment"
-  if (string !== undefined) return "string"
-  return quoted === undefined ? "other" : "quoted"
-}
+export const phrasesOf = (sql: string): Generator<Token> => tokensOf(sql, phrase)
 
 export const isBlank = ({ kind }: Token): boolean => kind === "space" || kind === "comment"
 
@@ -79,26 +100,28 @@ export const statementsOf = (script: string): ReadonlyArray<Statement> => {
     trigger = triggerDetector()
   }
 
-  // Only triggers contain semicolons, and only to find them are single words needed.
-  for (const token of tokensOf(script, /trigger/i.test(script) ? ofWords : ofPhrases)) {
+  for (const token of phrasesOf(script)) {
     if (isBlank(token)) continue
-    const inTrigger = trigger.isInsideAfter(token)
-    if (token.text === ";" && !inTrigger) {
+    const text = withoutBlanksAtEnd(token)
+    const inTrigger = trigger.isInsideAfter(text)
+    if (text === ";" && !inTrigger) {
       finish()
       continue
     }
     if (start < 0) start = token.start
-    end = token.start + (token.kind === "word" ? lengthWithoutBlanks(token.text) : token.text.length)
+    end = token.start + text.length
   }
   finish()
   return statements
 }
 
-/** The length of a phrase without the blanks at its end. */
-const lengthWithoutBlanks = (text: string): number => {
+/** The text of a phrase without the blanks at its end. */
+export const withoutBlanksAtEnd = ({ kind, text }: Token): string => {
   let length = text.length
-  while (length > 0 && " \t\n\f\r\uFEFF".includes(text.charAt(length - 1))) length -= 1
-  return length
+  while (kind === "word" && " \t\n\f\r\uFEFF".includes(text.charAt(length - 1))) length -= 1
+  // A word goes on with it, and ends in it.
+  if (/[A-Za-z0-9_$\u0080-\uFFFF]/.test(text.charAt(length - 1))) while (text.charAt(length) === "\uFEFF") length += 1
+  return text.slice(0, length)
 }
 
 /** The comments of a script. `isAtHead`: only comments come before it. */
@@ -121,29 +144,39 @@ const newlinesIn = (script: string, from: number, to: number): number => {
  * `; END ;` closes it: a `CASE ... END` has no semicolon before its `END`.
  */
 const triggerDetector = () => {
-  let words: string | undefined = ""
+  /** What the statement begins with, as long as it can still become a trigger. */
+  let opening: string | undefined = ""
   let inTrigger = false
   let tail: "body" | "semicolon" | "end" = "body"
   return {
-    isInsideAfter: (token: Token): boolean => {
-      const word = token.kind === "word" ? token.text.toUpperCase() : token.text
-      if (words !== undefined) {
-        words = `${words} ${word}`
-        inTrigger = /^( EXPLAIN( QUERY PLAN)?)? CREATE( TEMP| TEMPORARY)? TRIGGER$/.test(words)
-        if (inTrigger || !/^( EXPLAIN( QUERY( PLAN)?)?)?( CREATE( TEMP| TEMPORARY)?)?$/.test(words)) words = undefined
+    /** `phrase`: without blanks at its end. A comment may stand between the words that open a trigger. */
+    isInsideAfter: (phrase: string): boolean => {
+      if (opening !== undefined) {
+        opening = `${opening} ${phrase}`
+        inTrigger = opensTrigger.test(opening)
+        if (inTrigger || !mayOpenTrigger.test(opening)) opening = undefined
         return inTrigger
       }
       if (!inTrigger) return false
-      if (word === ";") {
+      if (phrase === ";") {
         const ended = tail === "end"
         tail = "semicolon"
         return !ended
       }
-      tail = tail === "semicolon" && word === "END" ? "end" : "body"
+      tail = tail === "semicolon" && /^end$/i.test(phrase) ? "end" : "body"
       return true
     }
   }
 }
+
+const opensTrigger = new RegExp(
+  `^(${blank}EXPLAIN(${blank}QUERY${blank}PLAN)?)?${blank}CREATE(${blank}TEMP|${blank}TEMPORARY)?${blank}TRIGGER(?![A-Za-z0-9_$\\u0080-\\uFFFF])`,
+  "i"
+)
+const mayOpenTrigger = new RegExp(
+  `^(${blank}EXPLAIN(${blank}QUERY(${blank}PLAN)?)?)?(${blank}CREATE(${blank}TEMP|${blank}TEMPORARY)?)?$`,
+  "i"
+)
 
 /** A word, a name or a dot. Only a word without quotes can be a keyword. `name` has no quotes. */
 export interface Part {

@@ -5,7 +5,7 @@
 import { unwrittenIn } from "./EmptyScript.ts"
 import type { Obstacle, Script } from "./Obstacle.ts"
 import { misplacedStatement } from "./PragmaRules.ts"
-import { openingWords, phrasesOf, type Statement, tokensOf } from "./SqlScript.ts"
+import { isBlank, openingWords, phrasesOf, type Statement, tokensOf, withoutBlanksAtEnd } from "./SqlScript.ts"
 
 export const obstacleIn = (script: Script): Obstacle | undefined => {
   const { statements, text } = script
@@ -141,19 +141,22 @@ const missingEndOfTrigger = (statement: Statement): Obstacle | undefined => {
   if (!/^CREATE (?:(?:TEMP|TEMPORARY) )?TRIGGER\b/.test(words.join(" "))) return undefined
   let before = ""
   let end = -1
-  for (const { kind, start, text: token } of tokensOf(text)) {
-    if (kind === "space" || kind === "comment") continue
+  for (const token of phrasesOf(text)) {
+    if (isBlank(token)) continue
+    const phrase = withoutBlanksAtEnd(token)
+    const isEnd = before === ";" && /^end(?![\w$\u0080-\uFFFF])/i.test(phrase)
     // No statement of a trigger begins with END.
-    if (end >= 0) {
+    if (end >= 0 || (isEnd && phrase.length > 3)) {
+      const from = end >= 0 ? end : token.start
       return {
         reason: "Incomplete",
-        statement: { text: text.slice(end).split("\n", 1).join(""), line: line + lineOf(text, end) - 1 },
+        statement: { text: text.slice(from).split("\n", 1).join(""), line: line + lineOf(text, from) - 1 },
         detail: `there is no semicolon after the END of the trigger of line ${line}`,
         remedy: "Write `END;`."
       }
     }
-    if (before === ";" && /^end$/i.test(token)) end = start
-    before = token
+    if (isEnd) end = token.start
+    before = phrase
   }
   if (end >= 0) return undefined
   return {

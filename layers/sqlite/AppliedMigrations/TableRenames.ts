@@ -18,6 +18,7 @@ export const tablesDroppedBy = (statements: Script["statements"]): ReadonlySet<s
 
 /** The name in `ALTER TABLE [schema .] name RENAME`, and what follows. */
 const renamingIn = (statement: string) => {
+  if (!/^alter/i.test(statement)) return undefined
   const parts = openingParts(statement, 10)
   const at = parts[3]?.keyword === "." ? 4 : 2
   const [table, rename, ...rest] = parts.slice(at)
