@@ -148,7 +148,7 @@ const api = Layer.scopedDiscard(
 )
 
 /** Everything on database and contents, without HTTP. */
-export const filesOn = ({ belonging, contents, keeping, sweeper }: Engine) =>
+export const filesOn = ({ belonging, checkpoints, contents, keeping, sweeper }: Engine) =>
   Cleanup.layer.pipe(
     Layer.provideMerge(
       Layer.mergeAll(
@@ -171,7 +171,7 @@ export const filesOn = ({ belonging, contents, keeping, sweeper }: Engine) =>
     Layer.provideMerge(Rows.layer),
     Layer.provideMerge(Sessions.layer),
     Layer.provideMerge(Layer.mergeAll(AccessLog.layer, AuditTrail.layer, Discarding.layer, Quota.layer)),
-    Layer.provideMerge(Layer.mergeAll(belonging, Refusals.layer, Reserve.layer)),
+    Layer.provideMerge(Layer.mergeAll(belonging, checkpoints, Refusals.layer, Reserve.layer)),
     Layer.provideMerge(ContentFaults.layer),
     Layer.provideMerge(contents),
     Layer.provideMerge(Layer.mergeAll(DueTime.layer, Questions.layer, signallingWrites))

@@ -10,6 +10,7 @@ import type { ContentError } from "./ContentError.ts"
 import type { ContentFaults } from "./ContentFaults.ts"
 import type { ContentStore } from "./ContentStore.ts"
 import type { ContentsError } from "./ContentsError.ts"
+import type { Checkpoints } from "./checkpoints/Checkpoints.ts"
 import type { Database } from "./Database.ts"
 import type { Discarding } from "./Discarding.ts"
 import type { DueTime } from "./DueTime.ts"
@@ -18,6 +19,7 @@ import type { PostgresRefused } from "./PostgresRefused.ts"
 import type { Settings } from "./Settings.ts"
 import type { StartTimeline } from "./StartTimeline.ts"
 import type { Sweeper } from "./Sweeper.ts"
+import type { WriteSignal } from "./WriteSignal.ts"
 
 type Files = FileSystem.FileSystem | Path.Path
 
@@ -37,6 +39,7 @@ export interface Engine {
     ContentsError | ContentError | SqlError,
     ContentStore | Database | DueTime | Settings | SqlClient.SqlClient
   >
+  readonly checkpoints: Layer.Layer<Checkpoints, never, Database | SqlClient.SqlClient | WriteSignal>
   readonly keeping: Layer.Layer<
     Keeping,
     ContentError,

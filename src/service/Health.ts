@@ -10,6 +10,7 @@ import type { Belonging } from "./Belonging.ts"
 import type { Cleanup } from "./Cleanup.ts"
 import type { ContentFaults } from "./ContentFaults.ts"
 import { contentsFinding } from "./ContentsHealth.ts"
+import { Checkpoints } from "./checkpoints/Checkpoints.ts"
 import { Database } from "./Database.ts"
 import type { DueTime } from "./DueTime.ts"
 import { HealthHistory } from "./HealthHistory.ts"
@@ -25,6 +26,8 @@ export class Health extends Context.Tag("conversation-files/Health")<
     readonly database: Watched
     /** Whether a page can be written, and the write lock is free or held by this process. */
     readonly writeLock: Watched
+    /** Whether a thread makes the checkpoints of the WAL; undefined where the engine does that. */
+    readonly checkpoints: Watched | undefined
     /** Whether the contents belong to this database and, as far as known, are as they were stored. */
     readonly contents: Watched
     /** Whether there is space beyond the reserve for reading and deleting. */
@@ -36,7 +39,16 @@ export class Health extends Context.Tag("conversation-files/Health")<
   static readonly layer: Layer.Layer<
     Health,
     never,
-    Belonging | Cleanup | ContentFaults | Database | DueTime | HealthHistory | Reserve | Settings | SharedLimits
+    | Belonging
+    | Checkpoints
+    | Cleanup
+    | ContentFaults
+    | Database
+    | DueTime
+    | HealthHistory
+    | Reserve
+    | Settings
+    | SharedLimits
   > = Layer.scoped(
     Health,
     Effect.gen(function* () {
@@ -73,6 +85,14 @@ export class Health extends Context.Tag("conversation-files/Health")<
           ),
         onSuccess: () => passing("free", "write lock")
       })
+      const { fault } = yield* Checkpoints
+      const checkpoints = Effect.flatMap(fault, (found) =>
+        Effect.map(passing(found === undefined ? "beside" : "within commits", "checkpoints"), (check): Check => {
+          if (found === undefined) return check
+          const message = `Commits make the checkpoints, which takes longer: ${found.message}`
+          return { ...check, status: "warn", reason: `${found._tag}.${found.reason}`, message }
+        })
+      )
       const contents = Effect.flatMap(finding, ({ message, missing, reason, status }) =>
         Effect.map(passing(missing, "missing contents"), (check) => ({ ...check, status, reason, message }))
       )
@@ -106,6 +126,7 @@ export class Health extends Context.Tag("conversation-files/Health")<
       const checks = {
         database: yield* watch(`${ready.engine}:database`, database),
         writeLock: yield* watch(`${ready.engine}:write-lock`, writeLock),
+        checkpoints: ready.engine === "sqlite" ? yield* watch("sqlite:checkpoints", checkpoints) : undefined,
         contents: yield* watch("storage:contents", contents),
         space: yield* watch("storage:space", space),
         limits: shared.isShared ? yield* watch("redis:limits", limits) : undefined

@@ -196,6 +196,7 @@ const whereIn = (phase: Phase, { current, doing, stages, step }: Course) => {
 const watchedIn = ({ health, engine }: Behind): Readonly<Record<string, Watched>> => ({
   [`${engine}:database`]: health.database,
   [`${engine}:write-lock`]: health.writeLock,
+  ...(health.checkpoints === undefined ? {} : { "sqlite:checkpoints": health.checkpoints }),
   "storage:contents": health.contents,
   "storage:space": health.space,
   ...(health.limits === undefined ? {} : { "redis:limits": health.limits })

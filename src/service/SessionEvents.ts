@@ -45,7 +45,7 @@ export class SessionEvents extends Context.Tag("conversation-files/SessionEvents
         const sql = yield* SqlClient.SqlClient
         const { audited } = yield* AuditTrail
         const { mayUse } = yield* Sessions
-        const { next: ownWrite } = yield* WriteSignal
+        const ownWrite = yield* Effect.flatMap(WriteSignal, ({ listen }) => listen)
         const isFollowed = yield* Effect.makeLatch()
         const followers = new Map<string, Set<Effect.Latch>>()
 

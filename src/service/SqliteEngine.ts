@@ -14,6 +14,7 @@ import {
 } from "../../layers/index.ts"
 import { Belonging } from "./Belonging.ts"
 import { ContentFiles } from "./ContentFiles.ts"
+import { Checkpoints } from "./checkpoints/Checkpoints.ts"
 import { Database } from "./Database.ts"
 import type { Engine } from "./Engine.ts"
 import { Keeping } from "./Keeping.ts"
@@ -84,6 +85,7 @@ export const sqliteEngine: Engine = {
   database,
   contents: Layer.provide(ContentFiles.store, ContentFiles.layer),
   belonging: Belonging.layer,
+  checkpoints: Checkpoints.layer,
   keeping: Layer.provide(Keeping.layer, ContentFiles.layer),
   sweeper: Layer.provide(Sweeper.layer, ContentFiles.layer)
 }

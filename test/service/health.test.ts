@@ -62,6 +62,7 @@ describe("/api/health", () => {
         ...stages.map((name) => `sqlite:${name}`),
         "sqlite:database",
         "sqlite:write-lock",
+        "sqlite:checkpoints",
         "storage:contents",
         "storage:space"
       ])

@@ -9,6 +9,7 @@ import { bytes, clock, counted, exact, millis, readable, relative } from "./word
 const names = {
   "sqlite:database": "Database",
   "sqlite:write-lock": "Writing",
+  "sqlite:checkpoints": "Checkpoints",
   "postgres:database": "Database",
   "postgres:write-lock": "Writing",
   "storage:contents": "Contents",
@@ -21,6 +22,9 @@ const names = {
 const reasons = {
   "WriteError.Busy": "Another process is writing.",
   "WriteError.DiskFull": "The disk is full. Nothing can be uploaded.",
+  "CheckpointError.Refused": "Uploads take longer.",
+  "CheckpointError.NoAnswer": "Uploads take longer.",
+  "CheckpointError.Ended": "Uploads take longer.",
   "ContentStore.AlmostFull": "The disk is almost full.",
   "ContentStore.Full": "The disk is full. Nothing can be uploaded.",
   "ContentStore.Unknown": "The disk does not tell how much is free.",
@@ -50,6 +54,7 @@ const foundOf = ({ observedUnit, observedValue }) => {
   if (observedUnit === "bytes") return typeof observedValue === "number" ? bytes(observedValue) : "not known"
   if (observedUnit === "missing contents") return observedValue === 0 ? "none is missing" : `${observedValue} missing`
   if (observedUnit === "write lock") return observedValue === "free" ? "possible" : "not possible at this moment"
+  if (observedUnit === "checkpoints") return observedValue === "beside" ? "beside the requests" : "within the requests"
   if (observedUnit === "request limits") {
     return observedValue === "shared" ? "counted together" : "counted by each backend on its own"
   }

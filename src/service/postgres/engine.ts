@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import { Checkpoints } from "../checkpoints/Checkpoints.ts"
 import type { Engine } from "../Engine.ts"
 import { StartTimeline } from "../StartTimeline.ts"
 import { postgresBelonging } from "./belonging.ts"
@@ -14,6 +15,7 @@ export const engineOn = (url: Redacted.Redacted): Engine => ({
   database: Layer.unwrapEffect(Effect.map(StartTimeline, ({ follow }) => postgresDatabase(url, follow))),
   contents: postgresContents,
   belonging: postgresBelonging,
+  checkpoints: Checkpoints.none,
   keeping: postgresKeeping,
   sweeper: postgresSweeper
 })
