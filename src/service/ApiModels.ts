@@ -87,7 +87,8 @@ export class AuditEvent extends Schema.Class<AuditEvent>("AuditEvent")({
   /** Why it was refused: the `_tag` of the answer. */
   reason: Schema.NullOr(Schema.String),
   fileId: Schema.NullOr(Schema.String),
-  filename: Schema.NullOr(Schema.String),
+  /** Of the file, when it happened. */
+  name: Schema.NullOr(Schema.String),
   details: Schema.NullOr(Schema.String)
 }) {}
 

@@ -22,7 +22,7 @@ export class SessionEvent extends Schema.Class<SessionEvent>("SessionEvent")({
   sessionId: Schema.String,
   /** Null if the session itself changed. */
   fileId: Schema.NullOr(Schema.String),
-  filename: Schema.NullOr(Schema.String)
+  name: Schema.NullOr(Schema.String)
 }) {}
 
 /** The most files in one archive. */

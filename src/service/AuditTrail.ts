@@ -194,6 +194,6 @@ const eventOf = (row: EventRow): AuditEvent =>
     outcome: row.outcome,
     reason: row.reason,
     fileId: row.file_id,
-    filename: row.filename,
+    name: row.filename,
     details: row.details
   })

@@ -171,5 +171,5 @@ const eventOf = (row: EventRow): SessionEvent =>
     action: row.action,
     sessionId: row.session_id,
     fileId: row.file_id,
-    filename: row.filename
+    name: row.filename
   })

@@ -130,8 +130,8 @@ layer(served, { excludeTestServices: true })((it) => {
         yield* extracted(file)
         const found = (q: string) =>
           Effect.map(context.search({ path, urlParams: { q, limit: 10 } }), ({ passages }) =>
-            passages.map(({ endLine, filename, highlights, line, text }) => ({
-              in: `${filename}:${line}-${endLine}`,
+            passages.map(({ endLine, highlights, line, name, text }) => ({
+              in: `${name}:${line}-${endLine}`,
               words: highlights.map(({ end, start }) => text.slice(start, end))
             }))
           )
@@ -144,10 +144,7 @@ layer(served, { excludeTestServices: true })((it) => {
         assert.deepStrictEqual(yield* found("unseen"), [])
         const named = (q: string) =>
           Effect.map(context.search({ path, urlParams: { q, limit: 10 } }), ({ names }) =>
-            names.map(({ filename, highlights }) => [
-              filename,
-              ...highlights.map(({ end, start }) => filename.slice(start, end))
-            ])
+            names.map(({ highlights, name }) => [name, ...highlights.map(({ end, start }) => name.slice(start, end))])
           )
         assert.deepStrictEqual(yield* named("torn papers as PDF, and a PICTURE"), [
           ["torn.pdf", "torn", "pdf"],
@@ -170,7 +167,7 @@ layer(served, { excludeTestServices: true })((it) => {
         assert.deepStrictEqual(yield* found("tappet"), [{ in: "note.odt:1-2", words: ["tappet"] }])
         const pageOf = (q: string) =>
           Effect.map(context.search({ path, urlParams: { q, limit: 10 } }), ({ passages }) =>
-            passages.map(({ filename, line, page }) => `${filename} page ${page} line ${line}`)
+            passages.map(({ line, name, page }) => `${name} page ${page} line ${line}`)
           )
         assert.deepStrictEqual(yield* pageOf("pulleys"), ["sizes.xlsx page 2 line 7"])
         assert.deepStrictEqual(yield* pageOf("rocker"), ["talk.pptx page 2 line 1"])
@@ -221,7 +218,7 @@ layer(served, { excludeTestServices: true })((it) => {
         yield* files.upload({ path, payload: fileForm("b.txt", "another flywheel") })
         const found = (sessionId: string, q = "flywheel") =>
           Effect.map(context.search({ path: { sessionId }, urlParams: { q, limit: 10 } }), ({ passages }) =>
-            passages.map(({ filename }) => filename).sort()
+            passages.map(({ name }) => name).sort()
           )
         yield* extracted(file)
         assert.deepStrictEqual(yield* found("there"), ["a.txt", "b.txt"])
@@ -297,7 +294,7 @@ layer(served, { excludeTestServices: true })((it) => {
             yield* extracted(file)
             const { passages } = yield* context.search({ path, urlParams: { q: "flywheel", limit: 10 } })
             const { state } = yield* context.textState({ path: { fileId } })
-            return [state, passages.map(({ filename }) => filename)]
+            return [state, passages.map(({ name }) => name)]
           })
         yield* extracted(file)
         assert.strictEqual((yield* context.textState({ path: { fileId } })).state, "unsupported")
@@ -349,8 +346,7 @@ layer(served, { excludeTestServices: true })((it) => {
               passages.map(({ fileId }) => fileId),
               elsewhere.fileId
             )
-            if (policy === "pinned")
-              assert.deepInclude(passages[0], { filename: "pinned.txt", why: "its file is pinned" })
+            if (policy === "pinned") assert.deepInclude(passages[0], { name: "pinned.txt", why: "its file is pinned" })
           }
         }
         const named = yield* context.choose({
@@ -358,7 +354,7 @@ layer(served, { excludeTestServices: true })((it) => {
           payload: { message: "What is in pinned.txt?", budget: 100, policy: "named" }
         })
         assert.deepInclude(named.passages[0], {
-          filename: "pinned.txt",
+          name: "pinned.txt",
           why: "the message names its file"
         })
         const unknown = { message, budget: 100, policy: "pinned", pinned: [elsewhere.fileId] } as const
@@ -368,7 +364,7 @@ layer(served, { excludeTestServices: true })((it) => {
         const viewed = events.filter(({ action, outcome }) => action === "view" && outcome === "done")
         assert.deepInclude(viewed[0], {
           actor: "alice",
-          filename: "report.md",
+          name: "report.md",
           details: JSON.stringify({ for: "context", policy: "diverse" })
         })
       })

@@ -92,7 +92,7 @@ describe("a stream of events", () => {
       assert.isTrue(all.startsWith(": events of this session\nid: 0\n\n"))
       const data = [...all.matchAll(/^data: (.+)$/gm)].map(([, json]) => JSON.parse(json ?? ""))
       assert.deepStrictEqual(
-        data.map(({ action, actor, fileId, filename, sessionId }) => [action, actor, sessionId, fileId, filename]),
+        data.map(({ action, actor, fileId, name, sessionId }) => [action, actor, sessionId, fileId, name]),
         [
           ["upload", "local", "s1", one.fileId, "größe.txt"],
           ["rename", "local", "s1", one.fileId, "two.txt"],
@@ -297,7 +297,7 @@ describe("a stream of events", () => {
     Effect.gen(function* () {
       const event = new SessionEvent({
         ...{ eventId: 1, at: "2026-01-01T00:00:00.000Z", actor: "alice", action: "upload" },
-        ...{ sessionId: "s1", fileId: "f", filename: "a".repeat(1000) }
+        ...{ sessionId: "s1", fileId: "f", name: "a".repeat(1000) }
       })
       const body = yield* eventStream(
         { position: 0, news: Effect.void, take: Effect.succeed(Array.from({ length: 100 }, () => event)) },
@@ -363,7 +363,7 @@ describe("the watching client", () => {
       const seen: Array<string | null> = []
       const watching = yield* watchSession("s1", { baseUrl: first.url }).pipe(
         Stream.take(3),
-        Stream.runForEach(({ filename }) => Effect.sync(() => void seen.push(filename))),
+        Stream.runForEach(({ name }) => Effect.sync(() => void seen.push(name))),
         Effect.provide(FetchHttpClient.layer),
         Effect.fork
       )

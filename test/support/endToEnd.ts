@@ -112,7 +112,7 @@ export const endToEnd = (system: System) =>
     // Only the record remains, in order.
     const { events } = yield* sessions.audit(everyEvent)
     assert.deepStrictEqual(
-      events.map(({ action, actor, filename, outcome, reason }) => [actor, action, filename, reason ?? outcome]),
+      events.map(({ action, actor, name, outcome, reason }) => [actor, action, name, reason ?? outcome]),
       [
         ["ann", "upload", "report.txt", "done"],
         ["npu", "download", "report.txt", "done"],

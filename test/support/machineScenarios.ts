@@ -100,7 +100,7 @@ export const changesReachOthers = <R>(
       Effect.flatten,
       Effect.provide(FetchHttpClient.layer)
     )
-    assert.include(heard, { action: "upload", filename: "result.json", sessionId })
+    assert.include(heard, { action: "upload", name: "result.json", sessionId })
     const ofText = { path: { fileId: text.fileId }, headers: { "if-match": `"${text.sha256}"` } }
     yield* between(service, settings)
     yield* ann.changes.replace({ ...ofText, payload: "one two three" })

@@ -7,7 +7,7 @@ import { tokenizers } from "./tokens.ts"
 
 const passage = {
   fileId: Schema.String,
-  filename: Schema.String,
+  name: Schema.String,
   /** The number of the passage within its file, from 0. */
   ordinal: Schema.Number,
   text: Schema.String,
@@ -32,8 +32,8 @@ export class FoundPassage extends Schema.Class<FoundPassage>("FoundPassage")({
 /** A file whose name has words of the search, whatever kind of file it is. */
 export class FoundName extends Schema.Class<FoundName>("FoundName")({
   fileId: Schema.String,
-  filename: Schema.String,
-  /** Where these words are in `filename`. */
+  name: Schema.String,
+  /** Where these words are in `name`. */
   highlights: Highlights
 }) {}
 

@@ -54,7 +54,7 @@ export const nameSearch = Effect.gen(function* () {
         ({ row: { file_id, original_filename } }) =>
           new FoundName({
             fileId: file_id,
-            filename: original_filename,
+            name: original_filename,
             highlights: highlightsIn(original_filename, wanted)
           })
       )

@@ -8,7 +8,7 @@ export type Shown<A extends { readonly candidate: Candidate }> = A & { readonly 
 /** The fields of a passage in an answer. */
 export const fieldsOf = ({ candidate: { fileId, filename, ordinal, place }, score, text }: Shown<Ranked>) => ({
   fileId,
-  filename,
+  name: filename,
   ordinal,
   text,
   line: place.line,

@@ -59,10 +59,10 @@ const isForGood = ({ details }) => details?.includes('"permanently":true') === t
 
 /** @param {AuditEvent} event */
 const sentenceOf = (event) => {
-  const { action, actor, filename, outcome, reason } = event
+  const { action, actor, name, outcome, reason } = event
   const [past, infinitive] = actions[isForGood(event) ? "destroy" : action] ?? [action, action]
   const who = actor ?? "Somebody"
-  const what = filename === null ? "" : ` ${filename}`
+  const what = name === null ? "" : ` ${name}`
   return outcome === "refused" ? `${who} could not ${infinitive}${what}: ${reasonOf(reason)}` : `${who} ${past}${what}`
 }
 

@@ -76,15 +76,15 @@ const openerOf = (fileId, name) => {
 }
 
 /** @param {FoundPassages["names"][number]} found */
-const nameRowOf = ({ fileId, filename, highlights }) =>
-  make("li", {}, openerOf(fileId, marked(filename, highlights, 0, filename.length)), " ", make("small", {}, "its name"))
+const nameRowOf = ({ fileId, highlights, name }) =>
+  make("li", {}, openerOf(fileId, marked(name, highlights, 0, name.length)), " ", make("small", {}, "its name"))
 
 /** @param {FoundPassage} passage */
 const rowOf = (passage) =>
   make(
     "li",
     {},
-    openerOf(passage.fileId, [passage.filename]),
+    openerOf(passage.fileId, [passage.name]),
     " ",
     make("small", {}, placeOf(passage)),
     make("p", {}, ...markedTextOf(passage))

@@ -27,7 +27,7 @@ runMachine(
     if (what !== "watch") return yield* process(what)
 
     return yield* watchSession(sessionId, { ...settings, after: 0 }).pipe(
-      Stream.filter(({ filename }) => filename?.endsWith(".txt")),
+      Stream.filter(({ name }) => name?.endsWith(".txt")),
       Stream.take(2),
       Stream.runFoldEffect(undefined, (result, { fileId }) =>
         result === undefined
