@@ -73,7 +73,8 @@ export const mostRefused = (traced: string): number => {
 
 /**
  * The threads of a Node.js process whose system calls matter: its own, where SQLite works, and the one of its pool
- * (`UV_THREADPOOL_SIZE=1`), which starts last, with the first file system call.
+ * (`UV_THREADPOOL_SIZE=1`), which starts with the first file system call. What starts later is a thread with an event
+ * loop of its own; the pool waits on a lock.
  */
 export const threadsOf = (pid: number) => {
   const begun = (thread: string) => {
@@ -81,7 +82,10 @@ export const threadsOf = (pid: number) => {
     const [, fields = ""] = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8").split(") ")
     return Number(fields.split(" ")[19])
   }
-  const [last] = readdirSync(`/proc/${pid}/task`).sort((one, other) => begun(other) - begun(one))
+  const isIdle = (thread: string) => readFileSync(`/proc/${pid}/task/${thread}/wchan`, "utf8").startsWith("futex")
+  const [last] = readdirSync(`/proc/${pid}/task`)
+    .filter(isIdle)
+    .sort((one, other) => begun(other) - begun(one))
   return { main: pid, pool: Number(last) }
 }
 
