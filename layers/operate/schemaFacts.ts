@@ -42,12 +42,13 @@ export const schemaFacts = (database: Driver.Database): SchemaFacts => {
 
 const ownerOf = (row: Row): string => text(row, "owner")
 
-const of = (question: string): string =>
-  `SELECT t.name AS owner, p.* FROM main.sqlite_schema AS t, ${question} AS p
+const of = (question: string, asked = "t.name AS owner, p.*"): string =>
+  `SELECT ${asked} FROM main.sqlite_schema AS t, ${question} AS p
 WHERE t.type = 'table' AND t.sql NOT LIKE 'CREATE VIRTUAL %'`
 
-const ofIndexes = `SELECT i.name AS index_name, p.name, p.seqno
-FROM main.sqlite_schema AS i, pragma_index_info(i.name) AS p WHERE i.type = 'index' ORDER BY i.name, p.seqno`
+// By table: the primary key of one WITHOUT ROWID is an index, and not in sqlite_schema.
+const ofIndexes = `${of("pragma_index_list(t.name) AS i, pragma_index_info(i.name)", "i.name AS index_name, p.name")}
+ORDER BY i.name, p.seqno`
 
 const columnOf = (row: Row): ColumnFacts => ({
   name: text(row, "name"),

@@ -397,8 +397,15 @@ describe("what lint says", () => {
     [
       ["id INTEGER PRIMARY KEY, label TEXT, n INT, b, x", "(id) SELECT id FROM tags", kept, "WITHOUT ROWID"],
       [
+        "rowid-lost 1: tags.id was INTEGER PRIMARY KEY, and is no longer the number that SQLite gives each row"
+      ]
+    ],
+    [
+      ["label TEXT PRIMARY KEY, id INTEGER, n INT, b, x", "(label, id) SELECT label, id FROM tags", kept, "WITHOUT ROWID"],
+      [
+        "not-null-on-existing 2: Tags.label may be NULL, and the new column may not: one such row and the copy fails",
         "rowid-lost 1: tags.id was INTEGER PRIMARY KEY, and is no longer the number that SQLite gives each row",
-        "unique-on-existing 1: Two rows of tags may be the same in , and then this fails"
+        "unique-on-existing 1: Two rows of tags may be the same in label, and then this fails"
       ]
     ],
     [
