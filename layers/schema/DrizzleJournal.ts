@@ -1,6 +1,6 @@
 /** What Drizzle's journal says runs, and in which order. */
 import { type ForeignLayout, type LeftFile, shortened, type Unclear } from "./ForeignLayout.ts"
-import { afterNumber, isSql, type Named, numberAt } from "./ForeignNames.ts"
+import { afterNumber, isSql, numberAt } from "./ForeignNames.ts"
 import { numbered } from "./ForeignNumbers.ts"
 
 /** What Drizzle runs: the entries of its journal, in their order. */
@@ -22,9 +22,9 @@ export const ofJournal = (
     if (!tags.includes(path.replace(isSql, "")))
       left.push({ path, reason: "it is not in Drizzle's journal, so Drizzle does not run it" })
   }
-  const inOrder = tags.map((tag): Named => {
+  const inOrder = tags.map((tag) => {
     const { number = "", written = "" } = numberAt(tag) ?? {}
-    return { path: `${tag}.sql`, form: "numbered", number, name: afterNumber(tag, written), half: "up" }
+    return { path: `${tag}.sql`, number, name: afterNumber(tag, written) }
   })
   return inOrder.length === 0
     ? { reason: "NoMigrations", detail: "the journal of Drizzle is empty" }
@@ -32,16 +32,22 @@ export const ofJournal = (
 }
 
 const tagsIn = (journal: string): ReadonlyArray<string> | undefined => {
+  const read = parsed(journal)
+  const entries = has(read, "entries") ? read.entries : undefined
+  if (!Array.isArray(entries)) return undefined
+  const list: ReadonlyArray<unknown> = entries
+  const tags = list.flatMap((entry) => (has(entry, "tag") && typeof entry.tag === "string" ? [entry.tag] : []))
+  return tags.length === list.length ? tags : undefined
+}
+
+/** Undefined for what is not JSON. */
+const parsed = (text: string): unknown => {
   try {
-    const read: unknown = JSON.parse(journal)
-    const entries: unknown = typeof read === "object" && read !== null && "entries" in read ? read.entries : undefined
-    if (!Array.isArray(entries)) return undefined
-    const list: ReadonlyArray<unknown> = entries
-    const tags = list.flatMap((entry) =>
-      typeof entry === "object" && entry !== null && "tag" in entry && typeof entry.tag === "string" ? [entry.tag] : []
-    )
-    return tags.length === list.length ? tags : undefined
+    return JSON.parse(text)
   } catch {
     return undefined
   }
 }
+
+const has = <Key extends string>(value: unknown, key: Key): value is Readonly<Record<Key, unknown>> =>
+  typeof value === "object" && value !== null && key in value

@@ -38,11 +38,13 @@ const partsOf = (number: string): ReadonlyArray<bigint> =>
 
 const lettersOf = (number: string): string => /[a-z]*$/.exec(number)?.[0] ?? ""
 
+type Numbered = Pick<Named, "path" | "number" | "name">
+
 /** Keeps the numbers where this library reads them in the same order, and else counts. */
 export const numbered = (
   layout: string,
-  inOrder: ReadonlyArray<Named>,
-  repeatable: ReadonlyArray<Named>,
+  inOrder: ReadonlyArray<Numbered>,
+  repeatable: ReadonlyArray<Numbered>,
   left: ReadonlyArray<LeftFile>
 ): ForeignLayout => {
   const digits = inOrder.map(({ number }) => wholeNumberOf(number))

@@ -41,14 +41,19 @@ const lostWith = ({ drop, now, then }: Remade, { end, ran, start }: FileRun): Re
     end.objects.some((object) => object.type === type && foldName(object.name) === foldName(name))
   const isDropped = (type: string, name: string) =>
     ran.some(({ shape }) => shape.kind === "drop" && shape.type === type && shape.name === foldName(name))
+  const rowid = rowidOf(now)
+  const others: ReadonlyArray<Searched> = [
+    ...now.indexes,
+    // The rows are in its order.
+    ...(rowid === undefined ? [] : [{ columns: [rowid.name], isPartial: false, isUnique: true }])
+  ]
   const indexes = then.indexes.filter(
-    ({ columns, isPartial, isUnique, name, origin }) =>
-      origin === "c" &&
-      !isThere("index", name) &&
-      !isDropped("index", name) &&
-      columns.every((column) => column === null || now.columns.some(isNamed(column))) &&
-      !now.indexes.some((other) => isCoveredBy(other, { columns, isPartial, isUnique })) &&
-      !(columns.length === 1 && rowidOf(now)?.name === columns[0])
+    (index) =>
+      index.origin === "c" &&
+      !isThere("index", index.name) &&
+      !isDropped("index", index.name) &&
+      index.columns.every((column) => column === null || now.columns.some(isNamed(column))) &&
+      !others.some((other) => isCoveredBy(other, index))
   )
   const triggers = start.objects.filter(
     ({ name, table, type }) =>
@@ -67,11 +72,10 @@ const lostWith = ({ drop, now, then }: Remade, { end, ran, start }: FileRun): Re
       ]
 }
 
+type Searched = Pick<IndexFacts, "columns" | "isPartial" | "isUnique">
+
 /** Whether an index finds what another one finds, and keeps its rows as unique. */
-const isCoveredBy = (
-  other: IndexFacts,
-  { columns, isPartial, isUnique }: Pick<IndexFacts, "columns" | "isPartial" | "isUnique">
-): boolean => {
+const isCoveredBy = (other: Searched, { columns, isPartial, isUnique }: Searched): boolean => {
   if (foldAll(other.columns) === foldAll(columns)) {
     return (other.isUnique || !isUnique) && other.isPartial === isPartial
   }
@@ -80,4 +84,4 @@ const isCoveredBy = (
 }
 
 const foldAll = (columns: ReadonlyArray<string | null>): string =>
-  columns.map((column) => (column === null ? "\0" : foldName(column))).join("\n")
+  JSON.stringify(columns.map((column) => (column === null ? null : foldName(column))))
