@@ -16,13 +16,11 @@ export interface Remade {
 
 export const remadeTables = (run: FileRun, lives: ReadonlyArray<Life>): ReadonlyArray<Remade> =>
   lives.flatMap((old) => {
-    const { dropped: drop, origin = "" } = old
-    const life = drop === undefined ? undefined : successorOf(origin, run, lives)
-    const then = run.start.tables.get(origin)
-    const now = run.end.tables.get(origin)
-    return drop === undefined || life === undefined || then === undefined || now === undefined
-      ? []
-      : [{ then, now, old, life, drop }]
+    const { dropped: drop, origin } = old
+    if (drop === undefined || origin === undefined) return []
+    const [then, now] = [run.start.tables.get(origin), run.end.tables.get(origin)]
+    const life = successorOf(origin, run, lives)
+    return then && now && life ? [{ then, now, old, life, drop }] : []
   })
 
 /** Which column, or undefined for an expression, goes into which; undefined if that cannot be told. */
@@ -31,10 +29,11 @@ const mappingOf = ({ shape }: Ran, then: TableFacts, now: TableFacts) => {
   const targets = shape.columns ?? now.columns.filter(({ hidden }) => hidden === 0).map(({ name }) => foldName(name))
   const items = shape.selected.map(plainColumn)
   const isStar = items.length === 1 && items[0] === "*"
-  const sources: ReadonlyArray<string | undefined> = isStar
-    ? then.columns.filter(({ hidden }) => hidden === 0).map(({ name }) => foldName(name))
-    : items
-  return sources.includes("*") || sources.length !== targets.length ? undefined : { isStar, sources, targets }
+  // Generated columns among them, which an INSERT leaves out.
+  const sources: ReadonlyArray<string | undefined> = isStar ? then.columns.map(({ name }) => foldName(name)) : items
+  return sources.includes("*") || sources.length !== targets.length
+    ? undefined
+    : { isStar, pairs: targets.map((target, at) => ({ target, source: sources[at] })) }
 }
 
 /** The columns of the old table that a copy puts into these; undefined if one is computed. */
@@ -46,48 +45,52 @@ export const sourcesOf = (
 ): ReadonlyArray<string> | undefined => {
   const mapping = mappingOf(copy, then, now)
   const found = columns.flatMap((column) => {
-    const source = column === null ? undefined : mapping?.sources[mapping.targets.indexOf(foldName(column))]
+    const source =
+      column === null ? undefined : mapping?.pairs.find(({ target }) => target === foldName(column))?.source
     return source === undefined ? [] : [source]
   })
   return found.length === columns.length ? found : undefined
 }
+
+const byName = "Name the columns on both sides: INSERT INTO new (a, b) SELECT a, b FROM old."
 
 /** What a copy does with each column. */
 export const copied = ({ now, old, then }: Remade, copy: Ran): ReadonlyArray<Found> => {
   const { statement } = copy
   const mapping = mappingOf(copy, then, now)
   if (mapping === undefined) return []
-  const { isStar, sources, targets } = mapping
   const findings: Array<Found> = []
-  if (isStar && old.origin !== undefined) {
-    const moved = sources.findIndex((source, at) => source !== targets[at] && targets.includes(source ?? ""))
+  if (mapping.isStar) {
+    const moved = mapping.pairs.find(
+      ({ source, target }) => source !== target && mapping.pairs.some((other) => other.target === source)
+    )
     findings.push(
-      moved >= 0
+      moved === undefined
         ? found(
-            "columns-mixed-up",
-            statement,
-            `SELECT * goes by position: ${then.name}.${sources[moved]} goes into ${targets[moved]}`,
-            "Name the columns on both sides: INSERT INTO new (a, b) SELECT a, b FROM old."
-          )
-        : found(
             "insert-select-star",
             statement,
             `SELECT * copies ${then.name} by position, so another order of columns would mix them up without an error`,
-            "Name the columns on both sides: INSERT INTO new (a, b) SELECT a, b FROM old."
+            byName
+          )
+        : found(
+            "columns-mixed-up",
+            statement,
+            `SELECT * goes by position: ${then.name}.${moved.source} goes into ${moved.target}`,
+            byName
           )
     )
   }
   const isFiltered = /\bwhere\b/i.test(statement.text)
-  for (const [at, source] of sources.entries()) {
+  for (const { source, target } of mapping.pairs) {
     const from = source === undefined ? undefined : then.columns.find(isNamed(source))
-    const to = now.columns.find(isNamed(targets[at] ?? ""))
+    const to = now.columns.find(isNamed(target))
     if (from === undefined || to === undefined) continue
     if (isUnconverted(from, to)) {
       findings.push(
         found(
           "type-change",
           statement,
-          `${then.name}.${from.name} was ${from.type || "without a type"} and becomes ${to.type || "without a type"}, and the copy does not convert it: ${now.isStrict ? "a value of another type fails" : "a value that does not look like one stays as it is"}`,
+          `${then.name}.${from.name} was ${from.type} and becomes ${to.type}, and the copy does not convert it: ${now.isStrict ? "a value of another type fails" : "a value that does not look like one stays as it is"}`,
           `Convert it: CAST(${from.name} AS ${affinityOf(to.type)}), or correct the rows first.`
         )
       )
@@ -112,7 +115,6 @@ export const copied = ({ now, old, then }: Remade, copy: Ran): ReadonlyArray<Fou
 /** Affinity converts what looks like a number, and leaves the rest (https://sqlite.org/datatype3.html, 3). */
 const isUnconverted = (from: ColumnFacts, to: ColumnFacts): boolean => {
   const [before, after] = [affinityOf(from.type), affinityOf(to.type)]
-  if (before === after) return false
   if (after === "INTEGER" || after === "REAL") return before === "TEXT" || (before === "BLOB" && from.type !== "")
   return (
     (before === "TEXT" && after === "BLOB" && to.type !== "") ||

@@ -2,7 +2,7 @@
 import type { Found } from "./LintCodes.ts"
 import { copied, type Remade } from "./LintCopies.ts"
 import { type FileRun, found, isNamed } from "./LintRun.ts"
-import { type IndexFacts, isAutoincrement, rowidOf } from "./SchemaFacts.ts"
+import { foldAll, type IndexFacts, isAutoincrement, rowidOf } from "./SchemaFacts.ts"
 import { foldName } from "./SqlScript.ts"
 
 export const rebuildOf = (remade: Remade, run: FileRun): ReadonlyArray<Found> => {
@@ -82,6 +82,3 @@ const isCoveredBy = (other: Searched, { columns, isPartial, isUnique }: Searched
   const beginning = foldAll(other.columns.slice(0, columns.length))
   return !isUnique && !isPartial && !other.isPartial && beginning === foldAll(columns)
 }
-
-const foldAll = (columns: ReadonlyArray<string | null>): string =>
-  JSON.stringify(columns.map((column) => (column === null ? null : foldName(column))))

@@ -28,12 +28,8 @@ export const hiddenIn = ({ before, shape, statement }: Ran, { ran }: FileRun): R
     ]
   }
   if (shape.kind !== "drop" || !shape.ifExists || objectNamed(shape.type, shape.name, before) !== undefined) return []
-  // The usual head of a file that makes it next.
-  const isMadeLater = ran.some(({ shape: next }) => next.kind === "create" && next.name === shape.name)
-  const isTemporary = ran.some(
-    ({ shape: next }) => next.kind === "create" && next.isTemporary && next.name === shape.name
-  )
-  return isMadeLater || isTemporary
+  // The usual head of a file that makes it next; and a temporary one is not looked for above.
+  return ran.some(({ shape: other }) => other.kind === "create" && other.name === shape.name)
     ? []
     : [
         found(
@@ -57,20 +53,18 @@ const saysTheSame = (statement: string, sql: string): boolean =>
 
 /** Rows whose values depend on when, or on which machine, the migration runs. */
 export const timeIn = ({ shape, statement }: Ran): ReadonlyArray<Found> => {
-  const isOfRows = shape.kind === "insert" || shape.kind === "update"
-  const isTableOfRows = shape.kind === "create" && shape.isSelect
-  if (!isOfRows && !isTableOfRows) return []
-  if (!/current_|now|random|julianday|unixepoch|date|time/i.test(statement.text)) return []
+  if (shape.kind === "create" ? !shape.isSelect : shape.kind !== "insert" && shape.kind !== "update") return []
+  // Seeds are long: skip cutting them into tokens.
+  if (!/current_|random|julianday|unixepoch|date|time/i.test(statement.text)) return []
   const tokens = spokenTokens(statement.text)
   for (const [at, token] of tokens.entries()) {
-    if (token.kind !== "word" || !isUncertain(tokens, at)) continue
+    if (!isUncertain(token.text.toLowerCase(), tokens, at)) continue
     const line = statement.line + statement.text.slice(0, token.start).split("\n").length - 1
-    const isRandom = /^random/i.test(token.text)
     return [
       {
         code: "depends-on-time",
         line,
-        message: `${token.text} gives ${isRandom ? "another value in every database" : "the time at which each database is upgraded"}, and the row keeps it`,
+        message: `${token.text} gives ${/random/i.test(token.text) ? "another value in every database" : "the time at which each database is upgraded"}, and the row keeps it`,
         remedy: "Write the value itself, or let the program write such rows once the database is ready."
       }
     ]
@@ -78,13 +72,15 @@ export const timeIn = ({ shape, statement }: Ran): ReadonlyArray<Found> => {
   return []
 }
 
-const isUncertain = (tokens: ReadonlyArray<Token>, at: number): boolean => {
-  const word = tokens[at]?.text.toLowerCase() ?? ""
-  if (/^current_(?:date|time|timestamp)$/.test(word)) return true
+const constants = ["current_date", "current_time", "current_timestamp"]
+const functions = ["date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff"]
+
+const isUncertain = (word: string, tokens: ReadonlyArray<Token>, at: number): boolean => {
+  if (constants.includes(word)) return true
   // The name of a table stands before a list of columns too.
-  if (tokens[at + 1]?.text !== "(" || /^(?:into|from|join|\.)$/i.test(tokens[at - 1]?.text ?? "")) return false
-  if (/^random(?:blob)?$/.test(word)) return true
-  if (!/^(?:date|time|datetime|julianday|unixepoch|strftime|timediff)$/.test(word)) return false
+  if (tokens[at + 1]?.text !== "(" || /into|\./i.test(tokens[at - 1]?.text ?? "")) return false
+  if (word === "random" || word === "randomblob") return true
+  if (!functions.includes(word)) return false
   let depth = 0
   const inside: Array<Token> = []
   for (const token of tokens.slice(at + 1)) {
@@ -93,6 +89,6 @@ const isUncertain = (tokens: ReadonlyArray<Token>, at: number): boolean => {
     if (depth === 0) break
     inside.push(token)
   }
-  const isNow = inside.some(({ kind, text }) => kind === "string" && /^'\s*now\s*'$/i.test(text))
+  const isNow = inside.some(({ kind, text }) => kind === "string" && text.slice(1, -1).trim().toLowerCase() === "now")
   return isNow || inside.length === 1 || (word === "strftime" && inside.length === 2)
 }

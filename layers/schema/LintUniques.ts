@@ -2,7 +2,7 @@
 import type { Found } from "./LintCodes.ts"
 import { sourcesOf } from "./LintCopies.ts"
 import { type FileRun, found, isNamed, type Life, nameAtEnd } from "./LintRun.ts"
-import type { ColumnFacts, TableFacts } from "./SchemaFacts.ts"
+import { type ColumnFacts, foldAll, type IndexFacts, type TableFacts } from "./SchemaFacts.ts"
 import { foldName, mentions } from "./SqlScript.ts"
 
 /** Uniqueness that rows from before the file may not have. */
@@ -15,8 +15,7 @@ export const uniquesOf = (run: FileRun, lives: ReadonlyArray<Life>): ReadonlyArr
     const then = start.tables.get(life.origin ?? name)
     const now = end.tables.get(name)
     const isRemade = life.origin === undefined
-    if (then === undefined || now === undefined || now.isVirtual || (isRemade && life.copies.length === 0)) continue
-    if (isRemade && !lives.some(({ dropped, origin }) => origin === name && dropped !== undefined)) continue
+    if (then === undefined || now === undefined || (isRemade && life.copies.length === 0)) continue
     const isSorted = life.copies.some(({ statement }) =>
       /\b(?:distinct|group\s+by|where|or\s+(?:ignore|replace))\b/i.test(statement.text)
     )
@@ -29,7 +28,7 @@ export const uniquesOf = (run: FileRun, lives: ReadonlyArray<Life>): ReadonlyArr
         ({ shape }) => shape.kind === "create" && shape.type === "index" && shape.name === foldName(index.name)
       )
       const { statement } = made ?? life.made ?? {}
-      if (statement === undefined || isKnownIndex(index.name, then)) continue
+      if (statement === undefined || isKnownIndex(index, then)) continue
       // Rows of before have one value in a new column, and the condition may leave them all out.
       if (
         index.isPartial &&
@@ -56,8 +55,15 @@ export const uniquesOf = (run: FileRun, lives: ReadonlyArray<Life>): ReadonlyArr
   return findings
 }
 
-const isKnownIndex = (name: string, { indexes }: TableFacts): boolean =>
-  indexes.some((index) => index.origin === "c" && index.isUnique && foldName(index.name) === foldName(name))
+/** Whether a unique index of that name was for the same columns. One of fewer columns may fail. */
+const isKnownIndex = ({ columns, isPartial, name }: IndexFacts, { indexes }: TableFacts): boolean =>
+  indexes.some(
+    (index) =>
+      foldName(index.name) === foldName(name) &&
+      index.isUnique &&
+      index.isPartial === isPartial &&
+      foldAll(index.columns) === foldAll(columns)
+  )
 
 const isNewIn = (column: string, then: TableFacts): boolean => !then.columns.some(isNamed(column))
 

@@ -1,4 +1,5 @@
 /** What a schema has, as values: for what compares two states of it. */
+import { foldName } from "./SqlScript.ts"
 
 /** A column as SQLite reads it. */
 export interface ColumnFacts {
@@ -60,6 +61,10 @@ export interface SchemaFacts {
   readonly tables: ReadonlyMap<string, TableFacts>
   readonly objects: ReadonlyArray<ObjectFacts>
 }
+
+/** The columns of an index, to compare. */
+export const foldAll = (columns: IndexFacts["columns"]): string =>
+  JSON.stringify(columns.map((column) => (column === null ? null : foldName(column))))
 
 /** The affinity of a declared type (https://sqlite.org/datatype3.html, 3.1). */
 export const affinityOf = (type: string): "INTEGER" | "TEXT" | "BLOB" | "REAL" | "NUMERIC" => {

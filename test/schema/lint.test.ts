@@ -3,6 +3,7 @@ import { assert, describe, it } from "vitest"
 import { isLintCode, type LintCode, lintCodes } from "../../layers/schema/LintCodes.ts"
 import { withoutIgnored } from "../../layers/schema/LintIgnores.ts"
 import { culpritOf, declarable } from "../../layers/schema/LintRun.ts"
+import { hiddenIn } from "../../layers/schema/LintStatements.ts"
 import { affinityOf, isAutoincrement, rowidOf } from "../../layers/schema/SchemaFacts.ts"
 import { statementsOf } from "../../layers/schema/SqlScript.ts"
 import { factsOf, lintOf, runOf } from "./lintOf.ts"
@@ -243,6 +244,16 @@ describe("what lint says", () => {
     ],
     [["id INTEGER PRIMARY KEY, label TEXT, n INT, b BLOB, x, more", "SELECT *, 1 FROM tags", kept], []],
     [[all, "SELECT id, label, n, b, x FROM tags UNION SELECT 1, 2, 3, 4, 5", kept], []],
+    [["id INTEGER PRIMARY KEY, label INT, n REAL, b NUMERIC, x BLOB", "(n, b, x) SELECT n, b, n FROM tags", kept], []],
+    [["id INTEGER PRIMARY KEY, label TEXT, n BLOB, b, x", "(n) SELECT n FROM tags", kept], []],
+    [
+      [
+        "id INTEGER PRIMARY KEY, label TEXT NOT NULL, z",
+        "(label, z) SELECT label, n FROM tags",
+        `${kept.replace("CREATE INDEX tags_some ON tags (n) WHERE n > 1; ", "")}; ALTER TABLE tags DROP COLUMN z`
+      ],
+      ["not-null-on-existing 2: Tags.label may be NULL, and the new column may not: one such row and the copy fails"]
+    ],
     [
       [
         "id INTEGER PRIMARY KEY, label INT, n TEXT, b BLOB, x",
@@ -391,17 +402,24 @@ describe("what lint says", () => {
     ],
     [["id2 INTEGER PRIMARY KEY, label TEXT, n INT, b, x", "(id2) SELECT id FROM tags", kept], []],
     [
+      ["id INTEGER PRIMARY KEY, label TEXT UNIQUE, n INT, b, x", "(id, label) SELECT id, label FROM tags", kept],
+      ["unique-on-existing 1: Two rows of tags may be the same in label, and then this fails"]
+    ],
+    [
       ["ID TEXT, label TEXT, n INT, b, x", "(id) SELECT id FROM tags", kept],
       ["rowid-lost 1: tags.id was INTEGER PRIMARY KEY, and is no longer the number that SQLite gives each row"]
     ],
     [
       ["id INTEGER PRIMARY KEY, label TEXT, n INT, b, x", "(id) SELECT id FROM tags", kept, "WITHOUT ROWID"],
-      [
-        "rowid-lost 1: tags.id was INTEGER PRIMARY KEY, and is no longer the number that SQLite gives each row"
-      ]
+      ["rowid-lost 1: tags.id was INTEGER PRIMARY KEY, and is no longer the number that SQLite gives each row"]
     ],
     [
-      ["label TEXT PRIMARY KEY, id INTEGER, n INT, b, x", "(label, id) SELECT label, id FROM tags", kept, "WITHOUT ROWID"],
+      [
+        "label TEXT PRIMARY KEY, id INTEGER, n INT, b, x",
+        "(label, id) SELECT label, id FROM tags",
+        kept,
+        "WITHOUT ROWID"
+      ],
       [
         "not-null-on-existing 2: Tags.label may be NULL, and the new column may not: one such row and the copy fails",
         "rowid-lost 1: tags.id was INTEGER PRIMARY KEY, and is no longer the number that SQLite gives each row",
@@ -462,7 +480,44 @@ describe("what lint says", () => {
     [["CREATE INDEX x ON t (a) WHERE b", "CREATE INDEX y ON t (a, b) WHERE b"], ["index x"]],
     [["CREATE UNIQUE INDEX x ON t (a)", "CREATE INDEX y ON t (a, b)"], ["index x"]]
   ])
+  /** A rebuild of kinds, or of another table, with these columns and this copy. */
+  const rebuilt = ([columns, copy, before = "", name = "kinds"]: readonly [string, string, string?, string?]) =>
+    lintOf(
+      `${base} CREATE TABLE made_of (a TEXT, c AS (a), b TEXT)`,
+      `${before}CREATE TABLE made (${columns});\nINSERT INTO made ${copy};\nDROP TABLE ${name};\nALTER TABLE made RENAME TO ${name}`
+    ).map((found) => found.replace(/ \|.*/, ""))
+  table("of the copies of other tables", rebuilt, [
+    [["k, v", "SELECT *, x FROM words"], []],
+    [["a, b, c", "SELECT * FROM parts"], []],
+    [
+      ["key TEXT, v TEXT", "SELECT * FROM kinds"],
+      [
+        "insert-select-star 2: SELECT * copies kinds by position, so another order of columns would mix them up without an error"
+      ]
+    ],
+    [
+      ["k TEXT NOT NULL", "SELECT v FROM kinds"],
+      ["not-null-on-existing 2: kinds.v may be NULL, and the new column may not: one such row and the copy fails"]
+    ],
+    [["v TEXT NOT NULL", "SELECT v FROM kinds", "UPDATE kinds SET V = '' WHERE v IS NULL; "], []],
+    [
+      ["v TEXT NOT NULL", "SELECT v FROM kinds", "UPDATE kinds SET k = '' WHERE k = 'x'; "],
+      ["not-null-on-existing 2: kinds.v may be NULL, and the new column may not: one such row and the copy fails"]
+    ],
+    // A generated column is one of `*`, and an INSERT leaves it out.
+    [
+      ["a TEXT, c TEXT, b TEXT", "SELECT * FROM made_of", "", "made_of"],
+      [
+        "insert-select-star 2: SELECT * copies made_of by position, so another order of columns would mix them up without an error"
+      ]
+    ],
+    [
+      ["a TEXT, d AS (a), b TEXT, c TEXT", "SELECT * FROM made_of", "", "made_of"],
+      ["columns-mixed-up 2: SELECT * goes by position: made_of.c goes into b"]
+    ]
+  ])
   table("of other rebuilds", lint, [
+    ["INSERT INTO kinds SELECT * FROM kinds", []],
     [
       "CREATE VIRTUAL TABLE made USING fts5 (label);\nINSERT INTO made SELECT label FROM tags;\nDROP TABLE tags;\nALTER TABLE made RENAME TO tags",
       []
@@ -595,9 +650,9 @@ describe("what lint says", () => {
     ["CREATE TABLE a (x); CREATE UNIQUE INDEX u ON a (x)", []],
     ["DROP INDEX owners_by_name; CREATE UNIQUE INDEX OWNERS_BY_NAME ON owners (name, age)", []],
     [
-      "DROP INDEX tags_by_label; CREATE UNIQUE INDEX tags_by_label ON tags (label)",
+      "DROP INDEX tags_by_label;\nCREATE UNIQUE INDEX tags_by_label ON tags (label)",
       [
-        "unique-on-existing 1: Two rows of Tags may be the same in label, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+        "unique-on-existing 2: Two rows of Tags may be the same in label, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
       ]
     ],
     [
@@ -663,10 +718,76 @@ describe("what lint says", () => {
     ],
     ["CREATE TABLE kinds2 (k TEXT UNIQUE);\nINSERT INTO kinds2 SELECT k FROM kinds", []],
     [
+      "CREATE TRIGGER u AFTER INSERT ON tags BEGIN SELECT 1; END;\nCREATE UNIQUE INDEX u ON tags (label)",
+      [
+        "unique-on-existing 2: Two rows of Tags may be the same in label, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+      ]
+    ],
+    // The condition may leave out all rows from before.
+    ["ALTER TABLE tags ADD COLUMN z DEFAULT 0; CREATE UNIQUE INDEX u ON tags (label) WHERE z", []],
+    [
+      "ALTER TABLE tags ADD COLUMN z DEFAULT 0; CREATE UNIQUE INDEX u ON tags (label) WHERE n",
+      [
+        "unique-on-existing 1: Two rows of Tags may be the same in label, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+      ]
+    ],
+    [
+      "CREATE TABLE made (k TEXT UNIQUE, v TEXT);\nINSERT INTO made SELECT k, v FROM kinds;\nINSERT INTO made SELECT DISTINCT v, k FROM kinds;\nDROP TABLE kinds;\nALTER TABLE made RENAME TO kinds",
+      []
+    ],
+    [
+      "CREATE TABLE made (k TEXT, v TEXT);\nINSERT INTO made SELECT k, v FROM kinds;\nDROP TABLE kinds;\nALTER TABLE made RENAME TO kinds;\nCREATE UNIQUE INDEX u ON kinds (lower(k))",
+      []
+    ],
+    [
+      "CREATE TABLE made (k TEXT UNIQUE, v TEXT);\nINSERT INTO made SELECT k, v FROM kinds UNION SELECT 1, 2;\nDROP TABLE kinds;\nALTER TABLE made RENAME TO kinds",
+      []
+    ],
+    [
+      "CREATE TABLE made (k TEXT UNIQUE, v TEXT);\nINSERT INTO made SELECT *, x FROM words;\nDROP TABLE kinds;\nALTER TABLE made RENAME TO kinds",
+      []
+    ],
+    [
+      "ALTER TABLE kinds RENAME TO old;\nCREATE TABLE kinds (k TEXT UNIQUE, v TEXT);\nINSERT INTO kinds SELECT k, v FROM old",
+      [
+        "unique-on-existing 2: Two rows of kinds may be the same in k, and then this fails | Merge or correct such rows in the same file first; or say in a lint-ignore why there are none."
+      ]
+    ],
+    [
       "CREATE TABLE made (k TEXT UNIQUE, v TEXT);\nINSERT INTO made SELECT k, v FROM kinds WHERE k;\nDROP TABLE kinds;\nALTER TABLE made RENAME TO kinds",
       []
     ]
   ])
+  table(
+    "of a unique index that is made again",
+    (file: string) =>
+      lintOf(
+        "CREATE TABLE t (a, b); CREATE UNIQUE INDEX x ON t (a, b); CREATE UNIQUE INDEX some ON t (a) WHERE b; CREATE UNIQUE INDEX low ON t (lower(a))",
+        file
+      ).map((found) => found.replace(/ \|.*/, "")),
+    [
+      ["CREATE INDEX other ON t (b)", []],
+      ["DROP INDEX x; CREATE UNIQUE INDEX X ON t (B, a)", []],
+      [
+        "DROP INDEX x; CREATE UNIQUE INDEX x ON t (b)",
+        ["unique-on-existing 1: Two rows of t may be the same in b, and then this fails"]
+      ],
+      ["DROP INDEX some; CREATE UNIQUE INDEX Some ON t (A) WHERE b", []],
+      [
+        "DROP INDEX some; CREATE UNIQUE INDEX some ON t (a)",
+        ["unique-on-existing 1: Two rows of t may be the same in a, and then this fails"]
+      ],
+      ["DROP INDEX low; CREATE UNIQUE INDEX low ON t (lower(a))", []],
+      [
+        "DROP INDEX low; CREATE UNIQUE INDEX other ON t (lower(a))",
+        ["unique-on-existing 1: Two rows of t may be the same in an expression, and then this fails"]
+      ],
+      [
+        "CREATE INDEX other ON t (b); DROP INDEX other; CREATE UNIQUE INDEX other ON t (b)",
+        ["unique-on-existing 1: Two rows of t may be the same in b, and then this fails"]
+      ]
+    ]
+  )
   table("of statements that do nothing", lint, [
     [
       "CREATE TABLE IF NOT EXISTS kinds (k TEXT NOT NULL, v TEXT) STRICT",
@@ -740,6 +861,21 @@ describe("what lint says", () => {
     ],
     ["DROP INDEX IF EXISTS tags_by_label", []]
   ])
+  table(
+    "of statements that fail, or that were not looked at, is nothing",
+    ([sql, isKnown]: readonly [string, boolean]) => {
+      const [one] = runOf(base, sql).ran
+      return (
+        one && hiddenIn({ ...one, before: isKnown ? factsOf(base) : undefined }, { ...runOf(base, ""), ran: [one] })
+      )
+    },
+    [
+      [["SELECT 1", true], []],
+      [["DROP TABLE kinds", true], []],
+      [["CREATE TABLE IF NOT EXISTS kinds (k)", false], []],
+      [["DROP TABLE IF EXISTS none", false], []]
+    ]
+  )
   table("of values that depend on the time", lint, [
     [
       "INSERT INTO tags (label) VALUES (CURRENT_TIMESTAMP)",
@@ -823,6 +959,27 @@ describe("what lint says", () => {
       ]
     ],
     ["CREATE TABLE a (x DEFAULT CURRENT_TIMESTAMP)", []],
+    [
+      "UPDATE tags SET label = current_time WHERE n",
+      [
+        "depends-on-time 1: current_time gives the time at which each database is upgraded, and the row keeps it | Write the value itself, or let the program write such rows once the database is ready."
+      ]
+    ],
+    [
+      "UPDATE tags SET n = timediff('now', label) WHERE n",
+      [
+        "depends-on-time 1: timediff gives the time at which each database is upgraded, and the row keeps it | Write the value itself, or let the program write such rows once the database is ready."
+      ]
+    ],
+    [
+      "UPDATE tags SET n = label IS DISTINCT FROM date('now') WHERE n",
+      [
+        "depends-on-time 1: date gives the time at which each database is upgraded, and the row keeps it | Write the value itself, or let the program write such rows once the database is ready."
+      ]
+    ],
+    ["CREATE TABLE random (x); INSERT INTO random (x) VALUES (1); INSERT INTO main.random (x) VALUES (1)", []],
+    ["INSERT INTO tags (label) SELECT my_current_date FROM (SELECT 1 AS my_current_date)", []],
+    ["UPDATE tags SET label = date(xnowy) FROM (SELECT 1 AS xnowy) WHERE n", []],
     ["INSERT INTO tags (label) VALUES ('now'), ('date()')", []],
     ["CREATE TABLE date (x); INSERT INTO date (x) VALUES (1)", []],
     ["INSERT INTO tags (label) SELECT current_date2 FROM (SELECT 1 AS current_date2)", []],
@@ -844,7 +1001,7 @@ describe("what lint says", () => {
     ],
     ['INSERT INTO tags (label) SELECT "random" FROM (SELECT 1 AS random)', []],
     [
-      "UPDATE tags\nSET n =\n random() WHERE n",
+      "UPDATE tags\nSET n =\n random()\nWHERE n",
       [
         "depends-on-time 3: random gives another value in every database, and the row keeps it | Write the value itself, or let the program write such rows once the database is ready."
       ]
