@@ -8,6 +8,7 @@ import { strToU8, zipSync } from "fflate"
 import { fileForm } from "../../src/service/Client.ts"
 import { execute, rowsOf } from "../support/database.ts"
 import { accounts, isOnPostgres, serveOn, serving, tokenOf } from "../support/service.ts"
+import { files as labelled, questions } from "./questions/corpus.ts"
 
 /** One service for all tests that disturb nobody: each has sessions of its own. */
 class Served extends Context.Tag("Served")<Served, Effect.Effect.Success<ReturnType<typeof serveOn>>>() {}
@@ -367,6 +368,33 @@ layer(served, { excludeTestServices: true })((it) => {
           name: "report.md",
           details: JSON.stringify({ for: "context", policy: "diverse" })
         })
+      })
+    )
+  })
+
+  describe("what is chosen", () => {
+    it.effect("is the same on SQLite and on PostgreSQL, to the score", () =>
+      Effect.gen(function* () {
+        const { clientOf, file } = yield* Served
+        const path = { sessionId: "both" }
+        const { context, files } = yield* clientOf(tokenOf("alice"))
+        for (const { name, text } of labelled.filter(({ name }) => name.startsWith("heron-"))) {
+          yield* files.upload({ path, payload: fileForm(name, text) })
+        }
+        yield* extracted(file)
+        const asked = questions
+          .slice(0, 4)
+          .map(({ message }) => ({ message, budget: 300, policy: "relevant" as const }))
+        const given = yield* Effect.forEach(asked, (payload) => context.choose({ path, payload }))
+        const lines = given.map(({ passages }) =>
+          passages.map(({ name, ordinal, score }) => `${name} ${ordinal} ${score.toFixed(6)}`).join(", ")
+        )
+        assert.deepStrictEqual(lines, [
+          "heron-report.md 3 4.497588, heron-minutes.txt 1 3.215147",
+          "heron-handbook.md 1 4.937429",
+          "heron-page.html 1 2.598277, heron-minutes.txt 1 2.405924",
+          "heron-handbook.md 0 4.714678"
+        ])
       })
     )
   })

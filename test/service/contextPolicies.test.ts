@@ -12,6 +12,7 @@ import { isNamed } from "../../src/service/context/names.ts"
 import { longestPassage, type Passage, passagesOf } from "../../src/service/context/passages.ts"
 import { type PolicyName, policies, policyNames } from "../../src/service/context/policies.ts"
 import { Questions } from "../../src/service/context/Questions.ts"
+import { textOf as plainTextOf } from "../../src/service/context/readers/text.ts"
 import { recencyAmong } from "../../src/service/context/recency.ts"
 import { countsOf, hashesIn, hashOf, timesIn } from "../../src/service/context/termCounts.ts"
 import { counters } from "../../src/service/context/tokens.ts"
@@ -96,6 +97,8 @@ describe("a message", () => {
     ["Q3 report.pdf", "the report of Q3", true],
     ["a.txt", "a letter", false],
     ["README", "see the readme", true],
+    ["Café.txt", "a café", false],
+    ["Café.txt", "open cafe.txt", true],
     ["???.!", "???.!", false]
   ])("names the file %s if it has the words of its name: %s", (name, message, isThere) => {
     assert.strictEqual(isNamed(name, new Set(termsOf(message))), isThere)
@@ -112,7 +115,25 @@ describe("the words of a text", () => {
       ...["v2", "v", "2"]
     ])
     assert.deepStrictEqual(termsOf("cities glass status does horses"), ["city", "glass", "status", "doe", "horse"])
-    assert.deepStrictEqual(termsOf("Ｆｕｌｌ Straße Ünïcode"), ["full", "straße", "ünïcode"])
+    assert.deepStrictEqual(termsOf("Ｆｕｌｌ Straße Ünïcode"), [
+      "full",
+      ...["straße", "strasse"],
+      ...["ünïcode", "unicode"]
+    ])
+  })
+
+  it("are found without their accents too, where an accent is no letter, and Korean ones by their parts", () => {
+    for (const [typed, written] of [
+      ["cafe", "CAFÉS"],
+      ["istanbul", "İstanbul"],
+      ["strasse", "Straße"],
+      ["lodz", "Łódź"],
+      ["αθηνα", "Αθήνα"],
+      ["한국", "한국어로"]
+    ] as const) {
+      assert.includeMembers([...termsOf(written)], [...termsOf(typed)], written)
+    }
+    assert.deepStrictEqual(termsOf("हिन्दी й"), ["हिन्दी", "й"])
   })
 
   it("of a script without blanks are pairs of characters", () => {
@@ -137,6 +158,17 @@ describe("the words of a text", () => {
         }
       })
     )
+  })
+})
+
+describe("the bytes of a text", () => {
+  it("that are not UTF-8 are read as GB 18030 if they look like that, else as those of Western Windows", () => {
+    const chinese = Buffer.from("cafdbeddbfe2b5c4b1b8b7dda3acc3bfcceccdedc9cf204f4ba1a30ab5dab6fed0d0", "hex")
+    assert.strictEqual(plainTextOf(chinese), "数据库的备份，每天晚上 OK。\n第二行")
+    for (const western of ["naïve café, Ünïcode", "¿El niño?", "Ångström: é", "ÄÖÜÄÖÜ", "ØÆÅ ëïöü"]) {
+      const bytes = Buffer.from(western, "latin1")
+      assert.strictEqual(plainTextOf(bytes), western)
+    }
   })
 })
 

@@ -1,5 +1,5 @@
 /** Whether a message names a file. */
-import { termsOf } from "./words.ts"
+import { termsOf, withoutAccents } from "./words.ts"
 
 /** So many words in a row are not there by chance. */
 const telling = 2
@@ -9,9 +9,10 @@ const telling = 2
  * `report.md` would be named by each message about a report.
  */
 export const isNamed = (filename: string, terms: ReadonlySet<string>): boolean => {
-  const isThere = (words: ReadonlyArray<string>) => words.every((word) => terms.has(word))
-  const words = termsOf(filename)
-  if (words.length === 0) return false
-  const stem = termsOf(filename.replace(/\.[^.]*$/, ""))
-  return isThere(words) || (new Set(stem).size >= telling && isThere(stem))
+  const wordsOf = (text: string) => new Set(termsOf(text).map(withoutAccents))
+  const isThere = (words: ReadonlySet<string>) => [...words].every((word) => terms.has(word))
+  const words = wordsOf(filename)
+  if (words.size === 0) return false
+  const stem = wordsOf(filename.replace(/\.[^.]*$/, ""))
+  return isThere(words) || (stem.size >= telling && isThere(stem))
 }

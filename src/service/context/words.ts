@@ -12,7 +12,7 @@ const unspaced =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
 
 /** `parseHttpRequest` and `HTTPServer2` have parts that people search for. */
-const humps = /\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+|\p{N}+|\p{L}+/gu
+const humps = /(?:\p{Lu}\p{M}*)+(?!\p{Ll})|(?:\p{Lu}\p{M}*)?(?:\p{Ll}\p{M}*)+|(?:\p{N}\p{M}*)+|(?:\p{L}\p{M}*)+/gu
 
 /** A longer run is data, such as Base64: no one searches for it, and it would fill the index. */
 const longest = 64
@@ -79,9 +79,28 @@ const newTermsOfRun = (run: string): ReadonlyArray<string> => {
 const termsOfNormal = (run: string): ReadonlyArray<string> => {
   if (unspaced.test(run)) return pairs(run.toLowerCase())
   const whole = fold(run)
+  // Endings of Korean are written without a blank.
+  if (hangul.test(run)) return [...new Set([whole, ...pairs(whole)])]
   const parts = run.match(humps) ?? []
-  return parts.length < 2 ? [whole] : [...new Set([whole, ...parts.map(fold)])]
+  const terms = parts.length < 2 ? [whole] : [whole, ...parts.map(fold)]
+  return [...new Set(terms.flatMap((term) => [term, withoutAccents(term)]))]
 }
+
+const hangul = /\p{Script=Hangul}/u
+
+/** Letters that are no other letter with a mark. */
+const alike = new Map(Object.entries({ ß: "ss", æ: "ae", œ: "oe", ø: "o", ł: "l", đ: "d", ı: "i", ς: "σ" }))
+
+/**
+ * As somebody types it who leaves out accents. A word is found with and without them; with them it is worth more. In other
+ * scripts than Latin and Greek a mark may be a letter.
+ */
+export const withoutAccents = (term: string): string =>
+  term
+    .normalize("NFD")
+    .replace(/(?<=[\p{Script=Latin}\p{Script=Greek}])[\u0300-\u036f]+/gu, "")
+    .normalize("NFC")
+    .replace(/[ßæœøłđıς]/g, (letter) => alike.get(letter) ?? letter)
 
 /** All terms of a text in their order, with repetitions. */
 export const termsOf = (text: string): ReadonlyArray<string> => {

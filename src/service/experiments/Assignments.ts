@@ -112,7 +112,7 @@ export class Assignments extends Context.Tag("conversation-files/Assignments")<
           if (passages.length === 0) return
           return yield* new ExperimentConflict({
             problem: "NotGiven",
-            message: `${passages.length} of the passages are not in the context of this receipt. Report the others alone.`,
+            message: `The context of this receipt does not have all of these passages: ${passages.length} of ${outcomes.length} are missing there. Report the others alone.`,
             passages
           })
         })
