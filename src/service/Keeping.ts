@@ -6,8 +6,9 @@ import * as Layer from "effect/Layer"
 import type { ContentError } from "./ContentError.ts"
 import { ContentFaults } from "./ContentFaults.ts"
 import { ContentFiles } from "./ContentFiles.ts"
-import { Database } from "./Database.ts"
+import type { Database } from "./Database.ts"
 import { Discarding } from "./Discarding.ts"
+import { groupedWrites } from "./GroupedWrites.ts"
 import type { Received } from "./Incoming.ts"
 
 export class Keeping extends Context.Tag("conversation-files/Keeping")<
@@ -22,10 +23,10 @@ export class Keeping extends Context.Tag("conversation-files/Keeping")<
 >() {
   /** With files: stores one before the row that wants it, and deletes it again if no row comes. */
   static readonly layer: Layer.Layer<Keeping, never, ContentFaults | ContentFiles | Database | Discarding> =
-    Layer.effect(
+    Layer.scoped(
       Keeping,
       Effect.gen(function* () {
-        const { write } = yield* Database
+        const write = yield* groupedWrites
         const { keep, prepare } = yield* ContentFiles
         const { discardSoon } = yield* Discarding
         const faults = yield* ContentFaults

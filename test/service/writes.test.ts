@@ -1,4 +1,4 @@
-/** Checkpoints are made beside the service's connection, and by it where that does not work. */
+/** How the service writes: several at once in one transaction, and without the checkpoints. */
 import { spawnSync } from "node:child_process"
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { dirname } from "node:path"
@@ -10,12 +10,16 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { CurrentUser } from "../../src/service/Api.ts"
 import { filesOn } from "../../src/service/Backend.ts"
 import { Checkpoints } from "../../src/service/checkpoints/Checkpoints.ts"
 import { program, startThread } from "../../src/service/checkpoints/checkpointThread.ts"
 import { Database } from "../../src/service/Database.ts"
+import { isBusy } from "../../src/service/failures.ts"
+import { groupedWrites } from "../../src/service/GroupedWrites.ts"
 import { Settings } from "../../src/service/Settings.ts"
 import { sqliteEngine } from "../../src/service/SqliteEngine.ts"
 import { StartTimeline } from "../../src/service/StartTimeline.ts"
@@ -48,7 +52,8 @@ const serving = Effect.fnUntraced(function* (...faulty: ReadonlyArray<string>) {
       Layer.provide(platform)
     )
   ).pipe(Scope.extend(scope), faulty.length === 0 ? (same) => same : Effect.withClock(impatient(clock)))
-  const { write } = Context.get(context, Database)
+  const database = Context.get(context, Database)
+  const { write } = database
   const sql = Context.get(context, SqlClient.SqlClient)
   yield* sql`CREATE TABLE filling (bytes BLOB)`
   const close = Scope.close(scope, Exit.void)
@@ -56,6 +61,7 @@ const serving = Effect.fnUntraced(function* (...faulty: ReadonlyArray<string>) {
   return {
     file,
     sql,
+    database,
     close,
     wal: () => statSync(`${file}-wal`).size,
     fill: write(sql`INSERT INTO filling VALUES (zeroblob(${megabyte / 2}))`),
@@ -84,6 +90,94 @@ const progressOf = (file: string) =>
   })
 
 const instead = (code: string) => program.replace("try {", `if (mode === "PASSIVE") { ${code} }\n  try {`)
+
+/** Writes that are ready at the same moment, and how many transactions were begun for them. */
+const grouped = Effect.gen(function* () {
+  const { database, file, sql } = yield* serving()
+  let transactions = 0
+  const counted: Database["Type"] = {
+    ...database,
+    write: (body) =>
+      Effect.suspend(() => {
+        transactions += 1
+        return database.write(body)
+      })
+  }
+  const write = yield* Effect.provideService(groupedWrites, Database, counted)
+  const insert = (text: string) => write(Effect.as(sql`INSERT INTO filling VALUES (${text})`, text))
+  const rows = Effect.map(sql<{ readonly bytes: string }>`SELECT bytes FROM filling`, (all) =>
+    all.map(({ bytes }) => bytes).sort()
+  )
+  return { file, insert, rows, sql, transactions: () => transactions, write }
+})
+
+const texts = ["a", "b", "c", "d", "e", "f"]
+
+describe.skipIf(onlySqlite("PostgreSQL writes in its own way"))("writes that are ready at the same moment", () => {
+  it.scopedLive("are in one transaction, and each gets its own answer, with its own services", () =>
+    Effect.gen(function* () {
+      const { insert, rows, transactions, write } = yield* grouped
+      const name = Effect.map(CurrentUser, (user) => user.name)
+      const as = (user: string) =>
+        Effect.provideService(write(name), CurrentUser, { name: user, isAdministrator: false })
+      const answers = yield* Effect.all([...texts.map(insert), as("ann"), as("bob")], { concurrency: "unbounded" })
+      assert.deepStrictEqual(answers, [...texts, "ann", "bob"])
+      assert.deepStrictEqual(yield* rows, texts)
+      assert.isBelow(transactions(), answers.length / 2)
+    })
+  )
+
+  it.scopedLive("do not fail because one of them does, or dies, and what that one wrote is undone", () =>
+    Effect.gen(function* () {
+      const { insert, rows, sql, write } = yield* grouped
+      const never = sql`INSERT INTO filling VALUES ('never')`
+      const all: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+        ...texts.slice(0, 3).map(insert),
+        write(Effect.zipRight(never, Effect.fail("mine"))),
+        write(Effect.zipRight(never, Effect.die("defect"))),
+        write(sql`INSERT INTO nowhere VALUES (1)`),
+        ...texts.slice(3).map(insert)
+      ]
+      const exits = yield* Effect.forEach(all, Effect.exit, { concurrency: "unbounded" })
+      const [, , , mine, defect, refused] = exits
+      assert.deepStrictEqual(mine, Exit.fail("mine"))
+      assert.deepStrictEqual(defect, Exit.die("defect"))
+      assert.include(String(refused), "no such table")
+      assert.strictEqual(exits.filter(Exit.isSuccess).length, texts.length)
+      assert.deepStrictEqual(yield* rows, texts)
+    })
+  )
+
+  it.scopedLive("do not fail because one of them is interrupted, which is written or not, but not half", () =>
+    Effect.gen(function* () {
+      const { insert, rows } = yield* grouped
+      const running = yield* Effect.forEach(texts, (text) => Effect.fork(insert(text)))
+      yield* Effect.yieldNow()
+      const [first, ...others] = running
+      if (first !== undefined) yield* Fiber.interrupt(first)
+      yield* Fiber.joinAll(others)
+      assert.includeMembers([...(yield* rows)], texts.slice(1))
+    })
+  )
+
+  it.scopedLive("wait for another process no longer than each alone would, and are then refused", () =>
+    Effect.gen(function* () {
+      const { file, insert, rows, transactions } = yield* grouped
+      const other = new Sqlite(file)
+      other.exec("BEGIN IMMEDIATE")
+      const errors = yield* Effect.all(
+        texts.map((text) => Effect.flip(insert(text))),
+        { concurrency: "unbounded" }
+      )
+      assert.isTrue(errors.every((error) => isBusy(error)))
+      assert.strictEqual(transactions(), 1)
+      other.exec("ROLLBACK")
+      other.close()
+      yield* insert("a")
+      assert.deepStrictEqual(yield* rows, ["a"])
+    })
+  )
+})
 
 describe.skipIf(onlySqlite("PostgreSQL makes its checkpoints by itself"))("checkpoints", () => {
   it.scopedLive("are made by a thread: while writes go on the WAL stays small, and a clean end leaves none", () =>
