@@ -64,14 +64,13 @@ const check = (
 ) =>
   atOnce(function* () {
     doing("comparing the schema with what the migrations make")
-    const { extra, fingerprint, isCompiled, onCompiled } = yield* migrations.schema()
+    const { extra, fingerprint, isCompiled } = yield* migrations.schema()
     const bytes = yield* outcomeOf(() => sizeOf(database.sqlite), IntegrityError.unreadable)
     const { because, checked } =
       policy === "auto" ? chosen(database, migrations, bytes <= smallFile) : { checked: policy, because: "asked for" }
     if (checked !== "schema") {
       doing("checking the pages")
       yield* checkPages({ ...database, bytes, isCompiled }, checked, progress)
-      onCompiled?.()
     }
     if (left() < 0) yield* inTime
     const report: IntegrityReport = { policy, checked, because, fingerprint, extra }

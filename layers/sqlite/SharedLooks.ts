@@ -28,19 +28,6 @@ export interface Looks {
     migrations: ReadonlyArray<Migration>,
     replay: Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
   ) => Effect.Effect<ReadonlyArray<SchemaObject>, IntegrityError>
-  /**
-   * The schemas whose objects are known to have all that they need of a connection. Each connection is set up alike, so
-   * SQLite would say the same of the next database with the same schema.
-   */
-  readonly equipped: Known
-  /** The same of those in which each view and trigger is known to compile: SQLite compiles by the schema alone. */
-  readonly compiled: Known
-}
-
-/** Schemas of which something is known. `objectsOf` gives the same list for the same schema. */
-interface Known {
-  readonly has: (schema: ReadonlyArray<SchemaObject>) => boolean
-  readonly add: (schema: ReadonlyArray<SchemaObject>) => unknown
 }
 
 export class SharedLooks extends Context.Reference<SharedLooks>()("database-ready/SharedLooks", {
@@ -49,13 +36,9 @@ export class SharedLooks extends Context.Reference<SharedLooks>()("database-read
     beside: (file) => namesAfter(file, files.names(dirname(file))),
     besideNow: (file) => Effect.map(namesThrough(dirname(file)), (names) => namesAfter(file, names)),
     forget: () => undefined,
-    replayed: (_, replay) => replay,
-    equipped: nothingKnown,
-    compiled: nothingKnown
+    replayed: (_, replay) => replay
   })
 }) {}
-
-const nothingKnown: Known = { add: () => undefined, has: () => false }
 
 const namesAfter = (file: string, names: ReadonlyArray<string>): ReadonlyArray<string> => {
   const base = basename(file)
@@ -119,8 +102,6 @@ export const shareLooks = (isDatabase: (name: string) => boolean, clock: Clock.C
     forget: (file) => {
       listings.delete(dirname(file))
     },
-    equipped: new WeakSet(),
-    compiled: new WeakSet(),
     replayed: (migrations, replay) => {
       const key = migrations.map(({ checksum, name, version }) => `${version}_${name} ${checksum}`).join()
       // Not `Effect.cached`: the interruption of one start would be the result of all others.

@@ -14,11 +14,7 @@ const sound: Parameters<typeof unlessSound>[0] = []
  * Only of what migrations made: what others added is theirs. What a pending migration speaks of may go with it, and the
  * upgrade judges what it leaves.
  */
-export const lackOfExtensions = (
-  { database: { file, sqlite }, looks }: Room,
-  seen: Seen
-): ConnectionError | undefined => {
-  if (looks.equipped.has(seen.objects)) return undefined
+export const lackOfExtensions = ({ database: { file, sqlite } }: Room, seen: Seen): ConnectionError | undefined => {
   const scripts = seen.verdict.pending.map(scriptOf)
   const { ours, repeatables } = seen.verdict
   const made =
@@ -27,10 +23,7 @@ export const lackOfExtensions = (
       : ofMigrations(ours, repeatables.isDue ? undefined : repeatables.recorded, seen.objects)
   const staying = made.filter(({ name }) => !scripts.some((script) => maySpeakOf(script, name)))
   const broken = unlessSound(sound, sqlite, [seen.objects, staying], () => withoutExtension(sqlite, staying))
-  if (broken.length === 0) {
-    if (staying.length === seen.objects.length) looks.equipped.add(seen.objects)
-    return undefined
-  }
+  if (broken.length === 0) return undefined
   const detail = broken.map(describeBroken).join("; ")
   const facts = { code: "", detail, retryable: false }
   return new ConnectionError({ reason: "MissingExtension", file, ...facts, cure: cureOfBroken(broken) })

@@ -18,8 +18,6 @@ export interface LiveSchema extends SchemaState {
   readonly version: string | undefined
   /** Whether it is proven already that each view and trigger compiles. */
   readonly isCompiled?: boolean
-  /** Keeps in mind that they do. */
-  readonly onCompiled?: () => void
 }
 
 /** What the migrations stage found and did. Here, and not in the class, TypeScript leaves out of the declarations what is marked internal. */
@@ -94,13 +92,7 @@ const proveLiveSchema = (
 ): Effect.Effect<LiveSchema, IntegrityError> =>
   atOnce(function* () {
     const state = yield* proveSchema(verdict, objects, room.made)
-    const { compiled } = room.looks
-    return {
-      ...state,
-      version: versionOf(room, verdict),
-      isCompiled: isCompiled || compiled.has(objects),
-      onCompiled: () => compiled.add(objects)
-    }
+    return { ...state, version: versionOf(room, verdict), isCompiled }
   })
 
 /**
