@@ -13,7 +13,7 @@ import { Database } from "./Database.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { Discarding } from "./Discarding.ts"
 import { type Answered, withApiErrors } from "./failures.ts"
-import { inTurns } from "./inTurns.ts"
+import { someInTurns } from "./inTurns.ts"
 import { Reserve } from "./Reserve.ts"
 
 /** How many files are changed in one transaction. */
@@ -47,13 +47,13 @@ export class BulkChanges extends Context.Tag("conversation-files/BulkChanges")<
         const { freeing } = yield* Reserve
         const rows = yield* DeletionRows
 
-        /** One step. Refusing one file undoes nothing of another. */
+        /** One step: as many of the files as it has time for. Refusing one file undoes nothing of another. */
         const step = <A>(
           fileIds: ReadonlyArray<string>,
           change: (fileId: string) => Effect.Effect<A, Forbidden | FileNotFound | SqlError, CurrentUser>
         ) =>
           write(
-            inTurns(fileIds, (fileId) =>
+            someInTurns(fileIds, (fileId) =>
               change(fileId).pipe(
                 Effect.map((changed): Verdict<A> => ({ fileId, result: Either.right(changed) })),
                 Effect.catchTags({
@@ -81,7 +81,7 @@ export class BulkChanges extends Context.Tag("conversation-files/BulkChanges")<
         ) {
           const fileIds = [...new Set(given)]
           const verdicts: Array<Verdict<A>> = []
-          for (let at = 0; at < fileIds.length; at += atOnce) {
+          for (let at = 0; at < fileIds.length; at = verdicts.length) {
             const some = fileIds.slice(at, at + atOnce)
             if (at > 0) yield* Effect.sleep("1 millis")
             const found =

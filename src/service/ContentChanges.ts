@@ -21,6 +21,7 @@ import {
 import { AuditTrail } from "./AuditTrail.ts"
 import type { ContentError } from "./ContentError.ts"
 import { ContentStore } from "./ContentStore.ts"
+import { passageRemoval } from "./context/removal.ts"
 import type { Database } from "./Database.ts"
 import { Discarding } from "./Discarding.ts"
 import { type FileRow, requireNotDeleted, timestampNow } from "./FileRow.ts"
@@ -68,6 +69,7 @@ export class ContentChanges extends Context.Tag("conversation-files/ContentChang
       const { mayGrow } = yield* Quota
       const { mayAdd } = yield* Sessions
       const { writeKeeping } = yield* Keeping
+      const removePassages = yield* passageRemoval
 
       const replaceable = (fileId: string, conditions: Conditions) =>
         found(fileId).pipe(
@@ -87,6 +89,7 @@ export class ContentChanges extends Context.Tag("conversation-files/ContentChang
               yield* mayGrow(before.session_id, { files: 0, bytes: received.size - before.file_size })
               const { name } = yield* CurrentUser
               const at = yield* timestampNow
+              if (before.file_hash !== received.sha256) yield* removePassages(fileId)
               // Who stored this content, and when: `Last-Modified` tells the time. The trail has the earlier values.
               yield* sql`UPDATE conversation_files SET ${sql.update({
                 stored_filename: `${fileId}-${received.sha256}`,

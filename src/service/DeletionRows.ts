@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import { type ConversationFile, CurrentUser, type FileNotFound, type Forbidden } from "./Api.ts"
+import { passageRemoval } from "./context/removal.ts"
 import { DueTime } from "./DueTime.ts"
 import { type FileRow, fileOf, timestampNow } from "./FileRow.ts"
 import { inTurns } from "./inTurns.ts"
@@ -56,6 +57,7 @@ export class DeletionRows extends Context.Tag("conversation-files/DeletionRows")
         const { found, log } = yield* Rows
         const { retention } = yield* Settings
         const { latest } = yield* DueTime
+        const removePassages = yield* passageRemoval
 
         const markDeleted = Effect.fnUntraced(function* (
           { file_id, session_id }: Pick<FileRow, "file_id" | "session_id">,
@@ -64,6 +66,7 @@ export class DeletionRows extends Context.Tag("conversation-files/DeletionRows")
         ) {
           const now = yield* latest
           yield* log(file_id, "delete", by, reason === "user_request" ? {} : { reason })
+          yield* removePassages(file_id)
           yield* sql`UPDATE conversation_files SET is_deleted = 1 WHERE file_id = ${file_id}`
           yield* sql`DELETE FROM file_expiries WHERE file_id = ${file_id}`
           yield* sql`INSERT INTO file_cleanup_queue ${sql.insert({
@@ -81,7 +84,7 @@ export class DeletionRows extends Context.Tag("conversation-files/DeletionRows")
         ) {
           yield* inTurns(rows, ({ file_id }) =>
             Effect.zipRight(
-              log(file_id, "delete", by, { permanently: true, ...details }),
+              Effect.zipRight(log(file_id, "delete", by, { permanently: true, ...details }), removePassages(file_id)),
               sql`DELETE FROM conversation_files WHERE file_id = ${file_id}`
             )
           )

@@ -22,6 +22,7 @@ import { Discarding } from "./Discarding.ts"
 import { dueDeletions } from "./DueDeletions.ts"
 import type { DueTime } from "./DueTime.ts"
 import { type FileRow, fileOf, requireNotDeleted } from "./FileRow.ts"
+import { someInTurns } from "./inTurns.ts"
 import { requireUnchanged } from "./Preconditions.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
@@ -73,9 +74,10 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
             const { name } = yield* CurrentUser
             const rows = yield* sql<Pick<FileRow, "file_hash" | "file_id">>`
               SELECT file_id, file_hash FROM conversation_files WHERE session_id = ${sessionId} LIMIT ${atOnce}`
-            const hashes = yield* destroyRows(rows, name, { session: true })
-            if (rows.length < atOnce) yield* releaseIfOver(sessionId)
-            return { hashes, deleted: rows.length }
+            const hashes = yield* someInTurns(rows, (row) => destroyRows([row], name, { session: true }))
+            const isOver = rows.length < atOnce && hashes.length === rows.length
+            if (isOver) yield* releaseIfOver(sessionId)
+            return { hashes: [...new Set(hashes.flat())], deleted: hashes.length, isOver }
           })
         )
 
@@ -116,7 +118,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
               const some = yield* destroySome(sessionId)
               yield* discard(some.hashes)
               deleted += some.deleted
-              if (some.deleted < atOnce) return deleted
+              if (some.isOver) return deleted
               yield* Effect.sleep("1 millis")
             }
           }).pipe(audited("delete", { sessionId })),

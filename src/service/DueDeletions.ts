@@ -11,7 +11,7 @@ import { dialect } from "./Dialect.ts"
 import { Discarding } from "./Discarding.ts"
 import { DueTime } from "./DueTime.ts"
 import { type FileRow, isUsedElsewhere } from "./FileRow.ts"
-import { inTurns } from "./inTurns.ts"
+import { someInTurns } from "./inTurns.ts"
 import { timestampOf } from "./timestamp.ts"
 
 /** The actor of deletions that no user asked for. */
@@ -56,9 +56,9 @@ export const dueDeletions = Effect.gen(function* () {
     const due = yield* sql<{ readonly cleanup_id: number }>`SELECT cleanup_id FROM file_cleanup_queue
           WHERE is_processed = 0 AND scheduled_deletion_time <= ${at} ORDER BY scheduled_deletion_time LIMIT ${atOnce}`
     if (due.length === 0) return 0
-    const hashes = yield* write(inTurns(due, ({ cleanup_id }) => cleanUp(cleanup_id, at)))
+    const hashes = yield* write(someInTurns(due, ({ cleanup_id }) => cleanUp(cleanup_id, at)))
     yield* discard([...new Set(hashes.flat())])
-    return due.length
+    return hashes.length < due.length ? atOnce : due.length
   })
 
   /**
@@ -75,11 +75,15 @@ export const dueDeletions = Effect.gen(function* () {
       const at = yield* dueBy
       const seen = yield* behind(at, place)
       if (seen.some(isDue)) {
-        yield* write(
-          Effect.flatMap(behind(at, place), (rows) =>
-            inTurns(rows.filter(isDue), (row) => markDeleted(row, cleaner, reason))
-          )
+        const isAll = yield* write(
+          Effect.flatMap(behind(at, place), (rows) => {
+            const due = rows.filter(isDue)
+            const marked = someInTurns(due, (row) => markDeleted(row, cleaner, reason))
+            return Effect.map(marked, ({ length }) => length === due.length)
+          })
         )
+        // The next look begins at the same place: what is marked is not due any more.
+        if (!isAll) return atOnce
       }
       const last = seen.at(-1)
       place = last === undefined || seen.length < atOnce ? beginning : [last.due_at, last.first, last.second]

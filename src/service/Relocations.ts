@@ -23,6 +23,7 @@ import { AuditTrail } from "./AuditTrail.ts"
 import { ContentError } from "./ContentError.ts"
 import type { ContentFaults } from "./ContentFaults.ts"
 import { ContentStore } from "./ContentStore.ts"
+import { passageRemoval } from "./context/removal.ts"
 import { Database } from "./Database.ts"
 import { DeletionRows } from "./DeletionRows.ts"
 import { fileNameOf } from "./FileName.ts"
@@ -65,6 +66,7 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
       const { mayGrow } = yield* Quota
       const { claim, mayAdd } = yield* Sessions
       const { lost, open, unsafeDisproven } = yield* rowContent
+      const removePassages = yield* passageRemoval
 
       /** Proves that the content is intact, as an upload does, before another file relies on it. */
       const prove = (row: FileRow) =>
@@ -117,6 +119,7 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
         yield* mayAdd(sessionId)
         yield* mayGrow(sessionId, { files: 1, bytes: row.file_size, movedFrom: from })
         yield* claim(sessionId)
+        yield* removePassages(fileId)
         yield* sql`UPDATE conversation_files SET session_id = ${sessionId} WHERE file_id = ${fileId}`
         // An earlier system may already use the file in both sessions, for the same message.
         yield* sql`UPDATE session_file_associations SET session_id = ${sessionId}

@@ -56,6 +56,29 @@ export const inTurns = <A, B, E, R>(
     index % uninterrupted === 0 ? Effect.zipRight(othersTurn, work(item)) : work(item)
   )
 
+/** Milliseconds after which a transaction of many steps ends: everybody who reads or writes waits for it. */
+const longest = 100
+
+/**
+ * The same, until it has taken long. There are as many results as items that were done: at least one, if there is one.
+ * The rest is left for the next transaction.
+ */
+export const someInTurns = <A, B, E, R>(
+  items: ReadonlyArray<A>,
+  work: (item: A) => Effect.Effect<B, E, R>
+): Effect.Effect<ReadonlyArray<B>, E, R> =>
+  Effect.gen(function* () {
+    const clock = yield* Effect.clock
+    const begun = unsafeMonotonicMillis(clock)
+    const done: Array<B> = []
+    for (const item of items) {
+      if (done.length > 0 && unsafeMonotonicMillis(clock) - begun >= longest) break
+      if (done.length % uninterrupted === 0) yield* othersTurn
+      done.push(yield* work(item))
+    }
+    return done
+  })
+
 /** Milliseconds of work after which others get their turn. */
 const slice = 5
 

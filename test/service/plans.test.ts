@@ -187,6 +187,17 @@ const fillBy = (connection: Sqlite.Database) => {
     INSERT INTO file_cleanup_queue (file_id, session_id, scheduled_deletion_time, cleanup_reason)
     SELECT file_id, session_id, '2100-01-01 00:00:00', 'user_request' FROM conversation_files
     WHERE file_id LIKE 'planned%' AND is_deleted = 1;
+    INSERT INTO session_owners (session_id, owner) VALUES ('texts', 'root');
+    WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 5)
+    INSERT INTO conversation_files
+      (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, uploaded_at, mime_type)
+    SELECT 'texts' || n, 'texts', 'name.txt', 'texts' || n, 'p', 1, 'none', '2020-01-01 00:00:00', 'text/plain' FROM n;
+    INSERT INTO text_scopes (scope, session_id, passages, terms) VALUES (1000, 'texts', 1500, 1500);
+    WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 1499)
+    INSERT INTO passages (file_id, ordinal, scope, text, tokens, terms, line, end_line)
+    SELECT 'texts' || (n % 5 + 1), n / 5, 1000, 'a', 1, 1, 1, 1 FROM n;
+    INSERT INTO passage_terms (rowid, terms) SELECT passage_id, '1000xa' FROM passages;
+    UPDATE file_texts SET state = 'done', passages = 300 WHERE file_id LIKE 'texts%';
     INSERT INTO file_expiries (file_id, expires_at, set_by)
     SELECT file_id, '2100-01-01 00:00:00', 'bob' FROM conversation_files WHERE file_id LIKE 'planned%' AND is_deleted = 0`)
 }
@@ -219,6 +230,15 @@ const asked = Effect.fnUntraced(function* (folder: string) {
   yield* claimed("running", "'another'", "'2100-01-01 00:00:00'")
   yield* root.context.search({ path: { sessionId: "large" }, urlParams: { q: "one", limit: 1 } })
   yield* claimed("unsupported", "NULL", "NULL")
+  // Files with many passages.
+  const [deleted, destroyed, moved, replaced] = ["texts1", "texts2", "texts3", "texts4"].map((fileId) => ({ fileId }))
+  if (deleted === undefined || destroyed === undefined || moved === undefined || replaced === undefined) return
+  yield* root.files.delete({ path: deleted })
+  yield* root.files.destroy({ path: destroyed })
+  yield* root.changes.move({ path: moved, payload: { sessionId: "texts-2" } })
+  const headers = { "if-match": "*", "content-type": "text/plain" } as const
+  yield* root.changes.replace({ path: replaced, headers, payload: "another text" })
+  yield* root.sessions.deleteFiles({ path: { sessionId: "texts" } })
   yield* root.sessions.give({ path: { sessionId: "planned" }, payload: { owner: "carol" } })
   yield* root.changes.createText({ path: { sessionId: "nobodys" }, payload: { name: "first.txt", text: "first" } })
   yield* rowsOf(
