@@ -373,10 +373,10 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
           }
           await more.waitFor({ state: "hidden" })
           assert.deepStrictEqual((await namesIn(page)).sort(), names.toSorted())
-          await page.getByLabel("Search by name").pressSequentially("FILE 7")
+          await page.getByLabel("Filter by name").pressSequentially("FILE 7")
           await listed(page, "1 file with “FILE 7” in the name")
           assert.deepStrictEqual(await namesIn(page), ["file 7.txt"])
-          await page.getByLabel("Search by name").fill("nothing")
+          await page.getByLabel("Filter by name").fill("nothing")
           await listed(page, "No files with")
         })
       })
@@ -469,7 +469,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         await page.locator("#cancel-all").waitFor({ state: "hidden" })
         await tabTo(page.getByLabel("Search in contents and names"))
         await tabTo(page.getByRole("button", { name: "Search", exact: true }))
-        await tabTo(page.getByLabel("Search by name"))
+        await tabTo(page.getByLabel("Filter by name"))
         await tabTo(page.getByLabel("Sort by"))
         await tabTo(page.getByRole("button", { name: "Kept" }))
         await tabTo(page.getByRole("button", { name: "Deleted", exact: true }))
@@ -562,7 +562,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         await page.locator("#preview img").waitFor()
         assert.strictEqual(await textOf(page.locator("#viewer-name")), name)
         await page.keyboard.press("Escape")
-        await page.getByLabel("Search by name").fill("<img src=x onerror=alert(1)>")
+        await page.getByLabel("Filter by name").fill("<img src=x onerror=alert(1)>")
         await listed(page, "1 file with “<img src=x onerror=alert(1)>” in the name")
         await page.getByRole("button", { name: `Delete ${name}` }).click()
         await said(page, `${name} is deleted.`)
@@ -619,7 +619,10 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
               await page.getByText("bob", { exact: true }).waitFor()
               assert.isTrue(await page.getByRole("link", { name: "Administration" }).isHidden())
               await page.evaluate("location.hash = 'mine'")
-              await listed(page, "The session mine is not yours.")
+              await listed(page, "The session mine is not yours. An administrator can give it to you.")
+              // Nothing is offered that would be refused.
+              for (const id of ["drop", "find", "narrow", "trail"])
+                assert.isTrue(await page.locator(`#${id}`).isHidden())
               assert.strictEqual(await page.locator("#files li").count(), 0)
             },
             { url, provoked: /status of (401|403)/ }

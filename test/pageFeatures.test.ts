@@ -67,7 +67,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
         yield* withFiles("everywhere-1", ["needle one.txt", "hay.txt"])
         yield* withFiles("everywhere-2", ["needle two.txt"])
         yield* onThePage("/all", async (page) => {
-          await page.getByLabel("Search by name").fill("needle")
+          await page.getByLabel("Filter by name").fill("needle")
           await listed(page, "2 files with “needle” in the name")
           await entry(page, "needle one.txt").getByRole("link", { name: "everywhere-1" }).click()
           await listed(page, "2 files,")
@@ -221,9 +221,16 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
         await page.getByRole("button", { name: "windows.txt", exact: true }).click()
         await page.getByRole("button", { name: "Edit" }).click()
         const area = page.getByLabel("Text of windows.txt")
+        await area.waitFor()
+        // The details beside it are longer. It begins at the top all the same, and saving is in sight.
+        assert.isBelow((await area.boundingBox())?.y ?? Infinity, 200)
+        assert.isBelow((await page.getByRole("button", { name: "Save" }).boundingBox())?.y ?? Infinity, 680)
         await area.fill("one\ntwo\nthree\n")
         await page.keyboard.press("Escape")
         await page.locator("#preview .problem", { hasText: "Your changes are not saved." }).waitFor()
+        // Neither another file nor editing once more takes them away.
+        await page.getByRole("button", { name: "Edit" }).click()
+        assert.strictEqual(await area.inputValue(), "one\ntwo\nthree\n")
         await page.getByRole("button", { name: "Save" }).click()
         await said(page, "windows.txt is saved.")
         await page.locator("#preview pre", { hasText: "three" }).waitFor()
@@ -438,6 +445,99 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
           await said(page, "passing.txt is never deleted automatically.")
           await page.locator("#details").getByText("never").waitFor()
         })
+      })
+    )
+
+    it.scoped("keeps the focus when the focused control goes away, by its own action or by that of another", () =>
+      Effect.gen(function* () {
+        const { url } = yield* Site
+        const on = async (path: string, verb: string) => {
+          assert.isTrue((await fetch(`${url}/api/${path}`, { method: verb })).ok, path)
+        }
+        yield* onThePage(
+          "focus",
+          async (page) => {
+            const isFocused = (name: string) =>
+              page.getByRole("button", { name, exact: true }).and(page.locator(":focus-visible")).waitFor()
+            const press = async (name: string, key = "Enter") => {
+              await page.getByRole("button", { name, exact: true }).focus()
+              await page.keyboard.press(key)
+            }
+            await page.route("**/focus/files?*", (route) => route.fulfill({ status: 503, body: "{}" }))
+            await page.reload()
+            await press("Try again")
+            await listed(page, "status 503")
+            await isFocused("Try again")
+            await page.unroute("**/focus/files?*")
+            await page.keyboard.press("Enter")
+            await listed(page, "No files.")
+            await isFocused("Deleted")
+
+            // The buttons of the session are drawn anew, because it has a file now.
+            await press("New text")
+            await page.keyboard.press("Tab")
+            await page.keyboard.type("roses")
+            await press("Create")
+            await said(page, "note.txt is created.")
+            await page.locator("#session-facts", { hasText: "1 file" }).waitFor()
+            await isFocused("New text")
+            await press("More for focus")
+            await page.keyboard.type("e")
+            await page.keyboard.press("Enter")
+            await said(page, "focus has ended.")
+            await press("Reopen")
+            await said(page, "focus is open again.")
+            await isFocused("More for focus")
+
+            // The row and the details are drawn anew.
+            await press("note.txt")
+            await press("Change when it is deleted")
+            await press("In a week")
+            await press("Save")
+            await said(page, /^note\.txt is deleted on /)
+            await isFocused("Change when it is deleted")
+            await page.keyboard.press("Escape")
+            await isFocused("note.txt")
+
+            // The list keeps the place of a row that is gone for good, and the message does not take it.
+            await page
+              .locator("#upload")
+              .setInputFiles([..."abcd"].map((name) => textFile(`${name}.txt`, `text of ${name}`)))
+            await said(page, "4 files are uploaded.")
+            await page.getByLabel("Sort by").selectOption("Name")
+            await page.locator("#files > li:nth-child(2)", { hasText: "b.txt" }).waitFor()
+            await press("Delete b.txt")
+            await said(page, "b.txt is deleted.")
+            await isFocused("c.txt")
+            await page.keyboard.press("Control+z")
+            await said(page, "b.txt is restored.")
+            await isFocused("c.txt")
+            await page.getByLabel("Select all shown files").check()
+            await page.locator("#bulk").getByRole("button", { name: "Delete" }).press("Enter")
+            await said(page, "5 files are deleted.")
+            await page.locator("#files-heading:focus-visible").waitFor()
+            await press("Deleted")
+            await listed(page, "5 deleted files")
+            await press("Delete for good c.txt")
+            await page.keyboard.press("Shift+Tab")
+            await page.keyboard.press("Enter")
+            await said(page, "c.txt is deleted for good.")
+            await isFocused("Restore d.txt")
+            const { files } = await (await fetch(`${url}/api/sessions/focus/files?deleted=true`)).json()
+            const d = files.find(({ name }: { readonly name: string }) => name === "d.txt")
+            await on(`files/${d.fileId}/restore`, "POST")
+            await isFocused("note.txt")
+
+            // What a message undoes belongs to the place where it was done.
+            await press("Kept")
+            await press("Delete d.txt")
+            await page.getByRole("button", { name: "Undo" }).waitFor()
+            await page.evaluate("location.hash = 'elsewhere'")
+            await page.getByRole("button", { name: "Undo" }).waitFor({ state: "hidden" })
+            await page.locator("#files-heading:focus-visible", { hasText: "elsewhere" }).waitFor()
+          },
+          { provoked: /status of 503/ }
+        )
       })
     )
 

@@ -9,6 +9,7 @@ import baseStyle from "./page/base.css" with { type: "text" }
 import changesScript from "./page/changes.js" with { type: "text" }
 import contentScript from "./page/content.js" with { type: "text" }
 import contentSearchScript from "./page/contentSearch.js" with { type: "text" }
+import controlsStyle from "./page/controls.css" with { type: "text" }
 import detailsScript from "./page/details.js" with { type: "text" }
 import dialogsStyle from "./page/dialogs.css" with { type: "text" }
 import domScript from "./page/dom.js" with { type: "text" }
@@ -19,6 +20,7 @@ import experimentsScript from "./page/experiments.js" with { type: "text" }
 import expiryScript from "./page/expiry.js" with { type: "text" }
 import fileActionsScript from "./page/fileActions.js" with { type: "text" }
 import filesStyle from "./page/files.css" with { type: "text" }
+import focusScript from "./page/focus.js" with { type: "text" }
 import healthScript from "./page/health.js" with { type: "text" }
 import healthWordsScript from "./page/healthWords.js" with { type: "text" }
 import iconsScript from "./page/icons.js" with { type: "text" }
@@ -32,6 +34,7 @@ import menuScript from "./page/menu.js" with { type: "text" }
 import messageScript from "./page/message.js" with { type: "text" }
 import placeScript from "./page/place.js" with { type: "text" }
 import rowScript from "./page/row.js" with { type: "text" }
+import rowsScript from "./page/rows.js" with { type: "text" }
 import searchStyle from "./page/search.css" with { type: "text" }
 import selectionScript from "./page/selection.js" with { type: "text" }
 import serviceStyle from "./page/service.css" with { type: "text" }
@@ -42,10 +45,13 @@ import textStateScript from "./page/textState.js" with { type: "text" }
 import textsScript from "./page/texts.js" with { type: "text" }
 import thumbnailsScript from "./page/thumbnails.js" with { type: "text" }
 import timelineScript from "./page/timeline.js" with { type: "text" }
+import toastStyle from "./page/toast.css" with { type: "text" }
 import trailScript from "./page/trail.js" with { type: "text" }
 import transferScript from "./page/transfer.js" with { type: "text" }
+import unsavedScript from "./page/unsaved.js" with { type: "text" }
 import uploadQueueScript from "./page/uploadQueue.js" with { type: "text" }
 import uploadViewScript from "./page/uploadView.js" with { type: "text" }
+import viewerStyle from "./page/viewer.css" with { type: "text" }
 import viewerScript from "./page/viewer.js" with { type: "text" }
 import wordsScript from "./page/words.js" with { type: "text" }
 
@@ -53,11 +59,14 @@ export { index }
 
 export const styles: Readonly<Record<string, string>> = {
   base: baseStyle,
+  controls: controlsStyle,
   dialogs: dialogsStyle,
   files: filesStyle,
   layout: layoutStyle,
   search: searchStyle,
-  service: serviceStyle
+  service: serviceStyle,
+  toast: toastStyle,
+  viewer: viewerStyle
 }
 
 export const scripts: Readonly<Record<string, string>> = {
@@ -77,6 +86,7 @@ export const scripts: Readonly<Record<string, string>> = {
   experiments: experimentsScript,
   expiry: expiryScript,
   fileActions: fileActionsScript,
+  focus: focusScript,
   health: healthScript,
   healthWords: healthWordsScript,
   icons: iconsScript,
@@ -88,6 +98,7 @@ export const scripts: Readonly<Record<string, string>> = {
   message: messageScript,
   place: placeScript,
   row: rowScript,
+  rows: rowsScript,
   selection: selectionScript,
   sessionView: sessionViewScript,
   sessions: sessionsScript,
@@ -98,6 +109,7 @@ export const scripts: Readonly<Record<string, string>> = {
   timeline: timelineScript,
   trail: trailScript,
   transfer: transferScript,
+  unsaved: unsavedScript,
   uploadQueue: uploadQueueScript,
   uploadView: uploadViewScript,
   viewer: viewerScript,

@@ -1,6 +1,9 @@
 /** Who is signed in, their account, and signing in and out. */
 import { authorization, hasToken, isCurrent, json, keepToken, messageOf, Refused, whenTokenIsUnknown } from "./api.js"
 import { box, buttonAt, form, input, make, say } from "./dom.js"
+import { focusHeading } from "./focus.js"
+import { tell } from "./message.js"
+import { hasUnsavedText } from "./unsaved.js"
 import { bytes, counted, number } from "./words.js"
 
 /** @typedef {import("./types.d.ts").Me} Me */
@@ -106,8 +109,13 @@ export const signOut = (reason) => {
   location.reload()
 }
 
+const unknown = "The service does not know your token any more."
+
 whenTokenIsUnknown(() => {
-  if (user !== undefined) return signOut("The service does not know your token any more. Sign in again.")
+  if (user !== undefined && hasUnsavedText()) {
+    return tell(`${unknown} Copy the text that you wrote. Then close it and sign in again.`, { isProblem: true })
+  }
+  if (user !== undefined) return signOut(`${unknown} Sign in again.`)
   const problem = hasToken() ? "The service does not know this token." : (sessionStorage.getItem(notice) ?? "")
   keepToken("")
   askForToken(problem)
@@ -122,7 +130,9 @@ form("identify").onsubmit = async (event) => {
   } catch (error) {
     say(box("token-problem"), messageOf(error))
   }
-  if (user !== undefined) input("token").value = ""
+  if (user === undefined) return
+  input("token").value = ""
+  focusHeading()
 }
 buttonAt("sign-out").onclick = () => signOut()
 addEventListener("pageshow", ({ persisted }) => {

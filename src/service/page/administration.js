@@ -3,8 +3,9 @@
 import { me } from "./account.js"
 import { isAbort, json, messageOf } from "./api.js"
 import { reasonOf } from "./auditWords.js"
-import { box, button, facts, make } from "./dom.js"
+import { box, button, facts, focusIn, make } from "./dom.js"
 import { showExperiments } from "./experiments.js"
+import { attempt } from "./message.js"
 import { addressOf } from "./place.js"
 import { askGift } from "./sessionView.js"
 import { bytes, counted, exact, millis, number, time } from "./words.js"
@@ -80,9 +81,19 @@ const table = (label, columns, rows) =>
       "table",
       {},
       make("thead", {}, make("tr", {}, ...columns.map((column) => make("th", { scope: "col" }, column)))),
-      make("tbody", {}, ...rows.map((cells) => make("tr", {}, ...cells.map((cell) => make("td", {}, cell)))))
+      make("tbody", {}, ...rows.map((cells) => make("tr", {}, ...cells.map(cellOf))))
     )
   )
+
+/** The longest content of a cell that stays in one line. */
+const oneLine = 24
+
+/** @param {import("./dom.js").Child} content */
+const cellOf = (content) => {
+  const cell = make("td", {}, content)
+  cell.classList.toggle("short", (cell.textContent ?? "").length <= oneLine)
+  return cell
+}
 
 /**
  * Shows a list page by page.
@@ -103,8 +114,18 @@ const showPages = async (host, label, columns, none, read) => {
     const { next } = page
     host.replaceChildren(
       rows.length === 0 ? make("p", { className: "soft" }, none) : table(label, columns, rows),
-      ...(next === null ? [] : [button("Show more", () => more(next), { about: label.toLowerCase() })])
+      ...(next === null
+        ? []
+        : [button("Show more", () => attempt(() => showMore(next)), { about: label.toLowerCase() })])
     )
+  }
+  /** @param {T} after */
+  const showMore = async (after) => {
+    const before = rows.length
+    await more(after)
+    // The table is new. The focus goes to the first new row.
+    const row = host.querySelectorAll("tbody tr")[before]
+    if (row instanceof HTMLElement) focusIn(row, host.querySelector("[tabindex]") ?? host)
   }
   await more(undefined)
 }
@@ -127,7 +148,7 @@ const sessions = (host) =>
           number(session.files),
           bytes(session.bytes),
           session.changedAt === null ? "unknown" : time(session.changedAt),
-          button("Give away", () => askGift(session, showAdministration), {
+          button("Give away", () => askGift(session, () => attempt(() => sessions(host))), {
             about: session.sessionId,
             className: "small"
           })

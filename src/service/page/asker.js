@@ -2,6 +2,7 @@
 import { isAbort, messageOf } from "./api.js"
 import { at, box, buttonAt, form, make, say } from "./dom.js"
 import { tell } from "./message.js"
+import { whenUnsaved } from "./unsaved.js"
 
 /**
  * @typedef {object} Question
@@ -17,6 +18,8 @@ import { tell } from "./message.js"
 const dialog = at("asker", HTMLDialogElement)
 /** @type {Question | undefined} */
 let asked
+/** The question whose answer is being acted on. A disabled button would lose the focus. @type {Question | undefined} */
+let doing
 
 /** @param {Question} question */
 export const ask = (question) => {
@@ -30,17 +33,21 @@ export const ask = (question) => {
   say(box("asker-cancel"), otherwise)
   dialog.classList.toggle("danger", isDanger)
   buttonAt("asker-do").className = isDanger ? "danger filled" : "first"
-  buttonAt("asker-do").disabled = false
+  showBusy()
   dialog.showModal()
   if (isDanger) buttonAt("asker-cancel").focus()
+}
+
+const showBusy = () => {
+  buttonAt("asker-do").ariaDisabled = String(asked !== undefined && doing === asked)
 }
 
 form("asker-form").onsubmit = async (event) => {
   event.preventDefault()
   const question = asked
-  if (question === undefined) return
-  const submit = buttonAt("asker-do")
-  submit.disabled = true
+  if (question === undefined || question === doing) return
+  doing = question
+  showBusy()
   try {
     await question.act()
     if (asked !== question) return
@@ -56,7 +63,8 @@ form("asker-form").onsubmit = async (event) => {
     if (asked === question) say(box("asker-problem"), messageOf(error))
     else tell(messageOf(error), { isProblem: true })
   } finally {
-    if (asked === question) submit.disabled = false
+    if (doing === question) doing = undefined
+    showBusy()
   }
 }
 dialog.onclose = () => {
@@ -66,6 +74,7 @@ dialog.onclose = () => {
 buttonAt("asker-cancel").onclick = () => dialog.close()
 /** One key or a click outside must not throw away written text. */
 const hasText = () => [...dialog.querySelectorAll("textarea")].some(({ value }) => value !== "")
+whenUnsaved(() => dialog.open && hasText())
 dialog.oncancel = (event) => {
   const warning = "This text is not saved. Press Escape once more to discard it."
   if (!hasText() || box("asker-problem").textContent === warning) return
@@ -75,6 +84,9 @@ dialog.oncancel = (event) => {
 dialog.onclick = ({ target }) => {
   if (target === dialog && !hasText()) dialog.close()
 }
+
+/** Names the button that does it, when a choice in the dialog changes what it does. @param {string} action */
+export const nameAction = (action) => say(box("asker-do"), action)
 
 let fields = 0
 /**

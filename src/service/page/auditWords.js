@@ -29,6 +29,11 @@ const actions = {
   audit: ["looked at what happened", "look at what happened"]
 }
 
+/** These are done with a file. Its name is not told where it is somebody else's. */
+const aboutFile = new Set(
+  "upload create view download rename edit change write copy move delete restore destroy expire".split(" ")
+)
+
 /** Why it was refused. @type {Readonly<Record<string, string>>} */
 const reasons = {
   Unauthorized: "no valid token",
@@ -62,7 +67,7 @@ const sentenceOf = (event) => {
   const { action, actor, name, outcome, reason } = event
   const [past, infinitive] = actions[isForGood(event) ? "destroy" : action] ?? [action, action]
   const who = actor ?? "Somebody"
-  const what = name === null ? "" : ` ${name}`
+  const what = name === null ? (aboutFile.has(action) ? " a file" : "") : ` ${name}`
   return outcome === "refused" ? `${who} could not ${infinitive}${what}: ${reasonOf(reason)}` : `${who} ${past}${what}`
 }
 

@@ -97,12 +97,31 @@ const placeOf = ({ endLine, line, page }) => {
 }
 
 /**
- * The part of a passage around the first word that was found.
+ * Where the part begins that has most of the different words: a common word alone says little.
  * @param {FoundPassage} passage
  */
-const markedTextOf = ({ highlights, text }) => {
-  const from = Math.max(0, (highlights[0]?.start ?? 0) - shownLength.before)
-  const to = Math.min(text.length, from + shownLength.all)
+const startOf = ({ highlights, text }) => {
+  let best = { start: 0, words: 0 }
+  for (const { start } of highlights) {
+    const end = start + shownLength.all - shownLength.before
+    const inside = highlights.filter((other) => other.start >= start && other.end <= end)
+    const words = new Set(inside.map((other) => text.slice(other.start, other.end).toLowerCase())).size
+    if (words > best.words) best = { start, words }
+  }
+  return best.start
+}
+
+/**
+ * The most telling part of a passage, from word to word.
+ * @param {FoundPassage} passage
+ */
+const markedTextOf = (passage) => {
+  const { highlights, text } = passage
+  const start = startOf(passage)
+  const early = Math.max(0, start - shownLength.before)
+  const from = early === 0 ? 0 : Math.min(start, early + 1 + text.slice(early, start).search(/\s|$/))
+  const late = Math.min(text.length, from + shownLength.all)
+  const to = late === text.length ? late : Math.max(start, text.slice(0, late).search(/\s\S*$/))
   return [from > 0 ? "… " : "", ...marked(text, highlights, from, to), to < text.length ? " …" : ""]
 }
 
@@ -118,6 +137,7 @@ const marked = (text, highlights, from, to) => {
   const parts = []
   let done = from
   for (const { end, start } of highlights) {
+    if (start < from) continue
     if (end > to) break
     parts.push(text.slice(done, start), make("mark", {}, text.slice(start, end)))
     done = end

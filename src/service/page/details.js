@@ -28,7 +28,11 @@ export const showDetails = async (file, shown) => {
   try {
     const details = /** @type {FileDetails} */ (await json(fileUrl(file)))
     if (shown() !== file) return
+    const isOpen = host.dataset["drawnFor"] === file.fileId && host.querySelector("details")?.open === true
+    host.dataset["drawnFor"] = file.fileId
     host.replaceChildren(...partsOf(details, file))
+    const history = host.querySelector("details")
+    if (history !== null) history.open = isOpen
   } catch (error) {
     if (shown() === file) host.replaceChildren(make("p", { className: "problem", role: "alert" }, messageOf(error)))
   }

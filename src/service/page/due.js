@@ -1,13 +1,15 @@
 /** Planned deletions, next one first. */
-import { isAbort, json, messageOf } from "./api.js"
-import { box, buttonAt, make } from "./dom.js"
+import { fileUrl, isAbort, json, messageOf } from "./api.js"
+import { box, button, buttonAt, focusIn, make } from "./dom.js"
+import { attempt } from "./message.js"
 import { addressOf } from "./place.js"
+import { view } from "./viewer.js"
 import { bytes, dotted, time } from "./words.js"
 
 /** @typedef {import("./types.d.ts").CleanupPage} CleanupPage */
 
 const reasons = {
-  expired: "its time is over",
+  expired: "somebody chose this time",
   session_ended: "the session has ended",
   retention: "it was deleted"
 }
@@ -16,14 +18,14 @@ const reasons = {
 let next = null
 
 /** @param {CleanupPage["cleanups"][number]} cleanup */
-const entryOf = ({ dueAt, forGood, name, reason, sessionId, size }) =>
+const entryOf = ({ dueAt, fileId, forGood, name, reason, sessionId, size }) =>
   make(
     "li",
     {},
     make(
       "div",
       { className: "about" },
-      make("strong", {}, name),
+      button(name, () => attempt(async () => view(await json(fileUrl({ fileId })))), { className: "name" }),
       make("small", {}, ...dotted([make("a", { href: addressOf(sessionId) }, sessionId), bytes(size), reasons[reason]]))
     ),
     make("div", { className: forGood ? "due" : "" }, forGood ? "gone for good " : "deleted ", time(dueAt))
@@ -50,4 +52,10 @@ export const showDue = async (list, after = null) => {
     if (!isAbort(error)) list.replaceChildren(make("li", { className: "problem" }, messageOf(error)))
   }
 }
-buttonAt("more-due").onclick = () => showDue(box("due"), next)
+buttonAt("more-due").onclick = async () => {
+  const list = box("due")
+  const count = list.childElementCount
+  await showDue(list, next)
+  // The button may be gone.
+  if (list.childElementCount > count) focusIn(list.children[count], box("due-heading"))
+}

@@ -5,6 +5,7 @@ import { isWritable } from "./kinds.js"
 import { put } from "./list.js"
 import { tell } from "./message.js"
 import { announceStorageChange } from "./storageChanges.js"
+import { whenUnsaved } from "./unsaved.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
 
@@ -31,9 +32,7 @@ export const stopEditing = () => {
 addEventListener("signedout", () => {
   editing = undefined
 })
-addEventListener("beforeunload", (event) => {
-  if (editing?.isChanged() === true) event.preventDefault()
-})
+whenUnsaved(() => editing?.isChanged() === true)
 
 /**
  * The text and its version. A text is edited only if it can be written back byte for byte.
@@ -71,7 +70,7 @@ export const edit = async (file, host, done) => {
   })
   const mine = {
     isChanged: () => area.value !== begin,
-    warn: () => say(problem, "Your changes are not saved. Do it once more to discard them."),
+    warn: () => say(problem, "Your changes are not saved. Close or cancel once more to discard them."),
     isWarned: false
   }
   let begin = ""
@@ -101,8 +100,16 @@ export const edit = async (file, host, done) => {
     say(problem, "")
   }
 
+  let isStoring = false
+  /** @param {boolean} isOn a disabled button would lose the focus */
+  const showStoring = (isOn) => {
+    isStoring = isOn
+    save.ariaDisabled = String(isOn)
+  }
+
   const store = async () => {
-    save.disabled = true
+    if (isStoring) return
+    showStoring(true)
     say(problem, "")
     try {
       const response = await call(fileUrl(file, "/content"), {
@@ -121,7 +128,7 @@ export const edit = async (file, host, done) => {
       say(problem, messageOf(error))
       if (error instanceof Refused && error.status === 412) showConflict()
     } finally {
-      save.disabled = false
+      showStoring(false)
     }
   }
 

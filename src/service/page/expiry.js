@@ -5,6 +5,7 @@ import { ask, field } from "./asker.js"
 import { button, make } from "./dom.js"
 import { put } from "./list.js"
 import { tell } from "./message.js"
+import { announceStorageChange } from "./storageChanges.js"
 import { exact } from "./words.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
@@ -62,6 +63,7 @@ export const askExpiry = (file, backTo) => {
       const words =
         changed.expiresAt === null ? "is never deleted automatically" : `is deleted on ${exact(changed.expiresAt)}`
       tell(`${file.name} ${words}.`)
+      announceStorageChange()
     },
     ...(backTo === undefined ? {} : { backTo })
   })

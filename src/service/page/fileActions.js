@@ -6,6 +6,7 @@ import { make } from "./dom.js"
 import { askExpiry } from "./expiry.js"
 import { put, takeAway } from "./list.js"
 import { tell } from "./message.js"
+import { besideThese, menuOf } from "./rows.js"
 import { announceStorageChange } from "./storageChanges.js"
 import { askTransfer } from "./transfer.js"
 import { counted } from "./words.js"
@@ -104,7 +105,7 @@ export const destroy = (files) => {
       report(done, "deleted for good", refused)
       announceStorageChange()
     },
-    backTo: () => document.querySelector("#files .actions button") ?? document.querySelector("#files-heading")
+    backTo: besideThese(files)
   })
 }
 
@@ -120,17 +121,12 @@ export const rename = (file) => {
       put(renamed)
       tell(`${file.name} is now ${renamed.name}.`)
     },
-    backTo: () => rowMenu(file)
+    backTo: () => menuOf(file)
   })
   const stem = file.name.lastIndexOf(".")
   name.focus()
   name.setSelectionRange(0, stem > 0 ? stem : file.name.length)
 }
-
-/** @param {{ readonly fileId: string }} file */
-const rowMenu = ({ fileId }) =>
-  document.querySelector(`#files [data-file-id="${CSS.escape(fileId)}"] [aria-haspopup]`) ??
-  document.querySelector("#files-heading")
 
 /** @param {ConversationFile} file */
 export const download = async (file) => save(await (await call(fileUrl(file, "/download"))).blob(), file.name)
@@ -168,5 +164,5 @@ const save = (blob, name) => {
 export const actionsOf = (file) => [
   { text: "Rename", act: () => rename(file) },
   { text: "Copy or move", act: () => askTransfer(file) },
-  { text: "Change when it is deleted", act: () => askExpiry(file, () => rowMenu(file)) }
+  { text: "Change when it is deleted", act: () => askExpiry(file, () => menuOf(file)) }
 ]

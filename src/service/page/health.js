@@ -75,6 +75,7 @@ const show = (health) => {
   if (line.state !== state && chosen === false) chosen = undefined
   state = line.state
   document.documentElement.dataset["state"] = line.state
+  box("readiness").dataset["phase"] = health.phase
   say(box("status"), line.text)
   say(box("status-spoken"), line.text)
   say(box("detail"), detailOf(health, lastAnswer))

@@ -1,5 +1,5 @@
 /** The listed files: read page by page, and kept right while answers come late and files change. */
-import { isAbort, json, messageOf, sessionUrl } from "./api.js"
+import { isAbort, json, messageOf, Refused, sessionUrl } from "./api.js"
 import { place } from "./place.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
@@ -31,17 +31,20 @@ export const list = {
   next: null,
   /** @type {string | undefined} why nothing could be read */
   problem: undefined,
+  /** Whether the session is somebody else's. */
+  isForbidden: false,
   isLoading: false
 }
 
-/** @type {Array<() => void>} */
+/** @type {Array<(changed?: ConversationFile) => void>} */
 const listeners = []
-/** @param {() => void} listener */
+/** @param {(changed?: ConversationFile) => void} listener is told which file was changed here, listed or not */
 export const whenListed = (listener) => {
   listeners.push(listener)
 }
-const onChange = () => {
-  for (const listener of listeners) listener()
+/** @param {ConversationFile} [changed] */
+const onChange = (changed) => {
+  for (const listener of listeners) listener(changed)
 }
 
 /** How often this page changed files: an answer may be older than such a change. */
@@ -53,18 +56,26 @@ let loading
 /** Whether it is that of the list from its beginning. */
 let isFromBeginning = false
 
-/** @param {Iterable<ConversationFile>} files */
-const set = (files) => {
+/**
+ * @param {Iterable<ConversationFile>} files
+ * @param {ConversationFile} [changed]
+ */
+const set = (files, changed) => {
   const order = orders[list.order]
   list.files = order === undefined ? [...files] : [...files].sort(order)
-  onChange()
+  onChange(changed)
 }
 
-export const empty = () => {
+/**
+ * @param {string} [problem] why there is nothing
+ * @param {boolean} [isForbidden]
+ */
+export const empty = (problem, isForbidden = false) => {
   loading?.abort()
   wanted = 0
   list.next = null
-  list.problem = undefined
+  list.problem = problem
+  list.isForbidden = isForbidden
   list.isLoading = false
   set([])
 }
@@ -133,6 +144,7 @@ export const load = async ({ quietly = false } = {}) => {
     wanted = 0
     list.isLoading = true
     list.problem = undefined
+    list.isForbidden = false
     onChange()
   }
   const least = Math.max(count.page, wanted, quietly ? list.files.length : 0)
@@ -141,13 +153,12 @@ export const load = async ({ quietly = false } = {}) => {
     list.next = next
     list.isLoading = false
     list.problem = undefined
+    list.isForbidden = false
     set(files)
   } catch (error) {
     if (isAbort(error)) return
     // Files of another session, or of one the user may no longer see, must not stay in sight.
-    empty()
-    list.problem = messageOf(error)
-    onChange()
+    empty(messageOf(error), kind === "session" && error instanceof Refused && error.status === 403)
   }
 }
 
@@ -189,6 +200,5 @@ export const put = (file) => {
   changes += 1
   const others = list.files.filter(({ fileId }) => fileId !== file.fileId)
   const place = list.files.findIndex(({ fileId }) => fileId === file.fileId)
-  if (!isWanted(file)) set(others)
-  else set(others.toSpliced(Math.max(0, place), 0, file))
+  set(isWanted(file) ? others.toSpliced(Math.max(0, place), 0, file) : others, file)
 }

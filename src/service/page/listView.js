@@ -1,5 +1,5 @@
 /** The list of files on the screen. Rows without changes stay, so that nobody loses their place. */
-import { at, box, button, buttonAt, focusIn, form, input, say } from "./dom.js"
+import { at, box, buttonAt, focusIn, form, input, say } from "./dom.js"
 import { list, load, loadMore, whenListed } from "./list.js"
 import { attempt } from "./message.js"
 import { place, session } from "./place.js"
@@ -58,11 +58,12 @@ whenListed(draw)
 const showCount = () => {
   const count = box("count")
   count.classList.toggle("problem", list.problem !== undefined)
-  box("list-bar").querySelector(".again")?.remove()
+  box("files-view").classList.toggle("forbidden", list.isForbidden)
+  // The button stays while its own attempt is under way: it has the focus.
+  const again = buttonAt("again")
+  again.hidden = list.problem === undefined && !(list.isLoading && again.matches(":focus"))
   if (list.problem !== undefined) {
-    say(count, list.problem)
-    box("list-bar").append(button("Try again", () => load(), { className: "again" }))
-    return
+    return say(count, list.isForbidden ? `${list.problem} An administrator can give it to you.` : list.problem)
   }
   if (list.isLoading && list.files.length === 0) return say(count, "Loading")
   say(count, sentence())
@@ -81,9 +82,6 @@ const sentence = () => {
   return `${which}${number(all)} ${what}, ${size}.`
 }
 
-/** @param {string} fileId */
-export const rowFor = (fileId) => drawn.get(fileId)?.row
-
 buttonAt("more").onclick = () =>
   attempt(async () => {
     const last = rows.lastElementChild
@@ -91,6 +89,7 @@ buttonAt("more").onclick = () =>
     // Moves the focus to the first new row, because the button may be gone.
     focusIn(last?.nextElementSibling, box("files-heading"))
   })
+buttonAt("again").onclick = () => load()
 input("search").oninput = () => {
   list.name = input("search").value
   load()

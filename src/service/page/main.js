@@ -4,17 +4,20 @@ import { showAdministration } from "./administration.js"
 import { follow } from "./changes.js"
 import { beginContentSearch } from "./contentSearch.js"
 import { box, buttonAt, say } from "./dom.js"
+import { focusHeading } from "./focus.js"
 import "./drop.js"
 import { showDue } from "./due.js"
 import { look, whenOpen } from "./health.js"
 import { load } from "./list.js"
 import { beginList } from "./listView.js"
+import { clear } from "./message.js"
 import { place, session, whenMoved } from "./place.js"
 import { clearSelection } from "./selection.js"
 import { loadSessions, markSession } from "./sessions.js"
 import { showSession } from "./sessionView.js"
 import { whenStorageChanges } from "./storageChanges.js"
 import { closeTrail, continueTrail } from "./trail.js"
+import { hasUnsavedText } from "./unsaved.js"
 import { showUploadLimit } from "./uploadView.js"
 
 /** @typedef {import("./types.d.ts").Place} Place */
@@ -47,12 +50,13 @@ const show = () => {
   if (here.kind === "administration") showAdministration()
 }
 
-/** Moves the focus to the heading of the new place, where a screen reader continues. */
-const focusHeading = () => {
+const move = () => {
   if (me() === undefined) return
+  // What is open belongs to the old place, and so does a message and what it undoes.
+  if (!hasUnsavedText()) for (const dialog of document.querySelectorAll("dialog")) dialog.close()
+  clear()
   show()
-  const heading = box(views[place().kind]).querySelector("h2")
-  if (heading instanceof HTMLElement) heading.focus({ preventScroll: true })
+  focusHeading()
   scrollTo(0, 0)
 }
 
@@ -62,7 +66,7 @@ whenIn(() => {
   loadSessions()
   look()
 })
-whenMoved(focusHeading)
+whenMoved(move)
 whenOpen(() => {
   if (me() === undefined) {
     enter()
@@ -77,11 +81,12 @@ whenStorageChanges(() => {
   loadSessions()
   showSession()
   continueTrail()
+  if (place().kind === "due") showDue(box("due"))
   refreshUsage().catch(() => {
     // The line above shows when the service is gone.
   })
 })
-buttonAt("skip").onclick = () => box("main").focus()
+buttonAt("skip").onclick = focusHeading
 
 enter()
 look()

@@ -17,6 +17,15 @@ const close = () => {
   menu.hidePopover()
 }
 
+/** The button may have been drawn anew while its menu was open. @param {HTMLButtonElement} from */
+const focusOn = (from) => {
+  const buttons = [...document.querySelectorAll("button")]
+  const now = from.isConnected
+    ? from
+    : buttons.find((one) => one.ariaHasPopup !== null && one.ariaLabel === from.ariaLabel)
+  now?.focus()
+}
+
 /**
  * @param {HTMLButtonElement} from
  * @param {ReadonlyArray<Item>} given
@@ -38,7 +47,7 @@ const open = (from, given) => {
       )
       item.onclick = () => {
         close()
-        from.focus()
+        focusOn(from)
         act()
       }
       return item
@@ -81,7 +90,7 @@ menu.addEventListener("keydown", (event) => {
     event.stopPropagation()
     const back = opener
     close()
-    back?.focus()
+    if (back !== undefined) focusOn(back)
     return
   }
   if (event.key.length !== 1) return

@@ -1,6 +1,7 @@
 /** Shows one message at a time: what became of an action, and how to undo it. */
 import { isAbort, messageOf } from "./api.js"
-import { box, button, say } from "./dom.js"
+import { box, button, make, say } from "./dom.js"
+import { focusHeading } from "./focus.js"
 
 const toast = box("toast")
 const message = box("message")
@@ -11,10 +12,25 @@ let fading
 /** A message that needs no answer disappears after this time (milliseconds). */
 const readFor = 12_000
 
+/** What the shown message offers to undo. @type {(() => void) | undefined} */
+let undoing
+/** Where the user came from before they went to the message. @type {EventTarget | null} */
+let cameFrom = null
+toast.addEventListener("focusin", ({ relatedTarget }) => {
+  if (!(relatedTarget instanceof Node) || !toast.contains(relatedTarget)) cameFrom = relatedTarget
+})
+
+/** Keeps the focus when the focused button goes away. */
+const leave = () => {
+  if (!actions.contains(document.activeElement)) return
+  if (cameFrom instanceof HTMLElement && cameFrom.checkVisibility()) cameFrom.focus()
+  if (actions.contains(document.activeElement)) focusHeading()
+}
+
 export const clear = () => {
   clearTimeout(fading)
-  // Keep the focus when the focused button goes away.
-  if (actions.contains(document.activeElement)) box("main").focus()
+  leave()
+  undoing = undefined
   say(message, "")
   actions.replaceChildren()
   toast.classList.remove("shown", "problem")
@@ -41,6 +57,8 @@ export const tell = (text, { isProblem = false, undo } = {}) => {
       clear()
       attempt(undo)
     }
+    undoing = once
+    message.append(make("span", { className: "unseen" }, " Press Control Z to undo."))
     actions.append(button("Undo", once, { className: "undo" }))
   }
   actions.append(button("Dismiss message", clear, { icon: "close", className: "icon-button" }))
@@ -67,3 +85,12 @@ export const attempt = async (work) => {
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("close", bringToFront)
 }
+
+/** The message is far away from a row for somebody who has only keys. */
+addEventListener("keydown", (event) => {
+  const isUndo = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "z"
+  const isText = event.target instanceof Element && event.target.matches("textarea, input:not([type=checkbox])")
+  if (!isUndo || isText || undoing === undefined) return
+  event.preventDefault()
+  undoing()
+})

@@ -1,5 +1,5 @@
 /** The selected files, and the actions for all of them. */
-import { box, button, input, make } from "./dom.js"
+import { box, button, input, make, say } from "./dom.js"
 import { archive, destroy, remove, restore } from "./fileActions.js"
 import { list } from "./list.js"
 import { attempt } from "./message.js"
@@ -69,8 +69,10 @@ export const showSelection = () => {
   shown = now
   // Keep the focus when the focused button goes away.
   const hadFocus = bulk.contains(document.activeElement)
-  bulk.replaceChildren(make("strong", { role: "status" }, count === 0 ? "" : `${number(count)} selected`), ...actions())
-  if (hadFocus && count === 0) all.focus()
+  const sentence = count === 0 ? "" : `${number(count)} selected`
+  say(box("selected-spoken"), sentence)
+  bulk.replaceChildren(make("strong", {}, sentence), ...actions())
+  if (hadFocus && count === 0) (all.checkVisibility() ? all : box("files-heading")).focus()
   else if (hadFocus) bulk.querySelector("button")?.focus()
 }
 

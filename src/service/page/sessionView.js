@@ -55,16 +55,19 @@ const draw = (summary) => {
   )
   box("drop").hidden = endedAt !== null
   box("session-notice").hidden = endedAt === null
-  const reopen = button("Reopen", () => attempt(() => change(sessionId, "reopen", "is open again")))
   if (endedAt !== null) {
     box("session-notice").replaceChildren(
-      "This session ended ",
-      time(endedAt),
-      ". It takes no files. ",
-      ...(expiresAt === null
-        ? []
-        : ["Its files are deleted ", time(expiresAt), ". They can be restored for some time after that. "]),
-      reopen
+      make(
+        "span",
+        { className: "wide" },
+        "This session ended ",
+        time(endedAt),
+        ". It takes no files. ",
+        ...(expiresAt === null
+          ? []
+          : ["Its files are deleted ", time(expiresAt), ". They can be restored for some time after that."])
+      ),
+      button("Reopen", () => attempt(() => change(sessionId, "reopen", "is open again")))
     )
   }
   const now = JSON.stringify([sessionId, endedAt, files + deletedFiles > 0, files > 0, me()?.isAdministrator])
@@ -120,7 +123,7 @@ const askEmptying = ({ deletedFiles, files, sessionId }) =>
     isDanger: true,
     act: async () => {
       const { deleted } = await send("DELETE", sessionUrl(sessionId, "/files"))
-      tell(`${counted(deleted, "file")} of ${sessionId} are deleted for good.`)
+      tell(`${counted(deleted, "file")} of ${sessionId} ${deleted === 1 ? "is" : "are"} deleted for good.`)
       reload()
     },
     backTo: () => box("files-heading")

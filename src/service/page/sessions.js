@@ -72,7 +72,8 @@ const draw = () => {
     ...sessions.map(entryOf)
   )
   buttonAt("more-sessions").hidden = !isMore
-  const none = typed === "" ? "There are no sessions yet." : "No session has this in its name."
+  const none =
+    typed === "" ? "There are no sessions yet. Type a name to begin one." : "No session has this in its name."
   say(box("no-sessions"), sessions.length === 0 ? none : "")
   markSession()
   const same = [...list.querySelectorAll("a")].find((link) => link.getAttribute("href") === focusedAddress)

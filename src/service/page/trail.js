@@ -44,7 +44,16 @@ trail.ontoggle = () => {
   empty()
   if (trail.open) readNext(() => latest)
 }
-buttonAt("later").onclick = () => readNext(() => laterThan)
+buttonAt("later").onclick = async () => {
+  const count = box("events").childElementCount
+  readNext(() => laterThan)
+  await reading
+  const first = box("events").children[count]
+  // The button may be gone.
+  if (!(first instanceof HTMLElement)) return
+  first.tabIndex = -1
+  first.focus()
+}
 
 /** Something has changed. What is behind the button for more is not read unasked. */
 export const continueTrail = () => {

@@ -1,11 +1,12 @@
 /** Copies or moves a file to another session. */
 
 import { fileUrl, send } from "./api.js"
-import { ask, field } from "./asker.js"
+import { ask, field, nameAction } from "./asker.js"
 import { make } from "./dom.js"
 import { put, takeAway } from "./list.js"
 import { tell } from "./message.js"
 import { session } from "./place.js"
+import { besideThese } from "./rows.js"
 import { sessionNames } from "./sessions.js"
 import { announceStorageChange } from "./storageChanges.js"
 
@@ -18,6 +19,8 @@ export const askTransfer = (file) => {
   to.setAttribute("list", known.id)
   const copy = make("input", { type: "radio", name: "transfer", checked: true })
   const move = make("input", { type: "radio", name: "transfer" })
+  copy.onchange = () => nameAction("Copy")
+  move.onchange = () => nameAction("Move")
   ask({
     heading: "Copy or move",
     fields: [
@@ -27,7 +30,7 @@ export const askTransfer = (file) => {
       field("To the session", to),
       known
     ],
-    action: "Go",
+    action: "Copy",
     act: async () => {
       const sessionId = to.value.trim()
       if (sessionId === "") throw new Error("Name a session.")
@@ -38,7 +41,7 @@ export const askTransfer = (file) => {
       tell(`${file.name} is ${copy.checked ? "copied" : "moved"} to ${sessionId}.`)
       announceStorageChange()
     },
-    backTo: () => document.querySelector("#files .actions button") ?? document.querySelector("#files-heading")
+    backTo: besideThese([file])
   })
   to.focus()
 }

@@ -8,6 +8,7 @@ import { actionsOf, destroy, download, remove, restore } from "./fileActions.js"
 import { list, whenListed } from "./list.js"
 import { menuButton } from "./menu.js"
 import { attempt } from "./message.js"
+import { rowFor } from "./rows.js"
 import { number } from "./words.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
@@ -35,6 +36,7 @@ export const view = (file) => {
 const show = (file) => {
   stopEditing()
   shown = file
+  say(box("viewer-spoken"), "")
   showBar(file)
   showContent(file)
   showAside()
@@ -60,6 +62,8 @@ const showBar = (file) => {
   const details = button("Details", toggleDetails, { icon: "details" })
   details.ariaPressed = String(wantsDetails)
   details.id = "viewer-details"
+  const closing = button("Close", close, { icon: "close" })
+  closing.id = "viewer-close"
   const focused = document.activeElement?.getAttribute("aria-label")
   box("viewer-actions").replaceChildren(
     previous,
@@ -79,7 +83,7 @@ const showBar = (file) => {
           button("Delete for good", () => destroy([file]), { className: "danger" }),
           details
         ]),
-    button("Close", close, { icon: "close" })
+    closing
   )
   // The buttons are new: the focus moves to the one with the same name.
   const same = [...box("viewer-actions").querySelectorAll("button")].find(
@@ -93,9 +97,12 @@ const indexOf = ({ fileId }) => list.files.findIndex((file) => file.fileId === f
 
 /** @param {number} step */
 const go = (step) => {
-  if (shown === undefined || isEditing()) return
+  if (shown === undefined) return
   const other = list.files[indexOf(shown) + step]
-  if (other !== undefined) show(other)
+  if (other === undefined || !stopEditing()) return
+  show(other)
+  // Only the name above the buttons changes.
+  say(box("viewer-spoken"), `${other.name}, ${box("viewer-place").textContent}`)
 }
 
 /**
@@ -104,6 +111,7 @@ const go = (step) => {
  * @param {() => Promise<unknown>} work
  */
 const showNextAfter = async (file, work) => {
+  if (!stopEditing()) return
   const index = indexOf(file)
   await work()
   if (shown?.fileId !== file.fileId) return
@@ -135,6 +143,7 @@ const showContent = async (file) => {
 
 /** @param {ConversationFile} file */
 const startEditing = (file) => {
+  if (isEditing()) return preview.querySelector("textarea")?.focus()
   drawing = undefined
   release()
   release = () => {}
@@ -156,10 +165,13 @@ const showAside = () => {
 }
 
 /** The list has changed: the file may have another name, or be gone for good. */
-whenListed(() => {
+whenListed((changed) => {
   if (shown === undefined || isEditing()) return
   const before = shown
-  const now = list.files.find(({ fileId }) => fileId === before.fileId)
+  // A file that was found, or is due, need not be in the list.
+  const now = [...list.files, ...(changed === undefined ? [] : [changed])].find(
+    ({ fileId }) => fileId === before.fileId
+  )
   if (now === undefined && before.deletedAt !== null && list.deleted && !list.isLoading) return dialog.close()
   if (now === undefined || JSON.stringify(now) === JSON.stringify(before)) return showBar(before)
   shown = now
@@ -175,6 +187,11 @@ dialog.oncancel = (event) => {
   if (!stopEditing()) event.preventDefault()
 }
 dialog.onclose = () => {
+  // The row that it was opened from may be gone.
+  const row = shown === undefined ? undefined : rowFor(shown.fileId)
+  const name = row?.querySelector(".name")
+  const isLost = document.activeElement === document.body || dialog.contains(document.activeElement)
+  if (isLost && name instanceof HTMLElement) name.focus()
   shown = undefined
   drawn = undefined
   drawing = undefined
