@@ -1,7 +1,7 @@
 /** The head of a session: its owner, whether it is open, and the actions for all of it. */
 
 import { me } from "./account.js"
-import { json, send, sessionUrl } from "./api.js"
+import { json, Refused, send, sessionUrl } from "./api.js"
 import { ask, field } from "./asker.js"
 import { box, button, make } from "./dom.js"
 import { archive } from "./fileActions.js"
@@ -15,9 +15,16 @@ import { bytes, counted, dotted, time } from "./words.js"
 
 /** @typedef {import("./types.d.ts").SessionSummary} SessionSummary */
 
+/** How often the session was asked for. An earlier answer may come later, and is older. */
+let asked = 0
+/** Milliseconds until it is asked for again, when the service could not answer. */
+const untilNextTry = 3000
+
 /** Loads the session. The old one disappears at once, before the answer is there. */
 export const showSession = async () => {
   const id = session()
+  asked += 1
+  const mine = asked
   const isNew = box("session-facts").dataset["session"] !== id
   if (isNew) clear()
   if (id === undefined) return
@@ -26,11 +33,13 @@ export const showSession = async () => {
   let summary
   try {
     summary = await json(sessionUrl(id))
-  } catch {
+  } catch (error) {
     // The list of its files shows why.
+    const isFinal = error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429
+    if (!isFinal) setTimeout(() => mine === asked && showSession(), untilNextTry)
     return
   }
-  if (summary !== undefined && session() === id) draw(summary)
+  if (summary !== undefined && mine === asked && session() === id) draw(summary)
 }
 
 const clear = () => {
