@@ -523,7 +523,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
             await page.keyboard.press("Enter")
             await said(page, "c.txt is deleted for good.")
             await isFocused("Restore d.txt")
-            const { files } = await (await fetch(`${url}/api/sessions/focus/files?deleted=true`)).json()
+            const { files } = await (await page.request.get(`${url}/api/sessions/focus/files?deleted=true`)).json()
             const d = files.find(({ name }: { readonly name: string }) => name === "d.txt")
             await on(`files/${d.fileId}/restore`, "POST")
             await isFocused("note.txt")
