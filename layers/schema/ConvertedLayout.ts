@@ -12,16 +12,13 @@ const layoutNames: Readonly<Record<Form, string>> = {
   postgrator: "Postgrator"
 }
 
-/** What archives, editors and merges leave. */
-const isRemainder = /(?:^|\/)\._|(?:^|\/)\.#|\.sql(?:~|\.orig|\.bak|\.swp)$/i
-
 /** The languages in which other tools have migrations that are not SQL. */
 const program = /\.(?:go|[cm]?[jt]s|py|rb|php|java|kt|cs|exs?|clj|rs)$/i
 
 const isProgramOfIts = (path: string): boolean =>
   program.test(path) &&
   !/_test\.\w+$|\.(?:test|spec)\.\w+$|\.d\.[cm]?ts$/i.test(path) &&
-  /^(?:[^/]+\/)?(?:\d+[_.-]|[VR]\d*[\d._]*__)/.test(path)
+  /^(?:[^/]+\/)?(?:\d+[_.-]|[VR][\d._]*__)/.test(path)
 
 /**
  * `journal` is the text of Drizzle's `meta/_journal.json`, where there is one: then it says what runs, and in which
@@ -32,10 +29,8 @@ export const layoutOf = (
   journal: string | undefined,
   isByName: boolean
 ): ForeignLayout | Unclear => {
-  const visible = entries.filter(({ path }) => !/(?:^|\/)(?:\.|node_modules(?:\/|$))/.test(path))
-  const files = visible
-    .filter(({ isDirectory, path }) => !isDirectory && !isRemainder.test(path))
-    .map(({ path }) => path)
+  const visible = entries.filter(({ path }) => !/(?:^|\/)(?:\.|node_modules\/)/.test(path))
+  const files = visible.flatMap(({ isDirectory, path }) => (isDirectory ? [] : [path]))
   const programs = files.filter(isProgramOfIts)
   if (programs.length > 0) return { reason: "Programs", detail: shortened(programs) }
   const scripts = files.filter((path) => isSql.test(path))
@@ -57,21 +52,21 @@ export const layoutOf = (
     else if ("reason" in found) return found
     else named.push(found)
   }
-  const forms = new Set(named.map(({ form }) => form))
-  const [form] = forms
-  if (form === undefined) return nothingIn(scripts)
-  if (forms.size > 1) {
-    const examples = [...forms].map((one) => named.find((file) => file.form === one)?.path ?? "")
+  const examples = named.filter(({ form }, at) => named.findIndex((one) => one.form === form) === at)
+  const [example, ...others] = examples
+  if (example === undefined) return nothingIn(scripts)
+  if (others.length > 0) {
     return {
       reason: "Unclear",
-      detail: `${examples.join(" and ")} are named for different tools, and their order is not known`
+      detail: `${examples.map(({ path }) => path).join(" and ")} are named for different tools, and their order is not known`
     }
   }
+  const { form } = example
   const lower = named.filter(({ half }) => half === "down")
   for (const { path } of lower) left.push({ path, reason: "it undoes a migration" })
-  const repeatable = named.filter(({ half, number }) => half === "up" && number === "")
+  const repeatable = named.filter(({ number }) => number === "")
   const upper = named.filter(({ half, number }) => half === "up" && number !== "")
-  const covered = form === "flyway" ? baselinesIn(upper, left) : upper
+  const covered = baselinesIn(upper, left)
   const isDiesel = form === "folders" && covered.every(({ path }) => /\/up\.sql$/i.test(path))
   const inOrder = covered.sort(isDiesel ? byDieselVersion : isByName || form === "folders" ? byPath : byNumber)
   const unclear = isByName || form !== "numbered" ? undefined : unclearAmong(inOrder)
@@ -101,18 +96,20 @@ const baselinesIn = (upper: ReadonlyArray<Named>, left: Array<LeftFile>): Array<
     .map((one) => ({ ...one, number: one.number.slice(1) }))
     .sort(byNumber)
     .at(-1)
-  const isCovered = newest === undefined || versions.some((one) => compareNumbers(one, newest) <= 0)
-  for (const { number, path } of upper) {
-    if (number.startsWith("B") && (isCovered || path !== newest?.path)) {
+  const isNeeded = newest !== undefined && !versions.some((one) => compareNumbers(one, newest) <= 0)
+  const taken = isNeeded ? [newest, ...versions] : versions
+  for (const { path } of upper) {
+    if (!taken.some((one) => one.path === path)) {
       left.push({ path, reason: "a baseline, in the place of the versions that are here" })
     }
   }
-  return isCovered || newest === undefined ? versions : [newest, ...versions]
+  return taken
 }
 
 const nothingIn = (scripts: ReadonlyArray<string>): Unclear => {
-  const folders = [...new Set(scripts.flatMap((path) => (path.includes("/") ? [path.replace(/\/[^/]*$/, "")] : [])))]
   const flat = scripts.filter((path) => !path.includes("/"))
+  // If none is flat.
+  const folders = [...new Set(scripts.map((path) => path.replace(/\/[^/]*$/, "")))]
   return {
     reason: "NoMigrations",
     detail:

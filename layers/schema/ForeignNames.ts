@@ -50,9 +50,9 @@ export const namedOf = (path: string, scripts: ReadonlyArray<string>): Named | U
   const found = numberAt(folder)
   if (found === undefined) return `the folder ${folder} has no number`
   const siblings = scripts.filter((one) => one.startsWith(`${folder}/`) && one.split("/").length === 2)
-  const isDown = /^(?:down|undo|rollback|revert)\.sql$/i.test(file)
-  const running = siblings.filter((one) => !/\/(?:down|undo|rollback|revert)\.sql$/i.test(one))
-  if (!isDown && (running.length > 1 || !/^(?:migration|up)\.sql$/i.test(file))) {
+  const isDown = isUndoing(path)
+  const running = siblings.filter((one) => !isUndoing(one))
+  if (!isDown && (running.length > 1 || !/\/(?:migration|up)\.sql$/i.test(path))) {
     return {
       reason: "Unclear",
       detail: `the folder ${folder} has ${running.length > 1 ? shortened(running) : file}, and a migration is one migration.sql or up.sql`
@@ -61,6 +61,8 @@ export const namedOf = (path: string, scripts: ReadonlyArray<string>): Named | U
   const { number, written } = found
   return { path, form: "folders", number, name: afterNumber(folder, written), half: isDown ? "down" : "up" }
 }
+
+const isUndoing = (path: string): boolean => undoing.test(path.replace(/^.*\//, "").replace(isSql, ""))
 
 const ofFlatFile = (path: string, scripts: ReadonlyArray<string>): Named | string => {
   const stem = path.replace(isSql, "")

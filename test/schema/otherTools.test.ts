@@ -85,6 +85,29 @@ describe("a directory of another tool", () => {
       "a folder for each migration, as of Prisma, Drizzle or Diesel | 1_a/migration.sql (1) is 1 a | 2_b/up.sql (2) is 2 b | 2_b/down.sql is left: it undoes a migration"
     ],
     [["1_a/"], "Unclear: the folder 1_a has no SQL file"],
+    [["1_a/", "2_b.sql"], "Unclear: the folder 1_a has no SQL file"],
+    [["1_a.go/", "2_b.sql"], "Unclear: the folder 1_a.go has no SQL file"],
+    [
+      ["1_a/up.sql", "1_a/migration.sql"],
+      "Unclear: the folder 1_a has 1_a/up.sql, 1_a/migration.sql, and a migration is one migration.sql or up.sql"
+    ],
+    // Diesel's versions are text without hyphens.
+    [
+      ["2_z/up.sql", "10_a/up.sql", "1_b/up.sql", "1_abc/up.sql"],
+      "a folder for each migration, as of Prisma, Drizzle or Diesel, with new numbers | 1_abc/up.sql (1) is 001 abc | 1_b/up.sql (1) is 002 b | 10_a/up.sql (10) is 003 a | 2_z/up.sql (2) is 004 z"
+    ],
+    [
+      ["2024-02-01-000000_a/up.sql", "20240101000000_b/up.sql"],
+      "a folder for each migration, as of Prisma, Drizzle or Diesel | 20240101000000_b/up.sql (20240101000000) is 20240101000000 b | 2024-02-01-000000_a/up.sql (2024-02-01-000000) is 20240201000000 a"
+    ],
+    [
+      ["1_b/up.sql", "10_a/migration.sql"],
+      "a folder for each migration, as of Prisma, Drizzle or Diesel, with new numbers | 10_a/migration.sql (10) is 001 a | 1_b/up.sql (1) is 002 b"
+    ],
+    [
+      ["9_b/migration.sql", "10_a/migration.sql"],
+      "a folder for each migration, as of Prisma, Drizzle or Diesel, with new numbers | 10_a/migration.sql (10) is 001 a | 9_b/migration.sql (9) is 002 b"
+    ],
     [["x/", "1_a.sql"], "numbered files | 1_a.sql (1) is 1 a"],
     [["x/1_y/", "1_a.sql"], "numbered files | 1_a.sql (1) is 1 a"],
     [["1_a/", "1_a/x.sql"], "Unclear: the folder 1_a has x.sql, and a migration is one migration.sql or up.sql"],
@@ -137,6 +160,14 @@ describe("a directory of another tool", () => {
     [["sub/V1__a.sql"], "Flyway | sub/V1__a.sql (1) is 1 a"],
     [["B1__a.sql"], "Flyway | B1__a.sql (1) is 1 a"],
     [
+      ["B3__base.sql", "B2__base.sql", "R__a.sql", "R__c.sql"],
+      "Flyway | B3__base.sql (3) is 3 base | R__a.sql () is undefined a | R__c.sql () is undefined c | B2__base.sql is left: a baseline, in the place of the versions that are here"
+    ],
+    [
+      ["V20240201120000__b.sql", "V20240301__a.sql"],
+      "Flyway, with new numbers | V20240301__a.sql (20240301) is 001 a | V20240201120000__b.sql (20240201120000) is 002 b"
+    ],
+    [
       ["001.do.a.sql", "001.undo.a.sql", "002.do.sql", "10.DO.b.c.sql"],
       "Postgrator | 001.do.a.sql (001) is 001 a | 002.do.sql (002) is 002 migration | 10.DO.b.c.sql (10) is 10 b_c | 001.undo.a.sql is left: it undoes a migration"
     ],
@@ -149,6 +180,16 @@ describe("a directory of another tool", () => {
       "Unclear: 1_a.sql and 001.do.a.sql and 2_b/up.sql are named for different tools, and their order is not known"
     ],
     [["1_a.go", "2_b.sql"], "Programs: 1_a.go"],
+    [["1_a.sqlx"], "NoMigrations: there is no SQL file"],
+    [["1_a.pyc", "1_a.d.cts", "1_a.sql"], "numbered files | 1_a.sql (1) is 1 a"],
+    [
+      ["1_a_test.x.go", "1_a.test.x.go", "xy/1_a.d.ts.go", "V1.2__a.java"],
+      "Programs: 1_a_test.x.go, 1_a.test.x.go, xy/1_a.d.ts.go, V1.2__a.java"
+    ],
+    [
+      ["1_a.sql", "down.sql"],
+      "numbered files | 1_a.sql (1) is 1 a | down.sql is left: its name has no number, so it is not a migration to other tools either"
+    ],
     [["x/2024_a.ts"], "Programs: x/2024_a.ts"],
     [["a.ts", "1_a.sql"], "numbered files | 1_a.sql (1) is 1 a"],
     [["1_a_test.go", "1_a.sql"], "numbered files | 1_a.sql (1) is 1 a"],
@@ -230,6 +271,14 @@ describe("a directory of another tool", () => {
       "numbered files, with new numbers | 1234567890123456_a.sql (1234567890123456) is 12345678901234 a"
     ],
     [
+      ["1234567890123456_a.sql", "100000000000000_b.sql"],
+      "numbered files, with new numbers | 100000000000000_b.sql (100000000000000) is 001 b | 1234567890123456_a.sql (1234567890123456) is 002 a"
+    ],
+    [
+      ["20240301_abc.sql", "20240201120000_b.sql"],
+      "Unclear: tools that compare numbers and tools that compare names do not run 20240301_abc.sql and 20240201120000_b.sql in the same order, unless 20240301_abc.sql has the number 20240301000000"
+    ],
+    [
       ["1.1_a.sql", "20240301_a.sql", "20240201120000_b.sql"],
       "Unclear: tools that compare numbers and tools that compare names do not run 20240301_a.sql and 20240201120000_b.sql in the same order, unless 20240301_a.sql has the number 20240301000000"
     ],
@@ -246,6 +295,10 @@ describe("a directory of another tool", () => {
       [
         ["20240301_a.sql", "20240201120000_b.sql"],
         "numbered files, with new numbers | 20240201120000_b.sql (20240201120000) is 001 b | 20240301_a.sql (20240301) is 002 a"
+      ],
+      [
+        ["20240201_a.sql", "20240201120000_b.sql"],
+        "numbered files, with new numbers | 20240201120000_b.sql (20240201120000) is 001 b | 20240201_a.sql (20240201) is 002 a"
       ],
       [["b.sql"], "NoMigrations: b.sql has no number, and the order is not known"]
     ]
@@ -298,6 +351,7 @@ describe("a directory of another tool", () => {
     [
       [["a", "b"], "Drizzle, with its journal, with new numbers | a.sql () is 001 a | b.sql () is 002 b"],
       [["1_a", "b"], "Drizzle, with its journal, with new numbers | 1_a.sql (1) is 001 a | b.sql () is 002 b"],
+      [["a", "1_b"], "Drizzle, with its journal, with new numbers | a.sql () is 001 a | 1_b.sql (1) is 002 b"],
       [
         ["20240131_120000_x", "20240201_1_y"],
         "Drizzle, with its journal, with new numbers | 20240131_120000_x.sql (20240131-120000) is 001 x | 20240201_1_y.sql (20240201) is 002 1_y"
@@ -329,6 +383,9 @@ describe("a directory of another tool", () => {
     ["18990131_120000_a", { number: "18990131", written: "18990131" }],
     ["20240131_126000_a", { number: "20240131", written: "20240131" }],
     ["1x", { number: "1x", written: "1x" }],
+    ["x20240131_120000_a", undefined],
+    ["20240115_120000_a", { number: "20240115-120000", written: "20240115_120000" }],
+    ["20240131_120000", { number: "20240131-120000", written: "20240131_120000" }],
     ["1/", undefined],
     ["2024_10_09_235959_a", { number: "2024-10-09-235959", written: "2024_10_09_235959" }],
     ["2024_12_30_1959_a", { number: "2024-12-30-1959", written: "2024_12_30_1959" }],
@@ -342,6 +399,7 @@ describe("a directory of another tool", () => {
   table("names what follows a number", ([stem, number]: readonly [string, string]) => afterNumber(stem, number), [
     [["1_a", "1"], "a"],
     [["1 -_.a_b", "1"], "a_b"],
+    [["1a_b", "1"], "a_b"],
     [["1", "1"], ""]
   ])
   table(
@@ -377,7 +435,18 @@ describe("a directory of another tool", () => {
         }
       ],
       [["up/a.sql"], "its name has no number, so it is not a migration to other tools either"],
-      [["ups/1_a.sql"], "the folder ups has no number"]
+      [["ups/1_a.sql"], "the folder ups has no number"],
+      [["downs/1.sql"], "the folder downs has no number"],
+      [["countdown/1.sql"], "the folder countdown has no number"],
+      [
+        ["1_x/xup.sql"],
+        { reason: "Unclear", detail: "the folder 1_x has xup.sql, and a migration is one migration.sql or up.sql" }
+      ],
+      [["x1.do.a.sql"], "its name has no number, so it is not a migration to other tools either"],
+      [["1.doit.sql"], { path: "1.doit.sql", form: "numbered", number: "1", name: "doit", half: "up" }],
+      [["1_a.upper.sql"], { path: "1_a.upper.sql", form: "numbered", number: "1", name: "a.upper", half: "up" }],
+      [["1_aV2.b.sql"], { path: "1_aV2.b.sql", form: "numbered", number: "1", name: "aV2.b", half: "up" }],
+      [["V12.a.down.sql"], { path: "V12.a.down.sql", form: "numbered", number: "12", name: "a", half: "down" }]
     ]
   )
   table(
@@ -396,6 +465,7 @@ describe("a directory of another tool", () => {
       [["1", "1.1"], -1],
       [["1a", "1b"], -1],
       [["1b", "1a"], 1],
+      [["0001a", "1a"], 0],
       [["1", "1a"], -1],
       [["2024-01-31", "20240131"], 0],
       [["2024-01-31-1", "2024-02-01"], 1],
