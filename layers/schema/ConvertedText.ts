@@ -1,8 +1,8 @@
 /** The text of another tool's migration as one of ours. Lines keep their numbers until the last step. */
-import { type Declaration, declarationOf } from "./Declaration.ts"
+import { type Declaration, declarationOf, plain } from "./Declaration.ts"
 import { toolOfMark, upperHalfOf } from "./Halves.ts"
 import { foreignKeysSetBy, misplacedStatement } from "./PragmaRules.ts"
-import { isBlank, openingWords, statementsOf, tokensOf } from "./SqlScript.ts"
+import { firstLine, isBlank, openingWords, statementsOf, tokensOf } from "./SqlScript.ts"
 import { breakpoint } from "./StatementRules.ts"
 
 /** What was changed in a text. */
@@ -53,7 +53,7 @@ function* marksIn(script: string): Generator<Mark> {
     const { kind, start, text } = token
     if (start < read) continue
     // Play's marks begin with `#`, which is no comment to SQLite.
-    const whole = text === "#" ? (/^[^\n]*/.exec(script.slice(start))?.[0] ?? text) : text
+    const whole = text === "#" ? firstLine(script.slice(start)) : text
     const comment = whole.trimEnd()
     const tool = kind === "comment" || text === "#" ? toolOfMark(comment) : undefined
     const isBoundary = kind === "comment" && (breakpoint.test(text) || isStatementMark.test(comment))
@@ -95,7 +95,7 @@ export const convertText = (script: string): ConvertedText => {
 
 /** Declarations above everything else. One of a name that the text declares already is left out. */
 export const declaring = (text: string, declares: ReadonlyArray<string>): string =>
-  declares.length === 0 ? text : `${declares.map((one) => `-- database-ready: ${one}\n`).join("")}${text}`
+  `${declares.map((one) => `-- database-ready: ${one}\n`).join("")}${text}`
 
 /** One declaration for all tables. */
 export const joinDeclarations = (declares: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -117,13 +117,14 @@ const changedLines = (before: string, after: string): ReadonlyArray<number> => {
 const endStatements = (script: string) => {
   const tools = new Set<string>()
   const ended: Array<number> = []
+  let closed = -1
   const edits: Array<Edit> = []
   for (const { end, isBoundary, last, start, tool } of marksIn(script)) {
     if (tool !== undefined) tools.add(tool)
-    const isOpen = isBoundary && last !== undefined && last.text !== ";"
-    if (isOpen && !edits.some(({ at, length }) => at === last.end && length === 0)) {
-      edits.push({ at: last.end, length: 0, instead: ";" })
-      ended.push(script.slice(0, last.end).split("\n").length)
+    if (isBoundary && last !== undefined && last.text !== ";" && last.end !== closed) {
+      closed = last.end
+      edits.push({ at: closed, length: 0, instead: ";" })
+      ended.push(script.slice(0, closed).split("\n").length)
     }
     edits.push({ at: start, length: end - start, instead: "" })
   }
@@ -150,7 +151,7 @@ const edited = (script: string, edits: ReadonlyArray<Edit>): string => {
 }
 
 /** What the library does itself, or what has no effect in a migration. */
-const removable = /^(?:BEGIN|COMMIT|END|PRAGMA|VACUUM)$/
+const removable = ["BEGIN", "COMMIT", "END", "PRAGMA", "VACUUM"]
 
 const removeMisplaced = (script: string) => {
   const statements = statementsOf(script)
@@ -167,11 +168,11 @@ const removeMisplaced = (script: string) => {
     // The number of a migration is not known yet: user_version is the library's in any case.
     const obstacle = misplacedStatement(statement, { id: -1, text: script, declared, statements })
     const [verb = ""] = openingWords(statement.text, 1)
-    if (place === undefined || obstacle?.reason !== "NotAllowed" || !removable.test(verb)) continue
+    if (place === undefined || obstacle?.reason !== "NotAllowed" || !removable.includes(verb)) continue
     const foreignKeys = foreignKeysSetBy(statement)
     if (foreignKeys === "off" && declared.foreignKeys === "on") declares.push("foreign_keys = off")
     // A comment that begins the line then may say there that what follows undoes.
-    const [behind = ""] = /^.*/.exec(script.slice(place.end)) ?? []
+    const behind = firstLine(script.slice(place.end))
     const instead = upperHalfOf(`${behind}\nx`).endsWith("x") ? "" : ";"
     edits.push({ at: place.start, length: place.end - place.start, instead })
     removed.push({
@@ -184,9 +185,7 @@ const removeMisplaced = (script: string) => {
 
 const declaredIn = (script: string): Declaration => {
   const declared = declarationOf(script, Number.MAX_SAFE_INTEGER)
-  return typeof declared === "string"
-    ? { foreignKeys: "on", deletes: [], compatibleFrom: undefined, settings: "refused" }
-    : declared
+  return typeof declared === "string" ? plain : declared
 }
 
 /** Where the statements of these lengths stand, each with its semicolon. Only blanks and semicolons are between them. */
@@ -217,7 +216,7 @@ const whatIsLeft = (before: string, after: string): string => {
   const left = after.split("\n").filter((line, index) => line.trim() !== "" || (lines[index] ?? "").trim() === "")
   const text = left
     .join("\n")
-    .replace(/^(?:[ \t\r\uFEFF]*\n)*\uFEFF*/, "")
+    .replace(/(?:[ \t\r\uFEFF]*\n)*\uFEFF*/, "")
     .trimEnd()
   return text === "" ? "" : `${text}\n`
 }

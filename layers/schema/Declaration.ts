@@ -1,5 +1,5 @@
 /** What a migration says of itself, in comments at the head of its file: `-- database-ready: name = value`. */
-import { commentsOf, identifier } from "./SqlScript.ts"
+import { identifier, tokensOf } from "./SqlScript.ts"
 
 /** What a migration says of itself at its head, in lines such as `-- database-ready: deletes = owners`. */
 export interface Declaration {
@@ -37,17 +37,18 @@ const mark = "database-ready:"
 export const declarationOf = (script: string, id: number): Declaration | string => {
   // Nearly every migration has none: skip cutting it into tokens.
   if (!mayDeclare.test(script)) return plain
-  const atHead = declaredAtHead(script, id)
-  if (atHead !== undefined) return atHead
   let declared = plain
-  for (const { isAtHead, text } of commentsOf(script)) {
-    const [, name = "", value = ""] = wellFormed.exec(text) ?? []
-    // Skip the check for look-alikes on a correct line: those patterns take long to compile.
-    const misspelt = name === "" ? text.split("\n").find(resemblesOne) : undefined
-    if (name === "" && misspelt === undefined && !beginsWithMark.test(text)) continue
-    const line = (misspelt ?? text).trim()
-    if (name === "") return `\`${line}\` is not of the form \`-- ${mark} name = value\``
+  for (const { isAtHead, text } of declaringCommentsOf(script)) {
+    const found = wellFormed.exec(text)
+    if (found === null) {
+      // The patterns for look-alikes take long to compile.
+      const misspelt = mayDeclare.test(text) ? text.split("\n").find(resemblesOne) : undefined
+      if (misspelt === undefined && !beginsWithMark.test(text)) continue
+      return `\`${(misspelt ?? text).trim()}\` is not of the form \`-- ${mark} name = value\``
+    }
+    const line = text.trim()
     if (!isAtHead) return `\`${line}\` must stand before the first statement`
+    const [, name = "", value = ""] = found
     const read = readers[name]
     if (read === undefined) return `\`${line}\`: the names are ${declarationNames().join(", ")}`
     const next = read(value, id)
@@ -59,25 +60,31 @@ export const declarationOf = (script: string, id: number): Declaration | string 
 
 const wellFormed = /^--\s*database-ready:\s*(\w+)\s*=\s*(.+?)\s*$/
 
-/**
- * Correct lines above the first statement are read without cutting the script into tokens. Undefined where anything else
- * in it may be a declaration.
- */
-const declaredAtHead = (script: string, id: number): Declaration | undefined => {
-  let declared = plain
-  let at = 0
-  while (at < script.length) {
-    const end = script.indexOf("\n", at)
-    const line = script.slice(at, end < 0 ? script.length : end).replace(/^[ \t\r\f\uFEFF]+/, "")
-    if (line !== "" && !line.startsWith("--")) break
-    at = end < 0 ? script.length : end + 1
-    const [, name = "", value = ""] = wellFormed.exec(line) ?? []
-    const next = name === "" ? undefined : readers[name]?.(value, id)
-    if (typeof next === "object") declared = { ...declared, ...next }
-    else if (mayDeclare.test(line)) return undefined
+interface Comment {
+  readonly text: string
+  /** Only comments come before it. */
+  readonly isAtHead: boolean
+}
+
+export function* commentsOf(script: string): Generator<Comment> {
+  let isAtHead = true
+  for (const { kind, text } of tokensOf(script)) {
+    if (kind === "comment") yield { text, isAtHead }
+    else if (kind !== "space") isAtHead = false
+  }
+}
+
+/** Those above the first statement, where nothing below them may declare: cutting a script into tokens takes long. */
+const declaringCommentsOf = (script: string): Iterable<Comment> => {
+  const line = /[ \t\r\f\uFEFF]*(--[^\n]*)?\n/y
+  const comments: Array<Comment> = []
+  let end = 0
+  for (let found = line.exec(script); found !== null; found = line.exec(script)) {
+    end = line.lastIndex
+    if (found[1] !== undefined) comments.push({ text: found[1], isAtHead: true })
   }
   // With the end of the line before it: a look-alike may begin there.
-  return mayDeclare.test(script.slice(Math.max(0, at - 1))) ? undefined : declared
+  return mayDeclare.test(script.slice(Math.max(0, end - 1))) ? commentsOf(script) : comments
 }
 
 /**
@@ -86,7 +93,6 @@ const declaredAtHead = (script: string, id: number): Declaration | undefined => 
  * without anything before the first statement. Empty if nothing is declared.
  */
 export const withoutDeclarations = (script: string): ReadonlyArray<string> => {
-  if (!mayDeclare.test(script)) return []
   const lines = script.split("\n")
   const declaring = lines.flatMap((line, index) => (/^\s*--\s*database-ready:/.test(line) ? [index] : []))
   // Try each set. Of more than four declarations try only all at once and each alone.
@@ -109,12 +115,13 @@ export const withoutDeclarations = (script: string): ReadonlyArray<string> => {
   return declaring.length === 0 ? [] : [...former, withoutHead(script)]
 }
 
-const none = /^(?!)/
+const none = /(?!)/
 const emptyLine = /^\s*$/
 const commentLine = /^\s*(?:--.*)?$/
 
 const spread = (lines: ReadonlyArray<string>, gone: Set<number>, from: number, step: 1 | -1, kind: RegExp): void => {
-  for (let at = from + step; at >= 0 && at < lines.length && kind.test(lines[at] ?? ""); at += step) gone.add(at)
+  // Beyond the first and the last line is a statement.
+  for (let at = from + step; kind.test(lines[at] ?? "x"); at += step) gone.add(at)
 }
 
 const subsetsOf = ([first, ...rest]: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<number>> =>
@@ -164,7 +171,7 @@ const isWithin = (errors: number, one: string, other: string): boolean => {
   if (one === other) return true
   if (errors === 0) return false
   let same = 0
-  while (same < one.length && one[same] === other[same]) same += 1
+  while (one[same] === other[same]) same += 1
   const [here, there] = [one.slice(same), other.slice(same)]
   return (
     isWithin(errors - 1, here.slice(1), there) ||

@@ -124,13 +124,9 @@ export const withoutBlanksAtEnd = ({ kind, text }: Token): string => {
   return text.slice(0, length)
 }
 
-/** The comments of a script. `isAtHead`: only comments come before it. */
-export function* commentsOf(script: string): Generator<{ readonly text: string; readonly isAtHead: boolean }> {
-  let isAtHead = true
-  for (const { kind, text } of tokensOf(script)) {
-    if (kind === "comment") yield { text, isAtHead }
-    else if (kind !== "space") isAtHead = false
-  }
+export const firstLine = (text: string): string => {
+  const end = text.indexOf("\n")
+  return end < 0 ? text : text.slice(0, end)
 }
 
 const newlinesIn = (script: string, from: number, to: number): number => {

@@ -5,15 +5,24 @@
 import { unwrittenIn } from "./EmptyScript.ts"
 import type { Obstacle, Script } from "./Obstacle.ts"
 import { misplacedStatement } from "./PragmaRules.ts"
-import { isBlank, openingWords, phrasesOf, type Statement, tokensOf, withoutBlanksAtEnd } from "./SqlScript.ts"
+import {
+  firstLine,
+  isBlank,
+  openingWords,
+  phrasesOf,
+  type Statement,
+  type Token,
+  tokensOf,
+  withoutBlanksAtEnd
+} from "./SqlScript.ts"
 
 export const obstacleIn = (script: Script): Obstacle | undefined => {
   const { statements, text } = script
   const open = unclosedPartOf(text)
   if (open !== undefined) return open
-  if (statements.length === 0) return unwrittenIn(text)
   const [first] = statements
-  if (script.declared.transaction === "none" && first !== undefined) {
+  if (first === undefined) return unwrittenIn(text)
+  if (script.declared.transaction === "none") {
     return {
       reason: "NotAllowed",
       statement: first,
@@ -30,32 +39,30 @@ export const obstacleIn = (script: Script): Obstacle | undefined => {
 
 /** A quote or comment that is never closed reaches to the end, so it is the last token. */
 const unclosedPartOf = (text: string): Obstacle | undefined => {
-  let last: { readonly kind: string; readonly text: string; readonly start: number } | undefined
   if (!/['"`[]|\/\*/.test(text)) return undefined
+  let last: Pick<Token, "kind" | "text" | "start"> = { kind: "space", text: "", start: 0 }
   for (const token of phrasesOf(text)) last = token
-  if (last === undefined) return undefined
-  const [what, end] = openKind(last) ?? []
-  if (what === undefined || end === undefined) return undefined
-  const line = lineOf(text, last.start)
-  const [statement = ""] = last.text.split("\n", 1)
-  return {
-    reason: "Incomplete",
-    statement: { text: statement, line },
-    detail: `the ${what} that begins here is never closed`,
-    remedy: `Close it with ${end} where it ends: until then everything after it belongs to it.`
-  }
+  const open = openPart(last)
+  return (
+    open && {
+      reason: "Incomplete",
+      statement: { text: firstLine(last.text), line: lineOf(text, last.start) },
+      detail: `the ${open.what} that begins here is never closed`,
+      remedy: `Close it with \`${open.end}\` where it ends: until then everything after it belongs to it.`
+    }
+  )
 }
 
-const openKind = ({ kind, text }: { readonly kind: string; readonly text: string }) => {
+const openPart = ({ kind, text }: Pick<Token, "kind" | "text">) => {
   const quote = text.charAt(0)
   if (kind === "comment") {
     const isOpen = text.startsWith("/*") && !(text.length >= 4 && text.endsWith("*/"))
-    return isOpen ? ["comment", "`*/`"] : undefined
+    return isOpen ? { what: "comment", end: "*/" } : undefined
   }
-  if (kind === "quoted" && quote === "[") return text.endsWith("]") ? undefined : ["name", "`]`"]
+  if (quote === "[") return text.endsWith("]") ? undefined : { what: "name", end: "]" }
   if (kind !== "string" && kind !== "quoted") return undefined
   // Quotes inside are doubled, so a closed one has an even number of them.
-  return (text.split(quote).length - 1) % 2 === 0 ? undefined : [kind === "string" ? "string" : "name", `\`${quote}\``]
+  return text.split(quote).length % 2 === 1 ? undefined : { what: kind === "string" ? "string" : "name", end: quote }
 }
 
 const lineOf = (text: string, offset: number): number => text.slice(0, offset).split("\n").length
@@ -65,8 +72,7 @@ const foreignCommandIn = (statement: Statement): Obstacle | undefined => {
   const { line, text } = statement
   const notSql = (detail: string, remedy: string, at = 0): Obstacle => ({
     reason: "NotSql",
-    statement:
-      at === 0 ? statement : { text: text.slice(at).split("\n", 1).join(""), line: line + lineOf(text, at) - 1 },
+    statement: at === 0 ? statement : { text: firstLine(text.slice(at)), line: line + lineOf(text, at) - 1 },
     detail,
     remedy
   })
@@ -77,30 +83,27 @@ const foreignCommandIn = (statement: Statement): Obstacle | undefined => {
   if (/^delimiter\b/i.test(text)) {
     return notSql("DELIMITER is a command of the mysql client", "Remove it; a trigger ends with `END;`.")
   }
-  if (!/^(?:<{7}|={7}|>{7}|\|{7}|go[ \t\r]*$)|[?@{}#]|:[a-z_]|\$[a-z_{]/im.test(text)) return undefined
-  let before = ""
+  if (!/[<=>|]{7}|^go\b|[?@{}#]|:[a-z_]|\$[a-z_{]/im.test(text)) return undefined
+  let before: string | undefined
   for (const { kind, start, text: token } of tokensOf(text)) {
-    const isLineStart = start === 0 || text.charAt(start - 1) === "\n"
-    const rest = isLineStart && kind !== "space" ? text.slice(start).split("\n", 1).join("").trimEnd() : ""
-    if (kind === "other" && /^(?:<{7}|={7}|>{7}|\|{7})(?:\s|$)/.test(rest)) {
-      return notSql("it is a mark of a merge that was not finished", "Finish the merge.", start)
+    if (start === 0 || text.charAt(start - 1) === "\n") {
+      const rest = firstLine(text.slice(start)).trimEnd()
+      if (/^(?:<{7}|={7}|>{7}|\|{7})(?:\s|$)/.test(rest)) {
+        return notSql("it is a mark of a merge that was not finished", "Finish the merge.", start)
+      }
+      if (rest.toLowerCase() === "go" && isBatchEnd(text.slice(start + token.length))) {
+        return notSql(
+          "GO is a command of SQL Server's tools",
+          "End the statement before it with `;`, and remove GO.",
+          start
+        )
+      }
     }
-    if (kind === "word" && /^go$/i.test(rest) && isBatchEnd(text.slice(start + token.length))) {
-      return notSql(
-        "GO is a command of SQL Server's tools",
-        "End the statement before it with `;`, and remove GO.",
-        start
-      )
-    }
-    if (
-      (kind === "other" && /[?@{}#]/.test(token)) ||
-      (kind === "word" && token.startsWith("$")) ||
-      (before === ":" && kind === "word")
-    ) {
+    if ((kind === "other" && /[?@{}#]/.test(token)) || token.startsWith("$") || (before === ":" && kind === "word")) {
       const from = before === ":" ? start - 1 : start
-      const [placeholder = ""] = /^[$:@?#{]*[\w.]*\}*/.exec(text.slice(from)) ?? []
+      const [placeholder = token] = /[$:@?#{]*[\w.]*\}*/.exec(text.slice(from)) ?? []
       return notSql(
-        `${placeholder || token} is a placeholder that nobody fills in`,
+        `${placeholder} is a placeholder that nobody fills in`,
         "Write the value itself. Text needs quotes around it.",
         from
       )
@@ -112,7 +115,7 @@ const foreignCommandIn = (statement: Statement): Obstacle | undefined => {
 
 /** Whether a statement or nothing follows: after a name, the rest of its own statement would follow. */
 const isBatchEnd = (rest: string): boolean =>
-  /^\s*$|^\s+(?:alter|analyze|begin|commit|create|delete|drop|go|insert|pragma|reindex|replace|select|update|with)\b/i.test(
+  /^$|^\s+(?:alter|analyze|begin|commit|create|delete|drop|go|insert|pragma|reindex|replace|select|update|with)\b/i.test(
     rest
   )
 
@@ -122,8 +125,8 @@ export const breakpoint = /^--+(?:>\s*statement-breakpoint|;;|\s*bun:split)/
 const missingEndOf = (statement: Statement): Obstacle | undefined => {
   const { line, text } = statement
   if (/statement-breakpoint|--;;|bun:split/.test(text)) {
-    for (const { kind, start, text: comment } of tokensOf(text)) {
-      if (kind !== "comment" || !breakpoint.test(comment)) continue
+    for (const { start, text: comment } of tokensOf(text)) {
+      if (!breakpoint.test(comment)) continue
       return {
         reason: "Incomplete",
         statement: { text: comment, line: line + lineOf(text, start) - 1 },
@@ -139,18 +142,18 @@ const missingEndOfTrigger = (statement: Statement): Obstacle | undefined => {
   const { line, text } = statement
   const words = openingWords(text, 3)
   if (!/^CREATE (?:(?:TEMP|TEMPORARY) )?TRIGGER\b/.test(words.join(" "))) return undefined
-  let before = ""
-  let end = -1
+  let before: string | undefined
+  let end: number | undefined
   for (const token of phrasesOf(text)) {
     if (isBlank(token)) continue
     const phrase = withoutBlanksAtEnd(token)
     const isEnd = before === ";" && /^end(?![\w$\u0080-\uFFFF])/i.test(phrase)
     // No statement of a trigger begins with END.
-    if (end >= 0 || (isEnd && phrase.length > 3)) {
-      const from = end >= 0 ? end : token.start
+    if (end !== undefined || (isEnd && phrase.length > 3)) {
+      const from = end ?? token.start
       return {
         reason: "Incomplete",
-        statement: { text: text.slice(from).split("\n", 1).join(""), line: line + lineOf(text, from) - 1 },
+        statement: { text: firstLine(text.slice(from)), line: line + lineOf(text, from) - 1 },
         detail: `there is no semicolon after the END of the trigger of line ${line}`,
         remedy: "Write `END;`."
       }
@@ -158,7 +161,7 @@ const missingEndOfTrigger = (statement: Statement): Obstacle | undefined => {
     if (isEnd) end = token.start
     before = phrase
   }
-  if (end >= 0) return undefined
+  if (end !== undefined) return undefined
   return {
     reason: "Incomplete",
     statement,

@@ -519,6 +519,42 @@ describe("the text of another tool's migration", () => {
       ],
       ["# --- !Ups\na;\n# --- !Downs\nb;", ["a;\n", "3: left out the half that undoes, to line 4 | Play evolutions"]],
       ["a # !Ups\n", ["a\n", "Play evolutions"]],
+      ["# !Ups\n-- +goose StatementBegin\na;", ["a;\n", "Play evolutions | goose"]],
+      ["/* migrate:up */ a;", [" a;\n", "dbmate"]],
+      ["-- +goose Up\r\na;\r\n", ["a;\n", "goose"]],
+      ["a\n-- +goose StatementBegin \nb", ["a;\nb\n", "1: wrote the semicolon that was missing | goose"]],
+      ["a\n--  +goose  statement begin\nb", ["a;\nb\n", "1: wrote the semicolon that was missing | goose"]],
+      ["a\n--+goose StatementEnd\nb", ["a;\nb\n", "1: wrote the semicolon that was missing | goose"]],
+      ["a\n-- see -- +goose statementend\nb", ["a\n-- see -- +goose statementend\nb\n", ""]],
+      ["a\n-- +goose statement beginning\nb", ["a\n-- +goose statement beginning\nb\n", ""]],
+      ["a;'\uFEFF'", ["a;'\uFEFF'\n", ""]],
+      ["-- +goose Up\na;\n-- +goose Down", ["a;\n", "3: left out the half that undoes | goose"]],
+      ["-- +goose Up\na;\n-- +goose Down\nb;\n  ", ["a;\n", "3: left out the half that undoes, to line 4 | goose"]],
+      [
+        "a\n-- +goose StatementEnd\n-- +goose Down\r\nb\r\n",
+        ["a;\n", "1: wrote the semicolon that was missing | 3: left out the half that undoes, to line 4 | goose"]
+      ],
+      [
+        "a\n--> statement-breakpoint\nb\n--> statement-breakpoint\nc",
+        ["a;\nb;\nc\n", "1: wrote the semicolon that was missing | 3: wrote the semicolon that was missing"]
+      ],
+      [
+        "a\n-- +goose NO TRANSACTION\n-- +goose StatementEnd\nb",
+        ["a;\nb\n", "1: wrote the semicolon that was missing | goose"]
+      ],
+      [
+        "a-- +goose NO TRANSACTION\n-- +goose StatementEnd\nb",
+        ["a;\nb\n", "1: wrote the semicolon that was missing | goose"]
+      ],
+      ["BEGIN; -- Down\na;", ["; -- Down\na;\n", "1: removed BEGIN: BEGIN would begin or end a transaction"]],
+      [
+        `PRAGMA journal_mode = '${"w".repeat(36)}';\na;`,
+        [
+          "a;\n",
+          `1: removed PRAGMA journal_mode = '${"w".repeat(36)}': SQLite ignores or refuses PRAGMA journal_mode inside a transaction`
+        ]
+      ],
+      ["a;\n  \nb;", ["a;\n  \nb;\n", ""]],
       [
         "BEGIN;\na;\nCOMMIT;",
         [

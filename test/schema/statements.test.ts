@@ -365,6 +365,7 @@ describe("what a migration cannot run", () => {
       "NotSql 1: DELIMITER | DELIMITER is a command of the mysql client | Remove it; a trigger ends with `END;`."
     ],
     ["delimiters a", "none"],
+    ["SELECT delimiter", "none"],
     [
       "a;\n .tables\n b",
       "NotSql 2: .tables\n b | it is a command of the sqlite3 shell | Remove it, or write it as SQL."
@@ -383,6 +384,9 @@ describe("what a migration cannot run", () => {
       "NotSql 2: go   | GO is a command of SQL Server's tools | End the statement before it with `;`, and remove GO."
     ],
     ["a go", "none"],
+    ["SELECT 1 AS\ngo\nFROM (\nselect 1)", "none"],
+    ["SELECT 1\nletgo\nselect", "none"],
+    ["SELECT 1\ngo on\nselect", "none"],
     ["a AS\ngo\nFROM x", "none"],
     ["a\n  GO\n", "none"],
     [

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import { assert, describe, it } from "vitest"
 import { checksumOf, mayHaveBeen, statementsChecksumOf, statementsIn } from "../../layers/schema/Checksum.ts"
 import {
+  commentsOf,
   declarationNames,
   declarationOf,
   declarationText,
@@ -13,7 +14,7 @@ import {
 import { unwrittenIn } from "../../layers/schema/EmptyScript.ts"
 import { liquibaseLineIn, lowerHalfIn, toolOfMark, upperHalfOf } from "../../layers/schema/Halves.ts"
 import {
-  commentsOf,
+  firstLine,
   foldName,
   identifier,
   mentions,
@@ -28,6 +29,11 @@ import {
 import { table } from "./table.ts"
 
 describe("SQL text", () => {
+  table("has a first line", firstLine, [
+    ["a\nb\nc", "a"],
+    ["a", "a"],
+    ["\na", ""]
+  ])
   const kinds = (sql: string) =>
     [...tokensOf(sql)].map(({ kind, start, text }) => `${start} ${kind} ${text}`).join(" | ")
   table("is cut into tokens", kinds, [
@@ -431,6 +437,36 @@ describe("a declaration", () => {
     ["-- see database-ready: it = good", '{"foreignKeys":"on","deletes":[],"settings":"refused"}'],
     ["-- database-ready is good", '{"foreignKeys":"on","deletes":[],"settings":"refused"}'],
     ["-- it is database-ready: x", '{"foreignKeys":"on","deletes":[],"settings":"refused"}'],
+    ["-- see -- database-ready: that", '{"foreignKeys":"on","deletes":[],"settings":"refused"}'],
+    ["-- see database-ready = x", '{"foreignKeys":"on","deletes":[],"settings":"refused"}'],
+    ["-- database-ready= off", "`-- database-ready= off` is not of the form `-- database-ready: name = value`"],
+    ["-- database-ready : x", "`-- database-ready : x` is not of the form `-- database-ready: name = value`"],
+    ["/** database-ready: x */", "`/** database-ready: x */` is not of the form `-- database-ready: name = value`"],
+    [
+      "-- database ready : deletes = a",
+      "`-- database ready : deletes = a` is not of the form `-- database-ready: name = value`"
+    ],
+    [
+      "-- database_ready: deletes=a",
+      "`-- database_ready: deletes=a` is not of the form `-- database-ready: name = value`"
+    ],
+    ["-- x\r\n-- database-ready: deletes = `ab`\r\na", '{"foreignKeys":"on","deletes":["ab"],"settings":"refused"}'],
+    [
+      "-- x\n-- database-redy: deletes = a\na",
+      "`-- database-redy: deletes = a` is not of the form `-- database-ready: name = value`"
+    ],
+    [
+      "-- database-ready: deletes = a, b  c",
+      "`-- database-ready: deletes = a, b  c`: b  c: a name with blanks needs quotes, and names need commas between them"
+    ],
+    [
+      "-- database-ready: compatible_from = 1e0",
+      "`-- database-ready: compatible_from = 1e0`: the value is the number of a migration, 7 at most"
+    ],
+    [
+      "-- database-ready: compatible_from = -1",
+      "`-- database-ready: compatible_from = -1`: the value is the number of a migration, 7 at most"
+    ],
     [
       "/* database-ready: deletes = a */",
       "`/* database-ready: deletes = a */` is not of the form `-- database-ready: name = value`"
@@ -541,7 +577,9 @@ describe("a declaration", () => {
     ["/* database-ready: deletes = a */ a", []],
     ["  --database-ready: deletes = a\n a", [" a", "a"]],
     ["a\n-- database-ready: deletes = a", ["a", "a\n-- database-ready: deletes = a"]],
+    ["-- database-ready: deletes = a\n\n", ["\n", ""]],
     ["-- a = database\na", []],
+    ["a -- database-ready: deletes = a", []],
     ["-- database-ready: deletes = a\n/* x */ a -- y", ["/* x */ a -- y", "a -- y"]]
   ])
   it("may be one of many", () => {
