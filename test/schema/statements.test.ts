@@ -366,6 +366,11 @@ describe("what a migration cannot run", () => {
     ],
     ["delimiters a", "none"],
     ["SELECT delimiter", "none"],
+    ["CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT CASE WHEN 1 THEN 'x' END; END", "none"],
+    [
+      "a\n---;;\nb",
+      "Incomplete 2: ---;; | there is no semicolon before it, and to SQLite it is a comment | End the statement of line 1 with `;`."
+    ],
     [
       "a;\n .tables\n b",
       "NotSql 2: .tables\n b | it is a command of the sqlite3 shell | Remove it, or write it as SQL."
