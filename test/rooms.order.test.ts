@@ -74,6 +74,8 @@ const importsOf = (file: string) =>
     ([, target]) => relative(root, resolve(root, dirname(file), target ?? ""))
   )
 
+const linesOf = (file: string) => readFileSync(join(root, file), "utf8").trimEnd().split("\n").length
+
 const importsEffect = (file: string) => /from "(effect|@effect)\//.test(readFileSync(join(root, file), "utf8"))
 
 /** Plain code of the rooms: values in, values out. It grows room by room. */
@@ -156,6 +158,18 @@ describe("the arrows between the files", () => {
       )
     )
     assert.deepStrictEqual(others, [])
+  })
+})
+
+describe("the files", () => {
+  const sizes = ["layers", "src"].flatMap(sourcesIn).map((file) => ({ file, lines: linesOf(file) }))
+
+  it("say one thing: none has more than 250 lines, and half of them fewer than 120", () => {
+    assert.deepStrictEqual(
+      sizes.filter(({ lines }) => lines > 250),
+      []
+    )
+    assert.isAtLeast(sizes.filter(({ lines }) => lines < 120).length, sizes.length / 2)
   })
 })
 

@@ -37,33 +37,17 @@ const word: Shape = { kind: "word", run: /[A-Za-z0-9_$\u0080-\uFFFF]+/y }
 const phrase: Shape = { kind: "word", run: /[^ \t\n\f\r\uFEFF;'"`[/-][^;'"`[/-]*/y }
 
 /** The first character tells: one pattern with a group for each kind makes eight values of each match. */
-const shapeAt = (sql: string, at: number, words: Shape): Shape => {
-  switch (sql.charAt(at)) {
-    case " ":
-    case "\t":
-    case "\n":
-    case "\f":
-    case "\r":
-    case "\uFEFF":
-      return space
-    case "-":
-    case "/":
-      return comment
-    case "'":
-      return string
-    case '"':
-    case "`":
-    case "[":
-      return quoted
-    default:
-      return words
-  }
-}
+const shapes: ReadonlyMap<string, Shape> = new Map([
+  ...Array.from(" \t\n\f\r\uFEFF", (blank) => [blank, space] as const),
+  ...Array.from("-/", (dash) => [dash, comment] as const),
+  ...Array.from('"`[', (quote) => [quote, quoted] as const),
+  ["'", string]
+])
 
 export function* tokensOf(sql: string, words = word): Generator<Token> {
   let start = 0
   while (start < sql.length) {
-    const { kind, run } = shapeAt(sql, start, words)
+    const { kind, run } = shapes.get(sql.charAt(start)) ?? words
     // Set it each time: generators share the pattern, and may stop before their end.
     run.lastIndex = start
     const isOne = run.test(sql)

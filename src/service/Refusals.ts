@@ -9,7 +9,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Iterable from "effect/Iterable"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
@@ -18,14 +17,9 @@ import { Database } from "./Database.ts"
 import { dialect } from "./Dialect.ts"
 import { DueTime } from "./DueTime.ts"
 import { othersTurn } from "./inTurns.ts"
+import { type RefusalCount, waitingCounts } from "./RefusalCounts.ts"
 import { Settings } from "./Settings.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
-
-/** How many callers and reasons have a row of their own per minute. The rest are counted together. */
-const mostAMinute = 100
-
-/** How many counts may wait for the lock. Later ones are counted together. */
-const mostWaiting = 10_000
 
 /** How many rows are kept, whatever their age. */
 const mostRows = 100_000
@@ -35,18 +29,6 @@ const atOnce = 1000
 
 /** Characters of a path that are kept. */
 const longestPath = 200
-
-/** Stands for the addresses that are counted together. */
-const others = "others"
-
-interface Count {
-  readonly minute: string
-  readonly actor: string
-  readonly address: string
-  readonly reason: string
-  path: string
-  count: number
-}
 
 const refusedRequests = Metric.counter("conversation_files_refusals", {
   description: "Requests that were refused",
@@ -81,35 +63,13 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
         const { refusalRetention } = yield* Settings
         const { earliest } = yield* DueTime
         const { elements, timeIn } = yield* dialect
-        let waiting = new Map<string, Count>()
-        let seen = { minute: "", keys: new Set<string>() }
+        const waiting = waitingCounts()
         let isBlocked = false
         const isWaiting = yield* Effect.makeLatch()
 
-        const add = (count: Count) => {
-          const key = JSON.stringify([count.minute, count.actor, count.address, count.reason])
-          const known = waiting.get(key)
-          if (known === undefined) waiting.set(key, count)
-          else {
-            known.count += count.count
-            known.path = count.path
-          }
-        }
-
-        /** Whether a caller may have a row of its own in this minute. */
-        const isOneOfFew = ({ actor, address, minute, reason }: Count): boolean => {
-          if (seen.minute !== minute) seen = { minute, keys: new Set() }
-          const key = JSON.stringify([actor, address, reason])
-          if (seen.keys.has(key)) return true
-          if (seen.keys.size >= mostAMinute || waiting.size >= mostWaiting) return false
-          seen.keys.add(key)
-          return true
-        }
-
         const writeSome = Effect.suspend(() => {
-          const counts = new Map(Iterable.take(waiting, atOnce))
+          const counts = waiting.take(atOnce)
           if (counts.size === 0) return Effect.void
-          for (const key of counts.keys()) waiting.delete(key)
           return write(
             sql`INSERT INTO refusals (minute, actor, address, reason, path, count)
             SELECT ${timeIn("value->>'minute'")}, value->>'actor', value->>'address', value->>'reason', value->>'path',
@@ -120,21 +80,15 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
           ).pipe(
             Effect.onExit((exit) =>
               Effect.sync(() => {
-                if (exit._tag === "Success") {
-                  isBlocked = false
-                  return
-                }
-                // The newer counts have the newer path.
-                const newer = waiting
-                waiting = counts
-                for (const count of newer.values()) add(count)
+                if (exit._tag === "Success") isBlocked = false
+                else waiting.putBack(counts)
               })
             )
           )
         })
 
         const writeAll: Effect.Effect<void, SqlError> = Effect.flatMap(writeSome, () =>
-          waiting.size === 0 ? Effect.void : Effect.zipRight(othersTurn, writeAll)
+          waiting.isEmpty() ? Effect.void : Effect.zipRight(othersTurn, writeAll)
         )
 
         yield* Effect.addFinalizer(() =>
@@ -161,8 +115,8 @@ export class Refusals extends Context.Tag("conversation-files/Refusals")<
           Effect.forkScoped
         )
 
-        const remember = (count: Count) => {
-          add(isOneOfFew(count) ? count : { ...count, actor: "", address: others })
+        const remember = (count: RefusalCount) => {
+          waiting.add(count)
           return Effect.zipRight(
             isWaiting.open,
             Metric.incrementBy(Metric.tagged(refusedRequests, "reason", count.reason), count.count)
