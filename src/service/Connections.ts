@@ -82,7 +82,7 @@ export class BoundedServer extends Server {
       if (first.socket.destroyed) return isDropped(first)
       if (this.isBehindTheLast(first, second) || this.isTurnedAway(first, second)) return true
       if (this.kept.answer(first, second)) return true
-      gatherSmallChunks(first)
+      gatherSmallChunks(first, (error) => this.emit("clientError", error, first.socket))
       // A probe waits for nobody but earlier requests on its connection, which keep their order.
       if (second.socket !== null && this.strangers.isProbe(first)) return super.emit(event, ...args)
       this.beginnings.inTurn(() => {

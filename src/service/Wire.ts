@@ -13,6 +13,7 @@ import {
 } from "./ApiErrors.ts"
 import { problemOf, type Told } from "./Problem.ts"
 import { allMethods } from "./Routes.ts"
+import { TinyChunks } from "./SmallChunks.ts"
 
 /** Bytes of a request's head: Node.js' own limit. */
 const longestHead = 16 * 1024
@@ -60,6 +61,7 @@ const isGone = (error: unknown): boolean => /^(ECONNRESET|EPIPE)$/.test(codeOf(e
 const isRequestLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP\/1\.[01]\r?\n/
 
 const errorOf = (error: unknown): Told => {
+  if (error instanceof TinyChunks) return new MalformedRequest({ message: error.message })
   switch (codeOf(error)) {
     case "HPE_HEADER_OVERFLOW":
       return new HeadersTooLarge({

@@ -11,7 +11,7 @@ import { Beginnings } from "../../src/service/Beginnings.ts"
 import { fileForm } from "../../src/service/Client.ts"
 import { turnOf } from "../../src/service/ConnectionTurns.ts"
 import { gatherSmallChunks } from "../../src/service/SmallChunks.ts"
-import { connected } from "../support/connection.ts"
+import { connected, preface } from "../support/connection.ts"
 import { jsonOf, serving } from "../support/service.ts"
 
 const times = process.env["ATTACKS"] === "all" ? 10 : 1
@@ -67,11 +67,11 @@ describe("a connection", () => {
     })
   )
 
-  it.scopedLive("that sends a body in chunks of one byte is read in a few pieces, and no byte is lost", () =>
+  it.scopedLive("that sends a body in small chunks is read in a few pieces, and no byte is lost", () =>
     Effect.gen(function* () {
       const count = 20_000
       const server = createServer((request, response) => {
-        gatherSmallChunks(request)
+        gatherSmallChunks(request, (error) => response.end(error.message))
         const pieces: Array<Buffer> = []
         request.on("data", (piece: Buffer) => pieces.push(piece))
         request.once("end", () => response.end(`${pieces.length} ${Buffer.concat(pieces).toString("latin1")}`))
@@ -90,13 +90,60 @@ describe("a connection", () => {
           })
           answer.once("end", () => resume(Effect.succeed(text.split(" "))))
         })
-        for (let n = 0; n < count; n += 1) sent.write(String(n % 10))
+        for (let n = 0; n < count; n += 1) sent.write(String(n % 10).repeat(16))
         sent.write("x".repeat(70_000))
         sent.end("y")
       })
-      const digits = Array.from({ length: count }, (_, n) => n % 10).join("")
+      const digits = Array.from({ length: count }, (_, n) => String(n % 10).repeat(16)).join("")
       assert.strictEqual(body, `${digits}${"x".repeat(70_000)}y`)
       assert.isBelow(Number(pieces), count / 100)
+    })
+  )
+
+  it.scopedLive(
+    "that sends thousands of chunks of a byte at once gets a 400 and is over; the next ones are served",
+    () =>
+      Effect.gen(function* () {
+        const { ask, baseUrl } = yield* serving()
+        for (let n = 0; n < 3; n += 1) {
+          const socket = yield* connected(portOf(baseUrl))
+          const answer = yield* Effect.async<string>((resume) => {
+            let text = ""
+            socket.setEncoding("utf8").on("data", (data: string) => {
+              text += data
+            })
+            socket.on("error", () => undefined).once("close", () => resume(Effect.succeed(text)))
+            socket.write(preface("Transfer-Encoding: chunked") + "1\r\n-\r\n".repeat(20_000))
+          })
+          assert.match(answer, /^HTTP\/1\.1 400 .*connection: close.*"_tag":"MalformedRequest".*Send larger chunks/s)
+          // What the server had for that connection is used again.
+          const body = fileForm("a.txt", "x".repeat(100_000))
+          assert.strictEqual((yield* ask("/api/sessions/s1/files", { method: "POST", body })).status, 201)
+        }
+      })
+  )
+
+  it.scopedLive("that sends as many chunks of a byte one after the other is served", () =>
+    Effect.gen(function* () {
+      const { baseUrl } = yield* serving()
+      const socket = yield* connected(portOf(baseUrl))
+      let text = ""
+      socket.setEncoding("utf8").on("data", (data: string) => {
+        text += data
+      })
+      const inChunks = (bytes: string) => [...bytes].map((byte) => `1\r\n${byte}\r\n`).join("")
+      socket.write(preface("Transfer-Encoding: chunked"))
+      const [before = "", after = ""] = [
+        '--X\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n',
+        "\r\n--X--\r\n"
+      ]
+      for (const bytes of [before, ...Array.from({ length: 10 }, () => "x".repeat(150)), after]) {
+        socket.write(inChunks(bytes))
+        yield* Effect.sleep("10 millis")
+      }
+      socket.write("0\r\n\r\n")
+      yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => text.includes("}") })
+      assert.match(text, /^HTTP\/1\.1 201 .*"size":1500/s)
     })
   )
 
