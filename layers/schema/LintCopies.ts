@@ -19,7 +19,7 @@ export const remadeTables = (run: FileRun, lives: ReadonlyArray<Life>): Readonly
     const { dropped: drop, origin } = old
     if (drop === undefined || origin === undefined) return []
     const [then, now] = [run.start.tables.get(origin), run.end.tables.get(origin)]
-    const life = successorOf(origin, run, lives)
+    const life = successorOf(origin, lives)
     return then && now && life ? [{ then, now, old, life, drop }] : []
   })
 

@@ -8,7 +8,6 @@ import {
   found,
   isNamed,
   type Life,
-  namesOf,
   type Ran,
   successorOf
 } from "./LintRun.ts"
@@ -17,12 +16,11 @@ import { foldName } from "./SqlScript.ts"
 
 /** Rows that go without a declaration, and whole tables that are rewritten. */
 export const rowsOf = (life: Life, run: FileRun, lives: ReadonlyArray<Life>): ReadonlyArray<Found> => {
-  const { origin } = life
-  const table = origin === undefined ? undefined : run.start.tables.get(origin)
-  if (origin === undefined || table === undefined) return []
+  const table = life.origin === undefined ? undefined : run.start.tables.get(life.origin)
+  if (table === undefined) return []
   const isCounted = table.keepsRows
   const findings: Array<Found> = []
-  const isDeclared = run.declared.deletes.some((name) => namesOf(life, run).has(foldName(name)))
+  const isDeclared = run.declared.deletes.some((name) => life.names.has(foldName(name)))
   const loses = (one: Ran, what: string) => {
     findings.push(
       declarableFound(
@@ -52,7 +50,7 @@ export const rowsOf = (life: Life, run: FileRun, lives: ReadonlyArray<Life>): Re
   }
   const { dropped } = life
   if (dropped === undefined || isDeclared || !isCounted) return findings
-  const successor = successorOf(origin, run, lives)
+  const successor = successorOf(foldName(table.name), lives)
   if (successor === undefined) loses(dropped, `It drops ${table.name}`)
   else if (successor.copies.length === 0) {
     loses(dropped, `It drops ${table.name} and makes it again without copying its rows`)
@@ -106,7 +104,7 @@ export const dropOf = (life: Life, run: FileRun, lives: ReadonlyArray<Life>): Re
     ]
   }
   if (run.declared.foreignKeys === "off" || run.switchesForeignKeys) return []
-  if (origin !== undefined && successorOf(origin, run, lives) !== undefined) {
+  if (origin !== undefined && successorOf(origin, lives) !== undefined) {
     return [
       declarableFound(
         "rebuild-undeclared",

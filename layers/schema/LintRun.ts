@@ -27,6 +27,10 @@ export interface Life {
   /** Its name before the file; undefined if the file made it. */
   readonly origin: string | undefined
   readonly made: Ran | undefined
+  /** The last that it has in the file. */
+  name: string
+  /** All that it has in the file. */
+  readonly names: Set<string>
   dropped?: Ran
   /** Statements that changed rows of it. */
   readonly changes: Array<Ran>
@@ -35,31 +39,30 @@ export interface Life {
 }
 
 export const livesOf = ({ ran, start }: FileRun): ReadonlyArray<Life> => {
-  const all: Array<Life> = [...start.tables.keys()].map((origin) => ({
-    origin,
-    made: undefined,
-    changes: [],
-    copies: []
-  }))
-  const named = new Map(all.map((life) => [life.origin ?? "", life]))
+  const lifeOf = (name: string, origin?: string, made?: Ran): Life => {
+    return { origin, made, name, names: new Set([name]), changes: [], copies: [] }
+  }
+  const all = [...start.tables.keys()].map((origin) => lifeOf(origin, origin))
+  const living = (name: string) => all.find((life) => life.dropped === undefined && life.name === name)
   for (const one of ran) {
     const { shape } = one
-    if (shape.kind === "create" && shape.type === "table" && !shape.isTemporary && !named.has(shape.name)) {
-      const life: Life = { origin: undefined, made: one, changes: [], copies: shape.isSelect ? [one] : [] }
+    if (shape.kind === "create" && shape.type === "table" && !shape.isTemporary && living(shape.name) === undefined) {
+      const life = lifeOf(shape.name, undefined, one)
+      if (shape.isSelect) life.copies.push(one)
       all.push(life)
-      named.set(shape.name, life)
     } else if (shape.kind === "renameTable") {
-      const life = named.get(shape.table)
-      named.delete(shape.table)
-      if (life !== undefined) named.set(shape.to, life)
+      const life = living(shape.table)
+      if (life !== undefined) {
+        life.name = shape.to
+        life.names.add(shape.to)
+      }
     } else if (shape.kind === "drop" && shape.type === "table") {
-      const life = named.get(shape.name)
+      const life = living(shape.name)
       if (life !== undefined) life.dropped = one
-      named.delete(shape.name)
     } else if (shape.kind === "insert" && shape.isSelect) {
-      named.get(shape.table)?.copies.push(one)
+      living(shape.table)?.copies.push(one)
     } else if (shape.kind === "update" || shape.kind === "delete") {
-      named.get(shape.table)?.changes.push(one)
+      living(shape.table)?.changes.push(one)
     }
   }
   return all
@@ -81,28 +84,8 @@ export const declarableFound = (
 ): Found => ({ ...found(code, statement, message, remedyWith(`\`-- database-ready: ${declares}\``)), declares })
 
 /** The table that stands at the end under the name that a dropped one had at the start. */
-export const successorOf = (origin: string, { end, ran }: FileRun, lives: ReadonlyArray<Life>): Life | undefined => {
-  if (!end.tables.has(origin)) return undefined
-  return lives.find((life) => life.dropped === undefined && nameAtEnd(life, ran) === origin)
-}
-
-export const nameAtEnd = (life: Life, ran: ReadonlyArray<Ran>): string => {
-  let name = life.origin ?? madeName(life)
-  const from = life.made === undefined ? 0 : ran.indexOf(life.made)
-  for (const { shape } of ran.slice(from)) {
-    if (shape.kind === "renameTable" && shape.table === name) name = shape.to
-  }
-  return name
-}
-
-const madeName = ({ made }: Life): string => (made?.shape.kind === "create" ? made.shape.name : "")
-
-/** Every name that the table has in the file. */
-export const namesOf = (life: Life, { ran }: FileRun): ReadonlySet<string> => {
-  const names = new Set([life.origin ?? madeName(life)])
-  for (const { shape } of ran) if (shape.kind === "renameTable" && names.has(shape.table)) names.add(shape.to)
-  return names
-}
+export const successorOf = (origin: string, lives: ReadonlyArray<Life>): Life | undefined =>
+  lives.find(({ dropped, name }) => dropped === undefined && name === origin)
 
 /** As a declaration can have it. */
 export const declarable = (name: string): string => (/^[\w.]+$/.test(name) ? name : identifier(name))

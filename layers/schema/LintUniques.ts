@@ -1,7 +1,7 @@
 /** What `lint` says of uniqueness that rows may not have. */
 import type { Found } from "./LintCodes.ts"
 import { sourcesOf } from "./LintCopies.ts"
-import { type FileRun, found, isNamed, type Life, nameAtEnd } from "./LintRun.ts"
+import { type FileRun, found, isNamed, type Life } from "./LintRun.ts"
 import { type ColumnFacts, foldAll, type IndexFacts, type TableFacts } from "./SchemaFacts.ts"
 import { foldName, mentions } from "./SqlScript.ts"
 
@@ -11,7 +11,7 @@ export const uniquesOf = (run: FileRun, lives: ReadonlyArray<Life>): ReadonlyArr
   const findings: Array<Found> = []
   for (const life of lives) {
     if (life.dropped !== undefined) continue
-    const name = nameAtEnd(life, ran)
+    const { name } = life
     const then = start.tables.get(life.origin ?? name)
     const now = end.tables.get(name)
     const isRemade = life.origin === undefined

@@ -93,7 +93,29 @@ describe("what lint says", () => {
       ]
     ],
     ["-- database-ready: deletes = t2\nALTER TABLE tags RENAME TO t2; DROP TABLE t2", []],
-    ["DROP TABLE kinds; CREATE TABLE kinds AS SELECT 1 AS x", []]
+    ["DROP TABLE kinds; CREATE TABLE kinds AS SELECT 1 AS x", []],
+    [
+      "DROP TABLE kinds; DROP TABLE IF EXISTS kinds",
+      [
+        "hidden-drift 1: There is no table kinds at this point, so in a database of these migrations this does nothing | Correct the name, or remove the statement.",
+        "deletes-undeclared 1: It drops kinds, and the file does not declare it: a database in which that deletes rows refuses the upgrade | If the rows may go, write `-- database-ready: deletes = kinds` above the first statement. | deletes = kinds"
+      ]
+    ],
+    [
+      "DROP TABLE kinds; CREATE INDEX kinds ON tags (n)",
+      [
+        "deletes-undeclared 1: It drops kinds, and the file does not declare it: a database in which that deletes rows refuses the upgrade | If the rows may go, write `-- database-ready: deletes = kinds` above the first statement. | deletes = kinds"
+      ]
+    ],
+    ["CREATE TRIGGER kinds AFTER INSERT ON tags BEGIN SELECT 1; END; DROP TRIGGER kinds", []],
+    ["CREATE TEMP TABLE t (x); INSERT INTO t SELECT 1; DELETE FROM t; ALTER TABLE t RENAME TO t2", []],
+    // A declaration of another table that has the name for a while.
+    [
+      "-- database-ready: deletes = t2\nALTER TABLE kinds RENAME TO t1; ALTER TABLE parts RENAME TO kinds; ALTER TABLE kinds RENAME TO t2; DROP TABLE t1",
+      [
+        "deletes-undeclared 2: It drops kinds, and the file does not declare it: a database in which that deletes rows refuses the upgrade | If the rows may go, write `-- database-ready: deletes = kinds` above the first statement. | deletes = kinds"
+      ]
+    ]
   ])
   table("of a table that is rewritten", lint, [
     [
@@ -123,6 +145,18 @@ describe("what lint says", () => {
       ]
     ],
     ["CREATE TABLE a (x); UPDATE a SET x = 1", []],
+    [
+      "ALTER TABLE kinds ADD COLUMN n TEXT; UPDATE tags SET n = n + 1",
+      [
+        "whole-table-update 1: It rewrites every row of Tags, and nobody else can write for that time | Add a WHERE for the rows that need it. Where a new column gets one value, write that as its DEFAULT instead. If the table stays small, say so in a lint-ignore."
+      ]
+    ],
+    [
+      "ALTER TABLE tags ADD COLUMN y; ALTER TABLE tags RENAME COLUMN n TO m; UPDATE tags SET m = m + 1",
+      [
+        "whole-table-update 1: It rewrites every row of Tags, and nobody else can write for that time | Add a WHERE for the rows that need it. Where a new column gets one value, write that as its DEFAULT instead. If the table stays small, say so in a lint-ignore."
+      ]
+    ],
     ["ALTER TABLE tags ADD COLUMN z; ALTER TABLE tags ADD COLUMN y;\nUPDATE tags SET z = lower(label), y = n", []]
   ])
   table("of a table to which others refer", lint, [
@@ -204,6 +238,95 @@ describe("what lint says", () => {
       ]
     ]
   ])
+  const codes = (base: string, file: string) => lintOf(base, file).map((found) => found.replace(/ .*/s, ""))
+  const undeclared = ["deletes-undeclared"]
+  table("of rows that are put back", (file: string) => codes(base, file), [
+    ["CREATE TABLE c AS SELECT * FROM kinds; DELETE FROM kinds; INSERT INTO kinds SELECT * FROM c", []],
+    ['CREATE TEMP TABLE C AS SELECT * from "KINDS"; DELETE FROM Kinds; INSERT INTO kinds SELECT k, v FROM [c]', []],
+    ["CREATE TABLE c AS SELECT * FROM kinds; DELETE FROM kinds WHERE k; INSERT INTO kinds SELECT * FROM c", undeclared],
+    ["DELETE FROM kinds; CREATE TABLE c AS SELECT * FROM kinds; INSERT INTO kinds SELECT * FROM c", undeclared],
+    ["CREATE TABLE c AS SELECT * FROM kinds; INSERT INTO kinds SELECT * FROM c; DELETE FROM kinds", undeclared],
+    ["CREATE TABLE c AS SELECT a, b FROM parts; DELETE FROM kinds; INSERT INTO kinds SELECT * FROM c", undeclared],
+    ["CREATE TABLE c AS SELECT * FROM kinds WHERE k; DELETE FROM kinds; INSERT INTO kinds SELECT * FROM c", undeclared],
+    ["CREATE TABLE c AS SELECT 1 AS k, 2 AS kinds; DELETE FROM kinds; INSERT INTO kinds SELECT * FROM c", undeclared],
+    ["CREATE TABLE c AS SELECT * FROM kinds; DELETE FROM kinds; INSERT INTO kinds SELECT * FROM c WHERE k", undeclared],
+    ["CREATE TABLE c AS SELECT * FROM kinds; DELETE FROM kinds; INSERT INTO pets (name) SELECT k FROM c", undeclared],
+    [
+      "CREATE TABLE c AS SELECT * FROM kinds; CREATE TABLE d AS SELECT a, b FROM parts; DELETE FROM kinds; INSERT INTO kinds SELECT * FROM d",
+      undeclared
+    ],
+    ["CREATE VIEW c AS SELECT * FROM kinds; DELETE FROM kinds; INSERT INTO kinds SELECT * FROM c", undeclared]
+  ])
+  const rebuiltTop = (columns: string, fill: string) =>
+    `CREATE TABLE made (id INTEGER PRIMARY KEY, ${columns}); ${fill}; DROP TABLE top; ALTER TABLE made RENAME TO top`
+  const up = "up REFERENCES top, x"
+  const filled = "INSERT INTO made (id, x) SELECT id, 1 FROM top"
+  table(
+    "of references that stay empty",
+    (file: string) =>
+      codes(
+        "CREATE TABLE top (id INTEGER PRIMARY KEY, up REFERENCES top); CREATE TABLE other (up)",
+        `-- database-ready: deletes = top\n${file}`
+      ),
+    [
+      ["DROP TABLE top", []],
+      [rebuiltTop(up, filled), []],
+      [rebuiltTop(up, "INSERT INTO made (id, UP) SELECT id, 1 FROM top"), ["rebuild-undeclared"]],
+      [rebuiltTop(up, "INSERT INTO made SELECT id, up, 1 FROM top"), ["rebuild-undeclared"]],
+      [rebuiltTop("up DEFAULT 1 REFERENCES top, x", filled), ["rebuild-undeclared"]],
+      [rebuiltTop(up, `${filled}; UPDATE made SET x = 1`), []],
+      [rebuiltTop(up, `${filled}; UPDATE made SET x = 1, up = 2`), ["rebuild-undeclared"]],
+      [rebuiltTop(up, `${filled}; INSERT INTO other (up) VALUES (1); UPDATE other SET up = 2 WHERE up`), []],
+      [
+        rebuiltTop("up, x, FOREIGN KEY (up, x) REFERENCES top (id, up)", "INSERT INTO made (up) SELECT id FROM top"),
+        ["rebuild-undeclared"]
+      ],
+      [
+        rebuiltTop(
+          "up, x DEFAULT 1, FOREIGN KEY (up, x) REFERENCES top (id, up)",
+          "INSERT INTO made (id) SELECT id FROM top"
+        ),
+        ["rebuild-undeclared"]
+      ]
+    ]
+  )
+  table(
+    "of a table to which two others refer",
+    (file: string) =>
+      lintOf(
+        "CREATE TABLE Top (id INTEGER PRIMARY KEY, b REFERENCES bottom); CREATE TABLE bottom (id INTEGER PRIMARY KEY); CREATE TABLE a (x REFERENCES top); CREATE TABLE b (x REFERENCES top); CREATE TABLE c (x REFERENCES bottom)",
+        `-- database-ready: deletes = top, a, b\n${file}`
+      ).map((found) => found.replace(/ \|.*/s, "")),
+    [
+      ["DROP TABLE top", ["drop-referenced 2: It drops Top, to which a, b still refer"]],
+      [
+        "CREATE TRIGGER a AFTER INSERT ON c BEGIN SELECT 1; END; DROP TABLE top",
+        ["drop-referenced 2: It drops Top, to which a, b still refer"]
+      ],
+      [
+        "DROP TABLE top; DROP TABLE a; DROP TABLE b",
+        ["drop-referenced 2: It drops Top while a, b still refer to it: with rows in both, that fails or deletes them"]
+      ],
+      [
+        "DROP TABLE b; DROP TABLE top; DROP TABLE a",
+        ["drop-referenced 2: It drops Top while a still refers to it: with rows in both, that fails or deletes them"]
+      ],
+      [
+        "CREATE TABLE made (id INTEGER PRIMARY KEY, b); INSERT INTO made (id) SELECT id FROM top; DROP TABLE top; ALTER TABLE made RENAME TO top",
+        [
+          "rebuild-undeclared 2: It rebuilds Top, to which a, b refer: with foreign keys on, the DROP first deletes its rows, and ON DELETE actions run"
+        ]
+      ],
+      [
+        "CREATE TABLE m (x PRIMARY KEY); CREATE TABLE n (y REFERENCES m); INSERT INTO n VALUES (1); DROP TABLE m; DROP TABLE n",
+        []
+      ],
+      [
+        "CREATE TABLE m (x PRIMARY KEY); CREATE TABLE n (y REFERENCES m); INSERT INTO n VALUES (1); DROP TABLE m",
+        ["drop-referenced 2: It drops m, to which n still refers"]
+      ]
+    ]
+  )
   it("leaves foreign keys to the finding about the PRAGMA", () => {
     assert.isFalse(
       lintOf(base, "-- database-ready: deletes = owners, pets\nDROP TABLE owners; DROP TABLE pets", true).some(
@@ -1181,6 +1304,9 @@ describe("facts of a schema", () => {
         "ALTER TABLE tags RENAME TO t2"
       ],
       [["CREATE VIEW v AS SELECT 1; DROP TABLE kinds", "V", "SELECT * FROM kinds"], "CREATE VIEW v AS SELECT 1"],
+      [["DROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT 1", "v", "x"], "CREATE VIEW v AS SELECT 1"],
+      [["CREATE TABLE a (x); DROP TABLE kinds; SELECT 1", "v", "SELECT * FROM a, kinds"], "DROP TABLE kinds"],
+      [["ALTER TABLE parts RENAME TO q; DROP TABLE kinds; SELECT 1", "v", "SELECT * FROM kinds"], "DROP TABLE kinds"],
       [["SELECT 1; DROP TABLE kinds; SELECT 2", "v", "SELECT * FROM kinds"], "DROP TABLE kinds"],
       [["ALTER TABLE tags DROP COLUMN x; SELECT 1", "v", "SELECT * FROM tags"], "ALTER TABLE tags DROP COLUMN x"],
       [["ALTER TABLE tags RENAME TO t2; SELECT 1", "v", "SELECT * FROM t2"], "ALTER TABLE tags RENAME TO t2"],
