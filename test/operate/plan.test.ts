@@ -2,6 +2,10 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSy
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as fc from "effect/FastCheck"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import type { LayerOptions } from "../../layers/index.ts"
 import { Migrations } from "../../layers/index.ts"
 import { planDatabase, planLines } from "../../layers/operate.ts"
@@ -145,6 +149,65 @@ CREATE TABLE authors (name TEXT, tags TEXT REFERENCES notes(id));`,
       })
     )
   }
+
+  it("says of any list, applied to any number, what the start then does, or what refuses it", async () => {
+    const sql = fc.constantFrom(
+      "INSERT INTO t (x) VALUES (1);",
+      "CREATE TABLE IF NOT EXISTS u (x);",
+      "-- database-ready: deletes = t\nDELETE FROM t;",
+      "ALTER TABLE t RENAME TO moved; ALTER TABLE moved RENAME TO t;",
+      "CREATE INDEX only_once ON t (x);",
+      "COMMIT;"
+    )
+    const given = fc.record({
+      files: fc.array(sql, { minLength: 1, maxLength: 4 }),
+      done: fc.nat(5),
+      views: fc.array(fc.constantFrom("CREATE VIEW v AS SELECT x FROM t;", "CREATE VIEW v AS SELECT 1 AS x;"), {
+        minLength: 2,
+        maxLength: 2
+      }),
+      isEdited: fc.boolean()
+    })
+    const check = ({ done, files, isEdited, views }: typeof given extends fc.Arbitrary<infer A> ? A : never) =>
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder
+        const file = join(folder, "app.db")
+        const list = ["CREATE TABLE t (x);", ...files].map((text, at) => [`00${at + 1}_file.sql`, text] as const)
+        const sourceOf = (count: number, view: string | undefined, first = "CREATE TABLE t (x);") =>
+          Migrations.fromRecord({
+            ...Object.fromEntries([...list.slice(0, count), ["001_file.sql", first]]),
+            "R__view.sql": view ?? ""
+          })
+        if (done > 0) yield* Effect.either(start(file, { migrations: sourceOf(done, views[0]) }))
+        const migrations = sourceOf(list.length, views[1], isEdited ? "CREATE TABLE t (x, y);" : undefined)
+        const before = yield* pictureOf(folder)
+        const plan = yield* planOf(file, { migrations })
+        assert.deepStrictEqual(yield* pictureOf(folder), before)
+        const started = yield* Effect.either(start(file, { migrations }))
+        if (Either.isLeft(started)) {
+          assert.strictEqual(plan.status, "refused")
+          assert.strictEqual(plan.obstacle?.reason, started.left.reason)
+          return
+        }
+        const { applied, backup, repeated } = started.right
+        assert.deepStrictEqual(
+          plan.pending?.map(({ version }) => version),
+          applied.map(({ version }) => version)
+        )
+        assert.deepStrictEqual(
+          plan.repeatables.map(({ name }) => `R__${name}`),
+          repeated
+        )
+        assert.strictEqual(plan.backup?.file, backup)
+        assert.strictEqual(plan.status, applied.length + repeated.length > 0 ? "pending" : "upToDate")
+        const next = yield* planOf(file, { migrations })
+        assert.deepStrictEqual([next.status, next.pending, next.repeatables], ["upToDate", [], []])
+      }).pipe(Effect.scoped, Logger.withMinimumLogLevel(LogLevel.None), Effect.runPromise)
+    await fc.assert(fc.asyncProperty(given, check), {
+      numRuns: Number(process.env["CASES"] ?? 10),
+      seed: Number(process.env["SEED"] ?? 1)
+    })
+  })
 
   it.scoped("shows what is pending beside what is in its way, and tries it for a new database too", () =>
     Effect.gen(function* () {
