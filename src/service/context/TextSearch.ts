@@ -12,6 +12,7 @@ import { chooseBest, gather } from "./bestPassages.ts"
 import { weightOf } from "./bm25.ts"
 import type { Candidate, Collection } from "./Candidate.ts"
 import type { Shown } from "./shown.ts"
+import { inParts, inStatements } from "./statements.ts"
 import { termIndex } from "./TermIndex.ts"
 import { inScope } from "./TextQueue.ts"
 import type { TermCounts } from "./termCounts.ts"
@@ -22,9 +23,6 @@ const mostTerms = 32
 
 /** Terms that are counted in one statement: each may be in all passages of the session. */
 const atOnce = 4
-
-/** Passages that have the terms of one statement: their ids are read in a few milliseconds. */
-const mostPassages = 5000
 
 /** Files that wait which are looked up one by one. */
 const few = 100
@@ -146,10 +144,12 @@ export const textSearch = Effect.gen(function* () {
       step = choice.next(lengths)
     }
     // Numbers of scopes and passages are given again. So what was found may be of another session by now.
-    return yield* read(sql<PassageRow>`SELECT ${columns} FROM ${elements(JSON.stringify(step.value))}
+    return yield* inStatements(step.value, (ids) =>
+      read(sql<PassageRow>`SELECT ${columns} FROM ${elements(ids)}
       ${join} passages p ON p.passage_id = CAST(value AS bigint)
       JOIN file_texts t ON t.file_id = p.file_id
       JOIN conversation_files cf ON cf.file_id = p.file_id AND cf.session_id = ${sessionId} ${inGivenOrder}`)
+    )
   })
 
   /** The first passages of a file. */
@@ -180,11 +180,12 @@ export const textSearch = Effect.gen(function* () {
     sessionId: string,
     chosen: ReadonlyArray<A>
   ) {
-    const ids = JSON.stringify(chosen.map(({ candidate }) => candidate.passageId))
-    const rows =
-      yield* sql<TextRow>`SELECT p.passage_id, p.file_id, p.ordinal, p.tokens, octet_length(p.text) AS bytes, p.text
+    const rows = yield* inStatements(
+      chosen.map(({ candidate }) => candidate.passageId),
+      (ids) => sql<TextRow>`SELECT p.passage_id, p.file_id, p.ordinal, p.tokens, octet_length(p.text) AS bytes, p.text
       FROM ${elements(ids)} ${join} passages p ON p.passage_id = CAST(value AS bigint)
       JOIN conversation_files cf ON cf.file_id = p.file_id AND cf.session_id = ${sessionId}`
+    )
     const found = new Map(rows.map((row) => [row.passage_id, row]))
     return chosen.flatMap((one): ReadonlyArray<Shown<A>> => {
       const row = found.get(one.candidate.passageId)
@@ -220,19 +221,3 @@ export const textSearch = Effect.gen(function* () {
 
   return { matching, newestFiles, ofFiles, searched, waitingFiles, withTexts }
 })
-
-/** Terms with their counts, in as many parts as there are statements. */
-function* inParts(terms: ReadonlyArray<readonly [term: string, count: number]>): Generator<ReadonlyArray<string>> {
-  let part: Array<string> = []
-  let passages = 0
-  for (const [term, count] of terms) {
-    if (part.length > 0 && passages + count > mostPassages) {
-      yield part
-      part = []
-      passages = 0
-    }
-    part.push(term)
-    passages += count
-  }
-  if (part.length > 0) yield part
-}
