@@ -655,6 +655,13 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
             await held.response()
             await uploaded(page, "hers.txt")
             assert.strictEqual(await page.evaluate("sessionStorage.getItem('token')"), "token-of-ada-0123")
+            // A token that is refused later takes no written text away.
+            await page.getByRole("button", { name: "New text" }).click()
+            await page.getByLabel("Text", { exact: true }).fill("two pages")
+            await page.route("**/texts", (route) => route.fulfill({ status: 401, body: "{}" }))
+            await page.getByRole("button", { name: "Create" }).click()
+            await said(page, "Copy the text that you wrote.")
+            assert.strictEqual(await page.getByLabel("Text", { exact: true }).inputValue(), "two pages")
           },
           { url, provoked: /status of 401/ }
         )

@@ -97,16 +97,22 @@ const placeOf = ({ endLine, line, page }) => {
 }
 
 /**
- * Where the part begins that has most of the different words: a common word alone says little.
+ * Where the part begins that has most of the different words, close together: a common word alone says little.
  * @param {FoundPassage} passage
  */
 const startOf = ({ highlights, text }) => {
-  let best = { start: 0, words: 0 }
-  for (const { start } of highlights) {
-    const end = start + shownLength.all - shownLength.before
-    const inside = highlights.filter((other) => other.start >= start && other.end <= end)
-    const words = new Set(inside.map((other) => text.slice(other.start, other.end).toLowerCase())).size
-    if (words > best.words) best = { start, words }
+  let best = { start: 0, words: 0, length: 0 }
+  for (const [index, { start }] of highlights.entries()) {
+    const words = new Set()
+    let length = 0
+    for (const other of highlights.slice(index)) {
+      if (other.end > start + shownLength.all - shownLength.before) break
+      const word = text.slice(other.start, other.end).toLowerCase()
+      if (!words.has(word)) length = other.end - start
+      words.add(word)
+    }
+    const isBetter = words.size > best.words || (words.size === best.words && length < best.length)
+    if (isBetter) best = { start, words: words.size, length }
   }
   return best.start
 }

@@ -71,8 +71,7 @@ export const restore = async (files) => {
   if (files.length === 1 && only !== undefined) back.push(await send("POST", fileUrl(only, "/restore")))
   const { done, refused } = files.length === 1 ? { done: files, refused: [] } : await withEach("restore", files)
   takeAway(done)
-  for (const file of back.length > 0 ? back : done.map((file) => ({ ...file, deletedAt: null, expiresAt: null })))
-    put(file)
+  put(...(back.length > 0 ? back : done.map((file) => ({ ...file, deletedAt: null, expiresAt: null }))))
   report(done, "restored", refused)
   announceStorageChange()
 }

@@ -46,7 +46,9 @@ const problemOf = (check) => {
   if (pid !== undefined) return `Another process (${name === undefined ? pid : `${pid}, ${name}`}) is writing.`
   // The code of a reason is for programs.
   const isCode = /^[A-Za-z]+\.[A-Za-z]+$/.test(output)
-  return isCode ? (reasons[output] ?? "An administrator sees the reason here.") : readable(output)
+  return isCode
+    ? (reasons[output] ?? "An administrator sees the reason here.")
+    : readable(output.replace(/[^.]$/, "$&."))
 }
 
 /** @param {HealthCheck} check */

@@ -193,12 +193,13 @@ const isWanted = (file) => {
 }
 
 /**
- * Adds or updates a file, if the list would show it.
- * @param {ConversationFile} file
+ * Adds or updates files, if the list would show them. Many at once: the list is drawn for each call.
+ * @param {ReadonlyArray<ConversationFile>} given
  */
-export const put = (file) => {
+export const put = (...given) => {
   changes += 1
-  const others = list.files.filter(({ fileId }) => fileId !== file.fileId)
-  const place = list.files.findIndex(({ fileId }) => fileId === file.fileId)
-  set(isWanted(file) ? others.toSpliced(Math.max(0, place), 0, file) : others, file)
+  const ids = new Set(given.map(({ fileId }) => fileId))
+  const others = list.files.filter(({ fileId }) => !ids.has(fileId))
+  const place = list.files.findIndex(({ fileId }) => ids.has(fileId))
+  set(others.toSpliced(Math.max(0, place), 0, ...given.filter(isWanted)), given[0])
 }

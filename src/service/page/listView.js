@@ -65,7 +65,9 @@ const showCount = () => {
   if (list.problem !== undefined) {
     return say(count, list.isForbidden ? `${list.problem} An administrator can give it to you.` : list.problem)
   }
-  if (list.isLoading && list.files.length === 0) return say(count, "Loading")
+  // What is shown meanwhile is sorted, but only the part that was there.
+  const isPart = list.files.length === 0 || (list.order !== "newest" && list.next !== null)
+  if (list.isLoading && isPart) return say(count, "Loading")
   say(count, sentence())
 }
 
