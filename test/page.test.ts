@@ -63,7 +63,7 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
           }
           await page.locator("#pragmas", { hasText: "journal_mode" }).waitFor()
           await page.locator("#checks li").nth(2).waitFor()
-          assert.strictEqual(await page.locator("#checks [data-state=pass]").count(), 4)
+          assert.strictEqual(await page.locator("#checks [data-state=pass]").count(), 5)
           await page.getByRole("button", { name: "Ready" }).click()
           assert.isTrue(await page.locator("#readiness").isHidden())
         })

@@ -116,7 +116,9 @@ whenTokenIsUnknown(() => {
     return tell(`${unknown} Copy the text that you wrote. Then close it and sign in again.`, { isProblem: true })
   }
   if (user !== undefined) return signOut(`${unknown} Sign in again.`)
-  const problem = hasToken() ? "The service does not know this token." : (sessionStorage.getItem(notice) ?? "")
+  // Without a token there is nothing new to say: what was said of the last one stays.
+  const said = sessionStorage.getItem(notice) ?? box("token-problem").textContent ?? ""
+  const problem = hasToken() ? "The service does not know this token." : said
   keepToken("")
   askForToken(problem)
 })
