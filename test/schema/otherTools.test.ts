@@ -1101,6 +1101,7 @@ describe("the rows of another tool", () => {
     },
     [
       [[], []],
+      [[{ label: "a", place: 0, hash: "converted" }], [[1, "a, by its place"]]],
       [[{ label: "a", number: "1" }], [[1, "a"]]],
       [
         [

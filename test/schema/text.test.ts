@@ -29,6 +29,16 @@ import {
 import { table } from "./table.ts"
 
 describe("SQL text", () => {
+  table(
+    "ends where its last word does, which may end in the mark U+FEFF",
+    (sql: string) => statementsOf(sql).map(({ text }) => text),
+    [
+      ["a b \t\r\f\n;", ["a b"]],
+      ["a\uFEFF\uFEFF \n;b", ["a\uFEFF\uFEFF", "b"]],
+      ["a \uFEFF;b", ["a", "b"]],
+      ["a =\uFEFF;b", ["a =", "b"]]
+    ]
+  )
   table("has a first line", firstLine, [
     ["a\nb\nc", "a"],
     ["a", "a"],
