@@ -28,20 +28,20 @@ import { onlySqlite, settingsOn } from "../support/service.ts"
 
 const megabyte = 1024 * 1024
 
-/** A clock on which nobody sleeps longer than half a second: for what is tried again after ten. */
-const impatient = (clock: Clock.Clock): Clock.Clock => ({
+/** A clock on which nobody sleeps longer than this: for what is tried again after ten seconds. */
+const impatient = (clock: Clock.Clock, longest: () => Duration.DurationInput): Clock.Clock => ({
   ...clock,
   unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
   unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
-  sleep: (duration) => clock.sleep(Duration.min(duration, "500 millis"))
+  sleep: (duration) => clock.sleep(Duration.min(duration, longest()))
 })
 
-/** The service without its server, with threads that run these programs, one after the other, and then the real one. */
-const serving = Effect.fnUntraced(function* (...faulty: ReadonlyArray<string>) {
+/** The service without its server. Its threads run this program, and the real one once that is fixed. */
+const serving = Effect.fnUntraced(function* (faulty?: string) {
   const folder = yield* temporaryFolder
   const file = settingsOn(folder).databaseFile
-  const programs = [...faulty]
-  const checkpoints = Checkpoints.by((path) => Effect.suspend(() => startThread(path, programs.shift() ?? program)))
+  let code = faulty ?? program
+  const checkpoints = Checkpoints.by((path) => Effect.suspend(() => startThread(path, code)))
   const scope = yield* Scope.make()
   const clock = yield* Effect.clock
   const context = yield* Layer.build(
@@ -51,7 +51,12 @@ const serving = Effect.fnUntraced(function* (...faulty: ReadonlyArray<string>) {
       Layer.provide(Layer.succeed(Settings, settingsOn(folder))),
       Layer.provide(platform)
     )
-  ).pipe(Scope.extend(scope), faulty.length === 0 ? (same) => same : Effect.withClock(impatient(clock)))
+  ).pipe(
+    Scope.extend(scope),
+    faulty === undefined
+      ? (same) => same
+      : Effect.withClock(impatient(clock, () => (code === program ? "3 seconds" : "1 second")))
+  )
   const database = Context.get(context, Database)
   const { write } = database
   const sql = Context.get(context, SqlClient.SqlClient)
@@ -62,6 +67,9 @@ const serving = Effect.fnUntraced(function* (...faulty: ReadonlyArray<string>) {
     file,
     sql,
     database,
+    repair: Effect.sync(() => {
+      code = program
+    }),
     close,
     wal: () => statSync(`${file}-wal`).size,
     fill: write(sql`INSERT INTO filling VALUES (zeroblob(${megabyte / 2}))`),
@@ -242,9 +250,10 @@ describe.skipIf(onlySqlite("PostgreSQL makes its checkpoints by itself"))("check
   ] as const) {
     it.scopedLive(`are made by commits while the thread ${what}, which is told, and by a thread afterwards`, () =>
       Effect.gen(function* () {
-        const { bound, close, fault, file, fill } = yield* serving(instead(code))
+        const { bound, close, fault, file, fill, repair } = yield* serving(instead(code))
         yield* until(Effect.zipRight(fill, fault), (found) => found === reason)
         yield* until(bound, (pages) => pages === 1000)
+        yield* repair
         yield* until(fault, (found) => found === undefined)
         assert.strictEqual(yield* bound, 12_288)
         yield* close
