@@ -41,6 +41,7 @@ import serviceStyle from "./page/service.css" with { type: "text" }
 import sessionsScript from "./page/sessions.js" with { type: "text" }
 import sessionViewScript from "./page/sessionView.js" with { type: "text" }
 import storageChangesScript from "./page/storageChanges.js" with { type: "text" }
+import tablesScript from "./page/tables.js" with { type: "text" }
 import textStateScript from "./page/textState.js" with { type: "text" }
 import textsScript from "./page/texts.js" with { type: "text" }
 import thumbnailsScript from "./page/thumbnails.js" with { type: "text" }
@@ -103,6 +104,7 @@ export const scripts: Readonly<Record<string, string>> = {
   sessionView: sessionViewScript,
   sessions: sessionsScript,
   storageChanges: storageChangesScript,
+  tables: tablesScript,
   textState: textStateScript,
   texts: textsScript,
   thumbnails: thumbnailsScript,
