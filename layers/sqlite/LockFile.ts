@@ -3,7 +3,9 @@
  * may be gone or no database, and a copy must not block writers.
  */
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import { permissionsFor } from "../machine/FilePermissions.ts"
 import { files, trySync } from "../machine/files.ts"
 import { createExclusively } from "../machine/newFile.ts"
@@ -43,20 +45,30 @@ const takeLock = (
   attempts = 10
 ): Effect.Effect<void, SqliteFailure | SystemFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    yield* Effect.flatMap(
-      trySync(() => (file === undefined ? undefined : permissionsFor(file))),
-      (permissions) => createExclusively(lock, permissions)
+    // What came of it is closed at once unless it is the lock: the next attempt would wait for its connection.
+    const attempt = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+    const isTaken = yield* Scope.extend(tryLock(lock, file, who), attempt).pipe(
+      Effect.onExit((exit) => (Exit.isSuccess(exit) && exit.value ? Effect.void : Scope.close(attempt, exit)))
     )
-    const identity = yield* trySync(() => files.identity(lock))
-    const { run } = yield* openSqlite({ filename: lock })
-    yield* Effect.mapError(Effect.zipRight(run("PRAGMA journal_mode = memory"), run("BEGIN EXCLUSIVE")), (failure) =>
-      isLock(failure.code) ? new SqliteFailure({ code: "SQLITE_BUSY", detail: who }) : failure
-    )
-    // The previous holder may have deleted the file that we locked, and another process created a new one.
-    if (identity === undefined || (yield* trySync(() => files.identity(lock))) !== identity) {
-      if (attempts === 0) return yield* new SystemFailure({ code: "EBUSY", detail: `${lock} comes and goes` })
-      return yield* takeLock(lock, file, who, attempts - 1)
-    }
-    // Delete it before the connection closes: anyone who locks it afterwards notices (above).
-    yield* Effect.addFinalizer(() => Effect.ignore(trySync(() => files.remove(lock))))
+    if (isTaken) return
+    if (attempts === 0) return yield* new SystemFailure({ code: "EBUSY", detail: `${lock} comes and goes` })
+    yield* takeLock(lock, file, who, attempts - 1)
   })
+
+/** False if the file that was locked is not there any more. */
+const tryLock = Effect.fnUntraced(function* (lock: string, file: string | undefined, who: string) {
+  yield* Effect.flatMap(
+    trySync(() => (file === undefined ? undefined : permissionsFor(file))),
+    (permissions) => createExclusively(lock, permissions)
+  )
+  const identity = yield* trySync(() => files.identity(lock))
+  const { run } = yield* openSqlite({ filename: lock })
+  yield* Effect.mapError(Effect.zipRight(run("PRAGMA journal_mode = memory"), run("BEGIN EXCLUSIVE")), (failure) =>
+    isLock(failure.code) ? new SqliteFailure({ code: "SQLITE_BUSY", detail: who }) : failure
+  )
+  // The previous holder may have deleted the file that we locked, and another process created a new one.
+  if (identity === undefined || (yield* trySync(() => files.identity(lock))) !== identity) return false
+  // Delete it before the connection closes: anyone who locks it afterwards notices (above).
+  yield* Effect.addFinalizer(() => Effect.ignore(trySync(() => files.remove(lock))))
+  return true
+})

@@ -1,6 +1,6 @@
 /** The next migration file of a directory. */
 import { spawn, spawnSync } from "node:child_process"
-import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -171,6 +171,16 @@ describe("a new migration", () => {
         assert.deepStrictEqual([status, JSON.parse(stdout).status], [exitCode.inputOutput, "failed"])
         assert.deepStrictEqual(readdirSync(directory), ["001_a.sql"])
       }).pipe(Effect.scoped)
+  )
+
+  it.scopedLive("does not wait for itself where the lock file appears only as it opens it", () =>
+    Effect.gen(function* () {
+      const directory = yield* directoryOf("001_a.sql")
+      // As if another run had deleted it a moment ago: it is taken to be there, and is made by opening it.
+      symlinkSync(join(directory, "nowhere"), join(directory, ".new.partial"))
+      assert.strictEqual((yield* make(directory, "b")).version, "002")
+      assert.notInclude(readdirSync(directory), ".new.partial")
+    })
   )
 
   it.scopedLive("is refused, and can be tried again, while another run does not end", () =>
