@@ -9,6 +9,7 @@ import {
   MalformedRequest,
   MethodNotAllowed,
   MethodNotImplemented,
+  NotReady,
   RequestTimedOut
 } from "./ApiErrors.ts"
 import { problemOf, type Told } from "./Problem.ts"
@@ -21,21 +22,22 @@ const longestHead = 16 * 1024
 /** Makes the server itself answer in problems too. */
 export const answerByItself = (server: Server): void => {
   const open = new WeakMap<Duplex, Set<ServerResponse>>()
-  const follow = ({ socket }: IncomingMessage, response: ServerResponse) => {
+  const follow = (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request
     const responses = open.get(socket) ?? new Set()
     open.set(socket, responses.add(response))
     response.once("close", () => responses.delete(response))
+    // What serves has ended before the server does, and a last request may come between the two.
+    if (server.listeners("request").every((listener) => listener === follow)) {
+      answer(request, response, new NotReady({ retryAfterSeconds: 1, message: "The service is stopping." }))
+    }
   }
 
   server
     .on("request", follow)
     .on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
-      const { body, headers, status } = problemOf(
-        new ExpectationFailed({ message: "The service supports only `Expect: 100-continue`." }),
-        { headers: {} }
-      )
-      response.writeHead(status, { ...headers, connection: "close", "content-length": Buffer.byteLength(body) })
-      response.end(request.method === "HEAD" ? undefined : body)
+      const message = "The service supports only `Expect: 100-continue`."
+      answer(request, response, new ExpectationFailed({ message }))
     })
     .on("connect", (_, socket) =>
       end(
@@ -51,6 +53,13 @@ export const answerByItself = (server: Server): void => {
       }
       end(socket, errorOf(error))
     })
+}
+
+/** The last answer of its connection. */
+const answer = (request: IncomingMessage, response: ServerResponse, error: Told): void => {
+  const { body, headers, status } = problemOf(error, { headers: {} })
+  response.writeHead(status, { ...headers, connection: "close", "content-length": Buffer.byteLength(body) })
+  response.end(request.method === "HEAD" ? undefined : body)
 }
 
 const codeOf = (error: unknown): string => (Predicate.hasProperty(error, "code") ? String(error.code) : "")
