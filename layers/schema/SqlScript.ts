@@ -32,7 +32,8 @@ const space: Shape = { kind: "space", run: /[ \t\n\f\r\uFEFF]+/y }
 const comment: Shape = { kind: "comment", run: /--[^\n]*|\/\*[^*]*(?:\*(?!\/)[^*]*)*(?:\*\/)?/y }
 const string: Shape = { kind: "string", run: /'[^']*(?:''[^']*)*'?/y }
 const quoted: Shape = { kind: "quoted", run: /"[^"]*(?:""[^"]*)*"?|`[^`]*(?:``[^`]*)*`?|\[[^\]]*\]?/y }
-const word: Shape = { kind: "word", run: /[A-Za-z0-9_$\u0080-\uFFFF]+/y }
+const inWord = /[A-Za-z0-9_$\u0080-\uFFFF]/
+const word: Shape = { kind: "word", run: new RegExp(`${inWord.source}+`, "y") }
 /** Everything between quotes, comments and semicolons; it may end in blanks. */
 const phrase: Shape = { kind: "word", run: /[^ \t\n\f\r\uFEFF;'"`[/-][^;'"`[/-]*/y }
 
@@ -104,7 +105,7 @@ export const withoutBlanksAtEnd = ({ kind, text }: Token): string => {
   let length = text.length
   while (kind === "word" && " \t\n\f\r\uFEFF".includes(text.charAt(length - 1))) length -= 1
   // A word goes on with it, and ends in it.
-  if (/[A-Za-z0-9_$\u0080-\uFFFF]/.test(text.charAt(length - 1))) while (text.charAt(length) === "\uFEFF") length += 1
+  if (inWord.test(text.charAt(length - 1))) while (text.charAt(length) === "\uFEFF") length += 1
   return text.slice(0, length)
 }
 
@@ -150,7 +151,7 @@ const triggerDetector = () => {
 }
 
 const opensTrigger = new RegExp(
-  `^(${blank}EXPLAIN(${blank}QUERY${blank}PLAN)?)?${blank}CREATE(${blank}TEMP|${blank}TEMPORARY)?${blank}TRIGGER(?![A-Za-z0-9_$\\u0080-\\uFFFF])`,
+  `^(${blank}EXPLAIN(${blank}QUERY${blank}PLAN)?)?${blank}CREATE(${blank}TEMP|${blank}TEMPORARY)?${blank}TRIGGER(?!${inWord.source})`,
   "i"
 )
 const mayOpenTrigger = new RegExp(
