@@ -630,6 +630,21 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         })
     )
 
+    it.scoped("lets a user in whose first requests were lost, though the service was open all the time", () =>
+      onThePage(
+        "lost",
+        async (page) => {
+          await ready(page)
+          await page.route(/\/api\/me$/, (route) => route.abort(), { times: 2 })
+          await page.reload()
+          await page.getByRole("heading", { name: "One moment" }).waitFor()
+          await listed(page, "No files.")
+          assert.isTrue(await page.getByRole("heading", { name: "One moment" }).isHidden())
+        },
+        { provoked: /ERR_FAILED/ }
+      )
+    )
+
     it.scoped("does not apply the answer to an earlier token to a later one", () =>
       Effect.gen(function* () {
         const { url } = yield* runningBackend({

@@ -2,7 +2,7 @@
 import { type Declaration, declarationOf, plain } from "./Declaration.ts"
 import { toolOfMark, upperHalfOf } from "./Halves.ts"
 import { foreignKeysSetBy, misplacedStatement } from "./PragmaRules.ts"
-import { firstLine, isBlank, openingWords, statementsOf, tokensOf } from "./SqlScript.ts"
+import { firstLine, isBlank, openingWords, statementsOf, tokensOf, trimBlanksAtEnd } from "./SqlScript.ts"
 import { breakpoint } from "./StatementRules.ts"
 
 /** What was changed in a text. */
@@ -110,8 +110,10 @@ const changedLines = (before: string, after: string): ReadonlyArray<number> => {
   const now = after.split("\n")
   return before
     .split("\n")
-    .flatMap((line, index) => (line.trim() !== "" && (now[index] ?? "").trim() === "" ? [index + 1] : []))
+    .flatMap((line, index) => (!isBlankLine(line) && isBlankLine(now[index] ?? "") ? [index + 1] : []))
 }
+
+const isBlankLine = (line: string): boolean => trimBlanksAtEnd(line) === ""
 
 /** Takes the marks of other tools out, and ends each statement where they do. */
 const endStatements = (script: string) => {
@@ -213,10 +215,7 @@ const oneLine = (sql: string): string => {
 /** The lines that have something left in them, and those that were empty before. */
 const whatIsLeft = (before: string, after: string): string => {
   const lines = before.split("\n")
-  const left = after.split("\n").filter((line, index) => line.trim() !== "" || (lines[index] ?? "").trim() === "")
-  const text = left
-    .join("\n")
-    .replace(/(?:[ \t\r\uFEFF]*\n)*\uFEFF*/, "")
-    .trimEnd()
+  const left = after.split("\n").filter((line, index) => !isBlankLine(line) || isBlankLine(lines[index] ?? ""))
+  const text = trimBlanksAtEnd(left.join("\n").replace(/(?:[ \t\f\r\uFEFF]*\n)*\uFEFF*/, ""))
   return text === "" ? "" : `${text}\n`
 }

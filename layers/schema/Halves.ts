@@ -93,7 +93,7 @@ const patterns = (): ReadonlyArray<readonly [tool: string, pattern: RegExp]> => 
 ]
 
 /** A fast filter: finds every script with a mark of a lower half. */
-const mayHaveHalves = /(?:^|[\n\r\uFEFF])[ \t]*(?:--|#|\/\*)[^\n\r]*(?:down|drop below|undo|rollback|revert)/i
+const mayHaveHalves = /(?:^|[\n\r\uFEFF])[^\S\n\r]*(?:--|#|\/\*)[^\n\r]*(?:down|drop below|undo|rollback|revert)/i
 
 const marksIn = (script: string): ReadonlyArray<Mark> => {
   if (!mayHaveHalves.test(script)) return []

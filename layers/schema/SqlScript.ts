@@ -101,9 +101,12 @@ export const statementsOf = (script: string): ReadonlyArray<Statement> => {
 }
 
 /** The text of a phrase without the blanks at its end. */
-export const withoutBlanksAtEnd = ({ kind, text }: Token): string => {
+export const withoutBlanksAtEnd = ({ kind, text }: Token): string => (kind === "word" ? trimBlanksAtEnd(text) : text)
+
+/** `trimEnd` takes more: JavaScript's white space has characters of SQLite's words, as U+00A0 and U+3000. */
+export const trimBlanksAtEnd = (text: string): string => {
   let length = text.length
-  while (kind === "word" && " \t\n\f\r\uFEFF".includes(text.charAt(length - 1))) length -= 1
+  while (length > 0 && " \t\n\f\r\uFEFF".includes(text.charAt(length - 1))) length -= 1
   // A word goes on with it, and ends in it.
   if (inWord.test(text.charAt(length - 1))) while (text.charAt(length) === "\uFEFF") length += 1
   return text.slice(0, length)

@@ -25,7 +25,7 @@ export const tableDefinition = (sql: string): TableDefinition | undefined => {
   let isOver = false
   const end = () => {
     if (first === undefined) return
-    const text = part.trim()
+    const text = trimmed(part)
     // These words cannot be the name of a column without quotes (https://sqlite.org/lang_keywords.html).
     if (first.isWord && /^(constraint|primary|unique|check|foreign)$/i.test(first.text)) constraints.push(text)
     else {
@@ -52,5 +52,8 @@ export const tableDefinition = (sql: string): TableDefinition | undefined => {
       if (text !== " " || !part.endsWith(" ")) part += text
     }
   }
-  return isOver && columns.size > 0 ? { columns, constraints, options: part.trim() } : undefined
+  return isOver && columns.size > 0 ? { columns, constraints, options: trimmed(part) } : undefined
 }
+
+/** Other blanks have become this one. */
+const trimmed = (part: string): string => part.replace(/^ | $/g, "")

@@ -66,7 +66,7 @@ describe("SQL text", () => {
 
   it("is converted once: what came of it stays as it is", () => {
     const line = constantFrom(
-      ..."a1;'\"`[]/*\n$(),=\ufeffé",
+      ..."a1;'\"`[]/*\n\f\v$(),=\ufeff\u00a0\u3000\u2028é",
       ...["/*", "*/", "-- x\n", "SELECT 1;", "CREATE TRIGGER ", "BEGIN;\n", "END", "COMMIT;", "VACUUM;", "-- Down\n"],
       ...["PRAGMA foreign_keys=off;\n", "-- +goose Up\n", "-- +goose StatementBegin\n", "-- migrate:down\n"],
       ...["--> statement-breakpoint\n", "--;;\n", "\n# --- !Ups\n", "\n# --- !Downs\n"]
@@ -76,7 +76,7 @@ describe("SQL text", () => {
         const { text } = convertText(sql)
         assert.strictEqual(convertText(text).text, text)
       }),
-      { numRuns: 1000 }
+      { numRuns: 1000, examples: [["END\ufeff"], ["\f-- Down\nVACUUM;/*-- migrate:down\n"]] }
     )
   })
 

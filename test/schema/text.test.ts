@@ -734,6 +734,7 @@ describe("a file with two halves", () => {
     ["a;\n--+goose Down\nb", ["goose, 2 to 3: --+goose Down", "a;\n\n"]],
     ["a;\n-- +goose Down  no  transaction\nb", ["goose, 2 to 3: -- +goose Down  no  transaction", "a;\n\n"]],
     ["a;\n-- x -- +goose Down\nb", ["none", "a;\n-- x -- +goose Down\nb"]],
+    ["a;\n\f-- migrate:down\nb", ["dbmate, 2 to 3: -- migrate:down", "a;\n\f\n"]],
     ["a;\n--  migrate:down\nb", ["dbmate, 2 to 3: --  migrate:down", "a;\n\n"]],
     ["a;\n--migrate:down\nb", ["dbmate, 2 to 3: --migrate:down", "a;\n\n"]],
     ["a;\n-- migrate:down  x:y\nb", ["dbmate, 2 to 3: -- migrate:down  x:y", "a;\n\n"]],

@@ -34,12 +34,18 @@ const askForToken = (problem) => {
   if (isNew) input("token").focus()
 }
 
-/** Asks who this is. A user who is let in stays in until they sign out. */
+/** Milliseconds after which an answer is given up, and until it is requested again. */
+const pause = { patience: 10_000, again: 1000 }
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let next
+
+/** Asks who this is, until somebody knows. A user who is let in stays in until they sign out. */
 export const enter = async () => {
+  clearTimeout(next)
   if (user !== undefined) return
   const asked = authorization()["authorization"]
   try {
-    const answer = /** @type {Me} */ (await json("/api/me"))
+    const answer = /** @type {Me} */ (await json("/api/me", { signal: AbortSignal.timeout(pause.patience) }))
     // Another token was given meanwhile, or the same answer has come already.
     if (user !== undefined || asked !== authorization()["authorization"]) return
     user = answer
@@ -49,6 +55,7 @@ export const enter = async () => {
     showCard("wait")
     // A service without accounts serves only its own machine, and says so.
     if (error instanceof Refused && error.status === 403) say(box("wait"), error.message)
+    else next = setTimeout(enter, pause.again)
     return
   }
   sessionStorage.removeItem(notice)
