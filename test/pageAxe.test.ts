@@ -4,7 +4,8 @@ import { createRequire } from "node:module"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Page } from "playwright-core"
-import { runningBackend } from "./support/backend.ts"
+import type { ExperimentPage, ExperimentResult } from "../src/service/experiments/ExperimentModels.ts"
+import { clientOf, runningBackend } from "./support/backend.ts"
 import { noBrowser } from "./support/browser.ts"
 import { temporaryFolder } from "./support/database.ts"
 import {
@@ -24,11 +25,16 @@ import {
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
 const skipped = noBrowser === undefined ? "" : ` (skipped: ${noBrowser})`
 
+/** The width of a tablet (pixels). */
+const tablet = 768
+
 /** Every rule in the light scheme, and in the dark one only those it can change. */
 const schemes = [
   { colorScheme: "light", options: {} },
   { colorScheme: "dark", options: { runOnly: ["color-contrast"] } }
 ] as const
+
+const isSideways = (page: Page) => page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 /** The findings of axe, as `state: rule, where, why`; and whether anything overflows sideways. */
 const findings = async (page: Page, state: string): Promise<ReadonlyArray<string>> => {
@@ -44,8 +50,63 @@ const findings = async (page: Page, state: string): Promise<ReadonlyArray<string
     assert(Array.isArray(violations))
     found.push(...violations.map((violation) => `${state}, ${colorScheme}: ${violation}`))
   }
-  const isSideways = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
-  return isSideways ? [...found, `${state}: scrolls sideways`] : found
+  if (await isSideways(page)) found.push(`${state}: scrolls sideways`)
+  const viewport = page.viewportSize()
+  if (viewport === null || viewport.width < tablet) return found
+  await page.setViewportSize({ ...viewport, width: tablet })
+  if (await isSideways(page)) found.push(`${state}: scrolls sideways on a tablet`)
+  await page.setViewportSize(viewport)
+  return found
+}
+
+type PolicyResult = (typeof ExperimentResult.Encoded)["policies"][number]
+
+const policyResult = (result: Partial<PolicyResult>): PolicyResult => ({
+  policy: "relevant",
+  share: 25,
+  sessions: 1204,
+  countedSessions: 812,
+  helpfulSessions: 401,
+  passages: { used: 310, helpful: 1290, ignored: 77 },
+  rate: 401 / 812,
+  lower: 0.43,
+  upper: 0.56,
+  verdict: "notEnough",
+  evidence: 3,
+  ...result
+})
+
+/** What all policies of an experiment show: its result has every verdict. */
+const policyResults = [
+  policyResult({ verdict: null, evidence: null }),
+  policyResult({ policy: "diverse", verdict: "better", evidence: 51 }),
+  policyResult({ policy: "newest", verdict: "worse", evidence: 51 }),
+  policyResult({ policy: "whole", verdict: "unbalanced" })
+]
+const noneYet = { sessions: 0, countedSessions: 0, helpfulSessions: 0, rate: null, lower: 0, upper: 1 }
+const experiments: ReadonlyArray<typeof ExperimentResult.Encoded> = (
+  [
+    ["next-month", "planned", policyResults.map((policy) => ({ ...policy, ...noneYet }))],
+    ["which-one-is-better", "running", policyResults],
+    ["the-one-before", "ended", policyResults]
+  ] as const
+).map(([name, state, policies]) => ({
+  name,
+  state,
+  policies,
+  startsAt: "2026-11-01T00:00:00.000Z",
+  endsAt: "2026-12-01T00:00:00.000Z",
+  createdBy: "ada",
+  requiredEvidence: 20
+}))
+const experimentPage: typeof ExperimentPage.Encoded = { experiments, next: null }
+
+/** Its verdicts would take thousands of sessions. */
+const withExperiments = async (page: Page) => {
+  await page.route(/\/api\/experiments\?/, (route) => route.fulfill({ json: experimentPage }))
+  for (const experiment of experiments) {
+    await page.route(`**/api/experiments/${experiment.name}`, (route) => route.fulfill({ json: experiment }))
+  }
 }
 
 const closed = (page: Page) => page.locator("dialog[open]").waitFor({ state: "hidden" })
@@ -209,6 +270,7 @@ const statesOf = (
   [
     "administration",
     async (page) => {
+      await withExperiments(page)
       await page.evaluate("location.hash = '/administration'")
       await page.locator("#administration td").first().waitFor()
       while ((await page.locator("#administration").getByText("Loading").count()) > 0) await page.waitForTimeout(20)
@@ -267,21 +329,30 @@ describe.skipIf(noBrowser !== undefined)(`the page and accessibility${skipped}`,
       )
     }
 
-    it.scoped("has no findings of axe-core when it asks for a token", () =>
+    it.scoped("has no findings of axe-core when it asks for a token, and when a session is somebody else's", () =>
       Effect.gen(function* () {
         const { url } = yield* runningBackend({
           DATA_DIRECTORY: yield* temporaryFolder,
-          API_TOKENS: "ada:token-of-ada-0123"
+          API_TOKENS: "ada:token-of-ada-0123,bob:token-of-bob-0123"
         })
+        const { changes } = yield* clientOf(url, "token-of-ada-0123")
+        yield* changes.createText({ path: { sessionId: "hers" }, payload: { name: "a.txt", text: "a" } })
         yield* onThePage(
-          "",
+          "hers",
           async (page) => {
             await page.getByLabel("Token").fill("none")
             await page.keyboard.press("Enter")
             await page.locator("#token-problem:not(:empty)").waitFor()
-            assert.deepStrictEqual(await findings(page, "sign in"), [])
+            const found = [...(await findings(page, "sign in"))]
+            await page.getByLabel("Token").fill("token-of-bob-0123")
+            await page.keyboard.press("Enter")
+            await listed(page, "The session hers is not yours.")
+            found.push(...(await findings(page, "forbidden")))
+            await page.setViewportSize({ width: 1280, height: 800 })
+            found.push(...(await findings(page, "forbidden, wide")))
+            assert.deepStrictEqual(found, [])
           },
-          { url, provoked: /status of 401/, viewport: { width: 320, height: 800 } }
+          { url, provoked: /status of (401|403)/, viewport: { width: 320, height: 800 } }
         )
       })
     )
