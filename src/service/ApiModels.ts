@@ -134,7 +134,11 @@ export class StorageStatistics extends Schema.Class<StorageStatistics>("StorageS
   freeBytes: Schema.NullOr(Schema.Number)
 }) {}
 
-export class DeletedFiles extends Schema.Class<DeletedFiles>("DeletedFiles")({ deleted: Schema.Number }) {}
+/** What one request deleted, and how many files are left: ask again until none is. */
+export class DeletedFiles extends Schema.Class<DeletedFiles>("DeletedFiles")({
+  deleted: Schema.Number,
+  remaining: Schema.Number
+}) {}
 
 /** A session: its owner, what it holds, and when it ended. */
 export class SessionSummary extends Schema.Class<SessionSummary>("SessionSummary")({

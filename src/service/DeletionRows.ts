@@ -10,7 +10,6 @@ import { type ConversationFile, CurrentUser, type FileNotFound, type Forbidden }
 import { passageRemoval } from "./context/removal.ts"
 import { DueTime } from "./DueTime.ts"
 import { type FileRow, fileOf, timestampNow } from "./FileRow.ts"
-import { inTurns } from "./inTurns.ts"
 import { Rows } from "./Rows.ts"
 import { Settings } from "./Settings.ts"
 import { timestampOf } from "./timestamp.ts"
@@ -39,9 +38,9 @@ export class DeletionRows extends Context.Tag("conversation-files/DeletionRows")
       by: string,
       reason: "user_request" | "expired" | "session_ended"
     ) => Effect.Effect<void, SqlError>
-    /** Deletes rows for good. Returns the contents to look at after the commit. */
-    readonly destroyRows: (
-      rows: ReadonlyArray<Pick<FileRow, "file_hash" | "file_id">>,
+    /** Deletes a row for good. Returns the contents to look at after the commit. */
+    readonly destroyRow: (
+      row: Pick<FileRow, "file_hash" | "file_id">,
       by: string,
       details: Readonly<Record<string, unknown>>
     ) => Effect.Effect<ReadonlyArray<string>, SqlError>
@@ -77,19 +76,16 @@ export class DeletionRows extends Context.Tag("conversation-files/DeletionRows")
           })}`
         })
 
-        const destroyRows = Effect.fnUntraced(function* (
-          rows: ReadonlyArray<Pick<FileRow, "file_hash" | "file_id">>,
+        const destroyRow = Effect.fnUntraced(function* (
+          { file_hash, file_id }: Pick<FileRow, "file_hash" | "file_id">,
           by: string,
           details: Readonly<Record<string, unknown>>
         ) {
-          yield* inTurns(rows, ({ file_id }) =>
-            Effect.zipRight(
-              Effect.zipRight(log(file_id, "delete", by, { permanently: true, ...details }), removePassages(file_id)),
-              sql`DELETE FROM conversation_files WHERE file_id = ${file_id}`
-            )
-          )
-          yield* Metric.incrementBy(deletions, rows.length)
-          return [...new Set(rows.map(({ file_hash }) => file_hash))]
+          yield* log(file_id, "delete", by, { permanently: true, ...details })
+          yield* removePassages(file_id)
+          yield* sql`DELETE FROM conversation_files WHERE file_id = ${file_id}`
+          yield* Metric.increment(deletions)
+          return [file_hash]
         })
 
         const releaseIfOver = Effect.fnUntraced(function* (sessionId: string) {
@@ -102,7 +98,7 @@ export class DeletionRows extends Context.Tag("conversation-files/DeletionRows")
 
         return {
           markDeleted,
-          destroyRows,
+          destroyRow,
           releaseIfOver,
 
           remove: Effect.fnUntraced(function* (fileId) {
@@ -129,7 +125,7 @@ export class DeletionRows extends Context.Tag("conversation-files/DeletionRows")
 
           destroy: Effect.fnUntraced(function* (fileId) {
             const row = yield* found(fileId)
-            const hashes = yield* destroyRows([row], (yield* CurrentUser).name, {})
+            const hashes = yield* destroyRow(row, (yield* CurrentUser).name, {})
             yield* releaseIfOver(row.session_id)
             return hashes
           })

@@ -23,10 +23,17 @@ import { dueDeletions } from "./DueDeletions.ts"
 import type { DueTime } from "./DueTime.ts"
 import { type FileRow, fileOf, requireNotDeleted } from "./FileRow.ts"
 import { someInTurns } from "./inTurns.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import { requireUnchanged } from "./Preconditions.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
 import { isoOf, timestampOf } from "./timestamp.ts"
+
+/**
+ * Milliseconds for which one request deletes. Nothing is sent meanwhile, and proxies close a connection that is silent
+ * for half a minute or longer.
+ */
+const longest = 5000
 
 type Refused = Forbidden | FileNotFound | PreconditionFailed | SqlError
 
@@ -43,8 +50,10 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
     ) => Effect.Effect<ConversationFile, Refused | FileDeleted, CurrentUser>
     /** Deletes it for good, and its content if no other file has the same. */
     readonly destroy: (fileId: string) => Effect.Effect<void, Refused, CurrentUser>
-    /** Deletes every file of a session for good, in steps. Returns how many. */
-    readonly destroySession: (sessionId: string) => Effect.Effect<number, Forbidden | SqlError, CurrentUser>
+    /** Deletes the files of a session for good, for some seconds. Returns how many, and how many remain then. */
+    readonly destroySession: (
+      sessionId: string
+    ) => Effect.Effect<{ readonly deleted: number; readonly remaining: number }, Forbidden | SqlError, CurrentUser>
     /** Does some of what is due of each kind. Returns whether there may be more. */
     readonly cleanDue: Effect.Effect<boolean, SqlError>
   }
@@ -63,7 +72,7 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
       const { discard } = yield* Discarding
       const { found } = yield* Rows
       const rows = yield* DeletionRows
-      const { destroyRows, releaseIfOver } = rows
+      const { destroyRow, releaseIfOver } = rows
       const { mayUse } = yield* Sessions
       const findUnchanged = (fileId: string) => Effect.flatMap(found(fileId), requireUnchanged)
 
@@ -74,10 +83,12 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
             const { name } = yield* CurrentUser
             const rows = yield* sql<Pick<FileRow, "file_hash" | "file_id">>`
               SELECT file_id, file_hash FROM conversation_files WHERE session_id = ${sessionId} LIMIT ${atOnce}`
-            const hashes = yield* someInTurns(rows, (row) => destroyRows([row], name, { session: true }))
-            const isOver = rows.length < atOnce && hashes.length === rows.length
-            if (isOver) yield* releaseIfOver(sessionId)
-            return { hashes: [...new Set(hashes.flat())], deleted: hashes.length, isOver }
+            const hashes = yield* someInTurns(rows, (row) => destroyRow(row, name, { session: true }))
+            const [left] = yield* sql<{ readonly files: number }>`
+              SELECT files + deleted_files AS files FROM session_summaries WHERE session_id = ${sessionId}`
+            const remaining = left?.files ?? 0
+            if (remaining === 0) yield* releaseIfOver(sessionId)
+            return { hashes: [...new Set(hashes.flat())], deleted: hashes.length, remaining }
           })
         )
 
@@ -113,12 +124,14 @@ export class Deletions extends Context.Tag("conversation-files/Deletions")<
 
         destroySession: (sessionId) =>
           Effect.gen(function* () {
+            const begun = yield* monotonicMillis
             let deleted = 0
             for (;;) {
               const some = yield* destroySome(sessionId)
               yield* discard(some.hashes)
               deleted += some.deleted
-              if (some.isOver) return deleted
+              const isOver = some.remaining === 0 || some.deleted === 0
+              if (isOver || (yield* monotonicMillis) - begun >= longest) return { deleted, remaining: some.remaining }
               yield* Effect.sleep("1 millis")
             }
           }).pipe(audited("delete", { sessionId })),

@@ -22,7 +22,7 @@ export const dueDeletions = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { write } = yield* Database
   const { discard } = yield* Discarding
-  const { destroyRows, markDeleted, releaseIfOver } = yield* DeletionRows
+  const { destroyRow, markDeleted, releaseIfOver } = yield* DeletionRows
   const { earliest } = yield* DueTime
   const dueBy = Effect.map(earliest, timestampOf)
   const { firstKey, firstTime, join, key } = yield* dialect
@@ -40,7 +40,7 @@ export const dueDeletions = Effect.gen(function* () {
           FROM file_cleanup_queue q JOIN conversation_files cf ON cf.file_id = q.file_id
           WHERE q.cleanup_id = ${cleanupId} AND q.is_processed = 0`
     if (entry?.is_deleted === 1 && entry.is_later === 0) {
-      const hashes = yield* destroyRows([entry], cleaner, { reason: entry.cleanup_reason })
+      const hashes = yield* destroyRow(entry, cleaner, { reason: entry.cleanup_reason })
       yield* releaseIfOver(entry.session_id)
       return hashes
     }

@@ -1,5 +1,6 @@
 /** HTTP handlers for sessions. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import { DeletedFiles, FilesApi } from "./Api.ts"
 import { ConversationFiles } from "./ConversationFiles.ts"
@@ -29,9 +30,8 @@ export const sessionsHttp = HttpApiBuilder.group(
       .handle("give", ({ path, payload }) => withApiErrors(sessions.giveTo(path.sessionId, payload.owner)))
       .handle("audit", ({ path, urlParams }) => withApiErrors(files.events(path.sessionId, urlParams)))
       .handle("deleteFiles", ({ path }) =>
-        Effect.map(
-          withApiErrors(freeing(deletions.destroySession(path.sessionId))),
-          (deleted) => new DeletedFiles({ deleted })
+        Effect.map(withApiErrors(freeing(deletions.destroySession(path.sessionId))), (some) =>
+          HttpServerResponse.unsafeJson(new DeletedFiles(some), { status: some.remaining === 0 ? 200 : 202 })
         )
       )
   })

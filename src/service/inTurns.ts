@@ -3,9 +3,6 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { unsafeMonotonicMillis } from "./monotonic.ts"
 
-/** How many are done before work that needs no database, such as a probe, gets its turn. */
-const uninterrupted = 10
-
 /** Those who wait for their turn, the first to come first. */
 const waiting = new Set<() => void>()
 let isArranged = false
@@ -47,38 +44,6 @@ export const ownTurn: Effect.Effect<void> = Effect.suspend(() => {
   return Effect.void
 })
 
-/** One after the other, like `Effect.forEach`. */
-export const inTurns = <A, B, E, R>(
-  items: Iterable<A>,
-  work: (item: A) => Effect.Effect<B, E, R>
-): Effect.Effect<ReadonlyArray<B>, E, R> =>
-  Effect.forEach(items, (item, index) =>
-    index % uninterrupted === 0 ? Effect.zipRight(othersTurn, work(item)) : work(item)
-  )
-
-/** Milliseconds after which a transaction of many steps ends: everybody who reads or writes waits for it. */
-const longest = 100
-
-/**
- * The same, until it has taken long. There are as many results as items that were done: at least one, if there is one.
- * The rest is left for the next transaction.
- */
-export const someInTurns = <A, B, E, R>(
-  items: ReadonlyArray<A>,
-  work: (item: A) => Effect.Effect<B, E, R>
-): Effect.Effect<ReadonlyArray<B>, E, R> =>
-  Effect.gen(function* () {
-    const clock = yield* Effect.clock
-    const begun = unsafeMonotonicMillis(clock)
-    const done: Array<B> = []
-    for (const item of items) {
-      if (done.length > 0 && unsafeMonotonicMillis(clock) - begun >= longest) break
-      if (done.length % uninterrupted === 0) yield* othersTurn
-      done.push(yield* work(item))
-    }
-    return done
-  })
-
 /** Milliseconds of work after which others get their turn. */
 const slice = 5
 
@@ -101,6 +66,40 @@ const isSliceOver = (clock: Clock.Clock): boolean => {
 export const othersTurnIfDue: Effect.Effect<void> = Effect.flatMap(Effect.clock, (clock) =>
   isSliceOver(clock) ? othersTurn : Effect.void
 )
+
+/** One after the other, like `Effect.forEach`. Others get their turn first, and whenever the items took a while. */
+export const inTurns = <A, B, E, R>(
+  items: Iterable<A>,
+  work: (item: A) => Effect.Effect<B, E, R>
+): Effect.Effect<ReadonlyArray<B>, E, R> =>
+  Effect.zipRight(
+    othersTurn,
+    Effect.forEach(items, (item) => Effect.zipRight(othersTurnIfDue, work(item)))
+  )
+
+/** Milliseconds after which a transaction of many steps ends: everybody who reads or writes waits for it. */
+const longest = 100
+
+/**
+ * The same, until it has taken long. There are as many results as items that were done: at least one, if there is one.
+ * The rest is left for the next transaction.
+ */
+export const someInTurns = <A, B, E, R>(
+  items: ReadonlyArray<A>,
+  work: (item: A) => Effect.Effect<B, E, R>
+): Effect.Effect<ReadonlyArray<B>, E, R> =>
+  Effect.gen(function* () {
+    const clock = yield* Effect.clock
+    const begun = unsafeMonotonicMillis(clock)
+    const done: Array<B> = []
+    yield* othersTurn
+    for (const item of items) {
+      if (done.length > 0 && unsafeMonotonicMillis(clock) - begun >= longest) break
+      yield* othersTurnIfDue
+      done.push(yield* work(item))
+    }
+    return done
+  })
 
 /** Runs a generator to its end. Others get their turn whenever its steps took a while. */
 export const runInSlices = <A>(steps: Iterator<unknown, A>): Effect.Effect<A> =>

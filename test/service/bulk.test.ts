@@ -1,11 +1,12 @@
 /** Several files at once, each with its own result. */
 import { assert, describe, it } from "@effect/vitest"
 import Sqlite from "better-sqlite3"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { fileForm } from "../../src/service/Client.ts"
 import { execute, rowOf, rowsOf } from "../support/database.ts"
-import { accounts, contentsIn, onlySqlite, serving, tokenOf } from "../support/service.ts"
+import { accounts, contentsIn, jsonOf, onlySqlite, serving, tokenOf } from "../support/service.ts"
 
 const upload = (sessionId: string, content: string) => ({
   path: { sessionId },
@@ -116,6 +117,45 @@ describe("several files at once", () => {
       )
       const destroyed = yield* client.changes.destroyFiles({ payload: { fileIds } })
       assert.strictEqual(destroyed.fileIds.length, 200)
+    })
+  )
+
+  it.scopedLive("are deleted with their session for some seconds, and the next request goes on", () =>
+    Effect.gen(function* () {
+      let passed = 0n
+      const real = Clock.make()
+      /** On it each pause between two transactions takes longer than a client may wait. */
+      const clock = Object.assign(Clock.make(), {
+        unsafeCurrentTimeNanos: () => real.unsafeCurrentTimeNanos() + passed,
+        sleep: (duration: Duration.Duration) => {
+          if (Duration.toMillis(duration) === 1) passed += 20_000_000_000n
+          return real.sleep(duration)
+        }
+      })
+      const { ask, client, file } = yield* Effect.withClock(serving(), clock)
+      yield* client.files.upload(upload("s1", "first"))
+      yield* execute(
+        file,
+        `INSERT INTO conversation_files
+          (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, is_deleted)
+          VALUES ${Array.from({ length: 229 }, (_, n) => rowOf(`f${n}`, "s1", "n", `s${n}`, "nowhere", 1, `h${n}`, n % 2)).join(", ")}`
+      )
+      const deleteSome = Effect.gen(function* () {
+        const answer = yield* ask("/api/sessions/s1/files", { method: "DELETE" })
+        const { deleted, remaining } = yield* jsonOf(answer)
+        return { status: answer.status, deleted: Number(deleted), remaining: Number(remaining) }
+      })
+      const first = yield* deleteSome
+      assert.strictEqual(first.status, 202)
+      assert.isAtLeast(first.deleted, 1)
+      assert.strictEqual(first.deleted + first.remaining, 230)
+      // The client has one type for both.
+      const second = yield* client.sessions.deleteFiles({ path: { sessionId: "s1" } })
+      assert.isAtLeast(second.deleted, 1)
+      assert.strictEqual(second.deleted + second.remaining, first.remaining)
+      const last = yield* Effect.repeat(deleteSome, { until: ({ remaining }) => remaining === 0 })
+      assert.strictEqual(last.status, 200)
+      assert.deepStrictEqual(yield* deleteSome, { status: 200, deleted: 0, remaining: 0 })
     })
   )
 

@@ -11,7 +11,7 @@ import { CleanupList } from "../../src/service/CleanupList.ts"
 import { ConversationFiles } from "../../src/service/ConversationFiles.ts"
 import { Deletions } from "../../src/service/Deletions.ts"
 import { Discarding } from "../../src/service/Discarding.ts"
-import { othersTurn, othersTurnIfDue, ownTurn, runInSlices } from "../../src/service/inTurns.ts"
+import { inTurns, othersTurn, othersTurnIfDue, ownTurn, runInSlices, someInTurns } from "../../src/service/inTurns.ts"
 import { SessionList } from "../../src/service/SessionList.ts"
 import { Settings } from "../../src/service/Settings.ts"
 import { sqliteEngine } from "../../src/service/SqliteEngine.ts"
@@ -192,6 +192,20 @@ describe("those who wait for the turn of others", () => {
       yield* othersTurn
       const many = yield* turnsOf(Effect.withClock(Effect.repeatN(work, 11), clock))
       assert.deepStrictEqual([few, many], [0, 4])
+      // Whole items, such as files that are deleted: some take much longer than others.
+      const item = Effect.sync(() => {
+        millis += 4
+      })
+      for (const each of [inTurns, someInTurns]) {
+        yield* othersTurn
+        const turns = yield* turnsOf(
+          Effect.withClock(
+            each([1, 2, 3, 4, 5, 6], () => item),
+            clock
+          )
+        )
+        assert.strictEqual(turns, 3)
+      }
     })
   )
 
