@@ -13,6 +13,8 @@ const files = Number(process.argv[2] ?? 1000)
 const size = 10 * 1024
 const rounds = 300
 const session = "load"
+/** Milliseconds between two probes. */
+const pause = 10
 
 let state = 7
 /** Between 0 and 1, the same in each run. */
@@ -55,12 +57,12 @@ const extracted = async (database: Sqlite.Database) => {
   while (Number(left.get()) > 0) await wait(500)
 }
 
-/** The same passages without the service: the rarest words, the best 200 by SQLite's own ranking, and their texts. */
+/** The same passages without the service: the rarest words, the best 100 by SQLite's own ranking, and their texts. */
 const bareQuery = (database: Sqlite.Database) => {
   const scope = database.prepare("SELECT scope FROM text_scopes WHERE session_id = ?").pluck().get(session)
   const count = database.prepare("SELECT count(*) FROM passage_terms WHERE passage_terms MATCH ?").pluck()
   const best = database.prepare(`SELECT p.text FROM (
-    SELECT rowid AS id FROM passage_terms WHERE passage_terms MATCH ? ORDER BY rank LIMIT 200
+    SELECT rowid AS id FROM passage_terms WHERE passage_terms MATCH ? ORDER BY rank LIMIT 100
   ) found JOIN passages p ON p.passage_id = found.id`)
   const all = Number(database.prepare("SELECT passages FROM text_scopes WHERE scope = ?").pluck().get(scope))
   return (asked: string) => {
@@ -101,7 +103,7 @@ const uploading = (async () => {
 })()
 const query = bareQuery(database)
 const took = { bare: [] as Array<number>, context: [] as Array<number> }
-const during = probing(server.url)
+const during = probing(server.url, pause)
 for (let round = 0; round < rounds; round += 1) {
   const asked = message()
   took.bare.push(await timed(() => query(asked)))
@@ -115,7 +117,7 @@ await uploading
 await extracted(database)
 
 for (const policy of ["diverse", "whole"]) {
-  const large = probing(server.url)
+  const large = probing(server.url, pause)
   const times: Array<number> = []
   for (let round = 0; round < 10; round += 1) {
     times.push(await timed(() => posted(server.url, path, { message: message(), budget: 200_000, policy })))

@@ -61,8 +61,11 @@ export const percentile = (values: ReadonlyArray<number>, share: number): number
   [...values].sort((one, other) => one - other)[Math.min(values.length - 1, Math.floor(values.length * share))] ??
   Number.NaN
 
-/** Sends probes one after the other on one connection until stopped: the ms of each. */
-export const probing = (url: string) => {
+/**
+ * Sends probes one after the other on one connection until stopped, with so many ms in between: gives the ms of each.
+ * Without a pause they are a load of their own.
+ */
+export const probing = (url: string, pause = 0) => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const took: Array<number> = []
   let goesOn = true
@@ -77,7 +80,10 @@ export const probing = (url: string) => {
       }).once("error", reject)
     })
   const all = (async () => {
-    while (goesOn) await once()
+    while (goesOn) {
+      await once()
+      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
+    }
     agent.destroy()
   })()
   return async () => {

@@ -5,7 +5,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { chooseBest, gather, type Postings } from "../../src/service/context/bestPassages.ts"
-import { matches, partOf } from "../../src/service/context/bm25.ts"
+import { partOf } from "../../src/service/context/bm25.ts"
 import { byScore, type Candidate, type Question } from "../../src/service/context/Candidate.ts"
 import { chooseBy } from "../../src/service/context/fill.ts"
 import { isNamed } from "../../src/service/context/names.ts"
@@ -309,7 +309,7 @@ const chosenBy = (
 
 /** Carbonell and Goldstein's formula as it is written: each candidate is compared with each one that was taken. */
 const diverseByTheBook = (all: ReadonlyArray<Written>, question: Question): ReadonlyArray<Candidate> => {
-  const found = matches(all, question)
+  const found = [...policies.relevant.rank(all, question)].filter((one) => one !== undefined)
   const best = Math.max(...found.map(({ score }) => score))
   const recencyOf = recencyAmong(all)
   const likeness = (one: Candidate, other: Candidate) => {

@@ -9,7 +9,7 @@ import { countTokens } from "gpt-tokenizer/encoding/o200k_base"
 import type { Candidate, Collection } from "../../src/service/context/Candidate.ts"
 import { chooseBy } from "../../src/service/context/fill.ts"
 import { passagesOf } from "../../src/service/context/passages.ts"
-import { type PolicyName, policies } from "../../src/service/context/policies.ts"
+import { candidatesFor, type PolicyName, policies } from "../../src/service/context/policies.ts"
 import { readHtml } from "../../src/service/context/readers/html.ts"
 import { counters } from "../../src/service/context/tokens.ts"
 import { countedTermsOf, termsOf } from "../../src/service/context/words.ts"
@@ -55,8 +55,8 @@ const collection: Collection = {
 
 const isAnswer = ({ answer }: LabelledQuestion, text: string): boolean => text.includes(answer)
 
-/** As the service does: 200 passages that have rare words of the question. */
-const candidatesFor = ({ message }: LabelledQuestion): ReadonlyArray<Candidate> => {
+/** As the service does: so many passages that have rare words of the question. */
+const matching = ({ message }: LabelledQuestion, limit: number): ReadonlyArray<Candidate> => {
   const asked = [...new Set(termsOf(message))].filter((term) => (passagesWith.get(term) ?? 0) * 2 <= candidates.length)
   const weightOf = (candidate: Candidate) =>
     asked.reduce((sum, term) => {
@@ -67,21 +67,21 @@ const candidatesFor = ({ message }: LabelledQuestion): ReadonlyArray<Candidate> 
     .map((candidate) => ({ candidate, weight: weightOf(candidate) }))
     .filter(({ weight }) => weight > 0)
     .sort((one, other) => other.weight - one.weight)
-    .slice(0, 200)
+    .slice(0, limit)
     .map(({ candidate }) => candidate)
 }
 
 /** What a policy chooses from: all of the newest files, or what matches, or all of the files that match best. */
-const sourceFor = (policy: PolicyName, question: LabelledQuestion): ReadonlyArray<Candidate> => {
+const sourceFor = (policy: PolicyName, question: LabelledQuestion, budget: number): ReadonlyArray<Candidate> => {
   if (policy === "newest") return candidates
-  const matching = candidatesFor(question)
-  if (policy !== "whole") return matching
-  const best = new Set([...new Set(matching.map(({ fileId }) => fileId))].slice(0, 20))
-  return [...new Set([...matching, ...candidates.filter(({ fileId }) => best.has(fileId))])]
+  const found = matching(question, candidatesFor(policy, budget))
+  if (policy !== "whole") return found
+  const best = new Set([...new Set(found.map(({ fileId }) => fileId))].slice(0, 20))
+  return [...new Set([...found, ...candidates.filter(({ fileId }) => best.has(fileId))])]
 }
 
 const shown = (policy: PolicyName, question: LabelledQuestion, budget: number) =>
-  chooseBy(policies[policy], sourceFor(policy, question), {
+  chooseBy(policies[policy], sourceFor(policy, question, budget), {
     terms: [...new Set(termsOf(question.message))],
     budget,
     countTokens: counters.o200k_base,

@@ -9,7 +9,7 @@ import { CurrentUser, FileNotFound, Forbidden } from "../Api.ts"
 import { AuditTrail } from "../AuditTrail.ts"
 import type { Database } from "../Database.ts"
 import { Assignments } from "../experiments/Assignments.ts"
-import { runInSlices } from "../inTurns.ts"
+import { inSlices, runInSlices } from "../inTurns.ts"
 import { Rows } from "../Rows.ts"
 import { Sessions } from "../Sessions.ts"
 import { matches } from "./bm25.ts"
@@ -25,19 +25,13 @@ import {
 } from "./ContextModels.ts"
 import { filling } from "./fill.ts"
 import { nameSearch } from "./nameSearch.ts"
-import { policies, usualPolicy } from "./policies.ts"
+import { candidatesFor, fewest, policies, usualPolicy } from "./policies.ts"
 import { Questions } from "./Questions.ts"
 import { fieldsOf, highlightsIn } from "./shown.ts"
 import { textQueue } from "./TextQueue.ts"
 import { textSearch } from "./TextSearch.ts"
 import { counters, usualTokenizer } from "./tokens.ts"
 import { termsOf } from "./words.ts"
-
-/** Passages that a policy or a search chooses from. */
-const fewest = 200
-
-/** A passage has about 250 tokens; many have less. */
-const candidatesFor = (budget: number): number => Math.max(fewest, Math.ceil(budget / 100))
 
 /** How many of the best files may be read as a whole. */
 const mostWhole = 20
@@ -143,7 +137,10 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             const about = yield* searched(sessionId, terms)
             const candidates = about === undefined ? [] : yield* matching(about, Math.max(fewest, limit))
             const question = { terms: [...new Set(terms)], budget: 0, countTokens: () => 0, pinned: [] }
-            const ranked = about === undefined ? [] : matches(candidates, { ...question, collection: about.collection })
+            const ranked =
+              about === undefined
+                ? []
+                : yield* runInSlices(matches(candidates, { ...question, collection: about.collection }))
             const best = yield* withTexts(sessionId, ranked.slice(0, limit))
             yield* record(
               sessionId,
@@ -153,7 +150,8 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             const wanted = new Set(terms)
             return new FoundPassages({
               names: yield* names(sessionId, terms, limit),
-              passages: best.map(
+              passages: yield* inSlices(
+                best,
                 (one) => new FoundPassage({ ...fieldsOf(one), highlights: highlightsIn(one.text, wanted) })
               ),
               waitingFiles: yield* waitingFiles(sessionId)
@@ -164,7 +162,6 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
           Effect.gen(function* () {
             yield* mayUse(sessionId)
             yield* pinnedFiles(sessionId, pinned)
-            const limit = candidatesFor(budget)
             const terms = [...new Set(termsOf(message))]
             const about = yield* searched(sessionId, terms)
             // A session without texts is given nothing by any policy, so it tells nothing about them.
@@ -172,6 +169,7 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
             const assigned = isAssigned ? yield* assign(sessionId) : undefined
             const policy = wanted ?? assigned?.policy ?? usualPolicy
             const { from, rank } = policies[policy]
+            const limit = candidatesFor(policy, budget)
             const isMatched = from.includes("matching") && about !== undefined
             const matched = isMatched ? yield* matching(about, limit) : []
             const others = yield* besides(sessionId, from, matched, pinned, terms, limit)
@@ -196,7 +194,10 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
               tokenizer,
               budget,
               tokens: chosen.reduce((sum, { tokens }) => sum + tokens, 0),
-              passages: chosen.map((one) => new ContextPassage({ ...fieldsOf(one), tokens: one.tokens, why: one.why })),
+              passages: yield* inSlices(
+                chosen,
+                (one) => new ContextPassage({ ...fieldsOf(one), tokens: one.tokens, why: one.why })
+              ),
               waitingFiles: yield* waitingFiles(sessionId)
             })
           }).pipe(audited("view", { sessionId }), asking),

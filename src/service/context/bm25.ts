@@ -9,16 +9,22 @@ import { hashesIn, hashOf, sizeOf, type TermCounts, timesIn } from "./termCounts
 const k1 = 1.2
 const b = 0.75
 
-/** Those candidates that have a term of the question, best first. */
-export const matches = (candidates: ReadonlyArray<Candidate>, question: Question): ReadonlyArray<Ranked> => {
+/** Those candidates that have a term of the question, best first. Gives undefined after each that was looked at. */
+export function* matches(
+  candidates: ReadonlyArray<Candidate>,
+  question: Question
+): Generator<undefined, ReadonlyArray<Ranked>> {
   const weights = new Map(
     question.terms.map((term, place) => [hashOf(term), { term, place, weight: weightOf(term, question.collection) }])
   )
   const average = question.collection.terms / Math.max(1, question.collection.passages)
-  return candidates
-    .map((candidate) => matchOf(candidate, weights, average))
-    .filter(({ score }) => score > 0)
-    .sort(byScore)
+  const found: Array<Ranked> = []
+  for (const candidate of candidates) {
+    const match = matchOf(candidate, weights, average)
+    if (match.score > 0) found.push(match)
+    yield undefined
+  }
+  return found.sort(byScore)
 }
 
 interface Weighted {

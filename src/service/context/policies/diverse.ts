@@ -18,11 +18,11 @@ const same = 0.8
 
 export const diverse: Policy = {
   from: ["matching"],
-  rank: (candidates, question) => {
-    const found = matches(candidates, question)
+  rank: function* (candidates, question) {
+    const found = yield* matches(candidates, question)
     const best = Math.max(0, ...found.map(({ score }) => score))
     const recencyOf = recencyAmong(candidates)
-    return varied(
+    yield* varied(
       found.map((match) => ({
         match,
         relevance: (match.score / best) * (1 - weightOfTime + weightOfTime * recencyOf(match.candidate)),

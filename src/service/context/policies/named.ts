@@ -8,21 +8,19 @@ import { isNamed } from "../names.ts"
 
 export const named: Policy = {
   from: ["namedFiles", "matching"],
-  rank: (candidates, question) => {
+  rank: function* (candidates, question) {
     const terms = new Set(question.terms)
     const files = new Map(candidates.map(({ fileId, filename }) => [fileId, isNamed(filename, terms)]))
     const isWanted = ({ fileId }: Candidate) => files.get(fileId) === true
-    const found = matches(candidates, question)
+    const found = yield* matches(candidates, question)
     const first = found.filter(({ candidate }) => isWanted(candidate))
     const answering = new Set(first.map(({ candidate }) => candidate))
     const others = candidates
       .filter((candidate) => isWanted(candidate) && !answering.has(candidate))
       .sort(byPlace)
       .map((candidate) => ({ candidate, score: 0, why: "the message names its file" }))
-    return [
-      ...first.map((match) => ({ ...match, why: `${match.why}, and the message names its file` })),
-      ...others,
-      ...found.filter(({ candidate }) => !isWanted(candidate))
-    ]
+    yield* first.map((match) => ({ ...match, why: `${match.why}, and the message names its file` }))
+    yield* others
+    yield* found.filter(({ candidate }) => !isWanted(candidate))
   }
 }

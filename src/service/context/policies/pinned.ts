@@ -4,14 +4,17 @@ import { byPlace, type Policy } from "../Candidate.ts"
 
 export const pinned: Policy = {
   from: ["pinnedFiles", "matching"],
-  rank: (candidates, question) => {
+  rank: function* (candidates, question) {
     const wanted = new Map(question.pinned.map((fileId, at) => [fileId, at]))
     const rankOf = (fileId: string) => wanted.get(fileId) ?? wanted.size
     const first = candidates
       .filter(({ fileId }) => wanted.has(fileId))
       .sort((one, other) => rankOf(one.fileId) - rankOf(other.fileId) || byPlace(one, other))
       .map((candidate) => ({ candidate, score: wanted.size - rankOf(candidate.fileId), why: "its file is pinned" }))
-    const rest = candidates.filter(({ fileId }) => !wanted.has(fileId))
-    return [...first, ...matches(rest, question)]
+    yield* first
+    yield* yield* matches(
+      candidates.filter(({ fileId }) => !wanted.has(fileId)),
+      question
+    )
   }
 }

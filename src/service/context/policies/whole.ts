@@ -4,8 +4,8 @@ import { byPlace, type Candidate, type Policy, type Ranked } from "../Candidate.
 
 export const whole: Policy = {
   from: ["matching", "matchingFiles"],
-  rank: (candidates, question) => {
-    const found = matches(candidates, question)
+  rank: function* (candidates, question) {
+    const found = yield* matches(candidates, question)
     const passagesOf = byFile([...candidates].sort(byPlace), (candidate) => candidate)
     let left = question.budget
     const ranked: Array<Ranked> = []
@@ -17,7 +17,8 @@ export const whole: Policy = {
       for (const candidate of passages) ranked.push({ candidate, score: best.score, why: "its whole file fits" })
     }
     const taken = new Set(ranked.map(({ candidate }) => candidate.fileId))
-    return [...ranked, ...found.filter(({ candidate }) => !taken.has(candidate.fileId))]
+    yield* ranked
+    yield* found.filter(({ candidate }) => !taken.has(candidate.fileId))
   }
 }
 
