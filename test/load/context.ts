@@ -13,8 +13,6 @@ const files = Number(process.argv[2] ?? 1000)
 const size = 10 * 1024
 const rounds = 300
 const session = "load"
-/** Milliseconds between two probes. */
-const pause = 10
 
 let state = 7
 /** Between 0 and 1, the same in each run. */
@@ -103,7 +101,7 @@ const uploading = (async () => {
 })()
 const query = bareQuery(database)
 const took = { bare: [] as Array<number>, context: [] as Array<number> }
-const during = probing(server.url, pause)
+const during = await probing(server.url)
 for (let round = 0; round < rounds; round += 1) {
   const asked = message()
   took.bare.push(await timed(() => query(asked)))
@@ -117,7 +115,7 @@ await uploading
 await extracted(database)
 
 for (const policy of ["diverse", "whole"]) {
-  const large = probing(server.url, pause)
+  const large = await probing(server.url)
   const times: Array<number> = []
   for (let round = 0; round < 10; round += 1) {
     times.push(await timed(() => posted(server.url, path, { message: message(), budget: 200_000, policy })))

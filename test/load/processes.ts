@@ -1,7 +1,7 @@
 /** The processes that are put under load, and how long their probes take meanwhile. */
 import { type ChildProcess, spawn } from "node:child_process"
-import { Agent, get } from "node:http"
 import { join } from "node:path"
+import { text } from "node:stream/consumers"
 
 export const root = join(import.meta.dirname, "../../..")
 
@@ -62,33 +62,29 @@ export const percentile = (values: ReadonlyArray<number>, share: number): number
   Number.NaN
 
 /**
- * Sends probes one after the other on one connection until stopped, with so many ms in between: gives the ms of each.
- * Without a pause they are a load of their own.
+ * Sends a probe every 10 ms from a process of its own, until stopped: gives the ms of each. In this process a probe would
+ * also wait for what this process does.
  */
-export const probing = (url: string, pause = 0) => {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  const took: Array<number> = []
-  let goesOn = true
-  const once = () =>
-    new Promise<void>((resolve, reject) => {
-      const begun = performance.now()
-      get(`${url}/livez`, { agent }, (response) => {
-        response.resume().once("end", () => {
-          took.push(performance.now() - begun)
-          resolve()
-        })
-      }).once("error", reject)
+export const probing = (url: string): Promise<() => Promise<ReadonlyArray<number>>> =>
+  new Promise((resolve, reject) => {
+    const prober = spawn(process.execPath, [join(root, "test/support/prober.mjs"), `${url}/livez`], {
+      stdio: ["pipe", "pipe", "inherit"]
     })
-  const all = (async () => {
-    while (goesOn) {
-      await once()
-      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
-    }
-    agent.destroy()
-  })()
-  return async () => {
-    goesOn = false
-    await all
-    return took
-  }
+    running.add(prober)
+    prober.once("error", reject)
+    prober.stdout.once("data", () => {
+      const said = text(prober.stdout)
+      resolve(async () => {
+        prober.stdin.end()
+        const { failures, probes }: Seen = JSON.parse(await said)
+        running.delete(prober)
+        if (failures.length > 0) throw new Error(failures.join(", "))
+        return probes.map(({ waited }) => waited)
+      })
+    })
+  })
+
+interface Seen {
+  readonly probes: ReadonlyArray<{ readonly waited: number }>
+  readonly failures: ReadonlyArray<string>
 }
