@@ -14,7 +14,7 @@ import { type ConversationFile, RangeNotSatisfiable } from "./Api.ts"
 import type { ReadableFile } from "./ConversationFiles.ts"
 import { atOnce, exactly } from "./exactly.ts"
 import type { KeptAnswers } from "./KeptAnswers.ts"
-import { checkConditions, isUnmodified } from "./Preconditions.ts"
+import { checkConditions, isUnmodified, unchangedSince } from "./Preconditions.ts"
 import { isWeaklyIn } from "./tags.ts"
 
 export const contentResponse = Effect.fnUntraced(function* (
@@ -112,8 +112,8 @@ const isPartial = (
 ): boolean => method === "GET" && (same === undefined || same === etag || (isStrong && same === changed))
 
 /**
- * Whether the time of the last change tells two contents apart. It has seconds, and in one second a content may change
- * twice: then a client would join parts of both (RFC 9110, 8.8.2.2). Apache waits a minute, too.
+ * Whether the time of the last change tells two contents apart: otherwise a client would join parts of both (RFC 9110,
+ * 8.8.2.2). Apache waits a minute, too.
  */
 const isStrongDate = ({ uploadedAt }: ConversationFile, now: number): boolean =>
   now - Date.parse(uploadedAt ?? "") >= 60_000
@@ -137,6 +137,7 @@ const headersOf = ({ mimeType, name, sha256, uploadedAt }: ConversationFile, acc
   Effect.map(Clock.currentTimeMillis, (now) => {
     const mediaType = mediaTypeOf(mimeType)
     const isText = mediaType.startsWith("text/")
+    const since = unchangedSince(uploadedAt)
     const type = access === "view" && (isShown(mediaType) || isText) ? "inline" : "attachment"
     return {
       "accept-ranges": "bytes",
@@ -148,9 +149,7 @@ const headersOf = ({ mimeType, name, sha256, uploadedAt }: ConversationFile, acc
       "cross-origin-resource-policy": "same-origin",
       etag: `"${sha256}"`,
       // Never later than the answer (RFC 9110, 8.8.2.1).
-      ...(isDate(uploadedAt)
-        ? { "last-modified": new Date(Math.min(now, Date.parse(uploadedAt ?? ""))).toUTCString() }
-        : {})
+      ...(since <= now ? { "last-modified": new Date(since).toUTCString() } : {})
     }
   })
 

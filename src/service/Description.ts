@@ -51,7 +51,7 @@ const headers = {
   "Cache-Control": "Who may store the answer",
   "Content-Range": "Which part it is, or how long the whole is",
   ETag: "Changes with every change, for If-Match and If-None-Match",
-  "Last-Modified": "When the content was stored, for If-Modified-Since and If-Unmodified-Since",
+  "Last-Modified": "The second after the content was stored, once it is over",
   Link: "The next page, if there is one",
   Location: "Where the new file is",
   "Retry-After": "Seconds to wait before trying again",

@@ -17,11 +17,18 @@ export interface Conditions {
 
 type Subject = Pick<FileRow, "file_hash" | "file_id" | "uploaded_at">
 
-/** An invalid date is not a condition (RFC 9110, 13.1.4). HTTP dates have no fractions of a second. */
-export const isUnmodified = (since: string, uploadedAt: string | null): boolean => {
-  const limit = Date.parse(since)
-  const changed = Date.parse(isoOf(uploadedAt ?? ""))
-  return Number.isNaN(limit) || Number.isNaN(changed) || Math.floor(changed / 1000) * 1000 <= limit
+/**
+ * Since when a content is the one that it is, in milliseconds: the end of the second in which it was stored. HTTP dates
+ * have no fractions, and within a second a content may change twice. With the beginning of the second a client that has
+ * the first of the two would be told that it has the second (RFC 9110, 8.8.2.2). NaN if that time is unknown.
+ */
+export const unchangedSince = (uploadedAt: string | null): number =>
+  (Math.floor(Date.parse(isoOf(uploadedAt ?? "")) / 1000) + 1) * 1000
+
+/** An invalid date is not a condition (RFC 9110, 13.1.4). */
+export const isUnmodified = (date: string, uploadedAt: string | null): boolean => {
+  const [limit, since] = [Date.parse(date), unchangedSince(uploadedAt)]
+  return Number.isNaN(limit) || Number.isNaN(since) || since <= limit
 }
 
 /**

@@ -22,19 +22,24 @@ const longestHead = 16 * 1024
 /** Makes the server itself answer in problems too. */
 export const answerByItself = (server: Server): void => {
   const open = new WeakMap<Duplex, Set<ServerResponse>>()
+  let hasServed = false
   const follow = (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request
     const responses = open.get(socket) ?? new Set()
     open.set(socket, responses.add(response))
     response.once("close", () => responses.delete(response))
-    // What serves has ended before the server does, and a last request may come between the two.
+    // What serves begins after the server does and ends before it: a request may come between the two.
     if (server.listeners("request").every((listener) => listener === follow)) {
-      answer(request, response, new NotReady({ retryAfterSeconds: 1, message: "The service is stopping." }))
+      const message = hasServed ? "The service is stopping." : "The service is not ready yet."
+      answer(request, response, new NotReady({ retryAfterSeconds: 1, message }))
     }
   }
 
   server
     .on("request", follow)
+    .on("newListener", (event) => {
+      if (event === "request") hasServed = true
+    })
     .on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
       const message = "The service supports only `Expect: 100-continue`."
       answer(request, response, new ExpectationFailed({ message }))

@@ -93,6 +93,30 @@ describe("a content", () => {
     })
   )
 
+  it.scopedLive("is unchanged since a date only if the second of its last change was over then", () =>
+    Effect.gen(function* () {
+      const { folder, get, stored: file } = yield* stored()
+      const { headers } = yield* get()
+      const told = headers.get("last-modified")
+      // A moment after the upload there is no such date yet.
+      if (told !== null) assert.isAbove(Date.parse(told), Date.parse(file.uploadedAt ?? ""))
+      for (const time of ["2026-01-01 00:00:00.800", "2026-01-01 00:00:00"]) {
+        yield* execute(join(folder, "app.db"), `UPDATE conversation_files SET uploaded_at = '${time}'`)
+        assert.strictEqual((yield* get()).headers.get("last-modified"), "Thu, 01 Jan 2026 00:00:01 GMT")
+        for (const [second, since, unmodified] of [
+          ["00", 200, 412],
+          ["01", 304, 200]
+        ] as const) {
+          const date = `Thu, 01 Jan 2026 00:00:${second} GMT`
+          assert.strictEqual((yield* get({ "if-modified-since": date })).status, since, `${time} ${second}`)
+          assert.strictEqual((yield* get({ "if-unmodified-since": date })).status, unmodified, `${time} ${second}`)
+        }
+      }
+      yield* execute(join(folder, "app.db"), "UPDATE conversation_files SET uploaded_at = '2100-01-01 00:00:00'")
+      assert.isNull((yield* get()).headers.get("last-modified"))
+    })
+  )
+
   it.scopedLive("is never rendered as a page, whatever it is called", () =>
     Effect.gen(function* () {
       const { ask } = yield* serving()

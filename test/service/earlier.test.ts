@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { fileForm } from "../../src/service/Client.ts"
-import { independently } from "../support/database.ts"
+import { execute, independently } from "../support/database.ts"
 import { serving } from "../support/service.ts"
 
 const ids = [
@@ -124,12 +124,13 @@ describe("a file of an earlier system", () => {
 describe("a content", () => {
   it.scopedLive("is recorded as read if it was sent: not for HEAD, not if unchanged, not beyond its end", () =>
     Effect.gen(function* () {
-      const { ask, client } = yield* serving()
+      const { ask, client, file } = yield* serving()
       const { fileId, sha256 } = yield* client.files.upload({
         path: { sessionId: "s1" },
         payload: fileForm("a.txt", "hello")
       })
       const content = `/api/files/${fileId}/content`
+      yield* execute(file, "UPDATE conversation_files SET uploaded_at = '2026-01-01 00:00:00'")
       const whole = yield* ask(content)
       const changed = whole.headers.get("last-modified") ?? ""
       assert.strictEqual(new Date(changed).toUTCString(), changed)

@@ -2,7 +2,15 @@
 import { createHash } from "node:crypto"
 import { once } from "node:events"
 import { readdirSync, readFileSync, watch } from "node:fs"
-import { Agent, type ClientRequest, createServer, get, type IncomingMessage, request } from "node:http"
+import {
+  Agent,
+  type ClientRequest,
+  createServer,
+  get,
+  type IncomingMessage,
+  type RequestListener,
+  request
+} from "node:http"
 import type { Socket } from "node:net"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -177,20 +185,28 @@ describe("a service that is told to stop", () => {
     })
   )
 
-  it.scopedLive("answers the last requests too, once what serves has ended", () =>
-    Effect.gen(function* () {
-      const server = createServer()
-      answerByItself(server)
-      yield* Effect.acquireRelease(
-        Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening")),
-        () => Effect.sync(() => server.close())
-      )
-      const address = server.address()
-      if (address === null || typeof address === "string") return assert.fail("no port")
-      const answer = yield* ask(`http://127.0.0.1:${address.port}/api/files`)
-      assert.deepInclude(answer, { status: 503 })
-      assert.include(answer.text, "The service is stopping.")
-    })
+  it.scopedLive(
+    "answers the last requests too, once what serves has ended, and the first ones before it has begun",
+    () =>
+      Effect.gen(function* () {
+        const server = createServer()
+        answerByItself(server)
+        yield* Effect.acquireRelease(
+          Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening")),
+          () => Effect.sync(() => server.close())
+        )
+        const address = server.address()
+        if (address === null || typeof address === "string") return assert.fail("no port")
+        const asked = Effect.map(ask(`http://127.0.0.1:${address.port}/api/files`), ({ status, text }) => [
+          status,
+          JSON.parse(text).message
+        ])
+        // What serves begins a moment after the server does, too.
+        assert.deepStrictEqual(yield* asked, [503, "The service is not ready yet."])
+        const serve: RequestListener = (_, response) => response.end()
+        server.on("request", serve).off("request", serve)
+        assert.deepStrictEqual(yield* asked, [503, "The service is stopping."])
+      })
   )
 
   it.scopedLive("lets a running upload finish, and refuses new requests meanwhile", () =>
