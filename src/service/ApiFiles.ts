@@ -20,7 +20,6 @@ import {
 } from "./ApiErrors.ts"
 import { ConversationFile, FileDetails, FilePage, Moment } from "./ApiModels.ts"
 import { inSession, inWritableSession, name, ofFile, PageOf } from "./ApiParameters.ts"
-import { bounds } from "./timestamp.ts"
 
 /** The file and its fields. Fields may come before or after the file. */
 export const Upload = HttpApiSchema.MultipartStream(
@@ -29,14 +28,6 @@ export const Upload = HttpApiSchema.MultipartStream(
     message_id: Schema.optional(Schema.String),
     /** A JSON object of strings. */
     metadata: Schema.optional(Schema.String)
-  })
-)
-
-/** Other times cannot be stored. */
-const Expiry = Moment.pipe(
-  Schema.filter((at) => at >= bounds.first && at <= bounds.last, {
-    identifier: "Expiry",
-    description: "a time between the years 1 and 9999"
   })
 )
 
@@ -121,7 +112,7 @@ export class FilesGroup extends HttpApiGroup.make("files")
   .add(
     HttpApiEndpoint.put("expire", "/api/files/:fileId/expiry")
       .setPath(ofFile)
-      .setPayload(Schema.Struct({ expiresAt: Schema.NullOr(Expiry) }))
+      .setPayload(Schema.Struct({ expiresAt: Schema.NullOr(Moment) }))
       .addSuccess(ConversationFile)
       .addError(FileNotFound)
       .addError(PreconditionFailed)

@@ -1,6 +1,6 @@
 /** The resources of the API. */
 import * as Schema from "effect/Schema"
-import { isMoment } from "./timestamp.ts"
+import { bounds, isMoment } from "./timestamp.ts"
 
 /** The longest id that an earlier system may have given, in characters. */
 const longestId = 1024
@@ -19,10 +19,14 @@ export const SessionId = Schema.String.pipe(
   })
 )
 
-/** A moment that a client gives. */
+/** A moment that a client gives. Others cannot be stored: as text they would be before all others. */
 export const Moment = Schema.String.pipe(
   Schema.filter(isMoment, { identifier: "Moment", description: "a time such as 2026-01-31T12:00:00Z" }),
-  Schema.compose(Schema.Date)
+  Schema.compose(Schema.Date),
+  Schema.filter((at) => at >= bounds.first && at <= bounds.last, {
+    identifier: "StorableMoment",
+    description: "a time between the years 1 and 9999"
+  })
 )
 
 /** The name of an account. */

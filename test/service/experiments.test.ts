@@ -10,7 +10,7 @@ import { differenceBetween, imbalanceOf, intervalOf } from "../../src/service/ex
 import { comparing } from "../../src/service/experiments/judgement.ts"
 import { execute, rowsOf } from "../support/database.ts"
 import { type Experiment, type Found, runs } from "../support/experimentRuns.ts"
-import { accounts, serving, tokenOf } from "../support/service.ts"
+import { accounts, jsonOf, serving, tokenOf } from "../support/service.ts"
 
 const choose = (of: number, some: number): number => {
   let ways = 1
@@ -217,7 +217,7 @@ describe("an experiment that runs", () => {
     "gives each session one policy, counts each session once, and shows an administrator what it shows",
     () =>
       Effect.gen(function* () {
-        const { clientOf, file } = yield* serving({ accounts, extractsTexts: true })
+        const { ask, clientOf, file } = yield* serving({ accounts, extractsTexts: true })
         const alice = yield* clientOf(tokenOf("alice"))
         const bob = yield* clientOf(tokenOf("bob"))
         const root = yield* clientOf(tokenOf("root"))
@@ -322,7 +322,8 @@ describe("an experiment that runs", () => {
           sessions: ofPolicy("relevant"),
           countedSessions: 1,
           helpfulSessions: 1,
-          passages: { used: 0, helpful: 1, ignored: 1 },
+          // Those of the second answer, to the same context, count as little as it does.
+          passages: { used: 0, helpful: 1, ignored: 0 },
           rate: 1,
           upper: 1,
           verdict: null,
@@ -337,6 +338,20 @@ describe("an experiment that runs", () => {
           lower: 0,
           verdict: "notEnough"
         })
+
+        // A time that cannot be kept is refused, not changed.
+        const [far, early] = [new Date("+010000-01-01T00:00:00Z"), new Date("-000001-01-01T00:00:00Z")]
+        for (const times of [{ endsAt: far }, { startsAt: far, endsAt: far }, { startsAt: early, endsAt: soon() }]) {
+          const payload = JSON.stringify({ name: "beyond", policies: shares, ...times })
+          const headers = { authorization: `Bearer ${tokenOf("root")}`, "content-type": "application/json" }
+          const refused = yield* ask("/api/experiments", { method: "POST", headers, body: payload })
+          assert.strictEqual(refused.status, 400)
+          const field = "startsAt" in times ? "startsAt" : "endsAt"
+          assert.include(
+            String((yield* jsonOf(refused))["message"]),
+            `\`${field}\` must be a time between the years 1 and 9999`
+          )
+        }
 
         // Who may not, what is not there, and what comes too late.
         assert.strictEqual(yield* tagOf(bob.experiments.report(none)), "Forbidden")

@@ -142,7 +142,9 @@ export class Assignments extends Context.Tag("conversation-files/Assignments")<
           const isCounted = known === undefined ? first.length === 0 : known.is_counted === 1
           if (known === undefined) {
             const { name: reporter } = yield* CurrentUser
-            const count = (wanted: Outcome["outcome"]) => given.filter(({ outcome }) => outcome === wanted).length
+            // The sums are of what counts. Otherwise one context that is reported for several answers would add to them.
+            const counted = isCounted ? given : []
+            const count = (wanted: Outcome["outcome"]) => counted.filter(({ outcome }) => outcome === wanted).length
             yield* sql`INSERT INTO experiment_answers ${sql.insert({
               experiment_id,
               session_id: sessionId,

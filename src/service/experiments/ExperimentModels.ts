@@ -66,7 +66,7 @@ export class PolicyResult extends Schema.Class<PolicyResult>("PolicyResult")({
   countedSessions: Schema.Number,
   /** Those of them whose first answer had a helpful passage. */
   helpfulSessions: Schema.Number,
-  /** In all answers, for people: passages of one session are too much alike to count. */
+  /** In the answers that count, for people: passages of one session are too much alike to count each. */
   passages: Schema.Struct({ used: Schema.Number, helpful: Schema.Number, ignored: Schema.Number }),
   /** Helpful sessions among those that count. Null as long as none does. */
   rate: Schema.NullOr(Schema.Number),
