@@ -240,7 +240,7 @@ const statesOf = (
       await page.getByRole("button", { name: "Cancel all" }).click()
       await page.unroute("**/*-empty/files")
       await page.locator("#upload").setInputFiles(["1", "2"].map((name) => textFile(name, "x".repeat(maxFileSize + 1))))
-      await page.locator("#uploads .problem").first().waitFor()
+      await page.locator("#uploads .problem").nth(1).waitFor()
     }
   ],
   [

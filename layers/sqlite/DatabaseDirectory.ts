@@ -43,8 +43,7 @@ export class DatabaseDirectory extends Context.Tag("database-ready/DatabaseDirec
       stage(
         "directory",
         () => (config.inMemory ? Effect.succeed(memory) : prepare(config, using)),
-        ({ filesystem, freeBytes }) =>
-          `${filesystem}${freeBytes === undefined ? "" : `, ${gigabytes(freeBytes)} GB free`}`
+        ({ filesystem, freeBytes }) => `${filesystem}${freeBytes === undefined ? "" : `, ${sizeOf(freeBytes)} free`}`
       )
     )
 
@@ -221,7 +220,8 @@ export const memory: DatabaseDirectory["Type"] = {
   warnings: []
 }
 
-const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1)
+const sizeOf = (bytes: number): string =>
+  bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`
 
 const leadsNowhere = (link: string): DirectoryError =>
   new DirectoryError({ reason: "BrokenLink", path: link, detail: "its target does not exist", retryable: false })

@@ -141,6 +141,9 @@ export class StorageFull extends Schema.TaggedError<StorageFull>()(
   HttpApiSchema.annotations({ status: 507 })
 ) {}
 
+/** What helps when the disk is full. */
+export const makeRoom = "Delete files for good, or ask the person who runs the service to make room."
+
 /**
  * More than a quota allows: the quota of the session's owner, or of all users together. The status is 507, because the
  * disk is full for this user (RFC 4331, 6). 413 would say that such content is never accepted.

@@ -9,7 +9,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import { StorageFull } from "./Api.ts"
+import { makeRoom, StorageFull } from "./Api.ts"
 import { type ContentError, lookAt, onDisk } from "./ContentError.ts"
 import { ContentStore } from "./ContentStore.ts"
 import { isFull } from "./failures.ts"
@@ -100,7 +100,9 @@ export class Reserve extends Context.Tag("conversation-files/Reserve")<
               known = seen === undefined ? undefined : { ...seen, at: unsafeMonotonicMillis(clock) }
               return known === undefined || promise(bytes)
                 ? Effect.void
-                : new StorageFull({ message: "The disk is full, except for the reserve for reading and deleting." })
+                : new StorageFull({
+                    message: `The disk is full, except for the reserve for reading and deleting. ${makeRoom}`
+                  })
             })
           }),
         freeing: (effect) =>

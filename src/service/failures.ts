@@ -4,7 +4,7 @@ import { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Database from "../../layers/index.ts"
-import { DatabaseBusy, NotReady, StorageFull } from "./Api.ts"
+import { DatabaseBusy, makeRoom, NotReady, StorageFull } from "./Api.ts"
 import { ContentError } from "./ContentError.ts"
 
 export type Failed = SqlError | ContentError
@@ -57,7 +57,7 @@ export const withApiErrors = <A, E, R>(work: Effect.Effect<A, E, R>) =>
         message: "Another process is writing to the database."
       })
     }
-    if (isFull(error)) return new StorageFull({ message: "The disk is full." })
+    if (isFull(error)) return new StorageFull({ message: `The disk is full. ${makeRoom}` })
     const [what, isKnown] = error instanceof SqlError ? ["database", isUnusable(error)] : ["store of contents", true]
     return isKnown
       ? Effect.zipRight(

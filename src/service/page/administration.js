@@ -9,7 +9,7 @@ import { attempt } from "./message.js"
 import { addressOf } from "./place.js"
 import { askGift } from "./sessionView.js"
 import { showPages, table } from "./tables.js"
-import { bytes, counted, exact, millis, number, time } from "./words.js"
+import { bytes, counted, exact, millis, number, readable, sentence, time } from "./words.js"
 
 /** @typedef {import("./types.d.ts").SessionPage} SessionPage */
 /** @typedef {import("./types.d.ts").RefusalPage} RefusalPage */
@@ -119,11 +119,14 @@ const refusals = (host) =>
     }
   )
 
+/** Several checks may have the same reason. @param {ReadonlyArray<string>} reasons */
+const sentencesOf = (reasons) => [...new Set(reasons)].map((reason) => readable(sentence(reason))).join(" ")
+
 const states = { pass: "ready", warn: "ready, with warnings", fail: "not serving" }
 /** @param {HTMLElement} host */
 const history = async (host) => {
   const { turns } = /** @type {HealthHistory} */ (await json("/api/health/history"))
-  const rows = turns.map(({ at, reasons, status }) => [time(at), states[status], reasons.join(" ")])
+  const rows = turns.map(({ at, reasons, status }) => [time(at), states[status], sentencesOf(reasons)])
   host.replaceChildren(
     rows.length === 0
       ? make("p", { className: "soft" }, "Nothing has changed since the start.")

@@ -26,7 +26,10 @@ const actions = {
   reopen: ["reopened the session", "reopen the session"],
   give: ["gave the session away", "give the session away"],
   report: ["reported an answer", "report an answer"],
-  audit: ["looked at what happened", "look at what happened"]
+  audit: ["looked at what happened", "look at what happened"],
+  watch: ["followed the changes", "follow the changes"],
+  rebuild: ["had the texts extracted again", "have the texts extracted again"],
+  experiment: ["changed an experiment", "change an experiment"]
 }
 
 /** These are done with a file. Its name is not told where it is somebody else's. */

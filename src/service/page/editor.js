@@ -86,7 +86,7 @@ export const edit = async (file, host, done) => {
     area.value = now.text
     begin = area.value
     host.replaceChildren(
-      make("div", { className: "editor" }, area, problem, others, make("div", { className: "row" }, save, cancel))
+      make("div", { className: "editor" }, area, others, make("div", { className: "row" }, problem, save, cancel))
     )
     area.focus()
     area.setSelectionRange(0, 0)

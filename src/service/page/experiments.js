@@ -51,7 +51,7 @@ const partsOf = ({ endsAt, name, policies, startsAt, state }, table) => [
   make("p", { className: "soft" }, `${states[state]} ${exact(state === "planned" ? startsAt : endsAt)}`),
   table(
     `Experiment ${name}`,
-    ["Policy", "Share", "Sessions", "Reported", "Helped", "Rate", "Compared", "Passages helpful, used, ignored"],
+    ["Policy", "Share", "Sessions", "Reported", "Helped", "Rate", "Compared", "Passages"],
     policies.map((policy) => [
       policy.policy,
       `${policy.share} %`,
@@ -60,10 +60,14 @@ const partsOf = ({ endsAt, name, policies, startsAt, state }, table) => [
       number(policy.helpfulSessions),
       rateOf(policy),
       policy.verdict === null ? "the first" : verdicts[policy.verdict],
-      [policy.passages.helpful, policy.passages.used, policy.passages.ignored].map(number).join(", ")
+      passagesOf(policy)
     ])
   )
 ]
+
+/** @param {PolicyResult} policy */
+const passagesOf = ({ passages: { helpful, ignored, used } }) =>
+  `${number(helpful)} helpful, ${number(used)} used, ${number(ignored)} ignored`
 
 /** @param {number} share */
 const percent = (share) => `${Math.round(1000 * share) / 10} %`

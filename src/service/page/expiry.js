@@ -67,4 +67,6 @@ export const askExpiry = (file, backTo) => {
     },
     ...(backTo === undefined ? {} : { backTo })
   })
+  // Keys begin at the choice that is made, not at the first one.
+  for (const choice of [never, on]) if (choice.checked) choice.focus()
 }

@@ -82,8 +82,9 @@ const show = (health) => {
   fold()
   if (health.startup !== undefined) showStart(health.startup, health.stage)
   if (health.checks !== undefined) showChecks(health)
+  // Those of a connection that is gone are not shown.
+  box("pragmas-box").hidden = health.pragmas === undefined
   if (health.pragmas !== undefined) {
-    box("pragmas-box").hidden = false
     facts(
       box("pragmas"),
       Object.entries(health.pragmas).map(([name, value]) => [name, settingOf(name, value)])

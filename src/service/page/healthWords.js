@@ -1,5 +1,5 @@
 /** The service's state in words: a line, a few sentences, and the result of each check. */
-import { bytes, clock, counted, exact, millis, readable, relative } from "./words.js"
+import { bytes, clock, counted, exact, millis, readable, relative, sentence } from "./words.js"
 
 /** @typedef {import("./types.d.ts").Health} Health */
 /** @typedef {import("./types.d.ts").HealthCheck} HealthCheck */
@@ -21,12 +21,12 @@ const names = {
 /** @type {Readonly<Record<string, string>>} */
 const reasons = {
   "WriteError.Busy": "Another process is writing.",
-  "WriteError.DiskFull": "The disk is full. Nothing can be uploaded.",
+  "WriteError.DiskFull": "The disk is full. Nothing can be uploaded before files are deleted for good.",
   "CheckpointError.Refused": "Uploads take longer.",
   "CheckpointError.NoAnswer": "Uploads take longer.",
   "CheckpointError.Ended": "Uploads take longer.",
   "ContentStore.AlmostFull": "The disk is almost full.",
-  "ContentStore.Full": "The disk is full. Nothing can be uploaded.",
+  "ContentStore.Full": "The disk is full. Nothing can be uploaded before files are deleted for good.",
   "ContentStore.Unknown": "The disk does not tell how much is free.",
   "SharedLimits.NoAnswer": "Redis does not answer. Requests are limited all the same.",
   "ContentStore.Missing": "Some contents are missing.",
@@ -46,9 +46,7 @@ const problemOf = (check) => {
   if (pid !== undefined) return `Another process (${name === undefined ? pid : `${pid}, ${name}`}) is writing.`
   // The code of a reason is for programs.
   const isCode = /^[A-Za-z]+\.[A-Za-z]+$/.test(output)
-  return isCode
-    ? (reasons[output] ?? "An administrator sees the reason here.")
-    : readable(output.replace(/[^.]$/, "$&."))
+  return isCode ? (reasons[output] ?? "An administrator sees the reason here.") : readable(sentence(output))
 }
 
 /** @param {HealthCheck} check */

@@ -80,8 +80,9 @@ const sentence = () => {
     return "No files. Drop some here, or write a text."
   }
   const size = bytes(files.reduce((sum, file) => sum + file.size, 0))
-  const which = next === null ? "" : order === "newest" ? "The newest " : "Sorted among the newest "
-  return `${which}${number(all)} ${what}, ${size}.`
+  const which = next === null ? "" : "The newest "
+  const rest = next === null || order === "newest" ? "" : " Older ones are not sorted with them: filter by name."
+  return `${which}${number(all)} ${what}, ${size}.${rest}`
 }
 
 buttonAt("more").onclick = () =>

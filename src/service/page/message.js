@@ -16,14 +16,19 @@ const readFor = 12_000
 let undoing
 /** Where the user came from before they went to the message. @type {EventTarget | null} */
 let cameFrom = null
+/** Where the user was when it appeared. With keys, the way to the message passes all the rest. @type {Element | null} */
+let wasAt = null
 toast.addEventListener("focusin", ({ relatedTarget }) => {
   if (!(relatedTarget instanceof Node) || !toast.contains(relatedTarget)) cameFrom = relatedTarget
 })
 
 /** Keeps the focus when the focused button goes away. */
 const leave = () => {
-  if (!actions.contains(document.activeElement)) return
-  if (cameFrom instanceof HTMLElement && cameFrom.checkVisibility()) cameFrom.focus()
+  const { activeElement } = document
+  if (activeElement === null || !actions.contains(activeElement)) return
+  const places = activeElement.matches(":focus-visible") ? [wasAt, toast.closest("dialog"), cameFrom] : [cameFrom]
+  const place = places.find((one) => one instanceof HTMLElement && one !== document.body && one.checkVisibility())
+  if (place instanceof HTMLElement) place.focus()
   if (actions.contains(document.activeElement)) focusHeading()
 }
 
@@ -48,6 +53,7 @@ const bringToFront = () => {
  */
 export const tell = (text, { isProblem = false, undo } = {}) => {
   clear()
+  wasAt = document.activeElement
   bringToFront()
   say(message, text)
   toast.classList.add("shown")

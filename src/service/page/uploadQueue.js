@@ -1,11 +1,10 @@
 /** Uploads: several at a time, the others wait. A file that cannot be stored is not sent. */
 
 import { me } from "./account.js"
-import { authorization, refusalOf, sessionUrl, unreachable } from "./api.js"
+import { authorization, messageOf, Refused, refusalOf, sessionUrl, unreachable } from "./api.js"
 import { bytes, counted } from "./words.js"
 
 /** @typedef {import("./types.d.ts").FileDetails} FileDetails */
-/** @typedef {import("./api.js").Refused} Refused */
 
 /**
  * @typedef {object} Upload
@@ -15,6 +14,7 @@ import { bytes, counted } from "./words.js"
  * @property {"waiting" | "sending" | "refused"} state
  * @property {number} sent bytes
  * @property {string} problem
+ * @property {boolean} isFinal whether it would be refused again
  * @property {number} attempts
  * @property {XMLHttpRequest} [request]
  */
@@ -37,6 +37,7 @@ export const whenUploads = (given) => {
 
 export const sending = () => [...uploads].filter(({ state }) => state === "sending")
 export const waiting = () => [...uploads].filter(({ state }) => state === "waiting")
+export const retryable = () => refused().filter(({ isFinal }) => !isFinal)
 export const refused = () => [...uploads].filter(({ state }) => state === "refused")
 export const isBusy = () => [...uploads].some(({ state }) => state !== "refused")
 
@@ -58,6 +59,7 @@ export const enqueue = (files, session) => {
       state: problem === "" ? "waiting" : "refused",
       sent: 0,
       problem,
+      isFinal: isTooLarge(file),
       attempts: 0
     })
     tally.all += 1
@@ -67,6 +69,11 @@ export const enqueue = (files, session) => {
   next()
 }
 
+/** Neither another time nor more room helps. */
+const final = new Set(["FileTooLarge", "InvalidFileName"])
+/** @param {File} file */
+const isTooLarge = ({ size }) => size > (me()?.maxFileSize ?? Infinity)
+
 /**
  * Why the service would refuse it, as far as known before sending it.
  * @param {File} file
@@ -74,7 +81,7 @@ export const enqueue = (files, session) => {
 const whyNot = (file) => {
   const user = me()
   if (user === undefined) return ""
-  if (file.size > user.maxFileSize) {
+  if (isTooLarge(file)) {
     return `It is larger than ${bytes(user.maxFileSize)}, which is the most that a file may have.`
   }
   const ahead = [...uploads].filter(({ state }) => state !== "refused")
@@ -113,7 +120,8 @@ const send = async (upload) => {
     // A cancelled upload is already removed.
     if (!uploads.has(upload)) return
     upload.state = "refused"
-    upload.problem = error instanceof Error ? error.message : String(error)
+    upload.problem = messageOf(error)
+    upload.isFinal = error instanceof Refused && error.tag !== undefined && final.has(error.tag)
     tally.refused += 1
     tally.allBytes -= upload.file.size
   }

@@ -13,6 +13,7 @@ import {
   enqueue,
   isBusy,
   refused,
+  retryable,
   sending,
   tally,
   uploads,
@@ -47,7 +48,7 @@ const drawNow = () => {
   at("upload-progress", HTMLProgressElement).hidden = !isBusy()
   at("upload-progress", HTMLProgressElement).value = tally.allBytes === 0 ? 0 : Math.min(1, sent / tally.allBytes)
   buttonAt("cancel-all").hidden = !isBusy()
-  buttonAt("try-all").hidden = isBusy() || failed.length < 2
+  buttonAt("try-all").hidden = isBusy() || failed.length < 2 || retryable().length === 0
   buttonAt("dismiss-all").hidden = isBusy() || failed.length < 2
   const shown = [...failed.slice(0, shownRefused), ...active]
   const list = box("upload-list")
@@ -90,7 +91,7 @@ const shareOf = ({ file, sent }) => (file.size === 0 ? 0 : sent / file.size)
 
 /** @param {Upload} upload */
 const rowOf = (upload) => {
-  const { file, problem, session, state } = upload
+  const { file, isFinal, problem, session, state } = upload
   const name = make("span", {}, file.name, " ", make("small", {}, bytes(file.size)))
   if (state === "refused") {
     // It is shown in other sessions too, until somebody dismisses it.
@@ -98,7 +99,7 @@ const rowOf = (upload) => {
     const buttons = make(
       "div",
       { className: "row" },
-      button("Try again", () => again([upload]), { about: file.name }),
+      ...(isFinal ? [] : [button("Try again", () => again([upload]), { about: file.name })]),
       button("Dismiss", () => dismiss([upload]), { about: file.name })
     )
     return {
@@ -153,7 +154,7 @@ export const upload = (files) => {
 }
 
 buttonAt("cancel-all").onclick = () => cancel([...sending(), ...waiting()])
-buttonAt("try-all").onclick = () => again(refused())
+buttonAt("try-all").onclick = () => again(retryable())
 buttonAt("dismiss-all").onclick = () => dismiss(refused())
 const picker = input("upload")
 picker.onchange = () => {

@@ -35,6 +35,7 @@ export const view = (file) => {
 /** @param {ConversationFile} file */
 const show = (file) => {
   stopEditing()
+  if (shown?.fileId !== file.fileId) dialog.scrollTop = 0
   shown = file
   say(box("viewer-spoken"), "")
   showBar(file)
@@ -147,6 +148,7 @@ const startEditing = (file) => {
   drawing = undefined
   release()
   release = () => {}
+  dialog.scrollTop = 0
   edit(file, preview, (now) => {
     if (shown?.fileId === file.fileId) show(now ?? file)
     dialog.focus()

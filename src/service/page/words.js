@@ -52,6 +52,9 @@ export const bytes = (count) => {
  */
 export const readable = (sentence) => sentence.replace(/\b(\d{4,}) bytes\b/g, (_, count) => bytes(Number(count)))
 
+/** Ends with a full stop. @param {string} text */
+export const sentence = (text) => text.replace(/[^.!?]$/, "$&.")
+
 /** @param {number} count */
 export const millis = (count) =>
   count < 1000
