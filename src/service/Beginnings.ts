@@ -1,6 +1,6 @@
 /**
- * Requests begin in turns. Each is worked on without a pause until it waits for something, so that all that arrive at
- * once would be one long wait for probes.
+ * Work that begins in turns, such as requests. Each is worked on without a pause until it waits for something, so that
+ * all that are there at once would be one long wait for probes.
  */
 
 /** Milliseconds of such work in one turn of the event loop, after which the others begin in the next. */

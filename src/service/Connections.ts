@@ -44,6 +44,7 @@ export class BoundedServer extends Server {
   private readonly strangers: Strangers["Type"]
   private readonly kept: KeptAnswers["Type"]
   private readonly beginnings = new Beginnings()
+  private readonly ends = new Beginnings()
   private readonly talks = new Map<Socket, Talk>()
   private readonly most: number
   private isDraining = false
@@ -168,6 +169,7 @@ export class BoundedServer extends Server {
 
   private admit(socket: Socket): void {
     this.open += 1
+    this.closeInTurn(socket)
     this.talks.set(socket, { open: new Set(), since: performance.now(), heard: 0 })
     const caller = callerOf(socket.remoteAddress ?? "")
     const others = this.strange.get(caller)
@@ -179,6 +181,19 @@ export class BoundedServer extends Server {
       this.forget(socket, caller)
     })
     if (this.open > this.most) this.driveOut()
+  }
+
+  /**
+   * What ends with a connection, such as an answer under way with its file, ends in its turn: somebody may close a
+   * hundred connections at once.
+   */
+  private closeInTurn(socket: Socket): void {
+    const emit = socket.emit.bind(socket)
+    socket.emit = (event: string | symbol, ...args: ReadonlyArray<unknown>) => {
+      if (event !== "close") return emit(event, ...args)
+      this.ends.inTurn(() => emit(event, ...args))
+      return true
+    }
   }
 
   private driveOut(): void {

@@ -2,6 +2,13 @@
 import { read } from "node:fs"
 import { Readable } from "node:stream"
 import * as Effect from "effect/Effect"
+import { Beginnings } from "./Beginnings.ts"
+
+/**
+ * What is done with the bytes that were read, of all contents: they are hashed, packed and sent. Thirty contents whose
+ * bytes came at once would be one long wait for probes.
+ */
+const uses = new Beginnings()
 
 /**
  * Exactly so many bytes of a file, or an error that ends the connection. A shorter answer than announced would be taken
@@ -25,12 +32,15 @@ export const exactly = (
       read(fd, buffer, 0, buffer.length, start + sent, (error, count) => {
         if (error !== null) return void this.destroy(error)
         if (count === 0) return void this.destroy(new Error(`The file ended after ${sent} of ${length} bytes.`))
-        sent += count
-        const bytes = count === buffer.length ? buffer : buffer.subarray(0, count)
-        seen(bytes)
-        if (sent === length && !isWhole())
-          return void this.destroy(new Error("The bytes are not those that were stored."))
-        this.push(bytes)
+        uses.inTurn(() => {
+          if (this.destroyed) return
+          sent += count
+          const bytes = count === buffer.length ? buffer : buffer.subarray(0, count)
+          seen(bytes)
+          if (sent === length && !isWhole())
+            return void this.destroy(new Error("The bytes are not those that were stored."))
+          this.push(bytes)
+        })
       })
     }
   })
@@ -41,6 +51,6 @@ export const atOnce = (fd: number, start: number, length: number): Effect.Effect
   Effect.async((resume) => {
     const buffer = Buffer.allocUnsafe(length)
     read(fd, buffer, 0, length, start, (error, count) => {
-      resume(Effect.succeed(error === null && count === length ? buffer : undefined))
+      uses.inTurn(() => resume(Effect.succeed(error === null && count === length ? buffer : undefined)))
     })
   })

@@ -36,6 +36,7 @@ import type { ContentsError } from "./ContentsError.ts"
 import { isBusy } from "./failures.ts"
 import type { PostgresRefused } from "./PostgresRefused.ts"
 import { Settings } from "./Settings.ts"
+import { SlicedScheduler } from "./SlicedScheduler.ts"
 import { StartTimeline } from "./StartTimeline.ts"
 
 const exitWith = (code: ExitCode, ...lines: ReadonlyArray<string>) =>
@@ -177,7 +178,8 @@ const program = serving.pipe(
   Effect.provide(Settings.layer),
   Effect.catchTag("ConfigError", refuseSettings),
   Effect.onExit(sayDefect),
-  Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
+  Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
+  Effect.withScheduler(new SlicedScheduler())
 )
 
 export const main = (): void =>

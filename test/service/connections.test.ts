@@ -1,7 +1,9 @@
 /** What one connection, and one request, may take of the service. Long form: `ATTACKS=all`. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import { openSync, writeFileSync } from "node:fs"
 import { createServer, request } from "node:http"
 import { connect, Socket } from "node:net"
+import { join } from "node:path"
 import { setImmediate } from "node:timers/promises"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -10,8 +12,11 @@ import * as Option from "effect/Option"
 import { Beginnings } from "../../src/service/Beginnings.ts"
 import { fileForm } from "../../src/service/Client.ts"
 import { turnOf } from "../../src/service/ConnectionTurns.ts"
+import { exactly } from "../../src/service/exactly.ts"
+import { SlicedScheduler } from "../../src/service/SlicedScheduler.ts"
 import { gatherSmallChunks } from "../../src/service/SmallChunks.ts"
 import { connected, preface } from "../support/connection.ts"
+import { temporaryFolder } from "../support/database.ts"
 import { jsonOf, serving } from "../support/service.ts"
 
 const times = process.env["ATTACKS"] === "all" ? 10 : 1
@@ -182,6 +187,105 @@ describe("the turns of a connection", () => {
   )
 })
 
+/** Counts the turns of the event loop until the scope closes. */
+const turns = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const counted = { turn: 0, isOver: false }
+      const count = () => {
+        counted.turn += 1
+        if (!counted.isOver) globalThis.setImmediate(count)
+      }
+      count()
+      return counted
+    }),
+    (counted) =>
+      Effect.sync(() => {
+        counted.isOver = true
+      })
+  ),
+  (counted) => () => counted.turn
+)
+
+/** Work that takes longer than a turn has for it. */
+const workFor = (millis: number): void => {
+  for (const end = performance.now() + millis; performance.now() < end; );
+}
+
+/** Of all turns the most that was done in one of them. */
+const mostAtOnce = (inTurns: ReadonlyArray<number>): number =>
+  Math.max(...inTurns.map((turn) => inTurns.filter((other) => other === turn).length))
+
+describe("what is ready at once is done over several turns of the event loop", () => {
+  it.scopedLive("the work of fibers, in order and by priority", () =>
+    Effect.gen(function* () {
+      const turn = yield* turns
+      const scheduler = new SlicedScheduler()
+      const done: Array<readonly [which: number, turn: number]> = []
+      for (let which = 0; which < 10; which += 1) {
+        const task = () => {
+          done.push([which, turn()])
+          if (which === 1) scheduler.scheduleTask(() => done.push([10, turn()]), 0)
+          workFor(5)
+        }
+        scheduler.scheduleTask(task, which === 0 ? 1 : 0)
+      }
+      while (done.length < 11) yield* Effect.promise(() => setImmediate())
+      assert.deepStrictEqual(
+        done.map(([which]) => which),
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 10]
+      )
+      assert.strictEqual(mostAtOnce(done.map(([, turn]) => turn)), 1)
+    })
+  )
+
+  it.scopedLive("the use of contents that were read", () =>
+    Effect.gen(function* () {
+      const turn = yield* turns
+      const file = join(yield* temporaryFolder, "content")
+      writeFileSync(file, "content")
+      const used: Array<number> = []
+      const fd = openSync(file, "r")
+      for (let n = 0; n < 10; n += 1) {
+        const use = () => {
+          used.push(turn())
+          workFor(3)
+        }
+        exactly(fd, 0, 7, use).resume()
+      }
+      while (used.length < 10) yield* Effect.promise(() => setImmediate())
+      assert.strictEqual(mostAtOnce(used), 1)
+    })
+  )
+
+  it.scopedLive("the ends of connections", () =>
+    Effect.gen(function* () {
+      const { baseUrl } = yield* serving()
+      const turn = yield* turns
+      let taken = 0
+      const ended: Array<number> = []
+      const watch = (message: unknown) => {
+        const socket: unknown = Object(message).socket
+        if (!(socket instanceof Socket)) return
+        taken += 1
+        socket.once("close", () => ended.push(turn()))
+      }
+      yield* Effect.acquireRelease(
+        Effect.sync(() => subscribe("net.server.socket", watch)),
+        () => Effect.sync(() => unsubscribe("net.server.socket", watch))
+      )
+      const count = 60
+      const sockets = yield* Effect.forEach(Array.from({ length: count }), () => connected(portOf(baseUrl)), {
+        concurrency: "unbounded"
+      })
+      while (taken < count) yield* Effect.promise(() => setImmediate())
+      for (const socket of sockets) socket.resetAndDestroy()
+      while (ended.length < count) yield* Effect.promise(() => setImmediate())
+      assert.isAtMost(mostAtOnce(ended), 16)
+    })
+  )
+})
+
 describe("requests that arrive at once", () => {
   it.live("begin over several turns of the event loop, in order, and at once when the service ends", () =>
     Effect.gen(function* () {
@@ -191,8 +295,7 @@ describe("requests that arrive at once", () => {
       const begin = (which: number) =>
         beginnings.inTurn(() => {
           begun.push([which, turn])
-          // Work that takes longer than a turn has for it.
-          for (const end = performance.now() + 3; performance.now() < end; );
+          workFor(3)
         })
       for (let which = 0; which < 20; which += 1) begin(which)
       while (begun.length < 5) {
