@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import { Database } from "./Database.ts"
 import { dialect } from "./Dialect.ts"
 import type { FileRow } from "./FileRow.ts"
+import { inSlices } from "./inTurns.ts"
 import { type LateWriter, lateWriter } from "./LateWriter.ts"
 import { timestampOf } from "./timestamp.ts"
 
@@ -22,9 +23,9 @@ export interface Reading {
 export class AccessLog extends Context.Tag("conversation-files/AccessLog")<
   AccessLog,
   {
-    /** Finishes when it is recorded, or earlier if that must wait. */
-    readonly record: (reading: Reading) => Effect.Effect<void>
-    /** The same for a caller without a fiber: `recorded` is called once, at once or later. */
+    /** Finishes when they are recorded, or earlier if that must wait. */
+    readonly record: (readings: ReadonlyArray<Reading>) => Effect.Effect<void>
+    /** The same of one for a caller without a fiber: `recorded` is called once, at once or later. */
     readonly unsafeRecord: (reading: Reading, recorded: () => void) => void
     /** As of the database, but records of this log do not change it: a file is the same after it was read. */
     readonly unsafeVersion: () => string | undefined
@@ -90,7 +91,7 @@ export class AccessLog extends Context.Tag("conversation-files/AccessLog")<
         })
 
       return {
-        record: (reading) => Effect.suspend(() => late.record(rowOf(reading))),
+        record: (readings) => Effect.flatMap(inSlices(readings, rowOf), late.record),
         unsafeRecord: (reading, recorded) => late.unsafeRecord(rowOf(reading), recorded),
         unsafeVersion,
         state: late.state

@@ -115,7 +115,7 @@ export class Archives extends Context.Tag("conversation-files/Archives")<
         Effect.gen(function* () {
           const stored = yield* open(row)
           // Nobody waits for the record.
-          yield* Effect.forkDaemon(record({ file: row, access: "download", by, details: { archive: true } }))
+          yield* Effect.forkDaemon(record([{ file: row, access: "download", by, details: { archive: true } }]))
           const hash = createHash("sha256")
           const content = exactly(Number(stored.file.fd), 0, row.file_size, (bytes) => void hash.update(bytes))
           const uploaded = Date.parse(isoOf(row.uploaded_at ?? ""))

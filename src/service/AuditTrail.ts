@@ -144,7 +144,7 @@ export class AuditTrail extends Context.Tag("conversation-files/AuditTrail")<
         const actor = Option.getOrNull(Option.map(user, ({ name }) => name))
         const now = yield* Clock.currentTimeMillis
         if (!isNews(now, actor, JSON.stringify([action, about, reason]))) return
-        yield* late.record(JSON.stringify({ at: timestampOf(now), actor, action, reason, ...about }))
+        yield* late.record([JSON.stringify({ at: timestampOf(now), actor, action, reason, ...about })])
       })
 
       return {

@@ -186,7 +186,7 @@ export class ConversationFiles extends Context.Tag("conversation-files/Conversat
               file: fileOf(row),
               content: stored.file,
               unsafeDisproven: () => unsafeDisproven(row, stored),
-              record: (range) => log.record(readingOf(range)),
+              record: (range) => log.record([readingOf(range)]),
               unsafeRecord: (range, recorded) => log.unsafeRecord(readingOf(range), recorded),
               unsafeIsCurrent: () => before !== undefined && log.unsafeVersion() === before && stored.unsafeIsThere()
             }

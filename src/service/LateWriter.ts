@@ -2,11 +2,12 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
+import { othersTurn } from "./inTurns.ts"
 
 export interface LateWriter {
-  /** Finishes when it is written, or earlier if that must wait. */
-  readonly record: (row: string) => Effect.Effect<void>
-  /** The same for a caller without a fiber: `written` is called once, at once or later. */
+  /** Finishes when they are written, or earlier if that must wait. */
+  readonly record: (rows: ReadonlyArray<string>) => Effect.Effect<void>
+  /** The same of one row for a caller without a fiber: `written` is called once, at once or later. */
   readonly unsafeRecord: (row: string, written: () => void) => void
   /** How many rows wait to be written, and how many were lost. */
   readonly state: Effect.Effect<{ readonly waiting: number; readonly lost: number }>
@@ -15,8 +16,8 @@ export interface LateWriter {
 /** How many rows may wait. Beyond that the oldest are lost, and that is logged. */
 const mostWaiting = 10_000
 
-/** How many rows are written in one transaction. */
-const most = 500
+/** How many rows are written in one transaction, which takes some milliseconds. */
+const most = 100
 
 /** How long those whose rows are being written wait for it. */
 const patience = "100 millis"
@@ -63,7 +64,9 @@ export const lateWriter = Effect.fnUntraced(function* (
   })
 
   const writeAll = Effect.repeat(
-    Effect.suspend(() => (waiting.length === 0 ? Effect.void : writeSome)),
+    Effect.suspend(() =>
+      waiting.length === 0 ? Effect.void : waiting.length > most ? Effect.zipLeft(writeSome, othersTurn) : writeSome
+    ),
     { until: () => waiting.length === 0 }
   )
 
@@ -106,7 +109,17 @@ export const lateWriter = Effect.fnUntraced(function* (
   }
 
   const writer: LateWriter = {
-    record: (row) => Effect.async((resume) => unsafeRecord(row, () => resume(Effect.void))),
+    record: (rows) =>
+      Effect.async((resume) => {
+        let left = rows.length
+        if (left === 0) resume(Effect.void)
+        for (const row of rows) {
+          unsafeRecord(row, () => {
+            left -= 1
+            if (left === 0) resume(Effect.void)
+          })
+        }
+      }),
     unsafeRecord,
     state: Effect.sync(() => ({ waiting: waiting.length, lost }))
   }

@@ -324,8 +324,9 @@ const diverseByTheBook = (all: ReadonlyArray<Written>, question: Question): Read
       .map(({ candidate, score }) => ({
         candidate,
         score:
-          0.7 * (score / best) * (0.8 + 0.2 * recencyOf(candidate)) -
-          0.3 * Math.max(0, ...taken.map((other) => likeness(candidate, other))),
+          // Rounded as it is there: of two that are nearly equal, the last bit decides.
+          0.7 * ((score / best) * (1 - 0.2 + 0.2 * recencyOf(candidate))) -
+          (1 - 0.7) * Math.max(0, ...taken.map((other) => likeness(candidate, other))),
         why: ""
       }))
       .sort(byScore)

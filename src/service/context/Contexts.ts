@@ -85,16 +85,13 @@ export class Contexts extends Context.Tag("conversation-files/Contexts")<
       ) {
         const { name } = yield* CurrentUser
         const files = new Map(shown.map(({ fileId, filename }) => [fileId, filename]))
-        yield* Effect.forEach(
-          files,
-          ([file_id, original_filename]) =>
-            log.record({
-              file: { file_id, original_filename, session_id: sessionId },
-              access: "view",
-              by: name,
-              details
-            }),
-          { concurrency: "unbounded", discard: true }
+        yield* log.record(
+          [...files].map(([file_id, original_filename]) => ({
+            file: { file_id, original_filename, session_id: sessionId },
+            access: "view",
+            by: name,
+            details
+          }))
         )
       })
 

@@ -174,7 +174,7 @@ export class Assignments extends Context.Tag("conversation-files/Assignments")<
             if (known !== undefined) return assigned(known)
             const drawn = yield* draw(experiment, sessionId)
             if (drawn === undefined) return undefined
-            yield* late.record(drawn.row)
+            yield* late.record([drawn.row])
             return assigned(drawn.policy)
           }),
 
