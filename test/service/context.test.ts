@@ -1,4 +1,5 @@
 /** Search and context on the whole service: uploads, the process that reads them, and the answers. */
+import { gunzipSync } from "node:zlib"
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -7,6 +8,7 @@ import * as Schedule from "effect/Schedule"
 import { strToU8, zipSync } from "fflate"
 import { fileForm } from "../../src/service/Client.ts"
 import { execute, rowsOf } from "../support/database.ts"
+import { lockedZip } from "../support/hostile/archives.ts"
 import { accounts, isOnPostgres, serveOn, serving, tokenOf } from "../support/service.ts"
 import { files as labelled, questions } from "./questions/corpus.ts"
 
@@ -80,6 +82,12 @@ const pdfOf = (pages: ReadonlyArray<string>): string => {
     .join("")}trailer\n<< /Size ${objects.length + 1} /Root 1 0 R >>\nstartxref\n${body.length}\n%%EOF`
 }
 
+/** One page, encrypted with AES-256: for an owner, so that everybody can read it, and for a user (both with gzip). */
+const readableByAll =
+  "H4sIAAAAAAACA61Uv28cRRQuSLVSBAUNUooJkgUN3pl58xOdLDn2nYhI5JMPAhJYYn68cQ6db629vShxOkAgREPoKGlCalAsQUVFYwkKBEiU8B/QQcXsnn2cOMrs3a5m3sz7vm+/fW82hruDl9gmFBu///HjTwUjlFT+3aLXK8phXcV5wJr0jLIiKqSMaUhce8u4jaitYRi48NIEo6kCJm0SHJXXTpkgUEcDAMrhVrG1VeA0tsh8heG1e8dIyqE7xFlR7lTzaUNYUb46jjPyFhF54z45WEmFtdQd17hJdVgsMEiLvb+SIP6Xqyj3cVbN65Az2pVBlXm7ASPyAiH/y5sYx+5adTeLoZu0u4Eu7oOWssacuODM6qdNns6I+o8Guaah5SvK0dw33bQN5re+5mbYKSlfwckdbMbBraCoFZQbOD1sbhND2/VZU6M7Kja3n7n09bcPn3/h6OyXU/ls8emVNwdfHUzeP3vvu48eXf78g7Orbz+sH0y+/+znx+yv0wf9Xx8Pf7v0959fvnHyw4fu6scvn3xy/8XTG0899/Q79795tHXli5b3HPpcgV5RcIvIbCJRSy1c5vGQ0OzheNLkkilHjZtGV8ei3CM9nZBJ47T1BiNGQyl6FwxPiWoXbJCGcmWDSei9dREpggKJiSkILvqgVUIJOYNBCDE6VNobl4yVlJrgZP5Wr5MehZQkZ1ozJYWhXnk0oH2A4HWyVKUUmUo2slzAmYeHKIWSDAzVEkBEboHmPToGKSgEBGkFSs0t9U45ZzLLzqArlFETz0fb8+Z2/05bB+VuFfaOcdpuuknK7f7oFiz9AX5RU6PmaEAWAO2k/ney1yc9zl1m5ohRc8UCGMUQWX7HGALzmgcRowhJglIpZLeiVNRYobO7Ei11rREZRgYhnA+ORe8djRG45sk5ZnxkFIVhwhiPVFOMPAqeP0eU0liW+1qIbESGGWJ9lNuDBwaCZ8Mdt1maZV6kZFh0hgfreVrt7Ls1poISU9DlRZSUIEkiyxjL/dCtTJcxxmA9pvlajHO2FgO5niv4ekyu7mtqN55g3ZXyaHyCWXK5X1UNgUUvX5+mirDz8W7u/h7QfJBl10ErpXj3BMVAdzGqZJ4asPkHSqhcftBebcSAAKvk1pOAyGdOfxrqe8cN0ReHzKxxddMZz6i1xcZGf29Q/APWtpcC1AUAAA=="
+const withPassword =
+  "H4sIAAAAAAACA61UPYgkRRQ2EuwDE+G4SEplMRCv6/9VwbBwtzuD4h077uiJ6Ab1uzey273X03PcaSwLaiqYmAvKBSbGigZGIv4EGpx6oHCKgQoa+rpndxwcQ3umh6qv6n3fN6/eq43x9uhxdl4UGz/c+eyLghFKav9SMRgU5bip4zykhgyYjF54T5XRgYbktBZGGpGMoznFAJCtZIxbrsBHn6PRVnBptYtAqYh5s9jcLFIVO2a+ovDMzaNEyrHbT7Oi3KrnVUtYUT41jTPyApG4cZfsrYSKtdAt17qDer9YcJCOe3clQP6nVlHuplk9bwJGdCujGnX7ASPqlAG/5eUUp+5ifQPN0PO0fwVdvHudZJMwcKGJ7qsWpzOi/+VBrXno9IpyMvdtP+1A/NcX3Sz1Tson0sH11E6DW2HRKyyXUrXfXiWGduuztknusHjrHDn+/Z3vv5v/xX+MZz5/+8/Xz31y3/v3z795740797751aPP3zIP2TbvPfba3Vtw++tfqqcfOf7jg1c//vnXe9798PiBFz8689u3X95+5blPH37w2qWfzt7tdE+oTxzAioMrRGESiV564QrHYyK5xVMHLARM5vSgxdopJ62romtiUe6QAUTBnObAI9OMpcxT0BKsYEIpDHSGZoBgjchJ+pBZsjZyrDMMoFYzqahTUcdEfXRURmpkAJ1YNhGjwDg8tGexXK3L2mIVJvCGigRaUi4ZRyEPliovsjTGgBfAPFeZgwLpvDRUOcqZyVEDld6b4DmjMiudlGAWHE8UstOosjXqK2bSxpPRhXl7dXi9K4hyuw47R6nqNl0m5YXh5IpYJkrw0+KatIcjsiDoJs0/k50hGTiTPPNScUwBJC7AQA4+gGGANo3h3ClPg4SAiLZgjUpBBSucDcGz2CUCaRRY8EpyqqjnXDuw2eUcqaARmznGpI3NGpOZgMmQPbdRWhqt5dJkrgLSjFNziH0ivdHcCY/nInGrdVaHGB1XzDhttF9t8RtNygUlpqDLh2ilhCKZLDGGjdGvVEuMMbGOAV/DOGdrmFDrsZKvY2p1X9u46UFq+pqeTF9OaLncreuWiEVTP1nlmrCT8TZeAwNBhUApLUBrzftfoZmAHqNadTejsPgRWmqmleieDjFCCqvV5v9BgZfPsArNzaOWwOltM2td0/aJZ4yaYmNjuDMq/gYfNG8T3QUAAA=="
+
 const contents: Readonly<Record<string, string | Uint8Array>> = {
   "report.md": report,
   "page.html":
@@ -113,7 +121,23 @@ const contents: Readonly<Record<string, string | Uint8Array>> = {
   "bomb.docx": zip({ "word/document.xml": new Uint8Array(40 * 1024 * 1024) }),
   "torn.pptx": zip({ "ppt/slides/slide1.xml": "<p:sld/>" }).subarray(0, 60),
   "torn.pdf": pdfOf(["One"]).slice(0, 30),
-  "locked.xlsx": Buffer.concat([Buffer.from("d0cf11e0a1b11ae1", "hex"), Buffer.from("EncryptedPackage", "utf16le")])
+  "locked.xlsx": Buffer.concat([Buffer.from("d0cf11e0a1b11ae1", "hex"), Buffer.from("EncryptedPackage", "utf16le")]),
+  "locked.odt": zip({
+    "content.xml": Uint8Array.from([0x8f, 0x3c, 0x70, 0x3e, 0xa1]),
+    "META-INF/manifest.xml":
+      "<m:file-entry m:full-path='content.xml'><m:encryption-data m:checksum='a'/></m:file-entry>"
+  }),
+  "wholly.odt": zip({
+    "encrypted-package": Uint8Array.from([0x8f, 0x3c]),
+    "META-INF/manifest.xml": "<m:file-entry m:full-path='encrypted-package'><m:encryption-data/></m:file-entry>"
+  }),
+  "locked.docx": lockedZip(zip({ "word/document.xml": "<w:document/>" })),
+  "readable.pdf": gunzipSync(Buffer.from(readableByAll, "base64")),
+  "locked.pdf": gunzipSync(Buffer.from(withPassword, "base64")),
+  "certificate.pdf": Buffer.from(
+    gunzipSync(Buffer.from(readableByAll, "base64")).toString("latin1").replace("/Standard", "/Adobe.PubSec"),
+    "latin1"
+  )
 }
 
 layer(served, { excludeTestServices: true })((it) => {
@@ -150,11 +174,17 @@ layer(served, { excludeTestServices: true })((it) => {
         assert.deepStrictEqual(yield* named("torn papers as PDF, and a PICTURE"), [
           ["torn.pdf", "torn", "pdf"],
           ["paper.pdf", "paper", "pdf"],
+          ["certificate.pdf", "pdf"],
+          ["locked.pdf", "pdf"],
+          ["readable.pdf", "pdf"],
           ["torn.pptx", "torn"],
           ["picture.png", "picture"]
         ])
         assert.deepStrictEqual(yield* named("!"), [])
-        assert.deepStrictEqual(yield* found("flywheels"), [{ in: "table.csv:1-2", words: ["flywheel"] }])
+        assert.deepStrictEqual(yield* found("flywheel size"), [
+          { in: "table.csv:1-2", words: ["size", "flywheel"] },
+          { in: "readable.pdf:1-1", words: ["flywheel"] }
+        ])
         assert.deepStrictEqual(yield* found("GEARBOX"), [{ in: "data.json:1-1", words: ["gearbox"] }])
         assert.deepStrictEqual(yield* found("crankshaft"), [{ in: "code.ts:1-1", words: ["parseCrankshaft"] }])
         assert.deepStrictEqual(yield* found("grün"), [{ in: "old.txt:1-1", words: ["grün"] }])
@@ -199,7 +229,14 @@ layer(served, { excludeTestServices: true })((it) => {
           "bomb.docx": "failed TooLarge",
           "torn.pptx": "failed Malformed",
           "torn.pdf": "failed Malformed",
-          "locked.xlsx": "failed Encrypted"
+          "locked.xlsx": "failed Encrypted",
+          "locked.odt": "failed Encrypted",
+          "wholly.odt": "failed Encrypted",
+          "locked.docx": "failed Encrypted",
+          // A password of the owner only limits what may be done with it.
+          "readable.pdf": "done 1",
+          "locked.pdf": "failed Encrypted",
+          "certificate.pdf": "failed Encrypted"
         })
         // Nobody took a claim on it: such files are settled many at once, in the queue itself.
         assert.deepStrictEqual(

@@ -4,6 +4,7 @@
  */
 import { Parser } from "htmlparser2"
 import type { Section } from "../passages.ts"
+import { UnreadableFile } from "./UnreadableFile.ts"
 import { inOrder, partsOf } from "./zip.ts"
 
 /** Names without their prefix, which each document may choose. */
@@ -53,8 +54,18 @@ const openParagraphs = named("p h", "p h line-break")
 export const readWord = (bytes: Uint8Array): ReadonlyArray<Section> =>
   [...partsOf(bytes, /^word\/document\.xml$/).values()].map((xml) => ({ text: textOfXml(xml, paragraphs), page: null }))
 
-export const readDocument = (bytes: Uint8Array): ReadonlyArray<Section> =>
-  [...partsOf(bytes, /^content\.xml$/).values()].map((xml) => ({ text: textOfXml(xml, openParagraphs), page: null }))
+const manifest = "META-INF/manifest.xml"
+
+/** Which parts have a password is said in the manifest; the archive itself says nothing (OpenDocument 1.3, part 2, 3). */
+const isLocked = /<(?:[\w.-]+:)?encryption-data[\s/>]/
+
+export const readDocument = (bytes: Uint8Array): ReadonlyArray<Section> => {
+  const parts = partsOf(bytes, /^(content\.xml|META-INF\/manifest\.xml)$/)
+  if (isLocked.test(parts.get(manifest) ?? "")) throw new UnreadableFile("Encrypted")
+  const content = parts.get("content.xml")
+  if (content === undefined) throw new UnreadableFile("Malformed")
+  return [{ text: textOfXml(content, openParagraphs), page: null }]
+}
 
 export function* readSlides(bytes: Uint8Array): Generator<Section> {
   let page = 0

@@ -5,7 +5,7 @@ import { UnreadableFile } from "./UnreadableFile.ts"
 
 export async function* readPdf(bytes: Uint8Array): AsyncGenerator<Section> {
   const document = await getDocumentProxy(bytes, { verbosity: 0 }).catch((cause: unknown) => {
-    throw new UnreadableFile(cause instanceof Error && cause.name === "PasswordException" ? "Encrypted" : "Malformed")
+    throw new UnreadableFile(cause instanceof Error && isEncrypted(cause) ? "Encrypted" : "Malformed")
   })
   for (let page = 1; page <= document.numPages; page += 1) {
     const one = await document.getPage(page)
@@ -15,3 +15,7 @@ export async function* readPdf(bytes: Uint8Array): AsyncGenerator<Section> {
     yield { text, page }
   }
 }
+
+/** By a password, or in a way that pdf.js does not know, such as for the holders of certificates. */
+const isEncrypted = ({ message, name }: Error): boolean =>
+  name === "PasswordException" || message === "unknown encryption method"

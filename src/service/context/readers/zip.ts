@@ -10,9 +10,31 @@ const isEncrypted = (bytes: Uint8Array): boolean =>
   Buffer.from(bytes.subarray(0, 4)).toString("hex") === "d0cf11e0" &&
   Buffer.from(bytes).includes(Buffer.from("EncryptedPackage", "utf16le"))
 
+const entryMark = 0x02014b50
+const endMark = Buffer.from("504b0506", "hex")
+
+/**
+ * Whether a part whose name matches is encrypted, as the directory at the end of the archive says (APPNOTE, 4.3.12 and
+ * 4.4.4). The library that unpacks it does not look: it would give the encrypted bytes.
+ */
+const hasLockedPart = (bytes: Uint8Array, wanted: RegExp): boolean => {
+  const archive = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const end = archive.lastIndexOf(endMark)
+  if (end < 0 || end + 22 > archive.length) return false
+  let at = archive.readUInt32LE(end + 16)
+  while (at + 46 <= end && archive.readUInt32LE(at) === entryMark) {
+    const isLocked = (archive.readUInt16LE(at + 8) & 1) === 1
+    const [name, extra, comment] = [28, 30, 32].map((field) => archive.readUInt16LE(at + field))
+    const next = at + 46 + (name ?? 0)
+    if (isLocked && wanted.test(archive.toString("utf8", at + 46, next))) return true
+    at = next + (extra ?? 0) + (comment ?? 0)
+  }
+  return false
+}
+
 /** The parts whose names match, by their names. */
 export const partsOf = (bytes: Uint8Array, wanted: RegExp): ReadonlyMap<string, string> => {
-  if (isEncrypted(bytes)) throw new UnreadableFile("Encrypted")
+  if (isEncrypted(bytes) || hasLockedPart(bytes, wanted)) throw new UnreadableFile("Encrypted")
   let size = 0
   const parts = unzipSync(bytes, {
     filter: ({ name, originalSize }) => {
