@@ -11,13 +11,13 @@ const levels = 5
 
 export const tooManyMembers = `An object or a list in the body may have ${mostMembers} members at most.`
 
-/** Whether a text may be parsed: parsing that many keys takes long, too. */
-export const hasFewStrings = (json: string): boolean => {
+/** Whether a text may be parsed, with so many strings at most: parsing thousands of keys takes long, too. */
+export const hasFewStrings = (json: string, most = 3 * mostMembers): boolean => {
   let count = 0
   for (let at = json.indexOf('"'); at !== -1; at = json.indexOf('"', at + 1)) {
     // A long text may have many quotes, which are escaped.
     if (json[at - 1] !== "\\") count += 1
-    if (count > 6 * mostMembers) return false
+    if (count > 2 * most) return false
   }
   return true
 }

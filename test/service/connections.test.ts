@@ -332,7 +332,7 @@ describe("metadata", () => {
       const { ask, client } = yield* serving()
       const upload = (metadata: Readonly<Record<string, string>>) =>
         ask("/api/sessions/s/files", { method: "POST", body: fileForm("a.txt", "a", { metadata }) })
-      const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, ""]))
+      const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, '"\\"']))
       const taken = yield* jsonOf(yield* upload(keys(100)))
       const { metadata } = yield* client.files.details({ path: { fileId: String(taken["fileId"]) } })
       assert.strictEqual(Object.keys(metadata).length, 100)
