@@ -24,10 +24,10 @@ export const isPutBack = ({ shape: deletion, statement }: Ran, { ran }: FileRun)
     )
 }
 
-/** Whether a statement ends with `FROM table`: no condition, no other table. */
+/** Whether a statement ends with `FROM table`: no condition, no other table. DISTINCT leaves rows out, too. */
 const isOfAll = (sql: string, table: string): boolean => {
   const [from, name] = spokenTokens(sql).slice(-2)
-  if (from?.text.toUpperCase() !== "FROM" || name === undefined) return false
+  if (from?.text.toUpperCase() !== "FROM" || name === undefined || /\bSELECT\s+DISTINCT\b/i.test(sql)) return false
   return foldName(name.kind === "word" ? name.text : unquote(name.text)) === table
 }
 

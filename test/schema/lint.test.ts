@@ -248,6 +248,14 @@ describe("what lint says", () => {
     ["CREATE TABLE c AS SELECT * FROM kinds; INSERT INTO kinds SELECT * FROM c; DELETE FROM kinds", undeclared],
     ["CREATE TABLE c AS SELECT a, b FROM parts; DELETE FROM kinds; INSERT INTO kinds SELECT * FROM c", undeclared],
     ["CREATE TABLE c AS SELECT * FROM kinds WHERE k; DELETE FROM kinds; INSERT INTO kinds SELECT * FROM c", undeclared],
+    [
+      "CREATE TABLE c AS SELECT DISTINCT * FROM kinds; DELETE FROM kinds; INSERT INTO kinds SELECT * FROM c",
+      undeclared
+    ],
+    [
+      "CREATE TABLE c AS SELECT * FROM kinds; DELETE FROM kinds; INSERT INTO kinds SELECT distinct * FROM c",
+      undeclared
+    ],
     ["CREATE TABLE c AS SELECT 1 AS k, 2 AS kinds; DELETE FROM kinds; INSERT INTO kinds SELECT * FROM c", undeclared],
     ["CREATE TABLE c AS SELECT * FROM kinds; DELETE FROM kinds; INSERT INTO kinds SELECT * FROM c WHERE k", undeclared],
     ["CREATE TABLE c AS SELECT * FROM kinds; DELETE FROM kinds; INSERT INTO pets (name) SELECT k FROM c", undeclared],
