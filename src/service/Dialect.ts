@@ -25,6 +25,11 @@ export interface Dialect {
   readonly indexedBy: (name: string) => Fragment
   /** LIKE for which the case of a to z does not count, and that of no other letter. */
   readonly like: Fragment
+  /**
+   * Behind a text that orders rows or is compared with where a page ended: in the order of its bytes, as SQLite has it.
+   * PostgreSQL would follow the collation of its database, which each installation chooses.
+   */
+  readonly byBytes: Fragment
   /** What orders the rows of a table, here by an alias: SQLite's rowid, or the primary key, which has this name. */
   readonly key: (alias: string, primaryKey: string) => Fragment
   /** Before every such key. */
@@ -50,6 +55,7 @@ export const dialect: Effect.Effect<Dialect, never, SqlClient.SqlClient> = Effec
         indexedBy: () => sql.literal(""),
         // The collation decides for which letters case counts.
         like: sql.literal('COLLATE "C" ILIKE'),
+        byBytes: sql.literal('COLLATE "C"'),
         key: (alias: string, primaryKey: string) => sql.literal(`${alias}.${primaryKey}`),
         firstKey: "",
         firstTime: "-infinity",
@@ -66,6 +72,7 @@ export const dialect: Effect.Effect<Dialect, never, SqlClient.SqlClient> = Effec
         jsonIn: (text: string) => sql.literal(text),
         indexedBy: (name: string) => sql.literal(`INDEXED BY ${name}`),
         like: sql.literal("LIKE"),
+        byBytes: sql.literal(""),
         key: (alias: string) => sql.literal(`${alias}.rowid`),
         firstKey: 0,
         firstTime: "",

@@ -46,21 +46,21 @@ interface Seen {
 export const filePages = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { columns } = yield* Rows
-  const { join, like, texts, timeOf } = yield* dialect
+  const { byBytes, join, like, texts, timeOf } = yield* dialect
 
   const isAfter = ({ at, fileId }: Position): Fragment =>
-    sql`(cf.uploaded_at, cf.file_id) < (${at === null ? null : timeOf(at)}, ${fileId})`
+    sql`(cf.uploaded_at, cf.file_id ${byBytes}) < (${at === null ? null : timeOf(at)}, ${fileId})`
 
   const behind = (position: Position | undefined, isTimed: boolean): ReadonlyArray<Fragment> => {
     if (!isTimed) {
       const rest = sql`cf.uploaded_at IS NULL`
-      return position?.at === null ? [rest, sql`cf.file_id < ${position.fileId}`] : [rest]
+      return position?.at === null ? [rest, sql`cf.file_id ${byBytes} < ${position.fileId}`] : [rest]
     }
     const timed = sql`cf.uploaded_at IS NOT NULL`
     return position === undefined ? [timed] : [isAfter(position)]
   }
 
-  const order = sql`ORDER BY cf.uploaded_at DESC NULLS LAST, cf.file_id DESC`
+  const order = sql`ORDER BY cf.uploaded_at DESC NULLS LAST, cf.file_id ${byBytes} DESC`
 
   /** The rows of files, in the order of their ids. */
   const rowsOf = (ids: ReadonlyArray<string>) =>

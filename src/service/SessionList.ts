@@ -47,7 +47,7 @@ export class SessionList extends Context.Tag("conversation-files/SessionList")<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { audited } = yield* AuditTrail
-      const { timeOf } = yield* dialect
+      const { byBytes, timeOf } = yield* dialect
       const columns = sql.literal(sessionColumns)
 
       /** The owner whose sessions are listed; undefined is all. */
@@ -63,7 +63,8 @@ export class SessionList extends Context.Tag("conversation-files/SessionList")<
       const rowsBehind = (position: Option.Option<Position>, owner: string | undefined, most: number) => {
         const conditions = [
           ...Option.toArray(position).map(
-            ([changedAt, sessionId]) => sql`(ss.changed_at, ss.session_id) < (${timeOf(changedAt)}, ${sessionId})`
+            ([changedAt, sessionId]) =>
+              sql`(ss.changed_at, ss.session_id ${byBytes}) < (${timeOf(changedAt)}, ${sessionId})`
           ),
           ...(owner === undefined ? [] : [sql`ss.owner = ${owner}`])
         ]
@@ -71,7 +72,7 @@ export class SessionList extends Context.Tag("conversation-files/SessionList")<
           SELECT ss.session_id, ${columns} FROM session_summaries ss
           LEFT JOIN ended_sessions es ON es.session_id = ss.session_id
           ${conditions.length === 0 ? sql`` : sql`WHERE ${sql.and(conditions)}`}
-          ORDER BY ss.changed_at DESC, ss.session_id DESC LIMIT ${most}`
+          ORDER BY ss.changed_at DESC, ss.session_id ${byBytes} DESC LIMIT ${most}`
       }
 
       const page = Effect.fnUntraced(function* ({ after, limit, name, owner, state }: SessionsRequest) {

@@ -47,17 +47,20 @@ export const ask = (url: string, text: string, values?: ReadonlyArray<unknown>, 
 export const askAndStay = (url: string, text: string) =>
   Effect.flatMap(Effect.acquireRelease(connected(url), close), (client) => rowsOn(client, text))
 
-const made = (from: string) =>
+const made = (from: string, collation = "") =>
   Effect.gen(function* () {
     const folder = yield* Effect.promise(socketFolder)
     databases += 1
     const name = `test_${process.pid}_${databases}`
-    yield* ask(urlOf(folder, "postgres"), `CREATE DATABASE ${name} TEMPLATE ${from} STRATEGY file_copy`)
+    yield* ask(urlOf(folder, "postgres"), `CREATE DATABASE ${name} TEMPLATE ${from} STRATEGY file_copy ${collation}`)
     return urlOf(folder, name)
   })
 
 /** The URL of a new and empty database. It goes with the server: dropping it takes longer than most tests. */
 export const newDatabase = made("template0")
+
+/** The same with a collation of people: `a` before `B`, and upper case after lower. */
+export const collatedDatabase = made("template0", "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
 
 /** The URL of a copy of a database that nobody uses. */
 export const copyOf = (url: string) => made(/\/(\w+)\?/.exec(url)?.[1] ?? "")

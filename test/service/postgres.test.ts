@@ -2,13 +2,14 @@
 import { createHash, randomBytes } from "node:crypto"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import Sqlite from "better-sqlite3"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { fileForm } from "../../src/service/Client.ts"
+import { type FilePage, fileForm, type SessionPage } from "../../src/service/Client.ts"
 import { hasPostgres } from "../postgres/cluster.ts"
-import { clientOn } from "../postgres/databases.ts"
+import { ask, clientOn, collatedDatabase } from "../postgres/databases.ts"
 import { runBackend, runningBackend, stopped } from "../support/backend.ts"
 import { execute, rowsOf, temporaryFolder } from "../support/database.ts"
 import { onPostgres } from "../support/postgresService.ts"
@@ -40,6 +41,62 @@ const engines = [
   ["on a file", serving],
   ["on a PostgreSQL server", onServer]
 ] as const
+
+describe.skipIf(!hasPostgres)("a database with a collation of its own", () => {
+  it.scopedLive("has files and sessions in the same order as a file, page by page", () =>
+    Effect.gen(function* () {
+      const url = yield* collatedDatabase
+      assert.deepStrictEqual(yield* ask(url, "SELECT 'a' < 'B' AS is_collated"), [{ is_collated: true }])
+      const pages = Effect.fnUntraced(function* (
+        settings: SomeSettings,
+        fill: (sql: string) => Effect.Effect<unknown>
+      ) {
+        const { client } = yield* serveOn(yield* temporaryFolder, settings)
+        for (const [at, id] of ["a1", "B1", "c1", "D1", "_1", "é1", "Z1"].entries()) {
+          for (const [time, session] of [
+            ["'2026-01-01 00:00:00'", "one"],
+            ["NULL", "one"],
+            ["'2026-01-01 00:00:00'", id]
+          ]) {
+            const fileId = `${id}${session}${time?.length}`
+            yield* fill(
+              `INSERT INTO conversation_files (file_id, session_id, original_filename, stored_filename, file_path, file_size, file_hash, uploaded_at)
+               VALUES ('${fileId}', '${session}', '${at}', '${fileId}', 'p', 1, 'h', ${time})`
+            )
+          }
+        }
+        yield* fill("UPDATE session_summaries SET changed_at = '2026-01-01 00:00:00'")
+        const found: Array<string> = []
+        let after: string | undefined
+        do {
+          const page: FilePage = yield* client.files.list({
+            path: { sessionId: "one" },
+            urlParams: { limit: 2, deleted: false, after }
+          })
+          found.push(...page.files.map(({ fileId }) => fileId))
+          after = page.next ?? undefined
+        } while (after !== undefined)
+        do {
+          const page: SessionPage = yield* client.sessions.list({ urlParams: { limit: 3, after } })
+          found.push(...page.sessions.map(({ sessionId }) => sessionId))
+          after = page.next ?? undefined
+        } while (after !== undefined)
+        return found
+      })
+      const folder = yield* temporaryFolder
+      const onFile = yield* pages({ dataDirectory: folder, databaseFile: join(folder, "app.db") }, (sql) =>
+        Effect.sync(() => {
+          const connection = new Sqlite(join(folder, "app.db"))
+          connection.exec(sql)
+          connection.close()
+        })
+      )
+      const onServer = yield* pages({ databaseUrl: Option.some(Redacted.make(url)) }, (sql) => ask(url, sql))
+      assert.strictEqual(onFile.length, 22)
+      assert.deepStrictEqual(onServer, onFile)
+    })
+  )
+})
 
 describe.skipIf(!hasPostgres).each(engines)("the service %s", (_, served) => {
   it.scopedLive("keeps files, finds them, and takes them away when they are due", () =>

@@ -4,6 +4,7 @@
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
+import { dialect } from "../Dialect.ts"
 import { inSlices } from "../inTurns.ts"
 import { FoundName } from "./ContextModels.ts"
 import { isNamed } from "./names.ts"
@@ -20,11 +21,12 @@ interface NameRow {
 
 export const nameSearch = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
+  const { byBytes } = yield* dialect
 
   /** The newest first. */
   const namesIn = (sessionId: string) =>
     sql<NameRow>`SELECT file_id, original_filename FROM conversation_files
-      WHERE session_id = ${sessionId} AND is_deleted = 0 ORDER BY uploaded_at DESC NULLS LAST, file_id DESC
+      WHERE session_id = ${sessionId} AND is_deleted = 0 ORDER BY uploaded_at DESC NULLS LAST, file_id ${byBytes} DESC
       LIMIT ${mostLookedAt}`
 
   /** The files that a message with these terms names, the newest first. */
