@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { archiveNames } from "../../src/service/archiveNames.ts"
 import { fileForm } from "../../src/service/Client.ts"
+import { unsigned, unsignedByTable } from "../../src/service/crc32.ts"
 import { execute, independently, openDescriptors, rowOf, rowsOf } from "../support/database.ts"
 import { accounts, jsonOf, onlySqlite, serving, tokenOf } from "../support/service.ts"
 import { entriesOfZip } from "../support/zip.ts"
@@ -54,6 +55,17 @@ const eventually = <A>(look: Effect.Effect<A>, holds: (value: A) => boolean): Ef
 
 const downloads = (file: string) =>
   rowsOf(file, "SELECT file_id FROM file_access_log WHERE access_type = 'download' ORDER BY log_id")
+
+describe("the checksum of archives", () => {
+  it("is CRC-32, also of bytes in pieces, and on Node.js versions without one", () => {
+    const bytes = Buffer.from("123456789")
+    for (const sum of [unsigned, unsignedByTable]) {
+      // The check value of CRC-32/ISO-HDLC.
+      assert.strictEqual(sum(bytes), 0xcbf43926)
+      assert.strictEqual(sum(bytes.subarray(4), sum(bytes.subarray(0, 4))), 0xcbf43926)
+    }
+  })
+})
 
 describe("an archive", () => {
   it.scopedLive("has the files of a session that are not deleted, or those that are named, with their times", () =>
