@@ -635,13 +635,66 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         "lost",
         async (page) => {
           await ready(page)
-          await page.route(/\/api\/me$/, (route) => route.abort(), { times: 2 })
+          await page.route(/\/api\/me$/, (route) => route.abort(), { times: 6 })
           await page.reload()
           await page.getByRole("heading", { name: "One moment" }).waitFor()
           await listed(page, "No files.")
           assert.isTrue(await page.getByRole("heading", { name: "One moment" }).isHidden())
         },
         { provoked: /ERR_FAILED/ }
+      )
+    )
+
+    it.scoped("goes on by itself when a request is lost or put off, and offers to try again if that lasts", () =>
+      onThePage(
+        "lossy",
+        async (page) => {
+          await ready(page)
+          await uploaded(page, "a.txt")
+          /** The next request to each of these is lost, or refused for the moment. */
+          const lose = async (...addresses: ReadonlyArray<RegExp>) => {
+            for (const [index, address] of addresses.entries()) {
+              const refuse = { status: 503, body: "<html>A proxy</html>" }
+              await page.route(address, (route) => (index % 2 === 0 ? route.abort() : route.fulfill(refuse)), {
+                times: 1
+              })
+            }
+          }
+          await lose(/\/search\?/)
+          await page.getByLabel("Search in contents and names").fill("a.txt")
+          await page.keyboard.press("Enter")
+          await page.locator("#found-note", { hasText: "best first" }).waitFor()
+          await lose(/\/api\/files\/[^/]+$/, /\/content$/, /\/text$/)
+          await page.locator("#files").getByRole("button", { name: "a.txt", exact: true }).click()
+          await page.locator("#preview pre", { hasText: "some text" }).waitFor()
+          await page.locator("#details dd").first().waitFor()
+          await page.locator("#text-state", { hasText: /^(yes|waits|is being)/ }).waitFor()
+          await page.keyboard.press("Escape")
+          // What was done is not done again unasked, but can be.
+          await page.getByRole("button", { name: "Delete a.txt" }).click()
+          await lose(/\/restore$/)
+          await page.getByRole("button", { name: "Undo" }).click()
+          await said(page, "The service cannot be reached.")
+          await page.getByRole("button", { name: "Undo" }).click()
+          await entry(page, "a.txt").waitFor()
+          await lose(/\/history$/, /\/api\/refusals/, /\/api\/database/)
+          await page.route("**/api/storage", (route) => route.abort())
+          await page.evaluate("location.hash = '/administration'")
+          await page.getByRole("region", { name: "Health since the start" }).waitFor()
+          await page.getByRole("region", { name: "Migrations" }).waitFor()
+          const again = page.getByRole("button", { name: "Try again storage" })
+          await again.waitFor()
+          await page.unroute("**/api/storage")
+          await again.click()
+          await page.getByText("Size of all files").waitFor()
+          assert.strictEqual(await page.locator("#administration .problem").count(), 0)
+          // One of the page's own files.
+          await page.evaluate("location.hash = 'lossy'")
+          await lose(/\/page\/words\.js$/)
+          await page.reload()
+          await entry(page, "a.txt").waitFor()
+        },
+        { provoked: /ERR_FAILED|status of 503/ }
       )
     )
 

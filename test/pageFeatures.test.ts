@@ -496,6 +496,7 @@ describe.skipIf(noBrowser !== undefined)(`what the page does${skipped}`, () => {
             await press("In a week")
             await press("Save")
             await said(page, /^note\.txt is deleted on /)
+            await page.locator("#details time", { hasText: "in 7 days" }).waitFor()
             await isFocused("Change when it is deleted")
             await page.keyboard.press("Enter")
             await page.getByLabel("At this time").and(page.locator(":focus")).waitFor()

@@ -29,6 +29,7 @@ import kindsScript from "./page/kinds.js" with { type: "text" }
 import layoutStyle from "./page/layout.css" with { type: "text" }
 import listScript from "./page/list.js" with { type: "text" }
 import listViewScript from "./page/listView.js" with { type: "text" }
+import loadingScript from "./page/loading.js" with { type: "text" }
 import mainScript from "./page/main.js" with { type: "text" }
 import menuScript from "./page/menu.js" with { type: "text" }
 import messageScript from "./page/message.js" with { type: "text" }
@@ -94,6 +95,7 @@ export const scripts: Readonly<Record<string, string>> = {
   kinds: kindsScript,
   list: listScript,
   listView: listViewScript,
+  loading: loadingScript,
   main: mainScript,
   menu: menuScript,
   message: messageScript,

@@ -45,10 +45,18 @@ const card = (heading, fill) => {
   const host = make("div", {}, make("p", { className: "soft" }, "Loading"))
   const section = make("section", { className: "card" }, make("h3", {}, heading), host)
   const mine = visit
-  fill(host).catch((error) => {
-    if (visit === mine && !isAbort(error))
-      host.replaceChildren(make("p", { className: "problem", role: "alert" }, messageOf(error)))
-  })
+  const load = async () => {
+    try {
+      await fill(host)
+    } catch (error) {
+      if (visit !== mine || isAbort(error)) return
+      host.replaceChildren(
+        make("p", { className: "problem", role: "alert" }, messageOf(error)),
+        button("Try again", load, { about: heading.toLowerCase() })
+      )
+    }
+  }
+  load()
   return section
 }
 

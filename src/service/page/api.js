@@ -23,11 +23,13 @@ export class Refused extends Error {
    * @param {number} status 0 if there was no answer
    * @param {string} message
    * @param {string} [tag] the error's name in the API
+   * @param {number} [pause] milliseconds until the service wants to be asked again
    */
-  constructor(status, message, tag) {
+  constructor(status, message, tag, pause = 0) {
     super(message)
     this.status = status
     this.tag = tag
+    this.pause = pause
   }
 }
 
@@ -61,8 +63,9 @@ const sentenceOf = (body, status) => {
  * @param {number} status
  * @param {string} text
  * @param {Record<string, string>} asked the authorization that was refused: another one may be in use by now
+ * @param {string | null} [retryAfter] seconds, as the header has them
  */
-export const refusalOf = (status, text, asked) => {
+export const refusalOf = (status, text, asked, retryAfter) => {
   /** @type {Record<string, unknown>} */
   let body = {}
   try {
@@ -72,23 +75,92 @@ export const refusalOf = (status, text, asked) => {
     // It is not from this service, but for example from a proxy. The status remains.
   }
   const tag = typeof body["_tag"] === "string" ? body["_tag"] : undefined
-  const refused = new Refused(status, sentenceOf(body, status), tag)
+  const pause = Math.min(longestPause, 1000 * (Number(retryAfter) || 0))
+  const refused = new Refused(status, sentenceOf(body, status), tag, pause)
   if (status === 401 && asked["authorization"] === authorization()["authorization"]) onUnknownToken(refused)
   return refused
 }
 
+/** Reading changes nothing, so it is tried again by itself: milliseconds until then. */
+const pauses = [400, 1200]
+/** The longest pause that the service may ask for (milliseconds). */
+const longestPause = 5000
+/** Milliseconds after which an answer is given up. A change may take longer. */
+const patience = { read: 10_000, change: 60_000 }
+
+/** @typedef {RequestInit & { headers?: Record<string, string> }} Init */
+
+/** @param {Init} init */
+const isRead = ({ method = "GET" }) => method === "GET"
+
+/**
+ * There was no answer, or none of the service. A change may have been made all the same.
+ * @param {string} sentence
+ * @param {Init} init
+ */
+const noAnswer = (sentence, init) => new Refused(0, isRead(init) ? sentence : `${sentence} Look whether it was done.`)
+
+/**
+ * One request.
+ * @template T
+ * @param {string} path
+ * @param {Init} init
+ * @param {(response: Response) => T | Promise<T>} read
+ */
+const ask = async (path, init, read) => {
+  const { headers, signal, ...rest } = init
+  const asked = authorization()
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), isRead(init) ? patience.read : patience.change)
+  const ends = signal === undefined || signal === null ? late.signal : AbortSignal.any([signal, late.signal])
+  try {
+    const response = await fetch(path, { ...rest, headers: { ...asked, ...headers }, signal: ends })
+    if (response.ok) return await read(response)
+    throw refusalOf(response.status, await response.text(), asked, response.headers.get("retry-after"))
+  } catch (error) {
+    if (error instanceof Refused) throw error
+    if (late.signal.aborted) throw noAnswer("The service does not answer.", init)
+    // A proxy in between may answer with a page of its own.
+    if (error instanceof SyntaxError) throw noAnswer("Something else answered instead of the service.", init)
+    throw isAbort(error) ? error : unreachable()
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/**
+ * Whether it may be otherwise in a moment. A full disk is not.
+ * @param {unknown} error
+ */
+const mayPass = (error) =>
+  error instanceof Refused &&
+  (error.status === 0 || error.status === 429 || (error.status >= 500 && error.status !== 507))
+
+/**
+ * @template T
+ * @param {string} path
+ * @param {Init} init
+ * @param {(response: Response) => T | Promise<T>} read
+ * @returns {Promise<T>}
+ */
+const answerTo = async (path, init, read, tries = 0) => {
+  try {
+    return await ask(path, init, read)
+  } catch (error) {
+    const pause = pauses[tries]
+    if (pause === undefined || !isRead(init) || !mayPass(error) || init.signal?.aborted === true) throw error
+    const asked = error instanceof Refused ? error.pause : 0
+    await new Promise((resolve) => setTimeout(resolve, Math.max(pause, asked)))
+    init.signal?.throwIfAborted()
+    return answerTo(path, init, read, tries + 1)
+  }
+}
+
 /**
  * @param {string} path
- * @param {RequestInit & { headers?: Record<string, string> }} init
+ * @param {Init} init
  */
-export const call = async (path, { headers, ...init } = {}) => {
-  const asked = authorization()
-  const response = await fetch(path, { ...init, headers: { ...asked, ...headers } }).catch((error) => {
-    throw isAbort(error) ? error : unreachable()
-  })
-  if (!response.ok) throw refusalOf(response.status, await response.text(), asked)
-  return response
-}
+export const call = (path, init = {}) => answerTo(path, init, (response) => response)
 
 /** @param {unknown} error */
 export const isAbort = (error) => error instanceof DOMException && error.name === "AbortError"
@@ -98,10 +170,10 @@ export const messageOf = (error) => (error instanceof Error ? error.message : St
 /**
  * What the service answers, as JSON.
  * @param {string} path
- * @param {RequestInit} init
+ * @param {Init} init
  * @returns {Promise<any>}
  */
-export const json = async (path, init = {}) => (await call(path, /** @type {{}} */ (init))).json()
+export const json = (path, init = {}) => answerTo(path, init, (response) => response.json())
 
 /**
  * @param {string} method

@@ -49,7 +49,9 @@ export const showDue = async (list, after = null) => {
     next = page.next
     buttonAt("more-due").hidden = next === null
   } catch (error) {
-    if (!isAbort(error)) list.replaceChildren(make("li", { className: "problem" }, messageOf(error)))
+    if (isAbort(error)) return
+    const again = button("Try again", () => showDue(list))
+    list.replaceChildren(make("li", {}, make("span", { className: "problem" }, messageOf(error)), again))
   }
 }
 buttonAt("more-due").onclick = async () => {

@@ -1,5 +1,5 @@
 /** Edits a text in place. Nobody's change is overwritten unseen. */
-import { call, fileUrl, messageOf, Refused } from "./api.js"
+import { call, fileUrl, json, messageOf, Refused } from "./api.js"
 import { button, make, say } from "./dom.js"
 import { isWritable } from "./kinds.js"
 import { put } from "./list.js"
@@ -112,13 +112,12 @@ export const edit = async (file, host, done) => {
     showStoring(true)
     say(problem, "")
     try {
-      const response = await call(fileUrl(file, "/content"), {
+      const answer = await json(fileUrl(file, "/content"), {
         method: "PUT",
         body: area.value.replaceAll("\n", lineEnd),
         headers: { "content-type": file.mimeType, "if-match": `"${version}"` }
       })
-      /** @type {ConversationFile} */
-      const saved = await response.json()
+      const saved = /** @type {ConversationFile} */ (answer)
       announceStorageChange()
       if (editing === mine) editing = undefined
       put(saved)

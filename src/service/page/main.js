@@ -76,6 +76,8 @@ whenOpen(() => {
   load({ quietly: true })
   loadSessions()
   if (session() !== undefined) showSession()
+  if (place().kind === "due") showDue(box("due"))
+  if (place().kind === "administration") showAdministration()
 })
 whenStorageChanges(() => {
   loadSessions()

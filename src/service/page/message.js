@@ -59,9 +59,14 @@ export const tell = (text, { isProblem = false, undo } = {}) => {
   toast.classList.add("shown")
   toast.classList.toggle("problem", isProblem)
   if (undo !== undefined) {
-    const once = () => {
+    const once = async () => {
       clear()
-      attempt(undo)
+      try {
+        await undo()
+      } catch (error) {
+        // It is offered again: otherwise one lost request would take it away.
+        if (!isAbort(error)) tell(messageOf(error), { isProblem: true, undo })
+      }
     }
     undoing = once
     message.append(make("span", { className: "unseen" }, " Press Control Z to undo."))

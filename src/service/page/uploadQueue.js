@@ -138,8 +138,9 @@ const transfer = async (upload) => {
     upload.request = request
     const { status, text } = await answerTo(request, upload)
     if (status === 201) return JSON.parse(text)
-    // Too many at once: the service says when to try again. Nothing was stored.
-    if (status !== 429 || upload.attempts >= mostAttempts) throw refusalOf(status, text, authorization())
+    // Too many at once, or not now: the service says when to try again. Nothing was stored.
+    if ((status !== 429 && status !== 503) || upload.attempts >= mostAttempts)
+      throw refusalOf(status, text, authorization())
     upload.attempts += 1
     upload.sent = 0
     await pause(Number(request.getResponseHeader("retry-after") ?? 1))
