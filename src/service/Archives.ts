@@ -75,7 +75,7 @@ export class Archives extends Context.Tag("conversation-files/Archives")<
       const { record } = yield* AccessLog
       const { mayUse } = yield* Sessions
       const { open, unsafeDisproven } = yield* rowContent
-      const { texts } = yield* dialect
+      const { byBytes, texts } = yield* dialect
 
       const columns = sql.literal(`cf.file_id, cf.session_id, cf.original_filename, cf.file_size, cf.file_hash,
         cf.mime_type, cf.uploaded_at, cf.is_deleted, cf.deleted_at`)
@@ -83,14 +83,14 @@ export class Archives extends Context.Tag("conversation-files/Archives")<
       const all = (sessionId: string) =>
         sql<ArchivedRow>`SELECT ${columns} FROM conversation_files cf
           WHERE cf.session_id = ${sessionId} AND cf.is_deleted = 0
-          ORDER BY cf.uploaded_at NULLS FIRST, cf.file_id LIMIT ${mostArchived + 1}`
+          ORDER BY cf.uploaded_at NULLS FIRST, cf.file_id ${byBytes} LIMIT ${mostArchived + 1}`
 
       const some = (sessionId: string, fileIds: ReadonlyArray<string>) =>
         Effect.gen(function* () {
           const rows = yield* sql<ArchivedRow>`SELECT ${columns} FROM conversation_files cf
             WHERE cf.file_id IN (SELECT given.value FROM ${texts(JSON.stringify(fileIds))})
               AND cf.session_id = ${sessionId}
-            ORDER BY cf.uploaded_at NULLS FIRST, cf.file_id`
+            ORDER BY cf.uploaded_at NULLS FIRST, cf.file_id ${byBytes}`
           const found = new Set(rows.map(({ file_id }) => file_id))
           for (const fileId of fileIds) {
             if (!found.has(fileId)) {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { FilesApi, fileForm } from "../../src/service/Client.ts"
 import { execute, rowsOf } from "../support/database.ts"
-import { contentsIn, incomingIn, isOnPostgres, serving } from "../support/service.ts"
+import { contentsIn, incomingIn, serving } from "../support/service.ts"
 
 const sha256 = (content: string) => createHash("sha256").update(content).digest("hex")
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
@@ -72,11 +72,10 @@ describe("the typed client", () => {
       const facts = yield* call("operator.database", operator.database())
       assert.strictEqual(facts.schemaVersion, facts.migrations.at(-1)?.version)
       const { turns } = yield* call("operator.healthHistory", operator.healthHistory())
-      assert.deepStrictEqual(
-        [...new Set(turns.map(({ status }) => status))],
-        // The server of the tests flushes nothing, and health warns of that; on a busy machine of a late answer too.
-        isOnPostgres ? ["warn", "pass"] : ["pass"]
-      )
+      // On a busy machine a late answer is a warning. So is a server that flushes nothing, as that of the tests.
+      const statuses = turns.map(({ status }) => status)
+      assert.include(statuses, "pass")
+      assert.notInclude(statuses, "fail")
       assert.deepInclude(storage, { files: 1, deletedFiles: 0, sessions: 1, bytes: 5, storedBytes: 5 })
       assert.isAbove(storage.freeBytes ?? 0, 0)
       const at = new Date(Date.now() + 60_000)

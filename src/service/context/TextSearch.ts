@@ -80,7 +80,7 @@ const candidateOf = (row: PassageRow): Candidate => {
 
 export const textSearch = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const { elements, firstTime, join, texts } = yield* dialect
+  const { byBytes, elements, firstTime, join, texts } = yield* dialect
   const index = yield* termIndex
 
   /** SQLite reads the array from its beginning, because that stands first. */
@@ -197,7 +197,7 @@ export const textSearch = Effect.gen(function* () {
   const newestFiles = (sessionId: string, limit: number) =>
     Effect.map(
       sql<{ readonly file_id: string }>`SELECT file_id FROM conversation_files
-        WHERE session_id = ${sessionId} AND is_deleted = 0 ORDER BY uploaded_at DESC NULLS LAST, file_id DESC LIMIT ${limit}`,
+        WHERE session_id = ${sessionId} AND is_deleted = 0 ORDER BY uploaded_at DESC NULLS LAST, file_id ${byBytes} DESC LIMIT ${limit}`,
       (rows) => rows.map(({ file_id }) => file_id)
     )
 
