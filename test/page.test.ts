@@ -390,6 +390,12 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         )
         yield* onThePage("meanwhile", async (page) => {
           const more = page.getByRole("button", { name: "Show more" })
+          // The page reads its list once more as soon as it hears of changes. What is asked for meanwhile joins that.
+          const isRead = (response: { readonly url: () => string }) =>
+            /meanwhile\/files\?limit=25&/.test(response.url())
+          const calm = page.waitForResponse(isRead).then(() => page.waitForResponse(isRead))
+          await page.reload()
+          await calm
           await listed(page, "25 files")
           const rest = await holdAnswers(page, /meanwhile\/files\?.*after=/)
           await more.click()
@@ -566,6 +572,15 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         await listed(page, "1 file with “<img src=x onerror=alert(1)>” in the name")
         await page.getByRole("button", { name: `Delete ${name}` }).click()
         await said(page, `${name} is deleted.`)
+        // A message with a long name would cover the page of a phone.
+        await page.locator("#upload").setInputFiles(textFile(`${"W".repeat(100)}.txt`, `${name} needle`))
+        await said(page, /^W{40}…W{15}\.txt is uploaded\.$/)
+        await page.getByLabel("Search in contents and names").fill("needle alert")
+        do {
+          await page.keyboard.press("Enter")
+          await page.locator("#found-note", { hasText: "Searching" }).waitFor({ state: "hidden" })
+        } while ((await page.locator("#found p > mark", { hasText: "needle" }).count()) === 0)
+        assert.include(await textOf(page.locator("#found p").last()), `${name} needle`)
         assert.strictEqual(await page.locator("img").count(), 0)
         assert.strictEqual(alerts, 0)
       })

@@ -6,6 +6,7 @@ import { put } from "./list.js"
 import { tell } from "./message.js"
 import { announceStorageChange } from "./storageChanges.js"
 import { whenUnsaved } from "./unsaved.js"
+import { brief } from "./words.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
 
@@ -121,7 +122,7 @@ export const edit = async (file, host, done) => {
       announceStorageChange()
       if (editing === mine) editing = undefined
       put(saved)
-      tell(`${saved.name} is saved.`)
+      tell(`${brief(saved.name)} is saved.`)
       done(saved)
     } catch (error) {
       say(problem, messageOf(error))

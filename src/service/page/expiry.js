@@ -6,7 +6,7 @@ import { button, make } from "./dom.js"
 import { put } from "./list.js"
 import { tell } from "./message.js"
 import { announceStorageChange } from "./storageChanges.js"
-import { exact } from "./words.js"
+import { brief, exact } from "./words.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
 
@@ -62,7 +62,7 @@ export const askExpiry = (file, backTo) => {
       put(changed)
       const words =
         changed.expiresAt === null ? "is never deleted automatically" : `is deleted on ${exact(changed.expiresAt)}`
-      tell(`${file.name} ${words}.`)
+      tell(`${brief(file.name)} ${words}.`)
       announceStorageChange()
     },
     ...(backTo === undefined ? {} : { backTo })

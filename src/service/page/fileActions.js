@@ -9,7 +9,7 @@ import { tell } from "./message.js"
 import { besideThese, menuOf } from "./rows.js"
 import { announceStorageChange } from "./storageChanges.js"
 import { askTransfer } from "./transfer.js"
-import { counted } from "./words.js"
+import { brief, counted } from "./words.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
 /** @typedef {import("./types.d.ts").BulkResult} BulkResult */
@@ -19,7 +19,8 @@ import { counted } from "./words.js"
 const atOnce = 200
 
 /** @param {Files} files */
-export const namesOf = (files) => (files.length === 1 ? `${files[0]?.name} is` : `${counted(files.length, "file")} are`)
+export const namesOf = (files) =>
+  files.length === 1 ? `${brief(files[0]?.name ?? "")} is` : `${counted(files.length, "file")} are`
 
 /**
  * Does the same with each of many files; each has its own result.
@@ -118,7 +119,7 @@ export const rename = (file) => {
     act: async () => {
       const renamed = /** @type {ConversationFile} */ (await send("PATCH", fileUrl(file), { name: name.value }))
       put(renamed)
-      tell(`${file.name} is now ${renamed.name}.`)
+      tell(`${brief(file.name)} is now ${brief(renamed.name)}.`)
     },
     backTo: () => menuOf(file)
   })

@@ -6,6 +6,7 @@ import { make } from "./dom.js"
 import { put } from "./list.js"
 import { tell } from "./message.js"
 import { announceStorageChange } from "./storageChanges.js"
+import { brief } from "./words.js"
 
 /** @param {string} session */
 export const askText = (session) => {
@@ -19,7 +20,7 @@ export const askText = (session) => {
       /** @type {import("./types.d.ts").FileDetails} */
       const file = await send("POST", sessionUrl(session, "/texts"), { name: name.value, text: text.value })
       put(file)
-      tell(`${file.name} is created.`)
+      tell(`${brief(file.name)} is created.`)
       announceStorageChange()
     },
     backTo: () => document.querySelector("#session-actions button")

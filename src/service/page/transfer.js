@@ -9,6 +9,7 @@ import { session } from "./place.js"
 import { besideThese } from "./rows.js"
 import { sessionNames } from "./sessions.js"
 import { announceStorageChange } from "./storageChanges.js"
+import { brief } from "./words.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
 
@@ -38,7 +39,7 @@ export const askTransfer = (file) => {
       const there = await send("POST", fileUrl(file, copy.checked ? "/copy" : "/move"), { sessionId })
       if (move.checked && session() !== undefined && session() !== sessionId) takeAway([file])
       put(there)
-      tell(`${file.name} is ${copy.checked ? "copied" : "moved"} to ${sessionId}.`)
+      tell(`${brief(file.name)} is ${copy.checked ? "copied" : "moved"} to ${brief(sessionId)}.`)
       announceStorageChange()
     },
     backTo: besideThese([file])

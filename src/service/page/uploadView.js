@@ -20,7 +20,7 @@ import {
   waiting,
   whenUploads
 } from "./uploadQueue.js"
-import { bytes, counted, number } from "./words.js"
+import { brief, bytes, counted, number } from "./words.js"
 
 /** @typedef {import("./uploadQueue.js").Upload} Upload */
 
@@ -136,7 +136,7 @@ whenUploads({
       done === 0
         ? undefined
         : done === 1 && last !== ""
-          ? `${last} is uploaded.`
+          ? `${brief(last)} is uploaded.`
           : `${counted(done, "file")} ${done === 1 ? "is" : "are"} uploaded.`,
       cancelled === 0 ? undefined : `${counted(cancelled, "upload")} ${cancelled === 1 ? "is" : "are"} cancelled.`,
       not === 0 ? undefined : `${counted(not, "file")} ${not === 1 ? "was" : "were"} refused.`

@@ -52,6 +52,20 @@ export const bytes = (count) => {
  */
 export const readable = (sentence) => sentence.replace(/\b(\d{4,}) bytes\b/g, (_, count) => bytes(Number(count)))
 
+/** Characters of a name in a message, which covers a part of the page. */
+const briefLength = 60
+
+/**
+ * A name in a message: of a long one the middle is left out.
+ * @param {string} name
+ */
+export const brief = (name) => {
+  const characters = [...name]
+  return characters.length <= briefLength
+    ? name
+    : `${characters.slice(0, briefLength - 20).join("")}…${characters.slice(-19).join("")}`
+}
+
 /** Ends with a full stop. @param {string} text */
 export const sentence = (text) => text.replace(/[^.!?]$/, "$&.")
 
