@@ -7,6 +7,7 @@ import * as Predicate from "effect/Predicate"
 import { callerOf } from "./Address.ts"
 import { Beginnings } from "./Beginnings.ts"
 import { continueWhenRead } from "./continueWhenRead.ts"
+import { endInTurn } from "./endInTurn.ts"
 import type { KeptAnswers } from "./KeptAnswers.ts"
 import { gatherSmallChunks } from "./SmallChunks.ts"
 import type { Strangers } from "./Strangers.ts"
@@ -44,7 +45,6 @@ export class BoundedServer extends Server {
   private readonly strangers: Strangers["Type"]
   private readonly kept: KeptAnswers["Type"]
   private readonly beginnings = new Beginnings()
-  private readonly ends = new Beginnings()
   private readonly talks = new Map<Socket, Talk>()
   private readonly most: number
   private isDraining = false
@@ -169,7 +169,7 @@ export class BoundedServer extends Server {
 
   private admit(socket: Socket): void {
     this.open += 1
-    this.closeInTurn(socket)
+    endInTurn(socket)
     this.talks.set(socket, { open: new Set(), since: performance.now(), heard: 0 })
     const caller = callerOf(socket.remoteAddress ?? "")
     const others = this.strange.get(caller)
@@ -181,19 +181,6 @@ export class BoundedServer extends Server {
       this.forget(socket, caller)
     })
     if (this.open > this.most) this.driveOut()
-  }
-
-  /**
-   * What ends with a connection, such as an answer under way with its file, ends in its turn: somebody may close a
-   * hundred connections at once.
-   */
-  private closeInTurn(socket: Socket): void {
-    const emit = socket.emit.bind(socket)
-    socket.emit = (event: string | symbol, ...args: ReadonlyArray<unknown>) => {
-      if (event !== "close") return emit(event, ...args)
-      this.ends.inTurn(() => emit(event, ...args))
-      return true
-    }
   }
 
   private driveOut(): void {
