@@ -61,12 +61,11 @@ export const lateWriter = Effect.fnUntraced(function* (
     waiting.splice(0, waiting.length, ...waiting.filter((one) => !written.has(one)))
     for (const { written } of some) written()
     isBlocked = false
+    if (waiting.length > 0) yield* othersTurn
   })
 
   const writeAll = Effect.repeat(
-    Effect.suspend(() =>
-      waiting.length === 0 ? Effect.void : waiting.length > most ? Effect.zipLeft(writeSome, othersTurn) : writeSome
-    ),
+    Effect.suspend(() => (waiting.length === 0 ? Effect.void : writeSome)),
     { until: () => waiting.length === 0 }
   )
 

@@ -34,8 +34,8 @@ const askForToken = (problem) => {
   if (isNew) input("token").focus()
 }
 
-/** Milliseconds after which an answer is given up, and until it is requested again. */
-const pause = { patience: 10_000, again: 1000 }
+/** Milliseconds until it is asked again, after the tries of one request. */
+const pause = 1000
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let next
 
@@ -45,7 +45,7 @@ export const enter = async () => {
   if (user !== undefined) return
   const asked = authorization()["authorization"]
   try {
-    const answer = /** @type {Me} */ (await json("/api/me", { signal: AbortSignal.timeout(pause.patience) }))
+    const answer = /** @type {Me} */ (await json("/api/me"))
     // Another token was given meanwhile, or the same answer has come already.
     if (user !== undefined || asked !== authorization()["authorization"]) return
     user = answer
@@ -55,7 +55,7 @@ export const enter = async () => {
     showCard("wait")
     // A service without accounts serves only its own machine, and says so.
     if (error instanceof Refused && error.status === 403) say(box("wait"), error.message)
-    else next = setTimeout(enter, pause.again)
+    else next = setTimeout(enter, pause)
     return
   }
   sessionStorage.removeItem(notice)
