@@ -390,16 +390,16 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
         )
         yield* onThePage("meanwhile", async (page) => {
           const more = page.getByRole("button", { name: "Show more" })
-          // The page reads its list once more as soon as it hears of changes. What is asked for meanwhile joins that.
-          const isRead = (response: { readonly url: () => string }) =>
-            /meanwhile\/files\?limit=25&/.test(response.url())
-          const calm = page.waitForResponse(isRead).then(() => page.waitForResponse(isRead))
-          await page.reload()
-          await calm
           await listed(page, "25 files")
           const rest = await holdAnswers(page, /meanwhile\/files\?.*after=/)
-          await more.click()
-          await rest.held
+          const isHeld = rest.held.then(() => true)
+          // The page reads its list once more when it hears of changes. A click meanwhile joins that: then again.
+          for (;;) {
+            await more.click()
+            if (await Promise.race([isHeld, listed(page, "50 files").then(() => false)])) break
+            await page.reload()
+            await listed(page, "25 files")
+          }
           await comeBack(page)
           await listed(page, "50 files")
           rest.release()
