@@ -4,6 +4,10 @@ import { basename, dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { DatabaseReady, Migrations } from "../layers/index.ts"
+import { foreignKeyWatch } from "../layers/sqlite/AppliedMigrations/ForeignKeyWatch.ts"
+import { scriptOf } from "../layers/sqlite/AppliedMigrations/MigrationRun.ts"
+import { atOnce } from "../layers/sqlite/edge.ts"
+import { openSqlite } from "../layers/sqlite/Sqlite.ts"
 import { inMemory } from "../layers/testing.ts"
 import { independently, platform, refusal, rowsOf, start, temporaryFile } from "./support/database.ts"
 import { runProgram } from "./support/program.ts"
@@ -278,6 +282,32 @@ describe("an upgrade with a rebuild in the middle", () => {
         ["002", "003", "004"]
       )
       assert.strictEqual(report.backup, `${file}.001-to-004.backup`)
+    })
+  )
+
+  it.scoped("are checked for all rows twice, however many they are, and between that where they change a key", () =>
+    Effect.gen(function* () {
+      const sqlite = yield* openSqlite({ filename: ":memory:" })
+      const looked: Array<string> = []
+      const all: typeof sqlite.all = (sql, parameters) => {
+        if (sql.includes("foreign_key_check")) looked.push(sql.includes("json_each") ? String(parameters) : "all rows")
+        return sqlite.all(sql, parameters)
+      }
+      const watch = foreignKeyWatch({ ...sqlite, all }, [])
+      const scripts = (yield* Migrations.fromRecord({
+        "001_create.sql": "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p);",
+        "002_rows.sql": "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1);",
+        "003_view.sql": "CREATE VIEW v AS SELECT * FROM c;",
+        "004_column.sql": "ALTER TABLE p ADD COLUMN name TEXT;",
+        "005_index.sql": "CREATE UNIQUE INDEX of_c ON c (p);",
+        "006_more.sql": "CREATE TABLE other (id INTEGER PRIMARY KEY);",
+        "007_last.sql": "CREATE TABLE last (id INTEGER PRIMARY KEY);"
+      })).map(scriptOf)
+      for (const [index, script] of scripts.entries()) {
+        for (const { text } of script.statements) sqlite.all(text)
+        yield* atOnce(() => watch.check(script, index === scripts.length - 1))
+      }
+      assert.deepStrictEqual(looked, ["all rows", '["p"]', '["c"]', '["other"]', "all rows"])
     })
   )
 })

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import { titleOf } from "../../start/MigrationSource.ts"
 import { outcomeOf, type Steps } from "../edge.ts"
 import { describeViolation, foreignKeyViolations } from "../PageCheck.ts"
-import { type Sqlite, schemaVersionOf } from "../Sqlite.ts"
+import { type Row, type Sqlite, schemaVersionOf } from "../Sqlite.ts"
 import type { Script } from "./MigrationRun.ts"
-import type { SchemaObject } from "./SchemaFingerprint.ts"
+import { type SchemaObject, schemaStatement } from "./SchemaFingerprint.ts"
 import { type UpgradeError, upgradeError } from "./UpgradeError.ts"
 import { notWritten } from "./UpgradeRoom.ts"
 import { hasDeferred, mayDefer, mayRefer } from "./UpgradeRuns.ts"
@@ -13,6 +13,10 @@ import { hasDeferred, mayDefer, mayRefer } from "./UpgradeRuns.ts"
 /**
  * Looks for rows without their parent after each file that could leave some. With foreign keys on SQLite refuses them
  * at once, except for deferred keys, and for a table that loses the key that others refer to.
+ *
+ * The first and the last look are at all tables: rows that were wrong before are found whatever the files are, and
+ * nothing is committed that was not seen. Between them only tables that a file made or changed are looked at, and those
+ * that refer to them: each look at all rows blocks the event loop, and holds the write lock.
  */
 export const foreignKeyWatch = (
   sqlite: Sqlite,
@@ -23,6 +27,7 @@ export const foreignKeyWatch = (
   let hasKeys = objects.some(({ sql }) => /references/i.test(sql))
   let isDeferred = hasDeferred(objects)
   let schema = Number.NaN
+  let seen: ReadonlyArray<Row> | undefined
   return {
     *check(script: Script, isLast: boolean): Steps<void, UpgradeError> {
       const migration = titleOf(script.migration)
@@ -32,10 +37,19 @@ export const foreignKeyWatch = (
       const version = yield* outcomeOf(() => schemaVersionOf(sqlite), notWritten(migration))
       const isSame = version === schema
       schema = version
-      if (isSame && !isDeferred && !isLast && script.migration.declared.foreignKeys === "on") return
+      const isRefusedAtOnce = !isDeferred && script.migration.declared.foreignKeys === "on"
+      if (isSame && isRefusedAtOnce && !isLast) return
+      const before = seen
+      seen = isLast ? undefined : yield* outcomeOf(() => sqlite.all(schemaStatement), notWritten(migration))
+      const changed =
+        before === undefined || seen === undefined || !isRefusedAtOnce ? undefined : changedTables(before, seen)
+      if (changed?.length === 0) return
       yield* looking(script)
       const rows = yield* outcomeOf(
-        () => sqlite.all(`${foreignKeyViolations} LIMIT 100`),
+        () =>
+          changed === undefined
+            ? sqlite.all(`${foreignKeyViolations} LIMIT 100`)
+            : sqlite.all(violationsAround, [JSON.stringify(changed)]),
         (failure) =>
           failure.code === "SQLITE_ERROR"
             ? upgradeError("ForeignKeyMismatch", { migration, detail: failure.detail })
@@ -48,3 +62,28 @@ export const foreignKeyWatch = (
     }
   }
 }
+
+/** Tables that were made, changed or dropped, or whose indexes were: a key that others refer to may be an index. */
+const changedTables = (before: ReadonlyArray<Row>, after: ReadonlyArray<Row>): ReadonlyArray<unknown> => {
+  const [old, now] = [definitionsIn(before), definitionsIn(after)]
+  const changed = [
+    ...after.filter((row) => old.get(`${row["type"]} ${row["name"]}`) !== row["sql"]),
+    ...before.filter((row) => now.get(`${row["type"]} ${row["name"]}`) !== row["sql"])
+  ]
+  return [...new Set(changed.filter(({ type }) => type === "table" || type === "index").map((row) => row["tbl_name"]))]
+}
+
+const definitionsIn = (schema: ReadonlyArray<Row>) =>
+  new Map(schema.map((row) => [`${row["type"]} ${row["name"]}`, row["sql"]]))
+
+/** `foreignKeyViolations` of some tables, which are a list in JSON, and of those that refer to one of them. */
+const violationsAround = `WITH changed(name) AS (SELECT value FROM json_each(?))
+SELECT violation."table", violation.rowid, violation.parent
+FROM sqlite_schema AS child, pragma_foreign_key_check(child.name, 'main') AS violation
+WHERE child.type = 'table' AND (
+  child.name COLLATE NOCASE IN (SELECT name FROM changed)
+  OR EXISTS (
+    SELECT 1 FROM pragma_foreign_key_list(child.name, 'main') AS reference
+    WHERE reference."table" COLLATE NOCASE IN (SELECT name FROM changed)
+  )
+) LIMIT 100`
