@@ -300,8 +300,9 @@ describe("an upgrade with a rebuild in the middle", () => {
         "003_view.sql": "CREATE VIEW v AS SELECT * FROM c;",
         "004_column.sql": "ALTER TABLE p ADD COLUMN name TEXT;",
         "005_index.sql": "CREATE UNIQUE INDEX of_c ON c (p);",
-        "006_more.sql": "CREATE TABLE other (id INTEGER PRIMARY KEY);",
-        "007_last.sql": "CREATE TABLE last (id INTEGER PRIMARY KEY);"
+        "006_no_index.sql": "DROP INDEX of_c;",
+        "007_more.sql": "CREATE TABLE other (id INTEGER PRIMARY KEY);",
+        "008_last.sql": "CREATE TABLE last (id INTEGER PRIMARY KEY);"
       })).map(scriptOf)
       for (const [index, script] of scripts.entries()) {
         for (const { text } of script.statements) sqlite.all(text)

@@ -63,18 +63,23 @@ export const foreignKeyWatch = (
   }
 }
 
-/** Tables that were made, changed or dropped, or whose indexes were: a key that others refer to may be an index. */
+/** Tables that were made, changed or dropped, or lost a unique index: that may be the key that others refer to. */
 const changedTables = (before: ReadonlyArray<Row>, after: ReadonlyArray<Row>): ReadonlyArray<unknown> => {
-  const [old, now] = [definitionsIn(before), definitionsIn(after)]
+  const gone = differing(before, after)
+  const made = differing(after, before).filter(({ type }) => type === "table")
   const changed = [
-    ...after.filter((row) => old.get(`${row["type"]} ${row["name"]}`) !== row["sql"]),
-    ...before.filter((row) => now.get(`${row["type"]} ${row["name"]}`) !== row["sql"])
+    ...made,
+    ...gone.filter(({ sql, type }) => type === "table" || /^create\s+unique/i.test(String(sql)))
   ]
-  return [...new Set(changed.filter(({ type }) => type === "table" || type === "index").map((row) => row["tbl_name"]))]
+  return [...new Set(changed.map((row) => row["tbl_name"]))]
 }
 
-const definitionsIn = (schema: ReadonlyArray<Row>) =>
-  new Map(schema.map((row) => [`${row["type"]} ${row["name"]}`, row["sql"]]))
+/** The objects of a schema that another one does not have, or not so. */
+const differing = (schema: ReadonlyArray<Row>, other: ReadonlyArray<Row>): ReadonlyArray<Row> => {
+  const key = (row: Row) => `${row["type"]} ${row["name"]}`
+  const definitions = new Map(other.map((row) => [key(row), row["sql"]]))
+  return schema.filter((row) => definitions.get(key(row)) !== row["sql"])
+}
 
 /** `foreignKeyViolations` of some tables, which are a list in JSON, and of those that refer to one of them. */
 const violationsAround = `WITH changed(name) AS (SELECT value FROM json_each(?))
