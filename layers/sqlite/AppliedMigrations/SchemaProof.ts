@@ -4,7 +4,7 @@ import { identity } from "effect/Function"
 import type { Scope } from "effect/Scope"
 import { foldName, mentions } from "../../schema/SqlScript.ts"
 import type { Attempt } from "../../start/Attempt.ts"
-import type { Migration } from "../../start/MigrationSource.ts"
+import type { Migration, SqlText } from "../../start/MigrationSource.ts"
 import { atEdge, verdictOf } from "../edge.ts"
 import { IntegrityError } from "../IntegrityError.ts"
 import { SharedLooks } from "../SharedLooks.ts"
@@ -60,9 +60,21 @@ export const schemaAfter = (
   return Effect.succeed(now.filter((object) => !isExtra.has(titleOf(object))))
 }
 
-/** A quote within a name is doubled in the text, so that the name alone does not occur there. */
-export const maySpeakOf = ({ migration: { body } }: Script, name: string): boolean =>
-  body._tag === "Effect" || foldName(body.text).includes(foldName(name)) || mentions(body.text, foldName(name))
+/** A start that waits asks this of every object at each attempt, so each text is folded once. */
+export const maySpeakOf = ({ migration: { body } }: Script, name: string): boolean => {
+  if (body._tag === "Effect") return true
+  const wanted = foldName(name)
+  // A quote within a name is doubled in the text, so that the name alone does not occur there.
+  return foldedText(body).includes(wanted) || (/["'`]/.test(name) && mentions(body.text, wanted))
+}
+
+const foldedText = (body: SqlText): string => {
+  const folded = foldedTexts.get(body) ?? foldName(body.text)
+  foldedTexts.set(body, folded)
+  return folded
+}
+
+const foldedTexts = new WeakMap<SqlText, string>()
 
 /** Replays migrations in a database in memory, at each use; once for all databases of a fleet. */
 export const madeBy = (migrations: ReadonlyArray<Migration>, progress?: Attempt["progress"]): Made =>
