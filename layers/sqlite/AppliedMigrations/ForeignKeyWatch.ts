@@ -49,7 +49,7 @@ export const foreignKeyWatch = (
         () =>
           changed === undefined
             ? sqlite.all(`${foreignKeyViolations} LIMIT 100`)
-            : sqlite.all(violationsAround, [JSON.stringify(changed)]),
+            : sqlite.all(violationsAround(changed.length), changed),
         (failure) =>
           failure.code === "SQLITE_ERROR"
             ? upgradeError("ForeignKeyMismatch", { migration, detail: failure.detail })
@@ -81,8 +81,13 @@ const differing = (schema: ReadonlyArray<Row>, other: ReadonlyArray<Row>): Reado
   return schema.filter((row) => definitions.get(key(row)) !== row["sql"])
 }
 
-/** `foreignKeyViolations` of some tables, which are a list in JSON, and of those that refer to one of them. */
-const violationsAround = `WITH changed(name) AS (SELECT value FROM json_each(?))
+/**
+ * `foreignKeyViolations` of so many tables, whose names are its parameters, and of those that refer to one of them. Not
+ * `json_each`: a database may have a table of that name.
+ */
+const violationsAround = (
+  tables: number
+): string => `WITH changed(name) AS (VALUES ${Array(tables).fill("(?)").join(", ")})
 SELECT violation."table", violation.rowid, violation.parent
 FROM sqlite_schema AS child, pragma_foreign_key_check(child.name, 'main') AS violation
 WHERE child.type = 'table' AND (
