@@ -198,6 +198,35 @@ PRAGMA legacy_alter_table = ON; CREATE TEMP TABLE u (id); INSERT INTO u VALUES (
       }
     })
   )
+
+  it.scoped(
+    "have their foreign keys checked in all tables twice, however many they are, and between that where one changes",
+    () =>
+      Effect.gen(function* () {
+        const sqlite = yield* openSqlite({ filename: ":memory:" })
+        const looked: Array<string> = []
+        const all: typeof sqlite.all = (sql, parameters) => {
+          if (sql.includes("foreign_key_check")) looked.push(parameters?.join() ?? "all rows")
+          return sqlite.all(sql, parameters)
+        }
+        const watch = foreignKeyWatch({ ...sqlite, all }, [])
+        const scripts = (yield* Migrations.fromRecord({
+          "001_create.sql": "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p);",
+          "002_rows.sql": "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1);",
+          "003_view.sql": "CREATE VIEW v AS SELECT * FROM c;",
+          "004_column.sql": "ALTER TABLE p ADD COLUMN name TEXT;",
+          "005_index.sql": "CREATE UNIQUE INDEX of_c ON c (p);",
+          "006_no_index.sql": "DROP INDEX of_c;",
+          "007_more.sql": "CREATE TABLE json_each (p REFERENCES p);",
+          "008_last.sql": "CREATE TABLE last (id INTEGER PRIMARY KEY);"
+        })).map(scriptOf)
+        for (const [index, script] of scripts.entries()) {
+          for (const { text } of script.statements) sqlite.all(text)
+          yield* atOnce(() => watch.check(script, index === scripts.length - 1))
+        }
+        assert.deepStrictEqual(looked, ["all rows", "p", "c", "json_each", "all rows"])
+      })
+  )
 })
 
 describe("an upgrade with a rebuild in the middle", () => {
@@ -282,33 +311,6 @@ describe("an upgrade with a rebuild in the middle", () => {
         ["002", "003", "004"]
       )
       assert.strictEqual(report.backup, `${file}.001-to-004.backup`)
-    })
-  )
-
-  it.scoped("are checked for all rows twice, however many they are, and between that where they change a key", () =>
-    Effect.gen(function* () {
-      const sqlite = yield* openSqlite({ filename: ":memory:" })
-      const looked: Array<string> = []
-      const all: typeof sqlite.all = (sql, parameters) => {
-        if (sql.includes("foreign_key_check")) looked.push(parameters?.join() ?? "all rows")
-        return sqlite.all(sql, parameters)
-      }
-      const watch = foreignKeyWatch({ ...sqlite, all }, [])
-      const scripts = (yield* Migrations.fromRecord({
-        "001_create.sql": "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p);",
-        "002_rows.sql": "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1);",
-        "003_view.sql": "CREATE VIEW v AS SELECT * FROM c;",
-        "004_column.sql": "ALTER TABLE p ADD COLUMN name TEXT;",
-        "005_index.sql": "CREATE UNIQUE INDEX of_c ON c (p);",
-        "006_no_index.sql": "DROP INDEX of_c;",
-        "007_more.sql": "CREATE TABLE json_each (p REFERENCES p);",
-        "008_last.sql": "CREATE TABLE last (id INTEGER PRIMARY KEY);"
-      })).map(scriptOf)
-      for (const [index, script] of scripts.entries()) {
-        for (const { text } of script.statements) sqlite.all(text)
-        yield* atOnce(() => watch.check(script, index === scripts.length - 1))
-      }
-      assert.deepStrictEqual(looked, ["all rows", "p", "c", "json_each", "all rows"])
     })
   )
 })
