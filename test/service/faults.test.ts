@@ -8,12 +8,14 @@ import { readdirSync, readFileSync, utimesSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
 import { fileForm } from "../../src/service/Client.ts"
 import { runningBackend, stopped } from "../support/backend.ts"
 import { rowsOf, temporaryFolder } from "../support/database.ts"
 import { because, everything, type Fault, kill, limit, threadsOf, unattachable, underFault } from "../support/faults.ts"
 
-type Thread = keyof ReturnType<typeof threadsOf>
+type Thread = keyof Effect.Effect.Success<ReturnType<typeof threadsOf>>
 
 type Calls = Readonly<Record<Thread, ReadonlyArray<string>>>
 
@@ -255,7 +257,8 @@ const sweep = Effect.fnUntraced(function* <E, R>(
       for (let nth = 1; ; nth += every) {
         const fault: Fault = { what, call, nth }
         const request = yield* prepare(subject)
-        const { reached, value } = yield* underFault(threadsOf(subject.pid)[thread], fault, subject.trace, request)
+        const threads = yield* threadsOf(subject.pid)
+        const { reached, value } = yield* underFault(threads[thread], fault, subject.trace, request)
         // A killed process does not answer any more; the tracer may be gone before it noted the end.
         const isOver = what === kill ? value.answer === undefined || (yield* subject.isSilent) : reached
         if (!isOver) {
@@ -275,6 +278,19 @@ const sweep = Effect.fnUntraced(function* <E, R>(
 })
 
 describe.skipIf(unattachable !== undefined)(`the service${because(unattachable)}`, () => {
+  it.scopedLive(
+    "has the same threads whenever one looks, though it works",
+    () =>
+      Effect.gen(function* () {
+        const subject = yield* makeSubject
+        const working = yield* Effect.fork(Effect.repeat(subject.upload("one content"), Schedule.spaced("20 millis")))
+        const pools = yield* Effect.replicateEffect(Effect.delay(threadsOf(subject.pid), "3 millis"), 100)
+        yield* Fiber.interrupt(working)
+        assert.strictEqual(new Set(pools.map(({ pool }) => pool)).size, 1)
+      }),
+    limit
+  )
+
   for (const [name, prepare] of Object.entries(requests).filter(([name]) => isSwept(name))) {
     const form = formOf(name)
     it.scopedLive(

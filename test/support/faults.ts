@@ -71,23 +71,33 @@ export const mostRefused = (traced: string): number => {
   return Math.max(0, ...[...new Set(tries)].map((thread) => tries.filter((one) => one === thread).length))
 }
 
+/** Of a process of which every thread waits: the newest that waits on a lock. Undefined while one works. */
+const lastIdle = (pid: number): number | undefined => {
+  const waits = readdirSync(`/proc/${pid}/task`)
+    .map(Number)
+    .sort((one, other) => one - other)
+    // The kernel's function in which it waits; "0" while it works.
+    .map((thread) => ({ thread, wait: readFileSync(`/proc/${pid}/task/${thread}/wchan`, "utf8") }))
+  const isAtRest = waits.every(({ wait }) => /futex|epoll|ep_poll/.test(wait))
+  return isAtRest ? waits.findLast(({ wait }) => wait.startsWith("futex"))?.thread : undefined
+}
+
 /**
  * The threads of a Node.js process whose system calls matter: its own, where SQLite works, and the one of its pool
  * (`UV_THREADPOOL_SIZE=1`), which starts with the first file system call. What starts later is a thread with an event
- * loop of its own; the pool waits on a lock.
+ * loop of its own; the pool waits on a lock. While a thread works, nobody can tell which of them it is: two looks in a
+ * row have to find all of them waiting.
  */
-export const threadsOf = (pid: number) => {
-  const begun = (thread: string) => {
-    // The 22nd field; the second is a name, which may have spaces (proc(5)).
-    const [, fields = ""] = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8").split(") ")
-    return Number(fields.split(" ")[19])
+export const threadsOf = Effect.fnUntraced(function* (pid: number) {
+  let before: number | undefined
+  for (let looks = 0; looks < 5000; looks += 1) {
+    const pool = lastIdle(pid)
+    if (pool !== undefined && pool === before) return { main: pid, pool }
+    before = pool
+    yield* Effect.sleep("2 millis")
   }
-  const isIdle = (thread: string) => readFileSync(`/proc/${pid}/task/${thread}/wchan`, "utf8").startsWith("futex")
-  const [last] = readdirSync(`/proc/${pid}/task`)
-    .filter(isIdle)
-    .sort((one, other) => begun(other) - begun(one))
-  return { main: pid, pool: Number(last) }
-}
+  return yield* Effect.dieMessage(`a thread of ${pid} always works`)
+})
 
 /** A tracer, once it is attached. */
 const attached = (args: ReadonlyArray<string>) =>
