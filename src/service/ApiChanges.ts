@@ -21,11 +21,7 @@ import {
 import { ConversationFile, FileDetails, FileId, SessionId } from "./ApiModels.ts"
 import { inWritableSession, ofFile } from "./ApiParameters.ts"
 import { GivenMetadata } from "./GivenMetadata.ts"
-
-/** Text that can be stored: an unpaired surrogate has no bytes in UTF-8. */
-const Text = Schema.String.pipe(
-  Schema.filter((text) => !/\p{Cs}/u.test(text), { message: () => "is not valid Unicode" })
-)
+import { Text } from "./unicode.ts"
 
 /** A text file to create. The whole request may have 1 MiB; upload a longer one. */
 export const NewText = Schema.Struct({
@@ -33,7 +29,7 @@ export const NewText = Schema.Struct({
   text: Text,
   /** Default `text/plain`. */
   mimeType: Schema.optional(Schema.String),
-  messageId: Schema.optional(Schema.String.pipe(Schema.maxLength(1024))),
+  messageId: Schema.optional(Text.pipe(Schema.maxLength(1024))),
   metadata: Schema.optional(GivenMetadata)
 })
 

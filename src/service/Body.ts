@@ -8,7 +8,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
 import { BodyTooLarge, UnsupportedMediaType } from "./ApiErrors.ts"
-import { hasFewMembers, tooManyMembers } from "./jsonMembers.ts"
+import { faultIn } from "./jsonMembers.ts"
 
 /** The most bytes of a body read into memory: the longest message fits. File contents are not read into memory. */
 const longestBody = 128 * 1024
@@ -26,12 +26,17 @@ export const withJson = (request: HttpServerRequest.HttpServerRequest): HttpServ
   return Object.create(asJson, { json: { value: jsonOf(incoming) } })
 }
 
-const jsonOf = Effect.fnUntraced(function* (incoming: IncomingMessage) {
-  const [type = "", ...parameters] = (incoming.headers["content-type"] ?? json).toLowerCase().split(";")
+/** A body without a type is taken for JSON. */
+export const requireJson = ({ headers }: IncomingMessage): Effect.Effect<void, UnsupportedMediaType> => {
+  const [type = "", ...parameters] = (headers["content-type"] ?? json).toLowerCase().split(";")
   const charset = parameters.find((one) => /^\s*charset\s*=/.test(one))
-  if (type.trim() !== json || (charset !== undefined && !/=\s*"?utf-?8"?\s*$/.test(charset))) {
-    return yield* new UnsupportedMediaType({ accept: json, message: `Send the body as ${json}, in UTF-8.` })
-  }
+  return type.trim() === json && (charset === undefined || /=\s*"?utf-?8"?\s*$/.test(charset))
+    ? Effect.void
+    : new UnsupportedMediaType({ accept: json, message: `Send the body as ${json}, in UTF-8.` })
+}
+
+const jsonOf = Effect.fnUntraced(function* (incoming: IncomingMessage) {
+  yield* requireJson(incoming)
   if (Number(incoming.headers["content-length"] ?? 0) > longestBody) return yield* tooLong
   const bytes = yield* bytesOf(incoming)
   if (bytes.length === 0) return yield* unreadable("The body is empty. Send a JSON object.")
@@ -43,7 +48,8 @@ const jsonOf = Effect.fnUntraced(function* (incoming: IncomingMessage) {
     try: (): unknown => JSON.parse(text),
     catch: (error) => unreadable(`The body is not JSON: ${error instanceof Error ? error.message : String(error)}.`)
   })
-  return hasFewMembers(value) ? value : yield* unreadable(tooManyMembers)
+  const fault = faultIn(value)
+  return fault === undefined ? value : yield* unreadable(fault)
 })
 
 const unreadable = (message: string) => new HttpApiDecodeError({ issues: [], message })

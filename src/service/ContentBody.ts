@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { FileTooLarge, InvalidUpload, tooLarge, UnsupportedMediaType } from "./Api.ts"
-import { hasFewMembers, hasFewStrings, tooManyMembers } from "./jsonMembers.ts"
+import { requireJson } from "./Body.ts"
+import { faultIn, hasFewStrings, tooManyMembers } from "./jsonMembers.ts"
 
 /**
  * The length that a request announces; 0 if it does not. Fails if it is above `longest`. Ask before looking at the disk
@@ -61,9 +62,7 @@ export const jsonBodyOf = Effect.fnUntraced(function* <A, I>(
   schema: Schema.Schema<A, I>,
   limit: number
 ) {
-  if (!/^application\/json *(;|$)/i.test(request.headers["content-type"] ?? "")) {
-    return yield* new UnsupportedMediaType({ message: "Send the request as application/json." })
-  }
+  yield* requireJson(request)
   let seen = 0
   const chunks = yield* bytesOf(request, limit).pipe(
     Stream.map((chunk) => {
@@ -78,15 +77,15 @@ export const jsonBodyOf = Effect.fnUntraced(function* <A, I>(
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(Chunk.toReadonlyArray(chunks))),
     catch: () => new UnsupportedMediaType({ message: "The body is not valid UTF-8." })
   })
-  if (!hasFewStrings(text)) return yield* manyMembers
+  if (!hasFewStrings(text)) return yield* misshapen(tooManyMembers)
   return yield* Schema.decode(Schema.parseJson())(text).pipe(
-    Effect.filterOrFail(
-      (value) => hasFewMembers(value),
-      () => manyMembers
-    ),
+    Effect.tap((value) => {
+      const fault = faultIn(value)
+      return fault === undefined ? Effect.void : misshapen(fault)
+    }),
     Effect.flatMap(Schema.decodeUnknown(schema)),
     Effect.catchTag("ParseError", (error) => Effect.flatMap(HttpApiDecodeError.fromParseError(error), Effect.fail))
   )
 })
 
-const manyMembers = new HttpApiDecodeError({ issues: [], message: tooManyMembers })
+const misshapen = (message: string) => new HttpApiDecodeError({ issues: [], message })

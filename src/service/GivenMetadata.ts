@@ -1,6 +1,7 @@
 /** Metadata that a client gives with a file: each key is a row. */
 import * as Schema from "effect/Schema"
 import { Metadata } from "./ApiModels.ts"
+import { isUnicode, notUnicode } from "./unicode.ts"
 
 export const mostKeys = 100
 /** Characters. */
@@ -23,5 +24,6 @@ export const GivenMetadata = Metadata.pipe(
       message: () =>
         `may have at most ${mostKeys} keys, ${longestKey} characters in a key, and ${longest} characters in all`
     }
-  )
+  ),
+  Schema.filter((metadata) => Object.entries(metadata).flat().every(isUnicode), { message: () => notUnicode })
 )

@@ -5,20 +5,11 @@
 import type { IncomingMessage } from "node:http"
 import { Busboy, type BusboyFileStream, type BusboyInstance } from "@fastify/busboy"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import {
-  type FileTooLarge,
-  InvalidUpload,
-  Metadata,
-  type QuotaExceeded,
-  tooLarge,
-  UnsupportedMediaType
-} from "./Api.ts"
+import { type FileTooLarge, InvalidUpload, type QuotaExceeded, tooLarge, UnsupportedMediaType } from "./Api.ts"
 import type { ContentError } from "./ContentError.ts"
 import type { NewFile } from "./FileInsertion.ts"
-import { longestKey, mostKeys } from "./GivenMetadata.ts"
 import type { Arrival, Received } from "./Incoming.ts"
-import { hasFewStrings } from "./jsonMembers.ts"
+import { metadataOf } from "./metadataOf.ts"
 import type { Room } from "./Quota.ts"
 
 /** Bytes of a multipart body besides the file: its other fields and the lines between. */
@@ -214,28 +205,6 @@ const unreadable = (cause: unknown): InvalidUpload =>
   new InvalidUpload({
     message: `Cannot read the multipart body: ${cause instanceof Error ? cause.message : String(cause)}.`
   })
-
-const metadataOf = (json: string): Effect.Effect<typeof Metadata.Type, InvalidUpload> => {
-  // First, because it takes least: to parse thousands of keys takes 5 ms or more.
-  if (!hasFewStrings(json, 2 * mostKeys)) return manyKeys
-  return Schema.decode(Schema.parseJson())(json).pipe(
-    Effect.mapError(() => noMetadata),
-    Effect.filterOrFail(hasFewKeys, () => manyKeys),
-    Effect.flatMap((value) => Effect.mapError(Schema.decodeUnknown(Metadata)(value), () => noMetadata))
-  )
-}
-
-const noMetadata = new InvalidUpload({ message: "The field `metadata` is not a JSON object of strings." })
-
-const manyKeys = new InvalidUpload({
-  message: `The field \`metadata\` may have at most ${mostKeys} keys of at most ${longestKey} characters.`
-})
-
-const hasFewKeys = (value: unknown): boolean => {
-  if (typeof value !== "object" || value === null) return true
-  const keys = Object.keys(value)
-  return keys.length <= mostKeys && keys.every((key) => key.length <= longestKey)
-}
 
 /** Type and subtype, without parameters. An invalid type is a stream of bytes. */
 const mimeTypeOf = (given: string): string => {

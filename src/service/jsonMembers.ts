@@ -6,8 +6,11 @@
 /** How many members an object or a list of a body may have. No schema allows more. */
 const mostMembers = 2000
 
-/** Nothing that a schema describes is deeper. */
-const levels = 5
+/**
+ * How deep a body may be. A schema says of a value in the wrong place what it is, and looks into all of it: thousands of
+ * levels would be more than the stack holds.
+ */
+const mostLevels = 32
 
 export const tooManyMembers = `An object or a list in the body may have ${mostMembers} members at most.`
 
@@ -22,9 +25,19 @@ export const hasFewStrings = (json: string, most = 3 * mostMembers): boolean => 
   return true
 }
 
-/** Whether a parsed body may be checked against a schema. */
-export const hasFewMembers = (value: unknown, left = levels): boolean => {
-  if (typeof value !== "object" || value === null || left === 0) return true
-  const members: ReadonlyArray<unknown> = Object.values(value)
-  return members.length <= mostMembers && members.every((member) => hasFewMembers(member, left - 1))
+/** Why a parsed body may not be checked against a schema; undefined if it may. */
+export const faultIn = (value: unknown, level = 1): string | undefined => {
+  if (typeof value !== "object" || value === null) return undefined
+  if (level > mostLevels) return `The body may be ${mostLevels} levels deep at most.`
+  const members = Object.entries(value)
+  if (members.length > mostMembers) return tooManyMembers
+  for (const [name, member] of members) {
+    const fault = name === lostName ? noSuchName : faultIn(member, level + 1)
+    if (fault !== undefined) return fault
+  }
+  return undefined
 }
+
+/** What a schema copies under this name becomes the prototype of the copy, and is lost. */
+export const lostName = "__proto__"
+const noSuchName = `No member of the body can have the name \`${lostName}\`.`

@@ -211,6 +211,7 @@ describe("a text file", () => {
         Effect.map(createdBy(typeof body === "string" ? body : JSON.stringify(body), type), ({ status }) => status)
       assert.strictEqual(yield* make({ name: "a", text: "x", mimeType: "image/png" }), 415)
       assert.strictEqual(yield* make({ name: "a", text: "x" }, "text/plain"), 415)
+      assert.strictEqual(yield* make({ name: "a", text: "x" }, "application/json; charset=utf-16"), 415)
       assert.strictEqual(yield* make('{"name":"a","text":"\\ud800"}'), 400)
       assert.strictEqual(yield* make({ name: "a" }), 400)
       assert.strictEqual(yield* make("{"), 400)

@@ -84,6 +84,21 @@ describe("a request", () => {
         ["/api/sessions/s/texts", post({ name: "a.txt", text: "\ud800" }), "`text` is not valid Unicode."],
         [
           "/api/sessions/s/texts",
+          post({ name: "a.txt", text: "", metadata: { key: "\udc00" } }),
+          "`metadata` is not valid Unicode."
+        ],
+        [
+          "/api/sessions/s/texts",
+          post({ name: "a.txt", text: "", messageId: "\ud800" }),
+          "`messageId` is not valid Unicode."
+        ],
+        [
+          "/api/sessions/s/texts",
+          post({ name: "a.txt", text: "", metadata: { ["__proto__"]: "x" } }),
+          "No member of the body can have the name `__proto__`."
+        ],
+        [
+          "/api/sessions/s/texts",
           post({ name: "a.txt", text: "", metadata: { ["k".repeat(129)]: "" } }),
           "`metadata` may have at most 100 keys, 128 characters in a key, and 65536 characters in all."
         ]
@@ -91,6 +106,25 @@ describe("a request", () => {
         const response = yield* ask(path, init)
         const problem = yield* jsonOf(response)
         assert.deepInclude(problem, { _tag: "HttpApiDecodeError", status: 400, detail: words, message: words })
+      }
+    })
+  )
+
+  it.scopedLive("whose body is thousands of levels deep is a 400 wherever JSON is read", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* serving()
+      for (const levels of [33, 5000, 60_000]) {
+        for (const [method, path, field] of [
+          ["POST", "/api/files/delete", "fileIds"],
+          ["PATCH", "/api/files/f", "name"],
+          ["POST", "/api/sessions/s/texts", "name"],
+          ["POST", "/api/sessions/s/context", "message"]
+        ] as const) {
+          const body = `{"${field}":${"[".repeat(levels)}${"]".repeat(levels)}}`
+          const response = yield* ask(path, { method, body, headers: { "content-type": "application/json" } })
+          const problem = yield* jsonOf(response)
+          assert.deepInclude(problem, { status: 400, message: "The body may be 32 levels deep at most." }, path)
+        }
       }
     })
   )

@@ -71,6 +71,12 @@ describe("an upload", () => {
           ["a huge field", field("metadata", "x".repeat(70_000)) + filePart() + end, /65536 bytes at most/],
           ["too many parts", field("a", "b").repeat(20) + filePart() + end, /8 parts at most/],
           ["metadata that is not JSON", field("metadata", "{") + filePart() + end, /not a JSON object/],
+          [
+            "metadata that would be lost",
+            field("metadata", '{"__proto__":"x"}') + filePart() + end,
+            /can be `__proto__`/
+          ],
+          ["metadata without bytes", field("metadata", '{"a":"\\ud800"}') + filePart() + end, /is not valid Unicode/],
           ["metadata of numbers", field("metadata", '{"a":1}') + filePart() + end, /not a JSON object/],
           ["no boundary", filePart() + end, /no boundary/, "multipart/form-data"]
         ]
