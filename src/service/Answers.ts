@@ -2,9 +2,11 @@
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
+import { PreconditionFailed } from "./ApiErrors.ts"
 import { codingFor, compress, isCoded } from "./Coding.ts"
+import { pathOf, problemOf } from "./Problem.ts"
 import type { Asked } from "./Routing.ts"
-import { codedTag, isWeaklyIn, tagOf } from "./tags.ts"
+import { codedTag, isStronglyIn, isWeaklyIn, tagOf } from "./tags.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -50,13 +52,15 @@ const withNext = ({ request, route }: Asked, response: Response): Response => {
 }
 
 /** Adds a tag to what can be requested again, and answers 304 to a client that has it (RFC 9110, 15.4.5). */
-const withEntityTag = ({ request }: Asked, response: Response): Response => {
+const withEntityTag = (asked: Asked, response: Response): Response => {
+  const { request } = asked
   const bytes = bytesOf(response)
   const isRead = request.method === "GET" || request.method === "HEAD"
   if (!isRead || response.status !== 200 || bytes === undefined) return response
   if (response.headers["cache-control"] === "no-store") return response
   const etag = response.headers["etag"] ?? tagOf(bytes)
-  const known = request.headers["if-none-match"]
+  const { "if-match": expected, "if-none-match": known } = request.headers
+  if (expected !== undefined && !isStronglyIn(expected, etag)) return withDefaults(asked, changed(request, etag))
   if (known === undefined || !isWeaklyIn(known, etag)) return HttpServerResponse.setHeader(response, "etag", etag)
   const coding = codingOf(response, bytes, request.headers["accept-encoding"])
   const { "content-length": _, "content-type": __, ...headers } = response.headers
@@ -64,6 +68,12 @@ const withEntityTag = ({ request }: Asked, response: Response): Response => {
     status: 304,
     headers: { ...headers, etag: coding === undefined ? etag : codedTag(etag, coding) }
   })
+}
+
+const changed = ({ headers, url }: Asked["request"], etag: string): Response => {
+  const error = new PreconditionFailed({ etag, message: "What is here has changed since you read it." })
+  const problem = problemOf(error, { path: pathOf(url), headers })
+  return HttpServerResponse.text(problem.body, problem)
 }
 
 const compressIfAccepted = ({ request }: Asked, response: Response): Effect.Effect<Response> => {

@@ -46,10 +46,12 @@ export class SessionEnded extends Schema.TaggedError<SessionEnded>()(
   HttpApiSchema.annotations({ status: 409 })
 ) {}
 
-/** The file is not as the request says any more. `etag` is the tag of its current content. */
+/**
+ * It is not as the request says any more. `etag` is the tag of the file's current content, or of what else would be read.
+ */
 export class PreconditionFailed extends Schema.TaggedError<PreconditionFailed>()(
   "PreconditionFailed",
-  { fileId: Schema.String, etag: Schema.String, message: Schema.String },
+  { fileId: Schema.optional(Schema.String), etag: Schema.String, message: Schema.String },
   HttpApiSchema.annotations({ status: 412 })
 ) {}
 
@@ -199,6 +201,13 @@ export class RequestTimedOut extends Schema.TaggedError<RequestTimedOut>()(
   "RequestTimedOut",
   { message: Schema.String },
   HttpApiSchema.annotations({ status: 408 })
+) {}
+
+/** The target of the request, its path with its query, is too long. */
+export class TargetTooLong extends Schema.TaggedError<TargetTooLong>()(
+  "TargetTooLong",
+  { limitBytes: Schema.Number, message: Schema.String },
+  HttpApiSchema.annotations({ status: 414 })
 ) {}
 
 /** The path and the headers are too long. */

@@ -108,6 +108,6 @@ const bodyProblems = new Set(["FileTooLarge", "InvalidUpload", "UnsupportedMedia
 const tagOf = ({ sha256 }: FileDetails) => ({ etag: `"${sha256}"` })
 
 /** Where a new file is, and its tag (RFC 9110, 15.3.2). */
-const placeOf = (file: FileDetails) => ({ location: `/api/files/${file.fileId}`, ...tagOf(file) })
+const placeOf = (file: FileDetails) => ({ location: `/api/files/${file.fileId}`, etag: fileTag(file) })
 
 const created = (file: FileDetails) => HttpServerResponse.unsafeJson(file, { status: 201, headers: placeOf(file) })

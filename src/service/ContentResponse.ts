@@ -13,6 +13,7 @@ import parseRange from "range-parser"
 import { type ConversationFile, RangeNotSatisfiable } from "./Api.ts"
 import type { ReadableFile } from "./ConversationFiles.ts"
 import { atOnce, exactly } from "./exactly.ts"
+import { httpDate } from "./httpDate.ts"
 import type { KeptAnswers } from "./KeptAnswers.ts"
 import { checkConditions, isUnmodified, unchangedSince } from "./Preconditions.ts"
 import { isWeaklyIn } from "./tags.ts"
@@ -100,7 +101,12 @@ const short = 128 * 1024
 const isKnown = ({ uploadedAt }: ConversationFile, etag: string, asked: Headers.Headers): boolean => {
   const { "if-modified-since": since, "if-none-match": known } = asked
   if (known !== undefined) return isWeaklyIn(known, etag)
-  return since !== undefined && isDate(since) && isDate(uploadedAt) && isUnmodified(since, uploadedAt)
+  return (
+    since !== undefined &&
+    isTime(httpDate(since)) &&
+    isTime(unchangedSince(uploadedAt)) &&
+    isUnmodified(since, uploadedAt)
+  )
 }
 
 /** Only GET can ask for a part (RFC 9110, 14.2), and only of the content that the client already has in part. */
@@ -118,7 +124,7 @@ const isPartial = (
 const isStrongDate = ({ uploadedAt }: ConversationFile, now: number): boolean =>
   now - Date.parse(uploadedAt ?? "") >= 60_000
 
-const isDate = (text: string | null): boolean => text !== null && !Number.isNaN(Date.parse(text))
+const isTime = (millis: number): boolean => !Number.isNaN(millis)
 
 /** What a browser may show without running anything. Other text is shown as plain text; the rest is saved. */
 const isShown = (mimeType: string): boolean =>

@@ -14,9 +14,11 @@ import {
   MethodNotImplemented,
   RequestTimedOut,
   RouteNotFound,
+  TargetTooLong,
   TooManyRequests,
   UnsupportedMediaType
 } from "./ApiErrors.ts"
+import { healthReport, healthType } from "./HealthReport.ts"
 import { contentType as problemType } from "./Problem.ts"
 import { routeFor, routesAt } from "./Routes.ts"
 
@@ -29,6 +31,7 @@ const Described = Api.addError(MalformedRequest)
   .addError(UnsupportedMediaType)
   .addError(ExpectationFailed)
   .addError(TooManyRequests)
+  .addError(TargetTooLong)
   .addError(HeadersTooLarge)
   .addError(MethodNotImplemented)
 
@@ -53,7 +56,7 @@ const headers = {
   ETag: "Changes with every change, for If-Match and If-None-Match",
   "Last-Modified": "The second after the content was stored, once it is over",
   Link: "The next page, if there is one",
-  Location: "Where the new file is",
+  Location: "Where the new file is, or the path in its one spelling",
   "Retry-After": "Seconds to wait before trying again",
   Vary: "The headers of the request that the answer depends on",
   "WWW-Authenticate": "How to authenticate"
@@ -74,6 +77,7 @@ const headersOf = (status: number, { isChange, isContent, isPage, isRead }: Kind
   "Cache-Control",
   "Vary",
   ...(status === 201 ? (["Location", "ETag"] as const) : []),
+  ...(status === 308 ? (["Location"] as const) : []),
   ...(isRead && (status === 200 || status === 206 || status === 304) ? (["ETag"] as const) : []),
   ...(isChange && status === 200 ? (["ETag"] as const) : []),
   ...(isContent && (status === 200 || status === 206 || status === 304) ? (["Last-Modified"] as const) : []),
@@ -95,9 +99,9 @@ type Content = Readonly<Record<string, unknown>>
 /** The conditional headers that a request may send. */
 const conditionsOf = (method: string, { parameters, responses }: Operation) => {
   const conditions = [
-    ...(method === "get" ? ["If-None-Match"] : []),
+    ...(method === "get" ? ["If-Match", "If-None-Match"] : []),
     ...(method === "get" && 206 in responses ? ["If-Modified-Since", "Range", "If-Range"] : []),
-    ...(412 in responses ? ["If-Match", "If-Unmodified-Since"] : [])
+    ...(412 in responses ? [...(method === "get" ? [] : ["If-Match"]), "If-Unmodified-Since"] : [])
   ]
   const known = new Set(parameters.map(({ name }) => name.toLowerCase()))
   return conditions
@@ -111,9 +115,14 @@ const descriptionOf = (status: string, description: string) => {
   return status === "503" ? "Not ready, with the reason" : "Success"
 }
 
-/** Health is written as text, but what it holds is an object. */
-const withHealth = (content: Content): Content =>
-  healthType in content ? { [healthType]: { schema: { $ref: "#/components/schemas/HealthReport" } } } : content
+/** Health is written as text, but what it holds is an object. A content has the type that its file has. */
+const contentOf = (content: Content): Content => {
+  if (healthType in content) return { [healthType]: { schema: schemaOf("HealthReport") } }
+  const { "application/octet-stream": bytes, ...others } = content
+  return bytes === undefined ? content : { ...others, "*/*": bytes }
+}
+
+const schemaOf = (name: string) => ({ $ref: `#/components/schemas/${name}` })
 
 const responsesOf = (path: string, method: string, responses: Responses) => {
   const isRead = method === "get"
@@ -129,7 +138,7 @@ const responsesOf = (path: string, method: string, responses: Responses) => {
       {
         description: descriptionOf(status, description),
         headers: inComponents(headersOf(Number(status), kind)),
-        ...(told === undefined ? {} : { content: withHealth(told) })
+        ...(told === undefined ? {} : { content: contentOf(told) })
       }
     ]
   })
@@ -137,7 +146,20 @@ const responsesOf = (path: string, method: string, responses: Responses) => {
     description: "Unchanged: If-None-Match or If-Modified-Since still matches",
     headers: inComponents(headersOf(304, kind))
   }
-  return { ...Object.fromEntries(described), ...(isRead && path.startsWith("/api/") ? { 304: same } : {}) }
+  const changed = {
+    description: "PreconditionFailed",
+    headers: inComponents(headersOf(412, kind)),
+    content: { [problemType]: { schema: schemaOf("PreconditionFailed") } }
+  }
+  const elsewhere = {
+    description: "Another spelling of the path, which has one",
+    headers: inComponents(headersOf(308, kind))
+  }
+  return {
+    ...(isRead && path.startsWith("/api/") ? { 304: same, 412: changed } : {}),
+    308: elsewhere,
+    ...Object.fromEntries(described)
+  }
 }
 
 const operationOf = (path: string, method: string, operation: Operation) => ({
@@ -145,34 +167,6 @@ const operationOf = (path: string, method: string, operation: Operation) => ({
   parameters: [...operation.parameters, ...conditionsOf(method, operation)],
   responses: responsesOf(path, method, operation.responses)
 })
-
-const healthType = "application/health+json"
-
-const status = { type: "string", enum: ["pass", "warn", "fail"] }
-
-const check = {
-  type: "object",
-  required: ["status"],
-  properties: {
-    componentType: { type: "string" },
-    status,
-    time: { type: "string", format: "date-time" },
-    observedValue: { type: ["string", "number"] },
-    observedUnit: { type: "string" },
-    output: { type: "string", description: "Why it does not pass, or what was found" }
-  }
-}
-
-const healthReport = {
-  type: "object",
-  required: ["status", "phase"],
-  properties: {
-    status,
-    phase: { type: "string", enum: ["starting", "open", "leaving", "stopping"] },
-    schemaVersion: { type: "string" },
-    checks: { type: "object", additionalProperties: { type: "array", items: check } }
-  }
-}
 
 /** The members of every problem (RFC 9457, 3.1). */
 const members = {

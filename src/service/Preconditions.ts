@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { PreconditionFailed, PreconditionRequired } from "./Api.ts"
 import { type FileRow, fileOf, fileTag } from "./FileRow.ts"
+import { httpDate } from "./httpDate.ts"
 import { isStronglyIn, isWeaklyIn } from "./tags.ts"
 import { isoOf } from "./timestamp.ts"
 
@@ -27,7 +28,7 @@ export const unchangedSince = (uploadedAt: string | null): number =>
 
 /** An invalid date is not a condition (RFC 9110, 13.1.4). */
 export const isUnmodified = (date: string, uploadedAt: string | null): boolean => {
-  const [limit, since] = [Date.parse(date), unchangedSince(uploadedAt)]
+  const [limit, since] = [httpDate(date), unchangedSince(uploadedAt)]
   return Number.isNaN(limit) || Number.isNaN(since) || since <= limit
 }
 
@@ -74,9 +75,9 @@ export const requireUnchanged = (row: FileRow): Effect.Effect<FileRow, Precondit
 
 /** The same for a change that would overwrite another one unseen: the request must say which content it replaces. */
 export const requireMatch = (
-  row: Subject,
+  row: FileRow,
   conditions: Conditions
 ): Effect.Effect<void, PreconditionFailed | PreconditionRequired> =>
   conditions.ifMatch === undefined
     ? new PreconditionRequired({ message: "Send `If-Match` with the ETag of the content that you want to replace." })
-    : checkConditions(row, conditions)
+    : checkConditions(row, conditions, fileTag(fileOf(row)))

@@ -34,7 +34,7 @@ import { rowContent } from "./RowContent.ts"
 import { Rows } from "./Rows.ts"
 import { Sessions } from "./Sessions.ts"
 
-type Refused = FileDeleted | FileNotFound | Forbidden | QuotaExceeded | SessionEnded | SqlError
+type Refused = FileDeleted | FileNotFound | Forbidden | PreconditionFailed | QuotaExceeded | SessionEnded | SqlError
 
 type Copied = Effect.Effect<FileDetails, Refused | ContentError | ContentLost | InvalidFileName, CurrentUser>
 
@@ -44,10 +44,7 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
     /** A new file with the same content and metadata, under the same name unless another one is given. */
     readonly copy: (fileId: string, to: { readonly sessionId: string; readonly name?: string | undefined }) => Copied
     /** Moves the file to another session. It may leave a session that has ended, which saves it from deletion. */
-    readonly move: (
-      fileId: string,
-      sessionId: string
-    ) => Effect.Effect<ConversationFile, PreconditionFailed | Refused, CurrentUser>
+    readonly move: (fileId: string, sessionId: string) => Effect.Effect<ConversationFile, Refused, CurrentUser>
   }
 >() {
   static readonly layer: Layer.Layer<
@@ -67,6 +64,9 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
       const { claim, mayAdd } = yield* Sessions
       const { lost, open, unsafeDisproven } = yield* rowContent
       const removePassages = yield* passageRemoval
+
+      const relocatable = (fileId: string) =>
+        found(fileId).pipe(Effect.flatMap(requireNotDeleted), Effect.flatMap(requireUnchanged))
 
       /** Proves that the content is intact, as an upload does, before another file relies on it. */
       const prove = (row: FileRow) =>
@@ -138,13 +138,13 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
       })
 
       const copyOnce = Effect.fnUntraced(function* (fileId: string, sessionId: string, name: string | undefined) {
-        const row = yield* Effect.flatMap(found(fileId), requireNotDeleted)
+        const row = yield* relocatable(fileId)
         yield* fileNameOf(name ?? row.original_filename)
         yield* mayAdd(sessionId)
         yield* prove(row)
         return yield* write(
           Effect.gen(function* () {
-            const now = yield* Effect.flatMap(found(fileId), requireNotDeleted)
+            const now = yield* relocatable(fileId)
             if (now.file_hash !== row.file_hash) return undefined
             return yield* insertCopy(now, { sessionId, name: yield* fileNameOf(name ?? now.original_filename) })
           })
@@ -165,7 +165,7 @@ export class Relocations extends Context.Tag("conversation-files/Relocations")<
         move: (fileId, sessionId) =>
           write(
             Effect.gen(function* () {
-              const row = yield* found(fileId).pipe(Effect.flatMap(requireNotDeleted), Effect.flatMap(requireUnchanged))
+              const row = yield* relocatable(fileId)
               return row.session_id === sessionId ? fileOf(row) : yield* moveRow(row, sessionId)
             })
           ).pipe(audited("move", { fileId }))

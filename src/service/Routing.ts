@@ -29,9 +29,9 @@ export const askedOf = (request: HttpServerRequest.HttpServerRequest): Asked => 
 export const dispatch = <E, R>({ request, route, routes, target }: Asked, app: HttpApp.Default<E, R>) =>
   Effect.suspend((): Answer<E, R> => {
     const { method, url } = request
-    if (!hasHost(request)) return new MalformedRequest({ message: "Send exactly one `Host` header." })
+    if (!hasHost(request)) return new MalformedRequest({ message: "Send exactly one `Host` header, with a host." })
     if (method === "OPTIONS" && url === "*") return Effect.succeed(options(allMethods))
-    if (target === undefined) {
+    if (target === undefined || !isHost(target.authority ?? "")) {
       return new MalformedRequest({ message: "The target of the request is not a path in percent-encoded ASCII." })
     }
     if (routes.length === 0) return new RouteNotFound({ message: `There is nothing at ${target.path}.` })
@@ -40,6 +40,10 @@ export const dispatch = <E, R>({ request, route, routes, target }: Asked, app: H
     if (route === undefined) {
       const allow = methodsOf(routes)
       return new MethodNotAllowed({ allow, message: `${target.path} takes ${allow.join(", ")}, not ${method}.` })
+    }
+    // What is meant for a part would replace the whole (RFC 9110, 14.5).
+    if (method === "PUT" && request.headers["content-range"] !== undefined) {
+      return new MalformedRequest({ message: "Send all of the body, without a `Content-Range`." })
     }
     if (isEncoded(request)) {
       return new UnsupportedMediaType({ message: "Send the body without a Content-Encoding." })
@@ -60,9 +64,13 @@ type Refused = MalformedRequest | MethodNotAllowed | RouteNotFound | Unsupported
 /** Exactly one host, because more could contradict each other (RFC 9112, 3.2). */
 const hasHost = (request: HttpServerRequest.HttpServerRequest): boolean => {
   const { httpVersion, rawHeaders } = NodeHttpServerRequest.toIncomingMessage(request)
-  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host").length
-  return hosts === 1 || (hosts === 0 && httpVersion === "1.0")
+  const hosts = rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === "host")
+  return hosts.length === 0 ? httpVersion === "1.0" : hosts.length === 1 && hosts.every(isHost)
 }
+
+/** A host that a URL can have, with its port, or nothing (RFC 3986, 3.2.2). */
+const isHost = (text: string): boolean =>
+  /^(?:\[[0-9a-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-f]{2})*)(?::\d*)?$/i.test(text)
 
 const options = (allow: ReadonlyArray<string>) =>
   HttpServerResponse.empty({ status: 204, headers: { allow: allow.join(", "), "cache-control": "no-store" } })

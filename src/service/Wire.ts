@@ -10,7 +10,8 @@ import {
   MethodNotAllowed,
   MethodNotImplemented,
   NotReady,
-  RequestTimedOut
+  RequestTimedOut,
+  TargetTooLong
 } from "./ApiErrors.ts"
 import { problemOf, type Told } from "./Problem.ts"
 import { allMethods } from "./Routes.ts"
@@ -74,10 +75,19 @@ const isGone = (error: unknown): boolean => /^(ECONNRESET|EPIPE)$/.test(codeOf(e
 /** Node.js cannot read a request with an unknown method at all. */
 const isRequestLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP\/1\.[01]\r?\n/
 
+/** No line of the head has ended. */
+const isLongTarget = new RegExp(`^[A-Z]+ [^\\r\\n]{${longestHead}}`)
+
 const errorOf = (error: unknown): Told => {
   if (error instanceof TinyChunks) return new MalformedRequest({ message: error.message })
   switch (codeOf(error)) {
     case "HPE_HEADER_OVERFLOW":
+      if (isLongTarget.test(firstBytesOf(error))) {
+        return new TargetTooLong({
+          limitBytes: longestHead,
+          message: `The path and the query may have ${longestHead} bytes at most.`
+        })
+      }
       return new HeadersTooLarge({
         limitBytes: longestHead,
         message: `The path and the headers together may have ${longestHead} bytes at most.`

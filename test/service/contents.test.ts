@@ -16,6 +16,21 @@ const stored = Effect.fnUntraced(function* (name = "a.txt", type = "text/plain",
   return { ...at, stored: file, get }
 })
 
+/** Where a time without its zone is another one than in GMT. */
+const inNewYork = Effect.acquireRelease(
+  Effect.sync(() => {
+    const { TZ } = process.env
+    process.env["TZ"] = "America/New_York"
+    assert.notStrictEqual(new Date(0).getHours(), 0)
+    return TZ
+  }),
+  (zone) =>
+    Effect.sync(() => {
+      if (zone === undefined) delete process.env["TZ"]
+      else process.env["TZ"] = zone
+    })
+)
+
 const textOf = (response: Response) => Effect.promise(() => response.text())
 
 describe("a content", () => {
@@ -95,6 +110,7 @@ describe("a content", () => {
 
   it.scopedLive("is unchanged since a date only if the second of its last change was over then", () =>
     Effect.gen(function* () {
+      yield* inNewYork
       const { folder, get, stored: file } = yield* stored()
       const { headers } = yield* get()
       const told = headers.get("last-modified")
@@ -110,7 +126,24 @@ describe("a content", () => {
           const date = `Thu, 01 Jan 2026 00:00:${second} GMT`
           assert.strictEqual((yield* get({ "if-modified-since": date })).status, since, `${time} ${second}`)
           assert.strictEqual((yield* get({ "if-unmodified-since": date })).status, unmodified, `${time} ${second}`)
+          // The two older formats are in GMT too, wherever this machine is.
+          for (const old of [`Thursday, 01-Jan-26 00:00:${second} GMT`, `Thu Jan  1 00:00:${second} 2026`]) {
+            assert.strictEqual((yield* get({ "if-modified-since": old })).status, since, old)
+            assert.strictEqual((yield* get({ "if-unmodified-since": old })).status, unmodified, old)
+          }
         }
+      }
+      for (const date of [
+        "1",
+        "2100",
+        "2100-01-01",
+        "2100-01-01T00:00:00Z",
+        "Fri, 01 Jan 2100 00:00:00",
+        "Fri, 01 Jan 2100 00:00:00 +0000",
+        "Fri, 30 Feb 2100 00:00:00 GMT"
+      ]) {
+        assert.strictEqual((yield* get({ "if-modified-since": date })).status, 200, date)
+        assert.strictEqual((yield* get({ "if-unmodified-since": date })).status, 200, date)
       }
       yield* execute(join(folder, "app.db"), "UPDATE conversation_files SET uploaded_at = '2100-01-01 00:00:00'")
       assert.isNull((yield* get()).headers.get("last-modified"))

@@ -118,7 +118,13 @@ const assertDescribed = (answer: Answer, method: string, path: string) => {
     assert.include(known, name, about)
   }
   const type = answer.headers["content-type"] ?? ""
-  if (answer.body.length === 0 || !/json/.test(type)) return
+  if (answer.body.length === 0 || type === "") return
+  const [essence = ""] = type.split(";")
+  assert.isTrue(
+    ["*/*", essence].some((one) => Object.hasOwn(Object(response.content), one)),
+    `${about} ${type}`
+  )
+  if (!/json/.test(type)) return
   const { $ref, ...own } = Object(Object(response.content)[type]).schema
   const schema = $ref === undefined ? own : Object(schemas[String($ref).replace("#/components/schemas/", "")])
   if (schema.type !== "object") return assert.isDefined(schema.anyOf, about)
@@ -188,6 +194,7 @@ describe("every path of the API", () => {
       ] as const) {
         const answer = yield* raw("GET", path, alice)
         assert.deepStrictEqual([answer.status, answer.headers["location"]], [308, location], path)
+        if (path.endsWith("/content")) assertDescribed(answer, "GET", "/api/files/:fileId/content")
       }
       for (const path of [
         "/api/files/",
@@ -216,6 +223,67 @@ describe("every path of the API", () => {
       const absolute = yield* raw("GET", "http://127.0.0.1/livez")
       assert.strictEqual(absolute.status, 200)
       assert.include((yield* raw("OPTIONS", "*")).headers["allow"], "PATCH")
+    })
+  )
+})
+
+describe("an answer with a tag", () => {
+  it.scopedLive("is refused with 412 to a request for another one, wherever it is read", () =>
+    Effect.gen(function* () {
+      const { alice, files, raw } = yield* open
+      const { fileId } = yield* files.upload({ path: { sessionId: "s1" }, payload: fileForm("a.txt", "hello") })
+      for (const [path, endpoint] of [
+        [`/api/files/${fileId}`, "/api/files/:fileId"],
+        [`/api/files/${fileId}/content`, "/api/files/:fileId/content"],
+        ["/api/sessions/s1/files", "/api/sessions/:sessionId/files"],
+        ["/api/me", "/api/me"]
+      ] as const) {
+        const { headers } = yield* raw("GET", path, alice)
+        for (const [match, status] of [
+          [headers["etag"] ?? "", 200],
+          ["*", 200],
+          [`W/${headers["etag"]}`, 412],
+          ['"other"', 412]
+        ] as const) {
+          const about = `${path} ${match}`
+          for (const method of ["GET", "HEAD"]) {
+            const answer = yield* raw(method, path, { ...alice, "if-match": match })
+            assert.strictEqual(answer.status, status, about)
+            assertConventional(answer, method, about)
+            if (method === "GET") assertDescribed(answer, method, endpoint)
+          }
+        }
+      }
+    })
+  )
+
+  it.scopedLive("that creates a file has the tag of the details at its location", () =>
+    Effect.gen(function* () {
+      const { alice, raw } = yield* open
+      const json = { ...alice, "content-type": "application/json" }
+      const created = yield* raw("POST", "/api/sessions/s1/texts", json, JSON.stringify({ name: "a.txt", text: "x" }))
+      const copied = yield* raw(
+        "POST",
+        `${created.headers["location"]}/copy`,
+        json,
+        JSON.stringify({ sessionId: "s2" })
+      )
+      const form = '--X\r\ncontent-disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello\r\n--X--\r\n'
+      const type = { ...alice, "content-type": "multipart/form-data; boundary=X" }
+      const uploaded = yield* raw("POST", "/api/sessions/s1/files", type, form)
+      for (const { headers, status } of [created, copied, uploaded]) {
+        const { etag = "", location = "" } = headers
+        assert.strictEqual(status, 201)
+        assert.strictEqual((yield* raw("GET", location, { ...alice, "if-none-match": etag })).status, 304)
+        // It names the content too, for whoever replaces that next.
+        const replace = { ...alice, "content-type": "text/plain", "if-match": etag }
+        assert.strictEqual((yield* raw("PUT", `${location}/content`, replace, "y")).status, 200)
+        assert.strictEqual((yield* raw("PUT", `${location}/content`, replace, "z")).status, 412)
+        assert.strictEqual(
+          (yield* raw("POST", `${location}/copy`, { ...json, "if-match": etag }, '{"sessionId":"s3"}')).status,
+          412
+        )
+      }
     })
   )
 })
@@ -299,6 +367,18 @@ describe("a list", () => {
 })
 
 describe("a body", () => {
+  it.scopedLive("that is meant for a part of a content does not replace the whole", () =>
+    Effect.gen(function* () {
+      const { alice, files, raw } = yield* open
+      const { fileId } = yield* files.upload({ path: { sessionId: "s1" }, payload: fileForm("a.txt", "hello") })
+      const headers = { ...alice, "content-type": "text/plain", "if-match": "*", "content-range": "bytes 0-0/5" }
+      const answer = yield* raw("PUT", `/api/files/${fileId}/content`, headers, "J")
+      assert.strictEqual(answer.status, 400)
+      assertConventional(answer, "PUT", "Content-Range")
+      assert.strictEqual((yield* raw("GET", `/api/files/${fileId}/content`, alice)).body.toString(), "hello")
+    })
+  )
+
   it.scopedLive("of another type is a 415, one that is too long a 413, and the connection ends after the answer", () =>
     Effect.gen(function* () {
       const { alice, files, port, raw } = yield* open
@@ -404,7 +484,11 @@ describe("bytes that are not a request", () => {
         ["GET /livez HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", 400, "MalformedRequest"],
         ["BREW /livez HTTP/1.1\r\nhost: a\r\n\r\n", 501, "MethodNotImplemented"],
         [`GET /livez HTTP/1.1\r\nhost: a\r\nx: ${"x".repeat(20_000)}\r\n\r\n`, 431, "HeadersTooLarge"],
-        [`GET /${"x".repeat(20_000)} HTTP/1.1\r\nhost: a\r\n\r\n`, 431, "HeadersTooLarge"],
+        [`GET /${"x".repeat(20_000)} HTTP/1.1\r\nhost: a\r\n\r\n`, 414, "TargetTooLong"],
+        ["GET /livez HTTP/1.1\r\nhost: a b@c\r\n\r\n", 400, "MalformedRequest"],
+        ["GET /livez HTTP/1.1\r\nhost: a/b\r\n\r\n", 400, "MalformedRequest"],
+        ["GET /livez HTTP/1.1\r\nhost: a:80x\r\n\r\n", 400, "MalformedRequest"],
+        ["GET http://user:word@a/livez HTTP/1.1\r\nhost: a\r\n\r\n", 400, "MalformedRequest"],
         ["CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n", 405, "MethodNotAllowed"],
         [
           "POST /api/files/delete HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n",
@@ -415,6 +499,9 @@ describe("bytes that are not a request", () => {
         const answer = yield* say(port, "GET", bytes)
         assert.deepStrictEqual([answer.status, problemIn(answer)["_tag"]], [status, tag], bytes.slice(0, 60))
         assertConventional(answer, "GET", bytes.slice(0, 60))
+      }
+      for (const host of ["", "a", "a_b.example:8080", "127.0.0.1", "[::1]:80", "%C3%A9.example:"]) {
+        assert.strictEqual((yield* say(port, "GET", requestOf("GET", "/livez", { host }))).status, 200, host)
       }
       // A client that offers another protocol is answered in HTTP/1.1, and with its body.
       const upgrade = { connection: "upgrade", upgrade: "h2c" }
