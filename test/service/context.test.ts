@@ -9,6 +9,7 @@ import { strToU8, zipSync } from "fflate"
 import { fileForm } from "../../src/service/Client.ts"
 import { execute, rowsOf } from "../support/database.ts"
 import { lockedZip } from "../support/hostile/archives.ts"
+import { pdfOf as pdfObjects, streamOf, utf8 } from "../support/hostile/making.ts"
 import { accounts, isOnPostgres, serveOn, serving, tokenOf } from "../support/service.ts"
 import { files as labelled, questions } from "./questions/corpus.ts"
 
@@ -61,6 +62,21 @@ const zip = (parts: Readonly<Record<string, string | Uint8Array>>): Uint8Array =
       Object.entries(parts).map(([name, part]) => [name, typeof part === "string" ? strToU8(part) : part])
     )
   )
+
+/** A font says that the letter A is the character U+0000, which PostgreSQL stores nowhere. */
+const zeroPdf = (): Uint8Array => {
+  const content = "BT /F1 12 Tf 72 720 Td (AB) Tj ET"
+  const map =
+    "begincmap 1 begincodespacerange <00> <FF> endcodespacerange 2 beginbfchar <41> <0000> <42> <0042> endbfchar endcmap"
+  return pdfObjects([
+    "<< /Type /Catalog /Pages 2 0 R >>",
+    "<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
+    "<< /Type /Font /Subtype /TrueType /BaseFont /X /ToUnicode 6 0 R >>",
+    "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents 5 0 R >>",
+    streamOf(utf8(content)),
+    streamOf(utf8(map))
+  ])
+}
 
 /** A PDF with a line on each page. */
 const pdfOf = (pages: ReadonlyArray<string>): string => {
@@ -118,6 +134,7 @@ const contents: Readonly<Record<string, string | Uint8Array>> = {
     "content.xml": "<o:doc><text:h>Note</text:h><text:p>A <text:span>tap</text:span>pet</text:p></o:doc>"
   }),
   "paper.pdf": pdfOf(["Introduction", "Every dynamo turns"]),
+  "zero.pdf": zeroPdf(),
   "bomb.docx": zip({ "word/document.xml": new Uint8Array(40 * 1024 * 1024) }),
   "torn.pptx": zip({ "ppt/slides/slide1.xml": "<p:sld/>" }).subarray(0, 60),
   "torn.pdf": pdfOf(["One"]).slice(0, 30),
@@ -178,6 +195,7 @@ layer(served, { excludeTestServices: true })((it) => {
           ["locked.pdf", "pdf"],
           ["readable.pdf", "pdf"],
           ["torn.pptx", "torn"],
+          ["zero.pdf", "pdf"],
           ["picture.png", "picture"]
         ])
         assert.deepStrictEqual(yield* named("!"), [])
@@ -226,6 +244,7 @@ layer(served, { excludeTestServices: true })((it) => {
           "talk.pptx": "done 2",
           "note.odt": "done 1",
           "paper.pdf": "done 2",
+          "zero.pdf": "done 1",
           "bomb.docx": "failed TooLarge",
           "torn.pptx": "failed Malformed",
           "torn.pdf": "failed Malformed",
@@ -238,6 +257,10 @@ layer(served, { excludeTestServices: true })((it) => {
           "locked.pdf": "failed Encrypted",
           "certificate.pdf": "failed Encrypted"
         })
+        assert.deepStrictEqual(
+          yield* rowsOf(file, `SELECT text FROM passages WHERE file_id = '${ids.get("zero.pdf")}'`),
+          [{ text: "\ufffdB" }]
+        )
         // Nobody took a claim on it: such files are settled many at once, in the queue itself.
         assert.deepStrictEqual(
           yield* rowsOf(file, "SELECT DISTINCT attempts FROM file_texts WHERE state = 'unsupported'"),

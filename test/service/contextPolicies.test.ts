@@ -12,8 +12,10 @@ import { isNamed } from "../../src/service/context/names.ts"
 import { longestPassage, type Passage, passagesOf } from "../../src/service/context/passages.ts"
 import { type PolicyName, policies, policyNames } from "../../src/service/context/policies.ts"
 import { Questions } from "../../src/service/context/Questions.ts"
-import { textOf as plainTextOf } from "../../src/service/context/readers/text.ts"
+import { readHtml } from "../../src/service/context/readers/html.ts"
+import { textOf as plainTextOf, readText } from "../../src/service/context/readers/text.ts"
 import { recencyAmong } from "../../src/service/context/recency.ts"
+import { highlightsIn } from "../../src/service/context/shown.ts"
 import { countsOf, hashesIn, hashOf, timesIn } from "../../src/service/context/termCounts.ts"
 import { counters } from "../../src/service/context/tokens.ts"
 import { countedTermsOf, termsOf, wordsIn } from "../../src/service/context/words.ts"
@@ -129,6 +131,9 @@ describe("the words of a text", () => {
       ["strasse", "Straße"],
       ["lodz", "Łódź"],
       ["αθηνα", "Αθήνα"],
+      ["елка", "Ёлка"],
+      ["العربية", "العَرَبِيَّة"],
+      ["שלום", "שָׁלוֹם"],
       ["한국", "한국어로"]
     ] as const) {
       assert.includeMembers([...termsOf(written)], [...termsOf(typed)], written)
@@ -136,8 +141,35 @@ describe("the words of a text", () => {
     assert.deepStrictEqual(termsOf("हिन्दी й"), ["हिन्दी", "й"])
   })
 
-  it("of a script without blanks are pairs of characters", () => {
+  it("of a script without blanks are pairs of characters, however long a sentence is", () => {
     assert.deepStrictEqual(termsOf("数据库 ok"), ["数据", "据库", "ok"])
+    assert.deepStrictEqual(termsOf("データ"), ["デー", "ータ"])
+    assert.deepStrictEqual(termsOf("ﾃﾞｰﾀ"), ["デー", "ータ"])
+    for (const [sentence, word] of [
+      ["ภาษาไทยเป็นภาษาที่ไม่มีการเว้นวรรคระหว่างคำดังนั้นประโยคยาวจึงเป็นคำเดียวสำหรับโปรแกรมและสัญญา", "สัญญา"],
+      ["この契約は両当事者が署名した日から効力を生じ、".replace("、", "").repeat(4), "契約"]
+    ] as const) {
+      assert.isAbove(sentence.length, 64)
+      assert.includeMembers([...termsOf(sentence)], [...termsOf(word)])
+    }
+  })
+
+  it("of other scripts stand alone among them", () => {
+    assert.deepStrictEqual(termsOf("使用Python编程"), ["使用", "python", "编程"])
+    assert.deepStrictEqual(termsOf("2026年3月"), ["2026", "年", "3", "月"])
+  })
+
+  it("are highlighted alone in a sentence without blanks", () => {
+    const highlighted = (text: string, wanted: string) =>
+      highlightsIn(text, new Set(termsOf(wanted))).map(({ end, start }) => text.slice(start, end))
+    assert.deepStrictEqual(highlighted("本合同自双方签字盖章之日起生效", "合同 签字盖章"), ["合同", "签字盖章"])
+    assert.deepStrictEqual(highlighted("𠮷野家でﾃﾞｰﾀを使う", "データ 𠮷野"), ["𠮷野", "ﾃﾞｰﾀ"])
+    assert.deepStrictEqual(highlighted("使用Python编程", "python"), ["Python"])
+  })
+
+  it("are whole where a line or a soft hyphen divides them", () => {
+    assert.deepStrictEqual(termsOf("Ver\u00adtrags\u00adstrafe"), ["vertragsstrafe"])
+    assert.deepStrictEqual(termsOf("trans-\n  formation, 1-\n2"), ["transformation", "tran", "formation", "1", "2"])
   })
 
   it("stand for what a character of compatibility means, of which only the words are terms", () => {
@@ -153,13 +185,24 @@ describe("the words of a text", () => {
           termsOf(content)
         )
         for (const { end, start, terms } of words) {
-          assert.match(content.slice(start, end), /^[\p{L}\p{N}][\p{L}\p{N}\p{M}]*$/u)
+          assert.match(content.slice(start, end), /^[\p{L}\p{N}][\p{L}\p{N}\p{M}\u00ad]*(?:[-\u2010]\r?\n[ \t]*.+)?$/su)
           for (const term of terms) assert.match(term, /^[\p{L}\p{N}\p{M}]+$/u)
         }
       })
     )
   })
 })
+
+/** Each a sentence: the encoding, its bytes (Base64), and how it begins. */
+const encoded = [
+  ["windows-1251", "xO7j7uLu8CDi8fLz7+Dl8iDiIPHo6/Mg8SDs7uzl7fLgIO/u5O/o8eDt6P8g8fLu8O7t4OzoLg==", "Договор"],
+  ["koi8-r", "5M/Hz9fP0iDX09TV0MHF1CDXINPJzNUg0yDNz83FztTBINDPxNDJ08HOydEg09TP0s/Owc3JLg==", "Договор"],
+  ["windows-1253", "xyDz/ezi4fPnIOHx99/m5ekg7eEg6fP3/eXpIOHw/CD05+0g9fDv4/Hh9t4g9OfyLg==", "Η σύμβαση"],
+  ["shift_jis", "k4yLnpNzgsyTVotDgs2QsILqgsWCt4FClr6T+oLNgtyCvYlKgqqNfoLpgsWCtYLlgqSBQg==", "東京都の"],
+  ["euc-jp", "xey1/sXUpM7Ft7WkpM/AsqTspMekuaGjzMDG/KTPpN6kv7GrpKy536TrpMekt6TnpKahow==", "東京都の"],
+  ["euc-kr", "sOi+4MC6IL7nILTnu+fA2rChILytuO3H0SCzr7rOxc0gyL+3wsDMILnfu/3H0bTZLg==", "계약은"],
+  ["big5", "plis+abbwvmk6MOxuHCkp6TpsF+lza7EoUOlSbTawLOmYqRRpNGkuqe5pqihQw==", "合約自"]
+] as const
 
 describe("the bytes of a text", () => {
   it("that are not UTF-8 are read as GB 18030 if they look like that, else as those of Western Windows", () => {
@@ -169,6 +212,45 @@ describe("the bytes of a text", () => {
       const bytes = Buffer.from(western, "latin1")
       assert.strictEqual(plainTextOf(bytes), western)
     }
+  })
+
+  it("are read in the encodings of Russian, Greek, Japanese, Korean and traditional Chinese", () => {
+    for (const [encoding, base64, beginning] of encoded) {
+      assert.strictEqual(plainTextOf(Buffer.from(base64, "base64")).slice(0, beginning.length), beginning, encoding)
+    }
+  })
+
+  it("are UTF-8 although a character is cut off or damaged, and UTF-16 without its mark", () => {
+    const whole = Buffer.from("größer 漢字\n".repeat(20))
+    assert.strictEqual(plainTextOf(whole.subarray(0, -2)).slice(0, 9), "größer 漢字")
+    const torn = Buffer.concat([whole, Buffer.from("ffc3", "hex"), Buffer.from("\nÜberlauf")])
+    assert.strictEqual(plainTextOf(torn).slice(-8), "Überlauf")
+    for (const text of ["Kolben und Größe\nzwei\n", "Договор вступает в силу\n".repeat(2)]) {
+      assert.strictEqual(plainTextOf(Buffer.from(text, "utf16le")), text)
+      assert.strictEqual(plainTextOf(Buffer.from(text, "utf16le").swap16()), text)
+    }
+  })
+
+  it("are no text if many of them are control characters", () => {
+    const noise = Uint8Array.from({ length: 1000 }, (_, at) => ((at * 89) % 255) + 1)
+    assert.throws(() => plainTextOf(noise), "Malformed")
+    assert.strictEqual(plainTextOf(Buffer.from("\u001b[31mred\u001b[0m\n")), "\u001b[31mred\u001b[0m\n")
+  })
+
+  it("are in the encoding that a page or XML declares", () => {
+    const polish = Buffer.from("5a61bff3b3e62067eab66cb12e", "hex")
+    const page = (head: string) => readHtml(Buffer.concat([Buffer.from(head), polish])).map(({ text }) => text.trim())
+    assert.deepStrictEqual(page('<meta charset="iso-8859-2">'), ["Zażółć gęślą."])
+    assert.deepStrictEqual(page("<META http-equiv=content-type content='text/html; charset=ISO-8859-2'>"), [
+      "Zażółć gęślą."
+    ])
+    const xml = Buffer.concat([Buffer.from('<?xml version="1.0" encoding="ISO-8859-2"?>'), polish])
+    assert.match(readText(xml)[0]?.text ?? "", /Zażółć gęślą/)
+    // It is in UTF-8, whatever it says.
+    assert.deepStrictEqual(
+      readHtml(Buffer.from('<meta charset="iso-8859-2">größer')).map(({ text }) => text.trim()),
+      ["größer"]
+    )
   })
 })
 

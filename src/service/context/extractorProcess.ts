@@ -12,10 +12,13 @@ import { countTokens } from "gpt-tokenizer/encoding/o200k_base"
 import { batch, type IndexedPassage, type Message, mostPassages, Task } from "./Extracted.ts"
 import { type Passage, passagesIn, type Section } from "./passages.ts"
 import { readHtml } from "./readers/html.ts"
-import { readDocument, readSheets, readSlides, readWord } from "./readers/office.ts"
+import { readDocument } from "./readers/openDocument.ts"
 import { readPdf } from "./readers/pdf.ts"
+import { readSheets } from "./readers/sheets.ts"
+import { readSlides } from "./readers/slides.ts"
 import { readText } from "./readers/text.ts"
 import { UnreadableFile } from "./readers/UnreadableFile.ts"
+import { readWord } from "./readers/word.ts"
 import { countsOf } from "./termCounts.ts"
 import { termsOf } from "./words.ts"
 
@@ -70,8 +73,9 @@ const bytesOf = async (path: string, most: number): Promise<{ bytes: Uint8Array;
 }
 
 const indexed = ({ place, text: read }: Passage): IndexedPassage => {
-  // A PDF may have halves of characters. A database would store them as other bytes than those that are shown.
-  const text = toUSVString(read)
+  // A PDF may have halves of characters, and the character 0. Databases would store other bytes than those that are shown,
+  // and each would store others.
+  const text = toUSVString(read).replaceAll("\0", "\ufffd")
   const terms = termsOf(text)
   return {
     text,

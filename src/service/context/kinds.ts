@@ -5,31 +5,43 @@ export const kinds = ["text", "html", "pdf", "word", "sheets", "slides", "docume
 export type Kind = (typeof kinds)[number]
 
 const office = "application/vnd.openxmlformats-officedocument"
+const open = "application/vnd.oasis.opendocument"
 
 const byType: Readonly<Record<string, Kind>> = {
   "text/html": "html",
   "application/xhtml+xml": "html",
   "application/pdf": "pdf",
   [`${office}.wordprocessingml.document`]: "word",
+  [`${office}.wordprocessingml.template`]: "word",
+  "application/vnd.ms-word.document.macroenabled.12": "word",
   [`${office}.spreadsheetml.sheet`]: "sheets",
+  [`${office}.spreadsheetml.template`]: "sheets",
+  "application/vnd.ms-excel.sheet.macroenabled.12": "sheets",
   [`${office}.presentationml.presentation`]: "slides",
-  "application/vnd.oasis.opendocument.text": "document"
+  [`${office}.presentationml.slideshow`]: "slides",
+  "application/vnd.ms-powerpoint.presentation.macroenabled.12": "slides",
+  [`${open}.text`]: "document",
+  [`${open}.spreadsheet`]: "document",
+  [`${open}.presentation`]: "document"
 }
 
-const byExtension: Readonly<Record<string, Kind>> = {
-  html: "html",
-  htm: "html",
-  xhtml: "html",
+/** Those with macros are read like the others: nothing in them runs. */
+const extensions: Readonly<Record<Exclude<Kind, "text">, string>> = {
+  html: "html htm xhtml",
   pdf: "pdf",
-  docx: "word",
-  xlsx: "sheets",
-  pptx: "slides",
-  odt: "document"
+  word: "docx docm dotx dotm",
+  sheets: "xlsx xlsm xltx xltm",
+  slides: "pptx pptm ppsx ppsm potx",
+  document: "odt ott ods ots odp otp"
 }
 
-/** Types whose names do not say that they are text. */
+const byExtension: ReadonlyMap<string, Kind> = new Map(
+  kinds.flatMap((kind) => (kind === "text" ? [] : extensions[kind].split(" ").map((one) => [one, kind] as const)))
+)
+
+/** RTF is text with so much between that words would not be found. */
 const textTypes =
-  /^(text\/|application\/(.+\+)?(json|xml|x-ndjson|jsonl|yaml|x-yaml|toml|javascript|ecmascript|typescript|sql|graphql|x-sh|x-httpd-php|rtf)$)/
+  /^(text\/(?!rtf$|richtext$)|application\/(.+\+)?(json|xml|x-ndjson|jsonl|yaml|x-yaml|toml|javascript|ecmascript|typescript|sql|graphql|x-sh|x-httpd-php)$)/
 
 const textExtensions = new Set(
   (
@@ -47,7 +59,7 @@ export const kindOf = (mimeType: string | null, filename: string): Kind | undefi
   const type = (mimeType ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
   const name = filename.toLowerCase()
   const extension = name.includes(".") ? name.slice(name.lastIndexOf(".") + 1) : ""
-  const given = byType[type] ?? byExtension[extension]
+  const given = byType[type] ?? byExtension.get(extension)
   if (given !== undefined) return given
   return textTypes.test(type) || textExtensions.has(extension) || textNames.has(name) ? "text" : undefined
 }

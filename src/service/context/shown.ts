@@ -17,8 +17,15 @@ export const fieldsOf = ({ candidate: { fileId, filename, ordinal, place }, scor
   score
 })
 
-/** Where words with some of these terms are. */
-export const highlightsIn = (text: string, wanted: ReadonlySet<string>) =>
-  wordsIn(text)
-    .filter(({ terms }) => terms.some((term) => wanted.has(term)))
-    .map(({ end, start }) => ({ start, end }))
+/** Where words with some of these terms are. Those that overlap are one. */
+export const highlightsIn = (text: string, wanted: ReadonlySet<string>) => {
+  const found: Array<{ readonly start: number; readonly end: number }> = []
+  for (const { end, start, terms } of wordsIn(text)) {
+    if (!terms.some((term) => wanted.has(term))) continue
+    const last = found.at(-1)
+    const isPart = last !== undefined && start < last.end
+    if (isPart) found.pop()
+    found.push({ start: isPart ? last.start : start, end })
+  }
+  return found
+}

@@ -13,11 +13,21 @@ const inline = new Set(
   )
 )
 
+/** What a page says of its encoding is in the beginning (HTML Standard, 4.2.5.4). */
+const declaredIn = (bytes: Uint8Array): string | undefined =>
+  /<meta\s[^>]*charset\s*=\s*["']?\s*([\w.:-]+)/i.exec(Buffer.from(bytes.subarray(0, 1024)).toString("latin1"))?.[1]
+
+/** A page can hide an element in other ways too: those that its styles decide are not known here. */
+const isHidden = ({ hidden, style }: Readonly<Record<string, string>>): boolean =>
+  hidden !== undefined || /display\s*:\s*none/i.test(style ?? "")
+
 export const readHtml = (bytes: Uint8Array): ReadonlyArray<Section> => {
-  const source = textOf(bytes)
+  const source = textOf(bytes, declaredIn(bytes)).replace(/\r\n?/g, "\n")
   const parts: Array<string> = []
   /** Up to where the lines of the source are counted. */
   let counted = 0
+  /** Of each open element, whether it hides what is in it. */
+  const open: Array<boolean> = []
   let depthUnseen = 0
   const countLines = (end: number) => {
     const lines = source.slice(counted, end).split("\n").length - 1
@@ -29,18 +39,22 @@ export const readHtml = (bytes: Uint8Array): ReadonlyArray<Section> => {
   }
   const parser = new Parser(
     {
-      onopentag: (name) => {
-        if (unseen.has(name)) depthUnseen += 1
+      onopentag: (name, attributes) => {
+        const hides = unseen.has(name) || isHidden(attributes)
+        open.push(hides)
+        if (hides) depthUnseen += 1
         separate(name)
       },
       onclosetag: (name) => {
-        if (unseen.has(name)) depthUnseen -= 1
+        if (open.pop() === true) depthUnseen -= 1
         separate(name)
       },
       ontext: (text) => {
         if (depthUnseen > 0) return
         countLines(parser.startIndex)
-        parts.push(text)
+        // An end of a line that is written as an entity is none in the file.
+        const isEntity = source.charCodeAt(parser.startIndex) === ampersand
+        parts.push(isEntity ? text.replaceAll("\n", " ") : text)
         counted = parser.endIndex + 1
       }
     },
@@ -49,3 +63,5 @@ export const readHtml = (bytes: Uint8Array): ReadonlyArray<Section> => {
   parser.end(source)
   return [{ text: parts.join("").replace(/[^\S\n]+/g, " "), page: null }]
 }
+
+const ampersand = 0x26
