@@ -81,20 +81,22 @@ export class Quota extends Context.Tag("conversation-files/Quota")<
       /** How much each quota leaves, for the quotas that are set. */
       const left = Effect.fnUntraced(function* (sessionId: string, movedFrom?: string) {
         const rooms: Array<Left> = []
-        const add = (quota: "user" | "total", used: Amount) => {
+        const add = (whose: Left["whose"], used: Amount) => {
+          const quota = whose === "all" ? "total" : "user"
           for (const unit of ["files", "bytes"] as const) {
             if (Option.isSome(limits[quota][unit])) {
               const limit = limits[quota][unit].value
-              rooms.push({ quota, unit, limit, left: limit - used[unit] })
+              rooms.push({ whose, unit, limit, left: limit - used[unit] })
             }
           }
         }
         if (isLimited("user")) {
-          const owner = (yield* ownerOf(sessionId)) ?? (yield* CurrentUser).name
+          const { name } = yield* CurrentUser
+          const owner = (yield* ownerOf(sessionId)) ?? name
           const isOwners = movedFrom !== undefined && (yield* ownerOf(movedFrom)) === owner
-          if (!isOwners) add("user", yield* usageOf(owner))
+          if (!isOwners) add(owner === name ? "own" : "owner", yield* usageOf(owner))
         }
-        if (isLimited("total") && movedFrom === undefined) add("total", yield* usageOfAll)
+        if (isLimited("total") && movedFrom === undefined) add("all", yield* usageOfAll)
         return rooms
       })
 
@@ -144,16 +146,19 @@ export const within = <E>(
 const nothing: Amount = { files: 0, bytes: 0 }
 
 interface Left {
-  readonly quota: "user" | "total"
+  /** The user's who asks, that of another user who owns the session, or that of all. */
+  readonly whose: "own" | "owner" | "all"
   readonly unit: "files" | "bytes"
   readonly limit: number
   readonly left: number
 }
 
-const refusalOf = ({ limit, quota, unit }: Left): QuotaExceeded =>
+const whoMay = { own: "You", owner: "The owner of the session", all: "All users together" }
+
+const refusalOf = ({ limit, unit, whose }: Left): QuotaExceeded =>
   new QuotaExceeded({
-    quota,
+    quota: whose === "all" ? "total" : "user",
     unit,
     limit,
-    message: `${quota === "user" ? "The owner of the session" : "All users together"} may store ${limit} ${unit} at most. Delete files for good to make room: a deleted file counts until it is gone.`
+    message: `${whoMay[whose]} may store ${limit} ${limit === 1 ? unit.slice(0, -1) : unit} at most. Delete files for good to make room: a deleted file counts until it is gone.`
   })

@@ -150,6 +150,8 @@ describe("a quota", () => {
       yield* files.upload(upload("s2", "two.txt", "12345"))
       const tooMany = yield* Effect.flip(files.upload(upload("s3", "three.txt", "")))
       assert.deepInclude(tooMany, { _tag: "QuotaExceeded", quota: "user", unit: "files", limit: 2 })
+      assert.match(tooLong.message, /^You may store 10 bytes at most\. /)
+      assert.match(tooMany.message, /^You may store 2 files at most\. /)
       // Nobody else's.
       yield* bob.files.upload(upload("b1", "one.txt", "12345"))
 
@@ -168,6 +170,7 @@ describe("a quota", () => {
       yield* alice.files.upload(upload("s1", "one.txt", "123456"))
       const refused = yield* Effect.flip(bob.files.upload(upload("b1", "two.txt", "12345")))
       assert.deepInclude(refused, { _tag: "QuotaExceeded", quota: "total", unit: "bytes", limit: 10 })
+      assert.match(refused.message, /^All users together may store 10 bytes at most\. /)
       yield* bob.files.upload(upload("b1", "two.txt", "1234"))
     })
   )
@@ -178,10 +181,9 @@ describe("a quota", () => {
       const alice = yield* clientOf(tokenOf("alice"))
       const root = yield* clientOf(tokenOf("root"))
       yield* alice.files.upload(upload("s1", "one.txt", "123456"))
-      assert.strictEqual(
-        (yield* Effect.flip(root.files.upload(upload("s1", "two.txt", "12345"))))._tag,
-        "QuotaExceeded"
-      )
+      const refused = yield* Effect.flip(root.files.upload(upload("s1", "two.txt", "12345")))
+      assert.strictEqual(refused._tag, "QuotaExceeded")
+      assert.match(refused.message, /^The owner of the session may store 10 bytes at most\. /)
       yield* root.sessions.give({ path: { sessionId: "s1" }, payload: { owner: "bob" } })
       yield* alice.files.upload(upload("s2", "one.txt", "1234567890"))
       const bob = yield* clientOf(tokenOf("bob"))
