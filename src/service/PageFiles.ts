@@ -52,9 +52,11 @@ import trailScript from "./page/trail.js" with { type: "text" }
 import transferScript from "./page/transfer.js" with { type: "text" }
 import unsavedScript from "./page/unsaved.js" with { type: "text" }
 import uploadQueueScript from "./page/uploadQueue.js" with { type: "text" }
+import uploadRequestScript from "./page/uploadRequest.js" with { type: "text" }
 import uploadViewScript from "./page/uploadView.js" with { type: "text" }
 import viewerStyle from "./page/viewer.css" with { type: "text" }
 import viewerScript from "./page/viewer.js" with { type: "text" }
+import viewerPlaceScript from "./page/viewerPlace.js" with { type: "text" }
 import wordsScript from "./page/words.js" with { type: "text" }
 
 export { index }
@@ -115,7 +117,9 @@ export const scripts: Readonly<Record<string, string>> = {
   transfer: transferScript,
   unsaved: unsavedScript,
   uploadQueue: uploadQueueScript,
+  uploadRequest: uploadRequestScript,
   uploadView: uploadViewScript,
   viewer: viewerScript,
+  viewerPlace: viewerPlaceScript,
   words: wordsScript
 }

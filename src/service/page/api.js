@@ -33,6 +33,8 @@ export class Refused extends Error {
   }
 }
 
+/** A proxy in between may answer with a page of its own. */
+export const somethingElse = "Something else answered instead of the service."
 export const unreachable = () => new Refused(0, "The service cannot be reached.")
 
 /** @type {(refused: Refused) => void} */
@@ -120,8 +122,7 @@ const ask = async (path, init, read) => {
   } catch (error) {
     if (error instanceof Refused) throw error
     if (late.signal.aborted) throw noAnswer("The service does not answer.", init)
-    // A proxy in between may answer with a page of its own.
-    if (error instanceof SyntaxError) throw noAnswer("Something else answered instead of the service.", init)
+    if (error instanceof SyntaxError) throw noAnswer(somethingElse, init)
     throw isAbort(error) ? error : unreachable()
   } finally {
     clearTimeout(timer)

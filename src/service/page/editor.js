@@ -1,5 +1,5 @@
 /** Edits a text in place. Nobody's change is overwritten unseen. */
-import { call, fileUrl, json, messageOf, Refused } from "./api.js"
+import { call, fileUrl, json, messageOf, Refused, send, sessionUrl } from "./api.js"
 import { button, make, say } from "./dom.js"
 import { isWritable } from "./kinds.js"
 import { put } from "./list.js"
@@ -118,18 +118,58 @@ export const edit = async (file, host, done) => {
         body: area.value.replaceAll("\n", lineEnd),
         headers: { "content-type": file.mimeType, "if-match": `"${version}"` }
       })
-      const saved = /** @type {ConversationFile} */ (answer)
-      announceStorageChange()
-      if (editing === mine) editing = undefined
-      put(saved)
-      tell(`${brief(saved.name)} is saved.`)
-      done(saved)
+      end(answer)
     } catch (error) {
       say(problem, messageOf(error))
-      if (error instanceof Refused && error.status === 412) showConflict()
+      if (!(error instanceof Refused)) return
+      if (error.status === 412) showConflict()
+      if (error.tag === "FileDeleted") showDeleted()
+      if (error.tag === "FileNotFound") showGone()
     } finally {
       showStoring(false)
     }
+  }
+
+  /** @param {ConversationFile} saved */
+  const end = (saved) => {
+    announceStorageChange()
+    if (editing === mine) editing = undefined
+    put(saved)
+    tell(`${brief(saved.name)} is saved.`)
+    done(saved)
+  }
+
+  /**
+   * Offers one way to save the text all the same.
+   * @param {string} text
+   * @param {() => Promise<unknown>} work
+   */
+  const offer = (text, work) => {
+    const once = async () => {
+      try {
+        await work()
+      } catch (error) {
+        say(problem, messageOf(error))
+      }
+    }
+    others.replaceChildren(button(text, once))
+  }
+
+  const showDeleted = () => {
+    say(problem, "Somebody deleted this file. Your text is not saved.")
+    offer("Restore the file and save", async () => {
+      put(await send("POST", fileUrl(file, "/restore")))
+      others.replaceChildren()
+      await store()
+    })
+  }
+
+  const showGone = () => {
+    say(problem, "This file is gone for good. Your text is not saved.")
+    offer("Save as a new file", async () => {
+      const text = area.value.replaceAll("\n", lineEnd)
+      end(await send("POST", sessionUrl(file.sessionId, "/texts"), { name: file.name, text, mimeType: file.mimeType }))
+    })
   }
 
   const showConflict = () => {

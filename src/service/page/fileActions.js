@@ -92,7 +92,7 @@ export const destroy = (files) => {
         {},
         make("strong", {}, which),
         files.length === 1 ? " is" : " are",
-        " gone then. Nobody can restore it."
+        ` gone then. Nobody can restore ${files.length === 1 ? "it" : "them"}.`
       )
     ],
     action: "Delete for good",

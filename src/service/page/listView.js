@@ -68,7 +68,8 @@ const showCount = () => {
   // What is shown meanwhile is sorted, but only the part that was there.
   const isPart = list.files.length === 0 || (list.order !== "newest" && list.next !== null)
   if (list.isLoading && isPart) return say(count, "Loading")
-  say(count, sentence())
+  // Until there is an answer, the files of the last one are shown.
+  if (!list.isLoading) say(count, sentence())
 }
 
 const sentence = () => {

@@ -60,6 +60,12 @@ const move = () => {
   scrollTo(0, 0)
 }
 
+const lookAgain = () => {
+  load({ quietly: true })
+  loadSessions()
+  if (place().kind === "due") showDue(box("due"))
+}
+
 whenIn(() => {
   show()
   showUploadLimit()
@@ -73,11 +79,13 @@ whenOpen(() => {
     return
   }
   // The service was away: what is shown may be old.
-  load({ quietly: true })
-  loadSessions()
+  lookAgain()
   if (session() !== undefined) showSession()
-  if (place().kind === "due") showDue(box("due"))
   if (place().kind === "administration") showAdministration()
+})
+// A session is followed, and looked at again by that. What an administrator opened would be folded.
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && me() !== undefined && session() === undefined) lookAgain()
 })
 whenStorageChanges(() => {
   loadSessions()

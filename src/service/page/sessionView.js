@@ -131,9 +131,19 @@ const askEmptying = ({ deletedFiles, files, sessionId }) =>
     otherwise: "Keep",
     isDanger: true,
     act: async () => {
-      const { deleted } = await send("DELETE", sessionUrl(sessionId, "/files"))
-      tell(`${counted(deleted, "file")} of ${sessionId} ${deleted === 1 ? "is" : "are"} deleted for good.`)
-      reload()
+      let gone = 0
+      try {
+        // The service deletes as many as it can in a few seconds, and says how many remain.
+        for (let left = 1; left > 0; ) {
+          const { deleted, remaining } = await send("DELETE", sessionUrl(sessionId, "/files"))
+          gone += deleted
+          left = remaining
+          if (deleted === 0 && left > 0) throw new Error(`${counted(left, "file")} could not be deleted.`)
+        }
+      } finally {
+        reload()
+      }
+      tell(`${counted(gone, "file")} of ${sessionId} ${gone === 1 ? "is" : "are"} deleted for good.`)
     },
     backTo: () => box("files-heading")
   })

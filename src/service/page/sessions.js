@@ -72,12 +72,22 @@ const draw = () => {
     ...sessions.map(entryOf)
   )
   buttonAt("more-sessions").hidden = !isMore
-  const none =
-    typed === "" ? "There are no sessions yet. Type a name to begin one." : "No session has this in its name."
-  say(box("no-sessions"), sessions.length === 0 ? none : "")
+  say(box("no-sessions"), sessions.length === 0 ? noneOf(typed) : "")
+  // The list itself is not spoken when it changes.
+  say(
+    box("sessions-spoken"),
+    sessions.length === 0 ? "" : `${counted(sessions.length, "session")}${isMore ? " and more" : ""}`
+  )
   markSession()
   const same = [...list.querySelectorAll("a")].find((link) => link.getAttribute("href") === focusedAddress)
   if (focusedAddress !== undefined) same?.focus()
+}
+
+/** @param {string} typed */
+const noneOf = (typed) => {
+  if (state === "" && typed === "") return "There are no sessions yet. Type a name to begin one."
+  if (typed === "") return state === "ended" ? "No session has ended." : "No session is open."
+  return `No ${state === "" ? "session" : state === "ended" ? "session that ended" : "open session"} has this in its name.`
 }
 
 /** @param {SessionSummary} summary */

@@ -1,6 +1,6 @@
 /** The start of the service as a picture: when each stage ran and how long it took. */
 import { box, make } from "./dom.js"
-import { millis } from "./words.js"
+import { bytes, millis } from "./words.js"
 
 /** @typedef {import("./types.d.ts").Startup} Startup */
 
@@ -12,6 +12,13 @@ const stepOf = (total) => {
   const magnitude = 10 ** Math.floor(Math.log10(total / 3))
   return [5, 2, 1].map((factor) => factor * magnitude).find((step) => step <= total / 3) ?? magnitude
 }
+
+/**
+ * The start counts 1000 bytes as a KB. The same space must not have another number in the line below.
+ * @param {string} found
+ */
+const inUnits = (found) =>
+  found.replace(/([\d.]+) (MB|GB) free/, (_, count, unit) => `${bytes(count * (unit === "GB" ? 1e9 : 1e6))} free`)
 
 let drawn = ""
 
@@ -53,7 +60,7 @@ export const showStart = (startup, current) => {
         "li",
         { className: stage.name === current ? "stage running" : "stage" },
         make("span", {}, stage.name),
-        make("span", { className: "found soft" }, stage.found ?? ""),
+        make("span", { className: "found soft" }, inUnits(stage.found ?? "")),
         make("div", { className: "track", ariaHidden: "true" }, bar),
         make(
           "span",

@@ -1,7 +1,8 @@
 /** Uploads: several at a time, the others wait. A file that cannot be stored is not sent. */
 
 import { me } from "./account.js"
-import { authorization, messageOf, Refused, refusalOf, sessionUrl, unreachable } from "./api.js"
+import { messageOf, Refused } from "./api.js"
+import { transfer } from "./uploadRequest.js"
 import { bytes, counted } from "./words.js"
 
 /** @typedef {import("./types.d.ts").FileDetails} FileDetails */
@@ -16,12 +17,13 @@ import { bytes, counted } from "./words.js"
  * @property {string} problem
  * @property {boolean} isFinal whether it would be refused again
  * @property {number} attempts
- * @property {XMLHttpRequest} [request]
+ * @property {boolean} isCancelled
+ * @property {boolean} isSent whether all of it was sent, and only the answer is missing
+ * @property {number | undefined} [movedAt] when there was progress, as long as some can be expected
+ * @property {{ readonly abort: (why?: symbol) => void }} [request]
  */
 
 const atOnce = 3
-/** How often the service may ask to try again later. */
-const mostAttempts = 5
 
 /** Unfinished uploads, in the order in which they were chosen. @type {Set<Upload>} */
 export const uploads = new Set()
@@ -60,7 +62,9 @@ export const enqueue = (files, session) => {
       sent: 0,
       problem,
       isFinal: isTooLarge(file),
-      attempts: 0
+      attempts: 0,
+      isCancelled: false,
+      isSent: false
     })
     tally.all += 1
     if (problem === "") tally.allBytes += file.size
@@ -107,10 +111,9 @@ const next = () => {
 /** @param {Upload} upload */
 const send = async (upload) => {
   upload.state = "sending"
-  upload.sent = 0
   upload.attempts += 1
   try {
-    const added = await transfer(upload)
+    const added = await transfer(upload, () => listener.changed())
     uploads.delete(upload)
     tally.done += 1
     tally.doneBytes += upload.file.size
@@ -128,56 +131,11 @@ const send = async (upload) => {
   next()
 }
 
-/**
- * @param {Upload} upload
- * @returns {Promise<FileDetails>}
- */
-const transfer = async (upload) => {
-  for (;;) {
-    const request = new XMLHttpRequest()
-    upload.request = request
-    const { status, text } = await answerTo(request, upload)
-    if (status === 201) return JSON.parse(text)
-    // Too many at once, or not now: the service says when to try again. Nothing was stored.
-    if ((status !== 429 && status !== 503) || upload.attempts >= mostAttempts)
-      throw refusalOf(status, text, authorization())
-    upload.attempts += 1
-    upload.sent = 0
-    await pause(Number(request.getResponseHeader("retry-after") ?? 1))
-    if (!uploads.has(upload)) throw new Error("Cancelled.")
-  }
-}
-
-/** @param {number} seconds */
-const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(60, Math.max(1, seconds))))
-
-/**
- * Uses XMLHttpRequest because `fetch` does not tell how much of a body is sent.
- * @param {XMLHttpRequest} request
- * @param {Upload} upload
- * @returns {Promise<{ readonly status: number, readonly text: string }>}
- */
-const answerTo = (request, upload) =>
-  new Promise((resolve, reject) => {
-    const form = new FormData()
-    form.append("file", upload.file)
-    request.upload.onprogress = ({ lengthComputable, loaded, total }) => {
-      if (!lengthComputable) return
-      upload.sent = Math.round((loaded / total) * upload.file.size)
-      listener.changed()
-    }
-    request.onload = () => resolve({ status: request.status, text: request.responseText })
-    request.onerror = () => reject(unreachable())
-    request.onabort = () => reject(new Error("Cancelled."))
-    request.open("POST", sessionUrl(upload.session, "/files"))
-    for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value)
-    request.send(form)
-  })
-
 /** @param {ReadonlyArray<Upload>} which */
 export const cancel = (which) => {
   for (const upload of which) {
     uploads.delete(upload)
+    upload.isCancelled = true
     upload.request?.abort()
     tally.cancelled += 1
     tally.allBytes -= upload.file.size

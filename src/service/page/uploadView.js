@@ -20,6 +20,7 @@ import {
   waiting,
   whenUploads
 } from "./uploadQueue.js"
+import { isStalled, startAgain } from "./uploadRequest.js"
 import { brief, bytes, counted, number } from "./words.js"
 
 /** @typedef {import("./uploadQueue.js").Upload} Upload */
@@ -27,7 +28,7 @@ import { brief, bytes, counted, number } from "./words.js"
 /** How many refused uploads are shown; the others are counted. */
 const shownRefused = 20
 
-/** @type {Map<number, { readonly row: HTMLLIElement, readonly state: string, readonly bar: HTMLProgressElement | undefined }>} */
+/** @type {Map<number, { readonly row: HTMLLIElement, readonly state: string, readonly update: () => void }>} */
 const rows = new Map()
 let isDrawn = true
 
@@ -63,7 +64,7 @@ const drawNow = () => {
   for (const upload of shown) {
     const before = rows.get(upload.id)
     if (before?.state === upload.state) {
-      if (before.bar !== undefined) before.bar.value = shareOf(upload)
+      before.update()
       continue
     }
     const entry = rowOf(upload)
@@ -104,23 +105,35 @@ const rowOf = (upload) => {
     )
     return {
       state,
-      bar: undefined,
+      update: () => {},
       row: make("li", {}, name, buttons, make("p", { className: "problem", role: "alert" }, problem))
     }
   }
-  const bar = make("progress", { max: 1, value: shareOf(upload), ariaLabel: `Upload of ${file.name}` })
-  return {
-    state,
-    bar,
-    row: make(
-      "li",
-      {},
-      name,
-      button("Cancel", () => cancel([upload]), { about: file.name }),
-      bar
-    )
+  const bar = make("progress", { max: 1, ariaLabel: `Upload of ${file.name}` })
+  const note = make("p", { className: "stalled due", role: "status" })
+  const anew = button("Start again", () => startAgain(upload), { about: file.name })
+  // The row stays: its buttons may have the focus.
+  const update = () => {
+    bar.value = shareOf(upload)
+    const sentence = isStalled(upload) ? wordsOfStall(upload) : ""
+    say(note, sentence)
+    anew.hidden = sentence === ""
   }
+  update()
+  const buttons = make(
+    "div",
+    { className: "row" },
+    anew,
+    button("Cancel", () => cancel([upload]), { about: file.name })
+  )
+  return { state, update, row: make("li", {}, name, buttons, bar, note) }
 }
+
+/** @param {Upload} upload */
+const wordsOfStall = ({ isSent }) =>
+  isSent
+    ? "All of it is sent, but there was no answer for 30 seconds. Look whether the file is in the list before you start again."
+    : "No progress for 30 seconds. It goes on by itself as soon as the line does."
 
 whenUploads({
   changed: draw,

@@ -1,5 +1,5 @@
 /** One file, large: its content, its details, and the next and the previous file. */
-import { messageOf } from "./api.js"
+import { fileUrl, json, messageOf, Refused } from "./api.js"
 import { contentOf, isShown } from "./content.js"
 import { showDetails } from "./details.js"
 import { at, box, button, make, say } from "./dom.js"
@@ -9,6 +9,7 @@ import { list, whenListed } from "./list.js"
 import { menuButton } from "./menu.js"
 import { attempt } from "./message.js"
 import { rowFor } from "./rows.js"
+import { besides, forgetPlace, placeOf } from "./viewerPlace.js"
 import { number } from "./words.js"
 
 /** @typedef {import("./types.d.ts").ConversationFile} ConversationFile */
@@ -23,6 +24,8 @@ let drawing
 let release = () => {}
 /** The state that the bar was drawn for. @type {string | undefined} */
 let drawn
+/** Why the shown file cannot be seen any more. @type {string | undefined} */
+let lost
 let wantsDetails = matchMedia("(min-width: 800px)").matches
 
 /** @param {ConversationFile} file */
@@ -37,6 +40,8 @@ const show = (file) => {
   stopEditing()
   if (shown?.fileId !== file.fileId) dialog.scrollTop = 0
   shown = file
+  lost = undefined
+  forgetPlace()
   say(box("viewer-spoken"), "")
   showBar(file)
   showContent(file)
@@ -46,9 +51,9 @@ const show = (file) => {
 /** @param {ConversationFile} file */
 const showBar = (file) => {
   const { deletedAt, name } = file
-  const index = indexOf(file)
+  const index = placeOf(file)
   // Keeps unchanged buttons: a click on a button that is replaced meanwhile would be lost.
-  const wanted = JSON.stringify([file, index, list.files.length, list.next === null])
+  const wanted = JSON.stringify([file, lost, index, list.files.length, list.next === null])
   if (drawn === wanted) return
   drawn = wanted
   say(box("viewer-name"), name)
@@ -58,8 +63,8 @@ const showBar = (file) => {
   )
   const previous = button("Previous", () => go(-1), { icon: "previous" })
   const next = button("Next", () => go(1), { icon: "next" })
-  previous.disabled = index <= 0
-  next.disabled = index < 0 || index >= list.files.length - 1
+  previous.disabled = besides(file, -1) === undefined
+  next.disabled = besides(file, 1) === undefined
   const details = button("Details", toggleDetails, { icon: "details" })
   details.ariaPressed = String(wantsDetails)
   details.id = "viewer-details"
@@ -69,21 +74,23 @@ const showBar = (file) => {
   box("viewer-actions").replaceChildren(
     previous,
     next,
-    ...(deletedAt === null
-      ? [
-          button("Download", () => attempt(() => download(file)), { icon: "download" }),
-          ...(mayEdit(file) ? [button("Edit", () => startEditing(file), { icon: "edit" })] : []),
-          details,
-          menuButton(`More for ${name}`, () => [
-            ...actionsOf(file),
-            { text: "Delete", act: () => attempt(() => showNextAfter(file, () => remove([file]))) }
-          ])
-        ]
-      : [
-          button("Restore", () => attempt(() => showNextAfter(file, () => restore([file])))),
-          button("Delete for good", () => destroy([file]), { className: "danger" }),
-          details
-        ]),
+    ...(lost !== undefined
+      ? []
+      : deletedAt === null
+        ? [
+            button("Download", () => attempt(() => download(file)), { icon: "download" }),
+            ...(mayEdit(file) ? [button("Edit", () => startEditing(file), { icon: "edit" })] : []),
+            details,
+            menuButton(`More for ${name}`, () => [
+              ...actionsOf(file),
+              { text: "Delete", act: () => attempt(() => showNextAfter(file, () => remove([file]))) }
+            ])
+          ]
+        : [
+            button("Restore", () => attempt(() => showNextAfter(file, () => restore([file])))),
+            button("Delete for good", () => destroy([file]), { className: "danger" }),
+            details
+          ]),
     closing
   )
   // The buttons are new: the focus moves to the one with the same name.
@@ -93,13 +100,10 @@ const showBar = (file) => {
   if (focused !== null && focused !== undefined) (same ?? dialog).focus()
 }
 
-/** @param {{ readonly fileId: string }} file */
-const indexOf = ({ fileId }) => list.files.findIndex((file) => file.fileId === fileId)
-
 /** @param {number} step */
 const go = (step) => {
   if (shown === undefined) return
-  const other = list.files[indexOf(shown) + step]
+  const other = besides(shown, step)
   if (other === undefined || !stopEditing()) return
   show(other)
   // Only the name above the buttons changes.
@@ -113,9 +117,10 @@ const go = (step) => {
  */
 const showNextAfter = async (file, work) => {
   if (!stopEditing()) return
-  const index = indexOf(file)
+  const index = placeOf(file)
   await work()
-  if (shown?.fileId !== file.fileId) return
+  // One that somebody else deleted is in the list again.
+  if (shown?.fileId !== file.fileId || (index < 0 && placeOf(file) >= 0)) return
   const other = list.files[index] ?? list.files[index - 1]
   if (other === undefined) dialog.close()
   else show(other)
@@ -129,6 +134,7 @@ const showContent = async (file) => {
   release = () => {}
   /** @param {string} text */
   const note = (text, properties = {}) => preview.replaceChildren(make("p", { className: "soft", ...properties }, text))
+  if (lost !== undefined) return note(lost)
   if (file.deletedAt !== null) return note("This file is deleted. Restore it to see its content.")
   if (!isShown(file)) return note("There is no preview for this kind of file. Download it to open it.")
   note("Loading")
@@ -163,7 +169,33 @@ const toggleDetails = () => {
 const showAside = () => {
   box("details").hidden = !wantsDetails
   dialog.classList.toggle("with-details", wantsDetails)
-  if (wantsDetails && shown !== undefined) showDetails(shown, () => shown)
+  if (lost !== undefined) box("details").replaceChildren()
+  else if (wantsDetails && shown !== undefined) showDetails(shown, () => shown)
+}
+
+/** What others did with it. @param {ConversationFile} now */
+const replace = (now) => {
+  const before = shown
+  shown = now
+  showBar(now)
+  if (now.sha256 !== before?.sha256 || now.deletedAt !== before.deletedAt || lost !== undefined) showContent(now)
+  showAside()
+}
+
+/** A file that is not listed is deleted, moved, gone for good, or only not wanted. @param {ConversationFile} before */
+const lookFor = async (before) => {
+  const isStill = () => shown === before && !isEditing() && lost === undefined
+  try {
+    const now = /** @type {ConversationFile} */ (await json(fileUrl(before)))
+    if (!isStill() || (now.sessionId === before.sessionId && now.deletedAt === before.deletedAt)) return
+    replace(now)
+    if (now.deletedAt !== null) say(box("viewer-spoken"), `${now.name} is deleted.`)
+  } catch (error) {
+    if (!isStill() || !(error instanceof Refused) || (error.status !== 404 && error.status !== 403)) return
+    lost = error.status === 404 ? "This file is gone for good." : error.message
+    say(box("viewer-spoken"), lost)
+    replace(before)
+  }
 }
 
 /** The list has changed: the file may have another name, or be gone for good. */
@@ -175,11 +207,9 @@ whenListed((changed) => {
     ({ fileId }) => fileId === before.fileId
   )
   if (now === undefined && before.deletedAt !== null && list.deleted && !list.isLoading) return dialog.close()
+  if (now === undefined && !list.isLoading) lookFor(before)
   if (now === undefined || JSON.stringify(now) === JSON.stringify(before)) return showBar(before)
-  shown = now
-  showBar(now)
-  if (now.sha256 !== before.sha256 || now.deletedAt !== before.deletedAt) showContent(now)
-  showAside()
+  replace(now)
 })
 
 const close = () => {
