@@ -15,6 +15,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout } from "node:timers/promises"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import Sqlite from "better-sqlite3"
@@ -117,8 +118,31 @@ export const rowsOf = (file: string, sql: string): Effect.Effect<ReadonlyArray<u
 
 /** Runs statements beside the library, all in one transaction, on whichever engine the database is. */
 export const execute = (file: string, script: string): Effect.Effect<unknown> =>
-  onServer.get(file)?.(script) ??
-  independently(file, (connection) => connection.transaction(() => connection.exec(script))())
+  onServer.get(file)?.(script) ?? executeWhenFree(file, script, 2000)
+
+/**
+ * A service of this process may be within a transaction, which cannot end while SQLite waits for the lock on the same
+ * thread. So SQLite does not wait.
+ */
+const executeWhenFree = (file: string, script: string, tries: number): Effect.Effect<unknown> =>
+  independently(file, (connection) => {
+    connection.pragma("busy_timeout = 0")
+    try {
+      return { done: connection.transaction(() => connection.exec(script))() }
+    } catch (error) {
+      if (tries > 1 && error instanceof Sqlite.SqliteError && error.code.startsWith("SQLITE_BUSY")) return undefined
+      throw error
+    }
+  }).pipe(
+    Effect.flatMap((result) =>
+      result === undefined
+        ? Effect.zipRight(
+            Effect.promise(() => setTimeout(5)),
+            executeWhenFree(file, script, tries - 1)
+          )
+        : Effect.succeed(result.done)
+    )
+  )
 
 /** Values as SQL writes them, for a row of `VALUES`. */
 export const rowOf = (...values: ReadonlyArray<string | number | null>): string =>
