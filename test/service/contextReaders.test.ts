@@ -158,13 +158,14 @@ describe("the text of an OpenDocument", () => {
       "<text:tracked-changes><text:deletion><text:p>deleted</text:p></text:deletion></text:tracked-changes>"
     const remark =
       "<office:annotation><dc:creator>Ann</dc:creator><dc:date>2026</dc:date><text:p>remark</text:p></office:annotation>"
+    const field = "<text:date>1 May</text:date>"
     const note =
       "<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>note</text:p></text:note-body></text:note>"
     assert.deepStrictEqual(
       textsOf(
-        readDocument(open(`<o>${deleted}<text:p>be${remark}fore${note}\n   all</text:p><text:p>end</text:p></o>`))
+        readDocument(open(`<o>${deleted}<text:p>be${remark}fore${note}\n   all</text:p><text:p>${field}</text:p></o>`))
       ),
-      ["before all\nend\nremark\nnote\n"]
+      ["before all\n1 May\nremark\nnote\n"]
     )
   })
 
@@ -220,6 +221,35 @@ it.scopedLive("the text of a PDF has what was written into its forms and on the 
       passages.map(({ page, text }) => ({ page, text })),
       [{ page: 1, text: "label\nvalue\nremark" }]
     )
+  })
+)
+
+it.scopedLive("a PDF with a damaged page has the text of those that can be read, and says that some is missing", () =>
+  Effect.gen(function* () {
+    const path = join(yield* temporaryFolder, "damaged.pdf")
+    const page = (contents: number) =>
+      `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents ${contents} 0 R >>`
+    const pdfWith = (second: string) =>
+      pdfOf([
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [4 0 R 6 0 R 7 0 R] /Count 3 >>",
+        font,
+        page(5),
+        streamOf(utf8(shown("text"))),
+        second,
+        page(5)
+      ])
+    const extract = yield* makeExtract()
+    const found = (second: string) => {
+      writeFileSync(path, pdfWith(second))
+      return Effect.map(extract({ path, kind: "pdf" }), ({ isTruncated, passages }) => ({
+        isTruncated,
+        pages: passages.map(({ page }) => page)
+      }))
+    }
+    assert.deepStrictEqual(yield* found(page(5)), { isTruncated: false, pages: [1, 2, 3] })
+    // Behind a damaged place pdf.js finds no other page of the tree.
+    assert.deepStrictEqual(yield* found("(no page)"), { isTruncated: true, pages: [1] })
   })
 )
 

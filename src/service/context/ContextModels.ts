@@ -93,7 +93,7 @@ export class TextState extends Schema.Class<TextState>("TextState")({
   /** Why it failed. */
   reason: Schema.NullOr(Unreadable),
   passages: Schema.Number,
-  /** Whether the file has more text than is searchable. */
+  /** Whether the file has more text than is searchable: it is very long, or some pages are damaged. */
   isTruncated: Schema.Boolean
 }) {}
 

@@ -92,12 +92,14 @@ const extract = async ({ kind, path }: Task, send: (message: Message) => void): 
   const { bytes, isTruncated } = await bytesOf(path, most)
   if (isTruncated && !takesParts) throw new UnreadableFile("TooLarge")
   let left = mostPassages
+  let isDamaged = false
   let passages: Array<IndexedPassage> = []
   const sendSome = () => {
     if (passages.length > 0) send({ _tag: "Passages", passages })
     passages = []
   }
   for await (const section of read(bytes)) {
+    isDamaged ||= section.isDamaged === true
     for (const passage of passagesIn([section])) {
       if (left === 0) {
         sendSome()
@@ -109,7 +111,7 @@ const extract = async ({ kind, path }: Task, send: (message: Message) => void): 
     }
   }
   sendSome()
-  send({ _tag: "Done", isTruncated })
+  send({ _tag: "Done", isTruncated: isTruncated || isDamaged })
 }
 
 const reasonOf = (cause: unknown): Extract<Message, { _tag: "Failed" }>["reason"] =>

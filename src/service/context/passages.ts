@@ -20,6 +20,8 @@ export interface Passage {
 export interface Section {
   readonly text: string
   readonly page: number | null
+  /** Whether some of it is damaged, and missing in the text. */
+  readonly isDamaged?: boolean
 }
 
 /** Characters. A passage ends at the first good place after the half of it. 1,000 are about 250 tokens. */

@@ -9,7 +9,7 @@ import { countsOf } from "./termCounts.ts"
  * word may go on in the next line.
  */
 const runs =
-  /[\p{L}\p{N}][\p{L}\p{N}\p{M}\u00ad]*(?:(?<=\p{L}\p{M}*)[-\u2010]\r?\n[ \t]*\p{Ll}[\p{L}\p{N}\p{M}\u00ad]*)?/gu
+  /[\p{L}\p{N}][\p{L}\p{N}\p{M}\u00ad]*(?:[-\u2010](?<=\p{L}\p{M}*.)\r?\n[ \t]*\p{Ll}[\p{L}\p{N}\p{M}\u00ad]*)?/gu
 
 /** Where a word goes on in the next line. */
 const lineEnd = /[-\u2010]\r?\n[ \t]*/

@@ -28,8 +28,8 @@ export const wordsOfState = ({ isTruncated, passages, reason, state }) => {
     case "running":
       return "is being read"
     case "done":
-      if (passages === 0) return "no, it has no text"
-      return isTruncated ? `yes, its first ${number(passages)} passages` : "yes"
+      if (passages === 0) return isTruncated ? "no, no text in it can be read" : "no, it has no text"
+      return isTruncated ? `yes, but not all of it: ${number(passages)} passages` : "yes"
     case "unsupported":
       return "no, files of this kind have no text"
     case "deleted":

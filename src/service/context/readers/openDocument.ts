@@ -10,7 +10,7 @@ const paragraphs: Names = {
   text: setOf("p h"),
   line: setOf("p h line-break"),
   // What was deleted is kept in front of the text.
-  unseen: setOf("tracked-changes note-citation creator date date-string"),
+  unseen: setOf("tracked-changes"),
   aside: setOf("annotation note"),
   signs: new Map([
     ["tab", "\t"],

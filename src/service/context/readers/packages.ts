@@ -54,6 +54,35 @@ export const mainPartOf = (bytes: Uint8Array, usual: string) => {
   return { main, relations: relationsOf(bytes, [main]).get(main) ?? [] }
 }
 
+/** The ids of the relations to slides or sheets, in their order: elements of the main part refer to them. */
+export const idsIn = (xml: string, element: string): ReadonlyArray<string> => {
+  const ids: Array<string> = []
+  const parser = new Parser(
+    {
+      onopentag: (name, attributes) => {
+        if (localName(name) !== element) return
+        const id = Object.entries(attributes).find(([key]) => key.includes(":") && localName(key) === "id")
+        ids.push(id?.[1] ?? "")
+      }
+    },
+    { xmlMode: true, decodeEntities: true }
+  )
+  parser.end(xml)
+  return ids
+}
+
+/** By the numbers in their names, where nothing says their order: `slide2.xml` comes before `slide10.xml`. */
+export const namesByNumber = (bytes: Uint8Array, pattern: RegExp): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  partsOf(bytes, (name) => {
+    if (pattern.test(name)) found.push(name)
+    return false
+  })
+  return [...new Set(found)].sort((one, other) => numberIn(one) - numberIn(other))
+}
+
+const numberIn = (name: string): number => Number(/(\d+)\.xml$/.exec(name)?.[1] ?? 0)
+
 /** Reads parts by their names. */
 export const readParts = (bytes: Uint8Array, names: ReadonlyArray<string>): ReadonlyMap<string, string> => {
   const wanted = new Set(names)

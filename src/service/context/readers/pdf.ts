@@ -18,31 +18,28 @@ export async function* readPdf(bytes: Uint8Array): AsyncGenerator<Section> {
   })
   let damaged = 0
   let isRead = document.numPages === 0
-  for (let page = 1; page <= document.numPages; page += 1) {
-    const text = await document
-      .getPage(page)
-      .then(textOf)
-      .catch(() => undefined)
-    if (text === undefined) {
-      damaged += 1
-      if (damaged === mostDamaged) break
-      continue
-    }
-    damaged = 0
-    isRead = true
-    yield { text, page }
+  for (let page = 1; page <= document.numPages && damaged < mostDamaged; page += 1) {
+    const section = await document.getPage(page).then(sectionOf, () => undefined)
+    isRead ||= section !== undefined
+    damaged = section === undefined ? damaged + 1 : 0
+    yield section ?? { text: "", page, isDamaged: true }
   }
   if (!isRead) throw new UnreadableFile("Malformed")
 }
 
-/** What is on the page, and below it what was written into its forms and beside them. */
-const textOf = async (page: Page): Promise<string> => {
-  const { items } = await page.getTextContent()
-  const text = items.map((item) => ("str" in item ? item.str + (item.hasEOL ? "\n" : "") : "")).join("")
-  const annotations: ReadonlyArray<unknown> = await page.getAnnotations().catch(() => [])
+/** What is on the page, and below it what was written into its forms and beside them. Undefined if it cannot be read. */
+const sectionOf = async (page: Page): Promise<Section | undefined> => {
+  const content = await page.getTextContent().catch(() => undefined)
+  const annotations: ReadonlyArray<unknown> | undefined = await page.getAnnotations().catch(() => undefined)
   page.cleanup()
-  const fromTop = annotations.toSorted((one, other) => topOf(other) - topOf(one))
-  return [text, ...fromTop.flatMap(writtenIn)].join("\n")
+  if (content === undefined) return undefined
+  const text = content.items.map((item) => ("str" in item ? item.str + (item.hasEOL ? "\n" : "") : "")).join("")
+  const fromTop = (annotations ?? []).toSorted((one, other) => topOf(other) - topOf(one))
+  return {
+    text: [text, ...fromTop.flatMap(writtenIn)].join("\n"),
+    page: page.pageNumber,
+    isDamaged: annotations === undefined
+  }
 }
 
 const topOf = (annotation: unknown): number => Number(Object(annotation).rect?.[3]) || 0

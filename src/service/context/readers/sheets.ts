@@ -2,8 +2,7 @@
 import { Parser } from "htmlparser2"
 import type { Section } from "../passages.ts"
 import { type CellFormats, cellFormatsIn } from "./cellFormats.ts"
-import { localName, mainPartOf, readParts, required } from "./packages.ts"
-import { idsIn, namesByNumber } from "./slides.ts"
+import { idsIn, localName, mainPartOf, namesByNumber, readParts, required } from "./packages.ts"
 
 export function* readSheets(bytes: Uint8Array): Generator<Section> {
   const { main, relations } = mainPartOf(bytes, "xl/workbook.xml")

@@ -1,27 +1,8 @@
 /** The text of `.pptx` files: each slide is a page, with its notes. */
-import { Parser } from "htmlparser2"
 import type { Section } from "../passages.ts"
-import { localName, mainPartOf, readParts, relationsOf, required } from "./packages.ts"
+import { idsIn, mainPartOf, namesByNumber, readParts, relationsOf, required } from "./packages.ts"
 import { paragraphs } from "./word.ts"
 import { textsOfXml } from "./xmlText.ts"
-import { partsOf } from "./zip.ts"
-
-/** The ids of the relations to the slides, or to the sheets, in their order. */
-export const idsIn = (xml: string, element: string): ReadonlyArray<string> => {
-  const ids: Array<string> = []
-  const parser = new Parser(
-    {
-      onopentag: (name, attributes) => {
-        if (localName(name) !== element) return
-        const id = Object.entries(attributes).find(([key]) => key.includes(":") && localName(key) === "id")
-        ids.push(id?.[1] ?? "")
-      }
-    },
-    { xmlMode: true, decodeEntities: true }
-  )
-  parser.end(xml)
-  return ids
-}
 
 export function* readSlides(bytes: Uint8Array): Generator<Section> {
   const { main, relations } = mainPartOf(bytes, "ppt/presentation.xml")
@@ -42,15 +23,3 @@ export function* readSlides(bytes: Uint8Array): Generator<Section> {
     yield { text: texts.join(""), page }
   }
 }
-
-/** By the numbers in their names, where nothing says their order: `slide2.xml` comes before `slide10.xml`. */
-export const namesByNumber = (bytes: Uint8Array, pattern: RegExp): ReadonlyArray<string> => {
-  const found: Array<string> = []
-  partsOf(bytes, (name) => {
-    if (pattern.test(name)) found.push(name)
-    return false
-  })
-  return [...new Set(found)].sort((one, other) => numberIn(one) - numberIn(other))
-}
-
-const numberIn = (name: string): number => Number(/(\d+)\.xml$/.exec(name)?.[1] ?? 0)
