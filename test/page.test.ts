@@ -720,6 +720,34 @@ describe.skipIf(noBrowser !== undefined)(`the page${skipped}`, () => {
       )
     )
 
+    it.scoped("takes the page of a proxy for no content and no deletion, though it is a 200", () =>
+      onThePage("between", async (page) => {
+        await ready(page)
+        await uploaded(page, "a.txt")
+        const answer = { status: 200, contentType: "text/html", body: "<html>Sign in</html>" }
+        await page.route(/\/content$/, (route) => route.fulfill(answer))
+        const shown = page.locator("#preview .problem", {
+          hasText: /^Something else answered instead of the service\.$/
+        })
+        await page.locator("#files").getByRole("button", { name: "a.txt", exact: true }).click()
+        await shown.waitFor()
+        // It would be saved as the text of the file.
+        await page.getByRole("button", { name: "Edit" }).click()
+        await shown.waitFor()
+        assert.strictEqual(await page.locator("textarea").count(), 0)
+        await page.keyboard.press("Escape")
+        await page.getByRole("button", { name: "Delete a.txt" }).click()
+        await said(page, "a.txt is deleted.")
+        await page.getByRole("button", { name: "Deleted", exact: true }).click()
+        await page.route(/\/permanently$/, (route) => route.fulfill(answer), { times: 1 })
+        await page.getByRole("button", { name: "Delete for good a.txt" }).click()
+        await page.getByRole("button", { name: "Delete for good", exact: true }).click()
+        const problem = page.getByRole("dialog").locator(".problem")
+        await problem.filter({ hasText: "Something else answered instead of the service. Look whether" }).waitFor()
+        assert.deepStrictEqual(await namesIn(page), ["a.txt"])
+      })
+    )
+
     it.scoped("does not apply the answer to an earlier token to a later one", () =>
       Effect.gen(function* () {
         const { url } = yield* runningBackend({

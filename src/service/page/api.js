@@ -158,10 +158,25 @@ const answerTo = async (path, init, read, tries = 0) => {
 }
 
 /**
+ * What only this service answers: the body may be anything, but a proxy's page comes without this.
+ * @type {Record<"file" | "events" | "nothing", (response: Response) => boolean>}
+ */
+const marks = {
+  file: ({ headers }) => headers.has("content-disposition"),
+  events: ({ headers }) => headers.get("content-type")?.startsWith("text/event-stream") === true,
+  nothing: ({ status }) => status === 204
+}
+
+/**
+ * @param {keyof typeof marks} wanted
  * @param {string} path
  * @param {Init} init
  */
-export const call = (path, init = {}) => answerTo(path, init, (response) => response)
+export const call = (wanted, path, init = {}) =>
+  answerTo(path, init, (response) => {
+    if (marks[wanted](response)) return response
+    throw noAnswer(somethingElse, init)
+  })
 
 /** @param {unknown} error */
 export const isAbort = (error) => error instanceof DOMException && error.name === "AbortError"

@@ -38,7 +38,7 @@ export const follow = async () => {
   while (!mine.signal.aborted) {
     try {
       const resumed = last === "" ? {} : { "last-event-id": last }
-      const response = await call(sessionUrl(id, "/events"), {
+      const response = await call("events", sessionUrl(id, "/events"), {
         headers: { accept: "text/event-stream", ...resumed },
         signal: mine.signal
       })

@@ -20,7 +20,7 @@ export const isShown = ({ mimeType }) => [isFilm, isImage, isPdf, isSound, isTex
 export const contentOf = async (file) => {
   const { mimeType, name } = file
   if (isText(mimeType)) return { element: await textOf(file), release: () => {} }
-  const src = URL.createObjectURL(await (await call(fileUrl(file, "/content"))).blob())
+  const src = URL.createObjectURL(await (await call("file", fileUrl(file, "/content"))).blob())
   const release = () => URL.revokeObjectURL(src)
   if (isImage(mimeType)) return { element: make("img", { src, alt: name }), release }
   if (isPdf(mimeType)) return { element: make("iframe", { src: `${src}#navpanes=0`, title: name }), release }
@@ -31,7 +31,7 @@ export const contentOf = async (file) => {
 const textOf = async (file) => {
   const isLong = file.size > longestText
   const part = isLong ? { headers: { range: `bytes=0-${longestText - 1}` } } : {}
-  const text = await (await call(fileUrl(file, "/content"), part)).text()
+  const text = await (await call("file", fileUrl(file, "/content"), part)).text()
   const pre = make("pre", { tabIndex: 0, ariaLabel: `Text of ${file.name}`, role: "region" }, text)
   if (!isLong) return pre
   const rest = make("p", { className: "soft" }, `This is the beginning: ${bytes(longestText)} of ${bytes(file.size)}.`)

@@ -40,7 +40,7 @@ whenUnsaved(() => editing?.isChanged() === true)
  * @param {ConversationFile} file
  */
 const read = async (file) => {
-  const response = await call(fileUrl(file, "/content"), { cache: "no-store" })
+  const response = await call("file", fileUrl(file, "/content"), { cache: "no-store" })
   const version = /[0-9a-f]{64}/.exec(response.headers.get("etag") ?? "")?.[0] ?? file.sha256
   try {
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })

@@ -99,7 +99,8 @@ export const destroy = (files) => {
     otherwise: "Keep",
     isDanger: true,
     act: async () => {
-      if (files.length === 1 && only !== undefined) await call(fileUrl(only, "/permanently"), { method: "DELETE" })
+      if (files.length === 1 && only !== undefined)
+        await call("nothing", fileUrl(only, "/permanently"), { method: "DELETE" })
       const { done, refused } = files.length === 1 ? { done: files, refused: [] } : await withEach("destroy", files)
       takeAway(done)
       report(done, "deleted for good", refused)
@@ -129,7 +130,7 @@ export const rename = (file) => {
 }
 
 /** @param {ConversationFile} file */
-export const download = async (file) => save(await (await call(fileUrl(file, "/download"))).blob(), file.name)
+export const download = async (file) => save(await (await call("file", fileUrl(file, "/download"))).blob(), file.name)
 
 /**
  * @param {string} session
@@ -137,7 +138,7 @@ export const download = async (file) => save(await (await call(fileUrl(file, "/d
  */
 export const archive = async (session, files) => {
   tell("The archive is being made.")
-  const response = await call(sessionUrl(session, "/archive"), {
+  const response = await call("file", sessionUrl(session, "/archive"), {
     method: "POST",
     body: JSON.stringify(files === undefined ? {} : { fileIds: files.map(({ fileId }) => fileId) }),
     headers: { "content-type": "application/json" }

@@ -41,7 +41,7 @@ const pictureOf = (file) => {
   const known = pictures.get(file.sha256)
   if (known !== undefined) return known
   const picture = inTurn(async () => {
-    const image = await createImageBitmap(await (await call(fileUrl(file, "/content"))).blob())
+    const image = await createImageBitmap(await (await call("file", fileUrl(file, "/content"))).blob())
     const scale = Math.min(1, side / Math.min(image.width, image.height))
     return createImageBitmap(image, {
       resizeWidth: Math.max(1, Math.round(image.width * scale)),
