@@ -11,7 +11,6 @@ import { endInTurn } from "./endInTurn.ts"
 import type { KeptAnswers } from "./KeptAnswers.ts"
 import { gatherSmallChunks } from "./SmallChunks.ts"
 import type { Strangers } from "./Strangers.ts"
-import { watchStalls } from "./stalls.ts"
 
 /** How long a connection may wait for its first or next request, or send its head (milliseconds). */
 const patience = { head: 10_000, next: 5_000, silence: 60_000 }
@@ -70,7 +69,6 @@ export class BoundedServer extends Server {
     this.most = Math.max(8, Math.min(maxConnections, Math.floor(descriptorLimit() / 3)))
     // For a connection on which nothing moves in either direction, even with a request under way.
     this.timeout = patience.silence + Duration.toMillis(lockPatience)
-    this.once("close", watchStalls())
     this.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
       continueWhenRead(request, response, () => !this.isDraining)
       this.emit("request", request, response)

@@ -1,12 +1,10 @@
 /**
  * Each chunk of a body is an event: 600 kB can be 100,000 of them, ten thousand in one turn of the event loop, which
  * takes 30 to 100 ms. So small chunks are joined, and in each turn only one of the connections that send them is read
- * from. A body with thousands of tiny ones in one turn is refused: no client that sends them one by one does that, unless
- * the event loop stood still meanwhile.
+ * from. A body with thousands of tiny ones in one turn is refused: no client that sends them one by one does that.
  */
 import type { IncomingMessage } from "node:http"
 import * as Predicate from "effect/Predicate"
-import { takeLateChunk } from "./stalls.ts"
 
 /** Bytes. A chunk from this size on is passed on at once. */
 const large = 512
@@ -71,7 +69,7 @@ export const gatherSmallChunks = (request: IncomingMessage, refuse: (error: Tiny
     }
     turn.chunks += 1
     turn.bytes += chunk.length
-    if (turn.chunks > mostTiny && turn.bytes < tiny * turn.chunks && !takeLateChunk()) {
+    if (turn.chunks > mostTiny && turn.bytes < tiny * turn.chunks) {
       isRefused = true
       length = 0
       muteBody(request)

@@ -5,7 +5,6 @@ import { createServer, request } from "node:http"
 import { connect, Socket } from "node:net"
 import { join } from "node:path"
 import { setImmediate } from "node:timers/promises"
-import { Worker } from "node:worker_threads"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -151,29 +150,6 @@ describe("a connection", () => {
       yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => text.includes("}") })
       assert.match(text, /^HTTP\/1\.1 201 .*"size":1500/s)
     })
-  )
-
-  it.scopedLive(
-    "that sends chunks of a byte one after the other is served, even if the service stood still meanwhile",
-    () =>
-      Effect.gen(function* () {
-        const { baseUrl } = yield* serving()
-        const sent = new Int32Array(new SharedArrayBuffer(4))
-        const client = yield* Effect.acquireRelease(
-          Effect.sync(() => {
-            const workerData = { port: portOf(baseUrl), sent, head: preface("Transfer-Encoding: chunked") }
-            return new Worker(join(import.meta.dirname, "../support/oneByOne.mjs"), { workerData })
-          }),
-          (client) => Effect.promise(() => client.terminate())
-        )
-        const answer = new Promise((resolve) => client.once("message", resolve))
-        yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => Atomics.load(sent, 0) > 0 })
-        // Nothing else runs on this thread, on which the service is, until the client has sent all of it.
-        yield* Effect.sync(() => {
-          while (Atomics.load(sent, 0) === 1) Atomics.wait(sent, 0, 1)
-        })
-        assert.match(String(yield* Effect.promise(() => answer)), /^HTTP\/1\.1 201 .*"size":1500/s)
-      })
   )
 
   it.scopedLive("may send a few requests at once, which are answered in order", () =>
