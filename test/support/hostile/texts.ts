@@ -48,7 +48,7 @@ export const texts: ReadonlyArray<HostileFile> = [
   one("a script without blanks", "text", takesLong, () => utf8("漢字かな交じり文".repeat(100_000))),
   one("directions and joiners", "text", isRead, () => utf8("\u202e\u200d\ufeff\u2066a".repeat(100_000))),
   one("faces that are joined", "text", isRead, () => utf8("👩‍👩‍👧‍👦".repeat(50_000))),
-  one("every control character but zero", "text", isRead, () =>
+  one("every control character but zero", "text", /^Malformed$/, () =>
     Buffer.concat(Array.from({ length: 2000 }, () => Uint8Array.from({ length: 31 }, (_, at) => at + 1)))
   ),
   one("words that a tokenizer has a meaning for", "text", isRead, () =>
