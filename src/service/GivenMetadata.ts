@@ -3,6 +3,9 @@ import * as Schema from "effect/Schema"
 import { Metadata } from "./ApiModels.ts"
 import { isUnicode, notUnicode } from "./unicode.ts"
 
+/** Whether databases give back its keys and values as they were given. */
+export const isStorable = (metadata: typeof Metadata.Type): boolean => Object.entries(metadata).flat().every(isUnicode)
+
 export const mostKeys = 100
 /** Characters. */
 export const longestKey = 128
@@ -25,5 +28,5 @@ export const GivenMetadata = Metadata.pipe(
         `may have at most ${mostKeys} keys, ${longestKey} characters in a key, and ${longest} characters in all`
     }
   ),
-  Schema.filter((metadata) => Object.entries(metadata).flat().every(isUnicode), { message: () => notUnicode })
+  Schema.filter(isStorable, { message: () => notUnicode })
 )

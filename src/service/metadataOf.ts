@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { InvalidUpload, Metadata } from "./Api.ts"
-import { longestKey, mostKeys } from "./GivenMetadata.ts"
+import { isStorable, longestKey, mostKeys } from "./GivenMetadata.ts"
 import { hasFewStrings, lostName } from "./jsonMembers.ts"
-import { isUnicode, notUnicode } from "./unicode.ts"
+import { notUnicode } from "./unicode.ts"
 
 export const metadataOf = (json: string): Effect.Effect<typeof Metadata.Type, InvalidUpload> => {
   // First, because it takes least: to parse thousands of keys takes 5 ms or more.
@@ -18,10 +18,7 @@ export const metadataOf = (json: string): Effect.Effect<typeof Metadata.Type, In
       () => new InvalidUpload({ message: `No key in the field \`metadata\` can be \`${lostName}\`.` })
     ),
     Effect.flatMap((value) => Effect.mapError(Schema.decodeUnknown(Metadata)(value), () => noMetadata)),
-    Effect.filterOrFail(
-      (metadata) => Object.entries(metadata).flat().every(isUnicode),
-      () => new InvalidUpload({ message: `The field \`metadata\` ${notUnicode}.` })
-    )
+    Effect.filterOrFail(isStorable, () => new InvalidUpload({ message: `The field \`metadata\` ${notUnicode}.` }))
   )
 }
 

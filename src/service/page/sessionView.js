@@ -132,14 +132,15 @@ const askEmptying = ({ deletedFiles, files, sessionId }) =>
     isDanger: true,
     act: async () => {
       let gone = 0
+      let left = 0
       try {
         // The service deletes as many as it can in a few seconds, and says how many remain.
-        for (let left = 1; left > 0; ) {
+        do {
           const { deleted, remaining } = await send("DELETE", sessionUrl(sessionId, "/files"))
           gone += deleted
           left = remaining
           if (deleted === 0 && left > 0) throw new Error(`${counted(left, "file")} could not be deleted.`)
-        }
+        } while (left > 0)
       } finally {
         reload()
       }
